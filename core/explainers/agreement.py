@@ -73,7 +73,10 @@ def agreement_of(first: Explanation, second: Explanation, *, others: Values | No
     regions = next(found, None)
     if regions is None:
         regions = grid(*first.image.shape[:2], rows=CELLS, columns=CELLS)
-    return agreement(first.map, second.map, segments=regions, others=others)
+    # the places first for the verdict are compared, as in the study
+    sign = 1 if first.verdict == "REAL" else -1
+    signed = None if others is None else sign * others
+    return agreement(sign * first.map, sign * second.map, segments=regions, others=signed)
 
 
 def agreement(

@@ -166,7 +166,8 @@ def _usable(values: pd.Series, *, text: bool) -> pd.Series | None:
     if pd.api.types.is_bool_dtype(values) and len(known) == len(values):
         return values.astype(bool)
     if len(known) and known.isin([True, False]).all():
-        return values.map({True: "yes", False: "no"}).astype("category")
+        # both, though one may not occur in a sample: links filter by either
+        return pd.Series(pd.Categorical(values.map({True: "yes", False: "no"}), ["yes", "no"]), index=values.index)
     try:
         few = 0 < values.nunique() <= MAX_CHOICES
     except TypeError:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from core.findings.finding import Finding
 from core.findings.words.audit import HINT
 from core.runs.browsing.filter import Filter
+from core.runs.run import Run
 from core.studies.audit.findings import worst_first
 from core.studies.audit.names import FACT_NAMES, LEAK, FactName
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
@@ -61,6 +62,12 @@ def _shown(key: str, name: FactName) -> dict[str, Filter]:
     if name.is_number:
         return {"Highest first": Filter(sort=f"-{key}"), "Lowest first": Filter(sort=key)}
     return {}
+
+
+def guessing(run: Run) -> float:
+    """Return the accuracy, 0 to 1, of always naming the larger class."""
+    real = float(run.is_real.mean())
+    return max(real, 1 - real)
 
 
 def yardsticks(audit: StudyResult) -> pd.DataFrame:

@@ -69,7 +69,7 @@ def _cell(
         "truth": label,
         "said": predicted,
         "count": f"{count:,}",
-        "share": f"{percent(share)} of {label}",
+        "share": f"{percent(share)} of {label}" if total else f"no {label}",
         "word": WORDS[label, predicted],
         "label": f"{words}. {'Show the others too' if alone else 'Show them'}.",
         "strength": round(0.12 + 0.4 * share, 3),

@@ -128,7 +128,8 @@ def sentences(found: Agreement, *, titles: tuple[str, str], whose: str, same_kin
         return ["One of the maps is the same everywhere, so it has no order to compare."]
     said = [
         f"Rank correlation over places **{plus(found.rank)}** (1: the same order, 0: none, -1: the reverse). "
-        f"Of the top quarter of places by {first}, **{percent(found.overlap, 0)}** are also in {second}'s; by chance "
+        f"Of the quarter of places that speak most for the verdict by {first}, **{percent(found.overlap, 0)}** are "
+        f"also in {second}'s; by chance "
         f"{percent(found.by_chance, 0)}."
     ]
     if not same_kind:

@@ -54,4 +54,5 @@ def _carried(opened: Opened, found: Finding) -> None:
     own = None if found.control is None else found.control.measure.value
     figure = evidence_charts.carried(rows, own=own, hue=called, x=f"called {called}")
     charts.show(figure, key=f"evidence.{found.key}", alt=f"Share called {called}, by {kind}")
-    st.caption(f"Dashed: {found.group} images of {plain(opened.run.manifest['set'])} that it calls {called}.")
+    if found.control is not None:
+        st.caption(f"Dashed: {found.group} images of {plain(opened.run.manifest['set'])} that it calls {called}.")

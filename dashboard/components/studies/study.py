@@ -31,6 +31,8 @@ ENOUGH = 1000
 QUICK = ("audit", "clusters", "duplicates", "files", "transfer")
 # spreadsheets run a cell that begins like this as a formula; some settings also let `;`, tab, CR or LF start a cell
 FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
+# of detectors that give predictions only these cannot be made
+NEED_LAYERS = frozenset({"faithfulness", "agreement", "stability", "sanity", "clusters", "neighbours"})
 Summary = Callable[..., pd.DataFrame]
 # columns that are named where some are lacking
 SHOWN = 4
@@ -112,6 +114,12 @@ def study_fold(
 
 
 def _not_measured(opened: Opened, name: str) -> None:
+    if name in NEED_LAYERS and opened.run.maps is None:
+        st.info(
+            f"This cannot be measured for {plain(opened.run.name)}, whose detector gives predictions only.",
+            icon=":material/science:",
+        )
+        return
     st.info(
         f"This has not been measured for {plain(opened.run.name)} yet. To do so, run {code(command(opened, name))} "
         "and reload this page.",

@@ -81,6 +81,9 @@ def _draw_column(opened: Opened, other: Opened, found: Comparison, column: str) 
         help=explain("Accuracy", "Interval"),
     )
     st.markdown(markdown(words.by_value(rows, SEVERAL[column])))
+    of = len(set(found.pair.values(column)) - {None})
+    if of > len(rows):
+        st.caption(f"The {len(rows)} of {of:,} {SEVERAL[column]} with the most images.")
     table = largest(pd.DataFrame([as_row(one, str(one.details["value"]).replace("_", " ")) for one in rows]))
     figure = figures.beside(table, found.pair.names, unit="accuracy")
     charts.show(figure, key=f"compare.{column}", alt=" ".join(str(tell(one).answer) for one in rows))
@@ -112,6 +115,11 @@ def _draw_margins(found: Comparison) -> None:
     told = [one for one in found.findings if one.key.startswith("margins")]
     figure = figures.margins(found.pair)
     charts.show(figure, key="compare.margins", alt=" ".join(str(tell(one).answer) for one in told))
+    if (images := len(found.pair.is_real)) > figures.MOST_POINTS:
+        st.caption(
+            f"Drawn are {figures.MOST_POINTS:,} of {images:,} images: those that either gets wrong first, then an even "
+            "selection of the others."
+        )
     bullets([*told, *_found(found, "auroc")])
 
 

@@ -190,11 +190,12 @@ def spectrum(frame: pd.DataFrame) -> go.Figure:
 
 
 @cached
-def beside(frame: pd.DataFrame) -> go.Figure:
+def beside(frame: pd.DataFrame, *, guessing: float) -> go.Figure:
     """Plot the accuracy of each baseline, with intervals, the network last.
 
     Args:
         frame: from `core.studies.audit.summary.yardsticks`.
+        guessing: what guessing gets right, 0 to 1.
     """
     figure = new_figure(height=330, showlegend=False)
     colours = [DETECTOR if name == "The network" else GREY for name in frame["name"]]
@@ -221,7 +222,7 @@ def beside(frame: pd.DataFrame) -> go.Figure:
         cliponaxis=False,
         hoverinfo="skip",
     )
-    _line(figure, 0.5, "guessing", GREY)
+    _line(figure, guessing, "guessing", GREY)
     figure.update_xaxes(title="accuracy", range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1])
     figure.update_xaxes(tickformat=".0%")
     figure.update_yaxes(title=None, showgrid=False)

@@ -6,7 +6,7 @@ from core.findings.finding import Measure
 from core.findings.lines import joined
 from core.findings.words import audit as words
 from core.findings.words import tell
-from core.studies.audit.summary import concerns, rings, yardsticks
+from core.studies.audit.summary import concerns, guessing, rings, yardsticks
 from dashboard.components.charts import style as charts
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
@@ -60,11 +60,14 @@ section(
 )
 network = next((one.lean.control.measure for one in found if one.lean.control is not None), Measure(float("nan")))
 told_apart = " ".join(str(tell(one.cue).answer) for one in found)
-charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=told_apart)
+if found:
+    charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=told_apart)
+else:
+    st.info("There are too few images of each class to test a cue.", icon=":material/info:")
 
 for group in parts.together(flaws):
     parts.concern_row(opened, group, audit, probes)
-if not flaws:
+if facts and not flaws:
     st.markdown("No cue separates the classes by more than the best of ten might by chance.")
 if rest := [one for one in facts if not one.is_flaw]:
     names = listed([plain(one.name.title.lower()) for one in rest])
@@ -94,11 +97,12 @@ with fold(
     "How far does a logistic regression get?",
     markdown(baseline),
     explained="The accuracy of a regression on a few numbers, trained on the training images and tested on these. That "
-    "much is no credit to the network. Guessing gets half.",
+    "much is no credit to the network. Guessing gets the share of the larger class.",
     help=explain("Baseline", "Logistic regression", "AUROC"),
 ) as is_open:
     if is_open:
-        charts.show(audit_charts.beside(yardsticks(audit)), key="data.beside", alt=str(baseline))
+        figure = audit_charts.beside(yardsticks(audit), guessing=guessing(opened.run))
+        charts.show(figure, key="data.beside", alt=str(baseline))
 leak = next((one for one in found if one.key == "leak"), None)
 with fold(
     "copies",

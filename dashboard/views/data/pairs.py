@@ -46,6 +46,8 @@ def pair_pictures(
         left = _side(pictures.get(row), label, str(opened.table["name"].iloc[row]), "this image")
         if training is None:
             at = opened.row_of(pair.partner)
+            # where copies have both classes, the pair counts as one of the other class whatever this copy is
+            other = other if at is None else str(opened.table["label"].iloc[at])
             right = _side(None if at is None else pictures.get(at), other, pair.name, "same set")
         else:
             right = _side(training.get(pair.partner), other, pair.name, "training")
@@ -58,7 +60,11 @@ def pair_pictures(
                 "left": left,
                 "right": right,
                 "note": f"{note}.",
-                "clash": "Other class." if pair.same == "other" else "",
+                "clash": "Other class."
+                if other != label
+                else "Copies of both classes."
+                if pair.same == "other"
+                else "",
                 "label": f"{left['name']} ({label}) and {pair.name} ({other}): {note}. Open the first.",
             }
         )

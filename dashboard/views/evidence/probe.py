@@ -227,6 +227,8 @@ def _draw_group(opened: Opened, evidence: Evidence, verdict: str, rates: pd.Data
         line=None if overall is None or np.isnan(overall["share"]) else float(overall["share"]),
         opens=True,
     )
-    if clicked.rate and clicked.rate != "unknown":
+    # without a category there is nothing to filter by, but then the bar may be of all
+    named = BY.value != "category" or clicked.rate != "unknown"
+    if clicked.rate and (named or len(bars) == 1):
         field = "category" if BY.value == "category" else "label"
-        open_turned(opened, verdict, column, [(field, clicked.rate)])
+        open_turned(opened, verdict, column, [(field, clicked.rate)] if named else [])

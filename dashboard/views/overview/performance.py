@@ -264,10 +264,12 @@ def draw_confidence(judged: pd.DataFrame, rows: pd.DataFrame, calibration_error:
             help=explain("Confidence"),
         )
         curves.draw_confidence(confidence_histogram(judged))
+        if THRESHOLD.value != HALF:
+            st.caption("Confidence is in the likelier class, which at this threshold need not be the verdict.")
         sure = judged[judged["confidence"] >= 0.95]
         if len(sure):
             share = percent((sure["correct"] == "wrong").mean())
-            st.markdown(f"Of the {len(sure):,} verdicts that are at least 95% sure, {share} are wrong.")
+            st.markdown(f"Of the {len(sure):,} images of which it is at least 95% sure, {share} are called wrongly.")
     with row.cell():
         section(
             "Calibration",

@@ -44,7 +44,7 @@ def draw_training_and_run(run: Run, made_by: Identified | None) -> None:
             icon=":material/data_object:",
             type="tertiary",
             key="overview.manifest",
-            help="The run's own record: every number above at the run's threshold, hashes, versions.",
+            help="The run's own record: its metrics at the run's threshold, hashes, versions.",
         )
 
 

@@ -35,6 +35,9 @@ def draw_sources(rows: pd.DataFrame, base: Filter, *, run: str) -> Filter | None
     )
     chosen = rows if OF.value == "all" else rows[rows["label"] == OF.value]
     rates = error_by(chosen, "source", threshold=THRESHOLD.value)
+    if rates.empty:
+        st.info("No source is known of these images.")
+        return None
     drawn = largest(rates)
     if len(rates) > len(drawn):
         st.caption(f"The {len(drawn)} of {len(rates):,} sources with the most images; Explore filters by each.")

@@ -131,6 +131,7 @@ def most_errors(cards: Sequence[Card]) -> str:
         f"{CLASS_WORDS[card.verdict]} verdicts most in cluster {card.number}, {percent(card.error_rate.value)} wrong "
         f"(of all {percent(card.verdict_error_rate)})"
         for card in worst
+        if card.errors
     ]
     return f"{'; '.join(each)}." if each else ""
 

@@ -23,7 +23,7 @@ COLOURS = (
     "#a8704a", "#3f6fae",
 )  # fmt: skip
 WRONG = "#cc4aa3"
-ABSENT, UNKNOWN = "not in the study", "not known"
+ABSENT, UNKNOWN = "no value", "not known"
 OTHERS = "others"
 OWN = {
     "cluster": "Cluster",
