@@ -187,7 +187,7 @@ def _mean_image(
     for start in range(0, len(places), 2048):
         here = slice(start, start + 2048)
         total += np.tensordot(weights[here], np.asarray(pictures.pixels[places[here]], np.float64), axes=1)
-    return np.rint(total / weights.sum()).astype(np.uint8)
+    return np.asarray(np.rint(total / weights.sum()), np.uint8)
 
 
 def worst_card(cards: list[Card]) -> Card | None:

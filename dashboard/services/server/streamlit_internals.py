@@ -145,7 +145,7 @@ def keep_parts_where_they_are() -> None:
                     asked = replace(asked, query_string=urlencode(known.to_dict()))
             run(runner, asked)
 
-        ScriptRunner._run_script = run_here  # type: ignore[method-assign]
+        ScriptRunner._run_script = run_here  # type: ignore[method-assign, assignment]
 
 
 def forget_locks() -> None:

@@ -54,17 +54,14 @@ def pair_pictures(
         note = (
             f"{64 - int(pair.bits)} of 64 bits of their hashes agree" if pair.kind == NEAR else "All pixels are equal"
         )
+        clash = "Copies of both classes." if pair.same == "other" else ""
         drawn.append(
             {
                 "id": pair.id,
                 "left": left,
                 "right": right,
                 "note": f"{note}.",
-                "clash": "Other class."
-                if other != label
-                else "Copies of both classes."
-                if pair.same == "other"
-                else "",
+                "clash": "Other class." if other != label else clash,
                 "label": f"{left['name']} ({label}) and {pair.name} ({other}): {note}. Open the first.",
             }
         )

@@ -86,8 +86,8 @@ def one_colour(told: Told) -> None:
         st.markdown(
             "LIME covers parts of the image and watches the score. The paper draws what speaks for the verdict green "
             "and what speaks against it red, and its figures came out **all red**. Its way of cutting was made for "
-            "large photographs and finds one or two parts in images of 32 x 32 pixels, and one part has one colour: red, "
-            "or just as well green. Move the slider and watch; with more parts, blue speaks for "
+            "large photographs and finds one or two parts in images of 32 x 32 pixels, and one part has one colour: "
+            "red, or just as well green. Move the slider and watch; with more parts, blue speaks for "
             f"{CLASS_WORDS['REAL']} and orange for {CLASS_WORDS['FAKE']}.",
             help=explain("LIME", "Segment"),
         )
