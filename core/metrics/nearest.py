@@ -72,6 +72,11 @@ def find_nearest(
     return Nearest(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
+def halved(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Convert to float16 where that can hold the values."""
+    return values.astype(np.float16) if np.abs(values).max(initial=0) <= np.finfo(np.float16).max else values
+
+
 def _nearest(
     queries: NDArray[np.float32],
     base: NDArray[Any],
@@ -81,8 +86,10 @@ def _nearest(
 ) -> Nearest:
     distances = np.full((len(queries), k), np.inf, np.float32)
     rows = np.full((len(queries), k), -1, np.intp)
-    for start in range(0, len(base), BLOCK):
-        here = slice(start, start + BLOCK)
+    # vectors of up to 32 x 32 pixels are compared in blocks of `BLOCK`, longer ones in smaller blocks
+    block = max(1, min(BLOCK, BLOCK * 3072 // max(1, queries.shape[1])))
+    for start in range(0, len(base), block):
+        here = slice(start, start + block)
         found = 1 - queries @ unit_rows(base[here]).T
         # rounding may give values slightly below zero
         np.maximum(found, 0, out=found)

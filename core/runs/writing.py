@@ -18,6 +18,7 @@ from core.images.image_set import ImageSet
 from core.images.labels import CLASSES
 from core.images.statistics import STATISTICS
 from core.metrics.classification import expected_calibration_error
+from core.metrics.nearest import halved
 from core.runs.run import KIND, parse_predictions
 from core.system.atomic import refuse_taken
 from core.system.folders import ContractError, write_folder
@@ -96,7 +97,7 @@ def write_run(
     files: dict[str, Callable[[Path], None]] = {
         "predictions.parquet": lambda file: predictions.to_parquet(file, index=False),
     }
-    maps, features = (None if one is None else _halved(one) for one in (computed.maps, computed.features))
+    maps, features = (None if one is None else halved(one) for one in (computed.maps, computed.features))
     if maps is not None:
         files["maps.npy"] = lambda file: np.save(file, maps, allow_pickle=False)
     if features is not None and features.nbytes <= LARGE_FEATURES:
@@ -128,11 +129,6 @@ def check_testable(images: ImageSet) -> None:
     except ContractError as error:
         said = str(error).removeprefix(f"{file} ")
         raise ContractError(f"a run on {images.name} could not be read back, its table {said}") from None
-
-
-def _halved(values: NDArray[np.float32]) -> NDArray[np.floating]:
-    """Convert to float16 where that can hold the values."""
-    return values.astype(np.float16) if np.abs(values).max(initial=0) <= np.finfo(np.float16).max else values
 
 
 def prediction_frame(

@@ -232,7 +232,8 @@ def work_folder(
     key = json.dumps(
         [study.name, versions, dict(study.parameters), study.shard, manifest["detector_sha256"],
          manifest.get("detector_fingerprint"), manifest.get("temperature"), device, manifest["set_fingerprint"],
-         hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest(), data],
+         hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest(), data,
+         *getattr(data, "fake_classes", ())],
         sort_keys=True,
     )  # fmt: skip
     return cache_dir() / "studies" / f"{study.name}-{hashlib.sha256(key.encode()).hexdigest()[:20]}"

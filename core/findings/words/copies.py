@@ -46,11 +46,13 @@ def duplicates(finding: Finding) -> Told:
     ).capital()
     if not about["count"]:
         return Told(answer)
+    one, several = "It is {label}", "{real} {are} {REAL} and {fake} {FAKE}"
+    if about["classes"]:
+        one += " and copies an image of {whose} class"
+        several += "; {other_class} {copy} an image of the other class"
     aside = say(
         finding,
-        "It is {label} and copies an image of {whose} class."
-        if count == 1
-        else "{real} {are} {REAL} and {fake} {FAKE}; {other_class} {copy} an image of the other class.",
+        f"{one if count == 1 else several}.",
         label="REAL" if about["real"] else "FAKE",
         whose="the other" if about["other_class"] else "its own",
         are="is" if about["real"] == 1 else "are",

@@ -48,7 +48,9 @@ def agreement(finding: Finding) -> Told:
 
 def agreeing(findings: Sequence[Finding]) -> Line:
     """Whether the two explanations agree."""
-    ranks = [one for one in findings if one.quantity == "rank_correlation"]
+    ranks = [one for one in findings if one.quantity == "rank_correlation" and one.measure.known]
+    if not ranks:
+        return line("Their agreement could not be measured.")
     beyond = [one for one in ranks if sign_of(one) == 1]
     numbers = listed([line("{n} on {v} verdicts", n=signed(one.measure.value), v=str(one.group)) for one in ranks])
     scale = "where 1 means the same ranking"
@@ -239,4 +241,4 @@ def cured(findings: Sequence[Finding]) -> Line:
             return line("Our settings show one colour less often.")
         why = "the paper's leave a segment or two, and one segment has one colour"
         return line("Most of it is the settings: {why}.", why=why)
-    return line("Finer segments alone do not cure it here.")
+    return line("That finer segments alone cure it is not shown for every verdict here.")

@@ -121,7 +121,8 @@ def in_short(finding: Finding) -> Line:
         best = Counter(one.control.name for one in finding.choices if one.control is not None)
         control = line(" (the best: {name})", name=best.most_common(1)[0][0]) if best else Line()
         template = (
-            "Not better than its controls{control} under any fill, for {group} verdicts: a picture, not a reason."
+            "Not shown to be better than its controls{control} under any fill, for {group} verdicts: a picture, not a "
+            "reason."
         )
         return say(finding, template, control=control)
     what = hangs_on(finding)

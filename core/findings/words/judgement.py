@@ -62,7 +62,9 @@ def _holds(finding: Finding) -> Line:
     return say(
         finding,
         "it survives all {deliveries} deliveries (saving, resizing, sending). Of {own_name} "
-        "{own:percent.0} get this answer, of {other_name} {other:share}.",
+        "{own:percent.0} {get}, of {other_name} {other:share}.",
+        # of some groups the deliveries were not counted
+        get="get this answer" if finding.details["held"] else say(finding, "are called {group} before any delivery"),
     )
 
 

@@ -122,7 +122,7 @@ def _change(title: str, strength: str) -> str:
 def _smallest(finding: Finding) -> Told:
     about = finding.details
     question = f"What flips {finding.group} verdicts most, for its size?"
-    nothing = say(finding, "No change flips {group} verdicts more often than its control does.")
+    nothing = say(finding, "No change flips {group} verdicts significantly more often than its control does.")
     if not finding.measure.known:
         return Told(nothing, question=question)
     what = _change(about["title"], about["strength"])

@@ -35,7 +35,7 @@ def radial_spectrum(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> NDArray[
 
     Args:
         pixels: uint8 (N, side, side, 3).
-        chunk: images at a time, bounds the memory.
+        chunk: images of 32 x 32 pixels at a time, of larger ones fewer; bounds the memory.
 
     Returns:
         float32 (N, 16).
@@ -46,6 +46,7 @@ def radial_spectrum(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> NDArray[
     share[np.arange(side * side), ring] = 1
     share /= np.maximum(share.sum(axis=0), 1)
     found = np.zeros((len(pixels), RINGS), np.float32)
+    chunk = max(1, min(chunk, chunk * 32**2 // side**2))
     for start in range(0, len(pixels), chunk):
         luma = np.asarray(pixels[start : start + chunk], np.float32) @ LUMA
         power = np.square(np.abs(np.fft.fft2(luma))).astype(np.float32).reshape(len(luma), -1)

@@ -54,6 +54,7 @@ def set_apart(
     labels: NDArray[np.integer],
     rows: pd.DataFrame,
     *,
+    weights: NDArray[np.float64] | None = None,
     studies: Mapping[str, StudyResult] | None = None,
     visible: bool | None = None,
 ) -> dict[int, list[Difference]]:
@@ -62,12 +63,13 @@ def set_apart(
     Args:
         labels: integers (N,); all images with one label have the same verdict.
         rows: N rows of a run's predictions.
+        weights: float64 (N,), how many images of the run each stands for; all alike when None.
         studies: by name; their columns for Explore are compared on the images that they cover.
         visible: True for columns that a person can see, False for the others, None for all.
     """
     found: dict[int, list[Difference]] = {int(number): [] for number in np.unique(labels)}
     called = rows["predicted"].astype(str).to_numpy()
-    for name, column in [*_own_columns(rows), *_study_columns(rows, studies or {})]:
+    for name, column in [*_own_columns(rows, weights), *_study_columns(rows, studies or {}, weights)]:
         if visible not in (None, name in VISIBLE):
             continue
         for number, differing in found.items():
@@ -154,21 +156,26 @@ def _effect(share: bool, own: _Moments, rest: _Moments) -> float:
     return float(abs(own.mean - rest.mean) / max(pooled, 1e-12))
 
 
-def _own_columns(rows: pd.DataFrame) -> Iterator[tuple[str, _Column]]:
+def _own_columns(rows: pd.DataFrame, weights: NDArray[np.float64] | None = None) -> Iterator[tuple[str, _Column]]:
     """Sureness, categories and facts, each with the name of its column."""
-    even = np.ones(len(rows))
+    even = np.ones(len(rows)) if weights is None else weights
     yield "margin", _Column(np.abs(rows["margin"].to_numpy(np.float64)), even, "margin")
     yield from (("category", one) for one in _of_texts(rows["category"], even, "category"))
     yield from ((name, _Column(rows[name].to_numpy(np.float64), even, name)) for name in FACTS)
 
 
-def _study_columns(rows: pd.DataFrame, studies: Mapping[str, StudyResult]) -> Iterator[tuple[str, _Column]]:
+def _study_columns(
+    rows: pd.DataFrame, studies: Mapping[str, StudyResult], given: NDArray[np.float64] | None = None
+) -> Iterator[tuple[str, _Column]]:
     """The columns that studies of images offer to Explore, each with its name there."""
     for study, answer in studies.items():
         if study == "clusters" or "id" not in answer.table or not answer.about.get("explore"):
             continue
         table = answer.table.drop_duplicates("id").set_index("id").reindex(rows["id"])
         weights = table[WEIGHT].fillna(0).to_numpy(np.float64) if WEIGHT in table else np.ones(len(rows))
+        if given is not None:
+            # the sparser of the two samples is the one that a row is drawn from
+            weights = np.where(weights > 0, np.maximum(weights, given), 0)
         for column in answer.about["explore"]:
             # the unit and the range come after the first comma
             label = str(answer.about["columns"][column]).partition(";")[0].partition(",")[0]

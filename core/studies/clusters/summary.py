@@ -106,7 +106,11 @@ def read_cards(
     numbers = [int(number) for number in np.unique(labels)]
     apart: dict[int, tuple[list[Difference], list[Difference]]] = {number: ([], []) for number in numbers}
     if described:
-        seen, rest = (set_apart(labels, rows, studies=studies or {}, visible=visible) for visible in (True, False))
+        weights = _weights(run, positions)
+        seen, rest = (
+            set_apart(labels, rows, weights=weights, studies=studies or {}, visible=visible)
+            for visible in (True, False)
+        )
         apart = {number: (seen[number], rest[number]) for number in numbers}
     return [
         _card(table, run, space, number=number, positions=positions, apart=apart[number], pictures=pictures)

@@ -43,10 +43,13 @@ def _counted(run: Run, table: pd.DataFrame, key: str) -> Finding:
     weights = table[WEIGHT].to_numpy(np.float64)
     share = weighted_share(hit, weights)
     of_real = (run.predictions.set_index("id")["label"].reindex(table["id"]) == "REAL").to_numpy(bool)
-    clash = (table[column.replace("in_", "") + "_class"] == "other").to_numpy(bool) & hit
+    classes = table[column.replace("in_", "") + "_class"]
+    clash = (classes == "other").to_numpy(bool) & hit
     counts = {"count": hit, "real": hit & of_real, "fake": hit & ~of_real, "other_class": clash}
     details: dict[str, Any] = {name: round(float(weights[chosen].sum())) for name, chosen in counts.items()}
     details |= {"images": round(float(weights.sum())), "sampled": len(table) < len(run)}
+    # what a run remembers of its leaks does not tell the class of the training image
+    details["classes"] = bool(classes[hit].notna().all())
     if key == "copy.file":
         details["repeats"] = int(run.predictions["is_repeat"].sum())
     return Finding(key, "duplicates", "copies", Measure.of(share), details=details)

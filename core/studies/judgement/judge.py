@@ -138,7 +138,10 @@ def weigh(rule: Rule, setting: Setting, verdict: str) -> Finding:
         "worth", STUDY, "right_share", Measure(right, n=own.images + other.images), verdict,
         Control("a coin", Measure(0.5)),
         beside={"own": _of_group(own, verdict), "other": _of_group(other, verdict)},
-        details={**details, "own_name": own.name, "other_name": other.name, "sources": other.sources},
+        details={
+            **details, "own_name": own.name, "other_name": other.name, "sources": other.sources,
+            "held": own.held and other.held,
+        },
     )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
         if where.any():
             own, by_pixels = says[where] == verdict, pixels[where] == verdict
             controls = [_against("control", PIXELS, own, by_pixels, weights[where])]
-            dealt = _dealt(run, table[where], weights[where], verdict=verdict, training=whose["training"])
+            dealt = _dealt(run, table[where], weights[where], verdict=verdict, training=whose["training"], k=whose["k"])
             if dealt is not None:
                 controls.append(Choice("control", DEALT, controls[0].measure, Control(DEALT, dealt)))
             found.append(_finding(f"agree_{verdict.lower()}", controls[0], whose, choices=controls, group=verdict))
@@ -80,6 +80,7 @@ def _dealt(
     *,
     verdict: str,
     training: bool,
+    k: int,
 ) -> Measure | None:
     """Return the share under the study's random labels, with the central 95% of simulated ones as its interval.
 
@@ -91,7 +92,7 @@ def _dealt(
         return None
     labels = run.predictions["label"].astype(str).to_numpy()
     share = 0.5 if training else float(np.mean(labels == verdict))
-    ends = deals_of(table, weights, share=share)
+    ends = deals_of(table, weights, share=share, k=k)
     given = float(np.average(table["shuffled_say"].to_numpy(str) == verdict, weights=weights))
     if not 2 * ends.min() - ends.max() <= given <= 2 * ends.max() - ends.min():
         return None
@@ -100,18 +101,20 @@ def _dealt(
 
 
 def deals_of(
-    table: pd.DataFrame, weights: NDArray[np.float64], *, share: float = 0.5, seed: int = 0
+    table: pd.DataFrame, weights: NDArray[np.float64], *, share: float = 0.5, seed: int = 0, k: int = NAMED
 ) -> NDArray[np.float64]:
     """Simulate `DEALS` random labellings: the share of images whose neighbours mostly have one class, float64 (DEALS,).
 
     Images share neighbours, so one labelling amounts to far fewer independent draws than there are images, and may land
-    far from the expected share. Uses the `NAMED` nearest, which are those that the table names.
+    far from the expected share. Uses the `NAMED` nearest, which are those that the table names; where the classes are
+    uneven, the labels of the others are drawn for each image.
 
     Args:
         table: rows of the study.
         weights: float64 (M,), how many images each stands for.
         share: probability that a searched image has the class, 0 to 1.
         seed: of the labellings.
+        k: how many neighbours the study's own labels are of.
     """
     names = table[[f"near_{n}" for n in range(1, NAMED + 1)]].to_numpy(object)
     codes, known = pd.factorize(names.ravel())
@@ -121,6 +124,8 @@ def deals_of(
         own = generator.random(len(known)) < share
         # a neighbour that is missing is -1, the last of these; where they are even the nearest decides
         lead = np.append(np.where(own, 1, -1), 0).astype(np.int8)[near].sum(axis=1)
+        if share != 0.5 and k > NAMED:
+            lead = lead + 2 * generator.binomial(k - NAMED, share, len(near)) - (k - NAMED)
         ends.append(np.average(np.where(lead == 0, own[near[:, 0]], lead > 0), weights=weights))
     return np.array(ends)
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.images.reading import Fit
+from core.metrics.nearest import halved
 from core.runs.run import Run
 from core.system.atomic import cache_dir, write_bytes_atomically
 from core.system.files import open_file, read_array
@@ -46,7 +47,8 @@ class Reference:
 
     Attributes:
         name: of the set, for instance "cifake-train".
-        features: float16 (N, C), the detector's pooled features, usually memory-mapped.
+        features: float16 (N, C), or float32 where that cannot hold them, the detector's pooled features, usually
+            memory-mapped.
         margins: float32 (N,), the detector's own verdicts on them.
         rows: a row an image: `id`, `name`, `label` (FAKE = 0, REAL = 1), `category`, `sha256`.
         pixels: uint8 (N, side, side, 3), or None where the pictures are not available.
@@ -54,7 +56,7 @@ class Reference:
     """
 
     name: str
-    features: NDArray[np.float16]
+    features: NDArray[np.floating]
     margins: NDArray[np.float32]
     rows: pd.DataFrame
     pixels: NDArray[np.uint8] | None = None
@@ -134,7 +136,7 @@ def compute_features(
                 return
             if found.features is None:
                 raise NeighbourError(NO_FEATURES.format(detector.name))
-            block = {"features": found.features.astype(np.float16), "margins": found.margins}
+            block = {"features": halved(found.features), "margins": found.margins}
             write_bytes_atomically(file, lambda target, block=block: _save_block(target, block))  # type: ignore[misc]
         blocks.append(block)
         # the last step is the sealed folder
@@ -238,4 +240,4 @@ def run_reference(run: Run, features: NDArray[np.floating] | None = None) -> Ref
     rows = run.predictions[KEPT_ROWS].reset_index(drop=True)
     rows["label"] = (rows["label"].astype(str) == "REAL").astype(np.uint8)
     margins = run.predictions["margin"].to_numpy(np.float32)
-    return Reference(str(run.manifest["set"]), np.asarray(kept, np.float16), margins, rows, run.images, False)
+    return Reference(str(run.manifest["set"]), halved(np.asarray(kept)), margins, rows, run.images, False)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.images.labels import CLASSES, verdict_of
-from core.metrics.nearest import find_nearest
+from core.metrics.nearest import find_nearest, halved
 from core.studies.neighbours.reference import Reference
 
 
@@ -121,7 +121,7 @@ def find_neighbours(
         k: how many.
         leave_out: sha256 of a file that is not to be found, the image's own.
     """
-    query = np.asarray(features, np.float16)[None]
+    query = halved(np.asarray(features))[None]
     predicted = reference.margins > 0
     allowed = np.ones(len(reference), bool)
     if leave_out is not None:

@@ -30,7 +30,9 @@ def easiest(evidence: Evidence) -> str:
             what = f"{inline(row['title'])} ({row['strength']})"
             each.append(f"for its size, {what} flips {percent(row['share'])} of {CLASS_WORDS[verdict]} verdicts")
         elif len(controlled):
-            each.append(f"no change flips {CLASS_WORDS[verdict]} verdicts more often than its control does")
+            each.append(
+                f"no change flips {CLASS_WORDS[verdict]} verdicts significantly more often than its control does"
+            )
     told = "; ".join(each)
     return f"{told[0].upper()}{told[1:]}." if told else ""
 

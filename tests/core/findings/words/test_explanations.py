@@ -86,7 +86,7 @@ def test_one_line_for_beside_a_map() -> None:
     )
     assert good == "Better than its controls under every fill, for FAKE verdicts."
     picture = "under any fill, for FAKE verdicts: a picture, not a reason."
-    assert bad == none == f"Not better than its controls (the best: chance) {picture}"
+    assert bad == none == f"Not shown to be better than its controls (the best: chance) {picture}"
     assert mixed == (
         "For FAKE verdicts, whether this map beats its controls depends on the fill: better with shuffled texture, "
         "worse with blur."

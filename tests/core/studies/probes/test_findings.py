@@ -177,7 +177,7 @@ def test_the_smallest_change_is_one_with_a_control_and_a_smaller_one_without_is_
     assert (one.details["smaller_title"], one.beside["smaller"].value) == ("Adding noise", 0.4)
     one = found({"noise_1": 0.4}, tmp_path, {"noise_1": 0.8})["smallest-FAKE"]
     assert standing(one).kind == "uncontrolled"
-    assert str(tell(one).answer) == "No change flips FAKE verdicts more often than its control does."
+    assert str(tell(one).answer) == "No change flips FAKE verdicts significantly more often than its control does."
     none = found({}, tmp_path)["smallest-REAL"]
     assert not none.measure.known
     assert not tell(none).standing
