@@ -137,8 +137,8 @@ def test_the_easiest_change_is_one_that_beats_its_control_and_where_none_does_it
         "REAL": pd.DataFrame([without_control, as_often], columns=columns),
     }
     assert easiest(SimpleNamespace(tops=tops)) == (  # type: ignore[arg-type]
-        f"For its size: recompressing as JPEG (quality 50) flips {percent(0.75)} of {CLASS_WORDS['FAKE']}; no change "
-        f"flips {CLASS_WORDS['REAL']} verdicts significantly more often than its control does."
+        f"For its size, recompressing as JPEG (quality 50) flips {percent(0.75)} of {CLASS_WORDS['FAKE']} verdicts; "
+        f"no change flips {CLASS_WORDS['REAL']} verdicts significantly more often than its control does."
     )
 
 
