@@ -119,6 +119,9 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
 
 def _as_stored(tensor: Tensor, *, halved: bool) -> Tensor:
     """Return a weight as it is stored: in float16 if its kind says so or nothing is lost, otherwise unchanged."""
+    if tensor.dtype == torch.bfloat16:
+        # NumPy has no such numbers, and float32 holds them exactly
+        tensor = tensor.float()
     short = tensor.dtype == torch.float32 and tensor.ndim > 1 and bool((tensor.half().float() == tensor).all())
     return tensor.half() if halved or short else tensor
 

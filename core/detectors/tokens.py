@@ -77,7 +77,8 @@ def _last_that_counts(network: nn.Module, norms: dict[str, nn.Module], image: Te
                 return None
             seen.pop(name, None)
             seen[name] = output if output.requires_grad else output.detach().requires_grad_(True)
-            return seen[name]
+            # a clone, because what follows may write into it
+            return seen[name].clone()
 
         return hook
 

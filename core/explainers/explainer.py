@@ -225,6 +225,19 @@ def check_pixels(detector: "Detector", pixels: Pixels) -> None:
         )
 
 
+def check_target(detector: "Detector", target: str) -> None:
+    """Refuse a class that a detector does not score.
+
+    Raises:
+        ExplanationError: the detector has one output, and `target` is the class that it has none for.
+    """
+    classes = detector.classes
+    if len(classes.names) == 1 and target == ("REAL" if classes.fake else "FAKE"):
+        raise ExplanationError(
+            f"{detector.name} has one output, and so no score for {target} alone; explain the margin instead"
+        )
+
+
 def check_finite(detector: "Detector", answers: NDArray[np.floating]) -> None:
     """Check that a detector's outputs are finite.
 

@@ -103,8 +103,9 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
     """
     said: dict[str, Any] = {**brought.preprocess, **request.preprocess}
     other = said.get("size") != brought.preprocess.get("size")
-    if other and "resize" not in request.preprocess:
-        # the source's resize length is only valid for the source's own size
+    cropped = str(said.get("crop") or "after").startswith("after")
+    if (other or not cropped) and "resize" not in request.preprocess:
+        # the source's resize length is only valid for the source's own size, and before a crop
         said.pop("resize", None)
     said |= {"classes": request.classes or brought.classes, "outputs": request.outputs or brought.outputs}
     said["fake"] = request.fake if request.fake is not None else _named_fake(said["classes"])

@@ -115,6 +115,8 @@ class Training:
 
     def __init__(self, recipe: Recipe, images: ImageSet, device: torch.device, folder: Path | None) -> None:
         self.recipe, self.device, self.side = recipe, device, images.side
+        # a side that no detector can have is refused before the training
+        Preprocessing(images.side)
         if recipe.shift >= images.side:
             raise ValueError(f"shift cannot be {recipe.shift} on images of {images.side} pixels a side")
         self.file = checkpoint_file(recipe, images, folder)

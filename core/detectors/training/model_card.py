@@ -39,8 +39,8 @@ Weights are float16; everything below was computed with these rounded weights.{_
 
 ## Not for
 
-- Deciding whether any picture from the world is real. It knows images like its training set, shrunk to {side} x {side}
-  and saved as JPEG the same way. Other generators, other cameras and other resampling change its verdicts.
+- Deciding whether any picture from the world is real. It knows images like its training set, {side} x {side} pixels,
+  shrunk and saved the same way. Other generators, other cameras and other resampling change its verdicts.
 - Evidence against a person. Its probability is about images drawn as its test set was, not about yours.
 """
 

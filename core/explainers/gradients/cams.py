@@ -11,7 +11,7 @@ from core.detectors.capabilities import Capability
 from core.detectors.offers import Offers
 from core.explainers.diagnostics import map_diagnostics
 from core.explainers.error import ExplanationError
-from core.explainers.explainer import Cancel, Pixels, check_finite
+from core.explainers.explainer import Cancel, Pixels, check_finite, check_target
 from core.explainers.explanation import Explanation
 from core.explainers.gradients.batches import BatchExplainer
 from core.explainers.settings import TARGETS, ExplainerSettings, Target, one_side, setting
@@ -76,6 +76,7 @@ class Cam(BatchExplainer[CamSettings]):
         self, detector: "Detector", pixels: Pixels, settings: CamSettings, cancel: Cancel | None
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
+        check_target(detector, settings.target)
         layer = layer_of(detector, settings.layer)
         only = None if self.signed and settings.target == "margin" else one_side(settings.target)
         unit = ("margin" if settings.target == "margin" else "logit") if self.signed else "activation"

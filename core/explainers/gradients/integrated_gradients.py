@@ -15,7 +15,7 @@ from scipy import ndimage
 from core.detectors.capabilities import Capability
 from core.detectors.offers import Offers
 from core.explainers.diagnostics import map_diagnostics
-from core.explainers.explainer import Cancel, Pixels, check_finite
+from core.explainers.explainer import Cancel, Pixels, check_finite, check_target
 from core.explainers.explanation import Diagnostics, Explanation
 from core.explainers.gradients.batches import BatchExplainer
 from core.explainers.settings import TARGETS, ExplainerSettings, Target, one_side, setting
@@ -88,6 +88,7 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
         self, detector: "Detector", pixels: Pixels, settings: IntegratedGradientsSettings, cancel: Cancel | None
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
+        check_target(detector, settings.target)
         baseline = np.stack([blurred(image, settings.sigma) for image in pixels])
         ends = detector.logits(np.concatenate([pixels, baseline])).astype(np.float64)
         check_finite(detector, ends)

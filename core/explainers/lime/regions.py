@@ -12,13 +12,24 @@ from numpy.typing import NDArray
 from core.detectors.offers import Offers
 from core.edits.masking import FILLS, Fill, masker
 from core.explainers.error import ExplanationError
-from core.explainers.explainer import Cancel, Explainer, Pixels, Preset, Progress, Stopwatch, check_finite, check_pixels
+from core.explainers.explainer import (
+    Cancel,
+    Explainer,
+    Pixels,
+    Preset,
+    Progress,
+    Stopwatch,
+    check_finite,
+    check_pixels,
+    check_target,
+)
 from core.explainers.explanation import Explanation
 from core.explainers.lime.diagnostics import MAX_PROBES, lime_diagnostics, movement, with_holding
 from core.explainers.lime.segmentation import Segmentation, segment
-from core.explainers.lime.settings import LimeTarget, RegionSettings
+from core.explainers.lime.settings import RegionSettings
+from core.explainers.lime.target import target_values, towards_real
 from core.explainers.settings import setting
-from core.images.labels import CLASSES, FAKE, REAL
+from core.images.labels import FAKE, REAL
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -128,6 +139,7 @@ class RegionLime(Explainer[R]):
     ) -> Iterator[Explanation]:
         watch = Stopwatch()
         check_pixels(detector, image[None])
+        check_target(detector, settings.target)
         try:
             regions = self.cut(image, settings) if given is None else np.asarray(given, np.int32)
         except ValueError as error:
@@ -176,7 +188,10 @@ class RegionLime(Explainer[R]):
         parts = step.parts(labels, sign=sign, regions=regions)
 
         def filled_alone(one: Fill, other: Fill) -> tuple[float, float]:
-            return movement(detector.margins, image, regions, fills=(one, other), seed=settings.seed)
+            def judge(pixels: Pixels) -> NDArray[np.float32]:
+                return towards_real(detector.logits(pixels), settings.target)
+
+            return movement(judge, image, regions, fills=(one, other), seed=settings.seed)
 
         diagnostics = lime_diagnostics(
             fill=settings.fill,
@@ -209,11 +224,14 @@ class RegionLime(Explainer[R]):
 
     def reading(self, explanation: Explanation) -> str:
         """See `Explainer.reading`."""
+        last = "fill: another fill may reverse what is certain under this one."
+        if explanation.parts is not None and explanation.parts.holds is not None:
+            last = "fill each; parts in a light tint are decided under one fill only."
         return (
             "Parts of the image were covered in many ways, and the detector was asked each time. A part is coloured by "
             "the class it speaks for when visible; a hatched part's effect is too small, or too uncertain, to "
             f"name. The uncertainty is that of asking only {explanation.diagnostics.numbers['samples']} times with one "
-            "fill: another fill may reverse what is certain under this one."
+            f"{last}"
         )
 
 
@@ -274,22 +292,6 @@ def _weighed(
         cancel=cancel,
         stepwise=stepwise,
     )
-
-
-def target_values(logits: NDArray[np.float64], target: LimeTarget) -> tuple[NDArray[np.float64], int]:
-    """Return the target in each of n samples, float (n,), and its sign: 1 if it speaks for REAL, -1 if for FAKE.
-
-    Args:
-        logits: float (n, 2), columns FAKE and REAL; the first row is the image itself.
-        target: see `RegionSettings`.
-    """
-    margins = logits[:, REAL] - logits[:, FAKE]
-    if target == "margin":
-        return margins, 1
-    if target == "probability":
-        sign = 1 if margins[0] > 0 else -1
-        return 0.5 * (1 + np.tanh(margins / 2 * sign)), sign
-    return logits[:, CLASSES.index(target)], 1 if target == "REAL" else -1
 
 
 LIME = Lime()

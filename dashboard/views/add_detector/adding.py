@@ -4,7 +4,7 @@ import errno
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,9 @@ class Outcome:
     options: tuple[str, ...] = ()
 
 
-def add_detector(name: str, source: str, options: Mapping[str, str], *, home: Path) -> Outcome:
+def add_detector(
+    name: str, source: str, options: Mapping[str, str], *, home: Path, needed: Collection[str] = ()
+) -> Outcome:
     """Add a detector to `home`; code of others is never run.
 
     Args:
@@ -40,8 +42,9 @@ def add_detector(name: str, source: str, options: Mapping[str, str], *, home: Pa
         source: as for `python -m core.detectors add`.
         options: option -> value; empty values are left out.
         home: folder that gets detectors/.
+        needed: options that are passed even if they are empty.
     """
-    given = [f"{option}={value.strip()}" for option, value in options.items() if value.strip()]
+    given = [f"{option}={value.strip()}" for option, value in options.items() if value.strip() or option in needed]
     command = [sys.executable, "-m", "core.detectors", "add", "--json", f"--out={home}", *given, "--", name, source]
     try:
         # a list and no shell; "--" keeps a name or a source from being an option

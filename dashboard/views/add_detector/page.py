@@ -18,7 +18,11 @@ from dashboard.views.add_detector.adding import ADDING, Outcome, add_detector
 OPTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "--weights": ("Weights", "A .safetensors, or a .pth that holds plain tensors.", ()),
     "--classes": ("Classes", "Names of the outputs in their order, with commas between them.", ()),
-    "--fake-classes": ("FAKE classes", "Those of the classes that are FAKE, with commas between them.", ()),
+    "--fake-classes": (
+        "FAKE classes",
+        "Those of the classes that are FAKE, with commas between them; empty where one output speaks for REAL.",
+        (),
+    ),
     "--outputs": ("Outputs", "What the network gives for each class.", ("logits", "probabilities")),
     "--size": ("Size", "Pixels along each side of the network's input.", ()),
     "--crop": (
@@ -87,7 +91,9 @@ with st.expander("More options, which override the source"):
 pressed = st.button("Add", type="primary", disabled=not all(typed))
 running = st.session_state.get("add.running")
 if pressed and running is None:
-    work = ADDING.submit(add_detector, *typed, values, home=catalogue.homes()[0])
+    # left empty where it was asked for, it says that no class is FAKE
+    needed = [option for option in asked if option == "--fake-classes"]
+    work = ADDING.submit(add_detector, *typed, values, home=catalogue.homes()[0], needed=needed)
     running = st.session_state["add.running"] = typed, work
 if running is not None:
     # a press or a change meanwhile draws the page anew, which waits for the same

@@ -15,8 +15,9 @@ from core.edits.masking import FILLS, Fill, mask_batch
 from core.explainers.error import ExplanationError
 from core.explainers.explanation import Explanation
 from core.explainers.lime.diagnostics import lime_diagnostics
-from core.explainers.lime.regions import LIME, LimeSettings, target_values
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.segmentation import SEGMENTATIONS, segment
+from core.explainers.lime.target import target_values
 from core.images.labels import FAKE, REAL
 from tests.conftest import make_detector, textured
 
