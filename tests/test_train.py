@@ -231,6 +231,24 @@ def test_a_failed_test_leaves_the_detector_and_says_how_to_make_its_run(
     assert detector.identity.made(read_run(out / "runs/swift@cifake-test").manifest)
 
 
+def test_a_failed_test_on_a_part_of_the_images_is_made_up_by_the_same_command(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise TypeError("a mistake of ours")
+
+    limited = command(cifake, tmp_path, "--limit", "40")
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "write_run", failing)
+        assert train.main(limited) == 2
+    kept = f"the detector is kept in {tmp_path / 'detectors/swift'}"
+    assert f"{kept}; give the same command with --resume to make its run" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "fit", failing)
+        assert train.main([*limited, "--resume"]) == 0
+    assert len(read_run(tmp_path / "runs/swift@cifake-test-8")) == 8
+
+
 @pytest.mark.parametrize("failing", ["write_run", "read_run"])
 def test_resume_after_a_failed_test_trains_nothing_again(
     cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failing: str

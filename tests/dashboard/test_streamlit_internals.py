@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,8 +23,9 @@ from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.caching.cache_utils import Cache
 from streamlit.runtime.memory_session_storage import MemorySessionStorage
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.scriptrunner import ScriptRunnerEvent
+from streamlit.runtime.scriptrunner import RerunData, ScriptRunner, ScriptRunnerEvent
 from streamlit.runtime.session_manager import SessionInfo
+from streamlit.runtime.state.query_params import QueryParams
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 from core.runs.finding import ROOT
@@ -153,6 +156,26 @@ class Runner:
         message = ForwardMsg()
         message.parent_message.message = text
         session._on_scriptrunner_event(self, ScriptRunnerEvent.ENQUEUE_FORWARD_MSG, forward_msg=message)  # type: ignore[arg-type]
+
+
+def test_a_part_is_drawn_on_its_own_page_only_and_at_the_address_that_the_session_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[RerunData] = []
+    # put back in the end
+    monkeypatch.setattr(ScriptRunner, "_run_script", lambda _, asked: drawn.append(asked))
+    internals.keep_parts_where_they_are()
+    assert internals.broken == {}
+    known = QueryParams({"run": "new"})
+    runner: Any = SimpleNamespace(
+        _pages_manager=SimpleNamespace(current_page_script_hash="here"),
+        _session_state=SimpleNamespace(query_params=lambda: nullcontext(known)),
+    )
+    part = RerunData("run=old", page_script_hash="here", fragment_id_queue=["part"])
+    page = RerunData("run=old", page_script_hash="there")
+    for asked in (part, replace(part, page_script_hash="there"), page):
+        ScriptRunner._run_script(runner, asked)
+    assert drawn == [replace(part, query_string="run=new"), page]
 
 
 class Session:

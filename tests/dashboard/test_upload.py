@@ -15,7 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.preprocessing import Place, Preprocessing
 from core.detectors.storage import load_detector, save_detector
-from core.edits.delivery.delivering import deliver, seeing
+from core.edits.delivery.delivering import Delivered, deliver, seeing
+from core.edits.delivery.delivery import Delivery
+from core.edits.delivery.registry import deliveries
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, PassingError, decode
 from core.images.upload import prepare_pixels, settle
@@ -35,6 +37,7 @@ from dashboard.services.worker.worker import Worker
 from dashboard.views.upload import judged
 from dashboard.views.upload import table as table_of_files
 from dashboard.views.upload.crop import sound_place
+from dashboard.views.upload.origin import Origin, sent_so_far
 from dashboard.views.upload.uploads import Example
 from tests.conftest import make_detector
 from tests.dashboard.conftest import Open, image_set
@@ -61,7 +64,7 @@ def write_rule_for(home: Path, *, worth: bool) -> None:
     """A rule beside the run `tiny@seen-test`: its verdicts on shrunk pictures are worth something, or nothing."""
     detector = load_detector(home / "detectors" / "tiny")
     said = {"REAL": {"REAL": 90, "FAKE": 0}, "FAKE": {"REAL": 0 if worth else 80, "FAKE": 20}}
-    groups = [Group(f"{label} ones", label, "shrunk", 100, 9, said[label]) for label in ("REAL", "FAKE")]
+    groups = [Group(f"{label} ones", label, "shrunk", 100, 9, said[label], True) for label in ("REAL", "FAKE")]
     rule = Rule(detector.identity.fingerprint, "tiny@seen-test", 0.95, tuple(groups), None, None, {})
     write_rule(rule_path(home / "runs" / "tiny@seen-test"), rule)
 
@@ -327,6 +330,17 @@ def test_several_are_delivered_on_demand_and_judged(open_page: Open, home: Path)
     assert "table.deliver" not in [button.key for button in app.button]
 
 
+def test_a_press_is_kept_though_the_table_settles_at_that_moment(open_page: Open, home: Path) -> None:
+    write_rule_for(home, worth=True)
+    files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (3, 4)]
+    app = upload(open_page("upload", run="tiny@seen-test"), *files)
+    assert table_of_files.TO_COME in app.dataframe[0].value["judgement"].tolist()
+    # so the page is drawn anew before it comes to the button
+    app.session_state["busy.table"] = True
+    app.button(key="table.deliver").click().run()
+    assert table_of_files.TO_COME not in settled(app).dataframe[0].value["judgement"].tolist()
+
+
 def test_a_file_that_is_delivered_waits_its_turn_in_a_long_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     now, asked = [0.0], []
     done = JobStatus("done", answer="margins", share=1.0)
@@ -357,6 +371,30 @@ def test_an_example_of_one_name_and_other_pixels_is_sent_again() -> None:
     seen_by = Preprocessing(64, 64, "before", "bicubic")
     assert small.origin(seen_by).key != large.origin(seen_by).key
     assert small.origin(seen_by).key == small.origin(seen_by).key
+
+
+def test_a_delivery_that_another_thread_makes_meanwhile_is_neither_made_twice_nor_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The thread of the page before may still be at work when the page is drawn anew."""
+    state: dict[str, Any] = {}
+    monkeypatch.setattr(st, "session_state", state)
+    monkeypatch.setattr("dashboard.views.upload.origin.SLICE", float("inf"))
+    first, second, *rest = deliveries()
+    made: list[Delivery] = []
+
+    def delivered(one: Delivery) -> Delivered:
+        return Delivered(one, np.zeros((32, 32, 3), np.uint8), True)
+
+    def send(one: Delivery) -> Delivered:
+        made.append(one)
+        if one is first:
+            state["upload.sent"][1][second.name] = delivered(second)
+        return delivered(one)
+
+    sent = sent_so_far(Origin("picture", "steps", send))
+    assert tuple(one.delivery for one in sent) == deliveries()
+    assert made == [first, *rest]
 
 
 def test_deliveries_are_told_once_they_are_there(monkeypatch: pytest.MonkeyPatch) -> None:

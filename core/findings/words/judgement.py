@@ -59,12 +59,15 @@ def _worth(finding: Finding) -> Line:
 
 
 def _holds(finding: Finding) -> Line:
+    # of some groups the deliveries were not counted
+    counted = say(finding, "are called {group} before any delivery")
+    own, other = ("get this answer" if finding.details[which] else counted for which in ("own_held", "other_held"))
     return say(
         finding,
         "it survives all {deliveries} deliveries (saving, resizing, sending). Of {own_name} "
-        "{own:percent.0} {get}, of {other_name} {other:share}.",
-        # of some groups the deliveries were not counted
-        get="get this answer" if finding.details["held"] else say(finding, "are called {group} before any delivery"),
+        "{own:percent.0} {own_get}, of {other_name} {other:share}{other_get}.",
+        own_get=own,
+        other_get="" if str(own) == str(other) else line(" {get}", get=other),
     )
 
 

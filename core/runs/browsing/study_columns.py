@@ -167,7 +167,7 @@ def _usable(values: pd.Series, *, text: bool) -> pd.Series | None:
         return values.astype(bool)
     if len(known) and known.isin([True, False]).all():
         # both, though one may not occur in a sample: links filter by either
-        return pd.Series(pd.Categorical(values.map({True: "yes", False: "no"}), ["yes", "no"]), index=values.index)
+        return pd.Series(pd.Categorical(values.map({True: "yes", False: "no"}), ["no", "yes"]), index=values.index)
     try:
         few = 0 < values.nunique() <= MAX_CHOICES
     except TypeError:

@@ -140,7 +140,7 @@ def weigh(rule: Rule, setting: Setting, verdict: str) -> Finding:
         beside={"own": _of_group(own, verdict), "other": _of_group(other, verdict)},
         details={
             **details, "own_name": own.name, "other_name": other.name, "sources": other.sources,
-            "held": own.held and other.held,
+            "own_held": own.held, "other_held": other.held,
         },
     )  # fmt: skip
 

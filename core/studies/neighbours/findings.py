@@ -35,7 +35,8 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
         if where.any():
             own, by_pixels = says[where] == verdict, pixels[where] == verdict
             controls = [_against("control", PIXELS, own, by_pixels, weights[where])]
-            dealt = _dealt(run, table[where], weights[where], verdict=verdict, training=whose["training"], k=whose["k"])
+            k = min(whose["k"], whose["candidates"])
+            dealt = _dealt(run, table[where], weights[where], verdict=verdict, training=whose["training"], k=k)
             if dealt is not None:
                 controls.append(Choice("control", DEALT, controls[0].measure, Control(DEALT, dealt)))
             found.append(_finding(f"agree_{verdict.lower()}", controls[0], whose, choices=controls, group=verdict))

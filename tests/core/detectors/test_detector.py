@@ -17,6 +17,8 @@ from core.detectors.weights import weights_sha256
 from core.images.labels import REAL
 from core.system.folders import MANIFEST, ContractError
 from tests.conftest import make_detector
+from tests.core.any_detector import plain_kind
+from tests.core.detectors.plain import CLASSES, PREPROCESSING, Plain, PlainDetector
 
 
 def test_width_64_is_torchvisions_resnet18_but_for_its_stem() -> None:
@@ -113,6 +115,22 @@ def test_saved_and_loaded_says_the_same(tmp_path: Path, pixels: NDArray[np.uint8
     assert (loaded.margins(pixels) == detector.margins(pixels)).all()
     assert load_file(tmp_path / "d" / "weights.safetensors")["conv1.weight"].dtype == torch.float16
     assert (tmp_path / "d" / "README.md").read_text() == "# card"
+
+
+def test_weights_of_a_format_that_numpy_lacks_are_stored_and_loaded(tmp_path: Path) -> None:
+    class Brief(Plain):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(inputs.bfloat16()).float()
+
+    detector = PlainDetector(Brief(4).bfloat16(), PREPROCESSING, CLASSES, config={"width": 4})
+    with plain_kind():
+        save_detector(tmp_path / "d", detector, model_card="")
+        loaded = load_detector(tmp_path / "d", device="cpu")
+    # not a bit is lost
+    for name, values in detector.network.state_dict().items():
+        assert values.dtype == torch.bfloat16
+        assert torch.equal(loaded.network.state_dict()[name], values.float())
+    assert loaded.sha256 == detector.sha256
 
 
 def test_temperature_softens_probability_not_verdict() -> None:

@@ -129,6 +129,22 @@ def test_methods_that_know_nothing_of_tokens_read_them(method: object, images: n
     assert np.ptp(found.map) > 0
 
 
+def test_what_follows_a_norm_may_write_into_its_output(images: np.ndarray) -> None:
+    class Greedy(Vision):
+        def forward(self, inputs: Tensor) -> Tensor:
+            tokens = self.norm(self.patches(inputs).flatten(2).transpose(1, 2))
+            tokens *= 2
+            logits: Tensor = self.head(tokens.mean(dim=1))
+            return logits
+
+    detector = VisionDetector(Greedy(mean=True), Preprocessing(32, std=(0.3,) * 3), Classes())
+    assert detector.layers == {"norm.places": (4, 4)}
+    found = detector.full_pass(images)
+    # the mean over tokens and a linear layer follow: the mean of a map is the margin but for the bias
+    bias = float(detector.network.head.bias[1] - detector.network.head.bias[0])
+    np.testing.assert_allclose(found.needed_maps.mean(axis=(1, 2)) + bias, found.margins, atol=1e-4)
+
+
 def test_channels_that_come_last_are_read_as_places() -> None:
     class Last(nn.Module):
         def __init__(self) -> None:

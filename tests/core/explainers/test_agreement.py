@@ -3,7 +3,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from core.explainers.agreement import agreement, segment_values
+from core.explainers.agreement import agreement, agreement_of, segment_values
+from core.explainers.explanation import Diagnostics, Explanation, Provenance
+from core.explainers.settings import ExplainerSettings
 
 SEGMENTS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4)
 
@@ -31,6 +33,30 @@ def test_rank_and_overlap_are_what_scipy_and_sets_say() -> None:
     assert found.rank == pytest.approx(spearmanr(one, two)[0])
     top = [set(np.argsort(-values)[:16]) for values in (one, two)]
     assert found.overlap == len(top[0] & top[1]) / 16
+
+
+@pytest.mark.parametrize(("verdict", "overlap"), [("FAKE", 1), ("REAL", 0)])
+def test_the_overlap_is_of_the_places_first_for_the_verdict(verdict: str, overlap: float) -> None:
+    def explained(values: NDArray[np.float64]) -> Explanation:
+        return Explanation(
+            image=np.zeros((32, 32, 3), np.uint8),
+            margin=1.0 if verdict == "REAL" else -1.0,
+            p_real=0.5,
+            provenance=Provenance("made", "0" * 64, 0.0),
+            method="made",
+            settings=ExplainerSettings(),
+            unit="margin",
+            diagnostics=Diagnostics(),
+            values=values,
+        )
+
+    # the same quarter speaks for FAKE in both, another in each for REAL
+    first, second = np.zeros((32, 32)), np.zeros((32, 32))
+    first[:8] = second[:8] = -1
+    first[8:16] = second[24:] = 1
+    found = agreement_of(explained(first), explained(second), others=second[None])
+    assert (found.overlap, found.others_overlap) == (overlap, overlap)
+    assert found.rank == pytest.approx(spearmanr(*segment_values(np.stack([first, second]), SEGMENTS))[0])
 
 
 def test_segment_values_are_means_over_segments_whatever_the_maps_size() -> None:

@@ -108,6 +108,17 @@ def test_every_methods_settings_are_described_and_come_back_from_texts_and_json(
             assert one.parse(one.text(value)) == value
 
 
+@pytest.mark.parametrize("name", [one.name for one in explainers() if "target" in to_json(one.settings())])
+def test_of_a_network_with_one_output_only_the_class_that_it_scores_is_explained_alone(name: str) -> None:
+    detector, image, explainer = make_plain(), pictures(1, fine=True, seed=4)[0], find_explainer(name)
+    with pytest.raises(
+        ExplanationError, match="has one output, and so no score for REAL alone; explain the margin instead"
+    ):
+        explainer.explain_fully(detector, image, explainer.settings(target="REAL"))
+    for target in ("FAKE", "margin"):
+        assert np.isfinite(explainer.explain_fully(detector, image, explainer.settings(target=target)).map).all()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_method_stops_when_it_is_told_to(name: str, detector: Detector) -> None:
     explainer, pixels = find_explainer(name), textured(2, fine=True, seed=4)

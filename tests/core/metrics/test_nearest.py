@@ -5,7 +5,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from core.metrics import nearest
-from core.metrics.nearest import find_nearest, unit_rows
+from core.metrics.nearest import find_nearest, halved, unit_rows
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +70,33 @@ def test_length_says_nothing_and_zeros_are_at_distance_1() -> None:
 def test_pictures_are_taken_as_vectors(pixels: np.ndarray) -> None:
     found = find_nearest(pixels, pixels, 1)
     assert found.rows.ravel().tolist() == list(range(len(pixels)))
+
+
+def test_long_vectors_are_compared_in_smaller_blocks_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(2)
+    # four times as long as those of 32 x 32 pixels
+    base, queries = generator.normal(size=(40, 4 * 3072)), generator.normal(size=(5, 4 * 3072))
+    distances = 1 - unit_rows(queries) @ unit_rows(base).T
+    blocks: list[int] = []
+
+    def counted(vectors: np.ndarray) -> np.ndarray:
+        blocks.append(len(vectors))
+        return unit_rows(vectors)
+
+    monkeypatch.setattr(nearest, "unit_rows", counted)
+    found = find_nearest(queries, base, 3)
+    # the queries, then the base in fourths of a block
+    assert blocks == [5, 9, 9, 9, 9, 4]
+    np.testing.assert_array_equal(found.rows, np.argsort(distances, axis=1)[:, :3])
+
+
+def test_values_are_halved_where_that_can_hold_them() -> None:
+    values = np.array([[65504.0, -1.5]], np.float32)
+    assert halved(values).dtype == np.float16
+    np.testing.assert_array_equal(halved(values), values)
+    np.testing.assert_array_equal(halved(-2 * values), -2 * values)
+    assert halved(-2 * values).dtype == np.float32
+    assert halved(np.zeros((0, 4), np.float32)).dtype == np.float16
 
 
 def test_what_cannot_be_searched_is_refused() -> None:

@@ -15,10 +15,11 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from core.images.image_set import DataPath
 from core.runs.run import read_run
 from core.studies import registry
 from core.studies.__main__ import find_source, main, parse
-from core.studies.runner import Source, run_study
+from core.studies.runner import Source, run_study, work_folder
 from core.studies.sample import choose_rows
 from core.studies.store import read_study, study_path
 from core.studies.study import Context, StudyError
@@ -111,6 +112,14 @@ def test_another_parameter_or_version_takes_no_old_shard(source: Source) -> None
     doubled = read_study(run_study(BRIGHTNESS.with_parameters({"scale": 2.0}), source)).table
     single = read_study(run_study(BRIGHTNESS, source)).table
     assert np.allclose(doubled["brightness"], 2 * single["brightness"])
+
+
+def test_shards_of_a_set_whose_fake_classes_are_others_are_kept_apart(source: Source) -> None:
+    run, every = read_run(source.run), np.arange(60)
+    paths = ["set", *(DataPath("set", fake) for fake in (["sd"], ["gan"], ["gan", "sd"]))]
+    assert len({work_folder(BRIGHTNESS, run, every, data=path) for path in paths}) == 4
+    # without any named it is the same set
+    assert len({work_folder(BRIGHTNESS, run, every, data=path) for path in ("set", DataPath("set"))}) == 1
 
 
 @pytest.mark.parametrize(("change", "sentence"), [({"size": 1.0}, "no parameter size"), ({"scale": "a"}, "be a float")])

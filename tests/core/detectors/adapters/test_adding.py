@@ -83,6 +83,11 @@ def test_the_length_before_the_crop_belongs_to_the_size_that_the_source_was_told
     )
     assert complete(brought, Request("s", preprocess={"size": 64}))[0].resize == 73
     assert complete(brought, Request("s", preprocess={"size": 32}))[0].resize == 32
+    # nor is there a length where nothing is cropped
+    stretched, _ = complete(brought, Request("s", preprocess={"crop": "none"}))
+    assert (stretched.crop, stretched.size, stretched.resize) == ("none", 64, 64)
+    with pytest.raises(ValueError, match="resize cannot be 73 with size 64 and crop 'none'"):
+        complete(brought, Request("s", preprocess={"crop": "none", "resize": 73}))
 
 
 @pytest.mark.parametrize("temperature", ["0", "-1", "inf", "nan"])

@@ -201,6 +201,14 @@ def test_images_of_another_side_make_a_detector_of_that_side(tmp_path: Path) -> 
     assert detector.full_pass(np.asarray(images.pixels[:2])).needed_maps.shape == (2, 6, 6)
 
 
+def test_a_side_that_no_detector_can_have_is_refused_before_the_training(images: ImageSet, tmp_path: Path) -> None:
+    tiny, lines = replace(images, pixels=np.asarray(images.pixels)[:, :4, :4]), []
+    with pytest.raises(ValueError, match="size must be 8 to 1024 pixels, not 4"):
+        fit(replace(QUICK, epochs=1), tiny, checkpoints=tmp_path, device="cpu", report=lines.append)
+    assert not lines
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
 def test_few_steps_are_averaged_too(images: ImageSet, tmp_path: Path) -> None:
     def weights(learning_rate: float) -> str:
         recipe = replace(QUICK, epochs=1, average=0.999, learning_rate=learning_rate, validation=0.0)

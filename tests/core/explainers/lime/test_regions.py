@@ -17,7 +17,7 @@ from core.explainers.explanation import Explanation
 from core.explainers.lime.diagnostics import lime_diagnostics
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.segmentation import SEGMENTATIONS, segment
-from core.explainers.lime.target import target_values
+from core.explainers.lime.target import target_values, towards_real
 from core.images.labels import FAKE, REAL
 from tests.conftest import make_detector, textured
 
@@ -189,6 +189,12 @@ def test_targets_speak_for_what_they_say(image: NDArray[np.uint8]) -> None:
         assert sign == side
 
 
+def test_each_target_grows_towards_real() -> None:
+    logits = np.array([[2.0, 1.0], [0.0, 3.0]])
+    for target, expected in {"margin": [-1, 3], "probability": [-1, 3], "REAL": [1, 3], "FAKE": [-2, 0]}.items():
+        np.testing.assert_array_equal(towards_real(logits, target), expected)  # type: ignore[arg-type]
+
+
 def test_a_probability_far_from_one_half_keeps_its_digits() -> None:
     values, _ = target_values(np.array([[0.0, 30.0], [0.0, -30.0]]), "probability")
     np.testing.assert_allclose(values, [1, 9.357622968839299e-14], rtol=1e-2)
@@ -242,7 +248,11 @@ def test_what_holds_under_every_fill_is_what_each_fill_decides_alike(
     batch = LIME.explain_fully(detector, image, settings)
     np.testing.assert_array_equal(batch.parts.holds, last.parts.holds)
     assert LIME.cost(settings) > 4 * settings.n_samples
-    assert LIME.explain_fully(detector, image, replace(settings, certain_under="this")).light is None
+    once = LIME.explain_fully(detector, image, replace(settings, certain_under="this"))
+    assert once.light is None
+    assert "64 times with one fill: another fill may reverse" in LIME.reading(once)
+    assert "64 times with one fill each; parts in a light tint" in LIME.reading(last)
+    assert "another fill may reverse" not in LIME.reading(last)
 
 
 def test_a_check_of_fills_that_is_stopped_is_not_complete(detector: Detector, image: NDArray[np.uint8]) -> None:
@@ -287,6 +297,20 @@ def test_weights_of_one_sign_whatever_the_fill_are_not_blamed_on_it(red_detector
     np.testing.assert_array_equal(result.parts.decisions, 1)
     assert result.diagnostics.one_colour == "one sign"
     assert "every decided segment points the same way" in result.diagnostics.sentence
+
+
+def test_what_covering_does_is_measured_on_the_score_that_is_explained(red_detector: Detector) -> None:
+    # red raises the score for FAKE more than that for REAL: the margin moves the other way
+    red_detector.network.fc.weight[FAKE, 0] = 200
+    detector = ResNetDetector(red_detector.network, 1)
+    odd = np.random.default_rng(0).random((32, 32, 1)) < 0.5
+    grain = np.where(odd, (180, 80, 80), (80, 180, 180)).astype(np.uint8)
+    settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=512, target="REAL")
+    result = LIME.explain_fully(detector, grain, settings)
+    assert result.verdict == "FAKE"
+    np.testing.assert_array_equal(result.parts.decisions, 1)
+    assert "covering nearly any part makes the image look less REAL" in result.diagnostics.sentence
+    assert "of the shift is towards FAKE" in result.diagnostics.sentence
 
 
 @pytest.mark.parametrize("speaks", ["REAL", "FAKE"])

@@ -133,6 +133,14 @@ def test_agreement(values: tuple[float, float], lead: tuple[float, float], words
     assert words in str(agreeing(ranks(values, lead)))
 
 
+def test_agreement_is_told_of_the_verdicts_on_which_it_could_be_measured() -> None:
+    assert str(agreeing(ranks((math.nan, 0.2), (math.nan, 0.1)))) == (
+        "They agree more than by chance, but far from fully: 0.20 on REAL verdicts, where 1 means the same ranking."
+    )
+    nobody = ranks((math.nan, math.nan), (math.nan, math.nan))
+    assert str(agreeing(nobody)) == "Their agreement could not be measured."
+
+
 def test_stability_by_how_much_stays() -> None:
     values = {
         "Grad-CAM": {"noise of 1 in 255": (0.96, 0.98)},
@@ -215,9 +223,8 @@ def test_one_colour_before_and_after() -> None:
         "segments left grey: one colour or none on 0% of FAKE verdicts and 25% of REAL verdicts."
     )
     assert str(cured(both)).startswith("Most of it is the settings")
-    assert str(
-        cured([both[0], found("ours-FAKE", "FAKE", 0.9, control=control["control"], difference=measure(0.0))])
-    ).startswith("Finer segments")
+    same = found("ours-FAKE", "FAKE", 0.9, control=control["control"], difference=measure(0.0))
+    assert str(cured([both[0], same])) == "That finer segments alone cure it is not shown for every verdict here."
 
 
 def test_a_cure_is_claimed_only_of_what_the_settings_mostly_took_away() -> None:

@@ -354,6 +354,18 @@ def test_whatever_a_study_holds_can_be_browsed_or_is_left_out(run: Run) -> None:
         assert ordered.isna().to_numpy()[len(values) :].all()
 
 
+@pytest.mark.parametrize(("value", "words"), [(True, "yes"), (False, "no")])
+def test_a_yes_or_no_of_which_a_sample_has_only_one_is_filtered_by_both(run: Run, value: bool, words: str) -> None:
+    frame = pd.DataFrame({"id": run.predictions["id"][::2], "turned": value})
+    seal(run.path / "studies" / "probes.parquet", frame, {})
+    table = browse_table(run)
+    assert choices_of(table, "probes.turned") == ["no", "yes"]
+    for asked in ("yes", "no"):
+        wanted = Filter.from_params({"probes.turned": asked}, table)
+        assert wanted.chosen("probes.turned") == (asked,)
+        assert ids(table, wanted) == (set(frame["id"]) if asked == words else set())
+
+
 def test_columns_that_are_not_offered_are_found_by_name(run: Run) -> None:
     n = len(run)
     frame = pd.DataFrame(

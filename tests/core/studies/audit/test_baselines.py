@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from core.studies.audit.baselines import fit_and_ask
+from core.studies.audit.baselines import fit_and_ask, radial_spectrum
 from core.studies.study import StudyError
 
 SIZE = 120
@@ -53,6 +53,21 @@ def test_what_tells_the_classes_apart_is_found_and_labels_by_lot_are_not(labels:
     assert abs(roc_auc_score(shuffled, fit_and_ask(points, shuffled).scores) - 0.5) < 0.15
     np.testing.assert_array_equal(fit_and_ask(points, labels).scores, fit_and_ask(points, labels, seed=0).scores)
     assert (fit_and_ask(points, labels).scores != fit_and_ask(points, labels, seed=1).scores).any()
+
+
+def test_of_larger_images_fewer_are_transformed_at_once_with_the_same_spectrum(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3)).astype(np.uint8)
+    alone = np.concatenate([radial_spectrum(image[None]) for image in pixels])
+    counts: list[int] = []
+    fft2 = np.fft.fft2
+
+    def counted(luma: NDArray[np.float32]) -> NDArray[np.complexfloating]:
+        counts.append(len(luma))
+        return fft2(luma)
+
+    monkeypatch.setattr(np.fft, "fft2", counted)
+    np.testing.assert_allclose(radial_spectrum(pixels, chunk=8), alone, rtol=1e-5)
+    assert counts == [2, 2, 1]
 
 
 def test_two_of_a_class_are_enough_and_fewer_are_refused_in_words() -> None:

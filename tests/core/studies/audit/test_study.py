@@ -293,7 +293,9 @@ def test_copies_and_leaks_are_found_each_by_its_kind(tmp_path: Path) -> None:
     leaks, repeats = answer.finding("leak.file"), answer.finding("copy.file")
     assert leaks is not None
     assert repeats is not None
-    assert leaks.details == {"count": 1, "real": 1, "fake": 0, "other_class": 1, "images": 320, "sampled": False}
+    assert leaks.details == {
+        "count": 1, "real": 1, "fake": 0, "other_class": 1, "images": 320, "sampled": False, "classes": True,
+    }  # fmt: skip
     assert leaks.measure.value == pytest.approx(1 / 320)
     assert repeats.details["repeats"] == 1
     assert words(answer, "leak.file").startswith("1 of 320 images is also a training image, byte for byte, 0.31%")
@@ -338,8 +340,9 @@ def test_where_files_are_not_at_hand_nothing_is_made_up(tmp_path: Path) -> None:
     assert flaws(answer) == []
     copies = asked(duplicates.STUDY, context)
     assert (copies.table["in_training"] == UNKNOWN).sum() == 319
-    # the run itself remembers which files were trained on
+    # the run itself remembers which files were trained on, though not of which class they were
     assert counted(copies) == {"in_training same file": 1}
+    assert words(copies, "leak.file").endswith("%). It is REAL.")
     unchecked = copies.finding("unchecked")
     assert unchecked is not None
     assert unchecked.measure.n == 319

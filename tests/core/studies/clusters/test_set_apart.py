@@ -163,6 +163,25 @@ def test_columns_of_other_studies_are_told_on_the_images_that_they_cover() -> No
     assert not any("hidden" in column for _, column in named)
 
 
+def test_means_count_the_images_that_each_row_of_a_sample_stands_for() -> None:
+    generator = np.random.default_rng(3)
+    weights = generator.uniform(1, 5, SIZE)
+    given = rows()
+    given["brightness"] = lifted(given["brightness"], 1, 40)
+    table = pd.DataFrame(
+        {"id": given["id"], "change": lifted(generator.normal(size=SIZE), 3, 5), "weight": np.full(SIZE, 3.0)}
+    )
+    found = set_apart(LABELS, given, weights=weights, studies=study(table, {"change": "change"}))
+
+    def means(values: pd.Series, counts: NDArray[np.float64], *numbers: int) -> list[float]:
+        return [np.average(values[number == LABELS], weights=counts[number == LABELS]) for number in numbers]
+
+    (bright,), (changed,) = found[1], found[3]
+    assert [bright.own, bright.rest] == pytest.approx(means(given["brightness"], weights, 1, 0))
+    # of two samples the sparser decides
+    assert [changed.own, changed.rest] == pytest.approx(means(table["change"], np.maximum(weights, 3), 3, 2))
+
+
 def test_the_study_of_clusters_itself_and_columns_of_names_say_nothing() -> None:
     table = pd.DataFrame({"id": list(map(str, range(SIZE))), "kind": LABELS.astype(float)})
     assert set_apart(LABELS, rows(), studies=study(table, {"kind": "kind"}, "clusters"))[0] == []

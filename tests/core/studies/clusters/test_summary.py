@@ -140,6 +140,20 @@ def test_mean_images_of_a_sample_are_weighted_up_wherever_its_pictures_stand(run
         np.testing.assert_allclose(card.mean_image, expected, rtol=0, atol=0.51)
 
 
+def test_what_sets_a_cluster_of_a_sample_apart_is_weighted_up(run: Run, table: pd.DataFrame) -> None:
+    # a sample holds every error, which would make its plain mean too bright
+    run.predictions.loc[WRONG, "brightness"] += 20
+    keep = WRONG | (np.arange(SIZE) % 3 == 0)
+    part = table[table["id"].astype(int).map(dict(enumerate(keep)))]
+    (card,) = (card for card in read_cards(part, run, "features") if card.number == 2)
+    mine = np.flatnonzero(keep & (CLUSTER == 2))
+    right = ~WRONG & (card.verdict == CALLED)
+    weights = np.where(WRONG[mine], 1, right.sum() / (right & keep).sum())
+    (bright,) = (one for one in card.apart if one.column == "brightness")
+    expected = np.average(run.predictions["brightness"].to_numpy()[mine], weights=weights)
+    assert bright.own == pytest.approx(expected)
+
+
 def test_clearness_is_the_mean_silhouette(run: Run, table: pd.DataFrame) -> None:
     for verdict in ("FAKE", "REAL"):
         mine = table[table["id"].astype(int).map(dict(enumerate(verdict == CALLED)))]

@@ -23,7 +23,10 @@ def test_the_commonest_compressions_are_those_of_most_images_and_not_of_most_row
 
 def counted(count: int, *, sampled: bool) -> Finding:
     """So many leaks among 320 images, 40 of which were looked at if they are sampled."""
-    details = {"count": count, "real": count, "fake": 0, "other_class": count, "images": 320, "sampled": sampled}
+    details = {
+        "count": count, "real": count, "fake": 0, "other_class": count, "images": 320, "sampled": sampled,
+        "classes": True,
+    }  # fmt: skip
     measure = Measure(count / 320, 0.0, 0.01, 40 if sampled else 320)
     return Finding("leak.file", "duplicates", "copies", measure, details=details)
 
@@ -48,3 +51,10 @@ def test_a_single_copy_is_told_in_the_singular() -> None:
     assert str(tell(replace(one, key="copy.file", details=one.details | pair)).aside) == (
         "1 is REAL and 1 FAKE; 1 copies an image of the other class. 1 repeats an earlier one and is one too many."
     )
+
+
+def test_where_the_class_of_what_they_copy_is_unknown_only_their_own_is_told() -> None:
+    one, unknown = counted(1, sampled=False), {"other_class": 0, "classes": False}
+    assert str(tell(replace(one, details=one.details | unknown)).aside) == "It is REAL."
+    several = unknown | {"count": 3, "real": 2, "fake": 1}
+    assert str(tell(replace(one, details=one.details | several)).aside) == "2 are REAL and 1 FAKE."

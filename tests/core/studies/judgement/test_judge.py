@@ -49,6 +49,16 @@ def test_a_verdict_that_holds_and_is_worth_enough_is_given() -> None:
     )
 
 
+def test_groups_whose_deliveries_were_not_counted_are_told_as_they_were_called_before() -> None:
+    groups = tuple(replace(group, held=False) for group in (OWN_REAL, OWN_FAKE))
+    found = judge(replace(RULE, groups=groups), None, seen(-3.0, sent={"png": -3.0, "jpeg": -1.0}))
+    assert found.answer == "FAKE-like"
+    assert reason(found) == (
+        "it survives all 2 deliveries (saving, resizing, sending). Of pictures like its own 60% are called FAKE before "
+        "any delivery, of photographs like its own 1.0% (0.2 to 5.4%)."
+    )
+
+
 def test_a_verdict_that_others_get_too_is_not_given() -> None:
     found = judge(RULE, None, seen(3.0))
     assert (found.answer, found.verdict) == ("Cannot tell", "REAL")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.detectors.detector import Detector
+from core.detectors.detector import Detector, Pass
 from core.detectors.resnet import ResNetDetector
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
@@ -119,6 +119,29 @@ def test_only_finished_features_are_counted(tiny_detector: Detector, images: Ima
     assert count_kept() == 1
 
 
+def test_features_that_half_precision_cannot_hold_stay_finite_and_have_neighbours(
+    tiny_detector: Detector, images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full_pass = ResNetDetector.full_pass
+
+    def loud(self: ResNetDetector, pixels: NDArray[np.uint8], **more: object) -> Pass:
+        found = full_pass(self, pixels, **more)  # type: ignore[arg-type]
+        return found._replace(features=1e6 * found.features)  # type: ignore[operator]
+
+    def near(reference: Reference) -> list[float]:
+        found = find_neighbours(reference, reference.features[7], float(reference.margins[7]), k=5).near
+        assert found[0].id == images.rows["id"][7]
+        return [one.distance for one in found]
+
+    expected = near(kept(tiny_detector, images))
+    monkeypatch.setattr(ResNetDetector, "full_pass", loud)
+    reference = kept(tiny_detector, images)
+    assert np.isfinite(reference.features).all()
+    assert reference.features.max() > np.finfo(np.float16).max
+    # a feature's length says nothing
+    np.testing.assert_allclose(near(reference), expected, atol=1e-4)
+
+
 def test_neighbours_are_the_nearest_with_their_labels(tiny_detector: Detector, images: ImageSet) -> None:
     reference = kept(tiny_detector, images)
     row = 7
@@ -185,6 +208,10 @@ def test_a_runs_own_images_stand_in(source: Source) -> None:
     labels = np.array(["FAKE", "REAL"])[reference.rows["label"].to_numpy()]
     np.testing.assert_array_equal(labels, run.predictions["label"].astype(str))
     found = find_neighbours(reference, features[3], float(reference.margins[3]), k=1)
+    assert found.near[0].id == run.predictions["id"][3]
+    loud = run_reference(run, 1e6 * features)
+    assert np.isfinite(loud.features).all()
+    found = find_neighbours(loud, 1e6 * features[3], float(loud.margins[3]), k=1)
     assert found.near[0].id == run.predictions["id"][3]
     with pytest.raises(NeighbourError, match="kept no features"):
         run_reference(replace(run, features=None))

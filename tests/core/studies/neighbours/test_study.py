@@ -195,6 +195,16 @@ def test_a_deal_by_lot_ends_far_from_a_half_where_images_share_their_neighbours(
     assert ends(False, share=0.9)[0] < expected < ends(False, share=0.9)[1]
 
 
+def test_uneven_labels_are_dealt_to_as_many_neighbours_as_the_study_asks() -> None:
+    names = np.arange(2000).reshape(400, 5)
+    table = pd.DataFrame({f"near_{n + 1}": [f"test-{row}" for row in names[:, n]] for n in range(5)})
+    # of ten, five of each class leave it to the nearest
+    expected = stats.binom.sf(5, 10, 0.8) + stats.binom.pmf(5, 10, 0.8) / 2
+    assert deals_of(table, np.ones(400), share=0.8, k=10).mean() == pytest.approx(expected, abs=0.004)
+    # of even ones five are asked, however many the study asks
+    np.testing.assert_array_equal(deals_of(table, np.ones(400), k=10), deals_of(table, np.ones(400)))
+
+
 def test_labels_are_dealt_as_the_searched_images_have_them(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     run = read_run(source.run)
     table = read_study(run_study(STUDY, source), run).table

@@ -181,6 +181,7 @@ def test_the_smallest_change_is_one_with_a_control_and_a_smaller_one_without_is_
     none = found({}, tmp_path)["smallest-REAL"]
     assert not none.measure.known
     assert not tell(none).standing
+    assert str(tell(none).answer) == "No change flips REAL verdicts significantly more often than its control does."
 
 
 def test_a_detail_that_nobody_could_lend_is_compared_with_what_there_is(tmp_path: Path) -> None:
