@@ -185,10 +185,39 @@ def test_back_is_one_press_to_the_image_that_was_opened(page: Page, address: str
     assert "page=2" in page.url
     page.wait_for_function(f"name => ({FOCUSED})().includes(name)", arg=name, timeout=PATIENCE)
     expect(tiles(page).nth(20)).to_be_in_viewport()
+    # also where the address still names the one before
+    opened.locator(".open").click()
+    page.wait_for_url("**/inspect**")
+    settle(page)
+    page.get_by_role("button", name="All images").click()
+    page.wait_for_url(re.compile(r"/explore.*[?&]at="))
+    settle(page)
+    other = tiles(page).nth(9)
+    name = other.locator(".open").get_attribute("aria-label")
+    other.locator(".open").click()
+    page.wait_for_url("**/inspect**")
+    settle(page)
+    page.go_back()
+    page.wait_for_url("**/explore**")
+    settle(page)
+    page.wait_for_function(f"name => ({FOCUSED})().includes(name)", arg=name, timeout=PATIENCE)
     # and on a phone the first image
     page.set_viewport_size({"width": 390, "height": 844})
     visit(page, f"{address}/explore?run={RUN}")
     expect(tiles(page).first).to_be_in_viewport(ratio=1)
+
+
+def test_ticks_in_quick_succession_are_all_kept(page: Page, address: str) -> None:
+    visit(page, f"{address}/explore?run={RUN}")
+    tiles(page).first.locator(".open").focus()
+    for _ in range(8):
+        page.keyboard.press("Space")
+        # so that answers to earlier ticks come between later ones
+        page.wait_for_timeout(150)
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("8 selected")).to_be_visible()
+    settle(page)
+    expect(page.locator(".grid .tile.picked")).to_have_count(8)
 
 
 def test_the_pointer_reads_values(page: Page, address: str) -> None:

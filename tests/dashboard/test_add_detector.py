@@ -1,13 +1,19 @@
 """The page that adds a detector: it asks for what the source leaves open, and is for somebody at the computer."""
 
+import json
 import shlex
+import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
-from dashboard.views.add_detector.adding import add_detector
+from dashboard.views.add_detector import adding
+from dashboard.views.add_detector.adding import Outcome, add_detector
 from tests.core.detectors.adapters.graphs import make_graph
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
@@ -61,6 +67,67 @@ def test_what_the_source_does_not_say_is_asked_for(
     app.text_input(key="add.name").set_value("my own").run()
     assert load_detector(home / "detectors" / "my own").classes.fake == ("FAKE",)
     assert "exists already" in pressed(app).error[0].value
+
+
+def filled_in(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The page with a name and a source."""
+    monkeypatch.setenv("TELLTALE_LOCAL", "yes")
+    app = open_page("add_detector")
+    app.text_input(key="add.name").set_value("mine")
+    return app.text_input(key="add.source").set_value("graph.onnx").run()
+
+
+def test_a_press_while_a_detector_is_being_added_waits_for_what_comes_of_it(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def add(name: str, *_: Any, **__: Any) -> Outcome:
+        asked.append(name)
+        begun.set()
+        go_on.wait(60)
+        return Outcome(error="This is what came of it.")
+
+    monkeypatch.setattr(adding, "add_detector", add)
+    app = filled_in(open_page, monkeypatch)
+    with monkeypatch.context() as patch:
+        # as far as a page comes that is drawn anew meanwhile
+        patch.setattr(st, "spinner", lambda _text: st.stop())
+        pressed(app)
+    assert begun.wait(60)
+    assert not app.error
+    spinner = st.spinner
+
+    def waiting(text: str) -> Any:
+        go_on.set()
+        return spinner(text)
+
+    monkeypatch.setattr(st, "spinner", waiting)
+    app = pressed(app)
+    assert [error.value for error in app.error] == ["This is what came of it."]
+    assert asked == ["mine"]
+    pressed(app)
+    assert asked == ["mine", "mine"]
+
+
+def test_fake_classes_that_are_asked_for_and_left_empty_are_none(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[dict[str, Any]] = [{"error": "Say more.", "options": ["--fake-classes", "--size"]}, {"found": {}}]
+    commands: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> SimpleNamespace:
+        commands.append(command)
+        return SimpleNamespace(stdout=json.dumps(answers[len(commands) - 1]))
+
+    monkeypatch.setattr(adding, "subprocess", SimpleNamespace(run=run))
+    app = filled_in(open_page, monkeypatch)
+    for _ in answers:
+        app = pressed(app)
+    assert not app.exception
+    assert ["--fake-classes=" in command for command in commands] == [False, True]
+    assert not any(part.startswith("--size") for command in commands for part in command)
 
 
 def test_a_visitor_from_elsewhere_is_offered_nothing(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:

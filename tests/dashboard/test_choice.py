@@ -1,7 +1,17 @@
 """Methods side by side: a method of a test's own is offered, set, drawn and compared without another line."""
 
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+
 from core.explainers.registry import registered
+from dashboard.components.explanations import panels
+from dashboard.components.explanations.asking import Subject
 from dashboard.components.keys import key_of
+from dashboard.services.worker.jobs import JobStatus
 from tests.core.explainers.toy import BRIGHT
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
@@ -23,3 +33,18 @@ def test_a_new_method_is_offered_set_drawn_and_compared(open_page: Open) -> None
         assert f"{key_of('bright', 'tiny')}.files.npz" in {one.key for one in app.get("download_button")}
     app = open_page("inspect", run="tiny@seen-test", methods="gradcam,bright")
     assert BRIGHT.title not in app.multiselect(key="methods.chosen").options
+
+
+def test_the_page_is_drawn_anew_once_another_detector_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What compares explanations, and the scale that they share, stand outside of their panels."""
+    states: dict[str, Any] = {"own": "done", "other": "running"}
+    monkeypatch.setattr(st, "session_state", {})
+    monkeypatch.setattr(panels, "question_of", lambda method, _about: method.name)
+    monkeypatch.setattr(panels.SideBySide, "_asked", staticmethod(lambda _detector: []))
+    monkeypatch.setattr(panels.SideBySide, "status", lambda _side, detector, _method: JobStatus(states[detector.name]))
+    detectors: Any = [SimpleNamespace(name=name, about=None) for name in states]
+    side = panels.SideBySide(Subject.of(np.zeros((32, 32, 3), np.uint8), "image"), detectors, [BRIGHT])
+    panels.note_drawn(side)
+    assert not panels.outdated()
+    states["other"] = "done"
+    assert panels.outdated()

@@ -1,5 +1,6 @@
 """The page Compare: numbers against the runs' own, runs that cannot be compared, and the way into Explore."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,12 @@ import pandas as pd
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 
-from core.detectors.storage import save_detector
+from core.detectors.storage import load_detector, save_detector
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
 from dashboard.services import library
+from dashboard.views.compare import figures
 from dashboard.views.compare.choice import others
 from tests.conftest import make_detector
 from tests.dashboard.conftest import Open, image_set
@@ -65,6 +67,19 @@ def test_each_part_opens_on_demand(two: Path, open_page: Open) -> None:
     assert not app.exception
     assert "tiny reads significantly more of detail" in text
     assert "have not been made" not in text
+
+
+def test_what_is_too_many_to_draw_is_counted(two: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = image_set("many-test")
+    images = replace(images, rows=images.rows.assign(category=[f"kind {number % 30}" for number in range(60)]))
+    for name in ("tiny", "twin"):
+        write_run(two, load_detector(two / "detectors" / name, device="cpu"), images)
+    asked = {"run": "tiny@many-test", "versus": "twin@many-test"}
+    assert "The 24 of 30 categories with the most images." in words(open_page("compare", **asked, more="category"))
+    assert "Drawn are" not in words(open_page("compare", **asked, more="margins"))
+    monkeypatch.setattr(figures, "MOST_POINTS", 50)
+    said = words(open_page("compare", **asked, more="margins"))
+    assert "Drawn are 50 of 60 images: those that either gets wrong first, then an even selection" in said
 
 
 def test_a_category_opens_in_explore_beside_the_other_detector(two: Path, open_page: Open) -> None:

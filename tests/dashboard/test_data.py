@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.detectors.storage import load_detector
 from core.findings.words import tell
 from core.findings.words.audit import verdict
 from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.studies.audit.names import CHANNELS
 from core.studies.audit.summary import concerns
 from core.studies.registry import find_study
@@ -26,8 +28,9 @@ from dashboard.components.keys import key_of
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS
 from dashboard.views.data import copies
+from dashboard.views.data import pairs as pairs_of_copies
 from dashboard.views.data.audit import together
-from tests.dashboard.conftest import Open
+from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words
 from tests.hostile.damage import reseal
@@ -162,6 +165,19 @@ def test_the_chart_says_what_the_audit_found(open_page: Open, studied: Path) -> 
     assert first[:2] == [found[0].name.title, f"{100 * found[0].cue.measure.value:.1f}"]
 
 
+def test_an_audit_of_too_few_images_says_so_and_compares_with_the_larger_class(open_page: Open, home: Path) -> None:
+    # two are FAKE and three REAL
+    detector = load_detector(home / "detectors" / "tiny", device="cpu")
+    run = write_run(home, detector, image_set("few-test", 5), ship_images=True)
+    add_studies(home, "audit", run=run.name)
+    app = open_page("data", run=run.name)
+    assert not app.exception
+    assert "There are too few images of each class to test a cue." in [one.value for one in app.info]
+    assert "Guessing gets the share of the larger class." in words(app)
+    baselines = json.loads(app.get("plotly_chart")[-1].proto.spec)
+    assert [shape["x0"] for shape in baselines["layout"]["shapes"]] == pytest.approx([0.6])
+
+
 def test_images_are_one_click_away(open_page: Open, studied: Path) -> None:
     worst = concerns(answer(studied, "audit"))[0]
     app = open_page("data", run=RUN)
@@ -223,6 +239,24 @@ def test_pairs_are_shown_as_pictures_those_of_the_other_class_first(open_page: O
     assert app.query_params["pairs"] == "24"
     assert len(pairs(app)) == 15
     assert all(button.key != "data.more" for button in app.button)
+
+
+def test_a_copy_in_the_set_is_of_its_own_class_and_one_among_copies_of_both_classes_is_marked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        pairs_of_copies, "_mount", lambda *, data, **_: drawn.extend(data["pairs"]) or SimpleNamespace(open=None)
+    )
+    table = pd.DataFrame({"label": ["REAL", "REAL", "FAKE", "REAL"], "name": list("abcd")})
+    opened: Any = SimpleNamespace(table=table, rows=pd.Index(table["name"]), row_of=list("abcd").index)
+    # the study says of a copy whether its group has both classes
+    found = [("a", "b", "other"), ("b", "c", "other"), ("d", "a", "same")]
+    copied = pd.DataFrame(found, columns=["id", "partner", "same"]).assign(kind="near copy", name="x.png", bits=2.0)
+    pairs_of_copies.pair_pictures(opened, copied, SimpleNamespace(get=lambda _: None), training=None, key="pairs")  # type: ignore[arg-type]
+    assert [(pair["right"]["is"], pair["clash"]) for pair in drawn] == [
+        ("REAL", "Copies of both classes."), ("FAKE", "Other class."), ("REAL", ""),
+    ]  # fmt: skip
 
 
 def test_a_training_picture_that_was_missing_is_looked_for_again(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -295,6 +295,18 @@ def test_a_wrong_path_is_a_sentence(open_page: Open, tmp_path: Path) -> None:
     assert any("does not exist" in found.value for found in app.error)
 
 
+def test_a_click_counts_though_the_pictures_have_been_read_meanwhile(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: list[str] = []
+    monkeypatch.setattr(st, "switch_page", lambda page, **_: gone.append(page))
+    app = open_page("inspect", run="tiny@seen-test")
+    image_sets.registry().status = Attaching("done")
+    app.button(key="inspect.back").click().run()
+    assert gone == ["views/explore/page.py"]
+    assert app.session_state["pictures"].state == "done"
+
+
 def test_an_open_server_offers_no_path(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sidebar, "is_local", lambda: False)
     app = open_page("explore")

@@ -32,6 +32,7 @@ from core.studies.runner import Source, run_study
 from core.studies.store import read_study, write_study
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.views.evidence import probe as one_probe
 from dashboard.views.evidence.ranking import easiest
 from tests.dashboard.conftest import ROOT, Open, image_set
 from tests.dashboard.test_pages import words
@@ -233,6 +234,21 @@ def test_groups_are_those_of_the_run(open_page: Open, studies: Path, by: str) ->
         expected = rates[(rates["verdict"] == verdict) & (rates["column"] == "blur_2") & (rates["images"] > 0)]
         rows = {row["key"]: row["share"] for row in drawn(app, f"evidence.groups.{verdict}")["rows"]}
         assert rows == dict(zip(expected["group"], expected["share"], strict=True))
+
+
+@pytest.mark.parametrize(("groups", "leads"), [(["unknown"], [[]]), (["unknown", "cat"], [])])
+def test_the_bar_of_images_without_a_category_leads_to_them_where_it_is_of_all(
+    monkeypatch: pytest.MonkeyPatch, groups: list[str], leads: list[list[Any]]
+) -> None:
+    opened: list[Any] = []
+    monkeypatch.setattr(st, "query_params", {})
+    monkeypatch.setattr(one_probe, "bar_of", lambda row, **_: row)
+    monkeypatch.setattr(one_probe, "controlled_rates", lambda *_, **__: SimpleNamespace(rate="unknown"))
+    monkeypatch.setattr(one_probe, "open_turned", lambda *given: opened.append(given[-1]))
+    rates = pd.DataFrame({"group": groups, "share": 0.5, "images": 9, "column": "blur_2", "turned": "FAKE"})
+    evidence: Any = SimpleNamespace(rate=lambda *_: None)
+    one_probe._draw_group(SimpleNamespace(), evidence, "FAKE", rates)  # type: ignore[arg-type]
+    assert opened == leads
 
 
 def test_without_studies_the_page_says_how_to_make_them(open_page: Open) -> None:

@@ -3,18 +3,23 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table, extents_of, find_rows
 from core.runs.run import read_run
 from core.studies.store import study_path, write_study
+from dashboard.components.charts import matrix
 from dashboard.components.images.filter_controls import filter_key
 from dashboard.components.images.filter_names import only_value
+from dashboard.components.words import percent
+from dashboard.services import library
 from dashboard.views.explore.filters import admitted
 from tests.core.runs.browsing.test_table import seal
 from tests.dashboard.conftest import Open
@@ -65,6 +70,25 @@ def test_a_filter_that_no_cell_fits_leaves_all_of_the_matrix_out() -> None:
     nothing = Filter().choosing("label", ["FAKE"]).choosing("predicted", ["FAKE"]).choosing("correct", ["wrong"])
     assert admitted(nothing) == set()
     assert admitted(Filter().choosing("category", ["cat"])) is None
+
+
+def test_the_matrix_has_no_share_of_a_class_without_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[dict[str, Any]] = []
+    monkeypatch.setattr(matrix, "_mount", lambda *, data, **_: drawn.append(data) or SimpleNamespace(open=None))
+    matrix.confusion_matrix(np.array([[3, 1], [0, 0]]), key="matrix")
+    shares = [cell["share"] for cell in drawn[0]["cells"]]
+    assert shares == [f"{percent(0.75)} of FAKE", f"{percent(0.25)} of FAKE", "no REAL", "no REAL"]
+
+
+def test_what_filters_and_sorts_is_read_before_what_is_only_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"cues.{number:02}" for number in range(library.MOST_LINKED + 3)]
+    *shown, filtered, sorted_by, coloured = names
+    asked = {"also": ",".join(names), filtered: "1..", "sort": f"-{sorted_by}", "colour": coloured}
+    monkeypatch.setattr(st, "query_params", asked)
+    monkeypatch.setattr(library, "_beside", lambda _: None)
+    monkeypatch.setattr(library, "_linked", lambda _opened, _other, linked: linked)
+    linked: Any = library._with_linked(SimpleNamespace(further=dict.fromkeys(names)))  # type: ignore[arg-type]
+    assert linked == (*shown[: library.MOST_LINKED - 3], filtered, sorted_by, coloured)
 
 
 def test_values_are_written_for_people_and_asked_for_as_they_are(open_page: Open, home: Path) -> None:

@@ -232,6 +232,7 @@ def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     run = read_run(home / "runs" / "tiny@seen-test")
     app = open_page("overview", run=run.name)
     assert app.slider(key="url.cut").label.endswith(" is above")
+    assert "Confidence is in the likelier class" not in words(app)
     before = {metric.label: metric.value for metric in app.metric}
     cut = round(float(run.predictions["p_real"].quantile(0.8)), 2)
     app.slider(key="url.cut").set_value(cut).run()
@@ -248,9 +249,10 @@ def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     wrong = (called != real).sum()
     assert app.query_params["cut"] == f"{cut:g}"
     assert f"At a threshold of {percent(cut, 0)} it is wrong on {100 * wrong / 60:.1f} of 100 images" in words(app)
+    assert "Confidence is in the likelier class, which at this threshold need not be the verdict." in words(app)
     sure = np.maximum(run.predictions["p_real"], 1 - run.predictions["p_real"]) >= 0.95
     if sure.any():
-        assert f"at least 95% sure, {percent((called != real)[sure].mean())} are wrong" in words(app)
+        assert f"at least 95% sure, {percent((called != real)[sure].mean())} are called wrongly" in words(app)
     assert f"{wrong:,} of 60 verdicts are wrong" in words(app)
 
 

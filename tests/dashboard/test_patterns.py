@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,14 @@ from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from core.studies.clusters.summary import read_cards
 from core.studies.registry import find_study
-from core.studies.store import read_study
+from core.studies.store import read_study, write_study
 from core.studies.study import Context
 from dashboard.components.keys import key_of
 from dashboard.components.studies.finding_words import markdown
-from dashboard.views.patterns.clusters import rates
+from dashboard.components.words import CLASS_WORDS
+from dashboard.views.patterns.clusters import most_errors, rates
 from dashboard.views.patterns.scatter import clicked_row, drawn_area
+from tests.core.runs.browsing.test_table import seal
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words
@@ -113,6 +116,14 @@ def test_colours_are_in_the_url_and_any_column_of_a_study_will_do(open_page: Ope
         assert not app.exception
         assert count(app) == 60
         assert len({trace["name"] for trace in figure(app)["data"]}) > 1
+
+
+def test_images_that_a_study_has_no_value_of_are_called_so(open_page: Open, studied: Path) -> None:
+    frame = pd.DataFrame({"id": table_of(studied)["id"], "height": [np.nan] * 10 + [1.5] * 50})
+    seal(studied / "runs" / RUN / "studies" / "cues.parquet", frame, {"title": "Cues"})
+    app = open_page("patterns", run=RUN, colour="cues.height")
+    assert not app.exception
+    assert sum(written(trace) for trace in figure(app)["data"] if trace["name"] == "no value") == 10
 
 
 def test_a_drawn_area_opens_in_explore_and_a_click_in_inspect(open_page: Open, studied: Path) -> None:
@@ -217,6 +228,29 @@ def test_rates_of_a_sample_with_every_mistake_count_the_images_of_the_run(studie
     for number, mine in enumerate((~called, called)):
         row = found.loc[f"cluster {number}"]
         assert (row["images"], row["wrong"]) == (mine.sum(), (wrong & mine).sum())
+
+
+def test_a_verdict_without_a_mistake_has_no_cluster_that_errs_most() -> None:
+    right, wrong = (
+        SimpleNamespace(number=errors, verdict=verdict, errors=errors, error_rate=SimpleNamespace(value=errors / 10),
+                        verdict_error_rate=errors / 20)
+        for verdict, errors in (("FAKE", 0), ("REAL", 2))
+    )  # fmt: skip
+    said = most_errors([right, wrong])  # type: ignore[list-item]
+    assert said.startswith(f"{CLASS_WORDS['REAL']} verdicts most in cluster 2")
+    assert CLASS_WORDS["FAKE"] not in said
+    assert most_errors([right]) == ""  # type: ignore[list-item]
+
+
+def test_of_a_sample_it_is_said_that_counts_are_scaled_up(open_page: Open, studied: Path) -> None:
+    file = studied / "runs" / RUN / "studies" / "clusters.parquet"
+    scaled = "Counts in brackets are scaled up to the run; a click shows those in the sample."
+    assert scaled not in words(open_page("patterns", run=RUN))
+    answer = read_study(file)
+    write_study(file, answer.table, {**answer.about, "of": 2 * answer.about["of"]})
+    app = open_page("patterns", run=RUN)
+    assert not app.exception
+    assert scaled in words(app)
 
 
 def test_where_no_cluster_errs_more_it_says_so(open_page: Open, studied: Path) -> None:

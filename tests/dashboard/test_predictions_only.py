@@ -3,7 +3,9 @@
 import pytest
 import streamlit as st
 
+from core.studies.registry import STUDIES
 from core.studies.runner import Source
+from dashboard.components.studies.study import NEED_LAYERS
 from dashboard.views.guide.steps import STEPS
 from tests.core.any_detector import ask_studies
 from tests.core.test_predictions_only import ABLE, NAME, write_graph_home
@@ -41,6 +43,14 @@ def test_of_maps_that_the_run_has_not_none_is_told() -> None:
     assert "have a margin map" not in words(test_any_detector.opened("trust"))
     assert "the detector's answer." in words(test_any_detector.opened("game"))
     assert "This detector was not trained here" in words(test_any_detector.opened("overview"))
+
+
+def test_a_study_that_needs_layers_is_said_to_be_impossible() -> None:
+    # "files" needs nothing of a detector
+    assert set(STUDIES) - ABLE - {"files"} == NEED_LAYERS
+    said = words(test_any_detector.opened("patterns"))
+    assert f"This cannot be measured for {NAME}@images-test, whose detector gives predictions only." in said
+    assert "core.studies clusters" not in said
 
 
 def test_inspect_explains_by_what_needs_no_more() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from core.detectors.storage import load_detector
+from core.images.labels import FAKE
 from core.metrics.classification import error_by
 from core.report import __main__ as report
 from core.runs.browsing.filter import Filter
@@ -56,6 +57,17 @@ def test_overview_shows_the_error_rate_of_each(sourced: Run, open_page: Open) ->
     wrong = (sourced.predictions["label"] != sourced.predictions["predicted"]).groupby(sourced.predictions["source"])
     assert drawn == pytest.approx(wrong.mean().to_dict())
     assert "Error rate by source" not in words(open_page("overview", run="tiny@seen-test"))
+
+
+def test_where_the_sources_of_one_class_are_unknown_overview_says_so(home: Path, open_page: Open) -> None:
+    images = image_set("half-test")
+    rows = images.rows.assign(source=np.where(images.labels == FAKE, "biggan", None))
+    write_run(home, load_detector(home / "detectors" / "tiny", device="cpu"), replace(images, rows=rows))
+    unknown = "No source is known of these images."
+    assert unknown not in words(open_page("overview", run="tiny@half-test"))
+    app = open_page("overview", run="tiny@half-test", of="REAL")
+    assert not app.exception
+    assert unknown in words(app)
 
 
 def test_patterns_colours_points_by_it(sourced: Run, home: Path, open_page: Open) -> None:

@@ -1,6 +1,7 @@
 """Names of columns, values and ranges in filters and orders."""
 
 import numpy as np
+import pandas as pd
 
 from core.explainers.stored import KEPT
 from core.images.statistics import STATISTICS
@@ -83,6 +84,9 @@ def only_value(opened: Opened, column: str) -> str | None:
             return ""
         return None if extent.low < extent.high else f"{extent.low:.4g}"
     choices = choices_of(opened.table, column)
+    if column in opened.studied and isinstance(values.dtype, pd.CategoricalDtype):
+        # of yes and no, only one may occur
+        choices = [str(one) for one in values.cat.categories[np.unique(values.cat.codes[values.cat.codes >= 0])]]
     if values.dtype == bool:
         return None if values.any() and not values.all() else choices[0 if values.all() else 1]
     return None if len(choices) > 1 else value_name(choices[0]) if choices else ""

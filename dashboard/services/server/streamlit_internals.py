@@ -129,7 +129,7 @@ def keep_parts_where_they_are() -> None:
     A browser that asks for a part just before it learns of another page or address sends the old ones. Streamlit would
     draw the part after the page, and so empty the page or bring the old address back.
     """
-    with _or_without("parts that ask to be drawn while their page changes"):
+    with _or_without("keeping parts of a page on their page"):
         from streamlit.runtime.scriptrunner.script_runner import ScriptRunner  # noqa: PLC0415
         from streamlit.runtime.scriptrunner_utils.script_requests import RerunData  # noqa: PLC0415
 
@@ -142,7 +142,7 @@ def keep_parts_where_they_are() -> None:
                 if asked.page_script_hash not in ("", runner._pages_manager.current_page_script_hash):
                     return
                 with runner._session_state.query_params() as known:
-                    asked = replace(asked, query_string=urlencode(known.to_dict()))
+                    asked = replace(asked, query_string=urlencode(known._query_params, doseq=True))
             run(runner, asked)
 
         ScriptRunner._run_script = run_here  # type: ignore[method-assign, assignment]

@@ -4,8 +4,9 @@ import errno
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,8 +14,6 @@ from core.runs.finding import ROOT
 
 # seconds; the largest networks take one or two minutes
 PATIENCE = 600
-# what is being added goes on whatever becomes of the page that asked for it
-ADDING = ThreadPoolExecutor(2, "adding")
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,23 @@ class Outcome:
     found: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
     options: tuple[str, ...] = ()
+
+
+def begin_to_add(
+    name: str, source: str, options: Mapping[str, str], *, home: Path, needed: Collection[str] = ()
+) -> "Future[Outcome]":
+    """Add a detector as `add_detector` does, which goes on whatever becomes of the page that asked for it."""
+    work: Future[Outcome] = Future()
+
+    def add() -> None:
+        try:
+            work.set_result(add_detector(name, source, options, home=home, needed=needed))
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
+            work.set_exception(error)
+
+    # a server that is stopped does not wait for it
+    threading.Thread(target=add, name="adding", daemon=True).start()
+    return work
 
 
 def add_detector(

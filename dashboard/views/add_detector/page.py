@@ -12,7 +12,7 @@ from dashboard.components.words import heading
 from dashboard.services import catalogue
 from dashboard.services.sentences import for_visitors
 from dashboard.services.server.visitors import is_local
-from dashboard.views.add_detector.adding import ADDING, Outcome, add_detector
+from dashboard.views.add_detector.adding import Outcome, begin_to_add
 
 # option -> label, help, choices; without choices it is a text
 OPTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -91,9 +91,9 @@ with st.expander("More options, which override the source"):
 pressed = st.button("Add", type="primary", disabled=not all(typed))
 running = st.session_state.get("add.running")
 if pressed and running is None:
-    # left empty where it was asked for, it says that no class is FAKE
-    needed = [option for option in asked if option == "--fake-classes"]
-    work = ADDING.submit(add_detector, *typed, values, home=catalogue.homes()[0], needed=needed)
+    # left empty where it was asked for once the classes were known, it says that none of them is FAKE
+    needed = [option for option in asked if option == "--fake-classes" and "--classes" not in asked]
+    work = begin_to_add(*typed, values, home=catalogue.homes()[0], needed=needed)
     running = st.session_state["add.running"] = typed, work
 if running is not None:
     # a press or a change meanwhile draws the page anew, which waits for the same
