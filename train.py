@@ -268,7 +268,8 @@ def test_and_write(
 def remedy(options: argparse.Namespace, folder: Path, run: Path) -> str:
     """Say where the detector is whose test failed, and which command makes its run."""
     if options.limit is not None:
-        return f"the detector is kept in {folder}; give the same command with --resume to make its run"
+        instead = " in place of --restart" if options.restart else ""
+        return f"the detector is kept in {folder}; give the same command with --resume{instead} to make its run"
     # by its folder: a shipped detector may have the same name
     command = ["python", "-m", "core.predict", str(folder), "--data", str(options.data), "--out", str(options.out)]
     command += ["--device", options.device] if options.device != "auto" else []

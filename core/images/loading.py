@@ -104,7 +104,7 @@ def _load(
     entries = checked_entries(source, data, split)
     if fit is not None and fit.size == fit.resize and have_side(source, split, entries, fit.size):
         fit = None
-    # label, source and category count only in other layouts, so that existing packs of CIFAKE stay valid
+    # label, source and category count only in other layouts, so that packs of CIFAKE do not depend on them
     files = [entry if entry.label else entry[:3] for entry in entries]
     resized = [] if fit is None else [repr(fit), *(["own statistics"] if isinstance(source, ShippedSource) else [])]
     base = "sample" if data == "sample" else _name_of(source, entries)

@@ -138,7 +138,9 @@ class Reader:
 
     @cached_property
     def _is_cifake(self) -> bool:
-        return is_cifake(entry.name for entry in self.entries)
+        # of the numbered files alone: one of another name takes no category from the others
+        names = (entry.name for entry in self.entries)
+        return is_cifake(name for name in names if CIFAKE_NAME.fullmatch(name.rpartition("/")[2]))
 
     def _category(self, entry: Entry) -> str | None:
         if entry.label:

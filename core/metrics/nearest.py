@@ -73,7 +73,9 @@ def find_nearest(
 
 
 def halved(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Convert to float16 where that can hold the values."""
+    """Convert to float16 where that can hold the values; what is float16 stays as it is."""
+    if values.dtype == np.float16:
+        return values
     return values.astype(np.float16) if np.abs(values).max(initial=0) <= np.finfo(np.float16).max else values
 
 

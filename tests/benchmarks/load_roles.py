@@ -347,7 +347,7 @@ async def _wait_and_keep(
     for method, settings in (("lime", lime), ("gradcam", cam)):
         numbers, at_once = await _numbers(visitor, f"{key_of(method, detector)}.files.npz", to_json(settings), records)
         # looked at after the numbers are those of the settings
-        picture = _picture(visitor, f"{key_of(method, detector)}.picture") if method == "lime" else None
+        picture = await _picture(visitor, f"{key_of(method, detector)}.picture") if method == "lime" else None
         if method == "lime":
             # what came first may have been the answer to the question before
             records.final.append((records.now, final if at_once else watch.passed))
@@ -379,8 +379,11 @@ async def _numbers(visitor: Visitor, key: str, wanted: Mapping[str, Any], record
     return numbers, at_once
 
 
-def _picture(visitor: Visitor, key: str) -> bytes:
+async def _picture(visitor: Visitor, key: str) -> bytes:
     """The PNG that is on the page now, b"" where LIME decides nothing and none is."""
+    if not visitor.has(key):
+        # a page that is being drawn anew has it again once it is still
+        await visitor.wait_for(key)
     if not visitor.has(key):
         return b""
     return base64.b64decode(component_data(visitor.find(key)[0])["source"].partition(",")[2])

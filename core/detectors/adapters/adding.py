@@ -109,6 +109,9 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
         said.pop("resize", None)
     said |= {"classes": request.classes or brought.classes, "outputs": request.outputs or brought.outputs}
     said["fake"] = request.fake if request.fake is not None else _named_fake(said["classes"])
+    if not said["fake"] and len(said["classes"] or ()) > 1:
+        # of several classes, none is no answer
+        said["fake"] = None
     if missing := [option for key, option in OPTIONS.items() if said.get(key) is None]:
         raise OpenError(request.source, tuple(missing))
     # mean and std as of pixels in 0..1, whatever scale they were meant for

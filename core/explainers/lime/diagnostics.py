@@ -84,7 +84,7 @@ def _one_colour(
         return "one sign", one_sign + "."
     other: Fill = "texture" if fill != "texture" else "mean"
     own, elsewhere = filled_alone(fill, other)
-    # filling moves the margin, so towards FAKE means that what is seen there speaks for REAL
+    # filling moves the score that is explained, so towards FAKE means that what is seen there speaks for REAL
     side, less = ("REAL", "FAKE") if own > 0 else ("FAKE", "REAL")
     measured = (
         f"covered one at a time with {FILLS[fill].phrase}, {_toward(own, own):.0%} of the shift is towards {side}; "
@@ -109,7 +109,7 @@ def _toward(balance: float, direction: float) -> float:
 def movement(
     margins: Margins, image: NDArray[np.uint8], segments: NDArray[np.int32], *, fills: tuple[Fill, Fill], seed: int
 ) -> tuple[float, float]:
-    """Measure which way each of two fills moves the margin when up to `MAX_PROBES` segments are filled one at a time.
+    """Measure which way each of two fills moves a score towards REAL when up to `MAX_PROBES` segments are filled one at a time.
 
     Returns:
         For each fill, the sum of the movements over the sum of their magnitudes: 1 where all are towards REAL, -1 where

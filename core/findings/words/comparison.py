@@ -140,7 +140,9 @@ def _reads(finding: Finding) -> Told:
     )
     how = {1: "{first} reads it more than {second}", -1: "{first} reads it less than {second}"}
     if stands.kind == "claimed" and about["bar"] and not _beyond(finding):
-        return Told(answer, standing=line("Significantly different, but neither flips more than its control."))
+        return Told(
+            answer, standing=line("Significantly different, but neither flips significantly more than its control.")
+        )
     if stands.kind == "claimed" and about["bar"]:
         return Told(answer, standing=say(finding, how[stands.sign] + ", whatever it is compared with."))
     if stands.kind == "claimed":

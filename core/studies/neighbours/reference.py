@@ -7,6 +7,7 @@ the hashes of detector and set; they never ship.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -94,6 +95,9 @@ def read_features(detector: str, fingerprint: str, *, images: ImageSet | None = 
         return None
     if not len(features) == len(margins) == len(rows):
         return None
+    if not np.isfinite(features).all():
+        # kept by a version that rounded what float16 cannot hold
+        return None
     return Reference(str(manifest["set"]), features, margins, rows, None if images is None else images.pixels)
 
 
@@ -164,6 +168,7 @@ def _read_block(file: Path, images: int | None, channels: int) -> dict[str, NDAr
     except Exception:  # noqa: BLE001 - zipfile's and numpy's errors share no base class; it is computed again
         return None
     fits = block["features"].shape[1:] == (channels,) and len(block["features"]) == len(block["margins"])
+    fits = fits and bool(np.isfinite(block["features"]).all())
     return block if fits and images in (None, len(block["margins"])) else None
 
 
@@ -213,9 +218,9 @@ def open_training_set(
         return None
     found = load_image_set(source, "train", fit=fit, skip_bad=True, progress=progress)
     # trained with --limit: the same draw gives the same images
-    limit = str(manifest.get("training_set", "")).removeprefix(f"{found.name}-")
-    if limit.isdecimal():
-        found = found.limited(int(limit))
+    # by the number alone: the same images may have another name by now
+    if limit := re.search(r"-train-(\d+)$", str(manifest.get("training_set", ""))):
+        found = found.limited(int(limit[1]))
     if found.fingerprint != wanted:
         raise NeighbourError(
             f"the training images of {source} are not those that {manifest.get('name', 'this detector')} was trained "

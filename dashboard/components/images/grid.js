@@ -47,6 +47,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       check.checked ? picked.add(tile.id) : picked.delete(tile.id)
       box.classList.toggle("picked", check.checked)
       root.classList.toggle("picking", picked.size > 0)
+      clearTimeout(root.again)
       root.sent = { ids: [...picked], at: performance.now() }
       setTriggerValue("pick", root.sent.ids)
     }
@@ -121,6 +122,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const onBox = active?.tagName === "INPUT"
   const stop = root.querySelector('.open[tabindex="0"]')?.closest(".tile").dataset.id
   root.replaceChildren(...data.tiles.map(draw))
+  clearTimeout(root.again)
+  if (late) {
+    // where no answer comes, what the server has holds
+    root.again = setTimeout(() => {
+      root.sent = null
+      picked.clear()
+      data.picked.forEach((id) => picked.add(id))
+      root.classList.toggle("picking", picked.size > 0)
+      root.replaceChildren(...data.tiles.map(draw))
+      stopAt(root.querySelector(".open"))
+    }, 3000)
+  }
   stopAt(find(stop) || find(data.current) || root.querySelector(".open"))
   if (focused) find(focused, onBox ? "input" : ".open")?.focus()
   if (isNew && data.selectable) {

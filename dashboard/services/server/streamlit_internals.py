@@ -139,10 +139,11 @@ def keep_parts_where_they_are() -> None:
 
         def run_here(runner: Any, asked: Any) -> None:
             if asked.fragment_id_queue:
-                if asked.page_script_hash not in ("", runner._pages_manager.current_page_script_hash):
-                    return
-                with runner._session_state.query_params() as known:
-                    asked = replace(asked, query_string=urlencode(known._query_params, doseq=True))
+                with _or_without("keeping parts of a page on their page"):
+                    if asked.page_script_hash not in ("", runner._pages_manager.current_page_script_hash):
+                        return
+                    with runner._session_state.query_params() as known:
+                        asked = replace(asked, query_string=urlencode(known._query_params, doseq=True))
             run(runner, asked)
 
         ScriptRunner._run_script = run_here  # type: ignore[method-assign, assignment]

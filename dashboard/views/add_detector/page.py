@@ -99,12 +99,18 @@ if running is not None:
     # a press or a change meanwhile draws the page anew, which waits for the same
     of, work = running
     with st.spinner("Reading, checking and storing the detector"):
-        outcome = work.result()
+        try:
+            outcome = work.result()
+        except Exception:
+            st.session_state.pop("add.running", None)
+            raise
         st.session_state["add.outcome"] = of, outcome
         st.session_state.pop("add.running", None)
-    if outcome.options:
+    if outcome.options and of == typed:
         # with a place for what it asks
         st.rerun()
+    # told also where the fields have changed meanwhile
+    typed = of
 if of != typed:
     # nothing has come of this name yet
     st.stop()

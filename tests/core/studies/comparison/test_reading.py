@@ -86,7 +86,7 @@ def test_of_what_neither_turns_by_more_than_its_control_none_reads_more() -> Non
         "reads-detail-FAKE", "comparison", "controlled_flips", Measure(-0.1, -0.2, 0.0), "FAKE",
         Control("b", Measure(-0.6, -0.7, -0.5)), Measure(0.5, 0.4, 0.6), details={"first": "a", "second": "b", **about},
     )  # fmt: skip
-    assert str(tell(one).standing) == "Significantly different, but neither flips more than its control."
+    assert str(tell(one).standing) == "Significantly different, but neither flips significantly more than its control."
     assert str(reading([one])) == "Neither reads significantly more of anything that was tried with a control."
     beyond = replace(one, measure=Measure(0.3, 0.2, 0.4))
     assert str(tell(beyond).standing).startswith("a reads it more than b, ")
