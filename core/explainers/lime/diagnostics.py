@@ -109,7 +109,7 @@ def _toward(balance: float, direction: float) -> float:
 def movement(
     margins: Margins, image: NDArray[np.uint8], segments: NDArray[np.int32], *, fills: tuple[Fill, Fill], seed: int
 ) -> tuple[float, float]:
-    """Measure which way each of two fills moves a score towards REAL when up to `MAX_PROBES` segments are filled one at a time.
+    """Measure which way each of two fills moves a score, with up to `MAX_PROBES` segments filled one at a time.
 
     Returns:
         For each fill, the sum of the movements over the sum of their magnitudes: 1 where all are towards REAL, -1 where
