@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 
-from core.detectors.storage import load_detector, save_detector
+from core.detectors.storage import save_detector
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
@@ -72,9 +72,11 @@ def test_each_part_opens_on_demand(two: Path, open_page: Open) -> None:
 def test_what_is_too_many_to_draw_is_counted(two: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     images = image_set("many-test")
     images = replace(images, rows=images.rows.assign(category=[f"kind {number % 30}" for number in range(60)]))
-    for name in ("tiny", "twin"):
-        write_run(two, load_detector(two / "detectors" / name, device="cpu"), images)
-    asked = {"run": "tiny@many-test", "versus": "twin@many-test"}
+    for name, seed in (("third", 3), ("fourth", 4)):
+        detector = make_detector(seed=seed)
+        detector.manifest = {"name": name}
+        write_run(two, detector, images)
+    asked = {"run": "third@many-test", "versus": "fourth@many-test"}
     assert "The 24 of 30 categories with the most images." in words(open_page("compare", **asked, more="category"))
     assert "Drawn are" not in words(open_page("compare", **asked, more="margins"))
     monkeypatch.setattr(figures, "MOST_POINTS", 50)

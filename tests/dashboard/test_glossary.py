@@ -25,7 +25,7 @@ PLACES = {
     ),
     "explore": (["views/explore/page.py"], "Margin map"),
     "inspect": (
-        [f"components/explanations/{part}.py" for part in ("panels", "agreement", "probes")],
+        [f"components/explanations/{part}.py" for part in ("verdict_line", "agreement", "probes", "panels")],
         "Margin, Agreement, Probe, Undecided",
     ),
     "evidence": (
