@@ -73,6 +73,11 @@ class Strength:
         return replace(self, label=f"{pixels} pixel{'s' * (pixels > 1)}")
 
     @property
+    def at_any_side(self) -> str:
+        """The label as it holds for images of any size."""
+        return f"{self.label} of {LABELLED}" if self.parts else self.label
+
+    @property
     def told(self) -> str:
         """The label with its wavelengths."""
         return f"{self.label}, {self.waves}" if self.waves else self.label

@@ -167,6 +167,22 @@ def test_stop_next_and_back(page: Page, address: str, accused: int) -> None:
     expect(page.get_by_text(f"{accused} of 60 images")).to_be_visible()
 
 
+def inspected(page: Page, tile: Locator) -> str | None:
+    """Open an image of the grid in Inspect; its name for screen readers."""
+    name = tile.locator(".open").get_attribute("aria-label")
+    tile.locator(".open").click()
+    page.wait_for_url("**/inspect**")
+    settle(page)
+    return name
+
+
+def back_in_explore(page: Page) -> None:
+    """Go one step back in the browser."""
+    page.go_back()
+    page.wait_for_url("**/explore**")
+    settle(page)
+
+
 def test_back_is_one_press_to_the_image_that_was_opened(page: Page, address: str) -> None:
     page.set_viewport_size({"width": 1440, "height": 900})
     visit(page, f"{address}/explore?run={RUN}&sort=name&page=2")
@@ -175,31 +191,18 @@ def test_back_is_one_press_to_the_image_that_was_opened(page: Page, address: str
     box = tiles(page).nth(17).bounding_box()
     assert box["y"] + box["height"] < 900
     opened = tiles(page).nth(20)
-    name = opened.locator(".open").get_attribute("aria-label")
-    opened.locator(".open").click()
-    page.wait_for_url("**/inspect**")
-    settle(page)
-    page.go_back()
-    page.wait_for_url("**/explore**")
-    settle(page)
+    name = inspected(page, opened)
+    back_in_explore(page)
     assert "page=2" in page.url
     page.wait_for_function(f"name => ({FOCUSED})().includes(name)", arg=name, timeout=PATIENCE)
     expect(tiles(page).nth(20)).to_be_in_viewport()
     # also where the address still names the one before
-    opened.locator(".open").click()
-    page.wait_for_url("**/inspect**")
-    settle(page)
+    inspected(page, opened)
     page.get_by_role("button", name="All images").click()
     page.wait_for_url(re.compile(r"/explore.*[?&]at="))
     settle(page)
-    other = tiles(page).nth(9)
-    name = other.locator(".open").get_attribute("aria-label")
-    other.locator(".open").click()
-    page.wait_for_url("**/inspect**")
-    settle(page)
-    page.go_back()
-    page.wait_for_url("**/explore**")
-    settle(page)
+    name = inspected(page, tiles(page).nth(9))
+    back_in_explore(page)
     page.wait_for_function(f"name => ({FOCUSED})().includes(name)", arg=name, timeout=PATIENCE)
     # and on a phone the first image
     page.set_viewport_size({"width": 390, "height": 844})

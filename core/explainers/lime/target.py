@@ -1,5 +1,7 @@
 """What LIME explains, computed from a detector's logits."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +9,7 @@ from core.explainers.lime.settings import LimeTarget
 from core.images.labels import CLASSES, FAKE, REAL
 
 
-def target_values(logits: NDArray[np.float64], target: LimeTarget) -> tuple[NDArray[np.float64], int]:
+def target_values(logits: NDArray[Any], target: LimeTarget) -> tuple[NDArray[Any], int]:
     """Return the target in each of n samples, float (n,), and its sign: 1 if it speaks for REAL, -1 if for FAKE.
 
     Args:
@@ -25,7 +27,6 @@ def target_values(logits: NDArray[np.float64], target: LimeTarget) -> tuple[NDAr
 
 def towards_real(logits: NDArray[np.floating], target: LimeTarget) -> NDArray[np.float32]:
     """Return a score that grows where the target moves towards REAL, float32 (n,); see `target_values`."""
-    if target in CLASSES:
-        return np.asarray(logits[:, CLASSES.index(target)] * (1 if target == "REAL" else -1), np.float32)
     # a probability moves as the margin does
-    return np.asarray(logits[:, REAL] - logits[:, FAKE], np.float32)
+    values, sign = target_values(logits, "margin" if target == "probability" else target)
+    return np.asarray(values * sign, np.float32)

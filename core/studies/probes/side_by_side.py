@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from core.findings.numbers import percent
-from core.probes.probe import FAMILIES, LABELLED
+from core.probes.probe import FAMILIES
 from core.probes.table import probe_columns
 from core.runs.run import Run
 from core.studies.probes.findings import answering, telling
@@ -38,8 +38,7 @@ def side_by_side(runs: Sequence[tuple[Run, StudyResult]]) -> str:
             column = telling(rows)
             probe, strength = probe_columns()[column]
             # runs of one table may differ in side
-            label = f"{strength.label} of {LABELLED}" if strength.parts else strength.label
-            change = f"{probe.inline}, {label}" if label else probe.inline
+            change = f"{probe.inline}, {strength.at_any_side}" if strength.label else probe.inline
             cells = [_cell(one, column, verdict, run.name) for one, (run, _) in zip(counted, runs, strict=True)]
             lines.append(f"| {' | '.join([about.question, verdict, change, *cells])} |")
     return "\n".join(lines)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.edits.photometric import rms
 from core.probes.batch import Batch, Chance
 from core.probes.flips import short_margins, short_sizes, tell
-from core.probes.probe import LABELLED, Strength, size_column
+from core.probes.probe import size_column
 from core.probes.table import probe_columns
 from core.runs.run import Run
 from core.studies.probes.donors import Donors, choose_donors, class_means
@@ -52,11 +52,6 @@ def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     return tell(table, table, called_real.to_numpy())
 
 
-def _told(strength: Strength) -> str:
-    """What a strength is on images of any size."""
-    return f"{strength.label} of {LABELLED}" if strength.parts else strength.label
-
-
 DERIVED = {
     "turned_by": "Smallest probe that flips it while its controls do not; none where none does",
     "turned_size": "Size of the smallest flip, root mean square in grey levels, 0 to 255",
@@ -70,11 +65,12 @@ DERIVED = {
 def describe_columns() -> dict[str, str]:
     """Every column in plain words."""
     margins = {
-        column: f"{probe.title}: {_told(strength)}, margin after it{' of the donor' if probe.changes_donor else ''}"
+        column: f"{probe.title}: {strength.at_any_side}, margin after it"
+        f"{' of the donor' if probe.changes_donor else ''}"
         for column, (probe, strength) in probe_columns().items()
     }
     sizes = {
-        size_column(column): f"{probe.title}: {_told(strength)}, root mean square of the change, grey levels"
+        size_column(column): f"{probe.title}: {strength.at_any_side}, root mean square of the change, grey levels"
         for column, (probe, strength) in probe_columns().items()
     }
     return DERIVED | margins | sizes

@@ -63,13 +63,14 @@ def _reference(
 ) -> Iterator[_Searched | tuple[Preparing, float]]:
     """Yield what is being done, and at last the images to search."""
     fingerprint = str(detector.manifest.get("training_set_fingerprint", ""))
+    unknown = "" if fingerprint else UNKNOWN.format(detector.name)
     if kept := _kept.get((detector.cache_key, fingerprint, settings.data)):
         yield _Searched(kept)
         return
     # the sample is small, so nobody is asked before it is read
     prepare = settings.prepare or is_sample(detector.manifest)
     if not prepare and read_features(detector.cache_key, fingerprint) is None:
-        yield _Searched(_own_images(detector, settings), "" if fingerprint else UNKNOWN.format(detector.name))
+        yield _Searched(_own_images(detector, settings), unknown)
         return
     yield Preparing("Reading the training images"), 0.0
 
@@ -99,7 +100,7 @@ def _reference(
         _kept[detector.cache_key, fingerprint, settings.data] = reference
         yield _Searched(reference)
     elif not cancel():
-        yield _Searched(_own_images(detector, settings), "" if fingerprint else UNKNOWN.format(detector.name))
+        yield _Searched(_own_images(detector, settings), unknown)
 
 
 def _own_images(detector: Detector, settings: NeighbourSettings) -> Reference:
