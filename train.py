@@ -14,7 +14,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from core.system.console import started, starting
+from core.system.console import progress_to, started, starting
 
 if __name__ == "__main__":
     # the imports below take seconds
@@ -30,6 +30,7 @@ from core.detectors.training.model_card import model_card
 from core.detectors.training.recipe import RECIPES, Recipe
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
 from core.images.loading import check_image_set, load_image_set, side_of
+from core.runs.commands import predict_command
 from core.runs.finding import ROOT
 from core.runs.result_table import result_table
 from core.runs.run import read_run
@@ -49,10 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     try:
         train(options)
-    except (DatasetError, TrainingInterrupted, ContractError, FileExistsError, ValueError) as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        return 2
-    except Untested as error:
+    except (DatasetError, TrainingInterrupted, ContractError, FileExistsError, ValueError, Untested) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 130 if isinstance(error.__cause__, KeyboardInterrupt) else 2
     except WriteError as error:
@@ -130,7 +128,8 @@ def train(options: argparse.Namespace) -> None:
         run = test_and_write(options, detector, train_set, test_set)
     print(result_table(read_run(run).manifest["metrics"]["all"], beside_paper=test_set.name.startswith("cifake")))
     print(f"\nWritten: {options.out / 'detectors' / name} and {run}")
-    print("See it: streamlit run dashboard/app.py")
+    home = "" if options.out.resolve() == ROOT else f"TELLTALE_HOME={shlex.quote(str(options.out.resolve()))} "
+    print(f"See it: {home}streamlit run dashboard/app.py")
 
 
 def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet) -> NetworkDetector:
@@ -150,7 +149,14 @@ def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_
         )
     detector = trained.detector
     detector.manifest = {
-        **provenance(name, recipe, train_set, trained.history),
+        "name": name,
+        "recipe": recipe.settings(),
+        "history": trained.history,
+        "training_set": train_set.name,
+        "training_images": len(train_set),
+        "training_set_fingerprint": train_set.fingerprint,
+        "skipped": list(train_set.skipped),
+        "versions": library_versions(),
         **detector.about.as_manifest(),
         "computed_in": trained.computed_in,
     }
@@ -203,8 +209,8 @@ def fetch() -> Path:
     ):
         try:
             return fetch_cifake(
-                downloading=lambda done, total: show(download, done, total, ""),
-                checking=lambda done, total: show(check, done, total, ""),
+                downloading=progress_to(download),
+                checking=progress_to(check),
                 say=download.write,
             )
         except WriteError as error:
@@ -216,28 +222,12 @@ def fetch() -> Path:
 def load(options: argparse.Namespace, split: Any) -> ImageSet:
     """Load a split with a progress bar, reduced to --limit."""
     with tqdm(total=0, unit=" image", desc=f"reading {split}", leave=False, disable=None) as bar:
-        images = load_image_set(
-            options.data, split, skip_bad=options.skip_bad, progress=lambda done, total: show(bar, done, total, "")
-        )
+        images = load_image_set(options.data, split, skip_bad=options.skip_bad, progress=progress_to(bar))
     if images.skipped:
         print(f"{len(images.skipped)} files of {split} were left out, first: {images.skipped[0]}")
     if options.limit is not None:
         images = images.limited(options.limit if split == "train" else max(2, options.limit // 5))
     return images
-
-
-def provenance(name: str, recipe: Recipe, train_set: ImageSet, history: list[dict[str, float]]) -> dict[str, Any]:
-    """Collect the keys of a detector's manifest that state how it was trained."""
-    return {
-        "name": name,
-        "recipe": recipe.settings(),
-        "history": history,
-        "training_set": train_set.name,
-        "training_images": len(train_set),
-        "training_set_fingerprint": train_set.fingerprint,
-        "skipped": list(train_set.skipped),
-        "versions": library_versions(),
-    }
 
 
 def test_and_write(
@@ -270,13 +260,11 @@ def remedy(options: argparse.Namespace, folder: Path, run: Path) -> str:
     if options.limit is not None:
         instead = " in place of --restart" if options.restart else ""
         return f"the detector is kept in {folder}; give the same command with --resume{instead} to make its run"
-    # by its folder: a shipped detector may have the same name
-    command = ["python", "-m", "core.predict", str(folder), "--data", str(options.data), "--out", str(options.out)]
-    command += ["--device", options.device] if options.device != "auto" else []
-    command += ["--fake-classes", options.fake_classes] if options.fake_classes else []
-    command += ["--skip-bad"] if options.skip_bad else []
-    command += ["--replace"] if run.exists() else []
-    return f"the detector is kept in {folder}, make its run with: {shlex.join(command)}"
+    command = predict_command(
+        folder, str(options.data), out=options.out, device=options.device, fake_classes=options.fake_classes,
+        skip_bad=options.skip_bad, replace=run.exists(),
+    )  # fmt: skip
+    return f"the detector is kept in {folder}, make its run with: {command}"
 
 
 def predict(options: argparse.Namespace, detector: NetworkDetector, train_set: ImageSet, test_set: ImageSet) -> Path:
@@ -290,7 +278,7 @@ def predict(options: argparse.Namespace, detector: NetworkDetector, train_set: I
             train_sha256=hashes,
             ship_images=options.data == "sample",
             replace=options.replace,
-            progress=lambda done, total: show(bar, done, total, ""),
+            progress=progress_to(bar),
         )
 
 
@@ -300,19 +288,12 @@ def write(bar: "tqdm[Any]", text: str) -> None:
     sys.stdout.flush()
 
 
-def show(bar: "tqdm[Any]", done: int, total: int, text: str) -> None:
-    """Move a progress bar to `done` of `total`."""
-    bar.total = total
-    bar.set_postfix_str(text, refresh=False)
-    bar.update(done - bar.n)
-
-
 def advance(bar: "tqdm[Any]", done: int, total: int, text: str) -> None:
     """Move the progress bar of a training; a resumed one starts at the steps that are already done."""
     if not bar.n and done > TOLD_EVERY:
         # otherwise these would count towards the speed and make the remaining time look too short
         bar.initial = bar.n = bar.last_print_n = done
-    show(bar, done, total, text)
+    progress_to(bar)(done, total, text)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from core.images.palette import PALETTES, Palette
 from core.images.provenance.registry import provenance
 from core.images.upload import prepare_pixels
 from core.report.explanation import save_html
-from core.runs.finding import find_detectors, find_named, find_runs
+from core.runs.finding import HOMES, find_detectors, find_named, find_runs
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judging import as_json, find_rule, judge_picture
 from core.system.files import read_bytes
@@ -50,15 +50,19 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if options.image is None or (options.out is None and not options.json):
         parser.error("say which IMAGE to explain and where to write with --out DIR or --json, or --list the methods")
+    if options.json and options.resampling:
+        parser.error("--json judges the image under every filter; leave out --resampling")
     try:
         methods = [find_explainer(name) for name in dict.fromkeys(options.method or DEFAULT)]
         settings = read_settings(methods, options.set, preset=options.preset)
         # torch is read once it is known what to do
         from core.detectors.storage import load_detector  # noqa: PLC0415
 
-        detector = load_detector(find_detector(options.detector), device=options.device)
+        folder = find_detector(options.detector)
+        detector = load_detector(folder, device=options.device)
         if options.json:
-            print(json.dumps(judged(options.image, detector), indent=1, ensure_ascii=False, allow_nan=False))
+            told = judged(options.image, detector, home=folder.parents[1])
+            print(json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False))
         if options.out is None:
             return 0
         if not options.method and (able := [one for one in methods if not one.unavailable(detector)]):
@@ -166,8 +170,13 @@ def read_image(
     return ready.seen(name), [note]
 
 
-def judged(path: Path, detector: "Detector") -> dict[str, Any]:
+def judged(path: Path, detector: "Detector", *, home: Path) -> dict[str, Any]:
     """Judge an image file: the judgement, deliveries, network outputs and the file's provenance claims as plain JSON.
+
+    Args:
+        path: of the file.
+        detector: who is asked.
+        home: the folder whose detectors/ it is in; a run beside it may hold its rule.
 
     Raises:
         ImageError: the file is not a supported image.
@@ -176,7 +185,7 @@ def judged(path: Path, detector: "Detector") -> dict[str, Any]:
     """
     data = read_bytes(path, limit=MAX_BYTES)
     picture = decode(data)
-    found = find_rule(detector.identity, find_runs().values())
+    found = find_rule(detector.identity, find_runs((home, *HOMES)).values())
     known = None if found is None else (found[0], Space.of(found[1]))
     seen, judgement = judge_picture(detector, picture, known)
     p_real = float(detector.p_real(np.array([seen.margin], np.float32))[0])

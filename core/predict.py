@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from core.system.console import started, starting
+from core.system.console import progress_to, started, starting
 
 if __name__ == "__main__":
     # the imports below take seconds
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
                 train_sha256=trained_on,
                 ship_images=options.data == "sample",
                 replace=options.replace,
-                progress=lambda done, _: bar.update(done - bar.n),
+                progress=progress_to(bar),
             )
     except KeyboardInterrupt:
         print("\ncore.predict: stopped; no run was written.", file=sys.stderr)
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _trained_on(detector: Detector, data: str) -> frozenset[str] | None:
     """Return the hashes of the files that a detector was trained on, None where they are not in `data`."""
     try:
-        found = open_training_set(detector.manifest, data)
+        found = open_training_set(detector.manifest, data, fit=detector.preprocessing)
     except (DatasetError, NeighbourError):
         return None
     return None if found is None else frozenset(found.rows["sha256"])

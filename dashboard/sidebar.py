@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from core.detectors.manifest import OLD_SIDE
+from core.detectors.preprocessing import Preprocessing
 from core.images.cifake.files import KAGGLE
 from core.images.image_set import DataPath
 from core.system.folders import ContractError, glance_at_folder
@@ -86,6 +88,9 @@ def _take_run() -> None:
     """Switch to the chosen run; the other URL parameters stay only if it has the same images."""
     before, now = st.session_state["run"], st.session_state["url.run"]
     kept = st.query_params.to_dict() if _images_of(before) == _images_of(now) else {}
+    if kept.get("versus") == now:
+        # the two that are compared change places
+        kept["versus"] = before
     st.query_params.from_dict(kept | {"run": now})
 
 
@@ -193,7 +198,10 @@ def _draw_at_hand() -> None:
 
 def fetch_cifake() -> None:
     """Start downloading and reading CIFAKE; the sidebar shows the progress."""
-    image_sets.registry().attach("github", ("test", "train"))
+    fit = _fit()
+    # every training image enlarged would take gigabytes
+    whole = fit is None or fit.size == OLD_SIDE
+    image_sets.registry().attach("github", ("test", "train") if whole else image_sets.splits(), fit=fit)
 
 
 def _attach_path() -> None:
@@ -202,11 +210,15 @@ def _attach_path() -> None:
 
 
 def _attach(data: str) -> None:
+    image_sets.registry().attach(data, image_sets.splits(), fit=_fit())
+    st.rerun()
+
+
+def _fit() -> Preprocessing | None:
+    """How pictures are made to fit the chosen run."""
     path = catalogue.runs().get(st.session_state.get("run", ""))
     try:
-        fit = library.open_run(path).run.preprocessing if path else None
+        return library.open_run(path).run.preprocessing if path else None
     except ContractError:
         # the page reports it
-        fit = None
-    image_sets.registry().attach(data, image_sets.splits(), fit=fit)
-    st.rerun()
+        return None

@@ -10,12 +10,11 @@ preprocessing and classes is asked for.
 
 import argparse
 import json
-import shlex
 import sys
 from pathlib import Path
 from typing import Any, get_args
 
-from core.system.console import started, starting
+from core.system.console import progress_to, started, starting
 
 if __name__ == "__main__":
     # the imports below take seconds
@@ -29,6 +28,7 @@ from core.detectors.classes import Outputs
 from core.detectors.network import NetworkDetector
 from core.detectors.preprocessing import Crop
 from core.images.decoding import RESAMPLING
+from core.runs.commands import predict_command
 from core.runs.finding import ROOT
 from core.runs.validation import check_detector_name
 from core.system.atomic import WriteError
@@ -60,11 +60,6 @@ def main(arguments: list[str] | None = None) -> int:
         # before it becomes part of a path
         check_detector_name(options.name)
         with tqdm(unit=" picture", leave=False, disable=None if options.check and not options.json else True) as bar:
-
-            def progress(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
             add(
                 path,
                 request,
@@ -72,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
                 target_layer=options.target_layer,
                 temperature=options.temperature,
                 replace=options.replace,
-                progress=progress,
+                progress=progress_to(bar),
                 tell=tell,
             )
     except KeyboardInterrupt:
@@ -83,10 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         print(json.dumps({"found": found}))
     else:
-        # by its folder: a shipped detector may have the same name
-        where = [] if options.out.resolve() == ROOT else ["--out", str(options.out)]
-        command = shlex.join(["python", "-m", "core.predict", str(path), "--data", "DATA", *where])
-        print(f"Written: {path}\nNext: {command}")
+        print(f"Written: {path}\nNext: {predict_command(path, out=options.out)}")
     return 0
 
 

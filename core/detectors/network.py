@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
 from core.detectors.detector import Pass, Progress, probabilities
-from core.detectors.devices import fastest_format, measure_batch_size, place
+from core.detectors.devices import MOST_PIXELS, fastest_format, measure_batch_size, place
 from core.detectors.identity import Identity
-from core.detectors.layers import look_through, margin_map
+from core.detectors.layers import Found, look_through, margin_map
 from core.detectors.manifest import About
 from core.detectors.preprocessing import Channels, Preprocessing
 from core.detectors.tokens import expose_tokens
@@ -174,7 +174,8 @@ class NetworkDetector:
 
     def scores(self, inputs: Tensor) -> Tensor:
         """Compute differentiable (N, 2) scores of FAKE and REAL from float32 (N, 3, S, S) `inputs`."""
-        return self._grouped(self.network(inputs))
+        # the code of others may squeeze a batch of one
+        return self._grouped(self.network(inputs).reshape(len(inputs), -1))
 
     def margins(
         self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
@@ -239,8 +240,7 @@ class NetworkDetector:
         """Find the layers that maps can be read from, and set the number of the target layer's channels."""
         blank = np.zeros((1, self.side, self.side, 3), np.uint8)
         try:
-            expose_tokens(self.network, self.inputs(blank), wanted)
-            found = look_through(self.network, self.inputs(blank))
+            found = self._look(blank, wanted)
         except Exception as error:  # noqa: BLE001 - networks of others raise whatever they like
             reason = printable(str(error).strip().partition("\n")[0])
             what = f"its network accepts no images of {self.side} x {self.side} pixels"
@@ -252,6 +252,18 @@ class NetworkDetector:
         self.channels = found.channels.get(wanted or next(reversed(found.sizes), ""), 0)
         return found.layers(wanted)
 
+    def _look(self, blank: NDArray[np.uint8], wanted: str | None) -> Found:
+        try:
+            expose_tokens(self.network, self.inputs(blank), wanted)
+            return look_through(self.network, self.inputs(blank))
+        except RuntimeError:
+            if self.format == torch.contiguous_format:
+                raise
+        # code of others may call `view` on what can only be viewed in torch's usual format
+        self.format = torch.contiguous_format
+        self.network = place(self.network, self.device, self.format)
+        return self._look(blank, wanted)
+
     def _batches(
         self, pixels: NDArray[np.uint8], batch_size: int | None, progress: Progress | None
     ) -> Iterator[Tensor]:
@@ -260,7 +272,7 @@ class NetworkDetector:
             raise ValueError(f"pixels must be uint8 (N, {side}, {side}, 3), not {pixels.dtype} {pixels.shape}")
         if batch_size is None and self.batch_size is None and len(pixels) >= 4096:
             self.batch_size = measure_batch_size(self._forward, self.device, side=side, memory_format=self.format)
-        size = batch_size or self.batch_size or 128
+        size = batch_size or self.batch_size or min(128, max(1, MOST_PIXELS // side**2))
         with torch.inference_mode():
             for start in range(0, len(pixels), size):
                 yield self.inputs(pixels[start : start + size])

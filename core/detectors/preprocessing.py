@@ -30,6 +30,34 @@ class Place(NamedTuple):
     y: float = 0.5
     zoom: float = 1.0
 
+    def side(self, height: int, width: int) -> int:
+        """Return the side of the square in image pixels."""
+        return max(1, round(min(height, width) / max(1.0, self.zoom)))
+
+    def after_crop(self, before: tuple[int, int], after: tuple[int, int]) -> "Place | None":
+        """Find the same square in an image whose border was cut off evenly.
+
+        Args:
+            before, after: (height, width) of the image.
+
+        Returns:
+            The largest square in what is left of it; None where it has lost a larger share of a side than the image.
+        """
+        side, starts, lengths = self.side(*before), [], []
+        for whole, left, at in zip(before, after, (self.y, self.x), strict=True):
+            start = round(min(max(at, 0.0), 1.0) * (whole - side)) - (whole - left) // 2
+            starts.append(max(start, 0))
+            lengths.append(min(start + side, left) - starts[-1])
+            # rounding may cost a pixel
+            if lengths[-1] < max(1, side * left / whole - 1):
+                return None
+        new = min(lengths)
+        y, x = (
+            (start + (length - new) // 2) / max(1, left - new)
+            for start, length, left in zip(starts, lengths, after, strict=True)
+        )
+        return Place(x, y, min(after) / new)
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -104,7 +132,7 @@ class Preprocessing:
 
     def square(self, height: int, width: int, place: Place | None = None) -> int:
         """Return the side in image pixels of the square that becomes the input; the shorter side if `fit` stretches."""
-        return max(1, round(min(height, width) / max(1.0, self.zoom if place is None else place.zoom)))
+        return (Place(zoom=self.zoom) if place is None else place).side(height, width)
 
     def resamples(self, height: int, width: int, place: Place | None = None) -> bool:
         """Check whether an image of this size is resized, so that the interpolation matters."""

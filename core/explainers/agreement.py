@@ -73,10 +73,14 @@ def agreement_of(first: Explanation, second: Explanation, *, others: Values | No
     regions = next(found, None)
     if regions is None:
         regions = grid(*first.image.shape[:2], rows=CELLS, columns=CELLS)
-    # the places first for the verdict are compared, as in the study
-    sign = 1 if first.verdict == "REAL" else -1
+    sign = 1 if compared_side(first, second) == "REAL" else -1
     signed = None if others is None else sign * others
     return agreement(sign * first.map, sign * second.map, segments=regions, others=signed)
+
+
+def compared_side(first: Explanation, second: Explanation) -> str:
+    """The class whose foremost places are compared: the verdict, or the only one that one of the maps can show."""
+    return first.one_sided or second.one_sided or first.verdict
 
 
 def agreement(

@@ -17,7 +17,7 @@ from core.images.palette import OPACITY, Palette
 from core.system.atomic import write_bytes_atomically
 
 SIZE = 384
-# share of full colour for parts decided under one fill only, whatever their weight
+# share of full colour for parts that are not decided alike under every fill, whatever their weight
 LIGHT = 0.25
 Drawing = Literal["overlay", "alone", "outline"]
 DRAWINGS: dict[Drawing, str] = {
@@ -122,7 +122,7 @@ def least_scale(explanation: Explanation) -> float:
 def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style = DEFAULT) -> NDArray[np.uint8]:
     """Draw an explanation's map in a style as uint8 RGBA (size, size, 4); regions are outlined, undecided ones hatched.
 
-    Parts that are decided under one fill only get a light tint of their class, the same whatever their weight.
+    Parts that are decided, but not alike under every fill, get a light tint of their class, whatever their weight.
 
     Raises:
         ExplanationError: its method gives no map.

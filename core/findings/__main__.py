@@ -11,6 +11,7 @@ python -m core.findings --update README.md
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -79,7 +80,9 @@ def with_probes(name: str) -> tuple[Run, StudyResult]:
     if found.problems:
         raise StudyError(found.problems[0])
     if "probes" not in found.answers:
-        raise StudyError(f"{name} has no study probes; python -m core.studies probes --run {name} makes it")
+        raise StudyError(
+            f"{name} has no study probes; python -m core.studies probes --run {shlex.quote(name)} makes it"
+        )
     return run, found.answers["probes"]
 
 

@@ -46,6 +46,10 @@ class DatasetError(ValueError):
     """An image set that cannot be used; the message names the first offenders and their number."""
 
 
+class BusyError(DatasetError):
+    """An image set that another process is preparing; a later try may succeed."""
+
+
 @dataclass(frozen=True, eq=False)
 class ImageSet:
     """Packed images and what is known of each.
@@ -113,10 +117,12 @@ class ImageSet:
 def is_cifake(names: Iterable[str]) -> bool:
     """Return True where all names of files are of CIFAKE's form, and some have the number of a category in brackets.
 
-    Files called `0001.jpg` alone may be anybody's; of CIFAKE's they are one category in ten.
+    Files called `0001.jpg` alone may be anybody's; of CIFAKE's they are one category in ten. Renamed in bulk or
+    downloaded twice, files have numbers in brackets too, but not only those from 2 to 10.
     """
     found = [CIFAKE_NAME.fullmatch(name.partition("/")[2]) for name in names]
-    return all(found) and any(one[1] for one in found if one)
+    numbers = {int(one[1]) for one in found if one and one[1]}
+    return all(found) and bool(numbers) and numbers <= set(range(2, len(CIFAR10) + 1))
 
 
 def category_of(name: str) -> str | None:

@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,7 +24,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from core.images.image_set import DatasetError, ImageSet
+from core.images.image_set import BusyError, ImageSet
 from core.images.reading import Batch, FilePixels, Reader, about, whole_rows
 from core.system.atomic import sha256_of, sync, sync_folder, write_bytes_atomically, writing
 from core.system.files import open_file, read_array
@@ -110,7 +111,7 @@ def pack_in_shards(pack: Path, reader: Reader, base: str | None, *, keep: bool) 
         keep: write the pack even if files are skipped.
 
     Raises:
-        DatasetError: another process is packing the same set.
+        BusyError: another process is packing the same set.
     """
     try:
         pack.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +126,7 @@ def pack_in_shards(pack: Path, reader: Reader, base: str | None, *, keep: bool) 
                 with contextlib.suppress(OSError):
                     lock.unlink()
     except Timeout:
-        raise DatasetError("Another process is packing this image set; wait until it has finished.") from None
+        raise BusyError("Another process is packing this image set; wait until it has finished.") from None
     except OSError as error:
         uncached = _say_uncached(pack, error)
     rows, skipped = [], []
@@ -135,7 +136,9 @@ def pack_in_shards(pack: Path, reader: Reader, base: str | None, *, keep: bool) 
         skipped += batch.skipped
     table = whole_rows(reader.split, rows)
     by_name = {entry.name: entry for entry in reader.entries}
-    pixels = cast(NDArray[np.uint8], FilePixels(reader, [by_name[name] for name in table["name"]]))
+    pixels = cast(
+        NDArray[np.uint8], FilePixels(reader, [by_name[name] for name in table["name"]], list(table["sha256"]))
+    )
     name, fingerprint = about(table, reader.split, base)
     return ImageSet(name, reader.split, pixels, table, fingerprint, tuple(skipped), uncached=uncached)
 
@@ -288,7 +291,7 @@ def _forget_others(pack: Path) -> None:
 
 def _say_uncached(pack: Path, error: OSError) -> str:
     # a full disk only slows down the next start
-    print(f"The pack could not be cached in {pack.parent} ({error.strerror}); continuing without it.")
+    print(f"The pack could not be cached in {pack.parent} ({error.strerror}); continuing without it.", file=sys.stderr)
     advice = "check that its disk has room and is writable"
     return f"{pack.parent} could not be written ({error.strerror}); {advice}"
 

@@ -204,13 +204,15 @@ class FilePixels:
     Args:
         reader: reads the set's files; its source must stay open.
         entries: the entries of the set's rows, in their order.
+        digests: sha256 of their files.
     """
 
     dtype, ndim = np.dtype(np.uint8), 4
 
-    def __init__(self, reader: Reader, entries: Sequence[Entry]) -> None:
+    def __init__(self, reader: Reader, entries: Sequence[Entry], digests: Sequence[str]) -> None:
         self._reader = reader
         self._entries = entries
+        self._digests = digests
         # an archive is read by one thread at a time
         self._lock = threading.Lock()
         self.shape = (len(entries), reader.side, reader.side, 3)
@@ -237,6 +239,9 @@ class FilePixels:
         entry = self._entries[index]
         try:
             with self._lock:
-                return self._reader.picture(entry)[1]
+                data, pixels = self._reader.picture(entry)
+            if hashlib.sha256(data).hexdigest() != self._digests[index]:
+                raise ImageError("it is another file")
+            return pixels
         except ImageError as error:
             raise DatasetError(f"{printable(entry.name)} has changed since its set was read: {error}.") from None

@@ -44,7 +44,7 @@ def comparison_words(compared: Comparison) -> str:
         for column, found in compared.broken_down.items()
     ]
     parts += [
-        ("What each reads", [tell(one).full for one in compared.reads]),
+        ("What each reads, on images that both call the same", [tell(one).full for one in compared.reads]),
         ("Explanations", [": ".join((row[0], "; ".join(row[1:]))) for row in _explained(compared)]),
     ]
     return "\n\n".join(
@@ -129,7 +129,10 @@ def _reads(compared: Comparison) -> list[Block]:
 def _explanations(compared: Comparison) -> list[Block]:
     if not compared.explanations:
         return [Note("The runs have no study of explanations in common.")]
-    note = Note("Each number is the difference from the finding's own control, or the number itself where it has none.")
+    note = Note(
+        "Each number is the difference from the finding's own control, or the number itself where no such difference "
+        "was measured; in brackets stands the choice that it was measured under, where there are several."
+    )
     return [Table(["Finding", *compared.pair.names], _explained(compared)), note]
 
 

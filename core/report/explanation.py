@@ -82,7 +82,8 @@ def save_html(
         confidence=percent(max(first.p_real, 1 - first.p_real)),
         margin=plus(first.margin),
         size=f"{width} x {height}",
-        image=data_url(draw_image(first.image, SIZE)),
+        image=data_url(draw_image(first.image, max(SIZE, width))),
+        enlarged=width < SIZE,
     )
     write_bytes_atomically(path, lambda file: file.write_bytes(page.encode()))
 

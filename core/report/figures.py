@@ -1,81 +1,31 @@
-"""The charts of a report: SVG pictures that need no script and can be printed."""
+"""The charts of a report."""
 
 from __future__ import annotations
 
-import io
-import warnings
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from core.images.decoding import data_url
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, CURVE, FAKE, PAIR, REAL, UNDECIDED
 from core.metrics.classification import Sweep
-from core.system.files import harmless
+from core.report.drawing import GREY, INK, STYLE, Drawn, drawn_from, error_bars, in_percent, new_axes, short_name
 
-INK = "#1d2026"
-GREY = "#6a707b"
-# letters of a name beside a bar
-MOST_LETTERS = 40
 # changes in a ranking
 RANKED = 8
-STYLE: Any = {
-    "font.family": "sans-serif",
-    "font.size": 11,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": "#b9bdc5",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "legend.frameon": False,
-    # text stays text, to be read aloud, searched, and drawn in the reader's own font
-    "svg.fonttype": "none",
-    # a category's name may contain dollar signs
-    "text.parse_math": False,
-    # the same picture gives the same bytes
-    "svg.hashsalt": "telltale",
-}
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A chart with its caption.
-
-    Attributes:
-        svg: the picture.
-        inches: width at which its text has the size of the page's.
-        alt: description for those who do not see it.
-        caption: what it shows, and what to conclude.
-    """
-
-    kind: ClassVar = "figure"
-    svg: bytes
-    inches: float
-    alt: str
-    caption: str
-
-    @property
-    def url(self) -> str:
-        """The picture as a data URL."""
-        return data_url(self.svg, mime="image/svg+xml")
 
 
 @rc_context(STYLE)
 def confusion(counts: NDArray[np.int64]) -> Drawn:
     """Draw the confusion matrix from int (2, 2) counts [true][called], FAKE first."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure, axes = _new(5.2, 4.2)
+    figure, axes = new_axes(5.2, 4.2)
     for true, name in enumerate(CLASSES):
         for called, verdict in enumerate(CLASSES):
             share = float(shares[true, called])
@@ -83,7 +33,8 @@ def confusion(counts: NDArray[np.int64]) -> Drawn:
             axes.add_patch(Rectangle(*square, facecolor=colour, alpha=0.12 + 0.75 * share, edgecolor="none"))
             ink = "white" if share > 0.55 else INK
             axes.text(called, 1.08 - true, f"{counts[true, called]:,}", ha="center", color=ink, fontsize=17)
-            axes.text(called, 0.85 - true, f"{share:.1%} of {name}", ha="center", color=ink, fontsize=10)
+            told = f"{share:.1%} of {name}" if counts[true].any() else f"no {name} images"
+            axes.text(called, 0.85 - true, told, ha="center", color=ink, fontsize=10)
     axes.set(xlim=(-0.5, 1.5), ylim=(-0.5, 1.5), xticks=[0, 1], yticks=[0, 1])
     axes.set_xticklabels(["called FAKE", "called REAL"])
     axes.set_yticklabels(["is REAL", "is FAKE"])
@@ -96,7 +47,7 @@ def confusion(counts: NDArray[np.int64]) -> Drawn:
         f"Confusion matrix: of the FAKE images {fake_fake:,} are called FAKE and {fake_real:,} REAL; of the REAL "
         f"images {real_fake:,} are called FAKE and {real_real:,} REAL."
     )
-    return _drawn(figure, alt, "Confusion matrix: rows are labels, columns predictions.")
+    return drawn_from(figure, alt, "Confusion matrix: rows are labels, columns predictions.")
 
 
 @rc_context(STYLE)
@@ -116,32 +67,32 @@ def curves(swept: Sweep, *, recall: float, false_positive_rate: float, precision
     pr.set(xlabel="recall of FAKE", ylabel="precision of FAKE", title="Precision-recall")
     for axes in (roc, pr):
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        _percent(axes)
+        in_percent(axes)
     alt = (
         f"ROC curve and precision-recall curve; at the run's threshold {recall:.1%} of FAKE and "
         f"{false_positive_rate:.1%} of REAL are called FAKE, with a precision of {precision:.1%}."
     )
-    return _drawn(figure, alt, caption)
+    return drawn_from(figure, alt, caption)
 
 
 @rc_context(STYLE)
 def calibration(found: pd.DataFrame, *, caption: str) -> Drawn:
     """Draw accuracy by confidence, from `core.metrics.classification.calibration`."""
-    figure, axes = _new(5.2, 3.9)
+    figure, axes = new_axes(5.2, 3.9)
     axes.plot([0.5, 1], [0.5, 1], linestyle=":", color=GREY, label="perfect calibration")
     axes.errorbar(
         found["confidence"],
         found["accuracy"],
-        yerr=_errors(found, "accuracy"),
+        yerr=error_bars(found, "accuracy"),
         fmt="o",
         color=REAL,
         label="this run, 95% intervals",
     )
     axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0.48, 1.02), ylim=(0, 1.03))
-    _percent(axes)
+    in_percent(axes)
     axes.legend(loc="lower right", fontsize=9)
     points = "; ".join(f"{row.confidence:.0%} sure: {row.accuracy:.0%} right" for row in found.itertuples())
-    return _drawn(figure, f"Accuracy by confidence. {points}.", caption)
+    return drawn_from(figure, f"Accuracy by confidence. {points}.", caption)
 
 
 @rc_context(STYLE)
@@ -156,23 +107,19 @@ def rates(found: pd.DataFrame, *, overall: float, caption: str, by: str = "categ
         of: the images that `overall` refers to, in words.
     """
     shown = found.iloc[::-1]
-    names = [_short(value) for value in shown["value"]]
-    figure, axes = _new(6.4, 0.9 + 0.34 * len(shown))
-    axes.barh(range(len(shown)), shown["rate"], xerr=_errors(shown, "rate"), color=UNDECIDED, ecolor=INK, height=0.62)
+    names = [short_name(value) for value in shown["value"]]
+    figure, axes = new_axes(6.4, 0.9 + 0.34 * len(shown))
+    axes.barh(
+        range(len(shown)), shown["rate"], xerr=error_bars(shown, "rate"), color=UNDECIDED, ecolor=INK, height=0.62
+    )
     axes.axvline(overall, linestyle="--", color=INK, linewidth=1)
     # by position: two names may be equal when shortened
     axes.set_yticks(range(len(shown)), names)
     axes.set(xlabel=f"error rate (dashed: {of})")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
     axes.tick_params(axis="y", length=0)
-    listed = "; ".join(f"{_short(row.value)} {row.rate:.1%}" for row in found.itertuples())
-    return _drawn(figure, f"Error rate by {by}: {listed}.", caption)
-
-
-def _short(value: object) -> str:
-    """Shorten a category's name to fit beside a bar."""
-    name = harmless(str(value)).replace("_", " ")
-    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
+    listed = "; ".join(f"{short_name(row.value)} {row.rate:.1%}" for row in found.itertuples())
+    return drawn_from(figure, f"Error rate by {by}: {listed}.", caption)
 
 
 @rc_context(STYLE)
@@ -180,7 +127,7 @@ def training(history: list[dict[str, Any]], *, caption: str) -> Drawn:
     """Draw accuracy by epoch."""
     table = pd.DataFrame(history)
     names = {"train_accuracy": ("training images", GREY), "val_accuracy": ("held-out images", REAL)}
-    figure, axes = _new(5.2, 3.6)
+    figure, axes = new_axes(5.2, 3.6)
     told = []
     for column, (name, colour) in names.items():
         if column in table and table[column].notna().any():
@@ -188,9 +135,9 @@ def training(history: list[dict[str, Any]], *, caption: str) -> Drawn:
             told.append(f"{name} {table[column].dropna().iloc[-1]:.1%} at the end")
     axes.set(xlabel="epoch", ylabel="accuracy")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _percent(axes, y_only=True)
+    in_percent(axes, y_only=True)
     axes.legend(loc="lower right", fontsize=9)
-    return _drawn(figure, f"Accuracy by epoch of training: {', '.join(told)}.", caption)
+    return drawn_from(figure, f"Accuracy by epoch of training: {', '.join(told)}.", caption)
 
 
 @rc_context(STYLE)
@@ -202,7 +149,12 @@ def ranking(found: dict[str, pd.DataFrame], *, caption: str) -> Drawn:
         shown = table.head(RANKED).iloc[::-1]
         places = np.arange(len(shown))
         axes.barh(
-            places, shown["share"], xerr=_errors(shown, "share"), color=CLASS_COLOURS[verdict], ecolor=INK, height=0.6
+            places,
+            shown["share"],
+            xerr=error_bars(shown, "share"),
+            color=CLASS_COLOURS[verdict],
+            ecolor=INK,
+            height=0.6,
         )
         axes.plot(shown["control_share"], places, "|", color=INK, markersize=17, markeredgewidth=2)
         axes.set_yticks(places, [f"{row.title}\n{row.strength}" for row in shown.itertuples()], fontsize=8.5)
@@ -211,7 +163,7 @@ def ranking(found: dict[str, pd.DataFrame], *, caption: str) -> Drawn:
         axes.tick_params(axis="y", length=0)
         listed = "; ".join(f"{row.title} ({row.strength}) {row.share:.0%}" for row in table.head(RANKED).itertuples())
         told.append(f"{verdict} verdicts flipped: {listed}")
-    return _drawn(figure, ". ".join(told) + ".", caption)
+    return drawn_from(figure, ". ".join(told) + ".", caption)
 
 
 @rc_context(STYLE)
@@ -226,13 +178,13 @@ def estimates(found: pd.DataFrame, *, unit: str, caption: str, zero: bool = True
     """
     names = list(dict.fromkeys(found["name"]))[::-1]
     groups = list(dict.fromkeys(found["group"]))
-    figure, axes = _new(7.4, 1.2 + 0.42 * len(names))
+    figure, axes = new_axes(7.4, 1.2 + 0.42 * len(names))
     for number, group in enumerate(groups):
         part = found[found["group"] == group]
         places = np.array([names.index(name) for name in part["name"]]) + 0.14 * (1 if number == 0 else -1)
         shape, colour = "s" if number else "o", FAKE if "FAKE" in group else REAL
         axes.errorbar(
-            part["value"], places, xerr=_errors(part, "value"), label=f"{group} verdicts", fmt=shape, color=colour
+            part["value"], places, xerr=error_bars(part, "value"), label=f"{group} verdicts", fmt=shape, color=colour
         )
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel=unit)
@@ -242,7 +194,7 @@ def estimates(found: pd.DataFrame, *, unit: str, caption: str, zero: bool = True
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2, fontsize=9)
     rows = zip(found["group"], found["name"], found["value"], strict=True)
     listed = "; ".join(f"{group} verdicts, {name}: {value:.3g}" for group, name, value in rows)
-    return _drawn(figure, f"{unit}: {listed}.", caption)
+    return drawn_from(figure, f"{unit}: {listed}.", caption)
 
 
 @rc_context(STYLE)
@@ -256,47 +208,20 @@ def beside(found: pd.DataFrame, names: tuple[str, str], *, unit: str, caption: s
         caption: of the chart.
     """
     shown = found.iloc[::-1]
-    figure, axes = _new(7.4, 1.1 + 0.36 * len(shown))
+    figure, axes = new_axes(7.4, 1.1 + 0.36 * len(shown))
     for side, name, shape, shift, colour in zip(
         ("first", "second"), names, ("o", "s"), (0.13, -0.13), (PAIR[0], PAIR[1]), strict=True
     ):
         rows = pd.DataFrame({end: shown[f"{side}_{end}"] for end in ("value", "low", "high")})
         axes.errorbar(
-            rows["value"], np.arange(len(rows)) + shift, xerr=_errors(rows, "value"), fmt=shape, color=colour,
-            label=_short(name),
+            rows["value"], np.arange(len(rows)) + shift, xerr=error_bars(rows, "value"), fmt=shape, color=colour,
+            label=short_name(name),
         )  # fmt: skip
-    axes.set_yticks(range(len(shown)), [_short(name) for name in shown["name"]])
+    axes.set_yticks(range(len(shown)), [short_name(name) for name in shown["name"]])
     axes.set(xlabel=unit)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.tick_params(axis="y", length=0)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=9)
     rows = zip(found["name"], found["first_value"], found["second_value"], strict=True)
-    listed = "; ".join(f"{_short(name)} {one:.1%} and {other:.1%}" for name, one, other in rows)
-    return _drawn(figure, f"{unit}, {names[0]} and {names[1]}: {listed}.", caption)
-
-
-def _errors(rows: pd.DataFrame, column: str) -> list[Any]:
-    """Return matplotlib's error bars of a column from the ends `low` and `high` of its interval."""
-    return [(rows[column] - rows["low"]).clip(lower=0), (rows["high"] - rows[column]).clip(lower=0)]
-
-
-def _new(width: float, height: float) -> tuple[Figure, Axes]:
-    # pyplot keeps figures and is not thread-safe
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
-
-
-def _percent(axes: Axes, *, y_only: bool = False) -> None:
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    if not y_only:
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-
-
-def _drawn(figure: Figure, alt: str, caption: str) -> Drawn:
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        # the reader's browser may have fonts that this process lacks
-        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font", UserWarning)
-        # without its date, so that the same report has the same bytes
-        figure.savefig(file, format="svg", metadata={"Date": None})
-    return Drawn(file.getvalue(), figure.get_figwidth(), alt, caption)
+    listed = "; ".join(f"{short_name(name)} {one:.1%} and {other:.1%}" for name, one, other in rows)
+    return drawn_from(figure, f"{unit}, {names[0]} and {names[1]}: {listed}.", caption)

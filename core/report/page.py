@@ -27,7 +27,7 @@ from core.metrics.classification import (
 )
 from core.metrics.intervals import wilson_interval
 from core.report import figures
-from core.report.figures import Drawn
+from core.report.drawing import Drawn
 from core.report.parts import (
     Block,
     Bullets,

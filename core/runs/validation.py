@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from core.detectors.preprocessing import Preprocessing
+from core.detectors.preprocessing import SIDES, Preprocessing
 from core.images.labels import CLASSES
 from core.images.statistics import STATISTICS
 from core.system.folders import MANIFEST, ContractError, read_manifest
@@ -247,7 +247,7 @@ def check_arrays(
         ContractError: naming the file.
     """
     lacking = maps is None and mapped
-    if lacking or (maps is not None and not (_is_stack(maps, side) and np.isfinite(maps).all())):
+    if lacking or (maps is not None and not (_is_stack(maps) and np.isfinite(maps).all())):
         raise ContractError(f"{path / 'maps.npy'} does not hold a map per image; write the run again")
     if features is not None and (features.ndim != 2 or features.dtype.kind != "f"):
         raise ContractError(f"{path / 'features.npy'} does not hold features per image; write the run again")
@@ -255,6 +255,6 @@ def check_arrays(
         raise ContractError(f"{path / 'images.npy'} does not hold {side} x {side} images; write the run again")
 
 
-def _is_stack(maps: NDArray[Any], side: int) -> bool:
-    """Check that an array holds maps of images of this side."""
-    return maps.ndim == 3 and maps.dtype.kind == "f" and min(maps.shape[1:]) > 0 and max(maps.shape[1:]) <= side
+def _is_stack(maps: NDArray[Any]) -> bool:
+    """Check that an array holds a map per image; a network may enlarge inside, so a map may be finer than its image."""
+    return maps.ndim == 3 and maps.dtype.kind == "f" and min(maps.shape[1:]) > 0 and max(maps.shape[1:]) <= SIDES[-1]

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from core.system.console import started, starting
+from core.system.console import progress_to, started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -28,7 +28,7 @@ from core.images.cifake.files import is_fetched
 from core.images.cifake.shipped import is_shipped
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.sources import SHIPPED, SHIPPED_FOLDER
-from core.runs.finding import ROOT, find_detectors, find_named, find_runs
+from core.runs.finding import HOMES, ROOT, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.studies.engine_options import add_engine, check_engine
 from core.studies.kept import describe_again, find_kept
@@ -117,11 +117,15 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def make(options: argparse.Namespace) -> None:
     """Every study that was named, one after the other."""
     run = find_named(options.run, find_runs(), "run")
+    asked: list[tuple[Study, Collection[str]]] = []
+    # what cannot be done is said before the first study has taken an hour
     for name in options.study:
         study = find_study(name).with_parameters(dict(map(parse_parameter, options.set)))
-        own: Collection[str] = ()
-        if options.maps is not None:
-            study, own = with_maps(study, options.maps, read_run(run)), OWN_COLUMNS
+        if options.maps is None:
+            asked.append((study, ()))
+        else:
+            asked.append((with_maps(study, options.maps, read_run(run)), OWN_COLUMNS))
+    for name, (study, own) in zip(options.study, asked, strict=True):
         # a second process would write its file over what the first has added to the one that both began with
         with only_writer(study_path(run, name), remedy="wait for it, then give the same command again"):
             make_one(options, study, run, own)
@@ -139,12 +143,6 @@ def make_one(options: argparse.Namespace, study: Study, run: Path, own: Collecti
         tell_of(describe_again(study, run, kept), read_run(run), "Nothing is missing (--all computes it again)")
         return
     with tqdm(total=0, unit=" image", smoothing=0.1, disable=None) as bar:
-
-        def show(done: int, total: int, text: str) -> None:
-            bar.total = total
-            bar.set_postfix_str(text, refresh=False)
-            bar.update(done - bar.n)
-
         path = run_study(
             study,
             find_source(options),
@@ -152,7 +150,7 @@ def make_one(options: argparse.Namespace, study: Study, run: Path, own: Collecti
             seed=options.seed,
             kept=kept,
             engine=ray_engine(options.address) if options.engine == "ray" else None,
-            progress=show,
+            progress=progress_to(bar),
         )
     tell_of(path, read_run(run), "Written" if kept is None else f"Added {_named(kept.missing)}")
 
@@ -176,7 +174,7 @@ def find_source(options: argparse.Namespace) -> Source:
     run = find_named(options.run, found, "run")
     manifest = read_run(run).manifest
     made_by = manifest["detector"]
-    homes = (run.parents[1], *(path.parents[1] for path in found.values()))
+    homes = (run.parents[1], *HOMES, *(path.parents[1] for path in found.values()))
     detectors, refused = identify_all(find_detectors(homes))
     maker = find_maker(manifest, detectors)
     if maker is None:

@@ -37,7 +37,7 @@ def ray_engine(address: str | None = None) -> Engine:
     Raises:
         StudyError: Ray is not installed.
     """
-    _ray()
+    find_ray()
     return partial(run_on_ray, address=address)
 
 
@@ -113,7 +113,7 @@ def tables_on_ray(
     Raises:
         StudyError: no cluster at the address, or a worker failed for another reason than being killed.
     """
-    ray = _ray()
+    ray = find_ray()
     mine = not ray.is_initialized()
     try:
         if mine:
@@ -158,7 +158,7 @@ def _connect(ray: ModuleType, address: str | None) -> None:
     ray.init(**(here if address is None else {"address": address}), log_to_driver=False, logging_level=logging.ERROR)
 
 
-def _ray() -> ModuleType:
+def find_ray() -> ModuleType:
     """Ray with its Data library, told to say and to send nothing.
 
     Raises:

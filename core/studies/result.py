@@ -1,5 +1,6 @@
 """The answer of a study as its file holds it, with its findings."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,9 +48,8 @@ class StudyResult:
             lacking = isinstance(error, KeyError)
             lacks = f"has no column {error}" if lacking else "holds values of another form"
             name = self.about["study"]
-            again = (
-                f"make it again with `python -m core.studies {name} --run {self.run.name}{'' if lacking else ' --all'}`"
-            )
+            command = f"python -m core.studies {name} --run {shlex.quote(self.run.name)}"
+            again = f"make it again with `{command}{'' if lacking else ' --all'}`"
             raise ContractError(f"{self.path} {lacks}, from which the study {name} concludes; {again}") from error
 
     def finding(self, key: str) -> Finding | None:

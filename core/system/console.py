@@ -3,8 +3,13 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 from io import TextIOWrapper
 from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 def starting(command: str) -> None:
@@ -31,3 +36,14 @@ def started() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def progress_to(bar: "tqdm[Any]") -> Callable[..., None]:
+    """Return a function of (done, total, text) that moves a progress bar; the text is optional."""
+
+    def move(done: int, total: int, text: str = "") -> None:
+        bar.total = total
+        bar.set_postfix_str(text, refresh=False)
+        bar.update(done - bar.n)
+
+    return move

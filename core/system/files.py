@@ -23,6 +23,7 @@ LIMITS = {
     ".md": MB,
     ".npy": 2**14 * MB,
     ".npz": 2**8 * MB,
+    ".onnx": 2**11 * MB,
     ".parquet": 2**10 * MB,
     ".safetensors": 2**11 * MB,
     ".sqlite": 2**12 * MB,

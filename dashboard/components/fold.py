@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from dashboard.components.words import UNSEEN
-from dashboard.services.address import put
+from dashboard.services.address import put, put_all
 
 # `open=all` opens every part: to print a page, or to search it
 OPEN, ALL = "open", "all"
@@ -61,10 +61,10 @@ def is_open(name: str) -> bool:
     return bool({name, ALL} & set(_named()))
 
 
-def unfold(name: str) -> None:
-    """Open a part from the next drawing on."""
-    if not is_open(name):
-        put(OPEN, SEPARATOR.join([*_named(), name]))
+def unfold(name: str, **beside: str | None) -> None:
+    """Open a part from the next drawing on, in one step with other parameters of the address that it needs."""
+    names = _named() if is_open(name) else [*_named(), name]
+    put_all({**beside, OPEN: SEPARATOR.join(names)})
 
 
 def _take(name: str) -> None:

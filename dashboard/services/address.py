@@ -57,8 +57,11 @@ class Setting:
 
     def set(self, value: Any) -> None:
         """Write a value to the URL; the default takes the parameter away."""
-        text = None if value is None or value == self.default else f"{value:g}" if self.kind is float else str(value)
-        put(self.name, text)
+        put(self.name, self.text_of(value))
+
+    def text_of(self, value: Any) -> str | None:
+        """Write a value as it stands in the URL; None for the default, which does not."""
+        return None if value is None or value == self.default else f"{value:g}" if self.kind is float else str(value)
 
     def take(self) -> None:
         """Write the widget's value to the URL; the widget's callback."""
@@ -92,6 +95,14 @@ def put(name: str, text: str | None) -> None:
         st.query_params[name] = text
     elif not text and name in st.query_params:
         del st.query_params[name]
+
+
+def put_all(changes: Mapping[str, str | None]) -> None:
+    """Set several URL parameters as one step of the browser's history; None or an empty text takes one away."""
+    before = st.query_params.to_dict()
+    after = {name: text for name, text in (before | dict(changes)).items() if text}
+    if after != before:
+        st.query_params.from_dict(after)
 
 
 def put_filter(wanted: Filter, *, keep: Sequence[str] = ("run",)) -> None:

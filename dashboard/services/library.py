@@ -262,7 +262,10 @@ def tags() -> Tags:
 
 def pictures(opened: Opened) -> Pictures:
     """Find the pixels of a run's rows."""
-    return _pictures(opened.origin, tuple(f"{found.fingerprint} {found.side} {found.fit}" for found in registry().sets))
+    return _pictures(
+        opened.origin,
+        tuple(f"{found.fingerprint} {found.side} {found.fit} {found.uncached}" for found in registry().sets),
+    )
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
@@ -270,8 +273,12 @@ def _pictures(opened: Opened, fingerprints: tuple[str, ...]) -> Pictures:  # noq
     return find_pictures(opened.run, list(registry().sets))
 
 
-def samples() -> tuple[Opened, NDArray[np.intp]] | None:
-    """Images to begin with, half of each class: from this session's run, else from the sample's; None without any."""
+def samples(holding: str = "") -> tuple[Opened, NDArray[np.intp]] | None:
+    """Images to begin with, half of each class: from this session's run, else from the sample's; None without any.
+
+    Args:
+        holding: id of an image that the run must have, where one has.
+    """
     found = runs()
     looked_at = st.session_state.get("run", "")
     own = f"{looked_at.partition('@')[0]}@sample-test"
@@ -283,8 +290,8 @@ def samples() -> tuple[Opened, NDArray[np.intp]] | None:
             continue
         shown = pictures(opened).where >= 0
         halves = [np.flatnonzero(shown & (opened.table["label"] == label).to_numpy()) for label in ("REAL", "FAKE")]
-        if all(len(half) for half in halves):
+        if all(len(half) for half in halves) and not (holding and opened.row_of(holding) is None):
             # evenly through the run, so that they show different things
             spread = [half[np.linspace(0, len(half) - 1, SAMPLES // 2).astype(int)] for half in halves]
             return opened, np.unique(np.concatenate(spread))
-    return None
+    return samples() if holding else None

@@ -123,11 +123,15 @@ def _cifake(images: int) -> Iterator[Picture]:
 
 
 def _large(folder: Path) -> Iterator[Picture]:
+    found = False
     for path in sorted(folder.iterdir()):
         ending = next((one for one in ood.ARCHIVES if path.name.endswith(one)), None)
         for data in ood.files_of(path, 0, 20 * 2**20) if ending else ():
             if data is not None:
+                found = True
                 yield path.name, "FAKE", decode(data)
+    if not found:
+        raise SystemExit(f"{folder} holds no .tar or .tar.xz of pictures")
 
 
 def _imitations(folder: Path, side: int) -> Iterator[Picture]:

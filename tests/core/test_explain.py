@@ -33,7 +33,7 @@ def made(cifake: Path, tmp_path: Path) -> Path:
 
 def test_the_judgement_as_json(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     runs = {path.name: path for path in (made / "runs").iterdir()}
-    monkeypatch.setattr(explain, "find_runs", lambda: runs)
+    monkeypatch.setattr(explain, "find_runs", lambda _: runs)
     picture = textured(1, fine=True, seed=3)[0].repeat(4, axis=0).repeat(4, axis=1)
     (made / "picture.png").write_bytes(encode_png(picture))
     command = [str(made / "picture.png"), "--detector", str(made / "detectors/other"), "--device", "cpu", "--json"]

@@ -135,7 +135,7 @@ def test_every_command_works(name: str, walk: Walk, tmp_path: Path, capsys: pyte
 def test_every_study_answers_or_says_why_not(
     name: str, asked: str, walk: Walk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    few = () if asked == "audit" else ("--images", "24" if asked == "clusters" else "2")
+    few = () if asked in ("audit", "transfer") else ("--images", "24" if asked == "clusters" else "2")
     status = study(asked, walk(name), *few)
     if name == "an image a class" and asked in OF_MANY:
         assert status == 2

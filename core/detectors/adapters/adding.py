@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.detectors.adapters.adapter import Brought, OpenError, Request, SourceError
+from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
 from core.detectors.detector import Progress
 from core.detectors.manifest import About
@@ -62,6 +63,10 @@ def kind_of(source: str) -> Kind:
     Raises:
         SourceError: none does.
     """
+    try:
+        Path(source).expanduser()
+    except RuntimeError:
+        raise SourceError(f"{source} begins with a user who is unknown here; write the whole path") from None
     kinds = [kind for kind in map(find_kind, KINDS) if kind.adapter is not None]
     for kind in kinds:
         if kind.adapter is not None and kind.adapter.takes(source):
@@ -180,6 +185,9 @@ def check(detector: NetworkDetector, data: str | None = None, *, progress: Progr
     margins = detector.margins(pictures)
     try:
         detector.full_pass(pictures[:1])
+        if Capability.GRADIENTS in detector.capabilities:
+            inputs = detector.inputs(pictures[:1]).requires_grad_(True)
+            torch.autograd.grad(detector.scores(inputs).sum(), inputs)
     except RuntimeError as error:
         raise SourceError(
             f"it gives verdicts but no gradients ({str(error).splitlines()[0]}); where it has a part that computes "

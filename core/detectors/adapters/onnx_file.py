@@ -51,7 +51,7 @@ class Graph(nn.Module):
         self._session = session
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Map (N, 3, S, S) to what the file gives, (N, ...); no gradient goes through."""
+        """Map (N, 3, S, S) to what the file gives, (N, K); no gradient goes through."""
         if self._session is None:
             self._session = self._open()
         values = inputs.detach().cpu().numpy().astype(self.dtype)
@@ -63,7 +63,9 @@ class Graph(nn.Module):
             # if the batch size is fixed, the last batch is padded with its last image
             short = size - len(part)
             filled = np.concatenate([part, np.repeat(part[-1:], short, axis=0)]) if short else part
-            parts.append(self._session.run([self.output], {self.input: filled})[0][: len(part)])
+            outputs = self._session.run([self.output], {self.input: filled})[0]
+            # the file may squeeze a batch of one
+            parts.append(np.reshape(outputs, (len(filled), -1))[: len(part)])
         return torch.from_numpy(np.concatenate(parts).astype(np.float32)).to(inputs.device)
 
     def _open(self) -> Any:

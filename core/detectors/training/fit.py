@@ -1,6 +1,5 @@
 """The training loop, with checkpoints and resume; every hyper-parameter is in `recipe.py`."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -11,8 +10,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from core.detectors.devices import fastest_format, pick_device, place
@@ -20,21 +17,23 @@ from core.detectors.network import NetworkDetector, Normalisation
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import round_to_float16
 from core.detectors.training.architecture import build_for, wrap
-from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
+from core.detectors.training.checkpoints import (
+    Progress,
+    TrainingInterrupted,
+    checkpoint_file,
+    read_checkpoint,
+    write_checkpoint,
+)
 from core.detectors.training.recipe import Recipe, augment, autocast, learning_rate, precision_on
 from core.detectors.training.temperature import fit_temperature
 from core.detectors.training.validation import channel_statistics, validation_split
 from core.images.image_set import ImageSet
-from core.system.atomic import write_bytes_atomically
-from core.system.files import check_file
 from core.system.lock import only_writer
 
 # weights move little in five steps, and averaging at every step costs 4 %
 AVERAGE_EVERY = 5
 # steps from one call of `progress` to the next
 TOLD_EVERY = 10
-# bytes of a checkpoint: the network, its average and the optimizer's state in float32
-LARGEST = 2**35
 
 
 @dataclass(frozen=True)
@@ -91,15 +90,15 @@ def fit(
                     "again."
                 )
             training.load()
-            report(f"Continuing after epoch {training.epoch} of {recipe.epochs}.")
+            report(f"Continuing after epoch {training.done.epoch} of {recipe.epochs}.")
         elif resume:
             report(f"There is no checkpoint of this training ({training.file}); it begins with epoch 1.")
-        while training.epoch < recipe.epochs:
+        while training.done.epoch < recipe.epochs:
             row = training.run_epoch(progress)
             training.save()
             report(_epoch_line(row, recipe.epochs))
         detector = training.finish()
-        return Trained(detector, training.history, training.computed_in)
+        return Trained(detector, training.done.history, training.computed_in)
 
 
 def _epoch_line(row: dict[str, float], epochs: int) -> str:
@@ -139,16 +138,13 @@ class Training:
             place(network, device, self.format)
         self.optimizer = _optimizer(recipe, self.network)
         self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
-        self.epoch = self.step = 0
-        self.history: list[dict[str, float]] = []
-        # of each epoch
-        self.computed: list[str] = []
+        self.done = Progress()
         self._normalised = Normalisation(self.mean, self.std, device)
 
     def run_epoch(self, progress: Callable[[int, int, str], None] | None) -> dict[str, float]:
         recipe, start = self.recipe, time.perf_counter()
         # order and augmentation depend only on seed and epoch, so a resumed training repeats them
-        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.epoch)
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.done.epoch)
         order = self.train[torch.randperm(len(self.train), generator=generator)]
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), device=self.device)
@@ -164,14 +160,14 @@ class Training:
                 loss_sum += loss.detach() * len(indices)
                 correct += (logits.argmax(1) == labels).sum()
                 seen += len(indices)
-                if progress is not None and self.step % TOLD_EVERY == 0:
-                    text = f"epoch {self.epoch + 1}/{recipe.epochs}  loss {float(loss_sum) / seen:.4f}"
-                    progress(self.step, self.steps, text)
-        self.epoch += 1
+                if progress is not None and self.done.step % TOLD_EVERY == 0:
+                    text = f"epoch {self.done.epoch + 1}/{recipe.epochs}  loss {float(loss_sum) / seen:.4f}"
+                    progress(self.done.step, self.steps, text)
+        self.done.epoch += 1
         if not np.isfinite(float(loss_sum)):
-            raise TrainingInterrupted(f"The loss is not finite in epoch {self.epoch}; lower the learning rate.")
+            raise TrainingInterrupted(f"The loss is not finite in epoch {self.done.epoch}; lower the learning rate.")
         row = {
-            "epoch": self.epoch,
+            "epoch": self.done.epoch,
             "loss": float(loss_sum) / seen,
             "train_accuracy": float(correct) / seen,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
@@ -179,14 +175,14 @@ class Training:
         if len(self.held):
             row["val_accuracy"] = float((self._verdicts() == self.labels[self.held].cpu().numpy()).mean())
         row["seconds"] = time.perf_counter() - start
-        self.history.append(row)
-        self.computed.append(f"{precision_on(recipe, self.device)} on {self.device.type}")
+        self.done.history.append(row)
+        self.done.computed.append(f"{precision_on(recipe, self.device)} on {self.device.type}")
         return row
 
     @property
     def computed_in(self) -> str:
         """Precision and device; of several each with its number of epochs."""
-        counts = Counter(self.computed)
+        counts = Counter(self.done.computed)
         if len(counts) < 2:
             return "".join(counts)
         return ", ".join(f"{one} ({n} epoch{'s' * (n > 1)})" for one, n in counts.items())
@@ -194,7 +190,7 @@ class Training:
     def _step(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         recipe = self.recipe
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, self.step, self.steps)
+            group["lr"] = learning_rate(recipe, self.done.step, self.steps)
         inputs, labels = self.batch(indices, generator)
         with autocast(recipe, self.device):
             logits = self.network(inputs)
@@ -202,10 +198,10 @@ class Training:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        self.step += 1
+        self.done.step += 1
         # a training shorter than AVERAGE_EVERY steps is averaged once, at its end, or its random start would be kept
-        if recipe.average and (self.step % AVERAGE_EVERY == 0 or self.step == self.steps < AVERAGE_EVERY):
-            _average(self.averaged, self.network, recipe.average, self.step)
+        if recipe.average and (self.done.step % AVERAGE_EVERY == 0 or self.done.step == self.steps < AVERAGE_EVERY):
+            _average(self.averaged, self.network, recipe.average, self.done.step)
         return loss, logits, labels
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -236,45 +232,13 @@ class Training:
         return detector
 
     def save(self) -> None:
-        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        tensors |= {f"averaged.{name}": tensor for name, tensor in self.averaged.state_dict().items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        state = {"epoch": self.epoch, "step": self.step, "history": self.history, "computed": self.computed}
-        data = save(tensors, {"training": json.dumps(state)})
-        write_bytes_atomically(self.file, lambda file: file.write_bytes(data))
+        write_checkpoint(self.file, self._networks(), self.optimizer, self.done)
 
     def load(self) -> None:
-        try:
-            check_file(self.file, limit=LARGEST)
-            with safe_open(self.file, framework="pt", device="cpu") as file:
-                state = json.loads(file.metadata()["training"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-            for prefix, network in (("network.", self.network), ("averaged.", self.averaged)):
-                network.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
-            optimizer = self.optimizer.state_dict()
-            optimizer["state"] = {}
-            for name, tensor in tensors.items():
-                if name.startswith("optimizer."):
-                    _, index, key = name.split(".", 2)
-                    optimizer["state"].setdefault(int(index), {})[key] = tensor
-            self.optimizer.load_state_dict(optimizer)
-            for parameter, moments in self.optimizer.state.items():
-                for key, value in moments.items():
-                    if isinstance(value, Tensor) and value.shape == parameter.shape:
-                        # in the weights' memory format, as in an uninterrupted training
-                        moments[key] = torch.empty_like(parameter).copy_(value)
-            self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
-            self.computed = state.get("computed", ["unknown"] * self.epoch)
-        except OSError as error:
-            raise TrainingInterrupted(
-                f"The checkpoint {self.file} cannot be read ({error}); it is kept, so see to that and try again."
-            ) from None
-        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError):
-            raise TrainingInterrupted(
-                f"The checkpoint {self.file} is damaged or of another version; pass --restart to start again."
-            ) from None
+        self.done = read_checkpoint(self.file, self._networks(), self.optimizer)
+
+    def _networks(self) -> dict[str, nn.Module]:
+        return {"network": self.network, "averaged": self.averaged}
 
 
 def _average(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:

@@ -13,4 +13,4 @@ def cropped(picture: Picture) -> Picture:
     return picture[top : top + high, left : left + wide]
 
 
-DELIVERIES = (Delivery("crop_90", "Crop to 90%", cropped),)
+DELIVERIES = (Delivery("crop_90", "Crop to 90%", cropped, crops=True),)

@@ -1,7 +1,8 @@
 """A picture under every delivery, as a detector sees it. Needs no torch."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,8 @@ class Delivered:
     Attributes:
         delivery: the delivery.
         pixels: uint8 (side, side, 3), the detector's input.
-        fits: False where the delivered picture, unlike the original, has to be enlarged to the detector's input; its
-            verdict then says nothing about the original.
+        fits: False where the delivered picture, unlike the original, has to be enlarged to the detector's input, or
+            has lost too much of the chosen square; its verdict then says nothing about the original.
     """
 
     delivery: Delivery
@@ -33,27 +34,42 @@ class Delivered:
     fits: bool
 
 
-def seeing(
-    preprocessing: Preprocessing, place: Place | None = None
-) -> Callable[[Picture], tuple[NDArray[np.uint8], bool]]:
-    """Return a function from a picture to a detector's input and whether that was made without enlarging.
+class See(Protocol):
+    """How a picture becomes a detector's pixels."""
+
+    def __call__(self, picture: Picture, uncropped: tuple[int, int] | None = None) -> tuple[NDArray[np.uint8], bool]:
+        """Return the detector's input, and whether it was made without enlarging and of the same square.
+
+        Args:
+            picture: uint8 (height, width, 3).
+            uncropped: its height and width before a delivery cut off its border; None where none did.
+        """
+        ...
+
+
+def seeing(preprocessing: Preprocessing, place: Place | None = None) -> See:
+    """Return how a detector sees a picture.
 
     Args:
         preprocessing: the detector's.
         place: of the square to use; None for the one that the preprocessing takes.
     """
 
-    def see(picture: Picture) -> tuple[NDArray[np.uint8], bool]:
+    def see(picture: Picture, uncropped: tuple[int, int] | None = None) -> tuple[NDArray[np.uint8], bool]:
         height, width = picture.shape[:2]
-        enlarged = preprocessing.enlarges(height, width, place)
-        return np.ascontiguousarray(preprocessing.see(picture, place)), not enlarged
+        here, whole = place, True
+        if place is not None and uncropped is not None:
+            left = place.after_crop(uncropped, (height, width))
+            here, whole = left or place, left is not None
+        enlarged = preprocessing.enlarges(height, width, here)
+        return np.ascontiguousarray(preprocessing.see(picture, here)), whole and not enlarged
 
     return see
 
 
 def deliver(
     picture: Picture,
-    see: Callable[[Picture], tuple[NDArray[np.uint8], bool]],
+    see: See,
     *,
     among: Sequence[Delivery] | None = None,
 ) -> Iterator[Delivered]:
@@ -64,14 +80,14 @@ def deliver(
 
     Args:
         picture: uint8 (height, width, 3), the whole picture as it was decoded.
-        see: from `seeing`: how a delivered picture becomes the detector's pixels.
+        see: from `seeing`.
         among: the deliveries; all when None.
     """
     enlarged = not see(picture)[1]
     while picture.shape[0] * picture.shape[1] > MOST or max(picture.shape[:2]) > WEBP_SIDE:
         picture = halved(picture)
     for delivery in deliveries() if among is None else among:
-        pixels, fits = see(delivery.apply(picture))
+        pixels, fits = see(delivery.apply(picture), picture.shape[:2] if delivery.crops else None)
         # where the original has to be enlarged too, no delivery is marked as too small
         yield Delivered(delivery, pixels, fits or enlarged)
 

@@ -17,8 +17,10 @@ class Delivery:
         name: for tables and files, such as "jpeg_75".
         title: for readers, such as "JPEG 75".
         apply: uint8 (height, width, 3) in, uint8 (height', width', 3) out; the input is not changed.
+        crops: it cuts off the border and leaves the rest as it was.
     """
 
     name: str
     title: str
     apply: Callable[[Picture], Picture]
+    crops: bool = False

@@ -226,7 +226,7 @@ class RegionLime(Explainer[R]):
         """See `Explainer.reading`."""
         last = "fill: another fill may reverse what is certain under this one."
         if explanation.parts is not None and explanation.parts.holds is not None:
-            last = "fill each; parts in a light tint are decided under one fill only."
+            last = "fill each; parts in a light tint are not decided alike under every fill."
         return (
             "Parts of the image were covered in many ways, and the detector was asked each time. A part is coloured by "
             "the class it speaks for when visible; a hatched part's effect is too small, or too uncertain, to "

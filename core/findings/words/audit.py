@@ -220,7 +220,8 @@ def verdict(cue: Finding, lean: Finding, changed: Sequence[Finding] = ()) -> Lin
 def overall(findings: Sequence[Finding]) -> Line:
     """What an audit comes to, in one sentence."""
     cues = [one for one in findings if one.quantity == "cue_auroc" and not one.key.startswith("baseline.")]
-    if not cues:
+    facts = any(one.key.startswith("fact.") for one in cues)
+    if not facts and (not cues or cues[0].measure.low < HINT):
         return line("There are too few images of each class to test a cue.")
     if cues[0].measure.low < HINT:
         return line("Nothing that was looked at tells {REAL} from {FAKE} by itself.")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from core.findings.claims import sign_of, standing
 from core.findings.finding import Finding
-from core.findings.lines import Line, joined, line, listed
+from core.findings.lines import Line, as_line, joined, line, listed
 from core.findings.numbers import amount, of_unit, points
 from core.findings.words.faithfulness import hangs_on
 from core.findings.words.say import say
@@ -217,15 +217,21 @@ def reading(findings: Sequence[Finding]) -> Line:
             parts.append(line("{name} reads significantly more of {there}", name=name, there=listed(there)))
     if not parts:
         return line("Neither reads significantly more of anything that was tried with a control.")
-    return line("{parts}; no other difference holds against every control.", parts=joined(parts, "; "))
+    return line("{parts}; of nothing else that was tried with a control is that shown.", parts=joined(parts, "; "))
 
 
 def beside_control(finding: Finding) -> Line:
-    """A finding's number for a table's cell: its difference from the control where there is one."""
-    unit = finding.about.unit
-    if finding.difference is None:
-        return of_unit(finding.measure, unit)
-    return points(finding.difference) if unit == "share" else amount(finding.difference)
+    """A finding's number for a table's cell: its difference from the control where one was measured.
+
+    Of several choices the first gives the number, and the cell says which that is.
+    """
+    unit, first = finding.about.unit, finding.choices[0] if finding.choices else None
+    number = of_unit(finding.measure, unit)
+    if finding.difference is not None:
+        number = points(finding.difference) if unit == "share" else amount(finding.difference)
+    if first is None or first.measure != finding.measure:
+        return as_line(number)
+    return line("{number} ({kind}: {value})", number=number, kind=first.kind, value=first.value)
 
 
 def subject(finding: Finding) -> str:

@@ -27,15 +27,18 @@ def tell(finding: Finding) -> Told:
 
 
 def _flipped(finding: Finding) -> Told:
-    each, by_chance = [], []
+    each, scattered = [], []
     for one in finding.choices:
         fill = _fill(finding, one)
         each.append(say(finding, "{m} ({fill})", m=one.measure, fill=fill))
-        if one.control is not None:
-            by_chance.append(say(finding, "{m} ({fill})", m=one.control.measure, fill=fill))
+        scattered.append(say(finding, "{m} ({fill})", m=finding.beside[one.value], fill=fill))
     template = "Filling the quarter of the image that {name} ranks first flips {each} of {group} verdicts."
-    control = line("A quarter chosen by chance flips {each}.", each=listed(by_chance))
-    return Told(say(finding, template, each=listed(each)), control)
+    template_beside = (
+        "A quarter of single cells scattered at random flips {each}. It has another shape, so the two are not compared."
+    )
+    return Told(
+        say(finding, template, each=listed(each)), aside=line(template_beside, each=listed(scattered)), standing=Line()
+    )
 
 
 def _faithful(finding: Finding) -> Told:

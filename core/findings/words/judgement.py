@@ -40,6 +40,10 @@ def _deliveries(finding: Finding) -> Line:
     )
 
 
+def _undelivered(_finding: Finding) -> Line:
+    return line("no delivery leaves enough pixels of it, so whether its verdict survives one is not known.")
+
+
 def _unfamiliar(finding: Finding) -> Line:
     missed = finding.beside["misses"]
     template = "by {kind} it is unlike everything that the detector was measured on"
@@ -54,14 +58,17 @@ def _worth(finding: Finding) -> Line:
         return say(finding, "nobody has measured {group} verdicts on pictures {how}.", how=how)
     return say(
         finding,
-        "the detector also calls {other:percent.0} of {other_name} {group}, and {own:percent.0} of {own_name}.",
+        "{other:percent.0} of {other_name} {other_get} too, and {own:percent.0} of {own_name} {own_get}.",
+        other_get=_counted(finding, "other"),
+        own_get=_counted(finding, "own"),
     )
 
 
 def _holds(finding: Finding) -> Line:
-    # of some groups the deliveries were not counted
-    counted = say(finding, "are called {group} before any delivery")
-    own, other = ("get this answer" if finding.details[which] else counted for which in ("own_held", "other_held"))
+    own, other = (
+        "get this answer" if finding.details[f"{which}_held"] else _counted(finding, which)
+        for which in ("own", "other")
+    )
     return say(
         finding,
         "it survives all {deliveries} deliveries (saving, resizing, sending). Of {own_name} "
@@ -69,6 +76,14 @@ def _holds(finding: Finding) -> Line:
         own_get=own,
         other_get="" if str(own) == str(other) else line(" {get}", get=other),
     )
+
+
+def _counted(finding: Finding, which: str) -> Line:
+    """Which pictures of a group were counted: of some groups the deliveries were not tried."""
+    if finding.details[f"{which}_held"]:
+        return say(finding, "are called {group} before and after every delivery")
+    filters = "" if finding.details["setting"] == "same size" else " with every filter"
+    return say(finding, "are called {group} before any delivery{filters}", filters=filters)
 
 
 def _other(finding: Finding) -> str:
@@ -87,6 +102,7 @@ REASONS = {
     "unmeasured": _unmeasured,
     "filters": _filters,
     "deliveries": _deliveries,
+    "undelivered": _undelivered,
     "unfamiliar": _unfamiliar,
     "worth": _worth,
     "holds": _holds,

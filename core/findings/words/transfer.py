@@ -8,8 +8,6 @@ from core.findings.numbers import percent
 from core.findings.words.say import say
 from core.findings.words.told import Told
 
-# percentage points of confidence that are said to be the same
-SAME = 1
 # so many generators are named
 FEW = 3
 WHAT = {
@@ -54,10 +52,15 @@ def tell(finding: Finding) -> Told:
     return _rate(finding)
 
 
-def _extremes(finding: Finding) -> tuple[Choice, Choice]:
-    """Return the choices with the lowest and the highest rate, among filters if there are any, else generators."""
-    kind = "filter" if finding.details.get("filter") else "generator"
-    tried = sorted((one for one in finding.choices if one.kind == kind), key=lambda one: one.measure.value)
+def _extremes(finding: Finding, *, others: bool = False) -> tuple[Choice, Choice]:
+    """Return the choices with the lowest and the highest rate, among filters if there are any, else generators.
+
+    With `others`, the detector's own filter has no say.
+    """
+    own = finding.details.get("filter")
+    kind = "filter" if own else "generator"
+    tried = [one for one in finding.choices if one.kind == kind and not (others and own and one.value == own)]
+    tried.sort(key=lambda one: one.measure.value)
     return tried[0], tried[-1]
 
 
@@ -68,7 +71,7 @@ def _rate(finding: Finding) -> Told:
             share=percent(one.measure.value),
             value=one.value,
         )
-        for name, one in zip(("least", "most"), _extremes(finding), strict=True)
+        for name, one in zip(("least", "most"), _extremes(finding, others=True), strict=True)
     }
     alone = finding.details["sources"] == 1
     answer = say(
@@ -128,14 +131,9 @@ def _filters(finding: Finding, group: str) -> Told:
 
 
 def _confidence(finding: Finding) -> Told:
-    own = finding.control.measure.value if finding.control else float("nan")
-    lead = 100 * (finding.measure.value - own)
-    how = "as sure as" if abs(lead) < SAME else "surer than" if lead > 0 else "less sure than"
     answer = say(
         finding,
-        "On {where} the detector is {how} on {control_name}: {measure:percent} on average (standard deviation {sd} "
-        "points).",
-        how=how,
+        "On {where} the detector is {measure:percent} sure on average (standard deviation {sd} points).",
         sd=f"{100 * finding.details['deviation']:.1f}",
     )
     level = f"{100 * finding.details['level']:.0f}%"
@@ -150,7 +148,7 @@ def overall(findings: Sequence[Finding]) -> Line:
         "large": "of {n} full-size pictures by {generators}, {rate} are called {REAL}, depending on how they were "
         "resized",
         "imitations": "of imitations of {imitates} by {counted}, {rate} are called {REAL}",
-        "photographs": "of squares of {counted}, {rate} are called {FAKE}, likewise",
+        "photographs": "of squares of {counted}, {rate} are called {FAKE}, depending on how they were resized",
     }
     found = [one for key in templates if (one := find(findings, key)) is not None and one.measure.known]
     said = [

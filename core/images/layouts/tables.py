@@ -46,8 +46,10 @@ def entries_of(rows: Sequence[Row], fake: tuple[str, ...], where: str) -> Iterat
     """Yield the split and the picture of each row.
 
     Raises:
-        DatasetError: labels do not say which class they are, or a split has an unknown name.
+        DatasetError: labels are missing or do not say which class they are, or a split has an unknown name.
     """
+    if blank := sum(not row.label.strip() for row in rows):
+        raise DatasetError(f"{where} has {blank:,} rows without a label; label them or take them out.")
     labels = classes_of({row.label for row in rows}, fake, where)
     if unknown := {row.split for row in rows if row.split and row.split.lower() not in SPLITS}:
         raise DatasetError(f"{where} has the splits {some(unknown)}; expected {', '.join(sorted(SPLITS))}.")
@@ -117,7 +119,8 @@ def rows_of(files: Files, table: str, rows: Sequence[Mapping[str, Any]], paths: 
         DatasetError: a column or a listed file is missing.
     """
     where = f"{files.path}: {table}"
-    columns = list(rows[0]) if rows else []
+    # a line of JSON may leave out what it has no value for
+    columns = list(dict.fromkeys(column for row in rows for column in row))
     path, label = (needed(columns, names, where) for names in (paths, LABEL))
     source, split = (column_of(columns, names) for names in (SOURCE, SPLIT))
     folder = PurePosixPath(table).parent

@@ -30,8 +30,8 @@ TYPES: dict[str, tuple[str, Suggests]] = {
 # Dallas, Firefly and Gemini too, and "imagen" is Spanish for picture
 GENERATORS = re.compile(
     r"stable diffusion|midjourney|\bdall\W?e(?![a-z])|\b(adobe firefly|firefly image)|novelai|comfyui|invokeai|fooocus"
-    r"|automatic1111|\b(google imagen|imagen [1-9]\b)|ideogram|leonardo\.ai|openai|google ai"
-    r"|\b(google gemini|gemini ?\d)|chatgpt|black forest labs|swarmui|bing image creator"
+    r"|automatic1111|\b(google imagen|imagen[ -]?[1-9](?!\d))|ideogram|leonardo\.ai|openai|google ai"
+    r"|\b(google gemini|gemini[ -]?\d)|chatgpt|black forest labs|swarmui|bing image creator"
 )
 
 

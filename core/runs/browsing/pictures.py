@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.image_set import ImageSet
+from core.images.image_set import DatasetError, ImageSet
 from core.runs.run import Run
 
 MISSING = -1
@@ -36,10 +36,13 @@ class Pictures:
         return f"{self.source} {self.found}"
 
     def get(self, row: int) -> NDArray[np.uint8] | None:
-        """Return uint8 (side, side, 3) of one row, or None."""
+        """Return uint8 (side, side, 3) of one row; None where its picture is missing or has changed meanwhile."""
         if self.pixels is None or self.where[row] == MISSING:
             return None
-        return np.asarray(self.pixels[self.where[row]])
+        try:
+            return np.asarray(self.pixels[self.where[row]])
+        except DatasetError:
+            return None
 
 
 def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:

@@ -1,9 +1,9 @@
 """What an audit concludes: what tells the classes apart best first. Needs no torch."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
-import numpy as np
 import pandas as pd
 
 from core.findings.finding import Choice, Control, Finding, Measure
@@ -137,9 +137,11 @@ def _lean(row: Row, network: Row) -> Finding:
     """What the detector does where a fact, or a copy, cannot help it."""
     key = "lean.leak" if row["kind"] == "leak" else f"lean.{row['name']}"
     names = {"lean": "lean", "right": "matched_accuracy"}
-    beside = {name: _measure(row, column) for name, column in names.items() if np.isfinite(row[column])}
+    # matched pairs are fewer than the images, and the file does not say how many
+    found = {column: replace(_measure(row, column), n=0) for column in ("matched_auroc", *names.values())}
+    beside = {name: found[column] for name, column in names.items() if found[column].known}
     return Finding(
-        key, "audit", "matched_auroc", _measure(row, "matched_auroc"),
+        key, "audit", "matched_auroc", found["matched_auroc"],
         control=Control(EVERY, _measure(network, "auroc")), beside=beside, details=_named(row),
     )  # fmt: skip
 

@@ -62,12 +62,14 @@ def expected_errors(
     varies = rates * (1 - rates)
     own, rest = (varies * _divided(sums(part, weights**2), sums(part, weights) ** 2) for part in (inside, ~inside))
     rate, observed = float(share @ rates), float(np.average(wrong[inside], weights=weights[inside]))
+    # two ways of adding up the same numbers differ in the last digit
+    beyond = 0.0 if np.isclose(observed, rate, rtol=0, atol=1e-12) else observed - rate
     whole = varies * _divided(sums(everyone, weights**2), total**2)
     expected = _estimate(rate, float(share**2 @ whole), len(bins), 0.95)
     return Expected(
         expected._replace(low=max(0.0, expected.low), high=min(1.0, expected.high)),
         # the cluster's rate less the verdict's is that to the rest, times the share of the rest
-        _estimate(observed - rate, float((share * others) ** 2 @ (own + rest)), int(inside.sum()), confidence),
+        _estimate(beyond, float((share * others) ** 2 @ (own + rest)), int(inside.sum()), confidence),
     )
 
 

@@ -1,7 +1,7 @@
 """The images that studies of an image set compare: the run's own and, where available, the training images."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,13 +143,38 @@ def links_of(context: Context, own: Part, training: Part | None) -> Links:
 _kept: dict[Any, Links] = {}
 
 
+class _Chosen:
+    """Some images of several parts, read where they lie: together they may be larger than memory."""
+
+    def __init__(self, parts: list[Part], chosen: NDArray[np.intp]) -> None:
+        self._parts, self._chosen = parts, chosen
+        self._starts = np.cumsum([0, *map(len, parts)])
+        self.shape = (len(chosen), *parts[0].pixels.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return (self._read(number) for number in self._chosen)
+
+    def __getitem__(self, which: NDArray[np.intp]) -> NDArray[np.uint8]:
+        found = np.empty((len(which), *self.shape[1:]), np.uint8)
+        for place, number in enumerate(self._chosen[which]):
+            found[place] = self._read(number)
+        return found
+
+    def _read(self, number: int) -> NDArray[np.uint8]:
+        part = int(np.searchsorted(self._starts, number, side="right")) - 1
+        return np.asarray(self._parts[part].pixels[number - self._starts[part]])
+
+
 def _links(parts: list[Part], say: Callable[[float, str], None]) -> Links:
-    pixels = np.concatenate([part.pixels for part in parts])
     file = pd.factorize(pd.concat([part.rows["sha256"] for part in parts]))[0]
-    shown = pd.factorize(pixel_digests(pixels))[0]
+    shown = pd.factorize(np.concatenate([pixel_digests(part.pixels) for part in parts]))[0]
     # of equal images the first is compared for all
     _, first = np.unique(shown, return_index=True)
-    hashes = perceptual_hashes(pixels[first], say=lambda share: say(0.5 * share, "perceptual hashes"))
+    pixels: Any = _Chosen(parts, first)
+    hashes = perceptual_hashes(pixels, say=lambda share: say(0.5 * share, "perceptual hashes"))
     say(0.5, "near copies")
-    pairs = near_pairs(pixels[first], hashes)
+    pairs = near_pairs(pixels, hashes)
     return Links(len(parts[0]), file, shown, pairs._replace(left=first[pairs.left], right=first[pairs.right]))

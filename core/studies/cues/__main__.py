@@ -7,15 +7,15 @@ python -m core.studies.cues --list                                          the 
 python -m core.studies.cues --table cifake-test                             the results as a Markdown table
 python -m core.studies.cues --update README.md
 
-Each network is kept as soon as it is tested: the same command goes on where a stopped one was. Started twice at a time,
-both work on the same file.
+Each network is kept as soon as it is tested: the same command, without --restart, goes on where a stopped one was.
+Started twice at a time, both work on the same file.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from core.system.console import started, starting
+from core.system.console import progress_to, started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -49,9 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             run(options)
     except KeyboardInterrupt:
-        print(
-            "\ncore.studies.cues: stopped; every finished network is kept, the same command goes on.", file=sys.stderr
-        )
+        again = "the same command without --restart" if options.restart else "the same command"
+        print(f"\ncore.studies.cues: stopped; every finished network is kept, {again} goes on.", file=sys.stderr)
         return 130
     except (ValueError, OSError, WriteError) as error:
         print(f"core.studies.cues: {error}", file=sys.stderr)
@@ -72,22 +71,18 @@ def run(options: argparse.Namespace) -> None:
         seeds=tuple(range(options.seeds)),
         limit=options.limit,
         across=options.across,
+        skip_bad=options.skip_bad,
     )
     with tqdm(total=0, unit=" step", leave=False, disable=None) as bar:
-
-        def steps(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
         engine = networks_on_ray(data, plan, options.address) if options.engine == "ray" else None
         try:
             path = run_on(
-                *load_both(data),
+                *load_both(data, skip_bad=options.skip_bad),
                 plan,
                 folder=options.out / FOLDER,
                 restart=options.restart,
                 say=bar.write,
-                steps=steps,
+                steps=progress_to(bar),
                 engine=engine,
             )
         except TrainingInterrupted as error:
@@ -124,6 +119,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--across", type=int, default=4000, help="test images of the matrix, default 4000")
     parser.add_argument("--out", type=Path, default=ROOT, help=f"folder that gets {FOLDER}/SET.parquet")
     add_engine(parser)
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="leave out files that cannot be used instead of refusing the set"
+    )
     parser.add_argument("--restart", action="store_true", help="discard what there is")
     parser.add_argument("--list", action="store_true", help="print the versions and stop")
     parser.add_argument("--table", metavar="SET", help="print the results of an image set, or of a file")

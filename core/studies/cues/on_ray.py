@@ -6,7 +6,7 @@ import pandas as pd
 
 from core.studies.cues.running import Engine, Plan, Unit, load_both, network_rows
 from core.studies.cues.training import Tests
-from core.studies.ray_engine import Worker, tables_on_ray
+from core.studies.ray_engine import Worker, find_ray, tables_on_ray
 
 
 class NetworkWorker(Worker):
@@ -26,7 +26,9 @@ class NetworkWorker(Worker):
 
     def table(self, number: int) -> pd.DataFrame:
         """Make the network at a position of the plan."""
-        self.tests = self.tests or self.plan.tests(*self.plan.limited(*load_both(self.data)))
+        self.tests = self.tests or self.plan.tests(
+            *self.plan.limited(*load_both(self.data, skip_bad=self.plan.skip_bad))
+        )
         return network_rows(list(self.plan.units())[number], self.plan, self.tests)
 
 
@@ -37,7 +39,11 @@ def networks_on_ray(data: str, plan: Plan, address: str | None = None) -> Engine
         data: as for `load_both`; all machines must see it under the same path.
         plan: what is to be trained.
         address: of a Ray cluster; None for the cores and GPUs of this machine.
+
+    Raises:
+        StudyError: Ray is not installed.
     """
+    find_ray()
 
     def make(units: list[Unit]) -> Iterator[tuple[Unit, pd.DataFrame]]:
         order = list(plan.units())

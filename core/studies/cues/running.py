@@ -38,6 +38,7 @@ class Plan:
         limit: training images; a fifth as many test images. None for all.
         across: test images on which a network is tested on other versions than its own.
         recipe: of every network.
+        skip_bad: leave out files that cannot be used.
     """
 
     versions: tuple[str, ...] = tuple(VERSIONS)
@@ -45,6 +46,7 @@ class Plan:
     limit: int | None = None
     across: int = 4000
     recipe: Recipe = RECIPE
+    skip_bad: bool = False
 
     def units(self) -> Iterator[Unit]:
         """The networks, in the order in which they are made: each version once before any a second time."""
@@ -61,9 +63,9 @@ class Plan:
         return Tests(Sets.of(train, test, across=self.across), versions)
 
 
-def load_both(data: str) -> tuple[ImageSet, ImageSet]:
+def load_both(data: str, *, skip_bad: bool = False) -> tuple[ImageSet, ImageSet]:
     """Load the training and the test images, as `load_image_set` does."""
-    return load_image_set(data, "train"), load_image_set(data, "test")
+    return load_image_set(data, "train", skip_bad=skip_bad), load_image_set(data, "test", skip_bad=skip_bad)
 
 
 def run_on(

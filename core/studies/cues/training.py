@@ -76,7 +76,7 @@ def train_on(
     images = replace(sets.train, pixels=sets.version_of(version, sets.train), rows=rows)
     training = Training(replace(recipe, seed=seed), images, pick_device("auto"), None)
     progress = None if steps is None else (lambda done, total, _text: steps(done, total))
-    while training.epoch < recipe.epochs:
+    while training.done.epoch < recipe.epochs:
         training.run_epoch(progress)
     return training.finish()
 

@@ -27,7 +27,9 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     rows = run.predictions.set_index("id").loc[table["id"]]
     weights = table[WEIGHT].to_numpy(np.float64)
     predicted, label = ((rows[name].astype(str) == "REAL").to_numpy() for name in ("predicted", "label"))
-    titles = {one.name: one.title for one in deliveries() if table[one.name].notna().all() and len(table)}
+    # a file lacks the deliveries that were added after it
+    there = [one for one in deliveries() if one.name in table]
+    titles = {one.name: one.title for one in there if table[one.name].notna().all() and len(table)}
     after = {name: (table[name] > 0).to_numpy() for name in titles}
     found = []
     for number, name in enumerate(CLASSES):

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from core.system.console import started, starting
+from core.system.console import progress_to, started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -31,7 +31,7 @@ from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, 
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set, read_files
 from core.images.out_of_distribution import AS_DRAWN, read_generators
-from core.runs.finding import find_detectors, find_named, find_runs
+from core.runs.finding import HOMES, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.studies.judgement.calibrating import Asked, ask, groups_of_transfer, make_rule
 from core.studies.judgement.familiarity import Space, thinned
@@ -201,7 +201,7 @@ def _setting(detector: Detector, data: str | None, split: Split, names: Sequence
 
 def _ask(detector: Detector, pixels: NDArray[np.uint8], setting: Setting, what: str) -> Asked:
     with tqdm(total=len(pixels), unit=" image", desc=what, leave=False, disable=None) as bar:
-        return ask(detector, pixels, setting=setting, say=lambda done, _: bar.update(done - bar.n))
+        return ask(detector, pixels, setting=setting, say=progress_to(bar))
 
 
 def _transfer(run: Run, wanted: bool, drawn: bool) -> list[Group]:
@@ -212,7 +212,7 @@ def _transfer(run: Run, wanted: bool, drawn: bool) -> list[Group]:
 
 
 def _maker(run: Run, device: str) -> Detector:
-    found = find_detectors()
+    found = find_detectors((run.path.parents[1], *HOMES))
     name = find_maker(run.manifest, identify_all(found)[0])
     if name is None:
         raise StudyError(f"the detector that made {run.name} is not here; put it into detectors/")

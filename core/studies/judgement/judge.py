@@ -108,6 +108,9 @@ def judge(rule: Rule | None, space: Space | None, seen: Seen) -> Judgement:
         return Judgement("Cannot tell", verdict, tuple(against))
     if seen.sent is None:
         return Judgement(None, verdict, (worth,))
+    if not any(one.fits for one in seen.sent):
+        undelivered = Finding("undelivered", STUDY, "flip_rate", _UNKNOWN, verdict)
+        return Judgement("Cannot tell", verdict, (undelivered, worth))
     return Judgement("REAL-like" if verdict == "REAL" else "FAKE-like", verdict, (_holds(seen, worth), worth))
 
 

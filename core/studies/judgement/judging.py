@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.detectors.identity import Identity
 from core.edits.delivery.delivering import Delivered, deliver, seeing
+from core.explainers.explainer import check_finite
 from core.findings.finding import Finding
 from core.findings.words import tell
 from core.images.labels import verdict_of
@@ -84,11 +85,16 @@ def judge_picture(
         detector: who is asked of the picture under every filter, and after every delivery.
         picture: uint8 (height, width, 3).
         known: the detector's rule and the space of its run.
+
+    Raises:
+        ExplanationError: the detector answers with numbers that are not finite.
     """
     ready = prepare_pixels(picture, detector.preprocessing)
     delivered = list(deliver(picture, seeing(detector.preprocessing)))
     found = detector.full_pass(ready.pixels)
-    sent = sent_with(delivered, detector.margins(np.stack([one.pixels for one in delivered])))
+    after = detector.margins(np.stack([one.pixels for one in delivered]))
+    check_finite(detector, np.concatenate([found.margins, after]))
+    sent = sent_with(delivered, after)
     seen = seen_by(ready, found.margins, found.features, sent)
     rule, space = known or (None, None)
     return seen, judge(rule, space, seen)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,7 +139,7 @@ def read_rule(path: Path) -> Rule:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         what = str(error) if isinstance(error, ValueError) else type(error).__name__
         raise ContractError(
-            f"{path} holds no rule of judgement ({what}); {MAKE.format(path.parent.parent.name)}"
+            f"{path} holds no rule of judgement ({what}); {MAKE.format(shlex.quote(path.parent.parent.name))}"
         ) from None
 
 

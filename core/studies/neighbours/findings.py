@@ -35,8 +35,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
         if where.any():
             own, by_pixels = says[where] == verdict, pixels[where] == verdict
             controls = [_against("control", PIXELS, own, by_pixels, weights[where])]
-            k = min(whose["k"], whose["candidates"])
-            dealt = _dealt(run, table[where], weights[where], verdict=verdict, training=whose["training"], k=k)
+            dealt = _dealt(run, table[where], weights[where], verdict=verdict, training=whose["training"], k=whose["k"])
             if dealt is not None:
                 controls.append(Choice("control", DEALT, controls[0].measure, Control(DEALT, dealt)))
             found.append(_finding(f"agree_{verdict.lower()}", controls[0], whose, choices=controls, group=verdict))
@@ -133,8 +132,11 @@ def deals_of(
 
 def _whose(table: pd.DataFrame, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Describe the images that were searched."""
-    count = int(table["candidates"].iloc[0])
-    return {"k": int(parameters["k"]), "candidates": count, "training": among_training(table)}
+    if table["among"].nunique() > 1 or table["candidates"].nunique() > 1:
+        raise ValueError("its rows were searched among different images")
+    count, training = int(table["candidates"].iloc[0]), among_training(table)
+    # an image is no neighbour of its own
+    return {"k": min(int(parameters["k"]), count - (not training)), "candidates": count, "training": training}
 
 
 def among_training(table: pd.DataFrame) -> bool:

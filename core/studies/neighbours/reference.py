@@ -98,6 +98,13 @@ def read_features(detector: str, fingerprint: str, *, images: ImageSet | None = 
     if not np.isfinite(features).all():
         # kept by a version that rounded what float16 cannot hold
         return None
+    if images is not None:
+        # the same files may come in another order, from an archive or under other names
+        kept, now = (one["sha256"].to_numpy(str) for one in (rows, images.rows))
+        if not np.array_equal(kept, now):
+            order = np.empty(len(now), np.intp)
+            order[np.argsort(now, kind="stable")] = np.argsort(kept, kind="stable")
+            features, margins, rows = features[order], margins[order], rows.iloc[order].reset_index(drop=True)
     return Reference(str(manifest["set"]), features, margins, rows, None if images is None else images.pixels)
 
 
@@ -121,7 +128,9 @@ def compute_features(
         The share that is done; after the last, 1, `read_features` finds them.
     """
     path = features_path(detector.cache_key, images.fingerprint)
-    unfinished = path.with_name(f"{path.name}.part")
+    # blocks are of images in one order
+    order = hashlib.sha256("".join(images.rows["sha256"]).encode()).hexdigest()[:8]
+    unfinished = path.with_name(f"{path.name}-{order}.part")
     starts = range(0, len(images), BLOCK)
     blocks: list[dict[str, NDArray[Any]]] = []
 
@@ -241,7 +250,10 @@ def run_reference(run: Run, features: NDArray[np.floating] | None = None) -> Ref
     """
     kept = run.features if features is None else features
     if kept is None:
-        raise NeighbourError(f"{run.name} has kept no features; write the run again with train.py")
+        raise NeighbourError(
+            f"{run.name} has kept no features: its detector has none, or they take too much room; make a run of fewer "
+            "images"
+        )
     rows = run.predictions[KEPT_ROWS].reset_index(drop=True)
     rows["label"] = (rows["label"].astype(str) == "REAL").astype(np.uint8)
     margins = run.predictions["margin"].to_numpy(np.float32)

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.numbers import percent
-from core.images.image_set import DatasetError
+from core.images.image_set import BusyError, DatasetError
 from core.images.labels import CLASSES
 from core.metrics.nearest import Nearest, find_nearest
 from core.studies.neighbours.findings import NAMED
@@ -56,6 +56,9 @@ def searched(context: Context) -> Searched:
             fit=detector.preprocessing,
             progress=lambda done, of: context.say(0.0, f"reading {done:,} of {of:,}"),
         )
+    except BusyError:
+        # a later try finds them; going on without them would search other images for part of the rows
+        raise
     except (DatasetError, NeighbourError):
         # a set without training images, or with others than the detector was trained on, is no training set
         images = None

@@ -48,8 +48,10 @@ class Verdicts(NamedTuple):
     depends: NDArray[np.bool_] | None = None
 
 
-def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:  # noqa: ARG001
+def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """A row a group of images, the test set's own first."""
+    if len(rows) < len(context.run):
+        raise StudyError("the study is of a whole set beside images of others; leave --images out")
     steps = context.detector.preprocessing
     # a detector of the sample has been trained on crops of its first five photographs
     split = "test" if is_sample(context.detector.manifest) else None

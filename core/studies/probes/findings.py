@@ -6,6 +6,7 @@ its choices.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -21,10 +22,10 @@ from core.studies.probes.summary import Turns, compared, ranking, read_turns, re
 
 # a share of verdicts below which a change hardly matters
 FEW = 0.05
-# probes reported beside an answer but never as one: those declared so, and alternative ways to make another's change
-_BESIDE = {key for key, probe in PROBES.items() if probe.beside}.union(
-    key for probe in PROBES.values() for keys in probe.others.values() for key in keys
-)
+# alternative ways to make another probe's change, which are its choices
+_OTHER_WAYS = {key for probe in PROBES.values() for keys in probe.others.values() for key in keys}
+# probes reported beside an answer but never as one
+_BESIDE = {key for key, probe in PROBES.items() if probe.beside} | _OTHER_WAYS
 _CHANGES_DONOR = {key: probe.changes_donor for key, probe in PROBES.items()}
 _EXCESS = {column: strength.excess for column, (_, strength) in probe_columns().items()}
 
@@ -42,7 +43,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     turns = read_turns(run, table, parameters)
     counted = responses(turns)
     verdicts = turns.verdicts
-    found = [smallest(verdict, ranking(counted, verdict=verdict)) for verdict in verdicts]
+    found = [smallest(turns, verdict, ranking(counted, verdict=verdict)) for verdict in verdicts]
     answers = (answer(turns, counted, family, verdict) for family in FAMILIES for verdict in verdicts)
     return found + [one for one in answers if one is not None]
 
@@ -181,9 +182,15 @@ def _falls_at(turns: Turns, chosen: NDArray[np.bool_], probe: Probe) -> list[str
     return found
 
 
-def smallest(verdict: str, top: pd.DataFrame) -> Finding:
-    """The probe that flips most for its size; without a known number where none flips more than its control."""
-    key = f"smallest-{verdict}"
+def smallest(turns: Turns, verdict: str, top: pd.DataFrame) -> Finding:
+    """The probe that flips most for its size; without a known number where none flips more than its control.
+
+    Args:
+        turns: from `read_turns`.
+        verdict: "FAKE" or "REAL".
+        top: its `ranking`.
+    """
+    key, top = f"smallest-{verdict}", top[~top["probe"].isin(_OTHER_WAYS)]
     fair = top[top["control"].notna() & (top["per_level"] > 0)]
     alone = top[top["control"].isna() & (top["low"] > FEW)]
     if fair.empty and alone.empty:
@@ -194,7 +201,9 @@ def smallest(verdict: str, top: pd.DataFrame) -> Finding:
     if not fair.empty and not smaller.empty:
         beside["smaller"] = _row_share(smaller.iloc[0])
         also = {f"smaller_{name}": smaller.iloc[0][name] for name in ("title", "strength")}
-    return finding_of(key, first, beside=beside, size=float(first["size"]), **also)
+    found = finding_of(key, first, beside=beside, size=float(first["size"]), **also)
+    probe, strength = probe_columns()[first["column"]]
+    return replace(found, choices=tuple(_choices(turns, turns.chosen(verdict), probe, strength)))
 
 
 def finding_of(

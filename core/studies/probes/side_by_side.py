@@ -1,5 +1,6 @@
 """What several detectors read, by the same probes: one table of the runs' flip rates beside their controls."""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,7 +48,8 @@ def side_by_side(runs: Sequence[tuple[Run, StudyResult]]) -> str:
 def _cell(counted: pd.DataFrame, column: str, verdict: str, run: str) -> str:
     found = counted[(counted["column"] == column) & (counted["verdict"] == verdict)]
     if found.empty:
-        raise StudyError(f"{run} lacks the probe {column}; compute it with python -m core.studies probes --run {run}")
+        command = f"python -m core.studies probes --run {shlex.quote(run)}"
+        raise StudyError(f"{run} lacks the probe {column}; compute it with {command}")
     row: pd.Series[Any] = found.iloc[0]
     if not row["images"]:
         return ""

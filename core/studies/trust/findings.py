@@ -62,13 +62,13 @@ class _Compared(NamedTuple):
 
 
 def faithfulness(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """`<method>-<verdict>`: its curves beside those of the best control; `flipped-<method>-<verdict>`: beside chance.
+    """`<method>-<verdict>`: its curves beside those of the best control; `flipped-<method>-<verdict>`: a number alone.
 
     Fills and directions are never pooled: the first pair gives the finding its number, and all pairs are its choices.
     """
     findings, flipped, fills = [], [], fills_of(table)
     for group, part, weights in groups(table, run):
-        chance = {fill: _beside_chance(part, fill, weights) for fill in fills}
+        gone = {fill: _gone(part, fill, weights) for fill in fills}
         for method, name in explanations(part).items():
             details = {"method": method, "name": name, "fills": {fill: FILLS[fill].title for fill in fills}}
             key = f"{method}-{group}"
@@ -79,10 +79,13 @@ def faithfulness(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) 
             choices = [one.choice(direction, fill) for (direction, fill), one in tried.items()]
             first = next(iter(tried.values()))
             findings.append(first.finding(key, "faithfulness", "faithfulness", group, *choices, details=details))
-            gone = [chance[fill][method].choice("fill", fill) for fill in fills]
-            first = chance[fills[0]][method]
-            key = f"flipped-{key}"
-            flipped.append(first.finding(key, "faithfulness", "flip_rate", group, *gone, details=details))
+            flipped.append(
+                Finding(
+                    f"flipped-{key}", "faithfulness", "flip_rate", gone[fills[0]][method], group,
+                    choices=tuple(Choice("fill", fill, gone[fill][method]) for fill in fills),
+                    beside={fill: gone[fill]["random"] for fill in fills}, details=details,
+                )
+            )  # fmt: skip
     return findings + flipped
 
 
@@ -91,14 +94,16 @@ def _compared_areas(found: Beside, weights: Weights) -> _Compared:
     return _Compared(_mean(found.own, weights), control, _mean(found.own - found.control, weights))
 
 
-def _beside_chance(part: pd.DataFrame, fill: str, weights: Weights, *, share: float = 0.25) -> dict[str, _Compared]:
-    """Verdicts that flip when the first `share` of the image in each order is filled."""
+def _gone(part: pd.DataFrame, fill: str, weights: Weights, *, share: float = 0.25) -> dict[str, Measure]:
+    """Verdicts that flip when the first `share` of the image in each order is filled.
+
+    The order "random" scatters single cells. It is no control: it has another shape than the places of most maps.
+    """
     step = round(share * STEPS)
-    methods = explanations(part)
-    gone = {method: curve_of(part, "deletion", method, fill)[:, step] < 0 for method in (*methods, "random")}
-    control = Control("chance", _share(gone["random"], weights))
-    lead = {method: _lead(gone[method].astype(float) - gone["random"], weights) for method in methods}
-    return {method: _Compared(_share(gone[method], weights), control, lead[method]) for method in methods}
+    return {
+        name: _share(curve_of(part, "deletion", name, fill)[:, step] < 0, weights)
+        for name in (*explanations(part), "random")
+    }
 
 
 def agreement(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:

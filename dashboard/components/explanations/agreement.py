@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.agreement import Agreement, agreement_of
+from core.explainers.agreement import Agreement, agreement_of, compared_side
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
 from core.explainers.stored import is_kept_kind
@@ -90,7 +90,7 @@ def _draw_pair(first: Explanation, second: Explanation, others: NDArray[np.float
             told = f"{_title(one)} is undecided on most of this image, so there is little to compare."
             st.markdown(told, help=explain("Undecided"))
     titles = _title(first), _title(second)
-    said, *rest = sentences(found, titles=titles, whose=whose, same_kind=same_kind)
+    said, *rest = sentences(found, titles=titles, side=compared_side(first, second), whose=whose, same_kind=same_kind)
     if short:
         st.markdown(said, help="\n\n".join([*rest, conclusion(found, same_kind=same_kind)]))
         return " ".join([said, *rest, conclusion(found, same_kind=same_kind)])
@@ -121,14 +121,22 @@ def conclusion(found: Agreement, *, same_kind: bool) -> str:
     return "This does not say whether one map confirms the other, so do not rely on either alone."
 
 
-def sentences(found: Agreement, *, titles: tuple[str, str], whose: str, same_kind: bool) -> Sequence[str]:
-    """Put a comparison into words; `titles` are those of the two methods."""
+def sentences(found: Agreement, *, titles: tuple[str, str], side: str, whose: str, same_kind: bool) -> Sequence[str]:
+    """Put a comparison into words.
+
+    Args:
+        found: the comparison.
+        titles: of the two methods.
+        side: the class whose foremost places were compared.
+        whose: the other images, in words.
+        same_kind: whether the second map is of the kind that runs keep.
+    """
     first, second = titles
     if math.isnan(found.rank):
         return ["One of the maps is the same everywhere, so it has no order to compare."]
     said = [
         f"Rank correlation over places **{plus(found.rank)}** (1: the same order, 0: none, -1: the reverse). "
-        f"Of the quarter of places that speak most for the verdict by {first}, **{percent(found.overlap, 0)}** are "
+        f"Of the quarter of places that speak most for {side} by {first}, **{percent(found.overlap, 0)}** are "
         f"also in {second}'s; by chance "
         f"{percent(found.by_chance, 0)}."
     ]

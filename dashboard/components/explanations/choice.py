@@ -17,7 +17,7 @@ from core.explainers.settings import ExplainerSettings, SettingField, describe, 
 from core.images import palette
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.words import THE_PAPER
-from dashboard.services.address import Setting
+from dashboard.services.address import Setting, put_all
 from dashboard.services.worker.requests import ExplainRequest
 
 # methods side by side
@@ -165,9 +165,8 @@ def _take_preset(explainer: AnyExplainer, key: str) -> None:
     preset = explainer.presets.get(st.session_state[key])
     values = to_json(explainer.settings() if preset is None else preset.settings)
     free = () if preset is None else preset.free
-    for one in describe(explainer.settings):
-        if one.name not in free:
-            parameter(explainer, one).set(values[one.name])
+    bound = {one.name: parameter(explainer, one) for one in describe(explainer.settings) if one.name not in free}
+    put_all({setting.name: setting.text_of(values[name]) for name, setting in bound.items()})
 
 
 def _draw_setting(explainer: AnyExplainer, one: SettingField, values: Mapping[str, Any]) -> None:

@@ -41,7 +41,8 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
     if not chosen:
         return
     lenders = lending_run(detector, opened)
-    own = row if lenders is opened else None
+    # another run of the same images has them under the same ids
+    own = None if row is None or lenders is None else lenders.row_of(str(opened.table["id"].iloc[row]))
     if chosen == "turns":
         name = subject.sha256 if row is None else str(opened.table["id"].iloc[row])
         probes_panel(subject, detector, lenders, own, name)

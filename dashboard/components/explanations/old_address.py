@@ -5,7 +5,7 @@ import streamlit as st
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import explainers
 from core.explainers.settings import to_parameters
-from dashboard.services.address import put
+from dashboard.services.address import put_all
 
 # was -> is
 RENAMED = {
@@ -22,20 +22,16 @@ OF_MAPS = {"stage": "layer", "target": "target"}
 
 def read_old_address() -> None:
     """Rewrite the parameters of an old URL under their present names."""
-    said = dict(st.query_params)
+    said, changes = dict(st.query_params), dict[str, str | None]()
     method = said.get("method")
     if method not in [one.name for one in explainers()]:
         method = "gradcam"
     renamed = RENAMED | {old: f"{method}.{new}" for old, new in OF_MAPS.items()}
     if method != "gradcam":
-        put("methods", f"{method},lime")
+        changes["methods"] = f"{method},lime"
     if said.get("paper") == "yes":
-        for name, text in to_parameters(LimeSettings.paper()).items():
-            put(f"lime.{name}", text)
-    for old, new in renamed.items():
-        if old in said:
-            put(new, said[old])
+        changes |= {f"lime.{name}": text for name, text in to_parameters(LimeSettings.paper()).items()}
+    changes |= {new: said[old] for old, new in renamed.items() if old in said}
     if said.get("evidence") == "detail":
-        put("evidence", "lime_bands")
-    for old in (*renamed, "method", "paper"):
-        put(old, None)
+        changes["evidence"] = "lime_bands"
+    put_all(changes | dict.fromkeys((*renamed, "method", "paper")))

@@ -54,7 +54,7 @@ def probes_panel(subject: Subject, detector: Known, lenders: Opened | None, row:
 
     def draw(result: ProbeResult) -> None:
         if result.complete:
-            st.session_state[LAST] = (subject.sha256, detector.name), result
+            st.session_state[LAST] = (subject.sha256, detector.identity.fingerprint), result
             _draw(result, subject.name)
 
     follow(
@@ -88,7 +88,7 @@ def _with_donors(
 def last_probes(subject: Subject, detector: Known) -> ProbeResult | None:
     """What came of changing this image, where that has been asked on this page; None otherwise."""
     of, result = st.session_state.get(LAST, (None, None))
-    found: ProbeResult | None = result if of == (subject.sha256, detector.name) else None
+    found: ProbeResult | None = result if of == (subject.sha256, detector.identity.fingerprint) else None
     return found
 
 

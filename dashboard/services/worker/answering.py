@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
+from core.explainers.explainer import check_finite
 from core.explainers.registry import find_explainer
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
@@ -34,6 +35,7 @@ def answer(
     cancel = _with_own_gradients(cancel)
     if isinstance(settings, PredictRequest):
         found = detector.full_pass(pixels)
+        check_finite(detector, found.margins)
         yield Prediction(found.margins, detector.p_real(found.margins), found.maps, found.features), 1.0
     elif isinstance(settings, NeighbourSettings):
         yield from look_for_neighbours(detector, pixels[:1], settings, cancel)

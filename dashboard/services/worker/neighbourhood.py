@@ -108,6 +108,8 @@ def _own_images(detector: Detector, settings: NeighbourSettings) -> Reference:
         raise NeighbourError("there are no images of this detector to look for neighbours among; attach CIFAKE")
     key = detector.cache_key, settings.stamp, settings.run
     if key not in _kept:
+        if not detector.channels:
+            raise NeighbourError(NO_FEATURES.format(detector.name))
         run = read_run(settings.run)
         if not detector.identity.made(run.manifest):
             raise NeighbourError(f"{run.name} was made by another detector; choose another run")

@@ -1,11 +1,11 @@
 """Add a detector: a detector that others made."""
 
-import shlex
 from pathlib import Path
 
 import streamlit as st
 
 from core.images.decoding import RESAMPLING
+from core.runs.commands import predict_command
 from core.runs.finding import ROOT
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import heading
@@ -50,6 +50,13 @@ def draw_option(option: str) -> str:
     return st.text_input(label, key=f"add.{option}", help=told)
 
 
+def forget() -> None:
+    """Take the options away once they have served their source: another one has other classes and steps."""
+    if "add.outcome" in st.session_state and st.session_state["add.outcome"][1].found:
+        for option, (_, _, choices) in OPTIONS.items():
+            st.session_state[f"add.{option}"] = None if choices else ""
+
+
 heading(
     "Add a detector",
     "Use a detector that others made. Preprocessing and classes are read from its source; what it does not say is "
@@ -66,6 +73,7 @@ name = st.text_input("Name", key="add.name", help="Its name here.", max_chars=10
 source = st.text_input(
     "Source",
     key="add.source",
+    on_change=forget,
     placeholder="Hugging Face model folder, FILE.onnx, timm:NAME or torchvision:NAME",
     help="A path on this computer, or a network's name, which takes a file of weights. Detectors that are Python "
     "functions run code; only the command adds those.",
@@ -118,12 +126,10 @@ if outcome.error:
     st.error(with_code(for_visitors(outcome.error, homes=catalogue.homes())))
 elif outcome.found:
     st.success("The detector is added. Make a run of it on an image set:", icon=":material/check:")
-    # by its folder: a shipped detector may have the same name
     home = catalogue.homes()[0]
-    folder, where = Path("detectors") / typed[0], []
-    if home != ROOT:
-        folder, where = home / folder, ["--out", str(home)]
-    st.code(shlex.join(["python", "-m", "core.predict", str(folder), "--data", "DATA", *where]), language="sh")
+    # relative to the project where that is its home
+    folder = (home if home != ROOT else Path()) / "detectors" / typed[0]
+    st.code(predict_command(folder, out=home), language="sh")
     st.markdown(
         "\n".join(["| | |", "| --- | --- |", *(f"| {plain(a)} | {plain(b)} |" for a, b in outcome.found.items())])
     )

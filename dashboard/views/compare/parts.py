@@ -178,8 +178,8 @@ def _draw_reads(opened: Opened, other: Opened, found: Comparison) -> None:
 def _draw_explanations(found: Comparison) -> None:
     section(
         "Which explanations hold for which detector",
-        "Findings on explanations that both runs have: each minus its own control, or the number alone where there "
-        "is none.",
+        "Findings on explanations that both runs have: each minus its own control, or the number alone where no such "
+        "difference was measured. In brackets stands the choice that a number was measured under.",
         help=explain("Control", "Faithfulness"),
     )
     if not found.explanations:

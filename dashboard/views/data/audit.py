@@ -32,7 +32,7 @@ from dashboard.views.data import charts as audit_charts
 COLUMNS = {"compression": "files.compression"}
 # the first are called leaks on other pages
 COPIES = {FILE: "identical (leaks)", SHOWN: "with the same pixels in another file", NEAR: "nearly identical"}
-STUDIES = ("audit", "duplicates", "files")
+STUDIES = ("duplicates", "files", "audit")
 QUESTIONS = (
     "Does the score follow this cue among unchanged images? That is measured on images matched on the cue, and as "
     "its rank correlation with the margin (-1 to 1, 0 is none). And does changing the cue flip the verdict, as in the "

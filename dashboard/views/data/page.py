@@ -62,7 +62,7 @@ network = next((one.lean.control.measure for one in found if one.lean.control is
 told_apart = " ".join(str(tell(one.cue).answer) for one in found)
 if found:
     charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=told_apart)
-else:
+if not facts:
     st.info("There are too few images of each class to test a cue.", icon=":material/info:")
 
 for group in parts.together(flaws):

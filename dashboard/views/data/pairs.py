@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.decoding import data_url
-from core.images.labels import other_class
+from core.images.labels import CLASSES, other_class
 from core.runs.browsing.pictures import Pictures
 from core.studies.copies.nearest_copy import NEAR
 from dashboard.components.component import component, nothing, one_of
@@ -50,6 +50,8 @@ def pair_pictures(
             other = other if at is None else str(opened.table["label"].iloc[at])
             right = _side(None if at is None else pictures.get(at), other, pair.name, "same set")
         else:
+            # a training image of CIFAKE is named after its class; elsewhere its copies' classes are all that is known
+            other = folder if (folder := pair.name.partition("/")[0]) in CLASSES else other
             right = _side(training.get(pair.partner), other, pair.name, "training")
         note = (
             f"{64 - int(pair.bits)} of 64 bits of their hashes agree" if pair.kind == NEAR else "All pixels are equal"

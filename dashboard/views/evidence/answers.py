@@ -47,7 +47,7 @@ def _line(one: Finding) -> dict[str, Any]:
     return {
         "verdict": one.group,
         "probe": one.details["probe"],
-        "state": "claimed" if standing(one).kind == "claimed" else "open",
+        "state": "claimed" if (standing(one).kind, standing(one).sign) == ("claimed", 1) else "open",
         "share": one.measure.value,
         "low": one.measure.low,
         "high": one.measure.high,

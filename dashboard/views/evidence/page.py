@@ -58,8 +58,7 @@ if probes is not None and len(probes.table):
         if is_open:
             asked = draw_ranking(opened, evidence, shown) or asked
     if asked:
-        probe_setting.set(asked)
-        unfold("probe")
+        unfold("probe", **{probe_setting.name: probe_setting.text_of(asked)})
         ask_for(one.ANCHOR)
         st.rerun()
     with fold(

@@ -112,7 +112,8 @@ def _change_tag(ids: Sequence[str], put: Callable[[Sequence[str], str], None], d
 
 def _show_tag(tag: str, wanted: Filter) -> None:
     """Show only the images with a tag."""
-    address.put_filter(Filter(tag=tag, per_page=wanted.per_page), keep=("run",))
+    kept = [name for name in ("run", *address.CARRIED) if name not in ("pick", "compare")]
+    address.put_filter(Filter(tag=tag, per_page=wanted.per_page, sort=wanted.sort), keep=kept)
 
 
 def draw_comparison(

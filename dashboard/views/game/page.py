@@ -44,8 +44,13 @@ if drawn is None:
 rows: NDArray[np.intp] = drawn
 # answers belong to this session and these images, which change if pictures are attached meanwhile; nothing is stored
 mine = (opened.run.name, GAME.value, tuple(rows.tolist()))
-if st.session_state.get("game.of") != mine:
-    st.session_state["game.of"], st.session_state["game.answers"], st.session_state["game.seen"] = mine, [], 0
+if (of := st.session_state.get("game.of")) != mine:
+    # Back, or a look at another run, leads to a game that has been begun
+    begun = st.session_state.setdefault("game.begun", {})
+    if of is not None:
+        begun[of] = st.session_state["game.answers"], st.session_state["game.seen"]
+    st.session_state["game.of"] = mine
+    st.session_state["game.answers"], st.session_state["game.seen"] = begun.pop(mine, ([], 0))
 answers: list[str] = st.session_state["game.answers"]
 labels = table["label"].astype(str).to_numpy()[rows]
 predictions = table["predicted"].astype(str).to_numpy()[rows]
@@ -72,7 +77,9 @@ def new_game() -> None:
 def picture(row: int) -> NDArray[np.uint8]:
     """Return the picture of a row of this game."""
     found = pictures.get(row)
-    assert found is not None  # noqa: S101 - only rows with a picture are drawn
+    if found is None:
+        st.error("The file of this picture has changed or is gone, so the game cannot go on.", icon=":material/error:")
+        st.stop()
     return found
 
 

@@ -21,6 +21,7 @@ LARGE = """<style>
 .st-key-guide [data-testid=stSlider] p { font-size: 1.1rem; line-height: 1.3 }
 .st-key-guide [data-testid=stCaptionContainer] p { font-size: clamp(1rem, .35vw + .75rem, 1.4rem) }
 </style>"""
+NO_SIDEBAR = "<style>[data-testid=stSidebar] { display: none }</style>"
 
 opened = library.current()
 if not len(opened.run):
@@ -70,8 +71,8 @@ def widen() -> None:
     WIDE.set("no" if WIDE.value == "yes" else "yes")
 
 
-st.set_page_config(initial_sidebar_state="collapsed" if WIDE.value == "yes" else "auto")
-st.html(LARGE)
+# by this page's own style: Streamlit's setting would outlast the page, and yields to what the browser has stored
+st.html(LARGE + (NO_SIDEBAR if WIDE.value == "yes" else ""))
 with st.container(horizontal=True, vertical_alignment="center"):
     st.caption(f"Step {number} of {len(STEPS)}", width="stretch")
     st.button(

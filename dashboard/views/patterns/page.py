@@ -41,9 +41,7 @@ SPACE = Setting("space", worst[0] if worst else "features", clusters.SPACE_NAMES
 VERDICT = Setting("verdict", worst[1].verdict if worst else "FAKE", {one: CLASS_WORDS[one] for one in VERDICTS})
 space = SPACE.value
 if clusters.draw_worst(opened, answer, worst, space) and worst is not None:
-    SPACE.set(worst[0])
-    VERDICT.set(worst[1].verdict)
-    unfold("cards")
+    unfold("cards", space=SPACE.text_of(worst[0]), verdict=VERDICT.text_of(worst[1].verdict))
     scroll.ask_for(clusters.anchor(worst[0], worst[1].number))
     st.rerun()
 

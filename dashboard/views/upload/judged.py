@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.edits.delivery.delivering import Delivered
+from core.edits.delivery.delivering import MOST, Delivered
 from core.edits.delivery.registry import deliveries
 from core.findings.numbers import plus
 from core.findings.words import tell
@@ -58,7 +58,7 @@ def draw_judgement(origin: Origin, ready: Prepared, detector: Known, *, shown: s
             known = known_of(detector.identity)
             # measures distances, so once for all that is drawn of it
             judgement = judge(known.rule, known.space, seen)
-            st.session_state[LAST] = (origin.key, detector.name), (judgement, seen)
+            st.session_state[LAST] = (origin.key, detector.identity.fingerprint), (judgement, seen)
             _draw_headline(judgement, detector)
             if known.problem:
                 st.caption(with_code(known.problem))
@@ -83,7 +83,7 @@ def draw_judgement(origin: Origin, ready: Prepared, detector: Known, *, shown: s
 def judgement_told(origin: Origin, detector: Known) -> list[str]:
     """The judgement of this image with its reasons, in sentences; empty while it is not there yet."""
     of, last = st.session_state.get(LAST, (None, None))
-    if of != (origin.key, detector.name) or last is None or last[0].answer is None:
+    if of != (origin.key, detector.identity.fingerprint) or last is None or last[0].answer is None:
         return []
     judgement, seen = last
     first, *others = [tell(one).answer for one in judgement.reasons]
@@ -155,7 +155,7 @@ def _draw_strip(seen: Seen) -> None:
     ):
         st.caption(
             "Before the detector saw it, the picture went through what sharing does to pictures. Margins above 0 say "
-            "REAL, below FAKE."
+            f"REAL, below FAKE. A picture of more than {MOST // 10**6} million pixels is halved before each delivery."
         )
         rows = [
             {
@@ -169,8 +169,8 @@ def _draw_strip(seen: Seen) -> None:
         st.table(pd.DataFrame(rows).set_index("delivery"), border="horizontal")
         if len(fitting) < len(sent):
             st.caption(
-                "Blank: the delivery leaves fewer pixels than the detector reads. The picture was enlarged, which "
-                "makes it a different picture, so it does not count."
+                "Blank: the delivery leaves fewer pixels than the detector reads, so that the picture had to be "
+                "enlarged, or cuts off part of the chosen square. It is then a different picture and does not count."
             )
 
 

@@ -78,14 +78,13 @@ def _row(detector: Known, ready: Prepared, origin: Origin) -> tuple[dict[str, ob
     seen = seen_by(ready, margins[:count], features, after)
     known = known_of(detector.identity)
     judgement = judge(known.rule, known.space, seen)
-    number = list(seen.margins).index(np.float32(seen.margin))
     return {
         "detector": detector.name,
         "judgement": judgement.answer or "deliveries not tested",
         "reason": reason(judgement),
         "verdict": judgement.verdict,
         "margin": plus(seen.margin),
-        "p(REAL)": percent(float(now.answer.p_real[number])),
+        "p(REAL)": percent(float(now.answer.p_real[seen.usual])),
     }, now
 
 

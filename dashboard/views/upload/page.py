@@ -101,7 +101,8 @@ if files:
         # the examples stay
         file = None
 if file is None:
-    samples = library.samples()
+    # the run of an example that is open stays, though other pictures have come meanwhile
+    samples = library.samples(SAMPLE.value)
     if samples is None:
         draw_limits(catalogue.detectors().get(BY.value))
         st.stop()

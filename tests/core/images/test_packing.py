@@ -136,7 +136,7 @@ def test_on_a_full_disk_pixels_are_read_from_the_files(
     assert isinstance(found.pixels, FilePixels)
     same(found, expected)
     assert "could not be written (" in found.uncached
-    assert "continuing without it" in capsys.readouterr().out
+    assert "continuing without it" in capsys.readouterr().err
     # with room again it goes on from what was written
     again = load_image_set(cifake, "test")
     assert isinstance(again.pixels, np.memmap)

@@ -13,6 +13,7 @@ import torch
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
+import core.detectors.training.checkpoints as checkpoints_module
 import core.detectors.training.fit as fitting
 from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
 from core.detectors.training.fit import fit
@@ -101,7 +102,7 @@ def test_a_checkpoint_that_cannot_be_read_just_now_is_not_called_damaged(
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(fitting, "check_file", refused)
+    monkeypatch.setattr(checkpoints_module, "check_file", refused)
     with pytest.raises(TrainingInterrupted, match=r"cannot be read \(.*Permission denied\); it is kept"):
         fit(recipe, images, checkpoints=tmp_path, device="cpu", resume=True)
 

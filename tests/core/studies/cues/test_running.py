@@ -66,7 +66,7 @@ def test_two_cells_agree_with_a_second_implementation(detail) -> None:  # type: 
     # of the training only the loop is shared: the version, the pass and the counting are made here
     for name, pixels in own.items():
         training = Training(RECIPE_OF_TESTS, replace(train, pixels=pixels), torch.device("cpu"), None)
-        while training.epoch < RECIPE_OF_TESTS.epochs:
+        while training.done.epoch < RECIPE_OF_TESTS.epochs:
             training.run_epoch(None)
         network = training.averaged.eval()
         with torch.inference_mode():
