@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         folder = find_detector(options.detector)
         detector = load_detector(folder, device=options.device)
         if options.json:
-            told = judged(options.image, detector, home=folder.parents[1])
+            told = judged(options.image, detector, home=folder.parent.parent)
             print(json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False))
         if options.out is None:
             return 0

@@ -4,6 +4,7 @@ import io
 import os
 import tarfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +35,23 @@ LONGEST = (
     "core/studies/probes/test_study.py",
     "browser/test_first_sight.py",
     "core/studies/test_judged.py",
+    "core/studies/test_ray_engine.py",
+    "core/probes/test_probing.py",
+    "core/images/cifake/test_fetching.py",
+    "core/detectors/training/test_fit.py",
+    "browser/test_first_screens.py",
+    "core/findings/test_command.py",
+    "hostile/test_strangers.py",
+    "dashboard/test_upload.py",
 )
 
 
+_CACHES = count()
+
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One worker more than there are cores: journeys and kills mostly wait, for a browser or another process."""
-    return (os.cpu_count() or 1) + 1
+    """Two workers more than there are cores: many tests mostly wait, for a browser or another process."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,7 +79,10 @@ def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's cache."""
-    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    # numbered here: pytest's own counting looks at all folders of the tests before
+    folder = tmp_path_factory.getbasetemp() / "caches" / str(next(_CACHES))
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("TELLTALE_CACHE", str(folder))
 
 
 def jpeg(pixels: NDArray[np.uint8], quality: int = 75) -> bytes:

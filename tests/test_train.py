@@ -130,6 +130,16 @@ def test_a_download_that_fails_is_a_sentence(
     assert said.count("\n") == 0
 
 
+def test_what_was_trained_elsewhere_is_seen_with_its_home(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train, "fit_and_write", lambda *_: make_detector())
+    monkeypatch.setattr(train, "test_and_write", lambda *_: Path("assets/runs/sample@sample-test"))
+    home = tmp_path / "my detectors"
+    assert train.main(command(cifake, home)) == 0
+    assert f"See it: TELLTALE_HOME='{home}' streamlit run dashboard/app.py\n" in capsys.readouterr().out
+
+
 def test_an_existing_detector_is_not_overwritten_unasked(
     cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 
 from core.findings.claims import sign_of, standing
@@ -28,7 +29,7 @@ from core.runs.finding import find_named, find_runs
 from core.runs.run import Run, read_run
 from core.studies.probes.side_by_side import side_by_side
 from core.studies.result import StudyResult
-from core.studies.store import find_studies
+from core.studies.store import Found, find_studies
 from core.studies.study import StudyError
 from core.system.atomic import WriteError, write_bytes_atomically
 from core.system.console import started
@@ -112,6 +113,12 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
+@lru_cache(maxsize=4)
+def _found(run: Path, stamp: tuple[tuple[str, int], ...]) -> Found:  # noqa: ARG001 - the key
+    """The studies of a run; the blocks of one file ask for many findings of the same few runs."""
+    return find_studies(read_run(run))
+
+
 def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
     """Read all findings of a run, or only the named ones, in the order of the names.
 
@@ -122,7 +129,8 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
     Raises:
         ValueError: there is no such run or study, or one cannot be read.
     """
-    found = find_studies(read_run(find_named(name, find_runs(), "run")))
+    path = find_named(name, find_runs(), "run")
+    found = _found(path, tuple(sorted((str(one), one.stat().st_mtime_ns) for one in path.rglob("*"))))
     if found.problems:
         raise StudyError(found.problems[0])
     every = {f"{study}.{one.key}": one for study, answer in found.answers.items() for one in answer.findings}

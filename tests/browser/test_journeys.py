@@ -210,6 +210,38 @@ def test_back_is_one_press_to_the_image_that_was_opened(page: Page, address: str
     expect(tiles(page).first).to_be_in_viewport(ratio=1)
 
 
+def test_back_is_one_press_to_the_page_before(page: Page, address: str) -> None:
+    second = re.compile(r"/\?run=tiny(@|%40)blind-test$")
+    visit(page, f"{address}/?run={RUN}")
+    page.get_by_role("combobox", name="Run", exact=True).click()
+    page.get_by_role("option", name="tiny on blind-test", exact=True).click()
+    page.wait_for_url(second)
+    settle(page)
+    # by a link to the run that was just chosen, and by the navigation, whose addresses name no run
+    ways = (
+        (page.get_by_role("link", name="New here? Start the guide"), "guide"),
+        (page.get_by_test_id("stSidebarNavLink").filter(has_text="Explore"), "explore"),
+    )
+    for link, name in ways:
+        link.click()
+        page.wait_for_url(re.compile(rf"/{name}\?run="))
+        settle(page)
+        page.go_back()
+        page.wait_for_url(second)
+        settle(page)
+    # the Overview's name leads to its address
+    visit(page, f"{address}/glossary?run={RUN}")
+    visit(page, f"{address}/overview?run={RUN}")
+    page.wait_for_url(re.compile(r"/\?run="))
+    for _ in range(2):
+        # left before the page had loaded, the name is an entry too; to come back to it makes no other
+        if "/glossary" not in page.url:
+            page.go_back()
+            page.wait_for_url(re.compile(r"/(glossary)?\?run="))
+            settle(page)
+    assert "/glossary" in page.url
+
+
 def test_ticks_in_quick_succession_are_all_kept(page: Page, address: str) -> None:
     visit(page, f"{address}/explore?run={RUN}")
     tiles(page).first.locator(".open").focus()

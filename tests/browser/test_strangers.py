@@ -23,7 +23,7 @@ from tests.server import running_server
 
 pytestmark = pytest.mark.browser
 # tooltips that are opened on each page
-HELPS = 4
+HELPS = 2
 
 
 class Elsewhere:

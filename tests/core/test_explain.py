@@ -31,9 +31,7 @@ def made(cifake: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_judgement_as_json(made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    runs = {path.name: path for path in (made / "runs").iterdir()}
-    monkeypatch.setattr(explain, "find_runs", lambda _: runs)
+def test_the_judgement_as_json(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = textured(1, fine=True, seed=3)[0].repeat(4, axis=0).repeat(4, axis=1)
     (made / "picture.png").write_bytes(encode_png(picture))
     command = [str(made / "picture.png"), "--detector", str(made / "detectors/other"), "--device", "cpu", "--json"]
@@ -44,6 +42,8 @@ def test_the_judgement_as_json(made: Path, monkeypatch: pytest.MonkeyPatch, caps
     margins = [one["margin"] for one in told["deliveries"]["each"]] + list(told["network"]["filters"].values())
     one_side = len({margin > 0 for margin in margins}) == 1
     assert told["judgement"]["answer"] == (f"{told['network']['verdict']}-like" if one_side else "Cannot tell")
+    # the rule is beside a run in the detector's own home
+    assert "unmeasured" not in [one["key"] for one in told["judgement"]["reasons"]]
     assert told["deliveries"]["same"] == sum(
         (one["margin"] > 0) == (told["network"]["margin"] > 0) for one in told["deliveries"]["each"]
     )
@@ -81,6 +81,12 @@ def test_a_picture_is_read_as_the_detectors_preprocessing_makes_it(
     np.testing.assert_array_equal(other, replace(steps, interpolation="lanczos").fit(picture))
     (tmp_path / "small.png").write_bytes(encode_png(picture[:32, :32]))
     assert bool(explain.read_image(tmp_path / "small.png", steps)[1]) == (steps.crop == "after")
+
+
+def test_a_judgement_is_of_every_filter_so_none_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        explain.main(["picture.png", "--json", "--resampling", "box"])
+    assert "leave out --resampling" in capsys.readouterr().err
 
 
 def test_what_to_do_has_to_be_said(capsys: pytest.CaptureFixture[str]) -> None:

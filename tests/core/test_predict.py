@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 
 from core import predict
+from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import save_detector
+from core.images.decoding import encode_png
+from core.images.labels import CLASSES
 from core.images.loading import load_image_set
 from core.runs.run import read_run
 from tests.conftest import make_detector
@@ -42,6 +45,21 @@ def test_leaks_are_looked_for_where_the_training_images_are(cifake: Path, tmp_pa
         assert predict.main([name, "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 0
         found = read_run(tmp_path / f"runs/{name}@cifake-test").manifest
         assert (found["leaked"], found["leaks_checked"]) == (leaked, checked)
+
+
+def test_leaks_are_found_in_pictures_that_are_made_to_fit(tmp_path: Path) -> None:
+    generator, data, steps = np.random.default_rng(0), tmp_path / "set", Preprocessing(32)
+    for folder in (data / split / label for split in ("train", "test") for label in CLASSES):
+        folder.mkdir(parents=True)
+        for number in range(4):
+            (folder / f"{number}.png").write_bytes(encode_png(generator.integers(0, 256, (40, 60, 3), np.uint8)))
+    shutil.copy(data / "train/REAL/0.png", data / "test/REAL/0.png")
+    trained_on = load_image_set(data, "train", fit=steps)
+    known = {"training_set": trained_on.name, "training_set_fingerprint": trained_on.fingerprint}
+    save_detector(tmp_path / "detectors/seen", make_detector(manifest=known, preprocessing=steps), model_card="")
+    assert predict.main(["seen", "--data", str(data), "--out", str(tmp_path), "--device", "cpu"]) == 0
+    (found,) = (read_run(path).manifest for path in (tmp_path / "runs").iterdir())
+    assert (found["leaked"], found["leaks_checked"]) == (1, True)
 
 
 def test_bad_files_are_left_out_when_asked(cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from core.detectors.resnet import round_to_float16
 from core.detectors.storage import save_detector
@@ -19,7 +20,9 @@ from core.images.labels import CLASSES, FAKE, REAL
 from core.images.statistics import image_statistics
 from core.runs.writing import write_run
 from dashboard.navigation import find_pages
+from dashboard.services.image_sets import registry
 from tests.conftest import make_detector, textured
+from tests.shared import made_once
 
 ROOT = Path(__file__).parents[2]
 # what a page is tested with: the script that every page is a part of
@@ -54,7 +57,10 @@ def image_set(name: str, n: int = 60) -> ImageSet:
 @pytest.fixture(scope="session")
 def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`tiny@seen-test` with pictures, `tiny@blind-test` without, and the detector of both."""
-    home = tmp_path_factory.mktemp("home")
+    return made_once(tmp_path_factory, "home", _write_home)
+
+
+def _write_home(home: Path) -> None:
     detector = make_detector()
     detector.manifest = {
         "name": "tiny",
@@ -71,7 +77,6 @@ def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     leak = frozenset(seen.rows["sha256"].iloc[:2])
     write_run(home, detector, seen, train_sha256=leak, ship_images=True)
     write_run(home, detector, image_set("blind-test"), train_sha256=leak)
-    return home
 
 
 @pytest.fixture
@@ -90,15 +95,20 @@ def open_page(home: Path) -> Open:
 
     def opened(page: str = "overview", /, **params: str) -> AppTest:
         params = ({"open": "all"} if page in FOLDED else {}) | params
-        app = AppTest.from_file(MAIN, default_timeout=600)
+        app = at_page(page)
         for name, value in params.items():
             app.query_params[name] = value
-        app.run()
-        if page != "overview":
-            app.switch_page(f"views/{page}/page.py")
-            for name, value in params.items():
-                app.query_params[name] = value
-            app.run()
-        return app
+        return app.run()
 
     return opened
+
+
+def at_page(page: str, *, timeout: float = 600) -> AppTest:
+    """The app, to be run at the address of a page of views/."""
+    app = AppTest.from_file(MAIN, default_timeout=timeout)
+    if page != PAGES[0]:
+        # `switch_page` would have to draw the first page before; a page is known by the hash of its address
+        app._page_hash = calc_hash(page)
+        # as if that had been: pictures are read once a browser has come back
+        app.session_state["pictures"] = registry().status
+    return app

@@ -111,6 +111,27 @@ def test_a_press_while_a_detector_is_being_added_waits_for_what_comes_of_it(
     assert asked == ["mine", "mine"]
 
 
+def test_options_are_emptied_for_another_source_once_a_detector_was_added(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = [Outcome(error="This is what came of it."), Outcome(found={"Input": "32 x 32 pixels"})]
+    monkeypatch.setattr(adding, "add_detector", lambda *_, **__: outcomes.pop(0))
+    app = filled_in(open_page, monkeypatch)
+
+    def options() -> tuple[str | None, str | None]:
+        return app.text_input(key="add.--mean").value, app.selectbox(key="add.--crop").value
+
+    app.text_input(key="add.--mean").set_value("0.5")
+    app.selectbox(key="add.--crop").set_value("after").run()
+    assert pressed(app).error
+    app.text_input(key="add.source").set_value("other.onnx").run()
+    assert options() == ("0.5", "after")
+    assert pressed(app).success
+    assert options() == ("0.5", "after")
+    app.text_input(key="add.source").set_value("third.onnx").run()
+    assert options() == ("", None)
+
+
 def test_fake_classes_that_are_asked_for_and_left_empty_are_none(
     open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

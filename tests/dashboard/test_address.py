@@ -1,12 +1,40 @@
-"""Reading a URL parameter: what fits is taken, everything else is the default."""
+"""URL parameters: what fits is taken, everything else is the default, and what is written is one step to go back."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import streamlit as st
 
+from core.explainers.lime.regions import LimeSettings
+from core.explainers.settings import to_parameters
 from core.runs.browsing.filter import Filter
-from dashboard.services.address import Setting, go
+from dashboard.components.explanations.old_address import read_old_address
+from dashboard.services.address import Setting, go, put_all
+
+
+class Params(dict[str, str]):
+    """The parameters of an address; `steps` is what each change of them leaves in the browser's history."""
+
+    def __init__(self, said: Mapping[str, str]) -> None:
+        super().__init__(said)
+        self.steps: list[dict[str, str]] = []
+
+    def __setitem__(self, name: str, text: str) -> None:
+        super().__setitem__(name, text)
+        self.steps.append(dict(self))
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        self.steps.append(dict(self))
+
+    def to_dict(self) -> dict[str, str]:
+        return dict(self)
+
+    def from_dict(self, params: Mapping[str, str]) -> None:
+        self.clear()
+        self.update(params)
+        self.steps.append(dict(self))
 
 
 @pytest.mark.parametrize(
@@ -37,6 +65,59 @@ def test_the_default_is_not_in_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
     assert params == {"other": "1", "a": "0.75"}
     setting.set(0.5)
     assert params == {"other": "1"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "text"),
+    [
+        (Setting("a", "x", choices=("x", "y")), "y", "y"),
+        (Setting("a", 5, kind=int, low=1, high=9), 9, "9"),
+        (Setting("a", 0.5, kind=float), 0.25, "0.25"),
+        (Setting("a", 0.5, kind=float), 0.5, None),
+        (Setting("a", "x"), None, None),
+    ],
+)
+def test_a_value_is_written_unless_it_is_the_default(setting: Setting, value: object, text: str | None) -> None:
+    assert setting.text_of(value) == text
+
+
+def test_several_parameters_are_one_step_and_none_where_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = Params({"run": "r", "open": "a", "seed": "7", "of": "FAKE"})
+    monkeypatch.setattr(st, "query_params", params)
+    put_all({"open": "a.b", "seed": None, "of": "", "page": "2", "absent": None})
+    put_all({"open": "a.b", "seed": None})
+    assert params.steps == [{"run": "r", "open": "a.b", "page": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            {"cut_by": "grid", "method": "layercam", "stage": "layer3", "target": "FAKE", "evidence": "detail"},
+            {
+                "lime.segmentation": "grid",
+                "methods": "layercam,lime",
+                "layercam.layer": "layer3",
+                "layercam.target": "FAKE",
+                "evidence": "lime_bands",
+            },
+        ),
+        # what is said beside the paper's settings counts more
+        (
+            {"paper": "yes", "samples": "64"},
+            {f"lime.{name}": text for name, text in to_parameters(LimeSettings.paper()).items()}
+            | {"lime.n_samples": "64"},
+        ),
+    ],
+)
+def test_an_old_address_becomes_the_present_one_in_one_step(
+    monkeypatch: pytest.MonkeyPatch, old: dict[str, str], new: dict[str, str]
+) -> None:
+    params = Params({"run": "r"} | old)
+    monkeypatch.setattr(st, "query_params", params)
+    for _ in range(2):
+        read_old_address()
+    assert params.steps == [{"run": "r"} | new]
 
 
 def test_going_takes_the_filter_and_what_belongs_to_it_along(monkeypatch: pytest.MonkeyPatch) -> None:

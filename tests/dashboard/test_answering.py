@@ -8,19 +8,26 @@ import numpy as np
 import pytest
 import torch
 
+from core.detectors.classes import Classes
 from core.detectors.detector import Detector
 from core.detectors.identity import Identity
+from core.detectors.preprocessing import Preprocessing
+from core.explainers.error import ExplanationError
 from core.explainers.gradients.cams import GRADCAM, CamSettings
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import explainers, find_explainer
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
+from core.runs.writing import write_run
+from core.studies.neighbours.reference import NeighbourError
 from core.studies.neighbours.similarity import NeighbourSettings
 from dashboard.services.worker import answering
 from dashboard.services.worker.answering import answer, leave_a_core
-from dashboard.services.worker.requests import LAST, ExplainRequest, Request
+from dashboard.services.worker.requests import LAST, ExplainRequest, PredictRequest, Request
 from tests.conftest import textured
+from tests.core.detectors.test_network import Flat, FlatDetector
+from tests.core.studies.conftest import made_set
 
 PIXELS = textured(4, fine=True, seed=3)
 NOBODY = Identity("", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)
@@ -72,6 +79,12 @@ def test_score_cam_is_a_slow_question_that_can_be_stopped(tiny_detector: Detecto
     assert (found.method, found.settings, share) == ("scorecam", slow.settings, 1)
 
 
+def test_margins_that_are_no_numbers_are_no_answer(tiny_detector: Detector) -> None:
+    tiny_detector.network.fc.bias.fill_(float("nan"))
+    with pytest.raises(ExplanationError, match="not finite"):
+        next(answer(tiny_detector, PIXELS, PredictRequest(), never))
+
+
 def test_who_gives_way_keeps_recording_no_gradients_and_others_begin_as_always(tiny_detector: Detector) -> None:
     seen = []
 
@@ -110,6 +123,13 @@ def test_a_map_can_be_made_between_two_batches_of_a_pass_that_records_nothing(ti
     assert found[1::2] == [False, False]
     for one in found[::2]:
         np.testing.assert_array_equal(one.map, alone.map)
+
+
+def test_a_detector_without_layers_has_no_neighbours_and_says_so(tmp_path: Path) -> None:
+    detector = FlatDetector(Flat(2), Preprocessing(32), Classes(), manifest={"name": "flat"})
+    run = write_run(tmp_path, detector, made_set())
+    with pytest.raises(NeighbourError, match="^flat has no layer whose features could be compared"):
+        list(answer(detector, PIXELS, NeighbourSettings(run=run), never))
 
 
 def test_a_core_is_left_to_the_pages_and_no_answer_changes_by_that(

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from core.runs.run import read_run
 from core.studies.runner import Source
 from tests.core.any_detector import plain_kind, source_of, write_studies
-from tests.dashboard.conftest import MAIN, PAGES
+from tests.dashboard.conftest import PAGES, at_page
 from tests.dashboard.test_pages import settled, words
 from tests.shared import made_once
 
@@ -31,14 +31,10 @@ def _home(made: Source, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(page: str, **params: str) -> AppTest:
     """A page of the run."""
-    app = AppTest.from_file(MAIN, default_timeout=600)
-    app.query_params["run"] = RUN
+    app = at_page(page)
+    for name, value in {"run": RUN, **params}.items():
+        app.query_params[name] = value
     app.run()
-    if page != "overview":
-        app.switch_page(f"views/{page}/page.py")
-        for name, value in {"run": RUN, **params}.items():
-            app.query_params[name] = value
-        app.run()
     # both always show how far they are
     return app if page in ("game", "guide") else settled(app)
 

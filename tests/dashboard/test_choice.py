@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 import streamlit as st
 
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.registry import registered
-from dashboard.components.explanations import panels
+from core.explainers.settings import to_parameters
+from dashboard.components.explanations import choice, panels
 from dashboard.components.explanations.asking import Subject
 from dashboard.components.keys import key_of
 from dashboard.services.worker.jobs import JobStatus
 from tests.core.explainers.toy import BRIGHT
 from tests.dashboard.conftest import Open
+from tests.dashboard.test_address import Params
 from tests.dashboard.test_pages import settled, words
 
 
@@ -33,6 +36,19 @@ def test_a_new_method_is_offered_set_drawn_and_compared(open_page: Open) -> None
         assert f"{key_of('bright', 'tiny')}.files.npz" in {one.key for one in app.get("download_button")}
     app = open_page("inspect", run="tiny@seen-test", methods="gradcam,bright")
     assert BRIGHT.title not in app.multiselect(key="methods.chosen").options
+
+
+def test_a_preset_is_one_step_that_leaves_the_seed_and_no_preset_is_the_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    params = Params({"run": "r", "lime.seed": "7", "lime.n_segments": "12"})
+    monkeypatch.setattr(st, "query_params", params)
+    monkeypatch.setattr(st, "session_state", {"lime.preset": "paper"})
+    choice._take_preset(LIME, "lime.preset")
+    paper = {f"lime.{name}": text for name, text in to_parameters(LimeSettings.paper()).items()}
+    st.session_state["lime.preset"] = ""
+    choice._take_preset(LIME, "lime.preset")
+    assert params.steps == [{"run": "r", "lime.seed": "7"} | paper, {"run": "r"}]
 
 
 def test_the_page_is_drawn_anew_once_another_detector_has_answered(monkeypatch: pytest.MonkeyPatch) -> None:

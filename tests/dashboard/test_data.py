@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
 from core.findings.words import tell
-from core.findings.words.audit import verdict
+from core.findings.words.audit import overall, verdict
+from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.audit.names import CHANNELS
@@ -104,7 +105,7 @@ def test_without_an_audit_it_says_what_to_type(open_page: Open, run: str) -> Non
     assert app.title[0].value == "What shortcuts could it have learned?"
     # its images are neither in the run nor CIFAKE's
     data = "" if run == RUN else " --data DATA"
-    assert f"`python -m core.studies audit duplicates files --run {run}{data}`" in words(app)
+    assert f"`python -m core.studies duplicates files audit --run {run}{data}`" in words(app)
     assert not app.get("plotly_chart")
 
 
@@ -176,6 +177,18 @@ def test_an_audit_of_too_few_images_says_so_and_compares_with_the_larger_class(o
     assert "Guessing gets the share of the larger class." in words(app)
     baselines = json.loads(app.get("plotly_chart")[-1].proto.spec)
     assert [shape["x0"] for shape in baselines["layout"]["shapes"]] == pytest.approx([0.6])
+
+
+def test_copies_that_tell_nothing_are_no_test_of_a_cue(open_page: Open, home: Path, cifake: Path) -> None:
+    images = load_image_set(cifake, "test").limited(8)
+    run = write_run(home, load_detector(home / "detectors" / "tiny", device="cpu"), images, ship_images=True)
+    # training images are at hand, and too few of each class for any fact
+    file = run_study(find_study("audit"), Source(run, home / "detectors" / "tiny", str(cifake)))
+    assert [(one.key, one.is_flaw) for one in concerns(read_study(file, read_run(run)))] == [("leak", False)]
+    app = open_page("data", run=run.name)
+    assert not app.exception
+    assert markdown(overall([])) in [one.value for one in app.markdown]
+    assert "There are too few images of each class to test a cue." in [one.value for one in app.info]
 
 
 def test_images_are_one_click_away(open_page: Open, studied: Path) -> None:
@@ -256,6 +269,22 @@ def test_a_copy_in_the_set_is_of_its_own_class_and_one_among_copies_of_both_clas
     pairs_of_copies.pair_pictures(opened, copied, SimpleNamespace(get=lambda _: None), training=None, key="pairs")  # type: ignore[arg-type]
     assert [(pair["right"]["is"], pair["clash"]) for pair in drawn] == [
         ("REAL", "Copies of both classes."), ("FAKE", "Other class."), ("REAL", ""),
+    ]  # fmt: skip
+
+
+def test_a_training_image_in_a_folder_of_its_class_is_of_that_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever class its pair was counted as: that is of all its copies."""
+    drawn: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        pairs_of_copies, "_mount", lambda *, data, **_: drawn.extend(data["pairs"]) or SimpleNamespace(open=None)
+    )
+    table = pd.DataFrame({"label": ["REAL"] * 3, "name": list("abc")})
+    opened: Any = SimpleNamespace(table=table, rows=pd.Index(table["name"]), row_of=list("abc").index)
+    found = [("a", "REAL/0001.jpg", "other"), ("b", "FAKE/0001.jpg", "same"), ("c", "0001.jpg", "other")]
+    copied = pd.DataFrame(found, columns=["id", "name", "same"]).assign(kind="near copy", partner="train-1", bits=2.0)
+    pairs_of_copies.pair_pictures(opened, copied, SimpleNamespace(get=lambda _: None), training={}, key="pairs")  # type: ignore[arg-type]
+    assert [(pair["right"]["is"], pair["clash"]) for pair in drawn] == [
+        ("REAL", "Copies of both classes."), ("FAKE", "Other class."), ("FAKE", "Other class."),
     ]  # fmt: skip
 
 

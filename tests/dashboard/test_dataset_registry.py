@@ -5,6 +5,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from dashboard import sidebar
-from dashboard.services import image_sets
+from dashboard.services import image_sets, library
 from dashboard.services.dataset_registry import Attaching, DatasetRegistry
 from tests.conftest import make_detector
 from tests.core.images.github import Serve, serve
@@ -200,6 +201,17 @@ def test_a_browser_that_has_everything_forgotten_does_not_take_pictures_away(
     app = open_page("explore", run=cifake_run)
     assert not any("not available" in found.value for found in app.caption)
     assert image_sets.registry().source == str(cifake)
+
+
+def test_a_set_that_could_be_packed_after_all_takes_the_place_of_its_files(
+    home: Path, cifake_run: str, cifake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = load_image_set(cifake, "test")
+    from_files = replace(packed, pixels=packed.pixels.copy(), uncached="packs could not be written")
+    opened = library.open_run(home / "runs" / cifake_run)
+    for attached in (from_files, packed):
+        monkeypatch.setattr(library, "registry", lambda attached=attached: SimpleNamespace(sets=(attached,)))
+        assert library.pictures(opened).pixels is attached.pixels
 
 
 def until(registry: DatasetRegistry, reached: Callable[[Attaching], bool]) -> Attaching:

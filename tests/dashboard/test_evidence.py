@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
-from core.findings.claims import standing
+from core.findings.claims import Standing, standing
 from core.findings.words import tell
 from core.probes.probe import FAMILIES, size_column
 from core.probes.table import PROBES
@@ -27,13 +27,16 @@ from core.runs.writing import write_run
 from core.studies.neighbours import study as neighbours
 from core.studies.out_of_distribution import study as out_of_distribution
 from core.studies.probes import study as probes
+from core.studies.probes.findings import conclude
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, write_study
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.views.evidence import answers
 from dashboard.views.evidence import probe as one_probe
 from dashboard.views.evidence.ranking import easiest
+from tests.core.studies.counted import PARAMETERS, counted
 from tests.dashboard.conftest import ROOT, Open, image_set
 from tests.dashboard.test_pages import words
 
@@ -90,7 +93,7 @@ def test_every_answer_stands_beside_its_controls_and_its_choices(open_page: Open
         for line in row["lines"]:
             one = found[f"{family}-{line['verdict']}"]
             assert (line["share"], line["low"], line["high"]) == (one.measure.value, one.measure.low, one.measure.high)
-            assert (line["state"] == "claimed") == (standing(one).kind == "claimed")
+            assert (line["state"] == "claimed") == ((standing(one).kind, standing(one).sign) == ("claimed", 1))
             probe = PROBES[line["probe"]]
             assert len(line["controls"]) == len(probe.controls)
             if one.control is not None:
@@ -100,6 +103,18 @@ def test_every_answer_stands_beside_its_controls_and_its_choices(open_page: Open
             assert str(tell(one).standing) in line["label"]
             assert "".join(text for text, _ in line["words"]).endswith(".")
             assert "interval" not in {kind for _, kind in line["words"]}
+
+
+def test_what_certainly_flips_fewer_than_its_control_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seams = {"shuffle_blend": "shuffle_blend_stay", "shuffle": "shuffle_turn", "shuffle_fade": "shuffle_fade_turn"}
+    turned = {f"{key}_8": 0.5 for key in seams} | {f"{key}_8": 0.9 for key in seams.values()}
+    run, table = counted({}, turned, tmp_path, images=400)
+    found = [one for one in conclude(run, table, PARAMETERS) if one.key == "blocks-FAKE"]
+    assert [standing(one) for one in found] == [Standing("claimed", -1)]
+    given: list[dict[str, Any]] = []
+    monkeypatch.setattr(answers, "_mount", lambda data, **_: given.append(data) or SimpleNamespace(see=None))
+    answers.draw_answers(found, sees="detail")
+    assert [line["state"] for row in given[0]["rows"] for line in row["lines"]] == ["open"]
 
 
 def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_page: Open, studies: Path) -> None:

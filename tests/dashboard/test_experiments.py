@@ -12,7 +12,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.storage import load_detector
+from core.detectors.storage import load_detector, save_detector
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeResult
@@ -20,14 +20,18 @@ from core.probes.table import PROBES, probe_columns
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table, find_rows
 from core.runs.run import Run, read_run
+from core.runs.writing import write_run
 from core.studies.neighbours.reference import compute_features
 from core.studies.neighbours.similarity import Neighbour, Neighbours
 from core.studies.probes.donors import with_donors
+from dashboard.components.explanations import experiments
+from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.neighbours import with_pictures
 from dashboard.components.explanations.probes import state_of
 from dashboard.components.studies.finding_words import coloured
 from dashboard.services import image_sets
-from tests.conftest import write_cifake
+from dashboard.services.library import Opened
+from tests.conftest import make_detector, write_cifake
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_evidence import drawn
 from tests.dashboard.test_pages import settled, words
@@ -202,6 +206,27 @@ def test_upload_experiments_on_what_was_chosen_and_saves_it(
     assert "Judgement: Cannot tell: " in page
     assert re.search(r"\d+ of \d+ deliveries give the same verdict\.", page)
     assert "Rank correlation over places" in page or "agreement cannot be measured" in page
+
+
+def test_an_example_of_another_run_is_its_own_row_in_the_run_that_lends(
+    open_page: Open, home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same images in another order, by a detector that is not the one asked: none may be its own donor."""
+    rival = make_detector(seed=7)
+    rival.manifest = {"name": "rival"}
+    save_detector(home / "detectors" / "rival", rival, model_card="# Detector `rival`\n")
+    turned = np.arange(len(run))[::-1]
+    write_run(home, rival, image_set("turned-test").subset(turned), ship_images=True)
+    asked: list[tuple[str, int | None]] = []
+
+    def panel(_subject: Subject, _detector: Known, lenders: Opened, row: int | None, _name: str) -> None:
+        asked.append((lenders.run.name, row))
+
+    monkeypatch.setattr(experiments, "probes_panel", panel)
+    example = {"sample": str(run.predictions["id"].iloc[7]), "lime.n_samples": "64", "evidence": "turns"}
+    app = settled(open_page("upload", run="rival@turned-test", by="tiny", **example))
+    assert not app.exception
+    assert set(asked) == {(RUN, 7)}
 
 
 def cells_of(app: AppTest) -> dict[str, dict[str, Any]]:

@@ -122,6 +122,16 @@ def test_examples_to_begin_with_are_those_of_the_run(open_page: Open, first: Pat
     assert "What the detector sees" not in told(opened(open_page, "upload", sample=other))
 
 
+def test_an_example_of_the_gallery_stays_open_once_the_run_has_pictures_of_its_own(
+    open_page: Open, first: Path
+) -> None:
+    (first / "runs" / "tiny@seen-test").rename(first / "runs" / "tiny@sample-test")
+    example = str(read_run(first / "runs" / "tiny@sample-test").predictions["id"].iloc[0])
+    app = opened(open_page, "upload", run="swift@cifake-test", sample=example)
+    assert "All its pictures are available." in told(app)
+    assert "What the detector sees" in told(app)
+
+
 def test_where_it_was_taken_out_the_rest_works(open_page: Open, first: Path) -> None:
     for file in (first / SHIPPED).iterdir():
         file.unlink()

@@ -1,7 +1,11 @@
 """Parts that open on demand: nothing is drawn in a closed one, and the address says which are open."""
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
+
+from dashboard.components.fold import unfold
+from tests.dashboard.test_address import Params
 
 
 def folded() -> None:
@@ -46,3 +50,16 @@ def test_a_page_can_open_a_part() -> None:
     app.query_params["open"] = "first"
     app.run()
     assert app.query_params["open"] == "first.second"
+
+
+def test_a_part_opens_in_one_step_with_what_it_is_to_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = Params({"run": "r", "open": "first"})
+    monkeypatch.setattr(st, "query_params", params)
+    for _ in range(2):
+        unfold("second", probe="detail")
+    # also where it is open already
+    unfold("second", probe=None)
+    assert params.steps == [
+        {"run": "r", "open": "first.second", "probe": "detail"},
+        {"run": "r", "open": "first.second"},
+    ]

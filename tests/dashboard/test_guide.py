@@ -143,6 +143,24 @@ def test_the_buttons_turn_the_page_and_the_address(open_page: Open) -> None:
     assert app.title[0].value == STEPS[-2][0]
 
 
+def lacks_sidebar(app: AppTest) -> bool:
+    return any("[data-testid=stSidebar] { display: none }" in one.value for one in app.html)
+
+
+def test_full_width_hides_the_sidebar_of_this_page_alone(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    configured: list[str] = []
+    monkeypatch.setattr(st, "set_page_config", lambda **options: configured.extend(options))
+    app = open_page("guide", run=RUN)
+    assert not lacks_sidebar(app)
+    app.button(key="guide.wide").click().run()
+    assert app.query_params["wide"] == "yes"
+    assert lacks_sidebar(app)
+    assert not lacks_sidebar(app.switch_page("views/overview/page.py").run())
+    # Streamlit's own setting would outlast the page
+    assert configured
+    assert "initial_sidebar_state" not in configured
+
+
 def test_nonsense_in_the_address_is_the_first_step(open_page: Open) -> None:
     app = open_page("guide", run=RUN, step="-4", kept="99", parts="many", wide="perhaps")
     assert not app.exception

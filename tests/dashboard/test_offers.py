@@ -2,11 +2,14 @@
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from core.detectors.preprocessing import Preprocessing
 from core.images.cifake.files import FINGERPRINTS
 from core.system.folders import sealed
 from dashboard import sidebar
@@ -41,13 +44,27 @@ def offers(app: AppTest) -> list[str]:
 @pytest.mark.usefixtures("learned_cifake", "on_this_machine")
 def test_neighbours_offer_the_training_images(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(image_sets.registry(), "attach", lambda *given: asked.append(given))
+    monkeypatch.setattr(image_sets.registry(), "attach", lambda *given, fit: asked.append((*given, fit)))
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert not app.exception
     assert "Its training images are not available." in words(app)
     assert offers(app) == ["neighbours.fetch"]
     app.button(key="neighbours.fetch").click().run()
-    assert asked == [("github", ("test", "train"))]
+    assert asked == [("github", ("test", "train"), Preprocessing(32))]
+
+
+def test_training_images_are_not_read_where_each_would_be_enlarged(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reseal(home / "runs" / RUN, preprocess=asdict(Preprocessing(32, crop="none")))
+    reseal(home / "runs" / "tiny@blind-test", preprocess=asdict(Preprocessing(48)))
+    asked = []
+    monkeypatch.setattr(image_sets.registry(), "attach", lambda *given, fit: asked.append((*given, fit)))
+    for run in (RUN, "tiny@blind-test"):
+        monkeypatch.setattr(st, "session_state", {"run": run})
+        sidebar.fetch_cifake()
+    assert asked == [
+        ("github", ("test", "train"), Preprocessing(32, crop="none")),
+        ("github", ("test",), Preprocessing(48)),
+    ]
 
 
 @pytest.mark.usefixtures("learned_cifake", "on_this_machine")

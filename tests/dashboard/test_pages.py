@@ -73,9 +73,10 @@ def with_more_filters(app: AppTest) -> AppTest:
 
 
 def settled(app: AppTest) -> AppTest:
-    """The page once nothing on it is being made any more."""
-    for _ in range(600):
-        app.run()
+    """The page, which has been drawn, once nothing on it is being made any more."""
+    for again in range(600):
+        if again:
+            app.run()
         coming = any(text in words(app) for text in ("is being asked", "Asking the detector", "still to come"))
         tables = any("being asked" in element.value.to_numpy() for element in app.dataframe)
         if not (coming or tables or app.get("progress") or app.get("skeleton")):
@@ -416,6 +417,18 @@ def test_explore_tags_what_is_selected(open_page: Open, home: Path) -> None:
     assert "**1** of 60 images" in words(open_page("explore", run="tiny@seen-test", tag="odd one"))
 
 
+def test_explore_shows_the_images_with_a_tag_in_the_same_order_and_size(open_page: Open, home: Path) -> None:
+    ids = browse_table(read_run(home / "runs" / "tiny@seen-test"))["id"]
+    kept = {"run": "tiny@seen-test", "versus": "tiny@blind-test", "also": "probes.after", "sort": "name", "per": "48"}
+    kept |= {"tile": "small", "maps": "on"}
+    app = open_page("explore", **kept, result="wrong", pick=f"{ids[0]},{ids[3]}", compare="on")
+    app.text_input(key="explore.tag_text").set_value("odd one")
+    app.form_submit_button(key="explore.tag").click().run()
+    app.button(key="explore.tagged.show").click().run()
+    assert not app.exception
+    assert dict(app.query_params) == kept | {"tag": "odd one"}
+
+
 def test_explore_selects_a_whole_page(open_page: Open, home: Path) -> None:
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     order = find_rows(table, Filter(sort="name"))
@@ -750,6 +763,13 @@ def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page: Ope
     app = open_page("explore", run="tiny@seen-test", **asked)
     app.selectbox(key="url.run").set_value("tiny@other-test").run()
     assert dict(app.query_params) == {"run": "tiny@other-test"}
+
+
+def test_two_runs_that_are_compared_change_places_when_the_second_is_chosen(open_page: Open) -> None:
+    app = open_page("explore", run="tiny@seen-test", versus="tiny@blind-test")
+    app.selectbox(key="url.run").set_value("tiny@blind-test").run()
+    assert not app.exception
+    assert dict(app.query_params) == {"run": "tiny@blind-test", "versus": "tiny@seen-test"}
 
 
 def test_maps_of_a_run_differ_between_its_images(home: Path) -> None:

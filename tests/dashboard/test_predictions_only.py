@@ -7,8 +7,7 @@ from core.studies.registry import STUDIES
 from core.studies.runner import Source
 from dashboard.components.studies.study import NEED_LAYERS
 from dashboard.views.guide.steps import STEPS
-from tests.core.any_detector import ask_studies
-from tests.core.test_predictions_only import ABLE, NAME, write_graph_home
+from tests.core.test_predictions_only import ABLE, NAME, graph_home
 from tests.dashboard import test_any_detector
 from tests.dashboard.conftest import PAGES
 from tests.dashboard.test_pages import words
@@ -17,9 +16,7 @@ from tests.dashboard.test_pages import words
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Source:
     """The run with the small studies that it can have."""
-    source = write_graph_home(tmp_path_factory.mktemp("graph"))
-    ask_studies(source, sorted(ABLE))
-    return source
+    return graph_home(tmp_path_factory)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,9 @@
 
 import csv
 import io
+import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -30,6 +32,7 @@ def test_what_visitors_wrote_is_no_formula() -> None:
 
 def test_what_to_type_asks_for_as_many_images_as_are_enough(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = library.open_run(catalogue.runs()["tiny@seen-test"])
+    monkeypatch.setenv("TELLTALE_LOCAL", "no")
     assert command(opened, "stability") == "python -m core.studies stability --run tiny@seen-test"
     monkeypatch.setattr(study, "ENOUGH", 50)
     asked = "python -m core.studies stability --run tiny@seen-test --images 50"
@@ -39,6 +42,19 @@ def test_what_to_type_asks_for_as_many_images_as_are_enough(open_page: Open, mon
     assert any(
         "one_colour --run tiny@seen-test --images 50" in one.value for one in open_page("guide", step="3").caption
     )
+
+
+def test_what_to_type_names_a_path_only_to_somebody_at_this_computer(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = library.open_run(catalogue.runs()["tiny@seen-test"])
+    path = shlex.quote(str(home / "runs" / "tiny@seen-test"))
+    for local, run in (("no", "tiny@seen-test"), ("yes", path)):
+        monkeypatch.setenv("TELLTALE_LOCAL", local)
+        assert command(opened, "stability") == f"python -m core.studies stability --run {run}"
+    # runs of the project are found by their names
+    monkeypatch.delenv("TELLTALE_HOME")
+    assert command(opened, "stability") == "python -m core.studies stability --run tiny@seen-test"
 
 
 def test_a_table_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,8 +90,8 @@ def test_the_headline_is_the_judgement_with_its_reason(open_page: Open, home: Pa
             in headline.replace("*", "")
         )
     else:
-        assert "Cannot tell: the detector also calls" in headline
-        assert "80% of FAKE ones" in headline.replace("*", "")
+        told = headline.replace("*", "")
+        assert "Cannot tell: 80% of FAKE ones are called :blue[REAL] before and after every delivery too, and" in told
     strip = next(element.value for element in app.table if len(element.value) == len(delivered))
     assert strip["margin"].tolist() == [plus(margin) for margin in margins]
     assert strip.index.tolist() == [one.delivery.title for one in delivered]

@@ -17,7 +17,7 @@ from core.runs.browsing.filter import ALIASES, RESERVED, SORTS
 from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from dashboard.components.explanations.old_address import OF_MAPS, RENAMED
-from tests.dashboard.conftest import MAIN
+from tests.dashboard.conftest import at_page
 from tests.dashboard.test_pages import PAGES, ROOT, words
 
 # every parameter that some page reads, found where it is declared
@@ -121,17 +121,11 @@ class Visitor:
 
     def visit(self, page: str, parameters: Mapping[str, str]) -> str:
         """Open a page; what is wrong with what it shows, "" for nothing."""
-        app = AppTest.from_file(MAIN, default_timeout=120)
+        app = at_page(page, timeout=120)
         for name, value in parameters.items():
             app.query_params[name] = value
         try:
-            app.run()
-            if page != PAGES[0]:
-                app.switch_page(f"views/{page}/page.py")
-                for name, value in parameters.items():
-                    app.query_params[name] = value
-                app.run()
-            return self._wrong(app)
+            return self._wrong(app.run())
         except Exception as error:  # noqa: BLE001 - a page that ends like this shows nothing
             return f"{type(error).__name__}: {error}"
 

@@ -107,18 +107,26 @@ def values(id_: str) -> Iterator[WidgetState]:
     yield WidgetState(id=id_)
 
 
+async def _of_page(address: str, page: str) -> list[Forgery]:
+    found = list[Forgery]()
+    async with Visitor(address) as visitor:
+        await visitor.open("" if page == PAGES[0] else page, run=RUN)
+        await visitor.still(1.5, 30.0)
+        for kind, widget, fragment in visitor.widgets():
+            ids = [widget.id]
+            if kind == "bidi_component":
+                ids.append(f"$$STREAMLIT_INTERNAL_KEY_{widget.id}__events")
+            found += [Forgery(page, state, fragment, kind) for id_ in ids for state in values(id_)]
+    return found
+
+
 async def forgeries(address: str, count: int, seed: int) -> list[Forgery]:
     """So many forgeries, spread over pages, their widgets and the kinds of values, half of the widget's own kind."""
-    chance, all_ = random.Random(seed), []
-    for page in PAGES:
-        async with Visitor(address) as visitor:
-            await visitor.open("" if page == PAGES[0] else page, run=RUN)
-            await visitor.still(2.0, 30.0)
-            for kind, widget, fragment in visitor.widgets():
-                ids = [widget.id]
-                if kind == "bidi_component":
-                    ids.append(f"$$STREAMLIT_INTERNAL_KEY_{widget.id}__events")
-                all_ += [Forgery(page, state, fragment, kind) for id_ in ids for state in values(id_)]
+    chance, all_ = random.Random(seed), list[Forgery]()
+    # a few at a time: each mostly waits for its page to be still
+    for start in range(0, len(PAGES), 4):
+        for found in await asyncio.gather(*(_of_page(address, page) for page in PAGES[start : start + 4])):
+            all_ += found
     own = [
         one for one in all_ if one.state.WhichOneof("value") in (OWN.get(one.kind), "json_value", "json_trigger_value")
     ]

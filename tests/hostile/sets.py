@@ -64,7 +64,7 @@ def write_set(root: Path, made: Made, *, classes: tuple[str, ...] = CLASSES) -> 
     return root
 
 
-def make_many(home: Path, n: int = 3000) -> None:
+def make_many(home: Path, n: int = 1200) -> None:
     """Write a detector and its run on `n` images of as many categories, with their pictures, to a home."""
     few = textured(100, fine=True, seed=3)
     pixels = np.tile(few, (n // len(few), 1, 1, 1))

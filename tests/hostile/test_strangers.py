@@ -28,6 +28,7 @@ from core.system.atomic import cache_dir
 from dashboard.components.plain import JOINER, code, figure_text, plain, with_code, without_pictures
 from dashboard.components.studies.finding_words import markdown, strong
 from dashboard.components.studies.study import as_csv
+from dashboard.services.library import tags
 from tests.conftest import textured
 from tests.dashboard.conftest import PAGES, Open, open_page
 from tests.hostile.strangers import MARKS, RUN, make_strange, payload, put_tags
@@ -47,11 +48,17 @@ def strange(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _fresh() -> None:
+    """No answer is remembered of another home; what pages of this one compute, they share."""
+    st.cache_resource.clear()
+
+
 @pytest.fixture
 def home(strange: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same, found by the dashboard, with tags and notes."""
     monkeypatch.setenv("TELLTALE_HOME", str(strange))
-    st.cache_resource.clear()
+    tags.clear()
     put_tags(cache_dir(), strange, HOST)
     return strange
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,25 @@ class Delivered:
     fits: bool
 
 
+class View(NamedTuple):
+    """What a detector sees of a picture.
+
+    Attributes:
+        pixels: uint8 (side, side, 3), its input.
+        enlarged: True where the picture, or the chosen square, is smaller than that.
+        whole: False where a crop has taken the chosen square away, or much of it, and the pixels are of another.
+    """
+
+    pixels: NDArray[np.uint8]
+    enlarged: bool
+    whole: bool = True
+
+
 class See(Protocol):
     """How a picture becomes a detector's pixels."""
 
-    def __call__(self, picture: Picture, uncropped: tuple[int, int] | None = None) -> tuple[NDArray[np.uint8], bool]:
-        """Return the detector's input, and whether it was made without enlarging and of the same square.
+    def __call__(self, picture: Picture, uncropped: tuple[int, int] | None = None) -> View:
+        """Make the detector's input.
 
         Args:
             picture: uint8 (height, width, 3).
@@ -55,14 +69,14 @@ def seeing(preprocessing: Preprocessing, place: Place | None = None) -> See:
         place: of the square to use; None for the one that the preprocessing takes.
     """
 
-    def see(picture: Picture, uncropped: tuple[int, int] | None = None) -> tuple[NDArray[np.uint8], bool]:
+    def see(picture: Picture, uncropped: tuple[int, int] | None = None) -> View:
         height, width = picture.shape[:2]
         here, whole = place, True
         if place is not None and uncropped is not None:
             left = place.after_crop(uncropped, (height, width))
             here, whole = left or place, left is not None
-        enlarged = preprocessing.enlarges(height, width, here)
-        return np.ascontiguousarray(preprocessing.see(picture, here)), whole and not enlarged
+        pixels = np.ascontiguousarray(preprocessing.see(picture, here))
+        return View(pixels, preprocessing.enlarges(height, width, here), whole)
 
     return see
 
@@ -83,13 +97,13 @@ def deliver(
         see: from `seeing`.
         among: the deliveries; all when None.
     """
-    enlarged = not see(picture)[1]
+    enlarged = see(picture).enlarged
     while picture.shape[0] * picture.shape[1] > MOST or max(picture.shape[:2]) > WEBP_SIDE:
         picture = halved(picture)
     for delivery in deliveries() if among is None else among:
-        pixels, fits = see(delivery.apply(picture), picture.shape[:2] if delivery.crops else None)
+        seen = see(delivery.apply(picture), picture.shape[:2] if delivery.crops else None)
         # where the original has to be enlarged too, no delivery is marked as too small
-        yield Delivered(delivery, pixels, fits or enlarged)
+        yield Delivered(delivery, seen.pixels, seen.whole and (enlarged or not seen.enlarged))
 
 
 def halved(picture: Picture) -> Picture:

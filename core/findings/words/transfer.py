@@ -59,8 +59,9 @@ def _extremes(finding: Finding, *, others: bool = False) -> tuple[Choice, Choice
     """
     own = finding.details.get("filter")
     kind = "filter" if own else "generator"
-    tried = [one for one in finding.choices if one.kind == kind and not (others and own and one.value == own)]
-    tried.sort(key=lambda one: one.measure.value)
+    tried = sorted((one for one in finding.choices if one.kind == kind), key=lambda one: one.measure.value)
+    if others:
+        tried = [one for one in tried if one.value != own] or tried
     return tried[0], tried[-1]
 
 

@@ -49,7 +49,8 @@ def entries_of(rows: Sequence[Row], fake: tuple[str, ...], where: str) -> Iterat
         DatasetError: labels are missing or do not say which class they are, or a split has an unknown name.
     """
     if blank := sum(not row.label.strip() for row in rows):
-        raise DatasetError(f"{where} has {blank:,} rows without a label; label them or take them out.")
+        rows_are = "1 row that has" if blank == 1 else f"{blank:,} rows that have"
+        raise DatasetError(f"{where} has {rows_are} no label; give every row one, or take it out.")
     labels = classes_of({row.label for row in rows}, fake, where)
     if unknown := {row.split for row in rows if row.split and row.split.lower() not in SPLITS}:
         raise DatasetError(f"{where} has the splits {some(unknown)}; expected {', '.join(sorted(SPLITS))}.")

@@ -52,7 +52,7 @@ def draw_option(option: str) -> str:
 
 def forget() -> None:
     """Take the options away once they have served their source: another one has other classes and steps."""
-    if "add.outcome" in st.session_state and st.session_state["add.outcome"][1].found:
+    if st.session_state.pop("add.outcome", (None, Outcome()))[1].found:
         for option, (_, _, choices) in OPTIONS.items():
             st.session_state[f"add.{option}"] = None if choices else ""
 

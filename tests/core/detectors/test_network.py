@@ -163,3 +163,56 @@ def test_new_weights_follow_the_seed_and_leave_the_global_generator() -> None:
     assert first != before
     # what no module initialises is as wide as it was
     assert 0.5 < float(network.token.detach().std()) / float(torch.linspace(-3, 3, 50).std()) < 1.5
+
+
+def test_a_network_that_views_its_positions_as_one_row_is_taken_in_torchs_usual_format(
+    images: NDArray[np.uint8],
+) -> None:
+    class Viewed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Conv2d(3, 4, 3)
+            self.last = nn.Linear(4 * 14 * 14, 2)
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            activations = self.first(inputs).relu()
+            logits: Tensor = self.last(activations.view(activations.size(0), -1))
+            return logits
+
+    network = Viewed().eval()
+    reinitialise(network, seed=0)
+    with torch.inference_mode():
+        logits = network(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous() / 255).numpy()
+    detector = FlatDetector(network, Preprocessing(16), Classes())
+    assert detector.layers == {"first": (14, 14)}
+    expected = logits[:, 1] - logits[:, 0]
+    np.testing.assert_allclose(detector.margins(images), expected, atol=1e-4)
+    np.testing.assert_allclose(detector.full_pass(images).margins, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("names", [("it",), ("FAKE", "REAL")])
+def test_a_network_that_squeezes_its_outputs_answers_for_one_image_and_for_several(
+    names: tuple[str, ...], images: NDArray[np.uint8]
+) -> None:
+    class Squeezed(Flat):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.last(inputs.mean(dim=(2, 3))).squeeze()
+
+    network = Squeezed(len(names))
+    reinitialise(network, seed=3)
+    detector = FlatDetector(network, Preprocessing(16, std=(0.01, 0.01, 0.01)), Classes(names, names[:-1]))
+    logits = raw(detector, images)
+    expected = logits[:, -1] - (logits[:, 0] if len(names) > 1 else 0)
+    for count in (1, len(images)):
+        np.testing.assert_allclose(detector.margins(images[:count]), expected[:count], rtol=1e-4, atol=1e-4)
+
+
+def test_a_batch_of_large_images_is_as_small_as_they_are_large(
+    images: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector, told = flat(("FAKE", "REAL"), ("FAKE",)), list[int]()
+    monkeypatch.setattr("core.detectors.network.MOST_PIXELS", 2 * 16**2)
+    detector.margins(images, progress=lambda done, _total: told.append(done))
+    assert told == [2, 4, 6]
+    monkeypatch.setattr("core.detectors.network.MOST_PIXELS", 16**2 - 1)
+    assert len(detector.margins(images)) == 6

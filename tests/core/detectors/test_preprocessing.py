@@ -1,4 +1,5 @@
 from dataclasses import asdict
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from torchvision.transforms import v2
 
 from core.detectors import preprocessing
 from core.detectors.preprocessing import MOST_RESIZED, Place, Preprocessing
+from core.edits.delivery.cropping import cropped
 from core.images.decoding import crop_square, resize
 
 METHODS = {"bilinear": v2.InterpolationMode.BILINEAR, "bicubic": v2.InterpolationMode.BICUBIC}
@@ -82,6 +84,28 @@ def test_a_chosen_square_is_resized_and_nothing_else(steps: Preprocessing) -> No
         steps.see(image, Place(1.0, 0.0, 1.5)), resize(image[:60, 90:], 64, resampling="bicubic")
     )
     np.testing.assert_array_equal(steps.see(image), steps.fit(image))
+
+
+@pytest.mark.parametrize(("height", "width"), [(120, 200), (97, 64), (33, 33)])
+def test_a_square_keeps_the_pixels_that_a_crop_leaves_of_it(height: int, width: int) -> None:
+    # pixels that are their own places
+    image = np.indices((height, width), np.uint8).transpose(1, 2, 0)
+    cut = cropped(image)
+    for x, y, zoom in product((0.0, 0.03, 0.4, 1.0), (0.0, 0.5, 0.97), (1.0, 1.1, 1.5, 4.0)):
+        square = crop_square(image, x, y, zoom)
+        rows = np.intersect1d(square[:, 0, 0], cut[:, 0, 0])
+        columns = np.intersect1d(square[0, :, 1], cut[0, :, 1])
+        found = Place(x, y, zoom).after_crop((height, width), cut.shape[:2])
+        # a pixel may be lost to rounding
+        short = [
+            len(kept) == 0 or (len(kept) + 1) * whole < len(square) * left
+            for kept, whole, left in zip((rows, columns), (height, width), cut.shape[:2], strict=True)
+        ]
+        assert (found is None) == any(short)
+        if found is not None:
+            side = min(len(rows), len(columns))
+            middle = [one[(len(one) - side) // 2 :][:side] for one in (rows, columns)]
+            np.testing.assert_array_equal(crop_square(cut, *found), image[np.ix_(*middle)])
 
 
 @pytest.mark.parametrize(

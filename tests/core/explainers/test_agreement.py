@@ -3,9 +3,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from core.explainers.agreement import agreement, agreement_of, segment_values
+from core.explainers.agreement import agreement, agreement_of, compared_side, segment_values
 from core.explainers.explanation import Diagnostics, Explanation, Provenance
 from core.explainers.settings import ExplainerSettings
+from core.images.labels import ClassName
 
 SEGMENTS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4)
 
@@ -14,6 +15,22 @@ def smooth_maps(n: int, *, seed: int) -> NDArray[np.float32]:
     """float32 (n, 4, 4), each leaning to the middle."""
     middle = 1 - np.hypot(*(np.indices((4, 4)) - 1.5)) / 3
     return (middle + np.random.default_rng(seed).normal(0, 0.4, (n, 4, 4))).astype(np.float32)
+
+
+def explained(values: NDArray[np.float64], *, verdict: ClassName, one_sided: ClassName | None = None) -> Explanation:
+    """An explanation that consists of its map."""
+    return Explanation(
+        image=np.zeros((32, 32, 3), np.uint8),
+        margin=1.0 if verdict == "REAL" else -1.0,
+        p_real=0.5,
+        provenance=Provenance("made", "0" * 64, 0.0),
+        method="made",
+        settings=ExplainerSettings(),
+        unit="margin",
+        diagnostics=Diagnostics(),
+        values=values,
+        one_sided=one_sided,
+    )
 
 
 def test_a_map_agrees_wholly_with_itself_and_not_at_all_with_its_opposite() -> None:
@@ -36,27 +53,26 @@ def test_rank_and_overlap_are_what_scipy_and_sets_say() -> None:
 
 
 @pytest.mark.parametrize(("verdict", "overlap"), [("FAKE", 1), ("REAL", 0)])
-def test_the_overlap_is_of_the_places_first_for_the_verdict(verdict: str, overlap: float) -> None:
-    def explained(values: NDArray[np.float64]) -> Explanation:
-        return Explanation(
-            image=np.zeros((32, 32, 3), np.uint8),
-            margin=1.0 if verdict == "REAL" else -1.0,
-            p_real=0.5,
-            provenance=Provenance("made", "0" * 64, 0.0),
-            method="made",
-            settings=ExplainerSettings(),
-            unit="margin",
-            diagnostics=Diagnostics(),
-            values=values,
-        )
-
+def test_the_overlap_is_of_the_places_first_for_the_verdict(verdict: ClassName, overlap: float) -> None:
     # the same quarter speaks for FAKE in both, another in each for REAL
     first, second = np.zeros((32, 32)), np.zeros((32, 32))
     first[:8] = second[:8] = -1
     first[8:16] = second[24:] = 1
-    found = agreement_of(explained(first), explained(second), others=second[None])
+    one, two = (explained(values, verdict=verdict) for values in (first, second))
+    found = agreement_of(one, two, others=second[None])
     assert (found.overlap, found.others_overlap) == (overlap, overlap)
     assert found.rank == pytest.approx(spearmanr(*segment_values(np.stack([first, second]), SEGMENTS))[0])
+
+
+def test_where_a_map_can_show_one_class_only_the_overlap_is_of_the_places_first_for_that() -> None:
+    first, second = np.zeros((32, 32)), np.zeros((32, 32))
+    # both show the same quarter for REAL; the verdict's places are in the second alone
+    first[24:] = second[24:] = 1
+    second[8:16] = -1
+    one, two = explained(first, verdict="FAKE", one_sided="REAL"), explained(second, verdict="FAKE")
+    for pair in ((one, two), (two, one)):
+        assert compared_side(*pair) == "REAL"
+        assert agreement_of(*pair).overlap == 1
 
 
 def test_segment_values_are_means_over_segments_whatever_the_maps_size() -> None:

@@ -72,6 +72,20 @@ def test_three_states_are_drawn_as_full_colour_light_and_none(lime: Explanation)
     ]  # fmt: skip
 
 
+def test_the_page_says_what_a_light_part_is(tmp_path: Path, lime: Explanation) -> None:
+    found = with_decisions(lime, [2.0, 1.0, -2.0, 9.0], [1, 1, -1, 0], [True, False, False, False])
+    save_html(tmp_path / "page.html", [found], title="light")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "parts in a light tint are not decided alike under every fill." in page
+    assert "light: certain under this fill, not under every<" in page
+    readings = re.findall(r"<td>(speaks [^<]*)</td>", page)
+    assert sorted(readings) == [
+        "speaks for FAKE under this fill, not under every",
+        "speaks for REAL under every fill",
+        "speaks for REAL under this fill, not under every",
+    ]
+
+
 def test_noise_is_not_stretched_to_full_colour(lime: Explanation) -> None:
     found = with_decisions(lime, [0.1, 0.05, -0.1, 0.0], [1, 1, -1, 0], [True, True, True, False])
     # a margin of 4 spread over four segments
@@ -147,6 +161,17 @@ def test_the_page_needs_nothing_else_and_names_what_matters(
     assert lime.provenance.detector_sha256 in page
     assert "not the truth" in page
     assert page.count(f"<td>{lime.parts.weights[np.abs(lime.parts.weights).argmax()]:+.2f}</td>") >= 1
+
+
+def test_an_image_larger_than_the_pictures_of_the_page_loses_nothing(tmp_path: Path, lime: Explanation) -> None:
+    side = SIZE + 16
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+    nothing = with_decisions(lime, [0.1, 0.05, -0.1, 0.0], [0, 0, 0, 0], [False] * 4)
+    save_html(tmp_path / "page.html", [replace(nothing, image=pixels)], title="large")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    (text,) = re.findall(r"data:image/png;base64,([^\"]+)", page)
+    np.testing.assert_array_equal(decode(base64.b64decode(text)), pixels)
+    assert f"{side} x {side} pixels.</figcaption>" in page
 
 
 def test_undecided_segments_without_an_interval_are_said_to_be_that(

@@ -19,7 +19,7 @@ from core.detectors.preprocessing import Preprocessing
 from core.images import loading as dataset
 from core.images import packing, reading, sources
 from core.images.decoding import MAX_BYTES
-from core.images.image_set import DatasetError, ImageSet, split_of
+from core.images.image_set import DatasetError, ImageSet, is_cifake, split_of
 from core.images.labels import CLASSES
 from core.images.loading import check_image_set, load_image_set, read_files, side_of
 from core.system.atomic import cache_dir
@@ -145,7 +145,7 @@ def test_a_full_disk_costs_only_the_pack(
 
     monkeypatch.setattr(packing, "write_folder", full)
     assert len(load_image_set(cifake, "test")) == 24
-    assert "No space left" in capsys.readouterr().out
+    assert "No space left" in capsys.readouterr().err
 
 
 def test_offenders_are_named_ten_at_most_with_their_total(cifake: Path) -> None:
@@ -430,3 +430,19 @@ def test_a_set_of_the_size_that_is_asked_for_is_taken_as_it_is(cifake: Path) -> 
     (cifake / "test/REAL/odd.png").write_bytes(jpeg(textured(1, fine=True, seed=3)[0][:30]))
     with pytest.raises(DatasetError, match="1 file is not a 32 x 32 image: test/REAL/odd.png: is 32 x 30 pixels"):
         load_image_set(cifake, "test", fit=Preprocessing(32))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["FAKE/1.jpg", *(f"REAL/1 ({number}).jpg" for number in range(2, 11))], True),
+        (["FAKE/7.jpg", "REAL/0007 (4).JPG"], True),
+        # renamed in bulk, or downloaded twice
+        (["FAKE/1 (1).jpg", "REAL/2 (1).jpg"], False),
+        ([f"REAL/1 ({number}).jpg" for number in range(1, 11)], False),
+        ([f"REAL/1 ({number}).jpg" for number in range(2, 12)], False),
+        (["FAKE/1.jpg", "REAL/2.jpg"], False),
+    ],
+)
+def test_numbers_in_brackets_are_cifakes_where_they_are_from_2_to_10(names: list[str], expected: bool) -> None:
+    assert is_cifake(names) is expected

@@ -189,6 +189,17 @@ def test_files_are_indexed_like_an_array(
         found[:2]
 
 
+def test_another_picture_in_the_place_of_a_file_is_not_taken_for_it(
+    cifake: Path, shards: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packing, "_check_room", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    found = load_image_set(cifake, "test")
+    shutil.copy(cifake / "test/FAKE/0001 (2).jpg", cifake / "test/FAKE/0000.jpg")
+    row = found.rows["name"].tolist().index("FAKE/0000.jpg")
+    with pytest.raises(DatasetError, match=r"FAKE/0000\.jpg has changed since its set was read: it is another file"):
+        found.pixels[row]
+
+
 def test_files_that_are_no_images_are_left_out_across_shards(cifake: Path, shards: None) -> None:
     names = sorted((cifake / "test/REAL").iterdir())
     for file in (names[0], names[7]):

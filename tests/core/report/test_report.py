@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, precision_score
 
+from core.detectors.storage import load_detector, save_detector
 from core.findings.finding import Finding, Measure
 from core.findings.words import tell
 from core.report.__main__ import main
+from core.report.figures import confusion
 from core.report.page import gather, report_of, save_report
 from core.report.parts import percent
 from core.report.selection import TILES, Selection, describe
@@ -109,6 +111,13 @@ def test_a_class_that_is_never_called_has_no_precision(source: Source) -> None: 
     assert "FAKEnone0.0000.000" in page.text
     # the end of the curve at which nothing is called FAKE
     assert any("are called FAKE, with a precision of 100.0%" in str(image["alt"]) for image in page.images)
+
+
+def test_a_class_without_images_has_no_shares_in_the_confusion_matrix() -> None:
+    texts = svg_texts({"src": confusion(np.array([[3, 1], [0, 0]])).url})
+    assert {"75.0% of FAKE", "25.0% of FAKE"} < set(texts)
+    assert texts.count("no REAL images") == 2
+    assert not any(text.endswith("of REAL") for text in texts)
 
 
 def test_one_leak_and_one_repeat_are_told_in_the_singular(source: Source) -> None:  # noqa: F811
@@ -334,3 +343,14 @@ def test_a_selection_may_ask_what_another_run_says_of_the_same_images(
     assert selected(other) == 0
     assert f"{wrong} images of tiny@made-test" in written(out).text
     assert "verdict of the other run wrong" in written(out).text
+
+
+def test_a_run_by_its_folder_has_the_training_curve_of_the_detector_beside_it(
+    source: Source,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    detector = load_detector(source.detector, device="cpu")
+    detector.manifest = {**detector.manifest, "history": [{"epoch": 1, "train_accuracy": 0.7}]}
+    save_detector(source.detector, detector, model_card="", replace=True)
+    assert main([str(source.run), "--out", str(tmp_path / "r.html")]) == 0
+    assert "Training: accuracy after each pass" in written(tmp_path / "r.html").text

@@ -127,6 +127,16 @@ def test_damaged_files_are_named(run: Run, name: str, damage: object, sentence: 
         read_run(run.path)
 
 
+def test_maps_may_be_finer_than_their_images_and_as_fine_as_the_largest(run: Run) -> None:
+    np.save(run.path / "maps.npy", np.zeros((25, 64, 48), np.float16))
+    _reseal(run.path, "maps.npy")
+    assert read_run(run.path).needed_maps.shape == (25, 64, 48)
+    np.save(run.path / "maps.npy", np.zeros((25, 1025, 1), np.float16))
+    _reseal(run.path, "maps.npy")
+    with pytest.raises(ContractError, match=r"maps\.npy does not hold a map per image"):
+        read_run(run.path)
+
+
 def test_found_runs_leave_out_what_is_none(run: Run, tmp_path: Path) -> None:
     (tmp_path / "runs" / "empty").mkdir()
     (tmp_path / "runs" / ".half.tmp").mkdir()

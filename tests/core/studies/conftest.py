@@ -19,10 +19,12 @@ from core.images.labels import CLASSES, FAKE, REAL
 from core.images.statistics import image_statistics
 from core.runs.run import Run
 from core.runs.writing import write_run
-from core.studies.runner import Source
+from core.studies.registry import find_study
+from core.studies.runner import Source, run_study
 from core.studies.study import Context, Study
 from tests.conftest import make_detector, textured
 from tests.core.trust_cues import patch_detector, patch_images, write_source
+from tests.shared import made_once
 
 
 def made_set(n: int = 60) -> ImageSet:
@@ -56,11 +58,23 @@ def mixed_detector(pixels: NDArray[np.uint8]) -> Detector:
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
     """Where `tiny@made-test`, 60 images with their pixels, and its detector lie."""
+    return write_made(tmp_path / "home")
+
+
+def write_made(home: Path) -> Source:
+    """Write the run and its detector."""
     images = made_set()
     detector = mixed_detector(images.pixels)
-    save_detector(tmp_path / "home" / "detectors" / "tiny", detector, model_card="# tiny\n")
-    run = write_run(tmp_path / "home", detector, images, ship_images=True)
-    return Source(run, tmp_path / "home" / "detectors" / "tiny")
+    save_detector(home / "detectors" / "tiny", detector, model_card="# tiny\n")
+    run = write_run(home, detector, images, ship_images=True)
+    return Source(run, home / "detectors" / "tiny")
+
+
+@pytest.fixture(scope="session")
+def probed(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """The same with the study of its probes, to be read only."""
+    home = made_once(tmp_path_factory, "probed", lambda folder: run_study(find_study("probes"), write_made(folder)))
+    return Source(home / "runs" / "tiny@made-test", home / "detectors" / "tiny")
 
 
 @pytest.fixture(scope="session")

@@ -193,6 +193,16 @@ def test_images_are_those_that_ship_where_no_others_are(tmp_path: Path, monkeypa
     assert data("--data", "sample") == "sample"
 
 
+def test_a_detector_of_the_project_is_found_where_the_project_has_no_run(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, folder = source.run.parents[1], tmp_path / "away" / "runs"
+    folder.mkdir(parents=True)
+    run = source.run.rename(folder / source.run.name)
+    monkeypatch.setattr("core.studies.__main__.HOMES", (home,))
+    assert find_source(parse(["probes", "--run", str(run), "--data", "sample"])).detector == source.detector
+
+
 def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     module = "tests.core.studies.conftest"
     monkeypatch.setitem(registry.STUDIES, "brightness", registry.Place(module, f"{module}.conclude"))
@@ -230,3 +240,14 @@ def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert main(["brightness", "--run", str(source.run), "--set", "other=1"]) == 2
     assert main(["brightness", "--run", str(source.run.parent / "none")]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_wrong_name_is_refused_before_the_first_study_is_computed(
+    source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = "tests.core.studies.conftest"
+    monkeypatch.setitem(registry.STUDIES, "brightness", registry.Place(module, f"{module}.conclude"))
+    monkeypatch.setattr("tests.core.studies.conftest.STUDY", BRIGHTNESS, raising=False)
+    assert main(["brightness", "absent", "--run", str(source.run)]) == 2
+    assert "there is no study absent" in capsys.readouterr().err
+    assert not study_path(source.run, "brightness").exists()

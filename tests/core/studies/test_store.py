@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from core.findings.finding import Finding
 from core.runs.finding import ROOT
 from core.runs.run import Run, read_run
 from core.studies.registry import STUDIES, VERSIONS, find_conclusion
+from core.studies.result import StudyResult
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies, read_study, study_path, write_study
 from core.system.folders import ContractError
@@ -183,6 +185,14 @@ def test_values_that_lack_what_is_concluded_from_are_named(source: Source, monke
     write_study(path, answer.table.assign(brightness="dark"), answer.about)
     with pytest.raises(ContractError, match=r"brightness.parquet holds values of another form.*make it again"):
         read_study(path, read_run(source.run)).finding("mean")
+
+
+def test_the_name_of_a_run_is_quoted_in_what_to_type(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.studies.result.find_conclusion", {"brightness": conclude}.get)
+    run = replace(read_run(source.run), path=Path("my run@made (1)"))
+    answer = StudyResult(Path("brightness.parquet"), TABLE, {"study": "brightness", "parameters": {}}, run)
+    with pytest.raises(ContractError, match=r"`python -m core\.studies brightness --run 'my run@made \(1\)'`$"):
+        answer.finding("mean")
 
 
 def test_sentences_of_older_files_are_not_read(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import io
 import os
 import signal
 import subprocess
@@ -5,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
+
+from core.system.console import progress_to
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = {
@@ -43,3 +47,14 @@ def test_letters_that_a_terminal_does_not_know_are_printed_as_codes() -> None:
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )
     assert printed.stdout.strip() == rb"\u5199\u771f"
+
+
+def test_a_bar_is_moved_to_what_is_done_from_wherever_it_was() -> None:
+    with tqdm(total=0, file=io.StringIO(), mininterval=0) as bar:
+        move = progress_to(bar)
+        move(7, 10, "epoch 2")
+        assert (bar.n, bar.total, bar.postfix) == (7, 10, "epoch 2")
+        # of another whole, further back
+        move(3, 20)
+        assert (bar.n, bar.total) == (3, 20)
+        assert not bar.postfix

@@ -1,12 +1,13 @@
 """Files whose header is damaged, which NumPy refuses with errors of other kinds than it says."""
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.system.files import read_array
+from core.system.files import UnfitFileError, check_file, read_array
 
 
 @pytest.mark.parametrize("mapped", [False, True])
@@ -19,3 +20,14 @@ def test_a_damaged_header_of_an_array_or_an_archive_is_a_value_error(tmp_path: P
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ValueError, match="its header is damaged"):
             read_array(tmp_path / name, mapped=mapped)
+
+
+def test_an_onnx_file_may_have_two_gigabytes(tmp_path: Path) -> None:
+    file = tmp_path / "detector.onnx"
+    file.touch()
+    # without a block on the disk
+    os.truncate(file, 2**31)
+    check_file(file)
+    os.truncate(file, 2**31 + 1)
+    with pytest.raises(UnfitFileError):
+        check_file(file)

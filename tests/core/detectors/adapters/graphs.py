@@ -24,7 +24,7 @@ def make_graph(
     Args:
         side: pixels along each side of its input; a word for any.
         outputs: scores an image.
-        end: "Sigmoid" or "Softmax" after the linear layer; "" for neither.
+        end: "Sigmoid", "Softmax" or "Squeeze" after the linear layer; "" for none.
         batch: images that it takes at once; a word for any number.
         last: channels come last.
         seed: of its weights.
@@ -51,7 +51,8 @@ def make_graph(
     if end:
         nodes.append(helper.make_node(end, ["linear"], ["y"]))
     shape: list[Any] = [batch, side, side, 3] if last else [batch, 3, side, side]
-    given = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, outputs])]
+    # what is squeezed has another shape for one image than for several
+    given = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None if end == "Squeeze" else [batch, outputs])]
     if extra:
         given.append(helper.make_tensor_value_info("flat", TensorProto.FLOAT, [batch, 6]))
     graph = helper.make_graph(

@@ -133,6 +133,26 @@ def test_a_network_without_gradients_is_refused() -> None:
         check(detector)
 
 
+def test_a_network_whose_stem_computes_without_gradients_is_refused() -> None:
+    class FrozenStem(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = torch.nn.Conv2d(3, 8, 3, stride=2)
+            self.body = torch.nn.Conv2d(8, 8, 3, stride=2)
+            self.head = torch.nn.Linear(8, 2)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            with torch.no_grad():
+                features = self.stem(inputs)
+            return self.head(self.body(features).relu().mean(dim=(2, 3)))
+
+    preprocessing, classes = complete(BROUGHT, Request("s"))
+    detector = NetworkDetector(spread(FrozenStem()), preprocessing, classes)
+    assert detector.target_layer == "body"
+    with pytest.raises(SourceError, match="verdicts but no gradients"):
+        check(detector)
+
+
 def test_a_network_that_takes_only_one_picture_at_a_time_is_refused() -> None:
     class Single(torch.nn.Module):
         def __init__(self) -> None:
@@ -265,3 +285,8 @@ def test_each_source_has_a_kind() -> None:
     assert set(kinds.values()) == {name for name in KINDS if name != "resnet"}
     with pytest.raises(SourceError, match=r"no other source that is known: a folder of transformers; timm:NAME"):
         kind_of("nothing.pth")
+
+
+def test_the_home_of_a_user_who_is_unknown_is_a_sentence() -> None:
+    with pytest.raises(SourceError, match="^~nobody-here/model begins with a user who is unknown here"):
+        kind_of("~nobody-here/model")

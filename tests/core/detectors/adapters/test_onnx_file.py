@@ -146,3 +146,12 @@ def test_without_onnxruntime_it_is_asked_for(tmp_path: Path, monkeypatch: pytest
     for ask in (lambda: bring("d", request), lambda: load_detector(tmp_path / "d")):
         with pytest.raises(ValueError, match="an ONNX file needs the package onnxruntime: pip install onnxruntime"):
             ask()
+
+
+def test_a_file_that_squeezes_its_output_answers_for_one_picture_and_for_several(tmp_path: Path) -> None:
+    plain = bring("d", request_of(tmp_path, make_graph()))
+    squeezed = add(tmp_path / "d", request_of(tmp_path, make_graph(end="Squeeze")))
+    pictures = np.stack([plain.preprocessing.fit(image) for image in odd_pictures()])
+    for count in (1, len(pictures)):
+        expected = plain.margins(pictures[:count])
+        np.testing.assert_allclose(squeezed.margins(pictures[:count]), expected, rtol=1e-5, atol=1e-5)

@@ -419,8 +419,8 @@ def test_the_genuine_images_from_a_server(
     # JPEG does not get smaller
     with Server(tar_gz(files, level=0), cuts=[9_000_000], sized=False, ranges=False).running() as server:
         monkeypatch.setenv(ADDRESS, server.url)
-        # both splits are fetched, and kept only where their fingerprints are right
-        assert load_image_set("github", "test").fingerprint == FINGERPRINTS["test"]
+        # both splits are kept only where their fingerprints are right
+        fetch_cifake()
     assert left() == ["cifake.zip"]
     with zipfile.ZipFile(cache_dir() / "cifake" / "cifake.zip") as archive:
         assert {info.filename: info.CRC for info in archive.infolist()} == {

@@ -138,6 +138,13 @@ def test_a_line_of_a_table_may_hold_what_ends_a_line_elsewhere(tmp_path: Path) -
     assert len(load_image_set(tmp_path / "set", "test")) == 2
 
 
+def test_a_column_that_only_later_lines_of_a_table_have_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "set", ["0.png", "1.png"])
+    lines = [{"file_name": "0.png", "label": "real"}, {"file_name": "1.png", "label": "fake", "source": "dcgan"}]
+    (tmp_path / "set" / "metadata.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    assert load_image_set(tmp_path / "set", "test").rows["source"].dropna().tolist() == ["dcgan"]
+
+
 def test_a_table_of_paths_may_be_named_itself_and_name_files_elsewhere(tmp_path: Path) -> None:
     write(tmp_path / "away", [f"{n}.png" for n in range(4)])
     lines = [f"{tmp_path / 'away' / f'{n}.png'},{('ai', 'photo')[n % 2]}" for n in range(4)]
@@ -215,6 +222,7 @@ def test_folders_of_both_classes_around_a_picture_are_refused_until_the_fake_one
         ("name,label\n0.png,real\n", "metadata.csv has no column file_name; it has label, name"),
         ("file_name,kind\n0.png,real\n", "has no column label; it has file_name, kind"),
         ("file_name,label\n0.png,0\n1.png,1\n", "the classes 0, 1, and 0, 1 does not say whether it is REAL or FAKE"),
+        ("file_name,label\n0.png,real\n1.png,\n", "has 1 row that has no label; give every row one, or take it out"),
         ("file_name,label\n0.png,real\nx/9.png,fake\n", "names 1 pictures that are not there: x/9.png"),
         ("file_name,label\n0.png,real\n../../etc/passwd,fake\n", "names 1 pictures that are not there"),
         ("file_name,label,split\n0.png,real,later\n1.png,fake,test\n", "has the splits later; expected test, testing"),

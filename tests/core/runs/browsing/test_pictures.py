@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from core.detectors.preprocessing import Preprocessing
-from core.images.image_set import ImageSet
-from core.runs.browsing.pictures import find_pictures
+from core.images.image_set import DatasetError, ImageSet
+from core.runs.browsing.pictures import Pictures, find_pictures
 from core.runs.run import Run
 from tests.core.runs.browsing.test_table import make_run
 
@@ -74,3 +74,11 @@ def test_a_runs_own_set_is_read_as_it_lies_repeats_too(tmp_path: Path) -> None:
     twice = Run(run.path, run.manifest, repeated, run.maps, None, None)
     found = find_pictures(twice, [image_set(repeated["sha256"].tolist())])
     assert found.where.tolist() == [0, 1, 2, 3]
+
+
+def test_a_picture_whose_file_has_changed_meanwhile_is_missing() -> None:
+    class Changed:
+        def __getitem__(self, which: object) -> None:
+            raise DatasetError(f"{which}.png has changed since its set was read: it is another file.")
+
+    assert Pictures(Changed(), np.array([0])).get(0) is None  # type: ignore[arg-type]

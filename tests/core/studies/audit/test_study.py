@@ -196,6 +196,8 @@ def test_a_planted_shortcut_is_found_and_first(tmp_path: Path, name: str) -> Non
     right, value = planted.lean.beside.get("right"), row["matched_accuracy"]
     assert (right is None) == bool(np.isnan(value))
     assert right is None or (right.value, right.low) == pytest.approx((value, row["matched_accuracy_low"]))
+    # how many matched images there are is not in the file
+    assert {one.n for one in (planted.lean.measure, *planted.lean.beside.values())} == {0}
     cue, lean = planted.cue, planted.lean
     assert how_well(cue.measure) == "well"
     assert standing(cue) == Standing("claimed", 1)
@@ -231,6 +233,11 @@ def test_what_an_audit_comes_to_claims_no_more_than_was_measured() -> None:
     every = Control("all images", Measure(0.92, 0.9, 0.94))
     lean = Finding("lean.leak", "audit", "matched_auroc", Measure(0.9, 0.85, 0.95), control=every)
     assert str(overall([leak, lean])).startswith("Copies of training images alone pick the REAL image in 80 of 100 ")
+    # copies are no cue: that they tell nothing says nothing of any
+    few = replace(leak, measure=Measure(0.5, 0.49, 0.51, 12))
+    assert overall([few, lean]) == overall([])
+    tried = [replace(few, key="fact.red"), few, lean]
+    assert str(overall(tried)) == "Nothing that was looked at tells REAL from FAKE by itself."
     cue = replace(leak, key="fact.red", details={"title": "Red"})
     assert str(verdict(cue, lean)) == (
         "tells the classes apart well; it is not shown to explain the detector's accuracy."

@@ -54,6 +54,14 @@ def test_it_is_a_mean_over_images_of_equal_margins() -> None:
     assert weighted.rate.value == pytest.approx(0.5 * 25 / 70 + 0.5 * 20 / 110)
 
 
+def test_rounding_is_no_difference() -> None:
+    """The three least sure images lie in the cluster with its one error, so of their margins there are no others."""
+    margins = np.arange(1.0, 41.0)
+    found = expected_errors(margins, margins == 3, margins <= 5, np.ones(40))
+    assert found.rate.value == pytest.approx(1 / 5)
+    assert found.beyond[:3] == (0, 0, 0)
+
+
 def test_what_no_other_image_has_is_no_difference() -> None:
     """All images of one margin are in the cluster: nobody can tell its errors from those of that margin."""
     margins = np.repeat([1.0, 5.0], 100)

@@ -10,12 +10,13 @@ from statsmodels.stats.weightstats import DescrStatsW
 from core.findings.claims import standing
 from core.findings.finding import Control, Finding, Measure, find
 from core.findings.words import tell
-from core.findings.words.comparison import reading
+from core.findings.words.comparison import beside_control, reading
 from core.probes.table import probe_columns
 from core.studies.comparison.explanations import SideBySide
 from core.studies.comparison.pair import pair_of
 from core.studies.comparison.reading import read, share_rows, side_by_side
 from core.studies.study import WEIGHT
+from tests.core.findings.planted import finding, measure
 from tests.core.studies.comparison.runs import drawn_runs, made_run
 
 N = 400
@@ -90,7 +91,9 @@ def test_of_what_neither_turns_by_more_than_its_control_none_reads_more() -> Non
     assert str(reading([one])) == "Neither reads significantly more of anything that was tried with a control."
     beyond = replace(one, measure=Measure(0.3, 0.2, 0.4))
     assert str(tell(beyond).standing).startswith("a reads it more than b, ")
-    assert str(reading([beyond])).startswith("a reads significantly more of detail (FAKE); ")
+    assert str(reading([beyond])) == (
+        "a reads significantly more of detail (FAKE); of nothing else that was tried with a control is that shown."
+    )
 
 
 def test_intervals_are_those_of_statsmodels(shared) -> None:  # type: ignore[no-untyped-def]
@@ -157,3 +160,11 @@ def test_explanations_stand_side_by_side() -> None:
     assert [each.sign for each in one.standings] == [1, -1]
     assert not one.alike
     assert SideBySide("faithfulness", "Faithfulness", better, better).alike
+
+
+def test_the_choice_that_a_number_was_measured_under_stands_beside_it() -> None:
+    one = finding(0.5, control=0.1, difference=0.4, choices={"fill": {"blur": 0.4, "texture": 0.3}})
+    assert str(beside_control(one)) == "0.40 (0.35 to 0.45) (fill: blur)"
+    # what is of none of them, or of nothing that was chosen
+    assert str(beside_control(replace(one, measure=measure(0.6)))) == "0.40 (0.35 to 0.45)"
+    assert str(beside_control(finding(0.5))) == "0.50 (0.45 to 0.55)"

@@ -1,5 +1,6 @@
 """The study on sets whose only cue is known, its cells by a second implementation, and what is kept of it."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from core.findings.words import tell
 from core.findings.words.cues import overall
 from core.images.image_set import ImageSet
 from core.studies.cues.__main__ import main
-from core.studies.cues.results import read_results
+from core.studies.cues.results import FOLDER, read_results
 from core.studies.cues.running import Plan, Unit, network_rows, run_on
 from core.studies.cues.summary import cells, conclude, matrix
 from core.studies.cues.training import RECIPE
@@ -161,3 +162,47 @@ def test_a_diverging_network_is_one_sentence(
         "core.studies.cues: The loss is not finite in epoch 1; lower the learning rate. Every network before it is "
         "kept.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "again"), [([], "the same command"), (["--restart"], "the same command without --restart")]
+)
+def test_ctrl_c_says_which_command_goes_on(
+    options: list[str], again: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("core.studies.cues.running.run_on", interrupted)
+    assert main(["--data", "sample", "--out", str(tmp_path), *options]) == 130
+    assert capsys.readouterr().err.endswith(f"every finished network is kept, {again} goes on.\n")
+
+
+def test_without_ray_nothing_is_discarded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / FOLDER / "sample-test.parquet"
+    kept.parent.mkdir()
+    kept.write_bytes(b"networks")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["--data", "sample", "--out", str(tmp_path), "--engine", "ray", "--restart"]) == 2
+    assert "pip install 'ray[data]'" in capsys.readouterr().err
+    assert kept.read_bytes() == b"networks"
+
+
+def test_bad_files_are_left_out_when_asked(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (cifake / "test/REAL/0003 (4).jpg").write_bytes(b"no image")
+    given: list[tuple[int, bool]] = []
+
+    def kept(_train: ImageSet, test: ImageSet, plan: Plan, **_options: object) -> Path:
+        given.append((len(test), plan.skip_bad))
+        return tmp_path
+
+    monkeypatch.setattr("core.studies.cues.running.run_on", kept)
+    command = ["--data", str(cifake), "--out", str(tmp_path)]
+    assert main(command) == 2
+    assert "--skip-bad" in capsys.readouterr().err
+    assert main([*command, "--skip-bad"]) == 0
+    assert given == [(23, True)]

@@ -105,3 +105,10 @@ def test_the_delivery_with_the_most_errors_is_never_the_control(table: pd.DataFr
 
 def test_without_rows_nothing_is_concluded(table: pd.DataFrame) -> None:
     assert conclude(run_of(np.zeros(10), np.zeros(10)), table.iloc[:0], {}) == []
+
+
+def test_a_file_without_the_column_of_a_later_delivery_is_concluded_from_without_it(table: pd.DataFrame) -> None:
+    margins = np.repeat([-1.0, 1.0], 5)
+    found = {one.key: one for one in conclude(run_of(margins, margins > 0), table.drop(columns="screenshot"), {})}
+    assert found["flips_fake"].measure.value == pytest.approx(3 / 5)
+    assert found["flips_fake"].details["deliveries"] == len(FITTING) - 2

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector
 from core.edits.delivery.delivering import deliver, seeing
+from core.explainers.error import ExplanationError
 from core.images.statistics import image_statistics
 from core.studies.judgement.calibrating import PASSING, ask, find_limits, groups_of_transfer, make_rule
 from core.studies.judgement.familiarity import COLUMNS, NEIGHBOURS, Space
@@ -115,6 +116,20 @@ def test_a_picture_is_judged_whole(tiny_detector: ResNetDetector, space: Space) 
     margin = tiny_detector.margins(seeing(Preprocessing(32))(picture)[0][None])[0]
     assert told["network"]["margin"] == pytest.approx(float(margin), abs=1e-4)
     assert told["judgement"]["reason"]
+
+
+def test_margins_that_are_no_numbers_are_not_judged(
+    tiny_detector: ResNetDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = textured(1, fine=True, seed=3)[0].repeat(3, axis=0).repeat(4, axis=1)
+    with monkeypatch.context() as patch:
+        # of the deliveries alone
+        patch.setattr(tiny_detector, "margins", lambda pixels: np.full(len(pixels), np.nan, np.float32))
+        with pytest.raises(ExplanationError, match="not finite"):
+            judge_picture(tiny_detector, picture, None)
+    tiny_detector.network.fc.bias.fill_(float("nan"))
+    with pytest.raises(ExplanationError, match="not finite"):
+        judge_picture(tiny_detector, picture, None)
 
 
 def test_a_skipped_neighbour_is_the_picture_itself(tiny_detector: ResNetDetector, space: Space) -> None:

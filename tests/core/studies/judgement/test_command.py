@@ -18,6 +18,7 @@ from core.studies.judgement import familiarity
 from core.studies.judgement.__main__ import main
 from core.studies.judgement.judge import setting_of
 from core.studies.judgement.rule import read_rule
+from core.studies.runner import Source
 from tests.conftest import make_detector, write_cifake
 
 COMMAND = ["--run", "sample@sample-test", "--data", "sample", "--no-transfer"]
@@ -93,3 +94,7 @@ def test_a_detector_of_the_sample_is_calibrated_though_another_set_is_named(tmp_
     rule = read_rule(path)
     assert rule.made["own"] == "images held out of sample-train"
     assert {one.setting for one in rule.groups} == {"same size"}
+
+
+def test_a_detector_is_found_beside_its_run(source: Source) -> None:
+    assert command._maker(read_run(source.run), "cpu").name == "tiny"

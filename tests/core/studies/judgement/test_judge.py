@@ -65,9 +65,20 @@ def test_a_verdict_that_others_get_too_is_not_given() -> None:
     # 96 of 100 of its own class, and 90 of 100 of the generators that nobody trained it on
     assert found.reasons[0].measure.value == pytest.approx(96 / 186)
     assert reason(found) == (
-        "the detector also calls 90% of pictures by others REAL, and 96% of photographs like its own."
+        "90% of pictures by others are called REAL before any delivery too, and 96% of photographs like its own are "
+        "called REAL before and after every delivery."
     )
     assert judge(replace(RULE, groups=(OWN_REAL, OWN_FAKE)), None, seen(3.0)).answer == "REAL-like"
+
+
+def test_resized_pictures_that_were_not_delivered_are_told_to_be_called_so_with_every_filter() -> None:
+    groups = tuple(replace(group, setting="shrunk", held=False) for group in RULE.groups)
+    found = judge(replace(RULE, groups=groups), None, seen(3.0, setting="shrunk"))
+    assert found.answer == "Cannot tell"
+    assert reason(found) == (
+        "90% of pictures by others are called REAL before any delivery with every filter too, and 96% of photographs "
+        "like its own are called REAL before any delivery with every filter."
+    )
 
 
 def test_a_verdict_that_a_delivery_flips_is_not_given() -> None:
@@ -78,6 +89,13 @@ def test_a_verdict_that_a_delivery_flips_is_not_given() -> None:
     assert found.reasons[0].measure.value == 0.5
     # what leaves too few pixels does not count
     assert judge(RULE, None, seen(-2.0, sent={"png": -2.0, "crop": 1.0}, unfit="crop")).answer == "FAKE-like"
+
+
+def test_a_picture_that_no_delivery_leaves_enough_of_is_not_judged() -> None:
+    found = judge(RULE, None, seen(-3.0, unfit="png"))
+    assert (found.answer, found.verdict) == ("Cannot tell", "FAKE")
+    assert [one.key for one in found.reasons] == ["undelivered", "worth"]
+    assert reason(found) == "no delivery leaves enough pixels of it, so whether its verdict survives one is not known."
 
 
 def test_one_delivery_beside_those_that_are_named_is_one_other_delivery() -> None:
@@ -190,3 +208,8 @@ def test_a_rule_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> N
         with pytest.raises(ContractError, match="the rule of r@s cannot be written"):
             write_rule(path, replace(RULE, groups=groups))
     assert read_rule(path) == RULE
+
+
+def test_the_name_of_a_run_is_quoted_in_what_to_type(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"--run 'my run@set \(1\)'`$"):
+        read_rule(tmp_path / "my run@set (1)" / "studies" / "judgement.json")

@@ -107,6 +107,20 @@ def test_features_that_were_changed_or_belong_to_others_are_not_there(
     kept(tiny_detector, images)
 
 
+def test_features_are_those_of_their_images_though_the_set_comes_in_another_order(
+    tiny_detector: Detector, images: ImageSet
+) -> None:
+    expected = kept(tiny_detector, images)
+    order = np.random.default_rng(0).permutation(len(images))
+    turned = images.subset(order)
+    found = read_features(tiny_detector.cache_key, turned.fingerprint, images=turned)
+    assert found is not None
+    assert found.rows["id"].tolist() == turned.rows["id"].tolist()
+    np.testing.assert_array_equal(found.features, expected.features[order])
+    np.testing.assert_array_equal(found.margins, expected.margins[order])
+    np.testing.assert_array_equal(found.pixels, turned.pixels)
+
+
 def test_only_finished_features_are_counted(tiny_detector: Detector, images: ImageSet) -> None:
     shares = compute_features(tiny_detector, images)
     next(shares)

@@ -12,7 +12,7 @@ from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
 from core.findings.finding import Finding, Measure
 from core.findings.words import tell
-from core.images.image_set import ImageSet
+from core.images.image_set import BusyError, ImageSet
 from core.metrics.intervals import wilson_interval
 from core.runs.run import read_run
 from core.runs.writing import write_run
@@ -128,6 +128,35 @@ def test_a_set_without_training_images_leads_to_the_runs_own(tmp_path: Path) -> 
     table, said = asked(replace(_written(tmp_path, images, detector), data=str(tested)))
     assert set(table["among"]) == {neighbours.OWN}
     assert "the training images were not available" in said["truth"]
+
+
+def test_while_the_training_images_are_being_packed_no_others_are_searched(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_arguments: object, **_options: object) -> None:
+        raise BusyError("Another process is packing this image set; wait until it has finished.")
+
+    monkeypatch.setattr(neighbours, "open_training_set", busy)
+    with pytest.raises(BusyError, match="wait until it has finished"):
+        searched(source.open())
+
+
+def test_rows_that_were_searched_among_different_images_are_not_counted_together(source: Source) -> None:
+    run = read_run(source.run)
+    table = read_study(run_study(STUDY, source), run).table
+    first = np.arange(len(table)) == 0
+    for mixed in (
+        table.assign(among=np.where(first, "some-train", table["among"].to_numpy(str))),
+        table.assign(candidates=np.where(first, 59, table["candidates"])),
+    ):
+        with pytest.raises(ValueError, match="searched among different images"):
+            conclude(run, mixed, STUDY.parameters)
+
+
+@pytest.mark.parametrize(("among", "k"), [(neighbours.OWN, 2), ("made-train", 3)])
+def test_of_few_images_all_but_an_own_one_are_its_neighbours(among: str, k: int) -> None:
+    table = pd.DataFrame({"among": [among] * 3, "candidates": 3})
+    assert concluded._whose(table, STUDY.parameters)["k"] == k
 
 
 def test_the_findings_are_shares_with_their_intervals(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,10 +255,31 @@ def test_what_depends_on_the_filter_is_told_by_its_range() -> None:
     assert str(tell(apart).standing).startswith("It depends on the filter: above its control for bicubic, ")
     assert str(overall([agree, apart])) == (
         "Of 40 full-size pictures by 8 generators, 4 to 40% are called REAL, depending on how they were resized; of "
-        "squares of 8 ordinary photographs, 20 to 60% are called FAKE, likewise: do not rely on verdicts on images "
-        "unlike the training images."
+        "squares of 8 ordinary photographs, 20 to 60% are called FAKE, depending on how they were resized: do not rely "
+        "on verdicts on images unlike the training images."
     )
     assert not overall([])
+
+
+def test_the_detector_s_own_filter_is_none_of_the_other_filters() -> None:
+    for key in ("large", "photographs"):
+        told = tell(rate(key, {"bicubic": 0.9, "box": 0.7, "nearest": 0.6}))
+        assert str(told.answer).endswith("; with other filters from 60.0% (nearest) to 70.0% (box).")
+        assert told.number == "60 to 90%"
+
+
+def test_means_of_confidence_stand_beside_one_another_and_are_not_compared() -> None:
+    """Neither has an interval."""
+    one = Finding(
+        "confidence_large", "transfer", "confidence", Measure(0.97, n=40),
+        control=Control("the images of cifake-test", Measure(0.93, n=100)),
+        beside={"sure": Measure(0.9, n=40), "own_sure": Measure(0.8)},
+        details={"where": "full-size pictures", "deviation": 0.02, "level": 0.95},
+    )  # fmt: skip
+    assert str(tell(one).whole) == (
+        "On full-size pictures the detector is 97.0% sure on average (standard deviation 2.0 points). On the images of "
+        "cifake-test it is 93.0% sure on average. It is at least 95% sure of 90.0% of them, against 80.0%."
+    )
 
 
 def test_one_generator_and_one_photograph_are_told_in_the_singular() -> None:
@@ -336,3 +357,8 @@ def test_a_detector_that_always_says_real_is_shown_to(
     assert (foreign["high"] == 1).all()
     assert (foreign["low"] < 1).all()
     assert (foreign["depends"].dropna() == 0).all()
+
+
+def test_a_part_of_the_run_s_images_is_refused(source: Source, photographs: list[SourceImages]) -> None:
+    with pytest.raises(StudyError, match="leave --images out"):
+        run_study(STUDY, source, images=20)

@@ -7,14 +7,14 @@ from core.runs.run import read_run
 from core.studies.probes.donors import choose_donors
 from core.studies.probes.example import probe_example
 from core.studies.probes.study import STUDY
-from core.studies.runner import Source, run_study
-from core.studies.store import read_study
+from core.studies.runner import Source
+from core.studies.store import read_study, study_path
 
 
-def test_the_detector_says_of_the_pictures_what_the_study_says(source: Source) -> None:
-    run = read_run(source.run)
-    table = read_study(run_study(STUDY, source), run).table.set_index("id")
-    context = source.open()
+def test_the_detector_says_of_the_pictures_what_the_study_says(probed: Source) -> None:
+    run = read_run(probed.run)
+    table = read_study(study_path(probed.run, STUDY.name), run).table.set_index("id")
+    context = probed.open()
     for row in (0, 41):
         example = probe_example(run, row, lambda at: np.asarray(context.pixels[at]))
         assert example is not None

@@ -184,6 +184,15 @@ def test_the_smallest_change_is_one_with_a_control_and_a_smaller_one_without_is_
     assert str(tell(none).answer) == "No change flips REAL verdicts significantly more often than its control does."
 
 
+def test_the_smallest_change_is_no_other_way_of_one_and_depends_on_the_ways_like_an_answer(tmp_path: Path) -> None:
+    turned: Turned = dict.fromkeys((f"{key}_8" for key in SEAMS), 0.5)
+    # the cross-faded way changes far less
+    one = found(turned | {"shuffle_turn_8": 0.9}, tmp_path, {"shuffle_fade_8": 2.0})["smallest-FAKE"]
+    assert one.details["title"] == PROBES["shuffle_blend"].title
+    assert standing(one).on == {"seam": {"blended": 1, "hard": -1, "cross-faded": 1}}
+    assert "below its control for hard" in str(tell(one).standing)
+
+
 def test_a_detail_that_nobody_could_lend_is_compared_with_what_there_is(tmp_path: Path) -> None:
     run, table = asked_of("ring", tmp_path)
     lacking = table.assign(**{f"transplant_same_{radius}": np.nan for radius in (12, 10, 8)})
