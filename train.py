@@ -84,7 +84,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     before = parser.add_mutually_exclusive_group()
     before.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     before.add_argument("--restart", action="store_true", help="discard an existing checkpoint")
-    parser.add_argument("--replace", action="store_true", help="overwrite a detector and run of this name")
+    parser.add_argument(
+        "--replace", action="store_true", help="overwrite a detector and run of this name, and remove its studies"
+    )
     overrides = parser.add_argument_group("hyper-parameters, in place of the recipe's")
     for field in (one for one in fields(Recipe) if one.name != "name"):
         kind = type(field.default)

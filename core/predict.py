@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--skip-bad", action="store_true", help="leave out files that cannot be used instead of refusing the set"
     )
-    parser.add_argument("--replace", action="store_true", help="overwrite a run of this name")
+    parser.add_argument("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
     options = parser.parse_args(arguments)
     data = DataPath(options.data, options.fake_classes.split(","))
     found = find_detectors((options.out, ROOT, ROOT / "assets"))

@@ -21,6 +21,7 @@ from dashboard.services.server.streamlit_internals import (
     guard_uploads,
     hear_runs_out,
     keep_parts_where_they_are,
+    obey_no_developer,
     refuse_forged_values,
 )
 from dashboard.services.server.temporary import write_to_cache_only
@@ -35,6 +36,7 @@ async def prepared(_app: st.App) -> AsyncIterator[None]:
     share_pool()
     write_to_cache_only()
     refuse_forged_values()
+    obey_no_developer()
     hear_runs_out()
     forget_locks()
     keep_parts_where_they_are()

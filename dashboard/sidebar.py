@@ -68,8 +68,10 @@ def _draw_refused(refused: Mapping[str, str]) -> None:
 
 
 def run_label(name: str) -> str:
-    """Write `<detector>@<set>` in words; the sample gallery goes by its name."""
-    detector, _, images = name.partition("@")
+    """Write `<detector>@<set>` in words; the sample gallery, and a folder of another name, go by their names."""
+    detector, at, images = name.partition("@")
+    if not at:
+        return name
     return f"{detector} on {'the sample gallery' if name.endswith(ON_SAMPLE) else images}"
 
 

@@ -27,15 +27,16 @@ def impute(image: NDArray[np.uint8], removed: NDArray[np.bool_], *, seed: int = 
     Returns:
         uint8 (N, height, width, 3).
     """
-    smooth = np.broadcast_to(image.astype(np.float64), (*removed.shape, 3)).copy()
     degree = ndimage.convolve(np.ones(image.shape[:2]), KERNEL, mode="constant")
-    known = np.where(removed[..., None], 0.0, smooth)
-    pull = ndimage.convolve(known, KERNEL[None, :, :, None], mode="constant")
-    for version, gone, right in zip(smooth, removed, pull, strict=True):
-        version[gone] = _solved(gone, degree[gone], right[gone]) if not gone.all() else image.mean(axis=(0, 1))
     noise = np.random.default_rng(seed).normal(0, NOISE, image.shape)
-    noisy = np.clip(np.rint(smooth + noise), 0, 255).astype(np.uint8)
-    return np.where(removed[..., None], noisy, image)
+    found = np.broadcast_to(image, (*removed.shape, 3)).copy()
+    # one after another: as floating-point numbers all versions of a large image would take gigabytes
+    for version, gone in zip(found, removed, strict=True):
+        known = np.where(gone[..., None], 0.0, image)
+        pull = ndimage.convolve(known, KERNEL[:, :, None], mode="constant")
+        smooth = image.mean(axis=(0, 1)) if gone.all() else _solved(gone, degree[gone], pull[gone])
+        version[gone] = np.clip(np.rint(smooth + noise[gone]), 0, 255).astype(np.uint8)
+    return found
 
 
 def _solved(gone: NDArray[np.bool_], degree: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:

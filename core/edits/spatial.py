@@ -169,7 +169,7 @@ def frame_mask(inset: float, *, side: int) -> NDArray[np.bool_]:
         side: of the image.
     """
     # an inset frame of a small image must not be its border
-    start, width = max(1, round(inset * side)) if inset else 0, max(1, side // 16)
+    start, width = max(1, round(inset * side)) if inset else 0, max(1, round(side / 16))
     away = np.minimum(np.arange(side), np.arange(side)[::-1])
     depth = np.minimum(away[:, None], away)
     return np.asarray((depth >= start) & (depth < start + width))
@@ -201,6 +201,8 @@ def _moments(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return mean and standard deviation (N, 3) of the values in each image's place."""
     weights = where.astype(np.float32)
-    mean = np.einsum("nyxc,nyx->nc", values, weights) / area
-    square = np.einsum("nyxc,nyx->nc", values * values, weights) / area
-    return mean, np.sqrt(np.maximum(square - mean**2, 0))
+    # in float64: of large images the sums have more digits than float32
+    mean = np.einsum("nyxc,nyx->nc", values, weights, dtype=np.float64) / area
+    away = values - mean[:, None, None, :]
+    square = np.einsum("nyxc,nyx->nc", away * away, weights, dtype=np.float64) / area
+    return mean.astype(np.float32), np.sqrt(square).astype(np.float32)

@@ -1,5 +1,6 @@
 """Explanations kept: `.npz` for programs, PNG for slides."""
 
+import io
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,10 +51,20 @@ DEFAULT = Style()
 
 
 def save_npz(path: Path, explanation: Explanation) -> None:
-    """Write every array of an explanation under its name, and the rest as JSON text under "about"; no pickles.
+    """Write `npz_of` an explanation to a file.
 
     Raises:
         OSError: the folder cannot be written; nothing half-written stays.
+        ValueError: a number in it is not finite where JSON has to hold it.
+    """
+    data = npz_of(explanation)
+    write_bytes_atomically(path, lambda file: file.write_bytes(data))
+
+
+def npz_of(explanation: Explanation) -> bytes:
+    """Return every array of an explanation under its name, and the rest as JSON text under "about", as an .npz.
+
+    Raises:
         ValueError: a number in it is not finite where JSON has to hold it.
     """
     parts = explanation.parts
@@ -83,12 +94,9 @@ def save_npz(path: Path, explanation: Explanation) -> None:
         "provenance": asdict(explanation.provenance),
     }
     arrays["about"] = np.array(json.dumps(about, allow_nan=False))
-
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-
-    write_bytes_atomically(path, write)
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **arrays)
+    return file.getvalue()
 
 
 def save_png(path: Path, drawn: NDArray[np.uint8]) -> None:

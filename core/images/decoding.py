@@ -34,6 +34,8 @@ MAX_SCANNED = 400_000_000
 # JPEG markers without a length, and those that end the coded pixels of a scan: all but stuffed zeros and restarts
 ALONE = re.compile(rb"\xff[\x01\xd0-\xd8]")
 AFTER_SCAN = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+# bytes of EXIF: Pillow reads a tag of millions of values in full before it keeps the first, in `Image.open` for a JPEG
+MAX_EXIF = 2**18
 # files that people take for pictures, by how they begin
 OTHERS = {
     b"BM": "a BMP",
@@ -56,6 +58,20 @@ STRIP = 256
 RESAMPLING = MappingProxyType(
     {name: Image.Resampling[name.upper()] for name in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")}
 )
+
+
+_load_exif = Image.Exif.load
+
+
+def _load_small_exif(exif: Image.Exif, data: bytes) -> None:
+    """Refuse EXIF of more than `MAX_EXIF` bytes."""
+    if len(data) > MAX_EXIF:
+        raise ValueError(f"it has {len(data) >> 10} kB of EXIF, far more than a camera writes")
+    _load_exif(exif, data)
+
+
+# of the whole process, because Pillow reads it wherever it opens or turns a picture
+Image.Exif.load = _load_small_exif  # type: ignore[method-assign, assignment]
 
 
 class ImageError(ValueError):

@@ -20,7 +20,7 @@ from core.images.sources import ShippedSource, Source, checked_entries, have_sid
 from core.system.atomic import cache_dir
 from core.system.folders import ContractError
 
-PACK_VERSION = 2
+PACK_VERSION = 3
 # removed from a set's name before it becomes part of a run's: odd characters, and words that name other sets
 UNNAMED = re.compile(r"[^\w .()+-]|-train|^(cifake|sample)", re.IGNORECASE)
 MAX_NAME = 60

@@ -41,7 +41,8 @@ def _chunk_statistics(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     values = pixels.astype(np.float32)
     luma = values @ LUMA
     spread = values.max(axis=3) - values.min(axis=3)
-    channels = values.mean(axis=(1, 2))
+    # float32 adds these one by one, and of large bright images the sum has too many digits
+    channels = values.mean(axis=(1, 2), dtype=np.float64)
     columns = [
         luma.mean(axis=(1, 2)),
         luma.std(axis=(1, 2)),
@@ -65,5 +66,6 @@ def fine_detail(luma: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def frequency_radius(side: int) -> NDArray[np.float64]:
     """Return the distance from zero frequency, in cycles per image, of each coefficient of a (side, side) FFT."""
-    frequency = np.fft.fftfreq(side, 1 / side)
+    # whole cycles: of some sides 1 / (1 / side) is not the side again
+    frequency = np.rint(np.fft.fftfreq(side, 1 / side))
     return np.asarray(np.hypot(frequency[:, None], frequency[None, :]))

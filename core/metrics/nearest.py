@@ -73,10 +73,11 @@ def find_nearest(
 
 
 def halved(values: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Convert to float16 where that can hold the values; what is float16 stays as it is."""
+    """Convert to float16 where that can hold the largest value with three digits; what is float16 stays as it is."""
     if values.dtype == np.float16:
         return values
-    return values.astype(np.float16) if np.abs(values).max(initial=0) <= np.finfo(np.float16).max else values
+    largest, kind = np.abs(values).max(initial=0), np.finfo(np.float16)
+    return values.astype(np.float16) if largest == 0 or 1024 * kind.tiny <= largest <= kind.max else values
 
 
 def _nearest(

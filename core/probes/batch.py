@@ -36,7 +36,7 @@ class Chance:
         uniform = np.empty((len(ids), side, side, 3), np.float32)
         normal = np.empty((len(ids), side, side), np.float32)
         # a side that the number does not divide has room for more blocks
-        along = {count: side // max(1, side // count) for count in BLOCKS}
+        along = {count: side // block_side(side, count) for count in BLOCKS}
         orders = {count: np.empty((len(ids), along[count] ** 2), np.int64) for count in BLOCKS}
         for row, generator in enumerate(generators):
             generator.random(out=uniform[row], dtype=np.float32)
@@ -46,6 +46,11 @@ class Chance:
             for order in orders.values():
                 order[row] = generator.permutation(order.shape[1])
         return cls(uniform, normal, orders)
+
+
+def block_side(side: int, parts: int) -> int:
+    """Return the side of the blocks of which `parts` lie along an image, at least 2 pixels: one can only move."""
+    return max(2, side // parts)
 
 
 def number_of(text: str, seed: int) -> int:

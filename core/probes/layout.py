@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.edits import spatial
-from core.probes.batch import BLOCKS, Batch, Pixels
+from core.probes.batch import BLOCKS, Batch, Pixels, block_side
 from core.probes.probe import LABELLED, Probe, Strength, steps
 
 _SIDES = tuple(Strength(f"{LABELLED // parts}", f"{LABELLED // parts} pixels", parts, parts=parts) for parts in BLOCKS)
@@ -22,7 +22,7 @@ _FURTHER = {"frame_32": (1 / 32, "a frame just inside the border"), "frame_8": (
 
 def _cut(batch: Batch, parts: float) -> tuple[Pixels, int]:
     """The pictures and the side of their blocks."""
-    return batch.pixels, batch.side // int(parts)
+    return batch.pixels, block_side(batch.side, int(parts))
 
 
 def _order(batch: Batch, parts: float) -> NDArray[np.int64]:

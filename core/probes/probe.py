@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.edits import frequency
-from core.probes.batch import Batch
+from core.probes.batch import Batch, block_side
 
 Pixels = NDArray[np.uint8]
 Verdict = Literal["FAKE", "REAL"]
@@ -69,8 +69,7 @@ class Strength:
         """Return the strength labelled for images of this side."""
         if not self.parts:
             return self
-        pixels = max(1, side // self.parts)
-        return replace(self, label=f"{pixels} pixel{'s' * (pixels > 1)}")
+        return replace(self, label=f"{block_side(side, self.parts)} pixels")
 
     @property
     def at_any_side(self) -> str:

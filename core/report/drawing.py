@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import io
+import threading
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, ParamSpec
 
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -59,6 +63,21 @@ class Drawn:
     def url(self) -> str:
         """The picture as a data URL."""
         return data_url(self.svg, mime="image/svg+xml")
+
+
+P = ParamSpec("P")
+_STYLED = threading.RLock()
+
+
+def styled(draw: Callable[P, Drawn]) -> Callable[P, Drawn]:
+    """Draw a chart in the report's style, one at a time: matplotlib's settings belong to the whole process."""
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **options: P.kwargs) -> Drawn:
+        with _STYLED, rc_context(STYLE):
+            return draw(*args, **options)
+
+    return drawn
 
 
 def short_name(value: object) -> str:

@@ -55,10 +55,17 @@ def save_html(
     notes: Sequence[str] = (),
     beside: Beside = NOTHING,
 ) -> None:
-    """Write one page that explains one image to a reader who knows none of the methods.
+    """Write the page `html_of` explanations to a file; the arguments are those."""
+    page = html_of(panels, title=title, notes=notes, beside=beside)
+    write_bytes_atomically(path, lambda file: file.write_bytes(page.encode()))
+
+
+def html_of(
+    panels: Sequence[Explanation | Panel], *, title: str, notes: Sequence[str] = (), beside: Beside = NOTHING
+) -> str:
+    """Return one page that explains one image to a reader who knows none of the methods.
 
     Args:
-        path: the file.
         panels: explanations of one image by one detector, each alone or with its style.
         title: of the image.
         notes: sentences that must be read with it, for instance how the image was cropped.
@@ -67,7 +74,7 @@ def save_html(
     styled = [one if isinstance(one, tuple) else (one, DEFAULT) for one in panels]
     first = styled[0][0]
     height, width = first.image.shape[:2]
-    page = render(
+    return render(
         "explanation.html",
         title=title,
         notes=notes,
@@ -85,7 +92,6 @@ def save_html(
         image=data_url(draw_image(first.image, max(SIZE, width))),
         enlarged=width < SIZE,
     )
-    write_bytes_atomically(path, lambda file: file.write_bytes(page.encode()))
 
 
 def _panel(explanation: Explanation, style: Style, beside: Beside) -> dict[str, Any]:
@@ -127,7 +133,10 @@ def _probes(result: ProbeResult) -> dict[str, Any]:
             if control.known:
                 name = f"Control: {control.probe.inline}"
                 shown.append((name, drawn[control.column], control.verdict))
-        pictures = [(f"{name}, called {verdict}", data_url(draw_image(image, SMALL))) for name, image, verdict in shown]
+        pictures = [
+            (f"{name}, called {verdict}", data_url(draw_image(image, max(SMALL, len(image)))))
+            for name, image, verdict in shown
+        ]
     return {"sentence": result.sentence, "rows": rows, "pictures": pictures}
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -15,13 +14,13 @@ from numpy.typing import NDArray
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, CURVE, FAKE, PAIR, REAL, UNDECIDED
 from core.metrics.classification import Sweep
-from core.report.drawing import GREY, INK, STYLE, Drawn, drawn_from, error_bars, in_percent, new_axes, short_name
+from core.report.drawing import GREY, INK, Drawn, drawn_from, error_bars, in_percent, new_axes, short_name, styled
 
 # changes in a ranking
 RANKED = 8
 
 
-@rc_context(STYLE)
+@styled
 def confusion(counts: NDArray[np.int64]) -> Drawn:
     """Draw the confusion matrix from int (2, 2) counts [true][called], FAKE first."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -50,7 +49,7 @@ def confusion(counts: NDArray[np.int64]) -> Drawn:
     return drawn_from(figure, alt, "Confusion matrix: rows are labels, columns predictions.")
 
 
-@rc_context(STYLE)
+@styled
 def curves(swept: Sweep, *, recall: float, false_positive_rate: float, precision: float, caption: str) -> Drawn:
     """Draw ROC and precision-recall curves, with the run's own threshold as a dot."""
     figure = Figure(figsize=(8.4, 3.9), layout="constrained")
@@ -75,7 +74,7 @@ def curves(swept: Sweep, *, recall: float, false_positive_rate: float, precision
     return drawn_from(figure, alt, caption)
 
 
-@rc_context(STYLE)
+@styled
 def calibration(found: pd.DataFrame, *, caption: str) -> Drawn:
     """Draw accuracy by confidence, from `core.metrics.classification.calibration`."""
     figure, axes = new_axes(5.2, 3.9)
@@ -95,7 +94,7 @@ def calibration(found: pd.DataFrame, *, caption: str) -> Drawn:
     return drawn_from(figure, f"Accuracy by confidence. {points}.", caption)
 
 
-@rc_context(STYLE)
+@styled
 def rates(found: pd.DataFrame, *, overall: float, caption: str, by: str = "category", of: str = "all images") -> Drawn:
     """Draw error rates with intervals, worst on top.
 
@@ -122,7 +121,7 @@ def rates(found: pd.DataFrame, *, overall: float, caption: str, by: str = "categ
     return drawn_from(figure, f"Error rate by {by}: {listed}.", caption)
 
 
-@rc_context(STYLE)
+@styled
 def training(history: list[dict[str, Any]], *, caption: str) -> Drawn:
     """Draw accuracy by epoch."""
     table = pd.DataFrame(history)
@@ -140,7 +139,7 @@ def training(history: list[dict[str, Any]], *, caption: str) -> Drawn:
     return drawn_from(figure, f"Accuracy by epoch of training: {', '.join(told)}.", caption)
 
 
-@rc_context(STYLE)
+@styled
 def ranking(found: dict[str, pd.DataFrame], *, caption: str) -> Drawn:
     """Draw the changes that flip most verdicts of each class, from `probes.summary.ranking`; ticks are controls."""
     figure = Figure(figsize=(8.6, 0.9 + 0.42 * RANKED), layout="constrained")
@@ -166,7 +165,7 @@ def ranking(found: dict[str, pd.DataFrame], *, caption: str) -> Drawn:
     return drawn_from(figure, ". ".join(told) + ".", caption)
 
 
-@rc_context(STYLE)
+@styled
 def estimates(found: pd.DataFrame, *, unit: str, caption: str, zero: bool = True) -> Drawn:
     """Draw values with intervals, a row each, with a colour and a shape per verdict.
 
@@ -197,7 +196,7 @@ def estimates(found: pd.DataFrame, *, unit: str, caption: str, zero: bool = True
     return drawn_from(figure, f"{unit}: {listed}.", caption)
 
 
-@rc_context(STYLE)
+@styled
 def beside(found: pd.DataFrame, names: tuple[str, str], *, unit: str, caption: str) -> Drawn:
     """Draw the values of two detectors with their intervals, a row each, the first row on top.
 

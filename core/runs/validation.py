@@ -18,6 +18,8 @@ from core.system.folders import MANIFEST, ContractError, read_manifest
 
 # predictions.parquet may unpack to MAX_BYTES plus this per row; more is a decompression bomb or a mistake
 MAX_ROW_BYTES = 4096
+# of any table beside or in a run
+MAX_ROWS = 5_000_000
 MAX_BYTES = 2**24
 # of a new detector's name: its run's folder adds the image set's, and most file systems allow 255
 MAX_NAME_BYTES = 120
@@ -68,10 +70,27 @@ def check_size(file: Path, opened: BinaryIO, images: int) -> None:
         size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
+    if rows > MAX_ROWS:
+        raise ContractError(f"{file} has {rows:,} rows, far more than a run has images; do not use it")
     if rows != images:
         raise ContractError(f"{file} has {rows} rows and {MANIFEST} says {images}; write the run again")
     if size > MAX_BYTES + MAX_ROW_BYTES * images:
         raise ContractError(f"{file} would unpack to {size >> 20:,} MB, far more than a run needs; do not use it")
+
+
+def check_rows(opened: BinaryIO) -> None:
+    """Refuse a parquet table of more than `MAX_ROWS` rows: equal values take no room in the file, but do in memory.
+
+    Args:
+        opened: the file, which is at its beginning again afterwards.
+
+    Raises:
+        ValueError: it has more.
+    """
+    rows = pq.ParquetFile(opened).metadata.num_rows
+    opened.seek(0)
+    if rows > MAX_ROWS:
+        raise ValueError(f"it has {rows:,} rows, far more than a run has images")
 
 
 def check_predictions(file: Path, frame: pd.DataFrame) -> None:

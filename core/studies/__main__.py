@@ -31,7 +31,7 @@ from core.images.sources import SHIPPED, SHIPPED_FOLDER
 from core.runs.finding import HOMES, ROOT, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.studies.engine_options import add_engine, check_engine
-from core.studies.kept import describe_again, find_kept
+from core.studies.kept import describe_again, find_kept, settings_of
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, run_study
@@ -120,7 +120,10 @@ def make(options: argparse.Namespace) -> None:
     asked: list[tuple[Study, Collection[str]]] = []
     # what cannot be done is said before the first study has taken an hour
     for name in options.study:
-        study = find_study(name).with_parameters(dict(map(parse_parameter, options.set)))
+        study = find_study(name)
+        # a file keeps the settings that are not named
+        there = {} if options.all or options.images is not None else settings_of(study, run)
+        study = study.with_parameters(there | dict(map(parse_parameter, options.set)))
         if options.maps is None:
             asked.append((study, ()))
         else:

@@ -82,6 +82,16 @@ def find_kept(
     return Kept(answer, np.asarray(positions, np.intp), weights, missing)
 
 
+def settings_of(study: Study, folder: Path) -> dict[str, Any]:
+    """Return the parameters that a run's file of a study names; none where there is no sound file."""
+    try:
+        given = read_study(study_path(folder, study.name), read_run(folder)).about.get("parameters", {})
+    except ContractError:
+        return {}
+    known = {name: value for name, value in study.parameters.items() if name not in study.private}
+    return {name: given[name] for name, value in known.items() if type(given.get(name)) is type(value)}
+
+
 def lacking(found: StudyResult) -> tuple[str, ...]:
     """Return the declared columns that a study's file lacks, and that can be computed without the others.
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from core.runs.validation import check_rows
 from core.system.atomic import write_bytes_atomically
 from core.system.files import open_file, parse_json, plain_json
 
@@ -45,6 +46,7 @@ def read_sealed(path: Path) -> tuple[pd.DataFrame, dict[str, Any], bool]:
     """
     # from an open file: pyarrow reads folder names in a path as columns
     with open_file(path) as file:
+        check_rows(file)
         arrow = pq.read_table(file, page_checksum_verification=True)
     about: dict[str, Any] = dict(parse_json((arrow.schema.metadata or {})[KEY]))
     digest = about.pop("sha256", None)

@@ -5,4 +5,6 @@ const make = (tag, className, text) => {
   if (text !== undefined) element.textContent = text
   return element
 }
+// how to scroll, for those who want less motion too
+const smoothly = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth")
 

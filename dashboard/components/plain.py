@@ -13,7 +13,7 @@ JOINER = "\N{WORD JOINER}"
 FOUND_LATER = re.compile(r":(?=\S)|\bwww(?=\.)", re.IGNORECASE)
 COMMAND = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 # a fence's language would draw some of them as diagrams, which can hold pictures
-LANGUAGE = re.compile(r"^([ \t>*+\-\d.)]*)(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)$", re.MULTILINE)
+LANGUAGE = re.compile(r"^((?:\[\^[^\n]*?\]:|[ \t>*+\-\d.)])*)(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)$", re.MULTILINE)
 
 
 def plain(text: object) -> str:
@@ -50,7 +50,9 @@ def code(text: object) -> str:
 
 def without_pictures(markdown: str) -> str:
     """A stranger's Markdown with its pictures as text, so that no browser asks for them."""
-    return LANGUAGE.sub(r"\1\2\3", markdown.replace("![", r"!\["))
+    # a lone carriage return ends a line, too
+    lines = re.sub(r"\r\n?", "\n", markdown)
+    return LANGUAGE.sub(r"\1\2\3", lines.replace("![", r"!\["))
 
 
 def figure_text(text: object) -> str:

@@ -11,6 +11,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   // Streamlit calls this after every redraw of the part, but the returned cleanup only once the part is removed
   const root = parentElement.querySelector(".pulse")
   clearTimeout(root.timer)
+  // what is called again before it was loaded is cleaned up for the first call only
+  const mine = (root.mine = {})
   let patience = PATIENCE + 2000 * data.after
   const ask = () => {
     let wait = (globalThis.telltaleAsked ?? -APART) + APART - performance.now()
@@ -23,5 +25,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     root.timer = setTimeout(ask, wait)
   }
   root.timer = setTimeout(ask, 1000 * data.after)
-  return () => clearTimeout(root.timer)
+  return () => {
+    if (root.mine === mine) clearTimeout(root.timer)
+  }
 }

@@ -3,7 +3,11 @@
 const WAIT = 100
 const TRIES = 100
 
-export default function ({ data }) {
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector(".scroll")
+  // Streamlit calls this again where the theme changes, too
+  if (root.done === data.count) return root.stop
+  root.done = data.count
   let tries = 0
   let timer = null
   const look = () => {
@@ -13,5 +17,5 @@ export default function ({ data }) {
   }
   // what stood here before may be about to go
   timer = setTimeout(look, WAIT)
-  return () => clearTimeout(timer)
+  return (root.stop = () => clearTimeout(timer))
 }

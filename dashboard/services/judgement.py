@@ -8,7 +8,7 @@ from core.detectors.identity import Identity
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judging import find_rule
 from core.studies.judgement.rule import Rule, rule_path
-from core.system.folders import ContractError
+from core.system.folders import MANIFEST, ContractError
 from dashboard.services.catalogue import homes, runs
 from dashboard.services.sentences import for_visitors
 
@@ -32,16 +32,18 @@ def known_of(detector: Identity) -> Known:
     stamps = []
     for path in runs().values():
         try:
-            stamps.append(f"{path} {rule_path(path).stat().st_mtime_ns}")
+            times = [file.stat().st_mtime_ns for file in (rule_path(path), path / MANIFEST)]
+            stamps.append(f"{path} {times}")
         except OSError:
             continue
-    return _known(detector.fingerprint, " ".join(stamps), detector)
-
-
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _known(fingerprint: str, stamps: str, _detector: Identity) -> Known:  # noqa: ARG001 - the key
     try:
-        found = find_rule(_detector, runs().values())
+        return _known(detector.fingerprint, " ".join(stamps), detector)
     except ContractError as error:
+        # kept in no cache: the file may be restored
         return Known(problem=for_visitors(error, homes=homes()))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _known(fingerprint: str, stamps: str, _detector: Identity) -> Known:  # noqa: ARG001 - the key
+    found = find_rule(_detector, runs().values())
     return Known() if found is None else Known(found[0], Space.of(found[1]))

@@ -18,7 +18,7 @@ def answer(opened: Opened, name: str) -> StudyResult | None:
         ContractError: there is a file, and it is damaged or another run's.
     """
     file = study_path(opened.run.path, name)
-    return _answer(opened, f"{file} {file.stat().st_mtime_ns}", name) if file.is_file() else None
+    return _answer(opened, f"{opened.origin.stamp} {file} {file.stat().st_mtime_ns}", name) if file.is_file() else None
 
 
 # a dozen of each of a few runs: with fewer, visitors who look at several would have them read all the time

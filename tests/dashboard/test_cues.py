@@ -20,7 +20,7 @@ def test_the_study_is_offered_shown_and_refused(home: Path, open_page: Open) -> 
     assert not app.exception
     assert "python -m core.studies.cues" not in text
     # 940, 941 and 930 of 1,000 of each class
-    assert "nearly as often from “high-pass 4” (**93.7%**)" in text
+    assert "about as often from “high-pass 4” (**93.7%**)" in text
     assert "Trained on 9 images of made-train" in text
     path.write_bytes(b"nothing")
     assert "no readable study of cues" in words(app.run())

@@ -47,6 +47,7 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     """Build the network with random weights; code beside a configuration is never run."""
     transformers = require("transformers", "a detector of transformers")
     (said,) = stated(config, "config")
+    _refuse_elsewhere(said)
     try:
         known = transformers.AutoConfig.for_model(**said)
         model = transformers.AutoModelForImageClassification.from_config(known, trust_remote_code=False)
@@ -62,6 +63,7 @@ def read(request: Request) -> Brought:
     if request.weights is not None:
         raise SourceError(f"{folder} has weights of its own; leave out --weights")
     said = _read_json(folder / CONFIG)
+    _refuse_elsewhere(said)
     transformers = require("transformers", f"{folder}")
     if not list(folder.glob("*.safetensors")):
         raise SourceError(f"{folder} has no .safetensors, and no other weights are read; save them as safetensors")
@@ -94,6 +96,14 @@ def read(request: Request) -> Brought:
     # a folder written by timm states no model_type, but transformers can load it
     said = {**said, "model_type": model.config.model_type}
     return Brought(Logits(model.float()), {"config": said}, preprocess, classes, "logits")
+
+
+def _refuse_elsewhere(said: Mapping[str, Any]) -> None:
+    """Refuse a configuration that has timm fetch a network from a hub, or read it from another folder or file."""
+    arguments = said.get("model_args")
+    elsewhere = isinstance(arguments, Mapping) and "checkpoint_path" in arguments
+    if elsewhere or any(sign in str(said.get("architecture", "")) for sign in ":/"):
+        raise SourceError(f"its {CONFIG} names a hub, a folder or a file elsewhere; add the network as timm:NAME")
 
 
 def preprocess_of(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ those of LIME on regions. Bands have no location, so an explanation has parts bu
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
@@ -35,6 +35,8 @@ BAND_FILLS: dict[BandFill, str] = {
 # the radii at which rings meet: waves of 16, 8, 4, 2.7 and 2 pixels; and one beyond the corner of any spectrum
 EDGES = (2.0, 4.0, 8.0, 12.0, float(NYQUIST))
 CORNER = 23.0
+# grey levels below which a band is rounding of the transform
+NOTHING = 0.01
 
 
 class Band(NamedTuple):
@@ -121,6 +123,11 @@ class Sum:
     bands: NDArray[np.float32]
     fills: NDArray[np.float32]
 
+    @property
+    def there(self) -> NDArray[np.bool_]:
+        """bool (S,), False for bands that the image has nothing of, and nothing stands in for."""
+        return np.asarray(np.abs(self.bands - self.fills).max(axis=1) > NOTHING)
+
     def versions(self, keep: NDArray[np.bool_]) -> Pixels:
         """uint8 (n, side, side, 3): the kept bands and the fills of the others, rounded and cut to 0..255.
 
@@ -197,12 +204,24 @@ class BandLime(Explainer[BandSettings]):
             batch=detector.batch_size,
             cancel=cancel,
         ):
-            yield self._explanation(detector, image, settings, step, watch.seconds)
+            yield self._explanation(detector, image, settings, step, there=whole.there, seconds=watch.seconds)
 
     def _explanation(
-        self, detector: "Detector", image: Pixels, settings: BandSettings, step: "Weighed", seconds: float
+        self,
+        detector: "Detector",
+        image: Pixels,
+        settings: BandSettings,
+        step: "Weighed",
+        *,
+        there: NDArray[np.bool_],
+        seconds: float,
     ) -> Explanation:
-        parts = step.parts(tuple(one.label for one in bands(len(image))))
+        found = step.parts(tuple(one.label for one in bands(len(image))))
+        # a kind that the image has none of changes nothing, whatever the samples say
+        parts = replace(
+            found, weights=np.where(there, found.weights, 0), low=np.where(there, found.low, 0),
+            high=np.where(there, found.high, 0), decisions=np.where(there, found.decisions, 0).astype(np.int8),
+        )  # fmt: skip
         signs = set(parts.decisions[parts.decisions != 0].tolist())
         cause: OneColour = "" if len(signs) == 2 else "one sign" if signs else "nothing decided"
         margin = float(step.values[0])
@@ -213,7 +232,7 @@ class BandLime(Explainer[BandSettings]):
             margin=margin,
             seconds=seconds,
             unit="margin",
-            diagnostics=Diagnostics(_conclude(parts, step.fit.r2), cause, step.numbers),
+            diagnostics=Diagnostics(_conclude(parts, step.fit.r2, int(there.sum())), cause, step.numbers),
             parts=parts,
             done=step.done,
         )
@@ -231,8 +250,8 @@ class BandLime(Explainer[BandSettings]):
         )
 
 
-def _conclude(parts: Parts, r2: float) -> str:
-    """Which band speaks most for each class, and how far to lean on it."""
+def _conclude(parts: Parts, r2: float, there: int) -> str:
+    """Which band speaks most for each class, and how far to lean on it; the image has `there` of the bands."""
     said = []
     # the class that has more to say comes first
     for sign in (1, -1) if parts.weights.max() > -parts.weights.min() else (-1, 1):
@@ -246,9 +265,9 @@ def _conclude(parts: Parts, r2: float) -> str:
             f"{label[0].lower()}{label[1:]} speaks most for {name} "
             f"(margin {parts.weights[best]:+.2g}, {parts.low[best]:+.2g} to {parts.high[best]:+.2g})"
         )
-    undecided = int((parts.decisions == 0).sum())
+    undecided = there - int((parts.decisions != 0).sum())
     text = (
-        f"{'; '.join(said)}. {undecided} of {len(parts.labels)} kinds of detail are undecided, and the sum of the bars "
+        f"{'; '.join(said)}. {undecided} of {there} kinds of detail are undecided, and the sum of the bars "
         f"explains {max(r2, 0):.0%} of the variance."
     )
     return text[0].upper() + text[1:]

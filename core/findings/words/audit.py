@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from core.findings.claims import sign_of
 from core.findings.finding import Finding, Measure
-from core.findings.lines import Line, line, listed
+from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import bare, percent, signed
 from core.findings.words.say import say
 from core.findings.words.told import Told
@@ -218,7 +218,7 @@ def verdict(cue: Finding, lean: Finding, changed: Sequence[Finding] = ()) -> Lin
 
 
 def overall(findings: Sequence[Finding]) -> Line:
-    """What an audit comes to, in one sentence."""
+    """What an audit comes to: whether what tells the classes apart explains the accuracy, and what tells most."""
     cues = [one for one in findings if one.quantity == "cue_auroc" and not one.key.startswith("baseline.")]
     facts = any(one.key.startswith("fact.") for one in cues)
     if not facts and (not cues or cues[0].measure.low < HINT):
@@ -240,9 +240,20 @@ def overall(findings: Sequence[Finding]) -> Line:
         return line("{text}.", text=text)
     still = "only" if sign_of(lean) == -1 else "still"
     where = "without a copy" if key == "leak" else "matched on it"
-    return say(
+    most = say(
         lean, "{text}, and {still} in {measure:of 100} among images {where}.", text=text, still=still, where=where
     )
+    return joined([_explained(findings, cues), most])
+
+
+def _explained(findings: Sequence[Finding], cues: Sequence[Finding]) -> Line:
+    """Whether any of the cues that tell the classes apart explains the detector's accuracy."""
+    telling = {one.key.removeprefix("fact.") for one in cues if one.measure.low >= HINT}
+    leans = [one for one in findings if one.key.removeprefix("lean.") in telling and one.key.startswith("lean.")]
+    part = [str(one.details.get("alike", LEAK.lower())) for one in leans if sign_of(one) == -1]
+    if part:
+        return line("Part of the detector's accuracy goes with {cues}.", cues=listed(part))
+    return line("No cue that was tested is shown to explain the detector's accuracy.")
 
 
 def forced(findings: Sequence[Finding]) -> Line:

@@ -40,9 +40,9 @@ def overall(findings: Sequence[Finding]) -> Line:
     less = [_named(one) for one in cues if standing(one).sign <= 0]
     parts = first
     if alone:
-        parts += line("; nearly as often from {alone}", alone=listed(alone[:3]))
+        parts += line("; about as often from {alone}", alone=listed(alone[:3]))
     else:
-        parts += line("; from no cue alone nearly as often, most from {best}", best=_named(cues[0]))
+        parts += line("; from no cue alone about as often, most from {best}", best=_named(cues[0]))
     if less:
         parts += line("; not significantly more often than by chance from {less}", less=listed(less[:3]))
     else:

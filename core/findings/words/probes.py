@@ -108,8 +108,7 @@ def _of_verdict(group: str, findings: Sequence[Finding]) -> Line:
     best = claimed[0]
     return say(
         best,
-        "Nothing that was tried decides most {group} verdicts; {what} goes furthest beyond its control and flips "
-        "{measure}{bar}.",
+        "No change decides most {group} verdicts beyond its control; {what} goes furthest and flips {measure}{bar}.",
         what=_change(best.details["title"], best.details["strength"]),
         bar=_strongest(best),
     )

@@ -18,6 +18,8 @@ IMAGE = ("image", "img", "picture", "bytes", "image_bytes", "jpg", "png")
 EXPECTS = ".parquet with image and label"
 # most uncompressed bytes of a row group, because a group is read whole
 MAX_GROUP = 2**31
+# rows of a group: equal labels take no room in the file, but do in memory
+MAX_ROWS = 1_000_000
 SHARD = re.compile(rf"({'|'.join(SPLITS)})(?:[-_.]|$)", re.IGNORECASE)
 
 
@@ -74,6 +76,10 @@ class _Reader:
         first = 0
         shard = _split_of(table.name)
         for number in range(about.num_row_groups):
+            if about.row_group(number).num_rows > MAX_ROWS:
+                raise DatasetError(
+                    f"{where} has a row group of more than {MAX_ROWS:,} rows; write it with smaller ones."
+                )
             if about.row_group(number).total_byte_size > MAX_GROUP:
                 raise DatasetError(f"{where} has a row group of more than 2 GB; write it with smaller ones.")
             self.groups[table.name].append(_Group(table.name, number, first))

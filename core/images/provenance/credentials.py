@@ -7,6 +7,7 @@ them. Nothing is fetched: no manifest, no revocation, no list of trusted signers
 import json
 import subprocess
 import sys
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ FAULTS = {
     "signingCredential.invalid": "the certificate is not one that may sign pictures",
 }
 UNTRUSTED = "signingCredential.untrusted"
+_ONE = threading.Lock()
 
 
 def find(file: File) -> list[Claim]:
@@ -56,10 +58,12 @@ def read_store(data: bytes, mime: str) -> dict[str, Any] | str:
     """Return the manifest store of a file as the library reports it, or why that did not work."""
     command = [sys.executable, "-m", "core.images.provenance.credentials_process", mime]
     try:
-        # `-m` needs the repository root, wherever the server was started
-        done = subprocess.run(  # noqa: S603
-            command, cwd=ROOT, input=data, capture_output=True, timeout=SECONDS, check=False
-        )
+        # each may take gigabytes, so one at a time
+        with _ONE:
+            # `-m` needs the repository root, wherever the server was started
+            done = subprocess.run(  # noqa: S603
+                command, cwd=ROOT, input=data, capture_output=True, timeout=SECONDS, check=False
+            )
     except subprocess.TimeoutExpired:
         return f"reading them takes longer than {SECONDS} s"
     if done.returncode != 0 or len(done.stdout) > MAX_JSON:

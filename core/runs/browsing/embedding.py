@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from core.runs.validation import check_rows
 from core.system.files import open_file
 
 # a lasso has hundreds of corners; this many keep its shape and fit into a URL
@@ -87,6 +88,7 @@ def read_embedding(run: Path, ids: pd.Series) -> pd.DataFrame:
     try:
         # from an open file: given a path, pyarrow would turn folders named key=value into columns
         with open_file(file) as opened:
+            check_rows(opened)
             names = pq.read_schema(opened).names
             wanted = [name for name in names if name.endswith(("_x", "_y"))]
             columns = ["id", *wanted]

@@ -14,9 +14,15 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from core.runs.validation import check_rows
+from core.studies.registry import version_of
+from core.studies.study import WEIGHT
 from core.system.files import is_text, open_file, parse_json
+from core.system.folders import ContractError, read_manifest
 
 KEY = b"telltale"
+# what a study's file and its run's manifest both say
+OF_RUN = ("detector_sha256", "set_fingerprint")
 MAX_CHOICES = 50
 # characters of a label, and of one that must distinguish columns
 MAX_LABEL = 64
@@ -84,6 +90,7 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = (), *, o
             continue
         try:
             with open_file(file.path) as opened:
+                check_rows(opened)
                 table = pq.read_table(opened, columns=["id", *columns], page_checksum_verification=True)
             # without pandas' own notes, which may make `id` an index
             study = table.to_pandas(ignore_metadata=True)
@@ -113,6 +120,11 @@ def further_columns(run: Path) -> dict[str, StudyColumn]:
 
 
 def _files(run: Path) -> Iterator[_File]:
+    try:
+        manifest = read_manifest(run, "run")
+    except ContractError:
+        # what its own files are of is not known
+        manifest = {}
     for file in filter(lambda file: is_text(file.name), sorted((run / "studies").glob("*.parquet"))):
         try:
             # from an open file: pyarrow takes a path's folders for columns
@@ -121,11 +133,21 @@ def _files(run: Path) -> Iterator[_File]:
             about: dict[str, Any] = dict(parse_json((schema.metadata or {}).get(KEY, b"{}")))
         except Exception:  # noqa: BLE001, S112 - as above
             continue
-        names = [name for name in schema.names if name != "id"]
+        if any(key in about and about[key] != manifest.get(key) for key in OF_RUN if key in manifest):
+            # another run's, which `read_study` refuses
+            continue
+        names = [name for name in schema.names if name != "id" and _is_current(file.stem, name, about)]
         explore = about.get("explore", names)
         if "id" in schema.names and isinstance(explore, list):
             offered = [name for name in names if name in explore]
             yield _File(file, offered, [name for name in names if name not in offered], about)
+
+
+def _is_current(study: str, column: str, about: Mapping[str, Any]) -> bool:
+    """Check that a column is of the version that its study has now; a file that names none is taken as it is."""
+    made = about.get("column_versions")
+    version = made.get(column) if isinstance(made, dict) else about.get("version")
+    return column == WEIGHT or version is None or version == version_of(study, column)
 
 
 def _labels(sentences: Mapping[str, str]) -> dict[str, str]:

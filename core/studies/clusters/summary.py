@@ -188,8 +188,10 @@ def _mean_image(
     order = np.argsort(pictures.where[positions], kind="stable")
     places, weights = pictures.where[positions][order], weights[order]
     total = np.zeros(pictures.pixels.shape[1:], np.float64)
-    for start in range(0, len(places), 2048):
-        here = slice(start, start + 2048)
+    # as many pixels at a time as 2,048 images of 32 x 32
+    step = max(1, 2048 * 32**2 // pictures.pixels.shape[1] ** 2)
+    for start in range(0, len(places), step):
+        here = slice(start, start + step)
         total += np.tensordot(weights[here], np.asarray(pictures.pixels[places[here]], np.float64), axes=1)
     return np.asarray(np.rint(total / weights.sum()), np.uint8)
 

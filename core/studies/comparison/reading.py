@@ -7,7 +7,7 @@ and with each fill.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -144,7 +144,7 @@ def _rows(shared: Shared, verdict: str) -> Iterator[dict[str, object]]:
         }
         yield {
             "verdict": verdict, "family": probe.family, "probe": probe.key, "title": probe.title,
-            "strength": strength.at(shared.pair.first.side).label, "column": column,
+            "strength": _at(shared, strength).label, "column": column,
             "control": control, "images": leads.difference.n, **numbers,
         }  # fmt: skip
 
@@ -210,10 +210,16 @@ def _finding(shared: Shared, row: Mapping[str, str], confidence: float) -> Findi
         "probe": probe.key,
         "column": column,
         "title": probe.title,
-        "strength": strength.at(shared.pair.first.side).told,
+        "strength": _at(shared, strength).told,
         "bar": "" if name == NO_CONTROL else name,
     }
     return Finding(
         f"reads-{probe.family}-{verdict}", STUDY, "controlled_flips", first.first, verdict,
         Control(second, first.second), first.difference, tuple(choices if len(choices) > 1 else ()), details=details,
     )  # fmt: skip
+
+
+def _at(shared: Shared, strength: Strength) -> Strength:
+    """The strength as it is called at the side of both; blocks of images of another side have another size."""
+    first, second = shared.pair.first.side, shared.pair.second.side
+    return strength.at(first) if first == second else replace(strength, label=strength.at_any_side)

@@ -1,5 +1,6 @@
 """From a decoded picture to its judgement: what the detector is asked, and the rule that is applied to its answer."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from core.images.upload import Prepared, prepare_pixels
 from core.runs.run import Run, read_run
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judge import Judgement, Seen, Sent, judge, setting_of
-from core.studies.judgement.rule import Rule, read_rule, rule_path
+from core.studies.judgement.rule import MAKE, Rule, read_rule, rule_path
 from core.system.files import plain_json
 from core.system.folders import ContractError, read_manifest
 
@@ -44,6 +45,11 @@ def find_rule(detector: Identity, runs: Iterable[Path]) -> tuple[Rule, Run] | No
             # whoever opens that run is told why
             continue
         if is_its and (rule := read_rule(rule_path(path))).detector == detector.fingerprint:
+            if rule.run != path.name:
+                again = MAKE.format(shlex.quote(path.name))
+                raise ContractError(
+                    f"{rule_path(path)} was measured on the images of {rule.run} and lies beside {path.name}; {again}"
+                )
             return rule, read_run(path)
     return None
 

@@ -171,7 +171,7 @@ def _one(
 ) -> dict[str, float]:
     image, sign = np.asarray(context.pixels[row]), cells.signs[row]
     orders = _orders(context, cells, row, parameters, passes=passes)
-    grid = segment(image, method="grid", n_segments=parameters["segments"])
+    grid = _grid(image, parameters)
     record: dict[str, float] = {}
     for fill, names in wanted.items():
         known = [name for name in names if name in orders]
@@ -194,12 +194,17 @@ def _one(
     return record
 
 
+def _grid(image: NDArray[np.uint8], parameters: Mapping[str, Any]) -> NDArray[np.int32]:
+    """The cells that are filled, of 2 x 2 pixels at least: most fills give a single pixel back as it is."""
+    return segment(image, method="grid", n_segments=min(parameters["segments"], (len(image) // 2) ** 2))
+
+
 def _orders(
     context: Context, cells: Cells, row: int, parameters: Mapping[str, Any], *, passes: Mapping[str, Pass]
 ) -> Orders:
     """Score each cell of the grid under each order: float64 (S,); the cell with the highest score comes first."""
     sign, image = cells.signs[row], np.asarray(context.pixels[row])
-    grid = segment(image, method="grid", n_segments=parameters["segments"])
+    grid = _grid(image, parameters)
     count = int(grid.max()) + 1
     other = np.asarray(context.run.needed_maps[cells.others(row, 1, seed=parameters["seed"])[0]], np.float32) * sign
     fine = {"edges": edge_map(image), "centre": centre_map(*grid.shape), "other": other}

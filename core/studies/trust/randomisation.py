@@ -105,7 +105,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
         edges = edge_map(np.asarray(context.pixels[row]))
         for one in able:
             before = own[one.name][at].values
-            cells = before.shape if before.size <= CELLS**2 else (CELLS, CELLS)
+            cells = _cells(before)
             table.loc[at, f"{one.name}_edges"] = abs(rank_correlation(_places(before), on_grid(edges, cells)))
     table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
     return table
@@ -145,7 +145,13 @@ def _strangers(
 
 def _places(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """The values of a map that are compared: its own where these are few, else their means over a grid."""
-    return values.ravel() if values.size <= CELLS**2 else on_grid(values)
+    return on_grid(values, _cells(values))
+
+
+def _cells(values: NDArray[np.floating]) -> tuple[int, ...]:
+    """The cells that a map is compared over: its own positions where they are few, or a grid no finer than they are."""
+    height, width = values.shape
+    return values.shape if values.size <= CELLS**2 else (min(CELLS, height), min(CELLS, width))
 
 
 def on_grid(values: NDArray[np.floating], cells: tuple[int, ...] = (CELLS, CELLS)) -> NDArray[np.float64]:

@@ -148,7 +148,10 @@ def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.D
 
 def levels_of(table: pd.DataFrame, method: str) -> list[str]:
     """The parts of the detector that the study `sanity` made random for a method, from the output down."""
-    columns = [name.removeprefix(f"{method}_") for name in table.columns if owner_of(name, judged()) == method]
+    # of methods that are not here (any more) a file has columns, too
+    others = {name.removesuffix(f"_{OTHER}") for name in table.columns if name.endswith(f"_{OTHER}")}
+    names = dict.fromkeys({*judged(), *others})
+    columns = [name.removeprefix(f"{method}_") for name in table.columns if owner_of(name, names) == method]
     return [name for name in columns if name not in (OTHER, EDGES)]
 
 

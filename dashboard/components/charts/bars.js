@@ -13,6 +13,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const button = make("button", "row")
       button.type = "button"
       button.dataset.value = row.value
+      // a long name is cut
+      button.title = row.name
       const track = make("div", "track")
       const fill = make("div", "fill")
       fill.style.width = percent(row.rate)
@@ -35,5 +37,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
       return button
     }),
   )
-  if (focused) root.querySelector(`[data-value="${CSS.escape(focused)}"]`)?.focus()
+  if (focused) root.querySelector(`[data-value="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true })
 }

@@ -5,7 +5,7 @@ import hashlib
 import pickle
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import ParamSpec, TypeVar
 
 from core.system.bounded import Bounded
@@ -38,14 +38,21 @@ def cached(build: Callable[P, T], *, most: int = MOST) -> Callable[P, T]:
             if others is None:
                 mine = building[key] = Future()
         if others is not None:
-            return others.result()
+            try:
+                return others.result()
+            except CancelledError:
+                # its visitor's page was stopped or begun anew, which is nobody else's affair
+                return get(*args, **options)
         try:
             result = build(*args, **options)
         except BaseException as error:
             with lock:
                 # the next one who asks tries again
                 del building[key]
-            mine.set_exception(error)
+            if isinstance(error, Exception):
+                mine.set_exception(error)
+            else:
+                mine.cancel()
             raise
         with lock:
             # a future has two kilobytes, more than many a result

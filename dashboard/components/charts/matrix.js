@@ -34,5 +34,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
   })
   const focused = parentElement.activeElement?.dataset?.cell
   root.replaceChildren(...parts)
-  if (focused) root.querySelector(`[data-cell="${focused}"]`)?.focus()
+  if (focused) root.querySelector(`[data-cell="${focused}"]`)?.focus({ preventScroll: true })
 }

@@ -59,7 +59,8 @@ const render = (root, data) => {
   data.x.ticks.forEach(([value, label]) => draw("text", { x: x(value), y: data.height - BOTTOM + 18, "text-anchor": "middle" }, svg, label))
   draw("text", { x: LEFT + inner / 2, y: data.height - 6, "text-anchor": "middle" }, svg, data.x.title)
   const tip = make("div", "tip", "")
-  svg.onpointermove = (event) => {
+  // a finger that taps moves nothing, and what it has read stays
+  svg.onpointerdown = svg.onpointermove = (event) => {
     const box = svg.getBoundingClientRect(), scale = width / box.width
     const [px, py] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale]
     const far = ([sx, sy]) => (sx - px) ** 2 + (sy - py) ** 2
@@ -67,10 +68,11 @@ const render = (root, data) => {
     tip.textContent = near && far(near) < 1600 ? near[2] : ""
     if (tip.textContent) {
       tip.style.left = `${Math.min(Math.max(near[0], 90), width - 90) / scale}px`
-      tip.style.top = `${near[1] / scale + svg.offsetTop}px`
+      // an SVG has no offsetTop
+      tip.style.top = `${near[1] / scale + box.top - root.getBoundingClientRect().top}px`
     }
   }
-  svg.onpointerleave = () => { tip.textContent = "" }
+  svg.onpointerleave = (event) => { if (event.pointerType !== "touch") tip.textContent = "" }
   const legend = keyOf(data.panels.flatMap((panel) => panel.lines))
   root.replaceChildren(...(legend.childElementCount ? [legend] : []), svg, tip)
 }

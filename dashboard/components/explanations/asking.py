@@ -54,7 +54,7 @@ class Subject:
         return cls(image, name, pixels_sha256(image))
 
 
-# any visitor's browser may ask Streamlit to forget everything: the old thread must end then
+# where caches are cleared the old thread must end
 @st.cache_resource(show_spinner=False, on_release=lambda made: made.close(wait=False))
 def worker() -> Worker:
     """The thread that owns the detectors, one for all visitors."""

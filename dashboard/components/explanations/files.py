@@ -1,15 +1,14 @@
 """Explanations as files, made when they are asked for."""
 
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
 
 from core.explainers.explanation import Explanation
-from core.explainers.saving import SIZE, Style, draw_explanation, save_npz
+from core.explainers.saving import SIZE, Style, draw_explanation, npz_of
 from core.images.decoding import encode_png
-from core.report.explanation import Beside, save_html
+from core.report.explanation import Beside, html_of
 from dashboard.components.downloads import file_button
 from dashboard.components.explanations.parts import parts_table
 from dashboard.components.studies.study import csv_button
@@ -31,7 +30,7 @@ def result_downloads(explanation: Explanation, style: Style, *, name: str, key: 
             )
         file_button(
             "Numbers",
-            lambda: _written(lambda path: save_npz(path, explanation), ".npz"),
+            lambda: npz_of(explanation),
             file_name=f"{stem}.npz",
             mime="application/octet-stream",
             key=f"{key}.npz",
@@ -55,7 +54,7 @@ def page_download(
     """A button for one HTML page with all of the explanations in it, each as it is drawn."""
     file_button(
         "Whole explanation as a page",
-        lambda: _written(lambda path: save_html(path, panels, title=name, notes=notes, beside=beside), ".html"),
+        lambda: html_of(panels, title=name, notes=notes, beside=beside).encode(),
         file_name=f"{Path(name).stem}-explained.html",
         mime="text/html",
         key=key,
@@ -66,10 +65,3 @@ def page_download(
         if panels
         else "Available once all explanations are complete.",
     )
-
-
-def _written(write: Callable[[Path], None], suffix: str) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"file{suffix}"
-        write(path)
-        return path.read_bytes()

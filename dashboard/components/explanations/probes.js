@@ -44,5 +44,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const focused = parentElement.activeElement?.dataset?.column
   root.replaceChildren(...data.families.map(family))
-  if (focused) root.querySelector(`[data-column="${CSS.escape(focused)}"]`)?.focus()
+  if (focused) root.querySelector(`[data-column="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true })
 }

@@ -44,7 +44,8 @@ def probes_panel(subject: Subject, detector: Known, lenders: Opened | None, row:
         name: its id; everything random belongs to it.
     """
     st.caption(
-        "Each small picture is the image with one thing changed. Framed: this flips the verdict, and its control, if "
+        "Each small picture is the image with one thing changed (where it gives something, the other image that gets "
+        "it). Framed: this flips the verdict, and its control, if "
         "any, which changes something else by as much, does not. Dashed: the control flips it too, so the flip proves "
         "nothing. Faint: the verdict stays. Click a picture to enlarge it.",
         help=explain("Probe", "Control"),
@@ -155,7 +156,7 @@ def _draw_large(result: ProbeResult, one: After) -> None:
     cells[one.strength.label] = Cell(pictures[one.column], "After it", f"called {one.verdict}", one.verdict)
     if not one.probe.changes_donor:
         difference, gain = amplified(pictures[one.column], result.image)
-        strong = f"{gain} times as strong" if gain > 1 else "as strong as it is"
+        strong = f"{gain} times as strong" if gain > 1 else "not amplified"
         cells["what was changed"] = Cell(difference, "The difference, amplified; grey is no change", strong)
     for control in map(result.get, one.controls):
         if control.known:

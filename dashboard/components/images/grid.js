@@ -31,6 +31,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const picked = new Set(late ? root.sent.ids : data.picked)
   root.classList.toggle("picking", picked.size > 0)
 
+  const say = (open, tile) => open.setAttribute("aria-label", picked.has(tile.id) ? `${tile.label} Selected.` : tile.label)
+
   const selector = (tile, box) => {
     const pick = make("label", "pick")
     const check = make("input", "")
@@ -46,6 +48,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       }
       check.checked ? picked.add(tile.id) : picked.delete(tile.id)
       box.classList.toggle("picked", check.checked)
+      say(box.querySelector(".open"), tile)
       root.classList.toggle("picking", picked.size > 0)
       clearTimeout(root.again)
       root.sent = { ids: [...picked], at: performance.now() }
@@ -68,7 +71,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     box.setAttribute("role", "listitem")
     const open = make("button", `open ${tile.said} ${tile.wrong ? "wrong" : ""}`)
     open.type = "button"
-    open.setAttribute("aria-label", tile.label)
+    say(open, tile)
     open.tabIndex = -1
     if (data.selectable) open.setAttribute("aria-keyshortcuts", "Space")
     if (data.current) open.setAttribute("aria-pressed", String(tile.id === data.current))
@@ -98,6 +101,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
 
   root.onkeydown = (event) => {
+    // Back and the like are the browser's
+    if (event.altKey || event.ctrlKey || event.metaKey) return
     const tiles = [...root.querySelectorAll(".open")]
     const at = tiles.indexOf(event.target)
     if (at < 0) return
@@ -130,12 +135,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
       picked.clear()
       data.picked.forEach((id) => picked.add(id))
       root.classList.toggle("picking", picked.size > 0)
+      const held = parentElement.activeElement?.closest(".tile")?.dataset.id
       root.replaceChildren(...data.tiles.map(draw))
-      stopAt(root.querySelector(".open"))
+      stopAt(find(held) || root.querySelector(".open"))
+      if (held) find(held)?.focus({ preventScroll: true })
     }, 3000)
   }
   stopAt(find(stop) || find(data.current) || root.querySelector(".open"))
-  if (focused) find(focused, onBox ? "input" : ".open")?.focus()
+  if (focused) find(focused, onBox ? "input" : ".open")?.focus({ preventScroll: true })
   if (isNew && data.selectable) {
     const [from, last] = JSON.parse(sessionStorage.getItem(OPENED) ?? '["", ""]')
     // after a step back in the browser, the address still names an earlier one

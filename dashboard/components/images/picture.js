@@ -54,9 +54,10 @@ export default function ({ data, parentElement }) {
   const size = data.side
   const rows = data.cells?.length ?? size
   const columns = data.cells?.[0].length ?? size
-  let at = null
+  // outlives a picture that is drawn again
+  let at = frame.at ?? null
   const show = (x, y) => {
-    at = [Math.min(size - 1, Math.max(0, x)), Math.min(size - 1, Math.max(0, y))]
+    at = frame.at = [Math.min(size - 1, Math.max(0, x)), Math.min(size - 1, Math.max(0, y))]
     const start = 3 * (size * at[1] + at[0])
     const [row, column] = [Math.floor((at[1] * rows) / size), Math.floor((at[0] * columns) / size)]
     const cell = data.cells ? ` · ${data.cells[row][column]}` : ""
@@ -69,15 +70,19 @@ export default function ({ data, parentElement }) {
     spot.style.display = "none"
     value.textContent = data.hint ?? ""
   }
-  frame.onpointermove = (event) => {
+  // a finger that taps moves nothing, and what it has read stays
+  frame.onpointerdown = frame.onpointermove = (event) => {
     const box = frame.getBoundingClientRect()
     show(Math.floor(((event.clientX - box.left) / box.width) * size), Math.floor(((event.clientY - box.top) / box.height) * size))
   }
-  frame.onpointerleave = hide
+  frame.onpointerleave = (event) => {
+    if (event.pointerType !== "touch") hide()
+  }
   frame.onblur = hide
   frame.onkeydown = (event) => {
     const step = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key]
-    if (!step) return
+    // Back and the like are the browser's
+    if (!step || event.altKey || event.ctrlKey || event.metaKey) return
     event.preventDefault()
     event.stopPropagation()
     const from = at ?? [Math.floor(size / 2) - 1, Math.floor(size / 2)]
@@ -87,4 +92,5 @@ export default function ({ data, parentElement }) {
   if (kept) while (root.lastChild !== frame) root.lastChild.remove()
   else root.replaceChildren(frame)
   root.append(value, ...(data.legend ? legend(data.legend) : []))
+  if (at && spot.style.display === "block") show(...at)
 }

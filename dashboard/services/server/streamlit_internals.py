@@ -88,6 +88,27 @@ def _check_value(sent: Any, declared: str | None) -> None:
         json.loads(getattr(sent, kind))
 
 
+def obey_no_developer() -> None:
+    """Keep the caches that all visitors share, and the state of the checkout, from browsers.
+
+    Streamlit clears the one and tells the other to whoever asks, which is meant for the developer of an app.
+    """
+    with _or_without("keeping caches and the checkout from visitors"):
+        from streamlit.runtime.app_session import AppSession  # noqa: PLC0415
+
+        # so that this fails here and not in a session
+        _ = AppSession._handle_clear_cache_request, AppSession._handle_git_information_request
+
+        def clear_own(session: Any) -> None:
+            session._session_state.clear()
+
+        def tell_nothing(_session: Any) -> None:
+            pass
+
+        AppSession._handle_clear_cache_request = clear_own  # type: ignore[method-assign, assignment]
+        AppSession._handle_git_information_request = tell_nothing  # type: ignore[method-assign, assignment]
+
+
 def hear_runs_out() -> None:
     """Deliver the last messages of a script run that has ended, even if the next run was requested before that.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.images.image_set import DatasetError
+from core.images.image_set import BusyError, DatasetError
 from core.runs.run import read_run
 from core.studies.neighbours.reference import (
     NO_FEATURES,
@@ -83,7 +83,8 @@ def _reference(
     except (DatasetError, NeighbourError) as error:
         # what the detector saw of them is enough to find them, without their pictures
         if read_features(detector.cache_key, fingerprint) is None:
-            if settings.run is None:
+            # who is busy has soon done, and an answer without those images would be kept
+            if settings.run is None or isinstance(error, BusyError):
                 raise
             yield _Searched(
                 _own_images(detector, settings), f"Its training images were not searched: {str(error).rstrip('.')}."
@@ -97,7 +98,8 @@ def _reference(
         reference = read_features(detector.cache_key, fingerprint, images=images)
     # an unfinished computation leaves nothing to read: the thread was told to stop
     if reference is not None:
-        _kept[detector.cache_key, fingerprint, settings.data] = reference
+        if images is not None or settings.data is None:
+            _kept[detector.cache_key, fingerprint, settings.data] = reference
         yield _Searched(reference)
     elif not cancel():
         yield _Searched(_own_images(detector, settings), unknown)

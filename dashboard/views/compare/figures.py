@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, GREY, PAIR
@@ -51,15 +52,22 @@ def beside(found: pd.DataFrame, names: tuple[str, str], *, unit: str) -> go.Figu
     return figure
 
 
+def _evenly(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """At most so many rows, evenly spaced."""
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)])
+
+
 def margins(pair: Pair) -> go.Figure:
-    """Plot one detector's margin against the other's, class by colour and shape; at most MOST_POINTS, errors first."""
+    """Plot one detector's margin against the other's, class by colour and shape.
+
+    At most MOST_POINTS are drawn: of many errors an even selection, half of the points, then as many of the others.
+    """
     figure = new_figure(height=460)
     first, second = pair.margins
     wrong, right = (np.flatnonzero(chosen) for chosen in (pair.outcome > 0, pair.outcome == 0))
-    # of the images that both get right, an evenly spaced subset
-    room = max(0, MOST_POINTS - len(wrong))
-    some = right[np.linspace(0, len(right) - 1, min(room, len(right))).astype(int)]
-    shown = np.concatenate([some, wrong[:MOST_POINTS]])
+    room = max(MOST_POINTS // 2, MOST_POINTS - len(right))
+    wrong = _evenly(wrong, room)
+    shown = np.concatenate([_evenly(right, MOST_POINTS - len(wrong)), wrong])
     for label, symbol in zip(CLASSES, ("diamond", "circle"), strict=True):
         here = shown[pair.is_real[shown] == (label == "REAL")]
         figure.add_scattergl(

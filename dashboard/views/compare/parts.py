@@ -117,8 +117,8 @@ def _draw_margins(found: Comparison) -> None:
     charts.show(figure, key="compare.margins", alt=" ".join(str(tell(one).answer) for one in told))
     if (images := len(found.pair.is_real)) > figures.MOST_POINTS:
         st.caption(
-            f"Drawn are {figures.MOST_POINTS:,} of {images:,} images: those that either gets wrong first, then an even "
-            "selection of the others."
+            f"Drawn are {figures.MOST_POINTS:,} of {images:,} images: those that either gets wrong first, of very many "
+            "an even selection, and then an even selection of the others."
         )
     bullets([*told, *_found(found, "auroc")])
 

@@ -40,5 +40,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
       return button
     }),
   )
-  if (focused) root.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus()
+  if (focused) root.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true })
 }

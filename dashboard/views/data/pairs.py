@@ -57,14 +57,16 @@ def pair_pictures(
             f"{64 - int(pair.bits)} of 64 bits of their hashes agree" if pair.kind == NEAR else "All pixels are equal"
         )
         clash = "Copies of both classes." if pair.same == "other" else ""
+        clash = "Other class." if other != label else clash
+        told = f"{clash} {note}.".lstrip()
         drawn.append(
             {
                 "id": pair.id,
                 "left": left,
                 "right": right,
                 "note": f"{note}.",
-                "clash": "Other class." if other != label else clash,
-                "label": f"{left['name']} ({label}) and {pair.name} ({other}): {note}. Open the first.",
+                "clash": clash,
+                "label": f"{left['name']} ({label}) and {pair.name} ({other}): {told} Open the first.",
             }
         )
     result = _mount(key=key, data={"title": "Pairs of copies", "pairs": drawn}, on_open_change=nothing)

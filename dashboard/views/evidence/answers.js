@@ -30,7 +30,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     box.dataset.at = `${line.probe}-${line.verdict}`
     box.onclick = () => {
       setTriggerValue("see", line.probe)
-      document.getElementById(data.sees)?.scrollIntoView({ behavior: "smooth" })
+      document.getElementById(data.sees)?.scrollIntoView({ behavior: smoothly() })
     }
     const words = make("span", "words")
     for (const [text, kind] of line.words)
@@ -69,5 +69,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.setAttribute("role", "group")
   root.setAttribute("aria-label", "What verdicts rest on, each beside its controls")
   root.replaceChildren(legend, ...rows, scale)
-  if (focused) root.querySelector(`[data-at="${CSS.escape(focused)}"]`)?.focus()
+  if (focused) root.querySelector(`[data-at="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true })
 }

@@ -35,7 +35,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       element.dataset.at = `${trigger}-${row.key}`
       element.onclick = () => {
         setTriggerValue(trigger, row.key)
-        if (trigger === "see") document.getElementById(data.sees)?.scrollIntoView({ behavior: "smooth" })
+        if (trigger === "see") document.getElementById(data.sees)?.scrollIntoView({ behavior: smoothly() })
       }
     }
     return element
@@ -71,5 +71,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const focused = parentElement.activeElement?.dataset?.at
   root.replaceChildren(...data.rows.map(draw))
-  if (focused) root.querySelector(`[data-at="${CSS.escape(focused)}"]`)?.focus()
+  if (focused) root.querySelector(`[data-at="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true })
 }

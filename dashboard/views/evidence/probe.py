@@ -148,7 +148,7 @@ def _differences(shown: Shown, probe: Probe) -> Row:
             Cell(
                 difference,
                 f"What {strength.label} changed, amplified",
-                f"{gain} times as strong" if gain > 1 else "as it is",
+                f"{gain} times as strong" if gain > 1 else "not amplified",
             )
         )
     return Row("What was changed", "The difference, amplified. Grey is where nothing changed.", [None, *cells])

@@ -73,7 +73,7 @@ if opened.judged.empty:
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
     if manifest["leaked"] or manifest["repeats"]:
         COUNT.choose(
-            "Count",
+            "Images counted",
             help=explain(
                 "Leak",
                 "Repeat",

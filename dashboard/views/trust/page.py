@@ -22,7 +22,7 @@ BY_NAMES = {"verdict": "Verdict", "cell": "Verdict, right and wrong separately"}
 
 opened = library.current()
 answers = all_there(opened, ("faithfulness", "agreement", "stability", "certainty", "sanity", "one_colour"))
-detector, _, images = opened.run.name.partition("@")
+detector, images = (str(opened.run.manifest[key]) for key in ("detector", "set"))
 heading(
     "Can the explanations be trusted?",
     f"Explanations of **{plain(detector)}** on **{plain(images)}** by every method, measured beside controls that know "

@@ -46,9 +46,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const parts = (root.parts ??= build(root))
   const { frame, image, square, corner, spoken } = parts
   if (built) spoken.textContent = movement.told
-  // keys go on where they were; a drag has ended with the element that was dragged
-  if (built && movement.timer) frame.focus()
-  else if (built) movement.moving = false
+  // a drag has ended with the element that was dragged
+  if (built && !movement.timer) movement.moving = false
+  // keys go on where they were, unless the focus has gone elsewhere
+  const active = document.activeElement
+  if (built && movement.keyed && (active === document.body || active?.shadowRoot?.querySelector(".crop")))
+    frame.focus({ preventScroll: true })
   if (image.src !== data.source) image.src = data.source
   image.alt = data.alt
   // as wide as there is room, and no higher than the pictures beside it
@@ -115,7 +118,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
 
   frame.onpointerdown = (event) => {
-    if (event.button !== 0) return
+    if (event.button !== 0 || !event.isPrimary) return
+    movement.keyed = false
     event.preventDefault()
     frame.focus()
     frame.setPointerCapture(event.pointerId)
@@ -129,6 +133,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const grip = inside ? [x - left, y - top] : [side() / 2, side() / 2]
     let changes = !inside && !sizes
     frame.onpointermove = (moved) => {
+      if (!moved.isPrimary) return
       changes = true
       const [toX, toY] = at(moved)
       if (sizes) {
@@ -140,7 +145,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       }
     }
     if (changes) put(x - grip[0], y - grip[1])
-    frame.onpointerup = frame.onpointercancel = () => {
+    frame.onpointerup = frame.onpointercancel = (ended) => {
+      if (!ended.isPrimary) return
       frame.onpointermove = frame.onpointerup = frame.onpointercancel = null
       if (changes) return send()
       // a click, which chooses nothing
@@ -154,6 +160,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const move = MOVES[event.key]
     const size = SIZES[event.key]
     if (event.ctrlKey || event.metaKey || event.altKey) return
+    movement.keyed = true
     if (event.key === "0") putBack()
     if (!move && !size) return
     event.preventDefault()

@@ -8,7 +8,7 @@ from scipy.sparse.linalg import spsolve
 
 from core.edits import spatial
 from core.edits.frequency import scrambled, spectra_of
-from core.probes.batch import BLOCKS, Chance
+from core.probes.batch import BLOCKS, Chance, block_side
 
 
 def block_set(image: NDArray[np.uint8], side: int) -> list[bytes]:
@@ -32,7 +32,7 @@ def test_shuffling_keeps_every_block_and_leaves_none_in_its_place(pixels: NDArra
 @pytest.mark.parametrize("parts", BLOCKS)
 def test_every_block_moves_whatever_the_side(side: int, parts: int) -> None:
     pixels = np.random.default_rng(0).integers(1, 256, (3, side, side, 3)).astype(np.uint8)
-    order, block = Chance.of(["a", "b", "c"], side=side).orders[parts], side // parts
+    order, block = Chance.of(["a", "b", "c"], side=side).orders[parts], block_side(side, parts)
     after = spatial.shuffled(pixels, block, order)
     moved = spatial.blocks_of(after, block) != spatial.blocks_of(pixels, block)
     assert moved.any(axis=(2, 3, 4)).all()

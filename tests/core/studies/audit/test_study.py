@@ -232,7 +232,14 @@ def test_what_an_audit_comes_to_claims_no_more_than_was_measured() -> None:
     leak = Finding("leak", "audit", "cue_auroc", Measure(0.8, 0.75, 0.85, 320), details={"count": 1, "other_class": 1})
     every = Control("all images", Measure(0.92, 0.9, 0.94))
     lean = Finding("lean.leak", "audit", "matched_auroc", Measure(0.9, 0.85, 0.95), control=every)
-    assert str(overall([leak, lean])).startswith("Copies of training images alone pick the REAL image in 80 of 100 ")
+    assert str(overall([leak, lean])).startswith(
+        "No cue that was tested is shown to explain the detector's accuracy. Copies of training images alone pick the "
+        "REAL image in 80 of 100 "
+    )
+    certain = replace(lean, measure=Measure(0.7, 0.65, 0.75))
+    assert str(overall([leak, certain])).startswith(
+        "Part of the detector's accuracy goes with copies of training images. "
+    )
     # copies are no cue: that they tell nothing says nothing of any
     few = replace(leak, measure=Measure(0.5, 0.49, 0.51, 12))
     assert overall([few, lean]) == overall([])

@@ -94,7 +94,7 @@ def test_findings_are_claimed_beside_shuffled_labels(detail) -> None:  # type: i
     assert fine.control is not None
     assert f"more than shuffled labels, {share(fine.control.measure)}" in str(tell(fine).full)
     told = str(overall(found))
-    assert "nearly as often from “high-pass 8”" in told
+    assert "about as often from “high-pass 8”" in told
     assert "not significantly more often than by chance from" in told
 
 
