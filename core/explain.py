@@ -32,7 +32,7 @@ from core.images.palette import PALETTES, Palette
 from core.images.provenance.registry import provenance
 from core.images.upload import prepare_pixels
 from core.report.explanation import save_html
-from core.runs.finding import HOMES, find_detectors, find_named, find_runs
+from core.runs.finding import command_homes, find_detectors, find_named, find_runs
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judging import as_json, find_rule, judge_picture
 from core.system.files import read_bytes
@@ -185,7 +185,7 @@ def judged(path: Path, detector: "Detector", *, home: Path) -> dict[str, Any]:
     """
     data = read_bytes(path, limit=MAX_BYTES)
     picture = decode(data)
-    found = find_rule(detector.identity, find_runs((home, *HOMES)).values())
+    found = find_rule(detector.identity, find_runs((home, *command_homes())).values())
     known = None if found is None else (found[0], Space.of(found[1]))
     seen, judgement = judge_picture(detector, picture, known)
     p_real = float(detector.p_real(np.array([seen.margin], np.float32))[0])

@@ -27,6 +27,8 @@ MAX_COSTLY = 12_200_000
 # formats with that limit, and their names in messages
 COSTLY = {"WEBP": "WebP", "AVIF": "AVIF", "HEIF": "HEIC"}
 MAX_SIDE = 16_384
+# pixels along a side up to which an image is sent to a browser as it is
+CRISP = 64
 # chunks or markers in a file; a hostile one makes a reader step through millions
 MAX_PARTS = 10_000
 # pixels x scans of a progressive JPEG that can still be decoded in time
@@ -304,6 +306,25 @@ def encode_png(pixels: NDArray[np.uint8], *, scale: int = 1) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1)).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def thumbnail_url(image: NDArray[np.uint8], most: int) -> str:
+    """Encode an image as text that a browser shows at up to `most` pixels a side.
+
+    Small images are PNGs with every pixel as it is. Of larger ones a page of PNGs would be too long: they are WebPs.
+
+    Args:
+        image: uint8 (height, width, 3 or 4).
+        most: pixels of the longer side.
+    """
+    height, width = image.shape[:2]
+    if max(height, width) <= CRISP:
+        return data_url(image)
+    share = min(1.0, most / max(height, width))
+    small = Image.fromarray(image).resize((max(1, round(share * width)), max(1, round(share * height))))
+    buffer = io.BytesIO()
+    small.save(buffer, format="WEBP", quality=85)
+    return data_url(buffer.getvalue(), mime="image/webp")
 
 
 def data_url(content: NDArray[np.uint8] | bytes, *, mime: str = "image/png") -> str:

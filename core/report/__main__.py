@@ -29,7 +29,7 @@ from core.runs.browsing.pictures import find_pictures
 from core.runs.browsing.study_columns import added_by_studies, further_columns
 from core.runs.browsing.table import browse_table, find_rows
 from core.runs.browsing.tags import Tags
-from core.runs.finding import HOMES, find_named, find_runs
+from core.runs.finding import command_homes, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.system.atomic import cache_dir
 from core.system.folders import ContractError
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.other is not None:
             compare(run, read_run(find_run(options.other)), options.out)
             return 0
-        parts = gather(run, (run.path.parents[1], *HOMES))
+        parts = gather(run, (run.path.parents[1], *command_homes()))
         if options.select:
             asked = dict(parse_qsl(options.select.lstrip("?")))
             table = _table(run, asked)

@@ -45,7 +45,7 @@ from core.report.parts import (
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
 from core.runs.browsing.pictures import Pictures
-from core.runs.finding import HOMES, find_detectors
+from core.runs.finding import find_detectors
 from core.runs.paper import PAPER
 from core.runs.run import Run
 from core.studies.probes.summary import ranking, read_turns, responses
@@ -97,12 +97,12 @@ def save_report(path: Path, run: Run, **parts: Any) -> None:
     write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
 
 
-def gather(run: Run, homes: tuple[Path, ...] = HOMES) -> dict[str, Any]:
+def gather(run: Run, homes: tuple[Path, ...] | None = None) -> dict[str, Any]:
     """Read what `report_of` takes besides the run: `detector`, `answers` and `problems`.
 
     Args:
         run: to report on.
-        homes: folders that hold detectors/.
+        homes: folders that hold detectors/; those that commands look in by default.
     """
     found = find_studies(run)
     # a report may be sent to others, so its paths are relative to the run's folder

@@ -15,16 +15,26 @@ SHIPPED = ROOT / "assets"
 HOMES = (ROOT, SHIPPED)
 
 
-def find_runs(homes: tuple[Path, ...] = HOMES) -> dict[str, Path]:
-    """Find all runs by name, a user's own first; a folder without a manifest is not one."""
-    return _find(homes, "runs")
+def command_homes() -> tuple[Path, ...]:
+    """Return the folders that commands look in: $TELLTALE_HOME, as the dashboard does, then the project and assets."""
+    return (Path(own), *HOMES) if (own := os.environ.get("TELLTALE_HOME")) else HOMES
 
 
-def find_detectors(homes: tuple[Path, ...] = HOMES) -> dict[str, Path]:
+def find_runs(homes: tuple[Path, ...] | None = None) -> dict[str, Path]:
+    """Find all runs by name, a user's own first; a folder without a manifest is not one.
+
+    Args:
+        homes: folders that hold runs/; those that commands look in by default.
+    """
+    return _find(command_homes() if homes is None else homes, "runs")
+
+
+def find_detectors(homes: tuple[Path, ...] | None = None) -> dict[str, Path]:
     """Find all detectors by name, shipped ones first; a folder without a manifest is not one.
 
-    A detector with the name of an earlier one is found as `NAME (own)`.
+    A detector with the name of an earlier one is found as `NAME (own)`. The argument is that of `find_runs`.
     """
+    homes = command_homes() if homes is None else homes
     return _find(tuple(sorted(homes, key=lambda home: home != SHIPPED)), "detectors", shadowed="{} (own)")
 
 

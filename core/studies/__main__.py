@@ -28,7 +28,7 @@ from core.images.cifake.files import is_fetched
 from core.images.cifake.shipped import is_shipped
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.sources import SHIPPED, SHIPPED_FOLDER
-from core.runs.finding import HOMES, ROOT, find_detectors, find_named, find_runs
+from core.runs.finding import ROOT, command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.studies.engine_options import add_engine, check_engine
 from core.studies.kept import describe_again, find_kept, settings_of
@@ -177,7 +177,7 @@ def find_source(options: argparse.Namespace) -> Source:
     run = find_named(options.run, found, "run")
     manifest = read_run(run).manifest
     made_by = manifest["detector"]
-    homes = (run.parents[1], *HOMES, *(path.parents[1] for path in found.values()))
+    homes = (run.parents[1], *command_homes(), *(path.parents[1] for path in found.values()))
     detectors, refused = identify_all(find_detectors(homes))
     maker = find_maker(manifest, detectors)
     if maker is None:

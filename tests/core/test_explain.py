@@ -12,7 +12,7 @@ from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector, save_detector
 from core.images.decoding import encode_png
 from core.studies.judgement.judging import find_rule
-from core.studies.judgement.rule import Group, Limit, Rate, Rule, rule_path, write_rule
+from core.studies.judgement.rule import Group, Limit, Rate, Rule, read_rule, rule_path, write_rule
 from core.system.folders import ContractError
 from tests.conftest import make_detector, textured
 
@@ -60,6 +60,14 @@ def test_a_rule_is_found_beside_the_run_of_its_detector_only(made: Path) -> None
     rule_path(runs[0]).write_text("[]")
     with pytest.raises(ContractError, match="holds no rule"):
         find_rule(detector.identity, runs)
+
+
+def test_a_rule_that_was_measured_on_another_run_is_refused(made: Path) -> None:
+    detector, run = load_detector(made / "detectors/other"), made / "runs/other@cifake-test"
+    write_rule(rule_path(run), replace(read_rule(rule_path(run)), run="other@else"))
+    told = "was measured on the images of other@else and lies beside other@cifake-test; make it with `python -m "
+    with pytest.raises(ContractError, match=f"{told}core.studies.judgement --run other@cifake-test`$"):
+        find_rule(detector.identity, [run])
 
 
 @pytest.mark.parametrize(

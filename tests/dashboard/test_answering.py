@@ -17,12 +17,14 @@ from core.explainers.gradients.cams import GRADCAM, CamSettings
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import explainers, find_explainer
+from core.images.image_set import BusyError, DatasetError
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
 from core.runs.writing import write_run
 from core.studies.neighbours.reference import NeighbourError
 from core.studies.neighbours.similarity import NeighbourSettings
-from dashboard.services.worker import answering
+from core.system.bounded import Bounded
+from dashboard.services.worker import answering, neighbourhood
 from dashboard.services.worker.answering import answer, leave_a_core
 from dashboard.services.worker.requests import LAST, ExplainRequest, PredictRequest, Request
 from tests.conftest import textured
@@ -130,6 +132,43 @@ def test_a_detector_without_layers_has_no_neighbours_and_says_so(tmp_path: Path)
     run = write_run(tmp_path, detector, made_set())
     with pytest.raises(NeighbourError, match="^flat has no layer whose features could be compared"):
         list(answer(detector, PIXELS, NeighbourSettings(run=run), never))
+
+
+def test_who_waits_for_training_images_is_not_answered_with_others(
+    tiny_detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any, **__: Any) -> None:
+        raise BusyError("another process is preparing them; try again.")
+
+    monkeypatch.setattr(neighbourhood, "open_training_set", busy)
+    monkeypatch.setattr(neighbourhood, "read_features", lambda *_: None)
+    with pytest.raises(BusyError, match="another process"):
+        list(answer(tiny_detector, PIXELS, NeighbourSettings(run=tmp_path, prepare=True), never))
+
+
+def test_images_whose_pictures_cannot_be_read_just_now_are_not_kept(
+    tiny_detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readable: list[str] = []
+
+    def opened(*_: Any, **__: Any) -> str:
+        if not readable:
+            raise DatasetError("they cannot be read.")
+        return readable[0]
+
+    monkeypatch.setattr(neighbourhood, "_kept", Bounded(4))
+    monkeypatch.setattr(neighbourhood, "open_training_set", opened)
+    monkeypatch.setattr(neighbourhood, "read_features", lambda *_, images=None: ("features", images))
+
+    def searched() -> Any:
+        *_, found = neighbourhood._reference(tiny_detector, NeighbourSettings(data="cifake", prepare=True), never)
+        return found.among  # type: ignore[union-attr]
+
+    assert searched() == ("features", None)
+    readable.append("pictures")
+    assert searched() == ("features", "pictures")
+    readable.clear()
+    assert searched() == ("features", "pictures")
 
 
 def test_a_core_is_left_to_the_pages_and_no_answer_changes_by_that(

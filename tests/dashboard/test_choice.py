@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import streamlit as st
 
+from core.explainers.explainer import AnyExplainer
+from core.explainers.lime.grid import LIME_GRID
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.registry import registered
-from core.explainers.settings import to_parameters
+from core.explainers.settings import describe, to_parameters
 from dashboard.components.explanations import choice, panels
 from dashboard.components.explanations.asking import Subject
 from dashboard.components.keys import key_of
@@ -36,6 +38,16 @@ def test_a_new_method_is_offered_set_drawn_and_compared(open_page: Open) -> None
         assert f"{key_of('bright', 'tiny')}.files.npz" in {one.key for one in app.get("download_button")}
     app = open_page("inspect", run="tiny@seen-test", methods="gradcam,bright")
     assert BRIGHT.title not in app.multiselect(key="methods.chosen").options
+
+
+@pytest.mark.parametrize(("method", "name", "most"), [(LIME, "n_segments", 120), (LIME_GRID, "cells", 16)])
+def test_an_address_asks_for_no_more_than_the_widget_offers(
+    method: AnyExplainer, name: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = (one for one in describe(method.settings) if one.name == name)
+    for asked, found in ((most, most), (most + 1, one.default)):
+        monkeypatch.setattr(st, "query_params", {f"{method.name}.{name}": str(asked)})
+        assert choice.parameter(method, one).value == found
 
 
 def test_a_preset_is_one_step_that_leaves_the_seed_and_no_preset_is_the_defaults(

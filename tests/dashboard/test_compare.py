@@ -11,11 +11,13 @@ from statsmodels.stats.contingency_tables import mcnemar
 from core.detectors.storage import save_detector
 from core.runs.run import read_run
 from core.runs.writing import write_run
+from core.studies.comparison.pair import pair_of
 from core.studies.store import study_path, write_study
 from dashboard.services import library
 from dashboard.views.compare import figures
 from dashboard.views.compare.choice import others
 from tests.conftest import make_detector
+from tests.core.studies.comparison.runs import made_run
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import words
 
@@ -81,7 +83,17 @@ def test_what_is_too_many_to_draw_is_counted(two: Path, open_page: Open, monkeyp
     assert "Drawn are" not in words(open_page("compare", **asked, more="margins"))
     monkeypatch.setattr(figures, "MOST_POINTS", 50)
     said = words(open_page("compare", **asked, more="margins"))
-    assert "Drawn are 50 of 60 images: those that either gets wrong first, then an even selection" in said
+    assert "Drawn are 50 of 60 images: those that either gets wrong first, of very many an even selection" in said
+
+
+def test_of_too_many_errors_those_of_both_classes_and_right_verdicts_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_real, wrong = np.arange(80) // 20 % 2 == 1, np.arange(80) < 40
+    margins = np.where(is_real != wrong, 1.0, -1.0)
+    pair = pair_of(made_run("a", margins, is_real), made_run("b", margins, is_real))
+    monkeypatch.setattr(figures, "MOST_POINTS", 8)
+    for trace in figures.margins(pair).data:
+        # as many on either side of 0
+        assert np.sign(trace.x).tolist().count(1) == np.sign(trace.x).tolist().count(-1) == 2
 
 
 def test_a_category_opens_in_explore_beside_the_other_detector(two: Path, open_page: Open) -> None:

@@ -60,8 +60,9 @@ def dealt(context: Any, rows: np.ndarray, _parameters: Any) -> pd.DataFrame:
     for name in ("training_bits", "set_bits"):
         table[name] = np.float16(np.nan)
     for row, kind, same in ((0, "same file", "same"), (1, "near copy", "other"), (2, "same pixels", "same")):
+        name = f"{'FAKE' if same == 'same' else 'REAL'}/{row:04d}.jpg"
         table.loc[row, ["in_training", "training_class", "training_name", "training_id", "training_bits"]] = [
-            kind, same, f"REAL/{row:04d}.jpg", f"train-{row:016d}", 4.0 * (kind == "near copy"),
+            kind, same, name, f"train-{row:016d}", 4.0 * (kind == "near copy"),
         ]  # fmt: skip
     for row in range(10, 40):
         other = row + 1 if row % 2 == 0 else row - 1

@@ -1,14 +1,25 @@
 """Files that are made when they are asked for stay until they are fetched, whatever other visitors' pages do."""
 
+import tempfile
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import streamlit as st
+from numpy.typing import NDArray
 from streamlit import runtime
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
+from core.detectors.detector import Detector
+from core.explainers.gradients.cams import GRADCAM
+from core.explainers.saving import DEFAULT, npz_of
+from core.report.explanation import NOTHING, html_of
 from dashboard.components import downloads as handing
+from dashboard.components.explanations.files import page_download, result_downloads
 
 
 @pytest.fixture
@@ -48,3 +59,17 @@ def test_only_so_many_are_held(files: MediaFileManager) -> None:
 
 def test_without_a_server_it_is_only_made() -> None:
     assert handing.made(lambda: b"x", "x.csv", "text/csv") == b"x"
+
+
+def test_explanations_become_files_without_being_written(
+    tiny_detector: Detector, pixels: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buttons: dict[str, Callable[[], bytes]] = {}
+    monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: buttons.update({key: data}))
+    # temporary files would be written where no folder is
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    found = GRADCAM.explain_fully(tiny_detector, pixels[0])
+    result_downloads(found, DEFAULT, name="a.png", key="one")
+    page_download([(found, DEFAULT)], name="a.png", notes=[], beside=NOTHING, key="page")
+    assert buttons["one.npz"]() == npz_of(found)
+    assert buttons["page"]().decode() == html_of([(found, DEFAULT)], title="a.png")

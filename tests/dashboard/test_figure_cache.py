@@ -1,10 +1,11 @@
 """Charts that are built once."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -70,6 +71,35 @@ def test_who_asks_for_what_is_being_built_waits_for_it() -> None:
         first, *others = [one.result() for one in several]
     assert built == [3]
     assert all(other is first for other in others)
+
+
+def test_who_waits_for_one_who_is_stopped_builds_it_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit stops the run of a page by raising what is no `Exception`."""
+    begun, waits, built = threading.Event(), threading.Event(), []
+
+    class Watched(Future[Any]):
+        def result(self, timeout: float | None = None) -> Any:
+            waits.set()
+            return super().result(timeout)
+
+    @figure_cache.cached
+    def build(number: int) -> list[int]:
+        built.append(number)
+        if len(built) == 1:
+            begun.set()
+            assert waits.wait(300)
+            raise SystemExit
+        return [number]
+
+    monkeypatch.setattr(figure_cache, "Future", Watched)
+    with ThreadPoolExecutor() as pool:
+        stopped = pool.submit(build, 3)
+        assert begun.wait(300)
+        other = pool.submit(build, 3)
+        assert other.result() == [3]
+        with pytest.raises(SystemExit):
+            stopped.result()
+    assert built == [3, 3]
 
 
 def test_a_failure_is_not_kept() -> None:

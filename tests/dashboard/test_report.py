@@ -33,7 +33,7 @@ def test_it_is_the_command_s(home: Path, tmp_path: Path, query: str) -> None:
     wanted = Filter.from_params(asked, opened.table) if query else None
     rows = None if wanted is None else library.matching(opened, wanted)
     assert rows is None or len(rows)
-    assert report_file(opened, HOMES, library.pictures(opened), wanted, rows) == out.read_bytes()
+    assert report_file(opened, (home, *HOMES), library.pictures(opened), wanted, rows) == out.read_bytes()
 
 
 def test_the_same_report_is_made_once_and_another_one_anew(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,7 +186,7 @@ def test_behind_a_proxy_nobody_names_a_path_of_the_server(server: str) -> None:
     assert not proxied.has("attach.path")
 
 
-def test_what_a_visitor_makes_it_forget_is_read_again(server: str) -> None:
+def test_pages_go_on_for_others_when_a_visitor_asks_it_to_forget(server: str) -> None:
     async def look() -> list[str]:
         async with Visitor(server) as rude, Visitor(server) as other:
             await other.open("explore", run="tiny@seen-test")

@@ -15,6 +15,8 @@ from unittest.mock import MagicMock
 from urllib.request import Request, urlopen
 
 import pytest
+import streamlit as st
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -135,6 +137,39 @@ def test_the_last_messages_of_a_run_are_delivered_though_the_next_one_was_asked_
     internals.hear_runs_out()
     assert internals.broken == {}
     assert in_a_thread(two_runs()) == ["first", "second"]
+
+
+def test_a_browser_clears_no_cache_of_all_and_is_told_nothing_of_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_handle_clear_cache_request", "_handle_git_information_request"):
+        # put back in the end
+        monkeypatch.setattr(AppSession, name, getattr(AppSession, name))
+    checkout = SimpleNamespace(
+        get_repo_info=lambda: ("owner/name", "main", "a.py"), untracked_files=["a"], uncommitted_files=["b"],
+        is_head_detached=False, ahead_commits=[],
+    )  # fmt: skip
+    monkeypatch.setattr("streamlit.git_util.GitRepo", lambda _path: checkout)
+    made: list[int] = []
+
+    @st.cache_resource
+    def shared() -> int:
+        made.append(1)
+        return len(made)
+
+    async def ask(*kinds: str) -> list[str | None]:
+        session = AppSession(MagicMock(main_script_path="a.py"), MagicMock(), MagicMock(), lambda: None, {})
+        for kind in kinds:
+            session.handle_backmsg(BackMsg(**{kind: True}))
+        await asyncio.sleep(0.01)
+        said = [message.WhichOneof("type") for message in session._browser_queue._queue]
+        session.shutdown()
+        return said
+
+    assert in_a_thread(ask("load_git_info")) == ["git_info_changed"]
+    internals.obey_no_developer()
+    assert internals.broken == {}
+    assert shared() == 1
+    assert in_a_thread(ask("load_git_info", "clear_cache")) == []
+    assert shared() == 1
 
 
 class Runner:

@@ -2,8 +2,8 @@
 
 import csv
 import io
-import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 import streamlit as st
 
+from core.studies.store import study_path
 from dashboard.components.studies import study
 from dashboard.components.studies.study import as_csv, command, csv_button
-from dashboard.services import catalogue, library
+from dashboard.services import catalogue, library, study_files
 from tests.dashboard.conftest import Open
 
 
@@ -32,7 +33,6 @@ def test_what_visitors_wrote_is_no_formula() -> None:
 
 def test_what_to_type_asks_for_as_many_images_as_are_enough(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = library.open_run(catalogue.runs()["tiny@seen-test"])
-    monkeypatch.setenv("TELLTALE_LOCAL", "no")
     assert command(opened, "stability") == "python -m core.studies stability --run tiny@seen-test"
     monkeypatch.setattr(study, "ENOUGH", 50)
     asked = "python -m core.studies stability --run tiny@seen-test --images 50"
@@ -44,17 +44,21 @@ def test_what_to_type_asks_for_as_many_images_as_are_enough(open_page: Open, mon
     )
 
 
-def test_what_to_type_names_a_path_only_to_somebody_at_this_computer(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_study_is_read_again_where_its_run_was_replaced(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of an older file may be as old as the one before it."""
+    read: list[Path] = []
+
+    def read_study(path: Path, _run: object) -> int:
+        read.append(path)
+        return len(read)
+
+    monkeypatch.setattr(study_files, "read_study", read_study)
     opened = library.open_run(catalogue.runs()["tiny@seen-test"])
-    path = shlex.quote(str(home / "runs" / "tiny@seen-test"))
-    for local, run in (("no", "tiny@seen-test"), ("yes", path)):
-        monkeypatch.setenv("TELLTALE_LOCAL", local)
-        assert command(opened, "stability") == f"python -m core.studies stability --run {run}"
-    # runs of the project are found by their names
-    monkeypatch.delenv("TELLTALE_HOME")
-    assert command(opened, "stability") == "python -m core.studies stability --run tiny@seen-test"
+    file = study_path(opened.run.path, "probes")
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    anew = replace(opened, stamp="of the run in its place")
+    assert [study_files.answer(one, "probes") for one in (opened, opened, anew)] == [1, 1, 2]
 
 
 def test_a_table_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

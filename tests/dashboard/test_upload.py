@@ -399,7 +399,7 @@ def test_a_delivery_that_another_thread_makes_meanwhile_is_neither_made_twice_no
 
 def test_deliveries_are_told_once_they_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     bare = Seen("same size", ("bicubic",), np.ones(1, np.float32), np.zeros((32, 32, 3), np.uint8), None)
-    whose = SimpleNamespace(key="picture"), SimpleNamespace(name="tiny")
+    whose = SimpleNamespace(key="picture"), SimpleNamespace(identity=SimpleNamespace(fingerprint="tiny"))
     told = []
     for sent in (None, (Sent("png", "PNG", 1.0, True),)):
         seen = replace(bare, sent=sent)

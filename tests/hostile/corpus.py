@@ -139,6 +139,8 @@ def bombs() -> Iterator[Case]:
     jpeg = saved(Image.fromarray(PICTURE), "JPEG")
     yield Case("JPEG with 900,000 segments", lambda: jpeg[:2] + b"\xff\xfe\x00\x02" * 900_000 + jpeg[2:])
     yield Case("JPEG with 15 MB of padding", lambda: jpeg[:2] + b"\xff" * 15_000_000 + jpeg[2:])
+    for kind in ("PNG", "JPEG"):
+        yield Case(f"{kind} with a million orientations", partial(many_orientations, kind, 1_000_000), shape=(1, 1))
     yield Case("JPEG with 100,000 passes", many_passes)
     # passes that a reader never comes to, and one that it would go on with after a wrong end
     yield Case("JPEG that ends before 100,000 passes", partial(many_passes, behind=True), shape=(4400, 4400))
@@ -174,6 +176,16 @@ def bombs() -> Iterator[Case]:
 def saved_mosaic(mode: str, side: int, kind: str, **options: object) -> bytes:
     """Bytes of a `mosaic`."""
     return saved(mosaic(mode, side), kind, **options)
+
+
+def many_orientations(kind: str, count: int) -> bytes:
+    """One pixel, as PNG or JPEG, whose EXIF gives its orientation `count` values of eight bytes."""
+    exif = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 0x0112, 5, count, 26, 0) + struct.pack("<II", 6, 1) * count
+    if kind == "PNG":
+        return png(1, 1, extra=chunk(b"eXIf", exif))
+    jpeg = saved(Image.new("RGB", (1, 1)), "JPEG")
+    parts = [b"Exif\0\0" + exif[start : start + 65_000] for start in range(0, len(exif), 65_000)]
+    return jpeg[:2] + b"".join(b"\xff\xe1" + struct.pack(">H", len(one) + 2) + one for one in parts) + jpeg[2:]
 
 
 def many_passes(*, behind: bool = False, ended: bytes = b"") -> bytes:

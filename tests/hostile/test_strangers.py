@@ -202,6 +202,13 @@ def test_a_model_card_keeps_all_but_its_pictures() -> None:
     assert "mermaid" not in shown
     assert shown.count("```") == 2
     assert "[c](http://a/c)" in shown
+    # a lone carriage return ends a line, too, and a footnote can hold a fence
+    for odd in (
+        "a\r```mermaid\rx\r```\r",
+        "a[^1]\n\n[^1]: ```mermaid\n    x\n    ```\n",
+        "- [^a b]: ~~~mermaid\r\nx\r\n~~~\n",
+    ):
+        assert "mermaid" not in without_pictures(odd)
     # code within a line is no fence
     for same in ("# A\n\n- `a` ```b``` c\n\n```\ncode\n```\n", "~~a~~ and ``b``\n"):
         assert without_pictures(same) == same

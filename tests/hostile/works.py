@@ -11,7 +11,7 @@ import sqlite3
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -191,7 +191,7 @@ class Pack(Work):
 
     def do(self, folder: Path, report: Report) -> str:
         self.enter(folder)
-        with redirect_stdout(io.StringIO()) as said:
+        with redirect_stderr(io.StringIO()) as said:
             # twice: what could not be kept is read again
             for split in 2 * self.splits:
                 report((split, self._digest(load_image_set(folder / "cifake", split))))

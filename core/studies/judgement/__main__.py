@@ -31,7 +31,7 @@ from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, 
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set, read_files
 from core.images.out_of_distribution import AS_DRAWN, read_generators
-from core.runs.finding import HOMES, find_detectors, find_named, find_runs
+from core.runs.finding import command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.studies.judgement.calibrating import Asked, ask, groups_of_transfer, make_rule
 from core.studies.judgement.familiarity import Space, thinned
@@ -212,7 +212,7 @@ def _transfer(run: Run, wanted: bool, drawn: bool) -> list[Group]:
 
 
 def _maker(run: Run, device: str) -> Detector:
-    found = find_detectors((run.path.parents[1], *HOMES))
+    found = find_detectors((run.path.parents[1], *command_homes()))
     name = find_maker(run.manifest, identify_all(found)[0])
     if name is None:
         raise StudyError(f"the detector that made {run.name} is not here; put it into detectors/")

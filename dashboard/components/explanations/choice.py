@@ -120,7 +120,7 @@ def settings_of(explainer: AnyExplainer, offers: Offers) -> ExplainerSettings:
 def parameter(explainer: AnyExplainer, one: SettingField) -> Setting:
     """The URL parameter of one setting of a method."""
     name, choices = f"{explainer.name}.{one.name}", one.choices or None
-    # an address asks for no more than the widget offers: larger ones hold the one thread for all visitors
+    # without a limit of its own, no more than the widget offers: larger ones hold the one thread for all visitors
     high = one.high if one.high is not None else max(one.offers, default=math.inf)
     low = -math.inf if one.low is None else one.low
     return Setting(name, one.default, choices, kind=one.kind, low=low, high=high)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.images.decoding import data_url
+from core.images.decoding import thumbnail_url
 from core.studies.neighbours.reference import count_kept
 from core.studies.neighbours.similarity import Neighbour, Neighbours, NeighbourSettings, Preparing
 from core.system.folders import ContractError
@@ -15,6 +15,7 @@ from dashboard.components.component import component
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.follow import follow
 from dashboard.components.glossary import explain
+from dashboard.components.images.grid import FINEST
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import plain, with_code
@@ -119,7 +120,7 @@ def _draw_found(found: Neighbours, detector: Known) -> None:
 def _tile(one: Neighbour) -> dict[str, str]:
     about = one.category or ""
     return {
-        "source": data_url(one.image),  # type: ignore[arg-type]
+        "source": thumbnail_url(one.image, FINEST),  # type: ignore[arg-type]
         "label": one.label,
         "called": one.predicted,
         "about": about,

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.images.decoding import data_url, pixels_sha256
+from core.images.decoding import pixels_sha256, thumbnail_url
 from core.probes.probe import FAMILIES, Probe
 from core.probes.probing import amplified
 from core.probes.results import After, ProbeResult, ProbeSettings
@@ -19,6 +19,7 @@ from dashboard.components.component import component, nothing, one_of
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.follow import follow
 from dashboard.components.glossary import explain
+from dashboard.components.images.grid import FINEST
 from dashboard.components.images.picture_rows import Cell, Row, picture_rows
 from dashboard.components.studies.finding_words import coloured
 from dashboard.components.studies.study import csv_button
@@ -135,7 +136,7 @@ def _cell(result: ProbeResult, one: After, shown: After | None) -> dict[str, Any
         why = "could not be tried, there was no other image to take it from"
         return cell | {"source": None, "called": "", "state": "unknown", "label": f"{what}: {why}"}
     picture = result.pictures[list(probe_columns()).index(one.column)]
-    about = {"source": data_url(picture), "called": one.verdict, "state": state_of(one)}
+    about = {"source": thumbnail_url(picture, FINEST), "called": one.verdict, "state": state_of(one)}
     return cell | about | {"label": f"{what}: {said(result, one)}"}
 
 

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.decoding import data_url
+from core.images.decoding import thumbnail_url
 from core.metrics.classification import predicted_real
 from core.runs.browsing.pictures import Pictures
 from dashboard.components.charts.figure_cache import cached
@@ -16,11 +16,12 @@ from dashboard.services.library import Opened
 
 _mount = component(__file__, "grid")
 COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name"]
-# pictures that are kept, and the largest of those in bytes of pixels
+# pictures that are kept
 MOST = 512
-SMALL = 64 * 64 * 3
 MOST_PICKED = 200
 TILES = {"small": 80, "medium": 112, "large": 172}
+# pixels that a tile's picture has at most, for screens with two a CSS pixel
+FINEST = 2 * TILES["large"]
 
 
 def image_grid(
@@ -119,14 +120,14 @@ def _source(opened: Opened, row: int, pictures: Pictures, maps: bool) -> str | N
     """The picture of a tile for the browser, None where there is neither an image nor a map."""
     image = pictures.get(row)
     if opened.run.maps is None or (image is not None and not maps):
-        return None if image is None else _encoded(image) if image.nbytes <= SMALL else data_url(image)
+        return None if image is None else _encoded(image)
     return _mapped(np.asarray(opened.run.maps[row], np.float32), opened.map_scale, image)
 
 
 # most visitors turn the same pages
 @partial(cached, most=MOST)
 def _encoded(image: NDArray[np.uint8]) -> str:
-    return data_url(image)
+    return thumbnail_url(image, FINEST)
 
 
 @partial(cached, most=MOST)
@@ -136,5 +137,5 @@ def _mapped(values: NDArray[np.float32], scale: float, image: NDArray[np.uint8] 
     from core.explainers.overlay import draw_map, draw_overlay  # noqa: PLC0415
 
     if image is None:
-        return data_url(draw_map(values, len(values), scale=scale))
-    return data_url(draw_overlay(image, values, len(image), scale=scale, smooth=True))
+        return thumbnail_url(draw_map(values, len(values), scale=scale), FINEST)
+    return thumbnail_url(draw_overlay(image, values, len(image), scale=scale, smooth=True), FINEST)

@@ -1,5 +1,5 @@
 // One crisp picture with its values under the pointer or, after a Tab, under the arrow keys.
-// data: {source, alt, edge, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: [[text]] | null, dim: it belongs to an earlier setting, legend: {colours, low, high, left, right, outline: [text of the low end, of the high end] | null, hatch, light: [colour] | null} | null}
+// data: {source, alt, edge, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: {texts, codes: base64, rows, columns} | null, dim: it belongs to an earlier setting, legend: {colours, low, high, left, right, outline: [text of the low end, of the high end] | null, hatch, light: [colour] | null} | null}
 
 const legend = (data) => {
   const bar = make("div", "bar")
@@ -52,15 +52,16 @@ export default function ({ data, parentElement }) {
   value.setAttribute("aria-live", "polite")
 
   const size = data.side
-  const rows = data.cells?.length ?? size
-  const columns = data.cells?.[0].length ?? size
+  const rows = data.cells?.rows ?? size
+  const columns = data.cells?.columns ?? size
+  const codes = data.cells && new Uint32Array(Uint8Array.from(atob(data.cells.codes), (letter) => letter.charCodeAt(0)).buffer)
   // outlives a picture that is drawn again
   let at = frame.at ?? null
   const show = (x, y) => {
     at = frame.at = [Math.min(size - 1, Math.max(0, x)), Math.min(size - 1, Math.max(0, y))]
     const start = 3 * (size * at[1] + at[0])
     const [row, column] = [Math.floor((at[1] * rows) / size), Math.floor((at[0] * columns) / size)]
-    const cell = data.cells ? ` · ${data.cells[row][column]}` : ""
+    const cell = data.cells ? ` · ${data.cells.texts[codes[row * columns + column]]}` : ""
     const rgb = bytes.length ? ` · rgb ${[...bytes.slice(start, start + 3)].join(" ")}` : ""
     value.textContent = `${at[0]}, ${at[1]}${rgb}${cell}`
     const [width, height] = [100 / columns, 100 / rows]

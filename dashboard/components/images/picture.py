@@ -94,18 +94,29 @@ def _rgb(image: NDArray[np.uint8]) -> str:
     return base64.b64encode(np.ascontiguousarray(image).tobytes()).decode()
 
 
-def _cells(explanation: Explanation) -> list[list[str]]:
-    """Write what is shown at each place: a region's weight with its interval, elsewhere the value."""
+def _cells(explanation: Explanation) -> dict[str, Any]:
+    """Write what is shown at each place: a region's weight with its interval, elsewhere the value.
+
+    Returns:
+        `texts`, each once; `codes`, uint32 in base64: which of them stands where, row by row; `rows`, `columns`.
+    """
     parts = explanation.parts
     if parts is None or parts.regions is None:
-        return [[_value(float(value)) for value in row] for row in explanation.map]
+        values, codes = np.unique(explanation.map, return_inverse=True)
+        return _coded([_value(float(value)) for value in values], codes.reshape(explanation.map.shape))
     texts = [
         f"{label}: {plus(weight)} ({plus(low)} to {plus(high)}) {SIDES[int(decision)]}{parts.held(number)}"
         for number, (label, weight, low, high, decision) in enumerate(
             zip(parts.labels, parts.weights, parts.low, parts.high, parts.decisions, strict=True)
         )
     ]
-    return [[texts[number] for number in row] for row in parts.regions]
+    return _coded(texts, parts.regions)
+
+
+def _coded(texts: list[str], codes: NDArray[np.integer]) -> dict[str, Any]:
+    rows, columns = codes.shape
+    sent = base64.b64encode(np.ascontiguousarray(codes, "<u4").tobytes()).decode()
+    return {"texts": texts, "codes": sent, "rows": rows, "columns": columns}
 
 
 def _value(value: float) -> str:

@@ -12,7 +12,6 @@ import streamlit as st
 
 from core.findings.finding import Finding
 from core.findings.lines import Line
-from core.runs.finding import HOMES
 from core.studies.groups import By
 from core.studies.kept import lacking
 from core.studies.result import StudyResult
@@ -25,7 +24,6 @@ from dashboard.components.studies.finding_words import NOT_MEASURED, bullets, ma
 from dashboard.services import catalogue, study_files
 from dashboard.services.library import BY_STAMP, Opened
 from dashboard.services.sentences import for_visitors
-from dashboard.services.server.visitors import is_local
 
 # so many images are enough for intervals of a few hundredths
 ENOUGH = 1000
@@ -47,9 +45,7 @@ def command(opened: Opened, *names: str, there: bool = False) -> str:
     own = opened.run.images is None and not opened.run.manifest["set"].startswith("cifake")
     data = " --data DATA" if own else ""
     some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not (there or set(names) <= set(QUICK)) else ""
-    # commands do not look into $TELLTALE_HOME; a path is only for somebody at this computer
-    run = opened.run.name if catalogue.homes() == HOMES or not is_local() else str(opened.run.path)
-    return f"python -m core.studies {' '.join(names)} --run {shlex.quote(run)}{data}{some}"
+    return f"python -m core.studies {' '.join(names)} --run {shlex.quote(opened.run.name)}{data}{some}"
 
 
 def readable(opened: Opened, name: str, title: str | None = None, *, concluded: bool = True) -> StudyResult | None:

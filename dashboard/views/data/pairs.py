@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.decoding import data_url
+from core.images.decoding import thumbnail_url
 from core.images.labels import CLASSES, other_class
 from core.runs.browsing.pictures import Pictures
 from core.studies.copies.nearest_copy import NEAR
 from dashboard.components.component import component, nothing, one_of
+from dashboard.components.images.grid import FINEST
 from dashboard.services.library import Opened
 
 _mount = component(__file__, "pairs")
@@ -74,5 +75,5 @@ def pair_pictures(
 
 
 def _side(image: NDArray[np.uint8] | None, label: str, name: str, where: str) -> dict[str, str | None]:
-    source = None if image is None else data_url(image)
+    source = None if image is None else thumbnail_url(image, FINEST)
     return {"source": source, "is": label, "name": name, "where": where, "alt": f"{label}, {name}"}

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.decoding import data_url
+from core.images.decoding import thumbnail_url
 from dashboard.components.component import component, nothing, one_of
+from dashboard.components.images.grid import FINEST
 
 _mount = component(__file__, "controlled_rates")
 
@@ -79,7 +80,7 @@ def controlled_rates(
         picture = about.pop("picture")
         # without images the rate is NaN, which is drawn as 0
         numbers = {name: float(np.nan_to_num(about[name])) for name in ("share", "low", "high")}
-        source = None if picture is None else data_url(picture)
+        source = None if picture is None else thumbnail_url(picture, FINEST)
         drawn.append(about | numbers | {"source": source, "alt": f"An image after {row.name}, {row.note}"})
     data = {"title": title, "hue": hue, "top": 1.0, "line": line, "opens": opens, "sees": sees, "rows": drawn}
     result = _mount(key=key, data=data, on_open_change=nothing, on_see_change=nothing)

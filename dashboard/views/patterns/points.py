@@ -14,7 +14,7 @@ from dashboard.components.words import CLASS_WORDS
 from dashboard.services import address, library
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
-from dashboard.views.patterns.scatter import clicked_row, colourings, column_of, drawn_area, scatter
+from dashboard.views.patterns.scatter import MOST_POINTS, clicked_row, colourings, column_of, drawn_area, scatter
 
 DRAG = Setting("drag", "box", {"box": "Box", "lasso": "Lasso", "move": "Move"})
 PICTURE = "patterns.picture"
@@ -69,10 +69,12 @@ def _draw(opened: Opened, spaces: Setting, images: int, space: str, coloured: st
         key=PICTURE,
         on_select=partial(_take, space, len(opened.table)),
         config={"displayModeBar": False, "scrollZoom": DRAG.value == "move"},
-        alt=f"{images:,} images as points, coloured by {choices[key].lower()}; the cards below say in words "
-        "what is in each cluster",
+        alt=f"{min(images, MOST_POINTS):,} of {images:,} images as points, coloured by {choices[key].lower()}; the "
+        "cards below say in words what is in each cluster",
     )
+    thinned = f"Drawn are {MOST_POINTS:,} of {images:,} images; an area opens all that lie in it. "
     st.caption(
+        f"{thinned if images > MOST_POINTS else ''}"
         f":gray[●] circles are called {CLASS_WORDS['REAL']}, :gray[◆] diamonds {CLASS_WORDS['FAKE']}; large and hollow "
         "means wrong. Numbers are clusters. What this cannot show: t-SNE keeps which images are near each other and "
         "little else, so distances between groups, their sizes and their shapes mean nothing.",

@@ -198,6 +198,11 @@ def test_frames_are_as_thick_wherever_they_are_and_share_no_pixel(side: int, thi
         assert mask.sum() == outer**2 - (outer - 2 * thick) ** 2
 
 
+@pytest.mark.parametrize(("side", "thick"), [(28, 2), (24, 2), (32, 2), (8, 1)])
+def test_a_frame_is_a_sixteenth_of_the_side_thick_up_to_rounding(side: int, thick: int) -> None:
+    assert spatial.frame_mask(0, side=side)[:, side // 2].sum() == 2 * thick
+
+
 @pytest.mark.parametrize("side", [48, 50, 33])
 def test_on_other_sizes_places_and_blocks_are_the_same_shares(side: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, side, side, 3)).astype(np.uint8)
@@ -219,6 +224,16 @@ def test_on_other_sizes_places_and_blocks_are_the_same_shares(side: int) -> None
         np.testing.assert_array_equal(
             turned[:, :block, :block], pixels[:, block - 1 :: -1, block - 1 :: -1][:, :block, :block]
         )
+
+
+def test_a_flat_place_of_a_large_busy_picture_is_covered_by_its_own_value() -> None:
+    generator = np.random.default_rng(0)
+    picture = generator.integers(0, 256, (1, 512, 512, 3)).astype(np.uint8)
+    mask = spatial.place_mask("top_left", side=512)
+    picture[:, mask] = 201
+    texture = (60 * generator.standard_normal(picture.shape)).astype(np.float32)
+    for cover in (None, texture):
+        np.testing.assert_array_equal(spatial.hidden(picture, mask, cover), picture)
 
 
 @pytest.mark.parametrize("place", ["centre", "bottom_left"])

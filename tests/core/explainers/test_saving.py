@@ -20,7 +20,7 @@ from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.overlay import draw_overlay, grey_picture, orient
 from core.explainers.registry import explainers
-from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save_png, scale_of
+from core.explainers.saving import SIZE, Style, draw_explanation, npz_of, save_npz, save_png, scale_of
 from core.explainers.settings import from_json, to_json
 from core.findings.numbers import percent
 from core.images.decoding import decode, encode_png
@@ -29,7 +29,7 @@ from core.images.palette import CLASS_COLOURS, PALETTES, UNDECIDED, rgb
 from core.probes.probing import explain_probes
 from core.probes.results import ProbeSettings
 from core.probes.words import said
-from core.report.explanation import Beside, save_html
+from core.report.explanation import Beside, html_of, save_html
 from core.system.folders import ContractError
 from tests.conftest import make_detector
 
@@ -128,6 +128,13 @@ def test_npz_holds_everything_and_needs_no_pickle(tmp_path: Path, lime: Explanat
     assert about["diagnostics"]["sentence"] == lime.diagnostics.sentence
     assert about["verdict"] == lime.verdict
     assert (about["method"], about["title"]) == ("lime", "LIME")
+
+
+def test_what_is_made_in_memory_is_what_is_written(tmp_path: Path, lime: Explanation) -> None:
+    save_npz(tmp_path / "lime.npz", lime)
+    assert npz_of(lime) == (tmp_path / "lime.npz").read_bytes()
+    save_html(tmp_path / "page.html", [lime], title="Café", notes=["Cut."])
+    assert html_of([lime], title="Café", notes=["Cut."]).encode() == (tmp_path / "page.html").read_bytes()
 
 
 def test_png_is_the_drawing(tmp_path: Path, lime: Explanation) -> None:

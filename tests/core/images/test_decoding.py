@@ -9,6 +9,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
+from core.images import decoding
 from core.images.decoding import (
     MAX_BYTES,
     RESAMPLING,
@@ -21,7 +22,7 @@ from core.images.decoding import (
     pixels_sha256,
     resize,
 )
-from tests.hostile.corpus import chunk
+from tests.hostile.corpus import chunk, many_orientations
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -61,6 +62,23 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     decoded = decode(encoded(stored, exif=exif))
     assert decoded.shape == upright.shape
     assert (decoded == upright).all()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_exif_of_more_bytes_than_a_camera_writes_is_not_read(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, load = [], decoding._load_exif
+
+    def watched(exif: Image.Exif, data: bytes) -> None:
+        read.append(len(data))
+        load(exif, data)
+
+    monkeypatch.setattr(decoding, "_load_exif", watched)
+    assert decode(many_orientations(kind, 50_000)).shape == (1, 1, 3)
+    assert read == []
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    assert decode(encoded(Image.new("RGB", (2, 1)), kind, exif=turned)).shape == (2, 1, 3)
+    assert read
 
 
 def test_transparency_is_laid_on_white() -> None:

@@ -97,6 +97,11 @@ def test_values_are_halved_where_that_can_hold_them() -> None:
     np.testing.assert_array_equal(halved(-2 * values), -2 * values)
     assert halved(-2 * values).dtype == np.float32
     assert halved(np.zeros((0, 4), np.float32)).dtype == np.float16
+    # so small ones would have one digit left
+    small = np.array([[1e-7, -5e-8]], np.float32)
+    assert halved(small).dtype == np.float32
+    assert halved(1e7 * small).dtype == np.float16
+    assert halved(0 * small).dtype == np.float16
 
 
 def test_what_cannot_be_searched_is_refused() -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from core.explainers.error import ExplanationError
+from core.probes.batch import Batch, Chance
 from core.probes.flips import tell
 from core.probes.probe import size_column
 from core.probes.probing import BATCH, MAX_GAIN, amplified, explain_probes
@@ -223,6 +224,17 @@ def test_what_does_not_fit_is_one_sentence(pixels: np.ndarray, settings: ProbeSe
     broken = replace(mean_colour().detector, formula=lambda x: np.full(len(x), np.nan))
     with pytest.raises(ExplanationError, match="not finite"):
         next(explain_probes(broken, np.zeros((1, 32, 32, 3), np.uint8)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("side", range(8, 16))
+def test_blocks_of_small_images_are_large_enough_to_turn(side: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
+    means = np.zeros((2, 3), np.float32)
+    batch = Batch(pixels, pixels, pixels, means, means, Chance.of(["a", "b"], side=side))
+    for key in ("shuffle_turn", "shuffle_fade_turn"):
+        for strength in PROBES[key].strengths:
+            assert strength.at(side).label == f"{max(2, side // strength.parts)} pixels"
+            assert (PROBES[key].edit(batch, strength.value) != pixels).any(axis=(1, 2, 3)).all()
 
 
 def test_settings_out_of_range_are_refused() -> None:

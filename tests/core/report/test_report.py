@@ -2,6 +2,8 @@
 
 import base64
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,12 +13,16 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import rcParams
+from matplotlib.figure import Figure
 from sklearn.metrics import accuracy_score, precision_score
 
 from core.detectors.storage import load_detector, save_detector
 from core.findings.finding import Finding, Measure
 from core.findings.words import tell
+from core.report import figures
 from core.report.__main__ import main
+from core.report.drawing import STYLE, Drawn
 from core.report.figures import confusion
 from core.report.page import gather, report_of, save_report
 from core.report.parts import percent
@@ -118,6 +124,33 @@ def test_a_class_without_images_has_no_shares_in_the_confusion_matrix() -> None:
     assert {"75.0% of FAKE", "25.0% of FAKE"} < set(texts)
     assert texts.count("no REAL images") == 2
     assert not any(text.endswith("of REAL") for text in texts)
+
+
+def test_charts_that_are_asked_for_at_once_all_have_the_style_of_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, over = threading.Event(), threading.Event(), threading.Event()
+    sizes: list[float] = []
+
+    def drawn_from(_figure: Figure, alt: str, caption: str) -> Drawn:
+        if first.is_set():
+            second.set()
+            assert over.wait(300)
+        else:
+            first.set()
+            # time for the other one to begin, if nothing holds it back
+            second.wait(0.2)
+        sizes.append(rcParams["font.size"])
+        return Drawn(b"", 1.0, alt, caption)
+
+    monkeypatch.setattr(figures, "drawn_from", drawn_from)
+    counts = np.array([[3, 1], [1, 3]])
+    with ThreadPoolExecutor() as pool:
+        early = pool.submit(confusion, counts)
+        assert first.wait(300)
+        late = pool.submit(confusion, counts)
+        early.result()
+        over.set()
+        late.result()
+    assert sizes == [STYLE["font.size"]] * 2
 
 
 def test_one_leak_and_one_repeat_are_told_in_the_singular(source: Source) -> None:  # noqa: F811

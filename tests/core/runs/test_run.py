@@ -127,6 +127,13 @@ def test_damaged_files_are_named(run: Run, name: str, damage: object, sentence: 
         read_run(run.path)
 
 
+def test_a_table_of_too_many_rows_is_refused_before_it_is_unpacked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.runs.validation.MAX_ROWS", 24)
+    monkeypatch.setattr(pd, "read_parquet", None)
+    with pytest.raises(ContractError, match=r"predictions\.parquet has 25 rows, far more than a run has images"):
+        read_run(run.path)
+
+
 def test_maps_may_be_finer_than_their_images_and_as_fine_as_the_largest(run: Run) -> None:
     np.save(run.path / "maps.npy", np.zeros((25, 64, 48), np.float16))
     _reseal(run.path, "maps.npy")

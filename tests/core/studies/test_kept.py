@@ -16,7 +16,7 @@ from core.probes.table import PROBES
 from core.runs.finding import ROOT, find_runs
 from core.runs.run import Run, read_run
 from core.studies.groups import with_predictions
-from core.studies.kept import describe_again, find_kept
+from core.studies.kept import describe_again, find_kept, settings_of
 from core.studies.probes.summary import read_turns, responses
 from core.studies.registry import VERSIONS, find_study
 from core.studies.runner import Source, run_study
@@ -93,6 +93,19 @@ def test_another_question_keeps_nothing(source: Source, monkeypatch: pytest.Monk
     answer = read_study(path)
     write_study(path, answer.table, {**answer.about, "set_fingerprint": "0" * 64})
     assert find_kept(BRIGHTNESS, source.run) is None
+
+
+def test_a_file_says_which_settings_it_was_made_with(source: Source) -> None:
+    assert settings_of(BRIGHTNESS, source.run) == {}
+    path = run_study(BRIGHTNESS.with_parameters({"scale": 2.0}), source, images=20)
+    assert settings_of(BRIGHTNESS, source.run) == {"scale": 2.0}
+    # those of another type, those that it does not name and places on a machine are not taken from it
+    other = replace(BRIGHTNESS, parameters={"scale": 1, "more": 2, "folder": ""}, private=("folder",))
+    answer = read_study(path)
+    write_study(path, answer.table, {**answer.about, "parameters": {"scale": 2.0, "folder": "elsewhere"}})
+    assert settings_of(other, source.run) == {}
+    path.write_bytes(b"no study")
+    assert settings_of(BRIGHTNESS, source.run) == {}
 
 
 def test_a_question_about_the_whole_set_is_asked_again_as_a_whole(source: Source) -> None:

@@ -199,7 +199,7 @@ def test_a_detector_of_the_project_is_found_where_the_project_has_no_run(
     home, folder = source.run.parents[1], tmp_path / "away" / "runs"
     folder.mkdir(parents=True)
     run = source.run.rename(folder / source.run.name)
-    monkeypatch.setattr("core.studies.__main__.HOMES", (home,))
+    monkeypatch.setattr("core.studies.__main__.command_homes", lambda: (home,))
     assert find_source(parse(["probes", "--run", str(run), "--data", "sample"])).detector == source.detector
 
 
@@ -229,6 +229,12 @@ def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert main(again) == 0
     assert "Added half: " in capsys.readouterr().out
     assert read_study(source.run / "studies" / "brightness.parquet").about["images"] == 20
+    # a setting that is not named stays as the file has it
+    monkeypatch.setitem(registry.VERSIONS, "brightness.half", 3)
+    assert main(["brightness", "--run", str(source.run)]) == 0
+    assert "Added half: " in capsys.readouterr().out
+    about = read_study(source.run / "studies" / "brightness.parquet").about
+    assert (about["images"], about["parameters"]) == (20, {"scale": 2.0})
     assert main([*again, "--all"]) == 0
     assert "Written: " in capsys.readouterr().out
     assert read_study(source.run / "studies" / "brightness.parquet").about["images"] == 60

@@ -104,6 +104,20 @@ def test_a_refusal_names_the_study_and_the_run_that_make_it_again(source: Source
         read_study(path)
 
 
+def test_a_study_of_too_many_rows_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "s.parquet"
+    write_study(path, TABLE, {"study": "s"})
+    monkeypatch.setattr("core.runs.validation.MAX_ROWS", len(TABLE))
+    assert len(read_study(path).table) == len(TABLE)
+    monkeypatch.setattr("core.runs.validation.MAX_ROWS", len(TABLE) - 1)
+    # what reads it would give another error
+    monkeypatch.setattr(pq, "read_table", None)
+    with pytest.raises(ContractError, match=r"s\.parquet is no readable study \(ValueError\)"):
+        read_study(path)
+
+
 def test_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.parquet"
     write_study(path, TABLE, {"study": "s"})

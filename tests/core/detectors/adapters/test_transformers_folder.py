@@ -12,7 +12,7 @@ import transformers
 from core.detectors.adapters import adapter
 from core.detectors.adapters.adapter import Request, SourceError
 from core.detectors.adapters.adding import add, bring
-from core.detectors.adapters.transformers_folder import preprocess_of
+from core.detectors.adapters.transformers_folder import build, preprocess_of
 from core.detectors.storage import load_detector
 from tests.core.detectors.adapters.made import expected_of, given_by, spread
 
@@ -116,6 +116,23 @@ def test_a_folder_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pyt
         bring("d", Request(str(folder)))
     with pytest.raises(ValueError, match="d cannot be opened: .* needs the package transformers"):
         load_detector(tmp_path / "d")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"architecture": "hf-hub:owner/name"},
+        {"architecture": "local-dir:/x"},
+        {"architecture": "resnet18", "model_args": {"checkpoint_path": "/x/weights.bin"}},
+    ],
+)
+def test_a_network_that_timm_would_read_from_elsewhere_is_refused(tmp_path: Path, said: dict[str, Any]) -> None:
+    config = {"model_type": "timm_wrapper", **said}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SourceError, match=r"its config\.json names a hub, a folder or a file elsewhere"):
+        bring("d", Request(str(tmp_path)))
+    with pytest.raises(SourceError, match=r"its config\.json names a hub, a folder or a file elsewhere"):
+        build({"config": config})
 
 
 WHOLE = {

@@ -164,6 +164,17 @@ def test_what_moves_nothing_is_undecided(rich: NDArray[np.uint8]) -> None:
     assert f"{len(BANDS)} of {len(BANDS)} kinds of detail are undecided" in result.diagnostics.sentence
 
 
+def test_of_a_grey_picture_no_colour_has_a_weight_and_only_what_is_there_is_counted() -> None:
+    grey = np.random.default_rng(1).integers(60, 196, (32, 32, 1), np.uint8).repeat(3, axis=2)
+    result = weighed(CueDetector(lambda x: x.std(axis=(1, 2, 3)) - 20), grey, least_share=0.0)
+    parts, colour = result.parts, np.array([one.channel == "colour" for one in BANDS])
+    for values in (parts.weights, parts.low, parts.high, parts.decisions):
+        assert not values[colour].any()
+    decided = int((parts.decisions != 0).sum())
+    assert decided > 0
+    assert f"{6 - decided} of 6 kinds of detail are undecided" in result.diagnostics.sentence
+
+
 def test_what_does_not_fit_is_one_sentence(rich: NDArray[np.uint8]) -> None:
     fine = CueDetector(lambda x: x.mean(axis=(1, 2, 3)))
     with pytest.raises(ExplanationError, match="resize it first"):

@@ -263,6 +263,16 @@ def test_a_wrong_parquet_is_told(tmp_path: Path) -> None:
     assert "it is no regular file" in refusal(tmp_path / "pipe.parquet")
 
 
+def test_a_row_group_of_too_many_rows_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the first group has four
+    made.parquet(tmp_path / "set")
+    monkeypatch.setattr("core.images.layouts.parquet.MAX_ROWS", 3)
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile.read_row_group", None)
+    assert "has a row group of more than 3 rows; write it with smaller ones" in refusal(tmp_path / "set", "ai")
+
+
 def test_a_wrong_tar_is_told(tmp_path: Path) -> None:
     made.genimage(tmp_path / "set")
     whole_tar = packed(tmp_path / "set", "tar.gz")

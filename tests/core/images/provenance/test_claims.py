@@ -1,8 +1,12 @@
 """Each kind of metadata, true and forged, in each format that can hold it."""
 
+import contextlib
 import json
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -219,6 +223,20 @@ def test_what_an_action_says_of_the_picture_goes_before_the_name_of_its_program(
     found = credentials.find(File(b"", Contents("JPEG", credentials=True), None))
     assert [claim.suggests for claim in found] == ["", suggests]
     assert "“edited” with “Adobe Firefly”" in found[1].says
+
+
+def test_credentials_are_read_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    together, met = threading.Barrier(2), []
+
+    def run(*_: object, **__: object) -> SimpleNamespace:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            met.append(together.wait(0.2))
+        return SimpleNamespace(returncode=0, stdout=b"{}", stderr=b"")
+
+    monkeypatch.setattr(credentials.subprocess, "run", run)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda _: credentials.read_store(b"", "image/png"), range(2))) == [{}, {}]
+    assert met == []
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from skimage.measure import points_in_poly
 
@@ -84,6 +85,20 @@ def test_without_a_readable_study_nobody_stands_anywhere(tmp_path: Path) -> None
     (run.path / "studies").mkdir(parents=True)
     (run.path / "studies" / "clusters.parquet").write_bytes(b"no parquet")
     assert read_embedding(run.path, run.predictions["id"]).shape == (10, 0)
+
+
+def test_places_of_far_more_images_than_a_run_has_are_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "d@s", n=10)
+    (run.path / "studies").mkdir(parents=True)
+    study = pd.DataFrame({"id": run.predictions["id"], "features_x": 0.0, "features_y": 0.0})
+    study.to_parquet(run.path / "studies" / "clusters.parquet")
+    unpacked: list[object] = []
+    monkeypatch.setattr("core.runs.validation.MAX_ROWS", 9)
+    monkeypatch.setattr(pq, "read_table", lambda *given, **_: unpacked.append(given))
+    assert read_embedding(run.path, run.predictions["id"]).shape == (10, 0)
+    assert unpacked == []
 
 
 def test_places_are_found_where_the_ids_are_the_index_of_pandas(tmp_path: Path) -> None:

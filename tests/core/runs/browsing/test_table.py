@@ -25,6 +25,8 @@ from core.runs.browsing.table import (
     place_of,
 )
 from core.runs.run import Run
+from core.studies.registry import version_of
+from core.system.folders import write_folder
 
 
 def make_run(path: Path, n: int = 400, seed: int = 0) -> Run:
@@ -283,6 +285,40 @@ def seal(file: Path, frame: pd.DataFrame, about: dict[str, object]) -> None:
     arrow = pa.Table.from_pandas(frame, preserve_index=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(arrow.replace_schema_metadata({b"telltale": json.dumps(about).encode()}), file)
+
+
+def test_a_study_of_far_more_images_than_a_run_has_is_not_unpacked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame({"id": run.predictions["id"], "flips": 1.0})
+    seal(run.path / "studies" / "probes.parquet", frame, {})
+    unpacked: list[object] = []
+    monkeypatch.setattr("core.runs.validation.MAX_ROWS", len(run) - 1)
+    monkeypatch.setattr(pq, "read_table", lambda *given, **_: unpacked.append(given))
+    assert added_by_studies(run.path, run.predictions["id"]).shape == (len(run), 0)
+    assert unpacked == []
+
+
+def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run: Run) -> None:
+    made = {"detector_sha256": "d" * 64, "set_fingerprint": "f" * 64}
+    write_folder(run.path, kind="run", manifest=made, files={})
+    frame = pd.DataFrame({"id": run.predictions["id"], "a": 1.0, "b": 2.0})
+    now = version_of("probes", "a")
+    said = {
+        "probes": {**made, "explore": ["a"], "column_versions": {"a": now, "b": now + 1}},
+        "transfer": {**made, "explore": ["a"], "version": version_of("transfer", "a") - 1},
+        "audit": {**made, "explore": ["a"], "detector_sha256": "0" * 64},
+        "files": {**made, "explore": ["a"], "set_fingerprint": "0" * 64},
+        # what names neither is taken as it is
+        "quiet": {},
+    }
+    for name, about in said.items():
+        seal(run.path / "studies" / f"{name}.parquet", frame, about)
+    assert list(study_columns(run.path)) == ["probes.a", "quiet.a", "quiet.b"]
+    assert further_columns(run.path) == {}
+    also = [f"{name}.b" for name in said]
+    added = added_by_studies(run.path, run.predictions["id"], also)
+    assert added.to_dict("list") == {
+        "probes.a": [1.0] * len(run), "quiet.a": [1.0] * len(run), "quiet.b": [2.0] * len(run),
+    }  # fmt: skip
 
 
 def test_a_column_that_a_link_names_is_added_though_its_study_does_not_offer_it(run: Run) -> None:

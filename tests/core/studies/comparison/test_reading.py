@@ -1,12 +1,13 @@
 """Probes of two detectors side by side, planted and recomputed."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from statsmodels.stats.weightstats import DescrStatsW
 
+from core.detectors.preprocessing import Preprocessing
 from core.findings.claims import standing
 from core.findings.finding import Control, Finding, Measure, find
 from core.findings.words import tell
@@ -73,6 +74,19 @@ def test_a_difference_must_hold_for_every_seam(hard: float, kind: str) -> None:
     seams = {choice.value for choice in one.choices if choice.kind == "seam"}
     assert len(seams) == 3
     assert standing(one).kind == kind
+
+
+@pytest.mark.parametrize(("side", "called"), [(32, "16 pixels"), (64, "16 pixels of 32")])
+def test_blocks_of_images_of_two_sides_are_not_told_in_the_pixels_of_one(side: int, called: str) -> None:
+    is_real = np.arange(N) % 2 == 0
+    margins = np.where(is_real, 1.0, -1.0)
+    other = made_run("b", margins, is_real)
+    other.manifest["preprocess"] = asdict(Preprocessing(side))
+    columns = ["shuffle_blend_16", "shuffle_blend_stay_16"]
+    tables = [table_of(margins, {}, seed=seed, columns=columns) for seed in (1, 2)]
+    shared = share_rows(pair_of(made_run("a", margins, is_real), other), *tables)
+    assert set(side_by_side(shared)["strength"]) == {called}
+    assert {one.details["strength"] for one in read(shared)} == {called}
 
 
 def test_what_has_no_control_gives_no_reason(shared) -> None:  # type: ignore[no-untyped-def]

@@ -31,6 +31,7 @@ RANDOM = {
     "noise", "shuffle", "shuffle_blend", "shuffle_fade", "tint", "tint_control", "rephase", "rephase_pattern",
     "lowpass_pattern", "lowpass_grey", "dose_pattern",
 }  # fmt: skip
+OTHER_WAYS = {key for probe in PROBES.values() for keys in probe.others.values() for key in keys}
 # the families of which one must come first for each verdict; None where the cue's absence can be made by many things
 RIGHT = {
     "mean_colour": {"FAKE": "colour", "REAL": "colour"},
@@ -58,6 +59,9 @@ def test_the_right_probe_comes_first_its_control_stays_behind_and_the_finding_na
         others = top[top["family"] != right]
         assert first["per_level"] > 1.1 * others.iloc[0]["per_level"]
         finding = found[f"smallest-{verdict}"]
+        # other ways of making a change are its choices
+        first = top[~top["probe"].isin(OTHER_WAYS)].iloc[0]
+        assert first["family"] == right
         assert finding.details["title"] == first["title"]
         assert (finding.measure.value, finding.measure.n) == (first["share"], 40)
         assert standing(finding).kind == "claimed"

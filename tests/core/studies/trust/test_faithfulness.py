@@ -32,7 +32,7 @@ from core.studies.trust.curves import (
     leads,
     mean_curves,
 )
-from core.studies.trust.faithfulness import STUDY, _orders
+from core.studies.trust.faithfulness import STUDY, _grid, _orders
 from core.studies.trust.findings import faithfulness as conclude
 from core.studies.trust.passes import Pass
 from tests.core.trust_cues import patch_detector, patch_images, patch_of
@@ -88,6 +88,12 @@ def test_controls_as_coarse_as_a_map_are_made_so(patched: Source, answer: StudyR
                 area = np.trapezoid(getattr(expected, direction)[0, 0], dx=1 / 8)
                 found = answer.table[area_column(direction, "edges", method, fill)][row]
                 assert found == pytest.approx(area, rel=2e-3, abs=4e-3)
+
+
+@pytest.mark.parametrize(("side", "cell"), [(8, 2), (16, 2), (32, 4)])
+def test_cells_have_two_pixels_along_a_side_at_least(side: int, cell: int) -> None:
+    grid = _grid(np.zeros((side, side, 3), np.uint8), STUDY.parameters)
+    assert set(np.bincount(grid.ravel())) == {cell**2}
 
 
 def test_a_map_as_fine_as_the_grid_has_the_plain_controls(patched: Source) -> None:

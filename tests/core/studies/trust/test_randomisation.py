@@ -14,6 +14,7 @@ from scipy.stats import spearmanr
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import LEVELS, ResNetDetector, build_network
+from core.explainers.agreement import rank_correlation
 from core.explainers.controls import edge_map
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.findings.claims import sign_of
@@ -165,6 +166,20 @@ def test_every_number_is_scipys_without_its_sign(context: Context, monkeypatch: 
         for name, own, size in (("gradcam", maps[row].ravel(), 8), ("lime", lime, 4)):
             parts = edges.reshape(32 // size, size, 32 // size, size).mean(axis=(1, 3)).ravel()
             assert table.loc[at, f"{name}_edges"] == pytest.approx(abs(spearmanr(own, parts)[0]), abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(16, 6), (7, 14), (4, 32), (1, 100)])
+def test_a_map_of_any_shape_is_compared_over_cells_that_edges_have_too(shape: tuple[int, int]) -> None:
+    def slope(height: int, width: int) -> NDArray[np.float64]:
+        """Rising from left to right, and more steeply downwards."""
+        return np.add.outer(10 * np.arange(height) / height, np.arange(width) / width)
+
+    values = slope(*shape)
+    found = sanity._places(values)
+    edges = sanity.on_grid(slope(32, 32), sanity._cells(values))
+    assert np.isfinite(found).all()
+    assert len(found) == len(edges) == min(8, shape[0]) * min(8, shape[1])
+    assert rank_correlation(found, edges) == pytest.approx(1)
 
 
 @pytest.fixture

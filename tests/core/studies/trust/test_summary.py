@@ -36,6 +36,7 @@ from core.studies.trust.summary import (
     ONE_COLOUR,
     agreement_summary,
     coverage,
+    levels_of,
     one_colour_summary,
     stability_summary,
 )
@@ -292,6 +293,12 @@ def test_other_summaries_are_weighted_means_and_shares(run: Run) -> None:
                     assert row["value"] == pytest.approx(np.average(known[column], weights=known["weight"]))
                     assert row["images"] == len(known)
                     assert row["low"] < row["value"] < row["high"]
+
+
+def test_columns_of_a_method_that_is_not_here_are_no_levels_of_another() -> None:
+    parts = ("fc", "layer4", "other", "edges")
+    table = pd.DataFrame(columns=["network", *(f"{method}_{part}" for method in ("lime", "lime_x") for part in parts)])
+    assert levels_of(table, "lime") == levels_of(table, "lime_x") == ["fc", "layer4"]
 
 
 def test_coverage_counts_images_and_errors(run: Run) -> None:
