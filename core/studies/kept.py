@@ -16,7 +16,7 @@ from core.runs.writing import library_versions
 from core.studies.registry import STUDIES, find_study
 from core.studies.result import StudyResult
 from core.studies.sample import choose_rows
-from core.studies.store import read_study, study_path, write_study
+from core.studies.store import DETECTOR, read_study, study_path, write_study
 from core.studies.study import WEIGHT, Study
 from core.system.folders import ContractError
 
@@ -178,6 +178,7 @@ def describe(
         "whole": study.whole,
         "detector": run.manifest["detector"],
         "detector_sha256": run.manifest["detector_sha256"],
+        **({DETECTOR: run.manifest[DETECTOR]} if DETECTOR in run.manifest else {}),
         "set": run.manifest["set"],
         "set_fingerprint": run.manifest["set_fingerprint"],
         "images": len(positions),

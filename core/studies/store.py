@@ -24,6 +24,7 @@ from core.system.folders import ContractError
 
 # files of the first have one version, that of all their columns
 SCHEMAS = (1, 2)
+DETECTOR = "detector_fingerprint"
 # columns that say which images a row is about and stands for: they have no version
 ROWS = ("id", WEIGHT)
 
@@ -100,6 +101,10 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         for key in ("detector_sha256", "set_fingerprint"):
             if about.get(key) != run.manifest.get(key):
                 raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
+        # older files and older runs do not name it: it has the preprocessing, the classes and the layer, too
+        made, now = about.get(DETECTOR), run.manifest.get(DETECTOR)
+        if made and now and made != now:
+            raise ContractError(f"{path} belongs to another run ({DETECTOR} differs); {again}")
     return StudyResult(path, table, about, run)
 
 

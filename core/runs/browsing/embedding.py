@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from core.runs.browsing.study_columns import study_files
 from core.runs.validation import check_rows
 from core.system.files import open_file
 
@@ -84,13 +85,14 @@ def read_embedding(run: Path, ids: pd.Series) -> pd.DataFrame:
         A row per image in that order, float32 columns `<space>_x` and `<space>_y`, NaN for images outside the study; no
         columns where the study is absent or cannot be read.
     """
-    file = run / "studies" / "clusters.parquet"
+    file = next((one for one in study_files(run) if one.path.stem == "clusters"), None)
+    if file is None:
+        return pd.DataFrame(index=pd.RangeIndex(len(ids)))
+    wanted = [name for name in (*file.offered, *file.others) if name.endswith(("_x", "_y"))]
     try:
         # from an open file: given a path, pyarrow would turn folders named key=value into columns
-        with open_file(file) as opened:
+        with open_file(file.path) as opened:
             check_rows(opened)
-            names = pq.read_schema(opened).names
-            wanted = [name for name in names if name.endswith(("_x", "_y"))]
             columns = ["id", *wanted]
             study = pq.read_table(opened, columns=columns, page_checksum_verification=True).to_pandas(
                 ignore_metadata=True

@@ -46,7 +46,7 @@ class StudyColumn:
     question: str = ""
 
 
-class _File(NamedTuple):
+class StudyFile(NamedTuple):
     """A study file with an `id` column: its path, the columns it offers for browsing, the others, and its metadata."""
 
     path: Path
@@ -83,7 +83,7 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = (), *, o
     """
     values: dict[str, pd.Series] = {}
     wanted = pd.Index(ids)
-    for file in _files(run):
+    for file in study_files(run):
         asked = [name for name in file.others if f"{file.path.stem}.{name}" in also]
         columns = [*file.offered, *asked] if offered else asked
         if not columns:
@@ -108,7 +108,7 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = (), *, o
 def study_columns(run: Path, also: Collection[str] = ()) -> dict[str, StudyColumn]:
     """Describe the columns that `added_by_studies` may add, by name; reads no values."""
     found: dict[str, StudyColumn] = {}
-    for file in _files(run):
+    for file in study_files(run):
         asked = [name for name in file.others if f"{file.path.stem}.{name}" in also]
         found |= file.described({*file.offered, *asked})
     return found
@@ -116,10 +116,15 @@ def study_columns(run: Path, also: Collection[str] = ()) -> dict[str, StudyColum
 
 def further_columns(run: Path) -> dict[str, StudyColumn]:
     """Describe the columns that studies have but do not offer; reads no values."""
-    return {name: one for file in _files(run) for name, one in file.described(file.others).items()}
+    return {name: one for file in study_files(run) for name, one in file.described(file.others).items()}
 
 
-def _files(run: Path) -> Iterator[_File]:
+def study_files(run: Path) -> Iterator[StudyFile]:
+    """Find the studies in `<run>/studies` that have an `id`; what is of another run or version is left out.
+
+    Args:
+        run: the run's folder.
+    """
     try:
         manifest = read_manifest(run, "run")
     except ContractError:
@@ -136,11 +141,15 @@ def _files(run: Path) -> Iterator[_File]:
         if any(key in about and about[key] != manifest.get(key) for key in OF_RUN if key in manifest):
             # another run's, which `read_study` refuses
             continue
-        names = [name for name in schema.names if name != "id" and _is_current(file.stem, name, about)]
+        there = [name for name in schema.names if name != "id"]
+        names = [name for name in there if _is_current(file.stem, name, about)]
+        if about.get("whole") and names != there:
+            # as a whole, it is of another version
+            continue
         explore = about.get("explore", names)
         if "id" in schema.names and isinstance(explore, list):
             offered = [name for name in names if name in explore]
-            yield _File(file, offered, [name for name in names if name not in offered], about)
+            yield StudyFile(file, offered, [name for name in names if name not in offered], about)
 
 
 def _is_current(study: str, column: str, about: Mapping[str, Any]) -> bool:

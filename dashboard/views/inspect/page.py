@@ -165,7 +165,7 @@ if len(asked) > 1:
         side_by_side.draw(grid)
 else:
     # the maps stand side by side, and what is said of them beside the image
-    with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
+    with st.container(key="beside_image"), st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
         with grid.cell():
             draw_image()
         with grid.cell(column_span=2, row_span=2):

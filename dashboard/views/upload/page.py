@@ -188,7 +188,7 @@ draw_methods(detector.about)
 draw_controls()
 if ready.whole:
     # as on Inspect: the image stands beside its maps
-    with st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
+    with st.container(key="beside_image"), st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
         with grid.cell():
             draw_seen()
         with (
