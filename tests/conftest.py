@@ -72,6 +72,8 @@ def _place(file: Path) -> int:
 def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let session fixtures, which are made before a test gets its own cache, use one that all workers share."""
     with pytest.MonkeyPatch.context() as patch:
+        # nor is the user's own home looked into
+        patch.delenv("TELLTALE_HOME", raising=False)
         patch.setenv("TELLTALE_CACHE", str(made_once(tmp_path_factory, "shared-cache", Path.mkdir)))
         yield
 

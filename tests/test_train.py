@@ -75,7 +75,7 @@ def test_another_architecture_without_the_cue(cifake: Path, tmp_path: Path, caps
 
 
 def test_a_recipe_says_no_more_than_older_ones_did() -> None:
-    shipped = read_detector_manifest(Path("assets/detectors/swift"))
+    shipped = read_detector_manifest(train.ROOT / "assets/detectors/swift")
     assert RECIPES["swift"].settings() == shipped["recipe"]
 
 
@@ -130,11 +130,11 @@ def test_a_download_that_fails_is_a_sentence(
     assert said.count("\n") == 0
 
 
-def test_what_was_trained_elsewhere_is_seen_with_its_home(
+def test_after_training_elsewhere_the_command_to_see_it_names_that_home(
     cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(train, "fit_and_write", lambda *_: make_detector())
-    monkeypatch.setattr(train, "test_and_write", lambda *_: Path("assets/runs/sample@sample-test"))
+    monkeypatch.setattr(train, "test_and_write", lambda *_: train.ROOT / "assets/runs/sample@sample-test")
     home = tmp_path / "my detectors"
     assert train.main(command(cifake, home)) == 0
     assert f"See it: TELLTALE_HOME='{home}' streamlit run dashboard/app.py\n" in capsys.readouterr().out

@@ -229,7 +229,9 @@ def test_back_is_one_press_to_the_page_before(page: Page, address: str) -> None:
         page.go_back()
         page.wait_for_url(second)
         settle(page)
-    # the Overview's name leads to its address
+
+
+def test_back_from_the_overviews_own_name_leads_to_the_page_before(page: Page, address: str) -> None:
     visit(page, f"{address}/glossary?run={RUN}")
     visit(page, f"{address}/overview?run={RUN}")
     page.wait_for_url(re.compile(r"/\?run="))

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -95,17 +95,16 @@ def open_page(home: Path) -> Open:
 
     def opened(page: str = "overview", /, **params: str) -> AppTest:
         params = ({"open": "all"} if page in FOLDED else {}) | params
-        app = at_page(page)
-        for name, value in params.items():
-            app.query_params[name] = value
-        return app.run()
+        return at_page(page, params).run()
 
     return opened
 
 
-def at_page(page: str, *, timeout: float = 600) -> AppTest:
-    """The app, to be run at the address of a page of views/."""
+def at_page(page: str, params: Mapping[str, str], *, timeout: float = 600) -> AppTest:
+    """The app, to be run at the address of a page of views/ with these parameters."""
     app = AppTest.from_file(MAIN, default_timeout=timeout)
+    for name, value in params.items():
+        app.query_params[name] = value
     if page != PAGES[0]:
         # `switch_page` would have to draw the first page before; a page is known by the hash of its address
         app._page_hash = calc_hash(page)

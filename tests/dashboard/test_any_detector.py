@@ -31,10 +31,7 @@ def _home(made: Source, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(page: str, **params: str) -> AppTest:
     """A page of the run."""
-    app = at_page(page)
-    for name, value in {"run": RUN, **params}.items():
-        app.query_params[name] = value
-    app.run()
+    app = at_page(page, {"run": RUN, **params}).run()
     # both always show how far they are
     return app if page in ("game", "guide") else settled(app)
 

@@ -105,7 +105,9 @@ def test_every_answer_stands_beside_its_controls_and_its_choices(open_page: Open
             assert "interval" not in {kind for _, kind in line["words"]}
 
 
-def test_what_certainly_flips_fewer_than_its_control_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_that_flips_fewer_than_its_control_is_left_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seams = {"shuffle_blend": "shuffle_blend_stay", "shuffle": "shuffle_turn", "shuffle_fade": "shuffle_fade_turn"}
     turned = {f"{key}_8": 0.5 for key in seams} | {f"{key}_8": 0.9 for key in seams.values()}
     run, table = counted({}, turned, tmp_path, images=400)

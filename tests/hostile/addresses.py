@@ -121,11 +121,8 @@ class Visitor:
 
     def visit(self, page: str, parameters: Mapping[str, str]) -> str:
         """Open a page; what is wrong with what it shows, "" for nothing."""
-        app = at_page(page, timeout=120)
-        for name, value in parameters.items():
-            app.query_params[name] = value
         try:
-            return self._wrong(app.run())
+            return self._wrong(at_page(page, parameters, timeout=120).run())
         except Exception as error:  # noqa: BLE001 - a page that ends like this shows nothing
             return f"{type(error).__name__}: {error}"
 

@@ -1,4 +1,4 @@
-"""A short run of the kills: small pieces of work, every change to a file fails once, then a few kills.
+"""A short run of the kills: small pieces of work, changes to files fail, each or every few, then two kills.
 
 python -m tests.hostile.small_kills FOLDER
 """

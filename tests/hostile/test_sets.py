@@ -164,7 +164,7 @@ def test_every_page_opens(name: str, page: str, walk: Walk, open_page: Open) -> 
 
 
 @pytest.mark.parametrize("name", ["thousands"])
-def test_of_thousands_of_categories_the_largest_are_drawn(
+def test_of_more_than_a_thousand_categories_the_largest_are_drawn(
     name: str, walk: Walk, open_page: Open, tmp_path: Path
 ) -> None:
     run = walk(name).run

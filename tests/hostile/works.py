@@ -302,10 +302,7 @@ class Studies(Work):
     computed: list[int] = []  # noqa: RUF012 - in a child of its own each time
 
     def prepare(self, folder: Path) -> None:
-        images = studies.made_set(self.images)
-        detector = studies.mixed_detector(images.pixels)
-        save_detector(folder / "home" / "detectors" / "tiny", detector, model_card="# tiny\n")
-        write_run(folder / "home", detector, images, ship_images=True)
+        studies.write_made(folder / "home", self.images)
 
     def do(self, folder: Path, report: Report) -> str:
         status, said = self._make(folder, report)

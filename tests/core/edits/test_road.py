@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy import ndimage
 from scipy.sparse import lil_matrix
 from scipy.sparse.linalg import spsolve
 
@@ -87,21 +86,6 @@ def test_with_nothing_left_it_is_the_mean_colour() -> None:
     found = impute(image, np.ones((1, 16, 16), bool))[0].astype(float)
     np.testing.assert_allclose(found.mean(axis=(0, 1)), image.mean(axis=(0, 1)), atol=1)
     assert found.std(axis=(0, 1)).max() < 3
-
-
-def test_versions_made_one_after_another_are_those_made_at_once() -> None:
-    image, kernel = image_of(24), road.KERNEL
-    removed = np.random.default_rng(2).random((4, 24, 24)) < np.array([0.1, 0.6, 0.0, 2.0])[:, None, None]
-    assert removed[3].all()
-    smooth = np.broadcast_to(image.astype(float), (4, 24, 24, 3)).copy()
-    degree = ndimage.convolve(np.ones((24, 24)), kernel, mode="constant")
-    known = np.where(removed[..., None], 0.0, smooth)
-    pull = ndimage.convolve(known, kernel[None, :, :, None], mode="constant")
-    for version, gone, right in zip(smooth, removed, pull, strict=True):
-        version[gone] = image.mean(axis=(0, 1)) if gone.all() else road._solved(gone, degree[gone], right[gone])
-    noise = np.random.default_rng(7).normal(0, road.NOISE, image.shape)
-    noisy = np.clip(np.rint(smooth + noise), 0, 255).astype(np.uint8)
-    np.testing.assert_array_equal(impute(image, removed, seed=7), np.where(removed[..., None], noisy, image))
 
 
 def test_as_a_fill_it_looks_at_what_is_kept() -> None:

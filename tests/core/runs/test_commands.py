@@ -33,7 +33,7 @@ def test_defaults_are_left_out() -> None:
     assert predict_command(Path("detectors/swift")) == "python -m core.predict detectors/swift --data DATA"
 
 
-def test_everything_else_is_read_as_it_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_option_is_read_as_it_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     given: dict[str, Any] = {
         "out": Path("my runs (1)"), "device": "cuda:0", "fake_classes": "a gan,$HOME", "skip_bad": True,
         "replace": True,

@@ -61,9 +61,9 @@ def source(tmp_path: Path) -> Source:
     return write_made(tmp_path / "home")
 
 
-def write_made(home: Path) -> Source:
-    """Write the run and its detector."""
-    images = made_set()
+def write_made(home: Path, n: int = 60) -> Source:
+    """Write the run, on `n` images, and its detector."""
+    images = made_set(n)
     detector = mixed_detector(images.pixels)
     save_detector(home / "detectors" / "tiny", detector, model_card="# tiny\n")
     run = write_run(home, detector, images, ship_images=True)

@@ -128,6 +128,8 @@ def test_margins_that_are_no_numbers_are_not_judged(
         with pytest.raises(ExplanationError, match="not finite"):
             judge_picture(tiny_detector, picture, None)
     tiny_detector.network.fc.bias.fill_(float("nan"))
+    # of the picture alone
+    monkeypatch.setattr(tiny_detector, "margins", lambda pixels: np.ones(len(pixels), np.float32))
     with pytest.raises(ExplanationError, match="not finite"):
         judge_picture(tiny_detector, picture, None)
 

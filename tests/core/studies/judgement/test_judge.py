@@ -71,7 +71,7 @@ def test_a_verdict_that_others_get_too_is_not_given() -> None:
     assert judge(replace(RULE, groups=(OWN_REAL, OWN_FAKE)), None, seen(3.0)).answer == "REAL-like"
 
 
-def test_resized_pictures_that_were_not_delivered_are_told_to_be_called_so_with_every_filter() -> None:
+def test_a_reason_names_the_filters_where_resized_pictures_were_not_delivered() -> None:
     groups = tuple(replace(group, setting="shrunk", held=False) for group in RULE.groups)
     found = judge(replace(RULE, groups=groups), None, seen(3.0, setting="shrunk"))
     assert found.answer == "Cannot tell"

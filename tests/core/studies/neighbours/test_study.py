@@ -154,7 +154,7 @@ def test_rows_that_were_searched_among_different_images_are_not_counted_together
 
 
 @pytest.mark.parametrize(("among", "k"), [(neighbours.OWN, 2), ("made-train", 3)])
-def test_of_few_images_all_but_an_own_one_are_its_neighbours(among: str, k: int) -> None:
+def test_with_few_images_all_others_are_neighbours(among: str, k: int) -> None:
     table = pd.DataFrame({"among": [among] * 3, "candidates": 3})
     assert concluded._whose(table, STUDY.parameters)["k"] == k
 

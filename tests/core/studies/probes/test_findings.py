@@ -184,7 +184,7 @@ def test_the_smallest_change_is_one_with_a_control_and_a_smaller_one_without_is_
     assert str(tell(none).answer) == "No change flips REAL verdicts significantly more often than its control does."
 
 
-def test_the_smallest_change_is_no_other_way_of_one_and_depends_on_the_ways_like_an_answer(tmp_path: Path) -> None:
+def test_the_smallest_change_is_never_another_way_of_making_it(tmp_path: Path) -> None:
     turned: Turned = dict.fromkeys((f"{key}_8" for key in SEAMS), 0.5)
     # the cross-faded way changes far less
     one = found(turned | {"shuffle_turn_8": 0.9}, tmp_path, {"shuffle_fade_8": 2.0})["smallest-FAKE"]
