@@ -100,7 +100,7 @@ class Parts:
         """Whether a decided part holds under every fill, in words; "" where that is not known or nothing is decided."""
         if self.holds is None or not self.decisions[number]:
             return ""
-        return " under every fill" if self.holds[number] else " under this fill, not under every"
+        return " under every fill" if self.holds[number] else " under this fill, but not under all"
 
 
 @dataclass(frozen=True, eq=False)

@@ -131,7 +131,7 @@ def _explanations(compared: Comparison) -> list[Block]:
         return [Note("The runs have no study of explanations in common.")]
     note = Note(
         "Each number is the difference from the finding's own control, or the number itself where no such difference "
-        "was measured; in brackets stands the choice that it was measured under, where there are several."
+        "was measured; the choice that it was measured under, where there are several, is in brackets."
     )
     return [Table(["Finding", *compared.pair.names], _explained(compared)), note]
 

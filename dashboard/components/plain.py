@@ -13,7 +13,9 @@ JOINER = "\N{WORD JOINER}"
 FOUND_LATER = re.compile(r":(?=\S)|\bwww(?=\.)", re.IGNORECASE)
 COMMAND = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 # a fence's language would draw some of them as diagrams, which can hold pictures
-LANGUAGE = re.compile(r"^((?:\[\^[^\n]*?\]:|[ \t>*+\-\d.)])*)(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)$", re.MULTILINE)
+LANGUAGE = re.compile(
+    r"^((?:\[\^(?:\\.|[^\]\\\n])*\]:|[ \t>*+\-\d.)])*)(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)$", re.MULTILINE
+)
 
 
 def plain(text: object) -> str:

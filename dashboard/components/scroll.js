@@ -5,17 +5,21 @@ const TRIES = 100
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".scroll")
+  // what is called again before it was loaded is cleaned up for the first call only
+  const mine = (root.mine = {})
+  const stop = () => {
+    if (root.mine === mine) clearTimeout(root.timer)
+  }
   // Streamlit calls this again where the theme changes, too
-  if (root.done === data.count) return root.stop
+  if (root.done === data.count) return stop
   root.done = data.count
   let tries = 0
-  let timer = null
   const look = () => {
     const found = document.getElementById(data.to)
     if (found) found.scrollIntoView({ block: "start" })
-    else if (++tries < TRIES) timer = setTimeout(look, WAIT)
+    else if (++tries < TRIES) root.timer = setTimeout(look, WAIT)
   }
   // what stood here before may be about to go
-  timer = setTimeout(look, WAIT)
-  return (root.stop = () => clearTimeout(timer))
+  root.timer = setTimeout(look, WAIT)
+  return stop
 }

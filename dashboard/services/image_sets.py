@@ -20,8 +20,7 @@ _registries_lock = threading.Lock()
 def registry() -> DatasetRegistry:
     """Return the registry of the image sets that pictures are taken from, one for all visitors.
 
-    It is in no cache: any browser may ask Streamlit to clear those, and a set that was attached by its path would be
-    gone.
+    It is in no cache: once that was cleared, a set that was attached by its path would be gone.
     """
     home = homes()[0]
     with _registries_lock:

@@ -192,11 +192,8 @@ def test_detectors_that_resize_in_other_ways_each_have_their_pixels(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("on_this_machine")
-def test_a_browser_that_has_everything_forgotten_does_not_take_pictures_away(
-    open_page: Open, cifake_run: str, cifake: Path
-) -> None:
+def test_pictures_are_there_after_all_caches_were_cleared(open_page: Open, cifake_run: str, cifake: Path) -> None:
     attach(open_page("explore", run=cifake_run), cifake)
-    # what Streamlit does for any browser that asks for it
     st.cache_resource.clear()
     app = open_page("explore", run=cifake_run)
     assert not any("not available" in found.value for found in app.caption)

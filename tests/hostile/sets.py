@@ -1,4 +1,4 @@
-"""Image sets as people have them: one category or none, more than a thousand, hardly an image, and names in every script."""
+"""Image sets as people have them: no category or over a thousand, hardly an image, and names in every script."""
 
 import hashlib
 from collections.abc import Callable

@@ -256,3 +256,8 @@ def test_no_cell_of_a_table_is_a_formula() -> None:
         assert row[0].replace("'", "") == (text or "")
     assert [row[3] for row in rows[1:3]] == ["-1.0", "-2.0"]
     assert [row[0] for row in rows[-4:-1]] == ["a", "a;b", "1-2"]
+
+
+def test_a_model_card_of_footnotes_alone_is_read_at_once() -> None:
+    line = "[^a]:" * 5000 + "x"
+    assert without_pictures(line) == line

@@ -45,8 +45,8 @@ def probes_panel(subject: Subject, detector: Known, lenders: Opened | None, row:
         name: its id; everything random belongs to it.
     """
     st.caption(
-        "Each small picture is the image with one thing changed (where it gives something, the other image that gets "
-        "it). Framed: this flips the verdict, and its control, if "
+        "Each small picture is the image with one thing changed (or, where it lends something to another image, that "
+        "other image). Framed: this flips the verdict, and its control, if "
         "any, which changes something else by as much, does not. Dashed: the control flips it too, so the flip proves "
         "nothing. Faint: the verdict stays. Click a picture to enlarge it.",
         help=explain("Probe", "Control"),

@@ -135,10 +135,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
       picked.clear()
       data.picked.forEach((id) => picked.add(id))
       root.classList.toggle("picking", picked.size > 0)
-      const held = parentElement.activeElement?.closest(".tile")?.dataset.id
+      const at = parentElement.activeElement
+      const held = at?.closest(".tile")?.dataset.id
+      const last = root.querySelector('.open[tabindex="0"]')?.closest(".tile").dataset.id
       root.replaceChildren(...data.tiles.map(draw))
-      stopAt(find(held) || root.querySelector(".open"))
-      if (held) find(held)?.focus({ preventScroll: true })
+      stopAt(find(held) || find(last) || root.querySelector(".open"))
+      if (held) find(held, at.tagName === "INPUT" ? "input" : ".open")?.focus({ preventScroll: true })
     }, 3000)
   }
   stopAt(find(stop) || find(data.current) || root.querySelector(".open"))

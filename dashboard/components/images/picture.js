@@ -23,7 +23,7 @@ const legend = (data) => {
   }
   if (data.light) {
     state("certain under every fill", data.colours[0], data.colours.at(-1))
-    state("certain under this fill, not under every", ...data.light)
+    state("certain under this fill, but not under all", ...data.light)
   }
   if (data.hatch) {
     const hatch = `repeating-linear-gradient(135deg, ${data.hatch} 0 2px, transparent 2px 5px)`

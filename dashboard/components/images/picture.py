@@ -103,7 +103,9 @@ def _cells(explanation: Explanation) -> dict[str, Any]:
     parts = explanation.parts
     if parts is None or parts.regions is None:
         values, codes = np.unique(explanation.map, return_inverse=True)
-        return _coded([_value(float(value)) for value in values], codes.reshape(explanation.map.shape))
+        # many values read alike
+        texts, places = np.unique([_value(float(value)) for value in values], return_inverse=True)
+        return _coded(texts.tolist(), places[codes].reshape(explanation.map.shape))
     texts = [
         f"{label}: {plus(weight)} ({plus(low)} to {plus(high)}) {SIDES[int(decision)]}{parts.held(number)}"
         for number, (label, weight, low, high, decision) in enumerate(

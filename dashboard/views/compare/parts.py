@@ -117,8 +117,8 @@ def _draw_margins(found: Comparison) -> None:
     charts.show(figure, key="compare.margins", alt=" ".join(str(tell(one).answer) for one in told))
     if (images := len(found.pair.is_real)) > figures.MOST_POINTS:
         st.caption(
-            f"Drawn are {figures.MOST_POINTS:,} of {images:,} images: those that either gets wrong first, of very many "
-            "an even selection, and then an even selection of the others."
+            f"Drawn are {figures.MOST_POINTS:,} of {images:,} images: first those that either gets wrong (an even "
+            "selection where there are very many), then an even selection of the others."
         )
     bullets([*told, *_found(found, "auroc")])
 
@@ -179,7 +179,7 @@ def _draw_explanations(found: Comparison) -> None:
     section(
         "Which explanations hold for which detector",
         "Findings on explanations that both runs have: each minus its own control, or the number alone where no such "
-        "difference was measured. In brackets stands the choice that a number was measured under.",
+        "difference was measured. The choice that a number was measured under is in brackets.",
         help=explain("Control", "Faithfulness"),
     )
     if not found.explanations:

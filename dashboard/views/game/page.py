@@ -70,8 +70,12 @@ def next_image(number: int) -> None:
 
 
 def new_game() -> None:
-    """Draw ten other images."""
-    GAME.set(GAME.value % 9999 + 1)
+    """Draw ten images of a game that has not been begun."""
+    begun = {(run, number) for run, number, _ in st.session_state.get("game.begun", {})}
+    number = GAME.value % 9999 + 1
+    while (opened.run.name, number) in begun and number != GAME.value:
+        number = number % 9999 + 1
+    GAME.set(number)
 
 
 def picture(row: int) -> NDArray[np.uint8]:

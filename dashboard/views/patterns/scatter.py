@@ -1,4 +1,4 @@
-"""The picture of clusters: every image a point that can be pointed at, boxed in and lassoed."""
+"""The picture of clusters: images as points that can be pointed at, boxed in and lassoed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ CELLS: dict[tuple[str, str], tuple[str, float]] = {
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """The N images that have a 2-D embedding.
+    """The N images that are drawn: those that have a 2-D embedding, at most `MOST_POINTS`.
 
     Attributes:
         positions: intp (N,), row positions in the run.
@@ -92,7 +92,7 @@ def column_of(key: str, space: str) -> str:
 
 @cached
 def scatter(opened: Opened, space: str, key: str, *, drag: str) -> go.Figure:
-    """Draw the run's images where the study `clusters` puts them.
+    """Draw the run's images, or an even selection of very many, where the study `clusters` puts them.
 
     Args:
         opened: the run.

@@ -160,7 +160,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const move = MOVES[event.key]
     const size = SIZES[event.key]
     if (event.ctrlKey || event.metaKey || event.altKey) return
-    movement.keyed = true
+    if (move || size || event.key === "0") movement.keyed = true
     if (event.key === "0") putBack()
     if (!move && !size) return
     event.preventDefault()

@@ -94,7 +94,7 @@ def judgement_told(origin: Origin, detector: Known) -> list[str]:
 
 
 def _same_verdict(seen: Seen) -> tuple[list[Sent], list[Sent]]:
-    """The deliveries after which the verdict is the same, and all that leave enough pixels to count."""
+    """The deliveries after which the verdict is the same, and all that leave enough of the picture to count."""
     fitting = [one for one in seen.sent or () if one.fits]
     return [one for one in fitting if (one.margin > 0) == (seen.margin > 0)], fitting
 
@@ -155,7 +155,8 @@ def _draw_strip(seen: Seen) -> None:
     ):
         st.caption(
             "Before the detector saw it, the picture went through what sharing does to pictures. Margins above 0 say "
-            f"REAL, below FAKE. A picture of more than {MOST // 10**6} million pixels is halved before each delivery."
+            f"REAL, below FAKE. A picture of more than {MOST // 10**6} million pixels is first reduced to half its width "
+            "and height."
         )
         rows = [
             {

@@ -68,7 +68,7 @@ def test_three_states_are_drawn_as_full_colour_light_and_none(lime: Explanation)
     np.testing.assert_allclose(other, 0.75 * ground + 0.25 * orange, atol=1)
     assert undecided.tolist() in (ground.tolist(), list(rgb(UNDECIDED)))
     assert [found.parts.held(number) for number in range(4)] == [
-        " under every fill", " under this fill, not under every", " under this fill, not under every", "",
+        " under every fill", " under this fill, but not under all", " under this fill, but not under all", "",
     ]  # fmt: skip
 
 
@@ -77,12 +77,12 @@ def test_the_page_says_what_a_light_part_is(tmp_path: Path, lime: Explanation) -
     save_html(tmp_path / "page.html", [found], title="light")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "parts in a light tint are not decided alike under every fill." in page
-    assert "light: certain under this fill, not under every<" in page
+    assert "light: certain under this fill, but not under all<" in page
     readings = re.findall(r"<td>(speaks [^<]*)</td>", page)
     assert sorted(readings) == [
-        "speaks for FAKE under this fill, not under every",
+        "speaks for FAKE under this fill, but not under all",
         "speaks for REAL under every fill",
-        "speaks for REAL under this fill, not under every",
+        "speaks for REAL under this fill, but not under all",
     ]
 
 
