@@ -181,6 +181,7 @@ def judged(path: Path, detector: "Detector", *, home: Path) -> dict[str, Any]:
     Raises:
         ImageError: the file is not a supported image.
         ContractError: the detector's rule or its run cannot be read.
+        ExplanationError: the detector answers with numbers that are not finite.
         OSError: the file cannot be opened.
     """
     data = read_bytes(path, limit=MAX_BYTES)

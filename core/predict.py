@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
-from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError
+from core.images.image_set import DATA_HELP, FAKE_HELP, BusyError, DataPath, DatasetError
 from core.images.loading import load_image_set
-from core.runs.finding import ROOT, find_detectors, find_named
+from core.runs.finding import ROOT, command_homes, find_detectors, find_named
 from core.runs.writing import write_run
 from core.studies.neighbours.reference import NeighbourError, open_training_set
 from core.system.atomic import WriteError
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
     options = parser.parse_args(arguments)
     data = DataPath(options.data, options.fake_classes.split(","))
-    found = find_detectors((options.out, ROOT, ROOT / "assets"))
+    found = find_detectors((options.out, *command_homes()))
     try:
         detector = load_detector(find_named(options.detector, found, "detector"), device=options.device)
         images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
@@ -82,6 +82,9 @@ def _trained_on(detector: Detector, data: str) -> frozenset[str] | None:
     """Return the hashes of the files that a detector was trained on, None where they are not in `data`."""
     try:
         found = open_training_set(detector.manifest, data, fit=detector.preprocessing)
+    except BusyError:
+        # a later try finds them, and what is written without them would stay
+        raise
     except (DatasetError, NeighbourError):
         return None
     return None if found is None else frozenset(found.rows["sha256"])

@@ -174,7 +174,9 @@ def _cells(one: Finding) -> list[str]:
         one.key,
         one.about.label,
         str(of_unit(one.measure, unit)),
-        f"{one.measure.n:,}" + (f" in {one.measure.clusters:,}" if one.measure.clusters else ""),
+        ""
+        if not one.measure.n
+        else f"{one.measure.n:,}" + (f" in {one.measure.clusters:,}" if one.measure.clusters else ""),
         control,
         "" if one.difference is None else str(_difference(one.difference, unit)),
         "; ".join(choices),

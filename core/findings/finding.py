@@ -19,7 +19,7 @@ class Measure:
 
     Attributes:
         value, low, high: in the unit of the quantity; NaN where unknown.
-        n: how many images it rests on.
+        n: how many images it rests on; 0 where that is unknown.
         clusters: how many independent sources those come from, where that is fewer.
     """
 

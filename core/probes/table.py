@@ -12,6 +12,8 @@ from core.probes.tones import COLOUR, COMPRESSION, LEVELS, LIGHT
 PROBES: dict[str, Probe] = {
     probe.key: probe for probe in (*LEVELS, *DETAIL, *TRANSPLANT, *COLOUR, *LIGHT, *COMPRESSION, *LAYOUT)
 }
+# alternative ways to make another probe's change, which are its choices
+OTHER_WAYS = frozenset(key for probe in PROBES.values() for keys in probe.others.values() for key in keys)
 
 
 def in_every_way(column: str) -> bool:

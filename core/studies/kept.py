@@ -16,7 +16,8 @@ from core.runs.writing import library_versions
 from core.studies.registry import STUDIES, find_study
 from core.studies.result import StudyResult
 from core.studies.sample import choose_rows
-from core.studies.store import DETECTOR, read_study, study_path, write_study
+from core.studies.sealed import DETECTOR
+from core.studies.store import read_study, study_path, write_study
 from core.studies.study import WEIGHT, Study
 from core.system.folders import ContractError
 

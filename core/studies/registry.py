@@ -37,7 +37,8 @@ STUDIES: dict[str, Place] = {
 }
 
 # study, or <study>.<column> -> version of its values, raised whenever they change; 1 if neither is listed. A file
-# stores the version of each column; a column of another version is ignored and recomputed as if it were missing
+# stores the version of each column; a column of another version is ignored and recomputed as if it were missing. For
+# images of other sides than 32 a probe may change without that, and their studies are made again with --all
 VERSIONS: dict[str, int] = {
     "probes": 2, "probes.turned_by": 3, "probes.turned_size": 3, "probes.turned_families": 3, "probes.detail_radius": 3,
     "probes.detail_both_ways": 3, "transfer": 3, "agreement": 2, "stability": 2, "sanity": 3, "clusters": 3,

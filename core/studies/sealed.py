@@ -16,6 +16,9 @@ from core.system.atomic import write_bytes_atomically
 from core.system.files import open_file, parse_json, plain_json
 
 KEY = b"telltale"
+# what a study's file and its run's manifest both say
+OF_RUN = ("detector_sha256", "set_fingerprint")
+DETECTOR = "detector_fingerprint"
 
 
 def write_sealed(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> None:
@@ -52,6 +55,15 @@ def read_sealed(path: Path) -> tuple[pd.DataFrame, dict[str, Any], bool]:
     digest = about.pop("sha256", None)
     table = arrow.to_pandas()
     return table, about, digest == _digest(table, about)
+
+
+def foreign_key(about: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """Return the key by which a study's metadata name another run than that of a manifest; "" where none does.
+
+    Older files and older runs do not name the detector as a whole, with its preprocessing, classes and layer.
+    """
+    named = [key for key in OF_RUN if key in about] + [DETECTOR] * bool(about.get(DETECTOR) and manifest.get(DETECTOR))
+    return next((key for key in named if about[key] != manifest.get(key)), "")
 
 
 def _digest(table: pd.DataFrame, about: Mapping[str, Any]) -> str:

@@ -17,14 +17,13 @@ from core.runs.run import Run
 from core.runs.validation import is_count
 from core.studies.registry import version_of
 from core.studies.result import StudyResult
-from core.studies.sealed import read_sealed, write_sealed
+from core.studies.sealed import OF_RUN, foreign_key, read_sealed, write_sealed
 from core.studies.study import WEIGHT
 from core.system.files import is_text, printable
 from core.system.folders import ContractError
 
 # files of the first have one version, that of all their columns
 SCHEMAS = (1, 2)
-DETECTOR = "detector_fingerprint"
 # columns that say which images a row is about and stands for: they have no version
 ROWS = ("id", WEIGHT)
 
@@ -98,13 +97,9 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         raise ContractError(f"{path} has {len(table)} rows and says {about['images']}; {again}")
     table = _current(path, table, about, command)
     if run is not None:
-        for key in ("detector_sha256", "set_fingerprint"):
-            if about.get(key) != run.manifest.get(key):
-                raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
-        # older files and older runs do not name it: it has the preprocessing, the classes and the layer, too
-        made, now = about.get(DETECTOR), run.manifest.get(DETECTOR)
-        if made and now and made != now:
-            raise ContractError(f"{path} belongs to another run ({DETECTOR} differs); {again}")
+        lacking = (key for key in OF_RUN if key not in about)
+        if key := next(lacking, "") or foreign_key(about, run.manifest):
+            raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
     return StudyResult(path, table, about, run)
 
 

@@ -187,7 +187,7 @@ def check(detector: NetworkDetector, data: str | None = None, *, progress: Progr
         detector.full_pass(pictures[:1])
         if Capability.GRADIENTS in detector.capabilities:
             inputs = detector.inputs(pictures[:1]).requires_grad_(True)
-            torch.autograd.grad(detector.scores(inputs).sum(), inputs)
+            torch.autograd.grad(detector.scores(inputs.clone()).sum(), inputs)
     except RuntimeError as error:
         raise SourceError(
             f"it gives verdicts but no gradients ({str(error).splitlines()[0]}); where it has a part that computes "

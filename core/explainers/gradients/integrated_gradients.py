@@ -156,7 +156,8 @@ def _attributions(
         if cancel is not None and cancel():
             raise Cancelled
         with torch.enable_grad():
-            scores = own.scores(inputs)
+            # a network may write into what it is given
+            scores = own.scores(inputs.clone())
         return _towards_real(scores, settings.target)  # type: ignore[no-any-return]
 
     found = captum.attr.IntegratedGradients(score).attribute(

@@ -7,12 +7,11 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
+from core.images.decoding import MAX_EXIF
 from core.images.provenance.claim import Claim, File, quoted
 from core.images.provenance.source_type import is_generator
 
 KIND = "EXIF"
-# bytes of EXIF that are read: a JPEG holds at most 64 KB
-MAX_EXIF = 2**18
 # the text of a UserComment follows the name of its character set
 CHARACTERS = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16", b"\0" * 8: "utf-8"}
 # ComfyUI keeps its graph in tags of the camera where a file has no text chunks: "workflow:{...}", "prompt:{...}"

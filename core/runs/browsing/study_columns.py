@@ -16,13 +16,12 @@ import pyarrow.parquet as pq
 
 from core.runs.validation import check_rows
 from core.studies.registry import version_of
+from core.studies.sealed import foreign_key
 from core.studies.study import WEIGHT
 from core.system.files import is_text, open_file, parse_json
 from core.system.folders import ContractError, read_manifest
 
 KEY = b"telltale"
-# what a study's file and its run's manifest both say
-OF_RUN = ("detector_sha256", "set_fingerprint")
 MAX_CHOICES = 50
 # characters of a label, and of one that must distinguish columns
 MAX_LABEL = 64
@@ -138,7 +137,7 @@ def study_files(run: Path) -> Iterator[StudyFile]:
             about: dict[str, Any] = dict(parse_json((schema.metadata or {}).get(KEY, b"{}")))
         except Exception:  # noqa: BLE001, S112 - as above
             continue
-        if any(key in about and about[key] != manifest.get(key) for key in OF_RUN if key in manifest):
+        if manifest and foreign_key(about, manifest):
             # another run's, which `read_study` refuses
             continue
         there = [name for name in schema.names if name != "id"]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.findings.differences import Difference
 from core.findings.words import differences
+from core.images.image_set import DatasetError
 from core.metrics.intervals import Estimate, weighted_share
 from core.runs.browsing.pictures import Pictures
 from core.runs.run import Run
@@ -192,7 +193,12 @@ def _mean_image(
     step = max(1, 2048 * 32**2 // pictures.pixels.shape[1] ** 2)
     for start in range(0, len(places), step):
         here = slice(start, start + step)
-        total += np.tensordot(weights[here], np.asarray(pictures.pixels[places[here]], np.float64), axes=1)
+        try:
+            some = np.asarray(pictures.pixels[places[here]], np.float64)
+        except DatasetError:
+            # a file has changed or is gone
+            return None
+        total += np.tensordot(weights[here], some, axes=1)
     return np.asarray(np.rint(total / weights.sum()), np.uint8)
 
 

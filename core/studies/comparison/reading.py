@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.metrics.intervals import weighted_lead, weighted_share
 from core.probes.probe import FAMILIES, Probe, Strength
-from core.probes.table import PROBES, in_every_way, probe_columns
+from core.probes.table import OTHER_WAYS, PROBES, in_every_way, probe_columns
 from core.studies.comparison.findings import LEVEL, STUDY
 from core.studies.comparison.pair import Pair
 from core.studies.study import WEIGHT
@@ -26,9 +26,7 @@ from core.studies.study import WEIGHT
 VERDICTS = ("FAKE", "REAL")
 NO_CONTROL = "nothing"
 # probes told beside an answer to their family's question, which they do not give
-_BESIDE = {key for key, probe in PROBES.items() if probe.beside or probe.is_control or probe.changes_donor}.union(
-    key for probe in PROBES.values() for keys in probe.others.values() for key in keys
-)
+_BESIDE = OTHER_WAYS | {key for key, probe in PROBES.items() if probe.beside or probe.is_control or probe.changes_donor}
 
 
 class Leads(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.runs.finding import HOMES
+from core.runs.finding import command_homes
 from core.runs.validation import is_plain_name
 from core.studies.sealed import read_sealed, write_sealed
 from core.system.folders import ContractError
@@ -90,10 +90,10 @@ def read_results(path: Path) -> Results:
     return Results(path, table, about)
 
 
-def find_results(homes: tuple[Path, ...] = HOMES) -> dict[str, Path]:
+def find_results(homes: tuple[Path, ...] | None = None) -> dict[str, Path]:
     """Find the files of this study by the name of their image set, a user's own first."""
     found: dict[str, Path] = {}
-    for home in homes:
+    for home in command_homes() if homes is None else homes:
         for path in sorted((home / FOLDER).glob("*.parquet")):
             if is_plain_name(path.stem):
                 found.setdefault(path.stem, path)

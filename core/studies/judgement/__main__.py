@@ -27,7 +27,7 @@ from core.detectors.identity import find_maker, identify_all
 from core.detectors.storage import load_detector
 from core.detectors.training.validation import validation_split
 from core.images.decoding import ImageError, decode, pixels_sha256
-from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
+from core.images.image_set import DATA_HELP, FAKE_HELP, BusyError, DataPath, DatasetError, ImageSet, Split
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set, read_files
 from core.images.out_of_distribution import AS_DRAWN, read_generators
@@ -161,6 +161,9 @@ def _own_images(run: Run, detector: Detector, data: str | None, images: int) -> 
     recipe = detector.manifest.get("recipe", {})
     try:
         training = open_training_set(detector.manifest, data, fit=detector.preprocessing)
+    except BusyError:
+        # a later try finds them, and what is written without them would stay
+        raise
     except (DatasetError, NeighbourError):
         training = None
     if training is not None and recipe.get("validation"):

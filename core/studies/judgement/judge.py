@@ -25,7 +25,8 @@ class Sent(NamedTuple):
     Attributes:
         name, title: of the delivery.
         margin: the detector's margin on the delivered picture.
-        fits: False if the delivered picture had to be enlarged for the detector, so that its margin says nothing.
+        fits: False if the delivered picture had to be enlarged for the detector, or has lost too much of the chosen
+            square, so that its margin says nothing.
     """
 
     name: str

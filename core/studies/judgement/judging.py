@@ -34,7 +34,7 @@ def find_rule(detector: Identity, runs: Iterable[Path]) -> tuple[Rule, Run] | No
         runs: folders of runs, those to prefer first.
 
     Raises:
-        ContractError: there is one that cannot be read.
+        ContractError: there is one that cannot be read, or that was measured on another run's images.
     """
     for path in runs:
         if not rule_path(path).is_file():

@@ -156,7 +156,9 @@ def compute_features(
         yield min(0.999, (start + BLOCK) / len(images))
     whole = {name: np.concatenate([block[name] for block in blocks]) for name in ("features", "margins")}
     _seal(path, detector.cache_key, images, whole)
-    shutil.rmtree(unfinished, ignore_errors=True)
+    # of other orders, too: blocks that another process still needs are in its memory
+    for part in path.parent.glob(f"{path.name}*.part"):
+        shutil.rmtree(part, ignore_errors=True)
     yield 1.0
 
 

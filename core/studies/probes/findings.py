@@ -16,16 +16,14 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.probes.probe import FAMILIES, Probe, Strength, inline
-from core.probes.table import PROBES, in_every_way, probe_columns
+from core.probes.table import OTHER_WAYS, PROBES, in_every_way, probe_columns
 from core.runs.run import Run
 from core.studies.probes.summary import Turns, compared, ranking, read_turns, responses, share_of
 
 # a share of verdicts below which a change hardly matters
 FEW = 0.05
-# alternative ways to make another probe's change, which are its choices
-_OTHER_WAYS = {key for probe in PROBES.values() for keys in probe.others.values() for key in keys}
 # probes reported beside an answer but never as one
-_BESIDE = {key for key, probe in PROBES.items() if probe.beside} | _OTHER_WAYS
+_BESIDE = {key for key, probe in PROBES.items() if probe.beside} | OTHER_WAYS
 _CHANGES_DONOR = {key: probe.changes_donor for key, probe in PROBES.items()}
 _EXCESS = {column: strength.excess for column, (_, strength) in probe_columns().items()}
 
@@ -190,7 +188,7 @@ def smallest(turns: Turns, verdict: str, top: pd.DataFrame) -> Finding:
         verdict: "FAKE" or "REAL".
         top: its `ranking`.
     """
-    key, top = f"smallest-{verdict}", top[~top["probe"].isin(_OTHER_WAYS)]
+    key, top = f"smallest-{verdict}", top[~top["probe"].isin(OTHER_WAYS)]
     fair = top[top["control"].notna() & (top["per_level"] > 0)]
     alone = top[top["control"].isna() & (top["low"] > FEW)]
     if fair.empty and alone.empty:

@@ -105,14 +105,14 @@ def _cells(explanation: Explanation) -> dict[str, Any]:
         values, codes = np.unique(explanation.map, return_inverse=True)
         # many values read alike
         texts, places = np.unique([_value(float(value)) for value in values], return_inverse=True)
-        return _coded(texts.tolist(), places[codes].reshape(explanation.map.shape))
-    texts = [
+        return _coded(list(map(str, texts)), places[codes].reshape(explanation.map.shape))
+    told = [
         f"{label}: {plus(weight)} ({plus(low)} to {plus(high)}) {SIDES[int(decision)]}{parts.held(number)}"
         for number, (label, weight, low, high, decision) in enumerate(
             zip(parts.labels, parts.weights, parts.low, parts.high, parts.decisions, strict=True)
         )
     ]
-    return _coded(texts, parts.regions)
+    return _coded(told, parts.regions)
 
 
 def _coded(texts: list[str], codes: NDArray[np.integer]) -> dict[str, Any]:

@@ -155,8 +155,8 @@ def _draw_strip(seen: Seen) -> None:
     ):
         st.caption(
             "Before the detector saw it, the picture went through what sharing does to pictures. Margins above 0 say "
-            f"REAL, below FAKE. A picture of more than {MOST // 10**6} million pixels is first reduced to half its width "
-            "and height."
+            f"REAL, below FAKE. A picture of more than {MOST // 10**6} million pixels is first reduced to half its "
+            "width and height."
         )
         rows = [
             {

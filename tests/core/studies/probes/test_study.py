@@ -15,7 +15,7 @@ from core.findings.words import tell
 from core.metrics.intervals import wilson_interval
 from core.probes.flips import short_margins
 from core.probes.probe import FAMILIES, size_column
-from core.probes.table import PROBES, probe_columns
+from core.probes.table import OTHER_WAYS, PROBES, probe_columns
 from core.runs.run import read_run
 from core.studies.probes.donors import choose_donors, class_means, with_donors
 from core.studies.probes.findings import conclude
@@ -31,7 +31,6 @@ RANDOM = {
     "noise", "shuffle", "shuffle_blend", "shuffle_fade", "tint", "tint_control", "rephase", "rephase_pattern",
     "lowpass_pattern", "lowpass_grey", "dose_pattern",
 }  # fmt: skip
-OTHER_WAYS = {key for probe in PROBES.values() for keys in probe.others.values() for key in keys}
 # the families of which one must come first for each verdict; None where the cue's absence can be made by many things
 RIGHT = {
     "mean_colour": {"FAKE": "colour", "REAL": "colour"},
