@@ -8,7 +8,6 @@ python train.py --data data/cifake --arch timm:resnet34 --name mine
 
 import argparse
 import glob
-import shlex
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
@@ -30,7 +29,7 @@ from core.detectors.training.model_card import model_card
 from core.detectors.training.recipe import RECIPES, Recipe
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
 from core.images.loading import check_image_set, load_image_set, side_of
-from core.runs.commands import predict_command
+from core.runs.commands import dashboard_command, predict_command
 from core.runs.finding import ROOT
 from core.runs.result_table import result_table
 from core.runs.run import read_run
@@ -129,9 +128,7 @@ def train(options: argparse.Namespace) -> None:
             print(f"Continuing after epoch {recipe.epochs} of {recipe.epochs}: the detector is written.")
         run = test_and_write(options, detector, train_set, test_set)
     print(result_table(read_run(run).manifest["metrics"]["all"], beside_paper=test_set.name.startswith("cifake")))
-    print(f"\nWritten: {options.out / 'detectors' / name} and {run}")
-    home = "" if options.out.resolve() == ROOT else f"TELLTALE_HOME={shlex.quote(str(options.out.resolve()))} "
-    print(f"See it: {home}streamlit run dashboard/app.py")
+    print(f"\nWritten: {options.out / 'detectors' / name} and {run}\nSee it: {dashboard_command(options.out)}")
 
 
 def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet) -> NetworkDetector:

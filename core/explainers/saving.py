@@ -13,7 +13,7 @@ from core.explainers.explanation import Explanation
 from core.explainers.overlay import common_scale, draw_edges, draw_map, draw_outline, draw_overlay, orient
 from core.explainers.registry import find_explainer
 from core.explainers.settings import to_json
-from core.images.decoding import encode_png
+from core.images.encoding import encode_png
 from core.images.palette import OPACITY, Palette
 from core.system.atomic import write_bytes_atomically
 

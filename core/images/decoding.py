@@ -1,6 +1,5 @@
-"""Decoding untrusted bytes to safe uint8 arrays, and encoding arrays."""
+"""Decoding untrusted bytes to safe uint8 arrays."""
 
-import base64
 import contextlib
 import hashlib
 import io
@@ -27,8 +26,6 @@ MAX_COSTLY = 12_200_000
 # formats with that limit, and their names in messages
 COSTLY = {"WEBP": "WebP", "AVIF": "AVIF", "HEIF": "HEIC"}
 MAX_SIDE = 16_384
-# pixels along a side up to which an image is sent to a browser as it is
-CRISP = 64
 # chunks or markers in a file; a hostile one makes a reader step through millions
 MAX_PARTS = 10_000
 # pixels x scans of a progressive JPEG that can still be decoded in time
@@ -299,35 +296,3 @@ def crop_square(image: NDArray[np.uint8], x: float = 0.5, y: float = 0.5, zoom: 
 def pixels_sha256(pixels: NDArray[np.uint8]) -> str:
     """Hash uint8 pixels of any shape, row by row, to 64 hexadecimal digits of SHA-256."""
     return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
-
-
-def encode_png(pixels: NDArray[np.uint8], *, scale: int = 1) -> bytes:
-    """Encode a (height, width, 3 or 4) uint8 array as PNG, each pixel enlarged to a crisp scale x scale square."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.repeat(scale, axis=0).repeat(scale, axis=1)).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
-def thumbnail_url(image: NDArray[np.uint8], most: int) -> str:
-    """Encode an image as text that a browser shows at up to `most` pixels a side.
-
-    Small images are PNGs with every pixel as it is. Of larger ones a page of PNGs would be too long: they are WebPs.
-
-    Args:
-        image: uint8 (height, width, 3 or 4).
-        most: pixels of the longer side.
-    """
-    height, width = image.shape[:2]
-    if max(height, width) <= CRISP:
-        return data_url(image)
-    share = min(1.0, most / max(height, width))
-    small = Image.fromarray(image).resize((max(1, round(share * width)), max(1, round(share * height))))
-    buffer = io.BytesIO()
-    small.save(buffer, format="WEBP", quality=85)
-    return data_url(buffer.getvalue(), mime="image/webp")
-
-
-def data_url(content: NDArray[np.uint8] | bytes, *, mime: str = "image/png") -> str:
-    """Encode a picture as text that a browser shows; (height, width, 3 or 4) uint8 pixels become a PNG."""
-    data = content if isinstance(content, bytes) else encode_png(content)
-    return f"data:{mime};base64,{base64.b64encode(data).decode()}"

@@ -292,8 +292,7 @@ def _forget_others(pack: Path) -> None:
 def _say_uncached(pack: Path, error: OSError) -> str:
     # a full disk only slows down the next start
     print(f"The pack could not be cached in {pack.parent} ({error.strerror}); continuing without it.", file=sys.stderr)
-    advice = "check that its disk has room and is writable"
-    return f"{pack.parent} could not be written ({error.strerror}); {advice}"
+    return f"{pack.parent} could not be written ({error.strerror}); check that its disk has room and is writable"
 
 
 def _made(reader: Reader, batch: Batch, base: str | None) -> ImageSet:

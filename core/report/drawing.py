@@ -15,7 +15,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from core.images.decoding import data_url
+from core.images.encoding import data_url
 from core.system.files import harmless
 
 INK = "#1d2026"

@@ -13,7 +13,7 @@ from core.explainers.registry import find_explainer
 from core.explainers.saving import DEFAULT, DRAWINGS, SIZE, Style, draw_explanation, scale_of
 from core.explainers.settings import told_settings
 from core.findings.numbers import percent, plus
-from core.images.decoding import data_url
+from core.images.encoding import data_url
 from core.images.labels import ClassName
 from core.images.palette import CLASS_COLOURS, UNDECIDED
 from core.probes.results import ProbeResult

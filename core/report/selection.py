@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.decoding import data_url
+from core.images.encoding import data_url
 from core.metrics.classification import HALF, confidence_of, confusion_at, error_by, largest
 from core.metrics.intervals import wilson_interval
 from core.report import figures

@@ -31,3 +31,9 @@ def predict_command(
     command += ["--skip-bad"] if skip_bad else []
     command += ["--replace"] if replace else []
     return shlex.join(command)
+
+
+def dashboard_command(home: Path) -> str:
+    """Return the shell command that shows the detectors and runs in a folder."""
+    where = "" if home.resolve() == ROOT else f"TELLTALE_HOME={shlex.quote(str(home.resolve()))} "
+    return f"{where}streamlit run dashboard/app.py"

@@ -26,7 +26,8 @@ from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import find_explainer
 from core.explainers.saving import draw_explanation
 from core.explainers.settings import to_json
-from core.images.decoding import decode, encode_png
+from core.images.decoding import decode
+from core.images.encoding import encode_png
 from core.images.upload import prepare_pixels
 from core.runs.finding import find_detectors, find_runs
 from core.runs.run import read_run

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.detectors.registry import KINDS
 from core.detectors.storage import save_detector
-from core.images.decoding import encode_png
+from core.images.encoding import encode_png
 from core.images.loading import load_image_set
 from core.runs.writing import write_run
 from core.studies.registry import STUDIES, find_study

@@ -13,7 +13,8 @@ from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector
 from core.explainers.gradients.cams import GRADCAM
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.images.decoding import encode_png, resize
+from core.images.decoding import resize
+from core.images.encoding import encode_png
 from core.images.labels import FAKE, REAL
 from core.probes.probing import explain_probes
 from core.probes.table import PROBES, probe_columns

@@ -8,7 +8,7 @@ from core import predict
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import save_detector
-from core.images.decoding import encode_png
+from core.images.encoding import encode_png
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
 from core.runs.run import read_run

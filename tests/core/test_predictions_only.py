@@ -12,7 +12,7 @@ from core.detectors.capabilities import Capability
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.registry import explainers
-from core.images.decoding import encode_png
+from core.images.encoding import encode_png
 from core.images.loading import load_image_set
 from core.probes.probing import explain_probes
 from core.report import __main__ as report

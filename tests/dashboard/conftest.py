@@ -14,7 +14,7 @@ from streamlit.util import calc_hash
 
 from core.detectors.resnet import round_to_float16
 from core.detectors.storage import save_detector
-from core.images.decoding import encode_png
+from core.images.encoding import encode_png
 from core.images.image_set import ImageSet, fingerprint_of
 from core.images.labels import CLASSES, FAKE, REAL
 from core.images.statistics import image_statistics

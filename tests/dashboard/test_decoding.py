@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from core.detectors.preprocessing import Place, Preprocessing
-from core.images.decoding import ImageError, decode, encode_png
+from core.images.decoding import ImageError, decode
+from core.images.encoding import encode_png
 from core.images.upload import prepare_pixels
 from dashboard.services.server import decoding
 from dashboard.services.server.decoding import Held, prepare_in_turn

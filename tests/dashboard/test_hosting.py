@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.images.decoding import encode_png
+from core.images.encoding import encode_png
 from core.runs.finding import ROOT
 from tests.benchmarks.visitor import Visitor, ask_http, in_a_thread
 from tests.hostile.read_only import available

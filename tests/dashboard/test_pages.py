@@ -24,7 +24,8 @@ from core.explainers.stored import stored_map
 from core.findings.finding import Choice, Finding, Measure
 from core.findings.numbers import plus
 from core.findings.words import tell
-from core.images.decoding import decode, encode_png
+from core.images.decoding import decode
+from core.images.encoding import encode_png
 from core.images.labels import REAL
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table, find_rows

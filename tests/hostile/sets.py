@@ -10,7 +10,7 @@ import pandas as pd
 
 from core.detectors.resnet import round_to_float16
 from core.detectors.storage import save_detector
-from core.images.decoding import encode_png
+from core.images.encoding import encode_png
 from core.images.image_set import ImageSet, category_of, fingerprint_of
 from core.images.labels import CLASSES, REAL
 from core.images.statistics import image_statistics

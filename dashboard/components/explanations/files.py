@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.explainers.explanation import Explanation
 from core.explainers.saving import SIZE, Style, draw_explanation, npz_of
-from core.images.decoding import encode_png
+from core.images.encoding import encode_png
 from core.report.explanation import Beside, html_of
 from dashboard.components.downloads import file_button
 from dashboard.components.explanations.parts import parts_table

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from core.images.decoding import thumbnail_url
+from core.images.encoding import thumbnail_url
 from core.studies.neighbours.reference import count_kept
 from core.studies.neighbours.similarity import Neighbour, Neighbours, NeighbourSettings, Preparing
 from core.system.folders import ContractError

@@ -8,7 +8,8 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.images.decoding import pixels_sha256, thumbnail_url
+from core.images.decoding import pixels_sha256
+from core.images.encoding import thumbnail_url
 from core.probes.probe import FAMILIES, Probe
 from core.probes.probing import amplified
 from core.probes.results import After, ProbeResult, ProbeSettings

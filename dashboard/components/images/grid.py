@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.decoding import thumbnail_url
+from core.images.encoding import thumbnail_url
 from core.metrics.classification import predicted_real
 from core.runs.browsing.pictures import Pictures
 from dashboard.components.charts.figure_cache import cached

@@ -12,7 +12,7 @@ from core.explainers.overlay import legend
 from core.explainers.registry import find_explainer
 from core.explainers.saving import DEFAULT, DRAWINGS, Style, draw_explanation, scale_of
 from core.findings.numbers import plus
-from core.images.decoding import data_url
+from core.images.encoding import data_url
 from core.images.palette import UNDECIDED, Palette
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.component import component

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.decoding import data_url
+from core.images.encoding import data_url
 from dashboard.components.component import component
 
 _mount = component(__file__, "picture_rows")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.decoding import thumbnail_url
+from core.images.encoding import thumbnail_url
 from core.images.labels import CLASSES, other_class
 from core.runs.browsing.pictures import Pictures
 from core.studies.copies.nearest_copy import NEAR

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.decoding import thumbnail_url
+from core.images.encoding import thumbnail_url
 from dashboard.components.component import component, nothing, one_of
 from dashboard.components.images.grid import FINEST
 

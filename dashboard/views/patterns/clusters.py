@@ -16,7 +16,7 @@ from core.findings.lines import Line, joined, line
 from core.findings.numbers import points, share
 from core.findings.words.clusters import RESTATED
 from core.findings.words.differences import tell
-from core.images.decoding import encode_png
+from core.images.encoding import encode_png
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.pictures import Pictures
 from core.studies.clusters.summary import Card, read_cards, worst_card

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
 from core.edits.delivery.registry import deliveries
-from core.images.decoding import ImageError, PassingError, data_url, pixels_sha256
+from core.images.decoding import ImageError, PassingError, pixels_sha256
+from core.images.encoding import data_url
 from core.images.upload import Prepared, settle
 from core.studies.judgement.judge import Judgement, Sent, judge
 from core.studies.judgement.judging import reason, seen_by, sent_with

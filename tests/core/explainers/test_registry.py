@@ -24,7 +24,7 @@ from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.registry import explainers, find_explainer, register, registered
 from core.explainers.saving import draw_explanation, save_npz
 from core.explainers.settings import describe, from_json, from_parameters, to_json, to_parameters
-from core.images.decoding import encode_png
+from core.images.encoding import encode_png
 from core.report.explanation import save_html
 from tests.conftest import make_detector, textured
 from tests.core.any_detector import pictures

@@ -23,7 +23,8 @@ from core.explainers.registry import explainers
 from core.explainers.saving import SIZE, Style, draw_explanation, npz_of, save_npz, save_png, scale_of
 from core.explainers.settings import from_json, to_json
 from core.findings.numbers import percent
-from core.images.decoding import decode, encode_png
+from core.images.decoding import decode
+from core.images.encoding import encode_png
 from core.images.labels import REAL
 from core.images.palette import CLASS_COLOURS, PALETTES, UNDECIDED, rgb
 from core.probes.probing import explain_probes

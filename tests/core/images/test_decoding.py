@@ -18,10 +18,10 @@ from core.images.decoding import (
     PassingError,
     crop_square,
     decode,
-    encode_png,
     pixels_sha256,
     resize,
 )
+from core.images.encoding import encode_png
 from tests.hostile.corpus import chunk, many_orientations
 
 

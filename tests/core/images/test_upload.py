@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from core.detectors.preprocessing import Place, Preprocessing
-from core.images.decoding import RESAMPLING, ImageError, decode, encode_png
+from core.images.decoding import RESAMPLING, ImageError, decode
+from core.images.encoding import encode_png
 from core.images.upload import PREVIEW, prepare_pixels, settle
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.images.decoding import encode_png
+from core.images.encoding import encode_png
 
 SIDE = 16
 

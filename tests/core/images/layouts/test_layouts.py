@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.images.decoding import encode_png
+from core.images.encoding import encode_png
 from core.images.image_set import DataPath, DatasetError, ImageSet
 from core.images.layouts.registry import LAYOUTS as REGISTERED
 from core.images.loading import check_image_set, load_image_set, read_files, side_of

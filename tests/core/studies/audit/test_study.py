@@ -21,7 +21,8 @@ from core.findings.finding import Control, Finding, Measure
 from core.findings.words import tell
 from core.findings.words.audit import HINT, how_well, overall, ranked, verdict
 from core.findings.words.audit import forced as words_of
-from core.images.decoding import decode, encode_png
+from core.images.decoding import decode
+from core.images.encoding import encode_png
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.metrics.classification import RULE_BINS
