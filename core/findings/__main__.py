@@ -76,10 +76,7 @@ def with_probes(name: str) -> tuple[Run, StudyResult]:
     Raises:
         ValueError: there is no such run, or it has no such study, or one cannot be read.
     """
-    run = read_run(find_named(name, find_runs(), "run"))
-    found = find_studies(run)
-    if found.problems:
-        raise StudyError(found.problems[0])
+    run, found = _studies_of(name)
     if "probes" not in found.answers:
         raise StudyError(
             f"{name} has no study probes; python -m core.studies probes --run {shlex.quote(name)} makes it"
@@ -113,10 +110,24 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
+def _studies_of(name: str) -> tuple[Run, Found]:
+    """A run and its studies.
+
+    Raises:
+        ValueError: there is no such run, or one of them cannot be read.
+    """
+    path = find_named(name, find_runs(), "run")
+    run, found = _found(path, tuple(sorted((str(one), one.stat().st_mtime_ns) for one in path.rglob("*"))))
+    if found.problems:
+        raise StudyError(found.problems[0])
+    return run, found
+
+
 @lru_cache(maxsize=4)
-def _found(run: Path, stamp: tuple[tuple[str, int], ...]) -> Found:  # noqa: ARG001 - the key
-    """The studies of a run; the blocks of one file ask for many findings of the same few runs."""
-    return find_studies(read_run(run))
+def _found(path: Path, stamp: tuple[tuple[str, int], ...]) -> tuple[Run, Found]:  # noqa: ARG001 - the key
+    """A run and its studies; the blocks of one file ask for many findings of the same few runs."""
+    run = read_run(path)
+    return run, find_studies(run)
 
 
 def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
@@ -129,10 +140,7 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
     Raises:
         ValueError: there is no such run or study, or one cannot be read.
     """
-    path = find_named(name, find_runs(), "run")
-    found = _found(path, tuple(sorted((str(one), one.stat().st_mtime_ns) for one in path.rglob("*"))))
-    if found.problems:
-        raise StudyError(found.problems[0])
+    _, found = _studies_of(name)
     every = {f"{study}.{one.key}": one for study, answer in found.answers.items() for one in answer.findings}
     chosen: list[Finding] = []
     for asked in studies:

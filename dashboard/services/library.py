@@ -21,6 +21,7 @@ from core.runs.browsing.table import (
     browse_table,
     cells,
     count_choices,
+    evenly,
     extents_of,
     find_rows,
     judged_table,
@@ -292,6 +293,6 @@ def samples(holding: str = "") -> tuple[Opened, NDArray[np.intp]] | None:
         halves = [np.flatnonzero(shown & (opened.table["label"] == label).to_numpy()) for label in ("REAL", "FAKE")]
         if all(len(half) for half in halves) and not (holding and opened.row_of(holding) is None):
             # evenly through the run, so that they show different things
-            spread = [half[np.linspace(0, len(half) - 1, SAMPLES // 2).astype(int)] for half in halves]
+            spread = [evenly(half, SAMPLES // 2) for half in halves]
             return opened, np.unique(np.concatenate(spread))
     return samples() if holding else None

@@ -196,3 +196,8 @@ def place_of(positions: NDArray[np.intp], row: int) -> Place:
     before = int(positions[at - 1]) if at > 0 else None
     after = int(positions[at + 1]) if at + 1 < len(positions) else None
     return Place(at + 1, len(positions), before, after)
+
+
+def evenly(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """Return at most so many of the rows, evenly spaced; all where they are few."""
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)])

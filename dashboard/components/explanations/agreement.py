@@ -13,6 +13,7 @@ from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
 from core.explainers.stored import is_kept_kind
 from core.findings.numbers import plus
+from core.runs.browsing.table import evenly
 from dashboard.components.explanations.panels import SideBySide, note_drawn
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
@@ -37,7 +38,7 @@ def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | No
     found = np.flatnonzero(fits)
     found = found[found != row]
     # evenly spaced over the run, so that they are the same ones each time
-    chosen = found if len(found) <= OTHERS else found[np.linspace(0, len(found) - 1, OTHERS).astype(int)]
+    chosen = evenly(found, OTHERS)
     return np.asarray(opened.run.needed_maps[chosen], np.float32)
 
 

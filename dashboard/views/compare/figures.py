@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, GREY, PAIR
+from core.runs.browsing.table import evenly
 from core.studies.comparison.pair import Pair
 from dashboard.components.charts.style import GRID, error_bars, new_figure
 from dashboard.components.plain import figure_text
@@ -52,11 +52,6 @@ def beside(found: pd.DataFrame, names: tuple[str, str], *, unit: str) -> go.Figu
     return figure
 
 
-def _evenly(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-    """At most so many rows, evenly spaced."""
-    return np.asarray(rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)])
-
-
 def margins(pair: Pair) -> go.Figure:
     """Plot one detector's margin against the other's, class by colour and shape.
 
@@ -66,8 +61,8 @@ def margins(pair: Pair) -> go.Figure:
     first, second = pair.margins
     wrong, right = (np.flatnonzero(chosen) for chosen in (pair.outcome > 0, pair.outcome == 0))
     room = max(MOST_POINTS // 2, MOST_POINTS - len(right))
-    wrong = _evenly(wrong, room)
-    shown = np.concatenate([_evenly(right, MOST_POINTS - len(wrong)), wrong])
+    wrong = evenly(wrong, room)
+    shown = np.concatenate([evenly(right, MOST_POINTS - len(wrong)), wrong])
     for label, symbol in zip(CLASSES, ("diamond", "circle"), strict=True):
         here = shown[pair.is_real[shown] == (label == "REAL")]
         figure.add_scattergl(

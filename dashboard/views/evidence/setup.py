@@ -15,6 +15,7 @@ from core.probes.probe import Probe
 from core.probes.table import PROBES
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.pictures import Pictures
+from core.runs.browsing.table import evenly
 from core.studies.probes.example import ProbeExample, probe_example
 from core.studies.probes.summary import By, Turns, ranking, read_turns, responses, turned_alone
 from core.studies.result import StudyResult
@@ -145,7 +146,7 @@ def _telling(_opened: Opened, _pictures: Pictures, stamp: str, probe: str) -> ND
         frame["turn"] = frame.groupby(["other", "real"]).cumcount()
         there = frame.sort_values(["other", "turn", "real"], kind="stable")["row"].to_numpy(np.intp)
     elif len(there):
-        there = there[np.unique(np.linspace(0, len(there) - 1, PICTURES).astype(int))]
+        there = evenly(there, PICTURES)
     return there[:PICTURES]
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.images.palette import CLASS_COLOURS, GREY
 from core.runs.browsing.embedding import Area
+from core.runs.browsing.table import evenly
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.charts.style import TEMPLATE
 from dashboard.components.plain import figure_text
@@ -113,9 +114,7 @@ def scatter(opened: Opened, space: str, key: str, *, drag: str) -> go.Figure:
 
 
 def _read(table: pd.DataFrame, space: str) -> Points:
-    positions = np.flatnonzero(np.isfinite(table[f"{space}_x"].to_numpy(np.float64)))
-    if len(positions) > MOST_POINTS:
-        positions = positions[np.linspace(0, len(positions) - 1, MOST_POINTS).astype(int)]
+    positions = evenly(np.flatnonzero(np.isfinite(table[f"{space}_x"].to_numpy(np.float64))), MOST_POINTS)
     rows = table.iloc[positions]
     return Points(  # type: ignore[misc]
         positions,
