@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         detector = load_detector(folder, device=options.device)
         if options.json:
             told = judged(options.image, detector, home=folder.parent.parent)
-            print(json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False))
+            print(json.dumps(told, indent=1, allow_nan=False))
         if options.out is None:
             return 0
         if not options.method and (able := [one for one in methods if not one.unavailable(detector)]):

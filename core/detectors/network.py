@@ -80,7 +80,7 @@ class NetworkDetector:
         device: torch.device = CPU,
         batch_size: int | None = None,
     ) -> None:
-        self.format = fastest_format(network)
+        self.format = fastest_format(network, device)
         self.network = place(network.eval(), device, self.format)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
@@ -145,7 +145,8 @@ class NetworkDetector:
 
     def randomised(self, level: str, *, seed: int) -> "NetworkDetector":
         """Return a copy with random weights from the output down to `level`."""
-        network, levels = deepcopy(self.network), self.levels
+        # on the CPU, because every device has other random numbers
+        network, levels = deepcopy(self.network).cpu(), self.levels
         parts = parts_of(network)
         for upper in levels[: levels.index(level) + 1]:
             # a seed per part, so that the upper parts do not depend on how far down the randomisation goes
@@ -241,6 +242,9 @@ class NetworkDetector:
         blank = np.zeros((1, self.side, self.side, 3), np.uint8)
         try:
             found = self._look(blank, wanted)
+        except torch.OutOfMemoryError:
+            # another program may fill the device
+            raise
         except Exception as error:  # noqa: BLE001 - networks of others raise whatever they like
             reason = printable(str(error).strip().partition("\n")[0])
             what = f"its network accepts no images of {self.side} x {self.side} pixels"
@@ -256,8 +260,8 @@ class NetworkDetector:
         try:
             expose_tokens(self.network, self.inputs(blank), wanted)
             return look_through(self.network, self.inputs(blank))
-        except RuntimeError:
-            if self.format == torch.contiguous_format:
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError) or self.format == torch.contiguous_format:
                 raise
         # code of others may call `view` on what can only be viewed in torch's usual format
         self.format = torch.contiguous_format

@@ -203,7 +203,8 @@ class _FusedBlock(nn.Module):
 def fuse_batch_norm(network: ResNet18) -> FusedNetwork:
     """Return a faster copy of `network` for passes that need neither gradients nor hooks."""
     fused = FusedNetwork(network).eval().requires_grad_(False)
-    return place(fused, fused.fc.weight.device, fastest_format(network))
+    device = fused.fc.weight.device
+    return place(fused, device, fastest_format(network, device))
 
 
 def round_to_float16(network: nn.Module) -> None:

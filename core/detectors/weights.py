@@ -17,12 +17,13 @@ def weights_sha256(network: nn.Module) -> str:
 
 
 def reinitialise(part: nn.Module, *, seed: int) -> None:
-    """Reinitialise every weight of a module without touching torch's global generator.
+    """Reinitialise every weight of a module on the CPU without touching torch's global generators.
 
     Weights not covered by a module's own initialisation are drawn from a normal distribution of their present spread.
     """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(seed % 2**63)
+        # `torch.manual_seed` would seed those of other devices too
+        torch.default_generator.manual_seed(seed % 2**63)
         covered: set[int] = set()
         for module in part.modules():
             reset = getattr(module, "reset_parameters", None)

@@ -11,7 +11,6 @@ python -m core.findings --update README.md
 """
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -33,6 +32,7 @@ from core.studies.store import Found, find_studies
 from core.studies.study import StudyError
 from core.system.atomic import WriteError, write_bytes_atomically
 from core.system.console import started
+from core.system.shell import quote
 
 HEADINGS = ("Study", "Finding", "Quantity", "Estimate", "n", "Control", "Difference", "Under other choices", "Standing")
 SIDES = {1: "+", -1: "−", 0: "0", None: "?"}
@@ -78,9 +78,7 @@ def with_probes(name: str) -> tuple[Run, StudyResult]:
     """
     run, found = _studies_of(name)
     if "probes" not in found.answers:
-        raise StudyError(
-            f"{name} has no study probes; python -m core.studies probes --run {shlex.quote(name)} makes it"
-        )
+        raise StudyError(f"{name} has no study probes; python -m core.studies probes --run {quote(name)} makes it")
     return run, found.answers["probes"]
 
 

@@ -121,4 +121,4 @@ def find(findings: Iterable[Finding], key: str) -> Finding | None:
 
 def to_json(findings: Sequence[Finding]) -> str:
     """Findings as JSON, a list of objects; numbers that are not finite become null."""
-    return json.dumps(plain_json(findings), indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(plain_json(findings), indent=1, allow_nan=False)

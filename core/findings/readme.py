@@ -11,7 +11,7 @@ from typing import Any
 
 from core.metrics.classification import ECE_BINS
 from core.runs.paper import PAPER
-from core.runs.run import Run
+from core.runs.run import Run, told_apart
 
 WIDTH = 120
 
@@ -55,10 +55,10 @@ def wrapped(markdown: str) -> str:
 def quality(runs: Sequence[Run]) -> str:
     """How good the detectors of some runs are, as a Markdown table that begins with the paper's numbers."""
     rows = [["the paper", *_numbers(PAPER, None)]]
-    for run in runs:
+    for run, name in zip(runs, told_apart(runs), strict=True):
         every, clean = (run.manifest["metrics"][name] for name in ("all", "clean"))
         numbers = _numbers(every, clean.get("accuracy")) if every["images"] else [""] * (len(COLUMNS) - 1)
-        rows.append([f"`{run.manifest['detector']}`", *numbers])
+        rows.append([f"`{name}`", *numbers])
     head = [f"| {' | '.join(COLUMNS)} |", f"|{' --- |' * len(COLUMNS)}"]
     return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
 

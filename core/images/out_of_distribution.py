@@ -130,7 +130,7 @@ def _under_every_filter(image: NDArray[np.uint8], preprocessing: Preprocessing) 
 
 def _files_in(folder: Path, limit: int) -> Iterator[bytes | None]:
     """Yield the bytes of each image file, None for one that is too large or cannot be read."""
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.rglob("[!.]*")):
         if path.suffix.lower() in SUFFIXES and path.is_file():
             try:
                 yield read_bytes(path, limit=limit)

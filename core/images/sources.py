@@ -32,6 +32,8 @@ MEASURED = 99
 # if this share of them has one size, the others count as mistakes, not as images to be resized
 NEARLY_ALL = 0.9
 MAX_SIDE = 1024
+# what Windows and macOS put into folders, in lower case; no image of the set, and no mistake in it
+OF_THE_SYSTEM = ("desktop.ini", "thumbs.db", "icon\r")
 
 
 class Source(Protocol):
@@ -54,7 +56,7 @@ class FolderSource:
                 for item in scan:
                     # a file that is deleted at this moment, or a link to itself, is not in the set
                     with contextlib.suppress(OSError):
-                        if not item.name.startswith(".") and item.is_file():
+                        if not item.name.startswith(".") and item.name.lower() not in OF_THE_SYSTEM and item.is_file():
                             status = item.stat()
                             found.append(Entry(f"{label}/{item.name}", status.st_size, status.st_mtime_ns))
         return sorted(found)
@@ -160,12 +162,17 @@ def _roots(path: Path) -> list[Path]:
     """Return `path` itself if it has train/ or test/, else its subfolders that have REAL/ or FAKE/ in either."""
     if any(os.path.isdir(path / split) for split in ("train", "test")):  # noqa: PTH112
         return [path]
-    # unlike Path.is_dir, os.path.isdir is False, not an error, if permission is denied
     return [
         child
         for child in sorted(path.iterdir())
-        if any(os.path.isdir(child / split / label) for split in ("train", "test") for label in CLASSES)  # noqa: PTH112
+        if any(_is_folder(child / split / label) for split in ("train", "test") for label in CLASSES)
     ]
+
+
+def _is_folder(path: Path) -> bool:
+    """Check for a folder of exactly this name, on disks too to which real/ and REAL/ are one."""
+    # unlike Path.is_dir, os.path.isdir is False, not an error, if permission is denied
+    return os.path.isdir(path) and path.name in os.listdir(path.parent)  # noqa: PTH112, PTH208
 
 
 def _has_folders(folder: Path) -> bool:
@@ -211,7 +218,7 @@ def _is_cifake(path: Path) -> bool:
     ):
         return False
     root = roots[0]
-    train, test = (any((root / split / label).is_dir() for label in CLASSES) for split in ("train", "test"))
+    train, test = (any(_is_folder(root / split / label) for label in CLASSES) for split in ("train", "test"))
     return test or (train and not any((root / name).is_dir() for name in SPLITS if SPLITS[name] != "train"))
 
 

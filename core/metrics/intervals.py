@@ -134,8 +134,9 @@ def weighted_lead(
 ) -> Estimate:
     """Estimate the paired difference between the rates of two outcomes on the same images.
 
-    The interval is that of `weighted_mean`, widened to include 0 where McNemar's exact test is not significant: if few
-    images all agree, their variance says nothing. If all leads are 1, or all -1, the end nearer 0 is exact.
+    The interval is that of `weighted_mean` within the range of the leads, at least -1 to 1. It is widened to include 0
+    where McNemar's exact test is not significant: if few images all agree, their variance says nothing. If all leads
+    are 1, or all -1, the end nearer 0 is exact.
 
     Args:
         leads: (N,), usually 1 where only the first outcome occurs, -1 where only the second does, and 0; any positive
@@ -158,7 +159,8 @@ def weighted_lead(
         low, high = (inner, high) if first else (low, -inner)
     if exact_sign_test(first, second) >= 1 - confidence:
         low, high = min(low, 0.0), max(high, 0.0)
-    return Estimate(found.value, float(low), float(high), found.images)
+    most = max(1.0, float(np.abs(numbers).max()))
+    return Estimate(found.value, max(float(low), -most), min(float(high), most), found.images)
 
 
 def exact_sign_test(first: int, second: int) -> float:

@@ -110,7 +110,7 @@ def difference_of_aurocs(
         # the variance of what is always so says nothing
         return Estimate(value, np.nan, np.nan, real + fake)
     half = NormalDist().inv_cdf(0.5 + confidence / 2) * float(spread)
-    return Estimate(value, value - half, value + half, real + fake)
+    return Estimate(value, max(value - half, -1.0), min(value + half, 1.0), real + fake)
 
 
 def area(scores: NDArray[np.floating], is_real: NDArray[np.bool_]) -> float:

@@ -33,7 +33,13 @@ def gather_comparison(first: Run, second: Run) -> Comparison:
         StudyError: they cannot be compared.
     """
     pair = pair_of(first, second)
-    return Comparison(pair, (gather(first)["answers"].get, gather(second)["answers"].get))
+    one, other = gather(first), gather(second)
+    problems = [
+        f"{name}: {problem}"
+        for name, read in zip(pair.names, (one, other), strict=True)
+        for problem in read["problems"]
+    ]
+    return Comparison(pair, (one["answers"].get, other["answers"].get), tuple(problems))
 
 
 def comparison_words(compared: Comparison) -> str:
@@ -46,6 +52,7 @@ def comparison_words(compared: Comparison) -> str:
     parts += [
         ("What each reads, on images that both call the same", [tell(one).full for one in compared.reads]),
         ("Explanations", [": ".join((row[0], "; ".join(row[1:]))) for row in _explained(compared)]),
+        ("Not read", list(compared.problems)),
     ]
     return "\n\n".join(
         f"## {title}\n\n" + "\n".join(f"- {one}" for one in lines if str(one)) for title, lines in parts if lines
@@ -70,6 +77,7 @@ def comparison_report(compared: Comparison) -> str:
         *(Section(f"By {column}", _broken_down(found, pair, column)) for column, found in compared.broken_down.items()),
         Section("What each reads", _reads(compared)),
         Section("Which explanations hold for which detector", _explanations(compared)),
+        *([Section("Not read", [Bullets(list(compared.problems))])] if compared.problems else []),
         limits(pair.first),
         *(_settings(run, read) for run, read in zip((pair.first, pair.second), compared.readers, strict=True)),
     ]
@@ -112,7 +120,10 @@ def _broken_down(found: list[Finding], pair: Pair, column: str) -> list[Block]:
 
 def _reads(compared: Comparison) -> list[Block]:
     if not compared.reads:
-        return [Note("The runs have no probes in common; `python -m core.studies probes --run RUN` makes them.")]
+        why = "The runs have no probes in common, or too few images on which both were probed"
+        return [
+            Note(f"{why}; `python -m core.studies probes --run RUN` makes them, with the same `--images` for both.")
+        ]
     named = [f"{one.details['title']}, {one.group}" for one in compared.reads]
     rows = pd.DataFrame([as_row(one, name) for one, name in zip(compared.reads, named, strict=True)])
     caption = (

@@ -1,9 +1,10 @@
 """Commands that messages and pages give a reader to paste."""
 
-import shlex
+import os
 from pathlib import Path
 
 from core.runs.finding import ROOT
+from core.system.shell import join, quote
 
 
 def predict_command(
@@ -30,10 +31,16 @@ def predict_command(
     command += ["--fake-classes", fake_classes] if fake_classes else []
     command += ["--skip-bad"] if skip_bad else []
     command += ["--replace"] if replace else []
-    return shlex.join(command)
+    return join(command)
 
 
 def dashboard_command(home: Path) -> str:
     """Return the shell command that shows the detectors and runs in a folder."""
-    where = "" if home.resolve() == ROOT else f"TELLTALE_HOME={shlex.quote(str(home.resolve()))} "
-    return f"{where}streamlit run dashboard/app.py"
+    start, path = "streamlit run dashboard/app.py", str(home.resolve())
+    if home.resolve() == ROOT:
+        return start
+    if os.name == "nt":
+        # in PowerShell's single quotes nothing is special but they themselves
+        within = path.replace("'", "''")
+        return f"$env:TELLTALE_HOME='{within}'; {start}"
+    return f"TELLTALE_HOME={quote(path)} {start}"

@@ -1,5 +1,6 @@
 """Runs: one detector on one image set, written once and never changed. Reading one needs no torch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +21,14 @@ COLUMNS = (
     "id", "name", "label", "predicted", "margin", "p_real", "logit_fake", "logit_real", "category", "sha256",
     "in_train", "is_repeat",
 )  # fmt: skip
+
+
+def told_apart(runs: Sequence["Run"]) -> list[str]:
+    """Name each of some runs: by its detector where all are on one set, else by its own name, numbered if need be."""
+    detectors, names = [str(run.manifest["detector"]) for run in runs], [run.name for run in runs]
+    if len({run.manifest["set_fingerprint"] for run in runs}) == 1 and len(set(detectors)) == len(runs):
+        return detectors
+    return names if len(set(names)) == len(runs) else [f"{name} ({number})" for number, name in enumerate(names, 1)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -189,9 +189,10 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "preprocess": _is_preprocessing,
     "target_layer": lambda value: value is None or _is_text(value),
     "detector_fingerprint": _is_text,
+    "device": _is_text,
 }
 # fields that runs of earlier versions lack
-LATER_FIELDS = ("detector_fingerprint", "preprocess", "target_layer")
+LATER_FIELDS = ("detector_fingerprint", "preprocess", "target_layer", "device")
 
 
 DETECTOR_FIELDS: dict[str, Callable[[Any], bool]] = {

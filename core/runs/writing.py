@@ -88,6 +88,7 @@ def write_run(
         "target_layer": detector.target_layer or None,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": library_versions(),
+        "device": detector.device.type,
         "metrics": {"all": metrics(predictions), "clean": metrics(without_leaks_and_repeats(predictions))},
         "leaked": int(predictions["in_train"].sum()),
         "leaks_checked": train_sha256 is not None,

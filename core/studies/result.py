@@ -1,6 +1,5 @@
 """The answer of a study as its file holds it, with its findings."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from core.findings.finding import Finding, find
 from core.runs.run import Run
 from core.studies.registry import find_conclusion
 from core.system.folders import ContractError
+from core.system.shell import quote
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class StudyResult:
             lacking = isinstance(error, KeyError)
             lacks = f"has no column {error}" if lacking else "holds values of another form"
             name = self.about["study"]
-            command = f"python -m core.studies {name} --run {shlex.quote(self.run.name)}"
+            command = f"python -m core.studies {name} --run {quote(self.run.name)}"
             again = f"make it again with `{command}{'' if lacking else ' --all'}`"
             raise ContractError(f"{self.path} {lacks}, from which the study {name} concludes; {again}") from error
 

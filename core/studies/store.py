@@ -5,7 +5,6 @@ version of each column, and a sha256 over this and the values. A file that was c
 is refused; a column of another version than the study's is left out, as if it were missing.
 """
 
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from core.studies.sealed import OF_RUN, foreign_key, read_sealed, write_sealed
 from core.studies.study import WEIGHT
 from core.system.files import is_text, printable
 from core.system.folders import ContractError
+from core.system.shell import quote
 
 # files of the first have one version, that of all their columns
 SCHEMAS = (1, 2)
@@ -74,7 +74,7 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
             version of the study; the message names the file.
     """
     # a run's studies are in a folder of it
-    command = f"`python -m core.studies {path.stem} --run {shlex.quote(path.absolute().parent.parent.name)}`"
+    command = f"`python -m core.studies {path.stem} --run {quote(path.absolute().parent.parent.name)}`"
     again = f"restore it or run {command} again"
     try:
         table, about, intact = read_sealed(path)
@@ -149,7 +149,7 @@ class Found:
 def find_studies(run: Run) -> Found:
     """All studies of a run, by name."""
     answers, problems = {}, []
-    for file in sorted((run.path / "studies").glob("*.parquet")):
+    for file in sorted((run.path / "studies").glob("[!.]*.parquet")):
         if not is_text(file.name):
             problems.append(f"{run.path / printable(file.name)} has a name that cannot be shown; rename it")
             continue

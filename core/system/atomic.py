@@ -27,7 +27,11 @@ class WriteError(OSError):
     """A file or folder could not be written; what was there before still is. `str` gives the sentence to show."""
 
     def __str__(self) -> str:
-        return f"{self.filename} could not be written ({self.strerror}); check that its disk has room and is writable"
+        advice = "check that its disk has room and is writable"
+        if os.name == "nt" and self.errno == errno.EACCES:
+            # there no file or folder can be replaced while another program reads it
+            advice = "a program may have it open, such as the dashboard: stop that, or check that its disk is writable"
+        return f"{self.filename} could not be written ({self.strerror}); {advice}"
 
 
 @contextlib.contextmanager
@@ -121,7 +125,8 @@ def _last_touched(path: Path) -> float:
 
 def sync(path: Path) -> None:
     """Wait until a file's data has reached the disk; only then is a rename atomic."""
-    with path.open("rb") as file:
+    # Windows syncs only what is open for writing
+    with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 

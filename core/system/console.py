@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,11 +31,24 @@ def starting(command: str) -> None:
 
 
 def started() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt again, and print characters that stdout cannot encode as backslash escapes."""
+    """Let Ctrl-C raise KeyboardInterrupt again and end a command without memory in one sentence.
+
+    Characters that stdout cannot encode are printed as backslash escapes.
+    """
+    sys.excepthook = _uncaught
     if callable(signal.getsignal(signal.SIGINT)):
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    # torch's own error is recognised by its name, so that commands need not import torch for it
+    if kind.__name__ not in ("MemoryError", "OutOfMemoryError"):
+        sys.__excepthook__(kind, error, trace)
+        return
+    where, advice = ("this machine", "") if kind is MemoryError else ("the GPU", ", or add --device cpu")
+    print(f"\n{where} has too little free memory; end other programs that use it{advice}.", file=sys.stderr)
 
 
 def progress_to(bar: "tqdm[Any]") -> Callable[..., None]:

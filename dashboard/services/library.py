@@ -165,7 +165,7 @@ def current() -> Opened:
 def open_run(path: Path) -> Opened:
     """Read a run, or take it from memory when nothing in its folder has changed."""
     try:
-        studies = sorted((path / "studies").glob("*.parquet"))
+        studies = sorted((path / "studies").glob("[!.]*.parquet"))
         stamp = " ".join(f"{file.name!a}:{file.stat().st_mtime_ns}" for file in (path / MANIFEST, *studies))
     except OSError as error:
         # it is being replaced at this moment, or was taken away

@@ -15,6 +15,7 @@ from core.detectors.adapters.adapter import Brought, OpenError, Request, SourceE
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
 from core.detectors.detector import Progress
+from core.detectors.devices import pick_device
 from core.detectors.manifest import About
 from core.detectors.network import NetworkDetector
 from core.detectors.preprocessing import Preprocessing
@@ -254,7 +255,9 @@ def add(
         # load a temporary copy first, so that a broken detector replaces no existing one
         trial = Path(folder) / path.name
         save_detector(trial, detector, model_card=card, reference=pictures)
-        load_detector(trial, device="cpu")
+        # code of others may hold tensors of its own, which stay on the CPU
+        for device in sorted({"cpu", pick_device().type}):
+            load_detector(trial, device=device)
     save_detector(path, detector, model_card=card, reference=pictures, replace=replace)
     return load_detector(path, device="cpu")
 

@@ -120,7 +120,7 @@ class Training:
             raise ValueError(f"shift cannot be {recipe.shift} on images of {images.side} pixels a side")
         self.file = checkpoint_file(recipe, images, folder)
         held = validation_split(images.rows["sha256"].to_numpy(), images.labels, recipe.validation, seed=recipe.seed)
-        self.pixels = torch.from_numpy(np.array(images.pixels)).to(device)
+        self.pixels = images.pixels
         self.labels = torch.from_numpy(images.labels.astype(np.int64)).to(device)
         if held.all():
             raise ValueError(
@@ -133,7 +133,7 @@ class Training:
         if recipe.normalise == "dataset":
             self.mean, self.std = channel_statistics(images.pixels[np.flatnonzero(~held)])
         self.network, self.averaged = (build_for(recipe, images.side) for _ in range(2))
-        self.format = fastest_format(self.network)
+        self.format = fastest_format(self.network, device)
         for network in (self.network, self.averaged):
             place(network, device, self.format)
         self.optimizer = _optimizer(recipe, self.network)
@@ -150,7 +150,7 @@ class Training:
         correct = torch.zeros((), device=self.device)
         seen = 0
         self.network.train()
-        with torch.random.fork_rng():
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             # some networks drop activations at random, from torch's own generator
             torch.manual_seed(generator.initial_seed())
             for indices in torch.split(order, recipe.batch_size):
@@ -206,9 +206,12 @@ class Training:
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return an augmented, normalised batch and its labels."""
-        pixels = self.pixels[indices.to(self.device)].permute(0, 3, 1, 2).float()
-        pixels = augment(self.recipe, pixels, generator)
+        pixels = augment(self.recipe, self._floats(indices.numpy()), generator)
         return self._normalised(pixels).contiguous(memory_format=self.format), self.labels[indices.to(self.device)]
+
+    def _floats(self, indices: NDArray[np.intp]) -> Tensor:
+        # a set of large images may not fit into the memory of a GPU
+        return torch.from_numpy(self.pixels[indices]).to(self.device).permute(0, 3, 1, 2).float()
 
     def _best(self) -> nn.Module:
         return self.averaged if self.recipe.average else self.network
@@ -216,8 +219,8 @@ class Training:
     def _verdicts(self) -> NDArray[np.int64]:
         network, verdicts = self._best().eval(), []
         with torch.inference_mode(), autocast(self.recipe, self.device):
-            for indices in torch.split(torch.from_numpy(self.held), 512):
-                pixels = self.pixels[indices.to(self.device)].permute(0, 3, 1, 2).float()
+            for start in range(0, len(self.held), 512):
+                pixels = self._floats(self.held[start : start + 512])
                 verdicts.append(network(self._normalised(pixels)).argmax(1).cpu())
         return torch.cat(verdicts).numpy()
 
@@ -227,7 +230,7 @@ class Training:
         preprocessing = Preprocessing(self.side, mean=self.mean, std=self.std)
         detector = wrap(network, self.recipe, preprocessing, self.device)
         if len(self.held):
-            margins = detector.margins(self.pixels[self.held].cpu().numpy())
+            margins = detector.margins(self.pixels[self.held])
             detector.temperature = fit_temperature(margins, self.labels[self.held].cpu().numpy())
         return detector
 

@@ -35,7 +35,7 @@ class Recipe:
         average: decay per step of an exponential moving average of the weights, which becomes the detector; 0 for none.
         normalise: "unit" only divides by 255, "dataset" also subtracts the set's mean and divides by its deviation.
         validation: share of the training images held out by file hash, to fit the temperature and compare recipes.
-        precision: "auto" is bfloat16 autocast on CUDA and on CPUs with units for it (AVX-512 BF16), float32 elsewhere.
+        precision: "auto" is bfloat16 autocast on GPUs and CPUs with units for it (AVX-512 BF16), float32 elsewhere.
         seed: of weights, order and augmentation, 0 to 2 ** 40 - 1.
         arch: "resnet" is the paper's; "torchvision:NAME" or "timm:NAME" another, whose stem is adapted to small images.
         without_cue: remove fine detail as a cue: every image is low-passed, resampled or JPEG-compressed at random.
@@ -132,7 +132,7 @@ def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any
 
 def precision_on(recipe: Recipe, device: torch.device) -> Literal["float32", "bfloat16"]:
     """Choose the precision: with "auto" bfloat16 where the hardware has units for it; elsewhere it is far slower."""
-    fast = device.type == "cuda" or (device.type == "cpu" and has_bfloat16_units())
+    fast = has_bfloat16_units(device)
     return "bfloat16" if recipe.precision == "bfloat16" or (recipe.precision == "auto" and fast) else "float32"
 
 

@@ -61,7 +61,7 @@ class LimeSettings(RegionSettings):
     n_segments: int = setting(
         50,
         label="Segments requested",
-        help="SLIC treats this as a target and finds about half as many.",
+        help="SLIC treats this as a target: of 32 x 32 pixels, 50 gives about 30 and 100 about 110.",
         low=1,
         offers=tuple(range(4, 121, 2)),
         applies_if={"segmentation": ("slic", "grid")},

@@ -14,7 +14,7 @@ def segment(image: NDArray[np.uint8], *, method: Segmentation = "slic", n_segmen
 
     Args:
         image: uint8 (height, width, 3).
-        method: "slic" follows edges and finds about half as many segments as it is asked for; "grid" cuts rectangles;
+        method: "slic" follows edges and treats the number as a target; "grid" cuts rectangles;
             "quickshift" is lime's own default, which the paper used, and chooses their number itself: one or two on
             most images of 32 x 32 pixels.
         n_segments: how many to ask for; "quickshift" does not read it.

@@ -14,6 +14,18 @@ from core.probes.probe import FAMILIES, inline
 MAY_BE_CHANCE = ", which may be chance"
 
 
+def _open(finding: Finding) -> str:
+    """What is said behind a difference that is not claimed."""
+    stands = standing(finding)
+    if stands.kind == "claimed":
+        return ""
+    rest = next((one.value for one in finding.choices if one.kind == "images" and one.value != "all"), "")
+    # a difference on all images that goes without those that a detector may know is no chance
+    if stands.kind == "depends" and rest and sign_of(finding.choices[0]):
+        return f", but that does not hold {rest}"
+    return MAY_BE_CHANCE
+
+
 def tell(finding: Finding) -> Told:
     """A finding of a comparison in words."""
     kind = finding.key.partition("-")[0]
@@ -60,6 +72,11 @@ def _also(finding: Finding) -> Line:
             for one in finding.choices
             if one.kind == "images" and (one.difference or one.measure).known
         ]
+        each += [
+            line("{what} no image is left", what=one.value)
+            for one in finding.choices
+            if one.kind == "images" and not (one.difference or one.measure).known
+        ]
         return line("{each}.", each=listed(each)).capital()
     others = [one for one in finding.choices if one.kind == "images" and one.value != "all" and one.difference]
     if not others:
@@ -69,13 +86,13 @@ def _also(finding: Finding) -> Line:
 
 
 def _recall(finding: Finding) -> Told:
-    open_ = "" if standing(finding).kind == "claimed" else MAY_BE_CHANCE
+    open_ = _open(finding)
     template = "Of {n} {group} images {first} recognises {measure} and {second} {control}, {difference:points}{open_}."
     return Told(say(finding, template, open_=open_), standing=Line())
 
 
 def _group(finding: Finding) -> Told:
-    open_ = "" if standing(finding).kind == "claimed" else MAY_BE_CHANCE
+    open_ = _open(finding)
     answer = say(
         finding,
         "{what}: of {n} images {first} gets {measure} right and {second} {control}, {difference:points}{open_}.",
@@ -194,9 +211,7 @@ def recalls(findings: Sequence[Finding]) -> Line:
     template = (
         "of {group} images {first} recognises {measure:percent} and {second} {control:percent}, {difference:points}"
     )
-    parts = [
-        say(one, template + "{open_}", open_="" if standing(one).kind == "claimed" else MAY_BE_CHANCE) for one in found
-    ]
+    parts = [say(one, template + "{open_}", open_=_open(one)) for one in found]
     return line("{parts}.", parts=joined(parts, "; ")).capital() if parts else Line()
 
 

@@ -26,7 +26,8 @@ def main() -> int:
     try:
         context = c2pa.Context(c2pa.Settings.from_dict(SETTINGS))
         with c2pa.Reader(sys.argv[1], io.BytesIO(sys.stdin.buffer.read()), context=context) as reader:
-            print(reader.json())
+            # a console's encoding may lack letters of a name
+            sys.stdout.buffer.write(reader.json().encode())
     except c2pa.C2paError as error:
         print(" ".join(str(error).split())[:300], file=sys.stderr)
         return 2

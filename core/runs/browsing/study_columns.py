@@ -129,7 +129,7 @@ def study_files(run: Path) -> Iterator[StudyFile]:
     except ContractError:
         # what its own files are of is not known
         manifest = {}
-    for file in filter(lambda file: is_text(file.name), sorted((run / "studies").glob("*.parquet"))):
+    for file in filter(lambda file: is_text(file.name), sorted((run / "studies").glob("[!.]*.parquet"))):
         try:
             # from an open file: pyarrow takes a path's folders for columns
             with open_file(file) as opened:

@@ -24,10 +24,12 @@ class Comparison:
     Attributes:
         pair: the runs.
         readers: read a study of the first, and of the second.
+        problems: a sentence for each study that is there and cannot be read.
     """
 
     pair: Pair
     readers: tuple[Read, Read]
+    problems: tuple[str, ...] = ()
 
     @cached_property
     def findings(self) -> list[Finding]:

@@ -5,6 +5,7 @@ better". A difference of accuracies is claimed only where it also holds without 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -31,8 +32,7 @@ def conclude(pair: Pair) -> list[Finding]:
 
 def _accuracy(pair: Pair) -> Finding:
     everything = np.ones(len(pair.is_real), bool)
-    choices = [("images", "all", everything), ("images", _clean(pair), pair.clean)] if not pair.clean.all() else []
-    return _compared(pair, "accuracy", "accuracy", everything, choices)
+    return _compared(pair, "accuracy", "accuracy", everything)
 
 
 def _clean(pair: Pair) -> str:
@@ -44,10 +44,7 @@ def _clean(pair: Pair) -> str:
 
 
 def _recall(pair: Pair, label: str) -> Finding:
-    chosen = pair.is_real == (label == "REAL")
-    clean = chosen & pair.clean
-    choices = [("images", "all", chosen), ("images", _clean(pair), clean)] if clean.sum() < chosen.sum() else []
-    return _compared(pair, f"recall-{label}", "recall", chosen, choices, group=label)
+    return _compared(pair, f"recall-{label}", "recall", pair.is_real == (label == "REAL"), group=label)
 
 
 def _compared(
@@ -55,14 +52,14 @@ def _compared(
     key: str,
     quantity: str,
     chosen: Chosen,
-    choices: list[tuple[str, str, Chosen]],
     *,
     group: str | None = None,
     confidence: float = 0.95,
     value: str = "",
 ) -> Finding:
     """The first run's share of right verdicts on the chosen rows, with the second's as its control."""
-    counts = pair.counts(chosen)
+    counts, clean = pair.counts(chosen), chosen & pair.clean
+    choices = [("images", "all", chosen), ("images", _clean(pair), clean)] if clean.sum() < chosen.sum() else []
     tried = [Choice(kind, name, *_shares(pair, rows, confidence)) for kind, name, rows in choices]
     measure, control, difference = _shares(pair, chosen, confidence)
     details = {
@@ -84,7 +81,11 @@ def _shares(pair: Pair, chosen: Chosen, confidence: float) -> tuple[Measure, Con
         _share(hits, n, confidence)
         for hits in (n - counts.only_first_wrong - counts.both_wrong, n - counts.only_second_wrong - counts.both_wrong)
     )
-    return first, Control(pair.names[1], second), Measure.of(difference_of_shares(counts, confidence=confidence))
+    difference = Measure.of(difference_of_shares(counts, confidence=confidence))
+    if mcnemar(counts) >= 1 - confidence:
+        # for few images the interval is narrower than the exact test allows
+        difference = replace(difference, low=min(difference.low, 0.0), high=max(difference.high, 0.0))
+    return first, Control(pair.names[1], second), difference
 
 
 def _share(hits: int, n: int, confidence: float = 0.95) -> Measure:
@@ -182,7 +183,7 @@ def by(pair: Pair, column: str) -> list[Finding]:
     kept = largest(pd.DataFrame({"value": names, "images": counts}))
     confidence = 1 - LEVEL / max(1, len(kept))
     found = [
-        _compared(pair, f"{column}-{name}", "accuracy", values == name, [], confidence=confidence, value=str(name))
+        _compared(pair, f"{column}-{name}", "accuracy", values == name, confidence=confidence, value=str(name))
         for name in kept["value"]
     ]
     return sorted(found, key=lambda one: -abs(_size(one)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.metrics.classification import is_right
 from core.metrics.paired import Outcomes, count_outcomes
 from core.runs.browsing.other_run import same_images
-from core.runs.run import Run
+from core.runs.run import Run, told_apart
 from core.studies.study import StudyError
 
 # what the two verdicts on an image can come to, in the order of `Outcomes`
@@ -33,8 +33,8 @@ class Pair:
     @property
     def names(self) -> tuple[str, str]:
         """Of both detectors, or of both runs where the detectors are called alike."""
-        found = str(self.first.manifest["detector"]), str(self.second.manifest["detector"])
-        return found if found[0] != found[1] else (self.first.name, self.second.name)
+        first, second = told_apart([self.first, self.second])
+        return first, second
 
     @cached_property
     def is_real(self) -> NDArray[np.bool_]:
@@ -107,4 +107,8 @@ def pair_of(first: Run, second: Run) -> Pair:
     places = pd.Index(second.predictions["id"]).get_indexer(pd.Index(first.predictions["id"]))
     if (places < 0).any() or len(first) != len(second):
         raise StudyError(f"{first.name} and {second.name} name their images differently; write one of them again")
-    return Pair(first, second, second.predictions.iloc[places].reset_index(drop=True))
+    rows = second.predictions.iloc[places].reset_index(drop=True)
+    # of a file that a list names under both labels the ids say which was read first, no more
+    if (rows["label"].astype(str).to_numpy() != first.predictions["label"].astype(str).to_numpy()).any():
+        raise StudyError(f"{first.name} and {second.name} label some images differently; make one of them again")
+    return Pair(first, second, rows)

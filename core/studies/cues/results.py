@@ -94,7 +94,7 @@ def find_results(homes: tuple[Path, ...] | None = None) -> dict[str, Path]:
     """Find the files of this study by the name of their image set, a user's own first."""
     found: dict[str, Path] = {}
     for home in command_homes() if homes is None else homes:
-        for path in sorted((home / FOLDER).glob("*.parquet")):
+        for path in sorted((home / FOLDER).glob("[!.]*.parquet")):
             if is_plain_name(path.stem):
                 found.setdefault(path.stem, path)
     return found

@@ -139,9 +139,10 @@ def told(rule: Rule) -> str:
     lines = []
     for name, limit in (("features", rule.features), ("statistics", rule.statistics)):
         if limit is not None:
+            misses = f", misses {limit.misses.share:.1%} of {limit.misses.images}" if limit.misses.images else ""
             lines.append(
                 f"{name}: limit {limit.value:.4f}, false alarms {limit.false_alarms.share:.1%} of "
-                f"{limit.false_alarms.images}, misses {limit.misses.share:.1%} of {limit.misses.images}"
+                f"{limit.false_alarms.images}{misses}"
             )
     for one in rule.groups:
         given = ", ".join(f"{label} {one.share(label):.1%}" for label in CLASSES)

@@ -1,6 +1,5 @@
 """From a decoded picture to its judgement: what the detector is asked, and the rule that is applied to its answer."""
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from core.studies.judgement.judge import Judgement, Seen, Sent, judge, setting_o
 from core.studies.judgement.rule import MAKE, Rule, read_rule, rule_path
 from core.system.files import plain_json
 from core.system.folders import ContractError, read_manifest
+from core.system.shell import quote
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -46,7 +46,7 @@ def find_rule(detector: Identity, runs: Iterable[Path]) -> tuple[Rule, Run] | No
             continue
         if is_its and (rule := read_rule(rule_path(path))).detector == detector.fingerprint:
             if rule.run != path.name:
-                again = MAKE.format(shlex.quote(path.name))
+                again = MAKE.format(quote(path.name))
                 raise ContractError(
                     f"{rule_path(path)} was measured on the images of {rule.run} and lies beside {path.name}; {again}"
                 )

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from core.images.labels import CLASSES
 from core.system.atomic import write_bytes_atomically
 from core.system.files import parse_json, plain_json, read_bytes
 from core.system.folders import ContractError
+from core.system.shell import quote
 
 FILE = "judgement.json"
 SCHEMA = 1
@@ -139,7 +139,7 @@ def read_rule(path: Path) -> Rule:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         what = str(error) if isinstance(error, ValueError) else type(error).__name__
         raise ContractError(
-            f"{path} holds no rule of judgement ({what}); {MAKE.format(shlex.quote(path.parent.parent.name))}"
+            f"{path} holds no rule of judgement ({what}); {MAKE.format(quote(path.parent.parent.name))}"
         ) from None
 
 

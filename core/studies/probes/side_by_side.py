@@ -1,6 +1,5 @@
 """What several detectors read, by the same probes: one table of the runs' flip rates beside their controls."""
 
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,11 +8,12 @@ import pandas as pd
 from core.findings.numbers import percent
 from core.probes.probe import FAMILIES
 from core.probes.table import probe_columns
-from core.runs.run import Run
+from core.runs.run import Run, told_apart
 from core.studies.probes.findings import answering, telling
 from core.studies.probes.summary import VERDICTS, read_turns, responses
 from core.studies.result import StudyResult
 from core.studies.study import StudyError
+from core.system.shell import quote
 
 
 def side_by_side(runs: Sequence[tuple[Run, StudyResult]]) -> str:
@@ -29,7 +29,7 @@ def side_by_side(runs: Sequence[tuple[Run, StudyResult]]) -> str:
         StudyError: a run's file lacks a probe that the first run's has.
     """
     counted = [responses(read_turns(run, study.table, study.about["parameters"])) for run, study in runs]
-    head = ["", "verdicts", "change", *(f"`{run.manifest['detector']}`" for run, _ in runs)]
+    head = ["", "verdicts", "change", *(f"`{name}`" for name in told_apart([run for run, _ in runs]))]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for family, about in FAMILIES.items():
         for verdict in VERDICTS:
@@ -48,7 +48,7 @@ def side_by_side(runs: Sequence[tuple[Run, StudyResult]]) -> str:
 def _cell(counted: pd.DataFrame, column: str, verdict: str, run: str) -> str:
     found = counted[(counted["column"] == column) & (counted["verdict"] == verdict)]
     if found.empty:
-        command = f"python -m core.studies probes --run {shlex.quote(run)}"
+        command = f"python -m core.studies probes --run {quote(run)}"
         raise StudyError(f"{run} lacks the probe {column}; compute it with {command}")
     row: pd.Series[Any] = found.iloc[0]
     if not row["images"]:

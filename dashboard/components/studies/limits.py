@@ -82,7 +82,9 @@ def _seen(detector: Identified | None) -> str:
         )
     else:
         return f"It has seen the {side} x {side} images of {plain(trained_on)}, and nothing else."
-    never = "It was never shown another generator, a portrait, a screenshot or a drawing."
+    # one of the sample's photographs is a portrait
+    portrait = "" if trained_on.startswith("sample") else "a portrait, "
+    never = f"It was never shown another generator, {portrait}a screenshot or a drawing."
     return f"It has seen {seen}, and nothing else. {never}"
 
 

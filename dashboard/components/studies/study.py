@@ -1,7 +1,6 @@
 """A study on a page: reading it or saying why not, what its file lacks, its findings, and its numbers as files."""
 
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FunctionType
@@ -17,6 +16,7 @@ from core.studies.kept import lacking
 from core.studies.result import StudyResult
 from core.studies.store import study_path
 from core.system.folders import ContractError
+from core.system.shell import quote
 from dashboard.components.downloads import file_button
 from dashboard.components.fold import fold
 from dashboard.components.plain import code, plain, with_code
@@ -45,7 +45,7 @@ def command(opened: Opened, *names: str, there: bool = False) -> str:
     own = opened.run.images is None and not opened.run.manifest["set"].startswith("cifake")
     data = " --data DATA" if own else ""
     some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not (there or set(names) <= set(QUICK)) else ""
-    return f"python -m core.studies {' '.join(names)} --run {shlex.quote(opened.run.name)}{data}{some}"
+    return f"python -m core.studies {' '.join(names)} --run {quote(opened.run.name)}{data}{some}"
 
 
 def readable(opened: Opened, name: str, title: str | None = None, *, concluded: bool = True) -> StudyResult | None:

@@ -75,8 +75,9 @@ with study_fold(
     "How far does a verdict carry?",
     overall,
     explained="Verdicts on pictures that the detector was not made for. Full-size pictures by other generators and "
-    "imitations of its REAL class are separate questions, and the answer depends on the resampling filter. All "
-    "are saved as JPEG like its training images; intervals resample generators and photographs, not pictures.",
+    "imitations of its REAL class are separate questions, and the answer depends on the resampling filter. The "
+    "rates drawn are of pictures saved as JPEG as CIFAKE's are (quality 75, 4:2:0); intervals resample generators and "
+    "photographs, not pictures.",
     help=explain("Transfer", "Resampling filter"),
 ) as answer:
     if answer is not None:

@@ -25,7 +25,7 @@ from dashboard.services.worker.jobs import JobStatus
 from dashboard.services.worker.requests import ExplainRequest, PredictRequest
 from dashboard.views.guide.parts import Told, asked, keyed_slider, measured, put
 
-CUTS = {"paper": "the paper's way", **{count: f"{count} parts" for count in ("8", "16", "30", "50", "100")}}
+CUTS = {"paper": "the paper's way", **{count: f"{count} parts asked for" for count in ("8", "16", "30", "50", "100")}}
 CUT = Setting("parts", "paper", choices=tuple(CUTS))
 KEPT = Setting("kept", RADII[0], kind=int, choices=RADII)
 # widths of pictures in pixels that leave room for a step's text and numbers on one 1440 x 900 screen

@@ -72,13 +72,15 @@ if opened.judged.empty:
 
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
     if manifest["leaked"] or manifest["repeats"]:
+        leaked, rest = f"{manifest['leaked']:,}", "are those on images that the detector has never seen"
+        if not opened.run.leaks_checked:
+            leaked, rest = "an unknown number", "are without repeats only, because leaks were not looked for"
         COUNT.choose(
             "Images counted",
             help=explain(
                 "Leak",
                 "Repeat",
-                also=f"Here {manifest['leaked']:,} and {manifest['repeats']:,}. The numbers without them are those on "
-                "images that the detector has never seen.",
+                also=f"Here {leaked} and {manifest['repeats']:,}. The numbers without them {rest}.",
             ),
         )
     else:

@@ -49,7 +49,8 @@ def draw_training_and_run(run: Run, made_by: Identified | None) -> None:
 
 
 def _facts(run: Run, made_by: Identified | None) -> dict[str, str]:
-    manifest = run.manifest
+    # runs of earlier versions do not say
+    manifest, device = run.manifest, str(run.manifest.get("device", "unknown"))
     leaked = f"{manifest['leaked']:,}" if run.leaks_checked else "not checked"
     facts = {
         "Detector": f"{plain(manifest['detector'])}, weights {code(manifest['detector_sha256'][:16])}",
@@ -58,6 +59,7 @@ def _facts(run: Run, made_by: Identified | None) -> dict[str, str]:
         "Left out as unreadable": f"{len(manifest['skipped']):,}",
         "Train-test leaks, repeats": f"{leaked}, {manifest['repeats']:,}",
         "Temperature": f"{manifest['temperature']:.3f}: margins are divided by it before they become probabilities",
+        "Computed on": plain({"cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}.get(device, device)),
         "Versions": plain(", ".join(f"{library} {version}" for library, version in manifest["versions"].items())),
     }
     if made_by is not None:

@@ -19,9 +19,13 @@ def test_torch_still_says_what_the_processor_can_do(monkeypatch: pytest.MonkeyPa
         "`auto` precision train in float32 on every processor. Find its new name in "
         "core/detectors/training/torch_internals.py."
     )
-    assert torch_internals.has_bfloat16_units() is bool(asked())
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert torch_internals.has_bfloat16_units(cpu) is bool(asked())
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
-    assert torch_internals.has_bfloat16_units() is False
+    assert torch_internals.has_bfloat16_units(cpu) is False
+    # a T4 computes in bfloat16, by emulation
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert torch_internals.has_bfloat16_units(gpu) is False
 
 
 @pytest.mark.parametrize("width", [4, 32])

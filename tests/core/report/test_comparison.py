@@ -28,6 +28,14 @@ def test_every_number_is_in_both_and_nothing_is_fetched() -> None:
     words = comparison_words(compared)
     assert "good is right more often on dog" in words
     assert words.startswith("## Verdicts")
+    assert "Not read" not in page.text
+
+
+def test_a_study_that_cannot_be_read_is_named() -> None:
+    problem = "worse: studies/probes.parquet is damaged; make it again"
+    compared = Comparison(pair_of(*drawn_runs(60)), ({}.get, {}.get), (problem,))
+    assert problem in Page(comparison_report(compared)).text
+    assert f"## Not read\n\n- {problem}" in comparison_words(compared)
 
 
 def test_a_name_with_markup_is_text() -> None:

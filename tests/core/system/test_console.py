@@ -58,3 +58,16 @@ def test_a_bar_is_moved_to_what_is_done_from_wherever_it_was() -> None:
         move(3, 20)
         assert (bar.n, bar.total) == (3, 20)
         assert not bar.postfix
+
+
+@pytest.mark.parametrize("raised", ["torch.OutOfMemoryError('CUDA out of memory')", "MemoryError", "KeyError('x')"])
+def test_a_command_without_memory_ends_in_one_sentence(raised: str) -> None:
+    text = f"import torch; from core.system.console import started; started(); raise {raised}"
+    said = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, check=False, text=True)
+    assert said.returncode == 1
+    if raised.startswith("KeyError"):
+        assert said.stderr.startswith("Traceback")
+    else:
+        (line,) = said.stderr.strip().splitlines()
+        assert "too little free memory" in line
+        assert ("--device cpu" in line) == raised.startswith("torch")

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -43,12 +44,24 @@ class Known:
 
     def __init__(self) -> None:
         self._by_name: dict[str, Listed] | None = None
+        self._by_letters: dict[str, Listed] | None = None
 
     def listing(self) -> list[Listed]:
         return list(self._known().values())
 
     def look_up(self, name: str) -> Listed | None:
-        return self._known().get(name.removeprefix("./"))
+        """Find a file by its name as a table gives it.
+
+        Tables of Windows have backslashes, and macOS writes é as two letters in the names of files.
+        """
+        exact = self._known().get(name.removeprefix("./"))
+        if exact is not None:
+            return exact
+        if self._by_letters is None:
+            self._by_letters = {}
+            for listed in self._known().values():
+                self._by_letters.setdefault(_letters(listed.name), listed)
+        return self._by_letters.get(_letters(name).removeprefix("./"))
 
     def open(self, name: str) -> BinaryIO:
         return io.BytesIO(self.read(name, limit=MAX_TABLE))
@@ -69,6 +82,10 @@ class Known:
 
     def _list(self) -> Iterator[Listed]:
         raise NotImplementedError
+
+
+def _letters(name: str) -> str:
+    return unicodedata.normalize("NFC", name.replace("\\", "/"))
 
 
 class FolderFiles(Known):

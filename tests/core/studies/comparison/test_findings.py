@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -171,3 +172,57 @@ def test_twenty_thousand_rows_take_less_than_half_a_second() -> None:
 def _only(run, category):  # type: ignore[no-untyped-def]
     frame = run.predictions[run.predictions["category"] == category].reset_index(drop=True)
     return replace(run, predictions=frame)
+
+
+def test_an_interval_never_claims_what_the_exact_test_does_not() -> None:
+    # three of four images are right with one only, p = 0.25
+    is_real = np.array([True, False, True, False])
+    signs = np.where(is_real, 1.0, -1.0)
+    good, bad = made_run("a", signs, is_real), made_run("b", signs * [-1, -1, -1, 1], is_real)
+    one = find(conclude(pair_of(good, bad)), "accuracy")
+    assert one is not None
+    assert one.details["p"] == 0.25
+    assert standing(one).kind == "not shown"
+    area = find(conclude(pair_of(good, bad)), "auroc")
+    assert area is None or area.difference is None or not area.difference.high > 1
+
+
+def test_leaks_make_no_detector_better_on_its_category_and_are_not_called_chance() -> None:
+    is_real = np.arange(300) % 2 == 0
+    signs = np.where(is_real, 1.0, -1.0)
+    dogs, odd = np.arange(300) % 3 == 1, np.arange(300) % 4 < 2
+    # both err alike, but the first was trained on half of the dogs
+    leaks, wrong = dogs & (np.arange(300) % 6 == 1), dogs & odd
+    first = made_run("a", np.where(wrong & ~leaks, -signs, signs), is_real, in_train=leaks)
+    pair = pair_of(first, made_run("b", np.where(wrong, -signs, signs), is_real))
+    dog = next(one for one in by(pair, "category") if one.details["value"] == "dog")
+    assert (standing(dog).kind, standing(dog).sign) == ("depends", 0)
+    assert dog.difference is not None
+    assert dog.difference.low > 0
+    assert str(tell(dog).answer).endswith(", but that does not hold without leaks and repeats.")
+    assert "right more often on dog" not in str(by_value(by(pair, "category"), "categories"))
+
+
+def test_where_every_image_leaked_that_is_said() -> None:
+    is_real = np.arange(60) % 2 == 0
+    signs = np.where(is_real, 1.0, -1.0)
+    first = made_run("a", signs, is_real, in_train=np.ones(60, bool))
+    second = made_run("b", np.where(np.arange(60) < 20, -signs, signs), is_real)
+    one = find(conclude(pair_of(first, second)), "accuracy")
+    assert one is not None
+    assert str(tell(one).standing).endswith(" and without leaks and repeats no image is left.")
+
+
+def test_two_runs_of_one_name_are_told_apart() -> None:
+    good, worse = drawn_runs(60)
+    worse.manifest["detector"] = "good"
+    assert pair_of(good, worse).names == ("good@made-test", "worse@made-test")
+    twin = replace(worse, path=Path("/elsewhere/good@made-test"))
+    assert pair_of(good, twin).names == ("good@made-test (1)", "good@made-test (2)")
+
+
+def test_a_file_that_is_labelled_otherwise_is_refused() -> None:
+    good, worse = drawn_runs(60)
+    other = worse.predictions.assign(label=worse.predictions["label"].cat.rename_categories(["REAL", "FAKE"]))
+    with pytest.raises(StudyError, match="label some images differently"):
+        pair_of(good, replace(worse, predictions=other))

@@ -182,3 +182,23 @@ def test_the_choice_that_a_number_was_measured_under_stands_beside_it() -> None:
     # what is of none of them, or of nothing that was chosen
     assert str(beside_control(replace(one, measure=measure(0.6)))) == "0.40 (0.35 to 0.45)"
     assert str(beside_control(finding(0.5))) == "0.50 (0.45 to 0.55)"
+
+
+def test_different_samples_with_few_images_in_common_say_nothing() -> None:
+    is_real = np.arange(N) % 2 == 0
+    margins = np.where(is_real, 1.0, -1.0)
+    pair = pair_of(made_run("a", margins, is_real), made_run("b", margins, is_real))
+    columns = [column for column, (probe, _) in probe_columns().items() if probe.key.startswith("lowpass")]
+    first, second = (table_of(margins, {"lowpass_8": share}, seed=1, columns=columns) for share in (0.9, 0.1))
+    # whole files, and halves that share ten images of 400
+    assert share_rows(pair, first, second).leads("lowpass_8", None, "FAKE").first.known
+    halves = share_rows(pair, first.iloc[:205].assign(**{WEIGHT: 2.0}), second.iloc[195:].assign(**{WEIGHT: 2.0}))
+    assert not halves.leads("lowpass_8", None, "FAKE").first.known
+    assert read(halves) == []
+    # large random halves of each stand for the whole
+    generator = np.random.default_rng(0)
+    picked = [np.sort(generator.permutation(N)[: N // 2]) for _ in range(2)]
+    crossed = share_rows(
+        pair, first.iloc[picked[0]].assign(**{WEIGHT: 2.0}), second.iloc[picked[1]].assign(**{WEIGHT: 2.0})
+    )
+    assert crossed.leads("lowpass_8", None, "FAKE").first.known
