@@ -16,8 +16,7 @@ from safetensors.numpy import load
 from core.detectors.manifest import About, describe
 from core.runs.validation import read_detector_manifest
 from core.system.bounded import Bounded
-from core.system.files import read_bytes
-from core.system.folders import MANIFEST, ContractError
+from core.system.folders import MANIFEST, ContractError, read_sealed
 
 WEIGHTS = "weights.safetensors"
 # pictures whose margins the manifest holds
@@ -92,12 +91,13 @@ def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[A
         ContractError: a file is not listed, missing, changed, unreadable, or holds something else.
     """
     parts = [name for name in manifest["files"] if name not in (WEIGHTS, *BESIDE)]
-    others = {name: np.frombuffer(bytearray(_read_sealed(path, name, manifest)), np.uint8) for name in sorted(parts)}
+    read = {name: read_sealed(path, name, manifest, kind="detector") for name in sorted(parts)}
+    others = {name: np.frombuffer(bytearray(data), np.uint8) for name, data in read.items()}
     if WEIGHTS not in manifest["files"]:
         if not others:
             raise ContractError(f"{path / MANIFEST} does not list {WEIGHTS}; restore it")
         return others
-    data = _read_sealed(path, WEIGHTS, manifest)
+    data = read_sealed(path, WEIGHTS, manifest, kind="detector")
     try:
         return {**load(data), **others}
     except (SafetensorError, KeyError, ValueError, TypeError):
@@ -105,23 +105,6 @@ def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[A
         raise ContractError(
             f"{path / WEIGHTS} is not a safetensors file; restore it or train the detector again"
         ) from None
-
-
-def _read_sealed(path: Path, name: str, manifest: Mapping[str, Any]) -> bytes:
-    """Read a file of a detector's folder whose hash the manifest holds."""
-    file = path / name
-    if Path(name).name != name:
-        raise ContractError(f"{path / MANIFEST} names a file outside its folder ({name!r}); do not use it")
-    try:
-        data = read_bytes(file)
-    except FileNotFoundError:
-        raise ContractError(f"{file} is missing; restore it or write the detector again") from None
-    except OSError as error:
-        reason = f"({error.strerror}); check its permissions, or write the detector again"
-        raise ContractError(f"{file} cannot be read {reason}") from None
-    if hashlib.sha256(data).hexdigest() != manifest["files"][name]:
-        raise ContractError(f"{file} is not the file that was written (its sha256 differs); restore it")
-    return data
 
 
 def check_claim(path: Path, manifest: Mapping[str, Any], weights_sha256: str) -> None:

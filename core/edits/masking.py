@@ -110,10 +110,19 @@ def _mean_colours(image: NDArray[np.uint8], segments: NDArray[np.integer], _seed
     return np.asarray(segment_means(image, segments, int(segments.max()) + 1)[segments], np.uint8)
 
 
+def blurred(image: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
+    """Apply a Gaussian blur to an image, in whole grey levels.
+
+    Args:
+        image: uint8 (height, width, 3).
+        sigma: standard deviation as a share of the height.
+    """
+    pixels = sigma * len(image)
+    return np.asarray(np.rint(ndimage.gaussian_filter(image.astype(np.float64), (pixels, pixels, 0))), np.uint8)
+
+
 def _blurred(image: NDArray[np.uint8], _segments: NDArray[np.integer], _seed: int) -> NDArray[np.uint8]:
-    sigma = BLUR_SIGMA * len(image) / 32
-    blurred = ndimage.gaussian_filter(image.astype(np.float64), (sigma, sigma, 0), mode="reflect")
-    return np.asarray(np.rint(blurred), np.uint8)
+    return blurred(image, BLUR_SIGMA / 32)
 
 
 class Filling(NamedTuple):

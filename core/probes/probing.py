@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.edits.photometric import rms
 from core.explainers.error import ExplanationError
+from core.explainers.explainer import check_finite
 from core.explainers.explanation import Provenance
 from core.probes.batch import Batch, Chance
 from core.probes.flips import (
@@ -98,11 +99,7 @@ def explain_probes(
 
 def _margins(detector: "Detector", pixels: Pixels) -> NDArray[np.float32]:
     margins = detector.margins(pixels)
-    if not np.isfinite(margins).all():
-        raise ExplanationError(
-            f"the detector {detector.name} answers with numbers that are not finite on versions of this image; "
-            "its weights are damaged, choose another detector"
-        )
+    check_finite(detector, margins)
     return margins
 
 

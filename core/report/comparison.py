@@ -16,12 +16,11 @@ from core.report.parts import Block, Bullets, Note, Section, Table, limits, page
 from core.report.settings import settings
 from core.runs.run import Run
 from core.studies.comparison.comparison import Comparison, Read
-from core.studies.comparison.findings import as_row
+from core.studies.comparison.findings import SEVERAL, as_row
 from core.studies.comparison.pair import Pair, pair_of
 from core.studies.registry import STUDIES
 from core.system.atomic import write_bytes_atomically
 
-SEVERAL = {"category": "categories", "source": "sources"}
 # keys of the findings in the report's lead, where the recalls of both classes join them
 LEAD = ("accuracy", "both_wrong")
 

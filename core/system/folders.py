@@ -14,11 +14,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from core.system.atomic import refuse_taken, remove_abandoned, sha256_of, sibling, sync, sync_folder, writing
 from core.system.files import check_file, parse_json, read_bytes
 
+T = TypeVar("T")
 SCHEMA = 1
 MANIFEST = "manifest.json"
 # the key of a manifest's own hash, which the oldest manifests lack
@@ -183,6 +184,18 @@ def read_folder(path: Path, kind: str) -> dict[str, Any]:
     return manifest
 
 
+def read_sealed(path: Path, name: str, manifest: Mapping[str, Any], *, kind: str) -> bytes:
+    """Read one file of a sealed folder.
+
+    Raises:
+        ContractError: as for `read_folder`, of this file.
+    """
+    data: bytes = _each_file(path, name, kind, read_bytes)
+    if hashlib.sha256(data).hexdigest() != manifest["files"][name]:
+        raise ContractError(f"{path / name} is not the file that was written (its sha256 differs); restore it")
+    return data
+
+
 def glance_at_folder(path: Path, kind: str) -> dict[str, Any]:
     """Read the manifest of a sealed folder and check that its files exist and are not too large; none is opened.
 
@@ -195,7 +208,7 @@ def glance_at_folder(path: Path, kind: str) -> dict[str, Any]:
     return manifest
 
 
-def _each_file(path: Path, name: str, kind: str, ask: Callable[[Path], object]) -> object:
+def _each_file(path: Path, name: str, kind: str, ask: Callable[[Path], T]) -> T:
     """Apply `ask` to a file that a manifest names."""
     if Path(name).name != name:
         raise ContractError(f"{path / MANIFEST} names a file outside its folder ({name!r}); do not use it")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from core.detectors.capabilities import Capability
 from core.detectors.offers import Offers
+from core.edits.masking import blurred
 from core.explainers.diagnostics import map_diagnostics
 from core.explainers.explainer import Cancel, Pixels, check_finite, check_target
 from core.explainers.explanation import Diagnostics, Explanation
@@ -116,17 +116,6 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
             f"adds to the score on the way. Blue and orange say which class that is for; all pixels together make up "
             f"how much more {side} the image scores than its blurred copy. Single pixels are noisy: read groups."
         )
-
-
-def blurred(image: Pixels, sigma: float) -> Pixels:
-    """The baseline: the image under a Gaussian blur, in whole grey levels.
-
-    Args:
-        image: uint8 (height, width, 3).
-        sigma: standard deviation as a share of the height.
-    """
-    pixels = sigma * len(image)
-    return np.asarray(np.rint(ndimage.gaussian_filter(image.astype(np.float64), (pixels, pixels, 0))), np.uint8)
 
 
 def _towards_real(scores: Any, target: Target) -> Any:

@@ -19,6 +19,8 @@ from core.metrics.paired import area, difference_of_aurocs, difference_of_shares
 from core.studies.comparison.pair import OUTCOMES, Pair
 
 STUDY = "comparison"
+# columns that a comparison is broken down by, and their plurals
+SEVERAL = {"category": "categories", "source": "sources"}
 LEVEL = 0.05
 Chosen = NDArray[np.bool_]
 
@@ -164,7 +166,7 @@ def _confidence(pair: Pair) -> Finding:
 
 def columns_of(pair: Pair) -> list[str]:
     """The columns by whose values a comparison can be broken down: those in which images differ."""
-    there = (name for name in ("category", "source") if name in pair.first.predictions)
+    there = (name for name in SEVERAL if name in pair.first.predictions)
     return [name for name in there if len(set(pair.values(name)) - {None}) > 1]
 
 

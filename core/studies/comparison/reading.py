@@ -21,9 +21,9 @@ from core.probes.probe import FAMILIES, Probe, Strength
 from core.probes.table import OTHER_WAYS, PROBES, in_every_way, probe_columns
 from core.studies.comparison.findings import LEVEL, STUDY
 from core.studies.comparison.pair import Pair
+from core.studies.groups import VERDICTS
 from core.studies.study import WEIGHT
 
-VERDICTS = ("FAKE", "REAL")
 NO_CONTROL = "nothing"
 # of images, by Kish's effective number (1965): with fewer, 95% intervals of two crossed samples covered 77 to 88%
 FEWEST = 30

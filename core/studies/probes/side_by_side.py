@@ -9,8 +9,9 @@ from core.findings.numbers import percent
 from core.probes.probe import FAMILIES
 from core.probes.table import probe_columns
 from core.runs.run import Run, told_apart
+from core.studies.groups import VERDICTS
 from core.studies.probes.findings import answering, telling
-from core.studies.probes.summary import VERDICTS, read_turns, responses
+from core.studies.probes.summary import read_turns, responses
 from core.studies.result import StudyResult
 from core.studies.study import StudyError
 from core.system.shell import quote

@@ -18,11 +18,11 @@ from core.metrics.intervals import Estimate, weighted_lead, weighted_mean, weigh
 from core.probes.probe import Probe, Strength, size_column
 from core.probes.table import PROBES, probe_columns
 from core.runs.run import Run
+from core.studies.groups import VERDICTS
 from core.studies.probes.donors import choose_donors
 from core.studies.study import WEIGHT
 
 By = Literal["verdict", "cell", "category"]
-VERDICTS = ("FAKE", "REAL")
 
 NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
 

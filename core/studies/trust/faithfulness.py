@@ -35,9 +35,9 @@ from core.studies.trust.curves import (
     area_column,
     curve_column,
 )
-from core.studies.trust.judged import Columns, judged, settings_of
+from core.studies.trust.judged import Columns, judged
 from core.studies.trust.own_maps import check_maps, read_maps
-from core.studies.trust.passes import Pass, explained_all
+from core.studies.trust.passes import Pass, passes_of
 from core.studies.trust.randomisation import on_grid
 
 # as many as LIME asks for: the segments that the control of large and small ones goes by
@@ -104,10 +104,9 @@ def with_maps(study: Study, path: Path, run: Run) -> Study:
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """The curves of each image, of the orders and fills that are asked for."""
     cells, wanted = Cells(context.run), asked(context, own=bool(parameters["maps"]))
-    images = [np.asarray(context.pixels[row]) for row in rows]
     needed = {name for orders in wanted.values() for order in orders for name in order}
     passes = {
-        name: _explained(context, rows, images, one, seed=parameters["lime_seed"])
+        name: passes_of(context, rows, one, seed=parameters["lime_seed"])
         for name, one in judged().items()
         if name in needed and (one is KEPT or not one.unavailable(context.detector))
     }
@@ -149,15 +148,6 @@ def _values_of(order: Order, fill: str) -> list[str]:
     if method:
         return [area_column(direction, name, method, fill) for direction in DIRECTIONS]
     return [curve_column(direction, name, fill, step) for direction in DIRECTIONS for step in range(1, STEPS)]
-
-
-def _explained(
-    context: Context, rows: NDArray[np.intp], images: Sequence[NDArray[np.uint8]], explainer: AnyExplainer, *, seed: int
-) -> list[Pass]:
-    """The explanation of each image."""
-    if explainer is KEPT:
-        return [Pass(one) for one in np.asarray(context.run.needed_maps[rows], np.float32)]
-    return explained_all(context.detector, images, explainer, settings_of(explainer, seed))
 
 
 def _one(

@@ -20,6 +20,8 @@ from core.explainers.explanation import Explanation
 from core.explainers.settings import ExplainerSettings
 from core.explainers.stored import KEPT
 from core.images.decoding import pixels_sha256
+from core.studies.study import Context
+from core.studies.trust.judged import settings_of
 from core.system.atomic import cache_dir, write_bytes_atomically
 from core.system.files import open_file
 
@@ -84,6 +86,14 @@ def explained_all(
             # not durable: two fsyncs per image would cost more than recomputing what a power cut may damage
             write_bytes_atomically(paths[number], partial(_write, found=one), durable=False)
     return [one for one in found if one is not None]
+
+
+def passes_of(context: Context, rows: NDArray[np.intp], explainer: AnyExplainer, *, seed: int) -> list[Pass]:
+    """What an explainer says of some images of a run; of the kind that runs keep, what this run holds."""
+    if explainer is KEPT:
+        return [Pass(one) for one in np.asarray(context.run.needed_maps[rows], np.float32)]
+    images = [np.asarray(context.pixels[row]) for row in rows]
+    return explained_all(context.detector, images, explainer, settings_of(explainer, seed))
 
 
 def maps_of(

@@ -22,7 +22,7 @@ from core.explainers.stored import KEPT
 from core.studies.cells import Cells
 from core.studies.study import Context, Study, StudyError
 from core.studies.trust.judged import CHEAP, Columns, cost_of, judged, owner_of, settings_of
-from core.studies.trust.passes import Pass, explained_all, maps_of
+from core.studies.trust.passes import Pass, maps_of, passes_of
 from core.studies.trust.robustness import mean_rank
 
 # maps are compared on so many cells along a side, unless they have fewer values
@@ -82,7 +82,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     table = pd.DataFrame(np.nan, index=range(len(rows)), columns=wanted, dtype=np.float32)
     table["network"] = network
     able = [one for one in asked if one is KEPT or not one.unavailable(context.detector)]
-    own = {one.name: _trained(context, rows, one, seed=parameters["lime_seed"]) for one in able}
+    own = {one.name: passes_of(context, rows, one, seed=parameters["lime_seed"]) for one in able}
     for turn in range(parameters["networks"]):
         mine = np.flatnonzero(network == turn)
         for level in levels if len(mine) and able else ():
@@ -114,14 +114,6 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
 def names_of(explanations: Sequence[AnyExplainer]) -> list[str]:
     """Their names."""
     return [one.name for one in explanations]
-
-
-def _trained(context: Context, rows: NDArray[np.intp], explainer: AnyExplainer, *, seed: int) -> list[Pass]:
-    """What an explainer says of the detector as it is."""
-    if explainer is KEPT:
-        return [Pass(one) for one in np.asarray(context.run.needed_maps[rows], np.float32)]
-    images = [np.asarray(context.pixels[row]) for row in rows]
-    return explained_all(context.detector, images, explainer, settings_of(explainer, seed))
 
 
 def _strangers(

@@ -11,7 +11,7 @@ from core.findings.words import tell
 from core.metrics.classification import calibration, largest
 from core.runs.browsing.filter import Filter
 from core.studies.comparison.comparison import Comparison
-from core.studies.comparison.findings import as_row
+from core.studies.comparison.findings import SEVERAL, as_row
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.bars import rate_bars
 from dashboard.components.glossary import explain
@@ -25,7 +25,6 @@ from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 from dashboard.views.compare import figures
 
-SEVERAL = {"category": "categories", "source": "sources"}
 # outcome -> whether the first and the second are right
 RIGHT = {"only first wrong": (False, True), "only second wrong": (True, False), "both wrong": (False, False)}
 OUTCOMES = ("wrong", "right")

@@ -1,4 +1,4 @@
-// Rates with intervals, each beside its control. data: {title, hue, top, line, opens, sees,
+// Rates with intervals, each beside its control. data: {title, hue, line, sees,
 //   rows: [{key, name, note, share, low, high, control, number, label, source, alt}]}
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -6,7 +6,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.className = `controlled_rates ${data.hue}`
   root.setAttribute("role", "group")
   root.setAttribute("aria-label", data.title)
-  const place = (share) => `${(100 * Math.min(1, Math.max(0, share / data.top))).toFixed(3)}%`
+  const place = (share) => `${(100 * Math.min(1, Math.max(0, share))).toFixed(3)}%`
 
   const mark = (className, share) => {
     const element = make("div", className)
@@ -58,13 +58,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     words.append(make("span", "name", row.name))
     if (row.note) words.append(make("span", "note quiet", row.note))
     what.append(words)
-    const rate = act(data.opens, "rate", "open", row, row.label)
+    const rate = act(true, "rate", "open", row, row.label)
     rate.append(track(row), make("span", "number", row.number))
-    if (!data.opens) {
-      rate.title = row.label
-      // a title alone is for the pointer
-      rate.append(make("span", "spoken", row.label))
-    }
     line.append(what, rate)
     return line
   }

@@ -58,9 +58,8 @@ def controlled_rates(
     *,
     key: str,
     title: str,
-    hue: str = "",
+    hue: str,
     line: float | None = None,
-    opens: bool = False,
     sees: str = "",
 ) -> Clicked:
     """Draw rates on one scale from 0 to 1.
@@ -69,9 +68,8 @@ def controlled_rates(
         rows: from above.
         key: of the element.
         title: what the group is, for screen readers.
-        hue: "FAKE" or "REAL" for that class's colour, grey otherwise.
+        hue: "FAKE" or "REAL", for that class's colour.
         line: a share drawn through all rows, dashed.
-        opens: make the bars buttons.
         sees: anchor of the heading that a click on a name scrolls to; "" for names that are no buttons.
     """
     drawn = []
@@ -82,7 +80,7 @@ def controlled_rates(
         numbers = {name: float(np.nan_to_num(about[name])) for name in ("share", "low", "high")}
         source = None if picture is None else thumbnail_url(picture, FINEST)
         drawn.append(about | numbers | {"source": source, "alt": f"An image after {row.name}, {row.note}"})
-    data = {"title": title, "hue": hue, "top": 1.0, "line": line, "opens": opens, "sees": sees, "rows": drawn}
+    data = {"title": title, "hue": hue, "line": line, "sees": sees, "rows": drawn}
     result = _mount(key=key, data=data, on_open_change=nothing, on_see_change=nothing)
     keys = {row.key for row in rows}
     return Clicked(one_of(result.open, keys), one_of(result.see, keys))

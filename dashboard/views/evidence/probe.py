@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.images.labels import other_class
 from core.probes.probe import FAMILIES, Probe, Strength
 from core.probes.probing import amplified
 from core.probes.table import PROBES
@@ -19,7 +20,6 @@ from dashboard.services.library import Opened
 from dashboard.views.evidence.controlled_rates import controlled_rates
 from dashboard.views.evidence.ranking import bar_of
 from dashboard.views.evidence.setup import (
-    OTHER,
     Evidence,
     Shown,
     next_picture,
@@ -111,7 +111,7 @@ def _changed(evidence: Evidence, shown: Shown, probe: Probe, made: Probe) -> Row
     first = None
     if own:
         before = shown.example.before(probe)
-        called = OTHER[row["predicted"]] if probe.changes_donor else row["predicted"]
+        called = other_class(row["predicted"]) if probe.changes_donor else row["predicted"]
         first = Cell(before, f"An image called {called}", f"called {called}", edge=called)
     cells = [_cell(evidence, shown, made, strength) for strength in made.at(shown.side)]
     return Row(made.title if own else f"Control: {made.inline}", made.sentence, [first, *cells])
@@ -200,7 +200,8 @@ def draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
         for verdict in evidence.tops:
             with grid.cell():
                 if probe.changes_donor:
-                    st.markdown(f"#### Images called {CLASS_WORDS[verdict]} whose detail flips {OTHER[verdict]} ones")
+                    turned = f"whose detail flips {other_class(verdict)} ones"
+                    st.markdown(f"#### Images called {CLASS_WORDS[verdict]} {turned}")
                 else:
                     st.markdown(f"#### {CLASS_WORDS[verdict]} verdicts that flip")
                 _draw_group(opened, evidence, verdict, rates[rates["verdict"] == verdict])
@@ -225,7 +226,6 @@ def _draw_group(opened: Opened, evidence: Evidence, verdict: str, rates: pd.Data
         title=f"Share of {turned} verdicts that flip, by group",
         hue=turned,
         line=None if overall is None or np.isnan(overall["share"]) else float(overall["share"]),
-        opens=True,
     )
     # without a category there is nothing to filter by, but then the bar may be of all
     named = BY.value != "category" or clicked.rate != "unknown"

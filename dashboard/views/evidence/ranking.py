@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from core.images.labels import other_class
 from core.probes.probe import inline
 from core.probes.table import probe_columns
 from dashboard.components.glossary import explain
@@ -10,7 +11,7 @@ from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 from dashboard.views.evidence.controlled_rates import Bar, controlled_rates
-from dashboard.views.evidence.setup import OTHER, Evidence, Shown, open_turned
+from dashboard.views.evidence.setup import Evidence, Shown, open_turned
 
 ORDER = Setting("order", "least", choices=("least", "most"))
 ORDERS = {"least": "Most flips for its size", "most": "Most flips"}
@@ -64,7 +65,7 @@ def draw_ranking(opened: Opened, evidence: Evidence, shown: Shown | None) -> str
         for verdict, top in evidence.tops.items():
             with grid.cell():
                 count = int(evidence.turns.chosen(verdict).sum())
-                st.markdown(f"#### What flips {CLASS_WORDS[verdict]} into {CLASS_WORDS[OTHER[verdict]]}")
+                st.markdown(f"#### What flips {CLASS_WORDS[verdict]} into {CLASS_WORDS[other_class(verdict)]}")
                 st.caption(f"Of {count:,} images called {verdict}. A click on a bar shows those that flipped.")
                 asked = _draw(opened, verdict, top, shown) or asked
     st.caption(
@@ -86,7 +87,6 @@ def _draw(opened: Opened, verdict: str, top: pd.DataFrame, shown: Shown | None) 
         key=f"evidence.ranking.{verdict}",
         title=f"Share of {verdict} verdicts that each change flips",
         hue=verdict,
-        opens=True,
         sees="see-it",
     )
     if clicked.rate:

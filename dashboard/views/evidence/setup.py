@@ -24,7 +24,6 @@ from dashboard.services import address, library, study_files
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 
-OTHER = {"FAKE": "REAL", "REAL": "FAKE"}
 PICTURES = 8
 PICTURE = Setting("picture", 1, kind=int, low=1, high=PICTURES)
 

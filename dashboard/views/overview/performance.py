@@ -195,13 +195,7 @@ def draw_scores_and_categories(rows: pd.DataFrame, base: Filter, *, beside_paper
             help=explain("Interval"),
         )
         OF.choose("Among", label_visibility="collapsed")
-        among = rows if OF.value == "all" else rows[rows["label"] == OF.value]
-        category = _draw_categories(among)
-    if category is None:
-        return None
-    asked = base if OF.value == "all" else base.choosing("label", [OF.value])
-    wanted = Filter(threshold=THRESHOLD.value, choices=asked.choices)
-    return wanted.choosing("category", [category]).choosing("correct", ["wrong"])
+        return draw_rates(rows, base, "category", several="categories", unknown="These images carry no category.")
 
 
 def _draw_scores(rows: pd.DataFrame, beside_paper: bool) -> None:
@@ -231,20 +225,38 @@ def _draw_scores(rows: pd.DataFrame, beside_paper: bool) -> None:
         name_paper()
 
 
-def _draw_categories(among: pd.DataFrame) -> str | None:
+def draw_rates(rows: pd.DataFrame, base: Filter, column: str, *, several: str, unknown: str) -> Filter | None:
+    """Draw the error rate of each value of a column, of the class chosen in `OF`.
+
+    Args:
+        rows: from `core.runs.browsing.judged_table`.
+        base: the filter that finds these rows.
+        column: "category" or "source".
+        several: its plural.
+        unknown: said where no row has a value.
+
+    Returns:
+        The filter of the wrong verdicts of the value that was just clicked, or None.
+    """
+    among = rows if OF.value == "all" else rows[rows["label"] == OF.value]
     if among.empty:
         st.info(f"There is no image that is {OF.value}.")
         return None
-    rates = error_by(among, "category", threshold=THRESHOLD.value)
+    rates = error_by(among, column, threshold=THRESHOLD.value)
     if rates.empty:
-        st.info("These images carry no category.")
+        st.info(unknown)
         return None
-    of, rates = len(rates), largest(rates)
-    if of > len(rates):
-        st.caption(f"The {len(rates)} of {of:,} categories with the most images; Explore filters by each.")
+    drawn = largest(rates)
+    if len(rates) > len(drawn):
+        st.caption(f"The {len(drawn)} of {len(rates):,} {several} with the most images; Explore filters by each.")
     cells = confusion_at(among, THRESHOLD.value)
     overall = (cells[0, 1] + cells[1, 0]) / max(1, cells.sum())
-    return rate_bars(rates, overall=overall, key="categories", title="Error rates, a button for each category.")
+    value = rate_bars(drawn, overall=overall, key=several, title=f"Error rates, a button for each {column}.")
+    if value is None:
+        return None
+    asked = base if OF.value == "all" else base.choosing("label", [OF.value])
+    wanted = Filter(threshold=THRESHOLD.value, choices=asked.choices)
+    return wanted.choosing(column, [value]).choosing("correct", ["wrong"])
 
 
 def draw_confidence(judged: pd.DataFrame, rows: pd.DataFrame, calibration_error: float) -> None:

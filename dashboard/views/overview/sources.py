@@ -3,13 +3,12 @@
 import pandas as pd
 import streamlit as st
 
-from core.metrics.classification import confusion_at, error_by, largest
+from core.metrics.classification import error_by
 from core.runs.browsing.filter import Filter
-from dashboard.components.charts.bars import rate_bars
 from dashboard.components.glossary import explain
 from dashboard.components.studies.study import csv_button
 from dashboard.components.words import section
-from dashboard.views.overview.performance import OF, THRESHOLD
+from dashboard.views.overview.performance import OF, THRESHOLD, draw_rates
 
 
 def draw_sources(rows: pd.DataFrame, base: Filter, *, run: str) -> Filter | None:
@@ -33,21 +32,9 @@ def draw_sources(rows: pd.DataFrame, base: Filter, *, run: str) -> Filter | None
         f"table name it. The lines are 95% intervals. A click shows the wrong ones.{among}",
         help=explain("Interval"),
     )
+    clicked = draw_rates(rows, base, "source", several="sources", unknown="No source is known of these images.")
     chosen = rows if OF.value == "all" else rows[rows["label"] == OF.value]
-    rates = error_by(chosen, "source", threshold=THRESHOLD.value)
-    if rates.empty:
-        st.info("No source is known of these images.")
-        return None
-    drawn = largest(rates)
-    if len(rates) > len(drawn):
-        st.caption(f"The {len(drawn)} of {len(rates):,} sources with the most images; Explore filters by each.")
-    cells = confusion_at(chosen, THRESHOLD.value)
-    overall = (cells[0, 1] + cells[1, 0]) / max(1, cells.sum())
-    source = rate_bars(drawn, overall=overall, key="sources", title="Error rates, a button for each source.")
-    numbers = rates.rename(columns={"value": "source"})
-    csv_button("These numbers (CSV)", numbers, f"{run}-sources.csv", key="sources.csv")
-    if source is None:
-        return None
-    asked = base if OF.value == "all" else base.choosing("label", [OF.value])
-    wanted = Filter(threshold=THRESHOLD.value, choices=asked.choices)
-    return wanted.choosing("source", [source]).choosing("correct", ["wrong"])
+    numbers = error_by(chosen, "source", threshold=THRESHOLD.value).rename(columns={"value": "source"})
+    if not numbers.empty:
+        csv_button("These numbers (CSV)", numbers, f"{run}-sources.csv", key="sources.csv")
+    return clicked

@@ -22,7 +22,7 @@ from core.studies.trust.curves import DIRECTIONS, OWN, OWN_TITLE
 from core.studies.trust.judged import judged
 from core.studies.trust.summary import OTHER_IMAGE
 from dashboard.components.charts.figure_cache import cached
-from dashboard.components.charts.style import TEMPLATE, clear
+from dashboard.components.charts.style import TEMPLATE, clear, error_bars
 
 SHAPES = {"REAL": "circle", "FAKE": "diamond"}
 # for methods, where the class colours would mislead; distinct under any colour blindness, and in shape
@@ -80,7 +80,9 @@ def dots(frame: pd.DataFrame, *, unit: str, share: bool = False, zero: bool = Fa
             mode="markers",
             name=group if "called" in group else f"{group} verdicts",
             marker=marker(group) | {"line": {"width": 2.2, "color": CLASS_COLOURS[verdict_of(group)]}},
-            error_x=_interval(rows, CLASS_COLOURS[verdict_of(group)]),
+            error_x=error_bars(
+                rows["value"], rows["low"], rows["high"], color=CLASS_COLOURS[verdict_of(group)], thickness=1.8
+            ),
             customdata=rows[["name", "low", "high", "images"]],
             hovertemplate=_hover("x", share=share),
         )
@@ -154,7 +156,7 @@ def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
             name=said,
             line={"color": colour, "width": 2.5},
             marker=marker(group),
-            error_y=_interval(found, colour),
+            error_y=error_bars(found["value"], found["low"], found["high"], color=colour, thickness=1.8),
             customdata=found[["name", "low", "high", "images"]],
             hovertemplate=_hover("y"),
         )
@@ -193,17 +195,6 @@ def _titles() -> dict[str, str]:
     """Return name -> title of the explainers, the default pair first, so that its colours stay the same."""
     found = {name: one.title for name, one in judged().items()} | {OWN: OWN_TITLE}
     return dict(sorted(found.items(), key=lambda item: item[0] not in DEFAULT))
-
-
-def _interval(rows: pd.DataFrame, colour: str) -> dict[str, Any]:
-    return {
-        "type": "data",
-        "array": rows["high"] - rows["value"],
-        "arrayminus": rows["value"] - rows["low"],
-        "color": colour,
-        "thickness": 1.8,
-        "width": 4,
-    }
 
 
 def _hover(axis: str, *, share: bool = False) -> str:
