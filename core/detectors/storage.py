@@ -104,7 +104,10 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
         raise ContractError(f"{file} does not hold the weights of a {words}; restore it") from None
     missing = {name for name in network.state_dict() if not name.endswith(COUNTER)} ^ set(tensors)
     if missing:
-        raise ContractError(f"{file} lacks or adds {sorted(missing)[0]}; restore it or train the detector again")
+        raise ContractError(
+            f"{file} lacks or adds {sorted(missing)[0]}; restore it, or train or add the detector again (a library of "
+            "another version may name weights otherwise)"
+        )
     # the folder gives the name: a manifest may claim another detector's
     named, chosen = {**manifest, "name": path.absolute().name}, pick_device(device)
     try:

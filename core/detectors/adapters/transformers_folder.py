@@ -94,7 +94,7 @@ def read(request: Request) -> Brought:
     file = folder / PREPROCESSOR
     preprocess = preprocess_of(_read_json(file)) if file.exists() else {}
     # a folder written by timm states no model_type, but transformers can load it
-    said = {**said, "model_type": model.config.model_type}
+    said = {**said, "model_type": model.config.model_type, "transformers_version": transformers.__version__}
     return Brought(Logits(model.float()), {"config": said}, preprocess, classes, "logits")
 
 

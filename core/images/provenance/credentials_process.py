@@ -23,6 +23,9 @@ def main() -> int:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     import c2pa  # noqa: PLC0415
 
+    if not hasattr(c2pa, "Context"):
+        print("c2pa-python is too old here; pip install -U c2pa-python", file=sys.stderr)
+        return 2
     try:
         context = c2pa.Context(c2pa.Settings.from_dict(SETTINGS))
         with c2pa.Reader(sys.argv[1], io.BytesIO(sys.stdin.buffer.read()), context=context) as reader:
