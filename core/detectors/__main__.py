@@ -23,7 +23,8 @@ if __name__ == "__main__":
 from tqdm import tqdm
 
 from core.detectors.adapters.adapter import OpenError, Request
-from core.detectors.adapters.adding import Checked, add, describe_in_words
+from core.detectors.adapters.adding import add
+from core.detectors.adapters.description import Checked, describe_in_words
 from core.detectors.classes import Outputs
 from core.detectors.network import NetworkDetector
 from core.detectors.preprocessing import Crop
