@@ -25,7 +25,7 @@ from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector, save_detector
 from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file, forget_checkpoint
 from core.detectors.training.fit import TOLD_EVERY, fit
-from core.detectors.training.model_card import model_card
+from core.detectors.training.model_card import is_untested, model_card
 from core.detectors.training.recipe import RECIPES, Recipe
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
 from core.images.loading import check_image_set, load_image_set, side_of
@@ -175,7 +175,8 @@ def finished(options: argparse.Namespace, name: str, recipe: Recipe, train_set: 
     path = options.out / "detectors" / name
     if not options.resume or not path.exists():
         return None
-    if options.replace and checkpoint_file(recipe, train_set, options.checkpoints).exists():
+    # with --replace, a detector whose test is done is the one to be replaced, whatever became of the checkpoint
+    if options.replace and (checkpoint_file(recipe, train_set, options.checkpoints).exists() or not is_untested(path)):
         return None
     manifest = read_detector_manifest(path)
     same = manifest.get("recipe") == recipe.settings()
@@ -188,7 +189,8 @@ def refuse_existing(options: argparse.Namespace, name: str) -> None:
     """Refuse existing output before the training, not after it."""
     for path in (options.out / "detectors" / name, *(options.out / "runs").glob(f"{glob.escape(name)}@*")):
         if path.exists() and not options.replace:
-            raise FileExistsError(f"{path} exists; choose another --name or pass --replace")
+            rest = "" if options.resume else ", or --resume if only its test is missing"
+            raise FileExistsError(f"{path} exists; choose another --name or pass --replace{rest}")
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:

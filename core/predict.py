@@ -22,7 +22,7 @@ from core.images.loading import load_image_set
 from core.runs.finding import ROOT, command_homes, find_detectors, find_named
 from core.runs.writing import write_run
 from core.studies.neighbours.reference import NeighbourError, open_training_set
-from core.system.atomic import WriteError
+from core.system.atomic import TakenError, WriteError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,6 +63,14 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ncore.predict: stopped; no run was written.", file=sys.stderr)
         return 130
+    except TakenError as error:
+        there = str(error).partition(" exists already")[0]
+        print(
+            f"core.predict: {there} exists already; name another folder with --out, rename the image set, or pass "
+            "--replace, which removes that run with its studies.",
+            file=sys.stderr,
+        )
+        return 2
     except (ValueError, FileExistsError) as error:
         print(f"core.predict: {error}", file=sys.stderr)
         return 2

@@ -285,6 +285,29 @@ def test_resume_after_a_failed_test_trains_nothing_again(
     assert "exists; choose another --name" in capsys.readouterr().err
 
 
+def test_a_detector_that_is_to_be_replaced_is_trained_again_whatever_became_of_the_checkpoint(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise WriteError(28, "No space left on device", "weights.safetensors")
+
+    assert train.main(command(cifake, tmp_path)) == 0
+    study = tmp_path / "runs/swift@cifake-test/studies/kept"
+    study.parent.mkdir()
+    study.touch()
+    assert train.main(command(cifake, tmp_path)) == 2
+    assert "or --resume if only its test is missing" in capsys.readouterr().err
+    # stopped before the first checkpoint, and continued
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "fit", full)
+        assert train.main(command(cifake, tmp_path, "--replace")) == 2
+        assert train.main(command(cifake, tmp_path, "--replace", "--resume")) == 2
+    assert study.exists()
+    capsys.readouterr()
+    assert train.main(command(cifake, tmp_path, "--replace", "--resume")) == 0
+    assert "epoch 2/2" in capsys.readouterr().out
+
+
 def test_ctrl_c_during_the_test_keeps_the_detector(
     cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

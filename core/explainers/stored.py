@@ -31,7 +31,7 @@ def stored_map(run: Run, row: int, image: NDArray[np.uint8]) -> Explanation:
         image=image,
         margin=float(found["margin"]),
         p_real=float(found["p_real"]),
-        provenance=Provenance(run.manifest["detector"], run.manifest["detector_sha256"], 0.0),
+        provenance=Provenance(run.manifest["detector"], run.manifest["detector_sha256"], 0.0, run.manifest["versions"]),
         method=KEPT.name,
         settings=KEPT.settings(),
         unit="margin",

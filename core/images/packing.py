@@ -69,6 +69,7 @@ def _write_small(pack: Path, image_set: ImageSet) -> ImageSet:
         ROWS: lambda file: image_set.rows.to_parquet(file, index=False),
     }
     try:
+        _forget_others(pack)
         write_folder(pack, kind=PACK, manifest=manifest, files=files, replace=True)
     except OSError as error:
         return replace(image_set, uncached=_say_uncached(pack, error))
@@ -283,7 +284,7 @@ def _check_room(pack: Path, reader: Reader) -> None:
 
 
 def _forget_others(pack: Path) -> None:
-    for part in pack.parent.glob("*.part"):
+    for part in (*pack.parent.glob("*.part"), *pack.parent.glob(".*.tmp")):
         with contextlib.suppress(OSError):
             if part.stem != pack.name and time.time() - part.stat().st_mtime > FORGOTTEN:
                 shutil.rmtree(part, ignore_errors=True)

@@ -23,7 +23,7 @@ from core.images.loading import load_image_set
 from core.report.comparison import comparison_words, gather_comparison, save_comparison
 from core.report.page import gather, save_report
 from core.report.selection import Selection
-from core.runs.browsing.filter import Filter
+from core.runs.browsing.filter import COLUMNS, RESERVED, Filter
 from core.runs.browsing.other_run import same_images, verdicts_of
 from core.runs.browsing.pictures import find_pictures
 from core.runs.browsing.study_columns import added_by_studies, further_columns
@@ -33,6 +33,9 @@ from core.runs.finding import command_homes, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.system.atomic import cache_dir
 from core.system.folders import ContractError
+
+# of Explore's address, beside the filter
+OF_PAGES = ("run", "versus", "pick")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,8 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
             asked = dict(parse_qsl(options.select.lstrip("?")))
             table = _table(run, asked)
             wanted = Filter.from_params(asked, table)
+            _check_select(asked, wanted, table)
             tagged = Tags(cache_dir() / "tags.sqlite").ids(wanted.tag) if wanted.tag else frozenset()
-            parts["table"], parts["selection"] = table, Selection(wanted, find_rows(table, wanted, tagged=tagged))
+            found = find_rows(table, wanted, tagged=tagged)
+            parts["table"], parts["selection"] = table, Selection(wanted, found, asked.get("versus", ""))
             sets = []
             if options.data:
                 data = DataPath(options.data, options.fake_classes.split(","))
@@ -88,6 +93,21 @@ def find_run(name: str) -> Path:
         ContractError: there is none of that name.
     """
     return find_named(name, find_runs(), "run")
+
+
+def _check_select(asked: dict[str, str], wanted: Filter, table: pd.DataFrame) -> None:
+    """Refuse what fits no image: an address leaves it out, but here the report would be on others. Name unknown keys.
+
+    Raises:
+        ContractError: a column has no such value.
+    """
+    used = {name for name, *_ in (*wanted.choices, *wanted.ranges)}
+    columns = {key: COLUMNS.get(key, key) for key in asked if key not in (*RESERVED, *OF_PAGES)}
+    if lost := [key for key, column in columns.items() if column in table and column not in used]:
+        named = ", ".join(f"{key}={asked[key]}" for key in lost)
+        raise ContractError(f"--select: {named} fits no image; copy the address of Explore with that filter")
+    if odd := [key for key, column in columns.items() if column not in table]:
+        print(f"core.report: --select: {', '.join(odd)} is no filter of this run and is ignored.", file=sys.stderr)
 
 
 def _table(run: Run, asked: dict[str, str]) -> pd.DataFrame:

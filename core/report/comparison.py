@@ -77,7 +77,7 @@ def comparison_report(compared: Comparison) -> str:
         Section("What each reads", _reads(compared)),
         Section("Which explanations hold for which detector", _explanations(compared)),
         *([Section("Not read", [Bullets(list(compared.problems))])] if compared.problems else []),
-        limits(pair.first),
+        limits(pair.first, pair.second),
         *(_settings(run, read) for run, read in zip((pair.first, pair.second), compared.readers, strict=True)),
     ]
     title = f"{first} and {second} on {pair.first.manifest['set']}"

@@ -106,7 +106,9 @@ def _panel(explanation: Explanation, style: Style, beside: Beside) -> dict[str, 
         "measured": beside.measured.get(explanation.method, ""),
         "parts": None if explanation.parts is None else _parts(explanation.parts),
         "settings": settings + (f". Computed with {versions}" if versions else ""),
-        "seconds": f"{provenance.seconds:.2f}",
+        "made": f"Took {provenance.seconds:.2f} seconds."
+        if provenance.seconds
+        else "Read from the run, which stores 16-bit numbers.",
     }
 
 

@@ -82,10 +82,11 @@ def page(run: Run, title: str, lead: Sequence[str], sections: Sequence[Section],
     return render("report.html", run=run, other=other, title=title, lead=lead, sections=sections, colours=CLASS_COLOURS)
 
 
-def limits(run: Run) -> Section:
-    """State what no report of this run can say."""
+def limits(*runs: Run) -> Section:
+    """State what no report of these runs can say."""
+    sides = " or ".join(dict.fromkeys(f"{run.side} x {run.side}" for run in runs))
     about = (
-        f"The detector knows images like those it was trained on, at {run.side} x {run.side} pixels, and nothing else. "
+        f"A detector knows images like those it was trained on, at {sides} pixels, and nothing else. "
         "Other generators, other cameras and other resampling change its verdicts, often without lowering its "
         "confidence."
     )

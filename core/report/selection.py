@@ -13,7 +13,7 @@ from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.parts import Note, Section, Tiles, limits, of_all, page, percent
 from core.report.settings import settings
-from core.runs.browsing.filter import Filter
+from core.runs.browsing.filter import SORTS, Filter
 from core.runs.browsing.pictures import Pictures
 from core.runs.run import Run
 
@@ -37,10 +37,12 @@ class Selection:
     Attributes:
         wanted: the filter that found them.
         rows: intp (K,), their positions in the run, in the filter's order.
+        other: name of the run whose verdicts the filter also knows; "" without one.
     """
 
     wanted: Filter
     rows: NDArray[np.intp]
+    other: str = ""
 
 
 def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pictures: Pictures | None = None) -> str:
@@ -53,7 +55,7 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
         pictures: their pixels; None for a report without pictures.
     """
     rows = table.iloc[selection.rows]
-    words = describe(selection.wanted)
+    words = describe(selection.wanted, selection.other)
     title = f"{len(rows):,} image{'s' * (len(rows) != 1)} of {run.name}"
     if rows.empty:
         return page(run, title, ["No image fits this selection.", words], [])
@@ -85,8 +87,8 @@ def _be(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
-def describe(wanted: Filter) -> str:
-    """Describe a filter in words: "is REAL, called FAKE, confidence from 0.95"."""
+def describe(wanted: Filter, other: str = "") -> str:
+    """Describe a filter in words: "is REAL, called FAKE, confidence from 0.95"; `other` is as in `Selection`."""
     words = [_chosen(column, values) for column, values in wanted.choices]
     for column, low, high in wanted.ranges:
         ends = [f"from {low:.9g}"] * bool(np.isfinite(low)) + [f"up to {high:.9g}"] * bool(np.isfinite(high))
@@ -95,7 +97,7 @@ def describe(wanted: Filter) -> str:
     words += [f"tagged {wanted.tag}"] * bool(wanted.tag) + [f"file name with {wanted.name}"] * bool(wanted.name)
     if wanted.threshold != HALF:
         words.append(f"at a threshold of {100 * wanted.threshold:g}%")
-    return ", ".join(words) or "all images"
+    return (", ".join(words) or "all images").replace("the other run", other or "the other run")
 
 
 def _chosen(column: str, values: Sequence[str]) -> str:
@@ -126,5 +128,7 @@ def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) 
     if not any(one["picture"] for one in tiles):
         note = "Their pictures are not at hand."
     if len(rows) > TILES:
-        note = f"The first {TILES} of {len(rows):,}. {note}"
+        sort = selection.wanted.sort
+        order = SORTS.get(sort) or f"by {sort.removeprefix('-')}{', largest first' * sort.startswith('-')}"
+        note = f"The first {TILES} of {len(rows):,}, {order}. {note}"
     return [Note(note), Tiles(tiles)]

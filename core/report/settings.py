@@ -16,6 +16,7 @@ def settings(run: Run, detector: Mapping[str, Any] | None, answers: Mapping[str,
         ["Detector", f"{manifest['detector']}, weights sha256 {manifest['detector_sha256']}"],
         ["Images", f"{manifest['set']}, fingerprint {manifest['set_fingerprint']}"],
         ["Created", str(manifest["created"])],
+        ["Left out as unreadable", f"{len(manifest['skipped']):,}"],
         ["Temperature", f"{manifest['temperature']:.4f}"],
         ["Versions", listed(manifest["versions"])],
     ]

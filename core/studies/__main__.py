@@ -59,16 +59,22 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"core.studies: {error}", file=sys.stderr)
         return 2
     except WriteError as error:
-        print(f"core.studies: {error}, then give the same command again: finished shards are kept.", file=sys.stderr)
+        print(f"core.studies: {error}, then {_again(options)}: finished shards are kept.", file=sys.stderr)
         return 2
     except OSError as error:
         what = f"{error.filename or 'a file'} cannot be used ({error.strerror or error})"
-        print(f"core.studies: {what}; finished shards are kept, give the same command again.", file=sys.stderr)
+        print(f"core.studies: {what}; finished shards are kept, {_again(options)}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\ncore.studies: stopped; finished shards are kept, give the same command again.", file=sys.stderr)
+        print(f"\ncore.studies: stopped; finished shards are kept, {_again(options)}.", file=sys.stderr)
         return 130
     return 0
+
+
+def _again(options: argparse.Namespace) -> str:
+    """How to go on; what is written would be computed once more by --all."""
+    written = f" without {', '.join(options.written)}, already written" if options.all and options.written else ""
+    return f"give the same command again{written}"
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -111,6 +117,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     given = parser.parse_args(arguments)
     check_engine(parser, given)
+    # names of studies, for `main`
+    given.written = []
     return given
 
 
@@ -132,6 +140,7 @@ def make(options: argparse.Namespace) -> None:
         # a second process would write its file over what the first has added to the one that both began with
         with only_writer(study_path(run, name), remedy="wait for it, then give the same command again"):
             make_one(options, study, run, own)
+        options.written.append(name)
 
 
 def make_one(options: argparse.Namespace, study: Study, run: Path, own: Collection[str]) -> None:

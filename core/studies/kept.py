@@ -16,7 +16,7 @@ from core.runs.writing import library_versions
 from core.studies.registry import STUDIES, find_study
 from core.studies.result import StudyResult
 from core.studies.sample import choose_rows
-from core.studies.sealed import DETECTOR
+from core.studies.sealed import DETECTOR, foreign_key, read_sealed
 from core.studies.store import read_study, study_path, write_study
 from core.studies.study import WEIGHT, Study
 from core.system.folders import ContractError
@@ -84,10 +84,13 @@ def find_kept(
 
 
 def settings_of(study: Study, folder: Path) -> dict[str, Any]:
-    """Return the parameters that a run's file of a study names; none where there is no sound file."""
+    """Return the parameters that a run's file of a study names, of whatever version; none where it is damaged."""
     try:
-        given = read_study(study_path(folder, study.name), read_run(folder)).about.get("parameters", {})
-    except ContractError:
+        _, about, intact = read_sealed(study_path(folder, study.name))
+    except Exception:  # noqa: BLE001 - pyarrow's errors share no base class, and the file is refused with reason later
+        return {}
+    given = about.get("parameters", {})
+    if not intact or not isinstance(given, dict) or foreign_key(about, read_run(folder).manifest):
         return {}
     known = {name: value for name, value in study.parameters.items() if name not in study.private}
     return {name: given[name] for name, value in known.items() if type(given.get(name)) is type(value)}

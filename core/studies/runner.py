@@ -22,6 +22,7 @@ from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
 from core.runs.browsing.pictures import find_pictures
 from core.runs.run import Run, read_run
+from core.runs.writing import library_versions
 from core.studies.kept import Kept, assembled, describe, extended
 from core.studies.registry import version_of
 from core.studies.sample import choose_rows
@@ -225,13 +226,15 @@ def work_folder(
 ) -> Path:
     """Return the folder of the shards of exactly this study on exactly these images.
 
-    Its name depends on `data` too, because some studies read other files, and on `device`, because rounding differs.
+    Its name depends on `data` too, because some studies read other files, and on `device` and the libraries' versions,
+    because rounding differs.
     """
     manifest = run.manifest
     versions = {name: version_of(study.name, name) for name in sorted(study.columns if missing is None else missing)}
     key = json.dumps(
         [study.name, versions, dict(study.parameters), study.shard, manifest["detector_sha256"],
-         manifest.get("detector_fingerprint"), manifest.get("temperature"), device, manifest["set_fingerprint"],
+         manifest.get("detector_fingerprint"), manifest.get("temperature"), device, library_versions(),
+         manifest["set_fingerprint"],
          hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest(), data,
          *getattr(data, "fake_classes", ())],
         sort_keys=True,

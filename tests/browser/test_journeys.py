@@ -350,13 +350,13 @@ def test_two_tagged_images_are_exported(page: Page, address: str) -> None:
     settle(page)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Tags", exact=True).click()
-    rows = list(csv.DictReader(Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()))
+    rows = list(csv.DictReader(Path(waiting.value.path()).read_text(encoding="utf-8-sig").splitlines()))
     assert sorted(row["id"] for row in rows if row["tags"] == "halo") == sorted(
         tiles(page).nth(number).get_attribute("data-id") for number in (0, 3)
     )
     with page.expect_download() as waiting:
         page.get_by_role("button", name="CSV").click()
-    rows = list(csv.DictReader(Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()))
+    rows = list(csv.DictReader(Path(waiting.value.path()).read_text(encoding="utf-8-sig").splitlines()))
     assert len(rows) == 60
     assert [row["tags"] for row in rows].count("halo") == 2
 
@@ -410,7 +410,7 @@ def test_from_a_cell_to_an_explanation_by_keyboard(page: Page, browser: Browser,
     tab_to(page, "Tags")
     with page.expect_download() as downloading:
         page.keyboard.press("Enter")
-    rows = list(csv.DictReader(Path(downloading.value.path()).read_text(encoding="utf-8").splitlines()))
+    rows = list(csv.DictReader(Path(downloading.value.path()).read_text(encoding="utf-8-sig").splitlines()))
     assert sum("by hand" in row["tags"] for row in rows) == 2
     tab_to(page, "called FAKE with")
     page.keyboard.press("Enter")

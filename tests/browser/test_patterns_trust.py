@@ -222,5 +222,5 @@ def test_trust_shows_every_part(page: Page, studied: str) -> None:
     settle(page)
     with page.expect_download(timeout=20_000) as waiting:
         page.get_by_role("button", name="Every image (CSV)").click()
-    rows = Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()
+    rows = Path(waiting.value.path()).read_text(encoding="utf-8-sig").splitlines()
     assert len(rows) == 61

@@ -23,7 +23,7 @@ def test_what_visitors_wrote_is_no_formula() -> None:
     table = pd.DataFrame({"id": [f"i{n}" for n in range(8)], "note": [*risky, "a = b", None], "margin": -1.5})
     table["tags"] = pd.Series(["=halo;odd"] + [None] * 7)
     table["name"] = pd.Categorical(["-rf.png"] + ["a-1.png"] * 7)
-    rows = list(csv.DictReader(io.StringIO(as_csv(table).decode())))
+    rows = list(csv.DictReader(io.StringIO(as_csv(table).decode("utf-8-sig"))))
     assert [row["note"] for row in rows] == [*(f"'{text}" for text in risky), "a = b", ""]
     assert [row["tags"] for row in rows] == ["'=halo;odd"] + [""] * 7
     assert [row["name"] for row in rows] == ["'-rf.png"] + ["a-1.png"] * 7
@@ -90,3 +90,10 @@ def test_explore_writes_tags_and_notes_as_text(open_page: Open, monkeypatch: pyt
     for key in ("explore.csv", "explore.tags"):
         rows = {row["id"]: row for row in csv.DictReader(io.StringIO(files[key]().decode()))}
         assert (rows[id_]["tags"], rows[id_]["note"]) == ("'=odd", "'@SUM(A1)"), key
+
+
+def test_a_table_says_its_encoding_to_spreadsheets() -> None:
+    table = pd.DataFrame({"name": ["Zürich"], "change": ["±1"]})
+    written = as_csv(table)
+    assert written.startswith(b"\xef\xbb\xbf")
+    pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(written)), table)

@@ -409,7 +409,7 @@ def test_deliveries_are_told_once_they_are_there(monkeypatch: pytest.MonkeyPatch
     before, after = told
     assert len(before) == 1
     assert before[0].startswith("Judgement: Cannot tell: ")
-    assert after == [*before, "1 of 1 deliveries give the same verdict."]
+    assert after == [*before, "1 of 1 deliveries give the same verdict, REAL."]
 
 
 @pytest.mark.parametrize("turns", [False, True])

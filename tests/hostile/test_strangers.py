@@ -247,7 +247,7 @@ def test_no_cell_of_a_table_is_a_formula() -> None:
             "flag": [True] * len(texts),
         }
     )
-    heads, *rows = list(csv.reader(io.StringIO(as_csv(table).decode(), newline="")))
+    heads, *rows = list(csv.reader(io.StringIO(as_csv(table).decode("utf-8-sig"), newline="")))
     assert heads == ["tags", "'=more", "kind", "number", "flag"]
     for row, text in zip(rows, texts, strict=True):
         assert row[0] == row[1] == row[2]

@@ -239,7 +239,9 @@ def add(
         trial = Path(folder) / path.name
         save_detector(trial, detector, model_card=card, reference=pictures)
         # code of others may hold tensors of its own, which stay on the CPU
-        for device in sorted({"cpu", pick_device().type}):
+        for device in sorted({"cpu", pick_device().type} - {"cpu"}):
             load_detector(trial, device=device)
+        loaded = load_detector(trial, device="cpu")
+    # the last step: whoever stops it before has added nothing
     save_detector(path, detector, model_card=card, reference=pictures, replace=replace)
-    return load_detector(path, device="cpu")
+    return loaded

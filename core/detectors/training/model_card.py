@@ -1,10 +1,21 @@
 """A detector's model card: training data, performance, and what it is not for (Mitchell et al. 2019)."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from core.detectors.training.recipe import PAPERS
 from core.images.labels import CLASSES
+
+UNTESTED = "This card was written before the test; the detector's runs hold its numbers."
+
+
+def is_untested(path: Path) -> bool:
+    """Check whether the detector in a folder was written and its test was not finished."""
+    try:
+        return UNTESTED in (path / "README.md").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def model_card(detector: Mapping[str, Any], run: Mapping[str, Any] | None) -> str:
@@ -35,7 +46,7 @@ Weights are float16; everything below was computed with these rounded weights.{_
 
 ## How it does
 
-{_measured(run) if run else "This card was written before the test; the detector's runs hold its numbers."}
+{_measured(run) if run else UNTESTED}
 
 ## Not for
 

@@ -143,9 +143,17 @@ class Tags:
         return next((row[0] for row in self._read("SELECT text FROM notes WHERE id = ?", id_)), "")
 
     def frame(self) -> pd.DataFrame:
-        """Return everything saved: columns `id`, `tags` (joined by ";") and `note`, a row per image."""
-        tags = pd.DataFrame(self._read("SELECT id, tag FROM tags ORDER BY id, tag"), columns=["id", "tags"])
-        notes = pd.DataFrame(self._read("SELECT id, text FROM notes"), columns=["id", "note"])
+        """Return everything saved: columns `id`, `tags` (joined by ";") and `note`, a row per image.
+
+        Raises:
+            TagError: the file cannot be read; a table without its tags would look like one that has none.
+        """
+        found = []
+        for query in ("SELECT id, tag FROM tags ORDER BY id, tag", "SELECT id, text FROM notes"):
+            found.append(self._read(query))
+            if self.path.exists() and self.problem:
+                raise TagError(self.problem)
+        tags, notes = pd.DataFrame(found[0], columns=["id", "tags"]), pd.DataFrame(found[1], columns=["id", "note"])
         joined = tags.groupby("id")["tags"].agg(";".join).reset_index()
         return joined.merge(notes, on="id", how="outer").fillna("").sort_values("id", ignore_index=True)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.explainers.explainer import AnyExplainer
+from core.explainers.explainer import AnyExplainer, versions_of
 from core.explainers.explanation import Explanation
 from core.explainers.settings import ExplainerSettings
 from core.explainers.stored import KEPT
@@ -122,7 +122,8 @@ def _pass_of(explanation: Explanation) -> Pass:
 
 
 def _path(detector: Detector, image: NDArray[np.uint8], explainer: AnyExplainer, settings: ExplainerSettings) -> Path:
-    asked = repr((VERSION, detector.cache_key, explainer.name, sorted(asdict(settings).items())))
+    libraries = sorted(versions_of(explainer.libraries).items())
+    asked = repr((VERSION, detector.cache_key, explainer.name, libraries, sorted(asdict(settings).items())))
     folder = hashlib.sha256(asked.encode()).hexdigest()[:20]
     name = pixels_sha256(image)[:32]
     return cache_dir() / "explanations" / folder / name[:2] / f"{name}.npz"

@@ -16,7 +16,7 @@ from dashboard.components.studies.study import csv_button
 
 def result_downloads(explanation: Explanation, style: Style, *, name: str, key: str) -> None:
     """Buttons for the picture (PNG), as it is drawn, or a table without one, and the numbers (.npz)."""
-    stem = f"{Path(name).stem}-{explanation.method}"
+    stem = f"{Path(name).stem}-{explanation.provenance.detector}-{explanation.method}"
     with st.container(horizontal=True, gap="small"):
         if explanation.has_picture:
             file_button(

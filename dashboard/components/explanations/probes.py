@@ -171,6 +171,10 @@ def _draw_large(result: ProbeResult, one: After) -> None:
     picture_rows(list(cells), [Row(title, note, list(cells.values()))], key="probes.large")
 
 
+def _uncontrolled(probe: Probe) -> bool:
+    return probe.is_control or probe.changes_donor
+
+
 def _table(result: ProbeResult) -> pd.DataFrame:
     rows = [
         {
@@ -181,8 +185,9 @@ def _table(result: ProbeResult) -> pd.DataFrame:
             "margin": one.margin,
             "p_real": one.p_real,
             "size": one.size,
-            "turned": one.flipped,
-            "turned_without_controls": one.controlled,
+            "turned": one.flipped if one.known else None,
+            # of a change that can have one
+            "turned_without_controls": one.controlled if one.known and not _uncontrolled(one.probe) else None,
         }
         for one in result.after
     ]

@@ -78,6 +78,7 @@ def _made(
     from core.report.page import gather, report_of  # noqa: PLC0415
     from core.report.selection import Selection  # noqa: PLC0415
 
-    selection = None if wanted is None or _rows is None else Selection(wanted, _rows)
+    other = "" if _opened.beside is None else _opened.beside.name
+    selection = None if wanted is None or _rows is None else Selection(wanted, _rows, other)
     parts = gather(_opened.run, _homes)
     return report_of(_opened.run, **parts, table=_opened.table, selection=selection, pictures=_pictures).encode()

@@ -217,7 +217,7 @@ def numbers(opened: Opened, answer: StudyResult, frame: pd.DataFrame, *, names: 
             )
         )
         with st.container(horizontal=True):
-            csv_button("These numbers (CSV)", shown, f"{opened.run.name}-{key}.csv", key=f"{key}.shown")
+            csv_button("These numbers (CSV)", shown, f"{opened.run.name}-{key}-numbers.csv", key=f"{key}.shown")
             csv_button("Every image (CSV)", answer.table, f"{opened.run.name}-{about['study']}.csv", key=f"{key}.all")
 
 
@@ -249,7 +249,8 @@ def as_csv(table: pd.DataFrame) -> bytes:
     guarded = table.assign(**{name: table[name].astype(object).map(_guarded) for name in written})
     # with both letters in the line's end, a cell that holds one of them is quoted
     text: str = guarded.rename(columns=_guarded).to_csv(index=False, lineterminator="\r\n")
-    return text.encode()
+    # without the mark at its beginning, spreadsheets take it for another encoding
+    return text.encode("utf-8-sig")
 
 
 def _guarded(value: object) -> object:

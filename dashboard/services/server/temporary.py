@@ -1,10 +1,13 @@
 """Temporary files of the server: under the cache, the one folder that it must be able to write."""
 
+import contextlib
 import os
+import shutil
 import tempfile
+import time
 from pathlib import Path
 
-from core.system.atomic import cache_dir
+from core.system.atomic import ABANDONED, cache_dir
 
 
 def write_to_cache_only() -> None:
@@ -15,9 +18,21 @@ def write_to_cache_only() -> None:
     folder = cache_dir() / "temporary"
     if not _is_writable(folder):
         return
+    _forget(folder)
     tempfile.tempdir = str(folder)
     os.environ["TMPDIR"] = str(folder)
     os.environ.setdefault("MPLCONFIGDIR", str(folder / "matplotlib"))
+
+
+def _forget(folder: Path) -> None:
+    """Remove what processes left that were killed: unlike the system's own folder, no restart empties this one."""
+    for left in folder.glob("tmp*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink()
 
 
 def _is_writable(folder: Path) -> bool:

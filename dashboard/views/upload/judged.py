@@ -89,7 +89,8 @@ def judgement_told(origin: Origin, detector: Known) -> list[str]:
     first, *others = [tell(one).answer for one in judgement.reasons]
     same, fitting = _same_verdict(seen)
     told = [f"Judgement: {judgement.answer}: {first}", *(str(one.capital()) for one in others)]
-    same_verdict = f"{len(same)} of {len(fitting)} deliveries give the same verdict."
+    # with another resampling filter the page may show another verdict than the one these are compared with
+    same_verdict = f"{len(same)} of {len(fitting)} deliveries give the same verdict, {verdict_of(seen.margin)}."
     return [" ".join(told)] if seen.sent is None else [" ".join(told), same_verdict]
 
 
@@ -151,7 +152,8 @@ def _draw_strip(seen: Seen) -> None:
     sent = seen.sent or ()
     same, fitting = _same_verdict(seen)
     with st.popover(
-        f"{len(same)} of {len(fitting)} deliveries give the same verdict", icon=":material/local_shipping:"
+        f"{len(same)} of {len(fitting)} deliveries give the same verdict, {CLASS_WORDS[verdict_of(seen.margin)]}",
+        icon=":material/local_shipping:",
     ):
         st.caption(
             "Before the detector saw it, the picture went through what sharing does to pictures. Margins above 0 say "

@@ -87,7 +87,7 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
         with st.container(horizontal=True):
             if any(standing.state == "failed" for standing in standings):
                 st.button("Try again", key="table.again", on_click=again, icon=":material/play_arrow:")
-            _draw_buttons(table)
+            _draw_buttons(table, detector)
         return next_look(standings)
 
     size = f"{detector.about.side} x {detector.about.side} pixels"
@@ -97,7 +97,7 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
     come_back(draw, key="table", while_busy=bool(st.session_state.get("busy.table")))
 
 
-def _draw_buttons(table: pd.DataFrame) -> None:
+def _draw_buttons(table: pd.DataFrame, detector: Known) -> None:
     waits = bool((table["judgement"] == TO_COME).any())
     if waits:
         st.button(
@@ -107,7 +107,8 @@ def _draw_buttons(table: pd.DataFrame) -> None:
             # at once: the part may be drawn whole before it comes to this button
             on_click=lambda: st.session_state.update({"upload.deliver": True}),
         )
-    csv_button("As CSV", table.drop(columns="seen", errors="ignore"), "judgements.csv", key="table.csv")
+    written = table.drop(columns="seen", errors="ignore").assign(detector=detector.name)
+    csv_button("As CSV", written, "judgements.csv", key="table.csv")
 
 
 def _deliver_all(files: Sequence[UploadedFile], detector: Known) -> None:

@@ -446,3 +446,10 @@ def test_a_set_of_the_size_that_is_asked_for_is_taken_as_it_is(cifake: Path) -> 
 )
 def test_numbers_in_brackets_are_cifakes_where_they_are_from_2_to_10(names: list[str], expected: bool) -> None:
     assert is_cifake(names) is expected
+
+
+def test_files_that_systems_put_into_folders_are_no_images(cifake: Path) -> None:
+    before = load_image_set(cifake, "test").fingerprint
+    for name in ("desktop.ini", "Thumbs.db", "Icon\r", "._0.jpg"):
+        (cifake / "test" / "REAL" / name).write_bytes(b"of the system")
+    assert load_image_set(cifake, "test").fingerprint == before

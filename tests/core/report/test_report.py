@@ -315,6 +315,29 @@ def test_the_command(source: Source, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert out.read_bytes() == before
 
 
+def test_a_selection_that_fits_nothing_is_refused(
+    source: Source,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "report.html"
+    assert main([str(source.run), "--out", str(out), "--select", "true=real"]) == 2
+    assert "--select: true=real fits no image" in capsys.readouterr().err
+    assert not out.exists()
+    assert main([str(source.run), "--out", str(out), "--select", "sad=FAKE&run=x"]) == 0
+    assert "--select: sad is no filter of this run and is ignored" in capsys.readouterr().err
+
+
+def test_a_selection_names_its_order_and_the_other_run(source: Source) -> None:  # noqa: F811
+    run = run_of(source)
+    table = browse_table(run)
+    text = Page(report_of(run, table=table, selection=Selection(Filter(), np.arange(60)))).text
+    assert "The first 48 of 60, most confidently wrong first." in text
+    wanted = Filter().choosing("versus.correct", ["right"])
+    assert describe(wanted, "other@made-test") == "verdict of other@made-test right"
+    assert describe(wanted) == "verdict of the other run right"
+
+
 def test_what_is_gathered_is_on_disk_and_names_no_folder_of_this_machine(source: Source) -> None:  # noqa: F811
     run_study(BRIGHTNESS, source)
     run = run_of(source)

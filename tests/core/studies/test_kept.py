@@ -20,10 +20,11 @@ from core.studies.kept import describe_again, find_kept, settings_of
 from core.studies.probes.summary import read_turns, responses
 from core.studies.registry import VERSIONS, find_study
 from core.studies.runner import Source, run_study
-from core.studies.store import read_study, write_study
+from core.studies.store import read_study, study_path, write_study
 from core.studies.study import Context
 from core.studies.trust import faithfulness
 from core.studies.trust.curves import COARSE, FILLS
+from core.system.folders import ContractError
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 NEW = "new"
@@ -95,10 +96,16 @@ def test_another_question_keeps_nothing(source: Source, monkeypatch: pytest.Monk
     assert find_kept(BRIGHTNESS, source.run) is None
 
 
-def test_a_file_says_which_settings_it_was_made_with(source: Source) -> None:
+def test_a_file_says_which_settings_it_was_made_with(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings_of(BRIGHTNESS, source.run) == {}
     path = run_study(BRIGHTNESS.with_parameters({"scale": 2.0}), source, images=20)
     assert settings_of(BRIGHTNESS, source.run) == {"scale": 2.0}
+    # of a file that another version of the study made, too
+    with monkeypatch.context() as patch:
+        patch.setitem(VERSIONS, "brightness", 99)
+        with pytest.raises(ContractError, match="another version of the study"):
+            read_study(study_path(source.run, "brightness"))
+        assert settings_of(BRIGHTNESS, source.run) == {"scale": 2.0}
     # those of another type, those that it does not name and places on a machine are not taken from it
     other = replace(BRIGHTNESS, parameters={"scale": 1, "more": 2, "folder": ""}, private=("folder",))
     answer = read_study(path)

@@ -401,3 +401,13 @@ def test_a_name_that_is_no_text_is_an_offender(tmp_path: Path, kind: str) -> Non
     with pytest.raises(DatasetError, match="1 file is .*has a name that is no text"):
         load_image_set(data, "test")
     assert len(load_image_set(data, "test", skip_bad=True)) == 12
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_a_table_of_another_system_finds_its_pictures(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    # macOS writes é as two letters in names of files, and Windows has backslashes
+    write(folder, ["real/cafe\u0301.png", "fake/b.png"])
+    (folder / "metadata.csv").write_text("file_name,label\nreal\\caf\u00e9.png,real\nfake\\b.png,fake\n", "utf-8")
+    found = load_image_set(DataPath(str(packed(folder, kind))), "test")
+    assert found.rows.set_index("name")["label"].to_dict() == {"fake/b.png": 0, "real/cafe\u0301.png": 1}
