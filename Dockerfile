@@ -32,8 +32,9 @@ ENV HOME=/cache
 VOLUME /cache
 EXPOSE 8501
 
+# with --server.baseUrlPath this is elsewhere, and an answer that says so is a sign of life too
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
+    CMD ["python", "-c", "import http.client as h, sys; c = h.HTTPConnection('127.0.0.1:8501', timeout=4); c.request('GET', '/_stcore/health'); sys.exit(c.getresponse().status >= 500)"]
 
 # the proxy is another container; name the address that visitors type after --server.allowedHosts
 ENTRYPOINT ["streamlit", "run", "dashboard/app.py", "--server.headless", "true", "--server.address", "0.0.0.0"]

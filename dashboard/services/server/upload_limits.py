@@ -29,7 +29,8 @@ def check_upload(own: Mapping[str, int], everybody: int, file_id: str, size: int
     if len(others) >= MAX_FILES or sum(others.values()) + size > MAX_OWN:
         raise HTTPException(413, f"At most {MAX_FILES} files with {MAX_OWN >> 20} MB together; take some away first.")
     if everybody - own.get(file_id, 0) + size > MAX_ALL:
-        raise HTTPException(507, "The server holds as many uploads as it can; try again in a few minutes.")
+        room = "there is room once somebody leaves the Upload page"
+        raise HTTPException(507, f"The server holds as many uploads as it can; {room}.")
 
 
 def forget_uploads() -> None:

@@ -54,7 +54,9 @@ def leave_a_core() -> None:
     Its threads synchronise many times per forward pass, spinning meanwhile. If a page preempts one of them, all stall:
     on two busy cores a pass on both took six times as long as on one, and four times the processor time.
     """
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))
+    # a container may have fewer cores than its machine
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores - 1)))
 
 
 def _with_own_gradients(cancel: Callable[[], bool]) -> Callable[[], bool]:
