@@ -100,7 +100,9 @@ def put(name: str, text: str | None) -> None:
 def put_all(changes: Mapping[str, str | None]) -> None:
     """Set several URL parameters as one step of the browser's history; None or an empty text takes one away."""
     before = st.query_params.to_dict()
-    after = {name: text for name, text in (before | dict(changes)).items() if text}
+    # an empty text that stood there already may be a value that a filter asks for
+    after = {name: text for name, text in before.items() if name not in changes}
+    after |= {name: text for name, text in changes.items() if text}
     if after != before:
         st.query_params.from_dict(after)
 

@@ -187,11 +187,22 @@ class Place:
     after: int | None = None
 
 
-def place_of(positions: NDArray[np.intp], row: int) -> Place:
-    """Find the place of the row at position `row` among `positions`."""
+def place_of(positions: NDArray[np.intp], row: int, *, among: NDArray[np.intp] | None = None) -> Place:
+    """Find the place of the row at position `row` among `positions`.
+
+    Args:
+        positions: that a filter finds, in its order.
+        row: a position.
+        among: `positions` and others in the same order; gives a row that the filter does not find its neighbours.
+    """
     found = np.flatnonzero(positions == row)
     if not len(found):
-        return Place(None, len(positions))
+        at = [] if among is None else np.flatnonzero(among == row)
+        if among is None or not len(at):
+            return Place(None, len(positions))
+        left, right = (part[np.isin(part, positions)] for part in (among[: at[0]], among[at[0] + 1 :]))
+        before, after = int(left[-1]) if len(left) else None, int(right[0]) if len(right) else None
+        return Place(None, len(positions), before, after)
     at = int(found[0])
     before = int(positions[at - 1]) if at > 0 else None
     after = int(positions[at + 1]) if at + 1 < len(positions) else None

@@ -62,7 +62,7 @@ class Tags:
         """
         tag = tag.strip()
         if not tag or len(tag) > MAX_TAG or set(tag) & set(",;") or not tag.isprintable():
-            raise TagError(f"A tag has 1 to {MAX_TAG} characters and no comma or semicolon.")
+            raise TagError(f"A tag has 1 to {MAX_TAG} characters, and no comma, semicolon or invisible character.")
         if tag not in (names := self.names()) and len(names) >= MAX_TAGS:
             raise TagError(f"There are {MAX_TAGS} different tags already; use one of them, or take one off its images.")
         with self._open() as connection:

@@ -9,6 +9,7 @@ import streamlit as st
 from core.images.statistics import STATISTICS
 from core.runs.browsing.tags import TagError
 from dashboard.components.images.filter_names import short_label, value_name
+from dashboard.components.keys import key_of
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import percent
 from dashboard.services import library
@@ -95,8 +96,10 @@ def _draw_own(id_: str) -> None:
             placeholder="choose or type",
         )
         unkept, why = st.session_state.get(f"inspect.unkept.{id_}", (None, ""))
-        st.session_state["inspect.note"] = note if unkept is None else unkept
-        st.text_area("Note", key="inspect.note", on_change=_keep_note, args=(id_, note), max_chars=2000, height=90)
+        # a box of its own for each image: the browser keeps in a box what was typed and not yet sent
+        key = key_of("inspect.note", id_)
+        st.session_state[key] = note if unkept is None else unkept
+        st.text_area("Note", key=key, on_change=_keep_note, args=(id_, note), max_chars=2000, height=90)
         if unkept is not None:
             _draw_unkept(id_, note, why)
         if problem := st.session_state.pop("inspect.problem", None):
@@ -116,7 +119,7 @@ def _draw_unkept(id_: str, note: str, why: str) -> None:
 
 def _keep_note(id_: str, drawn: str) -> None:
     """Save the note unless it changed since it was drawn; what cannot be saved stays in the box, with the reason."""
-    text = st.session_state["inspect.note"]
+    text = st.session_state[key_of("inspect.note", id_)]
     try:
         library.tags().note(id_, text, over=drawn)
     except TagError as error:

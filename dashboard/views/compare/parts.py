@@ -90,7 +90,6 @@ def _draw_column(opened: Opened, other: Opened, found: Comparison, column: str) 
         f"Show the images of one {column} in Explore",
         [str(one.details["value"]) for one in rows],
         index=None,
-        format_func=lambda one: one.replace("_", " "),
         placeholder=f"Choose one of {len(rows)}",
         key=f"compare.{column}.open",
         width=320,

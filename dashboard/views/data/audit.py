@@ -78,7 +78,8 @@ def headlines(opened: Opened, audit: StudyResult, found: Sequence[Concern], dupl
                 )
             _headline("Train-test leakage", "not checked" if blind and not known else f"{sum(counts.values()):,}", told)
             repeats = int(opened.run.predictions["is_repeat"].sum())
-            alike = int((table["in_set"] == FILE).sum())
+            # of a sample it would count other images than the repeats
+            alike = int((table["in_set"] == FILE).sum()) if len(table) == len(opened.run) else 0
             _headline(
                 "Repeats",
                 f"{repeats:,}",

@@ -58,11 +58,14 @@ def _count(opened: Opened, side: str, kind: str, one: Finding, *, checked: bool)
     if not checked or not about:
         st.caption(f"{what.capitalize()}: not checked, because the training images were not available.")
     elif not about["count"]:
-        st.caption(f"{what.capitalize()}: none.")
+        st.caption(f"{what.capitalize()}: none{' among the sampled images' if about['sampled'] else ''}.")
     else:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             key = f"data.{side}.{kind}"
-            if st.button(f"{about['count']:,}", icon=":material/grid_view:", key=key, help="Show them in Explore."):
+            label, opens = f"{about['count']:,}", "Show them in Explore."
+            if about["sampled"]:
+                label, opens = f"about {label}", "Estimated from a sample. Explore shows those of the sample."
+            if st.button(label, icon=":material/grid_view:", key=key, help=opens):
                 wanted = Filter().choosing(f"duplicates.{side}", [kind])
                 address.go("explore", run=opened.run.name, wanted=wanted)
             sides = f"{about['real']:,} {CLASS_WORDS['REAL']}, {about['fake']:,} {CLASS_WORDS['FAKE']}"

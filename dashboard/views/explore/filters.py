@@ -105,7 +105,7 @@ def _draw_study(opened: Opened, wanted: Filter, columns: Sequence[str]) -> None:
     ranges(opened, wanted, [name for name in shown if name in opened.extents])
     alike = {short_label(opened, name): only_value(opened, name) for name in shown if _can_be_asked(opened, name)}
     if said := [f"{label} ({value})" for label, value in alike.items() if value]:
-        st.caption(f"The same for all images, so nothing to filter by: {plain(', '.join(said))}.")
+        st.caption(f"The same wherever it is known, so nothing to filter by: {plain(', '.join(said))}.")
     if rest := [name for name in columns if name in opened.further]:
         _draw_further(opened, rest)
 

@@ -45,7 +45,7 @@ def draw(opened: Opened, wanted: Filter, shown: NDArray[np.intp], ids: Sequence[
         key="explore.these",
         icon=":material/select_all:",
         on_click=address.put,
-        args=("pick", ",".join(dict.fromkeys([*ids, *page][:MOST]))),
+        args=("pick", ",".join(list(dict.fromkeys([*ids, *page]))[:MOST])),
         disabled=not page,
         help=f"Selects this page to compare or tag; at most {MOST} at a time. For a single image, tick its box or "
         "press Space on it.",

@@ -40,7 +40,8 @@ if table.empty:
     st.stop()
 
 found = table.iloc[row]
-place = place_of(positions, row)
+# an image that has just lost its tag keeps its place between the others
+place = place_of(positions, row, among=library.matching(opened, replace(wanted, tag=None)) if wanted.tag else None)
 image = library.pictures(opened).get(row)
 known = known_detectors()
 own = known.get(catalogue.maker(opened.run) or "")

@@ -14,6 +14,7 @@ from core.images.statistics import STATISTICS
 from core.runs.browsing.filter import PAGE_SIZES, Filter, choices_of, range_columns
 from core.runs.browsing.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
 from core.runs.browsing.table import (
+    Place,
     at_threshold,
     browse_table,
     cells,
@@ -247,6 +248,16 @@ def test_the_place_of_a_row_and_its_neighbours() -> None:
     assert (middle.before, middle.after) == (7, 9)
     assert (last.number, last.after) == (3, None)
     assert (absent.number, absent.before, absent.after) == (None, None, None)
+
+
+def test_a_row_that_has_just_left_the_filter_keeps_its_neighbours() -> None:
+    every = np.array([7, 3, 9, 1, 5], np.intp)
+    positions = np.array([7, 9, 5], np.intp)
+    assert place_of(positions, 3, among=every) == Place(None, 3, 7, 9)
+    assert place_of(positions, 1, among=every) == Place(None, 3, 9, 5)
+    assert place_of(positions[:0], 3, among=every) == Place(None, 0)
+    assert place_of(positions, 2, among=every) == Place(None, 3)
+    assert place_of(positions, 9, among=every) == place_of(positions, 9)
 
 
 def test_studies_add_their_columns_by_id(run: Run) -> None:

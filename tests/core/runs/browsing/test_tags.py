@@ -61,7 +61,7 @@ def test_a_tag_comes_off_as_it_was_put_on_or_a_sentence_says_why_not(tags: Tags)
 
 @pytest.mark.parametrize("tag", ["", "   ", "a,b", "a;b", "x" * (MAX_TAG + 1), "a\nb"])
 def test_refuses_what_is_no_tag(tags: Tags, tag: str) -> None:
-    with pytest.raises(TagError, match="1 to 40 characters and no comma or semicolon"):
+    with pytest.raises(TagError, match="1 to 40 characters, and no comma, semicolon or invisible"):
         tags.add(["a"], tag)
 
 
