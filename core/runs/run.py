@@ -26,9 +26,10 @@ COLUMNS = (
 def told_apart(runs: Sequence["Run"]) -> list[str]:
     """Name each of some runs: by its detector where all are on one set, else by its own name, numbered if need be."""
     detectors, names = [str(run.manifest["detector"]) for run in runs], [run.name for run in runs]
-    if len({run.manifest["set_fingerprint"] for run in runs}) == 1 and len(set(detectors)) == len(runs):
+    different = len({run.path for run in runs})
+    if len({run.manifest.get("set_fingerprint") for run in runs}) == 1 and len(set(detectors)) == different:
         return detectors
-    return names if len(set(names)) == len(runs) else [f"{name} ({number})" for number, name in enumerate(names, 1)]
+    return names if len(set(names)) == different else [f"{name} ({number})" for number, name in enumerate(names, 1)]
 
 
 @dataclass(frozen=True, eq=False)

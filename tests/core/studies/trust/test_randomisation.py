@@ -69,7 +69,6 @@ def explain_by(monkeypatch: pytest.MonkeyPatch, explain: Explain) -> None:
 
     # what both modules know it by
     monkeypatch.setattr(passes, "explained_all", explained_all)
-    monkeypatch.setattr(sanity, "explained_all", explained_all)
     monkeypatch.setattr(LIME, "explain_on", explain_on, raising=False)
 
 
