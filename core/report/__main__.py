@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
             _check_select(asked, wanted, table)
             tagged = Tags(cache_dir() / "tags.sqlite").ids(wanted.tag) if wanted.tag else frozenset()
             found = find_rows(table, wanted, tagged=tagged)
-            parts["table"], parts["selection"] = table, Selection(wanted, found, asked.get("versus", ""))
+            parts["table"], parts["selection"] = table, Selection(wanted, found, Path(asked.get("versus", "")).name)
             sets = []
             if options.data:
                 data = DataPath(options.data, options.fake_classes.split(","))

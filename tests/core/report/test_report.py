@@ -398,7 +398,7 @@ def test_a_selection_may_ask_what_another_run_says_of_the_same_images(
     assert 0 < wrong < 60
     assert selected(other) == 0
     assert f"{wrong} images of tiny@made-test" in written(out).text
-    assert "verdict of the other run wrong" in written(out).text
+    assert f"verdict of {other.name} wrong" in written(out).text
 
 
 def test_a_run_by_its_folder_has_the_training_curve_of_the_detector_beside_it(

@@ -31,7 +31,7 @@ def made_run(name: str, margins: NDArray[Any], is_real: NDArray[np.bool_], **col
     )
     manifest = {
         "detector": name, "set": "made-test", "set_fingerprint": "1", "detector_sha256": name, "created": "now",
-        "temperature": 1.0, "versions": {},
+        "temperature": 1.0, "versions": {}, "skipped": [],
     }  # fmt: skip
     return Run(Path(f"/runs/{name}@made-test"), manifest, frame, None, None, None)
 
