@@ -172,7 +172,12 @@ def _roots(path: Path) -> list[Path]:
 def _is_folder(path: Path) -> bool:
     """Check for a folder of exactly this name, on disks too to which real/ and REAL/ are one."""
     # unlike Path.is_dir, os.path.isdir is False, not an error, if permission is denied
-    return os.path.isdir(path) and path.name in os.listdir(path.parent)  # noqa: PTH112, PTH208
+    if not os.path.isdir(path):  # noqa: PTH112
+        return False
+    try:
+        return path.name in os.listdir(path.parent)  # noqa: PTH208
+    except OSError:
+        return True
 
 
 def _has_folders(folder: Path) -> bool:

@@ -35,7 +35,7 @@ from core.system.atomic import cache_dir
 from core.system.folders import ContractError
 
 # of Explore's address, beside the filter
-OF_PAGES = ("run", "versus", "pick")
+OF_PAGES = ("run", "versus", "pick", "also", "compare", "tile", "maps", "at")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
             _check_select(asked, wanted, table)
             tagged = Tags(cache_dir() / "tags.sqlite").ids(wanted.tag) if wanted.tag else frozenset()
             found = find_rows(table, wanted, tagged=tagged)
-            parts["table"], parts["selection"] = table, Selection(wanted, found, Path(asked.get("versus", "")).name)
+            other = Path(asked.get("versus", "").rstrip("/\\")).name
+            parts["table"], parts["selection"] = table, Selection(wanted, found, other)
             sets = []
             if options.data:
                 data = DataPath(options.data, options.fake_classes.split(","))

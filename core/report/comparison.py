@@ -120,9 +120,8 @@ def _broken_down(found: list[Finding], pair: Pair, column: str) -> list[Block]:
 def _reads(compared: Comparison) -> list[Block]:
     if not compared.reads:
         why = "The runs have no probes in common, or too few images on which both were probed"
-        return [
-            Note(f"{why}; `python -m core.studies probes --run RUN` makes them, with the same `--images` for both.")
-        ]
+        how = "makes them, for one of the two without --images: samples of two runs share few images"
+        return [Note(f"{why}; `python -m core.studies probes --run RUN` {how}.")]
     named = [f"{one.details['title']}, {one.group}" for one in compared.reads]
     rows = pd.DataFrame([as_row(one, name) for one, name in zip(compared.reads, named, strict=True)])
     caption = (

@@ -8,10 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.labels import CLASSES
-from core.metrics.intervals import wilson_interval
+from core.metrics.intervals import exact_sign_test, wilson_interval
 from core.runs.writing import is_fresh
 
 ROUND = 10
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Score:
 
 
 def draw_round(
-    table: pd.DataFrame, pictured: NDArray[np.bool_], *, seed: int, count: int = ROUND
+    table: pd.DataFrame, pictured: NDArray[np.bool_], *, seed: int | Sequence[int], count: int = ROUND
 ) -> NDArray[np.intp] | None:
     """Draw the images of one game: equal seeds give equal positions.
 
@@ -40,7 +41,7 @@ def draw_round(
     Args:
         table: from `core.runs.browsing.table.browse_table`.
         pictured: bool (N,), which rows have a picture.
-        seed: of the game.
+        seed: of the game, and of the image set, or all sets would have one key.
         count: number of images.
 
     Returns:
@@ -63,12 +64,13 @@ def score(labels: Sequence[str], answers: Sequence[str]) -> Score:
     return Score(right, len(answers), float(low), float(high))
 
 
-def compare(yours: Score, detectors: Score) -> str:
-    """Say in one sentence who was better, as far as the answers allow."""
-    if yours.right == detectors.right:
-        lead = "You and the detector are level."
-    else:
-        lead = "You beat the detector." if yours.right > detectors.right else "The detector beat you."
-    if yours.low <= detectors.high and detectors.low <= yours.high:
-        return f"{lead} {yours.of} answers are too few to say that one of you is better: the two ranges overlap."
-    return f"{lead} The two ranges do not overlap, so that is hardly luck."
+def compare(labels: Sequence[str], yours: Sequence[str], detectors: Sequence[str]) -> str:
+    """Say who was better, as far as the answers to the same images allow (McNemar's exact test at 5%)."""
+    pairs = [(you == label, it == label) for label, you, it in zip(labels, yours, detectors, strict=True)]
+    only_you, only_it = pairs.count((True, False)), pairs.count((False, True))
+    if only_you == only_it:
+        return "You and the detector are level."
+    lead = "You beat the detector." if only_you > only_it else "The detector beat you."
+    if exact_sign_test(only_you, only_it) > LEVEL:
+        return f"{lead} {len(pairs)} answers are too few to say that one of you is better: this may be luck."
+    return f"{lead} On the same {len(pairs)} images that is hardly luck."

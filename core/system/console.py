@@ -44,10 +44,12 @@ def started() -> None:
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     # torch's own error is recognised by its name, so that commands need not import torch for it
-    if kind.__name__ not in ("MemoryError", "OutOfMemoryError"):
+    # NumPy and Arrow have kinds of their own
+    here = issubclass(kind, MemoryError)
+    if not here and kind.__name__ != "OutOfMemoryError":
         sys.__excepthook__(kind, error, trace)
         return
-    where, advice = ("this machine", "") if kind is MemoryError else ("the GPU", ", or add --device cpu")
+    where, advice = ("this machine", "") if here else ("the GPU", ", or add --device cpu where the command has that")
     print(f"\n{where} has too little free memory; end other programs that use it{advice}.", file=sys.stderr)
 
 

@@ -15,6 +15,8 @@ TERMS: dict[str, str] = {
     "AUROC": "Area under the ROC curve: of all pairs of a photograph and a generated image, the share in which the "
     "photograph has the higher score. 50% is guessing, 100% is perfect.",
     "Baseline": "The score of a far simpler method on the same images: that much is easy.",
+    "Brier score": "The mean squared difference between the probability of REAL and the truth (1 or 0). 0 is perfect, "
+    "and 0.25 is what always saying 50% gives (Brier 1950).",
     "Calibration": "Whether confidence can be believed: of verdicts that are 80% sure, 80 in 100 should be right. "
     f"The calibration error (ECE) is how far confidence and truth lie apart on average, over {ECE_BINS} equally wide "
     "bins of confidence.",
@@ -47,6 +49,8 @@ TERMS: dict[str, str] = {
     "activation mapping, Selvaraju et al. 2017).",
     "Hash": "A short number computed from a file: equal files have equal hashes. A perceptual hash is computed from "
     "what an image looks like, so images that look alike have similar ones.",
+    "Integrated Gradients": "Each pixel's share of what the score gains from a baseline (here a blurred copy) to the "
+    "image, added up along the way (Sundararajan et al. 2017).",
     "Interval": "The plausible range of the true rate: 95 of 100 such intervals contain the true rate.",
     "Layer": "A depth in the network. Late layers respond to the most complex features and locate them least sharply.",
     "Leak": "A test image whose file was also among the training images, so the detector has seen it.",
@@ -65,7 +69,8 @@ TERMS: dict[str, str] = {
     "right: its p is how often chance alone would split these at least as unevenly (McNemar 1947).",
     "Near copy": "An image that looks the same as another to a perceptual hash and in its grey levels, but is a "
     "different file.",
-    "Neighbours": "The training images that look most like this one to the detector, whatever they look like to us.",
+    "Neighbours": "The training images (where those are not here, the run's own) that look most like this one to the "
+    "detector, whatever they look like to us.",
     "Precision": "Of the images called FAKE, the share that really are FAKE; likewise for REAL.",
     "Probe": "A small named change, such as less detail or no colour, made to see whether the verdict flips.",
     "Quickshift": "LIME's own way of cutting an image into segments, by colour and place. In an image of 32 x 32 "

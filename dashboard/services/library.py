@@ -1,6 +1,7 @@
 """The runs, tables and pictures that all visitors share, read once."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -274,21 +275,23 @@ def _pictures(opened: Opened, fingerprints: tuple[str, ...]) -> Pictures:  # noq
     return find_pictures(opened.run, list(registry().sets))
 
 
+def with_samples() -> Iterator[Opened]:
+    """This session's run, its detector's run of the sample, and the other runs of that, as far as they can be read."""
+    found = runs()
+    looked_at = st.session_state.get("run", "")
+    own = f"{looked_at.partition('@')[0]}@sample-test"
+    for name in dict.fromkeys((looked_at, own, *(name for name in found if name.endswith("@sample-test")))):
+        with contextlib.suppress(KeyError, ContractError):
+            yield open_run(found[name])
+
+
 def samples(holding: str = "") -> tuple[Opened, NDArray[np.intp]] | None:
     """Images to begin with, half of each class: from this session's run, else from the sample's; None without any.
 
     Args:
         holding: id of an image that the run must have, where one has.
     """
-    found = runs()
-    looked_at = st.session_state.get("run", "")
-    own = f"{looked_at.partition('@')[0]}@sample-test"
-    others = [name for name in found if name.endswith("@sample-test")]
-    for name in (looked_at, own, *others):
-        try:
-            opened = open_run(found[name])
-        except (KeyError, ContractError):
-            continue
+    for opened in with_samples():
         shown = pictures(opened).where >= 0
         halves = [np.flatnonzero(shown & (opened.table["label"] == label).to_numpy()) for label in ("REAL", "FAKE")]
         if all(len(half) for half in halves) and not (holding and opened.row_of(holding) is None):

@@ -73,7 +73,7 @@ def test_a_table_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -
     csv_button("One", table, "one.csv", key="one", type="secondary")
     csv_button("Two", pd.DataFrame({"a": [2]}), "two.csv", key="two")
     assert not made
-    assert [data() for data, _ in drawn] == [b"a\r\n1\r\n", b"a\r\n2\r\n"]
+    assert [data() for data, _ in drawn] == [b"\xef\xbb\xbfa\r\n1\r\n", b"\xef\xbb\xbfa\r\n2\r\n"]
     assert made == [1]
     assert [options["type"] for _, options in drawn] == ["secondary", "tertiary"]
     assert {options["icon"] for _, options in drawn} == {":material/download:"}
@@ -88,7 +88,7 @@ def test_explore_writes_tags_and_notes_as_text(open_page: Open, monkeypatch: pyt
     library.tags().note(id_, "@SUM(A1)")
     app.run()
     for key in ("explore.csv", "explore.tags"):
-        rows = {row["id"]: row for row in csv.DictReader(io.StringIO(files[key]().decode()))}
+        rows = {row["id"]: row for row in csv.DictReader(io.StringIO(files[key]().decode("utf-8-sig")))}
         assert (rows[id_]["tags"], rows[id_]["note"]) == ("'=odd", "'@SUM(A1)"), key
 
 

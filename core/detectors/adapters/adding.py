@@ -1,5 +1,6 @@
 """Adding a detector of others: read its source, complete what that leaves open, check it, store it."""
 
+import contextlib
 import math
 import tempfile
 from collections.abc import Callable
@@ -240,7 +241,9 @@ def add(
         save_detector(trial, detector, model_card=card, reference=pictures)
         # code of others may hold tensors of its own, which stay on the CPU
         for device in sorted({"cpu", pick_device().type} - {"cpu"}):
-            load_detector(trial, device=device)
+            # a GPU that others fill is no fault of the detector
+            with contextlib.suppress(torch.OutOfMemoryError):
+                load_detector(trial, device=device)
         loaded = load_detector(trial, device="cpu")
     # the last step: whoever stops it before has added nothing
     save_detector(path, detector, model_card=card, reference=pictures, replace=replace)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceError, Stored, require, stated
 from core.detectors.adapters.network_kind import make_kind
 from core.detectors.capabilities import Capability
-from core.detectors.network import NetworkDetector
+from core.detectors.network import CPU, NetworkDetector
 from core.system.files import LIMITS, printable, read_bytes
 
 # onnxruntime's names of the numbers that an input may take
@@ -109,6 +109,10 @@ class OnnxDetector(NetworkDetector):
     """An ONNX file."""
 
     kind: ClassVar[str] = "onnx"
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        # its session computes on the CPU wherever torch could
+        super().__init__(*arguments, **{**options, "device": CPU})
 
     @property
     def capabilities(self) -> frozenset[Capability]:

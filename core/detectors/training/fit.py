@@ -120,7 +120,8 @@ class Training:
             raise ValueError(f"shift cannot be {recipe.shift} on images of {images.side} pixels a side")
         self.file = checkpoint_file(recipe, images, folder)
         held = validation_split(images.rows["sha256"].to_numpy(), images.labels, recipe.validation, seed=recipe.seed)
-        self.pixels = images.pixels
+        # pixels of a set that could not be cached are read once, and not in every epoch
+        self.pixels = np.asarray(images.pixels)
         self.labels = torch.from_numpy(images.labels.astype(np.int64)).to(device)
         if held.all():
             raise ValueError(

@@ -198,11 +198,15 @@ def by_value(findings: Sequence[Finding], what: str) -> Line:
         if there:
             every = f"all {len(findings)} {what}" if len(there) == len(findings) else listed(there)
             parts.append(line("{name} is right more often on {there}", name=name, there=every))
-    if not parts:
+    kinds = [standing(one).kind for one in findings]
+    depends, rest = kinds.count("depends"), len(kinds) - kinds.count("claimed") - kinds.count("depends")
+    if not parts and not depends:
         return line("Neither is right significantly more often on any of {n} {what}.", n=len(findings), what=what)
-    rest = sum(standing(one).sign == 0 for one in findings)
+    if depends:
+        where = "on {n} {what} it depends on leaks and repeats which is"
+        parts.append(line(where if parts else where.capitalize(), n=depends, what=what))
     also = line("; on the other {n} the difference may be chance", n=rest) if rest else Line()
-    return line("{parts}{also}.", parts=listed(parts), also=also)
+    return line("{parts}{also}.", parts=joined(parts, "; ") if depends else listed(parts), also=also)
 
 
 def recalls(findings: Sequence[Finding]) -> Line:

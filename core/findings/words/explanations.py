@@ -23,7 +23,9 @@ def agreement(finding: Finding) -> Told:
             finding,
             "On {measure} of {group} verdicts the two agree better than 95% of other images' maps would ({n} images).",
         )
-        label = say(finding, "of {group} verdicts the two agree on beyond chance")
+        label = say(
+            finding, "of {group} verdicts the two agree on more than with 95% of other images' maps (chance: 5%)"
+        )
         return Told(answer, line("Chance gives 5%."), label=label)
     first, second = finding.details["names"]
     how: Mapping[Sign, str] = {
@@ -205,7 +207,7 @@ def one_colour(finding: Finding) -> Told:
         "verdict on {against:percent} ({n} images).",
     )
     control = say(finding, "Under {control_name} it is {control}.") if finding.control else Line()
-    return Told(answer, control, label=say(finding, "of {group} verdicts do under ours"))
+    return Told(answer, control, label=say(finding, "of {group} verdicts give one colour or none under ours"))
 
 
 def one_coloured(findings: Sequence[Finding]) -> Line:

@@ -197,10 +197,10 @@ def place_of(positions: NDArray[np.intp], row: int, *, among: NDArray[np.intp] |
     """
     found = np.flatnonzero(positions == row)
     if not len(found):
-        at = [] if among is None else np.flatnonzero(among == row)
-        if among is None or not len(at):
+        if among is None or row not in among:
             return Place(None, len(positions))
-        left, right = (part[np.isin(part, positions)] for part in (among[: at[0]], among[at[0] + 1 :]))
+        there = int(np.flatnonzero(among == row)[0])
+        left, right = (part[np.isin(part, positions)] for part in (among[:there], among[there + 1 :]))
         before, after = int(left[-1]) if len(left) else None, int(right[0]) if len(right) else None
         return Place(None, len(positions), before, after)
     at = int(found[0])

@@ -151,12 +151,16 @@ def _draw_reads(opened: Opened, other: Opened, found: Comparison) -> None:
     for one in lacking:
         st.info(
             f"The probes of {plain(one.run.name)} have not been made, or cannot be read. To make them, run "
-            f"{code(command(one, 'probes'))} and reload this page.",
+            f"{code(command(one, 'probes', there=True))} and reload this page. Of two samples few images are the same.",
             icon=":material/science:",
         )
     if not found.reads:
         if not lacking:
-            st.info("The probes of the two have no image, or no change, in common.")
+            st.info(
+                "The probes of the two have no change, or too few images, in common. Samples of two runs share few "
+                f"images: make those of one run of all images, with "
+                f"{code(command(opened, 'probes', there=True) + ' --all')}."
+            )
         return
     table = pd.DataFrame([as_row(one, f"{one.details['title']}, {one.group}") for one in found.reads])
     figure = figures.beside(table, found.pair.names, unit="verdicts flipped beyond the control")

@@ -28,7 +28,9 @@ heading(
     f"label, the detector's answer{' and its margin map' if has_maps else ''}.",
 )
 pictures = library.pictures(opened)
-drawn = draw_round(table, pictures.where >= 0, seed=GAME.value)
+# another set has other answers, and another detector on this one the same images
+images = str(opened.run.manifest["set_fingerprint"])
+drawn = draw_round(table, pictures.where >= 0, seed=(GAME.value, int.from_bytes(images.encode()[:4])))
 if drawn is None:
     lacking = (
         f"not all of this run's pictures are available. {how_to_get_pictures()} Or choose a run of the sample gallery."
@@ -43,7 +45,7 @@ if drawn is None:
 
 rows: NDArray[np.intp] = drawn
 # answers belong to this session and these images, which change if pictures are attached meanwhile; nothing is stored
-mine = (opened.run.name, GAME.value, tuple(rows.tolist()))
+mine = (images, GAME.value, tuple(table["id"].iloc[rows]))
 if (of := st.session_state.get("game.of")) != mine:
     # Back, or a look at another run, leads to a game that has been begun
     begun = st.session_state.setdefault("game.begun", {})
@@ -71,9 +73,9 @@ def next_image(number: int) -> None:
 
 def new_game() -> None:
     """Draw ten images of a game that has not been begun."""
-    begun = {(run, number) for run, number, _ in st.session_state.get("game.begun", {})}
+    begun = {(of, number) for of, number, _ in st.session_state.get("game.begun", {})}
     number = GAME.value % 9999 + 1
-    while (opened.run.name, number) in begun and number != GAME.value:
+    while (images, number) in begun and number != GAME.value:
         number = number % 9999 + 1
     GAME.set(number)
 
@@ -83,6 +85,7 @@ def picture(row: int) -> NDArray[np.uint8]:
     found = pictures.get(row)
     if found is None:
         st.error("The file of this picture has changed or is gone, so the game cannot go on.", icon=":material/error:")
+        st.button("Ten other images", key="game.other", on_click=new_game)
         st.stop()
     return found
 
@@ -150,7 +153,7 @@ def finish() -> None:
     """Draw both scores, and every image again."""
     you, detector = score(labels, answers), score(labels, predictions)
     st.progress(1.0, "All answered")
-    st.subheader(compare(you, detector), anchor=False)
+    st.subheader(compare(labels, answers, predictions), anchor=False)
     with st.grid(2, min_column_width=220, gap="large") as grid:
         for name, one in (("You", you), ("The detector", detector)):
             with grid.cell(), st.container(border=True):
@@ -170,9 +173,13 @@ def finish() -> None:
         address.go("inspect", run=opened.run.name, id=id_)
     with st.container(horizontal=True):
         st.button("Ten other images", key="game.again", type="primary", on_click=new_game)
-        if st.button("Look at the detector's mistakes", key="game.mistakes"):
+        wrong = bool((table["correct"] == "wrong").any())
+        if wrong and st.button("Look at the detector's mistakes", key="game.mistakes"):
             address.go("explore", run=opened.run.name, result="wrong")
-    st.caption("The address in the browser identifies these ten images: share it to compare scores.")
+    st.caption(
+        "The address in the browser identifies these ten images: share it to compare scores. Only a first try counts: "
+        "after a reload they begin again."
+    )
 
 
 if st.session_state["game.seen"] < ROUND:

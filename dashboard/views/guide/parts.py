@@ -16,7 +16,7 @@ from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up, waiting
 from dashboard.components.plain import code
 from dashboard.components.studies.finding_words import card
-from dashboard.components.studies.study import all_there, command, readable
+from dashboard.components.studies.study import all_there, command, is_there, readable
 from dashboard.components.words import percent
 from dashboard.services import library
 from dashboard.services.address import Setting
@@ -75,7 +75,9 @@ def measured(told: Told, study: str, *keys: str) -> None:
     """Draw a study's findings, with shares in large type; without the study, the command that makes it."""
     answer = told.study(study)
     found = [one for key in keys if answer is not None and (one := answer.finding(key))]
-    if not found:
+    if not found and answer is not None:
+        st.caption("Too few images of this run were measured to say.")
+    elif not found and not is_there(told.about, study):
         st.caption(f"This has not been measured for this run yet: {code(command(told.about, study))}")
     with st.grid(3, min_column_width=240) as grid:
         for one in found:

@@ -228,7 +228,10 @@ def go_on(told: Told) -> None:
     st.markdown("Now ask your own questions:")
     ways = {
         "inspect": ("Inspect an image", "Both explanations, their diagnostics, and what flips the verdict."),
-        "evidence": ("What the detector reads", "Every experiment on the whole test set, beside its control."),
+        "evidence": (
+            "What the detector reads",
+            "Every experiment on the test set or a sample, beside its control.",
+        ),
         "trust": ("Can the explanations be trusted?", "How faithful, how stable, how often they agree."),
         "upload": ("Try your own image", "And see how far the verdict carries."),
         "game": ("Play against it", "Ten images, REAL or FAKE?"),

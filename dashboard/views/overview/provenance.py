@@ -59,7 +59,7 @@ def _facts(run: Run, made_by: Identified | None) -> dict[str, str]:
         "Left out as unreadable": f"{len(manifest['skipped']):,}",
         "Train-test leaks, repeats": f"{leaked}, {manifest['repeats']:,}",
         "Temperature": f"{manifest['temperature']:.3f}: margins are divided by it before they become probabilities",
-        "Computed on": plain({"cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}.get(device, device)),
+        "Computed on": plain({"cpu": "CPU", "cuda": "GPU (CUDA or ROCm)", "mps": "Apple GPU"}.get(device, device)),
         "Versions": plain(", ".join(f"{library} {version}" for library, version in manifest["versions"].items())),
     }
     if made_by is not None:

@@ -47,9 +47,20 @@ def test_the_interval_is_wilsons() -> None:
 
 def test_the_sentence_says_no_more_than_ten_answers_allow() -> None:
     truth = ["REAL"] * 10
-    good, poor, worst = (score(truth, ["REAL"] * n + ["FAKE"] * (10 - n)) for n in (10, 7, 0))
-    assert "level" in compare(poor, poor)
-    assert "The detector beat you" in compare(poor, good)
-    assert "too few" in compare(poor, good)
-    assert "You beat the detector" in compare(good, worst)
-    assert "hardly luck" in compare(good, worst)
+    good, poor, worst = (["REAL"] * n + ["FAKE"] * (10 - n) for n in (10, 7, 0))
+    assert compare(truth, poor, poor) == "You and the detector are level."
+    assert compare(truth, poor, poor[::-1]) == "You and the detector are level."
+    assert "The detector beat you" in compare(truth, poor, good)
+    assert "may be luck" in compare(truth, poor, good)
+    assert "You beat the detector" in compare(truth, good, worst)
+    assert "hardly luck" in compare(truth, good, worst)
+
+
+@pytest.mark.parametrize(("you", "it"), [(a, b) for a in range(11) for b in range(11 - a)])
+def test_luck_is_what_the_binomial_test_of_the_images_that_one_has_right_says(you: int, it: int) -> None:
+    truth, both = ["REAL"] * 10, 10 - you - it
+    yours = ["REAL"] * (you + both) + ["FAKE"] * it
+    detectors = ["FAKE"] * you + ["REAL"] * (both + it)
+    told = compare(truth, yours, detectors)
+    unlucky = you != it and binomtest(you, you + it).pvalue <= 0.05
+    assert ("hardly luck" in told) == unlucky

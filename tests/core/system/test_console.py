@@ -60,9 +60,17 @@ def test_a_bar_is_moved_to_what_is_done_from_wherever_it_was() -> None:
         assert not bar.postfix
 
 
-@pytest.mark.parametrize("raised", ["torch.OutOfMemoryError('CUDA out of memory')", "MemoryError", "KeyError('x')"])
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "torch.OutOfMemoryError('CUDA out of memory')", "MemoryError", "KeyError('x')", "pyarrow.ArrowMemoryError('x')",
+        "numpy._core._exceptions._ArrayMemoryError((9,), numpy.dtype('u1'))",
+    ],
+)  # fmt: skip
 def test_a_command_without_memory_ends_in_one_sentence(raised: str) -> None:
-    text = f"import torch; from core.system.console import started; started(); raise {raised}"
+    text = (
+        f"import numpy, numpy._core, pyarrow, torch; from core.system.console import started; started(); raise {raised}"
+    )
     said = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, check=False, text=True)
     assert said.returncode == 1
     if raised.startswith("KeyError"):

@@ -137,11 +137,12 @@ class TableFile:
         return [found] if found else []
 
     def look_up(self, name: str) -> Listed | None:
-        try:
-            status = (self.path.parent / name).stat()
-        except (OSError, ValueError):
-            return None
-        return Listed(name, status.st_size, status.st_mtime_ns)
+        # a table of Windows has backslashes
+        for given in dict.fromkeys((name, name.replace("\\", "/"))):
+            with contextlib.suppress(OSError, ValueError):
+                status = (self.path.parent / given).stat()
+                return Listed(given, status.st_size, status.st_mtime_ns)
+        return None
 
     def read(self, name: str, *, limit: int = MAX_BYTES) -> bytes:
         return read_bytes(self.path.parent / name, limit=limit)
