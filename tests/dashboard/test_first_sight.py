@@ -132,7 +132,8 @@ def test_an_example_of_the_gallery_stays_open_once_the_run_has_pictures_of_its_o
     assert "What the detector sees" in told(app)
 
 
-def test_where_it_was_taken_out_the_rest_works(open_page: Open, first: Path) -> None:
+def test_where_it_was_taken_out_the_rest_works(open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELLTALE_LOCAL", "yes")
     for file in (first / SHIPPED).iterdir():
         file.unlink()
     (first / SHIPPED).rmdir()

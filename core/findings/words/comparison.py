@@ -203,8 +203,9 @@ def by_value(findings: Sequence[Finding], what: str) -> Line:
     if not parts and not depends:
         return line("Neither is right significantly more often on any of {n} {what}.", n=len(findings), what=what)
     if depends:
-        where = "on {n} {what} it depends on leaks and repeats which is"
-        parts.append(line(where if parts else where.capitalize(), n=depends, what=what))
+        there = [one.details["value"].replace("_", " ") for one in findings if standing(one).kind == "depends"]
+        where = "on {there} it depends on leaks and repeats"
+        parts.append(line(where if parts else where.capitalize(), there=listed(there)))
     also = line("; on the other {n} the difference may be chance", n=rest) if rest else Line()
     return line("{parts}{also}.", parts=joined(parts, "; ") if depends else listed(parts), also=also)
 

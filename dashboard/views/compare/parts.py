@@ -126,7 +126,7 @@ def _draw_calibration(opened: Opened, other: Opened, found: Comparison) -> None:
         "Calibration",
         "How often verdicts of each confidence are right, with 95% intervals. Where confidence can be believed, the "
         "points lie on the dotted line.",
-        help=explain("Calibration"),
+        help=explain("Calibration", "Brier score"),
     )
     curves = [calibration(one.judged) for one in (opened, other)]
     told = _found(found, "confidence")

@@ -201,7 +201,7 @@ def test_leaks_make_no_detector_better_on_its_category_and_are_not_called_chance
     assert dog.difference.low > 0
     assert str(tell(dog).answer).endswith(", but that does not hold without leaks and repeats.")
     summary = str(by_value(by(pair, "category"), "categories"))
-    assert summary.startswith("On 1 categories it depends on leaks and repeats which is; on the other 2 ")
+    assert summary.startswith("On dog it depends on leaks and repeats; on the other 2 ")
 
 
 def test_where_every_image_leaked_that_is_said() -> None:
