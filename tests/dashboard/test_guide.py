@@ -1,5 +1,6 @@
 """The guide: every step on a run with pictures and on one without, its numbers, its links; the glossary."""
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from core.studies.study import Context, Study
 from dashboard.components.glossary import TERMS
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import percent
+from dashboard.views.guide import parts
 from dashboard.views.guide.steps import STEPS
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import words
@@ -248,3 +250,18 @@ def test_the_glossary_explains_every_term_and_finds_one(open_page: Open) -> None
     found = glossary(open_page("glossary", run=RUN, find="margin map"))
     assert found == ["Margin map"]
     assert list(TERMS) == sorted(TERMS, key=str.lower)
+
+
+def test_where_one_class_is_never_right_another_run_shows_how_to_read_maps(
+    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose = parts.cast_of
+    monkeypatch.setattr(parts, "cast_of", lambda one, at_hand: None if one.run.name == RUN else choose(one, at_hand))
+    # there is no other run yet
+    assert "for one class there is none" in open_page("guide", run=RUN).info[0].value
+    shutil.copytree(home / "runs" / RUN, home / "runs" / "tiny@sample-test")
+    app = open_page("guide", run=RUN)
+    assert not app.exception
+    assert not app.info
+    told = "the detector is right on no image of one class, so the pictures of tiny@sample-test stand in"
+    assert f"In {RUN} {told}" in words(app)

@@ -99,10 +99,12 @@ st.progress(number / len(STEPS))
 if shown is not opened:
     own, lent = plain(opened.run.name), plain(shown.run.name)
     words = f"The pictures of {own} are not available, so "
+    if library.pictures(opened).found:
+        words = f"In {own} the detector is right on no image of one class, so "
     words += (
         f"this is told with {lent}, another detector's run."
         if about is shown
-        else f"those of {lent} stand in, by the same detector. The numbers are of {own}."
+        else f"the pictures of {lent} stand in, by the same detector. The numbers are of {own}."
     )
     st.caption(words)
 with st.container(key="guide"):
