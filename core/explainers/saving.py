@@ -122,21 +122,30 @@ def least_scale(explanation: Explanation) -> float:
     "probability". The values of a margin map average to the score less the
     bias, so there this is only a fraction of an even spread.
     """
-    size = {"margin": abs(explanation.margin), "probability": max(explanation.p_real, 1 - explanation.p_real)}
+    size = {"margin": abs(explanation.margin), "probability": _likelier(explanation.margin)}
     places = explanation.map.size if explanation.parts is None else len(explanation.parts.weights)
     return size.get(explanation.unit, 0.0) / places
+
+
+def _likelier(margin: float) -> float:
+    """The probability of the likelier class as LIME explains it: without the temperature."""
+    return float(0.5 * (1 + np.tanh(abs(margin) / 2)))
 
 
 def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style = DEFAULT) -> NDArray[np.uint8]:
     """Draw an explanation's map in a style as uint8 RGBA (size, size, 4); regions are outlined, undecided ones hatched.
 
+    The size is at least the image's.
     Parts that are decided, but not alike under every fill, get a light tint of their class, whatever their weight.
 
     Raises:
         ExplanationError: its method gives no map.
     """
     values, scale = explanation.tinted, scale_of(explanation, style)
-    if explanation.light is not None:
+    # smaller than the image it would leave out values
+    size = max(size, len(explanation.image))
+    # an outline is drawn around what is strongest, and a tint is no strength
+    if explanation.light is not None and style.drawing != "outline":
         values = np.where(explanation.light, LIGHT * scale * np.sign(values), values)
     values = orient(values, verdict=explanation.verdict, palette=style.palette)
     regions = explanation.regions

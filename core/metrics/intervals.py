@@ -6,6 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+# images of the effective size that a lead must stand for before its variance is believed
+FEWEST = 4
+
 
 class Interval(NamedTuple):
     """The ends of an interval, floats or arrays of them, 0 to 1."""
@@ -154,13 +157,31 @@ def weighted_lead(
     if max(first, second) == len(numbers) and (np.abs(numbers) == 1).all():
         counted = np.ones(len(numbers)) if weights is None else np.asarray(weights, np.float64)[known]
         size = counted.sum() ** 2 / (counted**2).sum()
-        # Clopper and Pearson's (1934) limit of the share (1 + lead) / 2: the inversion of McNemar's exact test
-        inner = 2 * ((1 - confidence) / 2) ** (1 / size) - 1
+        inner = _certain(size, confidence)
         low, high = (inner, high) if first else (low, -inner)
     if exact_sign_test(first, second) >= 1 - confidence:
         low, high = min(low, 0.0), max(high, 0.0)
+    if weights is not None:
+        low, high = _at_least(numbers, np.asarray(weights, np.float64)[known], low, high, confidence)
     most = max(1.0, float(np.abs(numbers).max()))
     return Estimate(found.value, max(float(low), -most), min(float(high), most), found.images)
+
+
+def _at_least(
+    leads: NDArray[np.float64], weights: NDArray[np.float64], low: float, high: float, confidence: float
+) -> tuple[float, float]:
+    """Widen an interval where weighted rows with a lead stand for fewer than `FEWEST` images.
+
+    Heavy rows without a lead have no variance, and the sign test counts light ones as if they were as heavy.
+    """
+    if np.ptp(weights) == 0:
+        return low, high
+    size = float(weights.sum() ** 2 / (weights**2).sum())
+    ups, downs = (size * float(np.average(side, weights=weights)) for side in (leads > 0, leads < 0))
+    if ups + downs >= FEWEST:
+        return low, high
+    most, least = (float(wilson_interval(min(n, size), size, confidence=confidence)[1]) for n in (ups, downs))  # type: ignore[arg-type]
+    return min(low, -least), max(high, most)
 
 
 def exact_sign_test(first: int, second: int) -> float:
@@ -200,12 +221,25 @@ def weighted_ratio(
     low, high = value - half, value + half
     if less is None:
         low, high = max(low, 0.0), min(high, 1.0)
-        if value in (0, 1):
-            # the variance of what always happens says nothing
-            here = counted[tried]
-            size = here.sum() ** 2 / (here**2).sum()
-            low, high = (float(end) for end in wilson_interval(value * size, size, confidence=confidence))  # type: ignore[arg-type]
+        here = counted[tried]
+        size = here.sum() ** 2 / (here**2).sum()
+        if value * size < 1 or (1 - value) * size < 1:
+            # the variance of what nearly always happens, or of one light image, says nothing
+            hits_ = min(value * size, size)
+            low, high = (float(end) for end in wilson_interval(hits_, size, confidence=confidence))  # type: ignore[arg-type]
+    elif abs(value) == 1:
+        here = counted[tried]
+        inner = _certain(here.sum() ** 2 / (here**2).sum(), confidence)
+        low, high = (inner, 1.0) if value > 0 else (-1.0, -inner)
     return Estimate(value, low, high, images)
+
+
+def _certain(size: float, confidence: float) -> float:
+    """The end nearer 0 of an interval for a difference that is 1 on all images: the inversion of McNemar's exact test.
+
+    Clopper and Pearson's (1934) limit of the share (1 + lead) / 2.
+    """
+    return float(2 * ((1 - confidence) / 2) ** (1 / size) - 1)
 
 
 def _ratio(

@@ -133,12 +133,16 @@ def rank_correlation(
     """Correlate two scores by rank, with the interval of Bonett & Wright (2000).
 
     Returns:
-        Spearman's correlation, -1 to 1; NaN for fewer than four images or a constant score.
+        Spearman's correlation, -1 to 1, without an interval at its ends; NaN for fewer than four images or a constant
+        score.
     """
     n = len(first)
     if n < 4 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return Estimate(np.nan, np.nan, np.nan, n)
     rho = float(np.corrcoef(_ranks(first), _ranks(second))[0, 1])
+    if abs(rho) > 0.999999:
+        # one order of few images is likely by chance, and the formula knows no chance at 1
+        return Estimate(rho, np.nan, np.nan, n)
     half = NormalDist().inv_cdf(0.5 + confidence / 2) * np.sqrt((1 + rho**2 / 2) / (n - 3))
     middle = np.arctanh(np.clip(rho, -0.999999, 0.999999))
     return Estimate(rho, float(np.tanh(middle - half)), float(np.tanh(middle + half)), n)

@@ -180,7 +180,8 @@ def diagnose(values: NDArray[np.float32], gained: float) -> Diagnostics:
     # relative to the sum of absolute values, because the gain itself can be close to 0
     if gap > GAP * moved:
         sentence = (
-            f"{sentence} The values add up to {total:+.3g} where the score gains {gained:+.3g}: take more steps."
+            f"{sentence} The values add up to {total:+.3g} where the score moves {gained:+.3g} (above 0: towards "
+            "REAL): take more steps."
         ).strip()
     return replace(found, sentence=sentence, numbers=numbers)
 

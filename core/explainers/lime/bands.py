@@ -73,7 +73,7 @@ def rings(side: int) -> dict[tuple[float, float], str]:
     while side / wave_length(edges[0] / 2) >= 2:
         edges.insert(0, edges[0] / 2)
     lengths = [f"{round(wave_length(edge), 1):g}" for edge in edges]
-    words = [f"longer than {lengths[0]} pixels"]
+    words = [f"of {lengths[0]} pixels and more"]
     words += [f"of {short} to {long} pixels" for long, short in pairwise(lengths)]
     words.append(f"shorter than {lengths[-1]} pixels")
     ends = [0.0, *edges, CORNER]

@@ -65,10 +65,14 @@ def _one_colour(
     fill: Fill, decisions: NDArray[np.int8], filled_alone: Callable[[Fill, Fill], tuple[float, float]] | None
 ) -> tuple[OneColour, str]:
     signs = set(decisions[decisions != 0].tolist())
+    if len(decisions) == 1 and not signs:
+        return "nothing decided", (
+            "No colour: the one segment's effect is uncertain or too small to name; cut the image into more segments."
+        )
     if len(decisions) == 1:
         return "one segment", (
-            "One colour only: the segmentation found one segment, so there is one number to colour; choose SLIC or the "
-            "grid."
+            "One colour only: the segmentation found one segment, so there is one number to colour; use SLIC or the "
+            "grid with more segments."
         )
     if not signs:
         return "nothing decided", (
@@ -79,7 +83,10 @@ def _one_colour(
         return "", ""
     one_sign = "One colour only: every decided segment points the same way"
     if len(decisions) < MIN_PROBES:
-        return "one sign", f"{one_sign}, which {len(decisions)} segments often do by chance; ask for more."
+        return (
+            "one sign",
+            f"{one_sign}, which {len(decisions)} segments often do by chance; use SLIC or the grid with more.",
+        )
     if filled_alone is None:
         return "one sign", one_sign + "."
     other: Fill = "texture" if fill != "texture" else "mean"

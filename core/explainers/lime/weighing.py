@@ -14,6 +14,8 @@ from core.explainers.lime.stepwise import BATCH, Judge, first_samples, judge_ste
 from core.explainers.lime.surrogate import Fit, SampledExplainer
 
 Values = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+# a share of the largest score, below which a weight is rounding
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +99,8 @@ def weigh(
     for answers, distinct in steps:
         values = target(answers)
         fit = fitted(first_samples(samples, len(values)), values, confidence=settings.confidence)
-        least = settings.least_share * abs(float(values[0]))
+        # below a millionth of the scores is rounding
+        least = max(settings.least_share * abs(float(values[0])), ROUNDING * float(np.abs(values).max()))
         named = (np.abs(fit.weights) > fit.error) & (np.abs(fit.weights) >= least)
         decisions = np.where(named, np.sign(fit.weights), 0).astype(np.int8)
         done = len(values) / len(samples)

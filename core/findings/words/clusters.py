@@ -27,6 +27,8 @@ def tell(finding: Finding) -> Told:
     if finding.quantity == "silhouette":
         value = finding.measure.value
         edges = next((words for most, words in CLEARNESS.items() if value <= most), "unknown edges")
+        if finding.control is not None and value <= finding.control.measure.value:
+            edges = "no clearer edges than a cloud without clusters has"
         answer = say(
             finding,
             "By {space}, {group} verdicts fall into {clusters} clusters with {edges}: mean silhouette {measure:plain} "

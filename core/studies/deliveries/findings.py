@@ -16,6 +16,7 @@ from core.studies.study import WEIGHT
 
 NOTHING = "png"
 CONTROL = "saving as PNG"
+LEVEL = 0.05
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:  # noqa: ARG001
@@ -47,8 +48,12 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
             }
             most = max(rates, key=rates.__getitem__)
             found.append(
-                _finding(f"errors_{name.lower()}", "error_rate", name, wrong[most], wrong, titles, images, weights)
-            )
+                _finding(
+                    f"errors_{name.lower()}", "error_rate", name, wrong[most], wrong, titles, images, weights,
+                    # the worst of so many
+                    confidence=1 - LEVEL / len(rates),
+                )
+            )  # fmt: skip
     return found
 
 
@@ -61,15 +66,21 @@ def _finding(  # noqa: PLR0917
     titles: Mapping[str, str],
     where: NDArray[np.bool_],
     weights: NDArray[np.float64],
+    *,
+    confidence: float = 0.95,
 ) -> Finding:
-    """A share of some rows beside that after the delivery that changes nothing, on the same images."""
+    """A share of some rows beside that after the delivery that changes nothing, on the same images.
+
+    Args:
+        confidence: of their difference; higher where `main` was chosen as the largest of several.
+    """
     nothing = each[NOTHING]
     choices = tuple(
         Choice("delivery", titles[name], *_beside(hits, nothing, where, weights))
         for name, hits in each.items()
         if name != NOTHING
     )
-    measure, control, difference = _beside(main, nothing, where, weights)
+    measure, control, difference = _beside(main, nothing, where, weights, confidence=confidence)
     worst = max(choices, key=lambda one: one.measure.value)
     return Finding(
         key, "deliveries", quantity, measure, group, control, difference,
@@ -79,11 +90,16 @@ def _finding(  # noqa: PLR0917
 
 
 def _beside(
-    hits: NDArray[np.bool_], nothing: NDArray[np.bool_], where: NDArray[np.bool_], weights: NDArray[np.float64]
+    hits: NDArray[np.bool_],
+    nothing: NDArray[np.bool_],
+    where: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    *,
+    confidence: float = 0.95,
 ) -> tuple[Measure, Control, Measure]:
     paired = hits[where].astype(np.float64) - nothing[where]
     return (
         Measure.of(weighted_share(hits[where], weights[where])),
         Control(CONTROL, Measure.of(weighted_share(nothing[where], weights[where]))),
-        Measure.of(weighted_lead(paired, weights[where])),
+        Measure.of(weighted_lead(paired, weights[where], confidence=confidence)),
     )

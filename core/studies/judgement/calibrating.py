@@ -206,7 +206,8 @@ def make_rule(
         for label, one in own.items()
         if one.seen
     ]
-    if others:
+    if len(others) > 1:
+        # one generator alone does not speak for others
         drawn = _joined(others.values())
         groups.append(
             count(
@@ -218,10 +219,10 @@ def make_rule(
                 sources=len(others),
             )
         )
-        groups += [
-            count(rule, space, one, name=f"pictures by {generator_name(name)}", label="FAKE", sources=1)
-            for name, one in others.items()
-        ]
+    groups += [
+        count(rule, space, one, name=f"pictures by {generator_name(name)}", label="FAKE", sources=1)
+        for name, one in others.items()
+    ]
     return replace(rule, groups=(*groups, *transfer))
 
 

@@ -103,7 +103,8 @@ def judge(rule: Rule | None, space: Space | None, seen: Seen) -> Judgement:
     if rule is None:
         return Judgement("Cannot tell", verdict, (*against, Finding("unmeasured", STUDY, "right_share", _UNKNOWN)))
     worth = weigh(rule, seen.setting, verdict)
-    if not worth.measure.value >= rule.level:
+    # by the lower end: few pictures, or few sources of them, say little of the next one
+    if not worth.measure.low >= rule.level:
         against.append(worth)
     if against:
         return Judgement("Cannot tell", verdict, tuple(against))
@@ -138,15 +139,23 @@ def weigh(rule: Rule, setting: Setting, verdict: str) -> Finding:
         return Finding("worth", STUDY, "right_share", _UNKNOWN, verdict, details=details)
     same, opposite = own.share(verdict), other.share(verdict)
     right = same / (same + opposite) if same else 0.0
+    beside = {"own": _of_group(own, verdict), "other": _of_group(other, verdict)}
+    low, high = (_right(beside["own"], beside["other"], end) for end in ("low", "high"))
     return Finding(
-        "worth", STUDY, "right_share", Measure(right, n=own.images + other.images), verdict,
+        "worth", STUDY, "right_share", Measure(right, low, high, own.images + other.images), verdict,
         Control("a coin", Measure(0.5)),
-        beside={"own": _of_group(own, verdict), "other": _of_group(other, verdict)},
+        beside=beside,
         details={
             **details, "own_name": own.name, "other_name": other.name, "sources": other.sources,
             "own_held": own.held, "other_held": other.held,
         },
     )  # fmt: skip
+
+
+def _right(own: Measure, other: Measure, end: Literal["low", "high"]) -> float:
+    """The share of such verdicts that are right at worst or at best: at opposite ends of both intervals."""
+    same, opposite = (own.low, other.high) if end == "low" else (own.high, other.low)
+    return same / (same + opposite) if same else 0.0
 
 
 def _commonest(groups: Sequence[Group], setting: Setting, verdict: str, labels: tuple[str, ...]) -> Group | None:

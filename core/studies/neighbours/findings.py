@@ -23,7 +23,13 @@ PIXELS, DEALT = "raw pixels", "random labels"
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
-    """For each verdict how often neighbours share it, then how often they are right, and where they err."""
+    """For each verdict how often neighbours share it, then how often they are right, and where they err.
+
+    Images without neighbours, of a set of copies, say nothing.
+    """
+    table = table[table["near_1"].notna()]
+    if table.empty:
+        return []
     rows = run.predictions.set_index("id").loc[table["id"]]
     label, predicted = (rows[name].astype(str).to_numpy() for name in ("label", "predicted"))
     says, pixels = (table[f"{name}_say"].to_numpy(str) for name in ("neighbours", "pixels"))

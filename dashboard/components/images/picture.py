@@ -11,7 +11,7 @@ from core.explainers.explanation import SIDES, Explanation
 from core.explainers.overlay import legend
 from core.explainers.registry import find_explainer
 from core.explainers.saving import DEFAULT, DRAWINGS, Style, draw_explanation, scale_of
-from core.findings.numbers import plus
+from core.findings.numbers import MINUS, plus
 from core.images.encoding import data_url
 from core.images.palette import UNDECIDED, Palette
 from dashboard.components.charts.figure_cache import cached
@@ -122,4 +122,5 @@ def _coded(texts: list[str], codes: NDArray[np.integer]) -> dict[str, Any]:
 
 
 def _value(value: float) -> str:
-    return f"{plus(value)} {SIDES[1 if value > 0 else -1]}" if value else "0"
+    # as many digits as the legend has
+    return f"{f'{value:+.2g}'.replace('-', MINUS)} {SIDES[1 if value > 0 else -1]}" if value else "0"

@@ -104,7 +104,7 @@ def draw_worst(opened: Opened, answer: StudyResult, worst: tuple[str, Card] | No
         True if the button to its card was just pressed.
     """
     if worst is None:
-        st.markdown("**No cluster errs significantly more than its verdict as a whole**: errors are spread over all.")
+        st.markdown("**No cluster errs significantly more than its verdict as a whole.**")
         return False
     whose, card = worst
     other = "" if whose == space else f" The picture now shows the other clusters, {SPACE_NAMES[space].lower()}."

@@ -220,4 +220,30 @@ def test_a_ratio_without_trials_is_unknown_and_one_image_has_no_interval() -> No
     one = weighted_ratio(np.array([1.0, 0.0]), np.array([4.0, 0.0]))
     assert (one.value, one.images) == (0.25, 1)
     assert np.isnan(one.low)
-    assert weighted_ratio(np.array([1.0, 0.0]), np.array([2.0, 2.0])).low == 0
+    # where less than one image speaks for it, as Wilson has it
+    assert 0 < weighted_ratio(np.array([1.0, 0.0]), np.array([2.0, 2.0])).low < 0.25
+
+
+def test_one_light_hit_makes_a_ratio_no_more_certain_than_none() -> None:
+    # an error of weight 3.5 among right verdicts of weight 194
+    weights = np.concatenate([np.full(50, 193.7), np.full(50, 3.5)])
+    trials, none = np.full(100, 20.0), np.zeros(100)
+    one = np.where(np.arange(100) == 99, 1.0, 0.0)
+    without, found = (weighted_ratio(hits, trials, weights) for hits in (none, one))
+    assert 0 < found.value < 1e-3
+    assert found.high >= without.high > 0.05
+    assert found.low <= found.value
+
+
+def test_light_rows_alone_do_not_claim_a_lead() -> None:
+    # right verdicts stand for 77 images each, and errors for one or two
+    weights = np.repeat([77.0, 1.4], 125)
+    errors = np.arange(250) >= 125
+    generator = np.random.default_rng(0)
+    leads = np.where(errors & (generator.random(250) < 0.3), 1.0, 0.0)
+    found = weighted_lead(leads, weights)
+    # a change that flips 1% of the right ones and that this sample has missed would outweigh them
+    assert found.low < -0.01
+    assert found.high > found.value > 0
+    # as many in rows that weigh alike are a lead
+    assert weighted_lead(leads[125:], weights[125:]).low > 0

@@ -114,3 +114,9 @@ def test_rank_correlation() -> None:
 def test_nothing_to_compare() -> None:
     assert np.isnan(difference_of_shares(Outcomes(0, 0, 0, 0)).value)
     assert mcnemar(Outcomes(0, 0, 0, 0)) == 1
+
+
+def test_a_perfect_order_of_few_images_has_no_interval() -> None:
+    found = rank_correlation(np.arange(4.0), np.arange(4.0) ** 3)
+    assert found.value == pytest.approx(1)
+    assert np.isnan([found.low, found.high]).all()

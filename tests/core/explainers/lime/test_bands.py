@@ -189,7 +189,7 @@ def test_what_does_not_fit_is_one_sentence(rich: NDArray[np.uint8]) -> None:
 def test_larger_images_have_rings_of_longer_waves_and_the_same_fine_ones() -> None:
     assert list(RINGS) == [(0, 2), (2, 4), (4, 8), (8, 12), (12, 16), (16, 23)]
     assert list(RINGS.values()) == [
-        "longer than 16 pixels", "of 8 to 16 pixels", "of 4 to 8 pixels", "of 2.7 to 4 pixels", "of 2 to 2.7 pixels",
+        "of 16 pixels and more", "of 8 to 16 pixels", "of 4 to 8 pixels", "of 2.7 to 4 pixels", "of 2 to 2.7 pixels",
         "shorter than 2 pixels",
     ]  # fmt: skip
     large = rings(224)

@@ -18,9 +18,9 @@ from core.system.folders import ContractError
 
 PIXELS = np.full((32, 32, 3), 90, np.uint8)
 FILTERS = ("nearest", "box", "bicubic")
-# what is said of each group: hits of 100
-OWN_REAL = Group("photographs like its own", "REAL", "same size", 100, 100, {"REAL": 96, "FAKE": 1}, True, True)
-OWN_FAKE = Group("pictures like its own", "FAKE", "same size", 100, 100, {"REAL": 2, "FAKE": 60}, True, True)
+# what is said of each group
+OWN_REAL = Group("photographs like its own", "REAL", "same size", 1000, 1000, {"REAL": 960, "FAKE": 10}, True, True)
+OWN_FAKE = Group("pictures like its own", "FAKE", "same size", 1000, 1000, {"REAL": 20, "FAKE": 600}, True, True)
 DRAWN = Group("pictures by others", "FAKE", "same size", 100, 5, {"REAL": 90, "FAKE": 1})
 RULE = Rule("f", "r@s", 0.95, (OWN_REAL, OWN_FAKE, DRAWN), None, None, {})
 
@@ -41,12 +41,26 @@ def reason(found: Judgement) -> str:
 def test_a_verdict_that_holds_and_is_worth_enough_is_given() -> None:
     found = judge(RULE, None, seen(-3.0, sent={"png": -3.0, "jpeg": -1.0}))
     assert (found.answer, found.verdict) == ("FAKE-like", "FAKE")
-    # 60 of 100 of its own class get it, and 1 of 100 of the other: 60 of 61 are right
+    # 60% of its own class get it, and 1% of the other: 60 of 61 are right
     assert found.reasons[0].measure.value == pytest.approx(60 / 61)
     assert reason(found) == (
         "it survives all 2 deliveries (saving, resizing, sending). Of pictures like its own 60% "
-        "get this answer, of photographs like its own 1.0% (0.2 to 5.4%)."
+        "get this answer, of photographs like its own 1.0% (0.5 to 1.8%)."
     )
+
+
+def test_a_verdict_that_few_pictures_speak_for_is_not_given() -> None:
+    # a tenth of the pictures, with the same shares: 95% may not be right
+    few = [
+        replace(one, images=100, sources=100, said={key: n // 10 for key, n in one.said.items()})
+        for one in (OWN_REAL, OWN_FAKE)
+    ]
+    found = judge(replace(RULE, groups=tuple(few)), None, seen(-3.0))
+    assert found.answer == "Cannot tell"
+    worth = found.reasons[0].measure
+    own, other = (proportion_confint(n, 100, method="wilson") for n in (60, 1))
+    assert (worth.low, worth.high) == pytest.approx((own[0] / (own[0] + other[1]), own[1] / (own[1] + other[0])))
+    assert worth.low < RULE.level < worth.value
 
 
 def test_groups_whose_deliveries_were_not_counted_are_told_as_they_were_called_before() -> None:
@@ -55,7 +69,7 @@ def test_groups_whose_deliveries_were_not_counted_are_told_as_they_were_called_b
     assert found.answer == "FAKE-like"
     assert reason(found) == (
         "it survives all 2 deliveries (saving, resizing, sending). Of pictures like its own 60% are called FAKE before "
-        "any delivery, of photographs like its own 1.0% (0.2 to 5.4%)."
+        "any delivery, of photographs like its own 1.0% (0.5 to 1.8%)."
     )
 
 
