@@ -23,9 +23,7 @@ def agreement(finding: Finding) -> Told:
             finding,
             "On {measure} of {group} verdicts the two agree better than 95% of other images' maps would ({n} images).",
         )
-        label = say(
-            finding, "of {group} verdicts the two agree on more than with 95% of other images' maps (chance: 5%)"
-        )
+        label = say(finding, "of {group} verdicts the two agree on beyond chance (5%)")
         return Told(answer, line("Chance gives 5%."), label=label)
     first, second = finding.details["names"]
     how: Mapping[Sign, str] = {
