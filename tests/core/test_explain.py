@@ -23,8 +23,8 @@ def made(cifake: Path, tmp_path: Path) -> Path:
     save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
     assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 0
     detector = load_detector(tmp_path / "detectors/other")
-    said = {"REAL": {"REAL": 99, "FAKE": 1}, "FAKE": {"REAL": 1, "FAKE": 99}}
-    groups = tuple(Group(f"{label} ones", label, "shrunk", 100, 100, said[label]) for label in said)
+    said = {"REAL": {"REAL": 990, "FAKE": 10}, "FAKE": {"REAL": 10, "FAKE": 990}}
+    groups = tuple(Group(f"{label} ones", label, "shrunk", 1000, 1000, said[label]) for label in said)
     far = Limit(1e6, Rate(0, 50))
     rule = Rule(detector.identity.fingerprint, "other@cifake-test", 0.95, groups, None, far, {})
     write_rule(rule_path(tmp_path / "runs/other@cifake-test"), rule)

@@ -63,8 +63,8 @@ def upload(app: AppTest, *files: tuple[str, bytes, str]) -> AppTest:
 def write_rule_for(home: Path, *, worth: bool) -> None:
     """A rule beside the run `tiny@seen-test`: its verdicts on shrunk pictures are worth something, or nothing."""
     detector = load_detector(home / "detectors" / "tiny")
-    said = {"REAL": {"REAL": 90, "FAKE": 0}, "FAKE": {"REAL": 0 if worth else 80, "FAKE": 20}}
-    groups = [Group(f"{label} ones", label, "shrunk", 100, 9, said[label], True) for label in ("REAL", "FAKE")]
+    said = {"REAL": {"REAL": 900, "FAKE": 0}, "FAKE": {"REAL": 0 if worth else 800, "FAKE": 200}}
+    groups = [Group(f"{label} ones", label, "shrunk", 1000, 1000, said[label], True) for label in ("REAL", "FAKE")]
     rule = Rule(detector.identity.fingerprint, "tiny@seen-test", 0.95, tuple(groups), None, None, {})
     write_rule(rule_path(home / "runs" / "tiny@seen-test"), rule)
 

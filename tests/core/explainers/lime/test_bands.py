@@ -194,7 +194,7 @@ def test_larger_images_have_rings_of_longer_waves_and_the_same_fine_ones() -> No
     ]  # fmt: skip
     large = rings(224)
     assert list(large.values())[-5:] == list(RINGS.values())[1:]
-    assert list(large.values())[:3] == ["longer than 64 pixels", "of 32 to 64 pixels", "of 16 to 32 pixels"]
+    assert list(large.values())[:3] == ["of 64 pixels and more", "of 32 to 64 pixels", "of 16 to 32 pixels"]
     # each begins where the one before ends, and the corner of the spectrum is in the last
     ends = [low for low, _ in large] + [list(large)[-1][1]]
     assert ends[0] == 0

@@ -59,7 +59,16 @@ def test_a_rule_counts_what_deliveries_leave(tiny_detector: ResNetDetector, spac
     assert [(one.name, one.images) for one in rule.groups[:3]] == [
         ("FAKE made", 12),
         ("REAL made", 12),
-        ("pictures drawn at this size by other generators", 6),
+        # one generator does not speak for others
+        ("pictures by gan", 6),
+    ]
+    both = make_rule(
+        tiny_detector, "r@s", space, own=own, others=drawn | {"vae": drawn["gan"]}, transfer=[], what="made", made={}
+    )
+    assert [(one.name, one.images, one.sources) for one in both.groups[2:]] == [
+        ("pictures drawn at this size by other generators", 12, 2),
+        ("pictures by gan", 6, 1),
+        ("pictures by vae", 6, 1),
     ]
     assert rule.features is not None
     assert rule.statistics is not None
