@@ -180,7 +180,9 @@ def _at_least(
     ups, downs = (size * float(np.average(side, weights=weights)) for side in (leads > 0, leads < 0))
     if ups + downs >= FEWEST:
         return low, high
-    most, least = (float(wilson_interval(min(n, size), size, confidence=confidence)[1]) for n in (ups, downs))  # type: ignore[arg-type]
+    # leads are usually 1 or -1
+    scale = float(np.abs(leads).max())
+    most, least = (scale * float(wilson_interval(min(n, size), size, confidence=confidence)[1]) for n in (ups, downs))  # type: ignore[arg-type]
     return min(low, -least), max(high, most)
 
 
@@ -226,7 +228,8 @@ def weighted_ratio(
         if value * size < 1 or (1 - value) * size < 1:
             # the variance of what nearly always happens, or of one light image, says nothing
             hits_ = min(value * size, size)
-            low, high = (float(end) for end in wilson_interval(hits_, size, confidence=confidence))  # type: ignore[arg-type]
+            ends = wilson_interval(hits_, size, confidence=confidence)  # type: ignore[arg-type]
+            low, high = min(low, float(ends.low)), max(high, float(ends.high))
     elif abs(value) == 1:
         here = counted[tried]
         inner = _certain(here.sum() ** 2 / (here**2).sum(), confidence)

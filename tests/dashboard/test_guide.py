@@ -263,5 +263,5 @@ def test_where_one_class_is_never_right_another_run_shows_how_to_read_maps(
     app = open_page("guide", run=RUN)
     assert not app.exception
     assert not app.info
-    told = "the detector is right on no image of one class, so the pictures of tiny@sample-test stand in"
-    assert f"In {RUN} {told}" in words(app)
+    told = "at hand the detector is right on none of one class, so the pictures of tiny@sample-test stand in"
+    assert f"Among the pictures of {RUN} {told}" in words(app)

@@ -56,11 +56,15 @@ def _worth(finding: Finding) -> Line:
     how = HOW[str(finding.details["setting"])]
     if not finding.measure.known:
         return say(finding, "nobody has measured {group} verdicts on pictures {how}.", how=how)
+    told = "{other:percent.0} of {other_name} {other_get} too, and {own:percent.0} of {own_name} {own_get}"
+    if finding.measure.value >= float(finding.details["level"]) / 100:
+        told += "; so few were measured that only {low} of such verdicts may be right, and {level}% are asked for"
     return say(
         finding,
-        "{other:percent.0} of {other_name} {other_get} too, and {own:percent.0} of {own_name} {own_get}.",
+        told + ".",
         other_get=_counted(finding, "other"),
         own_get=_counted(finding, "own"),
+        low=percent(finding.measure.low, 0),
     )
 
 

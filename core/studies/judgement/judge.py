@@ -103,7 +103,7 @@ def judge(rule: Rule | None, space: Space | None, seen: Seen) -> Judgement:
     if rule is None:
         return Judgement("Cannot tell", verdict, (*against, Finding("unmeasured", STUDY, "right_share", _UNKNOWN)))
     worth = weigh(rule, seen.setting, verdict)
-    # by the lower end: few pictures, or few sources of them, say little of the next one
+    # by the lower end: few pictures say little of the next one
     if not worth.measure.low >= rule.level:
         against.append(worth)
     if against:

@@ -100,7 +100,7 @@ if shown is not opened:
     own, lent = plain(opened.run.name), plain(shown.run.name)
     words = f"The pictures of {own} are not available, so "
     if library.pictures(opened).found:
-        words = f"In {own} the detector is right on no image of one class, so "
+        words = f"Among the pictures of {own} at hand the detector is right on none of one class, so "
     words += (
         f"this is told with {lent}, another detector's run."
         if about is shown

@@ -61,6 +61,9 @@ def test_a_verdict_that_few_pictures_speak_for_is_not_given() -> None:
     own, other = (proportion_confint(n, 100, method="wilson") for n in (60, 1))
     assert (worth.low, worth.high) == pytest.approx((own[0] / (own[0] + other[1]), own[1] / (own[1] + other[0])))
     assert worth.low < RULE.level < worth.value
+    assert reason(found).endswith(
+        "; so few were measured that only 90% of such verdicts may be right, and 95% are asked for."
+    )
 
 
 def test_groups_whose_deliveries_were_not_counted_are_told_as_they_were_called_before() -> None:
