@@ -14,8 +14,6 @@ from core.explainers.lime.stepwise import BATCH, Judge, first_samples, judge_ste
 from core.explainers.lime.surrogate import Fit, SampledExplainer
 
 Values = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-# a share of the largest score, below which a weight is rounding
-ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +97,7 @@ def weigh(
     for answers, distinct in steps:
         values = target(answers)
         fit = fitted(first_samples(samples, len(values)), values, confidence=settings.confidence)
-        # below a millionth of the scores is rounding
-        least = max(settings.least_share * abs(float(values[0])), ROUNDING * float(np.abs(values).max()))
+        least = settings.least_share * abs(float(values[0]))
         named = (np.abs(fit.weights) > fit.error) & (np.abs(fit.weights) >= least)
         decisions = np.where(named, np.sign(fit.weights), 0).astype(np.int8)
         done = len(values) / len(samples)
