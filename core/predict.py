@@ -20,7 +20,7 @@ from core.detectors.storage import load_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, BusyError, DataPath, DatasetError
 from core.images.loading import load_image_set
 from core.runs.finding import ROOT, command_homes, find_detectors, find_named
-from core.runs.writing import write_run
+from core.runs.writing import run_folder, write_run
 from core.studies.neighbours.reference import NeighbourError, open_training_set
 from core.system.atomic import TakenError, WriteError
 
@@ -63,8 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ncore.predict: stopped; no run was written.", file=sys.stderr)
         return 130
-    except TakenError as error:
-        there = str(error).partition(" exists already")[0]
+    except TakenError:
+        there = run_folder(options.out, detector.name, images)
         print(
             f"core.predict: {there} exists already; name another folder with --out, rename the image set, or pass "
             "--replace, which removes that run with its studies.",

@@ -77,6 +77,11 @@ def share_ratio(hits: int, images: int, other_hits: int, other_images: int, *, c
     return Estimate(value, float(value * np.exp(-half)), float(value * np.exp(half)), images + other_images)
 
 
+def effective_size(weights: NDArray[np.floating]) -> float:
+    """Count the rows of equal weight that say as much as these (Kish 1965); `weights` (N,) above 0, N at least 1."""
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
 def weighted_share(
     hits: NDArray[np.bool_], weights: NDArray[np.floating] | None = None, *, confidence: float = 0.95
 ) -> Estimate:
@@ -90,7 +95,7 @@ def weighted_share(
     counted = np.ones(len(hits)) if weights is None else np.asarray(weights, np.float64)
     if not len(hits):
         return Estimate(np.nan, 0.0, 1.0, 0)
-    size = counted.sum() ** 2 / (counted**2).sum()
+    size = effective_size(counted)
     share = float(np.average(np.asarray(hits, np.float64), weights=counted))
     # rounding must not make a share of 1 miss the end
     successes = size if np.all(hits) else min(share * size, size)
@@ -156,8 +161,7 @@ def weighted_lead(
     low, high = np.fmin(found.low, found.value), np.fmax(found.high, found.value)
     if max(first, second) == len(numbers) and (np.abs(numbers) == 1).all():
         counted = np.ones(len(numbers)) if weights is None else np.asarray(weights, np.float64)[known]
-        size = counted.sum() ** 2 / (counted**2).sum()
-        inner = _certain(size, confidence)
+        inner = _certain(effective_size(counted), confidence)
         low, high = (inner, high) if first else (low, -inner)
     if exact_sign_test(first, second) >= 1 - confidence:
         low, high = min(low, 0.0), max(high, 0.0)
@@ -176,7 +180,7 @@ def _at_least(
     """
     if np.ptp(weights) == 0:
         return low, high
-    size = float(weights.sum() ** 2 / (weights**2).sum())
+    size = effective_size(weights)
     ups, downs = (size * float(np.average(side, weights=weights)) for side in (leads > 0, leads < 0))
     if ups + downs >= FEWEST:
         return low, high
@@ -220,19 +224,16 @@ def weighted_ratio(
     if images < 2 or not np.isfinite(value):
         return Estimate(value, np.nan, np.nan, images)
     half = _half_width(pulls[tried], confidence)
-    low, high = value - half, value + half
+    low, high, size = value - half, value + half, effective_size(counted[tried])
     if less is None:
         low, high = max(low, 0.0), min(high, 1.0)
-        here = counted[tried]
-        size = here.sum() ** 2 / (here**2).sum()
         if value * size < 1 or (1 - value) * size < 1:
             # the variance of what nearly always happens, or of one light image, says nothing
             hits_ = min(value * size, size)
             ends = wilson_interval(hits_, size, confidence=confidence)  # type: ignore[arg-type]
             low, high = min(low, float(ends.low)), max(high, float(ends.high))
     elif abs(value) == 1:
-        here = counted[tried]
-        inner = _certain(here.sum() ** 2 / (here**2).sum(), confidence)
+        inner = _certain(size, confidence)
         low, high = (inner, 1.0) if value > 0 else (-1.0, -inner)
     return Estimate(value, low, high, images)
 

@@ -144,7 +144,7 @@ def rank_correlation(
         # one order of few images is likely by chance, and the formula knows no chance at 1
         return Estimate(rho, np.nan, np.nan, n)
     half = NormalDist().inv_cdf(0.5 + confidence / 2) * np.sqrt((1 + rho**2 / 2) / (n - 3))
-    middle = np.arctanh(np.clip(rho, -0.999999, 0.999999))
+    middle = np.arctanh(rho)
     return Estimate(rho, float(np.tanh(middle - half)), float(np.tanh(middle + half)), n)
 
 

@@ -240,7 +240,7 @@ def add(
         trial = Path(folder) / path.name
         save_detector(trial, detector, model_card=card, reference=pictures)
         # code of others may hold tensors of its own, which stay on the CPU
-        for device in sorted({"cpu", pick_device().type} - {"cpu"}):
+        if (device := pick_device().type) != "cpu":
             # a GPU that others fill is no fault of the detector
             with contextlib.suppress(torch.OutOfMemoryError):
                 load_detector(trial, device=device)

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.differences import Difference
+from core.metrics.intervals import effective_size
 from core.studies.result import StudyResult
 from core.studies.study import WEIGHT
 
@@ -134,7 +135,7 @@ def _moments(column: _Column, chosen: NDArray[np.bool_]) -> _Moments:
     if not len(values):
         return _Moments(np.nan, np.nan, 0)
     mean = float(np.average(values, weights=weights))
-    size = float(weights.sum() ** 2 / (weights**2).sum())
+    size = effective_size(weights)
     return _Moments(mean, float(np.average((values - mean) ** 2, weights=weights)), size)
 
 

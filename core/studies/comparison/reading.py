@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.metrics.intervals import weighted_lead, weighted_share
+from core.metrics.intervals import effective_size, weighted_lead, weighted_share
 from core.probes.probe import FAMILIES, Probe, Strength
 from core.probes.table import OTHER_WAYS, PROBES, in_every_way, probe_columns
 from core.studies.comparison.findings import LEVEL, STUDY
@@ -113,7 +113,7 @@ class Shared:
             return True
         weights, real = self.weights[self.agreed(verdict)], verdict == "REAL"
         images = ((self.pair.first.predicted_real == real) & ((self.pair.rows["predicted"] == "REAL") == real)).sum()
-        size = weights.sum() ** 2 / (weights**2).sum() if len(weights) else 0.0
+        size = effective_size(weights) if len(weights) else 0.0
         return bool(size >= FEWEST and abs(weights.sum() - images) <= images / 2)
 
 
