@@ -239,7 +239,9 @@ def test_and_write(
     path = run_folder(options.out, detector.name, test_set)
     try:
         # one that will be replaced need not be readable
-        known = not options.replace and path.exists() and detector.identity.made(read_run(path).manifest)
+        old = read_run(path).manifest if path.exists() and not options.replace else {}
+        # it is of this test too, whose images may have changed meanwhile
+        known = old.get("set_fingerprint") == test_set.fingerprint and detector.identity.made(old)
         # otherwise the run is done, and the training is being resumed after it stopped before updating the model card
         if not known:
             path = predict(options, detector, train_set, test_set)

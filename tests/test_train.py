@@ -283,6 +283,10 @@ def test_resume_after_a_failed_test_trains_nothing_again(
     assert f"accuracy {accuracy:.4f}" in (tmp_path / "detectors/swift/README.md").read_text()
     assert train.main(command(cifake, tmp_path, "--resume")) == 2
     assert "exists; choose another --name" in capsys.readouterr().err
+    # a run on other images is not the test of these
+    next((cifake / "test/FAKE").iterdir()).unlink()
+    assert train.main(command(cifake, tmp_path, "--resume")) == 2
+    assert "make its run with" in capsys.readouterr().err
 
 
 def test_a_detector_that_is_to_be_replaced_is_trained_again_whatever_became_of_the_checkpoint(

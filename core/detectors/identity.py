@@ -16,6 +16,7 @@ from safetensors.numpy import load
 from core.detectors.manifest import About, describe
 from core.runs.validation import read_detector_manifest
 from core.system.bounded import Bounded
+from core.system.files import is_passing
 from core.system.folders import MANIFEST, ContractError, read_sealed
 
 WEIGHTS = "weights.safetensors"
@@ -138,6 +139,8 @@ def identify(path: Path) -> Identified:
         try:
             found = _identify(path)
         except ContractError as error:
+            if is_passing(error):
+                raise
             found = str(error)
         with _kept_lock:
             _kept[path] = stamp, found

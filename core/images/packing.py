@@ -112,7 +112,7 @@ def pack_in_shards(pack: Path, reader: Reader, base: str | None, *, keep: bool) 
         keep: write the pack even if files are skipped.
 
     Raises:
-        BusyError: another process is packing the same set.
+        BusyError: the same set is being packed already, by another process or for another visitor.
     """
     try:
         pack.parent.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,9 @@ def pack_in_shards(pack: Path, reader: Reader, base: str | None, *, keep: bool) 
                 with contextlib.suppress(OSError):
                     lock.unlink()
     except Timeout:
-        raise BusyError("Another process is packing this image set; wait until it has finished.") from None
+        raise BusyError(
+            "This image set is being packed already, by another process or for someone else; try again once it is done."
+        ) from None
     except OSError as error:
         uncached = _say_uncached(pack, error)
     rows, skipped = [], []

@@ -31,7 +31,7 @@ from core.images.sources import SHIPPED, SHIPPED_FOLDER
 from core.runs.finding import ROOT, command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.studies.engine_options import add_engine, check_engine
-from core.studies.kept import describe_again, find_kept, settings_of
+from core.studies.kept import describe_again, find_kept, sample_of, settings_of
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, run_study
@@ -154,12 +154,16 @@ def make_one(options: argparse.Namespace, study: Study, run: Path, own: Collecti
     if kept is not None and not kept.missing:
         tell_of(describe_again(study, run, kept), read_run(run), "Nothing is missing (--all computes it again)")
         return
+    images, seed = options.images, options.seed
+    # a file of another version is made again for the images that it is about
+    if kept is None and images is None and not options.all and not options.set and (sample := sample_of(study, run)):
+        images, seed = sample
     with tqdm(total=0, unit=" image", smoothing=0.1, disable=None) as bar:
         path = run_study(
             study,
             find_source(options),
-            images=options.images,
-            seed=options.seed,
+            images=images,
+            seed=seed,
             kept=kept,
             engine=ray_engine(options.address) if options.engine == "ray" else None,
             progress=progress_to(bar),

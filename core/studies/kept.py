@@ -85,15 +85,28 @@ def find_kept(
 
 def settings_of(study: Study, folder: Path) -> dict[str, Any]:
     """Return the parameters that a run's file of a study names, of whatever version; none where it is damaged."""
+    given = _described(study, folder).get("parameters", {})
+    known = {name: value for name, value in study.parameters.items() if name not in study.private}
+    return {name: given[name] for name, value in known.items() if type(given.get(name)) is type(value)}
+
+
+def sample_of(study: Study, folder: Path) -> tuple[int, int] | None:
+    """Return the number and seed of the images that a run's file of a study samples, of whatever version, or None."""
+    about = _described(study, folder)
+    images, of, seed = (about.get(name) for name in ("images", "of", "chosen_with_seed"))
+    sample = isinstance(images, int) and isinstance(of, int) and isinstance(seed, int) and 0 < images < of
+    return (images, seed) if sample else None  # type: ignore[return-value]
+
+
+def _described(study: Study, folder: Path) -> dict[str, Any]:
+    """Return what an intact file of a study of this very run says of itself, of whatever version; else nothing."""
     try:
         _, about, intact = read_sealed(study_path(folder, study.name))
     except Exception:  # noqa: BLE001 - pyarrow's errors share no base class, and the file is refused with reason later
         return {}
-    given = about.get("parameters", {})
-    if not intact or not isinstance(given, dict) or foreign_key(about, read_run(folder).manifest):
+    if not intact or foreign_key(about, read_run(folder).manifest):
         return {}
-    known = {name: value for name, value in study.parameters.items() if name not in study.private}
-    return {name: given[name] for name, value in known.items() if type(given.get(name)) is type(value)}
+    return about if isinstance(about.get("parameters", {}), dict) else {}
 
 
 def lacking(found: StudyResult) -> tuple[str, ...]:

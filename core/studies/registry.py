@@ -44,7 +44,7 @@ VERSIONS: dict[str, int] = {
     "probes.detail_both_ways": 3, "transfer": 3, "agreement": 2, "stability": 2, "sanity": 3, "clusters": 3,
 }  # fmt: skip
 
-# method whose explanations have changed -> number added to the versions of all its columns
+# method, of a name without "_", whose explanations have changed -> number added to the versions of all its columns
 METHODS = {"gradcampp": 1}
 
 

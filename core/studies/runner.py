@@ -26,10 +26,12 @@ from core.runs.writing import library_versions
 from core.studies.kept import Kept, assembled, describe, extended
 from core.studies.registry import version_of
 from core.studies.sample import choose_rows
+from core.studies.sealed import foreign_key
 from core.studies.store import study_path, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
 from core.system.atomic import cache_dir, write_bytes_atomically
 from core.system.files import open_file
+from core.system.folders import read_manifest
 
 Progress = Callable[[int, int, str], None]
 
@@ -69,9 +71,13 @@ class Source:
             sets = [load_image_set(self.data, run.split, fit=run.preprocessing, skip_bad=True)]
         pictures = find_pictures(run, sets)
         if pictures.pixels is None or pictures.found < len(run):
+            remedy = (
+                f"{self.data} lacks them (removed or changed): restore them, or make the run again"
+                if sets
+                else "say with --data where they are"
+            )
             raise StudyError(
-                f"{len(run) - pictures.found} of the {len(run)} images of {run.name} are not available; "
-                "say with --data where they are"
+                f"{len(run) - pictures.found} of the {len(run)} images of {run.name} are not available; {remedy}"
             )
         whole = np.array_equal(pictures.where, np.arange(len(pictures.pixels)))
         pixels = pictures.pixels if whole else np.asarray(pictures.pixels[pictures.where])
@@ -153,7 +159,7 @@ def run_study(
 
     Raises:
         StudyError: `images` is below 1, the run lacks pictures or maps that the study needs, or a table does not match
-            the study's declaration.
+            the study's declaration, or the run was replaced meanwhile.
         ContractError, DatasetError: run, detector or images cannot be read.
         WriteError: a shard or the file cannot be written.
     """
@@ -182,6 +188,11 @@ def run_study(
     seconds = None if resumed else time.perf_counter() - started
     about = describe(study, run, table, positions, seconds=seconds, seed=seed)
     path = study_path(source.run, study.name)
+    if foreign_key(about, read_manifest(source.run, "run")):
+        raise StudyError(
+            f"{run.name} was replaced while this study was computed, so nothing was written; give the same command "
+            "again"
+        )
     write_study(path, table, about if kept is None else extended(kept, about))
     shutil.rmtree(work.folder, ignore_errors=True)
     return path
@@ -226,15 +237,16 @@ def work_folder(
 ) -> Path:
     """Return the folder of the shards of exactly this study on exactly these images.
 
-    Its name depends on `data` too, because some studies read other files, and on `device` and the libraries' versions,
-    because rounding differs.
+    Its name depends on the run's files too, because a run that was made again may have another order or other rounding;
+    on `data`, because some studies read other files; and on `device` and the libraries' versions, because rounding
+    differs.
     """
     manifest = run.manifest
     versions = {name: version_of(study.name, name) for name in sorted(study.columns if missing is None else missing)}
     key = json.dumps(
         [study.name, versions, dict(study.parameters), study.shard, manifest["detector_sha256"],
          manifest.get("detector_fingerprint"), manifest.get("temperature"), device, library_versions(),
-         manifest["set_fingerprint"],
+         manifest["set_fingerprint"], manifest.get("files"),
          hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest(), data,
          *getattr(data, "fake_classes", ())],
         sort_keys=True,

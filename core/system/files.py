@@ -1,5 +1,6 @@
 """Opening files from a disk so that none of them can hang a reader or exhaust its memory."""
 
+import errno
 import json
 import math
 import os
@@ -30,6 +31,8 @@ LIMITS = {
     ".zip": 2**16 * MB,
 }
 OTHER = 2**8 * MB
+# errors of a moment, not of a file: no descriptor or memory left, a disk or a server that does not answer
+PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, getattr(errno, "ESTALE", errno.EIO)})
 COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 # without O_NONBLOCK, opening a pipe would block; without O_NOCTTY, a terminal could become the controlling one
 FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
@@ -40,6 +43,15 @@ class UnfitFileError(OSError):
 
     def __str__(self) -> str:
         return f"{self.filename} cannot be read: {self.strerror}; put a sound file in its place"
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Check whether an error, or one that it came from, is over in a moment, so that nobody should remember it."""
+    while error is not None:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) in PASSING:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def open_file(path: Path, *, limit: int | None = None) -> BufferedReader:

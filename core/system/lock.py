@@ -30,10 +30,13 @@ def only_writer(path: Path, *, remedy: str = "choose another name") -> Iterator[
         raise TakenError(f"{path} is being written by another process; {remedy}") from None
     except OSError as error:
         raise WriteError(error.errno, error.strerror, str(path.parent)) from error
+    held = file.stat().st_ino
     try:
         yield
     finally:
-        # deleted while still locked; the lock file remains where open files cannot be deleted
+        # deleted while still locked; the lock file remains where open files cannot be deleted. Where the folder was
+        # replaced, a file of that name is another process's lock
         with suppress(OSError):
-            file.unlink()
+            if file.stat().st_ino == held:
+                file.unlink()
         lock.release()

@@ -67,6 +67,8 @@ class DatasetRegistry:
         self._source = str(first) if first.is_file() or (first / "train").is_dir() else None
         self._stop = threading.Event()
         self.status = Attaching()
+        # how often a set was attached: what was refused before may be found now
+        self.readings = 0
         self._shipped = shipped if shipped is not None and is_shipped(shipped) else None
         self._first: list[Wanted] = [(self._shipped, ("test",), None)] if self._shipped else []
         if splits and first.exists():
@@ -132,6 +134,7 @@ class DatasetRegistry:
             ) as error:  # a thread that dies says nothing, and the sidebar would show it as reading forever
                 logging.getLogger(__name__).exception("An image set could not be read")
                 problems.append(f"{data} could not be read ({type(error).__name__}); the server's log says why.")
+        self.readings += 1
         state: Literal["failed", "done"] = "failed" if problems else "done"
         self.status = Attaching(state, message=" ".join(problems), is_private=is_private)
 

@@ -6,10 +6,7 @@ from typing import Any
 import pytest
 import streamlit as st
 
-from core.explainers.lime.regions import LimeSettings
-from core.explainers.settings import to_parameters
 from core.runs.browsing.filter import Filter
-from dashboard.components.explanations.old_address import read_old_address
 from dashboard.services.address import Setting, go, put_all
 
 
@@ -87,37 +84,6 @@ def test_several_parameters_are_one_step_and_none_where_nothing_changes(monkeypa
     put_all({"open": "a.b", "seed": None, "of": "", "page": "2", "absent": None})
     put_all({"open": "a.b", "seed": None})
     assert params.steps == [{"run": "r", "open": "a.b", "page": "2"}]
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (
-            {"cut_by": "grid", "method": "layercam", "stage": "layer3", "target": "FAKE", "evidence": "detail"},
-            {
-                "lime.segmentation": "grid",
-                "methods": "layercam,lime",
-                "layercam.layer": "layer3",
-                "layercam.target": "FAKE",
-                "evidence": "lime_bands",
-            },
-        ),
-        # what is said beside the paper's settings counts more
-        (
-            {"paper": "yes", "samples": "64"},
-            {f"lime.{name}": text for name, text in to_parameters(LimeSettings.paper()).items()}
-            | {"lime.n_samples": "64"},
-        ),
-    ],
-)
-def test_an_old_address_becomes_the_present_one_in_one_step(
-    monkeypatch: pytest.MonkeyPatch, old: dict[str, str], new: dict[str, str]
-) -> None:
-    params = Params({"run": "r"} | old)
-    monkeypatch.setattr(st, "query_params", params)
-    for _ in range(2):
-        read_old_address()
-    assert params.steps == [{"run": "r"} | new]
 
 
 def test_going_takes_the_filter_and_what_belongs_to_it_along(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,6 @@ from core.explainers.settings import describe
 from core.runs.browsing.filter import ALIASES, RESERVED, SORTS
 from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
-from dashboard.components.explanations.old_address import OF_MAPS, RENAMED
 from tests.dashboard.conftest import at_page
 from tests.dashboard.test_pages import PAGES, ROOT, words
 
@@ -28,7 +27,7 @@ DECLARED = {
 }
 # and those of every method
 OF_METHODS = {f"{method.name}.{one.name}" for method in explainers() for one in describe(method.settings)}
-SETTINGS = sorted({*DECLARED, *OF_METHODS, *RENAMED, *OF_MAPS})
+SETTINGS = sorted({*DECLARED, *OF_METHODS})
 OTHERS = ("run", "id", "pick", "also", "none", "__proto__", "embed", "embed_options", "a b", "ü", "")
 NONSENSE = (
     "", " ", "-", "--", "..", "../../etc/passwd", "/etc/passwd", "%2e%2e%2f", "C:\\x", "~", "\0", "a\0b", "\n",

@@ -1,5 +1,6 @@
 """A detector is what its weights and settings make it, whatever its manifest claims to be."""
 
+import errno
 import hashlib
 import json
 import re
@@ -249,3 +250,16 @@ def test_a_manifest_that_changes_is_read_again(home: Path) -> None:
     (folder / "weights.safetensors").unlink()
     with pytest.raises(ContractError, match=r"weights\.safetensors is missing"):
         identify(folder)
+
+
+def test_an_error_of_a_moment_is_not_remembered(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = home / "detectors" / DETECTOR
+
+    def busy(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("core.system.files.os.open", busy)
+        with pytest.raises(ContractError, match="Too many open files"):
+            identify(folder)
+    assert identify(folder).path == folder

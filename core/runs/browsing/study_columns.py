@@ -18,7 +18,7 @@ from core.runs.validation import check_rows
 from core.studies.registry import version_of
 from core.studies.sealed import foreign_key
 from core.studies.study import WEIGHT
-from core.system.files import is_text, open_file, parse_json
+from core.system.files import is_passing, is_text, open_file, parse_json
 from core.system.folders import ContractError, read_manifest
 
 KEY = b"telltale"
@@ -93,7 +93,8 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = (), *, o
                 table = pq.read_table(opened, columns=["id", *columns], page_checksum_verification=True)
             # without pandas' own notes, which may make `id` an index
             study = table.to_pandas(ignore_metadata=True)
-        except Exception:  # noqa: BLE001, S112 - pyarrow's errors share no base; a damaged study costs its columns only
+        except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only
+            _refuse_passing(error, file.path)
             continue
         known = pd.Index(study.pop("id"))
         if not known.is_unique or not ((rows := known.get_indexer(wanted)) >= 0).any():
@@ -135,7 +136,8 @@ def study_files(run: Path) -> Iterator[StudyFile]:
             with open_file(file) as opened:
                 schema = pq.read_schema(opened)
             about: dict[str, Any] = dict(parse_json((schema.metadata or {}).get(KEY, b"{}")))
-        except Exception:  # noqa: BLE001, S112 - as above
+        except Exception as error:  # noqa: BLE001 - as above
+            _refuse_passing(error, file)
             continue
         if manifest and foreign_key(about, manifest):
             # another run's, which `read_study` refuses
@@ -149,6 +151,12 @@ def study_files(run: Path) -> Iterator[StudyFile]:
         if "id" in schema.names and isinstance(explore, list):
             offered = [name for name in names if name in explore]
             yield StudyFile(file, offered, [name for name in names if name not in offered], about)
+
+
+def _refuse_passing(error: Exception, file: Path) -> None:
+    """Raise where a file could be read in a moment: a table without its columns would be remembered for everyone."""
+    if is_passing(error):
+        raise ContractError(f"{file} cannot be read at this moment ({error}); try again") from error
 
 
 def _is_current(study: str, column: str, about: Mapping[str, Any]) -> bool:

@@ -109,8 +109,8 @@ def run_on(
     about = _about(some_train, some_test, plan, versions, test.fingerprint)
     if restart:
         path.unlink(missing_ok=True)
-    there = _of_these(path, about)
-    done = set() if there is None else there.done
+    # written at once: who asks with other settings is refused now, and not after a network of hours
+    done = _begin(path, about)
     left = [unit for unit in plan.units() if unit not in done]
     if not left:
         say("Every network is there already.")
@@ -174,6 +174,16 @@ def _keep(path: Path, about: Mapping[str, Any], unit: Unit, rows: pd.DataFrame) 
         before = empty_table() if there is None else there.table
         made = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "libraries": library_versions()}
         write_results(path, pd.concat([before, rows], ignore_index=True), {**about, **made})
+
+
+def _begin(path: Path, about: Mapping[str, Any]) -> set[Unit]:
+    """Write a file without rows where there is none, and return which networks the one that is there has."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        there = _of_these(path, about)
+        if there is None:
+            write_results(path, empty_table(), about)
+        return set() if there is None else there.done
 
 
 def _done(path: Path) -> set[Unit]:

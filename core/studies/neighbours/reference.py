@@ -235,7 +235,8 @@ def open_training_set(
     if found.fingerprint != wanted:
         raise NeighbourError(
             f"the training images of {source} are not those that {manifest.get('name', 'this detector')} was trained "
-            "on (their fingerprint differs); attach the set that it was trained on"
+            f"on (their fingerprint differs{', or their order, by which --limit draws' if limit else ''}); attach the "
+            "set that it was trained on"
         )
     return found
 

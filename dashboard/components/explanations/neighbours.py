@@ -48,8 +48,9 @@ def neighbours_panel(
     asked_for = f"neighbours.prepare.{detector.identity.fingerprint}"
     prepare = bool(st.session_state.get(asked_for))
     # where nobody is to compute the features, the answer changes once somebody has
-    stamps = f"{stamp} {count_kept()}"
-    settings = NeighbourSettings(image_sets.registry().source, run, leave_out, prepare, stamp=stamps)
+    registry = image_sets.registry()
+    stamps = f"{stamp} {count_kept()} {registry.readings}"
+    settings = NeighbourSettings(registry.source, run, leave_out, prepare, stamp=stamps)
 
     def draw(answer: Neighbours | Preparing) -> None:
         if isinstance(answer, Neighbours):

@@ -28,7 +28,8 @@ def draw_summary(opened: Opened, answer: StudyResult) -> None:
         "and may end well above or below the share of the class."
     )
     if _among_own(answer):
-        again = code(f"{command(opened, 'neighbours')} --all")
+        some = f" --images {len(answer.table)}" if len(answer.table) < len(opened.run) else ""
+        again = code(f"{command(opened, 'neighbours', there=True)}{some} --all")
         offer_training_images(
             f"With its training images at hand, run {again} to look among those.",
             catalogue.maker(opened.run),

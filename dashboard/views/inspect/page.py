@@ -14,7 +14,6 @@ from dashboard.components.explanations.agreement import agreement_panel, other_m
 from dashboard.components.explanations.asking import Subject, known_detectors
 from dashboard.components.explanations.choice import chosen_methods, draw_controls, draw_methods
 from dashboard.components.explanations.experiments import experiments
-from dashboard.components.explanations.old_address import read_old_address
 from dashboard.components.explanations.probes import last_probes
 from dashboard.components.explanations.verdict_line import verdict_line
 from dashboard.components.glossary import explain
@@ -57,7 +56,6 @@ def move(to: int | None) -> None:
         address.put("id", table["id"].iloc[to])
 
 
-read_old_address()
 panels.forget_drawn()
 verdict, sure = found["predicted"], float(found["confidence"])
 right = found["correct"] == "right"

@@ -1,5 +1,6 @@
 """Parts of the page Overview: the detector's training, the run's record, and the model card."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from core.detectors.identity import Identified
 from core.detectors.words import network_words
 from core.runs.run import Run
 from core.system.files import read_bytes
-from core.system.folders import MANIFEST
 from dashboard.components.downloads import file_button
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain, without_pictures
@@ -38,7 +38,7 @@ def draw_training_and_run(run: Run, made_by: Identified | None) -> None:
         st.table(_facts(run, made_by), border="horizontal")
         file_button(
             "All of it as JSON",
-            lambda: read_bytes(run.path / MANIFEST),
+            (json.dumps(run.manifest, indent=1) + "\n").encode,
             file_name=f"{run.name}.json",
             mime="application/json",
             icon=":material/data_object:",

@@ -15,7 +15,6 @@ from dashboard.components.explanations.agreement import agreement_panel, other_m
 from dashboard.components.explanations.asking import Subject, known_detectors
 from dashboard.components.explanations.choice import chosen_methods, draw_controls, draw_methods
 from dashboard.components.explanations.experiments import experiments
-from dashboard.components.explanations.old_address import read_old_address
 from dashboard.components.explanations.probes import last_probes
 from dashboard.components.glossary import explain
 from dashboard.components.images.grid import image_grid
@@ -126,7 +125,6 @@ if file is None:
     ready_at = example.ready
     ready, from_where = ready_at(preprocessing), example.origin(preprocessing)
 
-read_old_address()
 panels.forget_drawn()
 methods = chosen_methods(detector.about)
 seen = ready.seen(FILTER.value)

@@ -16,7 +16,7 @@ from core.probes.table import PROBES
 from core.runs.finding import ROOT, find_runs
 from core.runs.run import Run, read_run
 from core.studies.groups import with_predictions
-from core.studies.kept import describe_again, find_kept, settings_of
+from core.studies.kept import describe_again, find_kept, sample_of, settings_of
 from core.studies.probes.summary import read_turns, responses
 from core.studies.registry import VERSIONS, find_study
 from core.studies.runner import Source, run_study
@@ -100,6 +100,7 @@ def test_a_file_says_which_settings_it_was_made_with(source: Source, monkeypatch
     assert settings_of(BRIGHTNESS, source.run) == {}
     path = run_study(BRIGHTNESS.with_parameters({"scale": 2.0}), source, images=20)
     assert settings_of(BRIGHTNESS, source.run) == {"scale": 2.0}
+    assert sample_of(BRIGHTNESS, source.run) == (20, 0)
     # of a file that another version of the study made, too
     with monkeypatch.context() as patch:
         patch.setitem(VERSIONS, "brightness", 99)
@@ -113,6 +114,9 @@ def test_a_file_says_which_settings_it_was_made_with(source: Source, monkeypatch
     assert settings_of(other, source.run) == {}
     path.write_bytes(b"no study")
     assert settings_of(BRIGHTNESS, source.run) == {}
+    assert sample_of(BRIGHTNESS, source.run) is None
+    run_study(BRIGHTNESS, source)
+    assert sample_of(BRIGHTNESS, source.run) is None
 
 
 def test_a_question_about_the_whole_set_is_asked_again_as_a_whole(source: Source) -> None:

@@ -1,5 +1,6 @@
 """The runner: which images, in shards, resumed, each once."""
 
+import json
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from core.studies.sample import choose_rows
 from core.studies.store import read_study, study_path
 from core.studies.study import Context, StudyError
 from core.system.atomic import cache_dir
+from core.system.folders import MANIFEST, sealed
 from core.system.lock import only_writer
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
@@ -120,6 +122,34 @@ def test_shards_of_a_set_whose_fake_classes_are_others_are_kept_apart(source: So
     assert len({work_folder(BRIGHTNESS, run, every, data=path) for path in paths}) == 4
     # without any named it is the same set
     assert len({work_folder(BRIGHTNESS, run, every, data=path) for path in ("set", DataPath("set"))}) == 1
+
+
+def test_a_study_of_a_run_that_was_replaced_meanwhile_is_not_written(source: Source) -> None:
+    path = study_path(source.run, "brightness")
+
+    def replaced(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+        manifest = {**context.run.manifest, "detector_sha256": "0" * 64}
+        (source.run / MANIFEST).write_text(json.dumps(sealed(manifest)))
+        return brightness(context, rows, parameters)
+
+    with pytest.raises(StudyError, match="was replaced while"):
+        run_study(replace(BRIGHTNESS, compute=replaced), source)
+    assert not path.exists()
+
+
+def test_a_lock_that_another_process_took_in_a_new_folder_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with only_writer(folder / "a"):
+        folder.rename(tmp_path / "old")
+        folder.mkdir()
+        (folder / ".a.lock").touch()
+    assert (folder / ".a.lock").exists()
+
+
+def test_shards_of_a_run_that_was_made_again_are_kept_apart(source: Source) -> None:
+    run, every = read_run(source.run), np.arange(60)
+    again = replace(run, manifest={**run.manifest, "files": {"predictions.parquet": "0" * 64}})
+    assert work_folder(BRIGHTNESS, run, every) != work_folder(BRIGHTNESS, again, every)
 
 
 @pytest.mark.parametrize(("change", "sentence"), [({"size": 1.0}, "no parameter size"), ({"scale": "a"}, "be a float")])

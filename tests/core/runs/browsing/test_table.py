@@ -1,5 +1,6 @@
 """Filters: what they find against plain pandas, their way through a URL and back, and nonsense."""
 
+import errno
 import json
 import string
 from pathlib import Path
@@ -27,7 +28,7 @@ from core.runs.browsing.table import (
 )
 from core.runs.run import Run
 from core.studies.registry import version_of
-from core.system.folders import write_folder
+from core.system.folders import ContractError, write_folder
 
 
 def make_run(path: Path, n: int = 400, seed: int = 0) -> Run:
@@ -306,6 +307,21 @@ def test_a_study_of_far_more_images_than_a_run_has_is_not_unpacked(run: Run, mon
     monkeypatch.setattr(pq, "read_table", lambda *given, **_: unpacked.append(given))
     assert added_by_studies(run.path, run.predictions["id"]).shape == (len(run), 0)
     assert unpacked == []
+
+
+def test_columns_that_cannot_be_read_for_a_moment_are_not_left_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame({"id": run.predictions["id"], "flips": 1.0})
+    seal(run.path / "studies" / "probes.parquet", frame, {})
+
+    def busy(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    for function in ("read_table", "read_schema"):
+        with monkeypatch.context() as patch:
+            patch.setattr(pq, function, busy)
+            with pytest.raises(ContractError, match="at this moment"):
+                added_by_studies(run.path, run.predictions["id"])
+    assert list(added_by_studies(run.path, run.predictions["id"])) == ["probes.flips"]
 
 
 def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run: Run) -> None:

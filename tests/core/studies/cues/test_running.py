@@ -142,7 +142,11 @@ def test_a_file_of_other_settings_that_appeared_meanwhile_is_left_alone(tmp_path
     sets = by_colour(90, "train", seed=1), by_colour(40, "test", seed=2)
 
     def meanwhile(units: list[Unit]) -> Iterator[tuple[Unit, pd.DataFrame]]:
-        study(tmp_path, by_colour(66, "train", seed=1), sets[1], "grey")
+        other = by_colour(66, "train", seed=1), sets[1]
+        # refused at once, and not after its first network
+        with pytest.raises(ContractError, match="was made with another"):
+            study(tmp_path, *other, "grey", steps=lambda _done, _all: pytest.fail("it trains"))
+        study(tmp_path, *other, "grey", restart=True)
         yield units[0], pd.DataFrame([{"right_fake": 1, "right_real": 1, "images_fake": 1, "images_real": 1}])
 
     with pytest.raises(ContractError, match="was made with another"):
