@@ -49,6 +49,8 @@ for name, declared in find_pages().items():
     listed.setdefault(declared.section, []).append(entry_of(name, declared))
 listed[SECTIONS[-1]].append(st.Page(overview, title="Overview", url_path="overview", visibility="hidden"))
 page = st.navigation(listed, expanded=True)
+# the page first: it tells tabs and history apart, and a screen reader what has changed
+st.set_page_config(page_title=f"{page.title} - Telltale")
 if page.title != "Upload":
     forget_uploads()
 keep_back_to_one_press()

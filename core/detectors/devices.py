@@ -10,6 +10,8 @@ from torch import Tensor, nn
 N = TypeVar("N", bound=nn.Module)
 # of a batch: 2,048 images of 128 pixels a side, 32 of 1,024
 MOST_PIXELS = 2**25
+# seconds of a batch on a CPU after which no larger one is tried
+SLOW = 1.0
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -88,8 +90,13 @@ def measure_batch_size(
         for size in candidates:
             try:
                 batch = torch.zeros(size, 3, side, side, device=device).to(memory_format=memory_format)
+                begun = time.perf_counter()
                 # reading a value waits for an asynchronous device
                 float(forward(batch)[0, 0])
+                if not fast and (took := time.perf_counter() - begun) > SLOW:
+                    # of a network as slow as this, batches save nothing
+                    rates[size] = size / took
+                    break
                 start = time.perf_counter()
                 for _ in range(max(1, images // size)):
                     float(forward(batch)[0, 0])

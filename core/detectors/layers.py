@@ -12,6 +12,7 @@ from core.detectors.tokens import Places
 
 # held while a shared network has hooks or is being copied, so that maps are computed one at a time
 HOOKS = threading.Lock()
+POOLING = nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d
 
 
 class Found(NamedTuple):
@@ -48,8 +49,14 @@ def look_through(network: nn.Module, image: Tensor) -> Found:
     sure: set[str] = set()
 
     def note(name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, _inputs: object, output: object) -> None:
-            if isinstance(output, Tensor) and output.ndim == 4 and max(output.shape[2:]) > 1:
+        def hook(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
+            if not isinstance(output, Tensor):
+                return
+            before = inputs[0] if inputs else None
+            if isinstance(module, POOLING) and isinstance(before, Tensor) and output.shape[-1] > before.shape[-1]:
+                # it enlarges: its places repeat those of the layer before
+                return
+            if output.ndim == 4 and max(output.shape[2:]) > 1:
                 # what is used twice counts where it is used last
                 sizes.pop(name, None)
                 sizes[name] = (int(output.shape[2]), int(output.shape[3]))

@@ -28,6 +28,9 @@ COSTLY = {"WEBP": "WebP", "AVIF": "AVIF", "HEIF": "HEIC"}
 MAX_SIDE = 16_384
 # chunks or markers in a file; a hostile one makes a reader step through millions
 MAX_PARTS = 10_000
+# most compressed chunks of a PNG and most Exif segments of a JPEG: Pillow unpacks, or joins, each before any limit
+MAX_PACKED = 64
+MAX_EXIF_PARTS = 16
 # pixels x scans of a progressive JPEG that can still be decoded in time
 MAX_SCANNED = 400_000_000
 # JPEG markers without a length, and those that end the coded pixels of a scan: all but stuffed zeros and restarts
@@ -173,7 +176,8 @@ def _check_parts(data: bytes) -> int:
     Data after the end of the image, such as the video of a motion photo, is ignored.
 
     Raises:
-        ImageError: a PNG, GIF or JPEG has `MAX_PARTS` or more; such a file is made to stall a parser.
+        ImageError: a PNG, GIF or JPEG has `MAX_PARTS` or more, or too many slow ones; such a file is made to stall a
+            parser.
     """
     count = next((walk for begins, walk in WALKS.items() if data.startswith(begins)), None)
     scans = 1 if count is None else count(data)
@@ -183,10 +187,14 @@ def _check_parts(data: bytes) -> int:
 
 
 def _walk_png(data: bytes) -> int:
-    start = 8
+    start, packed = 8, 0
     for _ in range(MAX_PARTS):
-        if start + 8 > len(data) or data[start + 4 : start + 8] == b"IEND":
+        kind = data[start + 4 : start + 8]
+        if start + 8 > len(data) or kind == b"IEND":
             return 1
+        packed += kind in (b"iCCP", b"zTXt", b"iTXt")
+        if packed > MAX_PACKED:
+            return 0
         start += 12 + int.from_bytes(data[start : start + 4], "big")
     return 0
 
@@ -211,11 +219,14 @@ def _walk_gif(data: bytes) -> int:
 
 
 def _walk_jpeg(data: bytes) -> int:
-    start, scans = 2, 0
+    start, scans, exif = 2, 0, 0
     for _ in range(MAX_PARTS):
         marker = data[start : start + 2]
         if start + 4 > len(data) or marker == b"\xff\xd9":
             return max(1, scans)
+        exif += marker == b"\xff\xe1" and data[start + 4 : start + 10] == b"Exif\0\0"
+        if exif > MAX_EXIF_PARTS:
+            return 0
         if ALONE.fullmatch(marker):
             start += 2
         elif marker[0] == 0xFF and marker[1] not in (0x00, 0xFF):

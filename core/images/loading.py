@@ -106,7 +106,7 @@ def _load(
         fit = None
     # label, source and category count only in other layouts, so that packs of CIFAKE do not depend on them
     files = [entry if entry.label else entry[:3] for entry in entries]
-    resized = [] if fit is None else [repr(fit), *(["own statistics"] if isinstance(source, ShippedSource) else [])]
+    resized = [] if fit is None else [fit.steps, *(["own statistics"] if isinstance(source, ShippedSource) else [])]
     base = "sample" if data == "sample" else _name_of(source, entries)
     key = json.dumps([PACK_VERSION, split, *resized, *files, *([base] if base else [])])
     pack = cache_dir() / "packs" / hashlib.sha256(key.encode()).hexdigest()[:32]

@@ -19,7 +19,7 @@ NEUTRAL = "#f3f3f3"
 GREY = UNDECIDED = "#8b9099"
 # of curves in which FAKE is the positive class
 CURVE = FAKE
-# two detectors side by side: unlike the colours of both classes, and different in lightness
+# two detectors side by side: unlike the colours of both classes, and each with a shape of its own
 PAIR = ("#0f9d8a", "#9a6fe0")
 # opacity, 0 to 1, of a map over an image, where the map is at full scale
 OPACITY = 0.7

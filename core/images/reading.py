@@ -120,7 +120,9 @@ class Reader:
 
     def picture(self, entry: Entry) -> tuple[bytes, NDArray[np.uint8]]:
         """Read a picture's file and its pixels; raises ImageError."""
-        data = read_small(self.source, self.split, entry, most=MAX_FILE_BYTES if self.fit is None else MAX_BYTES)
+        # of pictures without loss as much as their pixels take
+        most = max(MAX_FILE_BYTES, 4 * self.side**2) if self.fit is None else MAX_BYTES
+        data = read_small(self.source, self.split, entry, most=most)
         # the header alone refuses an image that is too large for the set
         image = decode(data, most_pixels=MAX_SIDE**2 if self.fit is None else MAX_PIXELS)
         if self.fit is not None:

@@ -11,6 +11,7 @@ from core.images.decoding import RESAMPLING
 
 PREVIEW = 480
 Outcome = Literal["FAKE", "REAL", "undetermined"]
+UNDETERMINED: Outcome = "undetermined"
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,7 @@ def settle(margins: NDArray[np.floating]) -> Outcome:
     """Return the verdict that all filters agree on, or "undetermined"; `margins` is (K,), one per filter."""
     if (margins > 0).all():
         return "REAL"
-    return "FAKE" if (margins <= 0).all() else "undetermined"
+    return "FAKE" if (margins <= 0).all() else UNDETERMINED
 
 
 def _preview(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

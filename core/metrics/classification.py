@@ -102,6 +102,9 @@ def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> Sweep:
     shares = np.linspace(0, 1, points // 2)
     thresholds = np.unique(np.concatenate([[0.0], np.quantile(fake, shares), np.quantile(real, shares), [1.0]]))
     hits, alarms = (np.searchsorted(values, thresholds, side="right") for values in (fake, real))
+    # below the threshold 0 nothing is called FAKE, where many probabilities are exactly 0 too
+    thresholds = np.concatenate([thresholds[:1], thresholds])
+    hits, alarms = (np.concatenate([[0], counts]) for counts in (hits, alarms))
     positives = hits + alarms
     precision = np.where(positives > 0, hits / np.maximum(positives, 1), 1.0)
     return Sweep(thresholds, hits / len(fake), alarms / len(real), precision)

@@ -77,6 +77,20 @@ def share_ratio(hits: int, images: int, other_hits: int, other_images: int, *, c
     return Estimate(value, float(value * np.exp(-half)), float(value * np.exp(half)), images + other_images)
 
 
+def share_difference(hits: int, images: int, other_hits: int, other_images: int) -> Estimate:
+    """Estimate one share less another, independent one, with the 95% interval of Newcombe (1998), method 10.
+
+    Args:
+        hits, images: counts of the first share; both `images` and `other_images` must be above 0.
+        other_hits, other_images: counts of the second.
+    """
+    one, other = hits / images, other_hits / other_images
+    low_one, high_one = map(float, wilson_interval(hits, images))
+    low_other, high_other = map(float, wilson_interval(other_hits, other_images))
+    low, high = np.hypot(one - low_one, high_other - other), np.hypot(high_one - one, other - low_other)
+    return Estimate(one - other, one - other - float(low), one - other + float(high), images + other_images)
+
+
 def effective_size(weights: NDArray[np.floating]) -> float:
     """Count the rows of equal weight that say as much as these (Kish 1965); `weights` (N,) above 0, N at least 1."""
     return float(weights.sum() ** 2 / (weights**2).sum())

@@ -47,7 +47,7 @@ LAYOUT = (
     ),
     Probe(
         "shuffle_blend_stay", "blocks", "Cutting and joining blocks in place",
-        "The same blocks are cut and joined in the same way, each in its own place.",
+        "The same blocks are cut and joined in the same way, each in its own place: a smaller change than shuffling.",
         _SIDES, lambda batch, parts: spatial.without_seams(*_cut(batch, parts)),
         "being cut and joined", is_control=True,
     ),
@@ -58,7 +58,7 @@ LAYOUT = (
     ),
     Probe(
         "shuffle_turn", "blocks", "Turning blocks in place",
-        "Each block is turned upside down where it is: seams without shuffling.",
+        "Each block is turned upside down where it is: seams without shuffling, and a smaller change.",
         _SIDES, lambda batch, parts: spatial.rotated_in_blocks(*_cut(batch, parts)),
         "having no seams", is_control=True,
     ),
@@ -70,7 +70,7 @@ LAYOUT = (
     ),
     Probe(
         "shuffle_fade_turn", "blocks", "Cross-fading blocks in place",
-        "Each block is turned upside down where it is, and fades into its neighbours.",
+        "Each block is turned upside down where it is, and fades into its neighbours: a smaller change.",
         _SIDES, lambda batch, parts: spatial.cross_faded(*_cut(batch, parts)),
         "having no fades", is_control=True,
     ),

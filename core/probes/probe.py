@@ -94,8 +94,8 @@ class Probe:
         strengths: weakest first; for bands, finest first; for fills, in any order.
         edit: (batch, value of a strength) -> uint8 (N, side, side, 3).
         means: what a verdict rests on if this flips it and the controls do not.
-        controls: keys of its controls, best matched first; they have the same strengths and change the image as much
-            and in the same way.
+        controls: keys of its controls, best matched first; they have the same strengths and change the image in the
+            same way and, but for those of shuffled blocks, as much.
         way: how it makes the change, where there are several ways.
         others: kind of choice -> keys of the probes that make the same change in another way and must agree with a
             conclusion; each has a `way`, and strengths with the same key are compared.

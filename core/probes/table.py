@@ -1,7 +1,8 @@
 """The table of probes: small named changes, each with strengths, descriptions, and matched controls.
 
-A probe changes one named property of the image to see whether the verdict flips. Its controls change the image as much
-and in the same way, except for that property, so a flip that a control causes too is not evidence. Needs no torch.
+A probe changes one named property of the image to see whether the verdict flips. Its controls change the image in the
+same way and as much, except for that property, so a flip that a control causes too is not evidence. Only the controls
+of shuffled blocks change it less, because blocks that keep their places keep most of the picture. Needs no torch.
 """
 
 from core.probes.layout import LAYOUT

@@ -111,6 +111,8 @@ def _broken_down(found: list[Finding], pair: Pair, column: str) -> list[Block]:
         f"Accuracy by {column}, with simultaneous 95% intervals; the largest difference on top. Differences in the "
         "text are paired, so they can be significant even where two intervals overlap."
     )
+    if (many := len({*pair.values(column)} - {None})) > len(found):
+        caption += f" Compared are the {len(found)} of {many:,} {SEVERAL[column]} with the most images."
     return [
         figures.beside(rows, pair.names, unit="accuracy", caption=caption),
         Bullets([sentence(by_value(found, SEVERAL[column]))]),

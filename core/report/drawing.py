@@ -33,7 +33,7 @@ STYLE: Any = {
     "xtick.color": GREY,
     "ytick.color": GREY,
     "legend.frameon": False,
-    # text stays text, to be read aloud, searched, and drawn in the reader's own font
+    # text stays text, drawn in the reader's own font; a picture's alternative is what is read aloud
     "svg.fonttype": "none",
     # a category's name may contain dollar signs
     "text.parse_math": False,

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from core.findings.numbers import percent
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, CURVE, FAKE, PAIR, REAL, UNDECIDED
 from core.metrics.classification import Sweep
@@ -29,11 +30,10 @@ def confusion(counts: NDArray[np.int64]) -> Drawn:
         for called, verdict in enumerate(CLASSES):
             share = float(shares[true, called])
             square, colour = ((called - 0.48, 0.52 - true), 0.96, 0.96), CLASS_COLOURS[verdict]
-            axes.add_patch(Rectangle(*square, facecolor=colour, alpha=0.12 + 0.75 * share, edgecolor="none"))
-            ink = "white" if share > 0.55 else INK
-            axes.text(called, 1.08 - true, f"{counts[true, called]:,}", ha="center", color=ink, fontsize=17)
-            told = f"{share:.1%} of {name}" if counts[true].any() else f"no {name} images"
-            axes.text(called, 0.85 - true, told, ha="center", color=ink, fontsize=10)
+            axes.add_patch(Rectangle(*square, facecolor=colour, alpha=0.12 + 0.7 * share, edgecolor="none"))
+            axes.text(called, 1.08 - true, f"{counts[true, called]:,}", ha="center", color=INK, fontsize=17)
+            told = f"{percent(share)} of {name}" if counts[true].any() else f"no {name} images"
+            axes.text(called, 0.85 - true, told, ha="center", color=INK, fontsize=10)
     axes.set(xlim=(-0.5, 1.5), ylim=(-0.5, 1.5), xticks=[0, 1], yticks=[0, 1])
     axes.set_xticklabels(["called FAKE", "called REAL"])
     axes.set_yticklabels(["is REAL", "is FAKE"])
@@ -125,12 +125,12 @@ def rates(found: pd.DataFrame, *, overall: float, caption: str, by: str = "categ
 def training(history: list[dict[str, Any]], *, caption: str) -> Drawn:
     """Draw accuracy by epoch."""
     table = pd.DataFrame(history)
-    names = {"train_accuracy": ("training images", GREY), "val_accuracy": ("held-out images", REAL)}
+    names = {"train_accuracy": ("training images", GREY, "o:"), "val_accuracy": ("held-out images", REAL, "s-")}
     figure, axes = new_axes(5.2, 3.6)
     told = []
-    for column, (name, colour) in names.items():
+    for column, (name, colour, drawn) in names.items():
         if column in table and table[column].notna().any():
-            axes.plot(table["epoch"], table[column], "o-", markersize=3.5, color=colour, label=name)
+            axes.plot(table["epoch"], table[column], drawn, markersize=3.5, color=colour, label=name)
             told.append(f"{name} {table[column].dropna().iloc[-1]:.1%} at the end")
     axes.set(xlabel="epoch", ylabel="accuracy")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -160,7 +160,11 @@ def ranking(found: dict[str, pd.DataFrame], *, caption: str) -> Drawn:
         axes.set(title=f"{verdict} verdicts", xlabel="flipped", xlim=(0, 1))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.tick_params(axis="y", length=0)
-        listed = "; ".join(f"{row.title} ({row.strength}) {row.share:.0%}" for row in table.head(RANKED).itertuples())
+        listed = "; ".join(
+            f"{row.title} ({row.strength}) {row.share:.0%}, "
+            f"{'no control' if pd.isna(row.control_share) else f'control {row.control_share:.0%}'}"
+            for row in table.head(RANKED).itertuples()
+        )
         told.append(f"{verdict} verdicts flipped: {listed}")
     return drawn_from(figure, ". ".join(told) + ".", caption)
 

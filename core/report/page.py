@@ -26,6 +26,7 @@ from core.metrics.classification import (
     sweep,
 )
 from core.metrics.intervals import wilson_interval
+from core.probes.table import OTHER_WAYS
 from core.report import figures
 from core.report.drawing import Drawn
 from core.report.parts import (
@@ -231,7 +232,8 @@ def _studies(run: Run, answers: Mapping[str, StudyResult], problems: Sequence[st
     for answer in answers.values():
         about = answer.about
         parts.append(Heading(about["title"], about["question"]))
-        parts.append(Bullets([sentence(tell(one).full) for one in answer.findings]))
+        told = [sentence(tell(one).full) for one in answer.findings]
+        parts.append(Bullets(told) if told else Note("These images allow no conclusion."))
         parts += _study_figures(run, answer)
         compared = f"{about['images']:,} images. Compared with: {about['control'].rstrip('.')}."
         parts.append(Note(f"{compared} Settings: {listed(about['parameters'])}."))
@@ -245,6 +247,8 @@ def _study_figures(run: Run, answer: StudyResult) -> list[Drawn]:
         turns = read_turns(run, table, answer.about["parameters"])
         rates = responses(turns)
         found = {verdict: ranking(rates, verdict=verdict) for verdict in turns.verdicts}
+        # other ways of making a change say the same again
+        found = {verdict: one[~one["probe"].isin(OTHER_WAYS)] for verdict, one in found.items()}
         caption = (
             "What flips verdicts: the change that flips the most for its size on top. The upright tick is the control, "
             "a change of the same size that leaves the named thing alone; what does not pass it says nothing."

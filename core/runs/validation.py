@@ -8,6 +8,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -68,6 +70,8 @@ def check_size(file: Path, opened: BinaryIO, images: int) -> None:
         about = pq.ParquetFile(opened).metadata
         rows = about.num_rows
         size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
+        # not before the number of rows is known to be sound
+        size = max(size, _text_bytes(opened)) if rows == images <= MAX_ROWS else size
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
     if rows > MAX_ROWS:
@@ -79,18 +83,41 @@ def check_size(file: Path, opened: BinaryIO, images: int) -> None:
 
 
 def check_rows(opened: BinaryIO) -> None:
-    """Refuse a parquet table of more than `MAX_ROWS` rows: equal values take no room in the file, but do in memory.
+    """Refuse a parquet table of far too many rows or too much text: equal values take no room in the file, but do in
+    memory.
 
     Args:
         opened: the file, which is at its beginning again afterwards.
 
     Raises:
-        ValueError: it has more.
+        ValueError: it has.
     """
     rows = pq.ParquetFile(opened).metadata.num_rows
-    opened.seek(0)
     if rows > MAX_ROWS:
         raise ValueError(f"it has {rows:,} rows, far more than a run has images")
+    size = _text_bytes(opened)
+    opened.seek(0)
+    if size > MAX_BYTES + MAX_ROW_BYTES * rows:
+        raise ValueError(f"it would unpack to {size >> 20:,} MB, far more than a run needs")
+
+
+def _text_bytes(opened: BinaryIO) -> int:
+    """Return the bytes of all text in a parquet table, of which its description counts equal ones once."""
+    opened.seek(0)
+    fields = pq.ParquetFile(opened).schema_arrow
+    kinds = {
+        field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in fields
+    }
+    names = [name for name, kind in kinds.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)]
+    opened.seek(0)
+    # each text once, with the places where it stands
+    table = pq.ParquetFile(opened, read_dictionary=names).read(columns=names)
+    return sum(_bytes_of(chunk) for column in table.columns for chunk in column.chunks)
+
+
+def _bytes_of(chunk: pa.Array) -> int:
+    lengths = pc.binary_length(chunk.dictionary).take(chunk.indices) if pa.types.is_dictionary(chunk.type) else None
+    return int(pc.sum(pc.cast(pc.binary_length(chunk) if lengths is None else lengths, pa.int64())).as_py() or 0)
 
 
 def check_predictions(file: Path, frame: pd.DataFrame) -> None:

@@ -105,8 +105,9 @@ TERMS: dict[str, str] = {
     "the variance in the scores that it explains, shows how far its weights can be believed.",
     "t-SNE": "A way of laying out many images on a plane so that similar ones are close together. Distances between "
     "groups and their sizes mean nothing (van der Maaten and Hinton 2008).",
-    "Temperature": "A number that margins are divided by before they become probabilities, fitted so that confidence "
-    "can be believed.",
+    "Temperature": "A number that margins are divided by before they become probabilities. Where a detector was "
+    "trained here with images held out, it is fitted on these so that confidence can be believed; else it is 1, or as "
+    "given.",
     "Threshold": "The probability of REAL, p(REAL), that a REAL verdict needs. At 50% the verdict is the likelier "
     "class.",
     "Transfer": "Out-of-distribution tests: how the detector does on other generators' images and other photographs.",

@@ -8,9 +8,10 @@ import re
 INLINE = re.compile(r"([\\`*\[\]<>&$~|]|(?<![^\W_])_|_(?![^\W_]))")
 # what makes a heading, a list or a rule of a line that it begins
 LEADING = re.compile(r"^(?:(?P<mark>[#+=-])|(?P<number>\d+)(?P<after>[.)])(?=\s|$))")
-# directives, icons, emoji and URLs are matched after unescaping: only an invisible character in between prevents that
+# directives, icons, emoji, URLs and e-mail addresses are matched after unescaping: only an invisible character in
+# between prevents that
 JOINER = "\N{WORD JOINER}"
-FOUND_LATER = re.compile(r":(?=\S)|\bwww(?=\.)", re.IGNORECASE)
+FOUND_LATER = re.compile(r":(?=\S)|@(?=[-\w]+\.)|www(?=\.)", re.IGNORECASE)
 COMMAND = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 # a fence's language would draw some of them as diagrams, which can hold pictures
 LANGUAGE = re.compile(

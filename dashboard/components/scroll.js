@@ -16,8 +16,12 @@ export default function ({ data, parentElement }) {
   let tries = 0
   const look = () => {
     const found = document.getElementById(data.to)
-    if (found) found.scrollIntoView({ block: "start" })
-    else if (++tries < TRIES) root.timer = setTimeout(look, WAIT)
+    if (found) {
+      // the next Tab goes on from there
+      found.tabIndex = -1
+      found.focus({ preventScroll: true })
+      found.scrollIntoView({ block: "start" })
+    } else if (++tries < TRIES) root.timer = setTimeout(look, WAIT)
   }
   // what stood here before may be about to go
   root.timer = setTimeout(look, WAIT)

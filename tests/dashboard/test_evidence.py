@@ -146,10 +146,10 @@ def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_pag
 
 
 def test_the_easiest_change_is_one_that_beats_its_control_and_where_none_does_it_says_so() -> None:
-    beaten = ("Recompressing as JPEG", "quality 50", 0.75, "jpeg_control", 0.02)
-    without_control = ("Adding noise", "1 level", 0.5, None, 0.4)
-    as_often = ("Shuffling blocks", "8 pixels", 0.9, "shuffle_turn", 0.0)
-    columns = ["title", "strength", "share", "control", "per_level"]
+    beaten = ("jpeg", "Recompressing as JPEG", "quality 50", 0.75, "jpeg_control", 0.02)
+    without_control = ("noise", "Adding noise", "1 level", 0.5, None, 0.4)
+    as_often = ("shuffle_blend", "Shuffling blocks", "8 pixels", 0.9, "shuffle_blend_stay", 0.0)
+    columns = ["probe", "title", "strength", "share", "control", "per_level"]
     tops = {
         "FAKE": pd.DataFrame([beaten, without_control, as_often], columns=columns),
         "REAL": pd.DataFrame([without_control, as_often], columns=columns),

@@ -236,10 +236,12 @@ def test_a_verdict_without_a_mistake_has_no_cluster_that_errs_most() -> None:
                         verdict_error_rate=errors / 20)
         for verdict, errors in (("FAKE", 0), ("REAL", 2))
     )  # fmt: skip
-    said = most_errors([right, wrong])  # type: ignore[list-item]
+    said = most_errors([right, right, wrong, wrong])  # type: ignore[list-item]
     assert said.startswith(f"{CLASS_WORDS['REAL']} verdicts most in cluster 2")
     assert CLASS_WORDS["FAKE"] not in said
-    assert most_errors([right]) == ""  # type: ignore[list-item]
+    assert most_errors([right, right]) == ""  # type: ignore[list-item]
+    # of one cluster there is no worst
+    assert most_errors([wrong]) == ""  # type: ignore[list-item]
 
 
 def test_of_a_sample_it_is_said_that_counts_are_scaled_up(open_page: Open, studied: Path) -> None:

@@ -162,7 +162,7 @@ TEXTS = (
     payload(HOST), "**a** _b_ *c* ~~d~~ `e` ``f`", "# a", "- a", "+ a", "1. a", "1) a", "= a", "> a", "a\n\n# b\n    c",
     "[a](b)", "[a][b]", "![a][b]", "[^1]", "<b>a</b>", "&lt;&#33;", "$a$", "$$a$$", ":red[a]", ":a", ":smile:",
     ":streamlit:", ":material/home:", "http://a.b", "www.a.b", "a|b\n-|-", "a\\*b", "a_b_c", "swift@cifake-test", "",
-    "  a  ", "a:b: c",
+    "  a  ", "a:b: c", "a_www.a.b", "_www.a.b", "me@a.b", "swift@cifake.v2-test",
 )  # fmt: skip
 
 
@@ -172,7 +172,7 @@ def test_plain_text_loses_nothing(text: str) -> None:
     assert shown == re.sub(r"\n+", " ", text).strip()
     assert "\n" not in plain(text)
     assert not re.search(r"(?<!\\)[*`\[\]<>$~|]|(?<![\\\w])_|(?<!\\)_(?!\w)", plain(text).replace("\\\\", ""))
-    assert not re.search(r":[^\s\N{WORD JOINER}]", plain(text))
+    assert not re.search(r":[^\s\N{WORD JOINER}]|www\.|@\w+\.", plain(text))
 
 
 def test_ordinary_names_are_as_they_are() -> None:

@@ -23,6 +23,7 @@ from core.detectors.preprocessing import Preprocessing
 from core.detectors.reference import reference_pictures
 from core.detectors.registry import KINDS, Kind, find_kind
 from core.detectors.storage import load_detector, save_detector
+from core.images.image_set import DatasetError
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
 from core.system.atomic import refuse_taken
@@ -180,7 +181,11 @@ def check(detector: NetworkDetector, data: str | None = None, *, progress: Progr
         ) from None
     if data is None:
         return Checked(margins, warning=warning)
-    images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True)
+    try:
+        images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True)
+    except DatasetError as error:
+        where = f"{str(error).rstrip('.')}. Of a set for --check, folders or labels must say REAL and FAKE"
+        raise DatasetError(f"{where} (--fake-classes is about the network's outputs here).") from None
     verdicts = detector.margins(np.asarray(images.pixels), progress=progress) > 0
     right = int((verdicts == images.labels.astype(bool)).sum())
     if 2 * right < len(images):

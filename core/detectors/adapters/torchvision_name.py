@@ -58,23 +58,23 @@ def read(request: Request) -> Brought:
 
 
 def preprocess_of(name: str) -> dict[str, Any]:
-    """Return the preprocessing of torchvision's own weights of this name; empty if it has none.
+    """Return the preprocessing on which all of torchvision's own weights of this name agree; empty if it has none.
 
     Without mean and std for `TWICE`, where these depend on the file of weights.
     """
-    known = torchvision.models.get_model_weights(name)
-    if not len(known):
+    presets = [weights.transforms() for weights in torchvision.models.get_model_weights(name)]
+    if not presets:
         return {}
-    preset = known["DEFAULT"].transforms()
+    preset = presets[0]
     interpolation: InterpolationMode = preset.interpolation
-    normalised = {} if name in TWICE else {"mean": tuple(preset.mean), "std": tuple(preset.std)}
-    return normalised | {
-        "size": preset.crop_size[0],
-        "resize": preset.resize_size[0],
-        "crop": "after",
-        "interpolation": interpolation.value,
-        "scale": 1 / 255,
-    }
+    found: dict[str, Any] = {} if name in TWICE else {"mean": tuple(preset.mean), "std": tuple(preset.std)}
+    if len({one.crop_size[0] for one in presets}) == 1:
+        found["size"] = preset.crop_size[0]
+    if len({(one.crop_size[0], one.resize_size[0]) for one in presets}) == 1:
+        found |= {"resize": preset.resize_size[0], "crop": "after"}
+    if len({one.interpolation for one in presets}) == 1:
+        found["interpolation"] = interpolation.value
+    return found | {"scale": 1 / 255}
 
 
 KIND = make_kind(

@@ -1,6 +1,7 @@
 """Detectors from a folder of transformers: an image classifier as `save_pretrained` writes it, read offline."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,9 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     (said,) = stated(config, "config")
     _refuse_elsewhere(said)
     try:
-        known = transformers.AutoConfig.for_model(**said)
+        # as from a file: some configurations translate what a file says
+        kind = type(transformers.AutoConfig.for_model(said["model_type"]))
+        known = kind.from_dict(deepcopy(dict(said)))
         model = transformers.AutoModelForImageClassification.from_config(known, trust_remote_code=False)
         # weights that were saved as float16 are read as float32
         return Logits(model.float())
@@ -67,7 +70,7 @@ def read(request: Request) -> Brought:
     transformers = require("transformers", f"{folder}")
     if not list(folder.glob("*.safetensors")):
         raise SourceError(f"{folder} has no .safetensors, and no other weights are read; save them as safetensors")
-    said = {key: value for key, value in said.items() if key not in ("auto_map", "architectures", "_name_or_path")}
+    said = {key: value for key, value in said.items() if key not in ("auto_map", "_name_or_path")}
     # neither progress bars nor advice: what is wrong becomes a sentence
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
@@ -91,6 +94,8 @@ def read(request: Request) -> Brought:
     classes = None
     if isinstance(names, dict):
         classes = tuple(str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0])))
+    elif isinstance(said.get("label_names"), list):
+        classes = tuple(map(str, said["label_names"]))
     file = folder / PREPROCESSOR
     preprocess = preprocess_of(_read_json(file)) if file.exists() else {}
     # a folder written by timm states no model_type, but transformers can load it
@@ -99,11 +104,16 @@ def read(request: Request) -> Brought:
 
 
 def _refuse_elsewhere(said: Mapping[str, Any]) -> None:
-    """Refuse a configuration that has timm fetch a network from a hub, or read it from another folder or file."""
+    """Refuse a configuration with which timm fetches a network from a hub or reads it from another folder or file."""
     arguments = said.get("model_args")
     elsewhere = isinstance(arguments, Mapping) and "checkpoint_path" in arguments
     if elsewhere or any(sign in str(said.get("architecture", "")) for sign in ":/"):
         raise SourceError(f"its {CONFIG} names a hub, a folder or a file elsewhere; add the network as timm:NAME")
+    # the configuration of a part is read like a whole one
+    for value in said.values():
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, Mapping):
+                _refuse_elsewhere(part)
 
 
 def preprocess_of(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import io
 import pickle
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         SourceError: the file is missing, of another kind, or holds anything but tensors.
     """
+    with suppress(RuntimeError):
+        # of a user that does not exist
+        path = path.expanduser()
     if path.suffix.lower() not in SUFFIXES:
         raise SourceError(f"{path} is no file of weights; give a .safetensors, or a .pth of plain tensors")
     try:

@@ -196,12 +196,14 @@ def by_value(findings: Sequence[Finding], what: str) -> Line:
     for sign, name in names.items():
         there = [one.details["value"].replace("_", " ") for one in findings if standing(one).sign == sign]
         if there:
-            every = f"all {len(findings)} {what}" if len(there) == len(findings) else listed(there)
+            every = f"all {len(findings)} {what} compared" if len(there) == len(findings) else listed(there)
             parts.append(line("{name} is right more often on {there}", name=name, there=every))
     kinds = [standing(one).kind for one in findings]
     depends, rest = kinds.count("depends"), len(kinds) - kinds.count("claimed") - kinds.count("depends")
     if not parts and not depends:
-        return line("Neither is right significantly more often on any of {n} {what}.", n=len(findings), what=what)
+        return line(
+            "Neither is right significantly more often on any of the {n} {what} compared.", n=len(findings), what=what
+        )
     if depends:
         there = [one.details["value"].replace("_", " ") for one in findings if standing(one).kind == "depends"]
         where = "on {there} it depends on leaks and repeats"

@@ -43,7 +43,9 @@ def overall(findings: Sequence[Finding]) -> Line:
         parts += line("; about as often from {alone}", alone=listed(alone[:3]))
     else:
         parts += line("; from no cue alone about as often, most from {best}", best=_named(cues[0]))
-    if less:
+    if len(cues) == 1 and not less:
+        parts += line(", still more than by chance")
+    elif less:
         parts += line("; not significantly more often than by chance from {less}", less=listed(less[:3]))
     else:
         parts += line("; least from {worst}, still more than by chance", worst=_named(cues[-1]))

@@ -167,7 +167,10 @@ def sanity(finding: Finding) -> Told:
 
 
 def dependent(findings: Sequence[Finding]) -> Line:
-    """Whether explanations depend on the weights."""
+    """Whether explanations depend on the weights; without any interval nothing can be said."""
+    findings = [one for one in findings if (one.difference or one.measure).has_interval]
+    if not findings:
+        return line("Too few images were measured to say.")
     kept = named((str(one.details["name"]), str(one.group)) for one in findings if sign_of(one) == 1)
     lost = named((str(one.details["name"]), str(one.group)) for one in findings if sign_of(one) != 1)
     if not kept:

@@ -15,13 +15,14 @@ def tell(finding: Finding) -> Told:
     """A finding of this study in words."""
     pixels = say(finding, "By raw pixels it is {control:share.1}.") if finding.control else Line()
     if finding.key == "truth":
-        template = "For {measure:share.1} of images, most of {whose} are of the true class."
+        template = "For {measure:share.1} of images, most of {whose} are of the true class (the nearest decides a tie)."
         answer = say(finding, template, whose=_whose(finding))
         return Told(answer, pixels, say(finding, "The detector itself is right in {detector:percent}."))
     if finding.key == "errors":
         answer = say(
             finding,
-            "Where the detector errs, {measure:share.1} of the images have neighbours mostly of the wrong class: "
+            "Where the detector errs, {measure:share.1} of the images have neighbours mostly of the wrong class, "
+            "where the nearest decides a tie: "
             "to its features they look like that class.",
         )
         rest = say(finding, "In the rest the features knew better than the verdict.")
@@ -30,7 +31,10 @@ def tell(finding: Finding) -> Told:
         template = "Of the tenth of the images that is least like any of them, {measure:share.1} are misclassified."
         others = say(finding, "Of the other images it is {control:share.1}.") if finding.control else Line()
         return Told(say(finding, template), others)
-    template = "Of the images called {group}, {measure:share.1} have mostly {group} pictures among {whose}."
+    template = (
+        "Of the images called {group}, {measure:share.1} have mostly {group} pictures among {whose} "
+        "(the nearest decides a tie)."
+    )
     return Told(say(finding, template, whose=_whose(finding)), pixels, _dealt(finding))
 
 

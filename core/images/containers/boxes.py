@@ -62,7 +62,7 @@ def _read_items(data: bytes, start: int, end: int, found: Contents) -> None:
             for entry, at, stop in _boxes(data, first + (8 if wide else 6), last, found):
                 if entry == b"infe" and len(kinds) < MAX_ITEMS:
                     kinds |= _named(data[at:stop])
-        elif kind == b"iloc":
+        elif kind == b"iloc" and not places:
             places = _places(data[first:last])
     for item, named in kinds.items():
         if named not in (b"Exif", b"mime"):
@@ -109,12 +109,14 @@ def _places(body: bytes) -> dict[int, tuple[int, int]]:
         method = take(2) & 15 if version in (1, 2) else 0
         take(2)
         base, pieces = take(base_size), take(2)
-        for piece in range(min(pieces, MAX_ITEMS)):
-            if version in (1, 2):
-                take(index_size)
+        index = index_size if version in (1, 2) else 0
+        if pieces == 1:
+            take(index)
             offset, length = take(offset_size), take(length_size)
-            if piece == 0 and pieces == 1 and method == 0:
+            if method == 0:
                 found[item] = base + offset, length
+        else:
+            at += pieces * (index + offset_size + length_size)
         if at > len(body):
             break
     return found

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +20,9 @@ EXPECTS = ".parquet with image and label"
 MAX_GROUP = 2**31
 # rows of a group: equal labels take no room in the file, but do in memory
 MAX_ROWS = 1_000_000
+# characters of a label, source, split or path, and rows that are unpacked at once: equal ones take no room either
+MAX_TEXT = 4096
+FEW, SOME = 16, 256
 SHARD = re.compile(rf"({'|'.join(SPLITS)})(?:[-_.]|$)", re.IGNORECASE)
 
 
@@ -48,7 +51,7 @@ class _Reader:
         self.files = files
         self.columns: dict[str, str] = {}
         self.groups: dict[str, list[_Group]] = {}
-        self.last: tuple[_Group, Any] | None = None
+        self.last: tuple[_Group, pa.ChunkedArray | None] | None = None
 
     def rows(self, table: Listed) -> Iterator[Row]:
         """Yield the rows of a file without their pictures."""
@@ -84,10 +87,13 @@ class _Reader:
                 raise DatasetError(f"{where} has a row group of more than 2 GB; write it with smaller ones.")
             self.groups[table.name].append(_Group(table.name, number, first))
             wanted = [name for name in (label, source, split, paths) if name]
-            for offset, row in enumerate(file.read_row_group(number, columns=wanted).to_pylist()):
+            batches = file.iter_batches(SOME, row_groups=[number], columns=wanted)
+            for offset, row in enumerate(row for batch in batches for row in batch.to_pylist()):
                 value = row[label]
                 text = names[value] if isinstance(value, int) and 0 <= value < len(names) else text_of(value)
                 path = str((row[image] or {}).get("path") or "") if paths else ""
+                if len(text) > MAX_TEXT or len(path) > MAX_TEXT:
+                    raise DatasetError(f"{where} has a label or a path of more than {MAX_TEXT:,} characters.")
                 suffix = f".{path.rpartition('.')[2]}" if is_picture(path) else ""
                 yield Row(
                     # the size of a row is not known here; that of its file is
@@ -106,13 +112,25 @@ class _Reader:
         if self.last is None or self.last[0] != group:
             self.last = None
             with self.files.open(file) as opened:
-                table = pq.ParquetFile(opened).read_row_group(group.number, columns=[self.columns[file]])
-            self.last = group, table.column(0)
+                self.last = group, _unpacked(pq.ParquetFile(opened), group.number, self.columns[file])
+        if self.last[1] is None:
+            raise ImageError("is in a row group that unpacks to more than 2 GB; write the table with smaller ones")
         value = self.last[1][row - group.first].as_py()
         found = value.get("bytes") if isinstance(value, dict) else value
         if not found:
             raise ImageError("has no bytes in the table")
         return bytes(found)
+
+
+def _unpacked(file: pq.ParquetFile, group: int, column: str) -> pa.ChunkedArray | None:
+    """Read a column of a row group; None where it unpacks to more than its description says and than is read."""
+    parts, size = [], 0
+    for batch in file.iter_batches(FEW, row_groups=[group], columns=[column]):
+        parts.append(batch.column(0))
+        size += batch.nbytes
+        if size > MAX_GROUP:
+            return None
+    return pa.chunked_array(parts)
 
 
 def _is_image(kind: pa.DataType) -> bool:

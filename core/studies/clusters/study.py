@@ -190,6 +190,9 @@ def lay_out(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArr
     if _distinct(points) == 1:
         return np.zeros((len(points), 2))
     reduced = _components(points, parameters)
+    if reduced.shape[1] == 1:
+        # the embedding has two dimensions, and begins with as many components
+        reduced = np.pad(reduced, ((0, 0), (0, 1)))
     some = _some(len(points), parameters["subsample"], parameters["seed"])
     perplexity = min(30.0, (len(some) - 1) / 4)
     drawn = TSNE(2, perplexity=perplexity, init="pca", random_state=parameters["seed"]).fit_transform(reduced[some])

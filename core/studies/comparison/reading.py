@@ -141,17 +141,23 @@ def side_by_side(shared: Shared) -> pd.DataFrame:
     """Every strength of every probe for both detectors.
 
     Returns:
-        A row a verdict and column: `verdict`, `family`, `probe`, `title`, `strength`, `column`, `control` (its title,
-        "" without one), `images`, and `value`, `low`, `high` of the leads `first_`, `second_` and their `difference_`,
-        -1 to 1, with 95% intervals. Controls and probes that change a donor are left out.
+        A row a verdict and column: `verdict`, `family`, `probe`, `title`, `strength`, `column`, `control` (the title
+        of the strictest, "" without one), `images`, and `value`, `low`, `high` of the leads `first_`, `second_` and
+        their `difference_`, -1 to 1, with 95% intervals. Controls and probes that change a donor are left out.
     """
     return pd.DataFrame([row for verdict in VERDICTS for row in _rows(shared, verdict)])
 
 
+def strictest(shared: Shared, column: str, verdict: str, *, confidence: float = 0.95) -> tuple[str, Leads]:
+    """The title of the control that leaves both detectors' leads smallest together, "" without any, and these leads."""
+    bars: Mapping[str, str | None] = shared.controls(column) or {"": None}
+    tried = {name: shared.leads(column, bar, verdict, confidence=confidence) for name, bar in bars.items()}
+    return min(tried.items(), key=lambda one: one[1].first.value + one[1].second.value)
+
+
 def _rows(shared: Shared, verdict: str) -> Iterator[dict[str, object]]:
     for column, (probe, strength) in shared.columns().items():
-        control, bar = next(iter(shared.controls(column).items()), ("", None))
-        leads = shared.leads(column, bar, verdict)
+        control, leads = strictest(shared, column, verdict)
         if not leads.difference.n:
             continue
         numbers = {
@@ -201,13 +207,12 @@ def _finding(shared: Shared, row: Mapping[str, str], confidence: float) -> Findi
     second = shared.pair.names[1]
 
     def beyond(other: str) -> Leads:
-        """The leads of a column over the best matched of its controls."""
-        bar = next(iter(shared.controls(other).values()), None)
-        return shared.leads(other, bar, verdict, confidence=confidence)
+        """The leads of a column over the strictest of its controls."""
+        return strictest(shared, other, verdict, confidence=confidence)[1]
 
     bars: dict[str, str | None] = {**shared.controls(column), NO_CONTROL: None}
     against = {name: shared.leads(column, bar, verdict, confidence=confidence) for name, bar in bars.items()}
-    name, first = next(iter(against.items()))
+    name, first = strictest(shared, column, verdict, confidence=confidence)
     tried = [("control", key, one) for key, one in against.items()]
     if probe.strengths_are:
         columns = {
@@ -228,7 +233,7 @@ def _finding(shared: Shared, row: Mapping[str, str], confidence: float) -> Findi
         "column": column,
         "title": probe.title,
         "strength": _at(shared, strength).told,
-        "bar": "" if name == NO_CONTROL else name,
+        "bar": name,
     }
     return Finding(
         f"reads-{probe.family}-{verdict}", STUDY, "controlled_flips", first.first, verdict,

@@ -138,14 +138,14 @@ def _grey(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
 
 
 def _colour(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
-    n, side = pixels.shape[:2]
-    block = max(1, side // 8)
-    count = side // block
-    whole = pixels[:, : count * block, : count * block].astype(np.float32)
-    means = whole.reshape(n, count, block, count, block, 3).mean(axis=(2, 4))
-    wide = frequency.to_pixels(means).repeat(block, axis=1).repeat(block, axis=2)
-    left = side - count * block
-    return np.pad(wide, ((0, 0), (0, left), (0, left), (0, 0)), "edge")
+    cell = np.arange(pixels.shape[1]) * 8 // pixels.shape[1]
+    first = np.unique(cell, return_index=True)[1]
+    rows = np.add.reduceat(pixels.astype(np.float32), first, axis=1)
+    sums = np.add.reduceat(rows, first, axis=2)
+    size = np.bincount(cell)[np.unique(cell)]
+    means = frequency.to_pixels(sums / np.outer(size, size).astype(np.float32)[..., None])
+    where = np.searchsorted(np.unique(cell), cell)
+    return means[:, where][:, :, where]
 
 
 def _amplitude(pixels: Pixels, chance: Chance, _learned: Learned) -> Pixels:
@@ -201,7 +201,7 @@ def _border(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
 
 
 def _centre(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
-    # 22 of 32 pixels a side: as large as the border
+    # 22 of 32 pixels a side: about as large as the border
     side = pixels.shape[1]
     return np.where((_depth(side) >= round(5 * side / SIDE))[..., None], pixels, np.uint8(NOTHING))
 

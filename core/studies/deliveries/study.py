@@ -33,7 +33,8 @@ STUDY = Study(
     title="Deliveries",
     question="Which verdicts survive what pictures ordinarily go through on their way?",
     columns={
-        one.name: f"margin after the delivery {one.title}; none where it leaves fewer pixels than the detector reads"
+        one.name: f"margin after the delivery {one.title}; none where it leaves fewer pixels of the resized image "
+        "than the detector reads"
         for one in deliveries()
     },
     better="lower",

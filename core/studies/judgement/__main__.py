@@ -33,6 +33,7 @@ from core.images.loading import load_image_set, read_files
 from core.images.out_of_distribution import AS_DRAWN, read_generators
 from core.runs.finding import command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
+from core.runs.writing import is_fresh
 from core.studies.judgement.calibrating import Asked, ask, groups_of_transfer, make_rule
 from core.studies.judgement.familiarity import Space, thinned
 from core.studies.judgement.judge import setting_of
@@ -181,7 +182,8 @@ def _own_images(run: Run, detector: Detector, data: str | None, images: int) -> 
             f"{run.name}; name one of them with --data"
         )
     # each must itself be among those that distances are measured to, so that its own is what is skipped
-    among = run.predictions["id"].iloc[:: thinned(len(run))]
+    among = run.predictions.iloc[:: thinned(len(run))]
+    among = among.loc[is_fresh(among), "id"]
     return _draw(own, np.flatnonzero(own.rows["id"].isin(among)), images), f"images of {own.name}", 1
 
 

@@ -104,7 +104,8 @@ def find_limits(
 
 
 def _limit(own: NDArray[Any] | None, others: dict[str, NDArray[Any] | None]) -> Limit | None:
-    if own is None or len(own) < 2:
+    # images that are all alike have no spread to measure in
+    if own is None or len(own) < 2 or not np.isfinite(own).all():
         return None
     value = float(np.quantile(own[::2], PASSING))
     return Limit(

@@ -92,8 +92,8 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
         {
             "id": predictions["id"].to_numpy(),
             "fake_share": (1 - shares).astype(np.float32),
-            "distance": near.distances[:, 0],
-            "distance_other": other.distances[:, 0],
+            "distance": _known(near.distances[:, 0]),
+            "distance_other": _known(other.distances[:, 0]),
             "neighbours_say": _words(says),
             "agrees": says == predicted,
             "pixels_say": _words(_majority(pixels, labels)[0]),
@@ -104,6 +104,11 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
             "candidates": np.full(len(rows), len(reference), np.int32),
         }
     )
+
+
+def _known(distances: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return distances with NaN where there is no such image."""
+    return np.where(np.isinf(distances), np.nan, distances).astype(np.float32)
 
 
 def _codes(own: pd.Series, base: pd.Series) -> tuple[NDArray[np.integer], NDArray[np.integer]]:

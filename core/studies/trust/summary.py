@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.edits.masking import FILLS
 from core.explainers.registry import find_explainer
 from core.explainers.stored import KEPT
 from core.metrics.classification import is_right
@@ -113,7 +114,7 @@ def certainty_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> p
             if f"{method}_{SEED}_every" in part:
                 counted["alike in as many further draws"] = (f"{method}_{SEED}_every", f"{method}_certain")
             for other in (*others_of(find_explainer(method)), SEED):
-                told = "another draw" if other == SEED else other
+                told = "another draw" if other == SEED else FILLS[other].title  # type: ignore[index]
                 counted[f"reversed by {told}"] = (f"{method}_{other}_reversed", f"{method}_{other}_both")
             for told, (hits, trials) in counted.items():
                 found = weighted_ratio(_numbers(part, hits), _numbers(part, trials), weights)

@@ -1,6 +1,7 @@
 """Details of one image: its statistics, the studies' findings, and the visitor's own tags and note."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ def _draw_studies(opened: Opened, row: int) -> None:
     asked = {
         title: known
         for title, columns in by_study.items()
-        if (known := [name for name in columns if not pd.isna(opened.table[name].iloc[row])])
+        if (known := [name for name in columns if _has(opened.table[name].iloc[row])])
     }
     compared = False
     for title, columns in asked.items():
@@ -54,6 +55,11 @@ def _draw_studies(opened: Opened, row: int) -> None:
         st.caption(LOWER + SAMPLED)
     if silent := [title for title in by_study if title not in asked]:
         st.caption(f"No results for this image: {', '.join(map(plain, silent))}.")
+
+
+def _has(value: Any) -> bool:
+    # studies of earlier versions wrote "no such image" as an infinite distance
+    return not (pd.isna(value) or (isinstance(value, float | np.floating) and np.isinf(value)))
 
 
 def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> bool:

@@ -33,6 +33,7 @@ QUICK = ("audit", "clusters", "duplicates", "files", "transfer")
 FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
 # of detectors that give predictions only these cannot be made
 NEED_LAYERS = frozenset({"faithfulness", "agreement", "stability", "sanity", "clusters", "neighbours"})
+NOTHING_SAID = "Measured, but these images allow no conclusion."
 Summary = Callable[..., pd.DataFrame]
 # columns that are named where some are lacking
 SHOWN = 4
@@ -104,7 +105,9 @@ def study_fold(
     if answer is None and is_there(opened, name):
         yield None
         return
-    said = markdown(tell(answer.findings)) if answer is not None and answer.findings else NOT_MEASURED
+    said = NOT_MEASURED if answer is None else NOTHING_SAID
+    if answer is not None and answer.findings:
+        said = markdown(tell(answer.findings))
     with fold(name, question, said, explained=explained, help=help) as is_open:
         if is_open and answer is None:
             _not_measured(opened, name)

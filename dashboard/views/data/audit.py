@@ -14,6 +14,7 @@ from core.findings.words.told import Told
 from core.studies.audit.findings import forced
 from core.studies.audit.names import CHANNELS, FACT_NAMES
 from core.studies.audit.summary import Concern, histogram, yardsticks
+from core.studies.copies.findings import COUNTED
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.result import StudyResult
 from dashboard.components.charts import style as charts
@@ -65,21 +66,27 @@ def headlines(opened: Opened, audit: StudyResult, found: Sequence[Concern], dupl
         )
         if duplicates is not None:
             table = duplicates.table
-            counts = {kind: int((table["in_training"] == kind).sum()) for kind in COPIES}
+            # of a sample, as many as it stands for
+            sampled = len(table) < len(opened.run)
+            counts: dict[str, int] = {}
+            for key, (side, kind) in COUNTED.items():
+                one = duplicates.finding(key) if side == "in_training" else None
+                counts[kind] = int(one.details["count"]) if one and one.details else counts.get(kind, 0)
+            number = f"{'about ' if sampled else ''}{sum(counts.values()):,}"
             each = listed([f"{count:,} {COPIES[kind]}" for kind, count in counts.items() if count])
-            told = f"of {len(table):,} images have a copy in the training set{f': {each}' if each else ''}."
+            told = f"of {len(opened.run):,} images have a copy in the training set{f': {each}' if each else ''}."
             blind, known = duplicates.finding("unchecked") is not None, opened.run.leaks_checked
             if blind:
                 told = (
-                    f"of {len(table):,} images are also training images, file for file; other copies were not looked "
-                    "for, because the training images were not available."
+                    f"of {len(opened.run):,} images are also training images, file for file; other copies were not "
+                    "looked for, because the training images were not available."
                     if known
                     else "The training images were not available."
                 )
-            _headline("Train-test leakage", "not checked" if blind and not known else f"{sum(counts.values()):,}", told)
+            _headline("Train-test leakage", "not checked" if blind and not known else number, told)
             repeats = int(opened.run.predictions["is_repeat"].sum())
             # of a sample it would count other images than the repeats
-            alike = int((table["in_set"] == FILE).sum()) if len(table) == len(opened.run) else 0
+            alike = 0 if sampled else int((table["in_set"] == FILE).sum())
             _headline(
                 "Repeats",
                 f"{repeats:,}",

@@ -14,12 +14,14 @@ from core.images.palette import CLASS_COLOURS, GREY
 from core.studies.audit.summary import Concern
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.charts.style import MARGIN, clear, error_bars, new_figure
+from dashboard.components.plain import figure_text
 from dashboard.components.words import percent
 
-# neither class's, and distinct from grey with any kind of colour blindness
+# neither class's; its line is dashed too, because with some colour blindness it is hard to tell from grey
 DETECTOR = "#0f9d8a"
 DASHES = {"REAL": "solid", "FAKE": "dash"}
 MOST_NAMES = 8
+MOST_LETTERS = 40
 
 
 @cached
@@ -61,7 +63,7 @@ def told_apart(found: Sequence[Concern], network: Measure) -> go.Figure:
             "%{customdata[3]})<extra></extra>",
         )
     _line(figure, 0.5, "guessing", GREY)
-    _line(figure, network.value, "the detector, all images", DETECTOR)
+    _line(figure, network.value, "the detector, all images", DETECTOR, dash="dashdot")
     figure.update_yaxes(
         tickvals=places,
         ticktext=[one.name.title for one in found],
@@ -82,13 +84,13 @@ def told_apart(found: Sequence[Concern], network: Measure) -> go.Figure:
     return figure
 
 
-def _line(figure: go.Figure, x: float, text: str, colour: str) -> None:
+def _line(figure: go.Figure, x: float, text: str, colour: str, *, dash: str = "dot") -> None:
     figure.add_vline(
         x=x,
-        line={"color": colour, "dash": "dot", "width": 1.4},
+        line={"color": colour, "dash": dash, "width": 1.4},
         annotation={"text": text, "yref": "paper", "y": 1.0, "yanchor": "bottom", "yshift": -2, "showarrow": False},
         annotation_position="top left" if x > 0.8 else "top right",
-        annotation_font={"size": 12, "color": colour},
+        annotation_font={"size": 12},
     )
 
 
@@ -134,22 +136,31 @@ def _of_numbers(frame: pd.DataFrame, unit: str) -> go.Figure:
 
 def _of_names(frame: pd.DataFrame) -> go.Figure:
     shown = frame.head(MOST_NAMES)
+    # bars are placed by number: two names may be equal when shortened
+    names = [figure_text(_short(str(value))) for value in shown["value"]]
     figure = new_figure(height=max(150, 60 + 36 * len(shown)), barmode="group", bargap=0.25)
     for name in CLASSES:
         figure.add_bar(
             x=shown[name.lower()],
-            y=[str(value).replace("_", " ") for value in shown["value"]],
+            y=list(range(len(shown))),
             orientation="h",
             name=name,
             marker={"color": CLASS_COLOURS[name], "pattern": {"shape": "/" if name == "FAKE" else "", "solidity": 0.5}},
-            customdata=[[percent(share), name] for share in shown[name.lower()]],
-            hovertemplate="%{y}: %{customdata[0]} of %{customdata[1]} images<extra></extra>",
+            customdata=[[percent(share), name, said] for share, said in zip(shown[name.lower()], names, strict=True)],
+            hovertemplate="%{customdata[2]}: %{customdata[0]} of %{customdata[1]} images<extra></extra>",
         )
-    figure.update_yaxes(autorange="reversed", title=None, showgrid=False)
+    figure.update_yaxes(
+        autorange="reversed", title=None, showgrid=False, tickvals=list(range(len(shown))), ticktext=names
+    )
     figure.update_xaxes(
         title={"text": "share of the class", "font": {"size": 12}}, tickformat=".0%", rangemode="tozero"
     )
     return figure
+
+
+def _short(name: str) -> str:
+    name = name.replace("_", " ")
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
 
 
 @cached

@@ -122,7 +122,7 @@ def _figure(findings: list[Finding]) -> go.Figure:
             figure.add_vline(
                 x=one.measure.value,
                 line={"color": GREY, "dash": "dash", "width": 1.5},
-                annotation={"text": name, "font": {"size": 12, "color": GREY}, "showarrow": False},
+                annotation={"text": name, "font": {"size": 12}, "showarrow": False},
                 annotation_position=place,
             )
     figure.update_xaxes(title="accuracy from this alone", tickformat=".0%", gridcolor=GRID)

@@ -24,7 +24,8 @@ opened = library.current()
 draw_title("What does the detector read?", help=explain("Study", "Control"))
 st.markdown(
     "One thing about each image is changed and the detector is run again. If the verdict flips, but not under a "
-    "control that changes something else by as much, it rested on that thing."
+    "control that changes something else by as much, it rested on that thing. Only the controls of shuffled blocks "
+    "change less: the same cuts, without the shuffle."
 )
 if opened.table.empty:
     st.info("This run holds no image, so nothing was asked; choose another one on the left.")
@@ -88,7 +89,8 @@ with study_fold(
     "deliveries",
     "Which verdicts survive delivery?",
     answers,
-    explained="Every image was sent through what pictures go through on their way: JPEG, WebP, scaling, a screenshot, "
+    explained="Every image, resized for the detector, was sent through what pictures go through on their way: JPEG, "
+    "WebP, scaling, a screenshot, "
     "a messenger. A delivery that leaves fewer pixels than the detector reads does not count.",
     help=explain("Delivery", "Control"),
 ) as answer:

@@ -93,7 +93,9 @@ def draw_pictures(evidence: Evidence, shown: Shown | None, probe: Probe) -> None
     rows += [_changed(evidence, shown, probe, PROBES[key]) for key in probe.controls]
     picture_rows(["as it is", *(strength.told for strength in probe.at(shown.side))], rows, key="evidence.see")
     known = any(shown.verdict(column) for column in probe.columns)
-    frames = " The frame is what the detector calls each picture." if known else ""
+    # another run's pictures may stand in for this one's, with what its detector calls them
+    whose = plain(shown.opened.run.manifest["detector"])
+    frames = f" The frame is what {whose} calls each picture." if known else ""
     if probe.controls:
         told = f"If a verdict flips here and not under the control, it rested on {probe.means}."
     else:
@@ -109,7 +111,8 @@ def _changed(evidence: Evidence, shown: Shown, probe: Probe, made: Probe) -> Row
     row = shown.opened.table.iloc[shown.example.row]
     own = made is probe
     first = None
-    if own:
+    # without a donor there is no picture of the other class to begin with
+    if own and not (probe.changes_donor and shown.example.donor is None):
         before = shown.example.before(probe)
         called = other_class(row["predicted"]) if probe.changes_donor else row["predicted"]
         first = Cell(before, f"An image called {called}", f"called {called}", edge=called)
@@ -168,7 +171,13 @@ def draw_responses(evidence: Evidence, probe: Probe) -> None:
                 ):
                     st.caption(f"{waves[0].upper()}{waves[1:]}.")
                 own = rates[(rates["probe"] == one.key) & (rates["images"] > 0)]
-                said = [f"{row['turned']}, {row['strength']}: {percent(row['share'], 0)}" for _, row in own.iterrows()]
+                beside = [
+                    "no control" if pd.isna(share) else f"control {percent(share, 0)}" for share in own["control_share"]
+                ]
+                said = [
+                    f"{row['turned']}, {row['strength']}: {percent(row['share'], 0)}, {control}"
+                    for (_, row), control in zip(own.iterrows(), beside, strict=True)
+                ]
                 charts.show(
                     evidence_charts.response(own),
                     key=f"evidence.response.{one.key}",

@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.images.labels import other_class
 from core.probes.probe import inline
-from core.probes.table import probe_columns
+from core.probes.table import OTHER_WAYS, probe_columns
 from dashboard.components.glossary import explain
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.services.address import Setting
@@ -24,7 +24,8 @@ def easiest(evidence: Evidence) -> str:
     """The change that flips most verdicts of each class beyond its control for its size, in a sentence of Markdown."""
     each = []
     for verdict, top in evidence.tops.items():
-        controlled = top[top["control"].notna()]
+        # other ways of making a change say the same again
+        controlled = top[top["control"].notna() & ~top["probe"].isin(OTHER_WAYS)]
         fair = controlled[controlled["per_level"] > 0]
         if len(fair):
             row = fair.iloc[0]

@@ -63,7 +63,8 @@ def draw_confidence(histogram: pd.DataFrame) -> None:
         axis = Axis(f"{name}: {sum(counts):,}", 0, top, ticks=4, whole=True)
         # wrong verdicts are hatched, as in the confusion matrix
         panels.append(Panel(axis, bars=[Bars(low, high, counts, says, hatched=name == "wrong")]))
-    plot(_confidence(), panels, key="confidence", alt="Right and wrong verdicts by confidence")
+    said = "; ".join(text for panel in panels for bars in panel.bars for text in bars.says)
+    plot(_confidence(), panels, key="confidence", alt=f"Right and wrong verdicts by confidence. {said}")
 
 
 def draw_calibration(bins: pd.DataFrame) -> None:
@@ -86,7 +87,7 @@ def draw_calibration(bins: pd.DataFrame) -> None:
         _confidence(),
         [Panel(Axis("accuracy", max(0.0, least), 1.02, percent=True), [_guessing(0.5, max(0.5, least)), line])],
         key="calibration",
-        alt="Share of right verdicts by confidence",
+        alt=f"Share of right verdicts by confidence. {'; '.join(says)}",
     )
 
 
@@ -118,7 +119,7 @@ def draw_training(history: Sequence[dict[str, Any]]) -> None:
             )
         ],
         key="training",
-        alt="Accuracy by epoch",
+        alt=f"Accuracy by epoch. {'; '.join(line.says[-1] for line in lines if line.says)}",
     )
 
 

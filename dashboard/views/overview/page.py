@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from core.metrics.classification import HALF, metrics_at
+from core.metrics.intervals import share_difference
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import at_threshold
 from core.runs.writing import without_leaks_and_repeats
@@ -26,16 +27,17 @@ def conclusion(numbers: dict[str, Any]) -> str | None:
         return None
     if numbers["accuracy"] == 1:
         return "It is wrong on none of these images."
-    fake, real = (numbers["per_class"][name] for name in ("FAKE", "REAL"))
-    missed, alarms = 1 - fake["recall"], 1 - real["recall"]
-    if not fake["support"] or not real["support"]:
+    (right_fake, missed), (alarms, right_real) = numbers["confusion"]
+    fakes, reals = right_fake + missed, alarms + right_real
+    more = share_difference(alarms, reals, missed, fakes) if fakes and reals else None
+    if more is None:
         lean = "since they are of one class, they do not show which error is more frequent"
-    elif alarms == missed:
-        lean = "calls FAKE images REAL as often as REAL images FAKE"
-    elif alarms > missed:
+    elif more.low > 0:
         lean = "calls REAL images FAKE more often than the reverse"
-    else:
+    elif more.high < 0:
         lean = "calls FAKE images REAL more often than the reverse"
+    else:
+        lean = "calls neither class the other significantly more often"
     at = (
         "" if performance.THRESHOLD.value == HALF else f"At a threshold of {percent(performance.THRESHOLD.value, 0)} it"
     )

@@ -35,7 +35,8 @@ def draw_sources(rows: pd.DataFrame, base: Filter, *, run: str) -> Filter | None
     clicked = draw_rates(rows, base, "source", several="sources", unknown="No source is known of these images.")
     chosen = rows if OF.value == "all" else rows[rows["label"] == OF.value]
     numbers = error_by(chosen, "source", threshold=THRESHOLD.value).rename(columns={"value": "source"})
-    numbers = numbers.assign(among=OF.value, threshold=THRESHOLD.value)
+    clean = "yes" if base.choices else "no"
+    numbers = numbers.assign(among=OF.value, without_leaks_and_repeats=clean, threshold=THRESHOLD.value)
     if not numbers.empty:
         csv_button("These numbers (CSV)", numbers, f"{run}-sources.csv", key="sources.csv")
     return clicked

@@ -124,9 +124,9 @@ def draw_worst(opened: Opened, answer: StudyResult, worst: tuple[str, Card] | No
 
 
 def most_errors(cards: Sequence[Card]) -> str:
-    """The cluster of each verdict with the highest error rate, in a sentence of Markdown."""
+    """The cluster of each verdict with the highest error rate, of several, in a sentence of Markdown."""
     mine = [[card for card in cards if card.verdict == verdict] for verdict in VERDICTS]
-    worst = [max(those, key=lambda card: card.error_rate.value) for those in mine if those]
+    worst = [max(those, key=lambda card: card.error_rate.value) for those in mine if len(those) > 1]
     each = [
         f"{CLASS_WORDS[card.verdict]} verdicts most in cluster {card.number}, {percent(card.error_rate.value)} wrong "
         f"(of all {percent(card.verdict_error_rate)})"

@@ -20,7 +20,8 @@ from dashboard.services.library import Opened
 HEIGHT = 620
 # points that are drawn: a browser that encloses them sends about 170 bytes of each back, of 2 MB that a server takes
 MOST_POINTS = 8_000
-# told apart by lightness as well as by hue; the clusters' numbers are written on the picture, too
+# neighbours in this order differ in hue or lightness; the clusters' numbers are written on the picture, because no
+# twelve colours are distinct to everyone
 COLOURS = (
     "#6f63bb", "#3fa0c9", "#2f9e8f", "#3f7d3a", "#94902f", "#c98f2a", "#d0607a", "#8c3a63", "#b05fb0", "#5f7387",
     "#a8704a", "#3f6fae",
@@ -234,9 +235,9 @@ def _number_clusters(figure: go.Figure, points: Points, *, coloured: bool) -> No
             text=f"<b>{number}</b>",
             showarrow=False,
             font={"color": "#ffffff", "size": 14},
-            bgcolor=COLOURS[number % len(COLOURS)] if coloured else "#4b5361",
-            bordercolor="#ffffff",
-            borderwidth=1,
+            bgcolor="#4b5361",
+            bordercolor=COLOURS[number % len(COLOURS)] if coloured else "#ffffff",
+            borderwidth=2,
             borderpad=3,
             opacity=0.92,
         )

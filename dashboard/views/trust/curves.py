@@ -33,7 +33,7 @@ STYLES: tuple[dict[str, str], ...] = (
     {"color": "#8a8500", "dash": "dashdot", "symbol": "triangle-up"},
     {"color": "#4a7fb5", "dash": "longdash", "symbol": "cross"},
     {"color": "#c46a00", "dash": "longdashdot", "symbol": "x"},
-    {"color": "#6b5242", "dash": "solid", "symbol": "triangle-down"},
+    {"color": "#8d6e5b", "dash": "solid", "symbol": "triangle-down"},
     {"color": "#2f7d4f", "dash": "dash", "symbol": "star"},
 )
 # of full colour, for the interval around a curve
@@ -163,11 +163,12 @@ def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
         figure.add_scatter(
             x=names,
             y=[part.loc[OTHER_IMAGE, "value"]] * len(names),
-            mode="lines",
+            mode="lines+markers",
             name=f"{said}, another image's map",
             showlegend=False,
             line={"color": colour, "width": 1.5, "dash": "dot"},
-            hovertemplate="another image's map: %{y:.2f}<extra></extra>",
+            marker=marker(group) | {"size": 5},
+            hovertemplate=f"{said}, another image's map: %{{y:.2f}}<extra></extra>",
         )
     figure.update_xaxes(title="weights randomised")
     figure.update_yaxes(title="rank correlation (sign ignored)", range=[0, 1.04])

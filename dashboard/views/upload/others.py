@@ -10,7 +10,7 @@ from core.detectors.preprocessing import Preprocessing
 from core.edits.delivery.registry import deliveries
 from core.findings.numbers import plus
 from core.images.decoding import pixels_sha256
-from core.images.upload import Prepared
+from core.images.upload import UNDETERMINED, Prepared, settle
 from core.studies.judgement.judge import judge
 from core.studies.judgement.judging import reason, seen_by, sent_with
 from dashboard.components.explanations.asking import Known, ask
@@ -78,13 +78,16 @@ def _row(detector: Known, ready: Prepared, origin: Origin) -> tuple[dict[str, ob
     seen = seen_by(ready, margins[:count], features, after)
     known = known_of(detector.identity)
     judgement = judge(known.rule, known.space, seen)
+    outcome = settle(margins[:count])
+    # p(REAL) is under one filter only: where filters disagree, it would look like a verdict
+    sure = {} if outcome == UNDETERMINED else {"p(REAL)": percent(float(now.answer.p_real[seen.usual]))}
     return {
         "detector": detector.name,
         "judgement": judgement.answer or "deliveries not tested",
         "reason": reason(judgement),
-        "verdict": judgement.verdict,
+        "verdict": outcome,
         "margin": plus(seen.margin),
-        "p(REAL)": percent(float(now.answer.p_real[seen.usual])),
+        **sure,
     }, now
 
 
@@ -109,6 +112,8 @@ def disagreement(verdicts: Mapping[str, str]) -> str:
         for word, names in who.items()
         if names
     ]
+    if unsettled := [plain(name) for name, verdict in verdicts.items() if verdict == UNDETERMINED]:
+        said.append(f"by {listed(unsettled)} it depends on the resampling filter")
     if not all(verdict in CLASS_WORDS for verdict in verdicts.values()):
         # some have not answered, or cannot
         return f"{'; '.join(said)}." if said else "None has answered yet."

@@ -13,7 +13,7 @@ from streamlit.typing import UploadedFile
 from core.edits.delivery.registry import deliveries
 from core.images.decoding import ImageError, PassingError, pixels_sha256
 from core.images.encoding import data_url
-from core.images.upload import Prepared, settle
+from core.images.upload import UNDETERMINED, Prepared, settle
 from core.studies.judgement.judge import Judgement, Sent, judge
 from core.studies.judgement.judging import reason, seen_by, sent_with
 from dashboard.components.explanations.asking import Known, ask, visitor, worker
@@ -177,7 +177,7 @@ def _row(file: UploadedFile, name: str, detector: Known, *, slot: str) -> tuple[
         "reason": reason(judged),
         "verdict": outcome,
         # p(REAL) is under one filter only: where filters disagree, it would look like a verdict
-        "p(REAL)": None if outcome == "undetermined" else float(found.p_real[ready.filters.index(ready.usual)]),
+        "p(REAL)": None if outcome == UNDETERMINED else float(found.p_real[ready.filters.index(ready.usual)]),
         "lowest margin": float(found.margins.min()),
         "highest margin": float(found.margins.max()),
     }

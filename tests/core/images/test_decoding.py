@@ -22,7 +22,7 @@ from core.images.decoding import (
     resize,
 )
 from core.images.encoding import encode_png
-from tests.hostile.corpus import chunk, many_orientations
+from tests.hostile.corpus import chunk, many_orientations, png
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -266,3 +266,20 @@ def test_transparency_is_laid_on_the_background(kind: str) -> None:
         found = decode(data, background=grey)
         assert found[8, 14].tolist() == [grey] * 3
         assert abs(int(found[8, 2, 1]) - 200) < 30
+
+
+@pytest.mark.parametrize("kind", [b"iCCP", b"zTXt", b"iTXt"])
+def test_a_png_of_more_packed_chunks_than_an_image_needs_is_refused(kind: bytes) -> None:
+    body = b"k\0\0" + zlib.compress(b"a")
+    few, many = (png(2, 2, extra=chunk(kind, body) * count) for count in (3, 100))
+    assert decode(few).shape == (2, 2, 3)
+    with pytest.raises(ImageError, match="far more parts"):
+        decode(many)
+
+
+def test_a_jpeg_of_more_exif_segments_than_an_image_needs_is_refused() -> None:
+    whole, body = encoded(Image.new("RGB", (2, 1)), "JPEG"), b"Exif\0\0" + bytes(20)
+    segment = b"\xff\xe1" + struct.pack(">H", 2 + len(body)) + body
+    assert decode(whole[:2] + segment + whole[2:]).shape == (1, 2, 3)
+    with pytest.raises(ImageError, match="far more parts"):
+        decode(whole[:2] + segment * 50 + whole[2:])

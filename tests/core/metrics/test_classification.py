@@ -62,12 +62,20 @@ def test_sweep_has_the_area_of_scikit_learn_and_its_points(table: pd.DataFrame) 
     assert (swept.true_positive_rate[-1], swept.false_positive_rate[-1]) == (1, 1)
     for cut, caught, accused, precision in list(
         zip(swept.thresholds, swept.true_positive_rate, swept.false_positive_rate, swept.precision, strict=True)
-    )[1::7]:
+    )[2::7]:
         called_fake = table["p_real"].to_numpy(np.float64) <= cut
         is_fake = (table["label"] == "FAKE").to_numpy()
         assert caught == pytest.approx(called_fake[is_fake].mean())
         assert accused == pytest.approx(called_fake[~is_fake].mean())
         assert precision == pytest.approx(is_fake[called_fake].mean())
+
+
+def test_sweep_begins_where_nothing_is_called_fake() -> None:
+    table = pd.DataFrame({"label": ["FAKE"] * 4 + ["REAL"] * 4, "p_real": [0.0, 0, 0, 0.5, 0, 0.6, 0.7, 1]})
+    swept = sweep(table)
+    assert (swept.true_positive_rate[0], swept.false_positive_rate[0], swept.precision[0]) == (0, 0, 1)
+    assert (swept.true_positive_rate[-1], swept.false_positive_rate[-1]) == (1, 1)
+    assert (np.diff(swept.true_positive_rate) >= 0).all()
 
 
 def test_sweep_wants_both_classes(table: pd.DataFrame) -> None:

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from core.metrics.intervals import (
     clustered_share,
+    share_difference,
     weighted_lead,
     weighted_mean,
     weighted_ratio,
@@ -246,3 +248,12 @@ def test_light_rows_alone_do_not_claim_a_lead() -> None:
     assert found.high > found.value > 0
     # as many in rows that weigh alike are a lead
     assert weighted_lead(leads[125:], weights[125:]).low > 0
+
+
+@pytest.mark.parametrize("counts", [(3, 40, 9, 50), (0, 10, 4, 10), (10, 10, 10, 12)])
+def test_a_difference_of_independent_shares_is_that_of_statsmodels(counts: tuple[int, int, int, int]) -> None:
+    hits, images, other, others = counts
+    found = share_difference(*counts)
+    low, high = confint_proportions_2indep(hits, images, other, others, method="newcomb")
+    assert found.value == pytest.approx(hits / images - other / others)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)

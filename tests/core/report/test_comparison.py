@@ -51,7 +51,7 @@ def test_the_command_writes_a_file_about_shipped_runs(tmp_path: Path) -> None:
     text = Page((tmp_path / "both.html").read_text("utf-8")).text
     for run in runs:
         assert f"{100 * read_run(Path(run)).manifest['metrics']['all']['accuracy']:.1f}%" in text
-    assert "verdicts of sample than removing as much coarse detail does" in text
+    assert "verdicts of sample than cutting and joining blocks in place does" in text
 
 
 def test_other_images_and_missing_options_give_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

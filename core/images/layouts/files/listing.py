@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -13,6 +14,8 @@ from core.images.image_set import DatasetError
 from core.system.files import LIMITS, UnfitFileError, open_file, read_bytes
 
 DEEPEST = 12
+# how often a folder is listed that links lead to
+OFTEN = 8
 # bytes of a table within an archive
 MAX_TABLE = 2**30
 
@@ -94,6 +97,8 @@ class FolderFiles(Known):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
+        # how often each folder was listed
+        self._seen: Counter[tuple[int, int]] = Counter()
 
     def read(self, name: str, *, limit: int = MAX_BYTES) -> bytes:
         if name not in self._known():
@@ -104,23 +109,24 @@ class FolderFiles(Known):
         return open_file(self.path / name, limit=LIMITS[".zip"])
 
     def _list(self) -> Iterator[Listed]:
+        self._seen.clear()
         return iter(sorted(self._below(self.path, "", frozenset())))
 
     def _below(self, folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[Listed]:
         # a file that is deleted at this moment, or a link to itself, is not in the set
         with contextlib.suppress(OSError):
             here = folder.stat()
-            # a link to a folder above would go round for ever
-            if (here.st_dev, here.st_ino) in above or len(above) > DEEPEST:
+            key = here.st_dev, here.st_ino
+            self._seen[key] += 1
+            # a link to a folder above would go round for ever, and folders that link to each other nearly so
+            if key in above or len(above) > DEEPEST or self._seen[key] > OFTEN:
                 return
             with os.scandir(folder) as scan:
                 items = [item for item in scan if not item.name.startswith(".")]
             for item in items:
                 with contextlib.suppress(OSError):
                     if item.is_dir():
-                        yield from self._below(
-                            folder / item.name, f"{prefix}{item.name}/", above | {(here.st_dev, here.st_ino)}
-                        )
+                        yield from self._below(folder / item.name, f"{prefix}{item.name}/", above | {key})
                     elif item.is_file():
                         status = item.stat()
                         yield Listed(prefix + item.name, status.st_size, status.st_mtime_ns)

@@ -9,7 +9,7 @@ import torchvision
 
 from core.detectors.adapters.adapter import Request, SourceError
 from core.detectors.adapters.adding import add, bring
-from core.detectors.adapters.torchvision_name import build
+from core.detectors.adapters.torchvision_name import build, preprocess_of
 from tests.core.detectors.adapters.made import expected_of, given_by, spread
 
 NAME = "squeezenet1_1"
@@ -57,3 +57,9 @@ def test_what_normalises_anew_inside_or_not_is_asked_about(tmp_path: Path, name:
     torch.save(build({"name": name, "outputs": 2}).state_dict(), tmp_path / "w.pth")
     with pytest.raises(SourceError, match="say it with --mean, --std$"):
         bring("d", Request(f"torchvision:{name}", weights=tmp_path / "w.pth", classes=("fake", "real")))
+
+
+def test_steps_on_which_the_weights_of_a_name_disagree_are_left_out() -> None:
+    # resnet50 resizes to 256 for one file of weights, to 232 for the other
+    assert set(preprocess_of("resnet50")) == {"size", "mean", "std", "interpolation", "scale"}
+    assert {"resize", "crop"} <= set(preprocess_of("resnet18"))

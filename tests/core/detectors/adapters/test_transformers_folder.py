@@ -191,3 +191,24 @@ def test_colours_in_another_order_are_refused() -> None:
 def test_pixels_that_are_not_scaled_or_normalised() -> None:
     said = preprocess_of(WHOLE | {"do_rescale": False, "do_normalize": False})
     assert (said["scale"], said["mean"], said["std"]) == (1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def test_a_part_that_timm_would_read_from_elsewhere_is_refused() -> None:
+    part = {"model_type": "timm_wrapper", "architecture": "hf-hub:a/b"}
+    for said in ({"vision_config": part}, {"parts": [part]}, {"vision_config": {"text_config": part}}):
+        with pytest.raises(SourceError, match="names a hub, a folder or a file elsewhere"):
+            build({"config": {"model_type": "vit", **said}})
+
+
+def test_a_type_of_several_classes_can_be_added(tmp_path: Path) -> None:
+    config = transformers.DeiTConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=8,
+        **NAMES,
+    )  # fmt: skip
+    model = spread(transformers.DeiTForImageClassification(config))
+    model.save_pretrained(tmp_path / "folder")
+    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "folder")
+    detector = add(tmp_path / "detectors" / "d", Request(str(tmp_path / "folder")))
+    processor = transformers.AutoImageProcessor.from_pretrained(tmp_path / "folder", backend="pil")
+    expected = expected_of(lambda image: model(**processor(images=image, return_tensors="pt")).logits)
+    np.testing.assert_allclose(given_by(detector), expected, atol=1e-5)

@@ -269,8 +269,27 @@ def test_a_row_group_of_too_many_rows_is_refused_before_it_is_read(
     # the first group has four
     made.parquet(tmp_path / "set")
     monkeypatch.setattr("core.images.layouts.parquet.MAX_ROWS", 3)
-    monkeypatch.setattr("pyarrow.parquet.ParquetFile.read_row_group", None)
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile.iter_batches", None)
     assert "has a row group of more than 3 rows; write it with smaller ones" in refusal(tmp_path / "set", "ai")
+
+
+def test_a_table_whose_equal_rows_unpack_to_far_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "set").mkdir()
+    file, labels = tmp_path / "set" / "a.parquet", ["real", "fake"] * 30
+    pq.write_table(pa.table({"image": [picture(0)] * 60, "label": labels, "split": ["test"] * 60}), file)
+    with monkeypatch.context() as patch:
+        # once in the file, sixty times in memory
+        patch.setattr("core.images.layouts.parquet.MAX_GROUP", 40 * len(picture(0)))
+        with pytest.raises(DatasetError, match="unpacks to more than 2 GB"):
+            load_image_set(tmp_path / "set", "test")
+    assert len(load_image_set(tmp_path / "set", "test")) == 60
+    pq.write_table(pa.table({"image": [picture(0)] * 2, "label": ["real" * 2000, "fake"], "split": ["test"] * 2}), file)
+    assert "has a label or a path of more than 4,096 characters" in refusal(tmp_path / "set")
 
 
 def test_a_wrong_tar_is_told(tmp_path: Path) -> None:
@@ -343,6 +362,22 @@ def test_folders_that_link_in_circles_end(tmp_path: Path) -> None:
     assert check_image_set(tmp_path / "set", "test") == 8
     shutil.rmtree(tmp_path / "set" / "stable_diffusion_v_1_4")
     assert check_image_set(tmp_path / "linked", "test") == 4
+
+
+def test_folders_that_all_link_to_each_other_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [tmp_path / "set" / f"{number}" for number in range(10)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    for folder in folders:
+        for other in folders:
+            (folder / f"to-{other.name}").symlink_to(other)
+    asked: list[object] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: asked.append(path) or scandir(path))
+    with pytest.raises(DatasetError):
+        check_image_set(tmp_path / "set", "test")
+    # along every path it would be ten million times
+    assert len(asked) < 1000
 
 
 @pytest.mark.parametrize(

@@ -111,19 +111,23 @@ def test_of_what_neither_turns_by_more_than_its_control_none_reads_more() -> Non
 
 
 def test_intervals_are_those_of_statsmodels(shared) -> None:  # type: ignore[no-untyped-def]
-    rows = side_by_side(shared).set_index(["verdict", "column"])
+    row = side_by_side(shared).set_index(["verdict", "column"]).loc[("FAKE", "lowpass_8")]
+    control = shared.controls("lowpass_8")[row["control"]]
     margins = np.where(np.arange(N) % 2 == 0, 1.0, -1.0)
     flips = [
-        [(table[column] > 0).to_numpy() != (margins > 0) for column in ("lowpass_8", "lowpass_control_8")]
+        [(table[column] > 0).to_numpy() != (margins > 0) for column in ("lowpass_8", control)]
         for table in (one.set_index("id").loc[[f"test-{i}" for i in range(N)]] for one in shared.tables)
     ]
     fake = margins < 0
     leads = [(own.astype(float) - control)[fake] for own, control in flips]
     low, high = DescrStatsW(leads[0] - leads[1]).tconfint_mean()
-    row = rows.loc[("FAKE", "lowpass_8")]
     assert row["difference_value"] == pytest.approx((leads[0] - leads[1]).mean())
     assert (row["difference_low"], row["difference_high"]) == pytest.approx((low, high))
     assert row["first_value"] == pytest.approx(leads[0].mean())
+    # no other control leaves both detectors less
+    for other in shared.controls("lowpass_8").values():
+        found = shared.leads("lowpass_8", other, "FAKE")
+        assert found.first.value + found.second.value >= row["first_value"] + row["second_value"] - 1e-9
 
 
 def test_only_images_that_both_call_the_same_are_compared() -> None:
