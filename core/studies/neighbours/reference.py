@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.detectors.preprocessing import Preprocessing
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
-from core.images.reading import Fit
 from core.metrics.nearest import halved
 from core.runs.run import Run
 from core.system.atomic import cache_dir, write_bytes_atomically
@@ -209,7 +209,7 @@ def is_sample(manifest: Mapping[str, Any]) -> bool:
 
 
 def open_training_set(
-    manifest: Mapping[str, Any], data: str | None, *, fit: Fit | None = None, progress: Progress | None = None
+    manifest: Mapping[str, Any], data: str | None, *, fit: Preprocessing | None = None, progress: Progress | None = None
 ) -> ImageSet | None:
     """The images that a detector was trained on, None where they are not available.
 

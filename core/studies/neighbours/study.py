@@ -167,7 +167,6 @@ STUDY = Study(
         "among": "the set that was searched",
         "candidates": "how many images it has",
     },
-    better="neither",
     control="The same search on raw pixels, and the same neighbours with their labels dealt anew at random.",
     compute=compute,
     parameters={"k": 10, "seed": 0},
