@@ -100,7 +100,13 @@ def load_image_set(
 
 
 def _load(
-    source: Source, data: str | Path, split: Split, *, fit: Preprocessing | None, skip_bad: bool, progress: Progress | None
+    source: Source,
+    data: str | Path,
+    split: Split,
+    *,
+    fit: Preprocessing | None,
+    skip_bad: bool,
+    progress: Progress | None,
 ) -> ImageSet:
     entries = checked_entries(source, data, split)
     if fit is not None and fit.size == fit.resize and have_side(source, split, entries, fit.size):

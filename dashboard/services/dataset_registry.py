@@ -100,7 +100,9 @@ class DatasetRegistry:
         if wanted:
             self._start(wanted)
 
-    def attach(self, data: str | Path, splits: Sequence[Split] = ("test",), *, fit: Preprocessing | None = None) -> bool:
+    def attach(
+        self, data: str | Path, splits: Sequence[Split] = ("test",), *, fit: Preprocessing | None = None
+    ) -> bool:
         """Begin to read the splits of a set, resized by `fit`; False where one is being read already."""
         with self._lock:
             if self.status.state == "reading":

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.preprocessing import Preprocessing
-from core.images.image_set import ImageSet
+from core.images.image_set import BusyError, DatasetError, ImageSet
 from core.images.loading import load_image_set
 from core.metrics.nearest import halved
 from core.runs.run import Run
@@ -239,6 +239,24 @@ def open_training_set(
             "set that it was trained on"
         )
     return found
+
+
+def find_training_set(detector: Detector, data: str | None, *, progress: Progress | None = None) -> ImageSet | None:
+    """The images that a detector was trained on; None where `data` cannot be read or holds others.
+
+    Args:
+        detector: whose.
+        data, progress: as for `open_training_set`.
+
+    Raises:
+        BusyError: another process is preparing them; a later try finds them, and what is made without them would stay.
+    """
+    try:
+        return open_training_set(detector.manifest, data, fit=detector.preprocessing, progress=progress)
+    except BusyError:
+        raise
+    except (DatasetError, NeighbourError):
+        return None
 
 
 def run_reference(run: Run, features: NDArray[np.floating] | None = None) -> Reference:
