@@ -19,8 +19,10 @@ NEUTRAL = "#f3f3f3"
 GREY = UNDECIDED = "#8b9099"
 # of curves in which FAKE is the positive class
 CURVE = FAKE
+# neither class's, and distinct from grey with any kind of colour blindness
+DETECTOR = "#0f9d8a"
 # two detectors side by side: unlike the colours of both classes, and different in lightness
-PAIR = ("#0f9d8a", "#9a6fe0")
+PAIR = (DETECTOR, "#9a6fe0")
 # opacity, 0 to 1, of a map over an image, where the map is at full scale
 OPACITY = 0.7
 

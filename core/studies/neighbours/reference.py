@@ -95,9 +95,6 @@ def read_features(detector: str, fingerprint: str, *, images: ImageSet | None = 
         return None
     if not len(features) == len(margins) == len(rows):
         return None
-    if not np.isfinite(features).all():
-        # kept by a version that rounded what float16 cannot hold
-        return None
     if images is not None:
         # the same files may come in another order, from an archive or under other names
         kept, now = (one["sha256"].to_numpy(str) for one in (rows, images.rows))
@@ -171,16 +168,15 @@ def _save_block(file: Path, block: Mapping[str, NDArray[Any]]) -> None:
         np.savez(opened, **block)  # type: ignore[arg-type]
 
 
-def _read_block(file: Path, images: int | None, channels: int) -> dict[str, NDArray[Any]] | None:
+def _read_block(file: Path, images: int, channels: int) -> dict[str, NDArray[Any]] | None:
     """A finished block, None where it is not there or not whole."""
     try:
         with open_file(file) as opened, np.load(opened, allow_pickle=False) as arrays:
             block = {name: arrays[name] for name in ("features", "margins")}
     except Exception:  # noqa: BLE001 - zipfile's and numpy's errors share no base class; it is computed again
         return None
-    fits = block["features"].shape[1:] == (channels,) and len(block["features"]) == len(block["margins"])
-    fits = fits and bool(np.isfinite(block["features"]).all())
-    return block if fits and images in (None, len(block["margins"])) else None
+    fits = block["features"].shape == (images, channels) and len(block["margins"]) == images
+    return block if fits else None
 
 
 def _seal(path: Path, detector: str, images: ImageSet, whole: Mapping[str, NDArray[Any]]) -> None:
