@@ -17,11 +17,11 @@ from tqdm import tqdm
 
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
-from core.images.image_set import DATA_HELP, FAKE_HELP, BusyError, DataPath, DatasetError
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.loading import load_image_set
 from core.runs.finding import ROOT, command_homes, find_detectors, find_named
 from core.runs.writing import run_folder, write_run
-from core.studies.neighbours.reference import NeighbourError, open_training_set
+from core.studies.neighbours.reference import find_training_set
 from core.system.atomic import TakenError, WriteError
 
 
@@ -88,13 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _trained_on(detector: Detector, data: str) -> frozenset[str] | None:
     """Return the hashes of the files that a detector was trained on, None where they are not in `data`."""
-    try:
-        found = open_training_set(detector.manifest, data, fit=detector.preprocessing)
-    except BusyError:
-        # a later try finds them, and what is written without them would stay
-        raise
-    except (DatasetError, NeighbourError):
-        return None
+    found = find_training_set(detector, data)
     return None if found is None else frozenset(found.rows["sha256"])
 
 

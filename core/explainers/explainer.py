@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=ExplainerSettings)
 Cancel = Callable[[], bool]
-Progress = Callable[[int, int], None]
 Pixels = NDArray[np.uint8]
 # images that are explained in one go where a method takes several at once
 BATCH = 128
@@ -102,14 +101,17 @@ class Explainer(ABC, Generic[S]):
                 the detector's output is not finite.
         """
 
+    def without_steps(
+        self, detector: "Detector", image: Pixels, settings: S, *, cancel: Cancel | None = None
+    ) -> Iterator[Explanation]:
+        """Explain one image for callers that want the last step alone; methods that can skip the others override this.
+
+        Args and errors are those of `explain`.
+        """
+        return self.explain(detector, image, settings, cancel=cancel)
+
     def explain_batch(
-        self,
-        detector: "Detector",
-        pixels: Pixels,
-        settings: S,
-        *,
-        progress: Progress | None = None,
-        cancel: Cancel | None = None,
+        self, detector: "Detector", pixels: Pixels, settings: S, *, cancel: Cancel | None = None
     ) -> Iterator[Explanation]:
         """The complete explanations of N images, in order; methods that take several at once override this.
 
@@ -117,16 +119,13 @@ class Explainer(ABC, Generic[S]):
             detector: what to explain.
             pixels: uint8 (N, side, side, 3).
             settings: how.
-            progress: called with (images done, N).
             cancel: as for `explain`.
         """
-        for number, image in enumerate(pixels, start=1):
-            steps = deque(self.explain(detector, image, settings, cancel=cancel), maxlen=1)
+        for image in pixels:
+            steps = deque(self.without_steps(detector, image, settings, cancel=cancel), maxlen=1)
             if not steps or not steps[0].complete:
                 return
             yield steps[0]
-            if progress is not None:
-                progress(number, len(pixels))
 
     def explain_fully(self, detector: "Detector", image: Pixels, settings: S | None = None) -> Explanation:
         """Explain one image completely, without intermediate explanations where the method can skip them.

@@ -155,19 +155,18 @@ def _rim(inside: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     return inside & ~core[width:-width, width:-width]
 
 
-def draw_over(picture: NDArray[np.uint8], values: Values, *, palette: Palette = "class") -> NDArray[np.uint8]:
+def draw_over(picture: NDArray[np.uint8], values: Values) -> NDArray[np.uint8]:
     """A picture of any shape with a map of any shape laid over all of it.
 
     Args:
         picture: uint8 (height, width, 3).
         values: float (h, w); the largest is drawn in full colour.
-        palette: "class" or "paper".
 
     Returns:
         uint8 RGBA (height, width, 4).
     """
     height, width = picture.shape[:2]
-    square = draw_overlay(picture, values, max(height, width), palette=palette)
+    square = draw_overlay(picture, values, max(height, width))
     return np.asarray(Image.fromarray(square).resize((width, height), Image.Resampling.NEAREST))
 
 

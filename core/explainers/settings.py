@@ -205,12 +205,6 @@ def from_json(kind: type[S], kept: Mapping[str, Any]) -> S:
     return kind(**kept)
 
 
-def to_parameters(settings: ExplainerSettings) -> dict[str, str]:
-    """Name -> text of every setting that is not at its default, for a URL or a command line."""
-    found = {one.name: (one, getattr(settings, one.name)) for one in describe(type(settings))}
-    return {name: one.text(value) for name, (one, value) in found.items() if value != one.default}
-
-
 def from_parameters(kind: type[S], texts: Mapping[str, str]) -> S:
     """Read settings from texts, name -> text.
 

@@ -22,7 +22,7 @@ from core.findings.finding import Choice, Finding, Measure, to_json
 from core.findings.lines import Line, joined
 from core.findings.numbers import amount, of_unit, points
 from core.findings.quantities import Unit
-from core.findings.readme import quality, rewrite
+from core.findings.readme import quality, update
 from core.findings.words import tell
 from core.runs.finding import find_named, find_runs
 from core.runs.run import Run, read_run
@@ -30,7 +30,7 @@ from core.studies.probes.side_by_side import side_by_side
 from core.studies.result import StudyResult
 from core.studies.store import Found, find_studies
 from core.studies.study import StudyError
-from core.system.atomic import WriteError, write_bytes_atomically
+from core.system.atomic import WriteError
 from core.system.console import started
 from core.system.shell import quote
 
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.update is None:
             print(written(options))
         else:
-            update(options.update)
+            update(options.update, lambda arguments: written(parse(list(arguments))), command="core.findings")
     except ValueError as error:
         print(f"core.findings: {error}", file=sys.stderr)
         return 2
@@ -80,13 +80,6 @@ def with_probes(name: str) -> tuple[Run, StudyResult]:
     if "probes" not in found.answers:
         raise StudyError(f"{name} has no study probes; python -m core.studies probes --run {quote(name)} makes it")
     return run, found.answers["probes"]
-
-
-def update(path: Path) -> None:
-    """Write the blocks of a Markdown file that this command makes again."""
-    text = path.read_text(encoding="utf-8")
-    again = rewrite(text, lambda arguments: written(parse(list(arguments))))
-    write_bytes_atomically(path, lambda file: file.write_text(again, encoding="utf-8"))
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

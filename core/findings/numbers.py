@@ -26,6 +26,11 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{hundred:.{digits}f}%"
 
 
+def unbroken_percent(share: float, digits: int = 1) -> str:
+    """Write the same, never broken between lines."""
+    return percent(share, digits).replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def signed(value: float, digits: int = 2) -> str:
     """Write a number with `digits` decimals and a true minus sign; one that rounds to zero has no sign."""
     text = f"{value:.{digits}f}"

@@ -7,11 +7,13 @@ import re
 import shlex
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from core.metrics.classification import ECE_BINS
 from core.runs.paper import PAPER
 from core.runs.run import Run, told_apart
+from core.system.atomic import write_bytes_atomically
 
 WIDTH = 120
 
@@ -21,14 +23,19 @@ def blocks_of(command: str) -> re.Pattern[str]:
     return re.compile(rf"(<!-- python -m {re.escape(command)} (.*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-BLOCK = blocks_of("core.findings")
 COLUMNS = (
     "", "accuracy", "without leaks and repeats", "FAKE precision / recall / F1", "REAL precision / recall / F1",
     "FAKE called REAL", "REAL called FAKE", "AUROC", f"calibration error ({ECE_BINS} bins)",
 )  # fmt: skip
 
 
-def rewrite(text: str, write: Callable[[Sequence[str]], str], *, command: str = "core.findings") -> str:
+def update(path: Path, write: Callable[[Sequence[str]], str], *, command: str) -> None:
+    """Write the blocks of one command in a Markdown file again; the other arguments are those of `rewrite`."""
+    again = rewrite(path.read_text(encoding="utf-8"), write, command=command)
+    write_bytes_atomically(path, lambda file: file.write_text(again, encoding="utf-8"))
+
+
+def rewrite(text: str, write: Callable[[Sequence[str]], str], *, command: str) -> str:
     """Return a Markdown text with every block of one command regenerated.
 
     Args:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from core.images.containers.contents import MAX_PARTS
 from core.images.containers.reading import format_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF")
@@ -26,8 +27,6 @@ MAX_COSTLY = 12_200_000
 # formats with that limit, and their names in messages
 COSTLY = {"WEBP": "WebP", "AVIF": "AVIF", "HEIF": "HEIC"}
 MAX_SIDE = 16_384
-# chunks or markers in a file; a hostile one makes a reader step through millions
-MAX_PARTS = 10_000
 # most compressed chunks of a PNG and most Exif segments of a JPEG: Pillow unpacks, or joins, each before any limit
 MAX_PACKED = 64
 MAX_EXIF_PARTS = 16

@@ -64,7 +64,7 @@ class ImageSet:
         fingerprint: sha256 over split, file hashes and labels, independent of their order.
         skipped: files left out by `skip_bad`, as "name: reason".
         passing: names of the skipped files that may be readable later, because their bytes are not at fault.
-        fit: `Fit.steps` of the preprocessing that produced the pixels; "" if the images were not resized.
+        fit: the `steps` of the preprocessing that produced the pixels; "" if the images were not resized.
         uncached: why no pack could be written, so that the next start decodes every file again; "" otherwise.
     """
 

@@ -9,13 +9,14 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import MAX_BYTES, ImageError
 from core.images.image_set import DatasetError, ImageSet, Progress, Split
 from core.images.labels import CLASSES
 from core.images.layouts.layout import Entry
 from core.images.layouts.source import LayoutSource
 from core.images.packing import is_large, pack_in_shards, pack_whole, read_pack
-from core.images.reading import FilePixels, Fit, Reader
+from core.images.reading import FilePixels, Reader
 from core.images.sources import ShippedSource, Source, checked_entries, have_side, measure_side, open_source, read_small
 from core.system.atomic import cache_dir
 from core.system.folders import ContractError
@@ -63,7 +64,7 @@ def load_image_set(
     data: str | Path,
     split: Split,
     *,
-    fit: Fit | None = None,
+    fit: Preprocessing | None = None,
     skip_bad: bool = False,
     progress: Progress | None = None,
 ) -> ImageSet:
@@ -99,7 +100,13 @@ def load_image_set(
 
 
 def _load(
-    source: Source, data: str | Path, split: Split, *, fit: Fit | None, skip_bad: bool, progress: Progress | None
+    source: Source,
+    data: str | Path,
+    split: Split,
+    *,
+    fit: Preprocessing | None,
+    skip_bad: bool,
+    progress: Progress | None,
 ) -> ImageSet:
     entries = checked_entries(source, data, split)
     if fit is not None and fit.size == fit.resize and have_side(source, split, entries, fit.size):

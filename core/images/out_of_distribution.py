@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -165,13 +165,7 @@ def files_of(archive: Path, side: int, limit: int) -> Iterator[bytes | None]:
         raise OutOfDistributionError(f"{archive} is no whole archive ({type(error).__name__}); get it again") from None
 
 
-def crop_photographs(
-    preprocessing: Preprocessing,
-    *,
-    crops: int,
-    split: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[SourceImages]:
+def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | None = None) -> list[SourceImages]:
     """Crop the photographs behind the sample gallery and resize the crops with every resampling filter.
 
     The crops are those that the sample's manifest lists as REAL, equally many of each size. The photographs come with
@@ -181,20 +175,17 @@ def crop_photographs(
         preprocessing: the detector's.
         crops: number of crops per photograph.
         split: only photographs of the sample's "train" or "test"; all when None.
-        progress: called with (photographs done, photographs).
     """
     about = json.loads(MANIFEST.read_text(encoding="utf-8"))
     wanted = {name: one for name, one in about["photographs"].items() if split in (None, one["split"])}
     found = []
-    for number, (name, one) in enumerate(wanted.items()):
-        photograph = _read_photograph(one)
-        boxes = _boxes(about, name, crops)
+    for name, one in wanted.items():
+        photograph = read_photograph(one)
+        boxes = crop_boxes(about, name, crops)
         if photograph is not None and boxes:
             squares = [photograph[top : top + edge, left : left + edge] for left, top, edge in boxes]
             images = np.stack([_under_every_filter(square, preprocessing) for square in squares], axis=1)
             found.append(SourceImages(name, dict(zip(RESAMPLING, images, strict=True))))
-        if progress is not None:
-            progress(number + 1, len(wanted))
     return found
 
 
@@ -203,22 +194,8 @@ def smallest_crop() -> int:
     return int(min(json.loads(MANIFEST.read_text(encoding="utf-8"))["settings"]["sides"]))
 
 
-def photographs() -> dict[str, NDArray[np.uint8]]:
-    """Read the photographs behind the sample gallery by name, uint8 (height, width, 3); absent ones are left out."""
-    about = json.loads(MANIFEST.read_text(encoding="utf-8"))
-    found = {name: _read_photograph(one) for name, one in about["photographs"].items()}
-    return {name: picture for name, picture in found.items() if picture is not None}
-
-
-def squares(crops: int) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Yield the first squares of these photographs, each with its name: uint8 (n, n, 3), equally many of each size."""
-    about = json.loads(MANIFEST.read_text(encoding="utf-8"))
-    for name, picture in photographs().items():
-        for left, top, edge in _boxes(about, name, crops):
-            yield name, picture[top : top + edge, left : left + edge]
-
-
-def _read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:
+def read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:
+    """Read a photograph that the sample's manifest describes, uint8 (height, width, 3); None if absent or changed."""
     # finds the package's folder without importing it
     package = find_spec(about["package"])
     try:
@@ -228,7 +205,7 @@ def _read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:
     return decode(data) if hashlib.sha256(data).hexdigest() == about["sha256"] else None
 
 
-def _boxes(about: Mapping[str, Any], name: str, crops: int) -> list[tuple[int, int, int]]:
+def crop_boxes(about: Mapping[str, Any], name: str, crops: int) -> list[tuple[int, int, int]]:
     """Return (left, top, side) of a photograph's first REAL crops, equally many of each side."""
     sides = about["settings"]["sides"]
     boxes = [tuple(one["box"]) for one in about["images"] if one["photograph"] == name and "/REAL/" in one["file"]]

@@ -21,14 +21,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from core.images.image_set import BusyError, ImageSet
 from core.images.reading import Batch, FilePixels, Reader, about, whole_rows
-from core.system.atomic import sha256_of, sync, sync_folder, write_bytes_atomically, writing
+from core.system.atomic import TakenError, sha256_of, sync, sync_folder, write_bytes_atomically, writing
 from core.system.files import open_file, read_array
 from core.system.folders import MANIFEST, SCHEMA, ContractError, read_folder, sealed, write_folder
+from core.system.lock import only_writer
 
 PACK = "image pack"
 # bytes of pixels: of a set that is decoded in memory, and of a shard of a larger one
@@ -118,15 +118,9 @@ def pack_in_shards(pack: Path, reader: Reader, base: str | None, *, keep: bool) 
         pack.parent.mkdir(parents=True, exist_ok=True)
         _forget_others(pack)
         _check_room(pack, reader)
-        lock = pack.with_name(f".{pack.name}.lock")
-        with FileLock(lock, timeout=0):
-            try:
-                return _pack(pack, reader, base, keep=keep)
-            finally:
-                # removed while still held; it stays where open files cannot be removed
-                with contextlib.suppress(OSError):
-                    lock.unlink()
-    except Timeout:
+        with only_writer(pack):
+            return _pack(pack, reader, base, keep=keep)
+    except TakenError:
         raise BusyError(
             "This image set is being packed already, by another process or for someone else; try again once it is done."
         ) from None

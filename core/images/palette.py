@@ -19,8 +19,10 @@ NEUTRAL = "#f3f3f3"
 GREY = UNDECIDED = "#8b9099"
 # of curves in which FAKE is the positive class
 CURVE = FAKE
+# neither class's; with some colour blindness hard to tell from grey, so that it never stands for anything alone
+DETECTOR = "#0f9d8a"
 # two detectors side by side: unlike the colours of both classes, and each with a shape of its own
-PAIR = ("#0f9d8a", "#9a6fe0")
+PAIR = (DETECTOR, "#9a6fe0")
 # opacity, 0 to 1, of a map over an image, where the map is at full scale
 OPACITY = 0.7
 

@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, MAX_PIXELS, ImageError, PassingError, decode
 from core.images.image_set import CIFAKE_NAME, DatasetError, Progress, Split, category_of, fingerprint_of, is_cifake
 from core.images.labels import CLASSES
@@ -24,25 +25,6 @@ from core.system.files import is_text, printable
 TELL = 0.2
 # pixels of the images whose statistics are computed at once
 AT_ONCE = 4096 * 32 * 32
-
-
-class Fit(Protocol):
-    """A way of resizing images to one size, described completely by its `repr` (`core.detectors.preprocessing`)."""
-
-    @property
-    def size(self) -> int:
-        """Pixels along each side of the result."""
-
-    @property
-    def resize(self) -> int:
-        """Length of the shorter side before a crop; `size` where images of that size stay as they are."""
-
-    @property
-    def steps(self) -> str:
-        """What `fit` does; equal where it gives equal pixels."""
-
-    def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Resize uint8 (height, width, 3) to uint8 (size, size, 3)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +59,7 @@ class Reader:
     source: Source
     split: Split
     entries: Sequence[Entry]
-    fit: Fit | None
+    fit: Preprocessing | None
     side: int
     progress: Progress | None = None
     done: int = 0

@@ -18,6 +18,8 @@ ECE_BINS = 15
 CURVE_BINS = 10
 # equal-count bins of a rule on one statistic (`core.metrics.separation`)
 RULE_BINS = 20
+# bins of confidence, right and wrong verdicts beside each other
+HISTOGRAM_BINS = 20
 # groups that can be compared at a glance
 MOST_GROUPS = 24
 
@@ -140,13 +142,14 @@ def expected_calibration_error(p_real: NDArray[np.floating], right: NDArray[np.b
     return float(np.abs(gap).sum() / len(confidence))
 
 
-def confidence_histogram(table: pd.DataFrame, *, bins: int = 20) -> pd.DataFrame:
+def confidence_histogram(table: pd.DataFrame) -> pd.DataFrame:
     """Count right and wrong verdicts by confidence: columns `low`, `high` (0.5 to 1), `right`, `wrong`."""
     confidence = confidence_of(table["p_real"].to_numpy())
-    right, index = is_right(table), _bins_of(confidence, bins)
-    edges = np.linspace(HALF, 1, bins + 1)
+    right, index = is_right(table), _bins_of(confidence, HISTOGRAM_BINS)
+    edges = np.linspace(HALF, 1, HISTOGRAM_BINS + 1)
     counts = {
-        name: np.bincount(index[chosen], minlength=bins) for name, chosen in (("right", right), ("wrong", ~right))
+        name: np.bincount(index[chosen], minlength=HISTOGRAM_BINS)
+        for name, chosen in (("right", right), ("wrong", ~right))
     }
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], **counts})
 

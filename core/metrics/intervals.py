@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+# standard deviations on each side of its mean that hold 95% of a normal distribution
+NORMAL = NormalDist().inv_cdf(0.975)
 # images of the effective size that a lead must stand for before its variance is believed
 FEWEST = 4
 
@@ -63,17 +65,16 @@ class Estimate(NamedTuple):
     images: int
 
 
-def share_ratio(hits: int, images: int, other_hits: int, other_images: int, *, confidence: float = 0.95) -> Estimate:
+def share_ratio(hits: int, images: int, other_hits: int, other_images: int) -> Estimate:
     """Estimate the ratio of two independent shares (the risk ratio), with the log interval of Katz et al. (1978).
 
     Args:
         hits, images: counts of the numerator; `hits` and `other_hits` must be above 0.
         other_hits, other_images: counts of the denominator.
-        confidence: between 0 and 1.
     """
     value = (hits / images) / (other_hits / other_images)
     spread = np.sqrt(1 / hits - 1 / images + 1 / other_hits - 1 / other_images)
-    half = NormalDist().inv_cdf(0.5 + confidence / 2) * spread
+    half = NORMAL * spread
     return Estimate(value, float(value * np.exp(-half)), float(value * np.exp(half)), images + other_images)
 
 
@@ -283,7 +284,7 @@ def _half_width(pulls: NDArray[np.float64], confidence: float) -> float:
     return float(stdtrit(count - 1, 0.5 + confidence / 2) * np.sqrt((pulls**2).sum() * count / (count - 1)))
 
 
-def clustered_share(hits: NDArray[np.bool_], clusters: NDArray[np.integer], *, confidence: float = 0.95) -> Estimate:
+def clustered_share(hits: NDArray[np.bool_], clusters: NDArray[np.integer]) -> Estimate:
     """Estimate a share where images of one cluster resemble each other.
 
     Wilson's interval on the effective number of images: the number of independent images whose share would vary as
@@ -295,7 +296,6 @@ def clustered_share(hits: NDArray[np.bool_], clusters: NDArray[np.integer], *, c
         hits: bool (N,).
         clusters: integers (N,), the photograph or generator that each image comes from; a single one says nothing about
             others, and the interval is 0 to 1.
-        confidence: between 0 and 1.
     """
     if not len(hits):
         return Estimate(np.nan, 0.0, 1.0, 0)
@@ -303,10 +303,10 @@ def clustered_share(hits: NDArray[np.bool_], clusters: NDArray[np.integer], *, c
     share, count = float(np.mean(hits)), int(codes.max()) + 1
     if count == 1:
         return Estimate(share, 0.0, 1.0, len(hits))
-    half = _half_width(np.bincount(codes, (np.asarray(hits) - share) / len(hits)).astype(np.float64), confidence)
+    half = _half_width(np.bincount(codes, (np.asarray(hits) - share) / len(hits)).astype(np.float64), 0.95)
     size: float = count
     if 0 < share < 1:
-        normal = NormalDist().inv_cdf(0.5 + confidence / 2) * np.sqrt(share * (1 - share))
+        normal = NORMAL * np.sqrt(share * (1 - share))
         size = min(len(hits), (normal / half) ** 2) if half > 0 else len(hits)
-    low, high = wilson_interval(size if share == 1 else share * size, size, confidence=confidence)  # type: ignore[arg-type]
+    low, high = wilson_interval(size if share == 1 else share * size, size)  # type: ignore[arg-type]
     return Estimate(share, float(low), float(high), len(hits))

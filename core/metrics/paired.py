@@ -1,12 +1,11 @@
 """Two classifiers on the same images: tests and intervals that use the pairing. Needs no torch."""
 
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics.intervals import Estimate, exact_sign_test, wilson_interval
+from core.metrics.intervals import NORMAL, Estimate, exact_sign_test, wilson_interval
 
 
 class Outcomes(NamedTuple):
@@ -83,15 +82,12 @@ def difference_of_aurocs(
     first: NDArray[np.floating],
     second: NDArray[np.floating],
     is_real: NDArray[np.bool_],
-    *,
-    confidence: float = 0.95,
 ) -> Estimate:
     """Estimate the first score's AUROC less the second's on the same images (DeLong et al. 1988).
 
     Args:
         first, second: (N,) scores, higher where more REAL.
         is_real: bool (N,).
-        confidence: between 0 and 1.
 
     Returns:
         -1 to 1; NaN where a class is missing; without an interval where a class has one image, or all images of a
@@ -109,7 +105,7 @@ def difference_of_aurocs(
     if spread < 1e-12 and value:
         # the variance of what is always so says nothing
         return Estimate(value, np.nan, np.nan, real + fake)
-    half = NormalDist().inv_cdf(0.5 + confidence / 2) * float(spread)
+    half = NORMAL * float(spread)
     return Estimate(value, max(value - half, -1.0), min(value + half, 1.0), real + fake)
 
 
@@ -127,9 +123,7 @@ def _placements(scores: NDArray[np.floating], others: NDArray[np.floating]) -> N
     return np.asarray(places / (2 * len(others)), np.float64)
 
 
-def rank_correlation(
-    first: NDArray[np.floating], second: NDArray[np.floating], *, confidence: float = 0.95
-) -> Estimate:
+def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> Estimate:
     """Correlate two scores by rank, with the interval of Bonett & Wright (2000).
 
     Returns:
@@ -143,7 +137,7 @@ def rank_correlation(
     if abs(rho) > 0.999999:
         # one order of few images is likely by chance, and the formula knows no chance at 1
         return Estimate(rho, np.nan, np.nan, n)
-    half = NormalDist().inv_cdf(0.5 + confidence / 2) * np.sqrt((1 + rho**2 / 2) / (n - 3))
+    half = NORMAL * np.sqrt((1 + rho**2 / 2) / (n - 3))
     middle = np.arctanh(rho)
     return Estimate(rho, float(np.tanh(middle - half)), float(np.tanh(middle + half)), n)
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from core.metrics.intervals import Estimate, wilson_interval
 
 
-def share_over_seeds(right: NDArray[np.integer], images: int, *, confidence: float = 0.95) -> Estimate:
+def share_over_seeds(right: NDArray[np.integer], images: int) -> Estimate:
     """Estimate a share of images from networks that differ by their seed and were tested on the same images.
 
     The interval combines two independent errors, whose half-widths add in quadrature: over images, Wilson's interval of
@@ -16,20 +16,19 @@ def share_over_seeds(right: NDArray[np.integer], images: int, *, confidence: flo
     Args:
         right: (S,) counts, one for each network.
         images: that each was tested on.
-        confidence: between 0 and 1.
     """
     counts = np.asarray(right, np.float64)
     if not len(counts) or not images:
         return Estimate(np.nan, np.nan, np.nan, 0)
     shares = counts / images
     value = float(shares.mean())
-    low, high = map(float, wilson_interval(value * images, images, confidence=confidence))  # type: ignore[arg-type]
-    among = _among(shares, confidence)
+    low, high = map(float, wilson_interval(value * images, images))  # type: ignore[arg-type]
+    among = _among(shares)
     below, above = np.hypot(value - low, among), np.hypot(high - value, among)
     return Estimate(value, max(0.0, float(value - below)), min(1.0, float(value + above)), images)
 
 
-def _among(shares: NDArray[np.float64], confidence: float) -> float:
+def _among(shares: NDArray[np.float64]) -> float:
     """Half of Student's interval of the mean of independent networks, 0 for a single one."""
     count = len(shares)
     if count < 2:
@@ -37,7 +36,7 @@ def _among(shares: NDArray[np.float64], confidence: float) -> float:
     # imported here, and not from the slower scipy.stats: pages import this module
     from scipy.special import stdtrit  # noqa: PLC0415
 
-    return float(stdtrit(count - 1, 0.5 + confidence / 2) * shares.std(ddof=1) / np.sqrt(count))
+    return float(stdtrit(count - 1, 0.975) * shares.std(ddof=1) / np.sqrt(count))
 
 
 def difference_of_independent(one: Estimate, other: Estimate) -> Estimate:

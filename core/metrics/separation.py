@@ -1,6 +1,5 @@
 """Separation of two classes, with intervals: AUROC, rules on one statistic, and strata matched on it."""
 
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from scipy.stats import rankdata, spearmanr
 from sklearn.model_selection import StratifiedKFold
 
 from core.metrics.classification import RULE_BINS
-from core.metrics.intervals import Estimate, wilson_interval
+from core.metrics.intervals import NORMAL, Estimate, wilson_interval
 
 FOLDS = 5
 STRATA = 20
@@ -19,13 +18,12 @@ MIN_IN_STRATUM = 5
 UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0)
 
 
-def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_], *, confidence: float = 0.95) -> Estimate:
+def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_]) -> Estimate:
     """Estimate how often a REAL image scores higher than a FAKE one, ties counting half, with DeLong's interval (1988).
 
     Args:
         scores: (N,) numbers, higher where more REAL.
         is_real: bool (N,).
-        confidence: between 0 and 1.
 
     Returns:
         0 to 1; NaN where a class is missing. Where no pair is out of order DeLong's variance is 0, and the interval is
@@ -33,16 +31,16 @@ def auroc(scores: NDArray[Any], is_real: NDArray[np.bool_], *, confidence: float
     """
     value, variance = _delong(np.asarray(scores, np.float64), np.asarray(is_real, bool))
     smaller = min(int(np.sum(is_real)), int(np.sum(~is_real)))
-    return _estimate(value, variance, smaller, len(is_real), confidence)
+    return _estimate(value, variance, smaller, len(is_real))
 
 
-def _estimate(value: float, variance: float, smaller: int, images: int, confidence: float = 0.95) -> Estimate:
+def _estimate(value: float, variance: float, smaller: int, images: int) -> Estimate:
     if not np.isfinite(value):
         return UNKNOWN
-    half = NormalDist().inv_cdf(0.5 + confidence / 2) * np.sqrt(variance)
+    half = NORMAL * np.sqrt(variance)
     low, high = max(0.0, value - half), min(1.0, value + half)
     if variance <= 0 and np.isclose(value, [0, 1]).any():
-        low, high = map(float, wilson_interval(round(value * smaller), smaller, confidence=confidence))
+        low, high = map(float, wilson_interval(round(value * smaller), smaller))
     return Estimate(float(value), float(low), float(high), images)
 
 
@@ -59,9 +57,7 @@ def _delong(scores: NDArray[np.float64], is_real: NDArray[np.bool_]) -> tuple[fl
     return float(above.mean()), float(sum(spread))
 
 
-def best_rule(
-    values: NDArray[Any], is_real: NDArray[np.bool_], *, folds: int = FOLDS, seed: int = 0
-) -> NDArray[np.float64]:
+def best_rule(values: NDArray[Any], is_real: NDArray[np.bool_], *, seed: int = 0) -> NDArray[np.float64]:
     """Score images by a cross-fitted rule on one statistic: the log odds of REAL among other images of its bin.
 
     Numbers are first sorted into equal-count bins, so that the rule may also separate the middle of the range from its
@@ -71,8 +67,7 @@ def best_rule(
     Args:
         values: (N,) numbers or text, none missing.
         is_real: bool (N,), both classes.
-        folds: number of parts, each scored by the rule of the others.
-        seed: of the parts.
+        seed: of the parts, each of which is scored by the rule of the others.
 
     Returns:
         float64 (N,), log odds of REAL, cross-fitted: above 0 the rule says REAL.
@@ -80,7 +75,7 @@ def best_rule(
     bins = strata_of(values, count=RULE_BINS)
     scores = np.zeros(len(bins))
     count = int(bins.max()) + 1
-    folds = min(folds, int(np.sum(is_real)), int(np.sum(~is_real)))
+    folds = min(FOLDS, int(np.sum(is_real)), int(np.sum(~is_real)))
     if folds < 2:
         return scores
     for known, asked in StratifiedKFold(folds, shuffle=True, random_state=seed).split(bins, is_real):
@@ -178,6 +173,6 @@ def leaning(scores: NDArray[np.float64], margins: NDArray[Any], is_real: NDArray
     if not found:
         return UNKNOWN
     middle = sum(z for z, _, _ in found) / len(found)
-    half = NormalDist().inv_cdf(0.975) * np.sqrt(sum(variance for _, variance, _ in found)) / len(found)
+    half = NORMAL * np.sqrt(sum(variance for _, variance, _ in found)) / len(found)
     value, low, high = (float(np.tanh(z)) for z in (middle, middle - half, middle + half))
     return Estimate(value, low, high, sum(count for _, _, count in found))

@@ -11,7 +11,6 @@ from core.edits import frequency
 from core.probes.batch import Batch, block_side
 
 Pixels = NDArray[np.uint8]
-Verdict = Literal["FAKE", "REAL"]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from core.probes.flips import (
     smallest_flips,
 )
 from core.probes.probe import size_column
-from core.probes.results import After, DetailTest, Flip, ProbeResult, ProbeSettings
+from core.probes.results import After, DetailTest, ProbeResult, ProbeSettings
 from core.probes.table import PROBES, probe_columns
 from core.probes.words import conclude
 
@@ -219,15 +219,11 @@ def _result(job: _Job, found: NDArray[np.float32], *, judged: int) -> ProbeResul
     return replace(result, sentence=conclude(result)) if complete else result
 
 
-def _smallest(job: _Job, after: tuple[After, ...], clean: pd.DataFrame) -> Flip | None:
+def _smallest(job: _Job, after: tuple[After, ...], clean: pd.DataFrame) -> After | None:
     sizes = pd.DataFrame([job.sizes], columns=[size_column(one.column) for one in after])
     own = list(own_columns())
     least = int(smallest_flips(clean[own], sizes)[0][0])
-    if least < 0:
-        return None
-    number = [one.column for one in after].index(own[least])
-    difference, gain = amplified(job.pictures[number], job.image)
-    return Flip(after[number], job.pictures[number], difference, gain)
+    return None if least < 0 else after[list(probe_columns()).index(own[least])]
 
 
 def amplified(picture: Pixels, image: Pixels) -> tuple[Pixels, int]:

@@ -89,23 +89,6 @@ class After(NamedTuple):
         return tuple(PROBES[key].column(self.strength.key) for key in self.probe.controls)
 
 
-@dataclass(frozen=True, eq=False)
-class Flip:
-    """The smallest change that flips the verdict while its controls do not, as pictures.
-
-    Attributes:
-        after: the change and its effect.
-        picture: uint8 (side, side, 3), the changed image.
-        difference: uint8 (side, side, 3), 128 plus `gain` times the change.
-        gain: amplification, the largest integer from 1 to 32 that clips no value; 1 where all do.
-    """
-
-    after: After
-    picture: NDArray[np.uint8]
-    difference: NDArray[np.uint8]
-    gain: int
-
-
 class DetailTest(NamedTuple):
     """A test, in both directions, of whether the detail finer than one radius decides the verdict.
 
@@ -145,7 +128,7 @@ class ProbeResult(Judged):
     settings: ProbeSettings
     after: tuple[After, ...]
     pictures: NDArray[np.uint8]
-    smallest: Flip | None
+    smallest: After | None
     detail: tuple[DetailTest, ...]
     sentence: str
     done: int

@@ -11,7 +11,7 @@ def conclude(result: ProbeResult) -> str:
     if test is not None:
         return f"{_detail(result, test)}{_also(result)}."
     if result.smallest is not None:
-        after = result.smallest.after
+        after = result.smallest
         control = _controls(result, after)
         return (
             f"Called {result.verdict}: the smallest change that flips it is {name_of(after)}, "
@@ -47,7 +47,7 @@ def _detail(result: ProbeResult, test: DetailTest) -> str:
 def _also(result: ProbeResult) -> str:
     if result.smallest is None:
         return ""
-    after = result.smallest.after
+    after = result.smallest
     return f"; the smallest change that flips it is {name_of(after)}, about {levels(after.size)} of 255"
 
 

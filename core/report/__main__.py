@@ -20,7 +20,7 @@ import pandas as pd
 
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.loading import load_image_set
-from core.report.comparison import comparison_words, gather_comparison, save_comparison
+from core.report.comparison import comparison_report, comparison_words, gather_comparison
 from core.report.page import gather, save_report
 from core.report.selection import Selection
 from core.runs.browsing.filter import COLUMNS, RESERVED, Filter
@@ -31,7 +31,7 @@ from core.runs.browsing.table import browse_table, find_rows
 from core.runs.browsing.tags import Tags
 from core.runs.finding import command_homes, find_named, find_runs
 from core.runs.run import Run, read_run
-from core.system.atomic import cache_dir
+from core.system.atomic import cache_dir, write_bytes_atomically
 from core.system.folders import ContractError
 
 # of Explore's address, beside the filter
@@ -83,7 +83,8 @@ def compare(first: Run, second: Run, out: Path | None) -> None:
     if out is None:
         print(comparison_words(compared))
         return
-    save_comparison(out, compared)
+    text = comparison_report(compared)
+    write_bytes_atomically(out, lambda file: file.write_text(text, encoding="utf-8"))
     print(f"Written to {out}")
 
 

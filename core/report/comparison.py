@@ -1,25 +1,24 @@
 """The report of two runs on the same images: as sentences, or as one HTML file."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 
 from core.findings.finding import Finding
 from core.findings.lines import Line, Part
+from core.findings.numbers import unbroken_percent as percent
 from core.findings.words import tell
 from core.findings.words.comparison import beside_control, by_value, reading, recalls, stands, subject
 from core.metrics.classification import largest
 from core.report import figures
 from core.report.page import gather
-from core.report.parts import Block, Bullets, Note, Section, Table, limits, page, percent, sentence
+from core.report.parts import Block, Bullets, Note, Section, Table, limits, page, sentence
 from core.report.settings import settings
 from core.runs.run import Run
 from core.studies.comparison.comparison import Comparison, Read
 from core.studies.comparison.findings import SEVERAL, as_row
 from core.studies.comparison.pair import Pair, pair_of
 from core.studies.registry import STUDIES
-from core.system.atomic import write_bytes_atomically
 
 # keys of the findings in the report's lead, where the recalls of both classes join them
 LEAD = ("accuracy", "both_wrong")
@@ -56,12 +55,6 @@ def comparison_words(compared: Comparison) -> str:
     return "\n\n".join(
         f"## {title}\n\n" + "\n".join(f"- {one}" for one in lines if str(one)) for title, lines in parts if lines
     )
-
-
-def save_comparison(path: Path, compared: Comparison) -> None:
-    """Write a comparison to an HTML file, whole or not at all."""
-    text = comparison_report(compared)
-    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
 
 
 def comparison_report(compared: Comparison) -> str:

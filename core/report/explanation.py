@@ -129,7 +129,7 @@ def _probes(result: ProbeResult) -> dict[str, Any]:
     rows = [(f"{one.probe.title}, {one.strength.told}", f"{said(result, one)}.") for one in result.flipping]
     pictures = []
     if result.smallest is not None:
-        one, drawn = result.smallest.after, dict(zip(probe_columns(), result.pictures, strict=True))
+        one, drawn = result.smallest, dict(zip(probe_columns(), result.pictures, strict=True))
         shown = [("The image", result.image, result.verdict), (one.probe.title, drawn[one.column], one.verdict)]
         for control in map(result.get, one.controls):
             if control.known:

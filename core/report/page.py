@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from core.detectors.identity import find_maker, identify_all
 from core.edits.masking import FILLS
 from core.explainers.stored import KEPT
+from core.findings.numbers import unbroken_percent as percent
 from core.findings.words import tell
 from core.metrics.classification import (
     CURVE_BINS,
@@ -40,7 +41,6 @@ from core.report.parts import (
     listed,
     of_all,
     page,
-    percent,
     sentence,
 )
 from core.report.selection import Selection, selection_report

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import pandas as pd
 from markupsafe import Markup
 
-from core.findings import numbers
 from core.findings.lines import Line
 from core.findings.lines import html as as_html
 from core.images.palette import CLASS_COLOURS
@@ -91,11 +90,6 @@ def limits(*runs: Run) -> Section:
         "confidence."
     )
     return Section("What this report cannot say", [Bullets([about, *_LIMITS])])
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """Write 0.9608 as "96.1%", as on the pages of the app, never broken between lines."""
-    return numbers.percent(share, digits).replace(" ", "\u00a0")
 
 
 def of_all(found: pd.DataFrame, several: str) -> str:

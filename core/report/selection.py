@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.numbers import unbroken_percent as percent
 from core.images.encoding import data_url
 from core.metrics.classification import HALF, confidence_of, confusion_at, error_by, largest
 from core.metrics.intervals import wilson_interval
 from core.report import figures
-from core.report.parts import Note, Section, Tiles, limits, of_all, page, percent
+from core.report.parts import Note, Section, Tiles, limits, of_all, page
 from core.report.settings import settings
 from core.runs.browsing.filter import SORTS, Filter
 from core.runs.browsing.pictures import Pictures

@@ -31,7 +31,7 @@ class Score:
 
 
 def draw_round(
-    table: pd.DataFrame, pictured: NDArray[np.bool_], *, seed: int | Sequence[int], count: int = ROUND
+    table: pd.DataFrame, pictured: NDArray[np.bool_], *, seed: int | Sequence[int]
 ) -> NDArray[np.intp] | None:
     """Draw the images of one game: equal seeds give equal positions.
 
@@ -42,17 +42,16 @@ def draw_round(
         table: from `core.runs.browsing.table.browse_table`.
         pictured: bool (N,), which rows have a picture.
         seed: of the game, and of the image set, or all sets would have one key.
-        count: number of images.
 
     Returns:
-        intp (count,), or None where a class has fewer pictures.
+        intp (ROUND,), or None where a class has fewer pictures.
     """
     usable = pictured & is_fresh(table)
     pools = [np.flatnonzero(usable & (table["label"] == name).to_numpy(bool)) for name in CLASSES]
-    if min(map(len, pools)) < count:
+    if min(map(len, pools)) < ROUND:
         return None
     generator = np.random.default_rng(seed)
-    sides = generator.integers(0, 2, count)
+    sides = generator.integers(0, 2, ROUND)
     shuffled = [generator.permutation(pool) for pool in pools]
     return np.array([shuffled[side][number] for number, side in enumerate(sides)], np.intp)
 

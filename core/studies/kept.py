@@ -178,7 +178,6 @@ def declared(study: Study, table: pd.DataFrame) -> dict[str, Any]:
         "title": study.title,
         "question": study.question,
         "columns": study.describe(table.columns) | weight,
-        "better": study.better,
         "control": study.control,
         "explore": list(study.explore),
     }

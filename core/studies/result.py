@@ -22,7 +22,7 @@ class StudyResult:
     Attributes:
         path: its file.
         table: its rows.
-        about: everything that the file says of itself: `study`, `title`, `question`, `columns`, `better`, `control`,
+        about: everything that the file says of itself: `study`, `title`, `question`, `columns`, `control`,
             `parameters`, `explore`, hashes, versions, `images`, `seconds`.
         run: that it was asked of; None where it was read without one, and then it has no findings.
     """

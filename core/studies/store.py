@@ -35,7 +35,6 @@ def _is_text(value: object) -> bool:
 # metadata key of a study file -> check that the pages can handle its value
 FORMS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("title", "question", "control", "created", "detector", "set"), _is_text),
-    "better": lambda value: value in ("higher", "lower", "neither"),
     "columns": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
     "parameters": lambda value: isinstance(value, dict),
     "explore": lambda value: isinstance(value, list) and all(map(_is_text, value)),

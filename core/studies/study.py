@@ -19,7 +19,6 @@ from core.runs.run import Run
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
-Better = Literal["higher", "lower", "neither"]
 # the column that every study of images gets from the runner: how many images of the run a row stands for
 WEIGHT = "weight"
 
@@ -67,7 +66,6 @@ class Study:
         title: for a heading.
         question: one sentence that ends in a question mark.
         columns: column -> plain description with unit and range; every column that `compute` gives but `id`.
-        better: which direction of its main number is good.
         control: one sentence on what its numbers are compared with.
         compute: (context, positions, parameters) -> a table that begins with `id`, one row per image in the order of
             the positions; with `whole`, any table. An image's row must not depend on the other positions.
@@ -86,7 +84,6 @@ class Study:
     title: str
     question: str
     columns: Mapping[str, str]
-    better: Better
     control: str
     compute: Compute
     parameters: Mapping[str, Any] = field(default_factory=dict)

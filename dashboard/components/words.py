@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.findings import numbers
+from core.findings import lines, numbers
 from core.runs.paper import PAPER
 
 # said by a screen reader, and nowhere to be seen
 UNSEEN = "position: absolute; width: 1px; height: 1px; margin: 0; padding: 0; overflow: hidden; clip-path: inset(50%)"
 NO_BREAK = "\u00a0"
 THE_PAPER = f"{PAPER['author']}, [*{PAPER['title']}*]({PAPER['link']})"
+percent = numbers.unbroken_percent
 CLASS_WORDS = {"REAL": ":blue[**REAL**]", "FAKE": ":orange[**FAKE**]"}
 
 
@@ -42,15 +43,9 @@ def name_paper() -> None:
     st.caption(f"The paper: {THE_PAPER}. It does not state its year.")
 
 
-def percent(share: float, digits: int = 1) -> str:
-    """0.9608 as "96.1%", never broken between lines; what is not quite all or nothing is not written as if it were."""
-    return numbers.percent(share, digits).replace(" ", NO_BREAK)
-
-
 def listed(parts: Sequence[str]) -> str:
     """ "a, b and c"."""
-    *most, last = parts or [""]
-    return f"{', '.join(most)} and {last}" if most else last
+    return str(lines.listed(parts))
 
 
 def remaining(seconds: float) -> str:

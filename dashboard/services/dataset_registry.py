@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from core.detectors.preprocessing import Preprocessing
 from core.images.cifake.shipped import is_shipped
 from core.images.image_set import DatasetError, ImageSet, Progress, Split
 from core.images.loading import check_image_set, load_image_set
-from core.images.reading import Fit
 from dashboard.services.sentences import hide_parent
 
 Doing = Literal["downloading", "checking", "reading"]
@@ -41,7 +41,7 @@ class Attaching:
     is_private: bool = False
 
 
-Wanted = tuple[str | Path, Sequence[Split], Fit | None]
+Wanted = tuple[str | Path, Sequence[Split], Preprocessing | None]
 
 
 class _Stopped(Exception):
@@ -100,7 +100,9 @@ class DatasetRegistry:
         if wanted:
             self._start(wanted)
 
-    def attach(self, data: str | Path, splits: Sequence[Split] = ("test",), *, fit: Fit | None = None) -> bool:
+    def attach(
+        self, data: str | Path, splits: Sequence[Split] = ("test",), *, fit: Preprocessing | None = None
+    ) -> bool:
         """Begin to read the splits of a set, resized by `fit`; False where one is being read already."""
         with self._lock:
             if self.status.state == "reading":
@@ -147,7 +149,7 @@ class DatasetRegistry:
             say=lambda sentence: setattr(self, "status", replace(self.status, message=sentence)),
         )
 
-    def _read(self, data: str | Path, splits: Sequence[Split], fit: Fit | None) -> None:
+    def _read(self, data: str | Path, splits: Sequence[Split], fit: Preprocessing | None) -> None:
         for split in splits:
             self.status = Attaching("reading", split)
             found = load_image_set(data, split, skip_bad=True, fit=fit, progress=self._begin("reading"))

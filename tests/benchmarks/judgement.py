@@ -10,6 +10,7 @@ somebody has shrunk to the detector's size before, and imitations of CIFAKE's RE
 """
 
 import argparse
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -141,7 +142,7 @@ def _imitations(folder: Path, side: int) -> Iterator[Picture]:
 
 
 def _photographs() -> Iterator[Picture]:
-    yield from ((name, "REAL", picture) for name, picture in ood.photographs().items())
+    yield from ((name, "REAL", picture) for name, picture in _of_sample().items())
     folder = Path(skimage_data.__file__).parent
     for name in SCENES:
         try:
@@ -150,13 +151,24 @@ def _photographs() -> Iterator[Picture]:
             continue
 
 
+def _of_sample() -> dict[str, NDArray[np.uint8]]:
+    """Read the photographs behind the sample gallery by name, uint8 (height, width, 3); absent ones are left out."""
+    about = json.loads(ood.MANIFEST.read_text(encoding="utf-8"))
+    found = {name: ood.read_photograph(one) for name, one in about["photographs"].items()}
+    return {name: picture for name, picture in found.items() if picture is not None}
+
+
 def _squares(crops: int) -> Iterator[Picture]:
-    yield from ((name, "REAL", square) for name, square in ood.squares(crops))
+    """The first squares of these photographs, equally many of each size."""
+    about = json.loads(ood.MANIFEST.read_text(encoding="utf-8"))
+    for name, picture in _of_sample().items():
+        for left, top, edge in ood.crop_boxes(about, name, crops):
+            yield name, "REAL", picture[top : top + edge, left : left + edge]
 
 
 def _shrunk(crops: int, side: int, filter_: str) -> Iterator[Picture]:
-    for name, square in ood.squares(crops):
-        yield name, "REAL", resize(crop_square(square), side, resampling=filter_)
+    for name, label, square in _squares(crops):
+        yield name, label, resize(crop_square(square), side, resampling=filter_)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -11,11 +11,12 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.grid import LIME_GRID
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.registry import registered
-from core.explainers.settings import describe, to_parameters
+from core.explainers.settings import describe
 from dashboard.components.explanations import choice, panels
 from dashboard.components.explanations.asking import Subject
 from dashboard.components.keys import key_of
 from dashboard.services.worker.jobs import JobStatus
+from tests.core.explainers.texts import to_parameters
 from tests.core.explainers.toy import BRIGHT
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_address import Params

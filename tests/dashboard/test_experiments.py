@@ -87,7 +87,7 @@ def test_inspect_says_what_turns_the_verdict(open_page: Open, home: Path, run: R
         one = expected.get(column)
         assert (cell["state"], cell["called"]) == (state_of(one), one.verdict)
     chosen = [column for column, cell in cells.items() if cell["chosen"]]
-    assert chosen == ([expected.smallest.after.column] if expected.smallest else [])
+    assert chosen == ([expected.smallest.column] if expected.smallest else [])
 
 
 def test_a_change_named_in_the_url_is_shown_large_with_its_controls(open_page: Open, home: Path, run: Run) -> None:

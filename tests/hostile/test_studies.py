@@ -77,7 +77,7 @@ def test_another_ones_study_is_named(sample: Run, tmp_path: Path, name: str) -> 
 
 
 LIES: dict[str, object] = {
-    "title": 5, "question": ["why"], "control": None, "created": 2026, "better": "up", "columns": ["id"],
+    "title": 5, "question": ["why"], "control": None, "created": 2026, "columns": ["id"],
     "parameters": "none", "explore": {"brightness": 1}, "images": -1, "of": "60",
     "version": True,
 }  # fmt: skip

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from core.explainers.explainer import BATCH, Cancel, Explainer, Pixels, Progress, S, Stopwatch, check_pixels
+from core.explainers.explainer import BATCH, Cancel, Explainer, Pixels, S, Stopwatch, check_pixels
 from core.explainers.explanation import Explanation
 
 if TYPE_CHECKING:
@@ -44,13 +44,7 @@ class BatchExplainer(Explainer[S]):
         yield from self.explain_batch(detector, image[None], settings, cancel=cancel)
 
     def explain_batch(
-        self,
-        detector: "Detector",
-        pixels: Pixels,
-        settings: S,
-        *,
-        progress: Progress | None = None,
-        cancel: Cancel | None = None,
+        self, detector: "Detector", pixels: Pixels, settings: S, *, cancel: Cancel | None = None
     ) -> Iterator[Explanation]:
         """See `Explainer.explain_batch`."""
         from core.explainers.gradients.activation import Cancelled  # noqa: PLC0415 - torch is read where it is needed
@@ -66,5 +60,3 @@ class BatchExplainer(Explainer[S]):
             seconds = watch.seconds / len(part)
             for image, fields in zip(part, found, strict=True):
                 yield self.explanation(detector, image, settings, seconds=seconds, **fields)
-            if progress is not None:
-                progress(start + len(part), len(pixels))

@@ -17,7 +17,6 @@ from core.explainers.explainer import (
     Explainer,
     Pixels,
     Preset,
-    Progress,
     Stopwatch,
     check_finite,
     check_pixels,
@@ -99,23 +98,11 @@ class RegionLime(Explainer[R]):
         """
         yield from self._explain(detector, image, settings, cancel=cancel, stepwise=True)
 
-    def explain_batch(
-        self,
-        detector: "Detector",
-        pixels: Pixels,
-        settings: R,
-        *,
-        progress: Progress | None = None,
-        cancel: Cancel | None = None,
+    def without_steps(
+        self, detector: "Detector", image: Pixels, settings: R, *, cancel: Cancel | None = None
     ) -> Iterator[Explanation]:
-        """See `Explainer.explain_batch`."""
-        for number, image in enumerate(pixels, start=1):
-            steps = deque(self._explain(detector, image, settings, cancel=cancel, stepwise=False), maxlen=1)
-            if not steps or not steps[0].complete:
-                return
-            yield steps[0]
-            if progress is not None:
-                progress(number, len(pixels))
+        """See `Explainer.without_steps`."""
+        return self._explain(detector, image, settings, cancel=cancel, stepwise=False)
 
     def explain_on(
         self, detector: "Detector", image: Pixels, settings: R, regions: NDArray[np.integer] | None

@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass, field
 
-# parts of one file; an honest one has dozens
+# parts of one file; an honest one has dozens, a hostile one makes a reader step through millions
 MAX_PARTS = 10_000
 # most bytes of one piece of metadata after decompression, and most characters of all texts together
 MAX_PIECE = 2**20

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from core.images.image_set import DatasetError
 from core.images.labels import ClassName
 from core.images.layouts.files.listing import Files, Listed
-from core.images.layouts.layout import SPLITS, Entry, Found, found, pictures_of, some, source_name
+from core.images.layouts.layout import SPLITS, Entry, Found, Layout, found, pictures_of, some, source_name
 
 
 class Placed(NamedTuple):
@@ -18,6 +18,22 @@ class Placed(NamedTuple):
     label: ClassName
     before: list[str]
     after: list[str]
+
+
+def folders_of_sources(expects: str, classes: Mapping[str, ClassName], *, last: bool = False) -> Layout:
+    """Make a layout in which a folder names the class, and one above it the source.
+
+    Args:
+        expects: see `Layout`.
+        classes: lower-case folder name -> class.
+        last: no other layout with these folders is tried afterwards, so a set that mixes them is refused.
+    """
+
+    def find(files: Files, _: tuple[str, ...]) -> Found | None:
+        placed = by_class_folder(files, classes, needed=expects if last else "")
+        return with_sources(files, placed) if placed else None
+
+    return Layout(expects, find)
 
 
 def by_class_folder(files: Files, classes: Mapping[str, ClassName], *, needed: str = "") -> list[Placed]:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 from core.images.decoding import ImageError
 from core.images.image_set import DatasetError
 from core.images.layouts.files.listing import Files, Listed
-from core.images.layouts.layout import SPLITS, Entry, Found, Layout, is_picture
+from core.images.layouts.layout import SPLITS, Entry, Found, Layout, found, is_picture
 from core.images.layouts.tables import LABEL, SOURCE, SPLIT, Row, column_of, entries_of, needed, text_of
 
 IMAGE = ("image", "img", "picture", "bytes", "image_bytes", "jpg", "png")
@@ -38,10 +39,7 @@ def _find(files: Files, fake: tuple[str, ...]) -> Found | None:
         return None
     reader = _Reader(files)
     rows = [row for table in tables for row in reader.rows(table)]
-    splits: dict[str, list[Entry]] = {}
-    for split, entry in entries_of(rows, fake, str(files.path)):
-        splits.setdefault(split, []).append(entry)
-    return Found(splits, reader.read)
+    return replace(found(files, entries_of(rows, fake, str(files.path))), read=reader.read)
 
 
 class _Reader:

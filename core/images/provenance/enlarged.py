@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from core.images.provenance.claim import Claim, File
+from core.images.statistics import LUMA
 
 KIND = "Enlarged pixels"
 # pixels along a side: below the first, a peak cannot be told from chance; above the second, it gets no clearer
@@ -55,7 +56,7 @@ def judge(pixels: NDArray[np.uint8]) -> str:
         )
     if min(height, width) < SMALLEST:
         return f"With fewer than {SMALLEST} pixels along a side it cannot be known whether it was enlarged."
-    grey = _middle(pixels).astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    grey = _middle(pixels).astype(np.float32) @ LUMA
     across, down = spectrum(grey), spectrum(grey.T)
     if across is None or down is None:
         return "It is too even to know whether it was enlarged."

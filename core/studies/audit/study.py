@@ -76,7 +76,6 @@ STUDY = Study(
     title="Audit of the data",
     question="What could be learned from this data that is not the point, and does the detector lean on it?",
     columns=COLUMNS,
-    better="lower",
     control="the same rules and regressions after the labels were shuffled",
     compute=compute,
     parameters={"seed": 0},

@@ -99,13 +99,12 @@ def yardsticks(audit: StudyResult) -> pd.DataFrame:
     return found.sort_values("value", kind="stable").reset_index(drop=True)
 
 
-def histogram(values: pd.Series, is_real: NDArray[np.bool_], *, bins: int = BINS) -> pd.DataFrame:
+def histogram(values: pd.Series, is_real: NDArray[np.bool_]) -> pd.DataFrame:
     """How the values of a fact are spread over each class.
 
     Args:
         values: (N,) numbers or names; images that lack one are left out.
         is_real: bool (N,).
-        bins: of numbers, of equal width.
 
     Returns:
         `real` and `fake`, the share of each class, 0 to 1, that lies in each bin; for numbers with the bin's ends `low`
@@ -121,7 +120,7 @@ def histogram(values: pd.Series, is_real: NDArray[np.bool_], *, bins: int = BINS
         return found.rename_axis("value").reset_index()
     numbers = values.to_numpy(np.float64)
     low, high = np.quantile(numbers, [TAILS, 1 - TAILS]) if len(numbers) else (0.0, 1.0)
-    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     clipped = np.clip(numbers, edges[0], edges[-1])
     shares = {
         side: np.histogram(clipped[chosen], edges)[0] / max(1, int(chosen.sum())) for side, chosen in sides.items()
@@ -135,19 +134,20 @@ def rings(audit: StudyResult) -> pd.DataFrame:
     return rows.assign(ring=rows["name"].astype(int)).sort_values("ring").reset_index(drop=True)
 
 
-def copy_pairs(duplicates: StudyResult, side: str, kinds: tuple[str, ...] = (NEAR, SHOWN)) -> pd.DataFrame:
-    """The images that have a copy of these kinds, those of the other class first, then the nearest; each pair once.
+def copy_pairs(duplicates: StudyResult, side: str) -> pd.DataFrame:
+    """The images that have a copy, near or of the same pixels in another file; each pair once.
+
+    Those of the other class come first, then the nearest.
 
     Args:
         duplicates: the study.
         side: "in_training" or "in_set".
-        kinds: of copies.
 
     Returns:
         `id` of the image; `kind`, `class`, `name`, `partner` (id) and `bits` of its copy.
     """
     short = SIDES[side]
-    table = duplicates.table[duplicates.table[side].isin(kinds)]
+    table = duplicates.table[duplicates.table[side].isin((NEAR, SHOWN))]
     names = {side: "kind", f"{short}_class": "class", f"{short}_name": "name", f"{short}_id": "partner"}
     found = table[["id", *names, f"{short}_bits"]].rename(columns={**names, f"{short}_bits": "bits"})
     # within a set a pair is found from both of its ends

@@ -236,7 +236,6 @@ STUDY = Study(
     question="Which kinds of images does the detector see within each verdict, and where does it err?",
     columns=COLUMNS,
     needs=("maps",),
-    better="neither",
     control="The same clustering of a normal cloud, which has no clusters, with the same spread.",
     compute=compute,
     parameters={"components": 20, "subsample": 3000, "most": 12, "clouds": 3, "seed": 0},

@@ -50,7 +50,6 @@ STUDY = Study(
     title="Copies and near copies",
     question="Which images are copies, or nearly copies, of others of their set or of training images?",
     columns=COLUMNS,
-    better="lower",
     control="none: equal bytes and equal pixels are certain, and a near copy is a pair of images whose perceptual "
     "hashes (imagehash's phash) differ in at most 8 of 64 bits and whose luma correlates by 0.9 or more",
     compute=compute,

@@ -26,7 +26,6 @@ STUDY = Study(
         "compression": "format, quantisation tables (as a quality where they are libjpeg's own), chroma subsampling; "
         "missing where the file was not at hand"
     },
-    better="neither",
     control="none: it is read from the files",
     compute=compute,
     explore=("compression",),

@@ -23,7 +23,7 @@ if __name__ == "__main__":
 
 from tqdm import tqdm
 
-from core.findings.readme import rewrite
+from core.findings.readme import update
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.runs.finding import ROOT
 from core.studies.cues.results import FOLDER, find_results, read_results
@@ -31,7 +31,7 @@ from core.studies.cues.table import markdown_table
 from core.studies.cues.versions import VERSIONS
 from core.studies.engine_options import add_engine, check_engine
 from core.studies.study import StudyError
-from core.system.atomic import WriteError, write_bytes_atomically
+from core.system.atomic import WriteError
 
 SEEDS = 3
 
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif options.table:
             print(written(options.table))
         elif options.update:
-            update(options.update)
+            update(options.update, lambda given: written(parse(list(given)).table), command="core.studies.cues")
         else:
             run(options)
     except KeyboardInterrupt:
@@ -97,13 +97,6 @@ def written(name: str) -> str:
     if not path.is_file():
         raise ValueError(f"there is no study of the cues of {name!r}; there is {', '.join(found) or 'none'}")
     return markdown_table(read_results(path))
-
-
-def update(path: Path) -> None:
-    """Write the blocks of a Markdown file that this command makes again."""
-    text = path.read_text(encoding="utf-8")
-    again = rewrite(text, lambda arguments: written(parse(list(arguments)).table), command="core.studies.cues")
-    write_bytes_atomically(path, lambda file: file.write_text(again, encoding="utf-8"))
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

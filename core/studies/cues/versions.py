@@ -17,6 +17,8 @@ Pixels = NDArray[np.uint8]
 # where nothing is kept
 NOTHING = 128
 SIDE = 32
+# images that are made at once
+BATCH = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +63,11 @@ class Learned:
     amplitude: NDArray[np.float32]
 
     @classmethod
-    def of(cls, pixels: Pixels, *, batch: int = 1000) -> "Learned":
+    def of(cls, pixels: Pixels) -> "Learned":
         """Measure the training images, uint8 (N, side, side, 3)."""
         total: Any = 0.0
-        for start in range(0, len(pixels), batch):
-            total = total + np.abs(frequency.spectra_of(np.asarray(pixels[start : start + batch]))).sum(axis=0)
+        for start in range(0, len(pixels), BATCH):
+            total = total + np.abs(frequency.spectra_of(np.asarray(pixels[start : start + BATCH]))).sum(axis=0)
         return cls(np.asarray(total / len(pixels), np.float32))
 
 
@@ -98,13 +100,11 @@ class Version:
         return f"{self.keeps} (scaled from {SIDE} x {SIDE} pixels)" if scales else self.keeps
 
 
-def make_version(
-    version: Version, pixels: Pixels, sha256: NDArray[Any], learned: Learned, *, batch: int = 1000
-) -> Pixels:
+def make_version(version: Version, pixels: Pixels, sha256: NDArray[Any], learned: Learned) -> Pixels:
     """Make a version of images, uint8 (N, side, side, 3), a batch at a time."""
     made = np.empty(pixels.shape, np.uint8)
-    for start in range(0, len(pixels), batch):
-        here = slice(start, start + batch)
+    for start in range(0, len(pixels), BATCH):
+        here = slice(start, start + BATCH)
         made[here] = version.make(np.asarray(pixels[here]), Chance.of(sha256[here]), learned)
     return made
 
@@ -143,7 +143,7 @@ def _colour(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
     rows = np.add.reduceat(pixels.astype(np.float32), first, axis=1)
     sums = np.add.reduceat(rows, first, axis=2)
     size = np.bincount(cell)[np.unique(cell)]
-    means = frequency.to_pixels(sums / np.outer(size, size).astype(np.float32)[..., None])
+    means = frequency.to_pixels((sums / np.outer(size, size)[..., None]).astype(np.float32))
     where = np.searchsorted(np.unique(cell), cell)
     return means[:, where][:, :, where]
 

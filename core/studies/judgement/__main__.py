@@ -27,7 +27,7 @@ from core.detectors.identity import find_maker, identify_all
 from core.detectors.storage import load_detector
 from core.detectors.training.validation import validation_split
 from core.images.decoding import ImageError, decode, pixels_sha256
-from core.images.image_set import DATA_HELP, FAKE_HELP, BusyError, DataPath, DatasetError, ImageSet, Split
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, ImageSet, Split
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set, read_files
 from core.images.out_of_distribution import AS_DRAWN, read_generators
@@ -38,7 +38,7 @@ from core.studies.judgement.calibrating import Asked, ask, groups_of_transfer, m
 from core.studies.judgement.familiarity import Space, thinned
 from core.studies.judgement.judge import setting_of
 from core.studies.judgement.rule import Group, Rule, Setting, rule_path, write_rule
-from core.studies.neighbours.reference import NeighbourError, is_sample, open_training_set
+from core.studies.neighbours.reference import find_training_set, is_sample
 from core.studies.store import read_study, study_path
 from core.studies.study import StudyError
 from core.system.atomic import WriteError
@@ -161,13 +161,7 @@ def _own_images(run: Run, detector: Detector, data: str | None, images: int) -> 
         StudyError: `data` holds neither.
     """
     recipe = detector.manifest.get("recipe", {})
-    try:
-        training = open_training_set(detector.manifest, data, fit=detector.preprocessing)
-    except BusyError:
-        # a later try finds them, and what is written without them would stay
-        raise
-    except (DatasetError, NeighbourError):
-        training = None
+    training = find_training_set(detector, data)
     if training is not None and recipe.get("validation"):
         held = validation_split(
             training.rows["sha256"].to_numpy(), training.labels, recipe["validation"], seed=recipe["seed"]

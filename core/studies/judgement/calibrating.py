@@ -117,14 +117,12 @@ def _above(distances: NDArray[Any], limit: float) -> Rate:
     return Rate(int((distances > limit).sum()), len(distances))
 
 
-def count(
-    rule: Rule, space: Space, asked: Asked, *, name: str, label: str, sources: int, domain: bool = False
-) -> Group:
+def count(rule: Rule, space: Space, asked: Asked, *, name: str, label: str, sources: int) -> Group:
     """Count a group's pictures by verdict: only familiar ones whose verdict no filter or delivery flips."""
     held = [one.verdict for one in asked.seen if not objections(rule, space, one)]
     said: dict[str, int] = {one: held.count(one) for one in CLASSES}
     setting = asked.seen[0].setting
-    return Group(name, label, setting, len(asked.seen), sources, said, held=True, domain=domain)
+    return Group(name, label, setting, len(asked.seen), sources, said, held=True)
 
 
 def groups_of_transfer(table: pd.DataFrame, preprocessing: Preprocessing, *, imitations: bool) -> list[Group]:
@@ -202,7 +200,6 @@ def make_rule(
             name=f"{label} {what}",
             label=label,
             sources=(sources or {}).get(label, len(one.seen)),
-            domain=True,
         )
         for label, one in own.items()
         if one.seen

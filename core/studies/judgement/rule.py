@@ -47,7 +47,6 @@ class Group:
         sources: independent sources among them: generators, photographs, or the images themselves.
         said: how many got each verdict, by class; the rest got none.
         held: True if only verdicts on familiar pictures that every delivery left unchanged are counted.
-        domain: True for pictures like those that the detector was made for.
     """
 
     name: str
@@ -57,7 +56,6 @@ class Group:
     sources: int
     said: Mapping[str, int]
     held: bool = False
-    domain: bool = False
 
     def share(self, verdict: str) -> float:
         """The share that got a verdict, 0 to 1."""
@@ -172,7 +170,7 @@ def _group(found: Any) -> Group:
         raise ValueError("a group has an unknown label or setting")
     return Group(
         _text(found["name"]), found["label"], found["setting"], images, _count(found["sources"]), said,
-        bool(found["held"]), bool(found["domain"]),
+        bool(found["held"]),
     )  # fmt: skip
 
 

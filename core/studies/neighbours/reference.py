@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.image_set import ImageSet
+from core.detectors.preprocessing import Preprocessing
+from core.images.image_set import BusyError, DatasetError, ImageSet
 from core.images.loading import load_image_set
-from core.images.reading import Fit
 from core.metrics.nearest import halved
 from core.runs.run import Run
 from core.system.atomic import cache_dir, write_bytes_atomically
@@ -95,9 +95,6 @@ def read_features(detector: str, fingerprint: str, *, images: ImageSet | None = 
         return None
     if not len(features) == len(margins) == len(rows):
         return None
-    if not np.isfinite(features).all():
-        # kept by a version that rounded what float16 cannot hold
-        return None
     if images is not None:
         # the same files may come in another order, from an archive or under other names
         kept, now = (one["sha256"].to_numpy(str) for one in (rows, images.rows))
@@ -171,16 +168,15 @@ def _save_block(file: Path, block: Mapping[str, NDArray[Any]]) -> None:
         np.savez(opened, **block)  # type: ignore[arg-type]
 
 
-def _read_block(file: Path, images: int | None, channels: int) -> dict[str, NDArray[Any]] | None:
+def _read_block(file: Path, images: int, channels: int) -> dict[str, NDArray[Any]] | None:
     """A finished block, None where it is not there or not whole."""
     try:
         with open_file(file) as opened, np.load(opened, allow_pickle=False) as arrays:
             block = {name: arrays[name] for name in ("features", "margins")}
     except Exception:  # noqa: BLE001 - zipfile's and numpy's errors share no base class; it is computed again
         return None
-    fits = block["features"].shape[1:] == (channels,) and len(block["features"]) == len(block["margins"])
-    fits = fits and bool(np.isfinite(block["features"]).all())
-    return block if fits and images in (None, len(block["margins"])) else None
+    fits = block["features"].shape == (images, channels) and len(block["margins"]) == images
+    return block if fits else None
 
 
 def _seal(path: Path, detector: str, images: ImageSet, whole: Mapping[str, NDArray[Any]]) -> None:
@@ -209,7 +205,7 @@ def is_sample(manifest: Mapping[str, Any]) -> bool:
 
 
 def open_training_set(
-    manifest: Mapping[str, Any], data: str | None, *, fit: Fit | None = None, progress: Progress | None = None
+    manifest: Mapping[str, Any], data: str | None, *, fit: Preprocessing | None = None, progress: Progress | None = None
 ) -> ImageSet | None:
     """The images that a detector was trained on, None where they are not available.
 
@@ -239,6 +235,24 @@ def open_training_set(
             "set that it was trained on"
         )
     return found
+
+
+def find_training_set(detector: Detector, data: str | None, *, progress: Progress | None = None) -> ImageSet | None:
+    """The images that a detector was trained on; None where `data` cannot be read or holds others.
+
+    Args:
+        detector: whose.
+        data, progress: as for `open_training_set`.
+
+    Raises:
+        BusyError: another process is preparing them; a later try finds them, and what is made without them would stay.
+    """
+    try:
+        return open_training_set(detector.manifest, data, fit=detector.preprocessing, progress=progress)
+    except BusyError:
+        raise
+    except (DatasetError, NeighbourError):
+        return None
 
 
 def run_reference(run: Run, features: NDArray[np.floating] | None = None) -> Reference:

@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.numbers import percent
-from core.images.image_set import BusyError, DatasetError
 from core.images.labels import CLASSES
 from core.metrics.nearest import Nearest, find_nearest
 from core.studies.neighbours.findings import NAMED
@@ -18,7 +17,7 @@ from core.studies.neighbours.reference import (
     NeighbourError,
     Reference,
     compute_features,
-    open_training_set,
+    find_training_set,
     read_features,
     run_reference,
 )
@@ -49,19 +48,9 @@ def searched(context: Context) -> Searched:
     features = detector.full_pass(context.pixels).features if kept is None else np.asarray(kept)
     if features is None:
         raise NeighbourError(NO_FEATURES.format(detector.name))
-    try:
-        images = open_training_set(
-            detector.manifest,
-            context.data,
-            fit=detector.preprocessing,
-            progress=lambda done, of: context.say(0.0, f"reading {done:,} of {of:,}"),
-        )
-    except BusyError:
-        # a later try finds them; going on without them would search other images for part of the rows
-        raise
-    except (DatasetError, NeighbourError):
-        # a set without training images, or with others than the detector was trained on, is no training set
-        images = None
+    images = find_training_set(
+        detector, context.data, progress=lambda done, of: context.say(0.0, f"reading {done:,} of {of:,}")
+    )
     if images is None:
         return Searched(run_reference(run, features), context.pixels, features)
     reference = read_features(detector.cache_key, images.fingerprint, images=images)
@@ -172,7 +161,6 @@ STUDY = Study(
         "among": "the set that was searched",
         "candidates": "how many images it has",
     },
-    better="neither",
     control="The same search on raw pixels, and the same neighbours with their labels dealt anew at random.",
     compute=compute,
     parameters={"k": 10, "seed": 0},

@@ -187,7 +187,6 @@ STUDY = Study(
         "repeats": "files left out because an earlier one has the same pixels",
         "fingerprint": "sha256 over the pixels that were measured",
     },
-    better="neither",
     control="The run's own images in the same table.",
     compute=compute,
     # two folders with an archive or a folder of pictures for each generator, "" where there is none: pictures drawn at

@@ -81,7 +81,6 @@ STUDY = Study(
     title="Probes",
     question="Which small change that has a name flips the verdict?",
     columns=describe_columns(),
-    better="neither",
     control="each probe has its own: as much energy taken from or put into other rings, a donor of the same class, "
     "the class's own mean colour, the seams without shuffling, as large a square or as wide a frame covered elsewhere",
     compute=compute,

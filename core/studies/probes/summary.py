@@ -236,7 +236,7 @@ def share_of(turns: Turns, chosen: NDArray[np.bool_], probe: Probe, strength: St
     return weighted_share(turns.hits(column, probe)[here], turns.weights[here])
 
 
-def ranking(rates: pd.DataFrame, *, verdict: str, group: str = "all") -> pd.DataFrame:
+def ranking(rates: pd.DataFrame, *, verdict: str) -> pd.DataFrame:
     """Rank the probes by the share of verdicts that they flip for each grey level of change, largest first.
 
     Each probe is represented by its best strength, the one with the largest `per_level`: the lower end of the net
@@ -247,14 +247,13 @@ def ranking(rates: pd.DataFrame, *, verdict: str, group: str = "all") -> pd.Data
     Args:
         rates: from `responses`, of all probes.
         verdict: "FAKE" or "REAL": which verdicts are to turn.
-        group: which of its groups.
 
     Returns:
         A row a probe, controls, those that change a donor, and strengths in excess left out; the columns of
         `responses`, and `per_level` (share of verdicts a grey level, 0 where nothing certain is left beyond the
         controls) and `rank` from 1.
     """
-    rows = rates[(rates["verdict"] == verdict) & (rates["group"] == group) & ~rates["is_control"].astype(bool)]
+    rows = rates[(rates["verdict"] == verdict) & (rates["group"] == "all") & ~rates["is_control"].astype(bool)]
     rows = rows[rows["images"] > 0]
     tried = [probe_columns()[column] for column in rows["column"]]
     rows = rows[np.array([not (probe.changes_donor or strength.excess) for probe, strength in tried], bool)]

@@ -75,7 +75,6 @@ STUDY = Study(
     question="Do Grad-CAM and LIME name the same places, more than maps of other images would?",
     columns=COLUMNS,
     needs=("maps",),
-    better="higher",
     control="Grad-CAM maps of other images of the same cell of the confusion matrix in the place of the image's own.",
     compute=compute,
     parameters={"others": 100, "segments": 64, "lime_seed": 0, "seed": 0},

@@ -88,7 +88,6 @@ STUDY = Study(
     title="Certainty",
     question="Does a sign that LIME calls certain hold under another fill?",
     columns=COLUMNS,
-    better="neither",
     control="Other draws of the samples with the same fill, which is all that the intervals are about.",
     compute=compute,
     parameters={"lime_seed": 0},

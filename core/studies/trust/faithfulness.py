@@ -242,7 +242,6 @@ STUDY = Study(
     columns=COLUMNS,
     further=_further,
     needs=("maps",),
-    better="higher",
     control=(
         "Orders of the image's parts that know nothing of the detector: chance, edges, flat areas, middle, border, "
         "large and small segments, and the map of another image of the same cell, each also as coarse as the map."

@@ -94,12 +94,12 @@ def _compared_areas(found: Beside, weights: Weights) -> _Compared:
     return _Compared(_mean(found.own, weights), control, _mean(found.own - found.control, weights))
 
 
-def _gone(part: pd.DataFrame, fill: str, weights: Weights, *, share: float = 0.25) -> dict[str, Measure]:
-    """Verdicts that flip when the first `share` of the image in each order is filled.
+def _gone(part: pd.DataFrame, fill: str, weights: Weights) -> dict[str, Measure]:
+    """Verdicts that flip when the first quarter of the image in each order is filled.
 
     The order "random" scatters single cells. It is no control: it has another shape than the places of most maps.
     """
-    step = round(share * STEPS)
+    step = STEPS // 4
     return {
         name: _share(curve_of(part, "deletion", name, fill)[:, step] < 0, weights)
         for name in (*explanations(part), "random")

@@ -66,7 +66,6 @@ STUDY = Study(
     title="One colour",
     question="How often does LIME show one colour only, under the paper's settings and under ours?",
     columns=COLUMNS,
-    better="lower",
     control="The paper's own settings (quickshift, 1,000 coin-flip samples, probability) on the same images.",
     compute=compute,
     parameters={"lime_seed": 0},

@@ -165,7 +165,6 @@ STUDY = Study(
     columns=COLUMNS,
     further=describe_level,
     needs=("maps",),
-    better="lower",
     control="What the same random detector makes of other images of the cell, and the image's edges.",
     compute=compute,
     parameters={"networks": 10, "others": 20, "lime_others": 4, "lime_seed": 0, "seed": 0},

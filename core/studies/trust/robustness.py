@@ -143,7 +143,6 @@ STUDY = Study(
     question="Is an explanation the same under another seed, and under noise that nobody can see?",
     columns=COLUMNS,
     needs=("maps",),
-    better="higher",
     control="The same comparison with explanations of other images of the same cell of the confusion matrix.",
     compute=compute,
     parameters={"others": 100, "lime_others": 20, "segments": 64, "lime_seed": 0, "seed": 0},

@@ -97,7 +97,7 @@ def last_probes(subject: Subject, detector: Known) -> ProbeResult | None:
 
 def _draw(result: ProbeResult, name: str) -> None:
     st.markdown(coloured(result.sentence))
-    shown = result.get(CHANGE.value) if CHANGE.value else result.smallest.after if result.smallest else None
+    shown = result.get(CHANGE.value) if CHANGE.value else result.smallest
     if shown is not None and shown.known:
         _draw_large(result, shown)
     families = [
@@ -164,7 +164,7 @@ def _draw_large(result: ProbeResult, one: After) -> None:
         if control.known:
             picture, called = pictures[control.column], f"called {control.verdict}"
             cells[f"control: {control.probe.inline}"] = Cell(picture, "The control", called, control.verdict)
-    smallest = result.smallest is not None and result.smallest.after.column == one.column
+    smallest = result.smallest is not None and result.smallest.column == one.column
     sentence = said(result, one)
     note = f"{one.probe.sentence} {sentence[0].upper()}{sentence[1:]}."
     title = f"The smallest change that flips it: {one.probe.inline}" if smallest else one.probe.title

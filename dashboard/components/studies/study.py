@@ -68,13 +68,12 @@ def readable(opened: Opened, name: str, title: str | None = None, *, concluded: 
         return None
 
 
-def study_of(opened: Opened, name: str, title: str | None = None) -> StudyResult | None:
-    """Read a study of the run; where that is impossible, draw a sentence, under a title, that says what to do."""
-    found = readable(opened, name, title)
+def study_of(opened: Opened, name: str) -> StudyResult | None:
+    """Read a study of the run; where that is impossible, draw a sentence that says what to do."""
+    found = readable(opened, name)
     if found is None and not is_there(opened, name):
-        _titled(title)
         _not_measured(opened, name)
-    elif found is not None and title is None:
+    elif found is not None:
         draw_lacking(opened, found)
     return found
 

@@ -10,15 +10,13 @@ import plotly.graph_objects as go
 from core.findings.finding import Measure
 from core.findings.words.audit import ranked
 from core.images.labels import CLASSES
-from core.images.palette import CLASS_COLOURS, GREY
+from core.images.palette import CLASS_COLOURS, DETECTOR, GREY
 from core.studies.audit.summary import Concern
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.charts.style import MARGIN, clear, error_bars, new_figure
 from dashboard.components.plain import figure_text
 from dashboard.components.words import percent
 
-# neither class's; its line is dashed too, because with some colour blindness it is hard to tell from grey
-DETECTOR = "#0f9d8a"
 DASHES = {"REAL": "solid", "FAKE": "dash"}
 MOST_NAMES = 8
 MOST_LETTERS = 40

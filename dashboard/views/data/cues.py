@@ -10,7 +10,7 @@ from core.findings.finding import Finding, find
 from core.findings.numbers import percent as written
 from core.findings.words import cues as words
 from core.findings.words import tell
-from core.images.palette import GREY
+from core.images.palette import DETECTOR, GREY
 from core.studies.cues.results import Results, find_results, read_results
 from core.studies.cues.summary import conclude, matrix
 from core.system.folders import ContractError
@@ -23,8 +23,6 @@ from dashboard.components.studies.finding_words import NOT_MEASURED, bullets, ma
 from dashboard.services import catalogue
 from dashboard.services.library import BY_STAMP, Opened
 from dashboard.services.sentences import for_visitors
-
-COLOUR = "#0f9d8a"
 
 
 def draw_cues(opened: Opened) -> None:
@@ -112,8 +110,8 @@ def _figure(findings: list[Finding]) -> go.Figure:
         x=rows["v"],
         y=names,
         mode="markers",
-        marker={"size": 9, "color": COLOUR},
-        error_x=error_bars(rows["v"], rows["l"], rows["h"], color=COLOUR, thickness=1.6),
+        marker={"size": 9, "color": DETECTOR},
+        error_x=error_bars(rows["v"], rows["l"], rows["h"], color=DETECTOR, thickness=1.6),
         customdata=[[figure_text(one.details["keeps"]), one.measure.low, one.measure.high] for one in cues],
         hovertemplate="%{customdata[0]}: %{x:.1%} (%{customdata[1]:.1%} to %{customdata[2]:.1%})<extra></extra>",
     )

@@ -22,7 +22,7 @@ from core.studies.trust.curves import DIRECTIONS, OWN, OWN_TITLE
 from core.studies.trust.judged import judged
 from core.studies.trust.summary import OTHER_IMAGE
 from dashboard.components.charts.figure_cache import cached
-from dashboard.components.charts.style import TEMPLATE, clear, error_bars
+from dashboard.components.charts.style import MARGIN, TEMPLATE, clear, error_bars, new_figure
 
 SHAPES = {"REAL": "circle", "FAKE": "diamond"}
 # for methods, where the class colours would mislead; distinct under any colour blindness, and in shape
@@ -70,7 +70,7 @@ def dots(frame: pd.DataFrame, *, unit: str, share: bool = False, zero: bool = Fa
     """
     names, found = list(dict.fromkeys(frame["name"])), list(dict.fromkeys(frame["group"]))
     gap = 0.62 / len(found)
-    figure = go.Figure(layout=_layout(height=64 + len(names) * (22 + 17 * len(found))))
+    figure = new_figure(height=64 + len(names) * (22 + 17 * len(found)))
     for number, group in enumerate(found):
         rows = frame[frame["group"] == group]
         below = (number - (len(found) - 1) / 2) * gap
@@ -107,7 +107,7 @@ def deletion_curves(frame: pd.DataFrame, best: Mapping[str, str]) -> go.Figure:
         best: direction -> name of the best control there, drawn bold; a control as coarse as a map has no curve.
     """
     figure = make_subplots(rows=2, shared_xaxes=False, vertical_spacing=0.2)
-    figure.update_layout(_layout(height=520))
+    figure.update_layout(template=TEMPLATE, margin=MARGIN, height=520)
     methods = {name: one for name, one in _titles().items() if name in set(frame["method"])}
     for row, direction in enumerate(DIRECTIONS, start=1):
         part = frame[frame["direction"] == direction]
@@ -143,7 +143,7 @@ def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
     levels = [level for level in dict.fromkeys(rows["level"]) if level != OTHER_IMAGE]
     # where it begins: every map is the same as itself
     names = ["nothing", "classifier", *(f"and {layer_words(level)}" for level in levels[1:-1]), "everything"]
-    figure = go.Figure(layout=_layout(height=320))
+    figure = new_figure("weights randomised", "rank correlation (sign ignored)", height=320)
     for group in dict.fromkeys(rows["group"]):
         part = rows[rows["group"] == group].set_index("level")
         colour, said = CLASS_COLOURS[verdict_of(group)], group if "called" in group else f"{group} verdicts"
@@ -170,8 +170,7 @@ def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
             marker=marker(group) | {"size": 5},
             hovertemplate=f"{said}, another image's map: %{{y:.2f}}<extra></extra>",
         )
-    figure.update_xaxes(title="weights randomised")
-    figure.update_yaxes(title="rank correlation (sign ignored)", range=[0, 1.04])
+    figure.update_yaxes(range=[0, 1.04])
     return figure
 
 
@@ -181,10 +180,6 @@ def _around_zero(frame: pd.DataFrame) -> list[float]:
     low, high = float(ends.min()), float(ends.max())
     beyond = 0.03 * (high - low or 1)
     return [low - beyond, high + beyond]
-
-
-def _layout(height: int) -> dict[str, Any]:
-    return {"template": TEMPLATE, "margin": {"l": 8, "r": 28, "t": 8, "b": 8}, "height": height}
 
 
 def _label(name: str) -> str:

@@ -23,12 +23,13 @@ from core.explainers.gradients.cams import GRADCAM, CamSettings
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.registry import explainers, find_explainer, register, registered
 from core.explainers.saving import draw_explanation, save_npz
-from core.explainers.settings import describe, from_json, from_parameters, to_json, to_parameters
+from core.explainers.settings import describe, from_json, from_parameters, to_json
 from core.images.encoding import encode_png
 from core.report.explanation import save_html
 from tests.conftest import make_detector, textured
 from tests.core.any_detector import pictures
 from tests.core.detectors.plain import make_plain
+from tests.core.explainers.texts import to_parameters
 from tests.core.explainers.toy import BRIGHT, BrightSettings
 
 NAMES = [one.name for one in explainers()]

@@ -12,9 +12,9 @@ from core.explainers.settings import (
     from_parameters,
     setting,
     to_json,
-    to_parameters,
     told_settings,
 )
+from tests.core.explainers.texts import to_parameters
 
 
 @dataclass(frozen=True)

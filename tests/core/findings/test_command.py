@@ -10,7 +10,7 @@ import pytest
 from core.findings.__main__ import gather, main, table
 from core.findings.claims import sign_of, standing
 from core.findings.finding import to_json
-from core.findings.readme import BLOCK, rewrite
+from core.findings.readme import blocks_of, rewrite
 from core.findings.words import tell
 from core.runs.finding import ROOT
 from core.runs.run import read_run
@@ -68,7 +68,7 @@ def test_every_bullet_of_what_was_found_is_a_finding_that_no_choice_overturns() 
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     section = text[text.index("## What was found") : text.index("## What it cannot do")]
     bullets = section.count("\n- ")
-    blocks = [shlex.split(arguments) for _, arguments, _ in BLOCK.findall(section)]
+    blocks = [shlex.split(arguments) for _, arguments, _ in blocks_of("core.findings").findall(section)]
     found = [one for run, *studies in blocks if run != "--quality" for one in gather(run, studies[:-1])]
     assert len(found) == bullets > 10
     for one in found:
@@ -89,14 +89,14 @@ def test_blocks_are_written_again_and_the_rest_stays() -> None:
         asked.append(arguments)
         return "- one" + " word" * 40 + "\n| a table stays" + " as it is" * 30
 
-    found = rewrite(text, write)
+    found = rewrite(text, write, command="core.findings")
     assert asked == [["a", "b*"]]
     assert found.startswith("Before\n<!-- python -m core.findings a 'b*' -->\n\n- one word")
     assert found.endswith("<!-- end -->\nafter <!-- end -->")
     assert all(len(line) <= 120 for line in found.splitlines() if not line.startswith("|"))
     assert sum(line.startswith("| a table stays") for line in found.splitlines()) == 1
     # a block that is written is written the same again
-    assert rewrite(found, write) == found
+    assert rewrite(found, write, command="core.findings") == found
 
 
 def test_a_table_of_runs_has_the_paper_s_numbers_and_theirs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,7 +52,7 @@ def test_the_ring_is_the_smallest_change_and_its_control_stays_behind(tmp_path: 
     cue = ring_energy()
     result = probed(cue, cue.run(tmp_path), 60)
     assert result.smallest is not None
-    assert result.smallest.after.probe.key in ("ring", "dose", "transplant")
+    assert result.smallest.probe.key in ("ring", "dose", "transplant")
     ring = result.get("ring_8_12")
     assert ring.controlled
     assert ring.controls == ("ring_control_8_12",)
@@ -71,7 +71,7 @@ def test_one_image_is_told_what_the_study_says_of_it(tmp_path: Path) -> None:
             np.testing.assert_allclose(one.size, said[size_column(one.column)], rtol=0.06)
             assert (one.verdict == "REAL") == (said[one.column] > 0)
         assert result.smallest is not None
-        assert result.smallest.after.probe.key == said["turned_by"]
+        assert result.smallest.probe.key == said["turned_by"]
         assert len({one.probe.family for one in result.flipping}) == said["turned_families"]
         donor = choose_donors(run, np.array([row])).other[0]
         assert result.get("lend_12").before == pytest.approx(run.predictions["margin"][donor])
@@ -94,10 +94,8 @@ def test_what_turns_is_counted_beyond_the_controls(tmp_path: Path) -> None:
         again = cue.detector.margins(result.pictures[[item.column for item in result.after].index(one.column)][None])
         assert one.margin == pytest.approx(float(again[0]))
     assert result.smallest is not None
-    assert result.smallest.after == result.flipping[0]
-    assert result.smallest.after.size == min(
-        one.size for one in result.after if one.controlled and not one.strength.excess
-    )
+    assert result.smallest == result.flipping[0]
+    assert result.smallest.size == min(one.size for one in result.after if one.controlled and not one.strength.excess)
 
 
 def margins_of(flipped: dict[str, bool | None]) -> pd.DataFrame:
@@ -142,12 +140,14 @@ def test_strengths_in_excess_bear_no_claim() -> None:
 
 def test_the_smallest_change_is_shown_with_its_difference_amplified(tmp_path: Path) -> None:
     cue = mean_colour()
-    turn = probed(cue, cue.run(tmp_path), 0).smallest
-    assert turn is not None
-    change = turn.picture.astype(int) - cue.pixels[0]
-    np.testing.assert_array_equal(turn.difference, 128 + turn.gain * change)
-    assert np.abs(change).max() * (turn.gain + 1) > 127
-    assert turn.difference.dtype == np.uint8
+    result = probed(cue, cue.run(tmp_path), 0)
+    assert result.smallest is not None
+    picture = result.pictures[list(probe_columns()).index(result.smallest.column)]
+    difference, gain = amplified(picture, result.image)
+    change = picture.astype(int) - cue.pixels[0]
+    np.testing.assert_array_equal(difference, 128 + gain * change)
+    assert np.abs(change).max() * (gain + 1) > 127
+    assert difference.dtype == np.uint8
 
 
 def test_a_difference_too_large_to_amplify_is_shown_as_it_is_and_none_as_grey() -> None:
@@ -179,7 +179,7 @@ def test_without_donors_the_rest_is_measured_and_nothing_is_claimed_of_them(tmp_
     assert result.detail == ()
     assert "for its fine detail" not in result.sentence
     assert result.smallest is not None
-    assert result.smallest.after.probe.key in ("ring", "dose")
+    assert result.smallest.probe.key in ("ring", "dose")
     assert not any(one.flipped for one in result.after if not one.known)
 
 

@@ -19,13 +19,13 @@ from sklearn.metrics import accuracy_score, precision_score
 
 from core.detectors.storage import load_detector, save_detector
 from core.findings.finding import Finding, Measure
+from core.findings.numbers import unbroken_percent as percent
 from core.findings.words import tell
 from core.report import figures
 from core.report.__main__ import main
 from core.report.drawing import STYLE, Drawn
 from core.report.figures import confusion
 from core.report.page import gather, report_of, save_report
-from core.report.parts import percent
 from core.report.selection import TILES, Selection, describe
 from core.runs.browsing.embedding import Area
 from core.runs.browsing.filter import Filter

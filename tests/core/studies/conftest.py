@@ -107,7 +107,6 @@ BRIGHTNESS = Study(
     title="Brightness",
     question="How bright is each image?",
     columns={"brightness": "0 to 255", "margin": "of the image", "bright": "above 128", "half": "bright or nothing"},
-    better="neither",
     control="none",
     compute=brightness,
     parameters={"scale": 1.0},

@@ -438,10 +438,9 @@ def test_what_speaks_for_fake_is_below_0_with_its_interval(
 
 
 def test_a_batch_is_one_image_after_another(detector: Detector, fifty: NDArray[np.uint8]) -> None:
-    settings, told = LimeSettings(n_samples=64), []
-    found = list(LIME.explain_batch(detector, fifty[:3], settings, progress=lambda *at: told.append(at)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
-    for image, one in zip(fifty, found, strict=False):
+    settings = LimeSettings(n_samples=64)
+    found = list(LIME.explain_batch(detector, fifty[:3], settings))
+    for image, one in zip(fifty[:3], found, strict=True):
         np.testing.assert_array_equal(one.map, LIME.explain_fully(detector, image, settings).map)
         np.testing.assert_array_equal(one.image, image)
     answers = iter([False, True])

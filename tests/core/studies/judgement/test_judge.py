@@ -19,8 +19,8 @@ from core.system.folders import ContractError
 PIXELS = np.full((32, 32, 3), 90, np.uint8)
 FILTERS = ("nearest", "box", "bicubic")
 # what is said of each group
-OWN_REAL = Group("photographs like its own", "REAL", "same size", 1000, 1000, {"REAL": 960, "FAKE": 10}, True, True)
-OWN_FAKE = Group("pictures like its own", "FAKE", "same size", 1000, 1000, {"REAL": 20, "FAKE": 600}, True, True)
+OWN_REAL = Group("photographs like its own", "REAL", "same size", 1000, 1000, {"REAL": 960, "FAKE": 10}, True)
+OWN_FAKE = Group("pictures like its own", "FAKE", "same size", 1000, 1000, {"REAL": 20, "FAKE": 600}, True)
 DRAWN = Group("pictures by others", "FAKE", "same size", 100, 5, {"REAL": 90, "FAKE": 1})
 RULE = Rule("f", "r@s", 0.95, (OWN_REAL, OWN_FAKE, DRAWN), None, None, {})
 

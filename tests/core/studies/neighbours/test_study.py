@@ -17,6 +17,7 @@ from core.metrics.intervals import wilson_interval
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.neighbours import findings as concluded
+from core.studies.neighbours import reference
 from core.studies.neighbours import study as neighbours
 from core.studies.neighbours.findings import DEALT, conclude, deals_of
 from core.studies.neighbours.study import STUDY, searched
@@ -111,7 +112,7 @@ def test_the_training_images_are_searched_where_they_are_at_hand(
     detector = mixed_detector(images.pixels)
     detector.manifest = {"name": "tiny", "training_set": "made-train", "training_set_fingerprint": "f" * 64}
     source = replace(_written(tmp_path, images, detector), data="somewhere")
-    monkeypatch.setattr(neighbours, "open_training_set", lambda *_args, **_more: train)
+    monkeypatch.setattr(reference, "open_training_set", lambda *_args, **_more: train)
     table, said = asked(source)
     assert set(table["among"]) == {"made-train"}
     assert set(table["candidates"]) == {40}
@@ -136,7 +137,7 @@ def test_while_the_training_images_are_being_packed_no_others_are_searched(
     def busy(*_arguments: object, **_options: object) -> None:
         raise BusyError("Another process is packing this image set; wait until it has finished.")
 
-    monkeypatch.setattr(neighbours, "open_training_set", busy)
+    monkeypatch.setattr(reference, "open_training_set", busy)
     with pytest.raises(BusyError, match="wait until it has finished"):
         searched(source.open())
 
