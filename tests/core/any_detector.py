@@ -48,7 +48,7 @@ def write_set(root: Path, *, train: int = 8, test: int = 20) -> Path:
 
 
 # images per study, unless it needs the whole set
-IMAGES = 5
+IMAGES = 3
 FEW = {"others": 4, "lime_others": 2, "networks": 2, "subsample": 40, "most": 3, "clouds": 1, "crops": 5}
 
 

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*.jpg"))}
 
 
+@cache
 def known_of(folder: Path) -> KnownFiles:
     """What is known of such a folder."""
     checksums = {name: checksum(hashlib.sha256(data).hexdigest()) for name, data in files_of(folder).items()}

@@ -37,6 +37,11 @@ def asked_of(name: str, path: Path) -> tuple[Run, pd.DataFrame]:
     return replace(run, path=path), table.copy()
 
 
+@cache
+def _run_of(images: int) -> Run:
+    return mean_colour(images).run(Path("nowhere"))
+
+
 def counted(
     sizes: Mapping[str, float], turned: Mapping[str, float | tuple[float, float]], path: Path, *, images: int = 80
 ) -> tuple[Run, pd.DataFrame]:
@@ -48,7 +53,8 @@ def counted(
         path: of the run.
         images: how many.
     """
-    run = mean_colour(images).run(path)
+    run = _run_of(images)
+    run = replace(run, path=path, predictions=run.predictions.copy())
     real = (run.predictions["predicted"] == "REAL").to_numpy()
     place = np.arange(images) % (images // 2) / (images // 2)
     columns = {}

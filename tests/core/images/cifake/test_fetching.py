@@ -22,9 +22,16 @@ from core.images.cifake.files import CHECKSUMS, FINGERPRINTS, checksum, cifake_n
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.system.atomic import WriteError, cache_dir
+from tests.conftest import write_cifake
 from tests.core.images.github import TOP, Serve, Server, files_of, serve, tar_gz, zipped
 
 __all__ = ["serve"]
+
+
+@pytest.fixture(scope="module")
+def cifake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small ones, which no test here changes."""
+    return write_cifake(tmp_path_factory.mktemp("cifake") / "cifake")
 
 
 def left() -> list[str]:
@@ -404,17 +411,22 @@ def test_the_fingerprints_are_those_of_the_shipped_detectors_and_runs() -> None:
 
 
 @pytest.fixture
-def whole_cifake() -> Path:
-    folder = Path(os.environ.get("TELLTALE_CIFAKE", ""))
-    if not (folder / "train").is_dir():
-        pytest.skip("set TELLTALE_CIFAKE to a folder with all of CIFAKE: this takes the training images, too")
-    return folder
+def whole_cifake() -> dict[str, bytes]:
+    """The genuine files by name, in their order."""
+    archives = [Path(os.environ.get("TELLTALE_CIFAKE", "")) / f"cifake_{split}.tar.xz" for split in ("train", "test")]
+    if not all(file.is_file() for file in archives):
+        pytest.skip("set TELLTALE_CIFAKE to a folder with cifake_train.tar.xz and cifake_test.tar.xz")
+    found: dict[str, bytes] = {}
+    for file in archives:
+        with tarfile.open(file, "r|xz") as archive:
+            found |= {one.name: opened.read() for one in archive if (opened := archive.extractfile(one)) is not None}
+    return {name: found[name] for name in cifake_names()}
 
 
 def test_the_genuine_images_from_a_server(
-    whole_cifake: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    whole_cifake: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = {name: (whole_cifake / name).read_bytes() for name in cifake_names()}
+    files = whole_cifake
     assert np.load(CHECKSUMS).tolist() == [checksum(sha256(data).hexdigest()) for data in files.values()]
     # JPEG does not get smaller
     with Server(tar_gz(files, level=0), cuts=[9_000_000], sized=False, ranges=False).running() as server:
