@@ -3,16 +3,14 @@
 import contextlib
 import hashlib
 import io
-import re
 import warnings
-from collections.abc import Callable
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from core.images.containers.contents import MAX_PARTS
+from core.images.containers.parts import count_scans
 from core.images.containers.reading import format_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF")
@@ -27,14 +25,8 @@ MAX_COSTLY = 12_200_000
 # formats with that limit, and their names in messages
 COSTLY = {"WEBP": "WebP", "AVIF": "AVIF", "HEIF": "HEIC"}
 MAX_SIDE = 16_384
-# most compressed chunks of a PNG and most Exif segments of a JPEG: Pillow unpacks, or joins, each before any limit
-MAX_PACKED = 64
-MAX_EXIF_PARTS = 16
 # pixels x scans of a progressive JPEG that can still be decoded in time
 MAX_SCANNED = 400_000_000
-# JPEG markers without a length, and those that end the coded pixels of a scan: all but stuffed zeros and restarts
-ALONE = re.compile(rb"\xff[\x01\xd0-\xd8]")
-AFTER_SCAN = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 # bytes of EXIF: Pillow reads a tag of millions of values in full before it keeps the first, in `Image.open` for a JPEG
 MAX_EXIF = 2**18
 # files that people take for pictures, by how they begin
@@ -172,81 +164,13 @@ def _open_heic() -> None:
 def _check_parts(data: bytes) -> int:
     """Check the number of chunks or markers, and return a JPEG's number of scans (1 for other formats).
 
-    Data after the end of the image, such as the video of a motion photo, is ignored.
-
     Raises:
-        ImageError: a PNG, GIF or JPEG has `MAX_PARTS` or more, or too many slow ones; such a file is made to stall a
-            parser.
+        ImageError: a PNG, GIF or JPEG has far more than an image needs; such a file is made to stall a parser.
     """
-    count = next((walk for begins, walk in WALKS.items() if data.startswith(begins)), None)
-    scans = 1 if count is None else count(data)
+    scans = count_scans(data)
     if not scans:
         raise ImageError("The file has far more parts than an image needs and is not read; save it again.")
     return scans
-
-
-def _walk_png(data: bytes) -> int:
-    start, packed = 8, 0
-    for _ in range(MAX_PARTS):
-        kind = data[start + 4 : start + 8]
-        if start + 8 > len(data) or kind == b"IEND":
-            return 1
-        packed += kind in (b"iCCP", b"zTXt", b"iTXt")
-        if packed > MAX_PACKED:
-            return 0
-        start += 12 + int.from_bytes(data[start : start + 4], "big")
-    return 0
-
-
-def _walk_gif(data: bytes) -> int:
-    flags = data[10] if len(data) > 10 else 0
-    # after the header and the global colour table
-    start, is_inside = 13 + (3 << ((flags & 7) + 1) if flags & 128 else 0), False
-    for _ in range(MAX_PARTS):
-        # walks the blocks before the first frame; the frame's own blocks hold its pixels
-        if is_inside:
-            size = data[start] if start < len(data) else 0
-            is_inside, start = size > 0, start + 1 + size
-        elif data[start : start + 1] == b"!":
-            is_inside, start = True, start + 2
-        elif start >= len(data) or data[start] in b",;":
-            return 1
-        else:
-            # a stray byte between blocks, which decoders skip
-            start += 1
-    return 0
-
-
-def _walk_jpeg(data: bytes) -> int:
-    start, scans, exif = 2, 0, 0
-    for _ in range(MAX_PARTS):
-        marker = data[start : start + 2]
-        if start + 4 > len(data) or marker == b"\xff\xd9":
-            return max(1, scans)
-        exif += marker == b"\xff\xe1" and data[start + 4 : start + 10] == b"Exif\0\0"
-        if exif > MAX_EXIF_PARTS:
-            return 0
-        if ALONE.fullmatch(marker):
-            start += 2
-        elif marker[0] == 0xFF and marker[1] not in (0x00, 0xFF):
-            start += 2 + max(2, int.from_bytes(data[start + 2 : start + 4], "big"))
-        else:
-            # padding, which a reader skips byte by byte
-            start += 1
-        if marker == b"\xff\xda":
-            scans += 1
-            found = AFTER_SCAN.search(data, start)
-            start = found.start() if found else len(data)
-    return 0
-
-
-# first bytes of a format -> what counts its scans, 0 where there are too many parts
-WALKS: dict[bytes, Callable[[bytes], int]] = {
-    b"\x89PNG\r\n\x1a\n": _walk_png,
-    b"GIF87a": _walk_gif,
-    b"GIF89a": _walk_gif,
-    b"\xff\xd8": _walk_jpeg,
-}
 
 
 def _scale_transparent(image: Image.Image) -> None:

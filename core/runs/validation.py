@@ -8,8 +8,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -17,6 +15,7 @@ from core.detectors.preprocessing import SIDES, Preprocessing
 from core.images.labels import CLASSES
 from core.images.statistics import STATISTICS
 from core.system.folders import MANIFEST, ContractError, read_manifest
+from core.system.tables import text_bytes
 
 # predictions.parquet may unpack to MAX_BYTES plus this per row; more is a decompression bomb or a mistake
 MAX_ROW_BYTES = 4096
@@ -71,7 +70,7 @@ def check_size(file: Path, opened: BinaryIO, images: int) -> None:
         rows = about.num_rows
         size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
         # not before the number of rows is known to be sound
-        size = max(size, _text_bytes(opened)) if rows == images <= MAX_ROWS else size
+        size = max(size, text_bytes(opened)) if rows == images <= MAX_ROWS else size
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
     if rows > MAX_ROWS:
@@ -95,29 +94,10 @@ def check_rows(opened: BinaryIO) -> None:
     rows = pq.ParquetFile(opened).metadata.num_rows
     if rows > MAX_ROWS:
         raise ValueError(f"it has {rows:,} rows, far more than a run has images")
-    size = _text_bytes(opened)
+    size = text_bytes(opened)
     opened.seek(0)
     if size > MAX_BYTES + MAX_ROW_BYTES * rows:
         raise ValueError(f"it would unpack to {size >> 20:,} MB, far more than a run needs")
-
-
-def _text_bytes(opened: BinaryIO) -> int:
-    """Return the bytes of all text in a parquet table, of which its description counts equal ones once."""
-    opened.seek(0)
-    fields = pq.ParquetFile(opened).schema_arrow
-    kinds = {
-        field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in fields
-    }
-    names = [name for name, kind in kinds.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)]
-    opened.seek(0)
-    # each text once, with the places where it stands
-    table = pq.ParquetFile(opened, read_dictionary=names).read(columns=names)
-    return sum(_bytes_of(chunk) for column in table.columns for chunk in column.chunks)
-
-
-def _bytes_of(chunk: pa.Array) -> int:
-    lengths = pc.binary_length(chunk.dictionary).take(chunk.indices) if pa.types.is_dictionary(chunk.type) else None
-    return int(pc.sum(pc.cast(pc.binary_length(chunk) if lengths is None else lengths, pa.int64())).as_py() or 0)
 
 
 def check_predictions(file: Path, frame: pd.DataFrame) -> None:

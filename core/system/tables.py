@@ -1,0 +1,26 @@
+"""What a parquet table takes in memory."""
+
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+
+def text_bytes(opened: BinaryIO) -> int:
+    """Return the bytes of all text in a parquet table, of which its description counts equal ones once."""
+    opened.seek(0)
+    fields = pq.ParquetFile(opened).schema_arrow
+    kinds = {
+        field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in fields
+    }
+    names = [name for name, kind in kinds.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)]
+    opened.seek(0)
+    # each text once, with the places where it stands
+    table = pq.ParquetFile(opened, read_dictionary=names).read(columns=names)
+    return sum(_bytes_of(chunk) for column in table.columns for chunk in column.chunks)
+
+
+def _bytes_of(chunk: pa.Array) -> int:
+    lengths = pc.binary_length(chunk.dictionary).take(chunk.indices) if pa.types.is_dictionary(chunk.type) else None
+    return int(pc.sum(pc.cast(pc.binary_length(chunk) if lengths is None else lengths, pa.int64())).as_py() or 0)
