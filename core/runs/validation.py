@@ -70,7 +70,9 @@ def check_size(file: Path, opened: BinaryIO, images: int) -> None:
         rows = about.num_rows
         size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
         # not before the number of rows is known to be sound
-        size = max(size, text_bytes(opened)) if rows == images <= MAX_ROWS else size
+        # what the description refuses is not unpacked to be measured
+        if rows == images <= MAX_ROWS and size <= MAX_BYTES + MAX_ROW_BYTES * images:
+            size = max(size, text_bytes(opened))
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
     if rows > MAX_ROWS:

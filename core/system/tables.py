@@ -6,15 +6,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+
 
 def text_bytes(opened: BinaryIO) -> int:
-    """Return the bytes of all text in a parquet table, of which its description counts equal ones once."""
+    """Return the bytes of all text in the flat columns of a parquet table, of which its description counts equal ones
+    once; lists and structures, which this product does not write, are not counted."""
     opened.seek(0)
     fields = pq.ParquetFile(opened).schema_arrow
     kinds = {
         field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in fields
     }
-    names = [name for name, kind in kinds.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)]
+    names = [name for name, kind in kinds.items() if any(is_text(kind) for is_text in TEXTS)]
     opened.seek(0)
     # each text once, with the places where it stands
     table = pq.ParquetFile(opened, read_dictionary=names).read(columns=names)

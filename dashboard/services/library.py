@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -81,9 +81,15 @@ class Opened:
     def table(self) -> pd.DataFrame:
         """From `browse_table`, a row an image; and the linked columns, but those that nothing can be asked of."""
         if self.without is None:
-            return browse_table(self.run, self.judged)
+            try:
+                return browse_table(self.run, self.judged)
+            except ContractError as error:
+                _end(error)
         table = self.without.table
-        found = [added_by_studies(self.run.path, table["id"], self.linked, offered=False)]
+        try:
+            found = [added_by_studies(self.run.path, table["id"], self.linked, offered=False)]
+        except ContractError as error:
+            _end(error)
         if self.beside is not None:
             found.append(verdicts_of(self.beside, table["id"]))
         return pd.concat([table, *found], axis=1)
@@ -158,9 +164,14 @@ def current() -> Opened:
     try:
         return _with_linked(open_run(path))
     except ContractError as error:
-        st.title("This run cannot be read", anchor=False)
-        st.error(with_code(for_visitors(error, homes=homes())))
-        st.stop()
+        _end(error)
+
+
+def _end(error: ContractError) -> NoReturn:
+    """End the page with the sentence of why a run cannot be read."""
+    st.title("This run cannot be read", anchor=False)
+    st.error(with_code(for_visitors(error, homes=homes())))
+    st.stop()
 
 
 def open_run(path: Path) -> Opened:

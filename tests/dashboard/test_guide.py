@@ -63,7 +63,7 @@ def say(home: Path, name: str, found: Finding, monkeypatch: pytest.MonkeyPatch) 
         return pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows], "lowpass_12": np.float32(1)})
 
     monkeypatch.setattr("core.studies.result.find_conclusion", lambda _: lambda *_: [found])
-    study = Study(name, name, "What?", {"lowpass_12": "margin"}, "neither", "None.", compute)
+    study = Study(name, name, "What?", {"lowpass_12": "margin"}, "None.", compute)
     run_study(study, Source(home / "runs" / RUN, home / "detectors" / "tiny", device="cpu"))
     st.cache_resource.clear()
 

@@ -103,7 +103,11 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
     if not said["fake"] and len(said["classes"] or ()) > 1:
         # of several classes, none is no answer
         said["fake"] = None
-    if missing := [option for key, option in OPTIONS.items() if said.get(key) is None]:
+    missing = [option for key, option in OPTIONS.items() if said.get(key) is None]
+    # None where the source knows several
+    if said.get("resize", 0) is None:
+        missing.append("--resize")
+    if missing:
         raise OpenError(request.source, tuple(missing))
     # mean and std as of pixels in 0..1, whatever scale they were meant for
     try:

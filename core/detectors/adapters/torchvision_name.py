@@ -72,6 +72,9 @@ def preprocess_of(name: str) -> dict[str, Any]:
         found["size"] = preset.crop_size[0]
     if len({(one.crop_size[0], one.resize_size[0]) for one in presets}) == 1:
         found |= {"resize": preset.resize_size[0], "crop": "after"}
+    else:
+        # to be stated
+        found["resize"] = None
     if len({one.interpolation for one in presets}) == 1:
         found["interpolation"] = interpolation.value
     return found | {"scale": 1 / 255}

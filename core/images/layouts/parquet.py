@@ -90,15 +90,15 @@ class _Reader:
                 value = row[label]
                 text = names[value] if isinstance(value, int) and 0 <= value < len(names) else text_of(value)
                 path = str((row[image] or {}).get("path") or "") if paths else ""
-                if len(text) > MAX_TEXT or len(path) > MAX_TEXT:
-                    raise DatasetError(f"{where} has a label or a path of more than {MAX_TEXT:,} characters.")
+                said = text, path, text_of(row[source]) if source else "", text_of(row[split]) if split else shard
+                if max(map(len, said)) > MAX_TEXT:
+                    raise DatasetError(f"{where} has a label, source, split or path of over {MAX_TEXT} characters.")
                 suffix = f".{path.rpartition('.')[2]}" if is_picture(path) else ""
                 yield Row(
                     # the size of a row is not known here; that of its file is
                     Listed(f"{table.name}/{first + offset:07d}{suffix}", 0, (table.stamp << 40) + table.size),
                     text,
-                    text_of(row[source]) if source else "",
-                    text_of(row[split]) if split else shard,
+                    *said[2:],
                     place=f"{first + offset}",
                 )
             first += about.row_group(number).num_rows

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from core.runs.browsing.study_columns import study_files
+from core.runs.browsing.study_columns import refuse_passing, study_files
 from core.runs.validation import check_rows
 from core.system.files import open_file
 
@@ -99,5 +99,6 @@ def read_embedding(run: Path, ids: pd.Series) -> pd.DataFrame:
             )
         found = study.drop_duplicates("id").set_index("id").reindex(ids).reset_index(drop=True)
         return found.astype(np.float32)
-    except Exception:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only
+    except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only
+        refuse_passing(error, file.path)
         return pd.DataFrame(index=pd.RangeIndex(len(ids)))

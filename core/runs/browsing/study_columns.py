@@ -94,7 +94,7 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = (), *, o
             # without pandas' own notes, which may make `id` an index
             study = table.to_pandas(ignore_metadata=True)
         except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only
-            _refuse_passing(error, file.path)
+            refuse_passing(error, file.path)
             continue
         known = pd.Index(study.pop("id"))
         if not known.is_unique or not ((rows := known.get_indexer(wanted)) >= 0).any():
@@ -137,7 +137,7 @@ def study_files(run: Path) -> Iterator[StudyFile]:
                 schema = pq.read_schema(opened)
             about: dict[str, Any] = dict(parse_json((schema.metadata or {}).get(KEY, b"{}")))
         except Exception as error:  # noqa: BLE001 - as above
-            _refuse_passing(error, file)
+            refuse_passing(error, file)
             continue
         if manifest and foreign_key(about, manifest):
             # another run's, which `read_study` refuses
@@ -153,7 +153,7 @@ def study_files(run: Path) -> Iterator[StudyFile]:
             yield StudyFile(file, offered, [name for name in names if name not in offered], about)
 
 
-def _refuse_passing(error: Exception, file: Path) -> None:
+def refuse_passing(error: Exception, file: Path) -> None:
     """Raise where a file could be read in a moment: a table without its columns would be remembered for everyone."""
     if is_passing(error):
         raise ContractError(f"{file} cannot be read at this moment ({error}); try again") from error

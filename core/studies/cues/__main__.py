@@ -96,7 +96,10 @@ def written(name: str) -> str:
     path = found.get(name, Path(name))
     if not path.is_file():
         raise ValueError(f"there is no study of the cues of {name!r}; there is {', '.join(found) or 'none'}")
-    return markdown_table(read_results(path))
+    results = read_results(path)
+    if results.table.empty:
+        raise ValueError(f"{path} holds no network yet; give the command that began it again")
+    return markdown_table(results)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

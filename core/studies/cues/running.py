@@ -118,13 +118,16 @@ def run_on(
     say(f"{len(left)} networks of {len(plan.versions) * len(plan.seeds)}, {len(some_train):,} training images each")
     start = time.perf_counter()
     here = engine or (lambda units: _here(units, path, plan, plan.tests(some_train, some_test, versions), steps))
-    for made, (unit, rows) in enumerate(here(left), start=1):
-        _keep(path, about, unit, rows)
-        own = rows.iloc[0]
-        right = (own["right_fake"] + own["right_real"]) / (own["images_fake"] + own["images_real"])
-        networks = len(left) - made
-        told = _left((time.perf_counter() - start) / made * networks, networks)
-        say(f"{unit[0]}, seed {unit[1]}: {right:.1%} in {own['seconds']:.0f} s{told}")
+    try:
+        for made, (unit, rows) in enumerate(here(left), start=1):
+            _keep(path, about, unit, rows)
+            own = rows.iloc[0]
+            right = (own["right_fake"] + own["right_real"]) / (own["images_fake"] + own["images_real"])
+            networks = len(left) - made
+            told = _left((time.perf_counter() - start) / made * networks, networks)
+            say(f"{unit[0]}, seed {unit[1]}: {right:.1%} in {own['seconds']:.0f} s{told}")
+    finally:
+        _forget_empty(path)
     return path
 
 
@@ -184,6 +187,13 @@ def _begin(path: Path, about: Mapping[str, Any]) -> set[Unit]:
         if there is None:
             write_results(path, empty_table(), about)
         return set() if there is None else there.done
+
+
+def _forget_empty(path: Path) -> None:
+    """Remove a file without rows, which would only stand in the way of other settings."""
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if path.is_file() and read_results(path).table.empty:
+            path.unlink()
 
 
 def _done(path: Path) -> set[Unit]:

@@ -178,7 +178,10 @@ def _own_images(run: Run, detector: Detector, data: str | None, images: int) -> 
     # each must itself be among those that distances are measured to, so that its own is what is skipped
     among = run.predictions.iloc[:: thinned(len(run))]
     among = among.loc[is_fresh(among), "id"]
-    return _draw(own, np.flatnonzero(own.rows["id"].isin(among)), images), f"images of {own.name}", 1
+    rows = np.flatnonzero(own.rows["id"].isin(among))
+    if not len(rows):
+        raise StudyError(f"{detector.name} was trained on every image of {run.name}; name a run on other images")
+    return _draw(own, rows, images), f"images of {own.name}", 1
 
 
 def _draw(found: ImageSet, rows: NDArray[np.intp], images: int) -> ImageSet:

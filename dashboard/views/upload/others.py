@@ -113,7 +113,7 @@ def disagreement(verdicts: Mapping[str, str]) -> str:
         if names
     ]
     if unsettled := [plain(name) for name, verdict in verdicts.items() if verdict == UNDETERMINED]:
-        said.append(f"by {listed(unsettled)} it depends on the resampling filter")
+        said.append(f"{listed(unsettled)}: it depends on the resampling filter")
     if not all(verdict in CLASS_WORDS for verdict in verdicts.values()):
         # some have not answered, or cannot
         return f"{'; '.join(said)}." if said else "None has answered yet."

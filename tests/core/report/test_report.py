@@ -293,7 +293,7 @@ def test_charts_of_studies(source: Source, tmp_path: Path) -> None:  # noqa: F81
 
     columns = dict.fromkeys(("rank", "others_rank", "rank_share"), "-1 to 1")
     settings = {"others": 100}
-    study = Study("agreement", "Agreement", "Do they?", columns, "higher", "Other images.", agree, parameters=settings)
+    study = Study("agreement", "Agreement", "Do they?", columns, "Other images.", agree, parameters=settings)
     run_study(study, source)
     save_report(tmp_path / "r.html", run, answers=find_studies(run).answers)
     chart = next(image for image in written(tmp_path / "r.html").images if "rank correlation" in str(image["alt"]))

@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -14,8 +13,7 @@ from core.images.image_set import DatasetError
 from core.system.files import LIMITS, UnfitFileError, open_file, read_bytes
 
 DEEPEST = 12
-# how often a folder is listed that links lead to
-OFTEN = 8
+MOST_FOLDERS = 100_000
 # bytes of a table within an archive
 MAX_TABLE = 2**30
 
@@ -97,8 +95,7 @@ class FolderFiles(Known):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        # how often each folder was listed
-        self._seen: Counter[tuple[int, int]] = Counter()
+        self._folders = 0
 
     def read(self, name: str, *, limit: int = MAX_BYTES) -> bytes:
         if name not in self._known():
@@ -109,7 +106,7 @@ class FolderFiles(Known):
         return open_file(self.path / name, limit=LIMITS[".zip"])
 
     def _list(self) -> Iterator[Listed]:
-        self._seen.clear()
+        self._folders = 0
         return iter(sorted(self._below(self.path, "", frozenset())))
 
     def _below(self, folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[Listed]:
@@ -117,10 +114,15 @@ class FolderFiles(Known):
         with contextlib.suppress(OSError):
             here = folder.stat()
             key = here.st_dev, here.st_ino
-            self._seen[key] += 1
-            # a link to a folder above would go round for ever, and folders that link to each other nearly so
-            if key in above or len(above) > DEEPEST or self._seen[key] > OFTEN:
+            # a link to a folder above would go round for ever
+            if key in above or len(above) > DEEPEST:
                 return
+            self._folders += 1
+            if self._folders > MOST_FOLDERS:
+                # folders that link to each other are below each other along every path
+                raise DatasetError(
+                    f"{self.path} holds more than {MOST_FOLDERS:,} folders; look for links that lead in circles."
+                )
             with os.scandir(folder) as scan:
                 items = [item for item in scan if not item.name.startswith(".")]
             for item in items:

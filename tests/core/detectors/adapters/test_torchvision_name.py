@@ -1,14 +1,16 @@
 """torchvision's names: the same logits as through the transforms of its own weights."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torchvision
+from torch import nn
 
-from core.detectors.adapters.adapter import Request, SourceError
-from core.detectors.adapters.adding import add, bring
+from core.detectors.adapters.adapter import Brought, OpenError, Request, SourceError
+from core.detectors.adapters.adding import add, bring, complete
 from core.detectors.adapters.torchvision_name import build, preprocess_of
 from tests.core.detectors.adapters.made import expected_of, given_by, spread
 
@@ -61,5 +63,12 @@ def test_what_normalises_anew_inside_or_not_is_asked_about(tmp_path: Path, name:
 
 def test_steps_on_which_the_weights_of_a_name_disagree_are_left_out() -> None:
     # resnet50 resizes to 256 for one file of weights, to 232 for the other
-    assert set(preprocess_of("resnet50")) == {"size", "mean", "std", "interpolation", "scale"}
-    assert {"resize", "crop"} <= set(preprocess_of("resnet18"))
+    said = preprocess_of("resnet50")
+    assert said["resize"] is None
+    assert set(said) == {"size", "resize", "mean", "std", "interpolation", "scale"}
+    assert preprocess_of("resnet18")["resize"] == 256
+    brought, asked = Brought(nn.Identity(), {}, said, ("REAL", "FAKE"), "logits"), {"crop": "after"}
+    request = Request("torchvision:resnet50", outputs="logits", preprocess=asked)
+    with pytest.raises(OpenError, match="--resize"):
+        complete(brought, request)
+    assert complete(brought, replace(request, preprocess={**asked, "resize": 256}))[0].resize == 256
