@@ -69,9 +69,8 @@ def check_size(file: Path, opened: BinaryIO, images: int) -> None:
         about = pq.ParquetFile(opened).metadata
         rows = about.num_rows
         size = sum(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
-        # not before the number of rows is known to be sound
         # what the description refuses is not unpacked to be measured
-        if rows == images <= MAX_ROWS and size <= MAX_BYTES + MAX_ROW_BYTES * images:
+        if rows == images <= MAX_ROWS and size <= _most_bytes(images):
             size = max(size, text_bytes(opened))
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
@@ -79,8 +78,13 @@ def check_size(file: Path, opened: BinaryIO, images: int) -> None:
         raise ContractError(f"{file} has {rows:,} rows, far more than a run has images; do not use it")
     if rows != images:
         raise ContractError(f"{file} has {rows} rows and {MANIFEST} says {images}; write the run again")
-    if size > MAX_BYTES + MAX_ROW_BYTES * images:
+    if size > _most_bytes(images):
         raise ContractError(f"{file} would unpack to {size >> 20:,} MB, far more than a run needs; do not use it")
+
+
+def _most_bytes(rows: int) -> int:
+    """The bytes that a table of so many rows may unpack to."""
+    return MAX_BYTES + MAX_ROW_BYTES * rows
 
 
 def check_rows(opened: BinaryIO) -> None:
@@ -98,7 +102,7 @@ def check_rows(opened: BinaryIO) -> None:
         raise ValueError(f"it has {rows:,} rows, far more than a run has images")
     size = text_bytes(opened)
     opened.seek(0)
-    if size > MAX_BYTES + MAX_ROW_BYTES * rows:
+    if size > _most_bytes(rows):
         raise ValueError(f"it would unpack to {size >> 20:,} MB, far more than a run needs")
 
 

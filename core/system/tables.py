@@ -25,5 +25,8 @@ def text_bytes(opened: BinaryIO) -> int:
 
 
 def _bytes_of(chunk: pa.Array) -> int:
-    lengths = pc.binary_length(chunk.dictionary).take(chunk.indices) if pa.types.is_dictionary(chunk.type) else None
-    return int(pc.sum(pc.cast(pc.binary_length(chunk) if lengths is None else lengths, pa.int64())).as_py() or 0)
+    if pa.types.is_dictionary(chunk.type):
+        lengths = pc.binary_length(chunk.dictionary).take(chunk.indices)
+    else:
+        lengths = pc.binary_length(chunk)
+    return int(pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0)

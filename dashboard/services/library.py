@@ -80,13 +80,10 @@ class Opened:
     @cached_property
     def table(self) -> pd.DataFrame:
         """From `browse_table`, a row an image; and the linked columns, but those that nothing can be asked of."""
-        if self.without is None:
-            try:
-                return browse_table(self.run, self.judged)
-            except ContractError as error:
-                _end(error)
-        table = self.without.table
         try:
+            if self.without is None:
+                return browse_table(self.run, self.judged)
+            table = self.without.table
             found = [added_by_studies(self.run.path, table["id"], self.linked, offered=False)]
         except ContractError as error:
             _end(error)

@@ -139,12 +139,10 @@ def _grey(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
 
 def _colour(pixels: Pixels, _chance: Chance, _learned: Learned) -> Pixels:
     cell = np.arange(pixels.shape[1]) * 8 // pixels.shape[1]
-    first = np.unique(cell, return_index=True)[1]
+    _, first, where, size = np.unique(cell, return_index=True, return_inverse=True, return_counts=True)
     rows = np.add.reduceat(pixels.astype(np.float32), first, axis=1)
     sums = np.add.reduceat(rows, first, axis=2)
-    size = np.bincount(cell)[np.unique(cell)]
     means = frequency.to_pixels((sums / np.outer(size, size)[..., None]).astype(np.float32))
-    where = np.searchsorted(np.unique(cell), cell)
     return means[:, where][:, :, where]
 
 

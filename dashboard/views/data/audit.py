@@ -68,10 +68,8 @@ def headlines(opened: Opened, audit: StudyResult, found: Sequence[Concern], dupl
             table = duplicates.table
             # of a sample, as many as it stands for
             sampled = len(table) < len(opened.run)
-            counts: dict[str, int] = {}
-            for key, (side, kind) in COUNTED.items():
-                one = duplicates.finding(key) if side == "in_training" else None
-                counts[kind] = int(one.details["count"]) if one and one.details else counts.get(kind, 0)
+            leaks = {kind: duplicates.finding(key) for key, (side, kind) in COUNTED.items() if side == "in_training"}
+            counts = {kind: int(one.details["count"]) if one and one.details else 0 for kind, one in leaks.items()}
             number = f"{'about ' if sampled else ''}{sum(counts.values()):,}"
             each = listed([f"{count:,} {COPIES[kind]}" for kind, count in counts.items() if count])
             told = f"of {len(opened.run):,} images have a copy in the training set{f': {each}' if each else ''}."

@@ -90,8 +90,8 @@ with study_fold(
     "Which verdicts survive delivery?",
     answers,
     explained="Every image, resized for the detector, was sent through what pictures go through on their way: JPEG, "
-    "WebP, scaling, a screenshot, "
-    "a messenger. A delivery that leaves fewer pixels than the detector reads does not count.",
+    "WebP, scaling, a screenshot, a messenger. A delivery that leaves fewer pixels than the detector reads does not "
+    "count.",
     help=explain("Delivery", "Control"),
 ) as answer:
     if answer is not None:
