@@ -7,6 +7,7 @@ python -m core.findings swift@cifake-test 'faithfulness.*-FAKE' --words
 python -m core.findings swift@cifake-test probes --brief
 python -m core.findings --quality paper@cifake-test swift@cifake-test
 python -m core.findings --reads paper@cifake-test swift@cifake-test
+python -m core.findings --versus paper@cifake-test swift@cifake-test
 python -m core.findings --update README.md
 """
 
@@ -26,6 +27,9 @@ from core.findings.readme import quality, update
 from core.findings.words import tell
 from core.runs.finding import find_named, find_runs
 from core.runs.run import Run, read_run
+from core.studies.comparison.comparison import Comparison
+from core.studies.comparison.pair import pair_of
+from core.studies.comparison.versus import versus
 from core.studies.probes.side_by_side import side_by_side
 from core.studies.result import StudyResult
 from core.studies.store import Found, find_studies
@@ -64,10 +68,24 @@ def written(options: argparse.Namespace) -> str:
         return quality([read_run(find_named(name, find_runs(), "run")) for name in (options.run, *options.study)])
     if options.reads:
         return side_by_side([with_probes(name) for name in (options.run, *options.study)])
+    if options.versus:
+        return versus(compare(options.run, *options.study))
     findings = gather(options.run, options.study)
     if options.brief:
         return in_brief(findings)
     return to_json(findings) if options.json else (in_words if options.words else table)(findings)
+
+
+def compare(first: str, second: str = "", *more: str) -> Comparison:
+    """Two runs and their studies.
+
+    Raises:
+        ValueError: these are not two runs that are here, or one cannot be read, or they are on different images.
+    """
+    if not second or more:
+        raise StudyError("name two runs to compare")
+    (one, own), (other, others) = map(_studies_of, (first, second))
+    return Comparison(pair_of(one, other), (own.answers.get, others.answers.get))
 
 
 def with_probes(name: str) -> tuple[Run, StudyResult]:
@@ -91,6 +109,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--quality", action="store_true", help="print the metrics of the named runs instead")
     parser.add_argument("--reads", action="store_true", help="print what the runs' detectors read, by the same probes")
+    parser.add_argument("--versus", action="store_true", help="compare two runs on the same images in brief")
     parser.add_argument("--update", type=Path, metavar="FILE", help="write the blocks of a Markdown file again")
     parser.add_argument("--words", action="store_true", help="print the findings as a list of sentences")
     parser.add_argument("--brief", action="store_true", help="print them so, without controls and other strengths")

@@ -85,11 +85,25 @@ def share_difference(hits: int, images: int, other_hits: int, other_images: int)
         hits, images: counts of the first share; both `images` and `other_images` must be above 0.
         other_hits, other_images: counts of the second.
     """
-    one, other = hits / images, other_hits / other_images
-    low_one, high_one = map(float, wilson_interval(hits, images))
-    low_other, high_other = map(float, wilson_interval(other_hits, other_images))
-    low, high = np.hypot(one - low_one, high_other - other), np.hypot(high_one - one, other - low_other)
-    return Estimate(one - other, one - other - float(low), one - other + float(high), images + other_images)
+    (low, high), (low_other, high_other) = (
+        map(float, wilson_interval(k, n)) for k, n in ((hits, images), (other_hits, other_images))
+    )
+    one = Estimate(hits / images, low, high, images)
+    other = Estimate(other_hits / other_images, low_other, high_other, other_images)
+    return difference_of_intervals(one, other)
+
+
+def difference_of_intervals(one: Estimate, other: Estimate) -> Estimate:
+    """Estimate the difference of two independent numbers from their intervals (Zou and Donner 2008).
+
+    Of numbers that are positively correlated, such as shares of the same images, the interval is wider than need be.
+    """
+    value = one.value - other.value
+    low, high = (
+        np.hypot(one.value - one.low, other.high - other.value),
+        np.hypot(one.high - one.value, other.value - other.low),
+    )
+    return Estimate(value, value - float(low), value + float(high), one.images + other.images)
 
 
 def effective_size(weights: NDArray[np.floating]) -> float:

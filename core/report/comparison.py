@@ -8,7 +8,16 @@ from core.findings.finding import Finding
 from core.findings.lines import Line, Part
 from core.findings.numbers import unbroken_percent as percent
 from core.findings.words import tell
-from core.findings.words.comparison import beside_control, by_value, reading, recalls, stands, subject
+from core.findings.words.comparison import (
+    after_deliveries,
+    beside_control,
+    by_value,
+    other_source,
+    reading,
+    recalls,
+    stands,
+    subject,
+)
 from core.metrics.classification import largest
 from core.report import figures
 from core.report.page import gather
@@ -49,6 +58,8 @@ def comparison_words(compared: Comparison) -> str:
     ]
     parts += [
         ("What each reads, on images that both call the same", [tell(one).full for one in compared.reads]),
+        ("After deliveries", [after_deliveries(compared.deliveries), *(tell(one).full for one in compared.deliveries)]),
+        ("On images of other sources", [tell(one).full for one in compared.other_images]),
         ("Explanations", [": ".join((row[0], "; ".join(row[1:]))) for row in _explained(compared)]),
         ("Not read", list(compared.problems)),
     ]
@@ -68,6 +79,8 @@ def comparison_report(compared: Comparison) -> str:
         Section("Who is wrong where", [_outcomes(compared), *_bullets(verdicts)]),
         *(Section(f"By {column}", _broken_down(found, pair, column)) for column, found in compared.broken_down.items()),
         Section("What each reads", _reads(compared)),
+        Section("After deliveries", _deliveries(compared)),
+        Section("On images of other sources", _other_images(compared)),
         Section("Which explanations hold for which detector", _explanations(compared)),
         *([Section("Not read", [Bullets(list(compared.problems))])] if compared.problems else []),
         limits(pair.first, pair.second),
@@ -128,6 +141,33 @@ def _reads(compared: Comparison) -> list[Block]:
         drawn,
         Bullets([sentence(one) for one in (reading(compared.reads), *(tell(one).full for one in compared.reads))]),
     ]
+
+
+def _deliveries(compared: Comparison) -> list[Block]:
+    if not compared.deliveries:
+        return [Note("The runs have no study of deliveries in common; `python -m core.studies deliveries` makes it.")]
+    rows = pd.DataFrame([as_row(one, str(one.details["value"])) for one in compared.deliveries])
+    caption = (
+        "Accuracy on the same images after what pictures ordinarily go through; saving as PNG changes no pixel. "
+        "Simultaneous 95% intervals."
+    )
+    lines = [after_deliveries(compared.deliveries), *(tell(one).full for one in compared.deliveries)]
+    return [
+        figures.beside(rows, compared.pair.names, unit="accuracy", caption=caption),
+        *_bullets(lines),
+    ]
+
+
+def _other_images(compared: Comparison) -> list[Block]:
+    if not compared.other_images:
+        return [Note("The runs were not measured on the same images of other sources (the study transfer).")]
+    rows = pd.DataFrame([as_row(one, other_source(one)) for one in compared.other_images])
+    caption = (
+        "Share that each detector gets right: pictures by generators are FAKE, photographs are REAL. 95% intervals "
+        "over generators and photographs."
+    )
+    drawn = figures.beside(rows, compared.pair.names, unit="accuracy", caption=caption)
+    return [drawn, *_bullets([tell(one).full for one in compared.other_images])]
 
 
 def _explanations(compared: Comparison) -> list[Block]:

@@ -18,6 +18,7 @@ from dashboard.views.compare import figures
 from dashboard.views.compare.choice import others
 from tests.conftest import make_detector
 from tests.core.studies.comparison.runs import made_run
+from tests.core.studies.comparison.test_elsewhere import others as others_of
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import words
 
@@ -56,19 +57,19 @@ def test_the_first_screen_says_who_is_right_more_often(two: Path, open_page: Ope
 def test_each_part_opens_on_demand(two: Path, open_page: Open) -> None:
     app = open_page("compare", run=RUN, versus=OTHER)
     assert len(app.subheader) == 1
-    for more in ("category", "margins", "calibration", "reads", "explanations"):
+    for more in ("category", "margins", "calibration", "reads", "deliveries", "other", "explanations"):
         app.query_params["more"] = more
         app.run()
         assert not app.exception
         assert len(app.subheader) == 2
     app.query_params["more"] = "reads"
-    assert "have not been made" in words(app.run())
+    assert "has not been made" in words(app.run())
     for name, share in ((RUN, 0.9), (OTHER, 0.0)):
         add_probes(two / "runs" / name, share)
     text = words(app.run())
     assert not app.exception
     assert "tiny reads significantly more of detail" in text
-    assert "have not been made" not in text
+    assert "has not been made" not in text
 
 
 def test_what_is_too_many_to_draw_is_counted(two: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,6 +126,26 @@ def add_probes(path: Path, share: float) -> None:
     about = {key: run.manifest[key] for key in ("detector_sha256", "set_fingerprint")}
     about |= {"study": "probes", "title": "Probes", "parameters": {"seed": 0}, "images": len(run), "of": len(run)}
     write_study(study_path(path, "probes"), table, about)
+
+
+def test_both_after_deliveries_and_on_other_images(two: Path, open_page: Open) -> None:
+    for name, share in ((RUN, 0.0), (OTHER, 0.5)):
+        run = read_run(two / "runs" / name)
+        signs = np.where(run.is_real, 1.0, -1.0)
+        wrong = np.arange(len(signs)) < share * len(signs)
+        table = pd.DataFrame({"id": run.predictions["id"], "weight": np.ones(len(signs), np.float32)})
+        table = table.assign(jpeg_75=np.where(wrong, -signs, signs), png=signs)
+        for study, rows in (("deliveries", table), ("transfer", others_of({"x": [9, 9], "y": [8, 8]}))):
+            about = {key: run.manifest[key] for key in ("detector_sha256", "set_fingerprint")}
+            about |= {"study": study, "title": study, "parameters": {}, "images": len(run), "of": len(run)}
+            write_study(study_path(two / "runs" / name, study), rows, about)
+    app = open_page("compare", run=RUN, versus=OTHER, more="deliveries")
+    assert not app.exception
+    assert "tiny is right more often after 1 of 1 delivery (JPEG 75)." in words(app)
+    app = open_page("compare", run=RUN, versus=OTHER, more="other")
+    assert not app.exception
+    assert "pictures by **2** generators that imitate the " in words(app) or "pictures by 2 generators that imitate the " in words(app)
+    assert "squares of 8 ordinary photographs tiny calls" in words(app)
 
 
 def test_runs_that_cannot_be_compared_give_a_sentence(two: Path, open_page: Open) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from core.findings.claims import sign_of, standing
 from core.findings.finding import Finding
-from core.findings.lines import Line, as_line, joined, line, listed
-from core.findings.numbers import amount, of_unit, points
+from core.findings.lines import CLASSES, Line, as_line, joined, line, listed
+from core.findings.numbers import amount, of_unit, percent, points
 from core.findings.words.faithfulness import hangs_on
 from core.findings.words.say import say
 from core.findings.words.told import Told
@@ -37,6 +37,8 @@ def tell(finding: Finding) -> Told:
         "margins": _margins,
         "confidence": _confidence,
         "reads": _reads,
+        "delivery": _delivery,
+        "other": _other_images,
     }.get(kind, _group)
     return told(finding)
 
@@ -175,6 +177,88 @@ def _beyond(finding: Finding) -> bool:
     """Whether the detector that reads it more flips more than the control at all."""
     more = finding.measure if standing(finding).sign > 0 or finding.control is None else finding.control.measure
     return more.low > 0
+
+
+def _delivery(finding: Finding) -> Told:
+    """Accuracies after one delivery, with the recalls of both classes beside them."""
+    answer = say(
+        finding,
+        "{value}: of {n} images {first} gets {measure} right and {second} {control}, {difference:points}{open_}.",
+        open_=_open(finding),
+    )
+    each = [
+        line(
+            "of {label} images {first} gets {one} and {second} {other}"
+            if not number
+            else "of {label} images {one} and {other}",
+            label=label,
+            one=percent(finding.beside[f"first_{label}"].value),
+            other=percent(finding.beside[f"second_{label}"].value),
+            first=str(finding.details["first"]),
+            second=str(finding.details["second"]),
+        )
+        for number, label in enumerate(label for label in CLASSES if f"first_{label}" in finding.beside)
+    ]
+    return Told(answer, aside=line("{each}.", each=joined(each, ", ")).capital() if each else Line(), standing=Line())
+
+
+OTHER_IMAGES = {
+    "imitations": "pictures by {sources} generators that imitate the {real} class",
+    "large": "full-size pictures by {sources} generators",
+    "photographs": "squares of {sources} ordinary photographs",
+}
+
+
+def _other_images(finding: Finding) -> Told:
+    """Shares of images of one other source that both call right."""
+    stands = standing(finding)
+    answer = say(
+        finding,
+        "Of {n} {what} {first} calls {measure} {group} and {second} {control}, {difference:points}.",
+        what=say(finding, OTHER_IMAGES[finding.key.partition("-")[2]], real="REAL"),
+    )
+    how = {1: "{first} is right more often", -1: "{second} is right more often"}
+    if stands.kind == "claimed":
+        return Told(answer, standing=say(finding, how[stands.sign] + ", however they are resized and saved."))
+    if stands.kind == "depends":
+        return Told(answer, standing=line("Which is right more often depends on the {on}.", on=listed(list(stands.on))))
+    return Told(answer, standing=line("The difference may be chance."))
+
+
+def other_source(finding: Finding) -> str:
+    """The source of the images that a finding of `on_other_images` is about, in a few words for an axis."""
+    names = {"imitations": "imitations", "large": "full-size pictures", "photographs": "photographs"}
+    return f"{names[finding.key.partition('-')[2]]}, {finding.group}"
+
+
+def after_deliveries(findings: Sequence[Finding]) -> Line:
+    """After which deliveries either detector is right more often, in one sentence.
+
+    Args:
+        findings: from `core.studies.comparison.elsewhere.after_deliveries`; one that changes no pixel is not counted.
+    """
+    findings = [one for one in findings if one.details["changes"]]
+    if not findings:
+        return Line()
+    parts = []
+    for sign, which in ((1, "first"), (-1, "second")):
+        there = [str(one.details["value"]) for one in findings if standing(one).sign == sign]
+        if there:
+            parts.append(
+                line(
+                    "{name} is right more often after {n} of {many} {deliveries} ({there})",
+                    name=str(findings[0].details[which]),
+                    n=len(there),
+                    many=len(findings),
+                    deliveries="delivery" if len(findings) == 1 else "deliveries",
+                    there=listed(there),
+                )
+            )
+    rest = sum(standing(one).kind != "claimed" for one in findings)
+    if not parts:
+        return line("After none of the deliveries is either right significantly more often.")
+    also = "; after the rest the difference may be chance" if rest else ""
+    return line("{parts}{also}.", parts=joined(parts, "; "), also=also)
 
 
 def p_value(p: float) -> str:

@@ -7,6 +7,7 @@ from functools import cached_property
 import pandas as pd
 
 from core.findings.finding import Finding
+from core.studies.comparison.elsewhere import after_deliveries, on_other_images
 from core.studies.comparison.explanations import TRUST, SideBySide, explanations_of
 from core.studies.comparison.findings import by, columns_of, conclude, outcome_rates
 from core.studies.comparison.pair import Pair
@@ -57,6 +58,18 @@ class Comparison:
         return [] if self._shared is None else read(self._shared, self.changes)
 
     @cached_property
+    def deliveries(self) -> list[Finding]:
+        """Both after each delivery, from `after_deliveries`; empty where a run has no such study."""
+        tables = self._tables("deliveries")
+        return [] if tables is None else after_deliveries(share_rows(self.pair, *tables))
+
+    @cached_property
+    def other_images(self) -> list[Finding]:
+        """Both on images of other sources, from `on_other_images`; empty where a run has no study `transfer`."""
+        tables = self._tables("transfer")
+        return [] if tables is None else on_other_images(self.pair, *tables)
+
+    @cached_property
     def explanations(self) -> list[SideBySide]:
         """The findings on explanations that both have."""
         first, second = ({name: one for name in TRUST if (one := read_(name))} for read_ in self.readers)
@@ -64,5 +77,10 @@ class Comparison:
 
     @cached_property
     def _shared(self) -> Shared | None:
-        first, second = (read_("probes") for read_ in self.readers)
-        return None if first is None or second is None else share_rows(self.pair, first.table, second.table)
+        tables = self._tables("probes")
+        return None if tables is None else share_rows(self.pair, *tables)
+
+    def _tables(self, name: str) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+        """The tables of a study of both runs; None where either has none."""
+        first, second = (read_(name) for read_ in self.readers)
+        return None if first is None or second is None else (first.table, second.table)

@@ -41,7 +41,7 @@ class Leads(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """The rows that the probes of both runs hold.
+    """The rows that a study of both runs holds.
 
     Attributes:
         pair: of runs.
@@ -78,6 +78,12 @@ class Shared:
         return {name: bar for name, bar in bars.items() if bar in self._there}
 
     @cached_property
+    def is_real(self) -> NDArray[np.bool_]:
+        """bool (M,), True where the label is REAL."""
+        places = pd.Index(self.pair.first.predictions["id"]).get_indexer(pd.Index(self.tables[0]["id"]))
+        return np.asarray(self.pair.is_real[places])
+
+    @cached_property
     def _there(self) -> frozenset[str]:
         return frozenset(self.tables[0]) & frozenset(self.tables[1])
 
@@ -93,7 +99,7 @@ class Shared:
 
         All are unknown where the rows that two different samples share are too few to stand for the run.
         """
-        if not self._stands_for_run(verdict):
+        if not self.stands_for_run(verdict):
             return Leads(*(Measure(np.nan) for _ in Leads._fields))
         found = [
             self.flips(column, number) - (0 if control is None else self.flips(control, number)) for number in (0, 1)
@@ -107,8 +113,8 @@ class Shared:
             own = [weighted_lead(values[here], weights, confidence=confidence) for values in found]
         return Leads(Measure.of(own[0]), Measure.of(own[1]), Measure.of(difference))
 
-    def _stands_for_run(self, verdict: str) -> bool:
-        """Check that the weights of the rows sum to about the images they stand for, and rest on enough of them."""
+    def stands_for_run(self, verdict: str) -> bool:
+        """Check that the weights of the rows that both give a verdict sum to about their images, and rest on enough."""
         if not self.crossed:
             return True
         weights, real = self.weights[self.agreed(verdict)], verdict == "REAL"
@@ -118,11 +124,11 @@ class Shared:
 
 
 def share_rows(pair: Pair, first: pd.DataFrame, second: pd.DataFrame) -> Shared:
-    """Find the rows that the probes of both runs hold.
+    """Find the rows that a study of both runs holds.
 
     Args:
         pair: of runs.
-        first, second: the tables of their studies `probes`.
+        first, second: the study's tables, a row an image.
     """
     places = pd.Index(second["id"]).get_indexer(pd.Index(first["id"]))
     one = first[places >= 0].reset_index(drop=True)

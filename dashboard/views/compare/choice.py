@@ -6,6 +6,7 @@ import streamlit as st
 
 from core.runs.browsing.other_run import same_images
 from core.studies.comparison.comparison import Comparison
+from core.studies.comparison.explanations import TRUST
 from core.studies.comparison.pair import pair_of
 from core.studies.result import StudyResult
 from core.studies.study import StudyError
@@ -82,8 +83,8 @@ def _read(opened: Opened, name: str) -> StudyResult | None:
     """Read a study of a run; None where there is none, or where it (or its findings) cannot be read."""
     try:
         found = study_files.answer(opened, name)
-        # of the probes it is the values that are compared
-        if found is not None and name != "probes":
+        # of the other studies it is the values that are compared
+        if found is not None and name in TRUST:
             _ = found.findings
     except ContractError:
         return None

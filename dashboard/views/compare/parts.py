@@ -63,6 +63,8 @@ def draw_more(opened: Opened, other: Opened, found: Comparison) -> None:
         "margins": ("Margins", lambda: _draw_margins(found)),
         "calibration": ("Calibration", lambda: _draw_calibration(opened, other, found)),
         "reads": ("What each reads", lambda: _draw_reads(opened, other, found)),
+        "deliveries": ("Deliveries", lambda: _draw_deliveries(opened, other, found)),
+        "other": ("Other images", lambda: _draw_other_images(opened, other, found)),
         "explanations": ("Explanations", lambda: _draw_explanations(found)),
     }
     st.space("small")
@@ -147,13 +149,7 @@ def _draw_reads(opened: Opened, other: Opened, found: Comparison) -> None:
         "detectors call the same. Intervals are simultaneous: all hold together with 95% confidence.",
         help=explain("Probe", "Control"),
     )
-    lacking = [one for one, read in zip((opened, other), found.readers, strict=True) if read("probes") is None]
-    for one in lacking:
-        st.info(
-            f"The probes of {plain(one.run.name)} have not been made, or cannot be read. To make them, run "
-            f"{code(command(one, 'probes', there=True))} and reload this page. Of two samples few images are the same.",
-            icon=":material/science:",
-        )
+    lacking = _say_what_lacks("probes", opened, other, found)
     if not found.reads:
         if not lacking:
             st.info(
@@ -175,6 +171,56 @@ def _draw_reads(opened: Opened, other: Opened, found: Comparison) -> None:
         key="compare.reads.csv",
         help="Every strength of every change that both files have, with paired intervals of the difference.",
     )
+
+
+def _say_what_lacks(study: str, opened: Opened, other: Opened, found: Comparison) -> bool:
+    """Say which of the two runs lacks a study and how it is made; returns whether one does."""
+    lacking = [one for one, read in zip((opened, other), found.readers, strict=True) if read(study) is None]
+    for one in lacking:
+        st.info(
+            f"The study {study} of {plain(one.run.name)} has not been made, or cannot be read. To make it, run "
+            f"{code(command(one, study, there=True))} and reload this page.",
+            icon=":material/science:",
+        )
+    return bool(lacking)
+
+
+def _draw_deliveries(opened: Opened, other: Opened, found: Comparison) -> None:
+    section(
+        "After deliveries",
+        "Accuracy on the same images after what pictures ordinarily go through on their way. Saving as PNG changes no "
+        "pixel. Intervals are simultaneous: all hold together with 95% confidence.",
+        help=explain("Delivery", "Accuracy"),
+    )
+    lacking = _say_what_lacks("deliveries", opened, other, found)
+    if not found.deliveries:
+        if not lacking:
+            st.info("The two have no delivery, or too few images, in common. Samples of two runs share few images.")
+        return
+    table = pd.DataFrame([as_row(one, str(one.details["value"])) for one in found.deliveries])
+    told = str(words.after_deliveries(found.deliveries))
+    charts.show(figures.beside(table, found.pair.names, unit="accuracy"), key="compare.deliveries", alt=told)
+    st.markdown(markdown(words.after_deliveries(found.deliveries)))
+    with st.expander("Every number"):
+        bullets(found.deliveries)
+
+
+def _draw_other_images(opened: Opened, other: Opened, found: Comparison) -> None:
+    section(
+        "On images of other sources",
+        "Share that each detector gets right: pictures by generators are FAKE, photographs are REAL. Images of one "
+        "generator or photograph resemble each other, so the 95% intervals go by generators and photographs.",
+        help=explain("Interval"),
+    )
+    lacking = _say_what_lacks("transfer", opened, other, found)
+    if not found.other_images:
+        if not lacking:
+            st.info("The two were not measured on the same images of other sources.")
+        return
+    table = pd.DataFrame([as_row(one, words.other_source(one)) for one in found.other_images])
+    alt = " ".join(str(tell(one).answer) for one in found.other_images)
+    charts.show(figures.beside(table, found.pair.names, unit="accuracy"), key="compare.other", alt=alt)
+    bullets(found.other_images)
 
 
 def _draw_explanations(found: Comparison) -> None:

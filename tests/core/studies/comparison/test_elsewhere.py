@@ -1,0 +1,208 @@
+"""Two detectors after deliveries and on images of other sources, planted and recomputed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t as student
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from core.findings.claims import standing
+from core.findings.finding import Finding, find
+from core.findings.words import tell
+from core.findings.words.comparison import after_deliveries as told
+from core.metrics.intervals import Estimate, difference_of_intervals, wilson_interval
+from core.studies.comparison.comparison import Comparison
+from core.studies.comparison.elsewhere import after_deliveries, on_other_images
+from core.studies.comparison.pair import Pair, pair_of
+from core.studies.comparison.reading import share_rows
+from core.studies.comparison.versus import versus
+from core.studies.out_of_distribution.study import AS_CIFAKE, AS_IT_IS, IMITATIONS, PHOTOGRAPHS
+from core.studies.study import WEIGHT
+from tests.core.studies.comparison.runs import made_run
+
+N = 400
+
+
+@pytest.fixture
+def pair() -> Pair:
+    is_real = np.arange(N) % 2 == 0
+    margins = np.where(is_real, 1.0, -1.0)
+    return pair_of(made_run("a", margins, is_real), made_run("b", margins, is_real))
+
+
+def delivered(pair: Pair, wrong: dict[str, float], *, seed: int, rows: slice = slice(None)) -> pd.DataFrame:
+    """A study's table in which a share of the verdicts is wrong after each delivery."""
+    generator, signs = np.random.default_rng(seed), np.where(pair.is_real, 1.0, -1.0)
+    table = {"id": pair.first.predictions["id"], WEIGHT: np.ones(N, np.float32)}
+    table |= {name: np.where(generator.random(N) < share, -signs, signs) for name, share in wrong.items()}
+    return pd.DataFrame(table).iloc[rows].reset_index(drop=True)
+
+
+def test_the_detector_that_survives_a_delivery_is_right_more_often_after_it(pair: Pair) -> None:
+    first = delivered(pair, {"png": 0.02, "jpeg_75": 0.4, "jpeg_95": 0.05}, seed=1)
+    second = delivered(pair, {"png": 0.02, "jpeg_75": 0.1, "jpeg_95": 0.05}, seed=2).iloc[::-1]
+    found = after_deliveries(share_rows(pair, first, second))
+    assert [one.key for one in found] == ["delivery-jpeg_95", "delivery-jpeg_75", "delivery-png"]
+    signs = {one.key: (standing(one).kind, standing(one).sign) for one in found}
+    assert signs == {
+        "delivery-jpeg_95": ("not shown", 0), "delivery-jpeg_75": ("claimed", -1), "delivery-png": ("not shown", 0)
+    }  # fmt: skip
+    one = found[1]
+    right = [((table.sort_values("id")["jpeg_75"] > 0).to_numpy() == _labels(pair, table)) for table in (first, second)]
+    assert one.measure.value == pytest.approx(right[0].mean())
+    assert one.control is not None
+    assert one.control.measure.value == pytest.approx(right[1].mean())
+    # three intervals at once
+    assert one.difference is not None
+    leads = right[0].astype(float) - right[1]
+    half = student.ppf(1 - 0.05 / 6, N - 1) * leads.std(ddof=1) / np.sqrt(N)
+    assert (one.difference.low, one.difference.high) == pytest.approx((leads.mean() - half, leads.mean() + half))
+    # saving as PNG is no delivery that anything survives
+    assert str(told(found)) == (
+        "b is right more often after 1 of 2 deliveries (JPEG 75); after the rest the difference may be chance."
+    )
+    fake = ~_labels(pair, first)
+    numbers = [f"{100 * each[fake].mean():.1f}%" for each in right]
+    assert f", of FAKE images {numbers[0]} and {numbers[1]}." in str(tell(one).full)
+
+
+def _labels(pair: Pair, table: pd.DataFrame) -> np.ndarray:
+    labels = pair.first.predictions.set_index("id")["label"] == "REAL"
+    return labels.loc[table.sort_values("id")["id"]].to_numpy()
+
+
+def test_deliveries_that_one_has_not_or_that_leave_too_little_are_left_out(pair: Pair) -> None:
+    first = delivered(pair, {"png": 0.0, "jpeg_75": 0.1, "webp_80": 0.1, "crop_90": 0.1}, seed=1)
+    second = delivered(pair, {"png": 0.0, "jpeg_75": 0.1, "crop_90": 0.1}, seed=2)
+    second["crop_90"] = np.nan
+    assert [one.details["value"] for one in after_deliveries(share_rows(pair, first, second))] == ["JPEG 75", "PNG"]
+
+
+def test_samples_with_few_images_in_common_are_not_compared(pair: Pair) -> None:
+    first = delivered(pair, {"png": 0.0, "jpeg_75": 0.1}, seed=1, rows=slice(0, 210))
+    second = delivered(pair, {"png": 0.0, "jpeg_75": 0.1}, seed=2, rows=slice(200, N))
+    assert after_deliveries(share_rows(pair, first, second)) == []
+    assert not told([])
+
+
+def others(real: dict[str, list[int]], *, photographs: tuple[float, float, float] = (0.8, 0.7, 0.9)) -> pd.DataFrame:
+    """A table of the study `transfer`: per generator how many of 100 are called REAL in either encoding."""
+    rows = []
+    for number, encoding in enumerate((AS_CIFAKE, AS_IT_IS)):
+        calls = {name: counts[number] for name, counts in real.items()}
+        for name, count in calls.items():
+            low, high = map(float, wilson_interval(count, 100))
+            rows.append(
+                (IMITATIONS, name, encoding, None, 100, 100, count, 100 - count, low, high, f"pixels of {name}")
+            )
+        total, many = sum(calls.values()), 100 * len(calls)
+        share = total / many
+        rows.append(
+            (IMITATIONS, "all", encoding, None, many, len(calls), total, many - total, share - 0.05, share + 0.05, None)
+        )
+        for filter_, shift in (("bicubic", 0.0), ("nearest", -0.3)):
+            value, low, high = (end + shift for end in photographs)
+            count = round(800 * value)
+            rows.append((PHOTOGRAPHS, "all", encoding, filter_, 800, 8, count, 800 - count, low, high, None))
+    names = ["kind", "source", "encoding", "filter", "images", "clusters", "called_real", "called_fake", "low", "high"]
+    table = pd.DataFrame(rows, columns=[*names, "fingerprint"])
+    return table.assign(share_real=table["called_real"] / table["images"], depends=np.nan)
+
+
+def of(found: list[Finding], key: str) -> Finding:
+    one = find(found, key)
+    assert one is not None
+    return one
+
+
+def test_differences_go_by_generator(pair: Pair) -> None:
+    first, second = (
+        {"one": [90, 90], "two": [95, 95], "three": [80, 80], "four": [99, 99]},
+        {"one": [50, 50], "two": [65, 65], "three": [30, 30], "four": [69, 69]},
+    )
+    one = of(on_other_images(pair, others(first), others(second)), "other-imitations")
+    assert one.group == "FAKE"
+    assert one.measure.value == pytest.approx(1 - 364 / 400)
+    leads = np.array([-0.4, -0.3, -0.5, -0.3])
+    half = student.ppf(0.975, 3) * leads.std(ddof=1) / 2
+    assert one.difference is not None
+    assert (one.difference.low, one.difference.high) == pytest.approx((leads.mean() - half, leads.mean() + half))
+    assert (one.difference.clusters, one.difference.n) == (4, 400)
+    assert (standing(one).kind, standing(one).sign) == ("claimed", -1)
+    assert str(tell(one).full).endswith("b is right more often, however they are resized and saved.")
+
+
+def test_few_generators_that_agree_by_chance_do_not_make_a_narrow_interval(pair: Pair) -> None:
+    one = of(
+        on_other_images(pair, others({"one": [4, 4], "two": [4, 4]}), others({"one": [3, 3], "two": [3, 3]})),
+        "other-imitations",
+    )
+    assert one.difference is not None
+    low, high = confint_proportions_2indep(192, 200, 194, 200, method="newcomb", compare="diff")
+    assert (one.difference.low, one.difference.high) == pytest.approx((low, high), abs=1e-6)
+    assert standing(one).kind == "not shown"
+    assert str(tell(one).full).endswith("The difference may be chance.")
+
+
+def test_one_generator_says_nothing_of_others(pair: Pair) -> None:
+    one = of(on_other_images(pair, others({"one": [90, 90]}), others({"one": [10, 10]})), "other-imitations")
+    assert standing(one).kind == "not shown"
+
+
+def test_encodings_that_disagree_are_the_finding(pair: Pair) -> None:
+    first = others({"one": [90, 10], "two": [92, 12], "three": [91, 9]})
+    second = others({"one": [10, 90], "two": [12, 92], "three": [9, 91]})
+    one = of(on_other_images(pair, first, second), "other-imitations")
+    assert (standing(one).kind, list(standing(one).on)) == ("depends", ["encoding"])
+    assert "Which is right more often depends on the encoding." in str(tell(one).full)
+
+
+def test_photographs_are_compared_by_their_intervals(pair: Pair) -> None:
+    generators = {"one": [90, 90], "two": [95, 95]}
+    first, second = others(generators, photographs=(0.5, 0.4, 0.6)), others(generators, photographs=(0.9, 0.8, 0.95))
+    one = of(on_other_images(pair, first, second), "other-photographs")
+    assert one.group == "REAL"
+    assert one.difference is not None
+    assert one.difference.value == pytest.approx(-0.4)
+    assert one.difference.low == pytest.approx(-0.4 - np.hypot(0.1, 0.05))
+    assert one.difference.high == pytest.approx(-0.4 + np.hypot(0.1, 0.1))
+    assert {choice.value for choice in one.choices if choice.kind == "filter"} == {"bicubic", "nearest"}
+
+
+def test_groups_that_were_not_measured_on_the_same_pictures_are_left_out(pair: Pair) -> None:
+    table = others({"one": [90, 90], "two": [95, 95]})
+    other = table.assign(fingerprint=table["fingerprint"].str.replace("two", "three"))
+    assert [one.key for one in on_other_images(pair, table, other)] == ["other-photographs"]
+    fewer = table.assign(images=table["images"] - (table["kind"] == PHOTOGRAPHS))
+    assert [one.key for one in on_other_images(pair, table, fewer)] == ["other-imitations"]
+    assert on_other_images(pair, table[table["kind"] == IMITATIONS], table[table["kind"] == PHOTOGRAPHS]) == []
+
+
+def test_a_difference_of_independent_shares_is_newcombes() -> None:
+    one, other = (Estimate(k / n, *map(float, wilson_interval(k, n)), n) for k, n in ((56, 70), (48, 80)))
+    low, high = confint_proportions_2indep(56, 70, 48, 80, method="newcomb", compare="diff")
+    assert difference_of_intervals(one, other)[:3] == pytest.approx((0.2, low, high), abs=1e-6)
+
+
+def test_in_brief_both_are_in_sentences_and_a_table(pair: Pair) -> None:
+    tables = [
+        {
+            "deliveries": delivered(pair, {"png": 0.0, "jpeg_75": share}, seed=1),
+            "transfer": others({"x": [9, 9], "y": [8, 8]}),
+        }
+        for share in (0.1, 0.5)
+    ]
+    readers = [lambda name, there=there: None if name not in there else _Result(there[name]) for there in tables]
+    text = versus(Comparison(pair, (readers[0], readers[1])))  # type: ignore[arg-type]
+    assert "a is right more often after 1 of 1 delivery (JPEG 75)." in text
+    assert "| images | `a` right | `b` right | difference |" in text
+    assert "| after JPEG 75 | " in text
+    assert "| imitations, FAKE | " in text
+    assert versus(Comparison(pair, ({}.get, {}.get))).count("|") == 0
+
+
+class _Result:
+    """As much of a study's result as a comparison reads."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self.table = table
