@@ -144,8 +144,10 @@ def test_both_after_deliveries_and_on_other_images(two: Path, open_page: Open) -
     assert "tiny is right more often after 1 of 1 delivery (JPEG 75)." in words(app)
     app = open_page("compare", run=RUN, versus=OTHER, more="other")
     assert not app.exception
-    assert "pictures by **2** generators that imitate the " in words(app) or "pictures by 2 generators that imitate the " in words(app)
-    assert "squares of 8 ordinary photographs tiny calls" in words(app)
+    assert "pictures by **2** generators that imitate the " in words(
+        app
+    ) or "pictures by 2 generators that imitate the " in words(app)
+    assert "squares of 8 ordinary photographs, tiny calls" in words(app)
 
 
 def test_runs_that_cannot_be_compared_give_a_sentence(two: Path, open_page: Open) -> None:

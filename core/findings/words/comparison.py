@@ -214,12 +214,13 @@ def _other_images(finding: Finding) -> Told:
     stands = standing(finding)
     answer = say(
         finding,
-        "Of {n} {what} {first} calls {measure} {group} and {second} {control}, {difference:points}.",
+        "Of {n} {what}, {first} calls {measure} {group} and {second} {control}, {difference:points}.",
         what=say(finding, OTHER_IMAGES[finding.key.partition("-")[2]], real="REAL"),
     )
     how = {1: "{first} is right more often", -1: "{second} is right more often"}
     if stands.kind == "claimed":
-        return Told(answer, standing=say(finding, how[stands.sign] + ", however they are resized and saved."))
+        tried = "resized and saved" if any(one.kind == "filter" for one in finding.choices) else "saved"
+        return Told(answer, standing=say(finding, how[stands.sign] + f", however they are {tried}."))
     if stands.kind == "depends":
         return Told(answer, standing=line("Which is right more often depends on the {on}.", on=listed(list(stands.on))))
     return Told(answer, standing=line("The difference may be chance."))

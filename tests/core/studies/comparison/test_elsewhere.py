@@ -129,7 +129,7 @@ def test_differences_go_by_generator(pair: Pair) -> None:
     assert (one.difference.low, one.difference.high) == pytest.approx((leads.mean() - half, leads.mean() + half))
     assert (one.difference.clusters, one.difference.n) == (4, 400)
     assert (standing(one).kind, standing(one).sign) == ("claimed", -1)
-    assert str(tell(one).full).endswith("b is right more often, however they are resized and saved.")
+    assert str(tell(one).full).endswith("b is right more often, however they are saved.")
 
 
 def test_few_generators_that_agree_by_chance_do_not_make_a_narrow_interval(pair: Pair) -> None:
