@@ -64,7 +64,9 @@ def comparison_words(compared: Comparison) -> str:
         ("Not read", list(compared.problems)),
     ]
     return "\n\n".join(
-        f"## {title}\n\n" + "\n".join(f"- {one}" for one in lines if str(one)) for title, lines in parts if lines
+        f"## {title}\n\n" + "\n".join(f"- {one}" for one in lines if str(one))
+        for title, lines in parts
+        if any(map(str, lines))
     )
 
 
@@ -145,11 +147,13 @@ def _reads(compared: Comparison) -> list[Block]:
 
 def _deliveries(compared: Comparison) -> list[Block]:
     if not compared.deliveries:
-        return [Note("The runs have no study of deliveries in common; `python -m core.studies deliveries` makes it.")]
+        why = "The runs have no study of deliveries in common, or too few images on which both were measured"
+        return [Note(f"{why}; `python -m core.studies deliveries --run RUN` makes it.")]
     rows = pd.DataFrame([as_row(one, str(one.details["value"])) for one in compared.deliveries])
     caption = (
         "Accuracy on the same images after what pictures ordinarily go through; saving as PNG changes no pixel. "
-        "Simultaneous 95% intervals."
+        "Simultaneous 95% intervals. Differences in the text are paired, so they can be significant even where two "
+        "intervals overlap."
     )
     lines = [after_deliveries(compared.deliveries), *(tell(one).full for one in compared.deliveries)]
     return [
@@ -164,7 +168,7 @@ def _other_images(compared: Comparison) -> list[Block]:
     rows = pd.DataFrame([as_row(one, other_source(one)) for one in compared.other_images])
     caption = (
         "Share that each detector gets right: pictures by generators are FAKE, photographs are REAL. 95% intervals "
-        "over generators and photographs."
+        "over generators and photographs; that of a difference on photographs is the one of independent shares."
     )
     drawn = figures.beside(rows, compared.pair.names, unit="accuracy", caption=caption)
     return [drawn, *_bullets([tell(one).full for one in compared.other_images])]

@@ -137,16 +137,20 @@ def test_both_after_deliveries_and_on_other_images(two: Path, open_page: Open) -
         table = table.assign(jpeg_75=np.where(wrong, -signs, signs), png=signs)
         for study, rows in (("deliveries", table), ("transfer", others_of({"x": [9, 9], "y": [8, 8]}))):
             about = {key: run.manifest[key] for key in ("detector_sha256", "set_fingerprint")}
-            about |= {"study": study, "title": study, "parameters": {}, "images": len(run), "of": len(run)}
+            about |= {
+                "study": study,
+                "title": study,
+                "parameters": {"imitates": "CIFAR-10"},
+                "images": len(run),
+                "of": len(run),
+            }
             write_study(study_path(two / "runs" / name, study), rows, about)
     app = open_page("compare", run=RUN, versus=OTHER, more="deliveries")
     assert not app.exception
     assert "tiny is right more often after 1 of 1 delivery (JPEG 75)." in words(app)
     app = open_page("compare", run=RUN, versus=OTHER, more="other")
     assert not app.exception
-    assert "pictures by **2** generators that imitate the " in words(
-        app
-    ) or "pictures by 2 generators that imitate the " in words(app)
+    assert "pictures by 2 generators that imitate CIFAR-10, tiny calls" in words(app)
     assert "squares of 8 ordinary photographs, tiny calls" in words(app)
 
 

@@ -202,28 +202,39 @@ def _delivery(finding: Finding) -> Told:
     return Told(answer, aside=line("{each}.", each=joined(each, ", ")).capital() if each else Line(), standing=Line())
 
 
+# what the images of a source are, of several sources and of one
 OTHER_IMAGES = {
-    "imitations": "pictures by {sources} generators that imitate the {real} class",
-    "large": "full-size pictures by {sources} generators",
-    "photographs": "squares of {sources} ordinary photographs",
+    "imitations": (
+        "pictures by {sources} generators that imitate {imitates}",
+        "pictures by one generator that imitates {imitates}",
+    ),
+    "large": ("full-size pictures by {sources} generators", "full-size pictures by one generator"),
+    "photographs": ("squares of {sources} ordinary photographs", "squares of one ordinary photograph"),
 }
 
 
 def _other_images(finding: Finding) -> Told:
     """Shares of images of one other source that both call right."""
-    stands = standing(finding)
+    stands, alone = standing(finding), finding.details["sources"] == 1
     answer = say(
         finding,
         "Of {n} {what}, {first} calls {measure} {group} and {second} {control}, {difference:points}.",
-        what=say(finding, OTHER_IMAGES[finding.key.partition("-")[2]], real="REAL"),
+        what=say(finding, OTHER_IMAGES[finding.key.partition("-")[2]][alone]),
     )
     how = {1: "{first} is right more often", -1: "{second} is right more often"}
     if stands.kind == "claimed":
-        tried = "resized and saved" if any(one.kind == "filter" for one in finding.choices) else "saved"
-        return Told(answer, standing=say(finding, how[stands.sign] + f", however they are {tried}."))
+        return Told(answer, standing=say(finding, how[stands.sign] + "{tried}.", tried=_tried(finding)))
     if stands.kind == "depends":
-        return Told(answer, standing=line("Which is right more often depends on the {on}.", on=listed(list(stands.on))))
-    return Told(answer, standing=line("The difference may be chance."))
+        template = "Whether {first} is right more often depends on the {on}."
+        return Told(answer, standing=say(finding, template, on=listed(list(stands.on))))
+    return Told(answer, standing=line("One says nothing of others." if alone else "The difference may be chance."))
+
+
+def _tried(finding: Finding) -> str:
+    """Behind a claim, the choices that it was made under: ", however they are resized and saved"."""
+    ways = {"filter": "resized", "encoding": "saved"}
+    many = {kind for kind in ways if sum(one.kind == kind for one in finding.choices) > 1}
+    return f", however they are {' and '.join(ways[kind] for kind in ways if kind in many)}" if many else ""
 
 
 def other_source(finding: Finding) -> str:
@@ -255,10 +266,14 @@ def after_deliveries(findings: Sequence[Finding]) -> Line:
                     there=listed(there),
                 )
             )
-    rest = sum(standing(one).kind != "claimed" for one in findings)
+    kinds = [standing(one).kind for one in findings]
+    if "depends" in kinds:
+        leaks = [str(one.details["value"]) for one in findings if standing(one).kind == "depends"]
+        after = "after" if parts else "After"
+        parts.append(line(after + " {there} it depends on leaks and repeats", there=listed(leaks)))
     if not parts:
         return line("After none of the deliveries is either right significantly more often.")
-    also = "; after the rest the difference may be chance" if rest else ""
+    also = "; after the rest the difference may be chance" if "not shown" in kinds else ""
     return line("{parts}{also}.", parts=joined(parts, "; "), also=also)
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 import pandas as pd
 
 from core.findings.finding import Finding
-from core.studies.comparison.elsewhere import after_deliveries, on_other_images
+from core.studies.comparison.elsewhere import after_deliveries, are_groups, are_images, on_other_images
 from core.studies.comparison.explanations import TRUST, SideBySide, explanations_of
 from core.studies.comparison.findings import by, columns_of, conclude, outcome_rates
 from core.studies.comparison.pair import Pair
@@ -60,14 +60,19 @@ class Comparison:
     @cached_property
     def deliveries(self) -> list[Finding]:
         """Both after each delivery, from `after_deliveries`; empty where a run has no such study."""
-        tables = self._tables("deliveries")
-        return [] if tables is None else after_deliveries(share_rows(self.pair, *tables))
+        first, second = self.studies("deliveries")
+        if first is None or second is None:
+            return []
+        return after_deliveries(share_rows(self.pair, first.table, second.table))
 
     @cached_property
     def other_images(self) -> list[Finding]:
         """Both on images of other sources, from `on_other_images`; empty where a run has no study `transfer`."""
-        tables = self._tables("transfer")
-        return [] if tables is None else on_other_images(self.pair, *tables)
+        first, second = self.studies("transfer")
+        if first is None or second is None:
+            return []
+        imitates = [str(one.about["parameters"].get("imitates", "")) for one in (first, second)]
+        return on_other_images(self.pair, (first.table, second.table), (imitates[0], imitates[1]))
 
     @cached_property
     def explanations(self) -> list[SideBySide]:
@@ -77,10 +82,12 @@ class Comparison:
 
     @cached_property
     def _shared(self) -> Shared | None:
-        tables = self._tables("probes")
-        return None if tables is None else share_rows(self.pair, *tables)
+        first, second = self.studies("probes")
+        return None if first is None or second is None else share_rows(self.pair, first.table, second.table)
 
-    def _tables(self, name: str) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-        """The tables of a study of both runs; None where either has none."""
-        first, second = (read_(name) for read_ in self.readers)
-        return None if first is None or second is None else (first.table, second.table)
+    def studies(self, name: str) -> tuple[StudyResult | None, StudyResult | None]:
+        """A study of each run whose values are compared; None where it has none, or one that lacks them."""
+        is_fit = are_groups if name == "transfer" else are_images
+        found = [read_(name) for read_ in self.readers]
+        first, second = (None if one is None or not is_fit(one.table) else one for one in found)
+        return first, second

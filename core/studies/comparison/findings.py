@@ -37,7 +37,7 @@ def _accuracy(pair: Pair) -> Finding:
     return _compared(pair, "accuracy", "accuracy", everything)
 
 
-def _clean(pair: Pair) -> str:
+def without_leaks(pair: Pair) -> str:
     """What `pair.clean` leaves out."""
     known = [name for name in pair.names if name not in pair.unchecked]
     if len(known) == len(pair.names):
@@ -61,7 +61,7 @@ def _compared(
 ) -> Finding:
     """The first run's share of right verdicts on the chosen rows, with the second's as its control."""
     counts, clean = pair.counts(chosen), chosen & pair.clean
-    choices = [("images", "all", chosen), ("images", _clean(pair), clean)] if clean.sum() < chosen.sum() else []
+    choices = [("images", "all", chosen), ("images", without_leaks(pair), clean)] if clean.sum() < chosen.sum() else []
     tried = [Choice(kind, name, *_shares(pair, rows, confidence)) for kind, name, rows in choices]
     measure, control, difference = _shares(pair, chosen, confidence)
     details = {

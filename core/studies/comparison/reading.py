@@ -80,8 +80,17 @@ class Shared:
     @cached_property
     def is_real(self) -> NDArray[np.bool_]:
         """bool (M,), True where the label is REAL."""
-        places = pd.Index(self.pair.first.predictions["id"]).get_indexer(pd.Index(self.tables[0]["id"]))
-        return np.asarray(self.pair.is_real[places])
+        return np.asarray(self.pair.is_real[self._places])
+
+    @cached_property
+    def clean(self) -> NDArray[np.bool_]:
+        """bool (M,), `Pair.clean` of the rows."""
+        return np.asarray(self.pair.clean[self._places])
+
+    @cached_property
+    def _places(self) -> NDArray[np.intp]:
+        every = pd.Index(self.pair.first.predictions["id"])
+        return np.asarray(every.get_indexer(pd.Index(self.tables[0]["id"])), np.intp)
 
     @cached_property
     def _there(self) -> frozenset[str]:
@@ -120,7 +129,7 @@ class Shared:
         weights, real = self.weights[self.agreed(verdict)], verdict == "REAL"
         images = ((self.pair.first.predicted_real == real) & ((self.pair.rows["predicted"] == "REAL") == real)).sum()
         size = effective_size(weights) if len(weights) else 0.0
-        return bool(size >= FEWEST and abs(weights.sum() - images) <= images / 2)
+        return bool(not images or (size >= FEWEST and abs(weights.sum() - images) <= images / 2))
 
 
 def share_rows(pair: Pair, first: pd.DataFrame, second: pd.DataFrame) -> Shared:

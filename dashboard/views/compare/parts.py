@@ -175,7 +175,7 @@ def _draw_reads(opened: Opened, other: Opened, found: Comparison) -> None:
 
 def _say_what_lacks(study: str, opened: Opened, other: Opened, found: Comparison) -> bool:
     """Say which of the two runs lacks a study and how it is made; returns whether one does."""
-    lacking = [one for one, read in zip((opened, other), found.readers, strict=True) if read(study) is None]
+    lacking = [one for one, its in zip((opened, other), found.studies(study), strict=True) if its is None]
     for one in lacking:
         st.info(
             f"The study {study} of {plain(one.run.name)} has not been made, or cannot be read. To make it, run "
@@ -189,7 +189,8 @@ def _draw_deliveries(opened: Opened, other: Opened, found: Comparison) -> None:
     section(
         "After deliveries",
         "Accuracy on the same images after what pictures ordinarily go through on their way. Saving as PNG changes no "
-        "pixel. Intervals are simultaneous: all hold together with 95% confidence.",
+        "pixel. Intervals are simultaneous: all hold together with 95% confidence. The sentence goes by the paired "
+        "differences.",
         help=explain("Delivery", "Accuracy"),
     )
     lacking = _say_what_lacks("deliveries", opened, other, found)
@@ -209,7 +210,8 @@ def _draw_other_images(opened: Opened, other: Opened, found: Comparison) -> None
     section(
         "On images of other sources",
         "Share that each detector gets right: pictures by generators are FAKE, photographs are REAL. Images of one "
-        "generator or photograph resemble each other, so the 95% intervals go by generators and photographs.",
+        "generator or photograph resemble each other, so the 95% intervals go by generators and photographs; "
+        "that of a difference on photographs is the one of independent shares.",
         help=explain("Interval"),
     )
     lacking = _say_what_lacks("transfer", opened, other, found)

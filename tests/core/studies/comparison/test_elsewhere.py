@@ -1,11 +1,14 @@
 """Two detectors after deliveries and on images of other sources, planted and recomputed."""
 
+from dataclasses import asdict, replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import t as student
 from statsmodels.stats.proportion import confint_proportions_2indep
 
+from core.detectors.preprocessing import Preprocessing
 from core.findings.claims import standing
 from core.findings.finding import Finding, find
 from core.findings.words import tell
@@ -21,6 +24,7 @@ from core.studies.study import WEIGHT
 from tests.core.studies.comparison.runs import made_run
 
 N = 400
+CIFAR = ("CIFAR-10", "CIFAR-10")
 
 
 @pytest.fixture
@@ -120,7 +124,7 @@ def test_differences_go_by_generator(pair: Pair) -> None:
         {"one": [90, 90], "two": [95, 95], "three": [80, 80], "four": [99, 99]},
         {"one": [50, 50], "two": [65, 65], "three": [30, 30], "four": [69, 69]},
     )
-    one = of(on_other_images(pair, others(first), others(second)), "other-imitations")
+    one = of(on_other_images(pair, (others(first), others(second)), CIFAR), "other-imitations")
     assert one.group == "FAKE"
     assert one.measure.value == pytest.approx(1 - 364 / 400)
     leads = np.array([-0.4, -0.3, -0.5, -0.3])
@@ -134,7 +138,7 @@ def test_differences_go_by_generator(pair: Pair) -> None:
 
 def test_few_generators_that_agree_by_chance_do_not_make_a_narrow_interval(pair: Pair) -> None:
     one = of(
-        on_other_images(pair, others({"one": [4, 4], "two": [4, 4]}), others({"one": [3, 3], "two": [3, 3]})),
+        on_other_images(pair, (others({"one": [4, 4], "two": [4, 4]}), others({"one": [3, 3], "two": [3, 3]})), CIFAR),
         "other-imitations",
     )
     assert one.difference is not None
@@ -145,37 +149,83 @@ def test_few_generators_that_agree_by_chance_do_not_make_a_narrow_interval(pair:
 
 
 def test_one_generator_says_nothing_of_others(pair: Pair) -> None:
-    one = of(on_other_images(pair, others({"one": [90, 90]}), others({"one": [10, 10]})), "other-imitations")
+    one = of(on_other_images(pair, (others({"one": [90, 90]}), others({"one": [10, 10]})), CIFAR), "other-imitations")
     assert standing(one).kind == "not shown"
+    assert "by one generator that imitates CIFAR-10, a calls" in str(tell(one).full)
+    assert str(tell(one).full).endswith("One says nothing of others.")
 
 
 def test_encodings_that_disagree_are_the_finding(pair: Pair) -> None:
     first = others({"one": [90, 10], "two": [92, 12], "three": [91, 9]})
     second = others({"one": [10, 90], "two": [12, 92], "three": [9, 91]})
-    one = of(on_other_images(pair, first, second), "other-imitations")
+    one = of(on_other_images(pair, (first, second), CIFAR), "other-imitations")
     assert (standing(one).kind, list(standing(one).on)) == ("depends", ["encoding"])
-    assert "Which is right more often depends on the encoding." in str(tell(one).full)
+    assert "Whether a is right more often depends on the encoding." in str(tell(one).full)
 
 
 def test_photographs_are_compared_by_their_intervals(pair: Pair) -> None:
     generators = {"one": [90, 90], "two": [95, 95]}
     first, second = others(generators, photographs=(0.5, 0.4, 0.6)), others(generators, photographs=(0.9, 0.8, 0.95))
-    one = of(on_other_images(pair, first, second), "other-photographs")
+    one = of(on_other_images(pair, (first, second), CIFAR), "other-photographs")
     assert one.group == "REAL"
     assert one.difference is not None
     assert one.difference.value == pytest.approx(-0.4)
     assert one.difference.low == pytest.approx(-0.4 - np.hypot(0.1, 0.05))
     assert one.difference.high == pytest.approx(-0.4 + np.hypot(0.1, 0.1))
-    assert {choice.value for choice in one.choices if choice.kind == "filter"} == {"bicubic", "nearest"}
+    assert (one.difference.n, one.difference.clusters) == (800, 8)
+    names = {choice.value for choice in one.choices if choice.kind == "filter"}
+    assert names == {f"{name}, {encoding}" for name in ("bicubic", "nearest") for encoding in (AS_CIFAKE, AS_IT_IS)}
 
 
 def test_groups_that_were_not_measured_on_the_same_pictures_are_left_out(pair: Pair) -> None:
     table = others({"one": [90, 90], "two": [95, 95]})
     other = table.assign(fingerprint=table["fingerprint"].str.replace("two", "three"))
-    assert [one.key for one in on_other_images(pair, table, other)] == ["other-photographs"]
+    assert [one.key for one in on_other_images(pair, (table, other), CIFAR)] == ["other-photographs"]
     fewer = table.assign(images=table["images"] - (table["kind"] == PHOTOGRAPHS))
-    assert [one.key for one in on_other_images(pair, table, fewer)] == ["other-imitations"]
-    assert on_other_images(pair, table[table["kind"] == IMITATIONS], table[table["kind"] == PHOTOGRAPHS]) == []
+    assert [one.key for one in on_other_images(pair, (table, fewer), CIFAR)] == ["other-imitations"]
+    apart = (table[table["kind"] == IMITATIONS], table[table["kind"] == PHOTOGRAPHS])
+    assert on_other_images(pair, apart, CIFAR) == []
+    # imitations of something else are other pictures, though they are as many
+    assert [one.key for one in on_other_images(pair, (table, table), ("CIFAR-10", "MNIST"))] == ["other-photographs"]
+    # a file that was not made on the same pictures may lack what says so
+    unknown = table.assign(fingerprint=None)
+    for both in ((table, unknown), (unknown, table)):
+        assert [one.key for one in on_other_images(pair, both, CIFAR)] == ["other-photographs"]
+
+
+def test_detectors_that_read_other_pixels_of_the_same_pictures_are_compared(pair: Pair) -> None:
+    table = others({"one": [90, 90], "two": [95, 95]})
+    pixels = table.assign(fingerprint=table["fingerprint"] + ", larger")
+    larger = replace(pair.second, manifest={**pair.second.manifest, "preprocess": asdict(Preprocessing(64))})
+    assert larger.preprocessing.size == 64
+    found = on_other_images(replace(pair, second=larger), (table, pixels), CIFAR)
+    assert [one.key for one in found] == ["other-imitations", "other-photographs"]
+
+
+def test_a_delivery_that_only_leaks_survive_is_not_claimed(pair: Pair) -> None:
+    leaks = np.arange(N) < 80
+    leaky = replace(pair.first, predictions=pair.first.predictions.assign(in_train=leaks))
+    first = delivered(pair, {"png": 0.0, "jpeg_75": 0.0}, seed=1)
+    second = first.assign(jpeg_75=np.where(leaks, -first["jpeg_75"], first["jpeg_75"]))
+    found = after_deliveries(share_rows(replace(pair, first=leaky), first, second))
+    assert standing(found[0]).kind == "depends"
+    assert str(told(found)) == "After JPEG 75 it depends on leaks and repeats."
+
+
+@pytest.mark.parametrize("study", ["deliveries", "transfer"])
+def test_files_that_lack_what_is_compared_are_as_good_as_none(pair: Pair, study: str) -> None:
+    if study == "deliveries":
+        whole = delivered(pair, {"png": 0.0}, seed=1)
+        damaged = [whole.drop(columns=WEIGHT), whole.assign(id="same"), whole.assign(**{WEIGHT: np.nan})]
+    else:
+        whole = others({"x": [9, 9], "y": [8, 8]})
+        damaged = [whole.drop(columns=name) for name in ("fingerprint", "depends", "filter", "images")]
+        damaged += [whole.assign(clusters=np.nan), whole.assign(images="many")]
+    for table in [*damaged, whole.iloc[:0]]:
+        compared = Comparison(pair, ({study: _Result(whole)}.get, {study: _Result(table)}.get))  # type: ignore[arg-type]
+        assert (compared.deliveries, compared.other_images) == ([], [])
+    compared = Comparison(pair, ({study: _Result(whole)}.get, {study: _Result(whole)}.get))  # type: ignore[arg-type]
+    assert compared.deliveries or compared.other_images
 
 
 def test_a_difference_of_independent_shares_is_newcombes() -> None:
@@ -205,4 +255,4 @@ class _Result:
     """As much of a study's result as a comparison reads."""
 
     def __init__(self, table: pd.DataFrame) -> None:
-        self.table = table
+        self.table, self.about = table, {"parameters": {"imitates": CIFAR[0]}}
