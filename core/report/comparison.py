@@ -9,15 +9,14 @@ from core.findings.lines import Line, Part
 from core.findings.numbers import unbroken_percent as percent
 from core.findings.words import tell
 from core.findings.words.comparison import (
-    after_deliveries,
     beside_control,
     by_value,
-    other_source,
     reading,
     recalls,
     stands,
     subject,
 )
+from core.findings.words.elsewhere import after_deliveries, other_source
 from core.metrics.classification import largest
 from core.report import figures
 from core.report.page import gather

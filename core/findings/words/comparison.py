@@ -4,26 +4,14 @@ from collections.abc import Sequence
 
 from core.findings.claims import sign_of, standing
 from core.findings.finding import Finding
-from core.findings.lines import CLASSES, Line, as_line, joined, line, listed
-from core.findings.numbers import amount, of_unit, percent, points
+from core.findings.lines import Line, as_line, joined, line, listed
+from core.findings.numbers import amount, of_unit, points
+from core.findings.words import elsewhere
 from core.findings.words.faithfulness import hangs_on
 from core.findings.words.say import say
+from core.findings.words.standing import MAY_BE_CHANCE, unclaimed
 from core.findings.words.told import Told
 from core.probes.probe import FAMILIES, inline
-
-MAY_BE_CHANCE = ", which may be chance"
-
-
-def _open(finding: Finding) -> str:
-    """What is said behind a difference that is not claimed."""
-    stands = standing(finding)
-    if stands.kind == "claimed":
-        return ""
-    rest = next((one.value for one in finding.choices if one.kind == "images" and one.value != "all"), "")
-    # a difference on all images that goes without those that a detector may know is no chance
-    if stands.kind == "depends" and rest and sign_of(finding.choices[0]):
-        return f", but that does not hold {rest}"
-    return MAY_BE_CHANCE
 
 
 def tell(finding: Finding) -> Told:
@@ -37,8 +25,8 @@ def tell(finding: Finding) -> Told:
         "margins": _margins,
         "confidence": _confidence,
         "reads": _reads,
-        "delivery": _delivery,
-        "other": _other_images,
+        "delivery": elsewhere.delivery,
+        "other": elsewhere.other_images,
     }.get(kind, _group)
     return told(finding)
 
@@ -88,13 +76,13 @@ def _also(finding: Finding) -> Line:
 
 
 def _recall(finding: Finding) -> Told:
-    open_ = _open(finding)
+    open_ = unclaimed(finding)
     template = "Of {n} {group} images {first} recognises {measure} and {second} {control}, {difference:points}{open_}."
     return Told(say(finding, template, open_=open_), standing=Line())
 
 
 def _group(finding: Finding) -> Told:
-    open_ = _open(finding)
+    open_ = unclaimed(finding)
     answer = say(
         finding,
         "{what}: of {n} images {first} gets {measure} right and {second} {control}, {difference:points}{open_}.",
@@ -179,104 +167,6 @@ def _beyond(finding: Finding) -> bool:
     return more.low > 0
 
 
-def _delivery(finding: Finding) -> Told:
-    """Accuracies after one delivery, with the recalls of both classes beside them."""
-    answer = say(
-        finding,
-        "{value}: of {n} images {first} gets {measure} right and {second} {control}, {difference:points}{open_}.",
-        open_=_open(finding),
-    )
-    each = [
-        line(
-            "of {label} images {first} gets {one} and {second} {other}"
-            if not number
-            else "of {label} images {one} and {other}",
-            label=label,
-            one=percent(finding.beside[f"first_{label}"].value),
-            other=percent(finding.beside[f"second_{label}"].value),
-            first=str(finding.details["first"]),
-            second=str(finding.details["second"]),
-        )
-        for number, label in enumerate(label for label in CLASSES if f"first_{label}" in finding.beside)
-    ]
-    return Told(answer, aside=line("{each}.", each=joined(each, ", ")).capital() if each else Line(), standing=Line())
-
-
-# what the images of a source are, of several sources and of one
-OTHER_IMAGES = {
-    "imitations": (
-        "pictures by {sources} generators that imitate {imitates}",
-        "pictures by one generator that imitates {imitates}",
-    ),
-    "large": ("full-size pictures by {sources} generators", "full-size pictures by one generator"),
-    "photographs": ("squares of {sources} ordinary photographs", "squares of one ordinary photograph"),
-}
-
-
-def _other_images(finding: Finding) -> Told:
-    """Shares of images of one other source that both call right."""
-    stands, alone = standing(finding), finding.details["sources"] == 1
-    answer = say(
-        finding,
-        "Of {n} {what}, {first} calls {measure} {group} and {second} {control}, {difference:points}.",
-        what=say(finding, OTHER_IMAGES[finding.key.partition("-")[2]][alone]),
-    )
-    how = {1: "{first} is right more often", -1: "{second} is right more often"}
-    if stands.kind == "claimed":
-        return Told(answer, standing=say(finding, how[stands.sign] + "{tried}.", tried=_tried(finding)))
-    if stands.kind == "depends":
-        template = "Whether {first} is right more often depends on the {on}."
-        return Told(answer, standing=say(finding, template, on=listed(list(stands.on))))
-    return Told(answer, standing=line("One says nothing of others." if alone else "The difference may be chance."))
-
-
-def _tried(finding: Finding) -> str:
-    """Behind a claim, the choices that it was made under: ", however they are resized and saved"."""
-    ways = {"filter": "resized", "encoding": "saved"}
-    many = {kind for kind in ways if sum(one.kind == kind for one in finding.choices) > 1}
-    return f", however they are {' and '.join(ways[kind] for kind in ways if kind in many)}" if many else ""
-
-
-def other_source(finding: Finding) -> str:
-    """The source of the images that a finding of `on_other_images` is about, in a few words for an axis."""
-    names = {"imitations": "imitations", "large": "full-size pictures", "photographs": "photographs"}
-    return f"{names[finding.key.partition('-')[2]]}, {finding.group}"
-
-
-def after_deliveries(findings: Sequence[Finding]) -> Line:
-    """After which deliveries either detector is right more often, in one sentence.
-
-    Args:
-        findings: from `core.studies.comparison.elsewhere.after_deliveries`; one that changes no pixel is not counted.
-    """
-    findings = [one for one in findings if one.details["changes"]]
-    if not findings:
-        return Line()
-    parts = []
-    for sign, which in ((1, "first"), (-1, "second")):
-        there = [str(one.details["value"]) for one in findings if standing(one).sign == sign]
-        if there:
-            parts.append(
-                line(
-                    "{name} is right more often after {n} of {many} {deliveries} ({there})",
-                    name=str(findings[0].details[which]),
-                    n=len(there),
-                    many=len(findings),
-                    deliveries="delivery" if len(findings) == 1 else "deliveries",
-                    there=listed(there),
-                )
-            )
-    kinds = [standing(one).kind for one in findings]
-    if "depends" in kinds:
-        leaks = [str(one.details["value"]) for one in findings if standing(one).kind == "depends"]
-        after = "after" if parts else "After"
-        parts.append(line(after + " {there} it depends on leaks and repeats", there=listed(leaks)))
-    if not parts:
-        return line("After none of the deliveries is either right significantly more often.")
-    also = "; after the rest the difference may be chance" if "not shown" in kinds else ""
-    return line("{parts}{also}.", parts=joined(parts, "; "), also=also)
-
-
 def p_value(p: float) -> str:
     """ "< 0.001", "= 0.02"; never 0."""
     return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
@@ -318,7 +208,7 @@ def recalls(findings: Sequence[Finding]) -> Line:
     template = (
         "of {group} images {first} recognises {measure:percent} and {second} {control:percent}, {difference:points}"
     )
-    parts = [say(one, template + "{open_}", open_=_open(one)) for one in found]
+    parts = [say(one, template + "{open_}", open_=unclaimed(one)) for one in found]
     return line("{parts}.", parts=joined(parts, "; ")).capital() if parts else Line()
 
 

@@ -21,6 +21,21 @@ EVERY = {
 }
 
 
+MAY_BE_CHANCE = ", which may be chance"
+
+
+def unclaimed(finding: Finding) -> str:
+    """What is said behind a difference of two detectors that is not claimed."""
+    stands = standing(finding)
+    if stands.kind == "claimed":
+        return ""
+    rest = next((one.value for one in finding.choices if one.kind == "images" and one.value != "all"), "")
+    # a difference on all images that goes without those that a detector may know is no chance
+    if stands.kind == "depends" and rest and sign_of(finding.choices[0]):
+        return f", but that does not hold {rest}"
+    return MAY_BE_CHANCE
+
+
 def standing_line(finding: Finding) -> Line:
     """The standing of a finding as a sentence; nothing where there is no number, or a mere count."""
     stands = standing(finding)

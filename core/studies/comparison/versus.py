@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from core.findings.finding import Finding, find
 from core.findings.numbers import points, share
 from core.findings.words import tell
-from core.findings.words.comparison import after_deliveries, other_source, recalls
+from core.findings.words.comparison import recalls
+from core.findings.words.elsewhere import after_deliveries, other_source
 from core.studies.comparison.comparison import Comparison
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from core.findings.finding import Finding, find
 from core.findings.words import comparison as words
-from core.findings.words import tell
+from core.findings.words import elsewhere, tell
 from core.metrics.classification import calibration, largest
 from core.runs.browsing.filter import Filter
 from core.studies.comparison.comparison import Comparison
@@ -199,9 +199,9 @@ def _draw_deliveries(opened: Opened, other: Opened, found: Comparison) -> None:
             st.info("The two have no delivery, or too few images, in common. Samples of two runs share few images.")
         return
     table = pd.DataFrame([as_row(one, str(one.details["value"])) for one in found.deliveries])
-    told = str(words.after_deliveries(found.deliveries))
+    told = str(elsewhere.after_deliveries(found.deliveries))
     charts.show(figures.beside(table, found.pair.names, unit="accuracy"), key="compare.deliveries", alt=told)
-    st.markdown(markdown(words.after_deliveries(found.deliveries)))
+    st.markdown(markdown(elsewhere.after_deliveries(found.deliveries)))
     with st.expander("Every number"):
         bullets(found.deliveries)
 
@@ -219,7 +219,7 @@ def _draw_other_images(opened: Opened, other: Opened, found: Comparison) -> None
         if not lacking:
             st.info("The two were not measured on the same images of other sources.")
         return
-    table = pd.DataFrame([as_row(one, words.other_source(one)) for one in found.other_images])
+    table = pd.DataFrame([as_row(one, elsewhere.other_source(one)) for one in found.other_images])
     alt = " ".join(str(tell(one).answer) for one in found.other_images)
     charts.show(figures.beside(table, found.pair.names, unit="accuracy"), key="compare.other", alt=alt)
     bullets(found.other_images)

@@ -12,7 +12,7 @@ from core.detectors.preprocessing import Preprocessing
 from core.findings.claims import standing
 from core.findings.finding import Finding, find
 from core.findings.words import tell
-from core.findings.words.comparison import after_deliveries as told
+from core.findings.words.elsewhere import after_deliveries as told
 from core.metrics.intervals import Estimate, difference_of_intervals, wilson_interval
 from core.studies.comparison.comparison import Comparison
 from core.studies.comparison.elsewhere import after_deliveries, on_other_images
