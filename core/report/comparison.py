@@ -16,7 +16,7 @@ from core.findings.words.comparison import (
     stands,
     subject,
 )
-from core.findings.words.elsewhere import after_deliveries, other_source
+from core.findings.words.elsewhere import after_deliveries, delivery_name, other_source
 from core.metrics.classification import largest
 from core.report import figures
 from core.report.page import gather
@@ -148,9 +148,9 @@ def _deliveries(compared: Comparison) -> list[Block]:
     if not compared.deliveries:
         why = "The runs have no study of deliveries in common, or too few images on which both were measured"
         return [Note(f"{why}; `python -m core.studies deliveries --run RUN` makes it.")]
-    rows = pd.DataFrame([as_row(one, str(one.details["value"])) for one in compared.deliveries])
+    rows = pd.DataFrame([as_row(one, delivery_name(one)) for one in compared.deliveries])
     caption = (
-        "Accuracy on the same images after what pictures ordinarily go through; saving as PNG changes no pixel. "
+        "Accuracy after the same images are saved, scaled or sent again. "
         "Simultaneous 95% intervals. Differences in the text are paired, so they can be significant even where two "
         "intervals overlap."
     )
@@ -166,8 +166,8 @@ def _other_images(compared: Comparison) -> list[Block]:
         return [Note("The runs were not measured on the same images of other sources (the study transfer).")]
     rows = pd.DataFrame([as_row(one, other_source(one)) for one in compared.other_images])
     caption = (
-        "Share that each detector gets right: pictures by generators are FAKE, photographs are REAL. 95% intervals "
-        "over generators and photographs; that of a difference on photographs is the one of independent shares."
+        "Accuracy on pictures by other generators (FAKE) and on photographs (REAL). Images of one generator or "
+        "photograph are alike, so few of those make wide 95% intervals; that of a difference on photographs is the one of independent shares."
     )
     drawn = figures.beside(rows, compared.pair.names, unit="accuracy", caption=caption)
     return [drawn, *_bullets([tell(one).full for one in compared.other_images])]

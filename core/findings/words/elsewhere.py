@@ -53,6 +53,8 @@ def other_images(finding: Finding) -> Told:
         what=say(finding, OTHER_IMAGES[finding.key.partition("-")[2]][alone]),
     )
     how = {1: "{first} is right more often", -1: "{second} is right more often"}
+    if finding.control is not None and max(finding.measure.value, finding.control.measure.value) < 0.5:
+        how = {sign: f"Both are wrong on most of them; {who}" for sign, who in how.items()}
     if stands.kind == "claimed":
         return Told(answer, standing=say(finding, how[stands.sign] + "{tried}.", tried=_tried(finding)))
     if stands.kind == "depends":
@@ -66,6 +68,12 @@ def _tried(finding: Finding) -> str:
     ways = {"filter": "resized", "encoding": "saved"}
     many = {kind for kind in ways if sum(one.kind == kind for one in finding.choices) > 1}
     return f", however they are {' and '.join(ways[kind] for kind in ways if kind in many)}" if many else ""
+
+
+def delivery_name(finding: Finding) -> str:
+    """The delivery that a finding of `after_deliveries` is about, for an axis."""
+    name = str(finding.details["value"])
+    return name if finding.details["changes"] else f"unchanged (saved as {name})"
 
 
 def other_source(finding: Finding) -> str:

@@ -48,7 +48,7 @@ def _numbers(column: "pd.Series[Any]") -> bool:
 
 
 def after_deliveries(shared: Shared) -> list[Finding]:
-    """Compare the accuracies after each delivery: a finding each, in the order of the registry.
+    """Compare the accuracies after each delivery: a finding each, that which changes no pixel first.
 
     A difference is claimed only where it also holds without repeats and the leaks that are known. Intervals of the
     differences are simultaneous: all of them hold together with 95% confidence (Bonferroni). Deliveries that leave
@@ -61,6 +61,7 @@ def after_deliveries(shared: Shared) -> list[Finding]:
     there = [one for one in deliveries() if all(_whole(table, one.name) for table in shared.tables)]
     if not there or not all(shared.stands_for_run(verdict) for verdict in CLASSES):
         return []
+    there.sort(key=lambda one: one.name != NOTHING)
     confidence = 1 - LEVEL / len(there)
     return [_after(shared, one.name, one.title, confidence) for one in there]
 

@@ -6,7 +6,7 @@ from core.findings.finding import Finding, find
 from core.findings.numbers import points, share
 from core.findings.words import tell
 from core.findings.words.comparison import recalls
-from core.findings.words.elsewhere import after_deliveries, other_source
+from core.findings.words.elsewhere import after_deliveries, delivery_name, other_source
 from core.studies.comparison.comparison import Comparison
 
 
@@ -17,7 +17,7 @@ def versus(compared: Comparison) -> str:
     told += [recalls(compared.findings), after_deliveries(compared.deliveries)]
     told += [tell(one).full for one in compared.other_images]
     first, second = compared.pair.names
-    named = [(f"after {one.details['value']}", one) for one in compared.deliveries]
+    named = [(delivery_name(one), one) for one in compared.deliveries]
     named += [(other_source(one), one) for one in compared.other_images]
     head = ["images", f"`{first}` right", f"`{second}` right", "difference"]
     return "\n".join([*(f"- {one}" for one in told if str(one)), "", *_table(head, named)])

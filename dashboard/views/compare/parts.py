@@ -188,9 +188,9 @@ def _say_what_lacks(study: str, opened: Opened, other: Opened, found: Comparison
 def _draw_deliveries(opened: Opened, other: Opened, found: Comparison) -> None:
     section(
         "After deliveries",
-        "Accuracy on the same images after what pictures ordinarily go through on their way. Saving as PNG changes no "
-        "pixel. Intervals are simultaneous: all hold together with 95% confidence. The sentence goes by the paired "
-        "differences.",
+        "How often each detector is right after the same images are saved, scaled or sent again. The sentence goes by "
+        "differences on the same images, which can be clear even where two intervals overlap; all intervals hold "
+        "together with 95% confidence.",
         help=explain("Delivery", "Accuracy"),
     )
     lacking = _say_what_lacks("deliveries", opened, other, found)
@@ -198,7 +198,7 @@ def _draw_deliveries(opened: Opened, other: Opened, found: Comparison) -> None:
         if not lacking:
             st.info("The two have no delivery, or too few images, in common. Samples of two runs share few images.")
         return
-    table = pd.DataFrame([as_row(one, str(one.details["value"])) for one in found.deliveries])
+    table = pd.DataFrame([as_row(one, elsewhere.delivery_name(one)) for one in found.deliveries])
     told = str(elsewhere.after_deliveries(found.deliveries))
     charts.show(figures.beside(table, found.pair.names, unit="accuracy"), key="compare.deliveries", alt=told)
     st.markdown(markdown(elsewhere.after_deliveries(found.deliveries)))
@@ -209,9 +209,8 @@ def _draw_deliveries(opened: Opened, other: Opened, found: Comparison) -> None:
 def _draw_other_images(opened: Opened, other: Opened, found: Comparison) -> None:
     section(
         "On images of other sources",
-        "Share that each detector gets right: pictures by generators are FAKE, photographs are REAL. Images of one "
-        "generator or photograph resemble each other, so the 95% intervals go by generators and photographs; "
-        "that of a difference on photographs is the one of independent shares.",
+        "How often each detector is right on pictures by other generators (FAKE) and on photographs (REAL). Images of "
+        "one generator or photograph are alike, so few of those make wide 95% intervals, however many images there are.",
         help=explain("Interval"),
     )
     lacking = _say_what_lacks("transfer", opened, other, found)
