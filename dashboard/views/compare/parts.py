@@ -210,7 +210,7 @@ def _draw_other_images(opened: Opened, other: Opened, found: Comparison) -> None
     section(
         "On images of other sources",
         "How often each detector is right on pictures by other generators (FAKE) and on photographs (REAL). Images of "
-        "one generator or photograph are alike, so few of those make wide 95% intervals, however many images there are.",
+        "one generator or photograph are alike, so few of those make wide 95% intervals, however many the images.",
         help=explain("Interval"),
     )
     lacking = _say_what_lacks("transfer", opened, other, found)
