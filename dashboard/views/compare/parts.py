@@ -149,14 +149,11 @@ def _draw_reads(opened: Opened, other: Opened, found: Comparison) -> None:
         "detectors call the same. Intervals are simultaneous: all hold together with 95% confidence.",
         help=explain("Probe", "Control"),
     )
-    lacking = _say_what_lacks("probes", opened, other, found)
-    if not found.reads:
-        if not lacking:
-            st.info(
-                "The probes of the two have no change, or too few images, in common. Samples of two runs share few "
-                f"images: make those of one run of all images, with "
-                f"{code(command(opened, 'probes', there=True) + ' --all')}."
-            )
+    nothing = (
+        "The probes of the two have no change, or too few images, in common. Samples of two runs share few images: "
+        f"make those of one run of all images, with {code(command(opened, 'probes', there=True) + ' --all')}."
+    )
+    if not _has_values("probes", found.reads, opened, other, found, nothing=nothing):
         return
     table = pd.DataFrame([as_row(one, f"{one.details['title']}, {one.group}") for one in found.reads])
     figure = figures.beside(table, found.pair.names, unit="verdicts flipped beyond the control")
@@ -173,8 +170,10 @@ def _draw_reads(opened: Opened, other: Opened, found: Comparison) -> None:
     )
 
 
-def _say_what_lacks(study: str, opened: Opened, other: Opened, found: Comparison) -> bool:
-    """Say which of the two runs lacks a study and how it is made; returns whether one does."""
+def _has_values(
+    study: str, values: list[Finding], opened: Opened, other: Opened, found: Comparison, *, nothing: str
+) -> bool:
+    """Say which of the two runs lacks a study and how it is made, or `nothing`; returns whether there are values."""
     lacking = [one for one, its in zip((opened, other), found.studies(study), strict=True) if its is None]
     for one in lacking:
         st.info(
@@ -182,7 +181,9 @@ def _say_what_lacks(study: str, opened: Opened, other: Opened, found: Comparison
             f"{code(command(one, study, there=True))} and reload this page.",
             icon=":material/science:",
         )
-    return bool(lacking)
+    if not values and not lacking:
+        st.info(nothing)
+    return bool(values)
 
 
 def _draw_deliveries(opened: Opened, other: Opened, found: Comparison) -> None:
@@ -193,15 +194,13 @@ def _draw_deliveries(opened: Opened, other: Opened, found: Comparison) -> None:
         "together with 95% confidence.",
         help=explain("Delivery", "Accuracy"),
     )
-    lacking = _say_what_lacks("deliveries", opened, other, found)
-    if not found.deliveries:
-        if not lacking:
-            st.info("The two have no delivery, or too few images, in common. Samples of two runs share few images.")
+    nothing = "The two have no delivery, or too few images, in common. Samples of two runs share few images."
+    if not _has_values("deliveries", found.deliveries, opened, other, found, nothing=nothing):
         return
     table = pd.DataFrame([as_row(one, elsewhere.delivery_name(one)) for one in found.deliveries])
-    told = str(elsewhere.after_deliveries(found.deliveries))
-    charts.show(figures.beside(table, found.pair.names, unit="accuracy"), key="compare.deliveries", alt=told)
-    st.markdown(markdown(elsewhere.after_deliveries(found.deliveries)))
+    told = elsewhere.after_deliveries(found.deliveries)
+    charts.show(figures.beside(table, found.pair.names, unit="accuracy"), key="compare.deliveries", alt=str(told))
+    st.markdown(markdown(told))
     with st.expander("Every number"):
         bullets(found.deliveries)
 
@@ -213,10 +212,8 @@ def _draw_other_images(opened: Opened, other: Opened, found: Comparison) -> None
         "one generator or photograph are alike, so few of those make wide 95% intervals, however many the images.",
         help=explain("Interval"),
     )
-    lacking = _say_what_lacks("transfer", opened, other, found)
-    if not found.other_images:
-        if not lacking:
-            st.info("The two were not measured on the same images of other sources.")
+    nothing = "The two were not measured on the same images of other sources."
+    if not _has_values("transfer", found.other_images, opened, other, found, nothing=nothing):
         return
     table = pd.DataFrame([as_row(one, elsewhere.other_source(one)) for one in found.other_images])
     alt = " ".join(str(tell(one).answer) for one in found.other_images)
