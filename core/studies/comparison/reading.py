@@ -46,6 +46,7 @@ class Shared:
     Attributes:
         pair: of runs.
         tables: of both studies, M rows each, in one order.
+        rows: integers (M,), their positions in the first run.
         called_real: bool (M,), the verdicts of each detector.
         weights: float64 (M,), how many images of the run a row stands for.
         crossed: whether neither file holds all rows of the other, so that few rows may stand for many images.
@@ -53,6 +54,7 @@ class Shared:
 
     pair: Pair
     tables: tuple[pd.DataFrame, pd.DataFrame]
+    rows: NDArray[np.intp]
     called_real: tuple[NDArray[np.bool_], NDArray[np.bool_]]
     weights: NDArray[np.float64]
     crossed: bool = False
@@ -80,17 +82,12 @@ class Shared:
     @cached_property
     def is_real(self) -> NDArray[np.bool_]:
         """bool (M,), True where the label is REAL."""
-        return np.asarray(self.pair.is_real[self._places])
+        return np.asarray(self.pair.is_real[self.rows])
 
     @cached_property
     def clean(self) -> NDArray[np.bool_]:
         """bool (M,), `Pair.clean` of the rows."""
-        return np.asarray(self.pair.clean[self._places])
-
-    @cached_property
-    def _places(self) -> NDArray[np.intp]:
-        every = pd.Index(self.pair.first.predictions["id"])
-        return np.asarray(every.get_indexer(pd.Index(self.tables[0]["id"])), np.intp)
+        return np.asarray(self.pair.clean[self.rows])
 
     @cached_property
     def _there(self) -> frozenset[str]:
@@ -149,7 +146,7 @@ def share_rows(pair: Pair, first: pd.DataFrame, second: pd.DataFrame) -> Shared:
     if len(one) < max(len(first), len(second)):
         weights = weights * other[WEIGHT].to_numpy(np.float64)
     crossed = len(one) < min(len(first), len(second))
-    return Shared(pair, (one, other), (called[0], called[1]), weights, crossed)
+    return Shared(pair, (one, other), rows, (called[0], called[1]), weights, crossed)
 
 
 def side_by_side(shared: Shared) -> pd.DataFrame:
