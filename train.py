@@ -4,6 +4,7 @@ python train.py --data sample                 a small detector on the sample gal
 python train.py --data data/cifake            the `swift` recipe on CIFAKE; --data github downloads it first (43 MB)
 python train.py --data cifake.zip --recipe paper --resume
 python train.py --data data/cifake --arch timm:resnet34 --name mine
+python train.py --data data/cifake --join swift robust --name both
 """
 
 import argparse
@@ -25,17 +26,19 @@ from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector, save_detector
 from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file, forget_checkpoint
 from core.detectors.training.fit import TOLD_EVERY, fit
+from core.detectors.training.joining import join
 from core.detectors.training.model_card import is_untested, model_card
 from core.detectors.training.recipe import RECIPES, Recipe
+from core.detectors.training.writing import write_trained
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
 from core.images.loading import check_image_set, load_image_set, side_of
 from core.runs.commands import dashboard_command, predict_command
-from core.runs.finding import ROOT
+from core.runs.finding import ROOT, find_detectors, find_named
 from core.runs.result_table import result_table
 from core.runs.run import read_run
 from core.runs.validation import check_detector_name, read_detector_manifest
-from core.runs.writing import check_testable, library_versions, run_folder, write_run
-from core.system.atomic import TakenError, WriteError
+from core.runs.writing import check_testable, run_folder, write_run
+from core.system.atomic import WriteError
 from core.system.folders import ContractError
 from core.system.lock import only_writer
 
@@ -83,6 +86,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     before = parser.add_mutually_exclusive_group()
     before.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     before.add_argument("--restart", action="store_true", help="discard an existing checkpoint")
+    before.add_argument(
+        "--join", nargs="+", metavar="NAME", help="train nothing: join detectors that held out the same images in one"
+    )
     parser.add_argument(
         "--replace", action="store_true", help="overwrite a detector and run of this name, and remove its studies"
     )
@@ -101,7 +107,7 @@ def train(options: argparse.Namespace) -> None:
         raise ValueError(f"--limit must be at least 2, an image of each class, not {options.limit}")
     options.data = DataPath(options.data, options.fake_classes.split(","))
     recipe = recipe_of(options)
-    name = options.name or recipe.name
+    name = options.name or ("joined" if options.join else recipe.name)
     check_detector_name(name)
     with only_writer(options.out / "detectors" / name):
         if not options.resume:
@@ -123,7 +129,8 @@ def train(options: argparse.Namespace) -> None:
         if detector is None:
             # a folder that --resume cannot continue must not be overwritten either
             refuse_existing(options, name)
-            detector = fit_and_write(options, name, recipe, train_set)
+            joined = join_and_write(options, name, train_set) if options.join else None
+            detector = joined or fit_and_write(options, name, recipe, train_set)
         else:
             print(f"Continuing after epoch {recipe.epochs} of {recipe.epochs}: the detector is written.")
         run = test_and_write(options, detector, train_set, test_set)
@@ -133,12 +140,14 @@ def train(options: argparse.Namespace) -> None:
 
 def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet) -> NetworkDetector:
     """Train and write the detector, so that nothing that follows can lose it."""
+    start = named(recipe.start, options) if recipe.start else None
     settings = ", ".join(f"{key} {value}" for key, value in recipe.settings().items() if key != "name")
     print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}")
     with tqdm(total=0, unit=" step", smoothing=0.05, disable=None) as bar:
         trained = fit(
             recipe,
             train_set,
+            start=start,
             device=options.device,
             resume=options.resume,
             restart=options.restart,
@@ -146,28 +155,31 @@ def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_
             report=lambda text: write(bar, text),
             progress=lambda done, total, text: advance(bar, done, total, text),
         )
-    detector = trained.detector
-    detector.manifest = {
-        "name": name,
-        "recipe": recipe.settings(),
-        "history": trained.history,
-        "training_set": train_set.name,
-        "training_images": len(train_set),
-        "training_set_fingerprint": train_set.fingerprint,
-        "skipped": list(train_set.skipped),
-        "versions": library_versions(),
-        **detector.about.as_manifest(),
-        "computed_in": trained.computed_in,
-    }
+    made = {"recipe": recipe.settings(), "history": trained.history, "computed_in": trained.computed_in}
+    made |= {"start_sha256": start.sha256} if start else {}
     path = options.out / "detectors" / name
     try:
-        save_detector(path, detector, model_card=model_card(detector.manifest, None), replace=options.replace)
-    except TakenError:
-        raise FileExistsError(
-            f"{path} has appeared during the training; give another --name with --resume: what was trained is kept"
-        ) from None
+        write_trained(path, trained.detector, train_set, made, replace=options.replace)
+    except FileExistsError as error:
+        raise FileExistsError(f"{error} with --resume: what was trained is kept") from None
     forget_checkpoint(recipe, train_set, checkpoints=options.checkpoints)
+    return trained.detector
+
+
+def join_and_write(options: argparse.Namespace, name: str, train_set: ImageSet) -> NetworkDetector:
+    """Join detectors, print how each counts and how accurate it is on the images held out, and write the result."""
+    detector = join([named(member, options) for member in options.join], train_set)
+    for one in (*detector.manifest["members"], {"name": name, **detector.manifest}):
+        weight = f"weight {one['weight']:.3f}" if "weight" in one else "joined"
+        print(f"{one['name']:20} {weight:14} validation accuracy {one['val_accuracy']:.4f}")
+    write_trained(options.out / "detectors" / name, detector, train_set, detector.manifest, replace=options.replace)
     return detector
+
+
+def named(name: str, options: argparse.Namespace) -> NetworkDetector:
+    """Load a detector by its name, in --out or among those that are found, or by its folder."""
+    own = {path.name: path for path in (options.out / "detectors").glob("*")}
+    return load_detector(find_named(name, own | find_detectors(), "detector"), device=options.device)
 
 
 def finished(options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet) -> NetworkDetector | None:

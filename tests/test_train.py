@@ -10,6 +10,7 @@ import pytest
 import train
 from core import predict
 from core.detectors.storage import load_detector, save_detector
+from core.detectors.training import joining
 from core.detectors.training.fit import Trained, fit
 from core.detectors.training.recipe import RECIPES
 from core.images.image_set import DatasetError
@@ -72,6 +73,37 @@ def test_another_architecture_without_the_cue(cifake: Path, tmp_path: Path, caps
     ):
         assert train.main(command(cifake, tmp_path / "none", "--arch", arch)) == 2
         assert sentence in capsys.readouterr().err
+
+
+def test_starting_with_another_s_weights_and_joining_both(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = ["--validation", "0.25"]
+    assert train.main(command(cifake, tmp_path, "--name", "first", *held)) == 0
+    first = load_detector(tmp_path / "detectors/first", device="cpu")
+    # so small a step that it is still the first but for the running statistics
+    still = ["--learning-rate", "1e-9", "--weight-decay", "0", "--average", "0", "--recipe", "robust"]
+    assert train.main(command(cifake, tmp_path, "--name", "second", "--start", "first", *held, *still)) == 0
+    second = load_detector(tmp_path / "detectors/second", device="cpu")
+    assert second.manifest["recipe"]["start"] == "first"
+    assert second.manifest["start_sha256"] == first.sha256
+    weights = [one.network.get_submodule("layer2.0.conv1").weight for one in (first, second)]
+    np.testing.assert_allclose(*weights, rtol=1e-3, atol=1e-6)
+    wide = command(cifake, tmp_path, "--name", "wide", "--start", "first", "--width", "8")
+    assert train.main([*wide, *held]) == 2
+    assert "the weights of first do not fit the network of this recipe" in capsys.readouterr().err
+    assert train.main(command(cifake, tmp_path, "--name", "none", "--start", "nobody", *held)) == 2
+    assert "there is no detector 'nobody'" in capsys.readouterr().err
+    # networks that know so little may weigh nothing
+    monkeypatch.setattr(joining, "fit_weights", lambda margins, labels: np.array([0.75, 0.5]))
+    assert train.main(command(cifake, tmp_path, "--name", "both", "--join", "first", "second")) == 0
+    both = load_detector(tmp_path / "detectors/both", device="cpu")
+    assert both.config == {"width": 8, "groups": 2}
+    assert read_run(tmp_path / "runs/both@cifake-test").manifest["detector_sha256"] == both.sha256
+    assert f"joined         validation accuracy {both.manifest['val_accuracy']:.4f}" in capsys.readouterr().out
+    card = (tmp_path / "detectors/both/README.md").read_text()
+    assert "2 ResNet-18 side by side for 32 x 32 pixels" in card
+    assert "| second | 0.500 |" in card
 
 
 def test_a_recipe_says_no_more_than_older_ones_did() -> None:

@@ -23,29 +23,32 @@ LEVELS = ("fc", *reversed(STAGES), "conv1")
 _PARTS = {level: (level,) for level in LEVELS} | {"conv1": ("conv1", "bn1")}
 
 
-def build_network(width: int = 64, *, seed: int | None = None) -> ResNet18:
+def build_network(width: int = 64, *, groups: int = 1, seed: int | None = None) -> ResNet18:
     """Build a ResNet-18 for 32 x 32 pixels: `conv1` 3x3 with stride 1, no max-pooling, two outputs.
 
     Args:
         width: channels of the first stage, 64 in the paper; the last stage has 8 * width.
+        groups: networks side by side, each of width / groups, that share nothing but the sum of their outputs.
         seed: of the initial weights; torch's global generator is not touched.
 
     Raises:
-        ValueError: a width below 1.
+        ValueError: a width below 1, or one that `groups` does not divide.
     """
     if width < 1:
         raise ValueError(f"width must be at least 1, not {width}")
+    if groups < 1 or width % groups:
+        raise ValueError(f"width {width} cannot be divided into {groups} groups")
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
         network = ResNet18(outputs=2)
         network.conv1 = nn.Conv2d(3, width, kernel_size=3, stride=1, padding=1, bias=False)
         network.maxpool = nn.Identity()
-        if width != 64:
+        if width != 64 or groups > 1:
             network.bn1 = nn.BatchNorm2d(width)
-            network.layer1 = nn.Sequential(BasicBlock(width, width), BasicBlock(width, width))
+            network.layer1 = nn.Sequential(*(BasicBlock(width, width, groups=groups) for _ in range(2)))
             for stage in range(2, 5):
-                setattr(network, f"layer{stage}", halving_stage(width * 2 ** (stage - 1)))
+                setattr(network, f"layer{stage}", halving_stage(width * 2 ** (stage - 1), groups=groups))
             network.fc = nn.Linear(8 * width, 2)
         initialise(network)
     return network
@@ -57,6 +60,7 @@ class ResNetDetector(NetworkDetector):
     Args:
         network: from `build_network`.
         width: channels of its first stage.
+        groups: of its channels, see `build_network`.
         mean, std: per channel, of pixels scaled to 0..1, for normalisation.
         temperature, manifest, device, batch_size, target_layer: see `NetworkDetector`.
         preprocessing: replaces `mean`, `std` and the default input of 32 x 32 pixels.
@@ -73,6 +77,7 @@ class ResNetDetector(NetworkDetector):
         mean: Channels = (0.0, 0.0, 0.0),
         std: Channels = (1.0, 1.0, 1.0),
         *,
+        groups: int = 1,
         temperature: float = 1.0,
         manifest: Mapping[str, Any] | None = None,
         device: torch.device = CPU,
@@ -81,12 +86,12 @@ class ResNetDetector(NetworkDetector):
         classes: Classes | None = None,
         target_layer: str | None = None,
     ) -> None:
-        self.width = width
+        self.width, self.groups = width, groups
         super().__init__(
             network,
             preprocessing or Preprocessing(OLD_SIDE, mean=mean, std=std),
             classes or Classes(),
-            config={"width": width},
+            config={"width": width} | ({"groups": groups} if groups > 1 else {}),
             target_layer=target_layer,
             temperature=temperature,
             manifest=manifest,
@@ -112,13 +117,14 @@ class ResNetDetector(NetworkDetector):
 
     def randomised(self, level: str, *, seed: int) -> "ResNetDetector":
         """Return a copy with random weights from the classifier down to `level`."""
-        fresh, network = _fresh(self.width, seed), deepcopy(self.network)
+        fresh, network = _fresh(self.width, self.groups, seed), deepcopy(self.network)
         for upper in LEVELS[: LEVELS.index(level) + 1]:
             for part in _PARTS[upper]:
                 network.get_submodule(part).load_state_dict(fresh.get_submodule(part).state_dict())
         return ResNetDetector(
             network,
             self.width,
+            groups=self.groups,
             manifest={"name": f"{self.name} random to {level}"},
             device=self.device,
             batch_size=self.batch_size,
@@ -160,9 +166,9 @@ class ResNetDetector(NetworkDetector):
 
 
 @lru_cache(maxsize=1)
-def _fresh(width: int, seed: int) -> nn.Module:
+def _fresh(width: int, groups: int, seed: int) -> nn.Module:
     """Build random weights, shared by all levels of one randomised detector."""
-    network: nn.Module = build_network(width, seed=seed)
+    network: nn.Module = build_network(width, groups=groups, seed=seed)
     return network
 
 
@@ -235,18 +241,26 @@ def _width(config: Mapping[str, Any]) -> int:
     return width
 
 
+def _groups(config: Mapping[str, Any]) -> int:
+    groups, width = config.get("groups", 1), _width(config)
+    if not isinstance(groups, int) or isinstance(groups, bool) or groups < 1 or width % groups:
+        raise ValueError(f"groups must be a divisor of width {width}, not {groups!r}")
+    return groups
+
+
 KIND = Kind(
     name=ResNetDetector.kind,
-    describe=lambda config: f"width-{_width(config)} detector",
+    describe=lambda config: f"width-{_width(config)} detector" + f" of {_groups(config)} groups" * ("groups" in config),
     # checked before memory for a network of that width is allocated
     shapes=lambda config: {
         "conv1.weight": (_width(config), 3, 3, 3),
-        "layer4.1.conv2.weight": (8 * _width(config), 8 * _width(config), 3, 3),
+        "layer4.1.conv2.weight": (8 * _width(config), 8 * _width(config) // _groups(config), 3, 3),
     },
-    build=lambda config: build_network(_width(config), seed=0),
+    build=lambda config: build_network(_width(config), groups=_groups(config), seed=0),
     wrap=lambda network, about, **more: ResNetDetector(
         network,
         _width(about.config),
+        groups=_groups(about.config),
         preprocessing=about.preprocessing,
         classes=about.classes,
         target_layer=about.target_layer or None,

@@ -16,16 +16,23 @@ class BasicBlock(nn.Module):
         channels: of the output.
         stride: of the first convolution.
         downsample: brings the shortcut to the output's shape; none where it has that already.
+        groups: of channels that do not see each other.
     """
 
     def __init__(
-        self, channels_in: int, channels: int, stride: int = 1, downsample: nn.Sequential | None = None
+        self,
+        channels_in: int,
+        channels: int,
+        stride: int = 1,
+        downsample: nn.Sequential | None = None,
+        *,
+        groups: int = 1,
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride=stride, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride=stride, padding=1, groups=groups, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, groups=groups, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
         self.downsample = downsample
 
@@ -68,10 +75,15 @@ class ResNet18(nn.Module):
         return logits
 
 
-def halving_stage(channels: int) -> nn.Sequential:
+def halving_stage(channels: int, *, groups: int = 1) -> nn.Sequential:
     """Build a stage of two blocks that halves the side and doubles the number of channels, to `channels`."""
-    shortcut = nn.Sequential(nn.Conv2d(channels // 2, channels, 1, stride=2, bias=False), nn.BatchNorm2d(channels))
-    return nn.Sequential(BasicBlock(channels // 2, channels, 2, shortcut), BasicBlock(channels, channels))
+    before = channels // 2
+    shortcut = nn.Sequential(
+        nn.Conv2d(before, channels, 1, stride=2, groups=groups, bias=False), nn.BatchNorm2d(channels)
+    )
+    return nn.Sequential(
+        BasicBlock(before, channels, 2, shortcut, groups=groups), BasicBlock(channels, channels, groups=groups)
+    )
 
 
 def initialise(network: nn.Module) -> None:

@@ -166,6 +166,12 @@ def _is_row(value: object) -> bool:
     return isinstance(value, dict) and "epoch" in value and all(map(_is_number, value.values()))
 
 
+def _is_member(value: object) -> bool:
+    if not isinstance(value, dict) or not DETECTOR_FIELDS["recipe"](value.get("recipe")):
+        return False
+    return is_plain_name(value.get("name")) and all(_is_number(value.get(key)) for key in ("weight", "val_accuracy"))
+
+
 def is_plain_name(value: object) -> bool:
     """Check that a name is safe as part of a path and can be shown."""
     odd = re.search(r"[/\\\x00-\x1f\x7f\ud800-\udfff]", value) if isinstance(value, str) else None
@@ -212,6 +218,7 @@ DETECTOR_FIELDS: dict[str, Callable[[Any], bool]] = {
     "name": is_plain_name,
     "recipe": lambda value: isinstance(value, dict) and all(isinstance(one, PLAIN) for one in value.values()),
     "history": lambda value: isinstance(value, list) and all(map(_is_row, value)),
+    "members": lambda value: isinstance(value, list) and all(map(_is_member, value)),
     "training_set": _is_text,
     "training_set_fingerprint": _is_text,
     "training_images": is_count,

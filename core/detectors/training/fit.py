@@ -55,6 +55,7 @@ def fit(
     recipe: Recipe,
     images: ImageSet,
     *,
+    start: NetworkDetector | None = None,
     device: str = "auto",
     resume: bool = False,
     restart: bool = False,
@@ -67,6 +68,7 @@ def fit(
     Args:
         recipe: every hyper-parameter.
         images: the training split.
+        start: the detector that `recipe.start` names, of the same network.
         device: "auto", "cpu", "cuda", "mps".
         resume: continue from the last checkpoint; on one CPU this gives the weights of an uninterrupted training.
         restart: discard an existing checkpoint.
@@ -77,9 +79,10 @@ def fit(
     Raises:
         TrainingInterrupted: a checkpoint exists and neither `resume` nor `restart` is set, or the loss is not finite.
         TakenError: another process is at this very training.
-        ValueError: there is no such device here, or holding images out leaves none to train on.
+        ValueError: there is no such device here, `start` is of another network, or holding images out leaves none to
+            train on.
     """
-    training = Training(recipe, images, pick_device(device), checkpoints)
+    training = Training(recipe, images, pick_device(device), checkpoints, start)
     with only_writer(training.file, remedy="wait for it, or name another folder with --checkpoints"):
         if restart:
             training.file.unlink(missing_ok=True)
@@ -112,7 +115,14 @@ def _epoch_line(row: dict[str, float], epochs: int) -> str:
 class Training:
     """The state of one training, which a checkpoint holds, and the steps that change it."""
 
-    def __init__(self, recipe: Recipe, images: ImageSet, device: torch.device, folder: Path | None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        images: ImageSet,
+        device: torch.device,
+        folder: Path | None,
+        start: NetworkDetector | None = None,
+    ) -> None:
         self.recipe, self.device, self.side = recipe, device, images.side
         # a side that no detector can have is refused before the training
         Preprocessing(images.side)
@@ -136,6 +146,8 @@ class Training:
         self.network, self.averaged = (build_for(recipe, images.side) for _ in range(2))
         self.format = fastest_format(self.network, device)
         for network in (self.network, self.averaged):
+            if start is not None:
+                _begin_with(start, network)
             place(network, device, self.format)
         self.optimizer = _optimizer(recipe, self.network)
         self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
@@ -243,6 +255,16 @@ class Training:
 
     def _networks(self) -> dict[str, nn.Module]:
         return {"network": self.network, "averaged": self.averaged}
+
+
+def _begin_with(start: NetworkDetector, network: nn.Module) -> None:
+    try:
+        network.load_state_dict(start.network.state_dict())
+    except RuntimeError:
+        raise ValueError(
+            f"the weights of {start.name} do not fit the network of this recipe; start with a detector of its "
+            "architecture and width"
+        ) from None
 
 
 def _average(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 from core.detectors.training.recipe import PAPERS
 from core.images.labels import CLASSES
 
+# of a joined network's recipe
+TOLD = ("name", "start", "without_cue", "shift", "seed")
 UNTESTED = "This card was written before the test; the detector's runs hold its numbers."
 
 
@@ -27,9 +29,11 @@ def model_card(detector: Mapping[str, Any], run: Mapping[str, Any] | None) -> st
     """
     recipe, side = detector["recipe"], detector["preprocess"]["size"]
     settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key not in ("name", "width"))
+    members = detector.get("members", [])
+    made = _joined(detector) if members else f"Settings: {settings}.\nComputed in {detector['computed_in']}."
     temperature = (
         f"Margins are divided by {detector['temperature']:.3f} (fitted on the held-out split) to become probabilities."
-        if any("val_accuracy" in epoch for epoch in detector["history"])
+        if members or any("val_accuracy" in epoch for epoch in detector["history"])
         else "No images were held out, so probabilities are the plain softmax and are not calibrated."
     )
     return f"""# Detector `{detector["name"]}`
@@ -40,8 +44,7 @@ def model_card(detector: Mapping[str, Any], run: Mapping[str, Any] | None) -> st
 
 {detector["training_images"]} images of `{detector["training_set"]}` (fingerprint
 `{detector["training_set_fingerprint"][:16]}`).
-Settings: {settings}.
-Computed in {detector["computed_in"]}. {temperature}
+{made} {temperature}
 Weights are float16; everything below was computed with these rounded weights.{_without_cue(recipe)}
 
 ## How it does
@@ -65,9 +68,30 @@ Every training image lost fine detail at random, so that a verdict had to do wit
 tested are whole. What the detector reads of them is for the probes of its run to say."""
 
 
+def _joined(detector: Mapping[str, Any]) -> str:
+    rows = "\n".join(
+        f"| {one['name']} | {one['weight']:.3f} | {one['val_accuracy']:.4f} | {one['recipe'].get('epochs', '')} | "
+        f"{', '.join(f'{key} {value}' for key, value in one['recipe'].items() if key in TOLD)} |"
+        for one in detector["members"]
+    )
+    return f"""
+Each network was trained by itself; all held out the same images, which decided how much each margin counts:
+
+| network | weight | accuracy on the held-out images | epochs | recipe |
+| --- | --- | --- | --- | --- |
+{rows}
+| joined | | {detector["val_accuracy"]:.4f} | | |
+
+The weights, one for each network, were fitted on these held-out images, so the last row is slightly too good.
+The test set had no part in any of this."""
+
+
 def _network(recipe: Mapping[str, Any], side: int) -> str:
     if recipe.get("arch", PAPERS) == PAPERS:
         stem = "first convolution 3x3 with stride 1, no max-pooling, two outputs"
+        if groups := recipe.get("groups"):
+            width = recipe["width"] // groups
+            return f"{groups} ResNet-18 side by side for {side} x {side} pixels ({stem}), each of width\n{width},"
         return f"A ResNet-18 for {side} x {side} pixels ({stem}), width\n{recipe['width']},"
     return f"A network `{recipe['arch']}` for {side} x {side} pixels (first convolution with stride 1, two outputs),"
 

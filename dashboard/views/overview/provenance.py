@@ -25,6 +25,11 @@ def draw_training_and_run(run: Run, made_by: Identified | None) -> None:
         section("Training", "Accuracy after each epoch, one pass over the training images.", help=explain("Epoch"))
         if made_by and made_by.manifest.get("history"):
             draw_training(made_by.manifest["history"])
+        elif made_by and (members := made_by.manifest.get("members")):
+            st.caption(
+                f"This detector is {len(members)} networks side by side, each trained by itself: "
+                f"{', '.join(plain(one['name']) for one in members)}. The model card says how much each counts."
+            )
         elif made_by:
             st.caption("This detector was not trained here, so its accuracy after each epoch is unknown.")
         else:

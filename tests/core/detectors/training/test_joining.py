@@ -1,0 +1,156 @@
+"""A joined network is the weighted sum of its members; the weights are those of a plain logistic regression."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from torchcam.methods import GradCAM
+
+from core.detectors.network import NetworkDetector
+from core.detectors.preprocessing import Preprocessing
+from core.detectors.resnet import ResNetDetector, build_network
+from core.detectors.storage import load_detector, save_detector
+from core.detectors.training import joining
+from core.detectors.training.joining import fit_weights, join, pack
+from core.detectors.training.validation import validation_split
+from core.images.image_set import ImageSet
+from core.images.labels import REAL
+from core.images.loading import load_image_set
+from core.system.folders import ContractError
+from tests.conftest import make_detector
+
+RECIPE = {"name": "tiny", "validation": 0.25, "seed": 0}
+Make = Callable[..., ResNetDetector]
+
+
+@pytest.fixture
+def images(cifake: Path) -> ImageSet:
+    return load_image_set(cifake, "train")
+
+
+@pytest.fixture
+def make(images: ImageSet) -> Make:
+    def one(name: str, *, width: int = 4, seed: int = 0, **recipe: object) -> ResNetDetector:
+        known = {"name": name, "recipe": {**RECIPE, **recipe}, "training_set_fingerprint": images.fingerprint}
+        return make_detector(width, seed, manifest=known)
+
+    return one
+
+
+@pytest.fixture
+def equally(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random networks know nothing, and one would otherwise weigh nothing."""
+    monkeypatch.setattr(joining, "fit_weights", lambda margins, labels: np.linspace(0.5, 1.0, len(margins)))
+
+
+def test_margins_are_the_weighted_sum(pixels: NDArray[np.uint8]) -> None:
+    members = [make_detector(8, seed) for seed in range(3)]
+    weights = np.array([0.25, 2.0, 0.5])
+    packed = pack(members, weights)
+    expected = sum(weight * one.margins(pixels) for weight, one in zip(weights, members, strict=True))
+    # classifier weights are float16 again after the multiplication
+    np.testing.assert_allclose(packed.margins(pixels), expected, rtol=2e-3, atol=2e-3)
+    assert (packed.width, packed.groups, packed.layers) == (24, 3, members[0].layers)
+
+
+def test_a_packed_network_is_a_detector_like_any_other(pixels: NDArray[np.uint8], tmp_path: Path) -> None:
+    packed = pack([make_detector(8, 1), make_detector(8, 2)], np.array([1.0, 0.5]))
+    save_detector(tmp_path / "both", packed, model_card="")
+    read = load_detector(tmp_path / "both", device="cpu")
+    assert read.config == {"width": 16, "groups": 2}
+    np.testing.assert_array_equal(read.margins(pixels), packed.margins(pixels))
+    plain, passed = read.scores(read.inputs(pixels)), read.full_pass(pixels)
+    torch.testing.assert_close(torch.from_numpy(passed.logits), plain, rtol=1e-4, atol=1e-4)
+    # the margin is the map's mean plus the bias, for groups too
+    assert passed.maps is not None
+    assert read.bias is not None
+    margins = passed.logits[:, REAL] - passed.logits[:, 1 - REAL]
+    np.testing.assert_allclose(passed.maps.mean((1, 2)) + read.bias, margins, rtol=1e-3, atol=1e-3)
+    with GradCAM(read.network, target_layer="layer4") as extractor:
+        logits = read.network(read.inputs(pixels[:1]).requires_grad_())
+        theirs = extractor(REAL, logits)[0][0].numpy()
+    assert theirs.shape == passed.maps.shape[1:]
+    fresh = read.randomised("layer3", seed=1)
+    assert fresh.config == read.config
+    assert torch.equal(fresh.network.conv1.weight, read.network.conv1.weight)
+    assert not torch.equal(fresh.network.layer3[0].conv1.weight, read.network.layer3[0].conv1.weight)
+
+
+def test_weights_are_those_of_a_logistic_regression() -> None:
+    draw = np.random.default_rng(3)
+    labels = draw.integers(0, 2, 4000)
+    truth = np.where(labels == REAL, 1.0, -1.0)
+    margins = np.stack([truth + draw.normal(0, 2, 4000), 3 * truth + draw.normal(0, 9, 4000)]).astype(np.float32)
+    theirs = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-8).fit(margins.T, labels == REAL)
+    np.testing.assert_allclose(fit_weights(margins, labels), theirs.coef_[0], rtol=1e-3)
+
+
+def test_what_only_misleads_weighs_nothing_and_what_is_always_right_is_finite() -> None:
+    labels = np.array([0, 1] * 50)
+    right = np.where(labels == REAL, 1.0, -1.0)
+    found = fit_weights(np.stack([right, -right]).astype(np.float32), labels)
+    assert found[1] == 0
+    assert 0 < found[0] <= joining.LARGEST
+
+
+def test_joining_is_weighed_on_what_all_held_out(make: Make, images: ImageSet, equally: None) -> None:
+    members = [make("one", seed=1), make("two", seed=2)]
+    joined = join(members, images)
+    held = validation_split(images.rows["sha256"].to_numpy(), images.labels, 0.25, seed=0)
+    said = joined.manifest["members"]
+    assert [one["name"] for one in said] == ["one", "two"]
+    assert [one["weight"] for one in said] == [0.5, 1.0]
+    for member, one in [*zip(members, said, strict=True), (joined, joined.manifest)]:
+        right = (member.margins(images.pixels[held]) > 0) == (images.labels[held] == REAL)
+        assert one["val_accuracy"] == pytest.approx(right.mean())
+    assert joined.manifest["recipe"]["joined"] == "one x 0.500 + two x 1.000"
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        ({"width": 8}, "has another width than one"),
+        ({"validation": 0.5}, "did not hold out the same images"),
+        ({"seed": 0, "validation": None}, "did not hold out the same images"),
+    ],
+)
+def test_what_cannot_be_joined_is_a_sentence(
+    make: Make, images: ImageSet, other: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        join([make("one"), make("two", **other)], images)  # type: ignore[arg-type]
+
+
+def test_more_that_cannot_be_joined(make: Make, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = make("one", seed=1)
+    with pytest.raises(ValueError, match="two detectors or more"):
+        join([one], images)
+    elsewhere = make("two", seed=2)
+    elsewhere.preprocessing = Preprocessing(32, mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))
+    with pytest.raises(ValueError, match="two sees images otherwise than one"):
+        join([one, elsewhere], images)
+    other = NetworkDetector.__new__(NetworkDetector)
+    other.manifest = {"name": "other"}
+    with pytest.raises(ValueError, match="other is not the paper's network"):
+        join([one, other], images)
+    with pytest.raises(ValueError, match=f"one was not trained on {re.escape('another')}"):
+        join([one, make("two", seed=2)], replace(images, name="another", fingerprint="f" * 64))
+    monkeypatch.setattr(joining, "fit_weights", lambda margins, labels: np.array([1.0, 0.0]))
+    with pytest.raises(ValueError, match="two adds nothing to the others"):
+        join([one, make("two", seed=2)], images)
+
+
+def test_groups_must_divide_the_width(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="width 8 cannot be divided into 3 groups"):
+        build_network(8, groups=3)
+    detector = pack([make_detector(8, 1), make_detector(8, 2)], np.ones(2))
+    detector.config = {"width": 16, "groups": 3}
+    save_detector(tmp_path / "odd", detector, model_card="")
+    with pytest.raises(ContractError, match="groups must be a divisor of width 16, not 3"):
+        load_detector(tmp_path / "odd", device="cpu")
