@@ -8,6 +8,7 @@ python -m core.findings swift@cifake-test probes --brief
 python -m core.findings --quality paper@cifake-test swift@cifake-test
 python -m core.findings --reads paper@cifake-test swift@cifake-test
 python -m core.findings --versus paper@cifake-test swift@cifake-test
+python -m core.findings --elsewhere paper@cifake-test swift@cifake-test robust@cifake-test
 python -m core.findings --update README.md
 """
 
@@ -29,7 +30,7 @@ from core.runs.finding import find_named, find_runs
 from core.runs.run import Run, read_run
 from core.studies.comparison.comparison import Comparison
 from core.studies.comparison.pair import pair_of
-from core.studies.comparison.versus import versus
+from core.studies.comparison.versus import elsewhere, versus
 from core.studies.probes.side_by_side import side_by_side
 from core.studies.result import StudyResult
 from core.studies.store import Found, find_studies
@@ -68,6 +69,8 @@ def written(options: argparse.Namespace) -> str:
         return quality([read_run(find_named(name, find_runs(), "run")) for name in (options.run, *options.study)])
     if options.reads:
         return side_by_side([with_probes(name) for name in (options.run, *options.study)])
+    if options.elsewhere:
+        return elsewhere([compare(options.run, other) for other in options.study or ("",)])
     if options.versus:
         return versus(compare(options.run, *options.study))
     findings = gather(options.run, options.study)
@@ -109,6 +112,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--quality", action="store_true", help="print the metrics of the named runs instead")
     parser.add_argument("--reads", action="store_true", help="print what the runs' detectors read, by the same probes")
+    parser.add_argument(
+        "--elsewhere", action="store_true", help="print what the runs' detectors get right on other images, in a table"
+    )
     parser.add_argument("--versus", action="store_true", help="compare two runs on the same images in brief")
     parser.add_argument("--update", type=Path, metavar="FILE", help="write the blocks of a Markdown file again")
     parser.add_argument("--words", action="store_true", help="print the findings as a list of sentences")

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+from core.findings.claims import standing
 from core.findings.finding import Finding, find
 from core.findings.numbers import points, share
 from core.findings.words import tell
 from core.findings.words.comparison import recalls
 from core.findings.words.elsewhere import after_deliveries, delivery_name, other_source
 from core.studies.comparison.comparison import Comparison
+from core.studies.study import StudyError
 
 
 def versus(compared: Comparison) -> str:
@@ -17,10 +19,43 @@ def versus(compared: Comparison) -> str:
     told += [recalls(compared.findings), after_deliveries(compared.deliveries)]
     told += [tell(one).full for one in compared.other_images]
     first, second = compared.pair.names
-    named = [(delivery_name(one), one) for one in compared.deliveries]
-    named += [(other_source(one), one) for one in compared.other_images]
+    named = [(_name(one), one) for one in (*compared.deliveries, *compared.other_images)]
     head = ["images", f"`{first}` right", f"`{second}` right", "difference"]
     return "\n".join([*(f"- {one}" for one in told if str(one)), "", *_table(head, named)])
+
+
+def elsewhere(compared: Sequence[Comparison]) -> str:
+    """Lay out what several detectors get right after deliveries and on other images, a column for each run.
+
+    A share in bold differs from the first run's, and one in italics depends on how that is asked; see `standing`.
+
+    Args:
+        compared: the first run with each of the others, one or more.
+
+    Raises:
+        StudyError: nothing was measured on the same pictures by all of them.
+    """
+    rows = [{_name(one): one for one in (*each.deliveries, *each.other_images)} for each in compared]
+    common = [name for name in rows[0] if all(name in each for each in rows)]
+    if not common:
+        raise StudyError("these runs have no deliveries and no images of other sources in common")
+    names = [compared[0].pair.names[0], *(each.pair.names[1] for each in compared)]
+    head = ["images", *(f"`{name}` right" for name in names)]
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    for name in common:
+        cells = [str(share(rows[0][name].measure)), *(_other(each[name]) for each in rows)]
+        lines.append(f"| {' | '.join([name, *cells])} |")
+    return "\n".join(lines)
+
+
+def _name(finding: Finding) -> str:
+    return delivery_name(finding) if finding.key.startswith("delivery-") else other_source(finding)
+
+
+def _other(finding: Finding) -> str:
+    told = str(share(finding.measure if finding.control is None else finding.control.measure))
+    mark = {"claimed": "**", "depends": "_"}.get(standing(finding).kind, "")
+    return f"{mark}{told}{mark}"
 
 
 def _table(head: Sequence[str], named: Sequence[tuple[str, Finding]]) -> list[str]:

@@ -18,9 +18,9 @@ from core.studies.comparison.comparison import Comparison
 from core.studies.comparison.elsewhere import after_deliveries, on_other_images
 from core.studies.comparison.pair import Pair, pair_of
 from core.studies.comparison.reading import share_rows
-from core.studies.comparison.versus import versus
+from core.studies.comparison.versus import elsewhere, versus
 from core.studies.out_of_distribution.study import AS_CIFAKE, AS_IT_IS, IMITATIONS, PHOTOGRAPHS
-from core.studies.study import WEIGHT
+from core.studies.study import WEIGHT, StudyError
 from tests.core.studies.comparison.runs import made_run
 
 N = 400
@@ -250,6 +250,28 @@ def test_in_brief_both_are_in_sentences_and_a_table(pair: Pair) -> None:
     assert "| unchanged (saved as PNG) | " in text
     assert "| imitations, FAKE | " in text
     assert versus(Comparison(pair, ({}.get, {}.get))).count("|") == 0
+
+
+def test_several_are_laid_out_beside_the_first(pair: Pair) -> None:
+    def one(wrong: float, called: int) -> dict[str, pd.DataFrame]:
+        groups = {"x": [9, 9], "y": [8, called]}
+        return {"deliveries": delivered(pair, {"png": 0.0, "jpeg_75": wrong}, seed=1), "transfer": others(groups)}
+
+    first, *rest = (
+        {name: _Result(table) for name, table in one(*given).items()} for given in ((0.1, 8), (0.5, 8), (0.1, 8))
+    )
+    compared = [Comparison(pair, (first.get, other.get)) for other in rest]  # type: ignore[arg-type]
+    head, _, *lines = elsewhere(compared).splitlines()
+    assert head == "| images | `a` right | `b` right | `b` right |"
+    rows = {cells[1]: cells[2:-1] for cells in ([cell.strip() for cell in line.split("|")] for line in lines)}
+    assert [*rows] == ["unchanged (saved as PNG)", "JPEG 75", "imitations, FAKE", "photographs, REAL"]
+    mine, worse, same = rows["JPEG 75"]
+    # after that delivery the second is wrong five times as often
+    assert worse.startswith("**")
+    assert mine == same
+    assert "*" not in mine
+    with pytest.raises(StudyError, match="in common"):
+        elsewhere([Comparison(pair, ({}.get, {}.get))])
 
 
 class _Result:
