@@ -100,6 +100,8 @@ def _rate(key: str, rows: pd.DataFrame, usual: pd.DataFrame, own: pd.DataFrame, 
         control = Control(f"{group} images of {about['set']}", called(own.loc[group]))
     saved, each = rows[rows["encoding"] == AS_CIFAKE], usual[(usual["source"] != "all")]
     each = each[each["encoding"] == AS_CIFAKE].sort_values("share_real")
+    # crops of one photograph say nothing of others
+    each = each[each["kind"] != PHOTOGRAPHS]
     filters = saved[(saved["source"] == "all") & saved["filter"].notna() & saved["depends"].isna()]
     main = called(_whole(usual, AS_CIFAKE))
     # a few generators say little of others, although each is known well: alone none bears a claim over them

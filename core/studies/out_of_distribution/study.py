@@ -90,9 +90,9 @@ def _drawn(folder: str, preprocessing: Preprocessing, *, large: bool) -> list[So
 
 
 def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceImages]) -> Iterator[dict[str, Any]]:
-    """A row for all sources of a kind under each filter, and one for what the filters agree on.
+    """A row for each source of a kind and for all of them under each filter, and one for what the filters agree on.
 
-    Of generators there is one for each of them too; what one photograph shows says nothing of others.
+    Crops of one photograph say nothing of others: its interval is 0 to 1.
     """
     clusters = np.repeat(np.arange(len(sources)), list(map(len, sources)))
     whole: dict[str, Verdicts] = {}
@@ -100,9 +100,9 @@ def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceIm
         parts = [_ask(context, one.pixels[name], encoding) for one in sources]
         filter_ = None if name == AS_DRAWN else name
         for one, said in zip(sources, parts, strict=True):
-            if kind != PHOTOGRAPHS:
-                about = {"skipped": one.skipped, "repeats": one.repeats, "fingerprint": one.fingerprint}
-                yield _row(kind, one.name, encoding, filter_, said) | about
+            about = {"skipped": one.skipped, "repeats": one.repeats, "fingerprint": one.fingerprint}
+            alike = said._replace(clusters=np.zeros(len(one), np.intp)) if kind == PHOTOGRAPHS else said
+            yield _row(kind, one.name, encoding, filter_, alike) | about
         real, sure = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:2])
         whole[name] = Verdicts(real, sure, clusters)
         yield _row(kind, "all", encoding, filter_, whole[name])
@@ -167,7 +167,7 @@ STUDY = Study(
     columns={
         "kind": "test set (the run's own), generator (pictures drawn at the detector's size), large generator "
         "(pictures drawn large and resized), photographs (ordinary ones, cropped and resized)",
-        "source": "the class in the test set, the generator, or all",
+        "source": "the class in the test set, the generator, the photograph, or all",
         "encoding": "the pixels as it is or after a JPEG like CIFAKE's (quality 75, 4:2:0)",
         "filter": "that images were resized with; every filter, with or without nearest: what all of them agree on",
         "images": "images of the group",

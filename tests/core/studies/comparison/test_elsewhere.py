@@ -163,7 +163,45 @@ def test_encodings_that_disagree_are_the_finding(pair: Pair) -> None:
     assert "Whether a is right more often depends on the encoding." in str(tell(one).full)
 
 
-def test_photographs_are_compared_by_their_intervals(pair: Pair) -> None:
+def test_photographs_are_compared_one_by_one(pair: Pair) -> None:
+    right = np.array([90, 70, 80, 60, 95]), np.array([80, 62, 69, 50, 86])
+    tables = [by_photograph([*counts]) for counts in right]
+    one = of(on_other_images(pair, (tables[0], tables[1]), CIFAR), "other-photographs")
+    leads = (right[0] - right[1]) / 100
+    half = student.ppf(0.975, 4) * leads.std(ddof=1) / np.sqrt(5)
+    assert one.difference is not None
+    assert one.difference.value == pytest.approx(leads.mean())
+    # never narrower than that of as many independent squares
+    low, high = confint_proportions_2indep(right[0].sum(), 500, right[1].sum(), 500, method="newcomb", compare="diff")
+    expected = (min(leads.mean() - half, low), max(leads.mean() + half, high))
+    assert (one.difference.low, one.difference.high) == pytest.approx(expected, abs=1e-6)
+    assert (one.difference.n, one.difference.clusters) == (500, 5)
+    # beside a file of an older version only both shares are known
+    older = tables[1][tables[1]["source"] == "all"]
+    for both in ((tables[0], older), (older, tables[0])):
+        found = of(on_other_images(pair, both, CIFAR), "other-photographs")
+        assert found.difference is not None
+        assert found.difference.high - found.difference.low > high - low
+    # other squares of the same photographs
+    others_ = tables[1].assign(fingerprint=tables[1]["fingerprint"] + " moved")
+    assert on_other_images(pair, (tables[0], others_), CIFAR) == []
+
+
+def by_photograph(real: list[int]) -> pd.DataFrame:
+    """A table of the study `transfer`: per photograph how many of 100 squares are called REAL, in either encoding."""
+    rows = []
+    for encoding in (AS_CIFAKE, AS_IT_IS):
+        for number, count in enumerate(real):
+            rows.append((f"photo {number}", encoding, 100, 1, count, 0.0, 1.0, f"pixels of {number}"))
+        share = sum(real) / (100 * len(real))
+        rows.append(("all", encoding, 100 * len(real), len(real), sum(real), share - 0.2, share + 0.2, None))
+    names = ["source", "encoding", "images", "clusters", "called_real", "low", "high", "fingerprint"]
+    table = pd.DataFrame(rows, columns=names).assign(kind=PHOTOGRAPHS, filter="bicubic", depends=np.nan)
+    shares = table["called_real"] / table["images"]
+    return table.assign(called_fake=table["images"] - table["called_real"], share_real=shares)
+
+
+def test_photographs_are_compared_by_their_intervals_where_files_are_older(pair: Pair) -> None:
     generators = {"one": [90, 90], "two": [95, 95]}
     first, second = others(generators, photographs=(0.5, 0.4, 0.6)), others(generators, photographs=(0.9, 0.8, 0.95))
     one = of(on_other_images(pair, (first, second), CIFAR), "other-photographs")

@@ -139,6 +139,7 @@ def test_what_hangs_on_the_filter_is_counted_over_the_same_squares(
 ) -> None:
     answer = asked(source)
     table = answer.table[answer.table["kind"] == PHOTOGRAPHS]
+    each, table = table[table["source"] != "all"], table[table["source"] == "all"]
     detector = load_detector(source.detector)
     calls = {}
     for name in RESAMPLING:
@@ -148,6 +149,13 @@ def test_what_hangs_on_the_filter_is_counted_over_the_same_squares(
         assert (row["called_real"], row["clusters"]) == (calls[name].sum(), 3)
         low, high = clustered_share(calls[name], np.repeat(range(3), (4, 6, 2)))[1:3]
         assert (row["low"], row["high"]) == (pytest.approx(low), pytest.approx(high))
+        alone = each[(each["filter"] == name) & (each["encoding"] == AS_CIFAKE)].set_index("source")
+        assert [*alone["images"]] == [4, 6, 2]
+        assert [*alone["called_real"]] == [part.sum() for part in np.split(calls[name], [4, 10])]
+        assert [*alone["fingerprint"]] == [one.fingerprint for one in photographs]
+        # crops of one photograph say nothing of others
+        assert (alone[["clusters", "low", "high"]] == [1, 0, 1]).all(axis=None)
+    assert each["depends"].isna().all()
     every = table[(table["filter"] == EVERY_FILTER) & (table["encoding"] == AS_CIFAKE)].iloc[0]
     stacked = np.stack(list(calls.values()))
     depends = stacked.any(axis=0) & ~stacked.all(axis=0)
@@ -179,9 +187,11 @@ def test_the_findings_are_rates_with_intervals_controls_and_every_choice(
     assert one.control.measure.value == own["share_real"]
     assert {choice.value for choice in one.choices if choice.kind == "encoding"} == {AS_CIFAKE, AS_IT_IS}
     assert len([choice for choice in one.choices if choice.kind == "generator"]) == 3
-    photographs_ = table[(table["kind"] == PHOTOGRAPHS) & (table["encoding"] == AS_CIFAKE)].set_index("filter")
+    photographs_ = table[(table["kind"] == PHOTOGRAPHS) & (table["encoding"] == AS_CIFAKE)]
+    photographs_ = photographs_[photographs_["source"] == "all"].set_index("filter")
     accused = said["photographs"]
     assert accused.measure.value == pytest.approx(1 - photographs_.loc["bicubic", "share_real"])
+    assert {choice.kind for choice in accused.choices} == {"filter", "encoding"}
     assert accused.measure.low == pytest.approx(1 - photographs_.loc["bicubic", "high"])
     for name in RESAMPLING:
         tried = accused.choice("filter", name)
