@@ -7,11 +7,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
-from core.detectors.devices import fastest_format, place
+from core.detectors.fused import fuse_batch_norm
 from core.detectors.manifest import OLD_SIDE
 from core.detectors.network import CPU, NetworkDetector
 from core.detectors.preprocessing import Channels, Preprocessing
@@ -170,47 +169,6 @@ def _fresh(width: int, groups: int, seed: int) -> nn.Module:
     """Build random weights, shared by all levels of one randomised detector."""
     network: nn.Module = build_network(width, groups=groups, seed=seed)
     return network
-
-
-class FusedNetwork(nn.Module):
-    """A ResNet in evaluation mode with each batch normalisation folded into its convolution."""
-
-    def __init__(self, network: ResNet18) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(fuse_conv_bn_eval(network.conv1, network.bn1), nn.ReLU(inplace=True))
-        blocks = [block for stage in range(1, 5) for block in getattr(network, f"layer{stage}")]
-        self.blocks = nn.Sequential(*(_FusedBlock(block) for block in blocks))
-        self.fc = network.fc
-
-    def activations(self, inputs: Tensor) -> Tensor:
-        """Map (N, 3, S, S) to layer4's output (N, 8 * width, s, s), where s is S / 8 rounded up."""
-        activations: Tensor = self.blocks(self.stem(inputs))
-        return activations
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Map (N, 3, S, S) to logits (N, 2)."""
-        logits: Tensor = self.fc(self.activations(inputs).mean(dim=(2, 3)))
-        return logits
-
-
-class _FusedBlock(nn.Module):
-    def __init__(self, block: BasicBlock) -> None:
-        super().__init__()
-        self.first = fuse_conv_bn_eval(block.conv1, block.bn1)
-        self.second = fuse_conv_bn_eval(block.conv2, block.bn2)
-        self.shortcut = None if block.downsample is None else fuse_conv_bn_eval(*block.downsample)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        residual = inputs if self.shortcut is None else self.shortcut(inputs)
-        output: Tensor = self.second(self.first(inputs).relu_())
-        return output.add_(residual).relu_()
-
-
-def fuse_batch_norm(network: ResNet18) -> FusedNetwork:
-    """Return a faster copy of `network` for passes that need neither gradients nor hooks."""
-    fused = FusedNetwork(network).eval().requires_grad_(False)
-    device = fused.fc.weight.device
-    return place(fused, device, fastest_format(network, device))
 
 
 def round_to_float16(network: nn.Module) -> None:
