@@ -1,6 +1,6 @@
 """The paper's network with batch normalisation folded into its convolutions, for passes that need no gradients."""
 
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -58,8 +58,9 @@ def _fused_blocks(block: BasicBlock) -> list[_FusedBlock]:
     groups = block.conv1.groups
     shortcuts: list[nn.Conv2d | None] = [None] * groups
     if block.downsample is not None:
-        downsample: Any = block.downsample
-        shortcuts = [*_fuse(*downsample, groups)]
+        # two modules, of which a Sequential does not say what they are
+        convolution, norm = cast("tuple[nn.Conv2d, nn.BatchNorm2d]", block.downsample)
+        shortcuts = [*_fuse(convolution, norm, groups)]
     parts = zip(_fuse(block.conv1, block.bn1, groups), _fuse(block.conv2, block.bn2, groups), shortcuts, strict=True)
     return [_FusedBlock(*one) for one in parts]
 
