@@ -10,6 +10,7 @@ python train.py --data data/cifake --join swift robust --name both
 import argparse
 import glob
 import sys
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from core.detectors.training.writing import write_trained
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
 from core.images.loading import check_image_set, load_image_set, side_of
 from core.runs.commands import dashboard_command, predict_command
-from core.runs.finding import ROOT, find_detectors, find_named
+from core.runs.finding import ROOT, command_homes, find_detectors, find_named
 from core.runs.result_table import result_table
 from core.runs.run import read_run
 from core.runs.validation import check_detector_name, read_detector_manifest
@@ -41,6 +42,9 @@ from core.runs.writing import check_testable, run_folder, write_run
 from core.system.atomic import WriteError
 from core.system.folders import ContractError
 from core.system.lock import only_writer
+
+# fields of `Recipe` that are no options
+NOT_GIVEN = ("name", "start_sha256")
 
 
 class Untested(RuntimeError):
@@ -56,14 +60,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"train.py: {error}", file=sys.stderr)
         return 130 if isinstance(error.__cause__, KeyboardInterrupt) else 2
     except WriteError as error:
-        print(f"train.py: {error}, then go on with --resume: what was finished is kept.", file=sys.stderr)
+        then = "give the same command again" if options.join else "go on with --resume: what was finished is kept"
+        print(f"train.py: {error}, then {then}.", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"train.py: {error.filename or 'a file'} cannot be used ({error.strerror or error}); "
-              "what was finished is kept, go on with --resume.", file=sys.stderr)  # fmt: skip
+              "see to that and give the same command again, with --resume if it trains.", file=sys.stderr)  # fmt: skip
         return 2
     except KeyboardInterrupt as stopped:
-        kept = str(stopped) or "every finished epoch is kept, go on with --resume"
+        kept = str(stopped) or (
+            "nothing is kept" if options.join else "every finished epoch is kept, go on with --resume"
+        )
         print(f"\ntrain.py: stopped; {kept}.", file=sys.stderr)
         return 130
     return 0
@@ -87,18 +94,21 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     before.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     before.add_argument("--restart", action="store_true", help="discard an existing checkpoint")
     before.add_argument(
-        "--join", nargs="+", metavar="NAME", help="train nothing: join detectors that held out the same images in one"
+        "--join", nargs="+", metavar="NAME", help="train nothing: join detectors that held out the same images into one"
     )
     parser.add_argument(
         "--replace", action="store_true", help="overwrite a detector and run of this name, and remove its studies"
     )
     overrides = parser.add_argument_group("hyper-parameters, in place of the recipe's")
-    for field in (one for one in fields(Recipe) if one.name != "name"):
+    for field in (one for one in fields(Recipe) if one.name not in NOT_GIVEN):
         kind = type(field.default)
         action: Any = argparse.BooleanOptionalAction if kind is bool else "store"
         extra: dict[str, Any] = {} if kind is bool else {"type": kind}
         overrides.add_argument("--" + field.name.replace("_", "-"), default=None, action=action, **extra)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.join and any(getattr(options, one.dest) is not None for one in overrides._group_actions):
+        parser.error("--join trains nothing, so it takes no hyper-parameters")
+    return options
 
 
 def train(options: argparse.Namespace) -> None:
@@ -107,6 +117,11 @@ def train(options: argparse.Namespace) -> None:
         raise ValueError(f"--limit must be at least 2, an image of each class, not {options.limit}")
     options.data = DataPath(options.data, options.fake_classes.split(","))
     recipe = recipe_of(options)
+    # before images are read, so that a name that is not there costs no minutes
+    members = [named(one, options) for one in options.join or ()]
+    start = named(recipe.start, options) if recipe.start else None
+    if start is not None:
+        recipe = replace(recipe, start=start.name, start_sha256=start.sha256)
     name = options.name or ("joined" if options.join else recipe.name)
     check_detector_name(name)
     with only_writer(options.out / "detectors" / name):
@@ -129,8 +144,8 @@ def train(options: argparse.Namespace) -> None:
         if detector is None:
             # a folder that --resume cannot continue must not be overwritten either
             refuse_existing(options, name)
-            joined = join_and_write(options, name, train_set) if options.join else None
-            detector = joined or fit_and_write(options, name, recipe, train_set)
+            joined = join_and_write(options, name, train_set, members) if members else None
+            detector = joined or fit_and_write(options, name, recipe, train_set, start)
         else:
             print(f"Continuing after epoch {recipe.epochs} of {recipe.epochs}: the detector is written.")
         run = test_and_write(options, detector, train_set, test_set)
@@ -138,9 +153,10 @@ def train(options: argparse.Namespace) -> None:
     print(f"\nWritten: {options.out / 'detectors' / name} and {run}\nSee it: {dashboard_command(options.out)}")
 
 
-def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet) -> NetworkDetector:
+def fit_and_write(
+    options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet, start: NetworkDetector | None
+) -> NetworkDetector:
     """Train and write the detector, so that nothing that follows can lose it."""
-    start = named(recipe.start, options) if recipe.start else None
     settings = ", ".join(f"{key} {value}" for key, value in recipe.settings().items() if key != "name")
     print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}")
     with tqdm(total=0, unit=" step", smoothing=0.05, disable=None) as bar:
@@ -156,7 +172,6 @@ def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_
             progress=lambda done, total, text: advance(bar, done, total, text),
         )
     made = {"recipe": recipe.settings(), "history": trained.history, "computed_in": trained.computed_in}
-    made |= {"start_sha256": start.sha256} if start else {}
     path = options.out / "detectors" / name
     try:
         write_trained(path, trained.detector, train_set, made, replace=options.replace)
@@ -166,9 +181,11 @@ def fit_and_write(options: argparse.Namespace, name: str, recipe: Recipe, train_
     return trained.detector
 
 
-def join_and_write(options: argparse.Namespace, name: str, train_set: ImageSet) -> NetworkDetector:
+def join_and_write(
+    options: argparse.Namespace, name: str, train_set: ImageSet, members: Sequence[NetworkDetector]
+) -> NetworkDetector:
     """Join detectors, print how each counts and how accurate it is on the images held out, and write the result."""
-    detector = join([named(member, options) for member in options.join], train_set)
+    detector = join(members, train_set)
     for one in (*detector.manifest["members"], {"name": name, **detector.manifest}):
         weight = f"weight {one['weight']:.3f}" if "weight" in one else "joined"
         print(f"{one['name']:20} {weight:14} validation accuracy {one['val_accuracy']:.4f}")
@@ -177,9 +194,9 @@ def join_and_write(options: argparse.Namespace, name: str, train_set: ImageSet) 
 
 
 def named(name: str, options: argparse.Namespace) -> NetworkDetector:
-    """Load a detector by its name, in --out or among those that are found, or by its folder."""
-    own = {path.name: path for path in (options.out / "detectors").glob("*")}
-    return load_detector(find_named(name, own | find_detectors(), "detector"), device=options.device)
+    """Load a detector by its name or folder; those of --out are found too."""
+    known = find_detectors((options.out, *command_homes()))
+    return load_detector(find_named(name, known, "detector"), device=options.device)
 
 
 def finished(options: argparse.Namespace, name: str, recipe: Recipe, train_set: ImageSet) -> NetworkDetector | None:
@@ -201,14 +218,14 @@ def refuse_existing(options: argparse.Namespace, name: str) -> None:
     """Refuse existing output before the training, not after it."""
     for path in (options.out / "detectors" / name, *(options.out / "runs").glob(f"{glob.escape(name)}@*")):
         if path.exists() and not options.replace:
-            rest = "" if options.resume else ", or --resume if only its test is missing"
+            rest = "" if options.resume or options.join else ", or --resume if only its test is missing"
             raise FileExistsError(f"{path} exists; choose another --name or pass --replace{rest}")
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
     """Return the chosen recipe with the command line's overrides."""
     chosen = options.recipe or ("sample" if options.data == "sample" else "swift")
-    given = {field.name: getattr(options, field.name) for field in fields(Recipe) if field.name != "name"}
+    given = {field.name: getattr(options, field.name) for field in fields(Recipe) if field.name not in NOT_GIVEN}
     return replace(RECIPES[chosen], **{key: value for key, value in given.items() if value is not None})
 
 
@@ -272,7 +289,7 @@ def test_and_write(
 
 def remedy(options: argparse.Namespace, folder: Path, run: Path) -> str:
     """Say where the detector is whose test failed, and which command makes its run."""
-    if options.limit is not None:
+    if options.limit is not None and not options.join:
         instead = " in place of --restart" if options.restart else ""
         return f"the detector is kept in {folder}; give the same command with --resume{instead} to make its run"
     command = predict_command(

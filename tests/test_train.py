@@ -81,12 +81,14 @@ def test_starting_with_another_s_weights_and_joining_both(
     held = ["--validation", "0.25"]
     assert train.main(command(cifake, tmp_path, "--name", "first", *held)) == 0
     first = load_detector(tmp_path / "detectors/first", device="cpu")
-    # so small a step that it is still the first but for the running statistics
-    still = ["--learning-rate", "1e-9", "--weight-decay", "0", "--average", "0", "--recipe", "robust"]
-    assert train.main(command(cifake, tmp_path, "--name", "second", "--start", "first", *held, *still)) == 0
+    # so small a step that weights stay what they were, the averaged ones too
+    still = ["--learning-rate", "1e-9", "--weight-decay", "0", "--average", "0.9", "--recipe", "robust"]
+    folder = str(tmp_path / "detectors/first")
+    assert train.main(command(cifake, tmp_path, "--name", "second", "--start", folder, *held, *still)) == 0
     second = load_detector(tmp_path / "detectors/second", device="cpu")
     assert second.manifest["recipe"]["start"] == "first"
-    assert second.manifest["start_sha256"] == first.sha256
+    assert second.manifest["recipe"]["start_sha256"] == first.sha256
+    assert str(tmp_path) not in (tmp_path / "detectors/second/manifest.json").read_text()
     weights = [one.network.get_submodule("layer2.0.conv1").weight for one in (first, second)]
     np.testing.assert_allclose(*weights, rtol=1e-3, atol=1e-6)
     wide = command(cifake, tmp_path, "--name", "wide", "--start", "first", "--width", "8")
@@ -94,16 +96,31 @@ def test_starting_with_another_s_weights_and_joining_both(
     assert "the weights of first do not fit the network of this recipe" in capsys.readouterr().err
     assert train.main(command(cifake, tmp_path, "--name", "none", "--start", "nobody", *held)) == 2
     assert "there is no detector 'nobody'" in capsys.readouterr().err
+    # images that are held out now were trained on then
+    for other in (["--validation", "0.5"], ["--validation", "0"], [*held, "--seed", "1"]):
+        assert train.main(command(cifake, tmp_path, "--name", "none", "--start", "first", *other)) == 2
+        assert "first was trained on other images" in capsys.readouterr().err
+    assert (
+        train.main(command(cifake, tmp_path, "--name", "none", "--start", "first", *held, "--normalise", "unit")) == 2
+    )
+    assert "first normalises images otherwise" in capsys.readouterr().err
     # networks that know so little may weigh nothing
     monkeypatch.setattr(joining, "fit_weights", lambda margins, labels: np.array([0.75, 0.5]))
-    assert train.main(command(cifake, tmp_path, "--name", "both", "--join", "first", "second")) == 0
+    join = ["--data", str(cifake), "--out", str(tmp_path), "--name", "both", "--join", "first", "second"]
+    assert train.main([*join, "--device", "cpu"]) == 0
     both = load_detector(tmp_path / "detectors/both", device="cpu")
     assert both.config == {"width": 8, "groups": 2}
     assert read_run(tmp_path / "runs/both@cifake-test").manifest["detector_sha256"] == both.sha256
     assert f"joined         validation accuracy {both.manifest['val_accuracy']:.4f}" in capsys.readouterr().out
     card = (tmp_path / "detectors/both/README.md").read_text()
-    assert "2 ResNet-18 side by side for 32 x 32 pixels" in card
+    assert "A network of 2 ResNet-18 side by side, each of width 4, for 32 x 32 pixels" in card
     assert "| second | 0.500 |" in card
+    assert f"accuracy {read_run(tmp_path / 'runs/both@cifake-test').manifest['metrics']['all']['accuracy']:.4f}" in card
+    assert train.main(join) == 2
+    assert "exists; choose another --name or pass --replace\n" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        train.main([*join, "--width", "8"])
+    assert "it takes no hyper-parameters" in capsys.readouterr().err
 
 
 def test_a_recipe_says_no_more_than_older_ones_did() -> None:

@@ -46,7 +46,9 @@ def fastest_format(network: nn.Module, device: torch.device) -> torch.memory_for
         return torch.contiguous_format
     convolutions = (module for module in network.modules() if isinstance(module, nn.Conv2d))
     strided = (one for one in convolutions if one.kernel_size == (1, 1) and one.stride != (1, 1))
-    return torch.contiguous_format if any(one.in_channels < 16 for one in strided) else torch.channels_last
+    return (
+        torch.contiguous_format if any(one.in_channels // one.groups < 16 for one in strided) else torch.channels_last
+    )
 
 
 def place(network: N, device: torch.device, memory_format: torch.memory_format) -> N:

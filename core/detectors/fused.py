@@ -13,7 +13,7 @@ from core.detectors.resnet18 import BasicBlock, ResNet18
 class FusedNetwork(nn.Module):
     """A ResNet in evaluation mode with each batch normalisation folded into its convolution.
 
-    Groups of channels are computed one after the other: convolutions in groups take a third longer.
+    Groups of channels are computed one after the other, because grouped convolutions take a third longer.
     """
 
     def __init__(self, network: ResNet18) -> None:
@@ -75,7 +75,7 @@ def _fuse(convolution: nn.Conv2d, norm: nn.BatchNorm2d, groups: int) -> list[nn.
     for weight, bias in zip(state["weight"].chunk(groups), state["bias"].chunk(groups), strict=True):
         # a kernel of a known size keeps the side but for the stride
         side, stride = weight.shape[-1], int(convolution.stride[0])
-        part = nn.Conv2d(weight.shape[1], len(weight), side, stride=stride, padding=side // 2)
-        part.load_state_dict({"weight": weight, "bias": bias})
-        parts.append(part.to(weight.device))
+        part = nn.Conv2d(weight.shape[1], len(weight), side, stride=stride, padding=side // 2, device="meta")
+        part.load_state_dict({"weight": weight, "bias": bias}, assign=True)
+        parts.append(part)
     return parts

@@ -59,7 +59,7 @@ class About:
         own = [self.kind, preprocess, list(self.classes.names), list(self.classes.fake), self.target_layer]
         # manifests from before outputs could be probabilities do not name them
         own += [] if self.classes.outputs == OLD_OUTPUTS else [self.classes.outputs]
-        # the width follows from the weights
+        # width and groups follow from the weights
         config = {} if self.kind == OLD_KIND else dict(self.config)
         return "" if own == _OLD and not config else json.dumps([*own, config], sort_keys=True)
 

@@ -49,7 +49,7 @@ def build_network(width: int = 64, *, groups: int = 1, seed: int | None = None) 
             for stage in range(2, 5):
                 setattr(network, f"layer{stage}", halving_stage(width * 2 ** (stage - 1), groups=groups))
             network.fc = nn.Linear(8 * width, 2)
-        initialise(network)
+        initialise(network, groups=groups)
     return network
 
 

@@ -86,8 +86,10 @@ def halving_stage(channels: int, *, groups: int = 1) -> nn.Sequential:
     )
 
 
-def initialise(network: nn.Module) -> None:
-    """Reinitialise the weights of all convolutions, in module order (He et al. 2015)."""
+def initialise(network: nn.Module, *, groups: int = 1) -> None:
+    """Reinitialise the weights of all convolutions, in module order (He et al. 2015), each group by itself."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            # the fan-out of all groups together would make the weights of each too small
+            for part in module.weight.detach().chunk(groups):
+                nn.init.kaiming_normal_(part, mode="fan_out", nonlinearity="relu")

@@ -23,6 +23,10 @@ def settings(run: Run, detector: Mapping[str, Any] | None, answers: Mapping[str,
     # detectors of others do not say how they were trained
     if detector and detector.get("recipe"):
         rows.append(["Training", f"{listed(detector['recipe'])}; in {detector.get('computed_in', 'unknown')}"])
+    rows += [
+        [f"Joined of {one['name']}", f"weight {one['weight']:.3f}; {listed(one['recipe'])}"]
+        for one in (detector or {}).get("members", ())
+    ]
     if detector and detector.get("training_set"):
         known = (detector["training_set"], detector.get("training_set_fingerprint"))
         rows.append(["Trained on", ", ".join(str(one) for one in known if one)])

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from core.detectors.classes import Classes
 from core.detectors.devices import fastest_format, pick_device, place
 from core.detectors.network import NetworkDetector, Normalisation
 from core.detectors.preprocessing import Preprocessing
@@ -26,7 +28,7 @@ from core.detectors.training.checkpoints import (
 )
 from core.detectors.training.recipe import Recipe, augment, autocast, learning_rate, precision_on
 from core.detectors.training.temperature import fit_temperature
-from core.detectors.training.validation import channel_statistics, validation_split
+from core.detectors.training.validation import channel_statistics, split_of, validation_split
 from core.images.image_set import ImageSet
 from core.system.lock import only_writer
 
@@ -68,7 +70,7 @@ def fit(
     Args:
         recipe: every hyper-parameter.
         images: the training split.
-        start: the detector that `recipe.start` names, of the same network.
+        start: the detector of `recipe.start` and `recipe.start_sha256`, trained on the same images.
         device: "auto", "cpu", "cuda", "mps".
         resume: continue from the last checkpoint; on one CPU this gives the weights of an uninterrupted training.
         restart: discard an existing checkpoint.
@@ -79,8 +81,8 @@ def fit(
     Raises:
         TrainingInterrupted: a checkpoint exists and neither `resume` nor `restart` is set, or the loss is not finite.
         TakenError: another process is at this very training.
-        ValueError: there is no such device here, `start` is of another network, or holding images out leaves none to
-            train on.
+        ValueError: there is no such device here, `start` is not the recipe's or does not fit, or holding images out
+            leaves none to train on.
     """
     training = Training(recipe, images, pick_device(device), checkpoints, start)
     with only_writer(training.file, remedy="wait for it, or name another folder with --checkpoints"):
@@ -145,9 +147,11 @@ class Training:
             self.mean, self.std = channel_statistics(images.pixels[np.flatnonzero(~held)])
         self.network, self.averaged = (build_for(recipe, images.side) for _ in range(2))
         self.format = fastest_format(self.network, device)
+        if recipe.start_sha256 != ("" if start is None else start.sha256):
+            raise ValueError("the recipe begins with the weights of another detector than the one that is given")
         for network in (self.network, self.averaged):
             if start is not None:
-                _begin_with(start, network)
+                _begin_with(start, network, recipe, images, (self.mean, self.std))
             place(network, device, self.format)
         self.optimizer = _optimizer(recipe, self.network)
         self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
@@ -257,12 +261,23 @@ class Training:
         return {"network": self.network, "averaged": self.averaged}
 
 
-def _begin_with(start: NetworkDetector, network: nn.Module) -> None:
+def _begin_with(
+    start: NetworkDetector, network: nn.Module, recipe: Recipe, images: ImageSet, normalisation: tuple[Any, Any]
+) -> None:
+    mine = {"training_set_fingerprint": images.fingerprint, "validation": recipe.validation, "seed": recipe.seed}
+    if split_of(start.manifest) != mine:
+        raise ValueError(
+            f"{start.name} was trained on other images, among them such as are held out here; begin with a detector of "
+            "this training set, with its --validation and --seed"
+        )
+    theirs = (start.preprocessing.mean, start.preprocessing.std)
+    if not np.allclose(theirs, normalisation, atol=1e-6) or start.classes != Classes():
+        raise ValueError(f"{start.name} normalises images otherwise or has other classes than this recipe")
     try:
         network.load_state_dict(start.network.state_dict())
     except RuntimeError:
         raise ValueError(
-            f"the weights of {start.name} do not fit the network of this recipe; start with a detector of its "
+            f"the weights of {start.name} do not fit the network of this recipe; begin with a detector of its "
             "architecture and width"
         ) from None
 

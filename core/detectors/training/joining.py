@@ -16,14 +16,12 @@ from torch import Tensor
 from core.detectors.network import NetworkDetector
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.detectors.training.temperature import fit_temperature
-from core.detectors.training.validation import validation_split
+from core.detectors.training.validation import split_of, validation_split
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
 
 # of a margin divided by its own spread, so that separable images cannot make it endless
 LARGEST = 20.0
-# what must agree, or images held out of one were trained on by another
-SPLIT = ("training_set_fingerprint", "validation", "seed")
 # of a member's manifest, kept in the manifest of what it became part of
 KEPT = ("name", "recipe", "history", "weights_sha256", "computed_in")
 
@@ -43,10 +41,12 @@ def join(members: Sequence[NetworkDetector], images: ImageSet) -> ResNetDetector
         ValueError: they cannot be joined, or one of them adds nothing to the others; the message says which.
     """
     networks = [_checked(member, members[0], images) for member in members]
-    if len(networks) < 2:
-        raise ValueError("joining needs two detectors or more")
+    if len({member.sha256 for member in networks}) < max(2, len(networks)):
+        raise ValueError("joining needs two detectors or more, each of them once")
     recipe = members[0].manifest["recipe"]
     held = validation_split(images.rows["sha256"].to_numpy(), images.labels, recipe["validation"], seed=recipe["seed"])
+    if len(np.unique(images.labels[held])) < 2:
+        raise ValueError(f"too few images of {images.name} were held out to say how much each detector counts")
     pixels, labels = images.pixels[np.flatnonzero(held)], images.labels[held]
     margins = np.stack([member.margins(pixels) for member in networks])
     weights = fit_weights(margins, labels)
@@ -66,6 +66,7 @@ def join(members: Sequence[NetworkDetector], images: ImageSet) -> ResNetDetector
             "seed": recipe["seed"],
         },
         "history": [],
+        "computed_in": f"float32 on {joined.device.type}",
         "members": [
             {
                 **{key: member.manifest[key] for key in KEPT if key in member.manifest},
@@ -141,15 +142,11 @@ def _checked(member: NetworkDetector, first: NetworkDetector, images: ImageSet) 
         raise ValueError(f"{member.name} has another width than {first.name}; join networks of one width")
     if (member.preprocessing, member.classes) != (first.preprocessing, first.classes):
         raise ValueError(f"{member.name} sees images otherwise than {first.name}, so they cannot be joined")
-    if _split(member) != _split(first) or not _split(first)["validation"]:
-        raise ValueError(
-            f"{member.name} and {first.name} did not hold out the same images, which is needed to weigh them"
-        )
-    if _split(member)["training_set_fingerprint"] != images.fingerprint:
+    split = split_of(member.manifest)
+    if not split["validation"]:
+        raise ValueError(f"{member.name} held no images out, and without them nothing says how much it counts")
+    if split["training_set_fingerprint"] != images.fingerprint:
         raise ValueError(f"{member.name} was not trained on {images.name}; name its training set with --data")
+    if split != split_of(first.manifest):
+        raise ValueError(f"{member.name} and {first.name} held out other images, so nothing can weigh both")
     return member
-
-
-def _split(member: NetworkDetector) -> dict[str, Any]:
-    said = {**member.manifest.get("recipe", {}), **member.manifest}
-    return {key: said.get(key) for key in SPLIT}

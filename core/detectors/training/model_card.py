@@ -7,7 +7,7 @@ from typing import Any
 from core.detectors.training.recipe import PAPERS
 from core.images.labels import CLASSES
 
-# of a joined network's recipe
+# of each member's recipe, told in the table
 TOLD = ("name", "start", "without_cue", "shift", "seed")
 UNTESTED = "This card was written before the test; the detector's runs hold its numbers."
 
@@ -75,15 +75,14 @@ def _joined(detector: Mapping[str, Any]) -> str:
         for one in detector["members"]
     )
     return f"""
-Each network was trained by itself; all held out the same images, which decided how much each margin counts:
+The networks were trained one by one. All held out the same images, which decided how much each margin counts:
 
 | network | weight | accuracy on the held-out images | epochs | recipe |
 | --- | --- | --- | --- | --- |
 {rows}
 | joined | | {detector["val_accuracy"]:.4f} | | |
 
-The weights, one for each network, were fitted on these held-out images, so the last row is slightly too good.
-The test set had no part in any of this."""
+The weights, one for each network, were fitted on these held-out images, so the last row is slightly too good."""
 
 
 def _network(recipe: Mapping[str, Any], side: int) -> str:
@@ -91,7 +90,8 @@ def _network(recipe: Mapping[str, Any], side: int) -> str:
         stem = "first convolution 3x3 with stride 1, no max-pooling, two outputs"
         if groups := recipe.get("groups"):
             width = recipe["width"] // groups
-            return f"{groups} ResNet-18 side by side for {side} x {side} pixels ({stem}), each of width\n{width},"
+            each = f"each of width {width}, for {side} x {side} pixels"
+            return f"A network of {groups} ResNet-18 side by side, {each}\n({stem}),"
         return f"A ResNet-18 for {side} x {side} pixels ({stem}), width\n{recipe['width']},"
     return f"A network `{recipe['arch']}` for {side} x {side} pixels (first convolution with stride 1, two outputs),"
 

@@ -39,7 +39,8 @@ class Recipe:
         seed: of weights, order and augmentation, 0 to 2 ** 40 - 1.
         arch: "resnet" is the paper's; "torchvision:NAME" or "timm:NAME" another, whose stem is adapted to small images.
         without_cue: remove fine detail as a cue: every image is low-passed, resampled or JPEG-compressed at random.
-        start: name or folder of a detector of this network whose weights the training begins with; "" for random ones.
+        start: name of a detector of this network whose weights the training begins with; "" for random ones.
+        start_sha256: of those weights.
     """
 
     name: str
@@ -63,10 +64,11 @@ class Recipe:
     arch: str = PAPERS
     without_cue: bool = False
     start: str = ""
+    start_sha256: str = ""
 
     def settings(self) -> dict[str, Any]:
         """Return the recipe as JSON-able data; fields that older recipes lacked are left out at their defaults."""
-        found, unknown = asdict(self), {"arch": PAPERS, "without_cue": False, "start": ""}
+        found, unknown = asdict(self), {"arch": PAPERS, "without_cue": False, "start": "", "start_sha256": ""}
         given = {key: value for key, value in found.items() if key not in unknown or value != unknown[key]}
         # stored too, because another strength makes it another training
         return given | ({"without_cue_by": STRENGTHS} if self.without_cue else {})

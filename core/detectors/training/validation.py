@@ -1,12 +1,22 @@
 """Splitting and measuring the training images: which are held out, and the mean and spread of each channel."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.preprocessing import Channels
+
+# of a manifest: together they say which images a detector was trained on and which it held out
+SPLIT = ("training_set_fingerprint", "validation", "seed")
+
+
+def split_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what determines the images that a detector was trained on; None where its manifest does not say."""
+    said = {**manifest.get("recipe", {}), **manifest}
+    return {key: said.get(key) for key in SPLIT}
 
 
 def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: float, *, seed: int) -> NDArray[np.bool_]:

@@ -41,4 +41,4 @@ def write_trained(
     try:
         save_detector(path, detector, model_card=model_card(detector.manifest, None), replace=replace)
     except TakenError:
-        raise FileExistsError(f"{path} has appeared during the training; give another --name") from None
+        raise FileExistsError(f"{path} has appeared meanwhile; give another --name") from None

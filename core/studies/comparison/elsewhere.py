@@ -134,9 +134,8 @@ class _Calls:
 def on_other_images(pair: Pair, tables: Tables, imitates: tuple[str, str]) -> list[Finding]:
     """Compare the shares of right verdicts on pictures of other generators and on photographs: a finding a group.
 
-    Groups that the two studies did not measure on the same pictures are left out. Where a study of an older version
-    keeps one share for all photographs, the interval of the difference is that of independent shares (Zou and Donner
-    2008).
+    Groups that the two studies did not measure on the same pictures are left out. Where a file has one share for all
+    photographs, the interval of the difference is that of independent shares (Zou and Donner 2008).
 
     Args:
         pair: of runs.
@@ -202,7 +201,7 @@ def _calls(kind: str, encoding: str, rows: Sequence[pd.DataFrame], *, strict: bo
     if any(EVERY_SOURCE not in one.index or not one.index.is_unique for one in (first, second)):
         return None
     if kind == PHOTOGRAPHS and min(len(first), len(second)) == 1:
-        # a study of an older version has no row for each photograph
+        # a file of an older version has no row for each photograph
         first, second = (one.loc[[EVERY_SOURCE]] for one in (first, second))
     if set(first.index) != set(second.index):
         return None

@@ -8,6 +8,7 @@ from core.findings.numbers import points, share
 from core.findings.words import tell
 from core.findings.words.comparison import recalls
 from core.findings.words.elsewhere import after_deliveries, delivery_name, other_source
+from core.runs.run import told_apart
 from core.studies.comparison.comparison import Comparison
 from core.studies.study import StudyError
 
@@ -27,7 +28,8 @@ def versus(compared: Comparison) -> str:
 def elsewhere(compared: Sequence[Comparison]) -> str:
     """Lay out what several detectors get right after deliveries and on other images, a column for each run.
 
-    A share in bold differs from the first run's, and one in italics depends on how that is asked; see `standing`.
+    A share in bold differs from the first run's, and one in italics depends on how that is asked; see `standing`. Rows
+    in which the first run was not compared with all the others on the same images are left out.
 
     Args:
         compared: the first run with each of the others, one or more.
@@ -36,16 +38,21 @@ def elsewhere(compared: Sequence[Comparison]) -> str:
         StudyError: nothing was measured on the same pictures by all of them.
     """
     rows = [{_name(one): one for one in (*each.deliveries, *each.other_images)} for each in compared]
-    common = [name for name in rows[0] if all(name in each for each in rows)]
+    common = [name for name, one in rows[0].items() if all(_same(one, each.get(name)) for each in rows)]
     if not common:
         raise StudyError("these runs have no deliveries and no images of other sources in common")
-    names = [compared[0].pair.names[0], *(each.pair.names[1] for each in compared)]
+    names = told_apart([compared[0].pair.first, *(each.pair.second for each in compared)])
     head = ["images", *(f"`{name}` right" for name in names)]
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for name in common:
         cells = [str(share(rows[0][name].measure)), *(_other(each[name]) for each in rows)]
         lines.append(f"| {' | '.join([name, *cells])} |")
     return "\n".join(lines)
+
+
+def _same(one: Finding, other: Finding | None) -> bool:
+    """Check that two findings measured their first run on the same images; another sample gives another interval."""
+    return other is not None and one.measure == other.measure
 
 
 def _name(finding: Finding) -> str:

@@ -92,7 +92,7 @@ def _drawn(folder: str, preprocessing: Preprocessing, *, large: bool) -> list[So
 def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceImages]) -> Iterator[dict[str, Any]]:
     """A row for each source of a kind and for all of them under each filter, and one for what the filters agree on.
 
-    Crops of one photograph say nothing of others: its interval is 0 to 1.
+    Crops of one photograph say nothing of others, so the interval of its row is 0 to 1.
     """
     clusters = np.repeat(np.arange(len(sources)), list(map(len, sources)))
     whole: dict[str, Verdicts] = {}

@@ -22,6 +22,12 @@ for _ in range(3):
 """
 
 
+def test_each_group_of_channels_must_be_wide_enough() -> None:
+    narrow, wide = build_network(32, groups=4, seed=0), build_network(64, groups=4, seed=0)
+    assert fastest_format(narrow, torch.device("cpu")) == torch.contiguous_format
+    assert fastest_format(wide, torch.device("cpu")) == torch.channels_last
+
+
 @pytest.mark.parametrize(("width", "form"), [(4, torch.contiguous_format), (32, torch.channels_last)])
 def test_narrow_networks_are_not_channels_last(width: int, form: torch.memory_format) -> None:
     assert fastest_format(build_network(width, seed=0), torch.device("cpu")) == form

@@ -62,7 +62,11 @@ def test_margins_are_the_weighted_sum(pixels: NDArray[np.uint8]) -> None:
 def test_a_packed_network_is_a_detector_like_any_other(pixels: NDArray[np.uint8], tmp_path: Path) -> None:
     packed = pack([make_detector(8, 1), make_detector(8, 2)], np.array([1.0, 0.5]))
     save_detector(tmp_path / "both", packed, model_card="")
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
     read = load_detector(tmp_path / "both", device="cpu")
+    assert torch.rand(1) == expected
     assert read.config == {"width": 16, "groups": 2}
     np.testing.assert_array_equal(read.margins(pixels), packed.margins(pixels))
     plain, passed = read.scores(read.inputs(pixels)), read.full_pass(pixels)
@@ -116,8 +120,8 @@ def test_joining_is_weighed_on_what_all_held_out(make: Make, images: ImageSet, e
     ("other", "sentence"),
     [
         ({"width": 8}, "has another width than one"),
-        ({"validation": 0.5}, "did not hold out the same images"),
-        ({"seed": 0, "validation": None}, "did not hold out the same images"),
+        ({"validation": 0.5}, "two and one held out other images"),
+        ({"validation": 0.0}, "two held no images out"),
     ],
 )
 def test_what_cannot_be_joined_is_a_sentence(
@@ -129,8 +133,12 @@ def test_what_cannot_be_joined_is_a_sentence(
 
 def test_more_that_cannot_be_joined(make: Make, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     one = make("one", seed=1)
-    with pytest.raises(ValueError, match="two detectors or more"):
-        join([one], images)
+    for few in ([one], [one, one]):
+        with pytest.raises(ValueError, match="two detectors or more, each of them once"):
+            join(few, images)
+    seldom = [make("one", seed=1, validation=0.001), make("two", seed=2, validation=0.001)]
+    with pytest.raises(ValueError, match="too few images"):
+        join(seldom, images)
     elsewhere = make("two", seed=2)
     elsewhere.preprocessing = Preprocessing(32, mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))
     with pytest.raises(ValueError, match="two sees images otherwise than one"):
@@ -149,6 +157,10 @@ def test_more_that_cannot_be_joined(make: Make, images: ImageSet, monkeypatch: p
 def test_groups_must_divide_the_width(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="width 8 cannot be divided into 3 groups"):
         build_network(8, groups=3)
+    # random groups are as random as networks of their own
+    grouped, alone = (one.state_dict() for one in (build_network(64, groups=4, seed=0), build_network(16)))
+    for name in ("conv1.weight", "layer3.0.conv1.weight", "layer4.1.conv2.weight", "layer2.0.downsample.0.weight"):
+        assert float(grouped[name].std()) == pytest.approx(float(alone[name].std()), rel=0.1)
     detector = pack([make_detector(8, 1), make_detector(8, 2)], np.ones(2))
     detector.config = {"width": 16, "groups": 3}
     save_detector(tmp_path / "odd", detector, model_card="")

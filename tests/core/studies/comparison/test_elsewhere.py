@@ -308,6 +308,11 @@ def test_several_are_laid_out_beside_the_first(pair: Pair) -> None:
     assert worse.startswith("**")
     assert mine == same
     assert "*" not in mine
+    # on other images than the rest, which one row cannot hold
+    half = {**first, "deliveries": _Result(first["deliveries"].table.iloc[:200])}
+    told = elsewhere([compared[0], Comparison(pair, (half.get, first.get))])  # type: ignore[arg-type]
+    assert "JPEG 75" not in told
+    assert "imitations, FAKE" in told
     with pytest.raises(StudyError, match="in common"):
         elsewhere([Comparison(pair, ({}.get, {}.get))])
 
