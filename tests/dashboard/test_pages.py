@@ -211,6 +211,14 @@ def test_overview_says_what_the_numbers_come_to(
     assert text.count("more often than") == sentence.count("more often than")
 
 
+def test_overview_says_what_a_joined_detector_is_made_of(open_page: Open, home: Path) -> None:
+    members = [{"name": name, "recipe": {}, "weight": 1.0, "val_accuracy": 0.5} for name in ("one", "two")]
+    reseal(home / "detectors" / "tiny", history=[], members=members)
+    app = open_page()
+    said = "\n".join(one.value for one in app.caption)
+    assert "This detector is 2 networks side by side, trained one by one: one, two." in said
+
+
 def test_overview_of_one_class_gives_no_number_of_the_other(open_page: Open, home: Path) -> None:
     images = image_set("half-test")
     real = (images.rows["label"] == REAL).to_numpy()

@@ -151,6 +151,8 @@ def test_no_bit_of_a_manifest_turns_unseen(home: Path, folder: str) -> None:
 
 # how the detector of this home prepares pictures
 SEEN = asdict(Preprocessing(32))
+# one network of a joined detector
+MEMBER = {"name": "one", "recipe": {}, "weight": 1.0, "val_accuracy": 0.5}
 MANIFESTS: dict[str, tuple[str, dict[str, object]]] = {
     "another schema": ("runs", {"schema": 2}),
     "schema of another type": ("detectors", {"schema": "1"}),
@@ -188,6 +190,9 @@ MANIFESTS: dict[str, tuple[str, dict[str, object]]] = {
     "a layer that there is not": ("detectors", {"target_layer": "layer9"}),
     "a layer that is a number": ("runs", {"target_layer": 4}),
     "history of words": ("detectors", {"history": [{"epoch": "one"}]}),
+    "members of words": ("detectors", {"members": ["swift"]}),
+    "a member of endless weight": ("detectors", {"members": [MEMBER | {"weight": float("inf")}]}),
+    "a member that leads away": ("detectors", {"members": [MEMBER | {"name": "../../elsewhere"}]}),
     "a name that leads away": ("detectors", {"name": "../../elsewhere"}),
     "a detector that leads away": ("runs", {"detector": "../../elsewhere"}),
     "a set that leads away": ("runs", {"set": "../../elsewhere"}),

@@ -27,7 +27,7 @@ def draw_training_and_run(run: Run, made_by: Identified | None) -> None:
             draw_training(made_by.manifest["history"])
         elif made_by and (members := made_by.manifest.get("members")):
             st.caption(
-                f"This detector is {len(members)} networks side by side, each trained by itself: "
+                f"This detector is {len(members)} networks side by side, trained one by one: "
                 f"{', '.join(plain(one['name']) for one in members)}. The model card says how much each counts."
             )
         elif made_by:

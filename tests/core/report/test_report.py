@@ -166,6 +166,14 @@ def test_a_training_that_a_detector_does_not_tell_has_no_row(source: Source) -> 
     assert "Trained on" not in page.text
 
 
+def test_a_joined_detector_tells_its_members(source: Source) -> None:  # noqa: F811
+    members = [{"name": "one", "recipe": {"epochs": 3}, "weight": 0.25, "val_accuracy": 0.5}]
+    manifest = {"recipe": {"groups": 2}, "history": [], "members": members, "computed_in": "float32 on cpu"}
+    page = Page(report_of(run_of(source), detector=manifest))
+    assert "Joined of one" in page.text
+    assert "weight 0.250; epochs 3" in page.text
+
+
 def test_nothing_is_fetched_and_nothing_runs(source: Source, tmp_path: Path) -> None:  # noqa: F811
     save_report(tmp_path / "r.html", run_of(source))
     page = written(tmp_path / "r.html")
