@@ -62,9 +62,11 @@ Weights are float16; everything below was computed with these rounded weights.{_
 def _without_cue(recipe: Mapping[str, Any]) -> str:
     if not recipe.get("without_cue"):
         return ""
-    return """
+    share = recipe.get("without_cue_share", 1.0)
+    which = "Every training image" if share == 1 else f"Of the training images, a random {share:.0%} in each epoch"
+    return f"""
 
-Every training image lost fine detail at random, so that a verdict had to do without it; images that were held out or
+{which} lost fine detail, at random strength, so that a verdict had to do without it; images that were held out or
 tested are whole. What the detector reads of them is for the probes of its run to say."""
 
 

@@ -38,7 +38,8 @@ class Recipe:
         precision: "auto" is bfloat16 autocast on GPUs and CPUs with units for it (AVX-512 BF16), float32 elsewhere.
         seed: of weights, order and augmentation, 0 to 2 ** 40 - 1.
         arch: "resnet" is the paper's; "torchvision:NAME" or "timm:NAME" another, whose stem is adapted to small images.
-        without_cue: remove fine detail as a cue: every image is low-passed, resampled or JPEG-compressed at random.
+        without_cue: remove fine detail as a cue: images are low-passed, resampled or JPEG-compressed at random.
+        without_cue_share: of the images for which it is removed, above 0 to 1.
         start: name of a detector of this network whose weights the training begins with; "" for random ones.
         start_sha256: of those weights.
     """
@@ -63,12 +64,16 @@ class Recipe:
     seed: int = 0
     arch: str = PAPERS
     without_cue: bool = False
+    without_cue_share: float = 1.0
     start: str = ""
     start_sha256: str = ""
 
     def settings(self) -> dict[str, Any]:
         """Return the recipe as JSON-able data; fields that older recipes lacked are left out at their defaults."""
-        found, unknown = asdict(self), {"arch": PAPERS, "without_cue": False, "start": "", "start_sha256": ""}
+        found, unknown = (
+            asdict(self),
+            {"arch": PAPERS, "without_cue": False, "without_cue_share": 1.0, "start": "", "start_sha256": ""},
+        )
         given = {key: value for key, value in found.items() if key not in unknown or value != unknown[key]}
         # stored too, because another strength makes it another training
         return given | ({"without_cue_by": STRENGTHS} if self.without_cue else {})
@@ -83,6 +88,7 @@ class Recipe:
             "weight_decay": self.weight_decay >= 0,
             "label_smoothing": 0 <= self.label_smoothing < 1,
             "shift": 0 <= self.shift < 32,
+            "without_cue_share": 0 < self.without_cue_share <= 1,
             "average": 0 <= self.average < 1,
             # torch takes seeds of 64 bits, and every epoch has its own
             "seed": 0 <= self.seed < 2**40,
@@ -162,4 +168,7 @@ def augment(recipe: Recipe, pixels: Tensor, generator: torch.Generator) -> Tenso
         saturation = (1.5 * torch.rand(n, 1, 1, 1, generator=generator)).to(device)
         grey = pixels.mean(1, keepdim=True)
         pixels = ((grey + (pixels - grey) * saturation) * gain).clamp(0, 255)
+    if recipe.without_cue and recipe.without_cue_share < 1:
+        chosen = torch.nonzero(torch.rand(n, generator=generator) < recipe.without_cue_share).flatten().to(device)
+        return pixels.index_copy(0, chosen, without_fine_detail(pixels[chosen], generator)) if len(chosen) else pixels
     return without_fine_detail(pixels, generator) if recipe.without_cue else pixels

@@ -36,6 +36,18 @@ def test_augmentation_moves_pixels_and_makes_none() -> None:
     assert (plain == batch).all()
 
 
+def test_a_share_of_the_images_loses_the_cue() -> None:
+    generator = torch.Generator().manual_seed(1)
+    batch = (torch.rand(400, 3, 16, 16, generator=generator) * 255).round()
+    recipe = replace(PLAIN, flip=False, without_cue=True, without_cue_share=0.25)
+    touched = (augment(recipe, batch, generator) != batch).flatten(1).any(1)
+    assert abs(float(touched.float().mean()) - 0.25) < 0.07
+    few = (augment(replace(recipe, without_cue_share=1e-9), batch, generator) != batch).any()
+    assert not few
+    assert (augment(replace(recipe, without_cue_share=1.0), batch, generator) != batch).flatten(1).any(1).all()
+    assert "without_cue_share" not in replace(recipe, without_cue_share=1.0).settings()
+
+
 def test_colour_augmentation_keeps_the_range() -> None:
     batch = torch.rand(8, 3, 32, 32) * 255
     coloured = augment(replace(PLAIN, flip=False, colour=True), batch, torch.Generator().manual_seed(0))
@@ -46,7 +58,15 @@ def test_colour_augmentation_keeps_the_range() -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("width", 0), ("validation", 1.0), ("optimizer", "lamb"), ("shift", 32), ("seed", -1), ("seed", 10**14)],
+    [
+        ("width", 0),
+        ("validation", 1.0),
+        ("optimizer", "lamb"),
+        ("shift", 32),
+        ("without_cue_share", 0.0),
+        ("seed", -1),
+        ("seed", 10**14),
+    ],
 )
 def test_impossible_settings_are_named(key: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{key} cannot be"):
