@@ -167,8 +167,7 @@ def _other_images(compared: Comparison) -> list[Block]:
     rows = pd.DataFrame([as_row(one, other_source(one)) for one in compared.other_images])
     caption = (
         "Accuracy on pictures by other generators (FAKE) and on photographs (REAL). Images of one generator or "
-        "photograph are alike, so few of those make wide 95% intervals; that of a difference on photographs is the one "
-        "of independent shares."
+        "photograph are alike, so few of those make wide 95% intervals, however many the images."
     )
     drawn = figures.beside(rows, compared.pair.names, unit="accuracy", caption=caption)
     return [drawn, *_bullets([tell(one).full for one in compared.other_images])]

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from core.detectors.classes import Classes
 from core.detectors.devices import fastest_format, pick_device, place
 from core.detectors.network import NetworkDetector, Normalisation
-from core.detectors.preprocessing import Preprocessing
+from core.detectors.preprocessing import Channels, Preprocessing
 from core.detectors.resnet import round_to_float16
 from core.detectors.training.architecture import build_for, wrap
 from core.detectors.training.checkpoints import (
@@ -149,9 +148,11 @@ class Training:
         self.format = fastest_format(self.network, device)
         if recipe.start_sha256 != ("" if start is None else start.sha256):
             raise ValueError("the recipe begins with the weights of another detector than the one that is given")
+        if start is not None:
+            _check_start(start, recipe, images, (self.mean, self.std))
         for network in (self.network, self.averaged):
             if start is not None:
-                _begin_with(start, network, recipe, images, (self.mean, self.std))
+                _begin_with(start, network)
             place(network, device, self.format)
         self.optimizer = _optimizer(recipe, self.network)
         self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
@@ -261,8 +262,8 @@ class Training:
         return {"network": self.network, "averaged": self.averaged}
 
 
-def _begin_with(
-    start: NetworkDetector, network: nn.Module, recipe: Recipe, images: ImageSet, normalisation: tuple[Any, Any]
+def _check_start(
+    start: NetworkDetector, recipe: Recipe, images: ImageSet, normalisation: tuple[Channels, Channels]
 ) -> None:
     mine = {"training_set_fingerprint": images.fingerprint, "validation": recipe.validation, "seed": recipe.seed}
     if split_of(start.manifest) != mine:
@@ -273,6 +274,9 @@ def _begin_with(
     theirs = (start.preprocessing.mean, start.preprocessing.std)
     if not np.allclose(theirs, normalisation, atol=1e-6) or start.classes != Classes():
         raise ValueError(f"{start.name} normalises images otherwise or has other classes than this recipe")
+
+
+def _begin_with(start: NetworkDetector, network: nn.Module) -> None:
     try:
         network.load_state_dict(start.network.state_dict())
     except RuntimeError:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from core.detectors.network import NetworkDetector
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
+from core.detectors.training.recipe import PAPERS
 from core.detectors.training.temperature import fit_temperature
 from core.detectors.training.validation import split_of, validation_split
 from core.images.image_set import ImageSet
@@ -58,7 +59,7 @@ def join(members: Sequence[NetworkDetector], images: ImageSet) -> ResNetDetector
     joined.temperature = fit_temperature(together, labels)
     joined.manifest = {
         "recipe": {
-            "arch": "resnet",
+            "arch": PAPERS,
             "width": joined.width,
             "groups": joined.groups,
             "joined": " + ".join(f"{one.name} x {weight:.3f}" for one, weight in zip(networks, weights, strict=True)),
@@ -107,7 +108,8 @@ def fit_weights(margins: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[n
 def pack(members: Sequence[ResNetDetector], weights: NDArray[np.float64]) -> ResNetDetector:
     """Build the network of `members` as groups of its channels; its logits are the weighted sum of theirs."""
     states = [member.network.state_dict() for member in members]
-    network = build_network(sum(member.width for member in members), groups=len(members), seed=0)
+    width = sum(member.width for member in members)
+    network = build_network(width, groups=len(members), seed=0)
     packed: dict[str, Tensor] = {}
     for name, own in network.state_dict().items():
         parts = [state[name].detach().cpu() for state in states]
@@ -123,7 +125,7 @@ def pack(members: Sequence[ResNetDetector], weights: NDArray[np.float64]) -> Res
     round_to_float16(network)
     return ResNetDetector(
         network,
-        sum(member.width for member in members),
+        width,
         groups=len(members),
         preprocessing=members[0].preprocessing,
         classes=members[0].classes,

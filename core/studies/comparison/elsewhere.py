@@ -100,7 +100,7 @@ def _after(shared: Shared, column: str, title: str, confidence: float) -> Findin
 
 @dataclass(frozen=True)
 class _Calls:
-    """How many images of each source both detectors call right; none where a file has only all of them together.
+    """How many images of each source each of two detectors calls right; no source where a file has only their sum.
 
     Attributes:
         images: (S,) of each source.

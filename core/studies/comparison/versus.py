@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from core.findings.claims import standing
 from core.findings.finding import Finding, find
+from core.findings.lines import Line
 from core.findings.numbers import points, share
 from core.findings.words import tell
 from core.findings.words.comparison import recalls
@@ -22,7 +23,8 @@ def versus(compared: Comparison) -> str:
     first, second = compared.pair.names
     named = [(_name(one), one) for one in (*compared.deliveries, *compared.other_images)]
     head = ["images", f"`{first}` right", f"`{second}` right", "difference"]
-    return "\n".join([*(f"- {one}" for one in told if str(one)), "", *_table(head, named)])
+    rows = [[name, *map(str, _both(one)), str(points(one.difference or one.measure))] for name, one in named]
+    return "\n".join([*(f"- {one}" for one in told if str(one)), "", *(_table(head, rows) if rows else ())])
 
 
 def elsewhere(compared: Sequence[Comparison]) -> str:
@@ -43,11 +45,8 @@ def elsewhere(compared: Sequence[Comparison]) -> str:
         raise StudyError("these runs have no deliveries and no images of other sources in common")
     names = told_apart([compared[0].pair.first, *(each.pair.second for each in compared)])
     head = ["images", *(f"`{name}` right" for name in names)]
-    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
-    for name in common:
-        cells = [str(share(rows[0][name].measure)), *(_other(each[name]) for each in rows)]
-        lines.append(f"| {' | '.join([name, *cells])} |")
-    return "\n".join(lines)
+    cells = [[name, str(share(rows[0][name].measure)), *(_other(each[name]) for each in rows)] for name in common]
+    return "\n".join(_table(head, cells))
 
 
 def _same(one: Finding, other: Finding | None) -> bool:
@@ -60,17 +59,16 @@ def _name(finding: Finding) -> str:
 
 
 def _other(finding: Finding) -> str:
-    told = str(share(finding.measure if finding.control is None else finding.control.measure))
+    told = str(_both(finding)[1])
     mark = {"claimed": "**", "depends": "_"}.get(standing(finding).kind, "")
     return f"{mark}{told}{mark}"
 
 
-def _table(head: Sequence[str], named: Sequence[tuple[str, Finding]]) -> list[str]:
-    if not named:
-        return []
-    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
-    for name, one in named:
-        both = (one.measure, one.measure if one.control is None else one.control.measure)
-        cells = [name, *map(str, map(share, both)), str(points(one.difference or one.measure))]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+def _both(finding: Finding) -> tuple[Line, Line]:
+    """Return the shares of both runs."""
+    return share(finding.measure), share(finding.measure if finding.control is None else finding.control.measure)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay out the lines of a Markdown table."""
+    return [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}", *(f"| {' | '.join(one)} |" for one in rows)]
