@@ -31,8 +31,9 @@ from core.detectors.training.joining import join
 from core.detectors.training.model_card import is_untested, model_card
 from core.detectors.training.recipe import RECIPES, Recipe
 from core.detectors.training.writing import write_trained
-from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
-from core.images.loading import check_image_set, load_image_set, side_of
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
+from core.images.loading import check_image_set, side_of
+from core.images.terminal import fetch_shown, load_shown
 from core.runs.commands import dashboard_command, predict_command
 from core.runs.finding import ROOT, command_homes, find_detectors, find_named
 from core.runs.result_table import result_table
@@ -128,7 +129,7 @@ def train(options: argparse.Namespace) -> None:
         if not options.resume:
             refuse_existing(options, name)
         if options.data == "github":
-            options.data = fetch()
+            options.data = fetch_shown()
         # find missing files and bad images before the training, not after it
         check_image_set(options.data, "test")
         train_set = load(options, "train")
@@ -229,35 +230,12 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
     return replace(RECIPES[chosen], **{key: value for key, value in given.items() if value is not None})
 
 
-def fetch() -> Path:
-    """Download CIFAKE's .zip, with progress bars for downloading and checking."""
-    from core.images.cifake.fetching import fetch_cifake  # noqa: PLC0415 - only this source needs the network
-
-    with (
-        tqdm(total=0, unit="B", unit_scale=True, desc="downloading", leave=False, disable=None) as download,
-        tqdm(total=0, unit=" image", desc="checking", leave=False, disable=None) as check,
-    ):
-        try:
-            return fetch_cifake(
-                downloading=progress_to(download),
-                checking=progress_to(check),
-                say=download.write,
-            )
-        except WriteError as error:
-            raise DatasetError(f"{error}, then run the same command again.") from None
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt("the download is kept, the same command continues it") from None
-
-
-def load(options: argparse.Namespace, split: Any) -> ImageSet:
-    """Load a split with a progress bar, reduced to --limit."""
-    with tqdm(total=0, unit=" image", desc=f"reading {split}", leave=False, disable=None) as bar:
-        images = load_image_set(options.data, split, skip_bad=options.skip_bad, progress=progress_to(bar))
-    if images.skipped:
-        print(f"{len(images.skipped)} files of {split} were left out, first: {images.skipped[0]}")
-    if options.limit is not None:
-        images = images.limited(options.limit if split == "train" else max(2, options.limit // 5))
-    return images
+def load(options: argparse.Namespace, split: Split) -> ImageSet:
+    """Load a split, reduced to --limit."""
+    images = load_shown(options.data, split, skip_bad=options.skip_bad)
+    if options.limit is None:
+        return images
+    return images.limited(options.limit if split == "train" else max(2, options.limit // 5))
 
 
 def test_and_write(

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
-from core.images.loading import load_image_set
+from core.images.terminal import load_shown
 from core.runs.finding import ROOT, command_homes, find_detectors, find_named
 from core.runs.writing import run_folder, write_run
 from core.studies.neighbours.reference import find_training_set
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     found = find_detectors((options.out, *command_homes()))
     try:
         detector = load_detector(find_named(options.detector, found, "detector"), device=options.device)
-        images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
+        images = load_shown(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
         trained_on = _trained_on(detector, data)
         if trained_on is None:
             print("core.predict: the training images are missing, so leaks were not checked.", file=sys.stderr)

@@ -14,6 +14,7 @@ Started twice at a time, both work on the same file.
 import argparse
 import sys
 from pathlib import Path
+from typing import get_args
 
 from core.system.console import progress_to, started, starting
 
@@ -24,7 +25,7 @@ if __name__ == "__main__":
 from tqdm import tqdm
 
 from core.findings.readme import update
-from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, Split
 from core.runs.finding import ROOT
 from core.studies.cues.results import FOLDER, find_results, read_results
 from core.studies.cues.table import markdown_table
@@ -62,8 +63,9 @@ def run(options: argparse.Namespace) -> None:
     """Train and test what is not there yet."""
     # torch is read only here
     from core.detectors.training.checkpoints import TrainingInterrupted  # noqa: PLC0415
+    from core.images.terminal import load_shown  # noqa: PLC0415
     from core.studies.cues.on_ray import networks_on_ray  # noqa: PLC0415
-    from core.studies.cues.running import Plan, load_both, run_on  # noqa: PLC0415
+    from core.studies.cues.running import Plan, run_on  # noqa: PLC0415
 
     data = DataPath(options.data, options.fake_classes.split(","))
     plan = Plan(
@@ -73,11 +75,13 @@ def run(options: argparse.Namespace) -> None:
         across=options.across,
         skip_bad=options.skip_bad,
     )
+    train_set, test_set = (load_shown(data, split, skip_bad=options.skip_bad) for split in get_args(Split))
     with tqdm(total=0, unit=" step", leave=False, disable=None) as bar:
         engine = networks_on_ray(data, plan, options.address) if options.engine == "ray" else None
         try:
             path = run_on(
-                *load_both(data, skip_bad=options.skip_bad),
+                train_set,
+                test_set,
                 plan,
                 folder=options.out / FOLDER,
                 restart=options.restart,
