@@ -219,6 +219,7 @@ DETECTOR_FIELDS: dict[str, Callable[[Any], bool]] = {
     "recipe": lambda value: isinstance(value, dict) and all(isinstance(one, PLAIN) for one in value.values()),
     "history": lambda value: isinstance(value, list) and all(map(_is_row, value)),
     "members": lambda value: isinstance(value, list) and all(map(_is_member, value)),
+    "val_accuracy": _is_number,
     "training_set": _is_text,
     "training_set_fingerprint": _is_text,
     "training_images": is_count,

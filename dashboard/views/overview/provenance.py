@@ -2,8 +2,11 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from core.detectors.identity import Identified
@@ -13,7 +16,7 @@ from core.system.files import read_bytes
 from dashboard.components.downloads import file_button
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain, without_pictures
-from dashboard.components.words import section
+from dashboard.components.words import percent, section
 from dashboard.views.overview.curves import draw_training
 
 
@@ -22,18 +25,7 @@ def draw_training_and_run(run: Run, made_by: Identified | None) -> None:
     st.space("small")
     row = st.grid(2, min_column_width=340, gap="large")
     with row.cell():
-        section("Training", "Accuracy after each epoch, one pass over the training images.", help=explain("Epoch"))
-        if made_by and made_by.manifest.get("history"):
-            draw_training(made_by.manifest["history"])
-        elif made_by and (members := made_by.manifest.get("members")):
-            st.caption(
-                f"This detector is {len(members)} networks side by side, trained one by one: "
-                f"{', '.join(plain(one['name']) for one in members)}. The model card says how much each counts."
-            )
-        elif made_by:
-            st.caption("This detector was not trained here, so its accuracy after each epoch is unknown.")
-        else:
-            st.caption("The detector that made this run is not among the detectors here, so its training is unknown.")
+        _draw_training(made_by)
     with row.cell():
         section(
             "About this run",
@@ -51,6 +43,39 @@ def draw_training_and_run(run: Run, made_by: Identified | None) -> None:
             key="overview.manifest",
             help="The run's own record: its metrics at the run's threshold, hashes, versions.",
         )
+
+
+def _draw_training(made_by: Identified | None) -> None:
+    manifest = made_by.manifest if made_by else {}
+    if members := manifest.get("members"):
+        section(
+            "Training",
+            f"This detector is {len(members)} networks side by side, trained one by one. Its margin is the sum of "
+            "theirs, each times its weight; images that all held out decided the weights.",
+        )
+        _draw_members(manifest, members)
+        return
+    section("Training", "Accuracy after each epoch, one pass over the training images.", help=explain("Epoch"))
+    if manifest.get("history"):
+        draw_training(manifest["history"])
+    elif made_by:
+        st.caption("This detector was not trained here, so its accuracy after each epoch is unknown.")
+    else:
+        st.caption("The detector that made this run is not among the detectors here, so its training is unknown.")
+
+
+def _draw_members(manifest: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> None:
+    """Draw a joined detector's networks, a row for each and one for all of them."""
+    rows = [(plain(one["name"]), f"{one['weight']:.2f}", one["val_accuracy"]) for one in members]
+    together = manifest.get("val_accuracy")
+    rows += [] if together is None else [("together", "", together)]
+    table = pd.DataFrame(
+        [
+            {"network": name, "weight": weight, "accuracy on held-out images": percent(accuracy, 2)}
+            for name, weight, accuracy in rows
+        ]
+    )
+    st.table(table.set_index("network"), border="horizontal")
 
 
 def _facts(run: Run, made_by: Identified | None) -> dict[str, str]:
