@@ -33,7 +33,7 @@ from core.detectors.training.recipe import RECIPES, Recipe
 from core.detectors.training.writing import write_trained
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
 from core.images.loading import check_image_set, side_of
-from core.images.terminal import fetch_shown, load_shown
+from core.images.terminal import fetch_with_bar, load_with_bar
 from core.runs.commands import dashboard_command, predict_command
 from core.runs.finding import ROOT, command_homes, find_detectors, find_named
 from core.runs.result_table import result_table
@@ -107,8 +107,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         extra: dict[str, Any] = {} if kind is bool else {"type": kind}
         overrides.add_argument("--" + field.name.replace("_", "-"), default=None, action=action, **extra)
     options = parser.parse_args(arguments)
-    if options.join and any(getattr(options, one.dest) is not None for one in overrides._group_actions):
-        parser.error("--join trains nothing, so it takes no hyper-parameters")
+    given = any(getattr(options, one.dest) is not None for one in overrides._group_actions)
+    if options.join and (given or options.recipe):
+        parser.error("--join trains nothing, so it takes no recipe and no hyper-parameters")
     return options
 
 
@@ -129,7 +130,7 @@ def train(options: argparse.Namespace) -> None:
         if not options.resume:
             refuse_existing(options, name)
         if options.data == "github":
-            options.data = fetch_shown()
+            options.data = fetch_with_bar()
         # find missing files and bad images before the training, not after it
         check_image_set(options.data, "test")
         train_set = load(options, "train")
@@ -232,7 +233,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
 
 def load(options: argparse.Namespace, split: Split) -> ImageSet:
     """Load a split, reduced to --limit."""
-    images = load_shown(options.data, split, skip_bad=options.skip_bad)
+    images = load_with_bar(options.data, split, skip_bad=options.skip_bad)
     if options.limit is None:
         return images
     return images.limited(options.limit if split == "train" else max(2, options.limit // 5))

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
-from core.images.terminal import load_shown
+from core.images.terminal import load_with_bar
 from core.runs.finding import ROOT, command_homes, find_detectors, find_named
 from core.runs.writing import run_folder, write_run
 from core.studies.neighbours.reference import find_training_set
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     found = find_detectors((options.out, *command_homes()))
     try:
         detector = load_detector(find_named(options.detector, found, "detector"), device=options.device)
-        images = load_shown(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
+        images = load_with_bar(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
         trained_on = _trained_on(detector, data)
         if trained_on is None:
             print("core.predict: the training images are missing, so leaks were not checked.", file=sys.stderr)
@@ -60,8 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
                 replace=options.replace,
                 progress=progress_to(bar),
             )
-    except KeyboardInterrupt:
-        print("\ncore.predict: stopped; no run was written.", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(f"\ncore.predict: stopped; {str(stopped) or 'no run was written'}.", file=sys.stderr)
         return 130
     except TakenError:
         there = run_folder(options.out, detector.name, images)
@@ -88,7 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _trained_on(detector: Detector, data: str) -> frozenset[str] | None:
     """Return the hashes of the files that a detector was trained on, None where they are not in `data`."""
-    found = find_training_set(detector, data)
+    with tqdm(total=0, unit=" image", desc="reading train", leave=False, disable=None) as bar:
+        found = find_training_set(detector, data, progress=progress_to(bar))
     return None if found is None else frozenset(found.rows["sha256"])
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from sklearn.metrics import accuracy_score, f1_score
 
 from core.detectors.storage import load_detector
@@ -87,11 +88,16 @@ def test_verdicts_on_cifake_are_as_good_as_promised(name: str, promised: float) 
 
 
 def test_swift_within_strong_is_the_one_that_ships() -> None:
-    strong, swift = (read_detector_manifest(find_detectors(SHIPPED)[name]) for name in ("strong", "swift"))
-    (member,) = [one for one in strong["members"] if one["name"] == "swift"]
-    assert {key: member[key] for key in ("weights_sha256", "recipe")} == {
-        key: swift[key] for key in ("weights_sha256", "recipe")
-    }
+    folders = [find_detectors(SHIPPED)[name] for name in ("strong", "swift")]
+    strong, swift = map(read_detector_manifest, folders)
+    member = strong["members"][0]
+    assert all(member[key] == swift[key] for key in ("name", "recipe", "weights_sha256"))
+    joined, own = (load_file(folder / "weights.safetensors") for folder in folders)
+    for name, values in own.items():
+        if values.ndim and not name.startswith("fc."):
+            np.testing.assert_array_equal(joined[name][: len(values)], values)
+    part = joined["fc.weight"][:, : own["fc.weight"].shape[1]]
+    np.testing.assert_allclose(part, member["weight"] * own["fc.weight"].astype(np.float64), rtol=1e-3, atol=1e-6)
 
 
 def test_the_sample_run_beats_chance_and_fills_every_cell() -> None:

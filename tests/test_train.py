@@ -113,14 +113,14 @@ def test_starting_with_another_s_weights_and_joining_both(
     assert read_run(tmp_path / "runs/both@cifake-test").manifest["detector_sha256"] == both.sha256
     assert f"joined         validation accuracy {both.manifest['val_accuracy']:.4f}" in capsys.readouterr().out
     card = (tmp_path / "detectors/both/README.md").read_text()
-    assert "A network of 2 ResNet-18 side by side, each of width 4, for 32 x 32 pixels" in card
+    assert "A network of 2 ResNet-18s side by side, each of width 4, for 32 x 32 pixels" in card
     assert "| second | 0.500 |" in card
     assert f"accuracy {read_run(tmp_path / 'runs/both@cifake-test').manifest['metrics']['all']['accuracy']:.4f}" in card
     assert train.main(join) == 2
     assert "exists; choose another --name or pass --replace\n" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         train.main([*join, "--width", "8"])
-    assert "it takes no hyper-parameters" in capsys.readouterr().err
+    assert "it takes no recipe and no hyper-parameters" in capsys.readouterr().err
 
 
 def test_a_recipe_says_no_more_than_older_ones_did() -> None:

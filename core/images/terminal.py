@@ -12,7 +12,7 @@ from core.system.atomic import WriteError
 from core.system.console import progress_to
 
 
-def fetch_shown() -> Path:
+def fetch_with_bar() -> Path:
     """Download CIFAKE's .zip, with progress bars for downloading and checking; see `fetch_cifake`.
 
     Raises:
@@ -37,17 +37,24 @@ def fetch_shown() -> Path:
             raise KeyboardInterrupt("the download is kept, the same command continues it") from None
 
 
-def load_shown(data: str | Path, split: Split, *, fit: Preprocessing | None = None, skip_bad: bool = False) -> ImageSet:
+def load_with_bar(
+    data: str | Path, split: Split, *, fit: Preprocessing | None = None, skip_bad: bool = False
+) -> ImageSet:
     """Load one split with a progress bar and say on standard error how many files were left out.
 
-    Args and errors are those of `load_image_set`.
+    Args:
+        data, split, fit, skip_bad: as for `load_image_set`; "github" is downloaded first.
+
+    Raises:
+        DatasetError: as `load_image_set` does, or the download failed.
+        KeyboardInterrupt: stopped; the message of a stopped download says what is kept.
     """
     if str(data) == "github":
-        data = fetch_shown()
+        data = fetch_with_bar()
     with tqdm(total=0, unit=" image", desc=f"reading {split}", leave=False, disable=None) as bar:
         images = load_image_set(data, split, fit=fit, skip_bad=skip_bad, progress=progress_to(bar))
     if images.skipped:
         count = len(images.skipped)
         what = "1 file" if count == 1 else f"{count:,} files"
-        print(f"{what} of {split} left out, first: {images.skipped[0]}", file=sys.stderr)
+        print(f"{what} of {split} left out: {images.skipped[0]}{', and others' * (count > 1)}", file=sys.stderr)
     return images

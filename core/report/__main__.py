@@ -19,7 +19,7 @@ if __name__ == "__main__":
 import pandas as pd
 
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
-from core.images.terminal import load_shown
+from core.images.terminal import load_with_bar
 from core.report.comparison import comparison_report, comparison_words, gather_comparison
 from core.report.page import gather, save_report
 from core.report.selection import Selection
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
             sets = []
             if options.data:
                 data = DataPath(options.data, options.fake_classes.split(","))
-                sets = [load_shown(data, run.split, fit=run.preprocessing, skip_bad=True)]
+                sets = [load_with_bar(data, run.split, fit=run.preprocessing, skip_bad=True)]
             parts["pictures"] = find_pictures(run, sets)
         save_report(options.out, run, **parts)
     except KeyboardInterrupt:

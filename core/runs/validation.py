@@ -122,6 +122,10 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
+def _is_share(value: object) -> bool:
+    return _is_number(value) and 0 <= value <= 1  # type: ignore[operator]
+
+
 def is_count(value: object) -> bool:
     """Check that a value is a whole number of 0 or more."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
@@ -169,7 +173,7 @@ def _is_row(value: object) -> bool:
 def _is_member(value: object) -> bool:
     if not isinstance(value, dict) or not DETECTOR_FIELDS["recipe"](value.get("recipe")):
         return False
-    return is_plain_name(value.get("name")) and all(_is_number(value.get(key)) for key in ("weight", "val_accuracy"))
+    return is_plain_name(value.get("name")) and _is_number(value.get("weight")) and _is_share(value.get("val_accuracy"))
 
 
 def is_plain_name(value: object) -> bool:
@@ -219,7 +223,7 @@ DETECTOR_FIELDS: dict[str, Callable[[Any], bool]] = {
     "recipe": lambda value: isinstance(value, dict) and all(isinstance(one, PLAIN) for one in value.values()),
     "history": lambda value: isinstance(value, list) and all(map(_is_row, value)),
     "members": lambda value: isinstance(value, list) and all(map(_is_member, value)),
-    "val_accuracy": _is_number,
+    "val_accuracy": _is_share,
     "training_set": _is_text,
     "training_set_fingerprint": _is_text,
     "training_images": is_count,

@@ -1,7 +1,8 @@
 """Joining: detectors of one architecture side by side in one network, each margin weighed on held-out images.
 
-An average of networks that err on different images errs less than each (Dietterich 2000); as groups of one network's
-channels (Laurent et al. 2023, Packed-Ensembles) it remains a detector like any other, with layers, features and maps.
+An average of networks that err on different images often errs less than each (Dietterich 2000); as groups of one
+network's channels (Laurent et al. 2023, Packed-Ensembles) it remains a detector like any other, with layers, features
+and maps.
 """
 
 from collections.abc import Sequence
@@ -35,8 +36,9 @@ def join(members: Sequence[NetworkDetector], images: ImageSet) -> ResNetDetector
         images: that training set.
 
     Returns:
-        A detector that is not saved yet. Its manifest has `members`: of each name, recipe, history, hash of weights,
-        weight and accuracy on the held-out images; and the joined accuracy as `val_accuracy`.
+        A detector that is not saved yet. Its manifest has `members`: of each name, recipe, history, hash of
+        weights, what it was computed in, weight and accuracy on the held-out images; and the joined accuracy as
+        `val_accuracy`.
 
     Raises:
         ValueError: they cannot be joined, or one of them adds nothing to the others; the message says which.

@@ -8,7 +8,7 @@ from core.detectors.training.recipe import PAPERS
 from core.images.labels import CLASSES
 
 # of each member's recipe, told in the table
-TOLD = ("name", "start", "without_cue", "shift", "seed")
+TOLD = ("name", "start", "learning_rate", "without_cue", "without_cue_share", "shift", "seed")
 UNTESTED = "This card was written before the test; the detector's runs hold its numbers."
 
 
@@ -84,7 +84,8 @@ The networks were trained one by one. All held out the same images, which decide
 {rows}
 | joined | | {detector["val_accuracy"]:.4f} | | |
 
-The weights, one for each network, were fitted on these held-out images, so the last row is slightly too good."""
+The weights in this table were fitted on these held-out images, so the last row is slightly too good, and more so if the
+networks were chosen by them. A network that starts with another's weights has that one's epochs behind it too."""
 
 
 def _network(recipe: Mapping[str, Any], side: int) -> str:
@@ -93,7 +94,7 @@ def _network(recipe: Mapping[str, Any], side: int) -> str:
         if groups := recipe.get("groups"):
             width = recipe["width"] // groups
             each = f"each of width {width}, for {side} x {side} pixels"
-            return f"A network of {groups} ResNet-18 side by side, {each}\n({stem}),"
+            return f"A network of {groups} ResNet-18s side by side, {each}\n({stem}),"
         return f"A ResNet-18 for {side} x {side} pixels ({stem}), width\n{recipe['width']},"
     return f"A network `{recipe['arch']}` for {side} x {side} pixels (first convolution with stride 1, two outputs),"
 

@@ -14,7 +14,6 @@ Started twice at a time, both work on the same file.
 import argparse
 import sys
 from pathlib import Path
-from typing import get_args
 
 from core.system.console import progress_to, started, starting
 
@@ -25,7 +24,7 @@ if __name__ == "__main__":
 from tqdm import tqdm
 
 from core.findings.readme import update
-from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, Split
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.runs.finding import ROOT
 from core.studies.cues.results import FOLDER, find_results, read_results
 from core.studies.cues.table import markdown_table
@@ -63,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
     """Train and test what is not there yet."""
     # torch is read only here
     from core.detectors.training.checkpoints import TrainingInterrupted  # noqa: PLC0415
-    from core.images.terminal import load_shown  # noqa: PLC0415
+    from core.images.terminal import load_with_bar  # noqa: PLC0415
     from core.studies.cues.on_ray import networks_on_ray  # noqa: PLC0415
     from core.studies.cues.running import Plan, run_on  # noqa: PLC0415
 
@@ -75,9 +74,11 @@ def run(options: argparse.Namespace) -> None:
         across=options.across,
         skip_bad=options.skip_bad,
     )
-    train_set, test_set = (load_shown(data, split, skip_bad=options.skip_bad) for split in get_args(Split))
+    # before the images are read, so that a Ray that is not there costs no minutes
+    engine = networks_on_ray(data, plan, options.address) if options.engine == "ray" else None
+    train_set = load_with_bar(data, "train", skip_bad=options.skip_bad)
+    test_set = load_with_bar(data, "test", skip_bad=options.skip_bad)
     with tqdm(total=0, unit=" step", leave=False, disable=None) as bar:
-        engine = networks_on_ray(data, plan, options.address) if options.engine == "ray" else None
         try:
             path = run_on(
                 train_set,

@@ -25,7 +25,7 @@ def draw_training_and_run(run: Run, made_by: Identified | None) -> None:
     st.space("small")
     row = st.grid(2, min_column_width=340, gap="large")
     with row.cell():
-        _draw_training(made_by)
+        _draw_how_trained(made_by)
     with row.cell():
         section(
             "About this run",
@@ -45,13 +45,13 @@ def draw_training_and_run(run: Run, made_by: Identified | None) -> None:
         )
 
 
-def _draw_training(made_by: Identified | None) -> None:
+def _draw_how_trained(made_by: Identified | None) -> None:
     manifest = made_by.manifest if made_by else {}
     if members := manifest.get("members"):
         section(
             "Training",
             f"This detector is {len(members)} networks side by side, trained one by one. Its margin is the sum of "
-            "theirs, each times its weight; images that all held out decided the weights.",
+            "theirs, each times its weight; the weights were fitted on training images that none of them saw.",
         )
         _draw_members(manifest, members)
         return
@@ -68,7 +68,7 @@ def _draw_members(manifest: Mapping[str, Any], members: Sequence[Mapping[str, An
     """Draw a joined detector's networks, a row for each and one for all of them."""
     rows = [(plain(one["name"]), f"{one['weight']:.2f}", one["val_accuracy"]) for one in members]
     together = manifest.get("val_accuracy")
-    rows += [] if together is None else [("together", "", together)]
+    rows += [] if together is None else [("all together", "", together)]
     table = pd.DataFrame(
         [
             {"network": name, "weight": weight, "accuracy on held-out images": percent(accuracy, 2)}
