@@ -421,6 +421,8 @@ def test_from_a_cell_to_an_explanation_by_keyboard(page: Page, browser: Browser,
     # one segment more to ask for may well find the same ones
     for _ in range(20):
         page.keyboard.press("ArrowRight")
+    # a busy server may still show an earlier place for a moment
+    settle(page)
     place = int(page.get_by_role("slider", name="Segments requested").input_value())
     asked = next(one for one in describe(LimeSettings) if one.name == "n_segments").offers[place]
     page.wait_for_url(re.compile(rf"[?&]lime\.n_segments={asked}\b"), timeout=PATIENCE)
