@@ -67,8 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
                 sets = [load_with_bar(data, run.split, fit=run.preprocessing, skip_bad=True)]
             parts["pictures"] = find_pictures(run, sets)
         save_report(options.out, run, **parts)
-    except KeyboardInterrupt:
-        print("\ncore.report: stopped.", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(f"\ncore.report: {'; '.join(filter(None, ('stopped', str(stopped))))}.", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
         print(f"core.report: {error}", file=sys.stderr)

@@ -48,9 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
             update(options.update, lambda given: written(parse(list(given)).table), command="core.studies.cues")
         else:
             run(options)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         again = "the same command without --restart" if options.restart else "the same command"
-        print(f"\ncore.studies.cues: stopped; every finished network is kept, {again} goes on.", file=sys.stderr)
+        kept = str(stopped) or f"every finished network is kept, {again} goes on"
+        print(f"\ncore.studies.cues: stopped; {kept}.", file=sys.stderr)
         return 130
     except (ValueError, OSError, WriteError) as error:
         print(f"core.studies.cues: {error}", file=sys.stderr)
