@@ -66,15 +66,10 @@ def _draw_how_trained(made_by: Identified | None) -> None:
 
 def _draw_members(manifest: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> None:
     """Draw a joined detector's networks, a row for each and one for all of them."""
-    rows = [(plain(one["name"]), f"{one['weight']:.2f}", one["val_accuracy"]) for one in members]
-    together = manifest.get("val_accuracy")
-    rows += [] if together is None else [("all together", "", together)]
-    table = pd.DataFrame(
-        [
-            {"network": name, "weight": weight, "accuracy on held-out images": percent(accuracy, 2)}
-            for name, weight, accuracy in rows
-        ]
-    )
+    rows = [(plain(one["name"]), f"{one['weight']:.2f}", percent(one["val_accuracy"], 2)) for one in members]
+    if "val_accuracy" in manifest:
+        rows.append(("all together", "", percent(manifest["val_accuracy"], 2)))
+    table = pd.DataFrame(rows, columns=["network", "weight", "accuracy on held-out images"])
     st.table(table.set_index("network"), border="horizontal")
 
 
