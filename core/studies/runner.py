@@ -52,11 +52,14 @@ class Source:
     data: str | None = None
     device: str = "auto"
 
-    def open(self, *, missing: frozenset[str] | None = None) -> Context:
+    def open(
+        self, *, missing: frozenset[str] | None = None, say: Callable[[str], None] = lambda _text: None
+    ) -> Context:
         """Read run, detector and images, and check that they belong together.
 
         Args:
             missing: the columns to compute; None for all.
+            say: called with how far the images are read.
 
         Raises:
             StudyError: the detector is another one, or pictures are missing.
@@ -68,7 +71,15 @@ class Source:
         # pictures are found by the hash of their file: one that is no image is in no run
         sets = []
         if run.images is None and self.data is not None:
-            sets = [load_image_set(self.data, run.split, fit=run.preprocessing, skip_bad=True)]
+            sets = [
+                load_image_set(
+                    self.data,
+                    run.split,
+                    fit=run.preprocessing,
+                    skip_bad=True,
+                    progress=lambda done, total: say(f"reading images, {done / max(1, total):.0%}"),
+                )
+            ]
         pictures = find_pictures(run, sets)
         if pictures.pixels is None or pictures.found < len(run):
             remedy = (
@@ -219,7 +230,8 @@ def run_locally(
 ) -> Iterable[tuple[int, pd.DataFrame]]:
     """The shards one after the other in this process."""
     total = len(work.positions)
-    opened = source.open(missing=work.missing)
+    done = total - sum(len(work.shards[number]) for number in missing)
+    opened = source.open(missing=work.missing, say=lambda text: progress(done, total, text))
     # the same object for all shards: studies remember what they have made for it
     context = replace(opened, say=lambda share, text: progress(int(share * total), total, text))
     for number in missing:

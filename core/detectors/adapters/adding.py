@@ -141,7 +141,7 @@ def check(detector: NetworkDetector, data: str | None = None, *, progress: Progr
     Args:
         detector: to check.
         data: an image set with a test split; None to check without labelled images.
-        progress: called with (images done, N).
+        progress: called with (images done, N) while they are read, and again while they are judged.
 
     Raises:
         SourceError: outputs are not finite, not the declared probabilities or the same for all images, gradients for a
@@ -186,7 +186,7 @@ def check(detector: NetworkDetector, data: str | None = None, *, progress: Progr
     if data is None:
         return Checked(margins, warning=warning)
     try:
-        images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True)
+        images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True, progress=progress)
     except DatasetError as error:
         where = f"{str(error).rstrip('.')}. Of a set for --check, folders or labels must say REAL and FAKE"
         raise DatasetError(f"{where} (--fake-classes is about the network's outputs here).") from None

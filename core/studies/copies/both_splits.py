@@ -75,7 +75,13 @@ def training_part(context: Context) -> Part | None:
     if source is None or context.run.split == "train":
         return None
     try:
-        found = load_image_set(source, "train", fit=context.run.preprocessing, skip_bad=True)
+        found = load_image_set(
+            source,
+            "train",
+            fit=context.run.preprocessing,
+            skip_bad=True,
+            progress=lambda done, of: context.say(0.0, f"reading training images, {done / max(1, of):.0%}"),
+        )
     except BusyError:
         # a later try finds them, and what is written without them would stay
         raise

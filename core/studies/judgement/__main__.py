@@ -29,8 +29,9 @@ from core.detectors.training.validation import validation_split
 from core.images.decoding import ImageError, decode, pixels_sha256
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, ImageSet, Split
 from core.images.labels import CLASSES
-from core.images.loading import load_image_set, read_files
+from core.images.loading import read_files
 from core.images.out_of_distribution import AS_DRAWN, read_generators
+from core.images.terminal import load_with_bar
 from core.runs.finding import command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.runs.writing import is_fresh
@@ -161,7 +162,8 @@ def _own_images(run: Run, detector: Detector, data: str | None, images: int) -> 
         StudyError: `data` holds neither.
     """
     recipe = detector.manifest.get("recipe", {})
-    training = find_training_set(detector, data)
+    with tqdm(total=0, unit=" image", desc="reading train", leave=False, disable=None) as bar:
+        training = find_training_set(detector, data, progress=progress_to(bar))
     if training is not None and recipe.get("validation"):
         held = validation_split(
             training.rows["sha256"].to_numpy(), training.labels, recipe["validation"], seed=recipe["seed"]
@@ -169,7 +171,7 @@ def _own_images(run: Run, detector: Detector, data: str | None, images: int) -> 
         # of few images of a class none may have been held out
         if all(held[training.labels == label].any() for label in range(len(CLASSES))):
             return _draw(training, np.flatnonzero(held), images), f"images held out of {training.name}", 0
-    own = load_image_set(data or "cifake-test", run.split, fit=detector.preprocessing, skip_bad=True)
+    own = load_with_bar(data or "cifake-test", run.split, fit=detector.preprocessing, skip_bad=True)
     if own.fingerprint != run.manifest["set_fingerprint"]:
         raise StudyError(
             f"{data or 'cifake-test'} holds neither the images that {detector.name} was trained on nor those of "

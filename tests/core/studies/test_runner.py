@@ -16,8 +16,12 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from core.detectors.detector import Detector
+from core.detectors.storage import save_detector
 from core.images.image_set import DataPath
+from core.images.loading import load_image_set
 from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.studies import registry
 from core.studies.__main__ import find_source, main, parse
 from core.studies.runner import Source, run_study, work_folder
@@ -101,6 +105,22 @@ def test_a_stopped_study_goes_on_and_computes_no_image_twice(source: Source) -> 
     again = read_study(run_study(BRIGHTNESS, source)).table
     pd.testing.assert_frame_equal(read_study(path).table, again)
     assert read_study(path).about["seconds"] is not None
+
+
+def test_reading_images_shows_how_far_it_is(
+    cifake: Path, tiny_detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_detector(tmp_path / "detectors" / "tiny", tiny_detector, model_card="# tiny\n")
+    images = load_image_set(cifake, "test")
+    run = write_run(tmp_path, tiny_detector, images)
+    # what writing the run has read is read for the first time again
+    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "empty"))
+    said: list[tuple[int, int, str]] = []
+    source = Source(run, tmp_path / "detectors" / "tiny", str(cifake))
+    run_study(BRIGHTNESS, source, progress=lambda *told: said.append(told))
+    reading = [text for done, total, text in said if "reading" in text and (done, total) == (0, len(images))]
+    assert reading[-1] == "reading images, 100%"
+    assert said[-1] == (len(images), len(images), "brightness")
 
 
 def test_another_parameter_or_version_takes_no_old_shard(source: Source) -> None:
