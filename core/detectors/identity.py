@@ -190,6 +190,16 @@ def same_maker(run: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return all(run.get(key) == other.get(key) for key in (("detector_fingerprint",) if whole else OLDER_IDENTITY))
 
 
+def contains(joined: Mapping[str, Any], run: Mapping[str, Any]) -> bool:
+    """Check whether a detector joined from several networks, by its manifest, has the one that made a run among them.
+
+    Args:
+        joined: a detector's manifest.
+        run: the run's manifest.
+    """
+    return any(one.get("weights_sha256") == run["detector_sha256"] for one in joined.get("members", ()))
+
+
 def find_maker(run: Mapping[str, Any], detectors: Mapping[str, Identified]) -> str | None:
     """Find the name of the detector that made a run; None where it is not among `detectors`.
 

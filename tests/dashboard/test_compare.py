@@ -21,6 +21,7 @@ from tests.core.studies.comparison.runs import made_run
 from tests.core.studies.comparison.test_elsewhere import others as others_of
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import words
+from tests.hostile.damage import reseal
 
 RUN, OTHER = "tiny@seen-test", "twin@seen-test"
 
@@ -52,6 +53,20 @@ def test_the_first_screen_says_who_is_right_more_often(two: Path, open_page: Ope
     assert f"{100 * right[0].mean():.1f}%" in text or f"{100 * right[0].mean():.0f}%" in text
     assert "p < 0.001" in text if p < 0.001 else f"p = {p:.2f}" in text or f"p = {p:.3f}" in text
     assert f"only tiny errs on {table[1][0]}, only twin on {table[0][1]}, and both on {table[1][1]}" in text
+
+
+@pytest.mark.parametrize("run", [RUN, OTHER])
+def test_a_detector_that_contains_the_other_is_named(two: Path, open_page: Open, run: str) -> None:
+    asked = {"run": run, "versus": OTHER if run == RUN else RUN}
+    assert "are not independent" not in words(open_page("compare", **asked))
+    twin = read_run(two / "runs" / OTHER).manifest["detector_sha256"]
+    members = [
+        {"name": name, "recipe": {}, "weight": 1.0, "val_accuracy": 0.5, "weights_sha256": sha256}
+        for name, sha256 in (("else", "0" * 64), ("twin", twin))
+    ]
+    reseal(two / "detectors" / "tiny", history=[], members=members)
+    text = words(open_page("compare", **asked))
+    assert "**twin** is one of the 2 networks that **tiny** joins, so their errors are not independent." in text
 
 
 def test_each_part_opens_on_demand(two: Path, open_page: Open) -> None:

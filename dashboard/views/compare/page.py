@@ -42,6 +42,7 @@ with top:
         help=explain("Detector", "Interval", "McNemar's test"),
     )
 st.markdown(markdown(words.recalls(found.findings)))
+parts.draw_shared_networks(opened, other, found.pair.names)
 parts.draw_outcomes(opened, other, found)
 if shared is not None:
     st.markdown(markdown(tell(shared).whole))

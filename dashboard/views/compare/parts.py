@@ -1,10 +1,12 @@
 """Parts of the page Compare: who is wrong where, and what opens on demand."""
 
 from collections.abc import Callable
+from itertools import permutations
 
 import pandas as pd
 import streamlit as st
 
+from core.detectors.identity import contains
 from core.findings.finding import Finding, find
 from core.findings.words import comparison as words
 from core.findings.words import elsewhere, tell
@@ -20,7 +22,7 @@ from dashboard.components.plain import code, plain
 from dashboard.components.studies.finding_words import bullets, markdown
 from dashboard.components.studies.study import command, csv_button
 from dashboard.components.words import section
-from dashboard.services import address
+from dashboard.services import address, catalogue
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened
 from dashboard.views.compare import figures
@@ -28,6 +30,19 @@ from dashboard.views.compare import figures
 # outcome -> whether the first and the second are right
 RIGHT = {"only first wrong": (False, True), "only second wrong": (True, False), "both wrong": (False, False)}
 OUTCOMES = ("wrong", "right")
+
+
+def draw_shared_networks(opened: Opened, other: Opened, names: tuple[str, str]) -> None:
+    """Say where one detector is among the networks of the other, so that both share errors."""
+    detectors = catalogue.detectors()
+    for (one, name), (rest, part) in permutations(zip((opened.run, other.run), names, strict=True)):
+        made_by = detectors.get(catalogue.maker(one) or "")
+        if made_by is not None and contains(made_by.manifest, rest.manifest):
+            of = len(made_by.manifest["members"])
+            st.markdown(
+                f"**{plain(part)}** is one of the {of} networks that **{plain(name)}** joins, so their errors are not "
+                "independent."
+            )
 
 
 def draw_outcomes(opened: Opened, other: Opened, found: Comparison) -> None:
