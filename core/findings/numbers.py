@@ -66,12 +66,12 @@ def of_unit(measure: Measure, unit: Unit) -> Line:
 
 
 def points(measure: Measure) -> Line:
-    """A difference of shares in percentage points: "+3.1 points (1.8 to 4.4)"."""
+    """A difference of shares in percentage points: "+3.1 points (1.8 to 4.4)"; one that rounds to zero has no sign."""
     found = _number(measure, lambda value: signed(100 * value, 1))
     if not measure.known:
         return found
     number, *rest = found.spans
-    plus = "+" if measure.value > 0 and not number.text.startswith(MINUS) else ""
+    plus = "+" if measure.value > 0 and number.text.strip("0.") else ""
     return Line((Span(f"{plus}{number.text} points", "number"), *rest))
 
 

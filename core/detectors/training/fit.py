@@ -269,7 +269,7 @@ def _check_start(
     if split_of(start.manifest) != mine:
         raise ValueError(
             f"{start.name} was trained on other images, among them such as are held out here; begin with a detector of "
-            "this training set, with its --validation and --seed"
+            "this training set, with its --limit, --validation and --seed"
         )
     theirs = (start.preprocessing.mean, start.preprocessing.std)
     if not np.allclose(theirs, normalisation, atol=1e-6) or start.classes != Classes():

@@ -108,7 +108,8 @@ def _of_verdict(group: str, findings: Sequence[Finding]) -> Line:
     best = claimed[0]
     return say(
         best,
-        "No change decides most {group} verdicts beyond its control; {what} goes furthest and flips {measure}{bar}.",
+        "No change decides most {group} verdicts beyond its control; {what} goes furthest beyond it and flips "
+        "{measure}{bar}.",
         what=_change(best.details["title"], best.details["strength"]),
         bar=_strongest(best),
     )

@@ -53,5 +53,7 @@ def test_other_units() -> None:
     assert str(amount(Measure(-0.4, -0.47, -0.33))) == "−0.40 (−0.47 to −0.33)"
     assert str(points(Measure(0.031, 0.018, 0.044))) == "+3.1 points (1.8 to 4.4)"
     assert str(points(Measure(-0.033, -0.037, -0.028))) == "−3.3 points (−3.7 to −2.8)"
+    assert str(points(Measure(0.0004, -0.002, 0.003))) == "0.0 points (−0.2 to 0.3)"
+    assert str(points(Measure(-0.0004, -0.003, 0.002))) == "0.0 points (−0.3 to 0.2)"
     assert str(pairs(Measure(0.721, 0.714, 0.728))) == "72.1 (71.4 to 72.8)"
     assert [signed(value) for value in (-0.001, 0.001, -0.5, 0.5)] == ["0.00", "0.00", "−0.50", "0.50"]
