@@ -173,6 +173,8 @@ def _is_row(value: object) -> bool:
 def _is_member(value: object) -> bool:
     if not isinstance(value, dict) or not DETECTOR_FIELDS["recipe"](value.get("recipe")):
         return False
+    if not DETECTOR_FIELDS["history"](value.get("history", [])):
+        return False
     return is_plain_name(value.get("name")) and _is_number(value.get("weight")) and _is_share(value.get("val_accuracy"))
 
 

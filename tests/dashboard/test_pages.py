@@ -212,21 +212,26 @@ def test_overview_says_what_the_numbers_come_to(
 
 
 def test_overview_says_what_a_joined_detector_is_made_of(open_page: Open, home: Path) -> None:
+    history = [{"epoch": epoch, "train_accuracy": 0.5, "val_accuracy": 0.125 * epoch} for epoch in (1, 2, 3)]
     members = [
-        {"name": "one", "recipe": {}, "weight": 1.25, "val_accuracy": 0.5},
-        {"name": "two", "recipe": {}, "weight": 0.5, "val_accuracy": 0.625},
+        {"name": "one", "recipe": {}, "weight": 1.25, "val_accuracy": 0.5, "history": history[:2]},
+        {"name": "two", "recipe": {"start": "one"}, "weight": 0.5, "val_accuracy": 0.625, "history": history},
     ]
     reseal(home / "detectors" / "tiny", history=[], members=members, val_accuracy=0.75)
     app = open_page()
     said = "\n".join(one.value for one in app.caption)
     assert "This detector is 2 networks side by side, trained one by one." in said
     (table,) = [one.value for one in app.table if one.value.index.name == "network"]
+    assert table["began with"].to_dict() == {"one": "random weights", "two": "one", "all together": ""}
     assert table["weight"].to_dict() == {"one": "1.25", "two": "0.50", "all together": ""}
     assert table["accuracy on held-out images"].to_dict() == {
         "one": "50.00%",
         "two": "62.50%",
         "all together": "75.00%",
     }
+    for asked, last in (("", "epoch 2: 25.00%"), ("two", "epoch 3: 37.50%")):
+        drawn = sent(open_page("overview", network=asked))
+        assert f"{last} of the held-out images" in drawn["training"]["alt"]
 
 
 def test_overview_of_one_class_gives_no_number_of_the_other(open_page: Open, home: Path) -> None:

@@ -193,6 +193,7 @@ MANIFESTS: dict[str, tuple[str, dict[str, object]]] = {
     "a held-out accuracy above 1": ("detectors", {"val_accuracy": 98}),
     "members of words": ("detectors", {"members": ["swift"]}),
     "a member of endless weight": ("detectors", {"members": [MEMBER | {"weight": float("inf")}]}),
+    "a member with a history of words": ("detectors", {"members": [MEMBER | {"history": [{"epoch": "one"}]}]}),
     "a member that leads away": ("detectors", {"members": [MEMBER | {"name": "../../elsewhere"}]}),
     "a name that leads away": ("detectors", {"name": "../../elsewhere"}),
     "a detector that leads away": ("runs", {"detector": "../../elsewhere"}),

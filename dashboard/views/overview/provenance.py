@@ -17,6 +17,7 @@ from dashboard.components.downloads import file_button
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain, without_pictures
 from dashboard.components.words import percent, section
+from dashboard.services.address import Setting
 from dashboard.views.overview.curves import draw_training
 
 
@@ -65,12 +66,24 @@ def _draw_how_trained(made_by: Identified | None) -> None:
 
 
 def _draw_members(manifest: Mapping[str, Any], members: Sequence[Mapping[str, Any]]) -> None:
-    """Draw a joined detector's networks, a row for each and one for all of them."""
-    rows = [(plain(one["name"]), f"{one['weight']:.2f}", percent(one["val_accuracy"], 2)) for one in members]
+    """Draw a joined detector's networks, a row for each and one for all of them, and the training of one of them."""
+    rows = [
+        (
+            plain(one["name"]),
+            plain(one["recipe"].get("start") or "random weights"),
+            f"{one['weight']:.2f}",
+            percent(one["val_accuracy"], 2),
+        )
+        for one in members
+    ]
     if "val_accuracy" in manifest:
-        rows.append(("all together", "", percent(manifest["val_accuracy"], 2)))
-    table = pd.DataFrame(rows, columns=["network", "weight", "accuracy on held-out images"])
+        rows.append(("all together", "", "", percent(manifest["val_accuracy"], 2)))
+    table = pd.DataFrame(rows, columns=["network", "began with", "weight", "accuracy on held-out images"])
     st.table(table.set_index("network"), border="horizontal")
+    histories = {str(one["name"]): one["history"] for one in members if one.get("history")}
+    if histories:
+        name = Setting("network", next(iter(histories)), tuple(histories)).choose("Accuracy after each epoch of")
+        draw_training(histories[name])
 
 
 def _facts(run: Run, made_by: Identified | None) -> dict[str, str]:
