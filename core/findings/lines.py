@@ -9,7 +9,7 @@ from string import Formatter
 from typing import Literal
 
 CLASSES = ("REAL", "FAKE")
-Kind = Literal["plain", "class", "number", "interval"]
+Kind = Literal["plain", "class", "name", "number", "interval"]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def joined(parts: Iterable[Line], between: str = " ") -> Line:
 
 
 def html(one: Line) -> str:
-    """A line as HTML: numbers bold, intervals small, classes named by `class`."""
+    """A line as HTML: numbers bold, intervals small, names of detectors as code, classes named by `class`."""
     return one.show(_as_html)
 
 
@@ -104,4 +104,5 @@ def _as_html(span: Span) -> str:
     text = _html.escape(span.text)
     if span.kind == "class":
         return f'<b class="{text.lower()}">{text}</b>'
-    return {"number": f"<b>{text}</b>", "interval": f"<small>{text}</small>"}.get(span.kind, text)
+    tag = {"number": "b", "interval": "small", "name": "code"}.get(span.kind)
+    return f"<{tag}>{text}</{tag}>" if tag else text

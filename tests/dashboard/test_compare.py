@@ -52,7 +52,7 @@ def test_the_first_screen_says_who_is_right_more_often(two: Path, open_page: Ope
     text = words(app)
     assert f"{100 * right[0].mean():.1f}%" in text or f"{100 * right[0].mean():.0f}%" in text
     assert "p < 0.001" in text if p < 0.001 else f"p = {p:.2f}" in text or f"p = {p:.3f}" in text
-    assert f"only tiny errs on {table[1][0]}, only twin on {table[0][1]}, and both on {table[1][1]}" in text
+    assert f"only `tiny` errs on {table[1][0]}, only `twin` on {table[0][1]}, and both on {table[1][1]}" in text
 
 
 @pytest.mark.parametrize("run", [RUN, OTHER])
@@ -83,7 +83,7 @@ def test_each_part_opens_on_demand(two: Path, open_page: Open) -> None:
         add_probes(two / "runs" / name, share)
     text = words(app.run())
     assert not app.exception
-    assert "tiny reads significantly more of detail" in text
+    assert "`tiny` reads significantly more of detail" in text
     assert "has not been made" not in text
 
 
@@ -162,11 +162,11 @@ def test_both_after_deliveries_and_on_other_images(two: Path, open_page: Open) -
             write_study(study_path(two / "runs" / name, study), rows, about)
     app = open_page("compare", run=RUN, versus=OTHER, more="deliveries")
     assert not app.exception
-    assert "tiny is right more often after 1 of 1 delivery (JPEG 75)." in words(app)
+    assert "`tiny` is right more often after 1 of 1 delivery (JPEG 75)." in words(app)
     app = open_page("compare", run=RUN, versus=OTHER, more="other")
     assert not app.exception
-    assert "pictures by 2 generators that imitate CIFAR-10, tiny calls" in words(app)
-    assert "squares of 8 ordinary photographs, tiny calls" in words(app)
+    assert "pictures by 2 generators that imitate CIFAR-10, `tiny` calls" in words(app)
+    assert "squares of 8 ordinary photographs, `tiny` calls" in words(app)
 
 
 def test_runs_that_cannot_be_compared_give_a_sentence(two: Path, open_page: Open) -> None:

@@ -8,7 +8,7 @@ from core.findings.lines import Line, as_line, joined, line, listed
 from core.findings.numbers import amount, of_unit, points
 from core.findings.words import elsewhere
 from core.findings.words.faithfulness import hangs_on
-from core.findings.words.say import say
+from core.findings.words.say import detector, say
 from core.findings.words.standing import MAY_BE_CHANCE, unclaimed
 from core.findings.words.told import Told
 from core.probes.probe import FAMILIES, inline
@@ -41,8 +41,8 @@ def _accuracy(finding: Finding) -> Told:
     how = {1: "{first} is right more often than {second}: ", -1: "{first} is right less often than {second}: "}
     if stands.kind == "claimed":
         answer = say(finding, how[stands.sign] + "{numbers}.", numbers=numbers)
-    elif stands.kind == "depends":
-        answer = say(finding, "Whether {first} or {second} is right more often depends: {numbers}.", numbers=numbers)
+    elif stands.kind in ("depends", "in part") and sign_of(finding):
+        answer = say(finding, "Whether {first} or {second} is right more often is open: {numbers}.", numbers=numbers)
     else:
         answer = say(finding, "{first} and {second} may be equally good: {numbers}.", numbers=numbers)
     return Told(answer, standing=_also(finding))
@@ -51,7 +51,7 @@ def _accuracy(finding: Finding) -> Told:
 def _also(finding: Finding) -> Line:
     """What the other images say, where a difference was also measured on them."""
     stands = standing(finding)
-    if stands.kind == "depends":
+    if stands.kind in ("depends", "in part"):
         each = [
             line(
                 "{what} it is {by}{open_}",
@@ -158,6 +158,8 @@ def _reads(finding: Finding) -> Told:
         return Told(
             answer, standing=line("Which of the two reads it more depends on the {on}.", on=listed(list(stands.on)))
         )
+    if stands.kind == "in part":
+        return Told(answer, standing=line("Not significant with every {on}.", on=listed(list(stands.on))))
     return Told(answer, standing=line("The difference may be chance."))
 
 
@@ -181,7 +183,7 @@ def by_value(findings: Sequence[Finding], what: str) -> Line:
     """
     if not findings:
         return Line()
-    names = {1: str(findings[0].details["first"]), -1: str(findings[0].details["second"])}
+    names = {1: detector(findings[0], "first"), -1: detector(findings[0], "second")}
     parts = []
     for sign, name in names.items():
         there = [one.details["value"].replace("_", " ") for one in findings if standing(one).sign == sign]
@@ -225,7 +227,7 @@ def reading(findings: Sequence[Finding]) -> Line:
             if (standing(one).kind, standing(one).sign) == ("claimed", sign)
         ]
         if there:
-            name = str(findings[0].details[which])
+            name = detector(findings[0], which)
             parts.append(line("{name} reads significantly more of {there}", name=name, there=listed(there)))
     if not parts:
         return line("Neither reads significantly more of anything that was tried with a control.")
@@ -261,4 +263,6 @@ def stands(finding: Finding) -> str:
         if finding.quantity == "faithfulness":
             return f"depends on {hangs_on(finding)}"
         return f"depends on the {' and the '.join(found.on)}"
+    if found.kind == "in part":
+        return f"not with every {' and '.join(found.on)}"
     return {"not shown": "may be chance", "uncontrolled": "a number without a control"}[found.kind]

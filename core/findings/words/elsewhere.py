@@ -6,7 +6,7 @@ from core.findings.claims import standing
 from core.findings.finding import Finding
 from core.findings.lines import CLASSES, Line, joined, line, listed
 from core.findings.numbers import percent
-from core.findings.words.say import say
+from core.findings.words.say import detector, say
 from core.findings.words.standing import unclaimed
 from core.findings.words.told import Told
 
@@ -36,8 +36,8 @@ def delivery(finding: Finding) -> Told:
             label=label,
             one=percent(finding.beside[f"first_{label}"].value),
             other=percent(finding.beside[f"second_{label}"].value),
-            first=str(finding.details["first"]),
-            second=str(finding.details["second"]),
+            first=detector(finding, "first"),
+            second=detector(finding, "second"),
         )
         for number, label in enumerate(label for label in CLASSES if f"first_{label}" in finding.beside)
     ]
@@ -60,6 +60,8 @@ def other_images(finding: Finding) -> Told:
     if stands.kind == "depends":
         template = "Whether {first} is right more often depends on the {on}."
         return Told(answer, standing=say(finding, template, on=listed(list(stands.on))))
+    if stands.kind == "in part":
+        return Told(answer, standing=line("Not significant with every {on}.", on=listed(list(stands.on))))
     return Told(answer, standing=line("One says nothing of others." if alone else "The difference may be chance."))
 
 
@@ -98,7 +100,7 @@ def after_deliveries(findings: Sequence[Finding]) -> Line:
             parts.append(
                 line(
                     "{name} is right more often after {n} of {many} {deliveries} ({there})",
-                    name=str(findings[0].details[which]),
+                    name=detector(findings[0], which),
                     n=len(there),
                     many=len(findings),
                     deliveries="delivery" if len(findings) == 1 else "deliveries",
@@ -112,5 +114,5 @@ def after_deliveries(findings: Sequence[Finding]) -> Line:
         parts.append(line(after + " {there} it depends on leaks and repeats", there=listed(leaks)))
     if not parts:
         return line("After none of the deliveries is either right significantly more often.")
-    also = "; after the rest the difference may be chance" if "not shown" in kinds else ""
+    also = "; after the rest the difference may be chance" if {"not shown", "in part"} & {*kinds} else ""
     return line("{parts}{also}.", parts=joined(parts, "; "), also=also)

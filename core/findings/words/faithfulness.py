@@ -44,11 +44,18 @@ def _flipped(finding: Finding) -> Told:
 def _faithful(finding: Finding) -> Told:
     """Say whether a method beats its best control under every fill and in both directions, or what that depends on."""
     stands = standing(finding)
-    if stands.kind == "depends":
+    if stands.kind in ("depends", "in part"):
+        if sometimes_better(finding):
+            template = (
+                "Whether {name} finds what {group} verdicts lean on better than the best control depends on {what}"
+            )
+        else:
+            template = (
+                "{name} is never significantly better than the best control at finding what {group} verdicts lean on"
+            )
         answer = say(
             finding,
-            "Whether {name} finds what {group} verdicts lean on better than the best control depends on {what}: "
-            "{sides} (differences in margins, {images} images).",
+            template + ": {sides} (differences in margins, {images} images).",
             what=hangs_on(finding),
             sides=sides(finding),
             images=_images(finding),
@@ -70,6 +77,11 @@ def _faithful(finding: Finding) -> Told:
         images=_images(finding),
     )
     return Told(answer, standing=Line())
+
+
+def sometimes_better(finding: Finding) -> bool:
+    """Whether a method beats its best control under any of the choices."""
+    return any(sign_of(one) == 1 for one in finding.choices)
 
 
 def _images(finding: Finding) -> int:
@@ -116,11 +128,10 @@ def _signs_by(finding: Finding, part: Callable[[Choice], str]) -> dict[str, set[
 
 def in_short(finding: Finding) -> Line:
     """Summarise a faithfulness finding beside a map: a reason, a mere picture, or what decides between the two."""
-    by_fill = _signs_by(finding, partial(_fill, finding))
     stands = standing(finding)
     if (stands.kind, stands.sign) == ("claimed", 1):
         return say(finding, "Better than its controls under every fill, for {group} verdicts.")
-    if not any(1 in signs for signs in by_fill.values()):
+    if not sometimes_better(finding):
         best = Counter(one.control.name for one in finding.choices if one.control is not None)
         control = line(" (the best: {name})", name=best.most_common(1)[0][0]) if best else Line()
         template = (
@@ -130,7 +141,7 @@ def in_short(finding: Finding) -> Line:
         return say(finding, template, control=control)
     what = hangs_on(finding)
     told: dict[str, list[Part]] = {"better": [], "worse": [], "no different": [], "mixed": []}
-    for choice, signs in (by_fill if what == FILL else _signs_by(finding, _way)).items():
+    for choice, signs in _signs_by(finding, partial(_fill, finding) if what == FILL else _way).items():
         told[_OF_SIGNS.get(frozenset(signs), "mixed")].append(choice)
     template = "{words} with {choices}" if what == FILL else "{words} by {choices}"
     sides = [line(template, words=words, choices=listed(given)) for words, given in told.items() if given]
@@ -149,16 +160,19 @@ def trusted(findings: Sequence[Finding]) -> Line:
         return Line()
     good = _named(one for one in mine if (standing(one).kind, standing(one).sign) == ("claimed", 1))
     rest = len(mine) - sum((standing(one).kind, standing(one).sign) == ("claimed", 1) for one in mine)
-    hang = Counter(hangs_on(one) for one in mine if standing(one).kind == "depends")
-    depending = (
-        line("{n} of {all} findings {depend} on {what}", n=n, all=len(mine), depend=_verb(n), what=what)
+    never = sum(not sometimes_better(one) for one in mine)
+    hang = Counter(hangs_on(one) for one in mine if sometimes_better(one) and standing(one).kind != "claimed")
+    counted = [line("{n} {are} never better", n=never, are="is" if never == 1 else "are")] if never else []
+    counted += [
+        line("{n} {depend} on {what}", n=n, depend="depends" if n == 1 else "depend", what=what)
         for what, n in hang.items()
-    )
-    on = joined(depending, ", ")
+    ]
+    on = listed(counted)
     pictures = "treat maps as illustrations, not as reasons"
     if not good:
         no = "No method finds what the detector leans on better than every control under every fill"
-        return line("{no}{on}: {pictures}.", no=no, on=_bracketed(on), pictures=pictures)
+        cases = line("of {all} cases, a method and a verdict each, {on}", all=len(mine), on=on) if hang else Line()
+        return line("{no}{cases}: {pictures}.", no=no, cases=_bracketed(cases), pictures=pictures)
     yes = line("Better than every control under every fill: {good}", good=listed(good))
     if not rest:
         return line("{yes}.", yes=yes)
@@ -168,13 +182,9 @@ def trusted(findings: Sequence[Finding]) -> Line:
         others="the remaining one" if rest == 1 else line("the other {n}", n=rest),
         are="is" if rest == 1 else "are",
         all=len(mine),
-        on=_bracketed(on),
+        on=_bracketed(on) if hang else Line(),
         pictures=pictures,
     )
-
-
-def _verb(n: int) -> str:
-    return "depends" if n == 1 else "depend"
 
 
 def _bracketed(one: Line) -> Line:

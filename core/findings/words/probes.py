@@ -1,9 +1,10 @@
 """The words of the study `probes`."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
-from core.findings.claims import standing
+from core.findings.claims import compared, lead, sign_of, standing
 from core.findings.finding import Finding
 from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import percent
@@ -49,13 +50,28 @@ def _answer(finding: Finding, rests: str, what: str) -> Line:
             rests=rests,
             what=what,
         )
+    if stands.kind in ("depends", "in part") and (most := _farthest(finding)) < FEW:
+        template = (
+            "{what} flips hardly any {group} verdicts, {measure}: within {most} points of its control under every "
+            "choice."
+        )
+        return say(finding, template, what=what, most=f"{100 * most:.1f}").capital()
     if stands.kind == "depends":
         template = "Whether {group} verdicts {rests} depends on the {kinds}: {what} flips {measure} of them."
         return say(finding, template, rests=rests, what=what, kinds=listed(list(stands.on)))
-    if stands.kind == "not shown":
+    if stands.kind == "in part" and sign_of(finding) != -1:
+        template = "That {group} verdicts {rests} is not shown with every {kinds}: {what} flips {measure} of them."
+        return say(finding, template, rests=rests, what=what, kinds=listed(list(stands.on)))
+    if stands.kind in ("in part", "not shown"):
         template = "That {group} verdicts {rests} is not shown: {what} flips {measure} of them."
         return say(finding, template, rests=rests, what=what)
     return say(finding, "{what} flips {measure} of {group} verdicts.", what=what).capital()
+
+
+def _farthest(finding: Finding) -> float:
+    """How far from its control the share may be at most, 0 to 1, under any choice; infinity without intervals."""
+    leads = [lead(one) for one in compared(finding)]
+    return max(max(-one.low, one.high) if one.has_interval else math.inf for one in leads)
 
 
 def _strongest(finding: Finding) -> Line:
@@ -108,8 +124,7 @@ def _of_verdict(group: str, findings: Sequence[Finding]) -> Line:
     best = claimed[0]
     return say(
         best,
-        "No change decides most {group} verdicts beyond its control; {what} goes furthest beyond it and flips "
-        "{measure}{bar}.",
+        "No change that has a control flips most {group} verdicts beyond it; {what} goes furthest, {measure}{bar}.",
         what=_change(best.details["title"], best.details["strength"]),
         bar=_strongest(best),
     )

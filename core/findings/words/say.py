@@ -8,6 +8,8 @@ from core.findings.lines import CLASSES, Line, Part, Span, as_line
 from core.findings.numbers import amount, bare, of_unit, pairs, percent, points, share, signed
 from core.findings.quantities import Unit
 
+# details that are names of detectors or runs
+NAMES = ("first", "second")
 # how a measure is written, named after a colon in a template; by default as its unit is
 FORMS: dict[str, Callable[[Measure], Part]] = {
     "share": share,
@@ -46,10 +48,16 @@ def say(finding: Finding, template: str, **more: Part | Measure) -> Line:
     return Line(tuple(span for span in spans if span.text))
 
 
+def detector(finding: Finding, which: str) -> Span:
+    """The name of the "first" or the "second" of two compared detectors."""
+    return Span(str(finding.details[which]), "name")
+
+
 def _part(finding: Finding, name: str, form: str, more: dict[str, Part | Measure]) -> Part:
     found = more[name] if name in more else finding.beside.get(name)
     if found is None and name in finding.details:
-        found = finding.details[name] if isinstance(finding.details[name], str) else int(finding.details[name])
+        told = finding.details[name]
+        found = detector(finding, name) if name in NAMES else told if isinstance(told, str) else int(told)
     if found is None:
         found = _own(finding, name)
     return _written(found, form, finding.about.unit) if isinstance(found, Measure) else found

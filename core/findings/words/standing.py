@@ -31,8 +31,8 @@ def unclaimed(finding: Finding) -> str:
         return ""
     rest = next((one.value for one in finding.choices if one.kind == "images" and one.value != "all"), "")
     # a difference on all images that goes without those that a detector may know is no chance
-    if stands.kind == "depends" and rest and sign_of(finding.choices[0]):
-        return f", but that does not hold {rest}"
+    if rest and sign_of(finding.choices[0]):
+        return f", but that does not hold {rest}" if stands.kind == "depends" else f", but not significantly {rest}"
     return MAY_BE_CHANCE
 
 
@@ -58,9 +58,14 @@ def standing_line(finding: Finding) -> Line:
     # each choice may say the same while the whole, of few independent samples, says nothing
     own = sign_of(finding)
     alike = "Each {kind} alone: {sides}; taken together it is {together}."
+    differ = (
+        "The difference depends on the {kind}: {sides}."
+        if stands.kind == "depends"
+        else "Not with every {kind}: {sides}."
+    )
     return joined(
         line(
-            alike if len(set(signs.values())) == 1 else "It depends on the {kind}: {sides}.",
+            alike if len(set(signs.values())) == 1 else differ,
             kind=kind,
             sides=sides(finding, kind),
             together=SIDES[own] if own else "not shown",

@@ -60,7 +60,7 @@ def _name(finding: Finding) -> str:
 
 def _other(finding: Finding) -> str:
     told = str(_both(finding)[1])
-    mark = {"claimed": "**", "depends": "_"}.get(standing(finding).kind, "")
+    mark = {"claimed": "**", "depends": "_", "in part": "_"}.get(standing(finding).kind, "")
     return f"{mark}{told}{mark}"
 
 

@@ -9,7 +9,7 @@ from core.findings.finding import Finding
 from core.findings.lines import Line, Span, joined
 from core.findings.numbers import signed
 from core.findings.words import tell
-from dashboard.components.plain import inline
+from dashboard.components.plain import code, inline
 from dashboard.components.words import CLASS_WORDS, percent
 
 NOT_MEASURED = "Not measured yet."
@@ -41,20 +41,28 @@ def answers(found: Sequence[Finding]) -> Line:
 
 
 def markdown(one: Line) -> str:
-    """A line with its numbers bold, its intervals grey and its classes in their colours."""
+    """A line with its numbers bold, its intervals grey, names of detectors as code and its classes in their colours."""
     return one.show(_marked)
 
 
 def _marked(span: Span) -> str:
     if span.kind == "class":
         return CLASS_WORDS[span.text]
+    if span.kind == "name":
+        return code(span.text)
     text = inline(span.text)
     return {"number": f"**{text}**", "interval": f":gray[{text}]"}.get(span.kind, text)
 
 
 def strong(one: Line) -> str:
-    """A line all in bold, the classes in their colours."""
-    return f"**{one.show(lambda span: PLAIN_CLASS_WORDS[span.text] if span.kind == 'class' else inline(span.text))}**"
+    """A line all in bold, names of detectors as code and the classes in their colours."""
+    return f"**{one.show(_plainly)}**"
+
+
+def _plainly(span: Span) -> str:
+    if span.kind == "class":
+        return PLAIN_CLASS_WORDS[span.text]
+    return code(span.text) if span.kind == "name" else inline(span.text)
 
 
 def coloured(text: str) -> str:

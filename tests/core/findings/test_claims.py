@@ -49,7 +49,8 @@ def test_a_sign_must_hold_under_every_choice() -> None:
     holds = {"fill": {"blur": 0.2, "texture": 0.3}, "seam": {"hard": 0.1}}
     assert standing(finding(control=0.1, difference=0.2, choices=holds)) == Standing("claimed", 1)
     undecided = {"fill": {"blur": 0.2, "texture": 0.01}}
-    assert standing(finding(control=0.1, difference=0.2, choices=undecided)).on == {"fill": {"blur": 1, "texture": 0}}
+    found = standing(finding(control=0.1, difference=0.2, choices=undecided))
+    assert (found.kind, found.on) == ("depends", {"fill": {"blur": 1, "texture": 0}})
     against = {"fill": {"blur": -0.4, "texture": 0.25}, "seam": {"hard": 0.1}}
     found = standing(finding(control=0.1, difference=0.2, choices=against))
     assert (found.kind, found.sign, found.on) == ("depends", 0, {"fill": {"blur": -1, "texture": 1}})
@@ -63,6 +64,25 @@ def test_a_pooled_number_over_choices_that_disagree_hides_nothing() -> None:
     assert standing(agreeing).kind == "depends"
     nothing = finding(control=0.5, difference=0.0, choices={"fill": {"blur": 0.01, "texture": -0.02}})
     assert standing(nothing) == Standing("not shown")
+
+
+@pytest.mark.parametrize(("other", "kind"), [(0.06, "claimed"), (0.04, "in part"), (-0.03, "depends")])
+def test_one_significant_and_one_not_do_not_disagree_unless_they_differ(other: float, kind: str) -> None:
+    # intervals of 0.05 on both sides: 0.08 is significant, 0.04 is not, and they overlap
+    found = standing(finding(control=0.1, difference=0.08, choices={"fill": {"blur": 0.08, "texture": other}}))
+    assert found.kind == kind
+    assert found.sign == (kind == "claimed")
+
+
+def test_unpaired_choices_differ_only_where_no_values_in_their_intervals_agree() -> None:
+    def under(value: float, control: float) -> Choice:
+        return Choice("control", "x", measure(value), Control("x", measure(control)))
+
+    base = replace(finding(0.5, control=0.2), choices=(under(0.5, 0.2),))
+    # 0.3 and 0.08 above their controls, each by an interval of 0.1 on both sides
+    assert standing(replace(base, choices=(*base.choices, under(0.5, 0.42)))).kind == "depends"
+    assert standing(replace(base, choices=(*base.choices, under(0.3, 0.21)))).kind == "depends"
+    assert standing(replace(base, choices=(*base.choices, under(0.31, 0.21)))).kind == "in part"
 
 
 def test_a_choice_without_a_control_bears_nothing() -> None:

@@ -262,7 +262,7 @@ def test_what_depends_on_the_filter_is_told_by_its_range() -> None:
     apart = rate("large", {"bicubic": 0.4, "nearest": 0.04})
     assert standing(apart).on == {"filter": {"bicubic": 1, "nearest": 0}}
     assert tell(apart).number == "4 to 40%"
-    assert str(tell(apart).standing).startswith("It depends on the filter: above its control for bicubic, ")
+    assert str(tell(apart).standing).startswith("The difference depends on the filter: above its control for bicubic, ")
     assert str(overall([agree, apart])) == (
         "Of 40 full-size pictures by 8 generators, 4 to 40% are called REAL, depending on how they were resized; of "
         "squares of 8 ordinary photographs, 20 to 60% are called FAKE, depending on how they were resized: do not rely "
