@@ -4,6 +4,7 @@ import io
 import os
 import tarfile
 from collections.abc import Iterator
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,14 +128,23 @@ def tiny_detector() -> "Detector":
     return make_detector()
 
 
+@cache
+def _initial(width: int, seed: int) -> dict[str, Any]:
+    """The initial weights of a network; drawing them takes longer than most tests."""
+    from core.detectors.resnet import build_network
+
+    return build_network(width, seed=seed).state_dict()
+
+
 def make_detector(width: int = 8, seed: int = 0, **settings: Any) -> "Detector":
     """A random detector whose every layer does something."""
     import torch
     from torch import nn
 
-    from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
+    from core.detectors.resnet import ResNetDetector, empty_network, round_to_float16
 
-    network = build_network(width, seed=seed)
+    network = empty_network(width)
+    network.load_state_dict(_initial(width, seed))
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

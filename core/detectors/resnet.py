@@ -53,6 +53,23 @@ def build_network(width: int = 64, *, groups: int = 1, seed: int | None = None) 
     return network
 
 
+def empty_network(width: int, *, groups: int = 1) -> ResNet18:
+    """Build the same network for weights that are loaded next: drawing random ones would take longer than loading.
+
+    Until then its values are undefined, but for the counters of batch normalisation, which no file holds.
+
+    Raises:
+        ValueError: as `build_network` does.
+    """
+    with torch.device("meta"):
+        network = build_network(width, groups=groups)
+    network.to_empty(device="cpu")
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.num_batches_tracked is not None:
+            module.num_batches_tracked.zero_()
+    return network
+
+
 class ResNetDetector(NetworkDetector):
     """The paper's network: average pooling and one linear layer follow its last stage, so a forward pass gives the map.
 
@@ -214,7 +231,7 @@ KIND = Kind(
         "conv1.weight": (_width(config), 3, 3, 3),
         "layer4.1.conv2.weight": (8 * _width(config), 8 * _width(config) // _groups(config), 3, 3),
     },
-    build=lambda config: build_network(_width(config), groups=_groups(config), seed=0),
+    build=lambda config: empty_network(_width(config), groups=_groups(config)),
     wrap=lambda network, about, **more: ResNetDetector(
         network,
         _width(about.config),

@@ -176,6 +176,11 @@ def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:
     )
 
 
+def beyond_confidence(bins: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of `calibration` whose confidence lies above the interval of their accuracy, and those below."""
+    return bins[bins["confidence"] > bins["high"]], bins[bins["confidence"] < bins["low"]]
+
+
 def largest(found: pd.DataFrame, most: int = MOST_GROUPS) -> pd.DataFrame:
     """Keep the rows of `error_by` with the most images, at most `most`, in their order.
 

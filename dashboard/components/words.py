@@ -40,7 +40,7 @@ def section(title: str, explained: str, *, help: str | None = None) -> None:
 
 def name_paper() -> None:
     """Say which paper is meant, where a page first speaks of it."""
-    st.caption(f"The paper: {THE_PAPER}. It does not state its year.")
+    st.caption(f"The paper: {THE_PAPER} (undated).")
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -3,12 +3,14 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -24,6 +26,9 @@ from dashboard.services.image_sets import registry
 from tests.conftest import make_detector, textured
 from tests.shared import made_once
 
+# each run of an AppTest reads what every installed package says of itself, which takes longer than most pages; a server
+# does so once
+manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 ROOT = Path(__file__).parents[2]
 # what a page is tested with: the script that every page is a part of
 MAIN = ROOT / "dashboard" / "main.py"

@@ -96,10 +96,10 @@ def test_what_is_too_many_to_draw_is_counted(two: Path, open_page: Open, monkeyp
         write_run(two, detector, images)
     asked = {"run": "third@many-test", "versus": "fourth@many-test"}
     assert "The 24 of 30 categories with the most images." in words(open_page("compare", **asked, more="category"))
-    assert "Drawn are" not in words(open_page("compare", **asked, more="margins"))
+    assert "images are drawn" not in words(open_page("compare", **asked, more="margins"))
     monkeypatch.setattr(figures, "MOST_POINTS", 50)
     said = words(open_page("compare", **asked, more="margins"))
-    assert "Drawn are 50 of 60 images: first those that either gets wrong (an even selection where" in said
+    assert "50 of the 60 images are drawn: first those that either gets wrong (an even selection where" in said
 
 
 def test_of_too_many_errors_those_of_both_classes_and_right_verdicts_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -279,7 +279,10 @@ def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     assert "Confidence is in the likelier class, which at this threshold need not be the verdict." in words(app)
     sure = np.maximum(run.predictions["p_real"], 1 - run.predictions["p_real"]) >= 0.95
     if sure.any():
-        assert f"at least 95% sure, {percent((called != real)[sure].mean())} are called wrongly" in words(app)
+        assert (
+            f"at least 95% sure of {sure.sum():,} images and wrong on {percent((called != real)[sure].mean())}"
+            in words(app)
+        )
     assert f"{wrong:,} of 60 verdicts are wrong" in words(app)
 
 

@@ -86,7 +86,7 @@ def test_the_headline_is_the_judgement_with_its_reason(open_page: Open, home: Pa
     if worth:
         assert f"{CLASS_WORDS['REAL']}-like: " in headline
         assert (
-            "it survives all 17 deliveries (saving, resizing, sending). Of REAL ones 90% get this answer"
+            "the verdict stays REAL after each of 17 deliveries (saving, resizing, sending). Of REAL ones 90% pass this"
             in headline.replace("*", "")
         )
     else:
@@ -132,9 +132,9 @@ def test_of_an_example_its_truth_is_said_and_whether_the_verdict_is_a_mistake(
         found = table[table["correct"] == verdict].iloc[0]
         app = settled(open_page("upload", run=run.name, sample=found["id"]))
         assert not app.exception
-        judged = ", so that is right." if verdict == "right" else ": a mistake."
-        assert f"The network computed {CLASS_WORDS[found['predicted']]}" in words(app)
-        assert f" It is {CLASS_WORDS[found['label']]}{judged}" in words(app)
+        judged = ": correct." if verdict == "right" else ": a mistake."
+        assert f"The network says {CLASS_WORDS[found['predicted']]}" in words(app)
+        assert f" The image is {CLASS_WORDS[found['label']]}{judged}" in words(app)
         data = drawn[-1]
         assert (data["judged"], data["current"]) == (False, found["id"])
         truth = table.set_index("id")["label"]
@@ -242,7 +242,7 @@ def test_an_example_that_its_detector_has_fitted_is_not_fitted_again(open_page: 
     id_, margin = run.predictions[["id", "margin"]].iloc[3]
     app = settled(open_page("upload", run="rival@seen-test", by="rival", sample=id_, others="on"))
     assert not app.exception
-    assert "The network computed" in words(app)
+    assert "The network says" in words(app)
     assert f": margin {plus(float(margin))}" in words(app)
     assert "filter: margin" not in words(app)
     others = app.dataframe[0].value.set_index("detector")["margin"]

@@ -253,7 +253,7 @@ def _explained(findings: Sequence[Finding], cues: Sequence[Finding]) -> Line:
     part = [str(one.details.get("alike", LEAK.lower())) for one in leans if sign_of(one) == -1]
     if part:
         return line("Part of the detector's accuracy goes with {cues}.", cues=listed(part))
-    return line("No cue that was tested is shown to explain the detector's accuracy.")
+    return line("None of the simple cues tested is shown to explain the detector's accuracy.")
 
 
 def forced(findings: Sequence[Finding]) -> Line:

@@ -16,9 +16,9 @@ CLEARNESS = {
 
 # by the certain sign of a cluster's errors beyond those that its margins predict
 RESTATED: dict[Sign, str] = {
-    1: "errs more than its margins predict",
-    0: "errs as its margins predict",
-    -1: "errs less than its margins predict",
+    1: "errs more often than verdicts with equal margins do",
+    0: "errs as often as verdicts with equal margins do",
+    -1: "errs less often than verdicts with equal margins do",
 }
 
 
@@ -43,7 +43,7 @@ def tell(finding: Finding) -> Told:
         finding,
         "By {space}, {group} verdicts go wrong most in cluster {cluster} ({n} images): {measure:share.1} are wrong.",
     )
-    overall = "Of all {group} verdicts it is {overall:percent}, of {control_name} {control:share.1}."
+    overall = "Of all {group} verdicts {overall:percent} are wrong, of {control_name} {control:share.1}."
     return Told(answer, say(finding, overall), standing=restated(finding))
 
 

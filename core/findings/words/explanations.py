@@ -137,14 +137,14 @@ def certainty(finding: Finding) -> Told:
 def certain(findings: Sequence[Finding]) -> Line:
     """How far what is called certain holds under other fills."""
     each = [
-        line("{n} of those by {name} on {group} verdicts", n=percent(one.measure.value, 0), name=one.details["name"],
+        line("{n} by {name} on {group} verdicts", n=percent(one.measure.value, 0), name=one.details["name"],
              group=str(one.group))
         for one in findings
         if one.quantity == "held_signs" and one.measure.known
     ]  # fmt: skip
     if not each:
         return line("How many certain signs every fill confirms has yet to be compared with further draws of samples.")
-    return line("Of the signs that are called certain, every fill confirms {each}.", each=listed(each))
+    return line("Of the signs that are called certain under one fill, these hold under all: {each}.", each=listed(each))
 
 
 def sanity(finding: Finding) -> Told:

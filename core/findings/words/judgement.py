@@ -70,12 +70,11 @@ def _worth(finding: Finding) -> Line:
 
 def _holds(finding: Finding) -> Line:
     own, other = (
-        "get this answer" if finding.details[f"{which}_held"] else _counted(finding, which)
-        for which in ("own", "other")
+        "pass this test" if finding.details[f"{which}_held"] else _counted(finding, which) for which in ("own", "other")
     )
     return say(
         finding,
-        "it survives all {deliveries} deliveries (saving, resizing, sending). Of {own_name} "
+        "the verdict stays {group} after each of {deliveries} deliveries (saving, resizing, sending). Of {own_name} "
         "{own:percent.0} {own_get}, of {other_name} {other:share}{other_get}.",
         own_get=own,
         other_get="" if str(own) == str(other) else line(" {get}", get=other),

@@ -21,9 +21,8 @@ def tell(finding: Finding) -> Told:
     if finding.key == "errors":
         answer = say(
             finding,
-            "Where the detector errs, {measure:share.1} of the images have neighbours mostly of the wrong class, "
-            "where the nearest decides a tie: "
-            "to its features they look like that class.",
+            "Of the images that it gets wrong, {measure:share.1} have neighbours mostly of the wrong class: to its "
+            "features they look like that class.",
         )
         rest = say(finding, "In the rest the features knew better than the verdict.")
         return Told(answer, aside=rest if finding.measure.value < 1 else Line())

@@ -147,9 +147,10 @@ def overall(findings: Sequence[Finding]) -> Line:
     """What the rates come to, each group by itself; nothing where none was measured."""
     templates = {
         "large": "of {n} full-size pictures by {generators}, {rate} are called {REAL}, depending on how they were "
+        "resized{few}",
+        "imitations": "of {n} imitations of {imitates} by {counted}, {rate} are called {REAL}",
+        "photographs": "of {n} squares cut from {counted}, {rate} are called {FAKE}, depending on how they were "
         "resized",
-        "imitations": "of imitations of {imitates} by {counted}, {rate} are called {REAL}",
-        "photographs": "of squares of {counted}, {rate} are called {FAKE}, depending on how they were resized",
     }
     found = [one for key in templates if (one := find(findings, key)) is not None and one.measure.known]
     said = [
@@ -159,11 +160,12 @@ def overall(findings: Sequence[Finding]) -> Line:
             rate=_range(one) or percent(one.measure.value, 0),
             generators=_generators(one),
             counted=_counted(one, "ordinary photograph" if one.key == "photographs" else "other generator"),
+            few=" (too few generators for a rate)" if one.details["sources"] < FEW else "",
         )
         for one in found
     ]
     if not said:
         return Line()
     return line(
-        "{said}: do not rely on verdicts on images unlike the training images.", said=joined(said, "; ")
+        "{said}. Do not rely on verdicts on images unlike the training images.", said=joined(said, "; ")
     ).capital()

@@ -30,8 +30,8 @@ def experiments(subject: Subject, detector: Known, opened: Opened, row: int | No
     st.space("small")
     st.subheader("Experiments on this image", anchor=False)
     st.caption(
-        f"The maps above say where, these say what: the image is changed and {plain(detector.name)} is run again. "
-        "If the verdict flips but not under the control beside it, it rested on what was changed."
+        f"The maps above say where, these experiments say what. The image is changed and {plain(detector.name)} is run "
+        "again. If the verdict flips, but not under the control beside it, the verdict rested on what was changed."
     )
     # they say what, and have no map to compare
     methods = {one.name: one for one in explainers(detector.about, with_map=False)}

@@ -230,7 +230,7 @@ def draw_explanation(
         alone: draw the map without the image, which is not available.
     """
     reading = find_explainer(explanation.method).reading(explanation)
-    sentence = explanation.diagnostics.sentence or "Not flat, and both classes show: the map singles out some places."
+    sentence = explanation.diagnostics.sentence or "The map varies and shows evidence for both classes."
     help = explain(*terms_in(sentence), also=reading)
     if explanation.has_picture:
         style = replace(style, drawing="alone") if alone else style

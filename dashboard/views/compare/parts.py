@@ -132,7 +132,7 @@ def _draw_margins(found: Comparison) -> None:
     charts.show(figure, key="compare.margins", alt=" ".join(str(tell(one).answer) for one in told))
     if (images := len(found.pair.is_real)) > figures.MOST_POINTS:
         st.caption(
-            f"Drawn are {figures.MOST_POINTS:,} of {images:,} images: first those that either gets wrong (an even "
+            f"{figures.MOST_POINTS:,} of the {images:,} images are drawn: first those that either gets wrong (an even "
             "selection where there are very many), then an even selection of the others."
         )
     bullets([*told, *_found(found, "auroc")])
@@ -141,8 +141,8 @@ def _draw_margins(found: Comparison) -> None:
 def _draw_calibration(opened: Opened, other: Opened, found: Comparison) -> None:
     section(
         "Calibration",
-        "How often verdicts of each confidence are right, with 95% intervals. Where confidence can be believed, the "
-        "points lie on the dotted line.",
+        "How often verdicts of each confidence are right, with 95% intervals. If confidence could be taken at its "
+        "word, all points would lie on the dotted line.",
         help=explain("Calibration", "Brier score"),
     )
     curves = [calibration(one.judged) for one in (opened, other)]

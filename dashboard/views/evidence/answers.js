@@ -44,8 +44,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     ["effect claimed", data.standings.claimed],
     ["effect open", data.standings.open],
     ["control", "a control"],
-    ["way", "the same change made otherwise"],
-    ["way open", "no more than its own control"],
+    ["way", "another version of the change"],
+    ["way open", "another version, no better than its control"],
   ]
   entries.forEach(([className, text]) => {
     const entry = make("span", "entry")

@@ -14,7 +14,10 @@ from dashboard.components.component import component, nothing, one_of
 
 _mount = component(__file__, "answers")
 # state of a line -> its words in the legend; its mark is in `answers.css`
-STANDINGS = {"claimed": "verdicts flipped, more than by every control", "open": "not more, or without a control"}
+STANDINGS = {
+    "claimed": "verdicts flipped, more than by every control",
+    "open": "no more than some control, or without one",
+}
 
 
 def draw_answers(found: Sequence[Finding], *, sees: str) -> str | None:

@@ -24,8 +24,8 @@ opened = library.current()
 draw_title("What does the detector read?", help=explain("Study", "Control"))
 st.markdown(
     "One thing about each image is changed and the detector is run again. If the verdict flips, but not under a "
-    "control that changes something else by as much, it rested on that thing. Only the controls of shuffled blocks "
-    "change less: the same cuts, without the shuffle."
+    "control that changes something else by as much, it rested on that thing. One exception: the control of shuffled "
+    "blocks makes the same cuts without shuffling, so it changes less."
 )
 if opened.table.empty:
     st.info("This run holds no image, so nothing was asked; choose another one on the left.")

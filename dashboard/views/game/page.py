@@ -24,7 +24,7 @@ table = opened.table
 has_maps = opened.run.maps is not None
 heading(
     "REAL or FAKE?",
-    f"{ROUND} images of the test set. Decide whether a camera took each one or a generator made it; then see the "
+    f"{ROUND} images from the test set. Decide whether a camera took each one or a generator made it; then see the "
     f"label, the detector's answer{' and its margin map' if has_maps else ''}.",
 )
 pictures = library.pictures(opened)

@@ -84,8 +84,8 @@ with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     st.caption(f"{here} · {plain(found['name'])}{about}")
 
 st.markdown(
-    f"### Called {CLASS_WORDS[verdict]}, {percent(sure)} sure. It is {CLASS_WORDS[found['label']]}"
-    + (", so that is right." if right else ": a mistake."),
+    f"### Called {CLASS_WORDS[verdict]}, {percent(sure)} sure. It is {CLASS_WORDS[found['label']]}: "
+    + ("correct." if right else "a mistake."),
 )
 moved = wanted.threshold != HALF
 at_threshold = "REAL" if predicted_real(table.iloc[[row]], wanted.threshold)[0] else "FAKE"

@@ -8,6 +8,7 @@ import streamlit as st
 from core.metrics.classification import (
     ECE_BINS,
     HALF,
+    beyond_confidence,
     calibration,
     class_scores,
     confidence_histogram,
@@ -218,8 +219,8 @@ def _draw_scores(rows: pd.DataFrame, beside_paper: bool) -> None:
         lines.append({"class": f"{CLASS_WORDS[name]}, the paper's", **{key: f"{paper[key]:.2f}" for key in SCORES}})
     st.table(pd.DataFrame(lines).set_index("class").rename(columns=SCORES), border="horizontal")
     st.caption(
-        "The paper's are from its Table 1, on the 20,000 images of CIFAKE's test set"
-        + (" with a network of full width." if beside_paper else ": other images than these, so only for orientation.")
+        "The paper's figures are from its Table 1, "
+        + ("on the same 20,000 images." if beside_paper else "on other images than these, so only for orientation.")
     )
     if not beside_paper:
         name_paper()
@@ -281,16 +282,19 @@ def draw_confidence(judged: pd.DataFrame, rows: pd.DataFrame, calibration_error:
         sure = judged[judged["confidence"] >= 0.95]
         if len(sure):
             share = percent((sure["correct"] == "wrong").mean())
-            st.markdown(f"Of the {len(sure):,} images of which it is at least 95% sure, {share} are called wrongly.")
+            st.markdown(f"It is at least 95% sure of {len(sure):,} images and wrong on {share} of them.")
     with row.cell():
         section(
             "Calibration",
-            "Where confidence can be believed, verdicts that are 80% sure are right in 80 of 100 cases: the points lie "
-            "on the dotted line. The threshold does not affect this chart.",
+            "If confidence could be taken at its word, verdicts that are 80% sure would be right in 80 of 100 cases, "
+            "and all points would lie on the dotted line. The threshold does not affect this chart.",
             help=explain("Calibration"),
         )
-        curves.draw_calibration(calibration(rows))
+        drawn = calibration(rows)
+        curves.draw_calibration(drawn)
+        over, under = (len(bins) for bins in beyond_confidence(drawn))
         st.markdown(
-            f"On average, confidence and accuracy differ by {100 * calibration_error:.1f} points (calibration error, "
-            f"over {ECE_BINS} equally wide bins of confidence)."
+            f"It is significantly over-confident at {over} of {len(drawn)} points and under-confident at {under}. On "
+            f"average over all images, confidence and accuracy differ by {100 * calibration_error:.1f} points "
+            f"(calibration error, over {ECE_BINS} equally wide bins of confidence)."
         )

@@ -140,8 +140,8 @@ def _apart(card: Card) -> str:
     """Say what sets a cluster apart, what is visible first."""
     if card.visible:
         return f"What sets it apart: {markdown(tell(card.apart[0]))}."
-    told = f"; what does cannot be seen: {markdown(tell(card.apart[0]))}" if card.apart else ""
-    return f"Nothing visible sets it apart{told}."
+    told = f" What does cannot be seen: {markdown(tell(card.apart[0]))}." if card.apart else ""
+    return f"Nothing visible sets it apart.{told}"
 
 
 def anchor(space: str, number: int) -> str:

@@ -80,8 +80,8 @@ with fold(
     clusters.most_errors(cards[space]),
     explained="Share of wrong verdicts in each cluster; the line through each bar is its 95% interval, the dashed line "
     "is all verdicts of that class. The diamond is the error rate of verdicts with equal margins: a cluster no higher "
-    "than that errs as its margins predict. A click shows the wrong images. Silhouette: 1 means a cluster fully "
-    "separated from the next, 0 overlapping."
+    "than that errs as often as its margins let expect. A click shows the wrong images. Silhouette: 1 means a cluster "
+    "fully separated from the next, 0 overlapping."
     + (
         " Counts in brackets are scaled up to the run; a click shows those in the sample."
         if answer.about["images"] < answer.about["of"]

@@ -72,7 +72,7 @@ def _draw(opened: Opened, spaces: Setting, images: int, space: str, coloured: st
         alt=f"{min(images, MOST_POINTS):,} of {images:,} images as points, coloured by {choices[key].lower()}; the "
         "cards below say in words what is in each cluster",
     )
-    thinned = f"Drawn are {MOST_POINTS:,} of {images:,} images; an area opens all that lie in it. "
+    thinned = f"{MOST_POINTS:,} of the {images:,} images are drawn; an area opens all that lie in it. "
     st.caption(
         f"{thinned if images > MOST_POINTS else ''}"
         f":gray[●] circles are called {CLASS_WORDS['REAL']}, :gray[◆] diamonds {CLASS_WORDS['FAKE']}; large and hollow "

@@ -77,9 +77,11 @@ def _draw_table(findings: Sequence[Finding]) -> None:
     """Draw a table per verdict, methods by fills: better or worse than the best control, deletion then insertion."""
     scored = [one for one in findings if one.quantity == "faithfulness"]
     st.caption(
-        "Score minus the best control's, in units of the margin: deletion first, then insertion. ▲ significantly "
-        "better, ▼ significantly worse, ◇ neither; green where both are better, violet where both are worse. Methods "
-        "in one row score alike."
+        "Each map ranks the parts of an image. The most important are covered first (deletion, the first number) or "
+        "shown first (insertion, the second), and the margin should follow more than under the best control, a ranking "
+        "that knows nothing of the detector. Columns say what covers a part; numbers are differences in margin. "
+        "▲ significantly better, ▼ significantly worse, ◇ neither; green where both are better, violet where both are "
+        "worse. Methods in one row score alike."
     )
     with st.grid(2, min_column_width=340):
         for group in dict.fromkeys(str(one.group) for one in scored):

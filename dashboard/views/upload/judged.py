@@ -141,9 +141,9 @@ def _draw_network(ready: Prepared, found: Prediction, shown: str, label: str | N
     p_real, margin = float(found.p_real[number]), float(found.margins[number])
     verdict = verdict_of(margin)
     how = f" with the {shown} filter" if ready.resized else ""
-    said = f"The network computed {CLASS_WORDS[verdict]}{how}: margin {plus(margin)}, p(REAL) {percent(p_real)}."
+    said = f"The network says {CLASS_WORDS[verdict]}{how}: margin {plus(margin)}, p(REAL) {percent(p_real)}."
     if label is not None:
-        said += f" It is {CLASS_WORDS[label]}" + (", so that is right." if label == verdict else ": a mistake.")
+        said += f" The image is {CLASS_WORDS[label]}: {'correct' if label == verdict else 'a mistake'}."
     st.markdown(said)
 
 
@@ -197,5 +197,5 @@ def _draw_reasons(judgement: Judgement) -> None:
     """The other reasons, on demand."""
     if len(judgement.reasons) < 2:
         return
-    with st.popover(f"{len(judgement.reasons)} reasons", icon=":material/rule:"):
+    with st.popover(f"{len(judgement.reasons)} reasons for this answer", icon=":material/rule:"):
         st.markdown("\n".join(f"- {markdown(tell(one).answer.capital())}" for one in judgement.reasons))

@@ -38,7 +38,7 @@ known = known_detectors()
 heading(
     "Try your own image",
     "Drop an image: see the pixels that the detector gets, what it says and how far that can be believed, and two "
-    "attempts to explain it. A verdict is no proof, and must not be used against anyone.",
+    "attempts to explain it. A verdict is not proof, and must not be used against anyone.",
 )
 if not known:
     draw_limits()

@@ -37,8 +37,8 @@ def test_each_standing_has_its_sentence() -> None:
     )
     apart = {"fill": {"blur": -0.4, "texture": 0.3, "mean": 0.0}}
     assert said(finding(control=0.1, difference=0.4, choices=apart)) == (
-        "The difference depends on the fill: above its control for texture, 0.30 (0.25 to 0.35); below its control for blur, "
-        "−0.40 (−0.45 to −0.35); no significant difference for mean, 0.00 (−0.05 to 0.05)."
+        "The difference depends on the fill: above its control for texture, 0.30 (0.25 to 0.35); below its control for "
+        "blur, −0.40 (−0.45 to −0.35); no significant difference for mean, 0.00 (−0.05 to 0.05)."
     )
     bare = replace(finding(control=0.1), measure=Measure(0.5))
     assert said(bare) == "Without an interval no difference from its control is claimed."

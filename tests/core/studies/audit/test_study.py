@@ -234,8 +234,8 @@ def test_what_an_audit_comes_to_claims_no_more_than_was_measured() -> None:
     every = Control("all images", Measure(0.92, 0.9, 0.94))
     lean = Finding("lean.leak", "audit", "matched_auroc", Measure(0.9, 0.85, 0.95), control=every)
     assert str(overall([leak, lean])).startswith(
-        "No cue that was tested is shown to explain the detector's accuracy. Copies of training images alone pick the "
-        "REAL image in 80 of 100 "
+        "None of the simple cues tested is shown to explain the detector's accuracy. Copies of training images alone "
+        "pick the REAL image in 80 of 100 "
     )
     certain = replace(lean, measure=Measure(0.7, 0.65, 0.75))
     assert str(overall([leak, certain])).startswith(

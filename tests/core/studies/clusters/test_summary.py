@@ -198,7 +198,7 @@ def test_findings_stand_for_each_verdict_alone_and_an_empty_one_has_none(run: Ru
     assert worst.control is not None
     assert worst.control.measure.value == pytest.approx(worst.beside["overall"].value, abs=0.15)
     assert standing(worst) == Standing("claimed", 1)
-    assert "It errs more than its margins predict: +" in str(tell(worst).standing)
+    assert "It errs more often than verdicts with equal margins do: +" in str(tell(worst).standing)
     only = table[table["id"].astype(int) < SIZE // 2]
     assert {one.key.split("-")[-1] for one in conclude(run, only, {})} == {"FAKE"}
     # a verdict that stayed whole has nothing to tell apart

@@ -44,8 +44,8 @@ def test_a_verdict_that_holds_and_is_worth_enough_is_given() -> None:
     # 60% of its own class get it, and 1% of the other: 60 of 61 are right
     assert found.reasons[0].measure.value == pytest.approx(60 / 61)
     assert reason(found) == (
-        "it survives all 2 deliveries (saving, resizing, sending). Of pictures like its own 60% "
-        "get this answer, of photographs like its own 1.0% (0.5 to 1.8%)."
+        "the verdict stays FAKE after each of 2 deliveries (saving, resizing, sending). Of pictures like its own 60% "
+        "pass this test, of photographs like its own 1.0% (0.5 to 1.8%)."
     )
 
 
@@ -71,8 +71,8 @@ def test_groups_whose_deliveries_were_not_counted_are_told_as_they_were_called_b
     found = judge(replace(RULE, groups=groups), None, seen(-3.0, sent={"png": -3.0, "jpeg": -1.0}))
     assert found.answer == "FAKE-like"
     assert reason(found) == (
-        "it survives all 2 deliveries (saving, resizing, sending). Of pictures like its own 60% are called FAKE before "
-        "any delivery, of photographs like its own 1.0% (0.5 to 1.8%)."
+        "the verdict stays FAKE after each of 2 deliveries (saving, resizing, sending). Of pictures like its own 60% "
+        "are called FAKE before any delivery, of photographs like its own 1.0% (0.5 to 1.8%)."
     )
 
 

@@ -265,9 +265,11 @@ def test_what_depends_on_the_filter_is_told_by_its_range() -> None:
     assert str(tell(apart).standing).startswith("The difference depends on the filter: above its control for bicubic, ")
     assert str(overall([agree, apart])) == (
         "Of 40 full-size pictures by 8 generators, 4 to 40% are called REAL, depending on how they were resized; of "
-        "squares of 8 ordinary photographs, 20 to 60% are called FAKE, depending on how they were resized: do not rely "
-        "on verdicts on images unlike the training images."
+        "40 squares cut from 8 ordinary photographs, 20 to 60% are called FAKE, depending on how they were resized. Do "
+        "not rely on verdicts on images unlike the training images."
     )
+    few = replace(apart, details={**apart.details, "sources": 2})
+    assert "depending on how they were resized (too few generators for a rate)." in str(overall([few]))
     assert not overall([])
 
 
@@ -307,7 +309,7 @@ def test_one_generator_and_one_photograph_are_told_in_the_singular() -> None:
     told = str(overall([large, drawn, squares]))
     assert "pictures by 1 generator, " in told
     assert "by 1 other generator, " in told
-    assert "of squares of 1 ordinary photograph, " in told
+    assert "of 40 squares cut from 1 ordinary photograph, " in told
 
 
 def test_where_generators_lie_is_not_kept(source: Source, generators: Path, photographs: list[SourceImages]) -> None:
