@@ -21,10 +21,10 @@ HEIGHT = 620
 # points that are drawn: a browser that encloses them sends about 170 bytes of each back, of 2 MB that a server takes
 MOST_POINTS = 8_000
 # neighbours in this order differ in hue or lightness; the clusters' numbers are written on the picture, because no
-# twelve colours are distinct to everyone
+# twelve colours are distinct to everyone; those that resemble the colours of the classes come last
 COLOURS = (
-    "#6f63bb", "#3fa0c9", "#2f9e8f", "#3f7d3a", "#94902f", "#c98f2a", "#d0607a", "#8c3a63", "#b05fb0", "#5f7387",
-    "#a8704a", "#3f6fae",
+    "#6f63bb", "#2f9e8f", "#94902f", "#d0607a", "#3f7d3a", "#8c3a63", "#5f7387", "#b05fb0", "#a8704a", "#3fa0c9",
+    "#c98f2a", "#3f6fae",
 )  # fmt: skip
 WRONG = "#cc4aa3"
 ABSENT, UNKNOWN = "no value", "not known"
