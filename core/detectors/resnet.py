@@ -61,13 +61,18 @@ def empty_network(width: int, *, groups: int = 1) -> ResNet18:
     Raises:
         ValueError: as `build_network` does.
     """
-    with torch.device("meta"):
-        network = build_network(width, groups=groups)
-    network.to_empty(device="cpu")
+    network = deepcopy(_outline(width, groups)).to_empty(device="cpu")
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d) and module.num_batches_tracked is not None:
             module.num_batches_tracked.zero_()
     return network
+
+
+@lru_cache(maxsize=8)
+def _outline(width: int, groups: int) -> ResNet18:
+    """The network without memory for its weights."""
+    with torch.device("meta"):
+        return build_network(width, groups=groups)
 
 
 class ResNetDetector(NetworkDetector):
