@@ -86,7 +86,7 @@ def test_the_headline_is_the_judgement_with_its_reason(open_page: Open, home: Pa
     if worth:
         assert f"{CLASS_WORDS['REAL']}-like: " in headline
         assert (
-            "the verdict stays REAL after each of 17 deliveries (saving, resizing, sending). Of REAL ones 90% pass this"
+            "after each of 17 deliveries (saving, resizing, sending). Of REAL ones 90% pass this"
             in headline.replace("*", "")
         )
     else:
