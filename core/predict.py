@@ -18,7 +18,7 @@ from tqdm import tqdm
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
-from core.images.terminal import load_with_bar
+from core.images.terminal import load_with_bar, reading_bar
 from core.runs.finding import ROOT, command_homes, find_detectors, find_named
 from core.runs.writing import run_folder, write_run
 from core.studies.neighbours.reference import find_training_set
@@ -88,8 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _trained_on(detector: Detector, data: str) -> frozenset[str] | None:
     """Return the hashes of the files that a detector was trained on, None where they are not in `data`."""
-    with tqdm(total=0, unit=" image", desc="reading train", leave=False, disable=None) as bar:
-        found = find_training_set(detector, data, progress=progress_to(bar))
+    with reading_bar("train") as progress:
+        found = find_training_set(detector, data, progress=progress)
     return None if found is None else frozenset(found.rows["sha256"])
 
 

@@ -16,6 +16,7 @@ from core.detectors.network import CPU, NetworkDetector
 from core.detectors.preprocessing import Channels, Preprocessing
 from core.detectors.registry import Kind
 from core.detectors.resnet18 import BasicBlock, ResNet18, halving_stage, initialise
+from core.detectors.weights import COUNTER
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 LEVELS = ("fc", *reversed(STAGES), "conv1")
@@ -62,9 +63,9 @@ def empty_network(width: int, *, groups: int = 1) -> ResNet18:
         ValueError: as `build_network` does.
     """
     network = deepcopy(_outline(width, groups)).to_empty(device="cpu")
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d) and module.num_batches_tracked is not None:
-            module.num_batches_tracked.zero_()
+    for name, buffer in network.named_buffers():
+        if name.endswith(COUNTER):
+            buffer.zero_()
     return network
 
 

@@ -1,12 +1,14 @@
 """Image sets at the terminal: progress bars while they are fetched and read, and a line on the files left out."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
 
 from core.detectors.preprocessing import Preprocessing
-from core.images.image_set import DatasetError, ImageSet, Split
+from core.images.image_set import DatasetError, ImageSet, Progress, Split
 from core.images.loading import load_image_set
 from core.system.atomic import WriteError
 from core.system.console import progress_to
@@ -37,6 +39,13 @@ def fetch_with_bar() -> Path:
             raise KeyboardInterrupt("the download is kept, the same command continues it") from None
 
 
+@contextmanager
+def reading_bar(split: Split) -> Iterator[Progress]:
+    """A progress bar for reading a split, moved by what it yields: called with (files done, files)."""
+    with tqdm(total=0, unit=" image", desc=f"reading {split}", leave=False, disable=None) as bar:
+        yield progress_to(bar)
+
+
 def load_with_bar(
     data: str | Path, split: Split, *, fit: Preprocessing | None = None, skip_bad: bool = False
 ) -> ImageSet:
@@ -51,8 +60,8 @@ def load_with_bar(
     """
     if str(data) == "github":
         data = fetch_with_bar()
-    with tqdm(total=0, unit=" image", desc=f"reading {split}", leave=False, disable=None) as bar:
-        images = load_image_set(data, split, fit=fit, skip_bad=skip_bad, progress=progress_to(bar))
+    with reading_bar(split) as progress:
+        images = load_image_set(data, split, fit=fit, skip_bad=skip_bad, progress=progress)
     if images.skipped:
         count = len(images.skipped)
         what = "1 file" if count == 1 else f"{count:,} files"

@@ -49,8 +49,7 @@ def run_on_ray(
     Raises:
         StudyError: no cluster at the address, or a worker failed for another reason than being killed.
     """
-    done = len(work.positions) - sum(len(work.shards[number]) for number in missing)
-    progress(done, len(work.positions), "starting Ray")
+    progress(work.done_besides(missing), len(work.positions), "starting Ray")
     yield from tables_on_ray(ShardWorker, (source, work), missing, gpu=source.device != "cpu", address=address)
 
 

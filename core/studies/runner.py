@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -122,6 +122,11 @@ class Work:
             return [self.positions]
         return [self.positions[at : at + self.study.shard] for at in range(0, len(self.positions), self.study.shard)]
 
+    def done_besides(self, missing: Collection[int]) -> int:
+        """Count the images of all shards but those in `missing`."""
+        shards = self.shards
+        return len(self.positions) - sum(len(shards[number]) for number in missing)
+
     def file(self, number: int) -> Path:
         """Return the file of shard `number`."""
         return self.folder / f"{number:06d}.parquet"
@@ -229,8 +234,7 @@ def run_locally(
     source: Source, work: Work, missing: list[int], progress: Progress
 ) -> Iterable[tuple[int, pd.DataFrame]]:
     """The shards one after the other in this process."""
-    total = len(work.positions)
-    done = total - sum(len(work.shards[number]) for number in missing)
+    done, total = work.done_besides(missing), len(work.positions)
     opened = source.open(missing=work.missing, say=lambda text: progress(done, total, text))
     # the same object for all shards: studies remember what they have made for it
     context = replace(opened, say=lambda share, text: progress(int(share * total), total, text))

@@ -41,7 +41,7 @@ def _accuracy(finding: Finding) -> Told:
     how = {1: "{first} is right more often than {second}: ", -1: "{first} is right less often than {second}: "}
     if stands.kind == "claimed":
         answer = say(finding, how[stands.sign] + "{numbers}.", numbers=numbers)
-    elif stands.kind in ("depends", "in part") and sign_of(finding):
+    elif stands.on and sign_of(finding):
         answer = say(finding, "Whether {first} or {second} is right more often is open: {numbers}.", numbers=numbers)
     else:
         answer = say(finding, "{first} and {second} may be equally good: {numbers}.", numbers=numbers)
@@ -50,8 +50,7 @@ def _accuracy(finding: Finding) -> Told:
 
 def _also(finding: Finding) -> Line:
     """What the other images say, where a difference was also measured on them."""
-    stands = standing(finding)
-    if stands.kind in ("depends", "in part"):
+    if standing(finding).on:
         each = [
             line(
                 "{what} it is {by}{open_}",

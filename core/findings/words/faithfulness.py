@@ -44,7 +44,7 @@ def _flipped(finding: Finding) -> Told:
 def _faithful(finding: Finding) -> Told:
     """Say whether a method beats its best control under every fill and in both directions, or what that depends on."""
     stands = standing(finding)
-    if stands.kind in ("depends", "in part"):
+    if stands.on:
         if sometimes_better(finding):
             template = (
                 "Whether {name} finds what {group} verdicts lean on better than the best control depends on {what}"
@@ -167,11 +167,11 @@ def trusted(findings: Sequence[Finding]) -> Line:
         line("{n} {depend} on {what}", n=n, depend="depends" if n == 1 else "depend", what=what)
         for what, n in hang.items()
     ]
-    on = listed(counted)
+    on = listed(counted) if hang else Line()
     pictures = "treat maps as illustrations, not as reasons"
     if not good:
         no = "No method finds what the detector leans on better than every control under every fill"
-        cases = line("of {all} cases, a method and a verdict each, {on}", all=len(mine), on=on) if hang else Line()
+        cases = line("of {all} cases, a method and a verdict each, {on}", all=len(mine), on=on) if on else on
         return line("{no}{cases}: {pictures}.", no=no, cases=_bracketed(cases), pictures=pictures)
     yes = line("Better than every control under every fill: {good}", good=listed(good))
     if not rest:
@@ -182,7 +182,7 @@ def trusted(findings: Sequence[Finding]) -> Line:
         others="the remaining one" if rest == 1 else line("the other {n}", n=rest),
         are="is" if rest == 1 else "are",
         all=len(mine),
-        on=_bracketed(on) if hang else Line(),
+        on=_bracketed(on),
         pictures=pictures,
     )
 

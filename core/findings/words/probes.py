@@ -50,7 +50,7 @@ def _answer(finding: Finding, rests: str, what: str) -> Line:
             rests=rests,
             what=what,
         )
-    if stands.kind in ("depends", "in part") and (most := _farthest(finding)) < FEW:
+    if stands.on and (most := _farthest(finding)) < FEW:
         template = (
             "{what} flips hardly any {group} verdicts, {measure}: within {most} points of its control under every "
             "choice."

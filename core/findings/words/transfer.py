@@ -10,6 +10,8 @@ from core.findings.words.told import Told
 
 # so many generators are named
 FEW = 3
+# fewer generators than these are too few for a rate
+LEAST = 3
 WHAT = {
     "imitations": "pictures that imitate {imitates}, drawn at the detector's size",
     "large": "full-size pictures by other generators",
@@ -160,7 +162,7 @@ def overall(findings: Sequence[Finding]) -> Line:
             rate=_range(one) or percent(one.measure.value, 0),
             generators=_generators(one),
             counted=_counted(one, "ordinary photograph" if one.key == "photographs" else "other generator"),
-            few=" (too few generators for a rate)" if one.details["sources"] < FEW else "",
+            few=" (too few generators for a rate)" if one.details["sources"] < LEAST else "",
         )
         for one in found
     ]

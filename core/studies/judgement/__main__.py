@@ -31,7 +31,7 @@ from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, ImageSet, Spli
 from core.images.labels import CLASSES
 from core.images.loading import read_files
 from core.images.out_of_distribution import AS_DRAWN, read_generators
-from core.images.terminal import load_with_bar
+from core.images.terminal import load_with_bar, reading_bar
 from core.runs.finding import command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.runs.writing import is_fresh
@@ -162,8 +162,8 @@ def _own_images(run: Run, detector: Detector, data: str | None, images: int) -> 
         StudyError: `data` holds neither.
     """
     recipe = detector.manifest.get("recipe", {})
-    with tqdm(total=0, unit=" image", desc="reading train", leave=False, disable=None) as bar:
-        training = find_training_set(detector, data, progress=progress_to(bar))
+    with reading_bar("train") as progress:
+        training = find_training_set(detector, data, progress=progress)
     if training is not None and recipe.get("validation"):
         held = validation_split(
             training.rows["sha256"].to_numpy(), training.labels, recipe["validation"], seed=recipe["seed"]

@@ -6,7 +6,7 @@ from itertools import permutations
 import pandas as pd
 import streamlit as st
 
-from core.detectors.identity import contains
+from core.detectors.identity import contains, find_maker
 from core.findings.finding import Finding, find
 from core.findings.words import comparison as words
 from core.findings.words import elsewhere, tell
@@ -36,7 +36,7 @@ def draw_shared_networks(opened: Opened, other: Opened, names: tuple[str, str]) 
     """Say where one detector is among the networks of the other, so that both share errors."""
     detectors = catalogue.detectors()
     for (one, name), (rest, part) in permutations(zip((opened.run, other.run), names, strict=True)):
-        made_by = detectors.get(catalogue.maker(one) or "")
+        made_by = detectors.get(find_maker(one.manifest, detectors) or "")
         if made_by is not None and contains(made_by.manifest, rest.manifest):
             of = len(made_by.manifest["members"])
             st.markdown(
