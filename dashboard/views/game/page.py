@@ -58,16 +58,16 @@ labels = table["label"].astype(str).to_numpy()[rows]
 predictions = table["predicted"].astype(str).to_numpy()[rows]
 
 
-# a quick second press arrives before the page is redrawn, so each press names its image
+# a quick second press arrives before the page is redrawn, so an answer names its image
 def give(number: int, answer: str) -> None:
     """Record the answer to an image, once."""
     if len(st.session_state["game.answers"]) == number:
         st.session_state["game.answers"].append(answer)
 
 
-def next_image(number: int) -> None:
-    """Go on to the next image once this one is answered."""
-    if st.session_state["game.seen"] == number < len(st.session_state["game.answers"]):
+def next_image() -> None:
+    """Go on to the next image once this one is answered; a press on a button left from the image before counts."""
+    if st.session_state["game.seen"] < len(st.session_state["game.answers"]):
         st.session_state["game.seen"] += 1
 
 
@@ -128,7 +128,6 @@ def play(number: int) -> None:
             type="primary",
             shortcut="N",
             on_click=next_image,
-            args=(number,),
         )
         if not has_maps:
             return
