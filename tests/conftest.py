@@ -51,8 +51,8 @@ _CACHES = count()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One worker more than there are cores: journeys and kills mostly wait, for a browser or another process."""
-    return (os.cpu_count() or 1) + 1
+    """Two workers more than there are cores: journeys and kills mostly wait, for a browser or another process."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -124,7 +124,7 @@ def cifake(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tiny_detector() -> "Detector":
-    """A width-8 detector with lively batch-normalisation statistics, so that margins differ between images."""
+    """A width-2 detector with lively batch-normalisation statistics, so that margins differ between images."""
     return make_detector()
 
 
@@ -136,7 +136,7 @@ def _initial(width: int, seed: int) -> dict[str, Any]:
     return build_network(width, seed=seed).state_dict()
 
 
-def make_detector(width: int = 8, seed: int = 0, **settings: Any) -> "Detector":
+def make_detector(width: int = 2, seed: int = 0, **settings: Any) -> "Detector":
     """A random detector whose every layer does something."""
     import torch
     from torch import nn

@@ -80,7 +80,8 @@ def settled(app: AppTest) -> AppTest:
             app.run()
         coming = any(text in words(app) for text in ("is being asked", "Asking the detector", "still to come"))
         tables = any("being asked" in element.value.to_numpy() for element in app.dataframe)
-        if not (coming or tables or app.get("progress") or app.get("skeleton")):
+        # an answer that a page can do without for now is announced by nothing
+        if not (coming or tables or app.get("progress") or app.get("skeleton") or worker().waiting):
             return app
         # to draw it again meanwhile would only keep the worker from its work
         for _ in range(20):

@@ -137,8 +137,9 @@ def test_what_a_worker_refuses_is_one_sentence(source: Source, cluster: None) ->
     def refuses(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
         raise StudyError("this study wants another run")
 
+    # in one shard, for which one worker is started
     with pytest.raises(StudyError, match="^this study wants another run$"):
-        run_study(replace(BRIGHTNESS, compute=refuses), source, engine=ray_engine())
+        run_study(replace(BRIGHTNESS, compute=refuses, shard=60), source, engine=ray_engine())
 
 
 def test_a_mistake_in_a_study_is_a_sentence_too_with_the_trace_behind_it(source: Source, tmp_path: Path) -> None:
