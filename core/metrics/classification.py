@@ -176,9 +176,9 @@ def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:
     )
 
 
-def beyond_confidence(bins: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows of `calibration` whose confidence lies above the interval of their accuracy, and those below."""
-    return bins[bins["confidence"] > bins["high"]], bins[bins["confidence"] < bins["low"]]
+def beyond_confidence(bins: pd.DataFrame) -> tuple[int, int]:
+    """Count the rows of `calibration` whose confidence lies above the interval of their accuracy, and those below."""
+    return int((bins["confidence"] > bins["high"]).sum()), int((bins["confidence"] < bins["low"]).sum())
 
 
 def largest(found: pd.DataFrame, most: int = MOST_GROUPS) -> pd.DataFrame:

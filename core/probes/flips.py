@@ -47,13 +47,10 @@ def flipped_predictions(margins: pd.DataFrame, called_real: NDArray[np.bool_]) -
 
     A change to a donor counts as a flip if it gives the donor the image's verdict.
     """
-    return pd.DataFrame(
-        {
-            column: margins[column].notna().to_numpy()
-            & (((margins[column] > 0).to_numpy() == called_real) == probe.changes_donor)
-            for column, (probe, _) in probe_columns().items()
-        }
-    )
+    columns = probe_columns()
+    values = margins[list(columns)].to_numpy()
+    donors = np.array([probe.changes_donor for probe, _ in columns.values()])
+    return pd.DataFrame(~np.isnan(values) & (((values > 0) == called_real[:, None]) == donors), columns=list(columns))
 
 
 def controlled_flips(turned: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
@@ -65,13 +62,16 @@ def controlled_flips(turned: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
             not controlled.
     """
     clean = {}
+    # a data frame takes longer to find a column than an image takes to be asked
+    flags, there = turned.to_numpy(bool), known[turned.columns].to_numpy(bool)
+    place = {column: at for at, column in enumerate(turned.columns)}
     for column, (probe, strength) in probe_columns().items():
         if not (probe.is_control or probe.changes_donor):
-            controls = [PROBES[key].column(strength.key) for key in probe.controls]
-            clean[column] = turned[column]
+            controls = [place[PROBES[key].column(strength.key)] for key in probe.controls]
+            clean[column] = flags[:, place[column]]
             if controls:
-                clean[column] = clean[column] & ~turned[controls].any(axis=1) & known[controls].any(axis=1)
-    return pd.DataFrame(clean)
+                clean[column] = clean[column] & ~flags[:, controls].any(axis=1) & there[:, controls].any(axis=1)
+    return pd.DataFrame(clean, index=turned.index)
 
 
 def smallest_flips(clean: pd.DataFrame, sizes: pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

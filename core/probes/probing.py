@@ -186,18 +186,20 @@ def _result(job: _Job, found: NDArray[np.float32], *, judged: int) -> ProbeResul
     answers = pd.DataFrame([margins], columns=list(columns))
     turned = flipped_predictions(answers, np.array([called_real]))
     clean = controlled_flips(turned, answers.notna())
+    flipped, controlled = (dict(zip(one.columns, one.to_numpy()[0].tolist(), strict=True)) for one in (turned, clean))
+    p_real = job.detector.p_real(margins)
     after = tuple(
         After(
             column,
             job.other_margin if probe.changes_donor else job.margin,
-            float(margin),
-            float(job.detector.p_real(np.array(margin, np.float32))),
-            float(size),
-            bool(turned[column].iloc[0]),
-            bool(clean[column].iloc[0]) if column in clean else False,
+            float(margins[at]),
+            float(p_real[at]),
+            float(job.sizes[at]),
+            flipped[column],
+            controlled.get(column, False),
             len(job.image),
         )
-        for (column, (probe, _)), margin, size in zip(columns.items(), margins, job.sizes, strict=True)
+        for at, (column, (probe, _)) in enumerate(columns.items())
     )
     hits = turned.astype(float).where(answers.notna())
     detail = _detail(job, hits, found[len(made) :]) if complete else ()

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,7 @@ class Work:
         """The table of shard `number`, in a context that was opened for the same missing columns."""
         return self.study.compute(context, self.shards[number], self.study.parameters)
 
-    @property
+    @cached_property
     def shards(self) -> list[NDArray[np.intp]]:
         """The positions of each shard."""
         if self.study.whole:
@@ -124,8 +125,7 @@ class Work:
 
     def done_besides(self, missing: Collection[int]) -> int:
         """Count the images of all shards but those in `missing`."""
-        shards = self.shards
-        return len(self.positions) - sum(len(shards[number]) for number in missing)
+        return len(self.positions) - sum(len(self.shards[number]) for number in missing)
 
     def file(self, number: int) -> Path:
         """Return the file of shard `number`."""

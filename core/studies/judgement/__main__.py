@@ -69,8 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
         path = options.out or rule_path(run.path)
         write_rule(path, rule)
-    except KeyboardInterrupt:
-        print("\ncore.studies.judgement: stopped; nothing was written.", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        # a download says itself what is kept of it
+        print(f"\ncore.studies.judgement: stopped; {str(stopped) or 'nothing was written'}.", file=sys.stderr)
         return 130
     except (ValueError, OSError, WriteError) as error:
         print(f"core.studies.judgement: {error}", file=sys.stderr)

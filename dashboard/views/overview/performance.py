@@ -292,7 +292,7 @@ def draw_confidence(judged: pd.DataFrame, rows: pd.DataFrame, calibration_error:
         )
         drawn = calibration(rows)
         curves.draw_calibration(drawn)
-        over, under = (len(bins) for bins in beyond_confidence(drawn))
+        over, under = beyond_confidence(drawn)
         st.markdown(
             f"It is significantly over-confident at {over} of {len(drawn)} points and under-confident at {under}. On "
             f"average over all images, confidence and accuracy differ by {100 * calibration_error:.1f} points "

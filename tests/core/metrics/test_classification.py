@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
 from core.metrics.classification import (
+    beyond_confidence,
     calibration,
     class_scores,
     confidence_histogram,
@@ -96,6 +97,12 @@ def test_calibration_gap_is_the_runs_ece(table: pd.DataFrame) -> None:
     ece = expected_calibration_error(table["p_real"].to_numpy(), is_right(table))
     assert gap == pytest.approx(ece, abs=1e-6)
     assert ((bins["low"] <= bins["accuracy"]) & (bins["accuracy"] <= bins["high"])).all()
+
+
+def test_a_point_beyond_the_interval_of_its_accuracy_is_counted_on_its_side() -> None:
+    ends = {"low": [0.7, 0.85, 0.5, 0.6], "high": [0.8, 0.95, 0.7, 0.7]}
+    assert beyond_confidence(pd.DataFrame({"confidence": [0.9, 0.97, 0.6, 0.5], **ends})) == (2, 1)
+    assert beyond_confidence(pd.DataFrame({"confidence": [0.8, 0.85, 0.5, 0.7], **ends})) == (0, 0)
 
 
 def test_the_largest_groups_keep_their_order_and_chance_chooses_no_worst_ones() -> None:
