@@ -51,8 +51,8 @@ _CACHES = count()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two workers more than there are cores: journeys and kills mostly wait, for a browser or another process."""
-    return (os.cpu_count() or 1) + 2
+    """One worker more than there are cores: journeys and kills mostly wait, for a browser or another process."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

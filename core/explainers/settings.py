@@ -10,6 +10,7 @@ the methods. A settings type declares its fields with `setting`; an instance is 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 from core.detectors.offers import Offers
@@ -158,6 +159,12 @@ class ExplainerSettings:
 S = TypeVar("S", bound=ExplainerSettings)
 
 
+@cache
+def _declared(settings: type[ExplainerSettings]) -> tuple[SettingField, ...]:
+    """The fields as the type declares them."""
+    return tuple(replace(one.metadata[KEY], name=one.name) for one in fields(settings))
+
+
 def describe(settings: type[ExplainerSettings], offers: Offers | None = None) -> tuple[SettingField, ...]:
     """The fields of a settings type, in order.
 
@@ -165,7 +172,8 @@ def describe(settings: type[ExplainerSettings], offers: Offers | None = None) ->
         settings: the type.
         offers: a detector, or what is known of one: its layers become the choices of settings that name a layer.
     """
-    found = tuple(replace(one.metadata[KEY], name=one.name) for one in fields(settings))
+    # mypy takes the hash of its instances for that of a type
+    found = _declared(settings)  # type: ignore[arg-type]
     if offers is None:
         return found
     # "" is the detector's own target layer, and is labelled with its name

@@ -235,7 +235,10 @@ DETECTOR_FIELDS: dict[str, Callable[[Any], bool]] = {
 
 
 def _words(values: pd.Series) -> bool:
-    # a categorical's map() gives another one, which has no all()
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return not values.hasnans and all(isinstance(value, str) for value in values.cat.categories)
+    if isinstance(values.dtype, pd.StringDtype):
+        return not values.hasnans
     return all(isinstance(value, str) for value in values)
 
 

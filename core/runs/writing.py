@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -210,10 +211,13 @@ def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
 
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that results depend on."""
-    versions = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "absent"
-    return versions
+    return {name: _version_of(name) for name in LIBRARIES}
+
+
+@cache
+def _version_of(library: str) -> str:
+    """Its version, which stays while this process runs and takes milliseconds to read."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "absent"

@@ -27,7 +27,7 @@ def address(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
     """A browser's window, which has read the app's own files once."""
     if CHROMIUM is None:
-        sentence = "no Chromium: install it (Debian: apt-get install chromium-headless-shell), or name its program in $CHROMIUM"
+        sentence = "no Chromium: `apt-get install chromium-headless-shell` (Debian), or name its program in $CHROMIUM"
         # CI sets this: there a journey that does not run is a failure
         (pytest.fail if os.environ.get("TELLTALE_BROWSER_REQUIRED") else pytest.skip)(sentence)
     with running_window(tmp_path_factory.mktemp("profile")) as found:

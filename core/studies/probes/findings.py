@@ -94,8 +94,9 @@ def answer(turns: Turns, counted: pd.DataFrame, family: str, verdict: str) -> Fi
 
 
 def _of_family(counted: pd.DataFrame, family: str, verdict: str) -> pd.DataFrame:
-    own = (counted["verdict"] == verdict) & (counted["family"] == family) & ~counted["is_control"].astype(bool)
-    return counted[own & counted["share"].notna() & ~counted["probe"].map(_CHANGES_DONOR)]
+    rows = counted[((counted["verdict"] == verdict) & (counted["family"] == family)).to_numpy(bool)]
+    kept = ~rows["is_control"].to_numpy(bool) & rows["share"].notna().to_numpy()
+    return rows[kept & ~rows["probe"].map(_CHANGES_DONOR).to_numpy(bool)]
 
 
 def answering(counted: pd.DataFrame, family: str, verdict: str) -> pd.DataFrame:

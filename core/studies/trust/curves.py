@@ -58,10 +58,10 @@ def explanations(table: pd.DataFrame) -> dict[str, str]:
 
 def curve_of(table: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[np.float64]:
     """float64 (N, STEPS + 1): one curve of each row, the margin signed toward the verdict, ends and all."""
-    inner = [table[curve_column(direction, method, fill, step)] for step in range(1, STEPS)]
-    ends = [table["start"], table[f"filled_{fill}"]]
+    inner = [curve_column(direction, method, fill, step) for step in range(1, STEPS)]
+    ends = ["start", f"filled_{fill}"]
     first, last = ends if direction == "deletion" else ends[::-1]
-    return np.column_stack([first, *inner, last]).astype(np.float64)
+    return np.asarray(table[[first, *inner, last]].to_numpy(np.float64))
 
 
 def area_of(table: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[np.float64]:

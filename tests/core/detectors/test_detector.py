@@ -68,7 +68,7 @@ def test_mean_of_the_map_plus_bias_is_the_margin(pixels: NDArray[np.uint8]) -> N
     detector = make_detector()
     computed = detector.full_pass(pixels)
     assert computed.maps.shape == (24, 4, 4)
-    assert computed.features.shape == (24, 64)
+    assert computed.features.shape == (24, 16)
     np.testing.assert_allclose(computed.maps.mean(axis=(1, 2)) + detector.bias, computed.margins, atol=1e-5)
 
 
@@ -156,8 +156,8 @@ def _replace_weights(path: Path, write: object) -> None:
     ("write", "sentence"),
     [
         (lambda file: file.write_bytes(b"\x80\x04K\x01."), "is not a safetensors file"),
-        (lambda file: save_file({"conv1.weight": torch.zeros(8, 3, 3, 3)}, file), "lacks or adds"),
-        (lambda file: save_file({"conv1.weight": torch.zeros(9, 3, 3, 3)}, file), "width-8 detector"),
+        (lambda file: save_file({"conv1.weight": torch.zeros(2, 3, 3, 3)}, file), "lacks or adds"),
+        (lambda file: save_file({"conv1.weight": torch.zeros(9, 3, 3, 3)}, file), "width-2 detector"),
     ],
 )
 def test_foreign_weights_are_refused(tmp_path: Path, write: object, sentence: str) -> None:

@@ -14,7 +14,7 @@ from tests.conftest import make_detector
 
 OLD = {
     "arch": "resnet18-cifar",
-    "width": 8,
+    "width": 2,
     "normalisation": {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]},
     "temperature": 1.5,
 }
@@ -22,7 +22,7 @@ OLD = {
 
 def test_an_old_manifest_is_the_papers_network_at_32_pixels() -> None:
     found = describe(Path("d"), OLD)
-    assert (found.kind, found.config, found.classes) == ("resnet", {"width": 8}, Classes(("FAKE", "REAL"), ("FAKE",)))
+    assert (found.kind, found.config, found.classes) == ("resnet", {"width": 2}, Classes(("FAKE", "REAL"), ("FAKE",)))
     assert found.preprocessing == Preprocessing(32, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
     assert (found.target_layer, found.temperature, found.side) == ("layer4", 1.5, 32)
     assert found.layers["layer4"] == (4, 4)

@@ -47,7 +47,7 @@ def test_a_run_holds_what_the_detector_says(run: Run, images: ImageSet) -> None:
     assert (run.images == images.pixels).all()
     np.testing.assert_allclose(run.maps.mean(axis=(1, 2)) + run.manifest["bias"], frame["margin"], atol=1e-2)
     assert run.features is not None
-    assert run.features.shape == (25, 64)
+    assert run.features.shape == (25, 16)
 
 
 def test_leaks_and_repeats_are_flagged_and_left_out_of_clean(run: Run) -> None:
