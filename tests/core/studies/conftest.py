@@ -56,16 +56,10 @@ def mixed_detector(pixels: NDArray[np.uint8]) -> Detector:
     return ResNetDetector(detector.network, detector.width, manifest={"name": "tiny"})
 
 
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with `tiny@made-test`, 60 images with their pixels, and its detector, to be read only."""
-    return made_once(tmp_path_factory, "made", write_made)
-
-
 @pytest.fixture
-def source(made: Path, tmp_path: Path) -> Source:
-    """Where copies of that run and of its detector lie."""
-    home = Path(shutil.copytree(made, tmp_path / "home"))
+def source(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Source:
+    """Where copies of `tiny@made-test`, 60 images with their pixels, and of its detector lie."""
+    home = Path(shutil.copytree(made_once(tmp_path_factory, "made", write_made), tmp_path / "home"))
     return Source(home / "runs" / "tiny@made-test", home / "detectors" / "tiny")
 
 
