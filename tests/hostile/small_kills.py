@@ -16,7 +16,7 @@ from tests.hostile.works import WORKS, Training
 KILLS = 2
 # these take longest, and write most of what they write as runs, detectors and packs are written; odd, so that the kinds
 # of errors take turns
-EVERY = {"training": 13, "study runner": 9, "run writer": 5, "detector writer": 5}
+EVERY = {"training": 27, "study runner": 15, "run writer": 9, "detector writer": 9}
 # as little of each as has all of its kinds of writes
 SMALL: dict[str, dict[str, Any]] = {
     "training": {"epochs": 1, "sizes": (300, 20_000)},

@@ -61,32 +61,12 @@ def curve_of(table: pd.DataFrame, direction: str, method: str, fill: str) -> NDA
     inner = [curve_column(direction, method, fill, step) for step in range(1, STEPS)]
     ends = ["start", f"filled_{fill}"]
     first, last = ends if direction == "deletion" else ends[::-1]
-    return np.asarray(table[[first, *inner, last]].to_numpy(np.float64))
+    return np.column_stack([table[name].to_numpy(np.float64) for name in (first, *inner, last)])
 
 
 def area_of(table: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[np.float64]:
     """float64 (N,): the area under a curve, in margins: less under deletion, and more under insertion, is better."""
     return np.asarray(np.trapezoid(curve_of(table, direction, method, fill), dx=1 / STEPS, axis=1))
-
-
-def control_areas(table: pd.DataFrame, direction: str, method: str, fill: str) -> dict[str, NDArray[np.float64]]:
-    """Compute the areas of a method's controls, reversed and equally coarse ones included: name -> float64 (N,).
-
-    Filling from the end of an order retraces, backwards, showing from its beginning: a reversed order has the area of
-    the other direction.
-    """
-    back = DIRECTIONS[1 - DIRECTIONS.index(direction)]
-    found = {}
-    for control, (name, opposite) in CONTROLS.items():
-        found[name] = area_of(table, direction, control, fill)
-        if opposite is not None:
-            found[opposite] = area_of(table, back, control, fill)
-        columns = [area_column(way, control, method, fill) for way in (direction, back)]
-        if columns[0] in table and table[columns[0]].notna().any():
-            found[f"{name}, as coarse as the map"] = table[columns[0]].to_numpy(np.float64)
-            if opposite is not None:
-                found[f"{opposite}, as coarse as the map"] = table[columns[1]].to_numpy(np.float64)
-    return found
 
 
 class Beside(NamedTuple):
@@ -97,15 +77,54 @@ class Beside(NamedTuple):
     name: str
 
 
-def beside_best(part: pd.DataFrame, weights: NDArray[np.floating], direction: str, method: str, fill: str) -> Beside:
-    """A method beside the control with the best mean in this group, with this fill and in this direction.
+class Areas:
+    """The areas under the curves of one group of images, each computed once: methods share most of their controls.
 
-    The control is chosen with the same images, which favours it a little.
+    Args:
+        part: rows of the study `faithfulness`.
+        weights: float (N,), how many images of the run each stands for.
     """
-    sign = 1 if direction == "insertion" else -1
-    bars = {name: sign * one for name, one in control_areas(part, direction, method, fill).items()}
-    best = max(bars, key=lambda name: float(np.average(bars[name], weights=weights)))
-    return Beside(sign * area_of(part, direction, method, fill), bars[best], best)
+
+    def __init__(self, part: pd.DataFrame, weights: NDArray[np.floating]) -> None:
+        self.part = part
+        self.weights = weights
+        self._known: dict[tuple[str, str, str], NDArray[np.float64]] = {}
+
+    def of(self, direction: str, method: str, fill: str) -> NDArray[np.float64]:
+        """Return `area_of` the rows."""
+        key = direction, method, fill
+        if key not in self._known:
+            self._known[key] = area_of(self.part, *key)
+        return self._known[key]
+
+    def controls(self, direction: str, method: str, fill: str) -> dict[str, NDArray[np.float64]]:
+        """Return the areas of a method's controls, reversed and equally coarse ones included: name -> float64 (N,).
+
+        Filling from the end of an order retraces, backwards, showing from its beginning: a reversed order has the area
+        of the other direction.
+        """
+        back = DIRECTIONS[1 - DIRECTIONS.index(direction)]
+        found = {}
+        for control, (name, opposite) in CONTROLS.items():
+            found[name] = self.of(direction, control, fill)
+            if opposite is not None:
+                found[opposite] = self.of(back, control, fill)
+            columns = [area_column(way, control, method, fill) for way in (direction, back)]
+            if columns[0] in self.part and self.part[columns[0]].notna().any():
+                found[f"{name}, as coarse as the map"] = self.part[columns[0]].to_numpy(np.float64)
+                if opposite is not None:
+                    found[f"{opposite}, as coarse as the map"] = self.part[columns[1]].to_numpy(np.float64)
+        return found
+
+    def beside_best(self, direction: str, method: str, fill: str) -> Beside:
+        """Return a method's beside those of the control with the best mean, with this fill and in this direction.
+
+        The control is chosen with the same images, which favours it a little.
+        """
+        sign = 1 if direction == "insertion" else -1
+        bars = {name: sign * one for name, one in self.controls(direction, method, fill).items()}
+        best = max(bars, key=lambda name: float(np.average(bars[name], weights=self.weights)))
+        return Beside(sign * self.of(direction, method, fill), bars[best], best)
 
 
 def leads(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
@@ -117,8 +136,9 @@ def leads(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
     """
     rows = []
     for group, part, weights in groups(table, run, by):
+        areas = Areas(part, weights)
         for (method, name), fill, direction in product(explanations(part).items(), fills_of(part), DIRECTIONS):
-            found = beside_best(part, weights, direction, method, fill)
+            found = areas.beside_best(direction, method, fill)
             about = {"group": group, "method": method, "name": name, "fill": fill, "direction": direction}
             difference = weighted_mean(found.own - found.control, weights)
             rows.append({**about, "control": found.name, **difference._asdict()})

@@ -20,8 +20,8 @@ from core.studies.groups import groups
 from core.studies.trust.curves import (
     DIRECTIONS,
     STEPS,
+    Areas,
     Beside,
-    beside_best,
     curve_of,
     explanations,
     fills_of,
@@ -68,12 +68,12 @@ def faithfulness(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) 
     """
     findings, flipped, fills = [], [], fills_of(table)
     for group, part, weights in groups(table, run):
-        gone = {fill: _gone(part, fill, weights) for fill in fills}
+        gone, areas = {fill: _gone(part, fill, weights) for fill in fills}, Areas(part, weights)
         for method, name in explanations(part).items():
             details = {"method": method, "name": name, "fills": {fill: FILLS[fill].title for fill in fills}}
             key = f"{method}-{group}"
             tried = {
-                (direction, fill): _compared_areas(beside_best(part, weights, direction, method, fill), weights)
+                (direction, fill): _compared_areas(areas.beside_best(direction, method, fill), weights)
                 for direction, fill in product(DIRECTIONS, fills)
             }
             choices = [one.choice(direction, fill) for (direction, fill), one in tried.items()]

@@ -207,7 +207,7 @@ def test_summaries_are_means_by_verdict_and_never_pooled(patched: Source, answer
 
 
 def test_a_reversed_order_scores_minus_as_much() -> None:
-    """What `control_areas` takes for granted of the controls' reverses."""
+    """What `Areas.controls` takes for granted of the controls' reverses."""
     detector, (images, places) = patch_detector(), patch_images(2)
     grid = segment(images[0], method="grid", n_segments=64)
     values = np.stack([patch_of(places[0]).ravel() + np.arange(64) / 1000, np.random.default_rng(3).random(64)])
