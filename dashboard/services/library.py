@@ -297,13 +297,16 @@ def samples(holding: str = "") -> tuple[Opened, NDArray[np.intp]] | None:
     """Images to begin with, half of each class: from this session's run, else from the sample's; None without any.
 
     Args:
-        holding: id of an image that the run must have, where one has.
+        holding: id of an image that the run must have, where one has; it is among them.
     """
     for opened in with_samples():
-        shown = pictures(opened).where >= 0
+        shown, row = pictures(opened).where >= 0, opened.row_of(holding)
         halves = [np.flatnonzero(shown & (opened.table["label"] == label).to_numpy()) for label in ("REAL", "FAKE")]
-        if all(len(half) for half in halves) and not (holding and opened.row_of(holding) is None):
+        if all(len(half) for half in halves) and not (holding and row is None):
             # evenly through the run, so that they show different things
             spread = [evenly(half, SAMPLES // 2) for half in halves]
+            for half, chosen in zip(halves, spread, strict=True):
+                if row is not None and row in half and row not in chosen:
+                    chosen[-1] = row
             return opened, np.unique(np.concatenate(spread))
     return samples() if holding else None

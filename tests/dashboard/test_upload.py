@@ -41,7 +41,7 @@ from dashboard.views.upload.origin import Origin, sent_so_far
 from dashboard.views.upload.uploads import Example
 from tests.conftest import make_detector
 from tests.dashboard.conftest import Open, image_set
-from tests.dashboard.test_pages import settled, words
+from tests.dashboard.test_pages import grids, settled, words
 
 BROKEN = ("broken.png", b"\x89PNG\r\n\x1a\n and no more", "image/png")
 
@@ -143,6 +143,16 @@ def test_of_an_example_its_truth_is_said_and_whether_the_verdict_is_a_mistake(
             assert tile["said"] == tile["truth"] == truth[tile["id"]]
             assert not tile["wrong"]
             assert "called" not in tile["label"]
+
+
+def test_an_example_that_an_address_opens_stands_among_the_others(open_page: Open, home: Path) -> None:
+    ids = read_run(home / "runs" / "tiny@seen-test").predictions["id"].tolist()
+    usual = {tile["id"] for tile in grids(open_page("upload", run="tiny@seen-test"))["upload.samples"]["tiles"]}
+    another = next(id_ for id_ in ids if id_ not in usual)
+    data = grids(open_page("upload", run="tiny@seen-test", sample=another))["upload.samples"]
+    shown = {tile["id"] for tile in data["tiles"]}
+    assert (data["current"], len(shown), len(shown - usual)) == (another, len(usual), 1)
+    assert another in shown
 
 
 def test_what_is_no_image_is_one_sentence(open_page: Open) -> None:
