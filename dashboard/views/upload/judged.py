@@ -152,8 +152,9 @@ def _draw_strip(seen: Seen) -> None:
     sent = seen.sent or ()
     same, fitting = _same_verdict(seen)
     with st.popover(
-        f"{len(same)} of {len(fitting)} deliveries give the same verdict, {CLASS_WORDS[verdict_of(seen.margin)]}",
-        icon=":material/local_shipping:",
+        f"Still {CLASS_WORDS[verdict_of(seen.margin)]} in {len(same)} of {len(fitting)} ways of saving, resizing or "
+        "sending it",
+        icon=":material/share:",
     ):
         st.caption(
             "Before the detector saw it, the picture went through what sharing does to pictures. Margins above 0 say "

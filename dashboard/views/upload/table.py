@@ -103,7 +103,7 @@ def _draw_buttons(table: pd.DataFrame, detector: Known) -> None:
         st.button(
             "Test all deliveries",
             key="table.deliver",
-            icon=":material/local_shipping:",
+            icon=":material/share:",
             # at once: the part may be drawn whole before it comes to this button
             on_click=lambda: st.session_state.update({"upload.deliver": True}),
         )
