@@ -219,9 +219,10 @@ def _compute(source: Source, work: Work, engine: Engine, say: Progress) -> tuple
     found = {number: work.read(number) for number in range(len(work.shards))}
     tables = {number: table for number, table in found.items() if table is not None}
     resumed = bool(tables)
-    done, total = sum(len(work.shards[number]) for number in tables), len(work.positions)
+    unfinished = [number for number in found if number not in tables]
+    done, total = work.done_besides(unfinished), len(work.positions)
     say(done, total, work.study.name)
-    if unfinished := [number for number in range(len(work.shards)) if number not in tables]:
+    if unfinished:
         for number, table in engine(source, work, unfinished, say):
             work.keep(number, table)
             tables[number] = table

@@ -25,10 +25,10 @@ ARGUMENTS = [
     "--force-prefers-reduced-motion",
     # letters as wide as in a window
     "--font-render-hinting=none",
-    # pages live too briefly for a process each, or for scripts that are optimised beside the tests
-    "--renderer-process-limit=1",
-    "--js-flags=--single-threaded --no-opt",
 ]
+# the tests' pages live too briefly for a process each, or for scripts that are optimised beside them; benchmarks do
+# without
+SPARING = ["--renderer-process-limit=1", "--js-flags=--single-threaded --no-opt"]
 # milliseconds
 PATIENCE = 240_000
 # milliseconds between two polls of a page; by default Playwright polls every frame
@@ -61,7 +61,7 @@ def running_window(profile: Path) -> Iterator[BrowserContext]:
         window = playwright.chromium.launch_persistent_context(
             profile,
             executable_path=CHROMIUM,
-            args=ARGUMENTS,
+            args=[*ARGUMENTS, *SPARING],
             viewport={"width": 1440, "height": 1000},
             accept_downloads=True,
         )

@@ -18,7 +18,7 @@ from core.report import __main__ as report
 from core.runs.run import read_run
 from core.studies import __main__ as studies
 from core.studies.registry import STUDIES, find_study
-from tests.core.any_detector import FEW
+from tests.core.any_detector import small_parameters
 from tests.dashboard.conftest import PAGES, Open
 from tests.dashboard.test_pages import settled, words
 from tests.hostile.sets import SETS, make_many, write_set
@@ -92,8 +92,8 @@ def done(arguments: list[object], main: Callable[[list[str]], int]) -> None:
 def study(name: str, walked: Walked, *more: str) -> int:
     """Ask a study of a walk's run; where its images have no files, those of a small set are looked through for them."""
     data = str(walked.data) if walked.data.exists() else "sample"
-    few = [f"--set={key}={FEW[key]}" for key in find_study(name).parameters if key in FEW]
-    return studies.main([name, "--run", str(walked.run), "--device", "cpu", "--data", data, *few, *more])
+    small = [f"--set={key}={value}" for key, value in small_parameters(find_study(name)).items()]
+    return studies.main([name, "--run", str(walked.run), "--device", "cpu", "--data", data, *small, *more])
 
 
 def sentence_of(capsys: pytest.CaptureFixture[str], *, command: str) -> str:

@@ -55,8 +55,8 @@ def answer(turns: Turns, counted: pd.DataFrame, family: str, verdict: str) -> Fi
         family: a key of `FAMILIES`.
         verdict: "FAKE" or "REAL".
     """
-    rows = _of_family(counted, family, verdict)
-    candidates = answering(counted, family, verdict)
+    rows = of_family(counted, family, verdict)
+    candidates = answering(rows)
     # also where a file lacks all but the other ways of making a change, which answer nothing alone
     if candidates.empty:
         return None
@@ -93,15 +93,15 @@ def answer(turns: Turns, counted: pd.DataFrame, family: str, verdict: str) -> Fi
     )
 
 
-def _of_family(counted: pd.DataFrame, family: str, verdict: str) -> pd.DataFrame:
+def of_family(counted: pd.DataFrame, family: str, verdict: str) -> pd.DataFrame:
+    """The rows of `responses` about one verdict and the changes of the image, controls apart, of a family."""
     rows = counted[((counted["verdict"] == verdict) & (counted["family"] == family)).to_numpy(bool)]
     kept = ~rows["is_control"].to_numpy(bool) & rows["share"].notna().to_numpy()
     return rows[kept & ~rows["probe"].map(_CHANGES_DONOR).to_numpy(bool)]
 
 
-def answering(counted: pd.DataFrame, family: str, verdict: str) -> pd.DataFrame:
-    """The rows of `responses` that may answer the question of a family about one verdict."""
-    rows = _of_family(counted, family, verdict)
+def answering(rows: pd.DataFrame) -> pd.DataFrame:
+    """Those of the rows that `of_family` found that may answer its question."""
     return rows[~rows["probe"].isin(_BESIDE)]
 
 

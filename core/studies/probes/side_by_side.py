@@ -10,7 +10,7 @@ from core.probes.probe import FAMILIES
 from core.probes.table import probe_columns
 from core.runs.run import Run, told_apart
 from core.studies.groups import VERDICTS
-from core.studies.probes.findings import answering, telling
+from core.studies.probes.findings import answering, of_family, telling
 from core.studies.probes.summary import read_turns, responses
 from core.studies.result import StudyResult
 from core.studies.study import StudyError
@@ -34,7 +34,7 @@ def side_by_side(runs: Sequence[tuple[Run, StudyResult]]) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
     for family, about in FAMILIES.items():
         for verdict in VERDICTS:
-            rows = answering(counted[0], family, verdict)
+            rows = answering(of_family(counted[0], family, verdict))
             if rows.empty:
                 continue
             column = telling(rows)

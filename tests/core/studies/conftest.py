@@ -59,7 +59,11 @@ def mixed_detector(pixels: NDArray[np.uint8]) -> Detector:
 @pytest.fixture
 def source(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Source:
     """Where copies of `tiny@made-test`, 60 images with their pixels, and of its detector lie."""
-    home = Path(shutil.copytree(made_once(tmp_path_factory, "made", write_made), tmp_path / "home"))
+    return source_of(shutil.copytree(made_once(tmp_path_factory, "made", write_made), tmp_path / "home"))
+
+
+def source_of(home: Path) -> Source:
+    """The run and the detector that `write_made` has written."""
     return Source(home / "runs" / "tiny@made-test", home / "detectors" / "tiny")
 
 
@@ -68,15 +72,18 @@ def write_made(home: Path, n: int = 60) -> Source:
     images = made_set(n)
     detector = mixed_detector(images.pixels)
     save_detector(home / "detectors" / "tiny", detector, model_card="# tiny\n")
-    run = write_run(home, detector, images, ship_images=True)
-    return Source(run, home / "detectors" / "tiny")
+    write_run(home, detector, images, ship_images=True)
+    return source_of(home)
 
 
 @pytest.fixture(scope="session")
 def probed(tmp_path_factory: pytest.TempPathFactory) -> Source:
     """The same with the study of its probes, to be read only."""
-    home = made_once(tmp_path_factory, "probed", lambda folder: run_study(find_study("probes"), write_made(folder)))
-    return Source(home / "runs" / "tiny@made-test", home / "detectors" / "tiny")
+
+    def make(folder: Path) -> None:
+        run_study(find_study("probes"), write_made(folder))
+
+    return source_of(made_once(tmp_path_factory, "probed", make))
 
 
 @pytest.fixture(scope="session")
