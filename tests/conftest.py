@@ -37,7 +37,7 @@ LONGEST = (
     "browser/test_first_sight.py",
     "core/studies/test_judged.py",
     "core/studies/test_ray_engine.py",
-    "core/probes/test_probing.py",
+    "core/perturbations/test_probing.py",
     "core/images/cifake/test_fetching.py",
     "core/detectors/training/test_fit.py",
     "browser/test_first_screens.py",

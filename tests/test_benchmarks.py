@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.findings.__main__ import gather
-from core.probes.table import probe_columns
+from core.perturbations.table import probe_columns
 from core.system.atomic import cache_dir
 from tests.benchmarks.__main__ import PARTS, main
 from tests.benchmarks.explain import Timed

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.edits.masking import Fill, mask_batch
 from core.explainers.lime.sampling import distinct_rows
+from core.perturbations.masking import Fill, mask_batch
 
 Margins = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -77,7 +77,7 @@ def deletion_curves(
         seed: for breaking ties, and for fills that are random.
 
     Raises:
-        ValueError: as `core.edits.masking.mask_batch`, or `steps` is not from 1 to S.
+        ValueError: as `core.perturbations.masking.mask_batch`, or `steps` is not from 1 to S.
     """
     count = values.shape[1]
     if not 1 <= steps <= count:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from core.detectors.capabilities import Capability
 from core.detectors.offers import Offers
-from core.edits.masking import Fill
 from core.explainers.error import ExplanationError
 from core.explainers.explanation import Explanation, Provenance
 from core.explainers.settings import ExplainerSettings, to_json
+from core.perturbations.masking import Fill
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

@@ -16,9 +16,9 @@ from core.findings.numbers import percent, plus
 from core.images.encoding import data_url
 from core.images.labels import ClassName
 from core.images.palette import CLASS_COLOURS, UNDECIDED
-from core.probes.results import ProbeResult
-from core.probes.table import probe_columns
-from core.probes.words import said
+from core.perturbations.results import ProbeResult
+from core.perturbations.table import probe_columns
+from core.perturbations.words import said
 from core.report.templates import render
 from core.system.atomic import write_bytes_atomically
 

@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.identity import find_maker, identify_all
-from core.edits.masking import FILLS
 from core.explainers.stored import KEPT
 from core.findings.numbers import unbroken_percent as percent
 from core.findings.words import tell
@@ -27,7 +26,8 @@ from core.metrics.classification import (
     sweep,
 )
 from core.metrics.intervals import wilson_interval
-from core.probes.table import OTHER_WAYS
+from core.perturbations.masking import FILLS
+from core.perturbations.table import OTHER_WAYS
 from core.report import figures
 from core.report.drawing import Drawn
 from core.report.parts import (

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.edits.frequency import attenuated, ring, spectra_of
 from core.explainers.explanation import Explanation
 from core.explainers.overlay import orient
+from core.perturbations.frequency import attenuated, ring, spectra_of
 from core.runs.writing import is_fresh
 
 # low-pass radii in sixteenths of the Nyquist frequency, from keeping everything to almost nothing

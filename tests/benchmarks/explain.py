@@ -20,7 +20,6 @@ from torchcam.methods import GradCAM
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network
 from core.detectors.storage import load_detector
-from core.edits.masking import fill_image, mask_batch
 from core.explain import find_detector
 from core.explainers.explanation import Explanation
 from core.explainers.gradients.cams import GRADCAM
@@ -31,6 +30,7 @@ from core.explainers.lime.segmentation import segment
 from core.explainers.lime.surrogate import SampledExplainer
 from core.images.labels import FAKE, REAL
 from core.images.loading import load_image_set
+from core.perturbations.masking import fill_image, mask_batch
 from tests.benchmarks.parts import made_pixels
 from tests.benchmarks.table import NOTHING, Row, Settings, named, seconds, shown
 

@@ -19,7 +19,6 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from core.detectors.detector import Detector
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
-from core.edits.masking import FILLS
 from core.explainers.explanation import Explanation
 from core.explainers.gradients.cams import CamSettings
 from core.explainers.lime.regions import LimeSettings
@@ -29,6 +28,7 @@ from core.explainers.settings import to_json
 from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.images.upload import prepare_pixels
+from core.perturbations.masking import FILLS
 from core.runs.finding import find_detectors, find_runs
 from core.runs.run import read_run
 from dashboard.components.keys import key_of

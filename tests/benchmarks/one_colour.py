@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
-from core.edits.masking import FILLS
 from core.explain import find_detector
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.loading import load_image_set
 from core.metrics.intervals import wilson_interval
+from core.perturbations.masking import FILLS
 from tests.benchmarks.table import NOTHING, Row, Settings, named, shown
 
 SETTINGS: dict[str, LimeSettings] = {

@@ -16,8 +16,8 @@ from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.decoding import resize
 from core.images.encoding import encode_png
 from core.images.labels import FAKE, REAL
-from core.probes.probing import explain_probes
-from core.probes.table import PROBES, probe_columns
+from core.perturbations.probing import explain_probes
+from core.perturbations.table import PROBES, probe_columns
 from core.report import __main__ as report
 from core.runs.run import read_run
 from core.studies.probes.donors import with_donors

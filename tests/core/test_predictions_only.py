@@ -14,7 +14,7 @@ from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.registry import explainers
 from core.images.encoding import encode_png
 from core.images.loading import load_image_set
-from core.probes.probing import explain_probes
+from core.perturbations.probing import explain_probes
 from core.report import __main__ as report
 from core.runs.run import read_run
 from core.runs.writing import write_run

@@ -18,8 +18,8 @@ from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import explainers, find_explainer
 from core.images.image_set import BusyError, DatasetError
-from core.probes.probing import explain_probes
-from core.probes.results import ProbeSettings
+from core.perturbations.probing import explain_probes
+from core.perturbations.results import ProbeSettings
 from core.runs.writing import write_run
 from core.studies.neighbours.reference import NeighbourError
 from core.studies.neighbours.similarity import NeighbourSettings

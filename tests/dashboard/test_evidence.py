@@ -18,8 +18,8 @@ from streamlit.testing.v1 import AppTest
 from core.detectors.storage import load_detector
 from core.findings.claims import Standing, standing
 from core.findings.words import tell
-from core.probes.probe import FAMILIES, size_column
-from core.probes.table import PROBES
+from core.perturbations.probe import FAMILIES, size_column
+from core.perturbations.table import PROBES
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table, find_rows
 from core.runs.run import read_run

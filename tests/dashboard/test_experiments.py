@@ -14,9 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector, save_detector
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
-from core.probes.probing import explain_probes
-from core.probes.results import ProbeResult
-from core.probes.table import PROBES, probe_columns
+from core.perturbations.probing import explain_probes
+from core.perturbations.results import ProbeResult
+from core.perturbations.table import PROBES, probe_columns
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table, find_rows
 from core.runs.run import Run, read_run

@@ -15,12 +15,12 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.preprocessing import Place, Preprocessing
 from core.detectors.storage import load_detector, save_detector
-from core.edits.delivery.delivering import Delivered, deliver, seeing
-from core.edits.delivery.delivery import Delivery
-from core.edits.delivery.registry import deliveries
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, PassingError, decode
 from core.images.upload import prepare_pixels, settle
+from core.perturbations.delivery.delivering import Delivered, deliver, seeing
+from core.perturbations.delivery.delivery import Delivery
+from core.perturbations.delivery.registry import deliveries
 from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from core.runs.writing import write_run

@@ -22,7 +22,7 @@ from core.explainers.gradients.integrated_gradients import IntegratedGradientsSe
 from core.explainers.lime.bands import BandSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import find_explainer
-from core.probes.results import ProbeSettings
+from core.perturbations.results import ProbeSettings
 from dashboard.services.worker import answering, jobs, queue, worker
 from dashboard.services.worker.jobs import JobStatus
 from dashboard.services.worker.requests import ExplainRequest, Prediction, PredictRequest, Request

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.edits.photometric import compressed
+from core.perturbations.photometric import compressed
 
 # share of images that each of the three edits is applied to; every image gets at least one
 SHARE = 0.5

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from core.detectors.capabilities import Capability
 from core.detectors.offers import Offers
-from core.edits.masking import blurred
 from core.explainers.diagnostics import map_diagnostics
 from core.explainers.explainer import Cancel, Pixels, check_finite, check_target
 from core.explainers.explanation import Diagnostics, Explanation
 from core.explainers.gradients.batches import BatchExplainer
 from core.explainers.settings import TARGETS, ExplainerSettings, Target, one_side, setting
+from core.perturbations.masking import blurred
 
 if TYPE_CHECKING:
     from torch import Tensor

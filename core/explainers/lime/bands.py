@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from core.detectors.offers import Offers
-from core.edits.frequency import NYQUIST, Spectra, ring, scrambled, spectra_of, to_pixels, wave_length
 from core.explainers.explainer import Cancel, Explainer, Pixels, Stopwatch, check_finite, check_pixels
 from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
 from core.explainers.lime.settings import SampledSettings
 from core.explainers.settings import setting
 from core.images.statistics import LUMA
+from core.perturbations.frequency import NYQUIST, Spectra, ring, scrambled, spectra_of, to_pixels, wave_length
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -44,8 +44,8 @@ class Band(NamedTuple):
 
     Attributes:
         channel: "brightness" (luma, alike in red, green and blue) or "colour" (what is left).
-        low, high: its ring, above `low` and up to `high`, radii as in `core.edits.frequency`; both 0 for the mean
-            colour.
+        low, high: its ring, above `low` and up to `high`, radii as in `core.perturbations.frequency`; both 0 for the
+            mean colour.
         waves: the length of its waves, in words.
     """
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.edits.masking import FILLS, Fill, mask_batch
 from core.explainers.explanation import Diagnostics, OneColour
+from core.perturbations.masking import FILLS, Fill, mask_batch
 
 Margins = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 # one direction holds this share of all movement: "every segment the same way"

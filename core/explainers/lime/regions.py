@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.offers import Offers
-from core.edits.masking import FILLS, Fill, masker
 from core.explainers.error import ExplanationError
 from core.explainers.explainer import (
     Cancel,
@@ -29,6 +28,7 @@ from core.explainers.lime.settings import RegionSettings
 from core.explainers.lime.target import target_values, towards_real
 from core.explainers.settings import setting
 from core.images.labels import FAKE, REAL
+from core.perturbations.masking import FILLS, Fill, masker
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from core.edits.masking import FILLS, Fill
 from core.explainers.lime.sampling import Sampling
 from core.explainers.settings import TARGETS, ExplainerSettings, setting
+from core.perturbations.masking import FILLS, Fill
 
 MAX_SAMPLES = 5000
 CertainUnder = Literal["this", "every"]
@@ -66,7 +66,7 @@ class RegionSettings(SampledSettings):
     """How regions of the image are weighed by covering them.
 
     Attributes:
-        fill: what a covered region shows, see `core.edits.masking.fill_image`.
+        fill: what a covered region shows, see `core.perturbations.masking.fill_image`.
         target: the score to explain. "margin" is the logit of REAL minus that of FAKE; "probability" the probability of
             the predicted class as in the paper (softmax of the logits, without temperature); "REAL" or "FAKE" a logit.
         sampling: "balanced" or "random", see sampling.py.

@@ -8,7 +8,7 @@ from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import bare, percent, signed
 from core.findings.words.say import say
 from core.findings.words.told import Told
-from core.probes.probe import inline
+from core.perturbations.probe import inline
 
 # lower end of an AUROC's interval from which each phrase applies; of ten facts, one may reach 0.53 by chance
 HOW_WELL = ((0.7, "well"), (0.6, "to some degree"), (0.53, "a little"), (0.0, "hardly"))

@@ -11,7 +11,7 @@ from core.findings.words.faithfulness import hangs_on
 from core.findings.words.say import detector, say
 from core.findings.words.standing import MAY_BE_CHANCE, unclaimed
 from core.findings.words.told import Told
-from core.probes.probe import FAMILIES, inline
+from core.perturbations.probe import FAMILIES, inline
 
 
 def tell(finding: Finding) -> Told:

@@ -10,7 +10,7 @@ from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import percent
 from core.findings.words.say import say
 from core.findings.words.told import Told
-from core.probes.probe import FAMILIES, inline
+from core.perturbations.probe import FAMILIES, inline
 
 # shares of verdicts: below the first a change hardly matters, above the last it decides
 FEW, SOME, MOST = 0.05, 0.25, 0.5

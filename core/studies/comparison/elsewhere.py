@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.preprocessing import Preprocessing
-from core.edits.delivery.registry import deliveries
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.images.labels import CLASSES
 from core.metrics.intervals import Estimate, difference_of_intervals, weighted_lead, weighted_mean, weighted_share
+from core.perturbations.delivery.registry import deliveries
 from core.studies.comparison.findings import LEVEL, STUDY, without_leaks
 from core.studies.comparison.pair import Pair
 from core.studies.comparison.reading import Shared

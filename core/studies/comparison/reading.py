@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.metrics.intervals import effective_size, weighted_lead, weighted_share
-from core.probes.probe import FAMILIES, Probe, Strength
-from core.probes.table import OTHER_WAYS, PROBES, in_every_way, probe_columns
+from core.perturbations.probe import FAMILIES, Probe, Strength
+from core.perturbations.table import OTHER_WAYS, PROBES, in_every_way, probe_columns
 from core.studies.comparison.findings import LEVEL, STUDY
 from core.studies.comparison.pair import Pair
 from core.studies.groups import VERDICTS

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.edits import frequency, photometric, spatial
+from core.perturbations import frequency, photometric, spatial
 
 Pixels = NDArray[np.uint8]
 # where nothing is kept

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.edits.delivery.registry import deliveries
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.images.labels import CLASSES
 from core.metrics.intervals import weighted_lead, weighted_share
+from core.perturbations.delivery.registry import deliveries
 from core.runs.run import Run
 from core.studies.study import WEIGHT
 

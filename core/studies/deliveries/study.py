@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.edits.delivery.delivering import deliver, seeing
-from core.edits.delivery.registry import deliveries
+from core.perturbations.delivery.delivering import deliver, seeing
+from core.perturbations.delivery.registry import deliveries
 from core.studies.study import Context, Study
 
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
 from core.detectors.preprocessing import Preprocessing
-from core.edits.delivery.delivering import deliver, seeing
 from core.images.generator_names import generator_name
 from core.images.labels import CLASSES
 from core.images.out_of_distribution import smallest_crop
+from core.perturbations.delivery.delivering import deliver, seeing
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judge import Seen, Sent, objections, setting_of
 from core.studies.judgement.rule import Group, Limit, Rate, Rule, Setting

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.identity import Identity
-from core.edits.delivery.delivering import Delivered, deliver, seeing
 from core.explainers.explainer import check_finite
 from core.findings.finding import Finding
 from core.findings.words import tell
 from core.images.labels import verdict_of
 from core.images.upload import Prepared, prepare_pixels
+from core.perturbations.delivery.delivering import Delivered, deliver, seeing
 from core.runs.run import Run, read_run
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judge import Judgement, Seen, Sent, judge, setting_of

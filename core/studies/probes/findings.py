@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.probes.probe import FAMILIES, Probe, Strength, inline
-from core.probes.table import OTHER_WAYS, PROBES, in_every_way, probe_columns
+from core.perturbations.probe import FAMILIES, Probe, Strength, inline
+from core.perturbations.table import OTHER_WAYS, PROBES, in_every_way, probe_columns
 from core.runs.run import Run
 from core.studies.probes.summary import Turns, compared, ranking, read_turns, responses, share_of
 

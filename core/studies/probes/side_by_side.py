@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from core.findings.numbers import percent
-from core.probes.probe import FAMILIES
-from core.probes.table import probe_columns
+from core.perturbations.probe import FAMILIES
+from core.perturbations.table import probe_columns
 from core.runs.run import Run, told_apart
 from core.studies.groups import VERDICTS
 from core.studies.probes.findings import answering, of_family, telling

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.edits.photometric import rms
-from core.probes.batch import Batch, Chance
-from core.probes.flips import short_margins, short_sizes, tell
-from core.probes.probe import size_column
-from core.probes.table import probe_columns
+from core.perturbations.batch import Batch, Chance
+from core.perturbations.flips import short_margins, short_sizes, tell
+from core.perturbations.photometric import rms
+from core.perturbations.probe import size_column
+from core.perturbations.table import probe_columns
 from core.runs.run import Run
 from core.studies.probes.donors import Donors, choose_donors, class_means
 from core.studies.study import Context, Study

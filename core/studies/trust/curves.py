@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.edits.masking import Fill
 from core.metrics.intervals import weighted_mean
+from core.perturbations.masking import Fill
 from core.runs.run import Run
 from core.studies.groups import By, groups
 from core.studies.trust.judged import found_in

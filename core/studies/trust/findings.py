@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.edits.masking import FILLS
 from core.explainers.agreement import LEVEL, enough
 from core.explainers.lime.regions import LIME
 from core.explainers.registry import DEFAULT, find_explainer
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.metrics.intervals import weighted_lead, weighted_mean, weighted_ratio, weighted_share
+from core.perturbations.masking import FILLS
 from core.runs.run import Run
 from core.studies.cells import Cells
 from core.studies.groups import groups

@@ -14,7 +14,7 @@ from core.explainers.explanation import Explanation
 from core.explainers.registry import explainers, find_explainer
 from core.explainers.saving import Style, scale_of
 from core.images.labels import ClassName
-from core.probes.results import ProbeResult
+from core.perturbations.results import ProbeResult
 from core.report.explanation import Beside
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.choice import SCALE, draw_settings, question_of, style_now

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from core.images.decoding import pixels_sha256
 from core.images.encoding import thumbnail_url
-from core.probes.probe import FAMILIES, Probe
-from core.probes.probing import amplified
-from core.probes.results import After, ProbeResult, ProbeSettings
-from core.probes.table import PROBES, probe_columns
-from core.probes.words import said
+from core.perturbations.probe import FAMILIES, Probe
+from core.perturbations.probing import amplified
+from core.perturbations.results import After, ProbeResult, ProbeSettings
+from core.perturbations.table import PROBES, probe_columns
+from core.perturbations.words import said
 from core.studies.probes.donors import with_donors
 from dashboard.components.component import component, nothing, one_of
 from dashboard.components.explanations.asking import Known, Subject

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.preprocessing import Place, Preprocessing
-from core.edits.delivery.delivering import Delivered, deliver, seeing
-from core.edits.delivery.delivery import Delivery
 from core.images.decoding import decode
 from core.images.tiles import Tiles, tile
 from core.images.upload import Prepared, prepare_pixels
+from core.perturbations.delivery.delivering import Delivered, deliver, seeing
+from core.perturbations.delivery.delivery import Delivery
 
 # of decoded images, in bytes: two of the largest
 MAX_HELD = 120 * 2**20

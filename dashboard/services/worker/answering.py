@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from core.detectors.detector import Detector
 from core.explainers.explainer import check_finite
 from core.explainers.registry import find_explainer
-from core.probes.probing import explain_probes
-from core.probes.results import ProbeSettings
+from core.perturbations.probing import explain_probes
+from core.perturbations.results import ProbeSettings
 from core.studies.neighbours.similarity import NeighbourSettings
 from dashboard.services.worker.neighbourhood import look_for_neighbours
 from dashboard.services.worker.requests import Prediction, PredictRequest, Settings

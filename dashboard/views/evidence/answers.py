@@ -9,7 +9,7 @@ from core.findings.finding import Choice, Finding
 from core.findings.lines import Line
 from core.findings.numbers import percent
 from core.findings.words import tell
-from core.probes.table import PROBES
+from core.perturbations.table import PROBES
 from dashboard.components.component import component, nothing, one_of
 
 _mount = component(__file__, "answers")

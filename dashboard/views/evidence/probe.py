@@ -5,9 +5,9 @@ import pandas as pd
 import streamlit as st
 
 from core.images.labels import other_class
-from core.probes.probe import FAMILIES, Probe, Strength
-from core.probes.probing import amplified
-from core.probes.table import PROBES
+from core.perturbations.probe import FAMILIES, Probe, Strength
+from core.perturbations.probing import amplified
+from core.perturbations.table import PROBES
 from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
 from dashboard.components.images.picture_rows import Cell, Row, picture_rows

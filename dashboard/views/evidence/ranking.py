@@ -4,8 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from core.images.labels import other_class
-from core.probes.probe import inline
-from core.probes.table import OTHER_WAYS, probe_columns
+from core.perturbations.probe import inline
+from core.perturbations.table import OTHER_WAYS, probe_columns
 from dashboard.components.glossary import explain
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.services.address import Setting

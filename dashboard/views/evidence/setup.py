@@ -11,8 +11,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.images.labels import verdict_of
-from core.probes.probe import Probe
-from core.probes.table import PROBES
+from core.perturbations.probe import Probe
+from core.perturbations.table import PROBES
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.pictures import Pictures
 from core.runs.browsing.table import evenly

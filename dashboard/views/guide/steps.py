@@ -6,7 +6,6 @@ import numpy as np
 import streamlit as st
 
 from core.detectors.manifest import OLD_LAYER, OLD_SIDE
-from core.edits.frequency import wave_length
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.saving import Style
@@ -14,6 +13,7 @@ from core.explainers.stored import KEPT as KEPT_MAPS
 from core.explainers.stored import stored_map
 from core.findings.numbers import plus
 from core.images.labels import verdict_of
+from core.perturbations.frequency import wave_length
 from core.runs.guide import RADII, first_flipped, is_all_red, suspects, with_less_detail, without_detail
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.images.picture import explained_picture, plain_picture

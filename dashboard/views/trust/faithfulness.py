@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.edits.masking import FILLS as FILLINGS
 from core.findings.claims import Sign, sign_of
 from core.findings.finding import Finding
 from core.findings.numbers import signed
 from core.findings.words import faithfulness as words
+from core.perturbations.masking import FILLS as FILLINGS
 from core.studies.groups import By
 from core.studies.result import StudyResult
 from core.studies.trust.curves import DIRECTIONS, FILLS, leads, mean_curves

@@ -5,13 +5,13 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.edits.delivery.delivering import MOST, Delivered
-from core.edits.delivery.registry import deliveries
 from core.findings.numbers import plus
 from core.findings.words import tell
 from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
 from core.images.upload import Prepared
+from core.perturbations.delivery.delivering import MOST, Delivered
+from core.perturbations.delivery.registry import deliveries
 from core.studies.judgement.judge import Judgement, Seen, Sent, judge
 from core.studies.judgement.judging import seen_by, sent_with
 from dashboard.components.explanations.asking import Known, ask

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.edits.delivery.delivering import Delivered
-from core.edits.delivery.delivery import Delivery
-from core.edits.delivery.registry import deliveries
 from core.images.labels import ClassName
+from core.perturbations.delivery.delivering import Delivered
+from core.perturbations.delivery.delivery import Delivery
+from core.perturbations.delivery.registry import deliveries
 
 # seconds of a page's time that deliveries take before it is drawn again
 SLICE = 0.8

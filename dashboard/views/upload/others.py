@@ -7,10 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from core.detectors.preprocessing import Preprocessing
-from core.edits.delivery.registry import deliveries
 from core.findings.numbers import plus
 from core.images.decoding import pixels_sha256
 from core.images.upload import UNDETERMINED, Prepared, settle
+from core.perturbations.delivery.registry import deliveries
 from core.studies.judgement.judge import judge
 from core.studies.judgement.judging import reason, seen_by, sent_with
 from dashboard.components.explanations.asking import Known, ask

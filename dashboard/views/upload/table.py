@@ -10,10 +10,10 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
-from core.edits.delivery.registry import deliveries
 from core.images.decoding import ImageError, PassingError, pixels_sha256
 from core.images.encoding import data_url
 from core.images.upload import UNDETERMINED, Prepared, settle
+from core.perturbations.delivery.registry import deliveries
 from core.studies.judgement.judge import Judgement, Sent, judge
 from core.studies.judgement.judging import reason, seen_by, sent_with
 from dashboard.components.explanations.asking import Known, ask, visitor, worker

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
 from core.detectors.preprocessing import Place, Preprocessing
-from core.edits.delivery.delivering import Delivered, deliver, seeing
-from core.edits.delivery.delivery import Delivery
 from core.images.decoding import ImageError, PassingError, pixels_sha256
 from core.images.labels import ClassName, verdict_of
 from core.images.tiles import Tiles
 from core.images.upload import Prepared, prepare_pixels
+from core.perturbations.delivery.delivering import Delivered, deliver, seeing
+from core.perturbations.delivery.delivery import Delivery
 from dashboard.components.explanations.asking import Known, ask
 from dashboard.components.words import remaining
 from dashboard.services.server.decoding import Held, deliver_in_turn, prepare_in_turn, tile_in_turn

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from core.detectors.resnet import ResNetDetector, build_network
-from core.probes.flips import tell
-from core.probes.probe import size_column
-from core.probes.table import probe_columns
+from core.perturbations.flips import tell
+from core.perturbations.probe import size_column
+from core.perturbations.table import probe_columns
 from core.studies.neighbours.study import STUDY as NEIGHBOURS
 from core.studies.neighbours.study import searched
 from core.studies.probes.findings import conclude

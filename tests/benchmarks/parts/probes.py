@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.probes.table import probe_columns
+from core.perturbations.table import probe_columns
 from core.studies.probes.study import STUDY, compute
 from tests.benchmarks.parts import Bench, in_turns
 from tests.benchmarks.table import Row, seconds

@@ -19,9 +19,9 @@ from torchcam.metrics import DeletionInsertionMetric
 from core.detectors.detector import Detector
 from core.detectors.network import NetworkDetector
 from core.detectors.resnet import ResNetDetector, build_network
-from core.edits.masking import fill_image
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.labels import FAKE, REAL
+from core.perturbations.masking import fill_image
 from core.studies.study import Context, Study
 from core.studies.trust import agreement, faithfulness, randomisation, robustness
 from core.studies.trust.curves import CONTROLS, FILLS, STEPS

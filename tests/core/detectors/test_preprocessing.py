@@ -9,8 +9,8 @@ from torchvision.transforms import v2
 
 from core.detectors import preprocessing
 from core.detectors.preprocessing import MOST_RESIZED, Place, Preprocessing
-from core.edits.delivery.cropping import cropped
 from core.images.decoding import crop_square, resize
+from core.perturbations.delivery.cropping import cropped
 
 METHODS = {"bilinear": v2.InterpolationMode.BILINEAR, "bicubic": v2.InterpolationMode.BICUBIC}
 

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from torchcam.metrics import DeletionInsertionMetric
 
 from core.detectors.detector import Detector
-from core.edits.masking import Fill, fill_image
 from core.explainers.deletion import areas, deletion_curves, ranks_of
 from core.explainers.lime.segmentation import segment
 from core.images.labels import FAKE, REAL
+from core.perturbations.masking import Fill, fill_image
 from tests.core.given_map import GivenMap
 from tests.core.trust_cues import patch_detector, patch_images, patch_of
 

@@ -27,9 +27,9 @@ from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.images.labels import REAL
 from core.images.palette import CLASS_COLOURS, PALETTES, UNDECIDED, rgb
-from core.probes.probing import explain_probes
-from core.probes.results import ProbeSettings
-from core.probes.words import said
+from core.perturbations.probing import explain_probes
+from core.perturbations.results import ProbeSettings
+from core.perturbations.words import said
 from core.report.explanation import Beside, html_of, save_html
 from core.system.folders import ContractError
 from tests.conftest import make_detector

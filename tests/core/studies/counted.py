@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.probes.probe import size_column
-from core.probes.table import probe_columns
+from core.perturbations.probe import size_column
+from core.perturbations.table import probe_columns
 from core.runs.run import Run
 from core.studies.probes.study import compute, derive
 from core.studies.study import Context

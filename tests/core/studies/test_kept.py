@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from core.findings.words import tell
-from core.probes.probe import Probe, size_column, steps
-from core.probes.table import PROBES
+from core.perturbations.probe import Probe, size_column, steps
+from core.perturbations.table import PROBES
 from core.runs.finding import ROOT, find_runs
 from core.runs.run import Run, read_run
 from core.studies.groups import with_predictions

@@ -12,7 +12,7 @@ from core.findings.claims import standing
 from core.findings.finding import Control, Finding, Measure, find
 from core.findings.words import tell
 from core.findings.words.comparison import beside_control, reading
-from core.probes.table import probe_columns
+from core.perturbations.table import probe_columns
 from core.studies.comparison.explanations import SideBySide
 from core.studies.comparison.pair import pair_of
 from core.studies.comparison.reading import read, share_rows, side_by_side

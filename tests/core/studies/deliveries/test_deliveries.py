@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from core.detectors.resnet import ResNetDetector
-from core.edits.delivery.registry import deliveries
-from core.edits.delivery.saving import jpeg
 from core.findings.words import tell
+from core.perturbations.delivery.registry import deliveries
+from core.perturbations.delivery.saving import jpeg
 from core.studies.deliveries.findings import conclude
 from core.studies.deliveries.study import STUDY, compute
 from core.studies.study import Context

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.probes.table import PROBES, probe_columns
+from core.perturbations.table import PROBES, probe_columns
 from core.runs.run import read_run
 from core.studies.probes.donors import choose_donors
 from core.studies.probes.example import probe_example

@@ -9,8 +9,8 @@ from core.findings.claims import standing
 from core.findings.finding import Finding
 from core.findings.words import tell
 from core.findings.words.probes import degree
-from core.probes.probe import FAMILIES
-from core.probes.table import PROBES
+from core.perturbations.probe import FAMILIES
+from core.perturbations.table import PROBES
 from core.studies.probes.findings import conclude
 from core.studies.probes.summary import read_turns, responses
 from tests.core.cues import CUES

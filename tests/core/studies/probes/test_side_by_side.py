@@ -9,7 +9,7 @@ import pytest
 from core.findings.__main__ import gather, main
 from core.findings.claims import sign_of
 from core.findings.numbers import percent
-from core.probes.probe import FAMILIES
+from core.perturbations.probe import FAMILIES
 from core.runs.run import Run
 from core.studies.probes.side_by_side import side_by_side
 from core.studies.result import StudyResult

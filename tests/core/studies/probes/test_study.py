@@ -13,9 +13,9 @@ from core.detectors.resnet import ResNetDetector, build_network
 from core.findings.claims import standing
 from core.findings.words import tell
 from core.metrics.intervals import wilson_interval
-from core.probes.flips import short_margins
-from core.probes.probe import FAMILIES, size_column
-from core.probes.table import OTHER_WAYS, PROBES, probe_columns
+from core.perturbations.flips import short_margins
+from core.perturbations.probe import FAMILIES, size_column
+from core.perturbations.table import OTHER_WAYS, PROBES, probe_columns
 from core.runs.run import read_run
 from core.studies.probes.donors import choose_donors, class_means, with_donors
 from core.studies.probes.findings import conclude
@@ -149,7 +149,7 @@ def test_the_file_has_what_it_declares_whatever_the_shards(source: Source, probe
 
 
 def _bare(pixels: np.ndarray) -> "object":
-    from core.probes.batch import Batch, Chance
+    from core.perturbations.batch import Batch, Chance
 
     means = np.zeros((len(pixels), 3), np.float32)
     ids = [str(number) for number in range(len(pixels))]

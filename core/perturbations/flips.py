@@ -1,0 +1,151 @@
+"""Flips: which probes change a verdict, and whether fine detail decides it, for one image or a whole test set."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.perturbations.probe import Probe, size_column
+from core.perturbations.table import PROBES, probe_columns
+
+# precision of stored sizes and margins: enough to compare them, and the study's file is a third smaller
+SIZE_DIGITS = 2
+MARGIN_BITS = 7
+# a test over donors is positive if the verdict flips with more than this share of them
+MOST = 0.5
+
+
+def own_columns() -> dict[str, Probe]:
+    """Map the columns that support conclusions to their probes: no controls, changed donors or `excess` strengths."""
+    return {
+        column: probe
+        for column, (probe, strength) in probe_columns().items()
+        if not (probe.is_control or probe.changes_donor or strength.excess)
+    }
+
+
+def short_sizes(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Round numbers to `SIZE_DIGITS` significant digits."""
+    some = np.where(values > 0, values, 1)
+    scale = 10.0 ** (SIZE_DIGITS - 1 - np.floor(np.log10(some)))
+    return np.asarray(np.rint(values * scale) / scale, np.float32)
+
+
+def short_margins(margins: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Round margins to float16 with `MARGIN_BITS` bits of mantissa: to 0.4%, their sign unchanged."""
+    step = np.uint16(1 << (10 - MARGIN_BITS))
+    bits = np.asarray(margins, np.float16).view(np.uint16)
+    short = (bits + step // 2) & ~(step - np.uint16(1))
+    # a small number would become 0, which is no side of it
+    lost = (np.asarray(margins) != 0) & ((short & np.uint16(0x7FFF)) == 0)
+    return np.asarray(np.where(lost, short | step, short), np.uint16).view(np.float16)
+
+
+def flipped_predictions(margins: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
+    """Find the changes that flip the verdict: bool, one column per strength, False where it could not be made.
+
+    A change to a donor counts as a flip if it gives the donor the image's verdict.
+    """
+    columns = probe_columns()
+    values = margins[list(columns)].to_numpy()
+    donors = np.array([probe.changes_donor for probe, _ in columns.values()])
+    return pd.DataFrame(~np.isnan(values) & (((values > 0) == called_real[:, None]) == donors), columns=list(columns))
+
+
+def controlled_flips(turned: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Find the changes to the image that flip the verdict while no control does: bool, one column per strength.
+
+    Args:
+        turned: from `flipped_predictions`.
+        known: bool, the same columns, True where the change could be made. A flip whose controls could not be made is
+            not controlled.
+    """
+    clean = {}
+    # a data frame takes longer to find a column than an image takes to be asked
+    flags, there = turned.to_numpy(bool), known[turned.columns].to_numpy(bool)
+    place = {column: at for at, column in enumerate(turned.columns)}
+    for column, (probe, strength) in probe_columns().items():
+        if not (probe.is_control or probe.changes_donor):
+            controls = [place[PROBES[key].column(strength.key)] for key in probe.controls]
+            clean[column] = flags[:, place[column]]
+            if controls:
+                clean[column] = clean[column] & ~flags[:, controls].any(axis=1) & there[:, controls].any(axis=1)
+    return pd.DataFrame(clean, index=turned.index)
+
+
+def smallest_flips(clean: pd.DataFrame, sizes: pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Find the smallest change that flips each verdict while its controls do not.
+
+    Args:
+        clean: from `controlled_flips`, the columns that bear claims.
+        sizes: root mean square of each change in grey levels, columns named by `size_column`.
+
+    Returns:
+        intp (N,), the position among the columns of `clean`, -1 where none flips it; float64 (N,), its size in grey
+        levels, NaN where none flips it. Sizes are compared by their first `SIZE_DIGITS` digits.
+    """
+    shown = short_sizes(sizes[[size_column(column) for column in clean.columns]].to_numpy(np.float32))
+    cost = np.where(clean.to_numpy(bool), shown.astype(np.float64), np.inf)
+    some = clean.to_numpy(bool).any(axis=1)
+    return np.where(some, cost.argmin(axis=1), -1), np.where(some, cost.min(axis=1), np.nan)
+
+
+def tell(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
+    """Summarise what flips each verdict in a few columns to browse by.
+
+    Args:
+        margins: a column for each strength of each probe.
+        sizes: the size of each of those changes.
+        called_real: bool (N,), the verdict.
+    """
+    turned, known = flipped_predictions(margins, called_real), margins[list(probe_columns())].notna()
+    own = own_columns()
+    clean = controlled_flips(turned, known)[list(own)]
+    least, size = smallest_flips(clean, sizes)
+    # the last is for verdicts that nothing flips
+    keys = np.array([*(probe.key for probe in own.values()), None], object)
+    families = np.array([probe.family for probe in own.values()])
+    flags = clean.to_numpy(bool)
+    count = sum(flags[:, families == family].any(axis=1).astype(np.int8) for family in dict.fromkeys(families))
+    lowpass = [one for one in PROBES["lowpass"].strengths if not one.excess]
+    removed = turned[[PROBES["lowpass"].column(one.key) for one in lowpass]].to_numpy(bool)
+    finest = np.where(removed, [one.value for one in lowpass], -np.inf).max(axis=1)
+    # those that could not be made are no shares of anything
+    shares = turned.astype(float).where(known)
+    return pd.DataFrame(
+        {
+            "turned_by": keys[least],
+            "turned_size": size.astype(np.float16),
+            "turned_families": np.asarray(count, np.int8),
+            "detail_radius": np.where(np.isfinite(finest), finest, np.nan).astype(np.float16),
+            "detail_both_ways": np.any(
+                [
+                    detail_decides({key: shares[PROBES[key].column(one.key)].to_numpy() for key in DETAIL_TESTS})
+                    for one in PROBES["lend"].strengths
+                ],
+                axis=0,
+            ),
+        }
+    )
+
+
+# the tests of fine detail at each radius: removed or replaced, their controls, and put into the other class
+DETAIL_TESTS = ("lowpass", *PROBES["lowpass"].controls, "transplant", *PROBES["transplant"].controls, "lend")
+
+
+def detail_decides(shares: Mapping[str, NDArray[np.floating]]) -> NDArray[np.bool_]:
+    """Decide whether the fine detail beyond one radius decides a verdict, in both directions.
+
+    Removing it, or replacing it by that of most donors of the other class, flips the verdict while the controls do not;
+    and put into most of these donors it gives them the image's verdict.
+
+    Args:
+        shares: for each of `DETAIL_TESTS`, float (N,), the share of donors with which the verdict flipped, 0 to 1; NaN
+            where the change could not be made, which shows nothing.
+    """
+    removed, replaced = (
+        (shares[probe] > MOST) & np.all([shares[key] <= MOST for key in PROBES[probe].controls], axis=0)
+        for probe in ("lowpass", "transplant")
+    )
+    return np.asarray((removed | replaced) & (shares["lend"] > MOST))

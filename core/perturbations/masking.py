@@ -1,0 +1,149 @@
+"""Masking: a batch of versions of one image with some segments filled, the basis of every masking explanation.
+
+The given image is never changed, values stay within 0..255, and equal seeds give equal results.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from core.perturbations.road import impute
+from core.perturbations.texture import segment_means, shuffled_texture
+
+Fill = Literal["mean", "blur", "black", "texture", "road"]
+# in pixels, for an image 32 pixels high; it grows with the height, or covered content would stay recognisable
+BLUR_SIGMA = 2.0
+Masker = Callable[[NDArray[np.bool_]], NDArray[np.uint8]]
+
+
+def fill_image(
+    image: NDArray[np.uint8], segments: NDArray[np.integer], *, fill: Fill, seed: int = 0
+) -> NDArray[np.uint8]:
+    """Fill every segment: the result is what `mask_batch` shows wherever a segment is not kept.
+
+    Args:
+        image: uint8 (height, width, 3).
+        segments: integers (height, width) from 0 to S - 1 without gaps.
+        fill: "mean" is the segment's mean colour, truncated as in the lime package; "blur" a Gaussian blur of the image
+            with a sigma of 1/16 of its height; "black" zeros; "texture" the segment's own texture with shuffled phases,
+            which keeps its shading, contrast and local spectrum and erases its content; "road" noisy linear imputation
+            from the kept pixels, the only fill that depends on which segments are kept; here none are, which leaves
+            the image's mean colour plus noise.
+        seed: of the shuffled phases and of the noise; the other fills are not random.
+
+    Returns:
+        uint8 (height, width, 3).
+
+    Raises:
+        ValueError: arrays of another shape or type, gaps in the numbers of the segments, or an unknown fill.
+    """
+    _check(image, segments)
+    if fill not in FILLS:
+        raise ValueError(f"fill must be one of {', '.join(FILLS)}, not {fill!r}")
+    picture = FILLS[fill].picture
+    if picture is None:
+        nothing = np.ones((1, *segments.shape), bool)
+        return np.asarray(impute(image, nothing, seed=seed)[0], np.uint8)
+    return np.asarray(picture(image, segments, seed), np.uint8)
+
+
+def masker(image: NDArray[np.uint8], segments: NDArray[np.integer], *, fill: Fill, seed: int = 0) -> Masker:
+    """Return a function from `keep` to versions of one image, see `mask_batch`; all fills but "road" are made once."""
+    filled = fill_image(image, segments, fill=fill, seed=seed)
+    if FILLS[fill].picture is None:
+        return lambda keep: impute(image, ~keep[:, segments], seed=seed)
+    return lambda keep: mask_batch(image, segments, keep=keep, fill=filled)
+
+
+def mask_batch(
+    image: NDArray[np.uint8],
+    segments: NDArray[np.integer],
+    *,
+    keep: NDArray[np.bool_],
+    fill: Fill | NDArray[np.uint8] = "mean",
+    seed: int = 0,
+) -> NDArray[np.uint8]:
+    """Make N versions of one image, each with its own segments filled.
+
+    Args:
+        image: uint8 (height, width, 3).
+        segments: integers (height, width) from 0 to S - 1 without gaps.
+        keep: bool (N, S); where False, that version has that segment filled.
+        fill: a name, see `fill_image`, or the filled image, made once for many batches.
+        seed: of fills that are random.
+
+    Returns:
+        uint8 (N, height, width, 3).
+
+    Raises:
+        ValueError: as `fill_image`, or `keep` is not bool (N, S).
+    """
+    count = _check(image, segments)
+    if keep.ndim != 2 or keep.shape[1] != count or keep.dtype != np.bool_:
+        raise ValueError(f"keep must be bool (N, {count}), a column a segment, not {keep.dtype} {keep.shape}")
+    if isinstance(fill, str):
+        return masker(image, segments, fill=fill, seed=seed)(keep)
+    if fill.shape != image.shape or fill.dtype != np.uint8:
+        raise ValueError(f"fill must be uint8 {image.shape} like the image, not {fill.dtype} {fill.shape}")
+    # 255 where kept, per channel: "and" and "xor" on flat bytes are five times faster than where()
+    kept = np.take(keep.view(np.uint8) * np.uint8(255), segments.repeat(3), axis=1)
+    np.bitwise_and(kept, (image ^ fill).ravel(), out=kept)
+    np.bitwise_xor(kept, fill.ravel(), out=kept)
+    return kept.reshape(-1, *image.shape)
+
+
+def _check(image: NDArray[np.uint8], segments: NDArray[np.integer]) -> int:
+    """Check both arrays and return the number of segments."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"image must be uint8 (height, width, 3), not {image.dtype} {image.shape}")
+    if segments.shape != image.shape[:2] or not np.issubdtype(segments.dtype, np.integer):
+        raise ValueError(f"segments must be integers {image.shape[:2]}, not {segments.dtype} {segments.shape}")
+    if segments.min() < 0 or segments.max() >= segments.size or not np.bincount(segments.ravel()).all():
+        raise ValueError("segments must be numbered from 0 without gaps; renumber them with numpy.unique")
+    return int(segments.max()) + 1
+
+
+def _mean_colours(image: NDArray[np.uint8], segments: NDArray[np.integer], _seed: int) -> NDArray[np.uint8]:
+    return np.asarray(segment_means(image, segments, int(segments.max()) + 1)[segments], np.uint8)
+
+
+def blurred(image: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
+    """Apply a Gaussian blur to an image, in whole grey levels.
+
+    Args:
+        image: uint8 (height, width, 3).
+        sigma: standard deviation as a share of the height.
+    """
+    pixels = sigma * len(image)
+    return np.asarray(np.rint(ndimage.gaussian_filter(image.astype(np.float64), (pixels, pixels, 0))), np.uint8)
+
+
+def _blurred(image: NDArray[np.uint8], _segments: NDArray[np.integer], _seed: int) -> NDArray[np.uint8]:
+    return blurred(image, BLUR_SIGMA / 32)
+
+
+class Filling(NamedTuple):
+    """A fill.
+
+    Attributes:
+        title: its name, such as "mean colour".
+        phrase: what it covers segments with, such as "their mean colour".
+        picture: (image, segments, seed) -> uint8 like the image, with every segment filled; None if the fill depends
+            on which segments are kept.
+    """
+
+    title: str
+    phrase: str
+    picture: Callable[[NDArray[np.uint8], NDArray[np.integer], int], NDArray[np.uint8]] | None
+
+
+FILLS: dict[Fill, Filling] = {
+    "mean": Filling("mean colour", "their mean colour", _mean_colours),
+    "blur": Filling("blur", "a blurred copy", _blurred),
+    "black": Filling("black", "black", lambda image, _segments, _seed: np.zeros_like(image)),
+    "texture": Filling("shuffled texture", "their own shuffled texture", shuffled_texture),
+    "road": Filling("ROAD", "what their neighbours are (ROAD)", None),
+}

@@ -1,0 +1,112 @@
+"""Photometric edits of a batch of images: grey levels, noise, colour, light, sharpness, compression.
+
+Each maps uint8 (N, side, side, 3) to the same without changing its input; randomness is passed in.
+"""
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from core.images.statistics import LUMA
+from core.perturbations.frequency import to_pixels
+
+Pixels = NDArray[np.uint8]
+
+
+def rounded(pixels: Pixels, step: int) -> Pixels:
+    """Round every value to the nearest multiple of `step` that does not exceed 255."""
+    values = np.minimum((np.arange(256) + step // 2) // step * step, 255 // step * step).astype(np.uint8)
+    return values[pixels]
+
+
+def with_noise(pixels: Pixels, uniform: NDArray[np.float32], most: int) -> Pixels:
+    """Add integers from -most to most, all equally likely.
+
+    Args:
+        pixels: uint8 (N, side, side, 3).
+        uniform: float32 like `pixels`, in [0, 1), which determines each number.
+        most: the largest change.
+    """
+    return to_pixels(np.floor(uniform * np.float32(2 * most + 1)) + (pixels - np.float32(most)))
+
+
+def saturated(pixels: Pixels, factor: float) -> Pixels:
+    """Scale colour by `factor` and keep each pixel's luma: 0 is grey, 1 the image itself (Pillow's `Color`)."""
+    return _mixed(pixels, factor * np.eye(3) + (1 - factor) * np.outer(np.ones(3), LUMA))
+
+
+def hue_rotated(pixels: Pixels, degrees: float) -> Pixels:
+    """Rotate every hue by `degrees` in the plane of equal luma, as in analogue television (YIQ)."""
+    to_yiq = np.array([LUMA, [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    turn = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    return _mixed(pixels, np.linalg.inv(to_yiq) @ turn @ to_yiq)
+
+
+def _mixed(pixels: Pixels, matrix: NDArray[np.floating]) -> Pixels:
+    """Multiply each pixel's colour by a (3, 3) matrix."""
+    flat = pixels.reshape(-1, 3).astype(np.float32)
+    return to_pixels(flat @ matrix.T.astype(np.float32)).reshape(pixels.shape)
+
+
+def tinted(pixels: Pixels, means: NDArray[np.floating], share: float) -> Pixels:
+    """Move the mean of each channel towards another by adding a constant.
+
+    Args:
+        pixels: uint8 (N, side, side, 3).
+        means: float (N, 3), the target means, 0 to 255.
+        share: of the way, 0 to 1.
+    """
+    own = pixels.mean(axis=(1, 2), dtype=np.float32)
+    shift = (share * (means - own)).astype(np.float32)
+    return to_pixels(pixels + shift[:, None, None, :])
+
+
+def brightened(pixels: Pixels, amount: float) -> Pixels:
+    """Add `amount` grey levels to every value."""
+    return to_pixels(pixels + np.float32(amount))
+
+
+def contrasted(pixels: Pixels, factor: float) -> Pixels:
+    """Scale contrast by `factor` about each image's mean luma (Pillow's `Contrast`)."""
+    middle = np.rint(pixels.mean(axis=(1, 2), dtype=np.float32) @ LUMA)[:, None, None, None]
+    return to_pixels((pixels - middle) * np.float32(factor) + middle)
+
+
+def blurred(pixels: Pixels, sigma: float) -> Pixels:
+    """Blur with a Gaussian of `sigma` pixels, reflected at the border as in `core.perturbations.masking.fill_image`."""
+    return to_pixels(_blur(pixels, sigma))
+
+
+def sharpened(pixels: Pixels, amount: float, *, sigma: float = 1.0) -> Pixels:
+    """Sharpen by unsharp masking: add `amount` times the difference from a blur."""
+    return to_pixels((1 + np.float32(amount)) * pixels - np.float32(amount) * _blur(pixels, sigma))
+
+
+def _blur(pixels: Pixels, sigma: float) -> NDArray[np.float32]:
+    """Blur by two products with a (side, side) matrix, faster than a filter on small images."""
+    n, side = pixels.shape[:2]
+    matrix = ndimage.gaussian_filter1d(np.eye(side, dtype=np.float32), sigma, axis=0, mode="reflect")
+    # along x for all three channels at once, along y for whole rows
+    rows = pixels.reshape(n * side, side * 3).astype(np.float32) @ np.kron(matrix, np.eye(3, dtype=np.float32)).T
+    return np.asarray(matrix @ rows.reshape(n, side, side * 3)).reshape(pixels.shape)
+
+
+def compressed(pixels: Pixels, quality: int) -> Pixels:
+    """Compress as JPEG at `quality`, 1 to 95, and decode again, with Pillow's default colour settings."""
+    out = np.empty_like(pixels)
+    for index, image in enumerate(pixels):
+        with io.BytesIO() as file:
+            Image.fromarray(image).save(file, "JPEG", quality=quality)
+            with Image.open(file, formats=("JPEG",)) as again:
+                out[index] = np.asarray(again)
+    return out
+
+
+def rms(changed: Pixels, original: Pixels) -> NDArray[np.float32]:
+    """Measure the size of a change: float32 (N,), root mean square difference of all values, in grey levels."""
+    difference = np.subtract(changed, original, dtype=np.float32).reshape(len(changed), -1)
+    return np.asarray(np.sqrt(np.einsum("nk,nk->n", difference, difference) / difference.shape[1]), np.float32)

@@ -1,0 +1,208 @@
+"""Spatial transforms of a batch of images: blocks shuffled, areas covered, the whole image shifted or turned.
+
+Each maps uint8 (N, side, side, 3) to the same; randomness is passed in.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from core.perturbations.frequency import to_pixels
+
+Pixels = NDArray[np.uint8]
+# places that can be hidden: (top, bottom, left, right) in eighths of the side
+PLACES: dict[str, tuple[int, int, int, int]] = {
+    "centre": (2, 6, 2, 6),
+    "top_left": (0, 4, 0, 4),
+    "top_right": (0, 4, 4, 8),
+    "bottom_left": (4, 8, 0, 4),
+    "bottom_right": (4, 8, 4, 8),
+}
+
+
+def blocks_of(pixels: Pixels, block: int) -> Pixels:
+    """Cut images into blocks uint8 (N, B, block, block, 3), row by row; a remainder at the far ends is left out."""
+    n, side = pixels.shape[:2]
+    count = side // block
+    whole = pixels[:, : count * block, : count * block]
+    cut = whole.reshape(n, count, block, count, block, 3).transpose(0, 1, 3, 2, 4, 5)
+    return cut.reshape(n, count * count, block, block, 3)
+
+
+def image_of(blocks: Pixels, original: Pixels | None = None) -> Pixels:
+    """Invert `blocks_of`; the remainder comes from `original`."""
+    n, total, block = blocks.shape[:3]
+    count = round(total**0.5)
+    rows = blocks.reshape(n, count, count, block, block, 3).transpose(0, 1, 3, 2, 4, 5)
+    whole = np.ascontiguousarray(rows.reshape(n, count * block, count * block, 3))
+    if original is None or original.shape == whole.shape:
+        return whole
+    image = original.copy()
+    image[:, : count * block, : count * block] = whole
+    return image
+
+
+def shuffled(pixels: Pixels, block: int, orders: NDArray[np.integer]) -> Pixels:
+    """Shuffle square blocks, which keeps texture and destroys shape; every block moves.
+
+    Args:
+        pixels: uint8 (N, side, side, 3).
+        block: side of a block in pixels.
+        orders: integers (N, B), a permutation of the B blocks per image: each block moves to the position of the block
+            that follows it there, the last to that of the first.
+
+    Raises:
+        ValueError: `orders` is not (N, B).
+    """
+    return image_of(_moved(blocks_of(pixels, block), orders), pixels)
+
+
+def _moved(blocks: NDArray[Any], orders: NDArray[np.integer]) -> NDArray[Any]:
+    """Move each of the blocks (N, B, ...) to the position of the next in its image's order (N, B), cyclically."""
+    if orders.shape != blocks.shape[:2]:
+        raise ValueError(
+            f"orders must be {blocks.shape[:2]}, a permutation of the blocks of each image, not {orders.shape}"
+        )
+    rows, moved = np.arange(len(blocks))[:, None], np.empty_like(blocks)
+    moved[rows, np.roll(orders, -1, axis=1)] = blocks[rows, orders]
+    return moved
+
+
+def rotated_in_blocks(pixels: Pixels, block: int) -> Pixels:
+    """Rotate each block by 180 degrees in its own place, which gives the seams of `shuffled` on all four sides.
+
+    (Mirrored blocks would still fit those above and below.)
+    """
+    return image_of(blocks_of(pixels, block)[:, :, ::-1, ::-1], pixels)
+
+
+def without_seams(pixels: Pixels, block: int, orders: NDArray[np.integer] | None = None) -> Pixels:
+    """Cut into blocks, shuffle them, and join them so that no seam shows (Perez et al. 2003, *Poisson Image Editing*).
+
+    Gradients within blocks are kept and those across cuts become zero. The image with the original's mean whose
+    gradients are closest to these in least squares solves a Poisson equation, here by cosine transforms.
+
+    Args:
+        pixels: uint8 (N, side, side, 3).
+        block: side of a block in pixels.
+        orders: as in `shuffled`; None leaves the blocks in place, which is the control: the same cuts and joins.
+    """
+    blocks = (pixels if orders is None else shuffled(pixels, block, orders)).astype(np.float32)
+    side = pixels.shape[1]
+    divergence = np.zeros_like(blocks)
+    for axis in (1, 2):
+        gradient = np.diff(np.moveaxis(blocks, axis, 1), axis=1)
+        gradient[:, block - 1 :: block] = 0
+        along = np.moveaxis(divergence, axis, 1)
+        along[:, :-1] += gradient
+        along[:, 1:] -= gradient
+    spectrum = fft.dctn(divergence, axes=(1, 2), norm="ortho", workers=1)
+    line = 2 * np.cos(np.pi * np.arange(side, dtype=np.float32) / side) - 2
+    laplacian = line[:, None] + line
+    laplacian[0, 0] = 1
+    spectrum /= laplacian[..., None]
+    spectrum[:, 0, 0] = side * pixels.mean(axis=(1, 2))
+    return to_pixels(fft.idctn(spectrum, axes=(1, 2), norm="ortho", workers=1))
+
+
+def cross_faded(pixels: Pixels, block: int, orders: NDArray[np.integer] | None = None) -> Pixels:
+    """Shuffle blocks that reach a quarter of their side into their neighbours and fade into each other there.
+
+    Args:
+        pixels: uint8 (N, side, side, 3).
+        block: side of a block in pixels, from the middle of one fade to that of the next.
+        orders: as in `shuffled`; None rotates each block by 180 degrees in its own place, as `rotated_in_blocks` does.
+    """
+    # blocks of one pixel have nothing to fade
+    count, reach = pixels.shape[1] // block, min(max(1, block // 4), block // 2)
+    ramp = (np.arange(2 * reach, dtype=np.float32) + 0.5) / (2 * reach)
+    line = np.concatenate([ramp, np.ones(block - 2 * reach, np.float32), ramp[::-1]])
+    weights = (line[:, None] * line)[..., None]
+    padded = np.pad(pixels, ((0, 0), (reach, reach), (reach, reach), (0, 0)), "symmetric").astype(np.float32)
+    places = [
+        np.s_[:, y : y + len(line), x : x + len(line)]
+        for y in range(0, count * block, block)
+        for x in range(0, count * block, block)
+    ]
+    tiles = np.stack([padded[place] for place in places], axis=1)
+    moved = tiles[:, :, ::-1, ::-1] if orders is None else _moved(tiles, orders)
+    total, weight = np.zeros_like(padded), np.zeros_like(padded[:1])
+    for number, place in enumerate(places):
+        total[place] += moved[:, number] * weights
+        weight[place] += weights
+    whole = np.s_[:, reach : reach + count * block, reach : reach + count * block]
+    image = pixels.copy()
+    image[:, : count * block, : count * block] = to_pixels(total[whole] / weight[whole])
+    return image
+
+
+def shifted(pixels: Pixels, by: int) -> Pixels:
+    """Shift the image by `by` pixels to the right and repeat the left column."""
+    return np.concatenate([pixels[:, :, :1].repeat(by, axis=2), pixels[:, :, : pixels.shape[2] - by]], axis=2)
+
+
+def mirrored(pixels: Pixels) -> Pixels:
+    """Mirror left to right."""
+    return np.ascontiguousarray(pixels[:, :, ::-1])
+
+
+def rotated(pixels: Pixels, quarters: int) -> Pixels:
+    """Rotate by quarter turns anticlockwise."""
+    return np.ascontiguousarray(np.rot90(pixels, quarters, axes=(1, 2)))
+
+
+def place_mask(name: str, *, side: int) -> NDArray[np.bool_]:
+    """Return bool (side, side), True in the named area of `PLACES`, a quarter of the image up to rounding."""
+    mask = np.zeros((side, side), bool)
+    top, bottom, left, right = (side * eighth // 8 for eighth in PLACES[name])
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def frame_mask(inset: float, *, side: int) -> NDArray[np.bool_]:
+    """Return bool (side, side), True in a square frame a sixteenth of the side thick.
+
+    Args:
+        inset: distance from the border, as a share of the side; 0 is the border itself.
+        side: of the image.
+    """
+    # an inset frame of a small image must not be its border
+    start, width = max(1, round(inset * side)) if inset else 0, max(1, round(side / 16))
+    away = np.minimum(np.arange(side), np.arange(side)[::-1])
+    depth = np.minimum(away[:, None], away)
+    return np.asarray((depth >= start) & (depth < start + width))
+
+
+def hidden(pixels: Pixels, masks: NDArray[np.bool_], textures: NDArray[np.float32] | None = None) -> Pixels:
+    """Cover the masked area of each image.
+
+    Args:
+        pixels: uint8 (N, side, side, 3).
+        masks: bool (side, side) or (N, side, side), True where covered; at least one pixel per image.
+        textures: float32 like `pixels`, the cover, see `core.perturbations.frequency.scrambled`; it is scaled to the
+            mean and contrast of the covered area. None covers with that area's mean colour.
+    """
+    where = np.broadcast_to(masks, pixels.shape[:3])
+    area = where.sum(axis=(1, 2), dtype=np.float32)[:, None]
+    mean, spread = _moments(pixels.astype(np.float32), where, area)
+    if textures is None:
+        fill = np.broadcast_to(mean[:, None, None, :], pixels.shape).copy()
+    else:
+        own_mean, own_spread = _moments(textures, where, area)
+        gain = np.divide(spread, own_spread, out=np.zeros_like(spread), where=own_spread > 1e-3)
+        fill = textures * gain[:, None, None, :] + (mean - own_mean * gain)[:, None, None, :]
+    return np.where(where[..., None], to_pixels(fill), pixels)
+
+
+def _moments(
+    values: NDArray[np.float32], where: NDArray[np.bool_], area: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return mean and standard deviation (N, 3) of the values in each image's place."""
+    weights = where.astype(np.float32)
+    # in float64: of large images the sums have more digits than float32
+    mean = np.einsum("nyxc,nyx->nc", values, weights, dtype=np.float64) / area
+    away = values - mean[:, None, None, :]
+    square = np.einsum("nyxc,nyx->nc", away * away, weights, dtype=np.float64) / area
+    return mean.astype(np.float32), np.sqrt(square).astype(np.float32)

@@ -1,0 +1,188 @@
+"""Edits of the spectrum against numpy's own full FFT."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.perturbations.frequency import (
+    attenuated,
+    attenuated_elsewhere,
+    energy,
+    images_of,
+    patterned_elsewhere,
+    rephased,
+    ring,
+    scrambled,
+    spectra_of,
+    transplanted,
+    transplanted_elsewhere,
+    wave_length,
+)
+from core.perturbations.photometric import rms
+
+
+@pytest.fixture
+def grain() -> NDArray[np.uint8]:
+    """uint8 (6, 32, 32, 3), soft enough that no edit leaves 0..255."""
+    generator = np.random.default_rng(3)
+    coarse = generator.uniform(100, 150, (6, 4, 4, 3)).repeat(8, axis=1).repeat(8, axis=2)
+    return np.rint(coarse + generator.normal(0, 6, (6, 32, 32, 3))).astype(np.uint8)
+
+
+def power(pixels: NDArray[np.uint8], low: float, high: float) -> NDArray[np.float64]:
+    """Energy of each image between two radii by the full FFT."""
+    frequency = np.fft.fftfreq(32, 1 / 32)
+    radius = np.hypot(*np.meshgrid(frequency, frequency, indexing="ij"))
+    spectrum = np.fft.fft2(pixels.astype(np.float64), axes=(1, 2))
+    inside = ((radius > low) & (radius <= high))[None, :, :, None]
+    return (np.abs(spectrum) ** 2 * inside).sum(axis=(1, 2, 3)) / 1024
+
+
+def test_there_and_back_is_the_same_picture(grain: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(images_of(spectra_of(grain)), grain)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 4), (4, 8), (12, 16), (8, 99)])
+def test_energy_is_parsevals(grain: NDArray[np.uint8], low: float, high: float) -> None:
+    np.testing.assert_allclose(energy(spectra_of(grain), ring(low, high, side=32)), power(grain, low, high), rtol=1e-4)
+
+
+@pytest.mark.parametrize("side", [33, 48, 50])
+def test_on_other_sizes_a_radius_is_the_same_length_of_wave(side: int) -> None:
+    x = np.arange(side)
+    kept, gone = [], []
+    for length in (2.4, 3.0, 4.5, 9.0):
+        # the wave that fits a whole number of times and is nearest to that length
+        count = round(side / length)
+        wave = 128 + 40 * np.sin(2 * np.pi * count * x / side)
+        image = np.broadcast_to(wave[None, :, None], (side, side, 3)).round().astype(np.uint8)[None]
+        after = attenuated(spectra_of(image), ring(8, side=side)).astype(float)
+        (gone if side / count < wave_length(8) else kept).append(after.std() / image.std())
+    assert len(kept) == len(gone) == 2
+    assert max(gone) < 0.05
+    assert min(kept) > 0.95
+
+
+@pytest.mark.parametrize("side", [33, 48])
+def test_other_sizes_go_there_and_back_and_keep_parsevals_energy(side: int) -> None:
+    pixels = np.random.default_rng(0).integers(60, 200, (3, side, side, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(images_of(spectra_of(pixels)), pixels)
+    mean = pixels.mean(axis=(1, 2), keepdims=True)
+    expected = ((pixels - mean) ** 2).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(energy(spectra_of(pixels), ring(0, side=side)), expected, rtol=1e-4)
+
+
+def test_rings_share_no_frequency_and_leave_out_the_mean() -> None:
+    rings = [ring(low, high, side=32) for low, high in ((0, 4), (4, 8), (8, 12), (12, 16), (16, 99))]
+    total = np.sum(rings, axis=0)
+    assert total[0, 0] == 0
+    assert total.ravel()[1:].min() == total.max() == 1
+
+
+@pytest.mark.parametrize(("low", "high"), [(12, 99), (8, 12), (0, 2)])
+def test_a_ring_that_is_removed_is_gone_and_the_rest_stays(grain: NDArray[np.uint8], low: float, high: float) -> None:
+    after = attenuated(spectra_of(grain), ring(low, high, side=32))
+    # rounding to whole grey levels leaves 1/12 of a level squared a value
+    frequencies = np.count_nonzero(ring(low, high, side=32)) * 2 * 3
+    assert (power(after, low, high) < frequencies / 12 * 2).all()
+    kept = [(0, low), (high, 99)]
+    before, now = (sum(power(images, *band) for band in kept) for images in (grain, after))
+    np.testing.assert_allclose(now, before, rtol=0.02)
+    np.testing.assert_allclose(after.mean(axis=(1, 2)), grain.mean(axis=(1, 2)), atol=0.1)
+
+
+@pytest.mark.parametrize(("low", "high"), [(12, 99), (8, 12)])
+def test_the_control_takes_as_much_energy_and_leaves_the_ring(
+    grain: NDArray[np.uint8], low: float, high: float
+) -> None:
+    spectra, rings = spectra_of(grain), ring(low, high, side=32)
+    taken, control = (rms(edit(spectra, rings), grain) for edit in (attenuated, attenuated_elsewhere))
+    # the energy of what was changed, which is the squared size of the change
+    np.testing.assert_allclose(control, taken, rtol=0.03)
+    np.testing.assert_allclose(
+        power(attenuated_elsewhere(spectra, rings), low, high), power(grain, low, high), rtol=0.05
+    )
+
+
+@pytest.mark.parametrize("keep", [0.75, 0.5, 0.25])
+def test_a_dose_leaves_its_share_of_the_amplitude_and_its_control_changes_as_much(
+    grain: NDArray[np.uint8], keep: float
+) -> None:
+    spectra, rings = spectra_of(grain), ring(8, side=32)
+    after = attenuated(spectra, rings, keep=keep)
+    np.testing.assert_allclose(power(after, 8, 99), keep**2 * power(grain, 8, 99), rtol=0.1)
+    np.testing.assert_allclose(rms(attenuated_elsewhere(spectra, rings, keep=keep), grain), rms(after, grain), rtol=0.1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_coarse_pattern_has_the_energy_asked_for_and_leaves_the_ring(grain: NDArray[np.uint8], channels: int) -> None:
+    spectra, rings = spectra_of(grain), ring(12, side=32)
+    noise = np.random.default_rng(0).standard_normal((6, 32, 32, channels)).astype(np.float32)
+    after = patterned_elsewhere(spectra, rings, noise, energy(spectra, rings))
+    np.testing.assert_allclose(rms(after, grain), rms(attenuated(spectra, rings), grain), rtol=0.03)
+    np.testing.assert_allclose(power(after, 12, 99), power(grain, 12, 99), rtol=0.05)
+    change = after.astype(float) - grain
+    grey = np.abs(change - change.mean(axis=-1, keepdims=True)).max()
+    assert (grey <= 1) == (channels == 1)
+    np.testing.assert_allclose(after.mean(axis=(1, 2)), grain.mean(axis=(1, 2)), atol=0.1)
+
+
+def test_random_phases_keep_every_amplitude_and_all_that_is_coarser(grain: NDArray[np.uint8]) -> None:
+    noise = np.random.default_rng(0).standard_normal((6, 32, 32)).astype(np.float32)
+    spectra, rings = spectra_of(grain), ring(10, side=32)
+    after = rephased(spectra, rings, noise)
+    np.testing.assert_allclose(np.abs(after), np.abs(spectra), rtol=1e-4, atol=1e-2)
+    np.testing.assert_array_equal(after[:, ~rings], spectra[:, ~rings])
+    # the same turn for all channels, so that their differences keep their size too
+    turns = after[:, rings] / spectra[:, rings]
+    np.testing.assert_allclose(turns[..., 1:], turns[..., :1].repeat(2, axis=-1), atol=1e-3)
+    pixels = images_of(after)
+    np.testing.assert_allclose(power(pixels, 10, 99), power(grain, 10, 99), rtol=0.05)
+    assert rms(pixels, grain).min() > 3
+
+
+def test_a_control_with_too_little_elsewhere_takes_what_there_is() -> None:
+    x = np.indices((32, 32))[1]
+    wave = np.rint(128 + 60 * np.sin(2 * np.pi * 10 * x / 32))[None, :, :, None].repeat(3, axis=3).astype(np.uint8)
+    after = attenuated_elsewhere(spectra_of(wave), ring(8, 12, side=32))
+    assert np.abs(after.astype(int) - wave).max() <= 2
+
+
+def test_a_transplant_brings_the_donors_ring_and_nothing_else(grain: NDArray[np.uint8]) -> None:
+    image, donor = grain[:3], grain[3:]
+    after = np.fft.fft2(
+        transplanted(spectra_of(image), spectra_of(donor), ring(10, side=32)).astype(float), axes=(1, 2)
+    )
+    frequency = np.fft.fftfreq(32, 1 / 32)
+    fine = np.hypot(*np.meshgrid(frequency, frequency, indexing="ij")) > 10
+    own, lent = (np.fft.fft2(pixels.astype(float), axes=(1, 2)) for pixels in (image, donor))
+    expected = np.where(fine[None, :, :, None], lent, own)
+    # whole grey levels: an error of 1/12 in each value is 1024/12 in each coefficient's square
+    assert np.mean(np.abs(after - expected) ** 2) < 1024 / 12 * 1.2
+
+
+def test_the_control_of_a_transplant_changes_as_much_and_leaves_the_ring(grain: NDArray[np.uint8]) -> None:
+    image, donor = spectra_of(grain[:3]), spectra_of(grain[3:])
+    swapped, control = (edit(image, donor, ring(10, side=32)) for edit in (transplanted, transplanted_elsewhere))
+    np.testing.assert_allclose(rms(control, grain[:3]), rms(swapped, grain[:3]), rtol=0.03)
+    np.testing.assert_allclose(power(control, 10, 99), power(grain[:3], 10, 99), rtol=0.05)
+    moved = np.linalg.norm((grain[3:].astype(float) - control).reshape(3, -1), axis=1)
+    assert (moved < np.linalg.norm((grain[3:].astype(float) - grain[:3]).reshape(3, -1), axis=1)).all()
+
+
+def test_a_scrambled_texture_keeps_every_amplitude(grain: NDArray[np.uint8]) -> None:
+    noise = np.random.default_rng(0).standard_normal((6, 32, 32)).astype(np.float32)
+    texture = scrambled(spectra_of(grain), noise)
+    own, new = (np.abs(np.fft.fft2(values.astype(float), axes=(1, 2))) for values in (grain, texture))
+    np.testing.assert_allclose(new, own, rtol=1e-3, atol=0.5)
+    correlation = np.corrcoef((grain - grain.mean(axis=(1, 2), keepdims=True)).ravel(), texture.ravel())[0, 1]
+    assert abs(correlation) < 0.3
+
+
+def test_an_image_of_one_colour_is_left_alone() -> None:
+    flat = np.full((2, 32, 32, 3), 77, np.uint8)
+    spectra = spectra_of(flat)
+    for edit in (attenuated, attenuated_elsewhere):
+        np.testing.assert_array_equal(edit(spectra, ring(8, side=32)), flat)
+    for swap in (transplanted, transplanted_elsewhere):
+        np.testing.assert_array_equal(swap(spectra, spectra, ring(8, side=32)), flat)

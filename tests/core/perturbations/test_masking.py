@@ -1,0 +1,243 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from core.explainers.lime.segmentation import Segmentation, segment
+from core.perturbations import texture
+from core.perturbations.masking import FILLS, Fill, fill_image, mask_batch
+
+
+@pytest.fixture
+def image() -> NDArray[np.uint8]:
+    """uint8 (32, 32, 3): a bright disc on a slope, with grain."""
+    y, x = np.indices((32, 32))
+    luma = 60 + 2.5 * x + 90 * (np.hypot(y - 12, x - 10) < 7)
+    grain = np.random.default_rng(7).normal(0, 8, (32, 32, 3))
+    return np.clip(luma[..., None] * [1.0, 0.9, 0.7] + grain, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def quarters() -> NDArray[np.int64]:
+    """Four 16 x 16 segments."""
+    return np.add.outer(np.arange(32) // 16 * 2, np.arange(32) // 16)
+
+
+def waves(period: float, *, seed: int = 0, amplitude: float = 40) -> NDArray[np.uint8]:
+    """Plane waves of one period in eight directions, with the same contrast whatever the period."""
+    generator = np.random.default_rng(seed)
+    y, x = np.indices((32, 32))
+    angles, phases = generator.uniform(0, np.pi, 8), generator.uniform(0, 2 * np.pi, 8)
+    total = sum(
+        np.cos(2 * np.pi / period * (np.cos(a) * x + np.sin(a) * y) + p) for a, p in zip(angles, phases, strict=True)
+    )
+    luma = 128 + amplitude * (total - total.mean()) / total.std()
+    return np.clip(luma[..., None] * [1.0, 0.95, 0.9], 0, 255).astype(np.uint8)
+
+
+def roughness(image: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
+    """Mean squared difference of neighbours, both within `where`, over the variance there."""
+    values = image.astype(np.float64).mean(axis=2)
+    across = (np.diff(values, axis=1) ** 2)[where[:, 1:] & where[:, :-1]]
+    down = (np.diff(values, axis=0) ** 2)[where[1:] & where[:-1]]
+    return float(np.concatenate([across, down]).mean() / values[where].var())
+
+
+def test_mean_fill_is_the_lime_packages(image: NDArray[np.uint8]) -> None:
+    segments = segment(image)
+    fudged = image.copy()
+    for x in np.unique(segments):
+        fudged[segments == x] = tuple(np.mean(image[segments == x][:, channel]) for channel in range(3))
+    np.testing.assert_array_equal(fill_image(image, segments, fill="mean"), fudged)
+
+
+@pytest.mark.parametrize("fill", [fill for fill, one in FILLS.items() if one.picture])
+def test_masks_show_the_filling_exactly_where_a_segment_is_not_kept(image: NDArray[np.uint8], fill: Fill) -> None:
+    segments = segment(image)
+    before = image.copy()
+    keep = np.random.default_rng(0).random((20, segments.max() + 1)) < 0.5
+    keep[0], keep[1] = True, False
+    filled = fill_image(image, segments, fill=fill, seed=4)
+    masked = mask_batch(image, segments, keep=keep, fill=fill, seed=4)
+    assert masked.dtype == np.uint8
+    for row, version in zip(keep, masked, strict=True):
+        expected = image.copy()
+        for number in np.flatnonzero(~row):
+            expected[segments == number] = filled[segments == number]
+        np.testing.assert_array_equal(version, expected)
+    np.testing.assert_array_equal(masked[0], image)
+    np.testing.assert_array_equal(masked[1], filled)
+    np.testing.assert_array_equal(mask_batch(image, segments, keep=keep, fill=filled), masked)
+    np.testing.assert_array_equal(image, before)
+
+
+def test_blur_takes_fine_detail_and_leaves_the_mean(quarters: NDArray[np.int64]) -> None:
+    image = waves(3)
+    blurred = fill_image(image, quarters, fill="blur")
+    assert blurred.astype(float).std() < image.astype(float).std() / 4
+    assert abs(blurred.mean() - image.mean()) < 1
+
+
+def test_the_blur_of_a_larger_image_is_as_much_wider() -> None:
+    spreads = []
+    for side in (32, 96):
+        image = np.zeros((side, side, 3), np.uint8)
+        image[:, side // 2 :] = 255
+        ramp = fill_image(image, np.zeros((side, side), np.int64), fill="blur")[side // 2, :, 0].astype(float)
+        spreads.append(((ramp > 40) & (ramp < 215)).sum() / side)
+    assert spreads[0] == pytest.approx(spreads[1], abs=0.04)
+
+
+def test_black_is_black(image: NDArray[np.uint8], quarters: NDArray[np.int64]) -> None:
+    assert not fill_image(image, quarters, fill="black").any()
+
+
+@pytest.mark.parametrize("period", [2.5, 4, 8])
+def test_texture_keeps_mean_contrast_and_roughness_of_each_segment(period: float, quarters: NDArray[np.int64]) -> None:
+    image = waves(period)
+    texture = fill_image(image, quarters, fill="texture", seed=1)
+    for number in range(4):
+        where = quarters == number
+        assert texture[where].mean() == pytest.approx(image[where].mean(), abs=1)
+        assert texture[where].std() == pytest.approx(image[where].std(), rel=0.05)
+        assert roughness(texture, where) == pytest.approx(roughness(image, where), rel=0.6)
+
+
+def test_texture_tells_fine_segments_from_coarse_ones_and_flat_fills_do_not(quarters: NDArray[np.int64]) -> None:
+    image = np.where((quarters % 2 == 0)[..., None], waves(2.5), waves(10))
+    texture = fill_image(image, quarters, fill="texture", seed=1)
+    fine, coarse = (np.mean([roughness(texture, quarters == n) for n in pair]) for pair in ((0, 2), (1, 3)))
+    assert fine > 4 * coarse
+    mean = fill_image(image, quarters, fill="mean")
+    assert all(mean[quarters == number].std(axis=0).max() == 0 for number in range(4))
+
+
+def test_texture_erases_what_the_segment_shows(quarters: NDArray[np.int64]) -> None:
+    image = waves(4)
+    left = [
+        np.corrcoef(image.ravel().astype(float), fill_image(image, quarters, fill="texture", seed=s).ravel())[0, 1]
+        for s in range(20)
+    ]
+    assert abs(np.mean(left)) < 0.15
+
+
+def test_texture_keeps_the_correlation_of_colours(quarters: NDArray[np.int64]) -> None:
+    image = np.stack([waves(4)[..., 0], 255 - waves(4)[..., 0], waves(4, seed=9)[..., 0]], axis=2)
+    texture = fill_image(image, quarters, fill="texture").astype(float)
+    assert np.corrcoef(texture[..., 0].ravel(), texture[..., 1].ravel())[0, 1] < -0.9
+
+
+def test_texture_keeps_shading(quarters: NDArray[np.int64]) -> None:
+    slope = (np.add.outer(np.arange(32) * 3, np.arange(32) * 4)[..., None] + np.array([0, 10, 20])).astype(np.uint8)
+    np.testing.assert_allclose(fill_image(slope, quarters, fill="texture").astype(int), slope, atol=1)
+
+
+def test_texture_follows_its_seed(image: NDArray[np.uint8], quarters: NDArray[np.int64]) -> None:
+    one, same, other = (fill_image(image, quarters, fill="texture", seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).mean() > 0.5
+
+
+@pytest.mark.parametrize("fill", ["mean", "blur", "texture"])
+def test_a_constant_image_stays_itself(fill: Fill, quarters: NDArray[np.int64]) -> None:
+    image = np.full((32, 32, 3), (7, 130, 255), np.uint8)
+    np.testing.assert_array_equal(fill_image(image, quarters, fill=fill), image)
+
+
+@pytest.mark.parametrize("fill", ["mean", "texture"])
+def test_segments_of_one_pixel_fill_with_themselves(image: NDArray[np.uint8], fill: Fill) -> None:
+    pixels = np.arange(1024).reshape(32, 32)
+    np.testing.assert_array_equal(fill_image(image, pixels, fill=fill), image)
+
+
+def test_one_segment_and_no_versions_work(image: NDArray[np.uint8]) -> None:
+    whole = np.zeros((32, 32), np.int32)
+    assert mask_batch(image, whole, keep=np.ones((0, 1), bool)).shape == (0, 32, 32, 3)
+    filled = mask_batch(image, whole, keep=np.zeros((1, 1), bool))[0]
+    np.testing.assert_array_equal(np.unique(filled.reshape(-1, 3), axis=0), image.mean(axis=(0, 1))[None].astype(int))
+
+
+def test_what_does_not_fit_is_refused_in_words(image: NDArray[np.uint8], quarters: NDArray[np.int64]) -> None:
+    keep = np.ones((2, 4), bool)
+    with pytest.raises(ValueError, match="image must be uint8"):
+        mask_batch(image.astype(float), quarters, keep=keep)
+    with pytest.raises(ValueError, match="segments must be integers"):
+        mask_batch(image, quarters[:5], keep=keep)
+    with pytest.raises(ValueError, match="without gaps"):
+        mask_batch(image, quarters + 1, keep=keep)
+    with pytest.raises(ValueError, match="without gaps"):
+        mask_batch(image, quarters - 1, keep=keep)
+    with pytest.raises(ValueError, match=r"keep must be bool \(N, 4\)"):
+        mask_batch(image, quarters, keep=keep[:, :3])
+    with pytest.raises(ValueError, match="keep must be bool"):
+        mask_batch(image, quarters, keep=keep.astype(int))
+    with pytest.raises(ValueError, match="fill must be one of mean"):
+        mask_batch(image, quarters, keep=keep, fill="pink")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="fill must be uint8"):
+        mask_batch(image, quarters, keep=keep, fill=image[:4])
+
+
+def texture_by_transforms(image: NDArray[np.uint8], segments: NDArray[np.integer], seed: int) -> NDArray[np.float64]:
+    """Shuffled texture by Fourier transforms and blurs of the whole image, one segment after the other, unrounded."""
+    noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal(image.shape[:2]))
+    phases = (noise / np.abs(noise))[..., None]
+
+    def octaves(values: NDArray[np.float64], member: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+        bands, rest = [], values
+        for sigma in (0.7, 1.4):
+            share = gaussian_filter(member.astype(float), (sigma, sigma, 0), mode="constant")
+            smooth = gaussian_filter(rest, (sigma, sigma, 0), mode="constant") / np.maximum(share, 1e-12) * member
+            bands.append(rest - smooth)
+            rest = smooth
+        return [*bands, rest]
+
+    def size(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.sqrt((values**2).sum(axis=(0, 1)))
+
+    whole = np.zeros(image.shape)
+    for number in range(segments.max() + 1):
+        y, x = np.nonzero(segments == number)
+        member = (segments == number)[..., None]
+        plane = np.column_stack([np.ones(len(y)), y, x])
+        shading = np.zeros(image.shape)
+        shading[y, x] = plane @ np.linalg.lstsq(plane, image[y, x].astype(float), rcond=None)[0]
+        deviation = member * (image - shading)
+        shuffled = np.fft.irfft2(np.fft.rfft2(deviation, axes=(0, 1)) * phases, s=image.shape[:2], axes=(0, 1)) * member
+        shuffled -= member * shuffled.sum(axis=(0, 1)) / member.sum()
+        pairs = zip(octaves(deviation, member), octaves(shuffled, member), strict=True)
+        texture = np.asarray(sum(new * size(own) / size(new) for own, new in pairs))
+        whole += shading + texture * size(deviation) / size(texture)
+    return np.clip(whole, 0, 255)
+
+
+@pytest.mark.parametrize(("method", "asked"), [("slic", 30), ("grid", 16), ("grid", 1)])
+def test_texture_is_that_of_transforms_of_the_whole_image(
+    image: NDArray[np.uint8], method: Segmentation, asked: int
+) -> None:
+    segments = segment(image, method=method, n_segments=asked)
+    for cut in (image, image[:20]):
+        part = np.unique(segments[: len(cut)], return_inverse=True)[1].reshape(cut.shape[:2])
+        texture = fill_image(cut, part, fill="texture", seed=4)
+        np.testing.assert_allclose(texture, texture_by_transforms(cut, part, 4), atol=0.5 + 1e-6)
+
+
+def test_large_segments_are_filled_as_small_ones_are_and_in_little_memory(
+    image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments = segment(image, method="slic", n_segments=8)
+    small = fill_image(image, segments, fill="texture", seed=4)
+    # one at a time, then each by transforms
+    for most in (segments.size**2, 1):
+        monkeypatch.setattr(texture, "LARGEST", most)
+        np.testing.assert_allclose(fill_image(image, segments, fill="texture", seed=4), small, atol=1)
+    monkeypatch.undo()
+    large = np.random.default_rng(0).integers(0, 256, (224, 224, 3)).astype(np.uint8)
+    for asked in (1, 64):
+        tracemalloc.start()
+        fill_image(large, segment(large, method="grid", n_segments=asked), fill="texture", seed=4)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        # with a matrix of all pairs of a group's pixels it would be 80 GB and 1.3 GB
+        assert most < 300e6

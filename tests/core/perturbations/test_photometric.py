@@ -1,0 +1,113 @@
+"""Edits of values against Pillow, scipy, colorsys and arithmetic."""
+
+import colorsys
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
+from scipy import ndimage
+
+from core.perturbations import photometric
+
+
+def pillow(pixels: NDArray[np.uint8], enhance: type, factor: float) -> NDArray[np.uint8]:
+    """Pillow's own enhancement of each image."""
+    return np.stack([np.asarray(enhance(Image.fromarray(image)).enhance(factor)) for image in pixels])
+
+
+def close(ours: NDArray[np.uint8], theirs: NDArray[np.uint8], levels: int = 1) -> None:
+    """Equal but for rounding."""
+    assert ours.dtype == np.uint8
+    assert np.abs(ours.astype(int) - theirs).max() <= levels
+
+
+@pytest.mark.parametrize("step", [2, 4, 8, 16])
+def test_rounding_goes_to_the_nearest_multiple(pixels: NDArray[np.uint8], step: int) -> None:
+    after = photometric.rounded(pixels, step).astype(int)
+    assert (after % step == 0).all()
+    top = 255 // step * step
+    assert (np.abs(after - pixels)[pixels <= top] <= step / 2).all()
+    assert photometric.rounded(np.full((1, 2, 2, 3), 255, np.uint8), step).max() == top
+
+
+@pytest.mark.parametrize("most", [1, 4])
+def test_noise_is_whole_even_and_bounded(most: int) -> None:
+    grey = np.full((8, 32, 32, 3), 128, np.uint8)
+    uniform = np.random.default_rng(0).random(grey.shape, np.float32)
+    change = photometric.with_noise(grey, uniform, most).astype(int) - 128
+    values, counts = np.unique(change, return_counts=True)
+    np.testing.assert_array_equal(values, np.arange(-most, most + 1))
+    np.testing.assert_allclose(counts / change.size, 1 / len(values), atol=0.01)
+    white = np.full((8, 32, 32, 3), 255, np.uint8)
+    assert photometric.with_noise(white, uniform, most).min() == 255 - most
+
+
+@pytest.mark.parametrize("factor", [0, 0.5, 1.5])
+def test_saturation_and_contrast_are_pillows(pixels: NDArray[np.uint8], factor: float) -> None:
+    close(photometric.saturated(pixels, factor), pillow(pixels, ImageEnhance.Color, factor), 2)
+    close(photometric.contrasted(pixels, factor), pillow(pixels, ImageEnhance.Contrast, factor), 2)
+
+
+def test_grey_has_three_equal_channels(pixels: NDArray[np.uint8]) -> None:
+    grey = photometric.saturated(pixels, 0)
+    assert (grey == grey[..., :1]).all()
+    close(grey[..., 0], np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in pixels]))
+
+
+@pytest.mark.parametrize("degrees", [30, 180])
+def test_hues_turn_in_the_plane_of_equal_luma(degrees: float) -> None:
+    colours = np.random.default_rng(1).integers(100, 150, (1, 32, 32, 3)).astype(np.uint8)
+    after = photometric.hue_rotated(colours, degrees)
+    for before, now in zip(colours.reshape(-1, 3)[:50], after.reshape(-1, 3)[:50], strict=True):
+        one, other = (np.array(colorsys.rgb_to_yiq(*(rgb / 255))) for rgb in (before, now))
+        assert other[0] == pytest.approx(one[0], abs=0.005)
+        turned = complex(one[1], one[2]) * np.exp(1j * np.radians(degrees))
+        assert abs(complex(other[1], other[2]) - turned) < 0.01
+
+
+def test_tinting_reaches_the_mean_that_is_asked_for(pixels: NDArray[np.uint8]) -> None:
+    soft = (pixels // 2 + 60).astype(np.uint8)
+    means = np.random.default_rng(2).uniform(100, 150, (len(soft), 3))
+    own = soft.mean(axis=(1, 2))
+    np.testing.assert_allclose(photometric.tinted(soft, means, 1).mean(axis=(1, 2)), means, atol=0.51)
+    np.testing.assert_allclose(photometric.tinted(soft, means, 0.5).mean(axis=(1, 2)), (own + means) / 2, atol=0.51)
+    np.testing.assert_array_equal(photometric.tinted(soft, means, 0), soft)
+
+
+@pytest.mark.parametrize("amount", [-48, 16])
+def test_brightness_adds_and_is_cut_at_the_ends(pixels: NDArray[np.uint8], amount: int) -> None:
+    np.testing.assert_array_equal(photometric.brightened(pixels, amount), np.clip(pixels.astype(int) + amount, 0, 255))
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1, 2])
+def test_blur_is_scipys_and_sharpening_its_opposite(pixels: NDArray[np.uint8], sigma: float) -> None:
+    smooth = ndimage.gaussian_filter(pixels.astype(float), (0, sigma, sigma, 0), mode="reflect")
+    close(photometric.blurred(pixels, sigma), np.rint(smooth).astype(np.uint8))
+    sharp = np.clip(np.rint(2.0 * pixels - smooth), 0, 255).astype(np.uint8)
+    close(photometric.sharpened(pixels, 1, sigma=sigma), sharp)
+
+
+@pytest.mark.parametrize("quality", [95, 30])
+def test_compression_is_pillows_jpeg(pixels: NDArray[np.uint8], quality: int) -> None:
+    for image, after in zip(pixels, photometric.compressed(pixels, quality), strict=True):
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, format="JPEG", quality=quality)
+        np.testing.assert_array_equal(after, np.asarray(Image.open(file)))
+
+
+def test_the_size_of_a_change_is_its_root_mean_square(pixels: NDArray[np.uint8]) -> None:
+    other = np.roll(pixels, 1, axis=0)
+    expected = np.sqrt(((pixels.astype(float) - other) ** 2).mean(axis=(1, 2, 3)))
+    np.testing.assert_allclose(photometric.rms(other, pixels), expected, rtol=1e-5)
+
+
+def test_nothing_is_written_to_what_was_given(pixels: NDArray[np.uint8]) -> None:
+    before = pixels.copy()
+    pixels.setflags(write=False)
+    photometric.with_noise(pixels, np.zeros(pixels.shape, np.float32), 1)
+    photometric.tinted(pixels, np.zeros((len(pixels), 3)), 1)
+    photometric.sharpened(pixels, 1)
+    photometric.contrasted(pixels, 0.5)
+    np.testing.assert_array_equal(pixels, before)

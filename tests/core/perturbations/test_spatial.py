@@ -1,0 +1,251 @@
+"""Blocks, places and turns."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import spsolve
+
+from core.perturbations import spatial
+from core.perturbations.batch import BLOCKS, Chance, block_side
+from core.perturbations.frequency import scrambled, spectra_of
+
+
+def block_set(image: NDArray[np.uint8], side: int) -> list[bytes]:
+    """The blocks of an image by slicing, as sorted bytes."""
+    return sorted(image[y : y + side, x : x + side].tobytes() for y in range(0, 32, side) for x in range(0, 32, side))
+
+
+@pytest.mark.parametrize("side", [4, 8, 16])
+def test_shuffling_keeps_every_block_and_leaves_none_in_its_place(pixels: NDArray[np.uint8], side: int) -> None:
+    noisy = np.random.default_rng(0).integers(0, 256, pixels.shape).astype(np.uint8)
+    chance = Chance.of([str(number) for number in range(len(noisy))], side=32)
+    after = spatial.shuffled(noisy, side, chance.orders[32 // side])
+    for one, other in zip(noisy, after, strict=True):
+        assert block_set(one, side) == block_set(other, side)
+        same = [(one[y : y + side, x : x + side] == other[y : y + side, x : x + side]).all()
+                for y in range(0, 32, side) for x in range(0, 32, side)]  # fmt: skip
+        assert not any(same)
+
+
+@pytest.mark.parametrize("side", [8, 10, 15, 28, 36, 47, 63])
+@pytest.mark.parametrize("parts", BLOCKS)
+def test_every_block_moves_whatever_the_side(side: int, parts: int) -> None:
+    pixels = np.random.default_rng(0).integers(1, 256, (3, side, side, 3)).astype(np.uint8)
+    order, block = Chance.of(["a", "b", "c"], side=side).orders[parts], block_side(side, parts)
+    after = spatial.shuffled(pixels, block, order)
+    moved = spatial.blocks_of(after, block) != spatial.blocks_of(pixels, block)
+    assert moved.any(axis=(2, 3, 4)).all()
+    # what shuffles anew finds other memory
+    np.testing.assert_array_equal(after, spatial.shuffled(pixels, block, order))
+    np.testing.assert_array_equal(np.sort(after.reshape(3, -1)), np.sort(pixels.reshape(3, -1)))
+    for one, other in zip(spatial.blocks_of(pixels, block), spatial.blocks_of(after, block), strict=True):
+        assert sorted(map(np.ndarray.tobytes, one)) == sorted(map(np.ndarray.tobytes, other))
+    for joined in (spatial.cross_faded, spatial.without_seams):
+        np.testing.assert_array_equal(joined(pixels, block, order), joined(pixels, block, order))
+    # faded flat colour is flat colour
+    flat = np.full_like(pixels, 90)
+    np.testing.assert_array_equal(spatial.cross_faded(flat, block, order), flat)
+
+
+def test_orders_of_another_number_of_blocks_are_refused(pixels: NDArray[np.uint8]) -> None:
+    order = Chance.of([str(number) for number in range(len(pixels))], side=32).orders[4]
+    for shuffle in (spatial.shuffled, spatial.cross_faded):
+        with pytest.raises(ValueError, match="a permutation of the blocks of each image"):
+            shuffle(pixels, 4, order)
+
+
+def test_blocks_go_there_and_back(pixels: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(spatial.image_of(spatial.blocks_of(pixels, 8)), pixels)
+    np.testing.assert_array_equal(spatial.blocks_of(pixels, 8)[:, 5], pixels[:, 8:16, 8:16])
+
+
+@pytest.mark.parametrize("side", [4, 8, 16])
+def test_the_controls_of_shuffling(pixels: NDArray[np.uint8], side: int) -> None:
+    turned = spatial.rotated_in_blocks(pixels, side)
+    for y in range(0, 32, side):
+        for x in range(0, 32, side):
+            block = pixels[:, y : y + side, x : x + side]
+            np.testing.assert_array_equal(turned[:, y : y + side, x : x + side], np.rot90(block, 2, axes=(1, 2)))
+
+
+def poisson(image: NDArray[np.float64], cut: int) -> NDArray[np.float64]:
+    """The image whose gradients are closest to an image's, those across cuts being zero, by a sparse solver."""
+    side = len(image)
+    number = np.arange(side * side).reshape(side, side)
+    rows, wanted = [], []
+    for axis in (0, 1):
+        for at in range(side - 1):
+            one, other = (np.take(number, place, axis) for place in (at, at + 1))
+            step = sparse.coo_array(
+                (np.r_[np.ones(side), -np.ones(side)], (np.r_[:side, :side], np.r_[other, one])), (side, side * side)
+            )
+            rows.append(step)
+            difference = image.ravel()[other] - image.ravel()[one]
+            wanted.append(np.zeros(side) if (at + 1) % cut == 0 else difference)
+    # gradients leave the mean open
+    rows.append(sparse.coo_array(np.ones((1, side * side)) / side**2))
+    wanted.append([image.mean()])
+    gradients, right = sparse.vstack(rows).tocsc(), np.concatenate(wanted)
+    return np.asarray(spsolve((gradients.T @ gradients).tocsc(), gradients.T @ right)).reshape(side, side)
+
+
+@pytest.mark.parametrize(("side", "block"), [(16, 4), (16, 8), (15, 4)])
+def test_blocks_without_seams_solve_the_poisson_equation(side: int, block: int) -> None:
+    pixels = np.random.default_rng(0).integers(100, 156, (2, side, side, 3)).astype(np.uint8)
+    orders = np.stack([np.random.default_rng(seed).permutation((side // block) ** 2) for seed in range(2)])
+    for order in (orders, None):
+        cut = pixels if order is None else spatial.shuffled(pixels, block, orders)
+        found = spatial.without_seams(pixels, block, order)
+        for image, after in zip(cut, found, strict=True):
+            for channel in range(3):
+                expected = poisson(image[..., channel].astype(float), block)
+                np.testing.assert_allclose(after[..., channel], np.clip(expected, 0, 255), atol=0.51)
+        np.testing.assert_allclose(found.mean(axis=(1, 2)), pixels.mean(axis=(1, 2)), atol=0.1)
+
+
+@pytest.mark.parametrize("block", [4, 8, 16])
+def test_no_seam_shows_where_blocks_are_flat_and_their_texture_stays(block: int) -> None:
+    generator = np.random.default_rng(0)
+    flat = generator.integers(60, 196, (3, 32 // block, 32 // block, 3)).repeat(block, axis=1).repeat(block, axis=2)
+    orders = Chance.of(["a", "b", "c"], side=32).orders[32 // block]
+    after = spatial.without_seams(flat.astype(np.uint8), block, orders)
+    assert np.ptp(after, axis=(1, 2)).max() == 0
+    grain = generator.integers(-8, 9, flat.shape)
+    after = spatial.without_seams((flat + grain).astype(np.uint8), block, orders).astype(int)
+    moved = spatial.shuffled((flat + grain).astype(np.uint8), block, orders).astype(int)
+    inner = np.arange(31) % block != block - 1
+    difference = np.diff(after, axis=2)[:, :, inner] - np.diff(moved, axis=2)[:, :, inner]
+    assert np.abs(difference).mean() < 0.5 * np.abs(np.diff(moved, axis=2)[:, :, inner]).mean()
+    across = [np.abs(np.diff(image, axis=2)[:, :, ~inner]).mean() for image in (after, moved)]
+    assert across[0] < 0.3 * across[1]
+
+
+@pytest.mark.parametrize(("side", "block"), [(32, 4), (32, 8), (32, 16), (50, 12)])
+def test_cross_faded_blocks_are_the_shuffled_ones_within_and_mix_at_their_edges(side: int, block: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, side, side, 3)).astype(np.uint8)
+    orders = Chance.of(["a", "b", "c"], side=side).orders[side // block]
+    reach = max(1, block // 4)
+    for order, hard in (
+        (orders, spatial.shuffled(pixels, block, orders)), (None, spatial.rotated_in_blocks(pixels, block))
+    ):  # fmt: skip
+        after = spatial.cross_faded(pixels, block, order)
+        within = np.arange(side) % block
+        kept = (within >= reach) & (within < block - reach)
+        np.testing.assert_array_equal(after[:, kept][:, :, kept], hard[:, kept][:, :, kept])
+        whole = side // block * block
+        np.testing.assert_array_equal(after[:, whole:], pixels[:, whole:])
+    # a picture of one colour has nothing to mix
+    np.testing.assert_array_equal(spatial.cross_faded(np.full_like(pixels, 77), block, orders), 77)
+    smooth = np.broadcast_to((2 * np.add.outer(np.arange(side), np.arange(side)))[..., None], pixels.shape)
+    faded, hard = (
+        np.abs(np.diff(edit(smooth.astype(np.uint8), block, orders).astype(int), axis=1))[
+            :, block - 1 : side - 4 : block
+        ]
+        for edit in (spatial.cross_faded, spatial.shuffled)
+    )
+    assert faded.mean() < 0.6 * hard.mean()
+
+
+@pytest.mark.parametrize("side", [4, 8, 16])
+def test_the_control_of_shuffling_has_its_seams_on_all_sides_of_a_block(side: int) -> None:
+    """Where the picture is smooth: a jump at every border of blocks, in both directions, nearly as shuffling has."""
+    y, x = np.mgrid[:32, :32]
+    smooth = np.stack([4 * y + 3 * x, 2 * y + 5 * x, 6 * y + x], axis=-1)[None].astype(np.uint8)
+
+    def jumps(image: NDArray[np.uint8]) -> tuple[float, float]:
+        steps = [np.abs(np.diff(image.astype(int), axis=axis)) for axis in (1, 2)]
+        return float(steps[0][:, side - 1 :: side].mean()), float(steps[1][:, :, side - 1 :: side].mean())
+
+    orders = Chance.of([str(number) for number in range(200)], side=32).orders[32 // side]
+    shuffled = jumps(spatial.shuffled(smooth.repeat(200, axis=0), side, orders))
+    seams = jumps(spatial.rotated_in_blocks(smooth, side))
+    for mine, theirs, before in zip(seams, shuffled, jumps(smooth), strict=True):
+        assert mine > 3 * before
+        assert mine > 0.3 * theirs
+
+
+def test_geometry(pixels: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(spatial.mirrored(pixels)[:, :, 0], pixels[:, :, 31])
+    shifted = spatial.shifted(pixels, 1)
+    np.testing.assert_array_equal(shifted[:, :, 1:], pixels[:, :, :-1])
+    np.testing.assert_array_equal(shifted[:, :, 0], pixels[:, :, 0])
+    np.testing.assert_array_equal(spatial.rotated(pixels, 1)[:, 31, 0], pixels[:, 0, 0])
+    np.testing.assert_array_equal(spatial.rotated(spatial.rotated(pixels, 1), 3), pixels)
+
+
+def test_every_place_is_a_quarter_and_the_quarters_make_the_whole() -> None:
+    masks = {name: spatial.place_mask(name, side=32) for name in spatial.PLACES}
+    assert {int(mask.sum()) for mask in masks.values()} == {256}
+    total = sum(masks[name].astype(int) for name in spatial.PLACES if name != "centre")
+    assert (total == 1).all()
+    assert masks["top_right"][0, 31]
+    assert masks["centre"][8, 8]
+    assert not masks["centre"][7, 8]
+
+
+@pytest.mark.parametrize(("side", "thick"), [(32, 2), (48, 3), (33, 2), (8, 1)])
+def test_frames_are_as_thick_wherever_they_are_and_share_no_pixel(side: int, thick: int) -> None:
+    insets = [share for share in (0, 1 / 8, 1 / 4) if round(share * side) % thick == 0]
+    masks = [spatial.frame_mask(share, side=side) for share in insets]
+    assert np.sum(masks, axis=0).max() == 1
+    for share, mask in zip(insets, masks, strict=True):
+        start, middle = round(share * side), side // 2
+        np.testing.assert_array_equal(np.flatnonzero(mask[middle, :middle]), np.arange(start, start + thick))
+        np.testing.assert_array_equal(mask, mask.T)
+        np.testing.assert_array_equal(mask, mask[::-1])
+        outer = side - 2 * start
+        assert mask.sum() == outer**2 - (outer - 2 * thick) ** 2
+
+
+@pytest.mark.parametrize(("side", "thick"), [(28, 2), (24, 2), (32, 2), (8, 1)])
+def test_a_frame_is_a_sixteenth_of_the_side_thick_up_to_rounding(side: int, thick: int) -> None:
+    assert spatial.frame_mask(0, side=side)[:, side // 2].sum() == 2 * thick
+
+
+@pytest.mark.parametrize("side", [48, 50, 33])
+def test_on_other_sizes_places_and_blocks_are_the_same_shares(side: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, side, side, 3)).astype(np.uint8)
+    for mask in (spatial.frame_mask(0, side=side), *(spatial.place_mask(name, side=side) for name in spatial.PLACES)):
+        assert mask.mean() == pytest.approx(0.25, abs=0.035)
+    chance = Chance.of(["a", "b", "c", "d"], side=side)
+    for parts, orders in chance.orders.items():
+        block = side // parts
+        after = spatial.shuffled(pixels, block, orders)
+        whole = block * parts
+        assert after.shape == pixels.shape
+        # what is left over at the far ends stays
+        np.testing.assert_array_equal(after[:, whole:], pixels[:, whole:])
+        np.testing.assert_array_equal(after[:, :, whole:], pixels[:, :, whole:])
+        before = {tile.tobytes() for tile in spatial.blocks_of(pixels, block)[0]}
+        assert {tile.tobytes() for tile in spatial.blocks_of(after, block)[0]} == before
+        assert (after[:, :whole, :whole] != pixels[:, :whole, :whole]).mean() > 0.9
+        turned = spatial.rotated_in_blocks(pixels, block)
+        np.testing.assert_array_equal(
+            turned[:, :block, :block], pixels[:, block - 1 :: -1, block - 1 :: -1][:, :block, :block]
+        )
+
+
+def test_a_flat_place_of_a_large_busy_picture_is_covered_by_its_own_value() -> None:
+    generator = np.random.default_rng(0)
+    picture = generator.integers(0, 256, (1, 512, 512, 3)).astype(np.uint8)
+    mask = spatial.place_mask("top_left", side=512)
+    picture[:, mask] = 201
+    texture = (60 * generator.standard_normal(picture.shape)).astype(np.float32)
+    for cover in (None, texture):
+        np.testing.assert_array_equal(spatial.hidden(picture, mask, cover), picture)
+
+
+@pytest.mark.parametrize("place", ["centre", "bottom_left"])
+def test_a_covered_place_keeps_its_mean_and_texture_its_contrast(pixels: NDArray[np.uint8], place: str) -> None:
+    soft = (pixels // 2 + 60).astype(np.uint8)
+    mask = spatial.place_mask(place, side=32)
+    noise = np.random.default_rng(0).standard_normal((len(soft), 32, 32)).astype(np.float32)
+    flat = spatial.hidden(soft, mask)
+    textured = spatial.hidden(soft, mask, scrambled(spectra_of(soft), noise))
+    for after in (flat, textured):
+        np.testing.assert_array_equal(after[:, ~mask], soft[:, ~mask])
+        np.testing.assert_allclose(after[:, mask].mean(axis=1), soft[:, mask].mean(axis=1), atol=0.6)
+    assert (np.ptp(flat[:, mask], axis=1) == 0).all()
+    np.testing.assert_allclose(textured[:, mask].std(axis=1), soft[:, mask].std(axis=1), rtol=0.05, atol=0.5)
+    assert (textured[:, mask] != soft[:, mask]).mean() > 0.5
