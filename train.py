@@ -25,12 +25,6 @@ from tqdm import tqdm
 
 from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector, save_detector
-from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file, forget_checkpoint
-from core.detectors.training.fit import TOLD_EVERY, fit
-from core.detectors.training.joining import join
-from core.detectors.training.model_card import is_untested, model_card
-from core.detectors.training.recipe import RECIPES, Recipe
-from core.detectors.training.writing import write_trained
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
 from core.images.loading import check_image_set, side_of
 from core.images.terminal import fetch_with_bar, load_with_bar
@@ -43,6 +37,12 @@ from core.runs.writing import check_testable, run_folder, write_run
 from core.system.atomic import WriteError
 from core.system.folders import ContractError
 from core.system.lock import only_writer
+from core.training.checkpoints import TrainingInterrupted, checkpoint_file, forget_checkpoint
+from core.training.fit import TOLD_EVERY, fit
+from core.training.joining import join
+from core.training.model_card import is_untested, model_card
+from core.training.recipe import RECIPES, Recipe
+from core.training.writing import write_trained
 
 # fields of `Recipe` that are no options
 NOT_GIVEN = ("name", "start_sha256")

@@ -39,7 +39,7 @@ LONGEST = (
     "core/studies/test_ray_engine.py",
     "core/perturbations/test_probing.py",
     "core/images/cifake/test_fetching.py",
-    "core/detectors/training/test_fit.py",
+    "core/training/test_fit.py",
     "browser/test_first_screens.py",
     "core/findings/test_command.py",
     "hostile/test_strangers.py",

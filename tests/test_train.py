@@ -10,15 +10,15 @@ import pytest
 import train
 from core import predict
 from core.detectors.storage import load_detector, save_detector
-from core.detectors.training import joining
-from core.detectors.training.fit import Trained, fit
-from core.detectors.training.recipe import RECIPES
 from core.images.image_set import DatasetError
 from core.runs import validation
 from core.runs.run import read_run
 from core.runs.validation import read_detector_manifest
 from core.system.atomic import WriteError, cache_dir
 from core.system.lock import only_writer
+from core.training import joining
+from core.training.fit import Trained, fit
+from core.training.recipe import RECIPES
 from tests.conftest import make_detector
 from tests.core.any_detector import write_set
 from tests.core.images.github import Serve, serve

@@ -17,11 +17,11 @@ from torchcam.methods import GradCAM
 from core.detectors.detector import Detector
 from core.detectors.resnet import build_network
 from core.detectors.storage import load_detector
-from core.detectors.training.fit import Training
-from core.detectors.training.recipe import RECIPES, autocast, precision_on
 from core.explain import find_detector
 from core.images.image_set import ImageSet, fingerprint_of
 from core.images.statistics import image_statistics
+from core.training.fit import Training
+from core.training.recipe import RECIPES, autocast, precision_on
 from tests.benchmarks.table import Row, Settings, machine, named, seconds, shown
 
 

@@ -62,10 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     """Train and test what is not there yet."""
     # torch is read only here
-    from core.detectors.training.checkpoints import TrainingInterrupted  # noqa: PLC0415
     from core.images.terminal import load_with_bar  # noqa: PLC0415
     from core.studies.cues.on_ray import networks_on_ray  # noqa: PLC0415
     from core.studies.cues.running import Plan, run_on  # noqa: PLC0415
+    from core.training.checkpoints import TrainingInterrupted  # noqa: PLC0415
 
     data = DataPath(options.data, options.fake_classes.split(","))
     plan = Plan(

@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock
 
-from core.detectors.training.recipe import Recipe
 from core.images.image_set import DatasetError, ImageSet
 from core.images.loading import load_image_set
 from core.runs.writing import library_versions
@@ -21,6 +20,7 @@ from core.studies.cues.versions import EDITION, VERSIONS, Version
 from core.system.atomic import TakenError
 from core.system.folders import ContractError
 from core.system.lock import only_writer
+from core.training.recipe import Recipe
 
 Say = Callable[[str], None]
 Unit = tuple[str, int]

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from core.detectors.devices import pick_device
 from core.detectors.network import NetworkDetector
-from core.detectors.training.fit import Training
-from core.detectors.training.recipe import Recipe
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.studies.cues.versions import Learned, Pixels, Version, make_version
+from core.training.fit import Training
+from core.training.recipe import Recipe
 
 # the paper's network, narrow; the same for every version, chosen before any was tried
 RECIPE = Recipe(name="cues", width=16, epochs=6, validation=0.0, average=0.995)

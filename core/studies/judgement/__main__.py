@@ -25,7 +25,6 @@ from tqdm import tqdm
 from core.detectors.detector import Detector
 from core.detectors.identity import find_maker, identify_all
 from core.detectors.storage import load_detector
-from core.detectors.training.validation import validation_split
 from core.images.decoding import ImageError, decode, pixels_sha256
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, ImageSet, Split
 from core.images.labels import CLASSES
@@ -43,6 +42,7 @@ from core.studies.neighbours.reference import find_training_set, is_sample
 from core.studies.store import read_study, study_path
 from core.studies.study import StudyError
 from core.system.atomic import WriteError
+from core.training.validation import validation_split
 
 IMAGES = 1000
 # pictures of each generator

@@ -8,7 +8,7 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from core.detectors.resnet import build_network
-from core.detectors.training import torch_internals
+from core.training import torch_internals
 
 
 def test_torch_still_says_what_the_processor_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,7 +17,7 @@ def test_torch_still_says_what_the_processor_can_do(monkeypatch: pytest.MonkeyPa
     assert callable(asked), (
         f"torch {version('torch')} has no torch.cpu._is_avx512_bf16_supported, as {tested} has: recipes with "
         "`auto` precision train in float32 on every processor. Find its new name in "
-        "core/detectors/training/torch_internals.py."
+        "core/training/torch_internals.py."
     )
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
     assert torch_internals.has_bfloat16_units(cpu) is bool(asked())

@@ -11,8 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from core.detectors.training.checkpoints import TrainingInterrupted
-from core.detectors.training.fit import Training
 from core.findings.claims import standing
 from core.findings.finding import find
 from core.findings.numbers import share
@@ -26,6 +24,8 @@ from core.studies.cues.summary import cells, conclude, matrix
 from core.studies.cues.training import RECIPE
 from core.studies.cues.versions import VERSIONS
 from core.system.folders import ContractError
+from core.training.checkpoints import TrainingInterrupted
+from core.training.fit import Training
 from tests.core.studies.cues.planted import by_colour, by_detail
 
 RECIPE_OF_TESTS = replace(RECIPE, width=4, epochs=4, batch_size=32, learning_rate=0.1, average=0.9)

@@ -12,10 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from core.detectors.training.recipe import Recipe
 from core.images.image_set import ImageSet
 from core.system.atomic import cache_dir, write_bytes_atomically
 from core.system.files import check_file
+from core.training.recipe import Recipe
 
 # bytes of a checkpoint: the network, its average and the optimizer's state in float32
 LARGEST = 2**35

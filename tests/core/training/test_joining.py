@@ -16,13 +16,13 @@ from core.detectors.network import NetworkDetector
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector, build_network
 from core.detectors.storage import load_detector, save_detector
-from core.detectors.training import joining
-from core.detectors.training.joining import fit_weights, join, pack
-from core.detectors.training.validation import validation_split
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.images.loading import load_image_set
 from core.system.folders import ContractError
+from core.training import joining
+from core.training.joining import fit_weights, join, pack
+from core.training.validation import validation_split
 from tests.conftest import make_detector
 
 RECIPE = {"name": "tiny", "validation": 0.25, "seed": 0}

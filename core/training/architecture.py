@@ -9,7 +9,7 @@ from core.detectors.network import NetworkDetector
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.registry import find_kind
 from core.detectors.resnet import ResNetDetector, build_network
-from core.detectors.training.recipe import PAPERS, Recipe
+from core.training.recipe import PAPERS, Recipe
 
 SOURCES = ("torchvision", "timm")
 

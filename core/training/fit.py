@@ -17,19 +17,19 @@ from core.detectors.devices import fastest_format, pick_device, place
 from core.detectors.network import NetworkDetector, Normalisation
 from core.detectors.preprocessing import Channels, Preprocessing
 from core.detectors.resnet import round_to_float16
-from core.detectors.training.architecture import build_for, wrap
-from core.detectors.training.checkpoints import (
+from core.images.image_set import ImageSet
+from core.system.lock import only_writer
+from core.training.architecture import build_for, wrap
+from core.training.checkpoints import (
     Progress,
     TrainingInterrupted,
     checkpoint_file,
     read_checkpoint,
     write_checkpoint,
 )
-from core.detectors.training.recipe import Recipe, augment, autocast, learning_rate, precision_on
-from core.detectors.training.temperature import fit_temperature
-from core.detectors.training.validation import channel_statistics, split_of, validation_split
-from core.images.image_set import ImageSet
-from core.system.lock import only_writer
+from core.training.recipe import Recipe, augment, autocast, learning_rate, precision_on
+from core.training.temperature import fit_temperature
+from core.training.validation import channel_statistics, split_of, validation_split
 
 # weights move little in five steps, and averaging at every step costs 4 %
 AVERAGE_EVERY = 5

@@ -3,7 +3,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from core.detectors.training.recipe import RECIPES, Recipe, augment, learning_rate
+from core.training.recipe import RECIPES, Recipe, augment, learning_rate
 
 PLAIN = Recipe(name="plain", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
 

@@ -16,11 +16,11 @@ from torch import Tensor
 
 from core.detectors.network import NetworkDetector
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
-from core.detectors.training.recipe import PAPERS
-from core.detectors.training.temperature import fit_temperature
-from core.detectors.training.validation import split_of, validation_split
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
+from core.training.recipe import PAPERS
+from core.training.temperature import fit_temperature
+from core.training.validation import split_of, validation_split
 
 # of a margin divided by its own spread, so that separable images cannot make it endless
 LARGEST = 20.0

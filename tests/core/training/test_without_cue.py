@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from core.detectors.training import without_cue
-from core.detectors.training.without_cue import without_fine_detail
+from core.training import without_cue
+from core.training.without_cue import without_fine_detail
 
 BATCH = torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 255
 

@@ -12,18 +12,18 @@ import torch
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-import core.detectors.training.checkpoints as checkpoints_module
-import core.detectors.training.fit as fitting
-from core.detectors.training.checkpoints import TrainingInterrupted, checkpoint_file
-from core.detectors.training.fit import fit
-from core.detectors.training.recipe import Recipe
-from core.detectors.training.temperature import fit_temperature
-from core.detectors.training.validation import channel_statistics, validation_split
+import core.training.checkpoints as checkpoints_module
+import core.training.fit as fitting
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.system.atomic import TakenError
 from core.system.files import LIMITS
 from core.system.lock import only_writer
+from core.training.checkpoints import TrainingInterrupted, checkpoint_file
+from core.training.fit import fit
+from core.training.recipe import Recipe
+from core.training.temperature import fit_temperature
+from core.training.validation import channel_statistics, validation_split
 from tests.core.any_detector import write_set
 
 QUICK = Recipe(name="quick", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")

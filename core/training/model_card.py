@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.detectors.training.recipe import PAPERS
 from core.images.labels import CLASSES
+from core.training.recipe import PAPERS
 
 # of each member's recipe, told in the table
 TOLD = ("name", "start", "learning_rate", "without_cue", "without_cue_share", "shift", "seed")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.detectors.training.temperature import fit_temperature
+from core.training.temperature import fit_temperature
 
 
 def test_it_is_that_of_gradient_descent_on_the_cross_entropy() -> None:

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.detectors.training.torch_internals import has_bfloat16_units
-from core.detectors.training.without_cue import STRENGTHS, without_fine_detail
+from core.training.torch_internals import has_bfloat16_units
+from core.training.without_cue import STRENGTHS, without_fine_detail
 
 # the network of the paper, of any width
 PAPERS = "resnet"

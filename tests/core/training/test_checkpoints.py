@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load, save
 from torch import nn
 
-from core.detectors.training.checkpoints import Progress, TrainingInterrupted, read_checkpoint, write_checkpoint
+from core.training.checkpoints import Progress, TrainingInterrupted, read_checkpoint, write_checkpoint
 
 
 def made(*, seed: int = 0, steps: int = 0) -> tuple[dict[str, nn.Module], torch.optim.Optimizer]:

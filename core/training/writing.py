@@ -6,10 +6,10 @@ from typing import Any
 
 from core.detectors.network import NetworkDetector
 from core.detectors.storage import save_detector
-from core.detectors.training.model_card import model_card
 from core.images.image_set import ImageSet
 from core.runs.writing import library_versions
 from core.system.atomic import TakenError
+from core.training.model_card import model_card
 
 
 def write_trained(
