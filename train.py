@@ -15,7 +15,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from core.system.console import progress_to, started, starting
+from core.console import progress_to, started, starting
 
 if __name__ == "__main__":
     # the imports below take seconds
@@ -34,9 +34,7 @@ from core.runs.result_table import result_table
 from core.runs.run import read_run
 from core.runs.validation import check_detector_name, read_detector_manifest
 from core.runs.writing import check_testable, run_folder, write_run
-from core.system.atomic import WriteError
-from core.system.folders import ContractError
-from core.system.lock import only_writer
+from core.storage import ContractError, WriteError, only_writer
 from core.training.checkpoints import TrainingInterrupted, checkpoint_file, forget_checkpoint
 from core.training.fit import TOLD_EVERY, fit
 from core.training.joining import join

@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.system.console import started, starting
+from core.console import started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -33,9 +33,9 @@ from core.images.provenance.registry import provenance
 from core.images.upload import prepare_pixels
 from core.report.explanation import save_html
 from core.runs.finding import command_homes, find_detectors, find_named, find_runs
+from core.storage import read_bytes
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judging import as_json, find_rule, judge_picture
-from core.system.files import read_bytes
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

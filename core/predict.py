@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from core.system.console import progress_to, started, starting
+from core.console import progress_to, started, starting
 
 if __name__ == "__main__":
     # the imports below take seconds
@@ -21,8 +21,8 @@ from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.terminal import load_with_bar, reading_bar
 from core.runs.finding import ROOT, command_homes, find_detectors, find_named
 from core.runs.writing import run_folder, write_run
+from core.storage import TakenError, WriteError
 from core.studies.neighbours.reference import find_training_set
-from core.system.atomic import TakenError, WriteError
 
 
 def main(arguments: list[str] | None = None) -> int:

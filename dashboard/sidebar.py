@@ -8,7 +8,7 @@ from core.detectors.manifest import OLD_SIDE
 from core.detectors.preprocessing import Preprocessing
 from core.images.cifake.files import KAGGLE
 from core.images.image_set import DataPath
-from core.system.folders import ContractError, glance_at_folder
+from core.storage import ContractError, glance_at_folder
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code
 from dashboard.components.polling import SECONDS, come_back

@@ -9,7 +9,7 @@ import pytest
 
 from core.findings.__main__ import gather
 from core.perturbations.table import probe_columns
-from core.system.atomic import cache_dir
+from core.storage import cache_dir
 from tests.benchmarks.__main__ import PARTS, main
 from tests.benchmarks.explain import Timed
 from tests.benchmarks.independent import main as independent

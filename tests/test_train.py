@@ -14,8 +14,7 @@ from core.images.image_set import DatasetError
 from core.runs import validation
 from core.runs.run import read_run
 from core.runs.validation import read_detector_manifest
-from core.system.atomic import WriteError, cache_dir
-from core.system.lock import only_writer
+from core.storage import WriteError, cache_dir, only_writer
 from core.training import joining
 from core.training.fit import Trained, fit
 from core.training.recipe import RECIPES

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
-from core.system.console import progress_to, started, starting
+from core.console import progress_to, started, starting
 
 if __name__ == "__main__":
     # the imports below take seconds
@@ -32,8 +32,7 @@ from core.images.decoding import RESAMPLING
 from core.runs.commands import predict_command
 from core.runs.finding import ROOT
 from core.runs.validation import check_detector_name
-from core.system.atomic import WriteError
-from core.system.files import printable
+from core.storage import WriteError, printable
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,9 +15,7 @@ from safetensors.numpy import load
 
 from core.detectors.manifest import About, describe
 from core.runs.validation import read_detector_manifest
-from core.system.bounded import Bounded
-from core.system.files import is_passing
-from core.system.folders import MANIFEST, ContractError, read_sealed
+from core.storage import MANIFEST, Bounded, ContractError, is_passing, read_sealed
 
 WEIGHTS = "weights.safetensors"
 # pictures whose margins the manifest holds

@@ -10,7 +10,7 @@ from typing import Any
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes, Outputs
 from core.detectors.preprocessing import SIDES, Preprocessing
-from core.system.folders import MANIFEST, ContractError
+from core.storage import MANIFEST, ContractError
 
 # implied by manifests from before detectors had kinds: one network, one size, two classes
 OLD_ARCH = "resnet18-cifar"

@@ -20,7 +20,7 @@ from core.detectors.preprocessing import Channels, Preprocessing
 from core.detectors.tokens import expose_tokens
 from core.detectors.weights import parts_of, reinitialise, weights_sha256
 from core.images.labels import FAKE, REAL
-from core.system.files import printable
+from core.storage import printable
 
 CPU = torch.device("cpu")
 # probabilities are clamped this far from 0, and a single one also from 1, before taking logarithms

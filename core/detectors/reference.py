@@ -12,8 +12,7 @@ from core.detectors.identity import REFERENCE
 from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import decode
 from core.images.sources import open_source
-from core.system.files import read_array
-from core.system.folders import ContractError
+from core.storage import ContractError, read_array
 
 if TYPE_CHECKING:
     from core.detectors.network import NetworkDetector

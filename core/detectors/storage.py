@@ -18,7 +18,7 @@ from core.detectors.reference import check_reference
 from core.detectors.registry import Kind, find_kind
 from core.detectors.weights import COUNTER
 from core.runs.validation import read_detector_manifest
-from core.system.folders import MANIFEST, ContractError, read_folder, write_folder
+from core.storage import MANIFEST, ContractError, read_folder, write_folder
 
 KIND = "detector"
 # what building a network from settings of the wrong type raises

@@ -15,7 +15,7 @@ from core.explainers.registry import find_explainer
 from core.explainers.settings import to_json
 from core.images.encoding import encode_png
 from core.images.palette import OPACITY, Palette
-from core.system.atomic import write_bytes_atomically
+from core.storage import write_bytes_atomically
 
 SIZE = 384
 # share of full colour for parts that are not decided alike under every fill, whatever their weight

@@ -19,6 +19,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
+from core.console import quote, started
 from core.findings.claims import sign_of, standing
 from core.findings.finding import Choice, Finding, Measure, to_json
 from core.findings.lines import Line, joined
@@ -28,6 +29,7 @@ from core.findings.readme import quality, update
 from core.findings.words import tell
 from core.runs.finding import find_named, find_runs
 from core.runs.run import Run, read_run
+from core.storage import WriteError
 from core.studies.comparison.comparison import Comparison
 from core.studies.comparison.pair import pair_of
 from core.studies.comparison.versus import elsewhere, versus
@@ -35,9 +37,6 @@ from core.studies.probes.side_by_side import side_by_side
 from core.studies.result import StudyResult
 from core.studies.store import Found, find_studies
 from core.studies.study import StudyError
-from core.system.atomic import WriteError
-from core.system.console import started
-from core.system.shell import quote
 
 HEADINGS = ("Study", "Finding", "Quantity", "Estimate", "n", "Control", "Difference", "Under other choices", "Standing")
 SIDES = {1: "+", -1: "−", 0: "0", None: "?"}

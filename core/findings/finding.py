@@ -10,7 +10,7 @@ from typing import Any
 
 from core.findings.quantities import QUANTITIES, Quantity
 from core.metrics.intervals import Estimate
-from core.system.files import plain_json
+from core.storage import plain_json
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from core.metrics.classification import ECE_BINS
 from core.runs.paper import PAPER
 from core.runs.run import Run, told_apart
-from core.system.atomic import write_bytes_atomically
+from core.storage import write_bytes_atomically
 
 WIDTH = 120
 

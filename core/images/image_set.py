@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.labels import CLASSES
-from core.system.files import harmless
+from core.storage import harmless
 
 # the number in brackets in a CIFAKE file name counts CIFAR-10's classes from 1; without one it is the first
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -18,8 +18,7 @@ from core.images.layouts.source import LayoutSource
 from core.images.packing import is_large, pack_in_shards, pack_whole, read_pack
 from core.images.reading import FilePixels, Reader
 from core.images.sources import ShippedSource, Source, checked_entries, have_side, measure_side, open_source, read_small
-from core.system.atomic import cache_dir
-from core.system.folders import ContractError
+from core.storage import ContractError, cache_dir
 
 PACK_VERSION = 3
 # removed from a set's name before it becomes part of a run's: odd characters, and words that name other sets

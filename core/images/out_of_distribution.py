@@ -24,7 +24,7 @@ from core.images.decoding import (
     pixels_sha256,
 )
 from core.images.sources import SAMPLE
-from core.system.files import UnfitFileError, open_file, read_bytes
+from core.storage import UnfitFileError, open_file, read_bytes
 
 MANIFEST = SAMPLE.parent / "manifest.json"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")

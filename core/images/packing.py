@@ -25,10 +25,23 @@ from numpy.typing import NDArray
 
 from core.images.image_set import BusyError, ImageSet
 from core.images.reading import Batch, FilePixels, Reader, about, whole_rows
-from core.system.atomic import TakenError, sha256_of, sync, sync_folder, write_bytes_atomically, writing
-from core.system.files import open_file, read_array
-from core.system.folders import MANIFEST, SCHEMA, ContractError, read_folder, sealed, write_folder
-from core.system.lock import only_writer
+from core.storage import (
+    MANIFEST,
+    SCHEMA,
+    ContractError,
+    TakenError,
+    only_writer,
+    open_file,
+    read_array,
+    read_folder,
+    sealed,
+    sha256_of,
+    sync,
+    sync_folder,
+    write_bytes_atomically,
+    write_folder,
+    writing,
+)
 
 PACK = "image pack"
 # bytes of pixels: of a set that is decoded in memory, and of a shard of a larger one

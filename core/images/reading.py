@@ -19,7 +19,7 @@ from core.images.labels import CLASSES
 from core.images.layouts.layout import Entry
 from core.images.sources import MAX_SIDE, ShippedSource, Source, read_small
 from core.images.statistics import STATISTICS, image_statistics
-from core.system.files import is_text, printable
+from core.storage import is_text, printable
 
 # seconds between two calls of `progress`
 TELL = 0.2

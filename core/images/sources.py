@@ -20,8 +20,7 @@ from core.images.labels import CLASSES
 from core.images.layouts.files.archives import TABLES, is_tar, open_zip, read_member
 from core.images.layouts.layout import SPLITS, Entry
 from core.images.layouts.source import LayoutSource
-from core.system.files import read_bytes
-from core.system.folders import ContractError
+from core.storage import ContractError, read_bytes
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
 # CIFAKE's test set, by the name of its folder in assets/

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from core.console import progress_to
 from core.detectors.preprocessing import Preprocessing
 from core.images.image_set import DatasetError, ImageSet, Progress, Split
 from core.images.loading import load_image_set
-from core.system.atomic import WriteError
-from core.system.console import progress_to
+from core.storage import WriteError
 
 
 def fetch_with_bar() -> Path:

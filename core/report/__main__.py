@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from urllib.parse import parse_qsl
 
-from core.system.console import started, starting
+from core.console import started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -31,8 +31,7 @@ from core.runs.browsing.table import browse_table, find_rows
 from core.runs.browsing.tags import Tags
 from core.runs.finding import command_homes, find_named, find_runs
 from core.runs.run import Run, read_run
-from core.system.atomic import cache_dir, write_bytes_atomically
-from core.system.folders import ContractError
+from core.storage import ContractError, cache_dir, write_bytes_atomically
 
 # of Explore's address, beside the filter
 OF_PAGES = ("run", "versus", "pick", "also", "compare", "tile", "maps", "at")

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from core.images.encoding import data_url
-from core.system.files import harmless
+from core.storage import harmless
 
 INK = "#1d2026"
 GREY = "#6a707b"

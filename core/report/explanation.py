@@ -20,7 +20,7 @@ from core.perturbations.results import ProbeResult
 from core.perturbations.table import probe_columns
 from core.perturbations.words import said
 from core.report.templates import render
-from core.system.atomic import write_bytes_atomically
+from core.storage import write_bytes_atomically
 
 # pixels a side of the pictures of an experiment
 SMALL = 160

@@ -49,13 +49,12 @@ from core.runs.browsing.pictures import Pictures
 from core.runs.finding import find_detectors
 from core.runs.paper import PAPER
 from core.runs.run import Run
+from core.storage import ContractError, write_bytes_atomically
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.result import StudyResult
 from core.studies.store import find_studies
 from core.studies.trust.curves import leads
 from core.studies.trust.summary import agreement_summary, one_colour_summary
-from core.system.atomic import write_bytes_atomically
-from core.system.folders import ContractError
 
 # order of the studies in a report, what readers ask first on top; studies not named here come last
 ORDER = (

@@ -5,8 +5,8 @@ from typing import Any
 
 from core.report.parts import Section, Table, listed
 from core.runs.run import Run
+from core.storage import sha256_of
 from core.studies.result import StudyResult
-from core.system.atomic import sha256_of
 
 
 def settings(run: Run, detector: Mapping[str, Any] | None, answers: Mapping[str, StudyResult]) -> Section:

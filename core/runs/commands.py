@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
+from core.console import join, quote
 from core.runs.finding import ROOT
-from core.system.shell import join, quote
 
 
 def predict_command(

@@ -13,8 +13,7 @@ from core.detectors.manifest import OLD_LAYER, OLD_SIDE
 from core.detectors.preprocessing import Preprocessing
 from core.images.image_set import Split, split_of
 from core.runs.validation import check_arrays, check_manifest, check_predictions, check_size
-from core.system.files import open_file, read_array
-from core.system.folders import MANIFEST, ContractError, read_folder
+from core.storage import MANIFEST, ContractError, open_file, read_array, read_folder
 
 KIND = "run"
 COLUMNS = (

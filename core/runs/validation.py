@@ -8,14 +8,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from core.detectors.preprocessing import SIDES, Preprocessing
 from core.images.labels import CLASSES
 from core.images.statistics import STATISTICS
-from core.system.folders import MANIFEST, ContractError, read_manifest
-from core.system.tables import text_bytes
+from core.storage import MANIFEST, ContractError, read_manifest
 
 # predictions.parquet may unpack to MAX_BYTES plus this per row; more is a decompression bomb or a mistake
 MAX_ROW_BYTES = 4096
@@ -26,6 +27,7 @@ MAX_BYTES = 2**24
 MAX_NAME_BYTES = 120
 # characters that divide a run's name, that some file systems refuse, or that pages and charts read as formatting
 SIGNS = '@:*?"<>|`$[]'
+TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
 PLAIN = str | int | float | bool | None
 
 
@@ -85,6 +87,29 @@ def check_size(file: Path, opened: BinaryIO, images: int) -> None:
 def _most_bytes(rows: int) -> int:
     """The bytes that a table of so many rows may unpack to."""
     return MAX_BYTES + MAX_ROW_BYTES * rows
+
+
+def text_bytes(opened: BinaryIO) -> int:
+    """Return the bytes of all text in the flat columns of a parquet table, of which its description counts equal ones
+    once; lists and structures, which this product does not write, are not counted."""
+    opened.seek(0)
+    fields = pq.ParquetFile(opened).schema_arrow
+    kinds = {
+        field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in fields
+    }
+    names = [name for name, kind in kinds.items() if any(is_text(kind) for is_text in TEXTS)]
+    opened.seek(0)
+    # each text once, with the places where it stands
+    table = pq.ParquetFile(opened, read_dictionary=names).read(columns=names)
+    return sum(_bytes_of(chunk) for column in table.columns for chunk in column.chunks)
+
+
+def _bytes_of(chunk: pa.Array) -> int:
+    if pa.types.is_dictionary(chunk.type):
+        lengths = pc.binary_length(chunk.dictionary).take(chunk.indices)
+    else:
+        lengths = pc.binary_length(chunk)
+    return int(pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0)
 
 
 def check_rows(opened: BinaryIO) -> None:

@@ -21,8 +21,7 @@ from core.images.statistics import STATISTICS
 from core.metrics.classification import expected_calibration_error
 from core.metrics.nearest import halved
 from core.runs.run import KIND, parse_predictions
-from core.system.atomic import refuse_taken
-from core.system.folders import ContractError, write_folder
+from core.storage import ContractError, refuse_taken, write_folder
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from core.system.console import progress_to, started, starting
+from core.console import progress_to, started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -30,6 +30,7 @@ from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.sources import SHIPPED, SHIPPED_FOLDER
 from core.runs.finding import ROOT, command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
+from core.storage import TakenError, WriteError, only_writer
 from core.studies.engine_options import add_engine, check_engine
 from core.studies.kept import describe_again, find_kept, sample_of, settings_of
 from core.studies.ray_engine import ray_engine
@@ -38,8 +39,6 @@ from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
 from core.studies.study import Study, StudyError
 from core.studies.trust.faithfulness import OWN_COLUMNS, with_maps
-from core.system.atomic import TakenError, WriteError
-from core.system.lock import only_writer
 
 FOLDER = ROOT / "data" / "cifake"
 # columns that are named where some were added

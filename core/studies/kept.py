@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from core.metrics.classification import count_cells
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
+from core.storage import ContractError
 from core.studies.registry import STUDIES, find_study
 from core.studies.result import StudyResult
 from core.studies.sample import choose_rows
 from core.studies.sealed import DETECTOR, foreign_key, read_sealed
 from core.studies.store import read_study, study_path, write_study
 from core.studies.study import WEIGHT, Study
-from core.system.folders import ContractError
 
 
 @dataclass(frozen=True, eq=False)

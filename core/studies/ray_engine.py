@@ -19,10 +19,9 @@ import pandas as pd
 
 from core.images.image_set import DatasetError
 from core.runs.finding import ROOT
+from core.storage import ContractError, cache_dir
 from core.studies.runner import Engine, Progress, Source, Work
 from core.studies.study import Context, StudyError
-from core.system.atomic import cache_dir
-from core.system.folders import ContractError
 
 INSTALL = "Ray is not installed; give `pip install 'ray[data]'`, or leave --engine ray out to compute in this process"
 

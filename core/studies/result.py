@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from core.console import quote
 from core.findings.finding import Finding, find
 from core.runs.run import Run
+from core.storage import ContractError
 from core.studies.registry import find_conclusion
-from core.system.folders import ContractError
-from core.system.shell import quote
 
 
 @dataclass(frozen=True, eq=False)

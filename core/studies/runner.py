@@ -24,15 +24,13 @@ from core.images.loading import load_image_set
 from core.runs.browsing.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
+from core.storage import cache_dir, open_file, read_manifest, write_bytes_atomically
 from core.studies.kept import Kept, assembled, describe, extended
 from core.studies.registry import version_of
 from core.studies.sample import choose_rows
 from core.studies.sealed import foreign_key
 from core.studies.store import study_path, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
-from core.system.atomic import cache_dir, write_bytes_atomically
-from core.system.files import open_file
-from core.system.folders import read_manifest
 
 Progress = Callable[[int, int, str], None]
 

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.runs.validation import check_rows
-from core.system.atomic import write_bytes_atomically
-from core.system.files import open_file, parse_json, plain_json
+from core.storage import open_file, parse_json, plain_json, write_bytes_atomically
 
 KEY = b"telltale"
 # what a study's file and its run's manifest both say

@@ -12,15 +12,14 @@ from typing import Any
 
 import pandas as pd
 
+from core.console import quote
 from core.runs.run import Run
 from core.runs.validation import is_count
+from core.storage import ContractError, is_text, printable
 from core.studies.registry import version_of
 from core.studies.result import StudyResult
 from core.studies.sealed import OF_RUN, foreign_key, read_sealed, write_sealed
 from core.studies.study import WEIGHT
-from core.system.files import is_text, printable
-from core.system.folders import ContractError
-from core.system.shell import quote
 
 # files of the first have one version, that of all their columns
 SCHEMAS = (1, 2)

@@ -13,8 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from core.images.image_set import ImageSet
-from core.system.atomic import cache_dir, write_bytes_atomically
-from core.system.files import check_file
+from core.storage import cache_dir, check_file, write_bytes_atomically
 from core.training.recipe import Recipe
 
 # bytes of a checkpoint: the network, its average and the optimizer's state in float32

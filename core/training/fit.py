@@ -18,7 +18,7 @@ from core.detectors.network import NetworkDetector, Normalisation
 from core.detectors.preprocessing import Channels, Preprocessing
 from core.detectors.resnet import round_to_float16
 from core.images.image_set import ImageSet
-from core.system.lock import only_writer
+from core.storage import only_writer
 from core.training.architecture import build_for, wrap
 from core.training.checkpoints import (
     Progress,

@@ -8,7 +8,7 @@ from core.detectors.network import NetworkDetector
 from core.detectors.storage import save_detector
 from core.images.image_set import ImageSet
 from core.runs.writing import library_versions
-from core.system.atomic import TakenError
+from core.storage import TakenError
 from core.training.model_card import model_card
 
 

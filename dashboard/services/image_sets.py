@@ -9,7 +9,7 @@ from core.images.cifake.shipped import KIND as SHIPPED_KIND
 from core.images.cifake.shipped import is_shipped
 from core.images.image_set import Split, split_of
 from core.images.sources import SHIPPED
-from core.system.folders import ContractError, read_manifest
+from core.storage import ContractError, read_manifest
 from dashboard.services.catalogue import homes, runs
 from dashboard.services.dataset_registry import DatasetRegistry
 

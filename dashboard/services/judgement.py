@@ -5,10 +5,10 @@ from typing import NamedTuple
 import streamlit as st
 
 from core.detectors.identity import Identity
+from core.storage import MANIFEST, ContractError
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judging import find_rule
 from core.studies.judgement.rule import Rule, rule_path
-from core.system.folders import MANIFEST, ContractError
 from dashboard.services.catalogue import homes, runs
 from dashboard.services.sentences import for_visitors
 

@@ -29,9 +29,8 @@ from core.runs.browsing.table import (
 )
 from core.runs.browsing.tags import Tags
 from core.runs.run import Run, read_run
+from core.storage import MANIFEST, ContractError, cache_dir, glance_at_folder
 from core.studies.result import StudyResult
-from core.system.atomic import cache_dir
-from core.system.folders import MANIFEST, ContractError, glance_at_folder
 from dashboard.components.plain import with_code
 from dashboard.services.catalogue import homes, runs
 from dashboard.services.image_sets import registry

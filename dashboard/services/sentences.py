@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from core.runs.finding import ROOT
-from core.system.atomic import cache_dir
+from core.storage import cache_dir
 
 # an absolute path with a folder in it, as Unix or Windows writes it, and its last name
 ABSOLUTE = re.compile(r"(?:(?<![\w.])/|\b[A-Za-z]:[\\/])(?:[^\s'\"/\\]+[\\/])+(?P<name>[^\s'\"/\\;,)]*)")

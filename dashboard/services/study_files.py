@@ -3,9 +3,9 @@
 import streamlit as st
 
 from core.detectors.identity import Identity
+from core.storage import ContractError
 from core.studies.result import StudyResult
 from core.studies.store import find_studies, read_study, study_path
-from core.system.folders import ContractError
 from dashboard.services.catalogue import homes, is_by, runs
 from dashboard.services.library import BY_STAMP, Opened, open_run
 from dashboard.services.sentences import for_visitors

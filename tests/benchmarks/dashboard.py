@@ -23,7 +23,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.runs.finding import find_runs
 from core.runs.run import KIND, read_run
-from core.system.folders import write_folder
+from core.storage import write_folder
 from tests.benchmarks.table import NOTHING, Row, Settings, shown
 from tests.browser.app import PATIENCE, running_browser, settle, visit
 from tests.dashboard.conftest import MAIN

@@ -33,11 +33,11 @@ from core.images.labels import CLASSES
 from core.images.loading import load_image_set
 from core.metrics.intervals import clustered_share
 from core.runs.finding import find_detectors, find_runs
+from core.storage import read_bytes
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judge import Judgement, judge
 from core.studies.judgement.judging import find_rule, judge_picture
 from core.studies.judgement.rule import Rule, read_rule
-from core.system.files import read_bytes
 
 ANSWERS = ("FAKE-like", "REAL-like", "Cannot tell")
 BAR = 0.95

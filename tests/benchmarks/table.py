@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from core.system.atomic import cache_dir, write_bytes_atomically
+from core.storage import cache_dir, write_bytes_atomically
 
 NOTHING = "-"
 HEADINGS = ("What", "Ours", "Peer", "Ratio", "Target", "Limit: bare batched forwards")

@@ -21,9 +21,9 @@ from core.images.image_set import BusyError, DatasetError
 from core.perturbations.probing import explain_probes
 from core.perturbations.results import ProbeSettings
 from core.runs.writing import write_run
+from core.storage import Bounded
 from core.studies.neighbours.reference import NeighbourError
 from core.studies.neighbours.similarity import NeighbourSettings
-from core.system.bounded import Bounded
 from dashboard.services.worker import answering, neighbourhood
 from dashboard.services.worker.answering import answer, leave_a_core
 from dashboard.services.worker.requests import LAST, ExplainRequest, PredictRequest, Request

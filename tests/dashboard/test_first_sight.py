@@ -15,7 +15,7 @@ from core.images.loading import load_image_set
 from core.images.sources import SHIPPED
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from core.system.atomic import cache_dir
+from core.storage import cache_dir
 from dashboard.services import image_sets
 from dashboard.services.dataset_registry import Attaching
 from tests.conftest import make_detector, write_shipped

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.preprocessing import Preprocessing
 from core.images.cifake.files import FINGERPRINTS
-from core.system.folders import sealed
+from core.storage import sealed
 from dashboard import sidebar
 from dashboard.services import image_sets
 from dashboard.services.dataset_registry import Attaching

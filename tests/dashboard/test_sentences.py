@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.system.atomic import cache_dir
+from core.storage import cache_dir
 from dashboard.services.sentences import for_visitors, hide_parent
 
 HOME = Path("/srv/Jane Doe's data/telltale")

@@ -15,7 +15,7 @@ from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table, find_rows
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
-from core.system.folders import ContractError
+from core.storage import ContractError
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words

@@ -12,8 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.system.atomic import sha256_of
-from core.system.folders import MANIFEST, sealed
+from core.storage import MANIFEST, sealed, sha256_of
 
 Damage = Callable[[Path], object]
 

@@ -12,8 +12,8 @@ from core.images.labels import CLASSES
 from core.runs.browsing.tags import Tags
 from core.runs.finding import ROOT
 from core.runs.run import read_run
+from core.storage import MANIFEST
 from core.studies.store import read_study, write_study
-from core.system.folders import MANIFEST
 from tests.hostile import damage as d
 
 RUN, DETECTOR, TRAP_DETECTOR = "sample@sample-test", "sample", "![b](x) **sample**"

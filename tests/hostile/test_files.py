@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
 from core.runs.run import read_run
+from core.storage import MANIFEST, ContractError
 from core.studies.store import find_studies, read_study
-from core.system.folders import MANIFEST, ContractError
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
 from tests.hostile import damage as d

@@ -23,10 +23,10 @@ from core.report.page import gather
 from core.runs.finding import SHIPPED, find_detectors, find_named
 from core.runs.run import read_run
 from core.runs.writing import write_run
+from core.storage import MANIFEST, ContractError
 from core.studies.neighbours.reference import compute_features, read_features
 from core.studies.runner import Source, StudyError
 from core.studies.trust import passes as module
-from core.system.folders import MANIFEST, ContractError
 from dashboard.services import catalogue
 from dashboard.services.worker.requests import Prediction, PredictRequest, Request
 from dashboard.services.worker.worker import Worker
@@ -261,7 +261,7 @@ def test_an_error_of_a_moment_is_not_remembered(home: Path, monkeypatch: pytest.
         raise OSError(errno.EMFILE, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr("core.system.files.os.open", busy)
+        patch.setattr("core.storage.os.open", busy)
         with pytest.raises(ContractError, match="Too many open files"):
             identify(folder)
     assert identify(folder).path == folder

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from core import explain
+from core import explain, storage
 from core.detectors.identity import identify
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
@@ -25,10 +25,17 @@ from core.runs.browsing.study_columns import study_columns
 from core.runs.browsing.tags import TagError, Tags
 from core.runs.finding import find_detectors, find_runs, misnamed
 from core.runs.run import read_run
+from core.storage import (
+    MANIFEST,
+    UnfitFileError,
+    glance_at_folder,
+    open_file,
+    read_array,
+    read_bytes,
+    read_folder,
+    read_manifest,
+)
 from core.studies.store import find_studies, read_study, study_path
-from core.system import files
-from core.system.files import UnfitFileError, open_file, read_array, read_bytes
-from core.system.folders import MANIFEST, glance_at_folder, read_folder, read_manifest
 from dashboard.services import catalogue
 from tests.conftest import jpeg, textured, write_cifake
 from tests.dashboard.conftest import PAGES, Open
@@ -132,7 +139,7 @@ def test_only_regular_files_below_their_limit_are_opened(tmp_path: Path, monkeyp
     assert read_bytes(file, limit=5) == b"12345"
     with pytest.raises(UnfitFileError, match=r"a\.json cannot be read: it has 1 MB, and at most 1 MB of such a file"):
         open_file(file, limit=4)
-    monkeypatch.setitem(files.LIMITS, ".json", 4)
+    monkeypatch.setitem(storage.LIMITS, ".json", 4)
     with pytest.raises(UnfitFileError):
         read_bytes(file)
     with pytest.raises(UnfitFileError, match="it is no regular file"):
@@ -157,7 +164,7 @@ def test_what_is_exchanged_for_a_pipe_at_the_last_moment_is_not_waited_for(
     file.write_bytes(b"{}")
     os.mkfifo(pipe_)
     genuine = os.open
-    monkeypatch.setattr(files.os, "open", lambda _path, flags: genuine(pipe_, flags))
+    monkeypatch.setattr(storage.os, "open", lambda _path, flags: genuine(pipe_, flags))
     with pytest.raises(UnfitFileError, match="it is no regular file"):
         open_file(file)
 

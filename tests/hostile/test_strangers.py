@@ -23,8 +23,8 @@ from core.report.selection import Selection
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
+from core.storage import cache_dir
 from core.studies.store import find_studies
-from core.system.atomic import cache_dir
 from dashboard.components.plain import JOINER, code, figure_text, plain, with_code, without_pictures
 from dashboard.components.studies.finding_words import markdown, strong
 from dashboard.components.studies.study import as_csv

@@ -26,7 +26,7 @@ from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DatasetError
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
-from core.system.atomic import refuse_taken
+from core.storage import refuse_taken
 
 CPU = torch.device("cpu")
 SCALE = 1 / 255

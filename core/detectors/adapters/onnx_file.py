@@ -13,7 +13,7 @@ from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceErr
 from core.detectors.adapters.network_kind import make_kind
 from core.detectors.capabilities import Capability
 from core.detectors.network import CPU, NetworkDetector
-from core.system.files import LIMITS, printable, read_bytes
+from core.storage import LIMITS, printable, read_bytes
 
 # onnxruntime's names of the numbers that an input may take
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}

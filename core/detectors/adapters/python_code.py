@@ -20,7 +20,7 @@ from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceErr
 from core.detectors.adapters.network_kind import make_kind
 from core.detectors.adapters.weights_file import load_weights, read_tensors
 from core.detectors.network import NetworkDetector
-from core.system.files import MB, printable, read_bytes
+from core.storage import MB, printable, read_bytes
 
 PREFIX = "py:"
 FILE = "code.py"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceError, require, stated
 from core.detectors.adapters.network_kind import make_kind
 from core.detectors.network import NetworkDetector
-from core.system.files import parse_json, read_bytes
+from core.storage import parse_json, read_bytes
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 # Pillow's numbers of its filters

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from core.detectors.adapters.adapter import SourceError
 from core.detectors.weights import COUNTER
-from core.system.files import LIMITS, printable, read_bytes
+from core.storage import LIMITS, printable, read_bytes
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 # where training scripts put the weights in a file that holds more

@@ -22,8 +22,7 @@ import urllib3
 
 from core.images.cifake.files import KAGGLE, fetched_path, is_fetched, known_files, repack
 from core.images.image_set import DatasetError, Progress
-from core.system.atomic import WriteError, write_bytes_atomically
-from core.system.files import parse_json, read_bytes
+from core.storage import WriteError, parse_json, read_bytes, write_bytes_atomically
 
 COMMIT = "e112a942abaecd02b6b1f6f646c807d56be8fb62"
 REPOSITORY = "jordan-bird/CIFAKE-Real-and-AI-Generated-Synthetic-Images"

@@ -23,8 +23,7 @@ from core.images.decoding import MAX_FILE_BYTES
 from core.images.image_set import CIFAR10, DatasetError, Progress, fingerprint_of
 from core.images.labels import CLASSES
 from core.images.layouts.files.archives import UNPACKED
-from core.system.atomic import cache_dir
-from core.system.files import LIMITS, open_file
+from core.storage import LIMITS, cache_dir, open_file
 
 # CIFAKE's name on Kaggle
 KAGGLE = "birdy654/cifake-real-and-ai-generated-synthetic-images"

@@ -16,9 +16,7 @@ import pandas as pd
 
 from core.images.decoding import MAX_FILE_BYTES
 from core.images.statistics import STATISTICS
-from core.system.atomic import sha256_of
-from core.system.files import open_file
-from core.system.folders import MANIFEST, ContractError, read_manifest
+from core.storage import MANIFEST, ContractError, open_file, read_manifest, sha256_of
 
 KIND = "shipped image set"
 ARCHIVE = "images.tar.xz"

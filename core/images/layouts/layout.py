@@ -8,7 +8,7 @@ from typing import NamedTuple
 from core.images.image_set import DatasetError, Split
 from core.images.labels import ClassName
 from core.images.layouts.files.listing import Files, Listed
-from core.system.files import harmless, printable
+from core.storage import harmless, printable
 
 # folders and values that name a split; "val" serves as test where there is no test
 SPLITS = {

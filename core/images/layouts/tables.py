@@ -14,7 +14,7 @@ from core.images.decoding import ImageError
 from core.images.image_set import DatasetError
 from core.images.layouts.files.listing import Files, Listed
 from core.images.layouts.layout import SPLITS, Entry, classes_of, some, source_name
-from core.system.files import UnfitFileError, parse_json
+from core.storage import UnfitFileError, parse_json
 
 LABEL = ("label", "labels", "class", "target")
 SOURCE = ("source", "generator", "model", "camera")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.runs.browsing.study_columns import refuse_passing, study_files
 from core.runs.validation import check_rows
-from core.system.files import open_file
+from core.storage import open_file
 
 # a lasso has hundreds of corners; this many keep its shape and fit into a URL
 MOST_CORNERS = 60

@@ -15,11 +15,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from core.runs.validation import check_rows
+from core.storage import ContractError, is_passing, is_text, open_file, parse_json, read_manifest
 from core.studies.registry import version_of
 from core.studies.sealed import foreign_key
 from core.studies.study import WEIGHT
-from core.system.files import is_passing, is_text, open_file, parse_json
-from core.system.folders import ContractError, read_manifest
 
 KEY = b"telltale"
 MAX_CHOICES = 50

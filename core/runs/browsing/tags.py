@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.system.files import check_file
+from core.storage import check_file
 
 MAX_TEXT = 2000
 MAX_TAG = 40

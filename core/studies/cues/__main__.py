@@ -15,7 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from core.system.console import progress_to, started, starting
+from core.console import progress_to, started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -26,12 +26,12 @@ from tqdm import tqdm
 from core.findings.readme import update
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.runs.finding import ROOT
+from core.storage import WriteError
 from core.studies.cues.results import FOLDER, find_results, read_results
 from core.studies.cues.table import markdown_table
 from core.studies.cues.versions import VERSIONS
 from core.studies.engine_options import add_engine, check_engine
 from core.studies.study import StudyError
-from core.system.atomic import WriteError
 
 SEEDS = 3
 

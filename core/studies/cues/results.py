@@ -13,8 +13,8 @@ import pandas as pd
 
 from core.runs.finding import command_homes
 from core.runs.validation import is_plain_name
+from core.storage import ContractError
 from core.studies.sealed import read_sealed, write_sealed
-from core.system.folders import ContractError
 
 SCHEMA = 1
 FOLDER = "cues"

@@ -14,12 +14,10 @@ from filelock import FileLock
 from core.images.image_set import DatasetError, ImageSet
 from core.images.loading import load_image_set
 from core.runs.writing import library_versions
+from core.storage import ContractError, TakenError, only_writer
 from core.studies.cues.results import Results, empty_table, read_results, write_results
 from core.studies.cues.training import RECIPE, Sets, Steps, Tested, Tests, train_on
 from core.studies.cues.versions import EDITION, VERSIONS, Version
-from core.system.atomic import TakenError
-from core.system.folders import ContractError
-from core.system.lock import only_writer
 from core.training.recipe import Recipe
 
 Say = Callable[[str], None]

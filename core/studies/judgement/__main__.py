@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from core.system.console import progress_to, started, starting
+from core.console import progress_to, started, starting
 
 if __name__ == "__main__":
     # the libraries below take seconds to read
@@ -34,6 +34,7 @@ from core.images.terminal import load_with_bar, reading_bar
 from core.runs.finding import command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.runs.writing import is_fresh
+from core.storage import WriteError
 from core.studies.judgement.calibrating import Asked, ask, groups_of_transfer, make_rule
 from core.studies.judgement.familiarity import Space, thinned
 from core.studies.judgement.judge import setting_of
@@ -41,7 +42,6 @@ from core.studies.judgement.rule import Group, Rule, Setting, rule_path, write_r
 from core.studies.neighbours.reference import find_training_set, is_sample
 from core.studies.store import read_study, study_path
 from core.studies.study import StudyError
-from core.system.atomic import WriteError
 from core.training.validation import validation_split
 
 IMAGES = 1000

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.console import quote
 from core.detectors.identity import Identity
 from core.explainers.explainer import check_finite
 from core.findings.finding import Finding
@@ -15,12 +16,10 @@ from core.images.labels import verdict_of
 from core.images.upload import Prepared, prepare_pixels
 from core.perturbations.delivery.delivering import Delivered, deliver, seeing
 from core.runs.run import Run, read_run
+from core.storage import ContractError, plain_json, read_manifest
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judge import Judgement, Seen, Sent, judge, setting_of
 from core.studies.judgement.rule import MAKE, Rule, read_rule, rule_path
-from core.system.files import plain_json
-from core.system.folders import ContractError, read_manifest
-from core.system.shell import quote
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

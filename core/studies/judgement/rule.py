@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from core.console import quote
 from core.images.labels import CLASSES
-from core.system.atomic import write_bytes_atomically
-from core.system.files import parse_json, plain_json, read_bytes
-from core.system.folders import ContractError
-from core.system.shell import quote
+from core.storage import ContractError, parse_json, plain_json, read_bytes, write_bytes_atomically
 
 FILE = "judgement.json"
 SCHEMA = 1

@@ -23,9 +23,16 @@ from core.images.image_set import BusyError, DatasetError, ImageSet
 from core.images.loading import load_image_set
 from core.metrics.nearest import halved
 from core.runs.run import Run
-from core.system.atomic import cache_dir, write_bytes_atomically
-from core.system.files import open_file, read_array
-from core.system.folders import MANIFEST, ContractError, read_folder, write_folder
+from core.storage import (
+    MANIFEST,
+    ContractError,
+    cache_dir,
+    open_file,
+    read_array,
+    read_folder,
+    write_bytes_atomically,
+    write_folder,
+)
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector

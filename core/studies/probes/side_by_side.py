@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from core.console import quote
 from core.findings.numbers import percent
 from core.perturbations.probe import FAMILIES
 from core.perturbations.table import probe_columns
@@ -14,7 +15,6 @@ from core.studies.probes.findings import answering, of_family, telling
 from core.studies.probes.summary import read_turns, responses
 from core.studies.result import StudyResult
 from core.studies.study import StudyError
-from core.system.shell import quote
 
 
 def side_by_side(runs: Sequence[tuple[Run, StudyResult]]) -> str:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.runs.run import Run
+from core.storage import open_file, read_array
 from core.studies.study import StudyError
-from core.system.files import open_file, read_array
 
 # values along a side
 MOST = 1024

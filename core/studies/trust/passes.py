@@ -20,10 +20,9 @@ from core.explainers.explanation import Explanation
 from core.explainers.settings import ExplainerSettings
 from core.explainers.stored import KEPT
 from core.images.decoding import pixels_sha256
+from core.storage import cache_dir, open_file, write_bytes_atomically
 from core.studies.study import Context
 from core.studies.trust.judged import settings_of
-from core.system.atomic import cache_dir, write_bytes_atomically
-from core.system.files import open_file
 
 # raised whenever an explainer gives other values than before
 VERSION = 3

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from typing import ParamSpec, TypeVar
 
-from core.system.bounded import Bounded
+from core.storage import Bounded
 
 MOST = 24
 P = ParamSpec("P")

@@ -5,7 +5,7 @@ from contextlib import suppress
 import streamlit as st
 
 from core.explainers.registry import explainers
-from core.system.folders import ContractError
+from core.storage import ContractError
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.neighbours import neighbours_panel
 from dashboard.components.explanations.panels import SideBySide, explainer_panel

@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from core.images.encoding import thumbnail_url
+from core.storage import ContractError
 from core.studies.neighbours.reference import count_kept
 from core.studies.neighbours.similarity import Neighbour, Neighbours, NeighbourSettings, Preparing
-from core.system.folders import ContractError
 from dashboard.components.component import component
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.follow import follow

@@ -8,9 +8,9 @@ from core.explainers.settings import to_json
 from core.findings.finding import Finding
 from core.findings.lines import Line, line
 from core.findings.words import faithfulness
+from core.storage import ContractError
 from core.studies.result import StudyResult
 from core.studies.trust.judged import MOST, cost_of
-from core.system.folders import ContractError
 from dashboard.components.explanations.asking import Known
 from dashboard.components.plain import code, plain
 from dashboard.components.studies.finding_words import markdown

@@ -5,8 +5,8 @@ import streamlit as st
 from core.detectors.identity import Identified
 from core.detectors.manifest import OLD_SIDE
 from core.findings.words import tell, transfer
+from core.storage import ContractError
 from core.studies.result import StudyResult
-from core.system.folders import ContractError
 from dashboard.components.plain import plain, with_code
 from dashboard.components.studies.finding_words import bullets, markdown, strong
 from dashboard.components.studies.out_of_distribution import chosen

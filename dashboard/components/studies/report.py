@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.pictures import Pictures
 from core.runs.finding import find_detectors
-from core.system.folders import MANIFEST
+from core.storage import MANIFEST
 from dashboard.components.downloads import file_button
 from dashboard.services import catalogue, library
 from dashboard.services.library import Opened

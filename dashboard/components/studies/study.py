@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.console import quote
 from core.findings.finding import Finding
 from core.findings.lines import Line
+from core.storage import ContractError
 from core.studies.groups import By
 from core.studies.kept import lacking
 from core.studies.result import StudyResult
 from core.studies.store import study_path
-from core.system.folders import ContractError
-from core.system.shell import quote
 from dashboard.components.downloads import file_button
 from dashboard.components.fold import fold
 from dashboard.components.plain import code, plain, with_code

@@ -7,10 +7,10 @@ import streamlit as st
 
 from core.findings.finding import Finding
 from core.findings.lines import Line
+from core.storage import ContractError
 from core.studies.groups import By
 from core.studies.result import StudyResult
 from core.studies.trust import summary as trust_summary
-from core.system.folders import ContractError
 from dashboard.components.fold import fold
 from dashboard.components.plain import plain
 from dashboard.components.studies.study import (

@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from core.system.atomic import ABANDONED, cache_dir
+from core.storage import ABANDONED, cache_dir
 
 
 def write_to_cache_only() -> None:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 
-from core.system.bounded import Bounded
+from core.storage import Bounded
 
 # seconds after which usage counts half, so that heavy users do not wait forever
 HALF_LIFE = 30.0

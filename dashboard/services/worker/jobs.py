@@ -8,7 +8,7 @@ import numpy as np
 from greenlet import greenlet
 from numpy.typing import NDArray
 
-from core.system.bounded import Bounded
+from core.storage import Bounded
 from dashboard.services.worker.pace import Pace
 from dashboard.services.worker.requests import Request
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.detectors.detector import Detector
 from core.images.image_set import BusyError, DatasetError
 from core.runs.run import read_run
+from core.storage import Bounded
 from core.studies.neighbours.reference import (
     NO_FEATURES,
     NeighbourError,
@@ -22,7 +23,6 @@ from core.studies.neighbours.reference import (
     run_reference,
 )
 from core.studies.neighbours.similarity import Neighbours, NeighbourSettings, Preparing, find_neighbours
-from core.system.bounded import Bounded
 
 MAX_KEPT = 4
 UNKNOWN = "{} does not say which images it was trained on."

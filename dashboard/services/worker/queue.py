@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.system.bounded import Bounded
+from core.storage import Bounded
 from dashboard.services.worker.fairness import Usage
 from dashboard.services.worker.jobs import LATEST, SLOWER, SOON, Asker, Durations, Job, JobStatus, State
 from dashboard.services.worker.requests import LAST, Request

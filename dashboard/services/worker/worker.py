@@ -23,7 +23,7 @@ import numpy as np
 from greenlet import greenlet
 from numpy.typing import NDArray
 
-from core.system.bounded import Bounded
+from core.storage import Bounded
 from dashboard.services.sentences import for_visitors
 from dashboard.services.worker.jobs import SOON, Answer, Asker, Job, JobStatus, size_of
 from dashboard.services.worker.queue import Queue

@@ -5,12 +5,12 @@ from functools import partial
 import streamlit as st
 
 from core.runs.browsing.other_run import same_images
+from core.storage import ContractError, glance_at_folder
 from core.studies.comparison.comparison import Comparison
 from core.studies.comparison.explanations import TRUST
 from core.studies.comparison.pair import pair_of
 from core.studies.result import StudyResult
 from core.studies.study import StudyError
-from core.system.folders import ContractError, glance_at_folder
 from dashboard.components.plain import plain, with_code
 from dashboard.services import catalogue, library, study_files
 from dashboard.services.address import Setting

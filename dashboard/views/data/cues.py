@@ -11,9 +11,9 @@ from core.findings.numbers import percent as written
 from core.findings.words import cues as words
 from core.findings.words import tell
 from core.images.palette import DETECTOR, GREY
+from core.storage import ContractError
 from core.studies.cues.results import Results, find_results, read_results
 from core.studies.cues.summary import conclude, matrix
-from core.system.folders import ContractError
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.style import GRID, error_bars, new_figure
 from dashboard.components.fold import fold

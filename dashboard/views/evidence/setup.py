@@ -16,10 +16,10 @@ from core.perturbations.table import PROBES
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.pictures import Pictures
 from core.runs.browsing.table import evenly
+from core.storage import ContractError
 from core.studies.probes.example import ProbeExample, probe_example
 from core.studies.probes.summary import By, Turns, ranking, read_turns, responses, turned_alone
 from core.studies.result import StudyResult
-from core.system.folders import ContractError
 from dashboard.services import address, library, study_files
 from dashboard.services.address import Setting
 from dashboard.services.library import Opened

@@ -12,7 +12,7 @@ import streamlit as st
 from core.detectors.identity import Identified
 from core.detectors.words import network_words
 from core.runs.run import Run
-from core.system.files import read_bytes
+from core.storage import read_bytes
 from dashboard.components.downloads import file_button
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain, without_pictures

@@ -15,7 +15,7 @@ from core.detectors.resnet18 import ResNet18
 from core.detectors.storage import load_detector, save_detector
 from core.detectors.weights import weights_sha256
 from core.images.labels import REAL
-from core.system.folders import MANIFEST, ContractError
+from core.storage import MANIFEST, ContractError
 from tests.conftest import make_detector
 from tests.core.any_detector import plain_kind
 from tests.core.detectors.plain import CLASSES, PREPROCESSING, Plain, PlainDetector
@@ -143,8 +143,7 @@ def _replace_weights(path: Path, write: object) -> None:
     """Swap the weights file and seal the folder again, as an attacker with write access would."""
     import json
 
-    from core.system.atomic import sha256_of
-    from core.system.folders import sealed
+    from core.storage import sealed, sha256_of
 
     write(path / "weights.safetensors")  # type: ignore[operator]
     manifest = json.loads((path / MANIFEST).read_text())

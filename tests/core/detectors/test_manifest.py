@@ -9,7 +9,7 @@ from core.detectors.classes import Classes
 from core.detectors.manifest import About, describe
 from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector, save_detector
-from core.system.folders import MANIFEST, ContractError, sealed
+from core.storage import MANIFEST, ContractError, sealed
 from tests.conftest import make_detector
 
 OLD = {

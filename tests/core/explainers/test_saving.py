@@ -31,7 +31,7 @@ from core.perturbations.probing import explain_probes
 from core.perturbations.results import ProbeSettings
 from core.perturbations.words import said
 from core.report.explanation import Beside, html_of, save_html
-from core.system.folders import ContractError
+from core.storage import ContractError
 from tests.conftest import make_detector
 
 

@@ -22,7 +22,7 @@ from core.images.decoding import MAX_BYTES
 from core.images.image_set import DatasetError, ImageSet, is_cifake, split_of
 from core.images.labels import CLASSES
 from core.images.loading import check_image_set, load_image_set, read_files, side_of
-from core.system.atomic import cache_dir
+from core.storage import cache_dir
 from tests.conftest import jpeg, textured
 
 

@@ -16,8 +16,7 @@ from core.images.loading import load_image_set
 from core.images.reading import FilePixels
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from core.system.atomic import cache_dir
-from core.system.files import UnfitFileError
+from core.storage import UnfitFileError, cache_dir
 from tests.conftest import make_detector, write_cifake
 from tests.core.images.layouts.made import packed
 from tests.hostile.faults import faulty, in_child, small_disk

@@ -34,10 +34,10 @@ from core.runs.browsing.table import browse_table, find_rows
 from core.runs.browsing.tags import Tags
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
+from core.storage import cache_dir
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies, read_study
 from core.studies.study import Context, Study
-from core.system.atomic import cache_dir
 from tests.conftest import make_detector
 from tests.core.studies.conftest import BRIGHTNESS, conclude, made_set, source  # noqa: F401 - a fixture
 

@@ -14,8 +14,7 @@ from core.metrics.classification import expected_calibration_error
 from core.runs.finding import find_runs
 from core.runs.run import Run, read_run
 from core.runs.writing import metrics, without_leaks_and_repeats, write_run
-from core.system.atomic import sha256_of
-from core.system.folders import MANIFEST, ContractError, sealed
+from core.storage import MANIFEST, ContractError, sealed, sha256_of
 from tests.conftest import make_detector
 
 ROOT = Path(__file__).parents[3]

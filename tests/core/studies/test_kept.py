@@ -15,6 +15,7 @@ from core.perturbations.probe import Probe, size_column, steps
 from core.perturbations.table import PROBES
 from core.runs.finding import ROOT, find_runs
 from core.runs.run import Run, read_run
+from core.storage import ContractError
 from core.studies.groups import with_predictions
 from core.studies.kept import describe_again, find_kept, sample_of, settings_of
 from core.studies.probes.summary import read_turns, responses
@@ -24,7 +25,6 @@ from core.studies.store import read_study, study_path, write_study
 from core.studies.study import Context
 from core.studies.trust import faithfulness
 from core.studies.trust.curves import COARSE, FILLS
-from core.system.folders import ContractError
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 NEW = "new"

@@ -15,6 +15,7 @@ import ray
 from numpy.typing import NDArray
 
 from core.runs.run import read_run
+from core.storage import cache_dir
 from core.studies.__main__ import main
 from core.studies.cues.on_ray import networks_on_ray
 from core.studies.cues.results import read_results
@@ -25,7 +26,6 @@ from core.studies.registry import find_study
 from core.studies.runner import Source, Work, run_study
 from core.studies.store import read_study
 from core.studies.study import Context, StudyError
-from core.system.atomic import cache_dir
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 

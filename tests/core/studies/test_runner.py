@@ -22,15 +22,13 @@ from core.images.image_set import DataPath
 from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.writing import write_run
+from core.storage import MANIFEST, cache_dir, only_writer, sealed
 from core.studies import registry
 from core.studies.__main__ import find_source, main, parse
 from core.studies.runner import Source, run_study, work_folder
 from core.studies.sample import choose_rows
 from core.studies.store import read_study, study_path
 from core.studies.study import Context, StudyError
-from core.system.atomic import cache_dir
-from core.system.folders import MANIFEST, sealed
-from core.system.lock import only_writer
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 

@@ -18,11 +18,11 @@ import pytest
 from core.findings.finding import Finding
 from core.runs.finding import ROOT
 from core.runs.run import Run, read_run
+from core.storage import ContractError
 from core.studies.registry import STUDIES, VERSIONS, find_conclusion
 from core.studies.result import StudyResult
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies, read_study, study_path, write_study
-from core.system.folders import ContractError
 from tests.core.studies.conftest import BRIGHTNESS, conclude
 
 TABLE = pd.DataFrame(

@@ -16,9 +16,7 @@ import core.training.checkpoints as checkpoints_module
 import core.training.fit as fitting
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
-from core.system.atomic import TakenError
-from core.system.files import LIMITS
-from core.system.lock import only_writer
+from core.storage import LIMITS, TakenError, only_writer
 from core.training.checkpoints import TrainingInterrupted, checkpoint_file
 from core.training.fit import fit
 from core.training.recipe import Recipe

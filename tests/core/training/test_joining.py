@@ -19,7 +19,7 @@ from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.images.loading import load_image_set
-from core.system.folders import ContractError
+from core.storage import ContractError
 from core.training import joining
 from core.training.joining import fit_weights, join, pack
 from core.training.validation import validation_split

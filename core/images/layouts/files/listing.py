@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from core.images.decoding import MAX_BYTES, ImageError
 from core.images.image_set import DatasetError
-from core.system.files import LIMITS, UnfitFileError, open_file, read_bytes
+from core.storage import LIMITS, UnfitFileError, open_file, read_bytes
 
 DEEPEST = 12
 MOST_FOLDERS = 100_000

@@ -17,7 +17,7 @@ from core.detectors.network import NetworkDetector
 from core.detectors.registry import KINDS
 from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
-from core.system.folders import MANIFEST, ContractError, sealed
+from core.storage import MANIFEST, ContractError, sealed
 from tests.core.any_detector import write_set
 from tests.core.detectors.adapters.graphs import make_graph
 from tests.core.detectors.adapters.made import SAID, spread

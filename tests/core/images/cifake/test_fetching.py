@@ -21,7 +21,7 @@ from core.images.cifake.fetching import ADDRESS, fetch_cifake
 from core.images.cifake.files import CHECKSUMS, FINGERPRINTS, checksum, cifake_names, known_files
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
-from core.system.atomic import WriteError, cache_dir
+from core.storage import WriteError, cache_dir
 from tests.conftest import write_cifake
 from tests.core.images.github import TOP, Serve, Server, files_of, serve, tar_gz, zipped
 

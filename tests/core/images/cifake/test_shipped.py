@@ -16,8 +16,7 @@ from core.images.cifake.shipped import ARCHIVE, KIND, TABLE
 from core.images.image_set import DatasetError
 from core.images.loading import check_image_set, load_image_set, read_files
 from core.images.statistics import STATISTICS
-from core.system.atomic import cache_dir
-from core.system.folders import MANIFEST, write_folder
+from core.storage import MANIFEST, cache_dir, write_folder
 from tests.conftest import jpeg, textured, write_shipped
 from tests.hostile.faults import faulty, small_disk
 

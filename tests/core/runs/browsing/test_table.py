@@ -27,8 +27,8 @@ from core.runs.browsing.table import (
     place_of,
 )
 from core.runs.run import Run
+from core.storage import ContractError, write_folder
 from core.studies.registry import version_of
-from core.system.folders import ContractError, write_folder
 
 
 def make_run(path: Path, n: int = 400, seed: int = 0) -> Run:

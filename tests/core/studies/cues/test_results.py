@@ -12,12 +12,12 @@ from core.findings.finding import find
 from core.metrics.intervals import wilson_interval
 from core.metrics.seeds import share_over_seeds
 from core.runs.finding import ROOT
+from core.storage import ContractError
 from core.studies.cues.__main__ import main
 from core.studies.cues.results import Results, find_results, read_results, write_results
 from core.studies.cues.summary import conclude
 from core.studies.cues.table import markdown_table
 from core.studies.cues.versions import VERSIONS
-from core.system.folders import ContractError
 
 # version -> right answers of 1,000 FAKE and 1,000 REAL images by three networks
 RIGHT = {"everything": (950, 952, 954), "labels": (500, 490, 510), "high-4": (940, 941, 930), "grey": (700, 720, 690)}

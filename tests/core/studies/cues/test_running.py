@@ -17,13 +17,13 @@ from core.findings.numbers import share
 from core.findings.words import tell
 from core.findings.words.cues import overall
 from core.images.image_set import ImageSet
+from core.storage import ContractError
 from core.studies.cues.__main__ import main
 from core.studies.cues.results import FOLDER, read_results
 from core.studies.cues.running import Plan, Unit, network_rows, run_on
 from core.studies.cues.summary import cells, conclude, matrix
 from core.studies.cues.training import RECIPE
 from core.studies.cues.versions import VERSIONS
-from core.system.folders import ContractError
 from core.training.checkpoints import TrainingInterrupted
 from core.training.fit import Training
 from tests.core.studies.cues.planted import by_colour, by_detail

@@ -11,10 +11,10 @@ from statsmodels.stats.proportion import proportion_confint
 from core.detectors.preprocessing import Place, Preprocessing
 from core.findings.words import tell
 from core.metrics.nearest import unit_rows
+from core.storage import ContractError
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judge import Judgement, Seen, Sent, judge, setting_of, weigh
 from core.studies.judgement.rule import Group, Limit, Rate, Rule, read_rule, write_rule
-from core.system.folders import ContractError
 
 PIXELS = np.full((32, 32, 3), 90, np.uint8)
 FILTERS = ("nearest", "box", "bicubic")

@@ -12,6 +12,7 @@ from core.detectors.resnet import ResNetDetector
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.runs.run import read_run
+from core.storage import MANIFEST, sibling
 from core.studies.neighbours import reference as neighbours
 from core.studies.neighbours.reference import (
     NeighbourError,
@@ -26,8 +27,6 @@ from core.studies.neighbours.reference import (
 )
 from core.studies.neighbours.similarity import Neighbours, find_neighbours
 from core.studies.runner import Source
-from core.system.atomic import sibling
-from core.system.folders import MANIFEST
 from tests.conftest import make_detector
 from tests.core.studies.conftest import made_set
 from tests.core.studies.conftest import source as source  # noqa: PLC0414 - a fixture

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from core.detectors.detector import Detector
 from core.explainers.gradients.integrated_gradients import IntegratedGradients, IntegratedGradientsSettings
 from core.explainers.lime.regions import LIME, Lime, LimeSettings
+from core.storage import cache_dir
 from core.studies.trust.passes import Pass, explained, explained_all
-from core.system.atomic import cache_dir
 
 SETTINGS = LimeSettings(n_samples=64)
 

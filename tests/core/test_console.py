@@ -1,5 +1,6 @@
 import io
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -8,9 +9,9 @@ from pathlib import Path
 import pytest
 from tqdm import tqdm
 
-from core.system.console import progress_to
+from core.console import join, progress_to, quote
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 COMMANDS = {
     "train.py": ["train.py"],
     **{name: ["-m", name] for name in ("core.predict", "core.explain", "core.report", "core.studies")},
@@ -26,7 +27,7 @@ def test_ctrl_c_while_libraries_are_read_is_a_sentence(command: str) -> None:
     )  # fmt: skip
     assert process.stderr is not None
     read: list[str] = []
-    while "core.system.console" not in "".join(read) or "numpy" not in read[-1]:
+    while "core.console" not in "".join(read) or "numpy" not in read[-1]:
         read.append(process.stderr.readline())
         assert read[-1]
     os.kill(process.pid, signal.SIGINT)
@@ -38,7 +39,7 @@ def test_ctrl_c_while_libraries_are_read_is_a_sentence(command: str) -> None:
 
 
 def test_letters_that_a_terminal_does_not_know_are_printed_as_codes() -> None:
-    text = "from core.system.console import started; started(); print('\u5199\u771f')"
+    text = "from core.console import started; started(); print('\u5199\u771f')"
     printed = subprocess.run(
         [sys.executable, "-c", text],
         cwd=ROOT,
@@ -71,7 +72,7 @@ def test_a_command_without_memory_ends_in_one_sentence(raised: str) -> None:
     # a package takes seconds, and built-in errors need none
     package = raised.partition(".")[0] if "." in raised else "core"
     more = ", numpy, numpy._core" if package == "numpy" else ""
-    text = f"import {package}{more}; from core.system.console import started; started(); raise {raised}"
+    text = f"import {package}{more}; from core.console import started; started(); raise {raised}"
     said = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, check=False, text=True)
     assert said.returncode == 1
     if raised.startswith("KeyError"):
@@ -80,3 +81,16 @@ def test_a_command_without_memory_ends_in_one_sentence(raised: str) -> None:
         (line,) = said.stderr.strip().splitlines()
         assert "too little free memory" in line
         assert ("--device cpu" in line) == raised.startswith("torch")
+
+
+def test_posix_shells_read_back_what_was_quoted() -> None:
+    words = ["python", "a folder", "it's", "$HOME", "plain"]
+    assert shlex.split(join(words)) == words
+    assert quote("plain") == "plain"
+
+
+def test_windows_gets_double_quotes_and_only_where_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "name", "nt")
+    assert (
+        join(["python", "C:\\detectors\\mine", "C:\\my detectors"]) == 'python C:\\detectors\\mine "C:\\my detectors"'
+    )

@@ -1,9 +1,11 @@
 """The terminal side of a command: a clean exit on Ctrl-C from the first moment, and names in every script."""
 
 import os
+import shlex
 import signal
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import TextIOWrapper
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -62,3 +64,13 @@ def progress_to(bar: "tqdm[Any]") -> Callable[..., None]:
         bar.update(done - bar.n)
 
     return move
+
+
+def quote(word: str) -> str:
+    """Quote a word of a command; on Windows as programs there read it, else as POSIX shells do."""
+    return subprocess.list2cmdline([word]) if os.name == "nt" else shlex.quote(word)
+
+
+def join(words: Iterable[str]) -> str:
+    """Join words to a command, each quoted."""
+    return " ".join(map(quote, words))

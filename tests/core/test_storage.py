@@ -1,12 +1,28 @@
+import io
 import json
 import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from core.system.atomic import ABANDONED, TakenError, WriteError, write_bytes_atomically
-from core.system.folders import ContractError, read_folder, read_manifest, restore, restore_all, sealed, write_folder
+from core.storage import (
+    ABANDONED,
+    ContractError,
+    TakenError,
+    UnfitFileError,
+    WriteError,
+    check_file,
+    read_array,
+    read_folder,
+    read_manifest,
+    restore,
+    restore_all,
+    sealed,
+    write_bytes_atomically,
+    write_folder,
+)
 
 
 def write(path: Path, text: str = "hello", **options: bool) -> None:
@@ -209,3 +225,26 @@ def test_what_was_being_replaced_is_brought_back_and_not_replaced_unasked(tmp_pa
     with pytest.raises(TakenError, match="exists already"):
         write(tmp_path / "t", "new")
     assert (tmp_path / "t" / "a.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_damaged_header_of_an_array_or_an_archive_is_a_value_error(tmp_path: Path, mapped: bool) -> None:
+    array, archive = io.BytesIO(), io.BytesIO()
+    np.save(array, np.arange(3))
+    np.savez(archive, numbers=np.arange(3))
+    damaged = {"a.npy": array.getvalue().replace(b"}", b" ", 1), "a.npz": archive.getvalue()[:-10]}
+    for name, data in damaged.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ValueError, match="its header is damaged"):
+            read_array(tmp_path / name, mapped=mapped)
+
+
+def test_an_onnx_file_may_have_two_gigabytes(tmp_path: Path) -> None:
+    file = tmp_path / "detector.onnx"
+    file.touch()
+    # without a block on the disk
+    os.truncate(file, 2**31)
+    check_file(file)
+    os.truncate(file, 2**31 + 1)
+    with pytest.raises(UnfitFileError):
+        check_file(file)

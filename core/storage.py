@@ -1,0 +1,560 @@
+"""Files on disk: opened within limits, written whole or not at all, in sealed folders.
+
+Detectors, runs and image packs are sealed folders: written to a temporary sibling, hashed, renamed, and never edited
+afterwards. `manifest.json` states the kind of folder and holds the sha256 of every other file and of its own content;
+readers refuse a folder that does not match, naming the file at fault.
+"""
+
+import contextlib
+import errno
+import glob
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import stat
+import tempfile
+import time
+import tokenize
+import uuid
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import platformdirs
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+MB = 2**20
+# size limit of files in bytes, by suffix; larger files are refused
+LIMITS = {
+    ".json": 8 * MB,
+    ".md": MB,
+    ".npy": 2**14 * MB,
+    ".npz": 2**8 * MB,
+    ".onnx": 2**11 * MB,
+    ".parquet": 2**10 * MB,
+    ".safetensors": 2**11 * MB,
+    ".sqlite": 2**12 * MB,
+    ".zip": 2**16 * MB,
+}
+OTHER = 2**8 * MB
+# errors of a moment, not of a file: no descriptor or memory left, a disk or a server that does not answer
+PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, getattr(errno, "ESTALE", errno.EIO)})
+COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+# without O_NONBLOCK, opening a pipe would block; without O_NOCTTY, a terminal could become the controlling one
+FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
+
+
+class UnfitFileError(OSError):
+    """A path that holds no file fit to be read: `strerror` says why, in a clause."""
+
+    def __str__(self) -> str:
+        return f"{self.filename} cannot be read: {self.strerror}; put a sound file in its place"
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Check whether an error, or one that it came from, is over in a moment, so that nobody should remember it."""
+    while error is not None:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) in PASSING:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def open_file(path: Path, *, limit: int | None = None) -> BufferedReader:
+    """Open a regular file for binary reading; never blocks.
+
+    Args:
+        path: of the file; links are followed.
+        limit: maximum size in bytes; when None, the limit for its suffix in `LIMITS`, or else `OTHER`.
+
+    Raises:
+        UnfitFileError: it is a folder, a pipe, a device or a socket, or it is larger than `limit`.
+        OSError: it is missing or may not be read.
+    """
+    limit = LIMITS.get(path.suffix.lower(), OTHER) if limit is None else limit
+    # checked before opening, because some devices act on it, and after, in case the file was exchanged in between
+    _refuse_unfit(path, path.stat(), limit)
+    handle = os.open(path, FLAGS)
+    try:
+        _refuse_unfit(path, os.fstat(handle), limit)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def check_file(path: Path, *, limit: int | None = None) -> None:
+    """Check a file as `open_file` does, without opening it; a missing read permission is not noticed."""
+    _refuse_unfit(path, path.stat(), LIMITS.get(path.suffix.lower(), OTHER) if limit is None else limit)
+
+
+def read_bytes(path: Path, *, limit: int | None = None) -> bytes:
+    """Read a file; arguments and errors as for `open_file`."""
+    with open_file(path, limit=limit) as file:
+        # ignores whatever is appended while it is read
+        return file.read(os.fstat(file.fileno()).st_size)
+
+
+def read_array(path: Path, *, mapped: bool = False, limit: int | None = None) -> NDArray[Any]:
+    """Read the array in a `.npy` file, memory-mapped where `mapped`; never unpickles. `limit` as for `open_file`.
+
+    Raises:
+        ValueError, EOFError, OverflowError, MemoryError, SyntaxError: not a plain array, or its header lies.
+        OSError: as `open_file`.
+    """
+    with open_file(path, limit=limit) as file, np.errstate(over="raise"):
+        try:
+            array: NDArray[Any] = (
+                np.load(path, mmap_mode="r", allow_pickle=False) if mapped else np.load(file, allow_pickle=False)
+            )
+        except FloatingPointError:
+            # NumPy multiplies the sides that a header claims, and would only warn
+            raise ValueError("its header claims more numbers than can be counted") from None
+        except (tokenize.TokenError, zipfile.BadZipFile) as error:
+            raise ValueError(f"its header is damaged ({error})") from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise ValueError("it is an archive, and not one array")
+    return array
+
+
+def parse_json(text: bytes) -> Any:
+    """Parse JSON whose text can be shown and written back.
+
+    Raises:
+        ValueError: it is not JSON, not UTF-8, or holds a lone surrogate.
+        RecursionError: it is nested too deep.
+    """
+    # json.loads would guess the encoding of bytes
+    found = json.loads(text.decode())
+    if b"\\u" in text:
+        json.dumps(found, ensure_ascii=False).encode()
+    return found
+
+
+def plain_json(value: Any) -> Any:
+    """Convert a value to plain JSON: dataclasses to objects, NumPy numbers to plain ones, non-finite ones to None."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: plain_json(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_json(one) for one in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def is_text(name: str) -> bool:
+    """Check that a name from a disk can be shown; Python reads bytes that are not text as lone surrogates."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def printable(name: str) -> str:
+    """Replace a name's unprintable characters, such as line breaks and terminal escapes, by U+FFFD, for messages."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+
+
+def harmless(text: str) -> str:
+    """Replace with spaces all characters that control a terminal, override text direction or are not allowed in XML."""
+    return COMMANDS.sub(" ", text)
+
+
+def _refuse_unfit(path: Path, status: os.stat_result, limit: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise UnfitFileError(0, "it is no regular file", str(path))
+    if status.st_size > limit:
+        size, most = (f"{-(-size // MB):,} MB" for size in (status.st_size, limit))
+        raise UnfitFileError(0, f"it has {size}, and at most {most} of such a file are read", str(path))
+
+
+# seconds after which an untouched temporary was left by a process that was killed
+ABANDONED = 3600.0
+
+
+class TakenError(FileExistsError):
+    """The target exists already and may not be replaced; the message names it."""
+
+
+class WriteError(OSError):
+    """A file or folder could not be written; what was there before still is. `str` gives the sentence to show."""
+
+    def __str__(self) -> str:
+        advice = "check that its disk has room and is writable"
+        if os.name == "nt" and self.errno == errno.EACCES:
+            # there no file or folder can be replaced while another program reads it
+            advice = "a program may have it open, such as the dashboard: stop that, or check that its disk is writable"
+        return f"{self.filename} could not be written ({self.strerror}); {advice}"
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn every OSError within into a `WriteError` for `path`; libraries name the temporary sibling, or no file."""
+    try:
+        yield
+    except (WriteError, TakenError):
+        raise
+    except OSError as error:
+        # NumPy's error has no errno, only the number of values that it could not write
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise WriteError(error.errno or errno.EIO, reason, str(path)) from error
+
+
+def cache_dir() -> Path:
+    """Return the folder of packs and checkpoints: `$TELLTALE_CACHE`, else the user's cache folder."""
+    return Path(os.environ.get("TELLTALE_CACHE") or platformdirs.user_cache_dir("telltale"))
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file's bytes to 64 hexadecimal digits; errors as for `core.storage.open_file`."""
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_bytes_atomically(path: Path, write: Callable[[Path], object], *, durable: bool = True) -> None:
+    """Let `write` fill a temporary sibling, then rename it: a reader sees the old file or the whole new one.
+
+    Args:
+        path: of the file.
+        write: is given the path to write to.
+        durable: wait until the data is on disk. Without it a power cut may leave a damaged file, which is acceptable
+            only for a cache that detects damage; a killed process never leaves one.
+
+    Raises:
+        WriteError: the disk is full or read-only.
+    """
+    temporary = sibling(path)
+    try:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(path)
+            # tempfile would create it readable by its owner only; touch() leaves the permissions to the umask
+            temporary.touch(exist_ok=False)
+            mode = temporary.stat().st_mode
+            write(temporary)
+            temporary.chmod(mode)
+            if durable:
+                sync(temporary)
+            temporary.replace(path)
+            if durable:
+                sync_folder(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def refuse_taken(path: Path) -> None:
+    """Refuse to write over something; called before hours of work, too.
+
+    Raises:
+        TakenError: `path` exists.
+    """
+    if path.exists():
+        raise TakenError(f"{path} exists already; choose another name or say that it may be replaced")
+
+
+def sibling(path: Path) -> Path:
+    """Return a new hidden path beside `path` for the temporary that will take its place."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove temporaries of `path` that killed processes left: those untouched for `ABANDONED` seconds."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if "." in left.stem.removeprefix(f".{path.name}."):
+            # of another path, whose name begins with this one's and a dot
+            continue
+        with contextlib.suppress(OSError):
+            if left.suffix in (".tmp", ".old") and time.time() - _last_touched(left) > ABANDONED:
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink()
+
+
+def _last_touched(path: Path) -> float:
+    return max(file.stat().st_mtime for file in (path, *path.glob("*")))
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's data has reached the disk; only then is a rename atomic."""
+    # Windows syncs only what is open for writing
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until a folder's names have reached the disk, where the system can sync folders."""
+    with contextlib.suppress(OSError):
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextlib.contextmanager
+def only_writer(path: Path, *, remedy: str = "choose another name") -> Iterator[None]:
+    """Keep other processes from writing `path`; a killed process releases the lock.
+
+    Args:
+        path: that is going to be written.
+        remedy: what to do where another process is writing it.
+
+    Raises:
+        TakenError: another process is writing it.
+        WriteError: its parent folder cannot be written.
+    """
+    file = path.with_name(f".{path.name}.lock")
+    lock = FileLock(file, timeout=0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise TakenError(f"{path} is being written by another process; {remedy}") from None
+    except OSError as error:
+        raise WriteError(error.errno, error.strerror, str(path.parent)) from error
+    held = file.stat().st_ino
+    try:
+        yield
+    finally:
+        # deleted while still locked; the lock file remains where open files cannot be deleted. Where the folder was
+        # replaced, a file of that name is another process's lock
+        with contextlib.suppress(OSError):
+            if file.stat().st_ino == held:
+                file.unlink()
+        lock.release()
+
+
+T = TypeVar("T")
+SCHEMA = 1
+MANIFEST = "manifest.json"
+# the key of a manifest's own hash, which the oldest manifests lack
+SEAL = "sha256"
+# tries to exchange a folder while readers keep bringing the old one back
+EXCHANGES = 3
+
+
+class ContractError(ValueError):
+    """A folder on disk is not what it should be; the message names the file and says what to do."""
+
+
+def write_folder(
+    path: Path,
+    *,
+    kind: str,
+    manifest: Mapping[str, Any],
+    files: Mapping[str, Callable[[Path], object]],
+    replace: bool = False,
+) -> None:
+    """Write a sealed folder.
+
+    Args:
+        path: the folder to make.
+        kind: what it is, for instance "detector"; readers check for this word.
+        manifest: JSON-able facts; `schema`, `kind` and `files` are added.
+        files: file name -> function that writes that file at the path it is given.
+        replace: replace an existing folder instead of refusing.
+
+    Raises:
+        TakenError: `path` exists and `replace` is false.
+        WriteError: the disk is full or read-only; the unfinished folder is removed.
+    """
+    if not replace:
+        refuse_taken(path)
+    temporary = sibling(path)
+    try:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # undo what a killed process left half done
+            restore(path)
+            remove_abandoned(path)
+            if not replace:
+                refuse_taken(path)
+            temporary.mkdir()
+            for name, write in files.items():
+                with writing(path / name):
+                    write(temporary / name)
+                    # safetensors makes its files the writer's alone
+                    (temporary / name).chmod(temporary.stat().st_mode & 0o666)
+                    sync(temporary / name)
+            hashes = {name: sha256_of(temporary / name) for name in files}
+            # hashed after a round trip through JSON, which turns tuples into lists and keys into strings
+            whole = sealed(json.loads(json.dumps({"schema": SCHEMA, "kind": kind, **manifest, "files": hashes})))
+            (temporary / MANIFEST).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            sync(temporary / MANIFEST)
+            if not replace:
+                # another process may have been faster
+                refuse_taken(path)
+            if path.exists():
+                _exchange(path, temporary)
+            else:
+                temporary.rename(path)
+            sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Add to a manifest the sha256 of everything in it."""
+    content = {key: value for key, value in manifest.items() if key != SEAL}
+    return {**content, SEAL: hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}
+
+
+def _exchange(path: Path, new: Path) -> None:
+    """Replace a folder with `new`; even if that is interrupted, readers find either the old or the new one."""
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+    try:
+        for _ in range(EXCHANGES):
+            path.rename(aside / path.name)
+            try:
+                new.rename(path)
+                break
+            except OSError:
+                # a reader has just brought the old one back
+                if not path.exists():
+                    raise
+        else:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
+    finally:
+        restore(path)
+        # where even that failed, the folder moved aside is the only copy
+        if path.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def restore(path: Path) -> None:
+    """Restore a folder whose replacement was interrupted after the old one had been moved aside.
+
+    Does nothing if the folder exists, or if no copy of it was moved aside.
+    """
+    if path.exists():
+        return
+    for aside in path.parent.glob(f".{glob.escape(path.name)}.*.old"):
+        with contextlib.suppress(OSError):
+            (aside / path.name).rename(path)
+            return
+
+
+def restore_all(parent: Path) -> None:
+    """Bring back every folder of `parent` whose replacement was cut off."""
+    asides: list[Path] = []
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        asides = [Path(one.path) for one in entries if one.name.startswith(".") and one.name.endswith(".old")]
+    for aside in asides:
+        # one that cannot be listed keeps no other from being restored
+        with contextlib.suppress(OSError):
+            for held in aside.iterdir():
+                restore(parent / held.name)
+
+
+def read_manifest(path: Path, kind: str) -> dict[str, Any]:
+    """Read the manifest of a sealed folder and check its kind and schema, without hashing the files.
+
+    Raises:
+        ContractError: the manifest is missing, unreadable, changed, or of another kind or schema.
+    """
+    file = path / MANIFEST
+    restore(path)
+    try:
+        manifest = parse_json(read_bytes(file))
+    except FileNotFoundError:
+        raise ContractError(f"{path} is no {kind}: it has no {MANIFEST}; name a folder that train.py wrote") from None
+    except (ValueError, RecursionError):
+        # not UTF-8 or JSON, nested too deep, a number of thousands of digits, or text that no page can show
+        raise ContractError(f"{file} is not readable JSON; restore it or write the {kind} again") from None
+    except OSError as error:
+        raise ContractError(f"{file} cannot be read ({error.strerror}); check what it is and its permissions") from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise ContractError(f"{file} is not a {kind}'s manifest; restore it or write the {kind} again")
+    if manifest.get("kind") != kind:
+        raise ContractError(f"{file} describes a {manifest.get('kind')}, not a {kind}; name another folder")
+    if manifest.get("schema") != SCHEMA:
+        raise ContractError(
+            f"{file} has schema {manifest.get('schema')} and this version reads {SCHEMA}; write the {kind} again"
+        )
+    if SEAL in manifest and manifest[SEAL] != sealed(manifest)[SEAL]:
+        raise ContractError(f"{file} is not the file that was written (its sha256 differs); restore it")
+    return manifest
+
+
+def read_folder(path: Path, kind: str) -> dict[str, Any]:
+    """Read the manifest of a sealed folder after hashing every file in it.
+
+    Raises:
+        ContractError: as for `read_manifest`, or a file is missing, changed, or named outside the folder.
+    """
+    manifest = read_manifest(path, kind)
+    for name, digest in manifest["files"].items():
+        if _each_file(path, name, kind, sha256_of) != digest:
+            raise ContractError(f"{path / name} is not the file that was written (its sha256 differs); restore it")
+    return manifest
+
+
+def read_sealed(path: Path, name: str, manifest: Mapping[str, Any], *, kind: str) -> bytes:
+    """Read one file of a sealed folder.
+
+    Raises:
+        ContractError: as for `read_folder`, of this file.
+    """
+    data: bytes = _each_file(path, name, kind, read_bytes)
+    if hashlib.sha256(data).hexdigest() != manifest["files"][name]:
+        raise ContractError(f"{path / name} is not the file that was written (its sha256 differs); restore it")
+    return data
+
+
+def glance_at_folder(path: Path, kind: str) -> dict[str, Any]:
+    """Read the manifest of a sealed folder and check that its files exist and are not too large; none is opened.
+
+    Raises:
+        ContractError: as for `read_folder`, except that changed or unreadable files pass.
+    """
+    manifest = read_manifest(path, kind)
+    for name in manifest["files"]:
+        _each_file(path, name, kind, check_file)
+    return manifest
+
+
+def _each_file(path: Path, name: str, kind: str, ask: Callable[[Path], T]) -> T:
+    """Apply `ask` to a file that a manifest names."""
+    if Path(name).name != name:
+        raise ContractError(f"{path / MANIFEST} names a file outside its folder ({name!r}); do not use it")
+    try:
+        return ask(path / name)
+    except (FileNotFoundError, ValueError):
+        # a name with a null byte is no file's
+        raise ContractError(f"{path / name} is missing; restore it or write the {kind} again") from None
+    except OSError as error:
+        reason = f"({error.strerror}); check its permissions, or write the {kind} again"
+        raise ContractError(f"{path / name} cannot be read {reason}") from None
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Bounded(OrderedDict[K, V]):
+    """A dictionary that keeps only its most recently set items.
+
+    Args:
+        most: maximum number of items; setting one more drops the one that was set longest ago.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+
+    def __setitem__(self, key: K, value: V) -> None:
+        super().__setitem__(key, value)
+        self.move_to_end(key)
+        while len(self) > self.most:
+            self.popitem(last=False)
