@@ -1,10 +1,12 @@
 """The terminal side of a command: a clean exit on Ctrl-C from the first moment, and names in every script."""
 
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable
 from io import TextIOWrapper
 from types import FrameType, TracebackType
@@ -12,6 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+# characters that order the text around them from right to left, whatever that text is
+BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def one_direction(text: str) -> str:
+    """Strip bidirectional control characters from a stranger's text, and isolate letters written from right to left.
+
+    Without this a name could reverse the sentence and the numbers in which it stands.
+    """
+    text = BIDIRECTIONAL.sub("", text)
+    if text.isascii() or not any(unicodedata.bidirectional(letter) in ("R", "AL", "AN") for letter in text):
+        return text
+    return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
 
 
 def starting(command: str) -> None:

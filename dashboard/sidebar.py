@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from core.console import one_direction
 from core.detectors.manifest import OLD_SIDE
 from core.detectors.preprocessing import Preprocessing
 from core.images.cifake.files import KAGGLE
@@ -69,9 +70,9 @@ def _draw_refused(refused: Mapping[str, str]) -> None:
 
 def run_label(name: str) -> str:
     """Write `<detector>@<set>` in words; the sample gallery, and a folder of another name, go by their names."""
-    detector, at, images = name.partition("@")
+    detector, at, images = map(one_direction, name.partition("@"))
     if not at:
-        return name
+        return detector
     return f"{detector} on {'the sample gallery' if name.endswith(ON_SAMPLE) else images}"
 
 

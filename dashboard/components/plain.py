@@ -3,6 +3,8 @@
 import html
 import re
 
+from core.console import BIDIRECTIONAL, one_direction
+
 # the letters that begin or end emphasis, code, links, pictures, HTML, formulas, tables and struck text; an underscore
 # within a word is none of them
 INLINE = re.compile(r"([\\`*\[\]<>&$~|]|(?<![^\W_])_|_(?![^\W_]))")
@@ -40,13 +42,13 @@ def with_code(text: object) -> str:
 
 def inline(text: str) -> str:
     """`plain` for a part of a line: the spaces around it stay."""
-    line = INLINE.sub(r"\\\1", re.sub(r"[^\S \u00a0]+", " ", text))
+    line = INLINE.sub(r"\\\1", re.sub(r"[^\S \u00a0]+", " ", one_direction(text)))
     return FOUND_LATER.sub(lambda found: found[0] + JOINER, line)
 
 
 def code(text: object) -> str:
     """Markdown that shows a text as code, on one line."""
-    line = " ".join(str(text).splitlines())
+    line = " ".join(one_direction(str(text)).splitlines())
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"
 
@@ -54,10 +56,10 @@ def code(text: object) -> str:
 def without_pictures(markdown: str) -> str:
     """A stranger's Markdown with its pictures as text, so that no browser asks for them."""
     # a lone carriage return ends a line, too
-    lines = re.sub(r"\r\n?", "\n", markdown)
+    lines = re.sub(r"\r\n?", "\n", BIDIRECTIONAL.sub("", markdown))
     return LANGUAGE.sub(r"\1\2\3", lines.replace("![", r"!\["))
 
 
 def figure_text(text: object) -> str:
     """A text for a Plotly figure, which reads some HTML and fills in `%{...}`."""
-    return html.escape(str(text), quote=False).replace("%{", f"%{JOINER}{{")
+    return html.escape(one_direction(str(text)), quote=False).replace("%{", f"%{JOINER}{{")

@@ -125,13 +125,23 @@ BY_STAMP: dict[str | type[Any], Callable[[Any], Any]] = {
 def choose_run() -> str:
     """Choose the run that the URL names, else the one shown before, else the best one.
 
-    That is `FIRST` where its pictures are available, else the run that can be shown best; "" without runs.
+    That is `FIRST` where its pictures are available, else the run that can be shown best, if it opens; "" without
+    runs.
     """
     found = runs()
     asked = (st.query_params.get("run"), st.session_state.get("run"))
-    return next((name for name in asked if name in found), None) or max(
-        found, key=lambda name: _worth(found[name]), default=""
-    )
+    if (named := next((name for name in asked if name in found), None)) is not None:
+        return named
+    ranked = sorted(found, key=lambda name: _worth(found[name]), reverse=True)
+    return next((name for name in ranked if _opens(found[name])), ranked[0] if ranked else "")
+
+
+def _opens(path: Path) -> bool:
+    try:
+        open_run(path)
+    except ContractError:
+        return False
+    return True
 
 
 def _worth(path: Path) -> tuple[bool, bool, int]:

@@ -77,3 +77,20 @@ def test_the_page_is_drawn_anew_once_another_detector_has_answered(monkeypatch: 
     assert not panels.outdated()
     states["other"] = "done"
     assert panels.outdated()
+
+
+def test_the_page_is_drawn_anew_at_once_under_other_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the comparison and the exported page would stay those of the earlier settings while the new are computed."""
+    asked = ["16 samples"]
+    monkeypatch.setattr(st, "session_state", {})
+    monkeypatch.setattr(panels, "question_of", lambda _method, _about: asked[0])
+    monkeypatch.setattr(panels.SideBySide, "_asked", staticmethod(lambda _detector: []))
+    monkeypatch.setattr(panels.SideBySide, "status", lambda *_: JobStatus("done" if "16" in asked[0] else "running"))
+    detectors: Any = [SimpleNamespace(name="own", about=None)]
+    side = panels.SideBySide(Subject.of(np.zeros((32, 32, 3), np.uint8), "image"), detectors, [BRIGHT])
+    panels.note_drawn(side)
+    assert not panels.outdated()
+    asked[0] = "1,024 samples"
+    assert panels.outdated()
+    panels.note_drawn(side)
+    assert not panels.outdated()

@@ -175,6 +175,21 @@ def test_runs_that_cannot_be_compared_give_a_sentence(two: Path, open_page: Open
     assert "There is no other run on the images" in words(open_page("compare", run="twin@other-test"))
 
 
+def test_a_damaged_run_is_not_chosen_where_another_opens(two: Path, open_page: Open) -> None:
+    damaged = two / "runs" / "tiny@blind-test"
+    (damaged / "predictions.parquet").write_bytes(b"no table")
+    assert others(library.open_run(two / "runs" / RUN))[0] == damaged.name
+    app = open_page("compare", run=RUN)
+    assert not app.error
+    assert app.selectbox(key="url.versus").value == OTHER
+    # nor for a run that is gone from the address
+    app = open_page("compare", run=RUN, versus="nobody@seen-test")
+    assert not app.error
+    assert app.selectbox(key="url.versus").value == OTHER
+    (two / "runs" / RUN / "predictions.parquet").write_bytes(b"no table")
+    assert not open_page("overview", run="nobody@seen-test").error
+
+
 def test_explore_filters_by_the_verdict_of_the_other(two: Path, open_page: Open) -> None:
     parameters = {"run": RUN, "versus": OTHER, "result": "right", "versus.correct": "wrong"}
     app = open_page("explore", **parameters)

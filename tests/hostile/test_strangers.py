@@ -20,6 +20,7 @@ from core.findings.words import tell
 from core.report.explanation import save_html
 from core.report.page import gather, report_of
 from core.report.selection import Selection
+from core.report.templates import _ENVIRONMENT
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
@@ -182,6 +183,17 @@ def test_plain_text_loses_nothing(text: str) -> None:
 def test_ordinary_names_are_as_they_are() -> None:
     names = "swift@cifake-test", "a, b", "Ελληνικά 日本語", "FAKE/0001 (2).jpg", "lime_other", "12.5\u00a0% (1 to 2)"
     assert tuple(map(plain, names)) == names
+
+
+@pytest.mark.parametrize("control", "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+def test_no_name_reverses_the_sentence_in_which_it_stands(control: str) -> None:
+    for shown in (plain, with_code, code, figure_text, without_pictures):
+        assert control not in shown(f"cat{control}.png, 60 x 48")
+    assert _ENVIRONMENT.from_string("{{ name }}, 60 x 48").render(name=f"cat{control}") == "cat, 60 x 48"
+
+
+def test_letters_from_right_to_left_are_isolated() -> None:
+    assert plain("\u05d0\u05d1") == "\u2068\u05d0\u05d1\u2069"
 
 
 def test_what_is_told_to_be_typed_shows_as_code() -> None:

@@ -144,6 +144,9 @@ class SideBySide:
 
 def explainer_panel(side: SideBySide, explainer: AnyExplainer) -> None:
     """Draw one image explained by one method for one or more detectors."""
+    if outdated():
+        # other settings than the page was drawn with: its comparison and its file are of the earlier ones
+        st.rerun()
     # the title of a method that the glossary has
     title = [term for term in TERMS if term == explainer.title]
     st.markdown(f"#### {explainer.title}", help=explain(*title) or None)
@@ -267,10 +270,13 @@ def note_drawn(side: SideBySide) -> None:
 def outdated() -> bool:
     """Check whether the page around the panels was drawn from other explanations than there are now.
 
-    True only once all of a group, side by side or of an experiment, have ended.
+    True as soon as other settings are asked for, else once all of a group, side by side or of an experiment, end.
     """
     drawn: tuple[SideBySide, tuple[tuple[object, ...], ...]] | None = st.session_state.get(DRAWN)
     if drawn is None:
         return False
     side, before = drawn
-    return any("busy" not in now and now != then for now, then in zip(side.states(), before, strict=True))
+    return any(
+        now[::2] != then[::2] or ("busy" not in now and now != then)
+        for now, then in zip(side.states(), before, strict=True)
+    )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from core.console import one_direction
 from core.runs.browsing.filter import Filter, choices_of
 from core.runs.browsing.table import Extent
 from dashboard.components.images.filter_names import help_of, only_value, short_label, value_name
@@ -156,7 +157,7 @@ def one_tag(opened: Opened, wanted: Filter, names: list[str]) -> None:
     st.selectbox(
         "Tag",
         names,
-        format_func=lambda name: f"{name} {counts.get(name, 0):,}",
+        format_func=lambda name: f"{one_direction(name)} {counts.get(name, 0):,}",
         key="explore.tagged_with",
         index=None,
         on_change=take,

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from core.console import one_direction
 from core.explainers.stored import KEPT
 from core.images.statistics import STATISTICS
 from core.runs.browsing.filter import SORTS, choices_of, sort_columns
@@ -57,7 +58,7 @@ def full_label(opened: Opened, column: str) -> str:
 
 def value_name(value: str) -> str:
     """Write a value for people: "grace hopper" for "grace_hopper"."""
-    return value.replace("_", " ")
+    return one_direction(value.replace("_", " "))
 
 
 def ends(low: float, high: float) -> str:

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from core.console import one_direction
 from core.images.encoding import thumbnail_url
 from core.metrics.classification import predicted_real
 from core.runs.browsing.pictures import Pictures
@@ -75,7 +76,7 @@ def image_grid(
         moved = judged and prediction != row.predicted
         wrong = prediction != row.label
         about = row.category.replace("_", " ") if isinstance(row.category, str) else ""
-        about = (notes or {}).get(row.id, about)
+        about, name = one_direction((notes or {}).get(row.id, about)), one_direction(row.name)
         tiles.append(
             {
                 "id": row.id,
@@ -86,9 +87,9 @@ def image_grid(
                 # a narrow tile has no room for words
                 "sure": sure.replace(f"over{NO_BREAK}", ">") + (f" {row.predicted}" if moved else ""),
                 "about": about,
-                "name": row.name,
-                "tags": list((tags or {}).get(row.id, ())),
-                "label": f"{', '.join(filter(None, (row.name, about)))}: "
+                "name": name,
+                "tags": list(map(one_direction, (tags or {}).get(row.id, ()))),
+                "label": f"{', '.join(filter(None, (name, about)))}: "
                 + (f"called {prediction} {_how_sure(sure, row.predicted if moved else None)}, " if judged else "")
                 + f"is {row.label}{', wrong' if wrong else ''}. Open.",
             }

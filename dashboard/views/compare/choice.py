@@ -4,7 +4,6 @@ from functools import partial
 
 import streamlit as st
 
-from core.runs.browsing.other_run import same_images
 from core.storage import ContractError, glance_at_folder
 from core.studies.comparison.comparison import Comparison
 from core.studies.comparison.explanations import TRUST
@@ -36,9 +35,10 @@ def others(opened: Opened) -> list[str]:
 def choose_other(opened: Opened, there: list[str]) -> Opened:
     """Draw the choice of the other run and open it; where it cannot be compared, say why and stop the page."""
     asked = st.query_params.get("versus")
-    setting = Setting("versus", there[0], choices=there)
+    first = next((name for name in there if not _refusal(opened, name)), there[0])
+    setting = Setting("versus", first, choices=there)
     if asked and asked not in there:
-        st.info(f"{_refusal(opened, asked)} Showing {plain(run_label(there[0]))} instead.", icon=":material/link_off:")
+        st.info(f"{_refusal(opened, asked)} Showing {plain(run_label(first))} instead.", icon=":material/link_off:")
     setting.linked(
         st.selectbox,
         "Compare with",
@@ -57,16 +57,18 @@ def choose_other(opened: Opened, there: list[str]) -> Opened:
 
 
 def _refusal(opened: Opened, asked: str) -> str:
-    """Why the run that is asked for cannot be compared."""
+    """Why a run cannot be compared; "" where it can."""
     path = catalogue.runs().get(asked)
     if path is None:
         return "The other run in this address is not here."
     try:
         other = library.open_run(path)
-        same_images(opened.run, other.run) or pair_of(opened.run, other.run)
+        if path == opened.run.path:
+            return "The other run in this address is this very run."
+        pair_of(opened.run, other.run)
     except (StudyError, ContractError) as error:
         return with_code(for_visitors(error, homes=catalogue.homes()))
-    return "The other run in this address cannot be compared."
+    return ""
 
 
 def compared(opened: Opened, other: Opened) -> Comparison:

@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.console import one_direction
 from core.images.statistics import STATISTICS
 from core.metrics.classification import HALF
 from core.runs.browsing.filter import Filter
@@ -107,7 +108,7 @@ def _change_tag(ids: Sequence[str], put: Callable[[Sequence[str], str], None], d
         st.session_state["explore.tag_error"] = for_visitors(error)
     else:
         st.session_state["explore.tag_text"] = ""
-        st.session_state["explore.tagged"] = ids, f"{len(ids)} {done} “{tag}”", tag
+        st.session_state["explore.tagged"] = ids, f"{len(ids)} {done} “{one_direction(tag)}”", tag
 
 
 def _show_tag(tag: str, wanted: Filter) -> None:

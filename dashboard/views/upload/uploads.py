@@ -11,6 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
+from core.console import one_direction
 from core.detectors.preprocessing import Place, Preprocessing
 from core.images.decoding import ImageError, PassingError, pixels_sha256
 from core.images.labels import ClassName, verdict_of
@@ -189,7 +190,10 @@ def tiles_of(file: UploadedFile, side: int) -> Tiles:
 def labels(files: Sequence[UploadedFile]) -> dict[str, str]:
     """Name each upload by its id; numbered where names repeat, because a list distinguishes its entries by name."""
     repeated = len({file.name for file in files}) < len(files)
-    return {file.file_id: f"{number}. {file.name}" if repeated else file.name for number, file in enumerate(files, 1)}
+    return {
+        file.file_id: one_direction(f"{number}. {file.name}" if repeated else file.name)
+        for number, file in enumerate(files, 1)
+    }
 
 
 def look(ready: Prepared, detector: Known, *, slot: str) -> JobStatus:
