@@ -135,9 +135,9 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255)
         raise ImageError("The image would unpack to far more pixels than are read here; shrink it.") from None
     except MemoryError:
         raise PassingError("There is not enough memory to decode the image now; try again later.") from None
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, OverflowError, RuntimeError) as error:
-        # Pillow's plugins raise all of these on damaged input
-        raise ImageError(f"The image is damaged and cannot be decoded ({error}); save it again.") from None
+    except Exception as error:  # noqa: BLE001 - decoders raise errors of any kind on damaged input, in several lines
+        reason = " ".join(str(error).split())
+        raise ImageError(f"The image is damaged and cannot be decoded ({reason}); save it again.") from None
 
 
 def registered() -> tuple[str, ...]:

@@ -8,8 +8,9 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin
 
 # 8 x 4 blocks of 8 pixels, all four corners different, so that a turned or mirrored image is seen
 BLOCKS = np.array([[[250, 20, 20], [20, 250, 20], [20, 20, 250], [250, 250, 20]]] * 2, np.uint8)
@@ -81,6 +82,7 @@ def cases() -> Iterator[Case]:
     """The whole corpus."""
     yield from damaged()
     yield from foreign()
+    yield from sequences()
     yield from bombs()
     yield from followed()
     yield from unusual()
@@ -121,6 +123,31 @@ def foreign() -> Iterator[Case]:
         saved(image, "JPEG", quality=100, subsampling=0, comment=b"<script>1</script>"),
         tolerance=12,
     )
+
+
+def sequence(kind: str, size: tuple[int, int] = (32, 16)) -> bytes:
+    """A sequence of two pictures, of which the first is `PICTURE`."""
+    first = Image.fromarray(PICTURE).resize(size, Image.Resampling.NEAREST)
+    if kind == "HEIF":
+        pillow_heif.register_heif_opener()
+    options = {"WEBP": {"lossless": True}, "AVIF": {"quality": 100, "subsampling": "4:4:4"}}.get(kind, {"quality": 100})
+    return saved(first, kind, save_all=True, append_images=[ImageOps.invert(first)], **options)
+
+
+def timeless_avif() -> bytes:
+    """An animated AVIF whose media header says that a second has 0 units."""
+    data = bytearray(sequence("AVIF"))
+    # version and flags, two times of eight bytes, then the time scale
+    at = data.index(b"mdhd") + 4 + 4 + 16
+    data[at : at + 4] = bytes(4)
+    return bytes(data)
+
+
+def sequences() -> Iterator[Case]:
+    """Animations and sequences, of which the first picture is read, and damaged ones."""
+    for kind in ("AVIF", "WEBP", "HEIF"):
+        yield good(f"{kind} sequence", sequence(kind), tolerance=0 if kind == "WEBP" else 16)
+    yield Case("animated AVIF of time scale 0", timeless_avif())
 
 
 def bombs() -> Iterator[Case]:

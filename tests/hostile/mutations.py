@@ -1,4 +1,4 @@
-"""Valid PNG, JPEG and WebP files, and mutations of them: each the same for the same seed and number."""
+"""Valid PNG, JPEG, WebP, AVIF and HEIC files, and mutations of them: each the same for the same seed and number."""
 
 import functools
 import random
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from tests.hostile.corpus import PICTURE, saved
+from tests.hostile.corpus import PICTURE, saved, sequence
 
 ODD = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 16_385, 20_000_001)
 
@@ -43,6 +43,7 @@ def seeds() -> tuple[bytes, ...]:
     ]
     files += [saved(one, "WEBP", lossless=lossless) for one in (image, noise, clear) for lossless in (False, True)]
     files += [saved(image, "WEBP", exif=exif, **icc), saved(clear, "WEBP", **moving)]
+    files += [sequence(kind, (64, 64)) for kind in ("AVIF", "WEBP", "HEIF")]
     return tuple(files)
 
 

@@ -22,7 +22,7 @@ from core.images.decoding import (
     resize,
 )
 from core.images.encoding import encode_png
-from tests.hostile.corpus import chunk, many_orientations, png
+from tests.hostile.corpus import chunk, many_orientations, png, sequence, timeless_avif
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -163,6 +163,30 @@ def test_bad_bytes_are_one_sentence(data: bytes, sentence: str | None) -> None:
         return
     with pytest.raises(ImageError, match=sentence):
         decode(data)
+
+
+def broken_heic() -> bytes:
+    data = bytearray(sequence("HEIF", (64, 64)))
+    # the offset of an item, which then lies outside the file
+    data[data.index(b"iloc") + 17] ^= 0xFF
+    return bytes(data)
+
+
+@pytest.mark.parametrize("data", [timeless_avif(), broken_heic()], ids=["AVIF of time scale 0", "HEIC"])
+def test_whatever_a_decoder_raises_is_one_sentence_on_one_line(data: bytes) -> None:
+    with pytest.raises(ImageError, match=r"^The [^\n]+\.$"):
+        decode(data)
+
+
+@pytest.mark.parametrize(("count", "is_read"), [(3, True), (120, False)])
+def test_a_progressive_jpeg_has_a_limit_of_scans_for_its_size(count: int, is_read: bool) -> None:
+    whole = encoded(Image.new("RGB", (2000, 2000), (90, 60, 30)), "JPEG", progressive=True)
+    data = whole[:-2] + whole[whole.rindex(b"\xff\xda") : -2] * count + whole[-2:]
+    if is_read:
+        assert decode(data).shape == (2000, 2000, 3)
+    else:
+        with pytest.raises(ImageError, match=r"stored in \d+ passes, too many for its size"):
+            decode(data)
 
 
 def test_truncated_jpeg_is_refused() -> None:
