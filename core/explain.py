@@ -20,7 +20,6 @@ if __name__ == "__main__":
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.preprocessing import Preprocessing
 from core.explainers.error import ExplanationError
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
@@ -29,6 +28,7 @@ from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save
 from core.explainers.settings import ExplainerSettings, describe, from_json, from_parameters, to_json
 from core.images.decoding import MAX_BYTES, RESAMPLING, decode
 from core.images.palette import PALETTES, Palette
+from core.images.preprocessing import Preprocessing
 from core.images.provenance.registry import provenance
 from core.images.upload import prepare_pixels
 from core.report.explanation import save_html

@@ -27,8 +27,8 @@ from core.detectors.adapters.adding import add
 from core.detectors.adapters.description import Checked, describe_in_words
 from core.detectors.classes import Outputs
 from core.detectors.network import NetworkDetector
-from core.detectors.preprocessing import Crop
 from core.images.decoding import RESAMPLING
+from core.images.preprocessing import Crop
 from core.runs.commands import predict_command
 from core.runs.finding import ROOT
 from core.runs.validation import check_detector_name

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from core.detectors.classes import Classes
 from core.detectors.identity import Identity
 from core.detectors.offers import Offers
-from core.detectors.preprocessing import Preprocessing
 from core.images.labels import FAKE, REAL
+from core.images.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     import torch

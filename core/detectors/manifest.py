@@ -9,7 +9,7 @@ from typing import Any
 
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes, Outputs
-from core.detectors.preprocessing import SIDES, Preprocessing
+from core.images.preprocessing import SIDES, Preprocessing
 from core.storage import MANIFEST, ContractError
 
 # implied by manifests from before detectors had kinds: one network, one size, two classes

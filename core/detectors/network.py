@@ -16,10 +16,10 @@ from core.detectors.devices import MOST_PIXELS, fastest_format, measure_batch_si
 from core.detectors.identity import Identity
 from core.detectors.layers import Found, look_through, margin_map
 from core.detectors.manifest import About
-from core.detectors.preprocessing import Channels, Preprocessing
 from core.detectors.tokens import expose_tokens
 from core.detectors.weights import parts_of, reinitialise, weights_sha256
 from core.images.labels import FAKE, REAL
+from core.images.preprocessing import Channels, Preprocessing
 from core.storage import printable
 
 CPU = torch.device("cpu")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.identity import REFERENCE
-from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import decode
+from core.images.preprocessing import Preprocessing
 from core.images.sources import open_source
 from core.storage import ContractError, read_array
 

@@ -13,10 +13,10 @@ from core.detectors.classes import Classes
 from core.detectors.fused import fuse_batch_norm
 from core.detectors.manifest import OLD_SIDE
 from core.detectors.network import CPU, NetworkDetector
-from core.detectors.preprocessing import Channels, Preprocessing
 from core.detectors.registry import Kind
 from core.detectors.resnet18 import BasicBlock, ResNet18, halving_stage, initialise
 from core.detectors.weights import COUNTER
+from core.images.preprocessing import Channels, Preprocessing
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 LEVELS = ("fc", *reversed(STAGES), "conv1")

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from core.detectors.preprocessing import SIDES
+from core.images.preprocessing import SIDES
 
 
 def adapt_stem(network: nn.Module, side: object) -> nn.Module:

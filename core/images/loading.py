@@ -9,13 +9,13 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import MAX_BYTES, ImageError
 from core.images.image_set import DatasetError, ImageSet, Progress, Split
 from core.images.labels import CLASSES
 from core.images.layouts.layout import Entry
 from core.images.layouts.source import LayoutSource
 from core.images.packing import is_large, pack_in_shards, pack_whole, read_pack
+from core.images.preprocessing import Preprocessing
 from core.images.reading import FilePixels, Reader
 from core.images.sources import ShippedSource, Source, checked_entries, have_side, measure_side, open_source, read_small
 from core.storage import ContractError, cache_dir

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import (
     MAX_BYTES,
     MAX_FILE_BYTES,
@@ -23,6 +22,7 @@ from core.images.decoding import (
     decode,
     pixels_sha256,
 )
+from core.images.preprocessing import Preprocessing
 from core.images.sources import SAMPLE
 from core.storage import UnfitFileError, open_file, read_bytes
 

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, MAX_PIXELS, ImageError, PassingError, decode
 from core.images.image_set import CIFAKE_NAME, DatasetError, Progress, Split, category_of, fingerprint_of, is_cifake
 from core.images.labels import CLASSES
 from core.images.layouts.layout import Entry
+from core.images.preprocessing import Preprocessing
 from core.images.sources import MAX_SIDE, ShippedSource, Source, read_small
 from core.images.statistics import STATISTICS, image_statistics
 from core.storage import is_text, printable

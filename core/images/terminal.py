@@ -8,9 +8,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from core.console import progress_to
-from core.detectors.preprocessing import Preprocessing
 from core.images.image_set import DatasetError, ImageSet, Progress, Split
 from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
 from core.storage import WriteError
 
 

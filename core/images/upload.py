@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.preprocessing import Place, Preprocessing
 from core.images.decoding import RESAMPLING
+from core.images.preprocessing import Place, Preprocessing
 
 PREVIEW = 480
 Outcome = Literal["FAKE", "REAL", "undetermined"]

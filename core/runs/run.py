@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.manifest import OLD_LAYER, OLD_SIDE
-from core.detectors.preprocessing import Preprocessing
 from core.images.image_set import Split, split_of
+from core.images.preprocessing import Preprocessing
 from core.runs.validation import check_arrays, check_manifest, check_predictions, check_size
 from core.storage import MANIFEST, ContractError, open_file, read_array, read_folder
 

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from core.detectors.preprocessing import SIDES, Preprocessing
 from core.images.labels import CLASSES
+from core.images.preprocessing import SIDES, Preprocessing
 from core.images.statistics import STATISTICS
 from core.storage import MANIFEST, ContractError, read_manifest
 

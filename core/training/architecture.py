@@ -6,9 +6,9 @@ from torch import nn
 from core.detectors.classes import Classes
 from core.detectors.manifest import About
 from core.detectors.network import NetworkDetector
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.registry import find_kind
 from core.detectors.resnet import ResNetDetector, build_network
+from core.images.preprocessing import Preprocessing
 from core.training.recipe import PAPERS, Recipe
 
 SOURCES = ("torchvision", "timm")

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from core.detectors.classes import Classes
 from core.detectors.devices import fastest_format, pick_device, place
 from core.detectors.network import NetworkDetector, Normalisation
-from core.detectors.preprocessing import Channels, Preprocessing
 from core.detectors.resnet import round_to_float16
 from core.images.image_set import ImageSet
+from core.images.preprocessing import Channels, Preprocessing
 from core.storage import only_writer
 from core.training.architecture import build_for, wrap
 from core.training.checkpoints import (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.preprocessing import Channels
+from core.images.preprocessing import Channels
 
 # of a manifest: together they say which images a detector was trained on and which it held out
 SPLIT = ("training_set_fingerprint", "validation", "seed")

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from core.detectors.preprocessing import Preprocessing
 from core.images.cifake.shipped import is_shipped
 from core.images.image_set import DatasetError, ImageSet, Progress, Split
 from core.images.loading import check_image_set, load_image_set
+from core.images.preprocessing import Preprocessing
 from dashboard.services.sentences import hide_parent
 
 Doing = Literal["downloading", "checking", "reading"]

@@ -23,7 +23,6 @@ from skimage import data as skimage_data
 from tqdm import tqdm
 
 from core.detectors.detector import Detector
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
 from core.findings.finding import Measure
 from core.findings.numbers import share
@@ -31,6 +30,7 @@ from core.images import out_of_distribution as ood
 from core.images.decoding import ImageError, crop_square, decode, resize
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
 from core.metrics.intervals import clustered_share
 from core.runs.finding import find_detectors, find_runs
 from core.storage import read_bytes

@@ -19,8 +19,8 @@ from torch import nn
 
 from core.detectors.classes import Classes
 from core.detectors.network import NetworkDetector
-from core.detectors.preprocessing import Preprocessing
 from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
 from core.metrics.classification import error_by
 from core.runs.browsing.table import judged_table
 from core.runs.run import read_run

@@ -17,7 +17,6 @@ from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from core.detectors.detector import Detector
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
 from core.explainers.explanation import Explanation
 from core.explainers.gradients.cams import CamSettings
@@ -27,6 +26,7 @@ from core.explainers.saving import draw_explanation
 from core.explainers.settings import to_json
 from core.images.decoding import decode
 from core.images.encoding import encode_png
+from core.images.preprocessing import Preprocessing
 from core.images.upload import prepare_pixels
 from core.perturbations.masking import FILLS
 from core.runs.finding import find_detectors, find_runs

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from core import explain, predict
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector, save_detector
 from core.images.encoding import encode_png
+from core.images.preprocessing import Preprocessing
 from core.storage import ContractError
 from core.studies.judgement.judging import find_rule
 from core.studies.judgement.rule import Group, Limit, Rate, Rule, read_rule, rule_path, write_rule

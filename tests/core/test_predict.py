@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from core import predict
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import save_detector
 from core.images.encoding import encode_png
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
 from core.runs.run import read_run
 from tests.conftest import make_detector
 

@@ -11,13 +11,13 @@ import torch
 from core.detectors.classes import Classes
 from core.detectors.detector import Detector
 from core.detectors.identity import Identity
-from core.detectors.preprocessing import Preprocessing
 from core.explainers.error import ExplanationError
 from core.explainers.gradients.cams import GRADCAM, CamSettings
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import explainers, find_explainer
 from core.images.image_set import BusyError, DatasetError
+from core.images.preprocessing import Preprocessing
 from core.perturbations.probing import explain_probes
 from core.perturbations.results import ProbeSettings
 from core.runs.writing import write_run

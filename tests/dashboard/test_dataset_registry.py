@@ -13,10 +13,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.preprocessing import Preprocessing
 from core.images.cifake.files import fetched_path
 from core.images.image_set import DataPath
 from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from dashboard import sidebar

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from core.detectors.preprocessing import Place, Preprocessing
 from core.images.decoding import ImageError, decode
 from core.images.encoding import encode_png
+from core.images.preprocessing import Place, Preprocessing
 from core.images.upload import prepare_pixels
 from dashboard.services.server import decoding
 from dashboard.services.server.decoding import Held, prepare_in_turn

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
 from core.findings.numbers import plus
+from core.images.preprocessing import Preprocessing
 from core.images.upload import prepare_pixels
 from dashboard.views.upload.file_says import on_both
 from tests.core.images.provenance.made import WEBUI, exif, png, saved

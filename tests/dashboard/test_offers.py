@@ -9,8 +9,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.preprocessing import Preprocessing
 from core.images.cifake.files import FINGERPRINTS
+from core.images.preprocessing import Preprocessing
 from core.storage import sealed
 from dashboard import sidebar
 from dashboard.services import image_sets

@@ -13,10 +13,10 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.detectors.preprocessing import Place, Preprocessing
 from core.detectors.storage import load_detector, save_detector
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, PassingError, decode
+from core.images.preprocessing import Place, Preprocessing
 from core.images.upload import prepare_pixels, settle
 from core.perturbations.delivery.delivering import Delivered, deliver, seeing
 from core.perturbations.delivery.delivery import Delivery

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import RESAMPLING, ImageError, decode
+from core.images.preprocessing import Preprocessing
 from core.images.upload import PREVIEW, prepare_pixels
 from tests.hostile import addresses, mutations
 from tests.hostile.home import make_home

@@ -14,8 +14,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
+from core.images.preprocessing import Preprocessing
 from core.runs.run import read_run
 from core.storage import MANIFEST, ContractError
 from core.studies.store import find_studies, read_study

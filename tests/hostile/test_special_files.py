@@ -15,11 +15,11 @@ import pytest
 
 from core import explain, storage
 from core.detectors.identity import identify
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.images.out_of_distribution import OutOfDistributionError, read_generators
+from core.images.preprocessing import Preprocessing
 from core.runs.browsing.embedding import read_embedding
 from core.runs.browsing.study_columns import study_columns
 from core.runs.browsing.tags import TagError, Tags

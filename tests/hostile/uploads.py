@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypedDict
 
-from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import ImageError, decode
+from core.images.preprocessing import Preprocessing
 from core.images.upload import prepare_pixels
 from tests.hostile.corpus import cases
 

@@ -19,13 +19,13 @@ from core.detectors.detector import Progress
 from core.detectors.devices import pick_device
 from core.detectors.manifest import About
 from core.detectors.network import NetworkDetector
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.reference import reference_pictures
 from core.detectors.registry import KINDS, Kind, find_kind
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DatasetError
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
 from core.storage import refuse_taken
 
 CPU = torch.device("cpu")

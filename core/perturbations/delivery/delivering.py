@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.preprocessing import Place, Preprocessing
+from core.images.preprocessing import Place, Preprocessing
 from core.perturbations.delivery.delivery import Delivery, Picture
 from core.perturbations.delivery.registry import deliveries
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.detectors.preprocessing import Preprocessing
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.images.labels import CLASSES
+from core.images.preprocessing import Preprocessing
 from core.metrics.intervals import Estimate, difference_of_intervals, weighted_lead, weighted_mean, weighted_share
 from core.perturbations.delivery.registry import deliveries
 from core.studies.comparison.findings import LEVEL, STUDY, without_leaks

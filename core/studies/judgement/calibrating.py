@@ -9,10 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.detectors.preprocessing import Preprocessing
 from core.images.generator_names import generator_name
 from core.images.labels import CLASSES
 from core.images.out_of_distribution import smallest_crop
+from core.images.preprocessing import Preprocessing
 from core.perturbations.delivery.delivering import deliver, seeing
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judge import Seen, Sent, objections, setting_of

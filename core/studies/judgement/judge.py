@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.preprocessing import Place, Preprocessing
 from core.findings.finding import Control, Finding, Measure
 from core.images.labels import CLASSES, verdict_of
+from core.images.preprocessing import Place, Preprocessing
 from core.metrics.intervals import wilson_interval
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.rule import Group, Limit, Rule, Setting

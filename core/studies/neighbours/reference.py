@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.detectors.preprocessing import Preprocessing
 from core.images.image_set import BusyError, DatasetError, ImageSet
 from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
 from core.metrics.nearest import halved
 from core.runs.run import Run
 from core.storage import (

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.detectors.preprocessing import Preprocessing
 from core.images.labels import CLASSES
 from core.images.out_of_distribution import (
     AS_DRAWN,
@@ -18,6 +17,7 @@ from core.images.out_of_distribution import (
     crop_photographs,
     read_generators,
 )
+from core.images.preprocessing import Preprocessing
 from core.metrics.classification import confidence_of
 from core.metrics.intervals import clustered_share, wilson_interval
 from core.runs.run import Run

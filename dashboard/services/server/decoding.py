@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.preprocessing import Place, Preprocessing
 from core.images.decoding import decode
+from core.images.preprocessing import Place, Preprocessing
 from core.images.tiles import Tiles, tile
 from core.images.upload import Prepared, prepare_pixels
 from core.perturbations.delivery.delivering import Delivered, deliver, seeing

@@ -5,8 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from core.detectors.preprocessing import Place, Preprocessing
 from core.images.encoding import data_url
+from core.images.preprocessing import Place, Preprocessing
 from core.images.upload import Prepared
 from dashboard.components.component import component, nothing
 

@@ -7,10 +7,10 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
-from core.detectors.preprocessing import Preprocessing
 from core.findings.numbers import plus
 from core.images.decoding import decode
 from core.images.labels import verdict_of
+from core.images.preprocessing import Preprocessing
 from core.images.provenance.claim import Claim
 from core.images.provenance.reading import may_be_transparent
 from core.images.provenance.registry import provenance

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.detectors.preprocessing import Preprocessing
 from core.findings.numbers import plus
 from core.images.decoding import pixels_sha256
+from core.images.preprocessing import Preprocessing
 from core.images.upload import UNDETERMINED, Prepared, settle
 from core.perturbations.delivery.registry import deliveries
 from core.studies.judgement.judge import judge

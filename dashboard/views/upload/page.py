@@ -7,8 +7,8 @@ import numpy as np
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from core.detectors.preprocessing import Preprocessing
 from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError
+from core.images.preprocessing import Preprocessing
 from core.images.upload import Prepared
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps

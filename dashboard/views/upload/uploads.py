@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
 from core.console import one_direction
-from core.detectors.preprocessing import Place, Preprocessing
 from core.images.decoding import ImageError, PassingError, pixels_sha256
 from core.images.labels import ClassName, verdict_of
+from core.images.preprocessing import Place, Preprocessing
 from core.images.tiles import Tiles
 from core.images.upload import Prepared, prepare_pixels
 from core.perturbations.delivery.delivering import Delivered, deliver, seeing

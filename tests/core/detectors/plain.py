@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from core.detectors.classes import Classes
 from core.detectors.network import NetworkDetector
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.registry import Kind
+from core.images.preprocessing import Preprocessing
 
 SIDE = 48
 # the one output says how sure it is that a picture was generated

@@ -7,8 +7,8 @@ import pytest
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
 from core.detectors.manifest import About, describe
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.storage import load_detector, save_detector
+from core.images.preprocessing import Preprocessing
 from core.storage import MANIFEST, ContractError, sealed
 from tests.conftest import make_detector
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from core.detectors.capabilities import Capability
 from core.detectors.classes import Classes
 from core.detectors.network import NetworkDetector
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.weights import reinitialise, weights_sha256
+from core.images.preprocessing import Preprocessing
 
 
 class Flat(nn.Module):

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from core.detectors.classes import Classes
 from core.detectors.layers import look_through
 from core.detectors.network import NetworkDetector
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.tokens import expose_tokens
 from core.explainers.explanation import Explanation
 from core.explainers.gradients.cams import GRADCAM, LAYERCAM, SCORECAM
+from core.images.preprocessing import Preprocessing
 
 
 class Block(nn.Module):

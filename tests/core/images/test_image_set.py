@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.detectors.preprocessing import Preprocessing
 from core.images import loading as dataset
 from core.images import packing, reading, sources
 from core.images.decoding import MAX_BYTES
 from core.images.image_set import DatasetError, ImageSet, is_cifake, split_of
 from core.images.labels import CLASSES
 from core.images.loading import check_image_set, load_image_set, read_files, side_of
+from core.images.preprocessing import Preprocessing
 from core.storage import cache_dir
 from tests.conftest import jpeg, textured
 

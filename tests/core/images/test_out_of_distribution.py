@@ -11,7 +11,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.detectors.preprocessing import Preprocessing
 from core.images import out_of_distribution as foreign
 from core.images.decoding import RESAMPLING, crop_square, resize
 from core.images.out_of_distribution import (
@@ -21,6 +20,7 @@ from core.images.out_of_distribution import (
     crop_photographs,
     read_generators,
 )
+from core.images.preprocessing import Preprocessing
 from tests.conftest import textured
 
 

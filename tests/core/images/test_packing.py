@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.detectors.preprocessing import Preprocessing
 from core.images import packing, reading, sources
 from core.images.image_set import DatasetError, ImageSet
 from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
 from core.images.reading import FilePixels
 from core.runs.run import read_run
 from core.runs.writing import write_run

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.detectors.preprocessing import Place, Preprocessing
 from core.images.decoding import RESAMPLING, ImageError, decode
 from core.images.encoding import encode_png
+from core.images.preprocessing import Place, Preprocessing
 from core.images.upload import PREVIEW, prepare_pixels, settle
 
 

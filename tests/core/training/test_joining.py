@@ -13,12 +13,12 @@ from sklearn.linear_model import LogisticRegression
 from torchcam.methods import GradCAM
 
 from core.detectors.network import NetworkDetector
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector, build_network
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
 from core.storage import ContractError
 from core.training import joining
 from core.training.joining import fit_weights, join, pack

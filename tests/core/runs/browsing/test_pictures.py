@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.detectors.preprocessing import Preprocessing
 from core.images.image_set import DatasetError, ImageSet
+from core.images.preprocessing import Preprocessing
 from core.runs.browsing.pictures import Pictures, find_pictures
 from core.runs.run import Run
 from tests.core.runs.browsing.test_table import make_run

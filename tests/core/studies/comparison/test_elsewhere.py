@@ -8,11 +8,11 @@ import pytest
 from scipy.stats import t as student
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from core.detectors.preprocessing import Preprocessing
 from core.findings.claims import standing
 from core.findings.finding import Finding, find
 from core.findings.words import tell
 from core.findings.words.elsewhere import after_deliveries as told
+from core.images.preprocessing import Preprocessing
 from core.metrics.intervals import Estimate, difference_of_intervals, wilson_interval
 from core.studies.comparison.comparison import Comparison
 from core.studies.comparison.elsewhere import after_deliveries, on_other_images

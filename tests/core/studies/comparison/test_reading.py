@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from statsmodels.stats.weightstats import DescrStatsW
 
-from core.detectors.preprocessing import Preprocessing
 from core.findings.claims import standing
 from core.findings.finding import Control, Finding, Measure, find
 from core.findings.words import tell
 from core.findings.words.comparison import beside_control, reading
+from core.images.preprocessing import Preprocessing
 from core.perturbations.table import probe_columns
 from core.studies.comparison.explanations import SideBySide
 from core.studies.comparison.pair import pair_of

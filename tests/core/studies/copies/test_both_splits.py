@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from core.detectors.preprocessing import Preprocessing
 from core.images.duplicates import near_pairs, perceptual_hashes, pixel_digests
 from core.images.image_set import DataPath
 from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
 from core.studies.copies import both_splits
 from core.studies.copies.both_splits import Part, compressions, own_part, source_of, training_part
 from tests.conftest import textured

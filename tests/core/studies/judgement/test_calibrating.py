@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector
 from core.explainers.error import ExplanationError
+from core.images.preprocessing import Preprocessing
 from core.images.statistics import image_statistics
 from core.perturbations.delivery.delivering import deliver, seeing
 from core.studies.judgement.calibrating import PASSING, ask, find_limits, groups_of_transfer, make_rule

@@ -8,9 +8,9 @@ import pytest
 
 import core.studies.judgement.__main__ as command
 from core.detectors.detector import Detector
-from core.detectors.preprocessing import Preprocessing
 from core.images.encoding import encode_png
 from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
 from core.metrics.nearest import unit_rows
 from core.runs.run import read_run
 from core.runs.writing import write_run

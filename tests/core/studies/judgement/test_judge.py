@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from core.detectors.preprocessing import Place, Preprocessing
 from core.findings.words import tell
+from core.images.preprocessing import Place, Preprocessing
 from core.metrics.nearest import unit_rows
 from core.storage import ContractError
 from core.studies.judgement.familiarity import Space

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.detectors.preprocessing import Preprocessing
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector
 from core.findings.claims import Standing, standing
@@ -17,6 +16,7 @@ from core.findings.words.transfer import overall
 from core.images.decoding import RESAMPLING
 from core.images.labels import REAL
 from core.images.out_of_distribution import AS_DRAWN, SourceImages, as_cifake, read_generators
+from core.images.preprocessing import Preprocessing
 from core.metrics.classification import confidence_of
 from core.metrics.intervals import clustered_share, wilson_interval
 from core.runs.run import read_run

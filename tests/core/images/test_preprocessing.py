@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from torchvision.transforms import v2
 
-from core.detectors import preprocessing
-from core.detectors.preprocessing import MOST_RESIZED, Place, Preprocessing
+from core.images import preprocessing
 from core.images.decoding import crop_square, resize
+from core.images.preprocessing import MOST_RESIZED, Place, Preprocessing
 from core.perturbations.delivery.cropping import cropped
 
 METHODS = {"bilinear": v2.InterpolationMode.BILINEAR, "bicubic": v2.InterpolationMode.BICUBIC}
