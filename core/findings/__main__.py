@@ -20,7 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from core.console import quote, started
-from core.findings.claims import sign_of, standing
+from core.findings.claims import claim_status, sign_of
 from core.findings.finding import Choice, Finding, Measure, to_json
 from core.findings.lines import Line, joined
 from core.findings.numbers import amount, of_unit, points
@@ -38,7 +38,7 @@ from core.studies.result import StudyResult
 from core.studies.store import Found, find_studies
 from core.studies.study import StudyError
 
-HEADINGS = ("Study", "Finding", "Quantity", "Estimate", "n", "Control", "Difference", "Under other choices", "Standing")
+HEADINGS = ("Study", "Finding", "Quantity", "Estimate", "n", "Control", "Difference", "Under other choices", "Status")
 SIDES = {1: "+", -1: "−", 0: "0", None: "?"}
 
 
@@ -187,7 +187,7 @@ def table(findings: Sequence[Finding]) -> str:
 
 
 def _cells(one: Finding) -> list[str]:
-    unit, stands = one.about.unit, standing(one)
+    unit, stands = one.about.unit, claim_status(one)
     control = "" if one.control is None else f"{one.control.name}: {of_unit(one.control.measure, unit)}"
     choices = [f"{each.kind} {each.value}: {_lead(each, unit)} [{SIDES[sign_of(each)]}]" for each in one.choices]
     kinds = f" on {' and '.join(stands.on)}" if stands.on else ""

@@ -1,4 +1,4 @@
-"""Findings: what a study concludes, as data. Words are made from them when they are shown (`core.findings.words`)."""
+"""Findings: what a study concludes, as data."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ class Measure:
         """True where both ends of the interval are known."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
+    @property
+    def or_exact(self) -> Measure:
+        """The same, taken as exact where it has no interval."""
+        return self if self.has_interval else Measure(self.value, self.value, self.value)
+
 
 @dataclass(frozen=True)
 class Control:
@@ -89,8 +94,11 @@ class Finding:
         control: what it is compared with; None if nothing matches it in size and shape.
         difference: measure minus control with a paired interval, if both are of the same images.
         choices: the same quantity under each choice that was tried.
-        beside: further measures that its sentences quote, by name.
-        details: plain JSON values that its sentences need: names and counts.
+        beside: further measures that belong to it, by name.
+        details: plain JSON values: names and counts.
+        subject: what was measured, a method, a change or a delivery, as a noun phrase; "" where the question says it.
+        question: the plain question that it answers, at most 15 words.
+        headline: the answer for its claim status, a fixed text of at most 15 words (`core.findings.headlines`).
     """
 
     key: str
@@ -103,6 +111,9 @@ class Finding:
     choices: tuple[Choice, ...] = ()
     beside: Mapping[str, Measure] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
+    subject: str = ""
+    question: str = ""
+    headline: str = ""
 
     @property
     def about(self) -> Quantity:
@@ -120,5 +131,44 @@ def find(findings: Iterable[Finding], key: str) -> Finding | None:
 
 
 def to_json(findings: Sequence[Finding]) -> str:
-    """Findings as JSON, a list of objects; numbers that are not finite become null."""
+    """Write findings as JSON, a list of objects; numbers that are not finite become null."""
     return json.dumps(plain_json(findings), indent=1, allow_nan=False)
+
+
+def from_json(text: str) -> list[Finding]:
+    """Read findings that `to_json` wrote.
+
+    Raises:
+        ValueError: the text holds something else.
+    """
+    try:
+        return [_finding(row) for row in json.loads(text)]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"these are no findings ({type(error).__name__}: {error})") from error
+
+
+def _finding(row: Mapping[str, Any]) -> Finding:
+    texts = {name: row.get(name, "") for name in ("key", "study", "quantity", "subject", "question", "headline")}
+    group, details = row["group"], row["details"]
+    if not all(isinstance(text, str) for text in (*texts.values(), group or "")) or not isinstance(details, dict):
+        raise TypeError("a text is none")
+    if texts["quantity"] not in QUANTITIES:
+        raise KeyError(texts["quantity"])
+    choices = tuple(Choice(str(choice["kind"]), str(choice["value"]), **_effect(choice)) for choice in row["choices"])
+    beside = {str(name): _measure(measure) for name, measure in row["beside"].items()}
+    return Finding(**texts, **_effect(row), group=group, choices=choices, beside=beside, details=details)
+
+
+def _effect(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Measure, control and difference of a finding or a choice."""
+    control, difference = row["control"], row["difference"]
+    return {
+        "measure": _measure(row["measure"]),
+        "control": None if control is None else Control(str(control["name"]), _measure(control["measure"])),
+        "difference": None if difference is None else _measure(difference),
+    }
+
+
+def _measure(row: Mapping[str, Any]) -> Measure:
+    value, low, high = (math.nan if row[name] is None else float(row[name]) for name in ("value", "low", "high"))
+    return Measure(value, low, high, int(row["n"]), None if row["clusters"] is None else int(row["clusters"]))

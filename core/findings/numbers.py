@@ -42,6 +42,34 @@ def plus(value: float, digits: int = 2) -> str:
     return f"{value:+.{digits}f}".replace("-", MINUS)
 
 
+def format_measure(measure: Measure, unit: Unit) -> str:
+    """Write a measure with its interval in its unit: "4.6% (4.1 to 5.2%)", "−0.40 (−0.47 to −0.33)"; "" if unknown."""
+    if not measure.known:
+        return ""
+    wide = measure.high - measure.low >= WIDE
+    if unit == "share":
+        return _with_interval(measure, lambda value: percent(value, 0 if wide else 1), "%")
+    return _with_interval(measure, lambda value: signed(value, 3 if unit == "auroc" else 2))
+
+
+def format_difference(measure: Measure, unit: Unit) -> str:
+    """Write a difference with its interval, shares in percentage points: "+3.1 points (1.8 to 4.4)"; "" if unknown."""
+    if not measure.known:
+        return ""
+    if unit != "share":
+        return _with_interval(measure, lambda value: signed(value, 3 if unit == "auroc" else 2))
+    plus = "+" if round(100 * measure.value, 1) > 0 else ""
+    return f"{plus}{signed(100 * measure.value, 1)} points{_interval(measure, lambda value: signed(100 * value, 1))}"
+
+
+def _with_interval(measure: Measure, write: Callable[[float], str], unit: str = "") -> str:
+    return write(measure.value) + _interval(measure, write, unit)
+
+
+def _interval(measure: Measure, write: Callable[[float], str], unit: str = "") -> str:
+    return f" ({write(measure.low).removesuffix(unit)} to {write(measure.high)})" if measure.has_interval else ""
+
+
 def share(measure: Measure, digits: int | None = None) -> Line:
     """A share with its interval: "4.6% (4.1 to 5.2%)"; one digit after the point unless the interval is wide."""
     wide = measure.high - measure.low >= WIDE

@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
-from core.findings.claims import Standing, standing
+from core.findings.claims import ClaimStatus, claim_status
 from core.findings.words import tell
 from core.perturbations.probe import FAMILIES, size_column
 from core.perturbations.table import PROBES
@@ -93,7 +93,7 @@ def test_every_answer_stands_beside_its_controls_and_its_choices(open_page: Open
         for line in row["lines"]:
             one = found[f"{family}-{line['verdict']}"]
             assert (line["share"], line["low"], line["high"]) == (one.measure.value, one.measure.low, one.measure.high)
-            assert (line["state"] == "claimed") == ((standing(one).kind, standing(one).sign) == ("claimed", 1))
+            assert (line["state"] == "claimed") == ((claim_status(one).kind, claim_status(one).sign) == ("holds", 1))
             probe = PROBES[line["probe"]]
             assert len(line["controls"]) == len(probe.controls)
             if one.control is not None:
@@ -112,7 +112,7 @@ def test_a_change_that_flips_fewer_than_its_control_is_left_open(
     turned = {f"{key}_8": 0.5 for key in seams} | {f"{key}_8": 0.9 for key in seams.values()}
     run, table = counted({}, turned, tmp_path, images=400)
     found = [one for one in conclude(run, table, PARAMETERS) if one.key == "blocks-FAKE"]
-    assert [standing(one) for one in found] == [Standing("claimed", -1)]
+    assert [claim_status(one) for one in found] == [ClaimStatus("holds", -1)]
     given: list[dict[str, Any]] = []
     monkeypatch.setattr(answers, "_mount", lambda data, **_: given.append(data) or SimpleNamespace(see=None))
     answers.draw_answers(found, sees="detail")

@@ -1,6 +1,6 @@
 """The words of the study `clusters`."""
 
-from core.findings.claims import Sign, standing
+from core.findings.claims import Sign, claim_status
 from core.findings.finding import Finding
 from core.findings.lines import Line
 from core.findings.words.say import say
@@ -49,4 +49,4 @@ def tell(finding: Finding) -> Told:
 
 def restated(finding: Finding) -> Line:
     """Whether a cluster's errors say more than its margins do."""
-    return say(finding, "It {restates}: {difference:points}.", restates=RESTATED[standing(finding).sign])
+    return say(finding, "It {restates}: {difference:points}.", restates=RESTATED[claim_status(finding).sign])

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.findings.claims import sign_of, standing
+from core.findings.claims import claim_status, sign_of
 from core.findings.finding import Finding
 from core.findings.lines import Line, as_line, joined, line, listed
 from core.findings.numbers import amount, of_unit, points
@@ -32,14 +32,14 @@ def tell(finding: Finding) -> Told:
 
 
 def _accuracy(finding: Finding) -> Told:
-    stands = standing(finding)
+    stands = claim_status(finding)
     numbers = say(
         finding,
         "{first} gets {measure} of {n} images right, against {control}, {difference:points} (McNemar's test: p {p})",
         p=p_value(float(finding.details["p"])),
     )
     how = {1: "{first} is right more often than {second}: ", -1: "{first} is right less often than {second}: "}
-    if stands.kind == "claimed":
+    if stands.kind == "holds":
         answer = say(finding, how[stands.sign] + "{numbers}.", numbers=numbers)
     elif stands.on and sign_of(finding):
         answer = say(finding, "Whether {first} or {second} is right more often is open: {numbers}.", numbers=numbers)
@@ -50,7 +50,7 @@ def _accuracy(finding: Finding) -> Told:
 
 def _also(finding: Finding) -> Line:
     """What the other images say, where a difference was also measured on them."""
-    if standing(finding).on:
+    if claim_status(finding).on:
         each = [
             line(
                 "{what} it is {by}{open_}",
@@ -104,7 +104,7 @@ def _both_wrong(finding: Finding) -> Told:
 
 
 def _auroc(finding: Finding) -> Told:
-    open_ = "" if standing(finding).kind == "claimed" else MAY_BE_CHANCE
+    open_ = "" if claim_status(finding).kind == "holds" else MAY_BE_CHANCE
     numbers = "AUROC is {measure:auroc.bare} for {first} and {control:auroc.bare} for {second}, a difference of "
     return Told(say(finding, numbers + "{difference:auroc}{open_}.", open_=open_), standing=Line())
 
@@ -115,7 +115,7 @@ def _margins(finding: Finding) -> Told:
 
 
 def _confidence(finding: Finding) -> Told:
-    open_ = "" if standing(finding).kind == "claimed" else MAY_BE_CHANCE
+    open_ = "" if claim_status(finding).kind == "holds" else MAY_BE_CHANCE
     answer = say(
         finding,
         "Confidence minus accuracy is {measure:points} for {first} and {control:points} for {second}, a difference of "
@@ -131,7 +131,7 @@ def _confidence(finding: Finding) -> Told:
 
 
 def _reads(finding: Finding) -> Told:
-    about, stands = finding.details, standing(finding)
+    about, stands = finding.details, claim_status(finding)
     template = "{family}: {what} flips {measure} of {group} verdicts of {first} and {control} of those of {second}"
     if about["bar"]:
         template = (
@@ -145,13 +145,13 @@ def _reads(finding: Finding) -> Told:
         what=f"{inline(about['title'])} ({about['strength']})",
     )
     how = {1: "{first} reads it more than {second}", -1: "{first} reads it less than {second}"}
-    if stands.kind == "claimed" and about["bar"] and not _beyond(finding):
+    if stands.kind == "holds" and about["bar"] and not _beyond(finding):
         return Told(
             answer, standing=line("Significantly different, but neither flips significantly more than its control.")
         )
-    if stands.kind == "claimed" and about["bar"]:
+    if stands.kind == "holds" and about["bar"]:
         return Told(answer, standing=say(finding, how[stands.sign] + ", whatever it is compared with."))
-    if stands.kind == "claimed":
+    if stands.kind == "holds":
         return Told(answer, standing=line("Significantly different; without a control that is a number, not a reason."))
     if stands.kind == "depends":
         return Told(
@@ -164,7 +164,7 @@ def _reads(finding: Finding) -> Told:
 
 def _beyond(finding: Finding) -> bool:
     """Whether the detector that reads it more flips more than the control at all."""
-    more = finding.measure if standing(finding).sign > 0 or finding.control is None else finding.control.measure
+    more = finding.measure if claim_status(finding).sign > 0 or finding.control is None else finding.control.measure
     return more.low > 0
 
 
@@ -185,18 +185,18 @@ def by_value(findings: Sequence[Finding], what: str) -> Line:
     names = {1: detector(findings[0], "first"), -1: detector(findings[0], "second")}
     parts = []
     for sign, name in names.items():
-        there = [one.details["value"].replace("_", " ") for one in findings if standing(one).sign == sign]
+        there = [one.details["value"].replace("_", " ") for one in findings if claim_status(one).sign == sign]
         if there:
             every = f"all {len(findings)} {what} compared" if len(there) == len(findings) else listed(there)
             parts.append(line("{name} is right more often on {there}", name=name, there=every))
-    kinds = [standing(one).kind for one in findings]
-    depends, rest = kinds.count("depends"), len(kinds) - kinds.count("claimed") - kinds.count("depends")
+    kinds = [claim_status(one).kind for one in findings]
+    depends, rest = kinds.count("depends"), len(kinds) - kinds.count("holds") - kinds.count("depends")
     if not parts and not depends:
         return line(
             "Neither is right significantly more often on any of the {n} {what} compared.", n=len(findings), what=what
         )
     if depends:
-        there = [one.details["value"].replace("_", " ") for one in findings if standing(one).kind == "depends"]
+        there = [one.details["value"].replace("_", " ") for one in findings if claim_status(one).kind == "depends"]
         where = "on {there} it depends on leaks and repeats"
         parts.append(line(where if parts else where.capitalize(), there=listed(there)))
     also = line("; on the other {n} the difference may be chance", n=rest) if rest else Line()
@@ -223,7 +223,7 @@ def reading(findings: Sequence[Finding]) -> Line:
             line("{what} ({group})", what=FAMILIES[one.details["family"]].title.lower(), group=str(one.group))
             for one in findings
             if one.details["bar"] and _beyond(one)
-            if (standing(one).kind, standing(one).sign) == ("claimed", sign)
+            if (claim_status(one).kind, claim_status(one).sign) == ("holds", sign)
         ]
         if there:
             name = detector(findings[0], which)
@@ -255,8 +255,8 @@ def subject(finding: Finding) -> str:
 
 def stands(finding: Finding) -> str:
     """How a finding stands, in a few words for a table's cell."""
-    found = standing(finding)
-    if found.kind == "claimed":
+    found = claim_status(finding)
+    if found.kind == "holds":
         return "above its control" if found.sign > 0 else "below its control"
     if found.kind == "depends":
         if finding.quantity == "faithfulness":
@@ -264,4 +264,4 @@ def stands(finding: Finding) -> str:
         return f"depends on the {' and the '.join(found.on)}"
     if found.kind == "in part":
         return f"not with every {' and '.join(found.on)}"
-    return {"not shown": "may be chance", "uncontrolled": "a number without a control"}[found.kind]
+    return {"not shown": "may be chance", "no control": "a number without a control"}[found.kind]

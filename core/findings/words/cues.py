@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.findings.claims import standing
+from core.findings.claims import claim_status
 from core.findings.finding import Finding, find
 from core.findings.lines import Line, line, listed
 from core.findings.numbers import bare, percent, share
@@ -19,7 +19,7 @@ def tell(finding: Finding) -> Told:
         answer = say(finding, "Trained on shuffled labels, networks are right on {measure} of images.")
         return Told(answer, standing=Line())
     answer = say(finding, "From {keeps} alone, networks tell {REAL} from {FAKE} in {measure} of images.")
-    stands = standing(finding)
+    stands = claim_status(finding)
     how = (
         "Significantly more than {control_name}, {control}"
         if stands.sign > 0
@@ -37,7 +37,7 @@ def overall(findings: Sequence[Finding]) -> Line:
         return Line()
     first = line("From whole images, small networks are right on {all}", all=share(every.measure))
     alone = [_named(one) for one in cues if one.measure.value > every.measure.value - NEARLY]
-    less = [_named(one) for one in cues if standing(one).sign <= 0]
+    less = [_named(one) for one in cues if claim_status(one).sign <= 0]
     parts = first
     if alone:
         parts += line("; about as often from {alone}", alone=listed(alone[:3]))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.findings.claims import standing
+from core.findings.claims import claim_status
 from core.findings.finding import Finding
 from core.findings.lines import CLASSES, Line, joined, line, listed
 from core.findings.numbers import percent
@@ -46,7 +46,7 @@ def delivery(finding: Finding) -> Told:
 
 def other_images(finding: Finding) -> Told:
     """Shares of images of one other source that both call right."""
-    stands, alone = standing(finding), finding.details["sources"] == 1
+    stands, alone = claim_status(finding), finding.details["sources"] == 1
     answer = say(
         finding,
         "Of {n} {what}, {first} calls {measure} {group} and {second} {control}, {difference:points}.",
@@ -55,7 +55,7 @@ def other_images(finding: Finding) -> Told:
     how = {1: "{first} is right more often", -1: "{second} is right more often"}
     if finding.control is not None and max(finding.measure.value, finding.control.measure.value) < 0.5:
         how = {sign: f"Both are wrong on most of them; {who}" for sign, who in how.items()}
-    if stands.kind == "claimed":
+    if stands.kind == "holds":
         return Told(answer, standing=say(finding, how[stands.sign] + "{tried}.", tried=_tried(finding)))
     if stands.kind == "depends":
         template = "Whether {first} is right more often depends on the {on}."
@@ -95,7 +95,7 @@ def after_deliveries(findings: Sequence[Finding]) -> Line:
         return Line()
     parts = []
     for sign, which in ((1, "first"), (-1, "second")):
-        there = [str(one.details["value"]) for one in findings if standing(one).sign == sign]
+        there = [str(one.details["value"]) for one in findings if claim_status(one).sign == sign]
         if there:
             parts.append(
                 line(
@@ -107,9 +107,9 @@ def after_deliveries(findings: Sequence[Finding]) -> Line:
                     there=listed(there),
                 )
             )
-    kinds = [standing(one).kind for one in findings]
+    kinds = [claim_status(one).kind for one in findings]
     if "depends" in kinds:
-        leaks = [str(one.details["value"]) for one in findings if standing(one).kind == "depends"]
+        leaks = [str(one.details["value"]) for one in findings if claim_status(one).kind == "depends"]
         after = "after" if parts else "After"
         parts.append(line(after + " {there} it depends on leaks and repeats", there=listed(leaks)))
     if not parts:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from core.findings.claims import Sign, sign_of, standing
+from core.findings.claims import Sign, claim_status, sign_of
 from core.findings.finding import Finding
 from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import percent, signed
@@ -235,8 +235,8 @@ def cured(findings: Sequence[Finding]) -> Line:
     both = [(one, one.control.measure.value) for one in compared if one.control and one.control.measure.value]
     if compared and not both:
         return Line()
-    ours = [standing(one) for one, _ in both]
-    if ours and all((one.kind, one.sign) == ("claimed", -1) for one in ours):
+    ours = [claim_status(one) for one, _ in both]
+    if ours and all((one.kind, one.sign) == ("holds", -1) for one in ours):
         groups = {one.group for one, _ in both}
         papers = [one.beside["few"].value for one in findings if "few" in one.beside and one.group in groups]
         few = all(share > 0.5 for share in papers)

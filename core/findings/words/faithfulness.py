@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from core.findings.claims import Sign, sign_of, standing
+from core.findings.claims import Sign, claim_status, sign_of
 from core.findings.finding import Choice, Finding
 from core.findings.lines import Line, Part, joined, line, listed
 from core.findings.numbers import amount, bare, signed
@@ -43,7 +43,7 @@ def _flipped(finding: Finding) -> Told:
 
 def _faithful(finding: Finding) -> Told:
     """Say whether a method beats its best control under every fill and in both directions, or what that depends on."""
-    stands = standing(finding)
+    stands = claim_status(finding)
     if stands.on:
         if sometimes_better(finding):
             template = (
@@ -128,8 +128,8 @@ def _signs_by(finding: Finding, part: Callable[[Choice], str]) -> dict[str, set[
 
 def in_short(finding: Finding) -> Line:
     """Summarise a faithfulness finding beside a map: a reason, a mere picture, or what decides between the two."""
-    stands = standing(finding)
-    if (stands.kind, stands.sign) == ("claimed", 1):
+    stands = claim_status(finding)
+    if (stands.kind, stands.sign) == ("holds", 1):
         return say(finding, "Better than its controls under every fill, for {group} verdicts.")
     if not sometimes_better(finding):
         best = Counter(one.control.name for one in finding.choices if one.control is not None)
@@ -158,10 +158,10 @@ def trusted(findings: Sequence[Finding]) -> Line:
     mine = [one for one in findings if one.quantity == "faithfulness"]
     if not mine:
         return Line()
-    good = _named(one for one in mine if (standing(one).kind, standing(one).sign) == ("claimed", 1))
-    rest = len(mine) - sum((standing(one).kind, standing(one).sign) == ("claimed", 1) for one in mine)
+    good = _named(one for one in mine if (claim_status(one).kind, claim_status(one).sign) == ("holds", 1))
+    rest = len(mine) - sum((claim_status(one).kind, claim_status(one).sign) == ("holds", 1) for one in mine)
     never = sum(not sometimes_better(one) for one in mine)
-    hang = Counter(hangs_on(one) for one in mine if sometimes_better(one) and standing(one).kind != "claimed")
+    hang = Counter(hangs_on(one) for one in mine if sometimes_better(one) and claim_status(one).kind != "holds")
     counted = [line("{n} {are} never better", n=never, are="is" if never == 1 else "are")] if never else []
     counted += [
         line("{n} {depend} on {what}", n=n, depend="depends" if n == 1 else "depend", what=what)

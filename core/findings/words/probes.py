@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from core.findings.claims import compared, lead, sign_of, standing
+from core.findings.claims import claim_status, compared, effect_over_control, sign_of
 from core.findings.finding import Finding
 from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import percent
@@ -39,11 +39,11 @@ def degree(finding: Finding) -> Degree:
 
 
 def _answer(finding: Finding, rests: str, what: str) -> Line:
-    stands = standing(finding)
-    if stands.kind == "claimed" and stands.sign > 0:
+    stands = claim_status(finding)
+    if stands.kind == "holds" and stands.sign > 0:
         template = "{group} verdicts {how} {rests}: {what} flips {measure}{bar}."
         return say(finding, template, bar=_strongest(finding), how=degree(finding), rests=rests, what=what)
-    if stands.kind == "claimed":
+    if stands.kind == "holds":
         return say(
             finding,
             "{group} verdicts do not {rests}: {what} flips fewer, {measure}, than its control.",
@@ -70,7 +70,7 @@ def _answer(finding: Finding, rests: str, what: str) -> Line:
 
 def _farthest(finding: Finding) -> float:
     """How far from its control the share may be at most, 0 to 1, under any choice; infinity without intervals."""
-    leads = [lead(one) for one in compared(finding)]
+    leads = [effect_over_control(one) for one in compared(finding)]
     return max(max(-one.low, one.high) if one.has_interval else math.inf for one in leads)
 
 
@@ -113,7 +113,9 @@ def overall(findings: Sequence[Finding]) -> Line:
 
 
 def _of_verdict(group: str, findings: Sequence[Finding]) -> Line:
-    claimed = [one for one in findings if one.control and (standing(one).kind, standing(one).sign) == ("claimed", 1)]
+    claimed = [
+        one for one in findings if one.control and (claim_status(one).kind, claim_status(one).sign) == ("holds", 1)
+    ]
     claimed.sort(key=lambda one: -(one.difference or one.measure).low)
     strong = [one for one in claimed if degree(one) in ("mostly", "often")]
     if strong:

@@ -1,6 +1,6 @@
 """Whether a finding is claimed, in words."""
 
-from core.findings.claims import Sign, sign_of, standing
+from core.findings.claims import Sign, claim_status, sign_of
 from core.findings.finding import Choice, Finding
 from core.findings.lines import Line, joined, line, listed
 from core.findings.numbers import amount, of_unit, points
@@ -26,8 +26,8 @@ MAY_BE_CHANCE = ", which may be chance"
 
 def unclaimed(finding: Finding) -> str:
     """What is said behind a difference of two detectors that is not claimed."""
-    stands = standing(finding)
-    if stands.kind == "claimed":
+    stands = claim_status(finding)
+    if stands.kind == "holds":
         return ""
     rest = next((one.value for one in finding.choices if one.kind == "images" and one.value != "all"), "")
     # a difference on all images that goes without those that a detector may know is no chance
@@ -38,16 +38,16 @@ def unclaimed(finding: Finding) -> str:
 
 def standing_line(finding: Finding) -> Line:
     """The standing of a finding as a sentence; nothing where there is no number, or a mere count."""
-    stands = standing(finding)
-    if not finding.measure.known or (stands.kind == "uncontrolled" and finding.about.counted):
+    stands = claim_status(finding)
+    if not finding.measure.known or (stands.kind == "no control" and finding.about.counted):
         return Line()
-    if stands.kind == "uncontrolled":
+    if stands.kind == "no control":
         return line("Nothing of the same size and shape was compared with it: a number, not a reason.")
     if stands.kind == "not shown":
         if finding.difference is None and not finding.measure.has_interval:
             return line("Without an interval no difference from its control is claimed.")
         return line("The difference from its control may be chance.")
-    if stands.kind == "claimed":
+    if stands.kind == "holds":
         tried: dict[str, int] = {}
         for choice in finding.choices:
             if sign_of(choice) is not None:

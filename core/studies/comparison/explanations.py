@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.findings.claims import Standing, standing
+from core.findings.claims import ClaimStatus, claim_status
 from core.findings.finding import Finding
 from core.studies.result import StudyResult
 
@@ -26,9 +26,9 @@ class SideBySide:
     second: Finding
 
     @property
-    def standings(self) -> tuple[Standing, Standing]:
+    def standings(self) -> tuple[ClaimStatus, ClaimStatus]:
         """How both stand."""
-        return standing(self.first), standing(self.second)
+        return claim_status(self.first), claim_status(self.second)
 
     @property
     def alike(self) -> bool:

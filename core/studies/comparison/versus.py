@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.findings.claims import standing
+from core.findings.claims import claim_status
 from core.findings.finding import Finding, find
 from core.findings.lines import Line
 from core.findings.numbers import points, share
@@ -60,7 +60,7 @@ def _name(finding: Finding) -> str:
 
 def _other(finding: Finding) -> str:
     told = str(_both(finding)[1])
-    mark = {"claimed": "**", "depends": "_", "in part": "_"}.get(standing(finding).kind, "")
+    mark = {"holds": "**", "depends": "_", "in part": "_"}.get(claim_status(finding).kind, "")
     return f"{mark}{told}{mark}"
 
 

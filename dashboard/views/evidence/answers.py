@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from core.findings.claims import sign_of, standing
+from core.findings.claims import claim_status, sign_of
 from core.findings.finding import Choice, Finding
 from core.findings.lines import Line
 from core.findings.numbers import percent
@@ -50,7 +50,7 @@ def _line(one: Finding) -> dict[str, Any]:
     return {
         "verdict": one.group,
         "probe": one.details["probe"],
-        "state": "claimed" if (standing(one).kind, standing(one).sign) == ("claimed", 1) else "open",
+        "state": "claimed" if (claim_status(one).kind, claim_status(one).sign) == ("holds", 1) else "open",
         "share": one.measure.value,
         "low": one.measure.low,
         "high": one.measure.high,

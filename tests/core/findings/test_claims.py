@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.findings.claims import Standing, sign_of, standing
+from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.findings.finding import Choice, Control, Measure
 from tests.core.findings.planted import finding, measure
 
@@ -13,20 +13,20 @@ from tests.core.findings.planted import finding, measure
 @pytest.mark.parametrize(
     ("lead", "expected"),
     [
-        (0.2, Standing("claimed", 1)),
-        (-0.2, Standing("claimed", -1)),
-        (0.03, Standing("not shown")),
-        (-0.05, Standing("not shown")),
+        (0.2, ClaimStatus("holds", 1)),
+        (-0.2, ClaimStatus("holds", -1)),
+        (0.03, ClaimStatus("not shown")),
+        (-0.05, ClaimStatus("not shown")),
     ],
 )
-def test_a_difference_is_claimed_where_its_interval_leaves_nothing_out(lead: float, expected: Standing) -> None:
-    assert standing(finding(0.5, control=0.5, difference=lead)) == expected
+def test_a_difference_is_claimed_where_its_interval_leaves_nothing_out(lead: float, expected: ClaimStatus) -> None:
+    assert claim_status(finding(0.5, control=0.5, difference=lead)) == expected
 
 
 def test_a_paired_difference_counts_for_more_than_intervals_that_overlap() -> None:
     both = finding(0.53, control=0.5)
-    assert standing(both).kind == "not shown"
-    assert standing(replace(both, difference=Measure(0.03, 0.01, 0.05, 100))) == Standing("claimed", 1)
+    assert claim_status(both).kind == "not shown"
+    assert claim_status(replace(both, difference=Measure(0.03, 0.01, 0.05, 100))) == ClaimStatus("holds", 1)
 
 
 @pytest.mark.parametrize(("value", "sign"), [(0.61, 1), (0.39, -1), (0.6, 0), (0.5, 0)])
@@ -35,43 +35,43 @@ def test_without_a_paired_difference_the_intervals_may_not_overlap(value: float,
 
 
 def test_without_a_control_nothing_is_claimed_however_far_from_nothing() -> None:
-    assert standing(finding(0.9)) == Standing("uncontrolled")
+    assert claim_status(finding(0.9)) == ClaimStatus("no control")
 
 
 def test_an_exact_control_needs_no_interval_and_a_measure_does() -> None:
     exact = replace(finding(0.2), control=Control("chance", Measure(0.05)))
-    assert standing(exact) == Standing("claimed", 1)
-    assert standing(replace(exact, measure=Measure(0.2))).kind == "not shown"
-    assert standing(replace(exact, measure=Measure(np.nan))).kind == "not shown"
+    assert claim_status(exact) == ClaimStatus("holds", 1)
+    assert claim_status(replace(exact, measure=Measure(0.2))).kind == "not shown"
+    assert claim_status(replace(exact, measure=Measure(np.nan))).kind == "not shown"
 
 
 def test_a_sign_must_hold_under_every_choice() -> None:
     holds = {"fill": {"blur": 0.2, "texture": 0.3}, "seam": {"hard": 0.1}}
-    assert standing(finding(control=0.1, difference=0.2, choices=holds)) == Standing("claimed", 1)
+    assert claim_status(finding(control=0.1, difference=0.2, choices=holds)) == ClaimStatus("holds", 1)
     undecided = {"fill": {"blur": 0.2, "texture": 0.01}}
-    found = standing(finding(control=0.1, difference=0.2, choices=undecided))
+    found = claim_status(finding(control=0.1, difference=0.2, choices=undecided))
     assert (found.kind, found.on) == ("depends", {"fill": {"blur": 1, "texture": 0}})
     against = {"fill": {"blur": -0.4, "texture": 0.25}, "seam": {"hard": 0.1}}
-    found = standing(finding(control=0.1, difference=0.2, choices=against))
+    found = claim_status(finding(control=0.1, difference=0.2, choices=against))
     assert (found.kind, found.sign, found.on) == ("depends", 0, {"fill": {"blur": -1, "texture": 1}})
 
 
 def test_a_pooled_number_over_choices_that_disagree_hides_nothing() -> None:
     pooled = finding(control=0.5, difference=0.0, choices={"fill": {"blur": -0.4, "texture": 0.4}})
-    assert standing(pooled).on == {"fill": {"blur": -1, "texture": 1}}
+    assert claim_status(pooled).on == {"fill": {"blur": -1, "texture": 1}}
     # and not the other way: certain under each choice and not when pooled
     agreeing = finding(control=0.5, difference=0.0, choices={"fill": {"blur": 0.4, "texture": 0.4}})
-    assert standing(agreeing).kind == "depends"
+    assert claim_status(agreeing).kind == "depends"
     nothing = finding(control=0.5, difference=0.0, choices={"fill": {"blur": 0.01, "texture": -0.02}})
-    assert standing(nothing) == Standing("not shown")
+    assert claim_status(nothing) == ClaimStatus("not shown")
 
 
-@pytest.mark.parametrize(("other", "kind"), [(0.06, "claimed"), (0.04, "in part"), (-0.03, "depends")])
+@pytest.mark.parametrize(("other", "kind"), [(0.06, "holds"), (0.04, "in part"), (-0.03, "depends")])
 def test_one_significant_and_one_not_do_not_disagree_unless_they_differ(other: float, kind: str) -> None:
     # intervals of 0.05 on both sides: 0.08 is significant, 0.04 is not, and they overlap
-    found = standing(finding(control=0.1, difference=0.08, choices={"fill": {"blur": 0.08, "texture": other}}))
+    found = claim_status(finding(control=0.1, difference=0.08, choices={"fill": {"blur": 0.08, "texture": other}}))
     assert found.kind == kind
-    assert found.sign == (kind == "claimed")
+    assert found.sign == (kind == "holds")
 
 
 def test_unpaired_choices_differ_only_where_no_values_in_their_intervals_agree() -> None:
@@ -80,11 +80,11 @@ def test_unpaired_choices_differ_only_where_no_values_in_their_intervals_agree()
 
     base = replace(finding(0.5, control=0.2), choices=(under(0.5, 0.2),))
     # 0.3 and 0.08 above their controls, each by an interval of 0.1 on both sides
-    assert standing(replace(base, choices=(*base.choices, under(0.5, 0.42)))).kind == "depends"
-    assert standing(replace(base, choices=(*base.choices, under(0.3, 0.21)))).kind == "depends"
-    assert standing(replace(base, choices=(*base.choices, under(0.31, 0.21)))).kind == "in part"
+    assert claim_status(replace(base, choices=(*base.choices, under(0.5, 0.42)))).kind == "depends"
+    assert claim_status(replace(base, choices=(*base.choices, under(0.3, 0.21)))).kind == "depends"
+    assert claim_status(replace(base, choices=(*base.choices, under(0.31, 0.21)))).kind == "in part"
 
 
 def test_a_choice_without_a_control_bears_nothing() -> None:
     alone = Choice("verdict", "REAL", measure(0.9))
-    assert standing(replace(finding(control=0.1, difference=0.2), choices=(alone,))) == Standing("claimed", 1)
+    assert claim_status(replace(finding(control=0.1, difference=0.2), choices=(alone,))) == ClaimStatus("holds", 1)

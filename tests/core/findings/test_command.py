@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.findings.__main__ import gather, main, table
-from core.findings.claims import sign_of, standing
+from core.findings.claims import claim_status, sign_of
 from core.findings.finding import to_json
 from core.findings.readme import blocks_of, rewrite
 from core.findings.words import tell
@@ -34,9 +34,9 @@ def test_no_faithfulness_is_claimed_that_another_fill_reverses() -> None:
     for one in found:
         signs = {sign_of(choice) for choice in one.choices}
         assert {choice.kind for choice in one.choices} == {"deletion", "insertion"}
-        assert (standing(one).kind == "depends") == (len(signs) > 1)
+        assert (claim_status(one).kind == "depends") == (len(signs) > 1)
     # the two of the paper
-    assert all(standing(one).kind == "depends" for one in found if one.details["method"] in ("gradcam", "lime"))
+    assert all(claim_status(one).kind == "depends" for one in found if one.details["method"] in ("gradcam", "lime"))
 
 
 @pytest.mark.parametrize(

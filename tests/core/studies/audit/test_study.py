@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from core.findings.claims import Standing, sign_of, standing
+from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.findings.finding import Control, Finding, Measure
 from core.findings.words import tell
 from core.findings.words.audit import HINT, how_well, overall, ranked, verdict
@@ -201,7 +201,7 @@ def test_a_planted_shortcut_is_found_and_first(tmp_path: Path, name: str) -> Non
     assert {one.n for one in (planted.lean.measure, *planted.lean.beside.values())} == {0}
     cue, lean = planted.cue, planted.lean
     assert how_well(cue.measure) == "well"
-    assert standing(cue) == Standing("claimed", 1)
+    assert claim_status(cue) == ClaimStatus("holds", 1)
     assert str(verdict(cue, lean)).startswith("tells the classes apart well; ")
     assert lean.measure.known == np.isfinite(row["matched_auroc"])
     assert planted.cue.measure.low > 0.7

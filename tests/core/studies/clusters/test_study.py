@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
-from core.findings.claims import Standing, standing
+from core.findings.claims import ClaimStatus, claim_status
 from core.findings.finding import to_json
 from core.findings.words import tell
 from core.runs.run import Run, read_run
@@ -196,7 +196,7 @@ def test_the_study_finds_what_was_planted_and_where_it_errs(run: Run) -> None:
         worst = said[f"worst-{space}-FAKE"]
         assert worst.details["cluster"] == bad
         assert worst.measure.low < worst.measure.value < worst.measure.high
-        assert standing(worst) == Standing("claimed", 1)
+        assert claim_status(worst) == ClaimStatus("holds", 1)
         overall = (run.predictions["label"] == "REAL")[run.predictions["predicted"] == "FAKE"].mean()
         assert worst.beside["overall"].value == pytest.approx(overall)
         # where nothing is wrong no cluster is worse

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from core.findings.claims import Standing, standing
+from core.findings.claims import ClaimStatus, claim_status
 from core.findings.words import differences, tell
 from core.runs.browsing.pictures import Pictures
 from core.runs.run import Run
@@ -197,7 +197,7 @@ def test_findings_stand_for_each_verdict_alone_and_an_empty_one_has_none(run: Ru
     worst = found[0]
     assert worst.control is not None
     assert worst.control.measure.value == pytest.approx(worst.beside["overall"].value, abs=0.15)
-    assert standing(worst) == Standing("claimed", 1)
+    assert claim_status(worst) == ClaimStatus("holds", 1)
     assert "It errs more often than verdicts with equal margins do: +" in str(tell(worst).standing)
     only = table[table["id"].astype(int) < SIZE // 2]
     assert {one.key.split("-")[-1] for one in conclude(run, only, {})} == {"FAKE"}

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import t as student
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from core.findings.claims import standing
+from core.findings.claims import claim_status
 from core.findings.finding import Finding, find
 from core.findings.words import tell
 from core.findings.words.elsewhere import after_deliveries as told
@@ -47,9 +47,9 @@ def test_the_detector_that_survives_a_delivery_is_right_more_often_after_it(pair
     second = delivered(pair, {"png": 0.02, "jpeg_75": 0.1, "jpeg_95": 0.05}, seed=2).iloc[::-1]
     found = after_deliveries(share_rows(pair, first, second))
     assert [one.key for one in found] == ["delivery-png", "delivery-jpeg_95", "delivery-jpeg_75"]
-    signs = {one.key: (standing(one).kind, standing(one).sign) for one in found}
+    signs = {one.key: (claim_status(one).kind, claim_status(one).sign) for one in found}
     assert signs == {
-        "delivery-jpeg_95": ("not shown", 0), "delivery-jpeg_75": ("claimed", -1), "delivery-png": ("not shown", 0)
+        "delivery-jpeg_95": ("not shown", 0), "delivery-jpeg_75": ("holds", -1), "delivery-png": ("not shown", 0)
     }  # fmt: skip
     one = found[2]
     right = [((table.sort_values("id")["jpeg_75"] > 0).to_numpy() == _labels(pair, table)) for table in (first, second)]
@@ -132,7 +132,7 @@ def test_differences_go_by_generator(pair: Pair) -> None:
     assert one.difference is not None
     assert (one.difference.low, one.difference.high) == pytest.approx((leads.mean() - half, leads.mean() + half))
     assert (one.difference.clusters, one.difference.n) == (4, 400)
-    assert (standing(one).kind, standing(one).sign) == ("claimed", -1)
+    assert (claim_status(one).kind, claim_status(one).sign) == ("holds", -1)
     assert str(tell(one).full).endswith("b is right more often, however they are saved.")
 
 
@@ -144,13 +144,13 @@ def test_few_generators_that_agree_by_chance_do_not_make_a_narrow_interval(pair:
     assert one.difference is not None
     low, high = confint_proportions_2indep(192, 200, 194, 200, method="newcomb", compare="diff")
     assert (one.difference.low, one.difference.high) == pytest.approx((low, high), abs=1e-6)
-    assert standing(one).kind == "not shown"
+    assert claim_status(one).kind == "not shown"
     assert str(tell(one).full).endswith("The difference may be chance.")
 
 
 def test_one_generator_says_nothing_of_others(pair: Pair) -> None:
     one = of(on_other_images(pair, (others({"one": [90, 90]}), others({"one": [10, 10]})), CIFAR), "other-imitations")
-    assert standing(one).kind == "not shown"
+    assert claim_status(one).kind == "not shown"
     assert "by one generator that imitates CIFAR-10, a calls" in str(tell(one).full)
     assert str(tell(one).full).endswith("One says nothing of others.")
 
@@ -159,7 +159,7 @@ def test_encodings_that_disagree_are_the_finding(pair: Pair) -> None:
     first = others({"one": [90, 10], "two": [92, 12], "three": [91, 9]})
     second = others({"one": [10, 90], "two": [12, 92], "three": [9, 91]})
     one = of(on_other_images(pair, (first, second), CIFAR), "other-imitations")
-    assert (standing(one).kind, list(standing(one).on)) == ("depends", ["encoding"])
+    assert (claim_status(one).kind, list(claim_status(one).on)) == ("depends", ["encoding"])
     assert "Whether a is right more often depends on the encoding." in str(tell(one).full)
 
 
@@ -246,7 +246,7 @@ def test_a_delivery_that_only_leaks_survive_is_not_claimed(pair: Pair) -> None:
     first = delivered(pair, {"png": 0.0, "jpeg_75": 0.0}, seed=1)
     second = first.assign(jpeg_75=np.where(leaks, -first["jpeg_75"], first["jpeg_75"]))
     found = after_deliveries(share_rows(replace(pair, first=leaky), first, second))
-    assert standing(found[1]).kind == "depends"
+    assert claim_status(found[1]).kind == "depends"
     assert str(told(found)) == "After JPEG 75 it depends on leaks and repeats."
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import brier_score_loss
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.weightstats import DescrStatsW
 
-from core.findings.claims import standing
+from core.findings.claims import claim_status
 from core.findings.finding import find
 from core.findings.words import tell
 from core.findings.words.comparison import by_value
@@ -36,7 +36,7 @@ def test_the_better_detector_is_found_and_mcnemar_says_so_too() -> None:
     assert one is not None
     assert one.difference is not None
     assert one.details["p"] == pytest.approx(mcnemar(right, exact=True).pvalue)
-    assert (standing(one).kind, standing(one).sign) == ("claimed", 1)
+    assert (claim_status(one).kind, claim_status(one).sign) == ("holds", 1)
     assert str(tell(one).answer).startswith("good is right more often than worse: good gets ")
     # the other way round it is the same with the other sign
     back = find(conclude(pair_of(worse, good)), "accuracy")
@@ -55,7 +55,7 @@ def test_detectors_that_differ_by_chance_only_are_not_told_apart() -> None:
     )
     one = find(conclude(pair_of(first, second)), "accuracy")
     assert one is not None
-    assert standing(one).kind == "not shown"
+    assert claim_status(one).kind == "not shown"
     assert "may be equally good" in str(tell(one).answer)
     # errors that have nothing in common are shared as often as by chance
     shared = find(conclude(pair_of(first, second)), "both_wrong")
@@ -73,7 +73,7 @@ def test_a_difference_that_only_leaks_make_is_not_claimed() -> None:
     second = made_run("b", np.where(wrong | (leaks & (np.arange(300) % 2 == 1)), -signs, signs), is_real)
     one = find(conclude(pair_of(first, second)), "accuracy")
     assert one is not None
-    assert standing(one).kind == "depends"
+    assert claim_status(one).kind == "depends"
     told = str(tell(one).standing)
     assert told.startswith("On all images it is +10.0 points (")
     assert " and without leaks and repeats it is 0.0 points (" in told
@@ -182,7 +182,7 @@ def test_an_interval_never_claims_what_the_exact_test_does_not() -> None:
     one = find(conclude(pair_of(good, bad)), "accuracy")
     assert one is not None
     assert one.details["p"] == 0.25
-    assert standing(one).kind == "not shown"
+    assert claim_status(one).kind == "not shown"
     area = find(conclude(pair_of(good, bad)), "auroc")
     assert area is None or area.difference is None or not area.difference.high > 1
 
@@ -196,7 +196,7 @@ def test_leaks_make_no_detector_better_on_its_category_and_are_not_called_chance
     first = made_run("a", np.where(wrong & ~leaks, -signs, signs), is_real, in_train=leaks)
     pair = pair_of(first, made_run("b", np.where(wrong, -signs, signs), is_real))
     dog = next(one for one in by(pair, "category") if one.details["value"] == "dog")
-    assert (standing(dog).kind, standing(dog).sign) == ("depends", 0)
+    assert (claim_status(dog).kind, claim_status(dog).sign) == ("depends", 0)
     assert dog.difference is not None
     assert dog.difference.low > 0
     assert str(tell(dog).answer).endswith(", but that does not hold without leaks and repeats.")

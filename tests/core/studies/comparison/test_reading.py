@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.weightstats import DescrStatsW
 
-from core.findings.claims import standing
+from core.findings.claims import claim_status
 from core.findings.finding import Control, Finding, Measure, find
 from core.findings.words import tell
 from core.findings.words.comparison import beside_control, reading
@@ -50,17 +50,17 @@ def test_the_planted_difference_is_claimed_against_every_control(shared) -> None
     one = find(found, "reads-detail-FAKE")
     assert one is not None
     assert one.details["column"] == "lowpass_8"
-    assert (standing(one).kind, standing(one).sign) == ("claimed", 1)
+    assert (claim_status(one).kind, claim_status(one).sign) == ("holds", 1)
     # the control that only one file has is not asked
     assert [choice.value for choice in one.choices] == [*shared.controls("lowpass_8"), "nothing"]
     assert len(one.choices) == 3
     assert "a reads it more than b" in str(tell(one).full)
     place = find(found, "reads-place-FAKE")
     assert place is not None
-    assert standing(place).kind == "not shown"
+    assert claim_status(place).kind == "not shown"
 
 
-@pytest.mark.parametrize(("hard", "kind"), [(0.9, "claimed"), (0.02, "depends")])
+@pytest.mark.parametrize(("hard", "kind"), [(0.9, "holds"), (0.02, "depends")])
 def test_a_difference_must_hold_for_every_seam(hard: float, kind: str) -> None:
     is_real = np.arange(N) % 2 == 0
     margins = np.where(is_real, 1.0, -1.0)
@@ -73,7 +73,7 @@ def test_a_difference_must_hold_for_every_seam(hard: float, kind: str) -> None:
     assert one is not None
     seams = {choice.value for choice in one.choices if choice.kind == "seam"}
     assert len(seams) == 3
-    assert standing(one).kind == kind
+    assert claim_status(one).kind == kind
 
 
 @pytest.mark.parametrize(("side", "called"), [(32, "16 pixels"), (64, "16 pixels of 32")])

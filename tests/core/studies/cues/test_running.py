@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from core.findings.claims import standing
+from core.findings.claims import claim_status
 from core.findings.finding import find
 from core.findings.numbers import share
 from core.findings.words import tell
@@ -86,8 +86,8 @@ def test_findings_are_claimed_beside_shuffled_labels(detail) -> None:  # type: i
     fine, coarse = find(found, "cue-high-8"), find(found, "cue-low-8")
     assert fine is not None
     assert coarse is not None
-    assert (standing(fine).kind, standing(fine).sign) == ("claimed", 1)
-    assert standing(coarse).kind != "claimed"
+    assert (claim_status(fine).kind, claim_status(fine).sign) == ("holds", 1)
+    assert claim_status(coarse).kind != "holds"
     assert found[0].key == "cue-high-8"
     assert "From wavelengths under 4 pixels alone" in str(tell(fine).full)
     assert "there is one network" in str(tell(fine).full)

@@ -9,7 +9,7 @@ import pytest
 
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector
-from core.findings.claims import Standing, standing
+from core.findings.claims import ClaimStatus, claim_status
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.words import tell
 from core.findings.words.transfer import overall
@@ -257,10 +257,10 @@ def rate(key: str, shares: dict[str, float], *, half: float = 0.05, clusters: in
 
 def test_what_depends_on_the_filter_is_told_by_its_range() -> None:
     agree = rate("photographs", {"bicubic": 0.2, "nearest": 0.6})
-    assert standing(agree) == Standing("claimed", 1)
+    assert claim_status(agree) == ClaimStatus("holds", 1)
     assert tell(agree).number == "20 to 60%"
     apart = rate("large", {"bicubic": 0.4, "nearest": 0.04})
-    assert standing(apart).on == {"filter": {"bicubic": 1, "nearest": 0}}
+    assert claim_status(apart).on == {"filter": {"bicubic": 1, "nearest": 0}}
     assert tell(apart).number == "4 to 40%"
     assert str(tell(apart).standing).startswith("The difference depends on the filter: above its control for bicubic, ")
     assert str(overall([agree, apart])) == (

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.findings.claims import standing
+from core.findings.claims import claim_status
 from core.findings.finding import Finding
 from core.findings.words import tell
 from core.findings.words.probes import degree
@@ -42,8 +42,8 @@ def test_each_network_rests_on_what_it_sees_and_on_nothing_else(name: str, tmp_p
     made = {one.key: one for one in conclude(run, table, PARAMETERS)}
     assert set(made) == {f"{family}-{verdict}" for family in ("smallest", *FAMILIES) for verdict in VERDICTS}
     much = {
-        key for key, one in made.items() if not key.startswith("smallest") and standing(one).kind == "claimed"
-        and standing(one).sign > 0 and degree(one) in ("often", "mostly")
+        key for key, one in made.items() if not key.startswith("smallest") and claim_status(one).kind == "holds"
+        and claim_status(one).sign > 0 and degree(one) in ("often", "mostly")
     }  # fmt: skip
     assert much >= SEEN[name]
     assert not {key for key in much - SEEN[name] if key.partition("-")[0] in ONLY}
@@ -75,7 +75,7 @@ def test_the_numbers_are_those_of_the_charts(tmp_path: Path) -> None:
 def test_a_claim_needs_every_control(tmp_path: Path) -> None:
     planted: Turned = {"lowpass_8": 0.9, "lowpass_control_8": 0.02, "lowpass_pattern_8": 0.2, "lowpass_grey_8": 0.3}
     one = found(planted | {"rephase_8": 0.8}, tmp_path)["detail-FAKE"]
-    assert standing(one).kind == "claimed"
+    assert claim_status(one).kind == "holds"
     assert {choice.value for choice in one.choices if choice.kind == "control"} == {
         PROBES[key].inline for key in CONTROLS
     }
@@ -85,48 +85,48 @@ def test_a_claim_needs_every_control(tmp_path: Path) -> None:
     assert str(tell(one).answer).startswith("FAKE verdicts mostly rest on fine detail: removing fine detail (radius 8,")
     for key in CONTROLS:
         one = found(planted | {"rephase_8": 0.8, f"{key}_8": 0.9}, tmp_path)["detail-FAKE"]
-        assert standing(one).on["control"][PROBES[key].inline] == 0
+        assert claim_status(one).on["control"][PROBES[key].inline] == 0
         assert "depends on the control" in str(tell(one).answer)
 
 
 def test_a_claim_needs_every_other_way_of_making_the_change(tmp_path: Path) -> None:
     agree: Turned = dict.fromkeys((f"{key}_8" for key in SEAMS), 0.5)
     one = found(agree, tmp_path)["blocks-FAKE"]
-    assert standing(one).kind == "claimed"
+    assert claim_status(one).kind == "holds"
     assert [choice.value for choice in one.choices] == ["blended", "hard", "cross-faded"]
     one = found(agree | {"shuffle_turn_8": 0.9}, tmp_path)["blocks-FAKE"]
-    assert standing(one).on == {"seam": {"blended": 1, "hard": -1, "cross-faded": 1}}
+    assert claim_status(one).on == {"seam": {"blended": 1, "hard": -1, "cross-faded": 1}}
     said = tell(one)
     assert str(said.answer).startswith("Whether FAKE verdicts rest on the order of the parts depends on the seam:")
     assert "below its control for hard" in str(said.standing)
     # and nothing where the interval of the difference has zero
     nothing = {f"{key}_8": 0.5 for key in (*SEAMS, "shuffle_blend_stay", "shuffle_turn", "shuffle_fade_turn")}
     one = found(dict(nothing), tmp_path)["blocks-FAKE"]
-    assert standing(one).kind == "not shown"
+    assert claim_status(one).kind == "not shown"
     assert str(tell(one).answer).startswith("That FAKE verdicts rest on the order of the parts is not shown:")
     # random phases may say otherwise than removal
     one = found({"lowpass_8": 0.9, "rephase_8": 0.4, "rephase_pattern_8": 0.6}, tmp_path)["detail-FAKE"]
-    assert standing(one).on == {"change": {"removed": 1, "its phases randomised": -1}}
+    assert claim_status(one).on == {"change": {"removed": 1, "its phases randomised": -1}}
 
 
 def test_a_place_is_set_against_the_same_shape_elsewhere_and_under_every_fill(tmp_path: Path) -> None:
     border: Turned = {"hide_border_texture": 0.5, "hide_border_flat": 0.4}
     one = found(border, tmp_path)["place-FAKE"]
-    assert (one.details["title"], standing(one).kind) == ("Hiding the border", "claimed")
+    assert (one.details["title"], claim_status(one).kind) == ("Hiding the border", "holds")
     assert {choice.kind for choice in one.choices} == {"control", "fill"}
     # the same frame further in flips more: nothing of the place
     one = found(border | {"hide_frame_32_texture": 0.7, "hide_frame_32_flat": 0.7}, tmp_path)["place-FAKE"]
     assert "rest on one place:" not in str(tell(one).answer)
     one = found({"hide_border_texture": 0.5, "hide_border_flat": 0.2, "hide_frame_8_flat": 0.2}, tmp_path)["place-FAKE"]
-    assert standing(one).on == {"fill": {"its own texture": 1, "its mean colour": 0}}
+    assert claim_status(one).on == {"fill": {"its own texture": 1, "its mean colour": 0}}
     squares: Turned = {"hide_centre_texture": 0.6, "hide_centre_flat": 0.6, "hide_top_left_texture": 0.6}
     one = found(squares, tmp_path)["place-FAKE"]
-    assert standing(one).kind != "claimed"
+    assert claim_status(one).kind != "holds"
 
 
 def test_each_verdict_has_its_own_answer(tmp_path: Path) -> None:
     made = found({f"{key}_8": (0.04, 0.7) for key in SEAMS} | {"shuffle_blend_stay_8": (0.04, 0.1)}, tmp_path)
-    assert [standing(made[f"blocks-{verdict}"]).kind for verdict in VERDICTS] == ["depends", "claimed"]
+    assert [claim_status(made[f"blocks-{verdict}"]).kind for verdict in VERDICTS] == ["depends", "holds"]
     made = found({"transplant_8": (0.97, 0.14), "transplant_same_8": (0.54, 0.0)}, tmp_path)
     assert [degree(made[f"transplant-{verdict}"]) for verdict in VERDICTS] == ["often", "seldom"]
 
@@ -135,10 +135,10 @@ def test_what_has_no_control_is_a_number_without_a_reason(tmp_path: Path) -> Non
     made = found({"turn_90": 0.23, "turn_180": 0.13, "mirror_all": 0.04, "brighter_48": 0.3, "noise_4": 0.01}, tmp_path)
     for key, share in (("geometry", 0.23), ("light", 0.3), ("levels", 0.01)):
         one = made[f"{key}-FAKE"]
-        assert (one.measure.value, one.control, standing(one).kind) == (
+        assert (one.measure.value, one.control, claim_status(one).kind) == (
             pytest.approx(share, abs=0.005),
             None,
-            "uncontrolled",
+            "no control",
         )
         answer = str(tell(one).answer)
         assert answer.startswith(f"{one.details['title']} (")
@@ -176,7 +176,7 @@ def test_the_smallest_change_is_one_with_a_control_and_a_smaller_one_without_is_
     )
     assert (one.details["smaller_title"], one.beside["smaller"].value) == ("Adding noise", 0.4)
     one = found({"noise_1": 0.4}, tmp_path, {"noise_1": 0.8})["smallest-FAKE"]
-    assert standing(one).kind == "uncontrolled"
+    assert claim_status(one).kind == "no control"
     assert str(tell(one).answer) == "No change flips FAKE verdicts significantly more often than its control does."
     none = found({}, tmp_path)["smallest-REAL"]
     assert not none.measure.known
@@ -189,7 +189,7 @@ def test_the_smallest_change_is_never_another_way_of_making_it(tmp_path: Path) -
     # the cross-faded way changes far less
     one = found(turned | {"shuffle_turn_8": 0.9}, tmp_path, {"shuffle_fade_8": 2.0})["smallest-FAKE"]
     assert one.details["title"] == PROBES["shuffle_blend"].title
-    assert standing(one).on == {"seam": {"blended": 1, "hard": -1, "cross-faded": 1}}
+    assert claim_status(one).on == {"seam": {"blended": 1, "hard": -1, "cross-faded": 1}}
     assert "below its control for hard" in str(tell(one).standing)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from core.detectors.resnet import ResNetDetector, build_network
-from core.findings.claims import standing
+from core.findings.claims import claim_status
 from core.findings.words import tell
 from core.metrics.intervals import wilson_interval
 from core.perturbations.flips import short_margins
@@ -63,7 +63,7 @@ def test_the_right_probe_comes_first_its_control_stays_behind_and_the_finding_na
         assert first["family"] == right
         assert finding.details["title"] == first["title"]
         assert (finding.measure.value, finding.measure.n) == (first["share"], 40)
-        assert standing(finding).kind == "claimed"
+        assert claim_status(finding).kind == "holds"
 
 
 def test_the_ring_and_the_corner_are_named_and_not_their_neighbours(tmp_path: Path) -> None:

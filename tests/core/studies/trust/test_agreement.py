@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from torch.nn.functional import interpolate
 
 from core.detectors.capabilities import Capability
-from core.findings.claims import Standing, sign_of, standing
+from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.findings.words import tell
 from core.runs.run import Run, read_run
 from core.studies.runner import Source, run_study
@@ -67,7 +67,7 @@ def test_a_map_agrees_wholly_with_itself(run: Run, monkeypatch: pytest.MonkeyPat
             assert finding.measure.value == 1
             assert finding.control is not None
             assert finding.control.measure.value == 0.05
-            assert standing(finding) == Standing("claimed", 1)
+            assert claim_status(finding) == ClaimStatus("holds", 1)
 
 
 def test_with_the_maps_of_other_images_it_is_chance(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_on_a_network_that_looks_at_one_patch_both_name_it(patched: Source) -> N
     assert (found.table["rank"] > found.table["others_rank"] + 0.1).all()
     assert (found.table["overlap"] > 0.4).all()
     for finding in conclude(run, found.table, PARAMETERS):
-        assert standing(finding) == Standing("claimed", 1)
+        assert claim_status(finding) == ClaimStatus("holds", 1)
     for verdict in ("FAKE", "REAL"):
         part = found.table[(run.predictions["predicted"].astype(str) == verdict).to_numpy()]
         expected = (part["rank"] - part["others_rank"]).mean()

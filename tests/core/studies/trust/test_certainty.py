@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.findings.claims import standing
+from core.findings.claims import claim_status
 from core.findings.words import tell
 from core.findings.words.explanations import certain
 from core.runs.run import read_run
@@ -74,7 +74,7 @@ def test_shares_are_ratios_of_sums_with_images_resampled(counts: pd.DataFrame) -
         pytest.approx(0.25 - half, abs=2e-3),
         pytest.approx(0.25 + half, abs=2e-3),
     )
-    assert standing(reverses).kind == "claimed"
+    assert claim_status(reverses).kind == "holds"
     held = found["holds-lime-FAKE"]
     assert (held.measure.value, held.control.measure.value) == (pytest.approx(0.2), pytest.approx(0.7))
     assert held.difference.value == pytest.approx(-0.5)
@@ -109,5 +109,5 @@ def test_the_further_draws_alone_are_added_to_a_file_that_lacks_them(patched: So
 def test_a_fill_that_reverses_no_more_than_another_draw_is_what_it_depends_on(counts: pd.DataFrame) -> None:
     run = made_run(["REAL"] * 80, ["REAL"] * 80)
     one = next(one for one in conclude(run, counts.assign(lime_blur_reversed=0.0), {}) if "reversed" in one.key)
-    assert standing(one).on["fill"]["blur"] == 0
-    assert standing(one).on["fill"]["ROAD"] == 1
+    assert claim_status(one).on["fill"]["blur"] == 0
+    assert claim_status(one).on["fill"]["ROAD"] == 1

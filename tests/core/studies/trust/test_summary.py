@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import auc
 
-from core.findings.claims import Standing, standing
+from core.findings.claims import ClaimStatus, claim_status
 from core.findings.words import tell
 from core.runs.run import Run
 from core.studies.groups import CELLS
@@ -187,7 +187,7 @@ def test_faithfulness_is_claimed_where_every_fill_and_direction_agrees(table: pd
     fake = CALLED[table["id"].astype(int)] == "FAKE"
     for method, sign in (("lime", 1), ("gradcam", -1)):
         finding = said[f"{method}-FAKE"]
-        assert standing(finding) == Standing("claimed", sign)
+        assert claim_status(finding) == ClaimStatus("holds", sign)
         assert (finding.measure.n, finding.group) == (fake.sum(), "FAKE")
         assert [(one.kind, one.value) for one in finding.choices] == list(product(DIRECTIONS, FILLS))
         for one in finding.choices:
@@ -207,7 +207,7 @@ def test_one_fill_or_direction_that_disagrees_is_what_it_depends_on(table: pd.Da
     far = moved(table, {"lime": {**dict.fromkeys(FILLS, 4), "road": -4}})
     finding = next(one for one in faithfulness(run, far, {}) if one.key == "lime-FAKE")
     signs = {"mean": 1, "blur": 1, "texture": 1, "road": -1}
-    assert standing(finding).on == {"deletion": signs, "insertion": signs}
+    assert claim_status(finding).on == {"deletion": signs, "insertion": signs}
     told = str(tell(finding).full)
     assert "depends on the fill: better under mean colour (deletion" in told
     assert "; worse under ROAD (deletion −" in told
@@ -220,8 +220,8 @@ def test_one_fill_or_direction_that_disagrees_is_what_it_depends_on(table: pd.Da
         only.loc[fake, f"deletion_lime_{fill}_{step}"] += np.float16(4)
     finding = next(one for one in faithfulness(run, only, {}) if one.key == "lime-FAKE")
     # far worse by deletion, which stands first, and far better by insertion
-    assert standing(finding).on == {"insertion": dict.fromkeys(FILLS, 1)}
-    assert standing(finding).kind == "depends"
+    assert claim_status(finding).on == {"insertion": dict.fromkeys(FILLS, 1)}
+    assert claim_status(finding).kind == "depends"
 
 
 def test_where_every_interval_holds_nothing_nothing_is_claimed(table: pd.DataFrame, run: Run) -> None:
@@ -243,7 +243,7 @@ def test_where_every_interval_holds_nothing_nothing_is_claimed(table: pd.DataFra
     for fill, step, direction in product(FILLS, range(1, STEPS), DIRECTIONS):
         same[f"{direction}_lime_{fill}_{step}"] += 0.02 if direction == "insertion" else -0.02
     finding = next(one for one in faithfulness(run, same, {}) if one.key == "lime-FAKE")
-    assert standing(finding) == Standing("not shown")
+    assert claim_status(finding) == ClaimStatus("not shown")
     assert "cannot be told from the best control" in str(tell(finding).full)
 
 
@@ -255,7 +255,7 @@ def test_flipped_verdicts_are_a_number_under_each_fill_beside_that_of_scattered_
     for group, part in parts(table):
         for method in EXPLANATIONS:
             finding = said[f"flipped-{method}-{group}"]
-            assert standing(finding) == Standing("uncontrolled")
+            assert claim_status(finding) == ClaimStatus("no control")
             assert "so the two are not compared" in str(tell(finding).full)
             assert [one.value for one in finding.choices] == list(FILLS)
             for one in finding.choices:
