@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
+from dashboard.server import Guard
 from dashboard.services.server.first_bytes import FirstBytes
 from dashboard.services.server.memory import few_primitives, share_pool, tame_heaps
 from dashboard.services.server.opening import open_browser
@@ -46,4 +47,6 @@ async def prepared(_app: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App(Path(__file__).with_name("main.py"), lifespan=prepared, middleware=[Middleware(FirstBytes)])
+app = st.App(
+    Path(__file__).with_name("main.py"), lifespan=prepared, middleware=[Middleware(Guard), Middleware(FirstBytes)]
+)

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.offline import sitecustomize as offline
 from tests.shared import made_once
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 # workers share the processor's cores: more threads in each only wait for one another
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# processes that tests start are kept on this machine, too
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, (str(Path(offline.__file__).parent), os.environ.get("PYTHONPATH")))
+)
 # from half a minute of a processor on; a worker takes a file as a whole
 LONGEST = (
     "browser/test_journeys.py",
@@ -86,6 +91,18 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     folder = tmp_path_factory.getbasetemp() / "caches" / str(next(_CACHES))
     folder.mkdir(parents=True)
     monkeypatch.setenv("TELLTALE_CACHE", str(folder))
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail a test in which anything tried to reach another machine, whatever became of that."""
+    # servers that live for several tests keep writing to the same file
+    log = tmp_path_factory.getbasetemp() / "refused"
+    os.environ[offline.REFUSED] = str(log)
+    before = log.stat().st_size if log.exists() else 0
+    yield
+    tried = log.read_text(encoding="utf-8")[before:].split() if log.exists() else []
+    assert tried == [], "a connection beyond this machine was tried"
 
 
 def jpeg(pixels: NDArray[np.uint8], quality: int = 75) -> bytes:

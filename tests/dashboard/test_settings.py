@@ -1,7 +1,9 @@
 """What the settings promise to whoever hosts the dashboard, each asked of the real server in which one page fails."""
 
+import asyncio
 import contextlib
 import http.client
+import json
 import shutil
 import socket
 from collections.abc import Iterator
@@ -9,12 +11,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.NewSession_pb2 import Config
-from websockets.exceptions import InvalidStatus
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from core.images.decoding import MAX_BYTES
 from core.runs.finding import ROOT
+from dashboard.server import MAX_NAMES
 from dashboard.services.server.upload_limits import MAX_FILES
 from tests.benchmarks.visitor import (
     Visitor,
@@ -172,6 +177,42 @@ def test_other_pages_and_other_names_are_refused(server: str) -> None:
 def test_it_listens_to_this_machine_only(server: str) -> None:
     with pytest.raises(OSError, match="refused|timed out|assign"):
         socket.create_connection(("127.0.0.2", urlsplit(server).port), timeout=5)
+
+
+def test_every_answer_forbids_framing(server: str) -> None:
+    for path in ("/", "/upload", "/_stcore/health", "/_stcore/host-config", "/nowhere/at/all.js"):
+        headers = ask_http(server, "GET", path)[1]
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert json.loads(ask_http(server, "GET", "/_stcore/host-config")[2])["allowedOrigins"] == []
+
+
+async def read_to_the_end(connection: ClientConnection) -> None:
+    """Read messages until the server closes the connection, which raises."""
+    while True:
+        await connection.recv()
+
+
+def test_a_request_for_very_many_upload_addresses_ends_its_connection_only(server: str) -> None:
+    async def flood() -> tuple[list[int], int, list[str]]:
+        codes, answered = [], 0
+        for names in (MAX_NAMES + 1, 990_000):
+            request = BackMsg()
+            request.file_urls_request.file_names.extend([""] * names)
+            async with open_socket(server, token=xsrf_token(server)) as connection:
+                await connection.send(request.SerializeToString())
+                with pytest.raises(ConnectionClosed) as closed:
+                    await asyncio.wait_for(read_to_the_end(connection), 20)
+                codes.append(closed.value.rcvd.code)
+        async with Visitor(server) as visitor:
+            await visitor.open("explore", run="tiny@seen-test")
+            request = BackMsg()
+            request.file_urls_request.request_id, request.file_urls_request.session_id = "few", visitor.session
+            request.file_urls_request.file_names.extend([""] * MAX_NAMES)
+            answered = len((await visitor._ask("few", request)).file_urls)
+            return codes, answered, visitor.troubles
+
+    assert in_a_thread(flood()) == ([1009, 1009], MAX_NAMES, [])
 
 
 def test_programs_are_not_served(server: str) -> None:

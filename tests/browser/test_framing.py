@@ -1,0 +1,53 @@
+"""No page that frames the dashboard gets hold of what a visitor uploads."""
+
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, Route
+
+from core.images.encoding import encode_png
+
+pytestmark = pytest.mark.browser
+FRAMING = "https://evil.streamlit.app"
+MESSAGE = {"stCommVersion": 1, "type": "SET_FILE_UPLOAD_CLIENT_CONFIG", "prefix": f"{FRAMING}/taken", "headers": {}}
+
+
+def frame(page: Page, address: str) -> None:
+    html = f'<iframe src="{address}/upload" width="1200" height="900"></iframe>'
+    page.route(f"{FRAMING}/**", lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.goto(FRAMING)
+
+
+def test_no_site_can_frame_the_dashboard(page: Page, address: str) -> None:
+    frame(page, address)
+    page.wait_for_timeout(1000)
+    assert all(not shown.url.startswith(address) for shown in page.frames)
+
+
+def test_uploads_stay_here_even_where_a_browser_frames_it(page: Page, address: str) -> None:
+    def without_headers(route: Route) -> None:
+        answer = route.fetch()
+        kept = {
+            name: value
+            for name, value in answer.headers.items()
+            if name not in ("content-security-policy", "x-frame-options")
+        }
+        route.fulfill(response=answer, headers=kept)
+
+    page.route(f"{address}/upload", without_headers)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "PUT" else None)
+    frame(page, address)
+    inside = page.frame_locator("iframe")
+    chooser = inside.locator("input[type=file]")
+    chooser.wait_for(state="attached", timeout=120_000)
+    page.evaluate("message => document.querySelector('iframe').contentWindow.postMessage(message, '*')", MESSAGE)
+    page.wait_for_timeout(500)
+    picture = {"name": "a.png", "mimeType": "image/png", "buffer": encode_png(np.zeros((32, 32, 3), np.uint8))}
+    chooser.set_input_files(picture)
+    for _ in range(100):
+        if sent:
+            break
+        page.wait_for_timeout(100)
+    assert [urlsplit(url).netloc for url in sent] == [urlsplit(address).netloc]

@@ -1,0 +1,61 @@
+"""Refuse connections beyond this machine, in the tests and in every Python process that they start.
+
+Python imports a module of this name at its start; `tests/conftest.py` puts its folder on their path. Whatever is
+refused is also written to the file that `TELLTALE_REFUSED` names, because the code under test may handle the error.
+"""
+
+import ipaddress
+import os
+import socket
+from typing import Any
+
+REFUSED = "TELLTALE_REFUSED"
+_connect, _connect_ex, _getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+
+def is_here(host: object) -> bool:
+    """Check whether a host is this machine, by its name or address."""
+    name = host.decode() if isinstance(host, bytes) else str(host or "localhost")
+    if name in ("localhost", "0.0.0.0", "::", socket.gethostname()):  # noqa: S104
+        return True
+    try:
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def check(host: object) -> None:
+    """Raise a ConnectionRefusedError, and write down the attempt, for any other machine."""
+    if is_here(host):
+        return
+    if file := os.environ.get(REFUSED):
+        with open(file, "a", encoding="utf-8") as log:  # noqa: PTH123 - imported at the start of every process
+            log.write(f"{host}\n")
+    raise ConnectionRefusedError(f"tests open no connection to {host}")
+
+
+def _checked(connection: socket.socket, address: Any) -> None:
+    # a datagram's connect sends nothing, and is how libraries learn the machine's own address
+    if connection.family in (socket.AF_INET, socket.AF_INET6) and connection.type != socket.SOCK_DGRAM:
+        check(address[0])
+
+
+def connect(self: socket.socket, address: Any) -> None:
+    """`socket.connect` to this machine alone."""
+    _checked(self, address)
+    _connect(self, address)
+
+
+def connect_ex(self: socket.socket, address: Any) -> int:
+    """`socket.connect_ex` to this machine alone."""
+    _checked(self, address)
+    return _connect_ex(self, address)
+
+
+def getaddrinfo(host: Any, *rest: Any, **named: Any) -> Any:
+    """`socket.getaddrinfo` of this machine alone."""
+    check(host)
+    return _getaddrinfo(host, *rest, **named)
+
+
+socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo = connect, connect_ex, getaddrinfo  # type: ignore
