@@ -336,9 +336,13 @@ def only_writer(path: Path, *, remedy: str = "choose another name") -> Iterator[
 
 
 T = TypeVar("T")
-SCHEMA = 1
+# folders of schema 1 may lack the seal, because the oldest were written without it
+SCHEMA = 2
+SCHEMAS = (1, SCHEMA)
+# what ships has its seal, whatever its schema
+SHIPPED = Path(__file__).parents[1] / "assets"
 MANIFEST = "manifest.json"
-# the key of a manifest's own hash, which the oldest manifests lack
+# the key of a manifest's own hash
 SEAL = "sha256"
 # tries to exchange a folder while readers keep bringing the old one back
 EXCHANGES = 3
@@ -478,10 +482,12 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
         raise ContractError(f"{file} is not a {kind}'s manifest; restore it or write the {kind} again")
     if manifest.get("kind") != kind:
         raise ContractError(f"{file} describes a {manifest.get('kind')}, not a {kind}; name another folder")
-    if manifest.get("schema") != SCHEMA:
+    if manifest.get("schema") not in SCHEMAS:
         raise ContractError(
             f"{file} has schema {manifest.get('schema')} and this version reads {SCHEMA}; write the {kind} again"
         )
+    if SEAL not in manifest and (manifest["schema"] == SCHEMA or SHIPPED in path.resolve().parents):
+        raise ContractError(f"{file} has lost its seal, the key {SEAL}; restore it")
     if SEAL in manifest and manifest[SEAL] != sealed(manifest)[SEAL]:
         raise ContractError(f"{file} is not the file that was written (its sha256 differs); restore it")
     return manifest

@@ -1,6 +1,7 @@
 """What ships is what it says it is."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from core.images.sources import SHIPPED_FOLDER
 from core.images.statistics import STATISTICS, image_statistics
 from core.runs.browsing.pictures import find_pictures
 from core.runs.finding import ROOT, find_detectors, find_runs
+from core.runs.metrics import metrics
 from core.runs.run import read_run
 from core.runs.validation import read_detector_manifest
-from core.runs.writing import metrics
+from core.storage import MANIFEST, SEAL, ContractError, read_manifest, sealed
 
 SHIPPED = (ROOT / "assets",)
 RUNS = find_runs(SHIPPED)
@@ -28,10 +30,25 @@ def test_the_sample_and_swift_ship() -> None:
     assert {"sample@sample-test", "swift@sample-test", "swift@cifake-test"} <= set(RUNS)
 
 
+@pytest.mark.parametrize("folder", [*RUNS.values(), *find_detectors(SHIPPED).values()], ids=lambda path: path.name)
+def test_what_ships_is_sealed_and_refused_without_its_seal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = folder.parent.name.removesuffix("s")
+    text = (folder / MANIFEST).read_text()
+    manifest = json.loads(text)
+    assert text == json.dumps(sealed(manifest), indent=1) + "\n"
+    del manifest[SEAL]
+    monkeypatch.setattr("core.storage.read_bytes", lambda _: json.dumps(manifest).encode())
+    with pytest.raises(ContractError, match="has lost its seal"):
+        read_manifest(folder, kind)
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_runs_are_whole_and_their_numbers_follow_from_their_predictions(name: str) -> None:
     run = read_run(RUNS[name])
-    assert run.manifest["metrics"]["all"] == metrics(run.predictions)
+    assert run.sealed
+    given, derived = run.manifest["metrics"]["all"], metrics(run.predictions)
+    assert given.pop("auroc") == pytest.approx(derived.pop("auroc"), abs=1e-12)
+    assert given == derived
     detector = load_detector(find_detectors(SHIPPED)[run.manifest["detector"]], device="cpu")
     assert detector.sha256 == run.manifest["detector_sha256"]
     # maps are float16, hence the tolerance

@@ -66,7 +66,7 @@ def class_scores(confusion: NDArray[np.int64]) -> pd.DataFrame:
     hits = np.diag(confusion).astype(np.float64)
     precision = hits / np.maximum(confusion.sum(axis=0), 1)
     recall = hits / np.maximum(confusion.sum(axis=1), 1)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(np.float64).tiny)
+    f1 = 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
     return pd.DataFrame({"precision": precision, "recall": recall, "f1": f1}, index=list(CLASSES))
 
 

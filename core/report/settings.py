@@ -20,6 +20,8 @@ def settings(run: Run, detector: Mapping[str, Any] | None, answers: Mapping[str,
         ["Temperature", f"{manifest['temperature']:.4f}"],
         ["Versions", listed(manifest["versions"])],
     ]
+    if not run.sealed:
+        rows.append(["Seal", "none: a change of the run's manifest would not be noticed"])
     # detectors of others do not say how they were trained
     if detector and detector.get("recipe"):
         rows.append(["Training", f"{listed(detector['recipe'])}; in {detector.get('computed_in', 'unknown')}"])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.images.labels import CLASSES
 from core.metrics.intervals import exact_sign_test, wilson_interval
-from core.runs.writing import is_fresh
+from core.runs.metrics import is_fresh
 
 ROUND = 10
 LEVEL = 0.05

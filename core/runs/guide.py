@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.explainers.explanation import Explanation
 from core.explainers.overlay import orient
 from core.perturbations.frequency import attenuated, ring, spectra_of
-from core.runs.writing import is_fresh
+from core.runs.metrics import is_fresh
 
 # low-pass radii in sixteenths of the Nyquist frequency, from keeping everything to almost nothing
 RADII = (23, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from core.detectors.manifest import OLD_LAYER, OLD_SIDE
 from core.images.image_set import Split, split_of
 from core.images.preprocessing import Preprocessing
-from core.runs.validation import check_arrays, check_manifest, check_predictions, check_size
-from core.storage import MANIFEST, ContractError, open_file, read_array, read_folder
+from core.runs.validation import check_arrays, check_manifest, check_numbers, check_predictions, check_size
+from core.storage import MANIFEST, SEAL, ContractError, open_file, read_array, read_folder
 
 KIND = "run"
+LARGE = 64 * 2**20
 COLUMNS = (
     "id", "name", "label", "predicted", "margin", "p_real", "logit_fake", "logit_real", "category", "sha256",
     "in_train", "is_repeat",
@@ -40,7 +41,8 @@ class Run:
         manifest: detector and set hashes, metrics, settings.
         predictions: one row per image, the columns of `COLUMNS` and of `core.images.statistics.STATISTICS`, and
             `source` (generator or camera) where the set knows any.
-        maps: float (N, h, w), the signed margin maps, memory-mapped; None where the detector gives none.
+        maps: float (N, h, w), the signed margin maps; None where the detector gives none. Arrays are memory-mapped only
+            if they have more than `LARGE` bytes.
         features: float (N, C) pooled features; None where there are none or they were too large to keep.
         images: uint8 (N, side, side, 3), stored with the run; None if they have to be found in an image set by hash.
     """
@@ -56,6 +58,11 @@ class Run:
     def name(self) -> str:
         """`<detector>@<set>`."""
         return self.path.name
+
+    @property
+    def sealed(self) -> bool:
+        """True if the manifest holds its own hash, which the oldest runs lack."""
+        return SEAL in self.manifest
 
     @property
     def split(self) -> Split:
@@ -129,6 +136,7 @@ def read_run(path: Path) -> Run:
         _read_array(path, manifest, name, len(predictions)) for name in ("maps", "features", "images")
     )
     run = Run(path, manifest, predictions, maps, features, images)
+    check_numbers(path, manifest, predictions)
     check_arrays(run.path, maps, features, images, side=run.side, mapped=run.target_layer is not None)
     return run
 
@@ -152,7 +160,8 @@ def _read_array(path: Path, manifest: dict[str, Any], name: str, rows: int) -> N
     if file.name not in manifest["files"]:
         return None
     try:
-        array = read_array(file, mapped=True)
+        # a mapped file that is cut short while it is read kills the process
+        array = read_array(file, mapped=file.stat().st_size > LARGE)
     except (ValueError, OSError, EOFError, OverflowError, MemoryError, SyntaxError):
         # includes a header that claims exabytes
         raise ContractError(f"{file} is no plain numpy array; restore it or write the run again") from None

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.images.labels import CLASSES
 from core.images.preprocessing import SIDES, Preprocessing
 from core.images.statistics import STATISTICS
+from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.storage import MANIFEST, ContractError, read_manifest
 
 # predictions.parquet may unpack to MAX_BYTES plus this per row; more is a decompression bomb or a mistake
@@ -23,6 +24,8 @@ MAX_ROW_BYTES = 4096
 # of any table beside or in a run
 MAX_ROWS = 5_000_000
 MAX_BYTES = 2**24
+# of numbers that were computed in another order, or from margins of single precision
+TOLERANCE = 1e-6
 # of a new detector's name: its run's folder adds the image set's, and most file systems allow 255
 MAX_NAME_BYTES = 120
 # characters that divide a run's name, that some file systems refuse, or that pages and charts read as formatting
@@ -140,6 +143,46 @@ def check_predictions(file: Path, frame: pd.DataFrame) -> None:
     for name, fits in COLUMNS.items():
         if name in frame and not fits(frame[name]):
             raise ContractError(f"{file} has no usable column {name}; write the run again")
+
+
+def check_numbers(path: Path, manifest: Mapping[str, Any], predictions: pd.DataFrame) -> None:
+    """Refuse a run of which a number does not follow from those that it is derived from.
+
+    Args:
+        path: the run's folder.
+        manifest: that passed `check_manifest`.
+        predictions: its table, which passed `check_predictions`.
+
+    Raises:
+        ContractError: naming the file and the number.
+    """
+    table = path / "predictions.parquet"
+    margin = predictions["margin"].to_numpy(np.float64)
+    if ((predictions["predicted"] == "REAL").to_numpy(bool) != (margin > 0)).any():
+        raise ContractError(f"{table} has a prediction on the other side of 0 than its margin; write the run again")
+    p_real = 0.5 * (1 + np.tanh(margin / manifest["temperature"] / 2))
+    if not np.allclose(predictions["p_real"], p_real, rtol=0, atol=TOLERANCE):
+        raise ContractError(f"{table} has a p_real that does not follow from its margin; write the run again")
+    counted = {"leaked": predictions["in_train"].sum(), "repeats": predictions["is_repeat"].sum()}
+    wrong = [name for name, count in counted.items() if manifest[name] != count]
+    for name, rows in (("all", predictions), ("clean", without_leaks_and_repeats(predictions))):
+        wrong += _differing(manifest["metrics"][name], metrics(rows), name)
+    if wrong:
+        raise ContractError(
+            f"{path / MANIFEST} has another {wrong[0]} than its predictions give; restore it or write the run again"
+        )
+
+
+def _differing(given: Any, derived: Any, name: str) -> Iterator[str]:
+    """Name the numbers of nested metrics that are not those that were derived."""
+    if isinstance(derived, dict):
+        for key, value in derived.items():
+            yield from _differing((given or {}).get(key), value, f"{key} of {name}")
+    elif isinstance(derived, list):
+        for one, other in zip(given or [None] * len(derived), derived, strict=True):
+            yield from _differing(one, other, name)
+    elif given is not derived and (given is None or derived is None or abs(given - derived) > TOLERANCE):
+        yield name
 
 
 def _is_number(value: object) -> bool:

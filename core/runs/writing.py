@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from core.images.image_set import ImageSet
 from core.images.labels import CLASSES
 from core.images.statistics import STATISTICS
-from core.metrics.classification import expected_calibration_error
 from core.metrics.nearest import halved
+from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.runs.run import KIND, parse_predictions
 from core.storage import ContractError, refuse_taken, write_folder
 
@@ -157,55 +157,6 @@ def prediction_frame(
     if "source" in rows:
         frame["source"] = rows["source"].astype("category")
     return pd.concat([frame, rows[list(STATISTICS)]], axis=1)
-
-
-def without_leaks_and_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that are neither training images nor repeats of an earlier row."""
-    return predictions[is_fresh(predictions)]
-
-
-def is_fresh(predictions: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return bool (N,), True for rows that are neither training images nor repeats of an earlier row."""
-    return np.asarray(~predictions["in_train"].to_numpy(bool) & ~predictions["is_repeat"].to_numpy(bool))
-
-
-def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
-    """Compute accuracy, per-class precision/recall/f1/support, confusion [true][predicted], auroc and ece.
-
-    auroc is None if all rows have one label; an empty table gives only {"images": 0}.
-    """
-    if predictions.empty:
-        return {"images": 0}
-    # imported here: pages only read runs and would wait half a second for it
-    from sklearn.metrics import (  # noqa: PLC0415
-        accuracy_score,
-        confusion_matrix,
-        precision_recall_fscore_support,
-        roc_auc_score,
-    )
-
-    truth, verdict = predictions["label"].astype(str), predictions["predicted"].astype(str)
-    precision, recall, f1, support = precision_recall_fscore_support(
-        truth, verdict, labels=list(CLASSES), zero_division=0
-    )
-    is_real = (truth == "REAL").to_numpy()
-    auroc = float(roc_auc_score(is_real, predictions["margin"])) if 0 < is_real.sum() < len(is_real) else None
-    return {
-        "images": len(predictions),
-        "accuracy": float(accuracy_score(truth, verdict)),
-        "per_class": {
-            name: {
-                "precision": float(precision[i]),
-                "recall": float(recall[i]),
-                "f1": float(f1[i]),
-                "support": int(support[i]),
-            }
-            for i, name in enumerate(CLASSES)
-        },
-        "confusion": confusion_matrix(truth, verdict, labels=list(CLASSES)).tolist(),
-        "auroc": auroc,
-        "ece": expected_calibration_error(predictions["p_real"].to_numpy(), (truth == verdict).to_numpy()),
-    }
 
 
 def library_versions() -> dict[str, str]:

@@ -183,8 +183,11 @@ def _end(error: ContractError) -> NoReturn:
 def open_run(path: Path) -> Opened:
     """Read a run, or take it from memory when nothing in its folder has changed."""
     try:
-        studies = sorted((path / "studies").glob("[!.]*.parquet"))
-        stamp = " ".join(f"{file.name!a}:{file.stat().st_mtime_ns}" for file in (path / MANIFEST, *studies))
+        (path / MANIFEST).stat()
+        files = sorted(file for folder in (path, path / "studies") for file in folder.glob("[!.]*.*"))
+        # a file may be cut short or written over where it is
+        found = ((file.name, file.stat()) for file in files)
+        stamp = " ".join(f"{name!a}:{of.st_size}:{of.st_mtime_ns}:{of.st_ctime_ns}" for name, of in found)
     except OSError as error:
         # it is being replaced at this moment, or was taken away
         raise ContractError(f"{path} cannot be read ({error.strerror}); reload this page") from None

@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page
 from streamlit.testing.v1 import AppTest
 
 from core.runs.finding import find_runs
+from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.runs.run import KIND, read_run
 from core.storage import write_folder
 from tests.benchmarks.table import NOTHING, Row, Settings, shown
@@ -66,6 +67,8 @@ def synthetic_run(home: Path, source: Path, rows: int) -> str:
     maps = np.asarray(run.maps)[chosen]
     manifest = {key: value for key, value in run.manifest.items() if key not in ("schema", "kind", "files")}
     manifest |= {"images": rows, "set": f"synthetic-{rows}", "set_fingerprint": "0" * 64}
+    manifest |= {"leaked": int(table["in_train"].sum()), "repeats": int(table["is_repeat"].sum())}
+    manifest["metrics"] = {"all": metrics(table), "clean": metrics(without_leaks_and_repeats(table))}
     name = f"{manifest['detector']}@synthetic-{rows}"
     files = {
         "predictions.parquet": lambda file: table.to_parquet(file, index=False),

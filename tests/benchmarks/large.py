@@ -23,8 +23,9 @@ from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.metrics.classification import error_by
 from core.runs.browsing.table import judged_table
+from core.runs.metrics import metrics
 from core.runs.run import read_run
-from core.runs.writing import metrics, write_run
+from core.runs.writing import write_run
 from tests.benchmarks.table import Row, Settings
 from tests.conftest import jpeg
 

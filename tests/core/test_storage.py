@@ -9,6 +9,7 @@ import pytest
 
 from core.storage import (
     ABANDONED,
+    SCHEMA,
     ContractError,
     TakenError,
     UnfitFileError,
@@ -34,7 +35,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     write(tmp_path / "t")
     manifest = read_folder(tmp_path / "t", "thing")
     assert manifest["name"] == "x"
-    assert manifest["schema"] == 1
+    assert manifest["schema"] == SCHEMA
     assert (tmp_path / "t" / "a.txt").read_text() == "hello"
 
 
@@ -69,7 +70,7 @@ def test_failed_write_leaves_the_old_folder_and_no_rest(tmp_path: Path) -> None:
         (lambda p: (p / "manifest.json").write_bytes(b"\xff\xfe"), r"manifest\.json is not readable JSON"),
         (lambda p: (p / "manifest.json").write_text("[]"), r"is not a thing's manifest"),
         (lambda p: (p / "manifest.json").unlink(), r"is no thing: it has no manifest\.json"),
-        (lambda p: _edit(p, schema=99), "has schema 99 and this version reads 1"),
+        (lambda p: _edit(p, schema=99), "has schema 99 and this version reads 2"),
         (lambda p: _edit(p, kind="other"), "describes a other, not a thing"),
         (lambda p: _edit(p, files={"../x": "0"}), "names a file outside its folder"),
     ],

@@ -17,6 +17,7 @@ import streamlit as st
 from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
+from core.detectors.detector import probabilities
 from core.detectors.storage import load_detector, save_detector
 from core.explainers.registry import explainers
 from core.explainers.saving import Style, draw_explanation
@@ -29,6 +30,7 @@ from core.images.encoding import encode_png
 from core.images.labels import REAL
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table, find_rows
+from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
@@ -198,15 +200,18 @@ def test_overview_says_what_the_numbers_come_to(
     open_page: Open, home: Path, confusion: list[list[int]], sentence: str
 ) -> None:
     folder = home / "runs" / "tiny@seen-test"
-    metrics = read_run(folder).manifest["metrics"]
-    for number, name in enumerate(("FAKE", "REAL")):
-        support = sum(confusion[number])
-        metrics["all"]["per_class"][name] |= {
-            "support": support,
-            "recall": confusion[number][number] / max(support, 1),
-        }
-    metrics["all"] |= {"confusion": confusion, "accuracy": (confusion[0][0] + confusion[1][1]) / 60}
-    reseal(folder, metrics=metrics)
+    run = read_run(folder)
+    cells = [(label, called) for label in (0, 1) for called in (0, 1) for _ in range(confusion[label][called])]
+    labels, called = np.array(cells).T
+    margin = np.where(called, 1.0, -1.0).astype(np.float32)
+    table = run.predictions.assign(
+        label=np.array(["FAKE", "REAL"])[labels],
+        predicted=np.array(["FAKE", "REAL"])[called],
+        margin=margin,
+        p_real=probabilities(margin, run.manifest["temperature"]),
+    )
+    table.to_parquet(folder / "predictions.parquet", index=False)
+    reseal(folder, metrics={"all": metrics(table), "clean": metrics(without_leaks_and_repeats(table))})
     text = words(open_page("overview", run="tiny@seen-test"))
     assert sentence in text
     assert text.count("more often than") == sentence.count("more often than")

@@ -154,7 +154,7 @@ SEEN = asdict(Preprocessing(32))
 # one network of a joined detector
 MEMBER = {"name": "one", "recipe": {}, "weight": 1.0, "val_accuracy": 0.5}
 MANIFESTS: dict[str, tuple[str, dict[str, object]]] = {
-    "another schema": ("runs", {"schema": 2}),
+    "another schema": ("runs", {"schema": 3}),
     "schema of another type": ("detectors", {"schema": "1"}),
     "another kind": ("runs", {"kind": "detector"}),
     "files are a list": ("detectors", {"files": ["weights.safetensors"]}),

@@ -8,7 +8,7 @@ from core.metrics.classification import HALF, metrics_at
 from core.metrics.intervals import share_difference
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import at_threshold
-from core.runs.writing import without_leaks_and_repeats
+from core.runs.metrics import without_leaks_and_repeats
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
 from dashboard.components.studies.limits import draw_reach

@@ -2,19 +2,21 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import classification_report
+from sklearn.metrics import classification_report, roc_auc_score
 
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.metrics.classification import expected_calibration_error
 from core.runs.finding import find_runs
+from core.runs.metrics import area_under_roc, metrics, without_leaks_and_repeats
 from core.runs.run import Run, read_run
-from core.runs.writing import metrics, without_leaks_and_repeats, write_run
-from core.storage import MANIFEST, ContractError, sealed, sha256_of
+from core.runs.writing import write_run
+from core.storage import MANIFEST, SEAL, ContractError, sealed, sha256_of
 from tests.conftest import make_detector
 
 ROOT = Path(__file__).parents[3]
@@ -67,6 +69,10 @@ def test_metrics_are_scikit_learns(run: Run) -> None:
         assert ours["per_class"][name]["support"] == report[name]["support"]
     confusion = pd.crosstab(run.predictions["label"], run.predictions["predicted"], dropna=False)
     assert ours["confusion"] == confusion.to_numpy().tolist()
+    assert ours["auroc"] == pytest.approx(roc_auc_score(truth == "REAL", run.predictions["margin"]), abs=1e-12)
+    ties = pd.DataFrame({"label": list("RFRF"), "margin": [1.0, 1.0, 2.0, 0.5]})
+    is_real = (ties["label"] == "R").to_numpy()
+    assert area_under_roc(is_real, ties["margin"].to_numpy()) == roc_auc_score(is_real, ties["margin"]) == 0.875
 
 
 def test_calibration_error_by_hand() -> None:
@@ -96,10 +102,73 @@ def test_a_number_that_no_float_holds_is_refused(run: Run) -> None:
         read_run(run.path)
 
 
-def _reseal(path: Path, name: str) -> None:
-    manifest = json.loads((path / MANIFEST).read_text())
-    manifest["files"][name] = sha256_of(path / name)
+def _reseal(path: Path, name: str | None = None, **fields: Any) -> None:
+    manifest = json.loads((path / MANIFEST).read_text()) | fields
+    if name is not None:
+        manifest["files"][name] = sha256_of(path / name)
     (path / MANIFEST).write_text(json.dumps(sealed(manifest)))
+
+
+def test_a_run_without_a_seal_opens_only_where_it_is_old(run: Run) -> None:
+    manifest = {key: value for key, value in run.manifest.items() if key != SEAL}
+    assert run.sealed
+    (run.path / MANIFEST).write_text(json.dumps(manifest | {"schema": 1}))
+    assert not read_run(run.path).sealed
+    (run.path / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(ContractError, match=r"manifest\.json has lost its seal"):
+        read_run(run.path)
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "sentence"),
+    [
+        (
+            "predicted",
+            lambda values: values.where(values.index != 0, "REAL" if values[0] == "FAKE" else "FAKE"),
+            "margin",
+        ),
+        ("p_real", lambda values: values.where(values.index != 0, 1 - values[0]), "p_real that does not follow"),
+        ("in_train", lambda values: ~values, "another leaked than"),
+        ("is_repeat", lambda values: values & False, "another repeats than"),
+    ],
+)
+def test_a_column_that_contradicts_another_is_refused(run: Run, column: str, change: Any, sentence: str) -> None:
+    file = run.path / "predictions.parquet"
+    run.predictions.assign(**{column: change(run.predictions[column])}).to_parquet(file, index=False)
+    _reseal(run.path, file.name)
+    with pytest.raises(ContractError, match=sentence):
+        read_run(run.path)
+
+
+@pytest.mark.parametrize("key", ["accuracy", "ece", "auroc", "per_class", "confusion"])
+@pytest.mark.parametrize("rows", ["all", "clean"])
+def test_a_metric_that_its_rows_do_not_give_is_refused(run: Run, key: str, rows: str) -> None:
+    numbers = json.loads(json.dumps(run.manifest["metrics"]))
+    if key == "per_class":
+        numbers[rows][key]["FAKE"]["f1"] += 0.01
+    elif key == "confusion":
+        numbers[rows][key][1][0] += 1
+    else:
+        numbers[rows][key] += 0.01
+    _reseal(run.path, metrics=numbers)
+    with pytest.raises(ContractError, match=rf"manifest\.json has another .*{rows} than its predictions give"):
+        read_run(run.path)
+
+
+@pytest.mark.parametrize("name", ["maps.npy", "features.npy", "images.npy"])
+def test_an_open_run_survives_that_its_files_are_cut_short(run: Run, name: str) -> None:
+    code = f"""
+import os, sys
+from pathlib import Path
+from core.runs.run import read_run
+run = read_run(Path(sys.argv[1]))
+for name in run.manifest["files"]:
+    os.truncate(run.path / name, 0)
+print(float(run.{name.removesuffix(".npy")}.astype(float).sum()))
+"""
+    expected = float(getattr(run, name.removesuffix(".npy")).astype(float).sum())
+    done = subprocess.run([sys.executable, "-c", code, run.path], cwd=ROOT, capture_output=True, check=False, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, str(expected)), done.stderr
 
 
 @pytest.mark.parametrize(
