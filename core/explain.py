@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from core.explainers.settings import ExplainerSettings, describe, from_json, fro
 from core.images.decoding import MAX_BYTES, RESAMPLING, decode
 from core.images.palette import PALETTES, Palette
 from core.images.preprocessing import Preprocessing
-from core.images.provenance.registry import provenance
+from core.images.provenance import read_claims
 from core.images.upload import prepare_pixels
 from core.report.explanation import save_html
 from core.runs.finding import command_homes, find_detectors, find_named, find_runs
@@ -192,7 +192,7 @@ def judged(path: Path, detector: "Detector", *, home: Path) -> dict[str, Any]:
     p_real = float(detector.p_real(np.array([seen.margin], np.float32))[0])
     height, width = picture.shape[:2]
     about = {"file": path.name, "pixels": [width, height], "detector": detector.name}
-    says = {"provenance": [claim.as_json() for claim in provenance(data, pixels=picture)]}
+    says = {"provenance": [asdict(claim) for claim in read_claims(data)]}
     return about | as_json(seen, judgement, p_real) | says
 
 

@@ -3,20 +3,23 @@
 import contextlib
 import hashlib
 import io
+import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-
-from core.images.containers.parts import count_scans
-from core.images.containers.reading import format_of
+from pillow_heif import register_heif_opener
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF")
 # file name extensions of these formats
 SUFFIXES = ("png", "jpg", "jpeg", "webp", "gif", "avif", "heic", "heif")
 MAX_BYTES = 20 * 2**20
+# of an AVIF or HEIC, whose EXIF is parsed when it is opened, however large
+MAX_BOXED_BYTES = 8 * 2**20
 # per file of an image set: one of 32 x 32 pixels is far smaller, so more is a bomb or a mistake
 MAX_FILE_BYTES = 2**20
 MAX_PIXELS = 20_000_000
@@ -27,23 +30,16 @@ COSTLY = {"WEBP": "WebP", "AVIF": "AVIF", "HEIF": "HEIC"}
 MAX_SIDE = 16_384
 # pixels x scans of a progressive JPEG that can still be decoded in time
 MAX_SCANNED = 400_000_000
-# bytes of EXIF: Pillow reads a tag of millions of values in full before it keeps the first, in `Image.open` for a JPEG
+# bytes of EXIF: Pillow reads a tag of millions of values in full
 MAX_EXIF = 2**18
-# files that people take for pictures, by how they begin
-OTHERS = {
-    b"BM": "a BMP",
-    b"II*\0": "a TIFF or a camera's raw file",
-    b"MM\0*": "a TIFF or a camera's raw file",
-    b"8BPS": "a Photoshop file",
-    b"%PDF": "a PDF",
-    b"%!PS": "PostScript",
-    b"<svg": "an SVG drawing",
-    b"<?xml": "XML",
-    b"PK\x03\x04": "an archive",
-    b"\xff\x0a": "a JPEG XL",
-    b"\0\0\0\x0cJXL ": "a JPEG XL",
-    b"\0\0\0\x0cjP  ": "a JPEG 2000",
-}
+# parts of one file; an honest one has dozens, a hostile one makes a decoder step through millions
+MAX_PARTS = 10_000
+# compressed chunks of a PNG and Exif segments of a JPEG: Pillow unpacks, or joins, each before any limit
+MAX_PACKED = 64
+MAX_EXIF_PARTS = 4
+# JPEG markers without a length, and those that end the coded pixels of a scan: all but stuffed zeros and restarts
+ALONE = re.compile(rb"\xff[\x01\xd0-\xd8]")
+AFTER_SCAN = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 # factors by which Pillow scales greys of few bits
 GREYS = {"L;2": 85, "L;4": 17}
 # rows converted at once
@@ -52,19 +48,7 @@ RESAMPLING = MappingProxyType(
     {name: Image.Resampling[name.upper()] for name in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")}
 )
 
-
-_load_exif = Image.Exif.load
-
-
-def _load_small_exif(exif: Image.Exif, data: bytes) -> None:
-    """Refuse EXIF of more than `MAX_EXIF` bytes."""
-    if len(data) > MAX_EXIF:
-        raise ValueError(f"it has {len(data) >> 10} kB of EXIF, far more than a camera writes")
-    _load_exif(exif, data)
-
-
-# of the whole process, because Pillow reads it wherever it opens or turns a picture
-Image.Exif.load = _load_small_exif  # type: ignore[method-assign, assignment]
+register_heif_opener(thumbnails=False)
 
 
 class ImageError(ValueError):
@@ -91,46 +75,46 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255)
 
     Raises:
         ImageError: the file is empty, too large, damaged, or of a format that is not allowed.
-        PassingError: there is not enough memory, or pillow-heif is not installed.
+        PassingError: there is not enough memory.
+    """
+    with open_image(data, most_pixels=most_pixels) as image:
+        if image.format != "HEIF":
+            # a HEIC is opened at its primary picture, whose size was checked; its first may be another one
+            image.seek(0)
+        _scale_transparent(image)
+        image.load()
+        return _to_rgb(image, background)
+
+
+@contextmanager
+def open_image(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+    """Open an image of an allowed format and check its parts and size; no pixel is decoded yet.
+
+    Raises:
+        ImageError, PassingError: as for `decode`, also for whatever Pillow raises within the block.
     """
     if not data:
         raise ImageError("The file is empty; choose another image.")
-    if len(data) > MAX_BYTES:
-        raise ImageError(f"The file has more than {MAX_BYTES >> 20} MB, and no more is read; save it smaller.")
-    scans = _check_parts(data)
-    if format_of(data) == "HEIC":
-        _open_heic()
+    most_bytes = MAX_BOXED_BYTES if data[4:8] == b"ftyp" else MAX_BYTES
+    if len(data) > most_bytes:
+        raise ImageError(f"The file has more than {most_bytes >> 20} MB, and no more is read; save it smaller.")
+    scans = _count_scans(data)
+    if not scans:
+        raise ImageError("The file has far more parts than an image needs and is not read; save it again.")
     try:
         with warnings.catch_warnings():
             # Pillow says so where EXIF is broken, and reads the pixels
             warnings.simplefilter("ignore", UserWarning)
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=registered()) as image:
-                width, height = image.size
-                costly = image.format in COSTLY or (scans > 1 and image.mode == "CMYK")
-                most = min(most_pixels, MAX_COSTLY) if costly else most_pixels
-                if max(width, height) > MAX_SIDE or width * height > most:
-                    of_it = (
-                        f" of this kind ({COSTLY.get(str(image.format), 'progressive CMYK JPEG')})" if costly else ""
-                    )
-                    raise ImageError(
-                        f"The image is {width} x {height} pixels; at most {MAX_SIDE} a side and "
-                        f"{most / 1e6:.3g} million in all{of_it} are read."
-                    )
-                if width * height * scans > MAX_SCANNED:
-                    raise ImageError(f"The image is stored in {scans} passes, too many for its size; save it again.")
-                if image.format != "HEIF":
-                    # a HEIC is opened at its primary picture, whose size was checked; its first may be another one
-                    image.seek(0)
-                _scale_transparent(image)
-                image.load()
-                return _to_rgb(image, background)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                _check_size(image, scans, most_pixels)
+                yield image
     except ImageError:
         raise
     except UnidentifiedImageError:
-        known = next((name for start, name in OTHERS.items() if data.startswith(start)), "")
-        is_what = f"is {known}, which is not read here" if known else "is not an image that can be read here"
-        raise ImageError(f"The file {is_what}; save the picture as one of {', '.join(FORMATS)}.") from None
+        raise ImageError(
+            f"The file is not an image that can be read here; save the picture as one of {', '.join(FORMATS)}."
+        ) from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise ImageError("The image would unpack to far more pixels than are read here; shrink it.") from None
     except MemoryError:
@@ -140,37 +124,102 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255)
         raise ImageError(f"The image is damaged and cannot be decoded ({reason}); save it again.") from None
 
 
-def registered() -> tuple[str, ...]:
-    """Return the `FORMATS` that Pillow can read now; HEIF only after `decode` was given its first HEIC."""
-    return tuple(name for name in FORMATS if name != "HEIF" or name in Image.OPEN)
+def _check_size(image: Image.Image, scans: int, most_pixels: int) -> None:
+    width, height = image.size
+    costly = image.format in COSTLY or (scans > 1 and image.mode == "CMYK")
+    most = min(most_pixels, MAX_COSTLY) if costly else most_pixels
+    if max(width, height) > MAX_SIDE or width * height > most:
+        kind = f" of this kind ({COSTLY.get(str(image.format), 'progressive CMYK JPEG')})" if costly else ""
+        raise ImageError(
+            f"The image is {width} x {height} pixels; at most {MAX_SIDE} a side and {most / 1e6:.3g} million in all"
+            f"{kind} are read."
+        )
+    if width * height * scans > MAX_SCANNED:
+        raise ImageError(f"The image is stored in {scans} passes, too many for its size; save it again.")
 
 
-def _open_heic() -> None:
-    """Have Pillow read HEIC pictures.
+def exif_of(image: Image.Image) -> Image.Exif:
+    """Return an image's EXIF; empty where it is damaged or larger than `MAX_EXIF`."""
+    raw = image.info.get("exif") or image.info.get("Raw profile type exif") or b""
+    # Pillow raises many kinds of error on broken EXIF, which is no reason to refuse sound pixels
+    with contextlib.suppress(Exception):
+        if len(raw) <= MAX_EXIF:
+            return image.getexif()
+    return Image.Exif()
 
-    Raises:
-        PassingError: the package for that is not installed.
+
+def may_be_transparent(data: bytes) -> bool:
+    """Check whether a file's header speaks of transparency; no pixel is decoded."""
+    with contextlib.suppress(ImageError), open_image(data) as image:
+        return "A" in image.getbands() or "transparency" in image.info
+    return False
+
+
+def _count_scans(data: bytes) -> int:
+    """Return a JPEG's number of scans, 1 for other formats; 0 for a file of `MAX_PARTS` or more, or too many slow ones.
+
+    Data after the end of the image, such as the video of a motion photo, is ignored.
     """
-    try:
-        from pillow_heif import register_heif_opener  # noqa: PLC0415
-    except ImportError:
-        raise PassingError(
-            "The file is a HEIC picture, and the package pillow-heif that reads those is not installed here; save it "
-            "as JPEG (an iPhone: Settings, Camera, Formats, Most Compatible)."
-        ) from None
-    register_heif_opener(thumbnails=False)
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return _walk_png(data)
+    if data[:6] in (b"GIF87a", b"GIF89a"):
+        return _walk_gif(data)
+    return _walk_jpeg(data) if data.startswith(b"\xff\xd8") else 1
 
 
-def _check_parts(data: bytes) -> int:
-    """Check the number of chunks or markers, and return a JPEG's number of scans (1 for other formats).
+def _walk_png(data: bytes) -> int:
+    start, packed = 8, 0
+    for _ in range(MAX_PARTS):
+        kind = data[start + 4 : start + 8]
+        if start + 8 > len(data) or kind == b"IEND":
+            return 1
+        packed += kind in (b"iCCP", b"zTXt", b"iTXt")
+        if packed > MAX_PACKED:
+            return 0
+        start += 12 + int.from_bytes(data[start : start + 4], "big")
+    return 0
 
-    Raises:
-        ImageError: a PNG, GIF or JPEG has far more than an image needs; such a file is made to stall a parser.
-    """
-    scans = count_scans(data)
-    if not scans:
-        raise ImageError("The file has far more parts than an image needs and is not read; save it again.")
-    return scans
+
+def _walk_gif(data: bytes) -> int:
+    flags = data[10] if len(data) > 10 else 0
+    # after the header and the global colour table
+    start, is_inside = 13 + (3 << ((flags & 7) + 1) if flags & 128 else 0), False
+    for _ in range(MAX_PARTS):
+        # walks the blocks before the first frame; the frame's own blocks hold its pixels
+        if is_inside:
+            size = data[start] if start < len(data) else 0
+            is_inside, start = size > 0, start + 1 + size
+        elif data[start : start + 1] == b"!":
+            is_inside, start = True, start + 2
+        elif start >= len(data) or data[start] in b",;":
+            return 1
+        else:
+            # a stray byte between blocks, which decoders skip
+            start += 1
+    return 0
+
+
+def _walk_jpeg(data: bytes) -> int:
+    start, scans, exif = 2, 0, 0
+    for _ in range(MAX_PARTS):
+        marker = data[start : start + 2]
+        if start + 4 > len(data) or marker == b"\xff\xd9":
+            return max(1, scans)
+        exif += marker == b"\xff\xe1" and data[start + 4 : start + 10] == b"Exif\0\0"
+        if exif > MAX_EXIF_PARTS:
+            return 0
+        if ALONE.fullmatch(marker):
+            start += 2
+        elif marker[0] == 0xFF and marker[1] not in (0x00, 0xFF):
+            start += 2 + max(2, int.from_bytes(data[start + 2 : start + 4], "big"))
+        else:
+            # padding, which a reader skips byte by byte
+            start += 1
+        if marker == b"\xff\xda":
+            scans += 1
+            found = AFTER_SCAN.search(data, start)
+            start = found.start() if found else len(data)
+    return 0
 
 
 def _scale_transparent(image: Image.Image) -> None:
@@ -185,9 +234,9 @@ def _scale_transparent(image: Image.Image) -> None:
 
 def _to_rgb(image: Image.Image, background: int) -> NDArray[np.uint8]:
     """Convert to uint8 (height, width, 3) strip by strip: Pillow takes four bytes a pixel for every step."""
-    # broken EXIF is no reason to refuse sound pixels
-    with contextlib.suppress(Exception):
-        ImageOps.exif_transpose(image, in_place=True)
+    if exif_of(image):
+        with contextlib.suppress(Exception):
+            ImageOps.exif_transpose(image, in_place=True)
     width, height = image.size
     pixels = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, STRIP):

@@ -1,12 +1,18 @@
-"""Encoding arrays as pictures: files, and text that a browser shows."""
+"""Encoding arrays as pictures, for files and for a browser, and describing how a file was compressed."""
 
 import base64
+import hashlib
 import io
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
+from core.images.decoding import ImageError, open_image
+
+SAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
+Tables = tuple[tuple[int, ...], ...]
 # pixels along a side up to which an image is sent to a browser as it is
 CRISP = 64
 
@@ -41,3 +47,45 @@ def data_url(content: NDArray[np.uint8] | bytes, *, mime: str = "image/png") -> 
     """Encode a picture as text that a browser shows; (height, width, 3 or 4) uint8 pixels become a PNG."""
     data = content if isinstance(content, bytes) else encode_png(content)
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+
+
+def compression_of(data: bytes) -> str | None:
+    """Describe a file's format, quantisation tables and chroma subsampling, for instance "JPEG quality 75, 4:2:0".
+
+    Tables that libjpeg writes are named by their quality, others by a hash. Only the header is read.
+
+    Args:
+        data: the bytes of a file.
+
+    Returns:
+        The description; None if the file's header is damaged or its format is not one of `FORMATS`.
+    """
+    try:
+        with open_image(data) as image:
+            if not isinstance(image, JpegImagePlugin.JpegImageFile):
+                return str(image.format)
+            tables = _tables(image)
+            sampling = SAMPLING.get(JpegImagePlugin.get_sampling(image), "no subsampling known")
+    except ImageError:
+        return None
+    quality = _qualities().get(tables)
+    named = f"quality {quality}" if quality else f"tables {hashlib.sha256(repr(tables).encode()).hexdigest()[:6]}"
+    return f"JPEG {named}, {sampling}"
+
+
+def _tables(image: JpegImagePlugin.JpegImageFile) -> Tables:
+    return tuple(tuple(values) for _, values in sorted(image.quantization.items()))
+
+
+@lru_cache(maxsize=1)
+def _qualities() -> dict[Tables, int]:
+    """Map the tables that libjpeg writes for colour and grey images to their quality."""
+    qualities: dict[Tables, int] = {}
+    for quality in range(100, 0, -1):
+        for mode in ("RGB", "L"):
+            buffer = io.BytesIO()
+            Image.new(mode, (8, 8)).save(buffer, "JPEG", quality=quality)
+            with Image.open(buffer, formats=("JPEG",)) as image:
+                if isinstance(image, JpegImagePlugin.JpegImageFile):
+                    qualities.setdefault(_tables(image), quality)
+    return qualities

@@ -11,7 +11,7 @@ from core.findings.numbers import plus
 from core.images.preprocessing import Preprocessing
 from core.images.upload import prepare_pixels
 from dashboard.views.upload.file_says import on_both
-from tests.core.images.provenance.made import WEBUI, exif, png, saved
+from tests.core.images.origin_files import WEBUI, exif, png, saved
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
 from tests.dashboard.test_upload import BROKEN, upload
@@ -29,7 +29,7 @@ def test_what_a_file_says(open_page: Open) -> None:
     app = upload(open_page("upload", run="tiny@seen-test"), ("drawn.png", png({"parameters": settings}), "image/png"))
     assert not app.exception
     said = words(app)
-    assert "**The file says that it was made by a generator.**" in said
+    assert "**The file says that a generator made it.**" in said
     assert "Stable Diffusion WebUI or one of its kind, model “dreamshaper" in said
     assert any(element.value == settings for element in app.code)
     # what a stranger wrote is nowhere read as Markdown
@@ -38,7 +38,7 @@ def test_what_a_file_says(open_page: Open) -> None:
 
 def test_a_file_that_says_nothing_and_one_that_contradicts_itself(open_page: Open) -> None:
     app = upload(open_page("upload", run="tiny@seen-test"), ("plain.png", saved("PNG"), "image/png"))
-    assert "The file says nothing of where it came from." in words(app)
+    assert "The file does not say whether a camera or a generator made it" in words(app)
     assert "transparent" not in words(app)
     comment = b"ASCII\0\0\0" + WEBUI.encode()
     both = saved("JPEG", exif=exif(camera=("Canon", "EOS R6"), comment=comment))

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.images.compression import compression_of
 from core.images.duplicates import Pairs, near_pairs, perceptual_hashes, pixel_digests
+from core.images.encoding import compression_of
 from core.images.image_set import BusyError, DatasetError, Split
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set, read_files

@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
 from core.findings.numbers import plus
-from core.images.decoding import decode
+from core.images.decoding import decode, may_be_transparent
 from core.images.labels import verdict_of
 from core.images.preprocessing import Preprocessing
-from core.images.provenance.claim import Claim
-from core.images.provenance.reading import may_be_transparent
-from core.images.provenance.registry import provenance
+from core.images.provenance import Claim, read_claims, summarise
 from dashboard.components.explanations.asking import Known, ask
 from dashboard.components.explanations.follow import keep_up
 from dashboard.components.plain import plain
@@ -23,13 +21,6 @@ from dashboard.services.worker.jobs import JobStatus
 from dashboard.services.worker.requests import PredictRequest
 
 GROUNDS = ("white", "black")
-SAID = {
-    "generated": "The file says that it was made by a generator.",
-    "photograph": "The file says that a camera took it.",
-    "": "The file says nothing of where it came from. That proves nothing: most websites and messengers remove it.",
-}
-# of a file that contradicts itself
-BOTH = "The file says both that a camera took it and that a generator made it."
 
 
 def draw_file_says(file: UploadedFile, detector: Known) -> None:
@@ -40,10 +31,10 @@ def draw_file_says(file: UploadedFile, detector: Known) -> None:
         "Read from the file on this server and sent nowhere. Anyone can write, change or remove what a file says "
         "about itself.",
     )
-    st.markdown(f"**{_sum_up(claims)}**")
+    st.markdown(f"**{summarise(claims)}**")
     lines = {claim.kind: "" for claim in claims}
     for claim in claims:
-        lines[claim.kind] += f" {plain(claim.says)}"
+        lines[claim.kind] += f" {plain(claim.sentence)}"
     st.markdown("\n".join(f"- {plain(kind)}:{said}" for kind, said in lines.items()))
     details = [claim for claim in claims if claim.detail]
     if details:
@@ -56,22 +47,13 @@ def draw_file_says(file: UploadedFile, detector: Known) -> None:
         _draw_grounds(laid, detector)
 
 
-def _sum_up(claims: list[Claim]) -> str:
-    suggested = {claim.suggests for claim in claims} - {""}
-    return BOTH if len(suggested) > 1 else SAID[suggested.pop() if suggested else ""]
-
-
 def _read(file: UploadedFile, preprocessing: Preprocessing) -> tuple[list[Claim], NDArray[np.uint8] | None]:
     """Return a file's claims and the detector's input on white and on black, None where equal; cached for one file."""
     kept, key = st.session_state.get("upload.says"), (file.file_id, preprocessing.steps)
     if kept is None or kept[0] != key:
         data = file.getvalue()
-        held = st.session_state.get("upload.held", (None, None))
-        pixels = held[1].pixels if held[0] == file.file_id else None
-        if pixels is None:
-            pixels = in_turn(lambda: decode(data))
         laid = in_turn(lambda: on_both(data, preprocessing)) if may_be_transparent(data) else None
-        kept = st.session_state["upload.says"] = key, provenance(data, pixels=pixels), laid
+        kept = st.session_state["upload.says"] = key, in_turn(lambda: read_claims(data)), laid
     return kept[1], kept[2]
 
 

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.images.compression import compression_of
 from core.images.decoding import crop_square, resize
+from core.images.encoding import compression_of
 from core.images.preprocessing import Place, Preprocessing
 from core.perturbations.delivery import delivering
 from core.perturbations.delivery.delivering import deliver, seeing

@@ -63,25 +63,6 @@ def exif(
     return held.tobytes()
 
 
-def with_iptc(jpeg: bytes, records: dict[int, str]) -> bytes:
-    """The same JPEG with records of IPTC-IIM in Photoshop's segment."""
-    # the envelope, which says that what follows is UTF-8
-    iim = b"\x1c\x01\x5a\x00\x03\x1b%G" + b"".join(
-        b"\x1c\x02" + bytes([number]) + struct.pack(">H", len(text)) + text
-        for number, text in ((number, text.encode()) for number, text in records.items())
-    )
-    other = b"8BIM" + struct.pack(">HBBI", 0x03ED, 0, 0, 4) + b"\0" * 4
-    body = b"Photoshop 3.0\0" + other + b"8BIM" + struct.pack(">HBBI", 0x0404, 0, 0, len(iim)) + iim
-    return segment(jpeg, 0xED, body)
-
-
 def segment(jpeg: bytes, marker: int, body: bytes) -> bytes:
     """The same JPEG with a segment more, the first."""
     return jpeg[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body + jpeg[2:]
-
-
-def gif_with_xmp(xmp: bytes) -> bytes:
-    """A GIF with XMP, which lies in it as it is, before bytes that lead a reader of blocks to its end."""
-    gif = saved("GIF")
-    trailer = b"\1" + bytes(range(255, -1, -1)) + b"\0"
-    return gif[:-1] + b"\x21\xff\x0bXMP DataXMP" + xmp + trailer + gif[-1:]

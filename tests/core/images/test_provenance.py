@@ -1,0 +1,264 @@
+"""What files say of their origin, true and forged, in each format that can hold it; files made to stall."""
+
+import json
+import socket
+import struct
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+from PIL import Image, features
+
+from core.images import provenance
+from core.images.decoding import ImageError
+from core.images.provenance import Claim, read_claims, summarise
+from tests.core.images.origin_files import PICTURE, WEBUI, XMP, exif, png, saved, segment
+from tests.core.images.signing import sign
+from tests.hostile.corpus import chunk
+
+COMFY = {
+    "3": {"class_type": "KSampler", "inputs": {"seed": 1}},
+    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "sdxl.safetensors"}},
+    # the first is named
+    "5": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "refiner.safetensors"}},
+}
+MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif", "HEIF": "image/heif"}
+SECONDS = 2.0
+
+
+def claims(data: bytes, kind: str) -> list[Claim]:
+    found = [claim for claim in read_claims(data) if claim.kind == kind]
+    assert all(claim.sentence.endswith(".") and "\n" not in claim.sentence for claim in found)
+    return found
+
+
+@pytest.mark.parametrize(("packed", "international"), [(False, False), (True, False), (False, True), (True, True)])
+def test_settings_of_webui(packed: bool, international: bool) -> None:
+    (found,) = claims(png({"parameters": WEBUI}, packed=packed, international=international), "Generator settings")
+    assert "“dreamshaper_8”" in found.sentence
+    assert (found.detail, found.suggests) == (WEBUI, "generated")
+
+
+@pytest.mark.parametrize(
+    ("texts", "program", "model"),
+    [
+        ({"prompt": json.dumps(COMFY)}, "ComfyUI", "sdxl.safetensors"),
+        ({"workflow": json.dumps({"nodes": [{"type": "KSampler"}], "links": []})}, "ComfyUI", ""),
+        ({"prompt": json.dumps(COMFY), "workflow": json.dumps({"nodes": []})}, "ComfyUI", "sdxl.safetensors"),
+        ({"invokeai_metadata": json.dumps({"model": {"name": "Juggernaut"}, "seed": 3})}, "InvokeAI", "Juggernaut"),
+        ({"sd-metadata": json.dumps({"model_weights": "sd-1.5", "image": {"seed": 3}})}, "InvokeAI", "sd-1.5"),
+        ({"parameters": json.dumps({"sui_image_params": {"model": "flux"}})}, "SwarmUI", "flux"),
+        ({"parameters": json.dumps({"prompt": "a cat", "steps": 4, "model": "x"})}, "an image generator", "x"),
+    ],
+)
+def test_settings_of_other_generators(texts: dict[str, str], program: str, model: str) -> None:
+    (found,) = claims(png(texts), "Generator settings")
+    assert program in found.sentence
+    assert ("model" in found.sentence) == bool(model)
+    assert model in found.sentence
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"parameters": "a note without settings"},
+        {"prompt": "Describe the picture."},
+        {"prompt": json.dumps({"question": "What is it?"})},
+        {"prompt": "[" * 100_000},
+        {"note": WEBUI},
+        {"Description": "unlike Midjourney"},
+    ],
+)
+def test_what_only_looks_like_settings(texts: dict[str, str]) -> None:
+    assert read_claims(png(texts)) == []
+
+
+@pytest.mark.parametrize("kind", MIME)
+def test_exif_in_every_format(kind: str) -> None:
+    for comment in (
+        b"UNICODE\0" + WEBUI.encode("utf-16-be"),
+        b"UNICODE\0" + WEBUI.encode("utf-16-le"),
+        b"ASCII\0\0\0" + WEBUI.encode(),
+    ):
+        assert claims(saved(kind, exif=exif(comment=comment)), "Generator settings")[0].detail == WEBUI
+    camera, software = read_claims(saved(kind, exif=exif(camera=("Canon", "EOS R6"), software="Éditeur 2".encode())))
+    assert (camera.sentence, camera.suggests) == ("Taken by the camera “Canon EOS R6”.", "photograph")
+    assert (software.sentence, software.suggests) == ("Written by “Éditeur 2”.", "")
+
+
+def test_graphs_of_comfy_in_the_tags_of_a_camera_are_settings_and_no_camera() -> None:
+    camera = f"workflow:{json.dumps({'nodes': [{'type': 'KSampler'}]})}", f"prompt:{json.dumps(COMFY)}"
+    (found,) = read_claims(saved("WEBP", exif=exif(camera=camera)))
+    assert "ComfyUI, model “sdxl.safetensors”" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("software", "suggests"),
+    [
+        ("Midjourney 6", "generated"), ("DALL·E 3", "generated"), ("NovelAI", "generated"), ("Imagen 3", "generated"),
+        ("Google Gemini", "generated"), ("Kendall Editor", ""), ("Dallas Photo", ""), ("imagen editada", ""),
+        ("Firefly", ""),
+    ],
+)  # fmt: skip
+def test_software_that_generates(software: str, suggests: str) -> None:
+    for data in (saved("JPEG", exif=exif(software=software.encode())), png({"Software": software}, international=True)):
+        assert [claim.suggests for claim in claims(data, "Software")] == [suggests]
+
+
+@pytest.mark.parametrize(("code", "suggests", "meaning"), [
+    ("trainedAlgorithmicMedia", "generated", "made by a generative model"),
+    ("digitalCapture", "photograph", "taken by a digital camera"),
+    ("madeUp", "", "not known here"),
+])  # fmt: skip
+def test_xmp_in_every_format(code: str, suggests: str, meaning: str) -> None:
+    text = XMP.format(code)
+    files = {kind: saved(kind, xmp=text.encode()) for kind in ("JPEG", "WEBP", "AVIF", "HEIF")}
+    files["PNG"] = png({"XML:com.adobe.xmp": text}, international=True)
+    for kind, data in files.items():
+        source_type, software = read_claims(data)
+        assert (source_type.suggests, meaning in source_type.sentence) == (suggests, True), kind
+        assert software.sentence == "Written by “Painter 9”."
+
+
+@pytest.mark.parametrize(
+    "xmp",
+    [
+        '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x><CreatorTool>&b;</CreatorTool></x>',
+        '<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd"><x/>',
+        "<x><y></x>",
+        "no XML",
+    ],
+)
+def test_xml_with_entities_says_nothing(xmp: str) -> None:
+    assert read_claims(saved("JPEG", xmp=xmp.encode())) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({}, "does not say whether"),
+        ({"software": "Editor 2"}, "does not say whether"),
+        ({"camera": ("Apple", "iPhone 13")}, "that a camera took it"),
+        ({"comment": b"ASCII\0\0\0" + WEBUI.encode()}, "that a generator made it"),
+        ({"camera": ("Canon", "R6"), "comment": b"ASCII\0\0\0" + WEBUI.encode()}, "says both"),
+    ],
+)
+def test_the_summary_follows_the_claims(files: dict[str, object], sentence: str) -> None:
+    assert sentence in summarise(read_claims(saved("JPEG", exif=exif(**files)) if files else saved("JPEG")))  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+@pytest.mark.parametrize("kind", ["AVIF", "GIF", "WEBP", "PNG"])
+def test_of_an_animation_one_picture_is_judged(kind: str) -> None:
+    frames = [Image.fromarray(PICTURE[:, ::-1].copy()), Image.fromarray(255 - PICTURE)]
+    (found,) = claims(saved(kind, save_all=True, append_images=frames), "How it was read")
+    assert "only the first is judged" in found.sentence
+
+
+@pytest.mark.parametrize("kind", MIME)
+def test_content_credentials(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # wherever the server was started
+    monkeypatch.chdir(tmp_path)
+    signature, action = claims(sign(saved(kind), MIME[kind]), "Content Credentials")
+    assert "“Test Signer, Tests”; the signature is valid; whether the signer is" in signature.sentence
+    assert action.suggests == "generated"
+    assert "“Made-up Generator 3”, made by a generative model" in action.sentence
+
+
+def test_forged_credentials() -> None:
+    signed = sign(saved("JPEG"), "image/jpeg")
+    for data, sentence in {
+        signed.replace(b"Generator 3", b"Generator 4"): "a statement was changed after it was signed",
+        signed[:-10] + b"\0" * 8 + signed[-2:]: "the picture was changed after it was signed",
+    }.items():
+        assert sentence in claims(data, "Content Credentials")[0].sentence
+    # bytes that only look so are no credentials
+    assert read_claims(segment(saved("JPEG"), 0xFE, b"jumb c2pa")) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "suggests"),
+    [("compositeWithTrainedAlgorithmicMedia", ""), ("madeUp", "generated"), ("", "generated")],
+)
+def test_what_an_action_says_goes_before_the_name_of_its_program(
+    code: str, suggests: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    action = {"action": "c2pa.edited", "softwareAgent": "Adobe Firefly", "digitalSourceType": code}
+    manifest = {"assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}]}
+    store = {"active_manifest": "one", "manifests": {"one": manifest}}
+    monkeypatch.setattr(provenance, "read_store", lambda data, mime: store)
+    found = claims(segment(saved("JPEG"), 0xFE, b"jumb c2pa"), "Content Credentials")
+    assert [claim.suggests for claim in found] == ["", suggests]
+
+
+def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    signed = sign(saved("PNG"), "image/png")
+    monkeypatch.setattr(provenance, "find_spec", lambda name: None)
+    assert "c2pa-python" in claims(signed, "Content Credentials")[0].sentence
+
+
+def test_nothing_is_fetched() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/manifest.c2pa"
+        xmp = f"<x:xmpmeta xmlns:x='adobe:ns:meta/' xmlns:d='http://purl.org/dc/terms/' d:provenance='{address}'/>"
+        data = saved("JPEG", xmp=xmp.encode())
+        # the library itself is asked, though such a file holds no credentials of its own
+        assert isinstance(provenance.read_store(data, "image/jpeg"), str)
+        read_claims(data)
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_a_text_of_strangers_is_cut_and_cleaned() -> None:
+    (found,) = claims(png({"Software": "a\x07\u202e\n" + "b" * 9000}, international=True), "Software")
+    assert found.sentence.startswith("Written by “a b")
+    assert len(found.sentence) < 200
+    (found,) = claims(png({"parameters": WEBUI + "\x07" + "b" * 9000}), "Generator settings")
+    assert len(found.detail) == 4000
+    assert "\x07" not in found.detail
+
+
+@pytest.mark.parametrize("data", [b"no image", bytes(21 * 2**20), saved("PNG")[:60]])
+def test_what_is_no_image(data: bytes) -> None:
+    with pytest.raises(ImageError):
+        read_claims(data)
+
+
+def with_chunk(kind: bytes, body: bytes) -> bytes:
+    """A PNG with a chunk more, after its header."""
+    whole = saved("PNG")
+    return whole[:33] + chunk(kind, body) + whole[33:]
+
+
+def circular_exif() -> bytes:
+    """A directory of EXIF that is its own sub-directory, and whose tags all claim the same bytes."""
+    entries = b"".join(struct.pack("<HHII", tag, 7, 50_000, 8) for tag in range(270, 3000))
+    entries += struct.pack("<HHII", 0x8769, 4, 1, 8)
+    return b"II*\0" + struct.pack("<IH", 8, 2731) + entries + bytes(60_000)
+
+
+CREATORS = "<a>" + "<creator>" * 40_000 + "</creator>" * 40_000 + "</a>"
+STALLING = {
+    "zTXt of 100 MB": lambda: with_chunk(b"zTXt", b"parameters\0\0" + zlib.compress(bytes(100 * 2**20), 9)),
+    "text of 15 MB": lambda: with_chunk(b"tEXt", b"parameters\0" + b"Steps: 1, " * 1_500_000),
+    "damaged zTXt": lambda: with_chunk(b"zTXt", b"parameters\0\0" + b"no zlib"),
+    "circular EXIF": lambda: with_chunk(b"eXIf", circular_exif()),
+    "deep XMP": lambda: png({"XML:com.adobe.xmp": "<a>" * 140_000 + "</a>" * 140_000}, international=True),
+    "repeated XMP": lambda: png({"XML:com.adobe.xmp": CREATORS}, international=True),
+    "deep JSON": lambda: png({"prompt": '{"a":' * 200_000}),
+    "wide JSON": lambda: png({"prompt": json.dumps({"class_type": ["x"] * 100_000})}),
+    "wide settings": lambda: png({"parameters": "Steps: " + "A: b, " * 150_000}),
+}
+
+
+@pytest.mark.parametrize("name", STALLING)
+def test_a_file_made_to_stall_is_read_or_refused_in_time(name: str) -> None:
+    data = STALLING[name]()
+    began = time.process_time()
+    try:
+        assert all(claim.sentence.endswith(".") for claim in read_claims(data))
+    except ImageError as error:
+        assert str(error).endswith(".")  # noqa: PT017
+    assert time.process_time() - began < SECONDS
