@@ -141,8 +141,17 @@ def from_json(text: str) -> list[Finding]:
     Raises:
         ValueError: the text holds something else.
     """
+    return read_findings(json.loads(text))
+
+
+def read_findings(rows: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """Read findings from plain JSON values.
+
+    Raises:
+        ValueError: the values are something else.
+    """
     try:
-        return [_finding(row) for row in json.loads(text)]
+        return [_finding(row) for row in rows]
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"these are no findings ({type(error).__name__}: {error})") from error
 

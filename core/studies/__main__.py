@@ -36,7 +36,7 @@ from core.studies.kept import describe_again, find_kept, sample_of, settings_of
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, run_study
-from core.studies.store import read_study, study_path
+from core.studies.store import conclude_again, read_study, study_path
 from core.studies.study import Study, StudyError
 from core.studies.trust.faithfulness import OWN_COLUMNS, with_maps
 
@@ -110,6 +110,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help="compute only the columns that the file lacks, for the images that it is about, and refuse where it "
         "cannot be completed (without this it is then made again)",
     )
+    what.add_argument(
+        "--conclude", action="store_true", help="only make the findings again from the values that the file has"
+    )
     what.add_argument("--all", action="store_true", help="compute every column again")
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter of the study"
@@ -144,6 +147,10 @@ def make(options: argparse.Namespace) -> None:
 
 def make_one(options: argparse.Namespace, study: Study, run: Path, own: Collection[str]) -> None:
     """One study, with a progress bar; the columns `own` are computed again."""
+    if options.conclude:
+        conclude_again(study_path(run, study.name), read_run(run))
+        tell_of(study_path(run, study.name), read_run(run), "Concluded again")
+        return
     kept = None if options.all else find_kept(study, run, images=options.images, seed=options.seed, again=own)
     if options.missing and kept is None and study_path(run, study.name).is_file():
         raise StudyError(

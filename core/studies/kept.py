@@ -167,7 +167,7 @@ def describe_again(study: Study, folder: Path, kept: Kept) -> Path:
         table = assembled(study, run, table[["id"]], kept).assign(**{WEIGHT: kept.weights})
     about = {**before.about, **declared(study, table)}
     if about != before.about or not table.equals(before.table):
-        write_study(path, table, {**about, "described": datetime.now(UTC).isoformat(timespec="seconds")})
+        write_study(path, table, {**about, "described": datetime.now(UTC).isoformat(timespec="seconds")}, run)
     return path
 
 

@@ -1,39 +1,49 @@
 """The studies that there are, by name. A study's module is read when it is asked for."""
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import NamedTuple
+from typing import Any
 
-from core.studies.study import Conclude, Study, StudyError
+import pandas as pd
 
+from core.findings.finding import Finding
+from core.findings.headlines import with_headlines
+from core.runs.run import Run
+from core.studies.study import Study, StudyError
 
-class Place(NamedTuple):
-    """Where a study's code is, as dotted names.
+# name -> module that holds it as `STUDY`, or `module:ATTRIBUTE`; in the order in which they are best made
+STUDIES: dict[str, str] = {
+    "probes": "core.studies.probes.study",
+    "neighbours": "core.studies.neighbours.study",
+    "transfer": "core.studies.out_of_distribution.study",
+    "deliveries": "core.studies.deliveries",
+    "faithfulness": "core.studies.trust.faithfulness",
+    "agreement": "core.studies.trust.agreement",
+    "one_colour": "core.studies.trust.one_colour",
+    "certainty": "core.studies.trust.certainty",
+    "stability": "core.studies.trust.robustness",
+    "sanity": "core.studies.trust.randomisation",
+    "clusters": "core.studies.clusters.study",
+    "audit": "core.studies.audit.study",
+    "duplicates": "core.studies.copies.duplicates",
+    "files": "core.studies.copies.files",
+}
 
-    Attributes:
-        study: the module that holds it as `STUDY`.
-        conclude: the function that concludes from its table; its module does not read torch.
-    """
-
-    study: str
-    conclude: str
-
-
-# in the order in which they are best made
-STUDIES: dict[str, Place] = {
-    "probes": Place("core.studies.probes.study", "core.studies.probes.findings.conclude"),
-    "neighbours": Place("core.studies.neighbours.study", "core.studies.neighbours.findings.conclude"),
-    "transfer": Place("core.studies.out_of_distribution.study", "core.studies.out_of_distribution.findings.conclude"),
-    "deliveries": Place("core.studies.deliveries.study", "core.studies.deliveries.findings.conclude"),
-    "faithfulness": Place("core.studies.trust.faithfulness", "core.studies.trust.findings.faithfulness"),
-    "agreement": Place("core.studies.trust.agreement", "core.studies.trust.findings.agreement"),
-    "one_colour": Place("core.studies.trust.one_colour", "core.studies.trust.findings.one_colour"),
-    "certainty": Place("core.studies.trust.certainty", "core.studies.trust.findings.certainty"),
-    "stability": Place("core.studies.trust.robustness", "core.studies.trust.findings.stability"),
-    "sanity": Place("core.studies.trust.randomisation", "core.studies.trust.findings.sanity"),
-    "clusters": Place("core.studies.clusters.study", "core.studies.clusters.findings.conclude"),
-    "audit": Place("core.studies.audit.study", "core.studies.audit.findings.conclude"),
-    "duplicates": Place("core.studies.copies.duplicates", "core.studies.copies.findings.duplicates"),
-    "files": Place("core.studies.copies.files", "core.studies.copies.findings.files"),
+# conclusions of studies whose `Study` does not hold its own yet
+CONCLUSIONS: dict[str, str] = {
+    "probes": "core.studies.probes.findings:conclude",
+    "neighbours": "core.studies.neighbours.findings:conclude",
+    "transfer": "core.studies.out_of_distribution.findings:conclude",
+    "faithfulness": "core.studies.trust.findings:faithfulness",
+    "agreement": "core.studies.trust.findings:agreement",
+    "one_colour": "core.studies.trust.findings:one_colour",
+    "certainty": "core.studies.trust.findings:certainty",
+    "stability": "core.studies.trust.findings:stability",
+    "sanity": "core.studies.trust.findings:sanity",
+    "clusters": "core.studies.clusters.findings:conclude",
+    "audit": "core.studies.audit.findings:conclude",
+    "duplicates": "core.studies.copies.findings:duplicates",
+    "files": "core.studies.copies.findings:files",
 }
 
 # study, or <study>.<column> -> version of its values, raised whenever they change; 1 if neither is listed. A file
@@ -49,24 +59,30 @@ METHODS = {"gradcampp": 1}
 
 
 def find_study(name: str) -> Study:
-    """The study of this name.
+    """Find the study of this name.
 
     Raises:
         StudyError: there is none.
     """
     if name not in STUDIES:
         raise StudyError(f"there is no study {name}; there are {', '.join(STUDIES) or 'none'}")
-    study: Study = import_module(STUDIES[name].study).STUDY
+    study: Study = _attribute(STUDIES[name], "STUDY")
     return study
 
 
-def find_conclusion(name: str) -> Conclude | None:
-    """The function that concludes from the table of a study; None for a study that is not in the registry."""
+def conclude_study(name: str, run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+    """Conclude from the table of a study, with questions and headlines; nothing for one not in the registry."""
     if name not in STUDIES:
-        return None
-    module, _, function = STUDIES[name].conclude.rpartition(".")
-    conclude: Conclude = getattr(import_module(module), function)
-    return conclude
+        return []
+    study = find_study(name)
+    conclude = _attribute(CONCLUSIONS[name], "conclude") if name in CONCLUSIONS else study.conclude
+    return with_headlines(conclude(run, table, parameters), study.headlines)
+
+
+def _attribute(place: str, default: str) -> Any:
+    """Import `module:ATTRIBUTE`, or the default attribute of a module."""
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute or default)
 
 
 def version_of(study: str, column: str) -> int:

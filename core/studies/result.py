@@ -9,10 +9,15 @@ from typing import Any
 import pandas as pd
 
 from core.console import quote
-from core.findings.finding import Finding, find
+from core.findings.finding import Finding, find, read_findings
 from core.runs.run import Run
 from core.storage import ContractError
-from core.studies.registry import find_conclusion
+from core.studies.registry import conclude_study
+
+# raised when a study concludes otherwise, or the claim rule or a headline changes: stored findings are made again then
+RULE = 1
+# key of the stored findings among what a file says of itself
+CONCLUDED = "conclusions"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +29,7 @@ class StudyResult:
         table: its rows.
         about: everything that the file says of itself: `study`, `title`, `question`, `columns`, `control`,
             `parameters`, `explore`, hashes, versions, `images`, `seconds`.
-        run: that it was asked of; None where it was read without one, and then it has no findings.
+        run: that it was asked of; None where it was read without one, and then nothing is concluded.
     """
 
     path: Path
@@ -34,16 +39,30 @@ class StudyResult:
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
-        """Its findings, most telling first: made from the values on first use, then remembered.
+        """Its findings, most telling first, as the file holds them; an older file has none, and they are concluded.
 
         Raises:
             ContractError: the values lack what is concluded from.
         """
-        conclude = find_conclusion(str(self.about["study"]))
-        if conclude is None or self.run is None:
+        stored = self.about.get(CONCLUDED, {})
+        if self.run is None or stored.get("rule") != RULE:
+            return self.concluded()
+        try:
+            return tuple(read_findings(stored["findings"]))
+        except ValueError as error:
+            command = f"python -m core.studies --conclude {self.about['study']} --run {quote(self.run.name)}"
+            raise ContractError(f"{self.path} holds other findings than it may; run `{command}`") from error
+
+    def concluded(self) -> tuple[Finding, ...]:
+        """Conclude again from the values.
+
+        Raises:
+            ContractError: the values lack what is concluded from.
+        """
+        if self.run is None:
             return ()
         try:
-            return tuple(conclude(self.run, self.table, self.about["parameters"]))
+            return tuple(conclude_study(str(self.about["study"]), self.run, self.table, self.about["parameters"]))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             lacking = isinstance(error, KeyError)
             lacks = f"has no column {error}" if lacking else "holds values of another form"

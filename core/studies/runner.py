@@ -207,7 +207,7 @@ def run_study(
             f"{run.name} was replaced while this study was computed, so nothing was written; give the same command "
             "again"
         )
-    write_study(path, table, about if kept is None else extended(kept, about))
+    write_study(path, table, about if kept is None else extended(kept, about), run)
     shutil.rmtree(work.folder, ignore_errors=True)
     return path
 

@@ -6,18 +6,20 @@ is refused; a column of another version than the study's is left out, as if it w
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from core.console import quote
 from core.runs.run import Run
 from core.runs.validation import is_count
-from core.storage import ContractError, is_text, printable
+from core.storage import ContractError, is_text, plain_json, printable
 from core.studies.registry import version_of
-from core.studies.result import StudyResult
+from core.studies.result import CONCLUDED, RULE, StudyResult
 from core.studies.sealed import OF_RUN, foreign_key, read_sealed, write_sealed
 from core.studies.study import WEIGHT
 
@@ -38,6 +40,7 @@ FORMS: dict[str, Callable[[Any], bool]] = {
     "parameters": lambda value: isinstance(value, dict),
     "explore": lambda value: isinstance(value, list) and all(map(_is_text, value)),
     "column_versions": lambda value: isinstance(value, dict) and all(map(is_count, value.values())),
+    CONCLUDED: lambda value: isinstance(value, dict) and isinstance(value.get("findings"), list),
     **dict.fromkeys(("images", "of", "version"), is_count),
 }
 
@@ -47,7 +50,7 @@ def study_path(run: Path, name: str) -> Path:
     return run / "studies" / f"{name}.parquet"
 
 
-def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> None:
+def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any], run: Run | None = None) -> None:
     """Write a study's file, whole or not at all.
 
     Args:
@@ -55,9 +58,30 @@ def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> No
         table: columns of numbers, booleans or text.
         about: JSON-able; `schema`, the versions that the study's columns have now, and the sha256 of the values are
             added. Numbers that are not finite become null.
+        run: that the study was asked of: what it concludes is stored too. Readers conclude where it is None, or where
+            the values do not suffice.
     """
     now = {str(name): version_of(path.stem, str(name)) for name in table.columns if name not in ROWS}
-    write_sealed(path, table, {**about, "schema": SCHEMAS[-1], "column_versions": now})
+    described: dict[str, Any] = plain_json({name: value for name, value in about.items() if name != CONCLUDED})
+    if run is not None:
+        # as it will be read back
+        table = pa.Table.from_pandas(table, preserve_index=False).to_pandas()
+        with suppress(ContractError):
+            findings = plain_json(StudyResult(path, table, described, run).concluded())
+            described[CONCLUDED] = {"rule": RULE, "findings": findings}
+    write_sealed(path, table, {**described, "schema": SCHEMAS[-1], "column_versions": now})
+
+
+def conclude_again(path: Path, run: Run) -> StudyResult:
+    """Make the findings of a study's file again and store them; its values stay as they are.
+
+    Raises:
+        ContractError: the file cannot be read, or its values lack what is concluded from.
+    """
+    result = read_study(path, run)
+    result.concluded()
+    write_study(path, result.table, result.about, run)
+    return read_study(path, run)
 
 
 def read_study(path: Path, run: Run | None = None) -> StudyResult:
@@ -123,6 +147,8 @@ def _current(path: Path, table: pd.DataFrame, about: dict[str, Any], command: st
         raise ContractError(
             f"{path} was made by another version of the study, which gave other values; run {command} again"
         )
+    if old:
+        about.pop(CONCLUDED, None)
     about["column_versions"] = {name: now[name] for name in values if name not in old}
     if "columns" in about:
         about["columns"] = {name: told for name, told in about["columns"].items() if name not in old}

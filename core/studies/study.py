@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.finding import Finding
+from core.findings.headlines import Headlines
 from core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -54,7 +55,13 @@ class Context:
 
 
 Compute = Callable[[Context, NDArray[np.intp], Mapping[str, Any]], pd.DataFrame]
+# (run, table of the study's file, parameters) -> findings, most telling first
 Conclude = Callable[[Run, pd.DataFrame, Mapping[str, Any]], list[Finding]]
+
+
+def conclude_nothing(_run: Run, _table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+    """Conclude nothing, for a study that only supplies columns."""
+    return []
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ class Study:
         control: one sentence on what its numbers are compared with.
         compute: (context, positions, parameters) -> a table that begins with `id`, one row per image in the order of
             the positions; with `whole`, any table. An image's row must not depend on the other positions.
+        conclude: (run, table, parameters) -> its findings, most telling first.
+        headlines: questions and headlines of its findings, see `core.findings.headlines`.
         parameters: JSON-able settings and seeds.
         explore: the columns that the page Explore offers as filters.
         shard: number of images that are computed and stored together.
@@ -86,6 +95,8 @@ class Study:
     columns: Mapping[str, str]
     control: str
     compute: Compute
+    conclude: Conclude = conclude_nothing
+    headlines: Headlines = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     explore: tuple[str, ...] = ()
     shard: int = 256

@@ -62,7 +62,7 @@ def say(home: Path, name: str, found: Finding, monkeypatch: pytest.MonkeyPatch) 
     def compute(context: Context, rows: NDArray[np.intp], _parameters: Any) -> pd.DataFrame:
         return pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows], "lowpass_12": np.float32(1)})
 
-    monkeypatch.setattr("core.studies.result.find_conclusion", lambda _: lambda *_: [found])
+    monkeypatch.setattr("core.studies.result.conclude_study", lambda *_: [found])
     study = Study(name, name, "What?", {"lowpass_12": "margin"}, "None.", compute)
     run_study(study, Source(home / "runs" / RUN, home / "detectors" / "tiny", device="cpu"))
     st.cache_resource.clear()

@@ -755,7 +755,7 @@ def test_the_rates_that_were_measured_of_the_detector_are_stated(
     details = {"set": "blind-test", "plain": "as it is", "left_out": 0, "imitates": "CIFAR-10", "sources": 3}
     details |= {"own_real": False, "filter": ""}
     found = Finding("imitations", "transfer", "called_real", rate, "FAKE", choices=each, details=details)
-    monkeypatch.setattr("core.studies.result.find_conclusion", lambda _: lambda *_: [found])
+    monkeypatch.setattr("core.studies.result.conclude_study", lambda *_: [found])
     about = {
         "study": "transfer",
         "parameters": {},

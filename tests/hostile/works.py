@@ -328,7 +328,7 @@ class Studies(Work):
             keep(work, number, table)
             report(number)
 
-        registry.STUDIES["brightness"] = registry.Place(studies.__name__, f"{studies.__name__}.conclude")
+        registry.STUDIES["brightness"] = studies.__name__
         studies.STUDY = replace(studies.BRIGHTNESS, shard=self.shard, compute=compute)  # type: ignore[attr-defined]
         errors: list[str] = []
         before, sys.stderr = sys.stderr, _Lines(errors.append)  # type: ignore[assignment]

@@ -19,7 +19,7 @@ from core.perturbations.delivery.registry import deliveries
 from core.studies.comparison.findings import LEVEL, STUDY, without_leaks
 from core.studies.comparison.pair import Pair
 from core.studies.comparison.reading import Shared
-from core.studies.deliveries.findings import NOTHING
+from core.studies.deliveries import UNCHANGED
 from core.studies.out_of_distribution.findings import GROUPS
 from core.studies.out_of_distribution.study import AS_CIFAKE, AS_IT_IS, IMITATIONS, PHOTOGRAPHS
 from core.studies.study import WEIGHT
@@ -61,7 +61,7 @@ def after_deliveries(shared: Shared) -> list[Finding]:
     there = [one for one in deliveries() if all(_whole(table, one.name) for table in shared.tables)]
     if not there or not all(shared.stands_for_run(verdict) for verdict in CLASSES):
         return []
-    there.sort(key=lambda one: one.name != NOTHING)
+    there.sort(key=lambda one: one.name != UNCHANGED)
     confidence = 1 - LEVEL / len(there)
     return [_after(shared, one.name, one.title, confidence) for one in there]
 
@@ -94,7 +94,7 @@ def _after(shared: Shared, column: str, title: str, confidence: float) -> Findin
     return Finding(
         f"delivery-{column}", STUDY, "accuracy", first, None, second, difference,
         tuple(Choice("images", name, *both(rows)) for name, rows in tried), beside=beside,
-        details={"first": names[0], "second": names[1], "value": title, "changes": int(column != NOTHING)},
+        details={"first": names[0], "second": names[1], "value": title, "changes": int(column != UNCHANGED)},
     )  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def svg_texts(image: dict[str, str | None]) -> list[str]:
 
 
 def test_a_run_in_full(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    monkeypatch.setattr("core.studies.result.find_conclusion", {"brightness": conclude}.get)
+    monkeypatch.setattr("core.studies.result.conclude_study", lambda _, *given: conclude(*given))
     run_study(BRIGHTNESS, source)
     run = run_of(source)
     found = find_studies(run)
@@ -270,7 +270,7 @@ def test_text_from_files_is_no_markup(
 ) -> None:
     run = run_of(source)
     found = Finding("<b>bold</b> & plain", "brightness", "faithfulness", Measure(3.0))
-    monkeypatch.setattr("core.studies.result.find_conclusion", {"brightness": lambda *_: [found]}.get)
+    monkeypatch.setattr("core.studies.result.conclude_study", lambda *_: [found])
     study = Study(**{**vars(BRIGHTNESS), "title": "<script>alert(1)</script>"})
     run_study(study, source)
     save_report(tmp_path / "r.html", run, answers=find_studies(run).answers)

@@ -118,6 +118,7 @@ BRIGHTNESS = Study(
     columns={"brightness": "0 to 255", "margin": "of the image", "bright": "above 128", "half": "bright or nothing"},
     control="none",
     compute=brightness,
+    conclude=conclude,
     parameters={"scale": 1.0},
     explore=("brightness",),
     shard=16,

@@ -253,7 +253,7 @@ def test_a_detector_of_the_project_is_found_where_the_project_has_no_run(
 
 def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     module = "tests.core.studies.conftest"
-    monkeypatch.setitem(registry.STUDIES, "brightness", registry.Place(module, f"{module}.conclude"))
+    monkeypatch.setitem(registry.STUDIES, "brightness", module)
     monkeypatch.setattr("tests.core.studies.conftest.STUDY", BRIGHTNESS, raising=False)
     assert main(["--list"]) == 0
     assert BRIGHTNESS.question in capsys.readouterr().out
@@ -300,7 +300,7 @@ def test_a_wrong_name_is_refused_before_the_first_study_is_computed(
     source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     module = "tests.core.studies.conftest"
-    monkeypatch.setitem(registry.STUDIES, "brightness", registry.Place(module, f"{module}.conclude"))
+    monkeypatch.setitem(registry.STUDIES, "brightness", module)
     monkeypatch.setattr("tests.core.studies.conftest.STUDY", BRIGHTNESS, raising=False)
     assert main(["brightness", "absent", "--run", str(source.run)]) == 2
     assert "there is no study absent" in capsys.readouterr().err

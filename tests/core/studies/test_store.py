@@ -19,10 +19,10 @@ from core.findings.finding import Finding
 from core.runs.finding import ROOT
 from core.runs.run import Run, read_run
 from core.storage import ContractError
-from core.studies.registry import STUDIES, VERSIONS, find_conclusion
+from core.studies.registry import STUDIES, VERSIONS
 from core.studies.result import StudyResult
 from core.studies.runner import Source, run_study
-from core.studies.store import find_studies, read_study, study_path, write_study
+from core.studies.store import conclude_again, find_studies, read_study, study_path, write_study
 from tests.core.studies.conftest import BRIGHTNESS, conclude
 
 TABLE = pd.DataFrame(
@@ -168,29 +168,39 @@ def test_files_of_the_first_schema_have_one_version_for_all_columns(monkeypatch:
             read_study(path)
 
 
-def test_findings_are_made_from_the_values_once(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_findings_are_stored_with_the_study_and_made_again_only_where_they_are_not(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = []
 
-    def counted(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
-        calls.append((run, parameters))
+    def counted(_name: str, run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+        calls.append((run.name, parameters))
         return conclude(run, table, parameters)
 
-    monkeypatch.setattr("core.studies.result.find_conclusion", {"brightness": counted}.get)
+    monkeypatch.setattr("core.studies.result.conclude_study", counted)
     run = read_run(source.run)
     path = run_study(BRIGHTNESS, source)
-    assert path == study_path(source.run, "brightness")
+    assert calls == [(run.name, {"scale": 1.0})]
     answer = find_studies(run).answers["brightness"]
     found = answer.finding("mean")
     assert found is not None
     assert (found.measure.value, found.measure.n) == (pytest.approx(answer.table["brightness"].mean()), 60)
     assert answer.finding("none") is None
-    assert calls == [(run, {"scale": 1.0})]
+    assert len(calls) == 1
     # nothing of a run is concluded where none is named
     assert read_study(path).findings == ()
+    # an older file has no findings, and a rule that has changed makes others
+    write_study(path, answer.table, answer.about)
+    assert read_study(path, run).findings == answer.findings
+    assert len(calls) == 2
+    assert conclude_again(path, run).findings == answer.findings
+    monkeypatch.setattr("core.studies.result.RULE", 0)
+    assert read_study(path, run).findings == answer.findings
+    assert len(calls) == 5
 
 
 def test_values_that_lack_what_is_concluded_from_are_named(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.studies.result.find_conclusion", {"brightness": conclude}.get)
+    monkeypatch.setattr("core.studies.result.conclude_study", lambda _, *given: conclude(*given))
     path = run_study(BRIGHTNESS, source)
     write_study(path, read_study(path).table.rename(columns={"brightness": "darkness"}), read_study(path).about)
     answer = read_study(path, read_run(source.run))
@@ -202,7 +212,7 @@ def test_values_that_lack_what_is_concluded_from_are_named(source: Source, monke
 
 
 def test_the_name_of_a_run_is_quoted_in_what_to_type(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.studies.result.find_conclusion", {"brightness": conclude}.get)
+    monkeypatch.setattr("core.studies.result.conclude_study", lambda _, *given: conclude(*given))
     run = replace(read_run(source.run), path=Path("my run@made (1)"))
     answer = StudyResult(Path("brightness.parquet"), TABLE, {"study": "brightness", "parameters": {}}, run)
     with pytest.raises(ContractError, match=r"`python -m core\.studies brightness --run 'my run@made \(1\)'`$"):
@@ -218,8 +228,7 @@ def test_sentences_of_older_files_are_not_read(tmp_path: Path) -> None:
 
 def test_every_study_concludes_without_torch() -> None:
     code = (
-        "import sys; from core.studies.registry import STUDIES, find_conclusion; "
-        "assert all(map(find_conclusion, STUDIES)); assert 'torch' not in sys.modules"
+        "import sys; from core.studies.registry import STUDIES, find_study; "
+        "assert all(map(find_study, STUDIES)); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert find_conclusion("brightness") is None

@@ -12,8 +12,7 @@ from core.detectors.resnet import ResNetDetector
 from core.findings.words import tell
 from core.perturbations.delivery.registry import deliveries
 from core.perturbations.delivery.saving import jpeg
-from core.studies.deliveries.findings import conclude
-from core.studies.deliveries.study import STUDY, compute
+from core.studies.deliveries import STUDY, compute, conclude
 from core.studies.study import Context
 
 FITTING = ["jpeg_95", "jpeg_85", "jpeg_75", "jpeg_50", "webp_80", "png", "screenshot", "messenger"]

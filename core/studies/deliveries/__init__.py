@@ -1,1 +1,0 @@
-"""The study `deliveries`: which verdicts survive what pictures ordinarily go through."""
