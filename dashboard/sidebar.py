@@ -10,14 +10,13 @@ from core.images.cifake.files import KAGGLE
 from core.images.image_set import DataPath
 from core.images.preprocessing import Preprocessing
 from core.storage import ContractError, glance_at_folder
+from dashboard import catalogue, datasets, library, state
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code
 from dashboard.components.polling import SECONDS, come_back
 from dashboard.components.words import remaining
-from dashboard.services import address, catalogue, image_sets, library
-from dashboard.services.dataset_registry import Attaching
-from dashboard.services.sentences import for_visitors
-from dashboard.services.server.visitors import is_local
+from dashboard.datasets import Attaching
+from dashboard.visitors import for_visitors, is_local
 
 UNUSABLE = " (cannot be opened)"
 DOING = {"downloading": "Downloading CIFAKE", "checking": "Checking CIFAKE", "reading": "Reading pictures"}
@@ -43,7 +42,7 @@ def draw_sidebar(page: str) -> None:
                 on_change=_take_run,
                 help=explain("Run"),
             )
-            address.put("run", st.session_state["run"])
+            state.put("run", st.session_state["run"])
             if st.session_state["run"].endswith(ON_SAMPLE):
                 st.caption(
                     "The sample gallery: crops of a few photographs, and a small generator's redrawings of them. It is "
@@ -51,7 +50,7 @@ def draw_sidebar(page: str) -> None:
                 )
         if refused:
             _draw_refused(refused)
-        status = image_sets.registry().status
+        status = datasets.registry().status
         reading = status.state == "reading"
         if not reading and "pictures" in st.session_state:
             # the page is drawn after this, with the pictures that are there now
@@ -109,8 +108,8 @@ def _draw_pictures() -> float | None:
     """Draw the state of the pictures; return the seconds until the next look, None unless some are being read."""
     if "pictures" in st.session_state:
         # the browser has come back, so the first page is drawn and reading no longer delays it
-        image_sets.registry().begin()
-    status = image_sets.registry().status
+        datasets.registry().begin()
+    status = datasets.registry().status
     if st.session_state.setdefault("pictures", status) != status and status.state != "reading":
         # the page was drawn without these pictures
         st.session_state["pictures"] = status
@@ -123,7 +122,7 @@ def _draw_pictures() -> float | None:
         if status.message:
             st.caption(plain(status.message))
         if is_local():
-            st.button("Stop", key="attach.stop", on_click=image_sets.registry().stop, type="tertiary")
+            st.button("Stop", key="attach.stop", on_click=datasets.registry().stop, type="tertiary")
         return SECONDS
     _draw_at_hand()
     if is_local():
@@ -163,7 +162,7 @@ def _draw_pictures() -> float | None:
                     type="tertiary",
                     help=f"Downloads {KAGGLE} with kagglehub, where that is installed.",
                 )
-    if uncached := image_sets.registry().uncached:
+    if uncached := datasets.registry().uncached:
         until = "pictures are held in memory or read from their files, and each start reads them again"
         st.caption(f"{for_visitors(uncached)} Until then {until}.")
     if status.state == "failed":
@@ -204,7 +203,7 @@ def fetch_cifake() -> None:
     fit = _fit()
     # every training image enlarged would take gigabytes
     whole = fit is None or fit.size == OLD_SIDE
-    image_sets.registry().attach("github", ("test", "train") if whole else image_sets.splits(), fit=fit)
+    datasets.registry().attach("github", ("test", "train") if whole else datasets.splits(), fit=fit)
 
 
 def _attach_path() -> None:
@@ -213,7 +212,7 @@ def _attach_path() -> None:
 
 
 def _attach(data: str) -> None:
-    image_sets.registry().attach(data, image_sets.splits(), fit=_fit())
+    datasets.registry().attach(data, datasets.splits(), fit=_fit())
     st.rerun()
 
 

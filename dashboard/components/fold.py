@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from dashboard.components.words import UNSEEN
-from dashboard.services.address import put, put_all
+from dashboard.state import put, put_all
 
 # `open=all` opens every part: to print a page, or to search it
 OPEN, ALL = "open", "all"

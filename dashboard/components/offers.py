@@ -3,8 +3,7 @@
 import streamlit as st
 
 from core.images.cifake.files import FINGERPRINTS
-from dashboard import sidebar
-from dashboard.services import catalogue, image_sets
+from dashboard import catalogue, datasets, sidebar
 
 
 def offer_training_images(missing: str, detector: str | None, *, key: str) -> None:
@@ -18,7 +17,7 @@ def offer_training_images(missing: str, detector: str | None, *, key: str) -> No
         detector: name of the detector trained on them, None where it is not here.
         key: of the button.
     """
-    registry = image_sets.registry()
+    registry = datasets.registry()
     if registry.source is not None or not sidebar.is_local() or not _learned_cifake(detector):  # type: ignore[attr-defined]
         st.caption(missing)
     elif registry.status.state == "reading":

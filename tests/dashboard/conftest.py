@@ -21,8 +21,8 @@ from core.images.image_set import ImageSet, fingerprint_of
 from core.images.labels import CLASSES, FAKE, REAL
 from core.images.statistics import image_statistics
 from core.runs.writing import write_run
+from dashboard.datasets import registry
 from dashboard.navigation import find_pages
-from dashboard.services.image_sets import registry
 from tests.conftest import make_detector, textured
 from tests.shared import made_once
 

@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 
 from core.runs.browsing.filter import Filter
-from dashboard.services.address import Setting, go, put_all
+from dashboard.state import Setting, go, put_all
 
 
 class Params(dict[str, str]):

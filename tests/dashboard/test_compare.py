@@ -13,7 +13,7 @@ from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.comparison.pair import pair_of
 from core.studies.store import study_path, write_study
-from dashboard.services import library
+from dashboard import library
 from dashboard.views.compare import figures
 from dashboard.views.compare.choice import others
 from tests.conftest import make_detector

@@ -19,9 +19,8 @@ from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from dashboard import sidebar
-from dashboard.services import image_sets, library
-from dashboard.services.dataset_registry import Attaching, DatasetRegistry
+from dashboard import datasets, library, sidebar
+from dashboard.datasets import Attaching, DatasetRegistry
 from tests.conftest import make_detector
 from tests.core.images.github import Serve, serve
 from tests.core.images.layouts import made
@@ -73,7 +72,7 @@ def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake: Path, tmp_path: Pa
 
 
 def test_whatever_happens_the_reading_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.services.dataset_registry.load_image_set", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("dashboard.datasets.load_image_set", lambda *_, **__: 1 / 0)
     registry = DatasetRegistry(tmp_path / "nowhere")
     assert registry.attach("somewhere")
     status = settled(registry)
@@ -100,7 +99,7 @@ def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path: Path, mon
             progress(2, 4)
         return SimpleNamespace(fingerprint=split, side=32, fit="", name="slow", split=split)
 
-    monkeypatch.setattr("dashboard.services.dataset_registry.load_image_set", slowly)
+    monkeypatch.setattr("dashboard.datasets.load_image_set", slowly)
     registry = DatasetRegistry(tmp_path / "nowhere")
     assert registry.attach("somewhere", ("test", "train"))
     assert first_done.wait(30)
@@ -123,7 +122,7 @@ def attach(app: AppTest, path: Path) -> AppTest:
 def pressed(app: AppTest, key: str) -> AppTest:
     app.button(key=key).click().run()
     for _ in range(1200):
-        if image_sets.registry().status.state != "reading":
+        if datasets.registry().status.state != "reading":
             return app.run()
         time.sleep(0.05)
         app.run()
@@ -174,7 +173,7 @@ def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(
     assert any(found.value == "All its pictures are available." for found in app.caption)
     assert len(read_run(run)) == sum(one.split == "test" for one in truths.values())
     # pictures are 16 pixels wide, and the run's 32
-    assert {one.side for one in image_sets.registry().sets} == {32}
+    assert {one.side for one in datasets.registry().sets} == {32}
 
 
 def test_detectors_that_resize_in_other_ways_each_have_their_pixels(tmp_path: Path) -> None:
@@ -197,7 +196,7 @@ def test_pictures_are_there_after_all_caches_were_cleared(open_page: Open, cifak
     st.cache_resource.clear()
     app = open_page("explore", run=cifake_run)
     assert not any("not available" in found.value for found in app.caption)
-    assert image_sets.registry().source == str(cifake)
+    assert datasets.registry().source == str(cifake)
 
 
 def test_a_set_that_could_be_packed_after_all_takes_the_place_of_its_files(
@@ -279,12 +278,12 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
     assert not app.exception
     assert any(found.value == "All its pictures are available." for found in app.caption)
     # another start of the dashboard
-    image_sets._registries.clear()
-    image_sets.registry().begin()
-    settled(image_sets.registry())
+    datasets._registries.clear()
+    datasets.registry().begin()
+    settled(datasets.registry())
     app = open_page("explore", run=cifake_run)
     assert any(found.value == "All its pictures are available." for found in app.caption)
-    assert image_sets.registry().source == str(fetched_path())
+    assert datasets.registry().source == str(fetched_path())
 
 
 @pytest.mark.usefixtures("on_this_machine")
@@ -310,7 +309,7 @@ def test_a_click_counts_though_the_pictures_have_been_read_meanwhile(
     gone: list[str] = []
     monkeypatch.setattr(st, "switch_page", lambda page, **_: gone.append(page))
     app = open_page("inspect", run="tiny@seen-test")
-    image_sets.registry().status = Attaching("done")
+    datasets.registry().status = Attaching("done")
     app.button(key="inspect.back").click().run()
     assert gone == ["views/explore/page.py"]
     assert app.session_state["pictures"].state == "done"

@@ -24,13 +24,13 @@ from core.runs.writing import write_run
 from core.studies.neighbours.reference import compute_features
 from core.studies.neighbours.similarity import Neighbour, Neighbours
 from core.studies.probes.donors import with_donors
+from dashboard import datasets
 from dashboard.components.explanations import experiments
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.neighbours import with_pictures
 from dashboard.components.explanations.probes import state_of
 from dashboard.components.studies.finding_words import coloured
-from dashboard.services import image_sets
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 from tests.conftest import make_detector, write_cifake
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_evidence import drawn
@@ -133,7 +133,7 @@ def test_what_needs_training_images_says_where_they_come_from(open_page: Open, h
     assert missing in words(app)
     assert not any(button.key == "neighbours.prepare" for button in app.button)
     (home / "data" / "cifake" / "train").mkdir(parents=True)
-    image_sets._registries.clear()
+    datasets._registries.clear()
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert missing not in words(app)
     assert any(button.key == "neighbours.prepare" for button in app.button)

@@ -15,11 +15,11 @@ from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import browse_table, extents_of, find_rows
 from core.runs.run import read_run
 from core.studies.store import study_path, write_study
+from dashboard import library
 from dashboard.components.charts import matrix
 from dashboard.components.images.filter_controls import filter_key
 from dashboard.components.images.filter_names import only_value
 from dashboard.components.words import percent
-from dashboard.services import library
 from dashboard.views.explore.filters import admitted
 from tests.core.runs.browsing.test_table import seal
 from tests.dashboard.conftest import Open

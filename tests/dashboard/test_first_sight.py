@@ -16,8 +16,8 @@ from core.images.sources import SHIPPED
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.storage import cache_dir
-from dashboard.services import image_sets
-from dashboard.services.dataset_registry import Attaching
+from dashboard import datasets
+from dashboard.datasets import Attaching
 from tests.conftest import make_detector, write_shipped
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
@@ -40,12 +40,12 @@ def first(home: Path, cifake: Path) -> Path:
 @contextmanager
 def read_through() -> Iterator[None]:
     """Start with a new registry, and leave once it has read all there is."""
-    image_sets._registries.clear()
+    datasets._registries.clear()
     yield
     # what a browser does that comes back
-    image_sets.registry().begin()
+    datasets.registry().begin()
     for _ in range(3000):
-        if image_sets.registry().status.state != "reading":
+        if datasets.registry().status.state != "reading":
             return
         time.sleep(0.01)
     raise AssertionError("still reading")
@@ -78,38 +78,38 @@ def test_without_an_address_every_page_opens_swift_on_cifake(open_page: Open, fi
 def test_the_first_visitor_sees_it_while_its_pictures_are_read(
     open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image_sets._registries.clear()
-    monkeypatch.setattr("dashboard.services.dataset_registry.DatasetRegistry._read_all", lambda *_: None)
+    datasets._registries.clear()
+    monkeypatch.setattr("dashboard.datasets.DatasetRegistry._read_all", lambda *_: None)
     app = open_page("explore")
     assert not app.exception
     assert app.session_state["run"] == "swift@cifake-test"
     assert f"{PICTURES} pictures are not available" in told(app)
     assert "They are being read and will appear here by themselves." in told(app)
     assert "Attach images on the left" not in told(app)
-    image_sets.registry().status = Attaching("reading", "test", 6, PICTURES, 2.0)
+    datasets.registry().status = Attaching("reading", "test", 6, PICTURES, 2.0)
     assert any("Reading pictures, 6 of 24" in found.text for found in open_page("explore").get("progress"))
 
 
 def test_every_reading_that_ends_is_another_end(open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    image_sets._registries.clear()
-    monkeypatch.setattr("dashboard.services.dataset_registry.DatasetRegistry._read_all", lambda *_: None)
+    datasets._registries.clear()
+    monkeypatch.setattr("dashboard.datasets.DatasetRegistry._read_all", lambda *_: None)
     app = open_page("overview")
     for state in ("done", "reading", "done"):
-        image_sets.registry().status = Attaching(state)  # type: ignore[arg-type]
+        datasets.registry().status = Attaching(state)  # type: ignore[arg-type]
         app.run()
         # the page is drawn again where this differs from what it was drawn with
         assert app.session_state["pictures"].state == state
 
 
 def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, first: Path) -> None:
-    image_sets._registries.clear()
+    datasets._registries.clear()
     app = open_page("overview")
     assert any("Reading pictures" in found.text for found in app.get("progress"))
     assert not any(thread.name == "attach" for thread in threading.enumerate())
-    assert image_sets.registry().sets == ()
+    assert datasets.registry().sets == ()
     app.run()
     for _ in range(3000):
-        if image_sets.registry().status.state != "reading":
+        if datasets.registry().status.state != "reading":
             break
         time.sleep(0.01)
     assert "All its pictures are available." in told(app.run())
@@ -183,14 +183,14 @@ def test_a_set_in_data_is_read_for_what_did_not_ship(open_page: Open, first: Pat
     cifake.rename(first / "data" / "cifake")
     opened(open_page)
     # the same test images twice would be read for nothing; where training images are is known all the same
-    assert [found.name for found in image_sets.registry().sets] == ["cifake-test"]
-    assert image_sets.registry().source == str(first / "data" / "cifake")
+    assert [found.name for found in datasets.registry().sets] == ["cifake-test"]
+    assert datasets.registry().source == str(first / "data" / "cifake")
     (first / "runs" / "swift@cifake-test").rename(first / "runs" / "aside")
     detector = make_detector()
     detector.manifest = {"name": "swift"}
     write_run(first, detector, load_image_set(first / "data" / "cifake", "train"))
     opened(open_page)
-    assert [found.name for found in image_sets.registry().sets] == ["cifake-test", "cifake-train"]
+    assert [found.name for found in datasets.registry().sets] == ["cifake-test", "cifake-train"]
 
 
 def test_the_sample_says_what_it_is(open_page: Open, first: Path) -> None:

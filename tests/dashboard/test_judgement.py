@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from core.studies.judgement.rule import Group, Rule, rule_path, write_rule
-from dashboard.services import catalogue
-from dashboard.services.judgement import known_of
+from dashboard import catalogue
+from dashboard.library import known_of
 
 
 def test_a_rule_is_known_once_the_damaged_file_of_its_run_is_restored(home: Path) -> None:

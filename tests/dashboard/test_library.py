@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.storage import ContractError
-from dashboard.services import catalogue, library
+from dashboard import catalogue, library
 
 
 @pytest.mark.usefixtures("home")

@@ -12,9 +12,8 @@ from streamlit.testing.v1 import AppTest
 from core.images.cifake.files import FINGERPRINTS
 from core.images.preprocessing import Preprocessing
 from core.storage import sealed
-from dashboard import sidebar
-from dashboard.services import image_sets
-from dashboard.services.dataset_registry import Attaching
+from dashboard import datasets, sidebar
+from dashboard.datasets import Attaching
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_experiments import settled
@@ -44,7 +43,7 @@ def offers(app: AppTest) -> list[str]:
 @pytest.mark.usefixtures("learned_cifake", "on_this_machine")
 def test_neighbours_offer_the_training_images(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    monkeypatch.setattr(image_sets.registry(), "attach", lambda *given, fit: asked.append((*given, fit)))
+    monkeypatch.setattr(datasets.registry(), "attach", lambda *given, fit: asked.append((*given, fit)))
     app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert not app.exception
     assert "Its training images are not available." in words(app)
@@ -57,7 +56,7 @@ def test_training_images_are_not_read_where_each_would_be_enlarged(home: Path, m
     reseal(home / "runs" / RUN, preprocess=asdict(Preprocessing(32, crop="none")))
     reseal(home / "runs" / "tiny@blind-test", preprocess=asdict(Preprocessing(48)))
     asked = []
-    monkeypatch.setattr(image_sets.registry(), "attach", lambda *given, fit: asked.append((*given, fit)))
+    monkeypatch.setattr(datasets.registry(), "attach", lambda *given, fit: asked.append((*given, fit)))
     for run in (RUN, "tiny@blind-test"):
         monkeypatch.setattr(st, "session_state", {"run": run})
         sidebar.fetch_cifake()
@@ -69,7 +68,7 @@ def test_training_images_are_not_read_where_each_would_be_enlarged(home: Path, m
 
 @pytest.mark.usefixtures("learned_cifake", "on_this_machine")
 def test_while_they_are_read_there_is_no_second_offer(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_sets.registry(), "status", Attaching("reading", doing="downloading", done=1, total=2))
+    monkeypatch.setattr(datasets.registry(), "status", Attaching("reading", doing="downloading", done=1, total=2))
     app = open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike")
     # the bar on the left never ends, so that the page does not come to rest
     for _ in range(600):

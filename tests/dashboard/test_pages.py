@@ -34,6 +34,7 @@ from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
+from dashboard import library
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.asking import worker
 from dashboard.components.images import grid
@@ -41,7 +42,6 @@ from dashboard.components.images.filter_controls import filter_key
 from dashboard.components.keys import key_of
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
-from dashboard.services import library
 from dashboard.views.overview import performance
 from tests.conftest import make_detector
 from tests.core.runs.browsing.test_table import seal

@@ -9,8 +9,8 @@ from core.report import page
 from core.report.__main__ import main
 from core.runs.browsing.filter import Filter
 from core.runs.finding import HOMES
+from dashboard import library
 from dashboard.components.studies.report import report_file
-from dashboard.services import library
 from tests.dashboard.conftest import Open
 from tests.hostile.damage import reseal
 

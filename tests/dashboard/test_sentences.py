@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.storage import cache_dir
-from dashboard.services.sentences import for_visitors, hide_parent
+from dashboard.visitors import for_visitors, hide_parent
 
 HOME = Path("/srv/Jane Doe's data/telltale")
 
@@ -37,7 +37,7 @@ def test_the_cache_is_the_servers_own(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_what_was_attached_is_told_without_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.services.sentences._parents", set())
+    monkeypatch.setattr("dashboard.visitors._parents", set())
     data = "/srv/Jane Doe/My Pictures 2/holiday set"
     sentence = f"{data} does not exist; name the folder that holds train/ and test/, or CIFAKE's .zip"
     hide_parent(data)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dashboard.services.server import visitors
+from dashboard import visitors
 
 BROWSER = {
     "Host": "localhost:8501", "Connection": "Upgrade", "Pragma": "no-cache", "Cache-Control": "no-cache",

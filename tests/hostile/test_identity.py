@@ -27,7 +27,7 @@ from core.storage import MANIFEST, ContractError
 from core.studies.neighbours.reference import compute_features, read_features
 from core.studies.runner import Source, StudyError
 from core.studies.trust import passes as module
-from dashboard.services import catalogue
+from dashboard import catalogue
 from dashboard.services.worker.requests import Prediction, PredictRequest, Request
 from dashboard.services.worker.worker import Worker
 from tests.conftest import make_detector, textured

@@ -36,7 +36,7 @@ from core.storage import (
     read_manifest,
 )
 from core.studies.store import find_studies, read_study, study_path
-from dashboard.services import catalogue
+from dashboard import catalogue
 from tests.conftest import jpeg, textured, write_cifake
 from tests.dashboard.conftest import PAGES, Open
 from tests.dashboard.test_pages import words

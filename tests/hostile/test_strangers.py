@@ -29,7 +29,7 @@ from core.studies.store import find_studies
 from dashboard.components.plain import JOINER, code, figure_text, plain, with_code, without_pictures
 from dashboard.components.studies.finding_words import markdown, strong
 from dashboard.components.studies.study import as_csv
-from dashboard.services.library import tags
+from dashboard.library import tags
 from tests.conftest import textured
 from tests.dashboard.conftest import PAGES, Open, open_page
 from tests.hostile.strangers import MARKS, RUN, make_strange, payload, put_tags

@@ -18,7 +18,7 @@ from dashboard.components.explanations.panels import SideBySide, note_drawn
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
 from dashboard.components.words import percent
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 
 OTHERS = 200
 # with less of the area decided most of the map is a guess

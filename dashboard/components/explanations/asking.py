@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from core.detectors.identity import Identity
 from core.detectors.manifest import About
 from core.images.decoding import pixels_sha256
-from dashboard.services import catalogue
-from dashboard.services.worker.jobs import JobStatus
-from dashboard.services.worker.requests import ExplainRequest, PredictRequest, Request
-from dashboard.services.worker.worker import Worker
+from dashboard import catalogue
+from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest, Request, Worker
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from core.explainers.settings import ExplainerSettings, SettingField, describe, 
 from core.images import palette
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.words import THE_PAPER
-from dashboard.services.address import Setting, put_all
-from dashboard.services.worker.requests import ExplainRequest
+from dashboard.jobs import ExplainRequest
+from dashboard.state import Setting, put_all
 
 # methods side by side
 MOST = 3

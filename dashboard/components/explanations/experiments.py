@@ -6,14 +6,14 @@ import streamlit as st
 
 from core.explainers.registry import explainers
 from core.storage import ContractError
+from dashboard import catalogue, library
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.neighbours import neighbours_panel
 from dashboard.components.explanations.panels import SideBySide, explainer_panel
 from dashboard.components.explanations.probes import probes_panel
 from dashboard.components.plain import plain
-from dashboard.services import catalogue, library
-from dashboard.services.address import Setting
-from dashboard.services.library import Opened
+from dashboard.library import Opened
+from dashboard.state import Setting
 
 BEFORE, AFTER = {"turns": "What flips the verdict"}, {"alike": "Similar images"}
 

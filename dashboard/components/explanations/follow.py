@@ -11,8 +11,7 @@ from dashboard.components.explanations.asking import visitor, worker
 from dashboard.components.plain import with_code
 from dashboard.components.polling import come_back
 from dashboard.components.words import remaining
-from dashboard.services.worker.jobs import JobStatus
-from dashboard.services.worker.requests import Request
+from dashboard.jobs import JobStatus, Request
 
 
 def follow(

@@ -11,6 +11,7 @@ from core.images.encoding import thumbnail_url
 from core.storage import ContractError
 from core.studies.neighbours.reference import count_kept
 from core.studies.neighbours.similarity import Neighbour, Neighbours, NeighbourSettings, Preparing
+from dashboard import catalogue, datasets, library
 from dashboard.components.component import component
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.follow import follow
@@ -20,9 +21,8 @@ from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import CLASS_WORDS
-from dashboard.services import catalogue, image_sets, library
-from dashboard.services.sentences import for_visitors
-from dashboard.services.worker.requests import Request
+from dashboard.jobs import Request
+from dashboard.visitors import for_visitors
 
 _mount = component(__file__, "alike")
 SLOT = "neighbours"
@@ -48,7 +48,7 @@ def neighbours_panel(
     asked_for = f"neighbours.prepare.{detector.identity.fingerprint}"
     prepare = bool(st.session_state.get(asked_for))
     # where nobody is to compute the features, the answer changes once somebody has
-    registry = image_sets.registry()
+    registry = datasets.registry()
     stamps = f"{stamp} {count_kept()} {registry.readings}"
     settings = NeighbourSettings(registry.source, run, leave_out, prepare, stamp=stamps)
 

@@ -28,8 +28,7 @@ from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
 from dashboard.components.polling import come_back
 from dashboard.components.studies.finding_words import coloured
-from dashboard.services.worker.jobs import JobStatus
-from dashboard.services.worker.requests import ExplainRequest
+from dashboard.jobs import ExplainRequest, JobStatus
 
 # seconds that a panel waits for its explanation: most are there by then, and need no coming back
 PATIENCE = 0.3

@@ -16,6 +16,7 @@ from core.perturbations.results import After, ProbeResult, ProbeSettings
 from core.perturbations.table import PROBES, probe_columns
 from core.perturbations.words import said
 from core.studies.probes.donors import with_donors
+from dashboard import library
 from dashboard.components.component import component, nothing, one_of
 from dashboard.components.explanations.asking import Known, Subject
 from dashboard.components.explanations.follow import follow
@@ -24,10 +25,9 @@ from dashboard.components.images.grid import FINEST
 from dashboard.components.images.picture_rows import Cell, Row, picture_rows
 from dashboard.components.studies.finding_words import coloured
 from dashboard.components.studies.study import csv_button
-from dashboard.services import library
-from dashboard.services.address import Setting
-from dashboard.services.library import BY_STAMP, Opened
-from dashboard.services.worker.requests import Request
+from dashboard.jobs import Request
+from dashboard.library import BY_STAMP, Opened
+from dashboard.state import Setting
 
 _mount = component(__file__, "probes")
 SLOT, LAST = "probes", "probes.last"

@@ -11,12 +11,12 @@ from core.findings.words import faithfulness
 from core.storage import ContractError
 from core.studies.result import StudyResult
 from core.studies.trust.judged import MOST, cost_of
+from dashboard import library
 from dashboard.components.explanations.asking import Known
 from dashboard.components.plain import code, plain
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.studies.study import command
-from dashboard.services import library, study_files
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 
 STUDY = "faithfulness"
 
@@ -87,8 +87,8 @@ def _measured(detector: Known, opened: Opened) -> StudyResult | None:
         ContractError: there is one, and it cannot be read.
     """
     if detector.identity.made(opened.run.manifest):
-        return study_files.answer(opened, STUDY)
-    return study_files.answer_by(detector.identity, STUDY)
+        return library.study_of(opened, STUDY)
+    return library.study_by(detector.identity, STUDY)
 
 
 def _unmeasured(opened: Opened, detector: Known, explainer: AnyExplainer, answer: StudyResult | None) -> str:

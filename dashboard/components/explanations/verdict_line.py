@@ -10,8 +10,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.services.worker.jobs import JobStatus
-from dashboard.services.worker.requests import Prediction, PredictRequest
+from dashboard.jobs import JobStatus, Prediction, PredictRequest
 
 
 def verdict_line(subject: Subject, detector: Known, stored: Explanation | None) -> None:

@@ -9,13 +9,13 @@ import streamlit as st
 
 from core.images.statistics import STATISTICS
 from core.runs.browsing.tags import TagError
+from dashboard import library
 from dashboard.components.images.filter_names import short_label, value_name
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import percent
-from dashboard.services import library
-from dashboard.services.library import Opened
-from dashboard.services.sentences import for_visitors
+from dashboard.library import Opened
+from dashboard.visitors import for_visitors
 
 LOWER = "Lower: of the run's images that have this value, the share whose value is lower."
 SAMPLED = " A sample holds a larger share of mistakes than the run, so for its studies this is not the run's share."

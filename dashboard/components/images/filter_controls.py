@@ -10,14 +10,14 @@ import streamlit as st
 from core.console import one_direction
 from core.runs.browsing.filter import Filter, choices_of
 from core.runs.browsing.table import Extent
+from dashboard import library, state
 from dashboard.components.images.filter_names import help_of, only_value, short_label, value_name
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
-from dashboard.services import address, library
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 
 # URL parameters that stay when the filter changes
-KEPT = ("run", *address.CARRIED)
+KEPT = ("run", *state.CARRIED)
 TEXTS = {"yes": "Only", "no": "Without", "FAKE": ":orange[FAKE]", "REAL": ":blue[REAL]"}
 MOST_PILLS = 12
 
@@ -29,7 +29,7 @@ def wanted_rows(opened: Opened) -> Filter:
 
 def change(opened: Opened, make: Callable[[Filter], Filter]) -> None:
     """Put a changed filter into the URL."""
-    address.put_filter(make(wanted_rows(opened)), keep=KEPT)
+    state.put_filter(make(wanted_rows(opened)), keep=KEPT)
 
 
 def narrowed(now: Filter, **changes: Any) -> Filter:

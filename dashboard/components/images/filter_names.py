@@ -9,7 +9,7 @@ from core.images.statistics import STATISTICS
 from core.runs.browsing.filter import SORTS, choices_of, sort_columns
 from core.studies.trust.judged import column_of, compared
 from dashboard.components.plain import plain
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 
 NAMES = {
     "label": "Label",

@@ -13,7 +13,7 @@ from core.runs.browsing.pictures import Pictures
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.component import component, nothing, one_of
 from dashboard.components.words import NO_BREAK, percent
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 
 _mount = component(__file__, "grid")
 COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name"]

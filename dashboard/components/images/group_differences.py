@@ -11,10 +11,10 @@ from core.findings.words.differences import tell
 from core.runs.browsing.filter import Filter
 from core.studies.clusters.differences import FACTS, differences
 from core.studies.store import find_studies
+from dashboard import library
 from dashboard.components.glossary import explain
 from dashboard.components.studies.finding_words import markdown
-from dashboard.services import library
-from dashboard.services.library import BY_STAMP, Opened
+from dashboard.library import BY_STAMP, Opened
 
 SHOWN = 6
 FEWEST = 5

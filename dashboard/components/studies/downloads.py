@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.studies.result import StudyResult
 from dashboard.components.studies.study import csv_button
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 
 if TYPE_CHECKING:
     # Overview takes a button from here, and needs none of the probes

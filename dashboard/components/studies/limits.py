@@ -7,11 +7,11 @@ from core.detectors.manifest import OLD_SIDE
 from core.findings.words import tell, transfer
 from core.storage import ContractError
 from core.studies.result import StudyResult
+from dashboard import catalogue, library
 from dashboard.components.plain import plain, with_code
 from dashboard.components.studies.finding_words import bullets, markdown, strong
 from dashboard.components.studies.out_of_distribution import chosen
-from dashboard.services import catalogue, study_files
-from dashboard.services.sentences import for_visitors
+from dashboard.visitors import for_visitors
 
 # findings of the study `transfer` that say most
 RATES = ("large", "imitations", "photographs", "filters_large", "filters_photographs")
@@ -44,7 +44,7 @@ def draw_reach(detector: Identified) -> None:
 def reach(detector: Identified) -> str:
     """What a detector does beyond images like its own in one sentence; "" where that is not known."""
     try:
-        answer = study_files.answer_by(detector.identity, "transfer")
+        answer = library.study_by(detector.identity, "transfer")
         return strong(told) if answer is not None and (told := transfer.overall(answer.findings)) else ""
     except ContractError:
         # `_measured` says why, right below
@@ -54,7 +54,7 @@ def reach(detector: Identified) -> str:
 def _measured(detector: Identified) -> StudyResult | None:
     """The study `transfer` of a detector; None, and why, where there is none that can be read."""
     try:
-        answer = study_files.answer_by(detector.identity, "transfer")
+        answer = library.study_by(detector.identity, "transfer")
         if answer is not None:
             _ = answer.findings
     except ContractError as error:

@@ -13,7 +13,7 @@ from dashboard.components.plain import figure_text, plain
 from dashboard.components.studies import charts as evidence_charts
 from dashboard.components.studies.downloads import study_download
 from dashboard.components.studies.finding_words import bullets, strong
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 
 # finding -> heading, what its chart tells apart, the class that is counted
 GROUPS = {

@@ -12,9 +12,9 @@ from core.runs.browsing.filter import Filter
 from core.runs.browsing.pictures import Pictures
 from core.runs.finding import find_detectors
 from core.storage import MANIFEST
+from dashboard import catalogue, library
 from dashboard.components.downloads import file_button
-from dashboard.services import catalogue, library
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 
 
 def report_download(

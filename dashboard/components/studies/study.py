@@ -17,13 +17,13 @@ from core.studies.groups import By
 from core.studies.kept import lacking
 from core.studies.result import StudyResult
 from core.studies.store import study_path
+from dashboard import catalogue, library
 from dashboard.components.downloads import file_button
 from dashboard.components.fold import fold
 from dashboard.components.plain import code, plain, with_code
 from dashboard.components.studies.finding_words import NOT_MEASURED, bullets, markdown
-from dashboard.services import catalogue, study_files
-from dashboard.services.library import BY_STAMP, Opened
-from dashboard.services.sentences import for_visitors
+from dashboard.library import BY_STAMP, Opened
+from dashboard.visitors import for_visitors
 
 # so many images are enough for intervals of a few hundredths
 ENOUGH = 1000
@@ -59,7 +59,7 @@ def readable(opened: Opened, name: str, title: str | None = None, *, concluded: 
         concluded: whether its findings must be there too.
     """
     try:
-        found = study_files.answer(opened, name)
+        found = library.study_of(opened, name)
         if found is not None and concluded:
             _ = found.findings
         return found
@@ -150,7 +150,7 @@ def all_there(opened: Opened, names: Sequence[str]) -> dict[str, StudyResult]:
     found = {}
     for name in names:
         try:
-            answer = study_files.answer(opened, name)
+            answer = library.study_of(opened, name)
         except ContractError:
             # the part of the page that is about it says so
             continue

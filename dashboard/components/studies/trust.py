@@ -22,7 +22,7 @@ from dashboard.components.studies.study import (
     summary,
 )
 from dashboard.components.words import CLASS_WORDS
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 
 WHAT = {"group": "verdict", "name": "measured"}
 

@@ -24,10 +24,10 @@ from greenlet import greenlet
 from numpy.typing import NDArray
 
 from core.storage import Bounded
-from dashboard.services.sentences import for_visitors
 from dashboard.services.worker.jobs import SOON, Answer, Asker, Job, JobStatus, size_of
 from dashboard.services.worker.queue import Queue
 from dashboard.services.worker.requests import Request
+from dashboard.visitors import for_visitors
 
 if TYPE_CHECKING:
     from pathlib import Path

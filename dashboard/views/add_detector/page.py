@@ -7,12 +7,11 @@ import streamlit as st
 from core.images.decoding import RESAMPLING
 from core.runs.commands import predict_command
 from core.runs.finding import ROOT
+from dashboard import catalogue
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import heading
-from dashboard.services import catalogue
-from dashboard.services.sentences import for_visitors
-from dashboard.services.server.visitors import is_local
 from dashboard.views.add_detector.adding import Outcome, begin_to_add
+from dashboard.visitors import for_visitors, is_local
 
 # option -> label, help, choices; without choices it is a text
 OPTIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {

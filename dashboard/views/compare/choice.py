@@ -10,12 +10,12 @@ from core.studies.comparison.explanations import TRUST
 from core.studies.comparison.pair import pair_of
 from core.studies.result import StudyResult
 from core.studies.study import StudyError
+from dashboard import catalogue, library
 from dashboard.components.plain import plain, with_code
-from dashboard.services import catalogue, library, study_files
-from dashboard.services.address import Setting
-from dashboard.services.library import BY_STAMP, Opened
-from dashboard.services.sentences import for_visitors
+from dashboard.library import BY_STAMP, Opened
 from dashboard.sidebar import run_label
+from dashboard.state import Setting
+from dashboard.visitors import for_visitors
 
 
 def others(opened: Opened) -> list[str]:
@@ -84,7 +84,7 @@ def _compared(opened: Opened, other: Opened, stamp: str) -> Comparison:  # noqa:
 def _read(opened: Opened, name: str) -> StudyResult | None:
     """Read a study of a run; None where there is none, or where it (or its findings) cannot be read."""
     try:
-        found = study_files.answer(opened, name)
+        found = library.study_of(opened, name)
         # of the other studies it is the values that are compared
         if found is not None and name in TRUST:
             _ = found.findings

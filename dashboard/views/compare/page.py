@@ -6,11 +6,11 @@ from core.findings.finding import find
 from core.findings.lines import Line
 from core.findings.words import comparison as words
 from core.findings.words import tell
+from dashboard import library
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain
 from dashboard.components.studies.finding_words import markdown, strong
 from dashboard.components.words import heading
-from dashboard.services import library
 from dashboard.views.compare import parts
 from dashboard.views.compare.choice import choose_other, compared, others
 

@@ -14,6 +14,7 @@ from core.metrics.classification import calibration, largest
 from core.runs.browsing.filter import Filter
 from core.studies.comparison.comparison import Comparison
 from core.studies.comparison.findings import SEVERAL, as_row
+from dashboard import catalogue, state
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.bars import rate_bars
 from dashboard.components.glossary import explain
@@ -22,9 +23,8 @@ from dashboard.components.plain import code, plain
 from dashboard.components.studies.finding_words import bullets, markdown
 from dashboard.components.studies.study import command, csv_button
 from dashboard.components.words import section
-from dashboard.services import address, catalogue
-from dashboard.services.address import Setting
-from dashboard.services.library import Opened
+from dashboard.library import Opened
+from dashboard.state import Setting
 from dashboard.views.compare import figures
 
 # outcome -> whether the first and the second are right
@@ -65,7 +65,7 @@ def draw_outcomes(opened: Opened, other: Opened, found: Comparison) -> None:
         own, others = (OUTCOMES[right] for right in RIGHT[row["outcome"]])
         wanted = Filter().choosing("label", [row["label"]]).choosing("correct", [own])
         wanted = wanted.choosing("versus.correct", [others])
-        address.go("explore", run=opened.run.name, wanted=wanted, versus=other.run.name)
+        state.go("explore", run=opened.run.name, wanted=wanted, versus=other.run.name)
 
 
 def draw_more(opened: Opened, other: Opened, found: Comparison) -> None:
@@ -114,7 +114,7 @@ def _draw_column(opened: Opened, other: Opened, found: Comparison, column: str) 
     )
     if value is not None:
         wanted = Filter().choosing(column, [value])
-        address.go("explore", run=opened.run.name, wanted=wanted, versus=other.run.name)
+        state.go("explore", run=opened.run.name, wanted=wanted, versus=other.run.name)
     with st.expander("Every number"):
         bullets(rows)
 

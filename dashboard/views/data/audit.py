@@ -17,6 +17,7 @@ from core.studies.audit.summary import Concern, histogram, yardsticks
 from core.studies.copies.findings import COUNTED
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.result import StudyResult
+from dashboard import state
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.fold import fold
@@ -25,8 +26,7 @@ from dashboard.components.plain import plain
 from dashboard.components.studies import study
 from dashboard.components.studies.finding_words import coloured, markdown, strong
 from dashboard.components.words import listed, percent
-from dashboard.services import address
-from dashboard.services.library import BY_STAMP, Opened
+from dashboard.library import BY_STAMP, Opened
 from dashboard.views.data import charts as audit_charts
 
 # statistic -> its column in Explore, where that has another name
@@ -193,7 +193,7 @@ def _buttons(opened: Opened, one: Concern) -> None:
     with st.container(horizontal=True, gap="small"):
         for words, wanted in one.shown.items():
             if st.button(words, icon=":material/grid_view:", key=key_of("data.show", one.key, words)):
-                address.go("explore", run=opened.run.name, wanted=wanted)
+                state.go("explore", run=opened.run.name, wanted=wanted)
 
 
 def draw_spread(opened: Opened, one: Concern, *, title: bool = False) -> None:

@@ -12,13 +12,13 @@ from core.studies.audit.summary import copy_pairs
 from core.studies.copies.findings import COUNTED
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
 from core.studies.result import StudyResult
+from dashboard import catalogue, datasets, library, state
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code
 from dashboard.components.studies.study import command
 from dashboard.components.words import CLASS_WORDS
-from dashboard.services import address, catalogue, image_sets, library
-from dashboard.services.address import Setting
-from dashboard.services.library import Opened
+from dashboard.library import Opened
+from dashboard.state import Setting
 from dashboard.views.data.pairs import pair_pictures
 
 SIDE_NAMES = {"in_training": "With training images", "in_set": "Within this set"}
@@ -67,7 +67,7 @@ def _count(opened: Opened, side: str, kind: str, one: Finding, *, checked: bool)
                 label, opens = f"about {label}", "Estimated from a sample. Explore shows those of the sample."
             if st.button(label, icon=":material/grid_view:", key=key, help=opens):
                 wanted = Filter().choosing(f"duplicates.{side}", [kind])
-                address.go("explore", run=opened.run.name, wanted=wanted)
+                state.go("explore", run=opened.run.name, wanted=wanted)
             sides = f"{about['real']:,} {CLASS_WORDS['REAL']}, {about['fake']:,} {CLASS_WORDS['FAKE']}"
             clash = f"; **{about['other_class']:,} of the other class**" if about["other_class"] else ""
             st.markdown(f"{what}: {sides}{clash}", width="stretch")
@@ -99,7 +99,7 @@ def draw_pairs(opened: Opened, duplicates: StudyResult) -> None:
     # `class` cannot be the name of a field
     shown = shown.rename(columns={"class": "same"})
     if id_ := pair_pictures(opened, shown, library.pictures(opened), training=training, key=f"data.pairs.{side}"):
-        address.go("inspect", run=opened.run.name, id=id_)
+        state.go("inspect", run=opened.run.name, id=id_)
     if len(shown) < min(len(pairs), PAIRS.high):
         st.button(
             f"Show more of {len(pairs):,}",
@@ -111,7 +111,7 @@ def draw_pairs(opened: Opened, duplicates: StudyResult) -> None:
 
 def _training(opened: Opened, pairs: pd.DataFrame) -> dict[str, NDArray[np.uint8]]:
     """Read the pictures of training images from the attached set or from the sample."""
-    source = "sample" if opened.run.manifest["set"].startswith("sample-") else image_sets.registry().source
+    source = "sample" if opened.run.manifest["set"].startswith("sample-") else datasets.registry().source
     if source is None:
         return {}
     wanted = tuple(zip(pairs["partner"], pairs["name"], strict=True))

@@ -14,15 +14,15 @@ from core.images.palette import DETECTOR, GREY
 from core.storage import ContractError
 from core.studies.cues.results import Results, find_results, read_results
 from core.studies.cues.summary import conclude, matrix
+from dashboard import catalogue
 from dashboard.components.charts import style as charts
 from dashboard.components.charts.style import GRID, error_bars, new_figure
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, figure_text, plain, with_code
 from dashboard.components.studies.finding_words import NOT_MEASURED, bullets, markdown
-from dashboard.services import catalogue
-from dashboard.services.library import BY_STAMP, Opened
-from dashboard.services.sentences import for_visitors
+from dashboard.library import BY_STAMP, Opened
+from dashboard.visitors import for_visitors
 
 
 def draw_cues(opened: Opened) -> None:

@@ -7,6 +7,7 @@ from core.findings.lines import joined
 from core.findings.words import audit as words
 from core.findings.words import tell
 from core.studies.audit.summary import concerns, guessing, rings, yardsticks
+from dashboard import library
 from dashboard.components.charts import style as charts
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
@@ -14,7 +15,6 @@ from dashboard.components.plain import code, plain
 from dashboard.components.studies.finding_words import NOT_MEASURED, markdown
 from dashboard.components.studies.study import draw_lacking, readable
 from dashboard.components.words import heading, listed, section
-from dashboard.services import library
 from dashboard.views.data import audit as parts
 from dashboard.views.data import charts as audit_charts
 from dashboard.views.data.copies import draw_counts, draw_pairs

@@ -12,7 +12,7 @@ from core.runs.browsing.pictures import Pictures
 from core.studies.copies.nearest_copy import NEAR
 from dashboard.components.component import component, nothing, one_of
 from dashboard.components.images.grid import FINEST
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 
 _mount = component(__file__, "pairs")
 

@@ -5,13 +5,13 @@ import streamlit as st
 from core.runs.browsing.filter import Filter
 from core.studies.neighbours.findings import among_training
 from core.studies.result import StudyResult
+from dashboard import catalogue, state
 from dashboard.components.offers import offer_training_images
 from dashboard.components.plain import code
 from dashboard.components.studies.downloads import study_download
 from dashboard.components.studies.finding_words import bullets
 from dashboard.components.studies.study import command
-from dashboard.services import address, catalogue
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 
 
 def _among_own(answer: StudyResult) -> bool:
@@ -39,5 +39,5 @@ def draw_summary(opened: Opened, answer: StudyResult) -> None:
         if "neighbours.agrees" in opened.table and st.button(
             "Images whose neighbours disagree", icon=":material/grid_view:", key="evidence.disagree"
         ):
-            address.go("explore", run=opened.run.name, wanted=Filter().choosing("neighbours.agrees", ["no"]))
+            state.go("explore", run=opened.run.name, wanted=Filter().choosing("neighbours.agrees", ["no"]))
         study_download(opened, answer)

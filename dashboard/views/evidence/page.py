@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.findings.words import probes as probe_words
 from core.findings.words.transfer import overall
+from dashboard import library
 from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
 from dashboard.components.scroll import ask_for, go_there
@@ -12,7 +13,6 @@ from dashboard.components.studies.finding_words import answers, bullets, card, s
 from dashboard.components.studies.out_of_distribution import draw_transfer
 from dashboard.components.studies.study import study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, draw_title
-from dashboard.services import library
 from dashboard.views.evidence import probe as one
 from dashboard.views.evidence.answers import draw_answers
 from dashboard.views.evidence.neighbours import draw_summary

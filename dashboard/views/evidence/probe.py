@@ -15,8 +15,8 @@ from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import plain
 from dashboard.components.studies import charts as evidence_charts
 from dashboard.components.words import CLASS_WORDS, percent, section
-from dashboard.services.address import Setting
-from dashboard.services.library import Opened
+from dashboard.library import Opened
+from dashboard.state import Setting
 from dashboard.views.evidence.controlled_rates import controlled_rates
 from dashboard.views.evidence.ranking import bar_of
 from dashboard.views.evidence.setup import (

@@ -8,8 +8,8 @@ from core.perturbations.probe import inline
 from core.perturbations.table import OTHER_WAYS, probe_columns
 from dashboard.components.glossary import explain
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.services.address import Setting
-from dashboard.services.library import Opened
+from dashboard.library import Opened
+from dashboard.state import Setting
 from dashboard.views.evidence.controlled_rates import Bar, controlled_rates
 from dashboard.views.evidence.setup import Evidence, Shown, open_turned
 

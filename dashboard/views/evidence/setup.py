@@ -20,9 +20,9 @@ from core.storage import ContractError
 from core.studies.probes.example import ProbeExample, probe_example
 from core.studies.probes.summary import By, Turns, ranking, read_turns, responses, turned_alone
 from core.studies.result import StudyResult
-from dashboard.services import address, library, study_files
-from dashboard.services.address import Setting
-from dashboard.services.library import Opened
+from dashboard import library, state
+from dashboard.library import Opened
+from dashboard.state import Setting
 
 PICTURES = 8
 PICTURE = Setting("picture", 1, kind=int, low=1, high=PICTURES)
@@ -151,7 +151,7 @@ def _telling(_opened: Opened, _pictures: Pictures, stamp: str, probe: str) -> ND
 
 def _probes_of(opened: Opened) -> StudyResult | None:
     try:
-        return study_files.answer(opened, "probes")
+        return library.study_of(opened, "probes")
     except ContractError:
         return None
 
@@ -196,7 +196,7 @@ def open_turned(opened: Opened, verdict: str, column: str, also: Sequence[tuple[
     wanted = wanted.ranging(name, low=0) if toward_real else wanted.ranging(name, high=0)
     for other, value in also:
         wanted = wanted.choosing(other, [value])
-    address.go("explore", run=opened.run.name, wanted=wanted)
+    state.go("explore", run=opened.run.name, wanted=wanted)
 
 
 PROBES_BY_COLUMN = {column: probe for probe in PROBES.values() for column in probe.columns}

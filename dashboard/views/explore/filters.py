@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.images.labels import CLASSES
 from core.runs.browsing.filter import DECIDED, OUTCOMES, Filter, choices_of
+from dashboard import library, state
 from dashboard.components.charts.matrix import clicked, confusion_matrix
 from dashboard.components.images.filter_controls import (
     change,
@@ -22,8 +23,7 @@ from dashboard.components.images.filter_controls import (
 from dashboard.components.images.filter_names import ends, full_label, only_value, short_label, value_name
 from dashboard.components.keys import key_of
 from dashboard.components.plain import plain
-from dashboard.services import address, library
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 
 # most values of a filter that are listed; of more, the rest are counted
 FEW = 3
@@ -118,7 +118,7 @@ def _draw_further(opened: Opened, names: Sequence[str]) -> None:
 
     def take() -> None:
         others = [name for name in library.also() if name in opened.further and name not in names]
-        address.put("also", ",".join([*others, *st.session_state[key]][: library.MOST_LINKED]))
+        state.put("also", ",".join([*others, *st.session_state[key]][: library.MOST_LINKED]))
 
     st.multiselect(
         "Other columns of this study",

@@ -8,6 +8,7 @@ import streamlit as st
 from core.metrics.classification import HALF
 from core.runs.browsing.filter import PAGE_SIZES
 from core.runs.browsing.table import at_threshold, page_rows, pages
+from dashboard import library, state
 from dashboard.components.glossary import explain
 from dashboard.components.images.filter_controls import change, wanted_rows
 from dashboard.components.images.filter_names import sort_names
@@ -19,10 +20,9 @@ from dashboard.components.plain import plain, with_code
 from dashboard.components.studies.report import report_download
 from dashboard.components.studies.study import csv_button
 from dashboard.components.words import heading, percent
-from dashboard.services import address, library, study_files
-from dashboard.services.address import Setting
-from dashboard.services.sentences import for_visitors
+from dashboard.state import Setting
 from dashboard.views.explore import filters, selection
+from dashboard.visitors import for_visitors
 
 MAPS = Setting("maps", "off", choices=("off", "on"))
 TILE = Setting("tile", "medium", choices=tuple(TILES))
@@ -58,7 +58,7 @@ def set_per_page() -> None:
 
 def take_picks() -> None:
     """Write the selection on this page to the URL."""
-    address.put("pick", ",".join(picks(st.session_state["explore.grid"].pick)[: selection.MOST]))
+    state.put("pick", ",".join(picks(st.session_state["explore.grid"].pick)[: selection.MOST]))
 
 
 # of the heading of the filters
@@ -109,7 +109,7 @@ def draw_gallery() -> None:
         most=selection.MOST,
         left=st.query_params.get("at", ""),
     ):
-        address.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
+        state.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
 
 
 def draw_column() -> None:
@@ -129,7 +129,7 @@ def draw_column() -> None:
         # a folded expander costs nothing
         if more.open:
             filters.draw_more(opened, wanted)
-            for sentence in study_files.refused_studies(opened):
+            for sentence in library.refused_studies(opened):
                 st.warning(with_code(sentence))
     TILE.choose("Size")
     st.session_state["explore.per"] = wanted.per_page

@@ -13,13 +13,13 @@ from core.runs.browsing.filter import Filter
 from core.runs.browsing.pictures import Pictures
 from core.runs.browsing.table import at_threshold
 from core.runs.browsing.tags import TagError
+from dashboard import library, state
 from dashboard.components.images.filter_names import full_label
 from dashboard.components.images.grid import image_grid
 from dashboard.components.plain import with_code
-from dashboard.services import address, library
-from dashboard.services.address import Setting
-from dashboard.services.library import Opened
-from dashboard.services.sentences import for_visitors
+from dashboard.library import Opened
+from dashboard.state import Setting
+from dashboard.visitors import for_visitors
 
 COMPARE = Setting("compare", "off", choices=("off", "on"))
 MOST = 60
@@ -45,7 +45,7 @@ def draw(opened: Opened, wanted: Filter, shown: NDArray[np.intp], ids: Sequence[
         f"Select this page ({len(page)})",
         key="explore.these",
         icon=":material/select_all:",
-        on_click=address.put,
+        on_click=state.put,
         args=("pick", ",".join(list(dict.fromkeys([*ids, *page]))[:MOST])),
         disabled=not page,
         help=f"Selects this page to compare or tag; at most {MOST} at a time. For a single image, tick its box or "
@@ -60,7 +60,7 @@ def draw(opened: Opened, wanted: Filter, shown: NDArray[np.intp], ids: Sequence[
         _draw_tagged(wanted, ids)
         with st.container(horizontal=True, vertical_alignment="center"):
             COMPARE.toggle("Compare them")
-            st.button("Select none", key="explore.none", type="tertiary", on_click=address.put, args=("pick", None))
+            st.button("Select none", key="explore.none", type="tertiary", on_click=state.put, args=("pick", None))
 
 
 def _draw_tagging(ids: Sequence[str]) -> None:
@@ -113,8 +113,8 @@ def _change_tag(ids: Sequence[str], put: Callable[[Sequence[str], str], None], d
 
 def _show_tag(tag: str, wanted: Filter) -> None:
     """Show only the images with a tag."""
-    kept = [name for name in ("run", *address.CARRIED) if name not in ("pick", "compare")]
-    address.put_filter(Filter(tag=tag, per_page=wanted.per_page, sort=wanted.sort), keep=kept)
+    kept = [name for name in ("run", *state.CARRIED) if name not in ("pick", "compare")]
+    state.put_filter(Filter(tag=tag, per_page=wanted.per_page, sort=wanted.sort), keep=kept)
 
 
 def draw_comparison(
@@ -131,7 +131,7 @@ def draw_comparison(
         if id_ := image_grid(
             opened, chosen, pictures, key=key, threshold=wanted.threshold, maps=laid, size="large", tags=tags
         ):
-            address.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
+            state.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
     judged_by = ["threshold", "p_real"] if wanted.threshold != HALF else []
     columns = ["label", "predicted", *judged_by, "confidence", "margin", *STATISTICS, *opened.studied]
     rows = at_threshold(opened.table.iloc[chosen], wanted.threshold).set_index("name")

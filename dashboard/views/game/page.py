@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from core.explainers.saving import Style
 from core.explainers.stored import stored_map
 from core.runs.game import ROUND, compare, draw_round, score
+from dashboard import library, state
 from dashboard.components.glossary import explain
 from dashboard.components.images.grid import image_grid
 from dashboard.components.images.picture import explained_picture, plain_picture
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.words import CLASS_WORDS, heading, percent
-from dashboard.services import address, library
-from dashboard.services.address import Setting
+from dashboard.state import Setting
 
 GAME = Setting("game", 1, kind=int, low=1, high=9999)
 
@@ -169,12 +169,12 @@ def finish() -> None:
     ids = table["id"].iloc[rows]
     notes = {id_: f"you: {said}" for id_, said in zip(ids, marked(answers), strict=True)}
     if id_ := image_grid(opened, rows, pictures, key="game.grid", maps=has_maps, notes=notes):
-        address.go("inspect", run=opened.run.name, id=id_)
+        state.go("inspect", run=opened.run.name, id=id_)
     with st.container(horizontal=True):
         st.button("Ten other images", key="game.again", type="primary", on_click=new_game)
         wrong = bool((table["correct"] == "wrong").any())
         if wrong and st.button("Look at the detector's mistakes", key="game.mistakes"):
-            address.go("explore", run=opened.run.name, result="wrong")
+            state.go("explore", run=opened.run.name, result="wrong")
     st.caption(
         "The address in the browser identifies these ten images: share it to compare scores. Only a first try counts: "
         "after a reload they begin again."

@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard.components.glossary import TERMS
 from dashboard.components.words import heading
-from dashboard.services.address import Setting
+from dashboard.state import Setting
 
 FIND = Setting("find", "")
 

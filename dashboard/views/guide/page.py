@@ -3,11 +3,11 @@
 import streamlit as st
 
 from core.detectors.identity import same_maker
+from dashboard import catalogue, library
 from dashboard.components.explanations.asking import known_detectors
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import plain
-from dashboard.services import catalogue, library
-from dashboard.services.address import Setting
+from dashboard.state import Setting
 from dashboard.views.guide.parts import Told, cast_of
 from dashboard.views.guide.steps import STEPS, ask_ahead
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.images.decoding import pixels_sha256
 from core.runs.guide import Cast, choose_cast
 from core.studies.result import StudyResult
+from dashboard import library
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.explanations.asking import Known, Subject, ask
 from dashboard.components.explanations.follow import keep_up, waiting
@@ -18,11 +19,9 @@ from dashboard.components.plain import code
 from dashboard.components.studies.finding_words import card
 from dashboard.components.studies.study import all_there, command, is_there, readable
 from dashboard.components.words import percent
-from dashboard.services import library
-from dashboard.services.address import Setting
-from dashboard.services.library import Opened
-from dashboard.services.worker.jobs import JobStatus
-from dashboard.services.worker.requests import ExplainRequest, PredictRequest
+from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest
+from dashboard.library import Opened
+from dashboard.state import Setting
 
 
 @cached

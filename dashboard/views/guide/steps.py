@@ -15,14 +15,13 @@ from core.findings.numbers import plus
 from core.images.labels import verdict_of
 from core.perturbations.frequency import wave_length
 from core.runs.guide import RADII, first_flipped, is_all_red, suspects, with_less_detail, without_detail
+from dashboard import library, state
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.images.picture import explained_picture, plain_picture
 from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS, name_paper, percent
-from dashboard.services import address, library
-from dashboard.services.address import Setting
-from dashboard.services.worker.jobs import JobStatus
-from dashboard.services.worker.requests import ExplainRequest, PredictRequest
+from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest
+from dashboard.state import Setting
 from dashboard.views.guide.parts import Told, asked, keyed_slider, measured, put
 
 CUTS = {"paper": "the paper's way", **{count: f"{count} parts asked for" for count in ("8", "16", "30", "50", "100")}}
@@ -243,7 +242,7 @@ def go_on(told: Told) -> None:
                 st.markdown(f"**{name}**")
                 st.caption(text)
                 if st.button("Open", key=f"guide.open.{page}"):
-                    address.go(page, run=run)
+                    state.go(page, run=run)
 
 
 def ask_ahead(told: Told, number: int) -> None:

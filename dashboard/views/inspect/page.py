@@ -9,6 +9,7 @@ from core.explainers.stored import stored_map
 from core.findings.numbers import plus
 from core.metrics.classification import HALF, predicted_real
 from core.runs.browsing.table import place_of
+from dashboard import catalogue, library, state
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps
 from dashboard.components.explanations.asking import Subject, known_detectors
@@ -23,8 +24,7 @@ from dashboard.components.images.picture import plain_picture
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import CLASS_WORDS, heading, percent
-from dashboard.services import address, catalogue, library
-from dashboard.services.address import Setting
+from dashboard.state import Setting
 
 opened = library.current()
 table, run = opened.table, opened.run.name
@@ -53,7 +53,7 @@ BESIDE = Setting("beside", "", choices=("", *(name for name in sized if own is N
 def move(to: int | None) -> None:
     """Go to another row of the filter."""
     if to is not None:
-        address.put("id", table["id"].iloc[to])
+        state.put("id", table["id"].iloc[to])
 
 
 panels.forget_drawn()
@@ -70,7 +70,7 @@ if sentence := refused.get(st.query_params.get("beside", "")):
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     if st.button("All images", icon=":material/grid_view:", key="inspect.back"):
         page = 1 if place.number is None else 1 + (place.number - 1) // wanted.per_page
-        address.go("explore", run=run, wanted=replace(wanted, page=page), at=str(found["id"]))
+        state.go("explore", run=run, wanted=replace(wanted, page=page), at=str(found["id"]))
     st.button(
         "Previous", icon=":material/chevron_left:", key="inspect.before", on_click=move, args=(place.before,),
         disabled=place.before is None, shortcut="P",

@@ -9,13 +9,13 @@ from core.metrics.intervals import share_difference
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.table import at_threshold
 from core.runs.metrics import without_leaks_and_repeats
+from dashboard import catalogue, library, state
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
 from dashboard.components.studies.limits import draw_reach
 from dashboard.components.studies.report import report_download
 from dashboard.components.words import heading, name_paper, percent
-from dashboard.services import address, catalogue, library
-from dashboard.services.address import Setting
+from dashboard.state import Setting
 from dashboard.views.overview import performance, provenance, sources
 
 COUNT = Setting("count", "all", {"all": "All images", "clean": "Without leaks and repeats"})
@@ -107,7 +107,7 @@ chosen = (
     or sources.draw_sources(rows, base, run=run)
 )
 if chosen is not None:
-    address.go("explore", run=run, wanted=chosen)
+    state.go("explore", run=run, wanted=chosen)
 performance.draw_confidence(at_threshold(rows, threshold), rows, numbers["ece"])
 provenance.draw_training_and_run(opened.run, detector)
 if detector is not None:

@@ -24,7 +24,7 @@ from dashboard.components.charts.bars import rate_bars
 from dashboard.components.charts.matrix import confusion_matrix
 from dashboard.components.glossary import explain
 from dashboard.components.words import CLASS_WORDS, name_paper, percent, section
-from dashboard.services.address import Setting
+from dashboard.state import Setting
 from dashboard.views.overview import curves
 
 THRESHOLD = Setting("cut", HALF, kind=float, low=0.01, high=0.99)

@@ -17,7 +17,7 @@ from dashboard.components.downloads import file_button
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain, without_pictures
 from dashboard.components.words import percent, section
-from dashboard.services.address import Setting
+from dashboard.state import Setting
 from dashboard.views.overview.curves import draw_training
 
 

@@ -23,13 +23,13 @@ from core.studies.clusters.summary import Card, read_cards, worst_card
 from core.studies.groups import VERDICTS
 from core.studies.registry import STUDIES
 from core.studies.result import StudyResult
+from dashboard import state
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.images.grid import image_grid
 from dashboard.components.studies.finding_words import markdown, strong
 from dashboard.components.studies.study import all_there
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.services import address
-from dashboard.services.library import BY_STAMP, Opened
+from dashboard.library import BY_STAMP, Opened
 
 FACE = 116
 # rows of four
@@ -117,7 +117,7 @@ def draw_worst(opened: Opened, answer: StudyResult, worst: tuple[str, Card] | No
     with st.container(horizontal=True):
         only = f"See the {card.errors:,} wrong ones"
         if st.button(only, key="patterns.worst.errors", icon=":material/grid_view:"):
-            address.go("explore", run=opened.run.name, wanted=members(whose, card.number, wrong=True))
+            state.go("explore", run=opened.run.name, wanted=members(whose, card.number, wrong=True))
         return st.button(
             "Show its card below", key="patterns.worst.card", type="tertiary", icon=":material/arrow_downward:"
         )
@@ -188,10 +188,10 @@ def _draw_card(opened: Opened, card: Card, space: str, pictures: Pictures, scale
         _draw_images(opened, card.wrong[:WRONG], pictures, wanted=wrong, key=f"wrong.{name}")
     with st.container(horizontal=True):
         if st.button(f"Explore all {card.images:,}", key=f"patterns.all.{name}", icon=":material/grid_view:"):
-            address.go("explore", run=opened.run.name, wanted=members(space, card.number))
+            state.go("explore", run=opened.run.name, wanted=members(space, card.number))
         only = f"Only the {card.errors:,} wrong"
         if card.errors and st.button(only, key=f"patterns.errors.{name}", type="tertiary"):
-            address.go("explore", run=opened.run.name, wanted=wrong)
+            state.go("explore", run=opened.run.name, wanted=wrong)
 
 
 def _draw_faces(card: Card, scale: float) -> None:
@@ -216,4 +216,4 @@ def _mean_map(values: NDArray[np.float32], scale: float) -> bytes:
 def _draw_images(opened: Opened, ids: Sequence[str], pictures: Pictures, *, wanted: Filter, key: str) -> None:
     rows: NDArray[np.intp] = np.array([row for id_ in ids if (row := opened.row_of(id_)) is not None], np.intp)
     if id_ := image_grid(opened, rows, pictures, key=f"patterns.{key}", size="small"):
-        address.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
+        state.go("inspect", run=opened.run.name, wanted=wanted, id=id_)

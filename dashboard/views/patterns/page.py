@@ -7,6 +7,7 @@ import streamlit as st
 from core.studies.clusters.summary import SPACES, Card, card_table
 from core.studies.groups import VERDICTS
 from core.studies.result import StudyResult
+from dashboard import library, state
 from dashboard.components import scroll
 from dashboard.components.charts.bars import rate_bars
 from dashboard.components.fold import fold, unfold
@@ -15,8 +16,7 @@ from dashboard.components.studies.finding_words import bullets
 from dashboard.components.studies.study import csv_button, study_of
 from dashboard.components.studies.trust import group_words
 from dashboard.components.words import CLASS_WORDS, heading
-from dashboard.services import address, library
-from dashboard.services.address import Setting
+from dashboard.state import Setting
 from dashboard.views.patterns import clusters
 from dashboard.views.patterns.points import draw_points
 
@@ -66,7 +66,7 @@ def draw_rates(answer: StudyResult, cards: Sequence[Card]) -> None:
                     clusters.rates(mine, answer.about["of"]), overall=overall, key=key, title=title
                 ):
                     number = {clusters.name_of(card): card.number for card in mine}[clicked]
-                    address.go("explore", run=run, wanted=clusters.members(space, number, wrong=True))
+                    state.go("explore", run=run, wanted=clusters.members(space, number, wrong=True))
 
 
 draw_points(opened, SPACE, answer.about["images"])

@@ -8,12 +8,12 @@ import streamlit as st
 
 from core.runs.browsing.embedding import Area
 from core.runs.browsing.filter import Filter
+from dashboard import library, state
 from dashboard.components.glossary import explain
 from dashboard.components.keys import key_of
 from dashboard.components.words import CLASS_WORDS
-from dashboard.services import address, library
-from dashboard.services.address import Setting
-from dashboard.services.library import Opened
+from dashboard.library import Opened
+from dashboard.state import Setting
 from dashboard.views.patterns.scatter import MOST_POINTS, clicked_row, colourings, column_of, drawn_area, scatter
 
 DRAG = Setting("drag", "box", {"box": "Box", "lasso": "Lasso", "move": "Move"})
@@ -95,14 +95,14 @@ def _follow(opened: Opened) -> None:
     if area := st.session_state.pop(AREA, None):
         _explore(opened, area)
     if (row := st.session_state.pop(ROW, None)) is not None:
-        address.go("inspect", run=opened.run.name, id=str(opened.table["id"].iloc[row]))
+        state.go("inspect", run=opened.run.name, id=str(opened.table["id"].iloc[row]))
 
 
 def _explore(opened: Opened, area: Area) -> None:
     """Open Explore on the images in an area."""
     wanted = Filter(area=area)
     if len(library.matching(opened, wanted)):
-        address.go("explore", run=opened.run.name, wanted=wanted)
+        state.go("explore", run=opened.run.name, wanted=wanted)
     st.toast("There is no image in that area.", icon=":material/crop_free:")
 
 

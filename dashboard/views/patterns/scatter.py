@@ -15,7 +15,7 @@ from core.runs.browsing.table import evenly
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.charts.style import TEMPLATE
 from dashboard.components.plain import figure_text
-from dashboard.services.library import Opened
+from dashboard.library import Opened
 
 HEIGHT = 620
 # points that are drawn: a browser that encloses them sends about 170 bytes of each back, of 2 MB that a server takes

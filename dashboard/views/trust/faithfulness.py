@@ -20,8 +20,8 @@ from dashboard.components.plain import plain
 from dashboard.components.studies.finding_words import strong
 from dashboard.components.studies.study import cannot, numbers, refused, study_of, summary
 from dashboard.components.studies.trust import group_words
-from dashboard.services.address import Setting
-from dashboard.services.library import Opened
+from dashboard.library import Opened
+from dashboard.state import Setting
 from dashboard.views.trust import curves
 
 FILL = Setting("filled", "mean", choices=FILLS)

@@ -7,14 +7,14 @@ from core.explainers.registry import find_explainer
 from core.findings.lines import joined
 from core.findings.words import explanations
 from core.studies.trust import summary as trust_summary
+from dashboard import library
 from dashboard.components.charts import style as charts
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
 from dashboard.components.studies.study import all_there
 from dashboard.components.studies.trust import draw_scale, part
 from dashboard.components.words import heading, name_paper
-from dashboard.services import library
-from dashboard.services.address import Setting
+from dashboard.state import Setting
 from dashboard.views.trust import curves, faithfulness
 
 BY = Setting("by", "verdict", choices=("verdict", "cell"))

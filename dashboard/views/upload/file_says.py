@@ -16,9 +16,8 @@ from dashboard.components.explanations.asking import Known, ask
 from dashboard.components.explanations.follow import keep_up
 from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS, section
+from dashboard.jobs import JobStatus, PredictRequest
 from dashboard.services.server.decoding import in_turn
-from dashboard.services.worker.jobs import JobStatus
-from dashboard.services.worker.requests import PredictRequest
 
 GROUNDS = ("white", "black")
 

@@ -20,9 +20,8 @@ from dashboard.components.plain import with_code
 from dashboard.components.polling import come_back
 from dashboard.components.studies.finding_words import coloured, markdown
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.services.judgement import known_of
-from dashboard.services.worker.jobs import SOON, JobStatus
-from dashboard.services.worker.requests import Prediction, PredictRequest
+from dashboard.jobs import SOON, JobStatus, Prediction, PredictRequest
+from dashboard.library import known_of
 from dashboard.views.upload.origin import Origin, sent_so_far
 from dashboard.views.upload.uploads import end_if_settled, look
 

@@ -18,10 +18,9 @@ from dashboard.components.explanations.follow import next_look
 from dashboard.components.plain import plain
 from dashboard.components.polling import come_back
 from dashboard.components.words import CLASS_WORDS, listed, percent
-from dashboard.services.address import Setting
-from dashboard.services.judgement import known_of
-from dashboard.services.worker.jobs import JobStatus
-from dashboard.services.worker.requests import PredictRequest
+from dashboard.jobs import JobStatus, PredictRequest
+from dashboard.library import known_of
+from dashboard.state import Setting
 from dashboard.views.upload.origin import Origin, sent_so_far
 from dashboard.views.upload.uploads import end_if_settled
 

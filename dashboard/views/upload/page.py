@@ -10,6 +10,7 @@ from streamlit.typing import UploadedFile
 from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError
 from core.images.preprocessing import Preprocessing
 from core.images.upload import Prepared
+from dashboard import catalogue, library, state
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps
 from dashboard.components.explanations.asking import Subject, known_detectors
@@ -22,9 +23,8 @@ from dashboard.components.images.picture import plain_picture
 from dashboard.components.plain import plain, with_code
 from dashboard.components.studies.limits import draw_limits
 from dashboard.components.words import heading
-from dashboard.services import address, catalogue, library
-from dashboard.services.address import Setting
 from dashboard.services.server.upload_limits import MAX_FILES, MAX_OWN
+from dashboard.state import Setting
 from dashboard.views.upload import uploads
 from dashboard.views.upload.crop import draw_crop
 from dashboard.views.upload.file_says import draw_file_says
@@ -94,7 +94,7 @@ if files:
     try:
         ready_at = partial(uploads.cut, file)
         ready, from_where = ready_at(preprocessing), uploads.origin_of(file, preprocessing)
-        address.put("sample", None)
+        state.put("sample", None)
     except ImageError as error:
         st.error(f"{plain(file.name)}: {plain(error)}")
         # the examples stay
@@ -111,7 +111,7 @@ if file is None:
     if id_ := image_grid(
         sample_run, rows, pictures, key="upload.samples", size="small", judged=False, current=SAMPLE.value or None
     ):
-        address.put("sample", id_)
+        state.put("sample", id_)
         st.rerun()
     row = sample_run.row_of(SAMPLE.value)
     image = pictures.get(row) if row is not None else None

@@ -22,9 +22,8 @@ from dashboard.components.plain import plain, with_code
 from dashboard.components.polling import come_back
 from dashboard.components.studies.study import csv_button
 from dashboard.components.words import remaining
-from dashboard.services.judgement import known_of
-from dashboard.services.worker.jobs import JobStatus
-from dashboard.services.worker.requests import Prediction, PredictRequest
+from dashboard.jobs import JobStatus, Prediction, PredictRequest
+from dashboard.library import known_of
 from dashboard.views.upload.uploads import end_if_settled, labels, look, origin_of_whole, read_all, ready_for
 
 # seconds that one file's deliveries are waited for

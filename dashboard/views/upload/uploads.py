@@ -21,9 +21,8 @@ from core.perturbations.delivery.delivering import Delivered, deliver, seeing
 from core.perturbations.delivery.delivery import Delivery
 from dashboard.components.explanations.asking import Known, ask
 from dashboard.components.words import remaining
+from dashboard.jobs import JobStatus, Prediction, PredictRequest
 from dashboard.services.server.decoding import Held, deliver_in_turn, prepare_in_turn, tile_in_turn
-from dashboard.services.worker.jobs import JobStatus
-from dashboard.services.worker.requests import Prediction, PredictRequest
 from dashboard.views.upload.crop import most_zoom, place_of
 from dashboard.views.upload.origin import Origin
 

@@ -12,8 +12,8 @@ from dashboard.components.explanations.asking import Known, ask
 from dashboard.components.explanations.follow import draw_ended, next_look, waiting
 from dashboard.components.polling import come_back
 from dashboard.components.words import CLASS_WORDS
-from dashboard.services.address import Setting
-from dashboard.services.worker.requests import Prediction, PredictRequest
+from dashboard.jobs import Prediction, PredictRequest
+from dashboard.state import Setting
 from dashboard.views.upload.uploads import end_if_settled, tiles_of
 
 WHERE = Setting("tiles", "off", choices=("on", "off"))

@@ -8,7 +8,7 @@ from core.runs.finding import HOMES, find_detectors, find_runs, misnamed
 from core.runs.run import Run
 from core.runs.validation import check_manifest
 from core.storage import ContractError, glance_at_folder, read_manifest
-from dashboard.services.sentences import for_visitors
+from dashboard.visitors import for_visitors
 
 
 def homes() -> tuple[Path, ...]:

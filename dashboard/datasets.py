@@ -1,18 +1,24 @@
-"""The dataset registry: image sets, attached or downloaded in a thread of their own, so no visitor waits for them."""
+"""The image sets that all visitors share, attached or downloaded in a thread of their own."""
 
 import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from core.images.cifake.files import fetched_path, is_fetched
+from core.images.cifake.shipped import KIND as SHIPPED_KIND
 from core.images.cifake.shipped import is_shipped
-from core.images.image_set import DatasetError, ImageSet, Progress, Split
+from core.images.image_set import DatasetError, ImageSet, Progress, Split, split_of
 from core.images.loading import check_image_set, load_image_set
 from core.images.preprocessing import Preprocessing
-from dashboard.services.sentences import hide_parent
+from core.images.sources import SHIPPED
+from core.storage import ContractError, read_manifest
+from dashboard.catalogue import homes, runs
+from dashboard.visitors import hide_parent
 
 Doing = Literal["downloading", "checking", "reading"]
 
@@ -182,3 +188,48 @@ def _has_training_images(data: str | Path) -> bool:
         return check_image_set(data, "train") > 0
     except (DatasetError, OSError):
         return False
+
+
+_registries: dict[Path, DatasetRegistry] = {}
+_registries_lock = threading.Lock()
+
+
+def registry() -> DatasetRegistry:
+    """Return the registry of the image sets that pictures are taken from, one for all visitors.
+
+    It is in no cache: once that was cleared, a set that was attached by its path would be gone.
+    """
+    home = homes()[0]
+    with _registries_lock:
+        if home not in _registries:
+            shipped = next((one / SHIPPED for one in homes() if is_shipped(one / SHIPPED)), None)
+            unpacked = home / "data" / "cifake"
+            first = unpacked if unpacked.is_dir() or not is_fetched() else fetched_path()
+            _registries[home] = DatasetRegistry(first, _splits_beside(shipped), shipped=shipped)
+        return _registries[home]
+
+
+def splits() -> tuple[Split, ...]:
+    """Return the splits of an image set that the runs here are about: "test", and "train" where one is."""
+    sets = []
+    for path in runs().values():
+        with suppress(ContractError):
+            sets.append(str(read_manifest(path, "run").get("set", "")))
+    return ("test", "train") if any(split_of(name) == "train" for name in sets) else ("test",)
+
+
+def _splits_beside(shipped: Path | None) -> tuple[Split, ...]:
+    """Return the splits in data/cifake/ that a run here needs for its pictures, besides a set that has shipped."""
+    try:
+        fingerprint = read_manifest(shipped, SHIPPED_KIND).get("fingerprint") if shipped else None
+    except ContractError:
+        fingerprint = None
+    if fingerprint is None:
+        return splits()
+    needed: set[Split] = set()
+    for path in runs().values():
+        with suppress(ContractError):
+            manifest = read_manifest(path, "run")
+            if "images.npy" not in manifest["files"] and manifest.get("set_fingerprint") != fingerprint:
+                needed.add(split_of(str(manifest.get("set"))))
+    return tuple(sorted(needed))

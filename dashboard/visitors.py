@@ -1,10 +1,14 @@
-"""Sentences for visitors about errors: without the server's folders; its log has all of it."""
+"""Visitors: who sits at this machine, and what errors say to them: without the server's folders, which its log has."""
 
 import contextlib
 import functools
 import logging
+import os
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import streamlit as st
 
 from core.runs.finding import ROOT
 from core.storage import cache_dir
@@ -48,3 +52,33 @@ def for_visitors(error: BaseException | str, *, homes: tuple[Path, ...] = ()) ->
 def _log(sentence: str) -> None:
     """Write a sentence to the server's log, once: pages say the same again at every click."""
     logging.getLogger(__name__).warning("%s", sentence)
+
+
+LOCAL = ("localhost", "127.0.0.1", "::1")
+# "yes" or "no" says it of all visitors, whatever they send
+SETTING = "TELLTALE_LOCAL"
+# what browsers send when they open a page's connection; whatever else there is a proxy has added
+BROWSERS = {
+    "host", "connection", "upgrade", "origin", "user-agent", "accept", "accept-encoding", "accept-language", "cookie",
+    "cache-control", "pragma", "priority", "dnt", "te", "referer",
+}  # fmt: skip
+BROWSERS_BEGIN = ("sec-websocket-", "sec-fetch-", "sec-ch-", "sec-gpc")
+
+
+def is_local() -> bool:
+    """Check whether the visitor sits at this machine, and so may name a path on it.
+
+    The server must listen on a loopback address only, and the request must have a local host and origin and no headers
+    but a browser's: behind a proxy on this machine every visitor has a local IP address, but the proxy's host name or
+    extra headers. Against a proxy that hides both, only `TELLTALE_LOCAL=no` helps.
+    """
+    if (said := os.environ.get(SETTING, "").lower()) in ("yes", "no"):
+        return said == "yes"
+    headers = {name.lower(): value for name, value in st.context.headers.items()}
+    opened_at = [urlsplit(f"//{headers.get('host', LOCAL[0])}"), urlsplit(headers.get("origin", f"//{LOCAL[0]}"))]
+    return (
+        st.get_option("server.address") in LOCAL
+        and st.context.ip_address in (None, *LOCAL)
+        and all(place.hostname in LOCAL for place in opened_at)
+        and all(name in BROWSERS or name.startswith(BROWSERS_BEGIN) for name in headers)
+    )

@@ -6,13 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.detectors.identity import Identity
 from core.runs.browsing.filter import Filter
 from core.runs.browsing.other_run import describe_verdicts, same_images, verdicts_of
 from core.runs.browsing.pictures import Pictures, find_pictures
@@ -30,11 +31,15 @@ from core.runs.browsing.table import (
 from core.runs.browsing.tags import Tags
 from core.runs.run import Run, read_run
 from core.storage import MANIFEST, ContractError, cache_dir, glance_at_folder
+from core.studies.judgement.familiarity import Space
+from core.studies.judgement.judging import find_rule
+from core.studies.judgement.rule import Rule, rule_path
 from core.studies.result import StudyResult
+from core.studies.store import find_studies, read_study, study_path
+from dashboard.catalogue import homes, is_by, runs
 from dashboard.components.plain import with_code
-from dashboard.services.catalogue import homes, runs
-from dashboard.services.image_sets import registry
-from dashboard.services.sentences import for_visitors
+from dashboard.datasets import registry
+from dashboard.visitors import for_visitors
 
 # what is looked at where the address names no run
 FIRST = "swift@cifake-test"
@@ -322,3 +327,85 @@ def samples(holding: str = "") -> tuple[Opened, NDArray[np.intp]] | None:
                     chosen[-1] = row
             return opened, np.unique(np.concatenate(spread))
     return samples() if holding else None
+
+
+def study_of(opened: Opened, name: str) -> StudyResult | None:
+    """Read and verify a study of a run; None where there is none.
+
+    Raises:
+        ContractError: there is a file, and it is damaged or another run's.
+    """
+    file = study_path(opened.run.path, name)
+    return _study(opened, f"{opened.origin.stamp} {file} {file.stat().st_mtime_ns}", name) if file.is_file() else None
+
+
+# a dozen of each of a few runs: with fewer, visitors who look at several would have them read all the time
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _study(_opened: Opened, stamp: str, name: str) -> StudyResult:  # noqa: ARG001 - the key
+    return read_study(study_path(_opened.run.path, name), _opened.run)
+
+
+def study_by(detector: Identity, name: str) -> StudyResult | None:
+    """Read a study of any run by a detector, this session's run first; None where there is none.
+
+    Raises:
+        ContractError: as `study_of`.
+    """
+    found = runs()
+    own = st.session_state.get("run", "")
+    for run in sorted(found, key=lambda run: run != own):
+        if not study_path(found[run], name).is_file() or not is_by(found[run], detector):
+            continue
+        try:
+            opened = open_run(found[run])
+        except ContractError:
+            # that page reports it
+            continue
+        return study_of(opened, name)
+    return None
+
+
+def refused_studies(opened: Opened) -> list[str]:
+    """Return a sentence for visitors on each study of a run that cannot be read; its columns are left out."""
+    return _refused_studies(opened.origin)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
+def _refused_studies(opened: Opened) -> list[str]:
+    return [for_visitors(problem, homes=homes()) for problem in find_studies(opened.run).problems]
+
+
+class Known(NamedTuple):
+    """What is known of a detector's verdicts.
+
+    Attributes:
+        rule: by which they are judged; None where nobody has measured them, or where that cannot be read.
+        space: that distances are measured to; None without a rule.
+        problem: a sentence for visitors on a rule that cannot be read; "" where there is none.
+    """
+
+    rule: Rule | None = None
+    space: Space | None = None
+    problem: str = ""
+
+
+def known_of(detector: Identity) -> Known:
+    """Return what is known of a detector's verdicts."""
+    stamps = []
+    for path in runs().values():
+        try:
+            times = [file.stat().st_mtime_ns for file in (rule_path(path), path / MANIFEST)]
+            stamps.append(f"{path} {times}")
+        except OSError:
+            continue
+    try:
+        return _known(detector.fingerprint, " ".join(stamps), detector)
+    except ContractError as error:
+        # kept in no cache: the file may be restored
+        return Known(problem=for_visitors(error, homes=homes()))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _known(fingerprint: str, stamps: str, _detector: Identity) -> Known:  # noqa: ARG001 - the key
+    found = find_rule(_detector, runs().values())
+    return Known() if found is None else Known(found[0], Space.of(found[1]))
