@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from core.images.decoding import decode
 from core.images.preprocessing import Place, Preprocessing
-from core.images.tiles import Tiles, tile
 from core.images.upload import Prepared, prepare_pixels
 from core.perturbations.delivery.delivering import Delivered, deliver, seeing
 from core.perturbations.delivery.delivery import Delivery
@@ -53,11 +52,6 @@ def deliver_in_turn(
     """The decoded file after one delivery, as a detector sees it, once it is this file's turn."""
     see = seeing(preprocessing, place)
     return _THREAD.submit(lambda: next(deliver(_decoded(held, data), see, among=[delivery]))).result()
-
-
-def tile_in_turn(held: Held, data: bytes, side: int) -> Tiles:
-    """`core.images.tiles.tile` of the decoded file once it is this file's turn; raises what that raises."""
-    return _THREAD.submit(lambda: tile(_decoded(held, data), side)).result()
 
 
 def _decoded(held: Held, data: bytes) -> NDArray[np.uint8]:

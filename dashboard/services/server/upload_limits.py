@@ -41,7 +41,6 @@ def forget_uploads() -> None:
         "upload.held",
         "upload.says",
         "upload.sent",
-        "upload.tiles",
         "upload.delivered",
         "upload.place",
     ):

@@ -31,7 +31,6 @@ from dashboard.views.upload.file_says import draw_file_says
 from dashboard.views.upload.judged import draw_judgement, judgement_told
 from dashboard.views.upload.others import draw_others
 from dashboard.views.upload.table import draw_table
-from dashboard.views.upload.where import draw_where
 
 opened = library.current()
 known = known_detectors()
@@ -165,7 +164,7 @@ def draw_agreement() -> list[str]:
 
 draw_judgement(from_where, ready, detector, shown=FILTER.value)
 if not ready.whole:
-    with st.grid(3, min_column_width=190, gap="medium") as grid:
+    with st.grid(2, min_column_width=190, gap="medium") as grid:
         with grid.cell():
             st.markdown("#### Your image")
             if file is not None:
@@ -176,9 +175,6 @@ if not ready.whole:
             st.caption(f"{plain(name)}, {ready.width} x {ready.height} pixels; the detector sees {sees}")
         with grid.cell():
             draw_seen()
-        if file is not None:
-            with grid.cell():
-                draw_where(file, ready, detector)
 draw_others(known, ready_at, from_where)
 if file is not None:
     draw_file_says(file, detector)
@@ -186,7 +182,7 @@ draw_methods(detector.about)
 draw_controls()
 if ready.whole:
     # as on Inspect: the image stands beside its maps
-    with st.container(key="beside_image"), st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
+    with st.container(key="beside_image"), st.grid(2, min_column_width=190, gap="medium", dense=True) as grid:
         with grid.cell():
             draw_seen()
         with (
@@ -197,7 +193,7 @@ if ready.whole:
         with grid.cell():
             agreement = draw_agreement()
 else:
-    with st.grid(3, min_column_width=190, gap="medium") as grid:
+    with st.grid(2, min_column_width=190, gap="medium") as grid:
         side_by_side.draw(grid)
         with grid.cell():
             agreement = draw_agreement()

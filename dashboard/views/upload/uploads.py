@@ -15,14 +15,13 @@ from core.console import one_direction
 from core.images.decoding import ImageError, PassingError, pixels_sha256
 from core.images.labels import ClassName, verdict_of
 from core.images.preprocessing import Place, Preprocessing
-from core.images.tiles import Tiles
 from core.images.upload import Prepared, prepare_pixels
 from core.perturbations.delivery.delivering import Delivered, deliver, seeing
 from core.perturbations.delivery.delivery import Delivery
 from dashboard.components.explanations.asking import Known, ask
 from dashboard.components.words import remaining
 from dashboard.jobs import JobStatus, Prediction, PredictRequest
-from dashboard.services.server.decoding import Held, deliver_in_turn, prepare_in_turn, tile_in_turn
+from dashboard.services.server.decoding import Held, deliver_in_turn, prepare_in_turn
 from dashboard.views.upload.crop import most_zoom, place_of
 from dashboard.views.upload.origin import Origin
 
@@ -37,7 +36,7 @@ def forget_others(files: Sequence[UploadedFile]) -> None:
     st.session_state["upload.place"] = {id_: place for id_, place in places.items() if id_ in there}
     delivered = st.session_state.get("upload.delivered", {})
     st.session_state["upload.delivered"] = {key: sent for key, sent in delivered.items() if key[0] in there}
-    for key in ("upload.cut", "upload.held", "upload.tiles"):
+    for key in ("upload.cut", "upload.held"):
         if st.session_state.get(key, (None,))[0] not in there:
             st.session_state.pop(key, None)
 
@@ -174,16 +173,6 @@ class Example:
 
     def _steps(self, preprocessing: Preprocessing) -> Preprocessing:
         return preprocessing.fitted if preprocessing.steps == self.fitted.steps else preprocessing
-
-
-def tiles_of(file: UploadedFile, side: int) -> Tiles:
-    """Return the tiles of an upload; those of the last one of a session are kept."""
-    found = st.session_state.get("upload.tiles")
-    if found is None or found[:2] != (file.file_id, side):
-        tiles = tile_in_turn(_held(file), file.getvalue(), side)
-        found = st.session_state["upload.tiles"] = file.file_id, side, tiles
-    tiles_found: Tiles = found[2]
-    return tiles_found
 
 
 def labels(files: Sequence[UploadedFile]) -> dict[str, str]:
