@@ -28,9 +28,8 @@ from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
 from core.images.loading import check_image_set, side_of
 from core.images.terminal import fetch_with_bar, load_with_bar
-from core.runs.commands import dashboard_command, predict_command
-from core.runs.finding import ROOT, command_homes, find_detectors, find_named
-from core.runs.result_table import result_table
+from core.runs.folders import ROOT, command_homes, dashboard_command, find_detectors, find_named, predict_command
+from core.runs.metrics import result_table
 from core.runs.run import read_run
 from core.runs.validation import check_detector_name, read_detector_manifest
 from core.runs.writing import check_testable, run_folder, write_run

@@ -32,7 +32,7 @@ from core.images.preprocessing import Preprocessing
 from core.images.provenance import read_claims
 from core.images.upload import prepare_pixels
 from core.report.explanation import save_html
-from core.runs.finding import command_homes, find_detectors, find_named, find_runs
+from core.runs.folders import command_homes, find_detectors, find_named, find_runs
 from core.storage import read_bytes
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judging import as_json, find_rule, judge_picture

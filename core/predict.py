@@ -19,7 +19,7 @@ from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.terminal import load_with_bar, reading_bar
-from core.runs.finding import ROOT, command_homes, find_detectors, find_named
+from core.runs.folders import ROOT, command_homes, find_detectors, find_named
 from core.runs.writing import run_folder, write_run
 from core.storage import TakenError, WriteError
 from core.studies.neighbours.reference import find_training_set

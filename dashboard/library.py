@@ -14,23 +14,21 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.detectors.identity import Identity
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.other_run import describe_verdicts, same_images, verdicts_of
-from core.runs.browsing.pictures import Pictures, find_pictures
-from core.runs.browsing.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
-from core.runs.browsing.table import (
-    Extent,
-    browse_table,
-    cells,
-    count_choices,
-    evenly,
-    extents_of,
-    find_rows,
-    judged_table,
-)
-from core.runs.browsing.tags import Tags
-from core.runs.run import Run, read_run
+from core.runs.filter import Filter
+from core.runs.pictures import Pictures, find_pictures
+from core.runs.rows import Extent, cells, count_choices, evenly, extents_of, find_rows, judged_table
+from core.runs.run import Run, read_run, same_images
+from core.runs.tags import Tags
 from core.storage import MANIFEST, ContractError, cache_dir, glance_at_folder
+from core.studies.columns import (
+    StudyColumn,
+    added_by_studies,
+    browse_table,
+    describe_verdicts,
+    further_columns,
+    study_columns,
+    verdicts_of,
+)
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judging import find_rule
 from core.studies.judgement.rule import Rule, rule_path

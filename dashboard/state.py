@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.runs.browsing.filter import Filter
+from core.runs.filter import Filter
 
 # what goes along with a filter from page to page: columns of studies, what is selected, how images are shown, and the
 # run beside the first

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from core.storage import cache_dir
 
 # an absolute path with a folder in it, as Unix or Windows writes it, and its last name

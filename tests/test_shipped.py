@@ -13,9 +13,9 @@ from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED_FOLDER
 from core.images.statistics import STATISTICS, image_statistics
-from core.runs.browsing.pictures import find_pictures
-from core.runs.finding import ROOT, find_detectors, find_runs
+from core.runs.folders import ROOT, find_detectors, find_runs
 from core.runs.metrics import metrics
+from core.runs.pictures import find_pictures
 from core.runs.run import read_run
 from core.runs.validation import read_detector_manifest
 from core.storage import MANIFEST, SEAL, ContractError, read_manifest, sealed

@@ -29,8 +29,7 @@ from core.detectors.classes import Outputs
 from core.detectors.network import NetworkDetector
 from core.images.decoding import RESAMPLING
 from core.images.preprocessing import Crop
-from core.runs.commands import predict_command
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT, predict_command
 from core.runs.validation import check_detector_name
 from core.storage import WriteError, printable
 

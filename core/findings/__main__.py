@@ -27,7 +27,7 @@ from core.findings.numbers import amount, of_unit, points
 from core.findings.quantities import Unit
 from core.findings.readme import quality, update
 from core.findings.words import tell
-from core.runs.finding import find_named, find_runs
+from core.runs.folders import find_named, find_runs
 from core.runs.run import Run, read_run
 from core.storage import WriteError
 from core.studies.comparison.comparison import Comparison

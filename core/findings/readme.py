@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.metrics.classification import ECE_BINS
-from core.runs.paper import PAPER
+from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, told_apart
 from core.storage import write_bytes_atomically
 

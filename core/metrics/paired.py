@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics.intervals import NORMAL, Estimate, exact_sign_test, wilson_interval
+from core.metrics.intervals import NORMAL, Estimate, exact_sign_test
+from core.runs.metrics import wilson_interval
 
 
 class Outcomes(NamedTuple):

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics.intervals import Estimate, wilson_interval
+from core.metrics.intervals import Estimate
+from core.runs.metrics import wilson_interval
 
 
 def share_over_seeds(right: NDArray[np.integer], images: int) -> Estimate:

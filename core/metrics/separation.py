@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata, spearmanr
 from sklearn.model_selection import StratifiedKFold
 
-from core.metrics.classification import RULE_BINS
-from core.metrics.intervals import NORMAL, Estimate, wilson_interval
+from core.metrics.intervals import NORMAL, Estimate
+from core.runs.metrics import wilson_interval
 
 FOLDS = 5
 STRATA = 20
+# equal-count bins of a rule on one statistic
+RULE_BINS = 20
 # images of each class that a stratum needs
 MIN_IN_STRATUM = 5
 UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0)

@@ -23,15 +23,14 @@ from core.images.terminal import load_with_bar
 from core.report.comparison import comparison_report, comparison_words, gather_comparison
 from core.report.page import gather, save_report
 from core.report.selection import Selection
-from core.runs.browsing.filter import COLUMNS, RESERVED, Filter
-from core.runs.browsing.other_run import same_images, verdicts_of
-from core.runs.browsing.pictures import find_pictures
-from core.runs.browsing.study_columns import added_by_studies, further_columns
-from core.runs.browsing.table import browse_table, find_rows
-from core.runs.browsing.tags import Tags
-from core.runs.finding import command_homes, find_named, find_runs
-from core.runs.run import Run, read_run
+from core.runs.filter import COLUMNS, RESERVED, Filter
+from core.runs.folders import command_homes, find_named, find_runs
+from core.runs.pictures import find_pictures
+from core.runs.rows import find_rows
+from core.runs.run import Run, read_run, same_images
+from core.runs.tags import Tags
 from core.storage import ContractError, cache_dir, write_bytes_atomically
+from core.studies.columns import added_by_studies, browse_table, further_columns, verdicts_of
 
 # of Explore's address, beside the filter
 OF_PAGES = ("run", "versus", "pick", "also", "compare", "tile", "maps", "at")

@@ -17,11 +17,11 @@ from core.findings.words.comparison import (
     subject,
 )
 from core.findings.words.elsewhere import after_deliveries, delivery_name, other_source
-from core.metrics.classification import largest
 from core.report import figures
 from core.report.page import gather
 from core.report.parts import Block, Bullets, Note, Section, Table, limits, page, sentence
 from core.report.settings import settings
+from core.runs.metrics import largest
 from core.runs.run import Run
 from core.studies.comparison.comparison import Comparison, Read
 from core.studies.comparison.findings import SEVERAL, as_row

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from core.findings.numbers import percent
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, CURVE, FAKE, PAIR, REAL, UNDECIDED
-from core.metrics.classification import Sweep
 from core.report.drawing import GREY, INK, Drawn, drawn_from, error_bars, in_percent, new_axes, short_name, styled
+from core.runs.metrics import Sweep
 
 # changes in a ranking
 RANKED = 8
@@ -76,7 +76,7 @@ def curves(swept: Sweep, *, recall: float, false_positive_rate: float, precision
 
 @styled
 def calibration(found: pd.DataFrame, *, caption: str) -> Drawn:
-    """Draw accuracy by confidence, from `core.metrics.classification.calibration`."""
+    """Draw accuracy by confidence, from `core.runs.metrics.calibration`."""
     figure, axes = new_axes(5.2, 3.9)
     axes.plot([0.5, 1], [0.5, 1], linestyle=":", color=GREY, label="perfect calibration")
     axes.errorbar(
@@ -99,7 +99,7 @@ def rates(found: pd.DataFrame, *, overall: float, caption: str, by: str = "categ
     """Draw error rates with intervals, worst on top.
 
     Args:
-        found: from `core.metrics.classification.error_by`.
+        found: from `core.runs.metrics.error_by`.
         overall: error rate at the dashed line, 0 to 1.
         caption: of the figure.
         by: the property that images are grouped by, in words.

@@ -15,17 +15,6 @@ from core.detectors.identity import find_maker, identify_all
 from core.explainers.stored import KEPT
 from core.findings.numbers import unbroken_percent as percent
 from core.findings.words import tell
-from core.metrics.classification import (
-    CURVE_BINS,
-    calibration,
-    class_scores,
-    confusion_at,
-    error_by,
-    is_right,
-    largest,
-    sweep,
-)
-from core.metrics.intervals import wilson_interval
 from core.perturbations.masking import FILLS
 from core.perturbations.table import OTHER_WAYS
 from core.report import figures
@@ -45,9 +34,20 @@ from core.report.parts import (
 )
 from core.report.selection import Selection, selection_report
 from core.report.settings import settings
-from core.runs.browsing.pictures import Pictures
-from core.runs.finding import find_detectors
-from core.runs.paper import PAPER
+from core.runs.folders import find_detectors
+from core.runs.metrics import (
+    CURVE_BINS,
+    PAPER,
+    calibration,
+    class_scores,
+    confusion_at,
+    error_by,
+    is_right,
+    largest,
+    sweep,
+    wilson_interval,
+)
+from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.storage import ContractError, write_bytes_atomically
 from core.studies.probes.summary import ranking, read_turns, responses
@@ -81,7 +81,7 @@ def report_of(
         detector: manifest of the detector that made it, for its training and settings.
         answers: the run's studies (`core.studies.store.find_studies`).
         problems: sentences about studies that could not be read.
-        table: from `core.runs.browsing.table.browse_table`, which has the columns of studies too; when None, the run's
+        table: from `core.studies.columns.browse_table`, which has the columns of studies too; when None, the run's
             own rows.
         selection: the images it is about; all of them when None.
         pictures: the selection's pixels.

@@ -10,9 +10,9 @@ from markupsafe import Markup
 from core.findings.lines import Line
 from core.findings.lines import html as as_html
 from core.images.palette import CLASS_COLOURS
-from core.metrics.classification import largest
 from core.report.drawing import Drawn
 from core.report.templates import render
+from core.runs.metrics import largest
 from core.runs.run import Run
 
 _LIMITS = (

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from core.findings.numbers import unbroken_percent as percent
 from core.images.encoding import data_url
-from core.metrics.classification import HALF, confidence_of, confusion_at, error_by, largest
-from core.metrics.intervals import wilson_interval
 from core.report import figures
 from core.report.parts import Note, Section, Tiles, limits, of_all, page
 from core.report.settings import settings
-from core.runs.browsing.filter import SORTS, Filter
-from core.runs.browsing.pictures import Pictures
+from core.runs.filter import SORTS, Filter
+from core.runs.metrics import HALF, confidence_of, confusion_at, error_by, largest, wilson_interval
+from core.runs.pictures import Pictures
 from core.runs.run import Run
 
 TILES = 48
@@ -51,7 +50,7 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
 
     Args:
         run: that holds them.
-        table: the run's rows, as `core.runs.browsing.table.browse_table` gives them.
+        table: the run's rows, as `core.studies.columns.browse_table` gives them.
         selection: of its images.
         pictures: their pixels; None for a report without pictures.
     """

@@ -1,12 +1,222 @@
-"""The metrics of a run's rows. Needs no torch."""
+"""Metrics of a run's rows: thresholds, calibration, error rates by group, beside the paper's. Needs no torch."""
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.metrics.classification import class_scores, confusion_at, expected_calibration_error, is_right
+from core.images.labels import CLASSES
+
+# numbers from its Table 1 and Figure 1, `confusion` as [label][predicted], FAKE first; it states no year
+PAPER: dict[str, Any] = {
+    "author": "David Blankenship",
+    "title": "Applications of XAI for AI-Generated Image Discrimination",
+    "link": "https://github.com/General-Cow/XAI-For-AI-Image-Detection",
+    "accuracy": 0.945,
+    "per_class": {
+        "FAKE": {"precision": 0.93, "recall": 0.96, "f1": 0.95},
+        "REAL": {"precision": 0.96, "recall": 0.93, "f1": 0.94},
+    },
+    "confusion": [[9584, 416], [679, 9321]],
+}
+
+
+HALF = 0.5
+MAX_POINTS = 400
+ECE_BINS = 15
+# bins of the calibration curve: few, so that each holds enough images
+CURVE_BINS = 10
+# bins of confidence, right and wrong verdicts beside each other
+HISTOGRAM_BINS = 20
+# groups that can be compared at a glance
+MOST_GROUPS = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Rates at each of K thresholds, FAKE being the positive class.
+
+    Attributes:
+        thresholds: float64 (K,), ascending; an image is called REAL when p(REAL) is above the threshold.
+        true_positive_rate: float64 (K,), share of FAKE images called FAKE (recall), 0 to 1.
+        false_positive_rate: float64 (K,), share of REAL images called FAKE, 0 to 1.
+        precision: float64 (K,), share of FAKE among images called FAKE; 1 where none is.
+    """
+
+    thresholds: NDArray[np.float64]
+    true_positive_rate: NDArray[np.float64]
+    false_positive_rate: NDArray[np.float64]
+    precision: NDArray[np.float64]
+
+
+def predicted_real(table: pd.DataFrame, threshold: float = HALF) -> NDArray[np.bool_]:
+    """Predict REAL where p(REAL) is above a threshold, 0 to 1: bool (N,).
+
+    At one half these are the stored predictions: float32 probabilities of tiny margins round to one half.
+    """
+    if threshold == HALF:
+        return np.asarray(table["predicted"] == "REAL")
+    return np.asarray(table["p_real"].to_numpy() > threshold)
+
+
+def confusion_at(table: pd.DataFrame, threshold: float = HALF) -> NDArray[np.int64]:
+    """Count int64 (2, 2) [true][called], FAKE first, at a threshold of p(REAL)."""
+    return count_cells((table["label"] == "REAL").to_numpy(bool), predicted_real(table, threshold))
+
+
+def count_cells(is_real: NDArray[np.bool_], called_real: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Count int64 (2, 2) [true][called], FAKE first, from two bool (N,) arrays."""
+    return np.bincount(2 * is_real.astype(np.int8) + called_real, minlength=4).reshape(2, 2)
+
+
+def class_scores(confusion: NDArray[np.int64]) -> pd.DataFrame:
+    """Compute precision, recall and f1 by class (index FAKE, REAL), 0 to 1, from [true][called]; 0 if undefined."""
+    hits = np.diag(confusion).astype(np.float64)
+    precision = hits / np.maximum(confusion.sum(axis=0), 1)
+    recall = hits / np.maximum(confusion.sum(axis=1), 1)
+    f1 = 2 * hits / np.maximum(confusion.sum(axis=0) + confusion.sum(axis=1), 1)
+    return pd.DataFrame({"precision": precision, "recall": recall, "f1": f1}, index=list(CLASSES))
+
+
+def metrics_at(table: pd.DataFrame, metrics: Mapping[str, Any], threshold: float) -> dict[str, Any]:
+    """Recompute the metrics that depend on the threshold: accuracy, confusion matrix, and the scores of each class.
+
+    Args:
+        table: the rows that the metrics describe, at least one.
+        metrics: from `core.runs.writing.metrics`, at a threshold of one half; AUROC and calibration error are kept.
+        threshold: of p(REAL), 0 to 1.
+    """
+    if threshold == HALF:
+        return dict(metrics)
+    confusion = confusion_at(table, threshold)
+    scores = class_scores(confusion).assign(support=confusion.sum(axis=1))
+    return {
+        **metrics,
+        "accuracy": float(np.trace(confusion) / confusion.sum()),
+        "per_class": scores.to_dict("index"),
+        "confusion": confusion.tolist(),
+    }
+
+
+def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> Sweep:
+    """Compute the rates at about `points` thresholds, spread evenly along the ROC curve.
+
+    Raises:
+        ValueError: the rows hold one class only.
+    """
+    is_real = (table["label"] == "REAL").to_numpy(bool)
+    p_real = table["p_real"].to_numpy(np.float64)
+    fake, real = np.sort(p_real[~is_real]), np.sort(p_real[is_real])
+    if not len(fake) or not len(real):
+        raise ValueError("a threshold curve needs both classes and these rows hold one")
+    shares = np.linspace(0, 1, points // 2)
+    thresholds = np.unique(np.concatenate([[0.0], np.quantile(fake, shares), np.quantile(real, shares), [1.0]]))
+    hits, alarms = (np.searchsorted(values, thresholds, side="right") for values in (fake, real))
+    # below the threshold 0 nothing is called FAKE, where many probabilities are exactly 0 too
+    thresholds = np.concatenate([thresholds[:1], thresholds])
+    hits, alarms = (np.concatenate([[0], counts]) for counts in (hits, alarms))
+    positives = hits + alarms
+    precision = np.where(positives > 0, hits / np.maximum(positives, 1), 1.0)
+    return Sweep(thresholds, hits / len(fake), alarms / len(real), precision)
+
+
+def confidence_of(p_real: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return float32 (N,), the probability given to each verdict, 0.5 to 1."""
+    return np.asarray(np.maximum(p_real, 1 - p_real), np.float32)
+
+
+def is_right(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return bool (N,), True where the prediction equals the label."""
+    return np.asarray((table["label"] == "REAL") == (table["predicted"] == "REAL"))
+
+
+def _bins_of(confidence: NDArray[np.floating], bins: int) -> NDArray[np.intp]:
+    """Assign each confidence, 0.5 to 1, to one of equally wide bins: intp (N,)."""
+    return np.minimum(((confidence - HALF) * 2 * bins).astype(np.intp), bins - 1)
+
+
+def expected_calibration_error(p_real: NDArray[np.floating], right: NDArray[np.bool_]) -> float:
+    """Average the gap between confidence and accuracy over equal-width bins of confidence (Guo et al. 2017).
+
+    Args:
+        p_real: (N,) probabilities of REAL.
+        right: bool (N,), whether each verdict is right.
+
+    Returns:
+        0..1, each bin weighted by its share of the images.
+    """
+    confidence = np.maximum(np.asarray(p_real, np.float64), 1 - np.asarray(p_real, np.float64))
+    gap = np.bincount(_bins_of(confidence, ECE_BINS), confidence - right, minlength=ECE_BINS)
+    return float(np.abs(gap).sum() / len(confidence))
+
+
+def confidence_histogram(table: pd.DataFrame) -> pd.DataFrame:
+    """Count right and wrong verdicts by confidence: columns `low`, `high` (0.5 to 1), `right`, `wrong`."""
+    confidence = confidence_of(table["p_real"].to_numpy())
+    right, index = is_right(table), _bins_of(confidence, HISTOGRAM_BINS)
+    edges = np.linspace(HALF, 1, HISTOGRAM_BINS + 1)
+    counts = {
+        name: np.bincount(index[chosen], minlength=HISTOGRAM_BINS)
+        for name, chosen in (("right", right), ("wrong", ~right))
+    }
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], **counts})
+
+
+def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:
+    """Compute the accuracy of verdicts by confidence; bins without an image are left out.
+
+    Returns:
+        Columns `confidence` (mean of the bin), `accuracy`, `low`, `high` (its 95% interval), all 0 to 1, and `images`.
+    """
+    confidence = confidence_of(table["p_real"].to_numpy()).astype(np.float64)
+    right, index = is_right(table), _bins_of(confidence, bins)
+    images, hits = np.bincount(index, minlength=bins), np.bincount(index, right, minlength=bins).astype(int)
+    some = images > 0
+    low, high = wilson_interval(hits[some], images[some])
+    return pd.DataFrame(
+        {
+            "confidence": np.bincount(index, confidence, minlength=bins)[some] / images[some],
+            "accuracy": hits[some] / images[some],
+            "low": low,
+            "high": high,
+            "images": images[some],
+        }
+    )
+
+
+def beyond_confidence(bins: pd.DataFrame) -> tuple[int, int]:
+    """Count the rows of `calibration` whose confidence lies above the interval of their accuracy, and those below."""
+    return int((bins["confidence"] > bins["high"]).sum()), int((bins["confidence"] < bins["low"]).sum())
+
+
+def largest(found: pd.DataFrame, most: int = MOST_GROUPS) -> pd.DataFrame:
+    """Keep the rows of `error_by` with the most images, at most `most`, in their order.
+
+    Ties are broken by name; breaking them by rate would favour groups that are worst by chance.
+    """
+    kept = found.assign(text=found["value"].astype(str)).sort_values(["images", "text"], ascending=[False, True])
+    return found.loc[sorted(kept.index[:most])].reset_index(drop=True)
+
+
+def error_by(table: pd.DataFrame, column: str, *, threshold: float = HALF) -> pd.DataFrame:
+    """Compute the error rate of each value of a column, worst first.
+
+    Returns:
+        Columns `value`, `images`, `wrong`, `rate`, and `low`, `high`: the 95% interval of the rate, 0 to 1.
+    """
+    wrong = predicted_real(table, threshold) != (table["label"] == "REAL").to_numpy(bool)
+    codes, values = pd.factorize(table[column], sort=True)
+    known = codes >= 0
+    images, errors = (np.bincount(codes[chosen], minlength=len(values)) for chosen in (known, known & wrong))
+    counts = pd.DataFrame({"images": images, "wrong": errors}, index=np.asarray(values, object))
+    counts["rate"] = counts["wrong"] / counts["images"]
+    counts["low"], counts["high"] = wilson_interval(counts["wrong"].to_numpy(int), counts["images"].to_numpy(int))
+    counts.index.name = "value"
+    return counts.reset_index().sort_values("rate", ascending=False, kind="stable", ignore_index=True)
 
 
 def is_fresh(predictions: pd.DataFrame) -> NDArray[np.bool_]:
@@ -43,3 +253,66 @@ def area_under_roc(is_real: NDArray[np.bool_], margins: NDArray[np.floating]) ->
     pairs = real * (len(is_real) - real)
     ranks = pd.Series(margins).rank().to_numpy()
     return float((ranks[is_real].sum() - real * (real + 1) / 2) / pairs) if pairs else None
+
+
+class Interval(NamedTuple):
+    """The ends of an interval, floats or arrays of them, 0 to 1."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def wilson_interval(
+    successes: NDArray[np.integer] | float, trials: NDArray[np.integer] | int, *, confidence: float = 0.95
+) -> Interval:
+    """Compute the score interval of a share (Wilson 1927), accurate for few trials and for shares near 0 and 1.
+
+    Args:
+        successes: counts, 0 to `trials`; fractional where one trial is a source of several images.
+        trials: counts, or effective numbers, which may be fractional; where 0, the interval is 0 to 1.
+        confidence: how often such intervals contain the true share, between 0 and 1.
+
+    Returns:
+        float64 ends of the broadcast shape of the counts.
+
+    Raises:
+        ValueError: a count below 0, more successes than trials, or a confidence outside (0, 1).
+    """
+    k, n = np.broadcast_arrays(np.asarray(successes, np.float64), np.asarray(trials, np.float64))
+    if (k < 0).any() or (k > n).any():
+        raise ValueError("successes must be from 0 to trials")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, not {confidence}")
+    z2 = NormalDist().inv_cdf(0.5 + confidence / 2) ** 2
+    # an effective number of trials may be below 1
+    some = np.where(n > 0, n, 1)
+    middle = (k + z2 / 2) / (some + z2)
+    half = np.sqrt(z2 * k * (some - k) / some + z2**2 / 4) / (some + z2)
+    # the algebra gives exactly 0 and 1 at the ends; rounding does not
+    low = np.where(k == 0, 0.0, np.clip(middle - half, 0, 1))
+    high = np.where(k == n, 1.0, np.clip(middle + half, 0, 1))
+    return Interval(low, high)
+
+
+def result_table(metrics: Mapping[str, Any], *, beside_paper: bool) -> str:
+    """Format the metrics of a test like the paper's Table 1 and its confusion matrix.
+
+    Args:
+        metrics: from a run's manifest.
+        beside_paper: add the paper's figures, which are from its own image set.
+    """
+
+    def paper(text: object) -> str:
+        return f"(paper {text})" if beside_paper else ""
+
+    lines = [""]
+    for label in CLASSES:
+        ours, theirs = metrics["per_class"][label], PAPER["per_class"][label]
+        rates = " ".join(f" {key} {ours[key]:.3f} {paper(theirs[key])}" for key in ("precision", "recall", "f1"))
+        lines.append(f"{label} {rates}  images {ours['support']}")
+    auroc = "none" if metrics["auroc"] is None else f"{metrics['auroc']:.4f}"
+    lines.append(f"accuracy {metrics['accuracy']:.4f} {paper(PAPER['accuracy'])}")
+    lines.append(f"AUROC {auroc}  calibration error {metrics['ece']:.4f} ({ECE_BINS} bins)")
+    for label, ours, theirs in zip(CLASSES, metrics["confusion"], PAPER["confusion"], strict=True):
+        lines.append(f"true {label}: called FAKE {ours[0]}, called REAL {ours[1]} {paper(f'{theirs[0]}, {theirs[1]}')}")
+    return "\n".join(lines)

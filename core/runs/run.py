@@ -170,3 +170,9 @@ def _read_array(path: Path, manifest: dict[str, Any], name: str, rows: int) -> N
             f"{file} has {array.shape[0] if array.ndim else 0} rows and predictions.parquet {rows}; write the run again"
         )
     return array
+
+
+def same_images(first: Run, second: Run) -> bool:
+    """Check whether two runs are different ones on one image set."""
+    same = first.manifest.get("set_fingerprint") == second.manifest.get("set_fingerprint")
+    return same and first.path.resolve() != second.path.resolve()

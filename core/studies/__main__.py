@@ -28,7 +28,7 @@ from core.images.cifake.files import is_fetched
 from core.images.cifake.shipped import is_shipped
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.sources import SHIPPED, SHIPPED_FOLDER
-from core.runs.finding import ROOT, command_homes, find_detectors, find_named, find_runs
+from core.runs.folders import ROOT, command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.storage import TakenError, WriteError, only_writer
 from core.studies.engine_options import add_engine, check_engine

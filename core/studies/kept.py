@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.metrics.classification import count_cells
+from core.runs.metrics import count_cells
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
 from core.storage import ContractError

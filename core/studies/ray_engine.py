@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from core.images.image_set import DatasetError
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from core.storage import ContractError, cache_dir
 from core.studies.runner import Engine, Progress, Source, Work
 from core.studies.study import Context, StudyError

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from core.detectors.devices import pick_device
 from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
-from core.runs.browsing.pictures import find_pictures
+from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
 from core.storage import cache_dir, open_file, read_manifest, write_bytes_atomically

@@ -5,8 +5,7 @@ Terms are explained only here; pages get the text through `explain`.
 
 import re
 
-from core.metrics.classification import ECE_BINS
-from core.runs.paper import PAPER
+from core.runs.metrics import ECE_BINS, PAPER
 
 TERMS: dict[str, str] = {
     "Accuracy": "The share of all verdicts that are right.",

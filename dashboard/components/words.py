@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.findings import lines, numbers
-from core.runs.paper import PAPER
+from core.runs.metrics import PAPER
 
 # said by a screen reader, and nowhere to be seen
 UNSEEN = "position: absolute; width: 1px; height: 1px; margin: 0; padding: 0; overflow: hidden; clip-path: inset(50%)"

@@ -17,7 +17,7 @@ from typing import Any
 
 from core.detectors.storage import load_detector
 from core.explain import find_detector
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from tests.benchmarks.table import Record, Settings, machine, page
 
 # part -> "module:function"; the function turns `Settings` into rows, and its docstring says what is compared

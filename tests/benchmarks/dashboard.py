@@ -21,7 +21,7 @@ import streamlit as st
 from playwright.sync_api import Browser, Page
 from streamlit.testing.v1 import AppTest
 
-from core.runs.finding import find_runs
+from core.runs.folders import find_runs
 from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.runs.run import KIND, read_run
 from core.storage import write_folder

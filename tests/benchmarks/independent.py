@@ -22,7 +22,7 @@ from typing import Any
 from core.findings.__main__ import gather
 from core.findings.finding import Choice, Finding, Measure
 from core.findings.numbers import amount
-from core.metrics.intervals import wilson_interval
+from core.runs.metrics import wilson_interval
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -32,7 +32,7 @@ from core.images.labels import CLASSES
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.metrics.intervals import clustered_share
-from core.runs.finding import find_detectors, find_runs
+from core.runs.folders import find_detectors, find_runs
 from core.storage import read_bytes
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judge import Judgement, judge

@@ -21,9 +21,8 @@ from core.detectors.classes import Classes
 from core.detectors.network import NetworkDetector
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
-from core.metrics.classification import error_by
-from core.runs.browsing.table import judged_table
-from core.runs.metrics import metrics
+from core.runs.metrics import error_by, metrics
+from core.runs.rows import judged_table
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from tests.benchmarks.table import Row, Settings

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from core.runs.finding import find_runs
+from core.runs.folders import find_runs
 from tests.benchmarks.load_at_once import at_once
 from tests.benchmarks.load_roles import BROWSED, Gallery, Records, browse, check, explain
 from tests.benchmarks.memory import resident, slope

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from streamlit.proto.Element_pb2 import Element
 
-from core.runs.finding import find_runs
+from core.runs.folders import find_runs
 from core.runs.run import read_run
 from tests.benchmarks.visitor import Trouble, Visitor, widget_of
 

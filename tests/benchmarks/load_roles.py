@@ -29,7 +29,7 @@ from core.images.encoding import encode_png
 from core.images.preprocessing import Preprocessing
 from core.images.upload import prepare_pixels
 from core.perturbations.masking import FILLS
-from core.runs.finding import find_detectors, find_runs
+from core.runs.folders import find_detectors, find_runs
 from core.runs.run import read_run
 from dashboard.components.keys import key_of
 from tests.benchmarks.visitor import Trouble, Visitor, component_data, widget_of

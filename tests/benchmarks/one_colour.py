@@ -25,8 +25,8 @@ from core.explain import find_detector
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.loading import load_image_set
-from core.metrics.intervals import wilson_interval
 from core.perturbations.masking import FILLS
+from core.runs.metrics import wilson_interval
 from tests.benchmarks.table import NOTHING, Row, Settings, named, shown
 
 SETTINGS: dict[str, LimeSettings] = {

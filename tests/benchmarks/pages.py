@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, CDPSession
 
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from tests.browser.app import PATIENCE, running_browser, settle
 from tests.browser.axe import barriers
 from tests.browser.screenshots import RUN, Theme, parameters

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from core.findings.finding import Finding, to_json
-from core.runs.finding import ROOT, find_runs
+from core.runs.folders import ROOT, find_runs
 from core.runs.run import read_run
 from core.studies.sealed import KEY
 from core.studies.store import find_studies

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, ViewportSize
 
-from core.runs.finding import ROOT, find_runs
+from core.runs.folders import ROOT, find_runs
 from core.runs.run import read_run
 from tests.browser.app import PATIENCE, running_browser, settle, visit
 from tests.dashboard.conftest import PAGES

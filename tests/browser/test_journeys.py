@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.settings import describe
-from core.metrics.classification import confusion_at
+from core.runs.metrics import confusion_at
 from core.runs.run import read_run
 from dashboard.components.keys import key_of
 from tests.browser.app import PATIENCE, POLLING, settle, visit

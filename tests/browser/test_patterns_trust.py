@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.runs.browsing.embedding import Area
-from core.runs.browsing.study_columns import further_columns
-from core.runs.browsing.table import browse_table
+from core.runs.filter import Area
 from core.runs.run import read_run
+from core.studies.columns import browse_table, further_columns
 from core.studies.trust.judged import judged
 from tests.browser.app import PATIENCE, POLLING, settle, visit
 from tests.dashboard.studies import TRUST, add_studies

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from core.runs.game import ROUND
+from dashboard.views.game.rounds import ROUND
 from dashboard.views.guide.steps import STEPS
 from tests.browser.app import PATIENCE, settle, visit
 from tests.browser.test_journeys import RUN, tab_to

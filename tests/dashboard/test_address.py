@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import streamlit as st
 
-from core.runs.browsing.filter import Filter
+from core.runs.filter import Filter
 from dashboard.state import Setting, go, put_all
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from tests.benchmarks.visitor import Visitor, in_a_thread
 from tests.hostile.read_only import available
 from tests.server import free_port, started

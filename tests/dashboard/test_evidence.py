@@ -20,10 +20,11 @@ from core.findings.claims import ClaimStatus, claim_status
 from core.findings.words import tell
 from core.perturbations.probe import FAMILIES, size_column
 from core.perturbations.table import PROBES
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.table import browse_table, find_rows
+from core.runs.filter import Filter
+from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.runs.writing import write_run
+from core.studies.columns import browse_table
 from core.studies.neighbours import study as neighbours
 from core.studies.out_of_distribution import study as out_of_distribution
 from core.studies.probes import study as probes

@@ -17,10 +17,11 @@ from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.perturbations.probing import explain_probes
 from core.perturbations.results import ProbeResult
 from core.perturbations.table import PROBES, probe_columns
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.table import browse_table, find_rows
+from core.runs.filter import Filter
+from core.runs.rows import find_rows
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
+from core.studies.columns import browse_table
 from core.studies.neighbours.reference import compute_features
 from core.studies.neighbours.similarity import Neighbour, Neighbours
 from core.studies.probes.donors import with_donors

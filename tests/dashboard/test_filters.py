@@ -11,9 +11,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.table import browse_table, extents_of, find_rows
+from core.runs.filter import Filter
+from core.runs.rows import extents_of, find_rows
 from core.runs.run import read_run
+from core.studies.columns import browse_table
 from core.studies.store import study_path, write_study
 from dashboard import library
 from dashboard.components.charts import matrix
@@ -21,7 +22,7 @@ from dashboard.components.images.filter_controls import filter_key
 from dashboard.components.images.filter_names import only_value
 from dashboard.components.words import percent
 from dashboard.views.explore.filters import admitted
-from tests.core.runs.browsing.test_table import seal
+from tests.core.runs.test_rows import seal
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, values_in_tables, with_more_filters, words
 

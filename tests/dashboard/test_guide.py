@@ -17,16 +17,16 @@ from core.detectors.storage import load_detector
 from core.findings.finding import Choice, Finding, Measure
 from core.findings.numbers import plus
 from core.findings.words import tell
-from core.runs.browsing.table import browse_table
-from core.runs.guide import RADII, TRIED, choose_cast, suspects, with_less_detail
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
+from core.studies.columns import browse_table
 from core.studies.runner import Source, run_study
 from core.studies.study import Context, Study
 from dashboard.components.glossary import TERMS
 from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import percent
 from dashboard.views.guide import parts
+from dashboard.views.guide.choice import RADII, TRIED, choose_cast, suspects, with_less_detail
 from dashboard.views.guide.steps import STEPS
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import words

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.images.encoding import encode_png
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from tests.benchmarks.visitor import Visitor, ask_http, in_a_thread
 from tests.hostile.read_only import available
 from tests.server import free_port, started

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 
 # each of both can be read first, and leads to the other, as in SciPy
 ONE = """

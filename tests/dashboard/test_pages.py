@@ -28,11 +28,12 @@ from core.findings.words import tell
 from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.images.labels import REAL
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.table import browse_table, find_rows
+from core.runs.filter import Filter
 from core.runs.metrics import metrics, without_leaks_and_repeats
+from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.runs.writing import write_run
+from core.studies.columns import browse_table
 from core.studies.store import study_path, write_study
 from dashboard import library
 from dashboard.components.explanations import panels
@@ -44,7 +45,7 @@ from dashboard.components.studies.finding_words import markdown
 from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
 from dashboard.views.overview import performance
 from tests.conftest import make_detector
-from tests.core.runs.browsing.test_table import seal
+from tests.core.runs.test_rows import seal
 from tests.dashboard.conftest import PAGES, ROOT, Open, image_set
 from tests.hostile.damage import reseal
 

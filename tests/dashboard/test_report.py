@@ -7,8 +7,8 @@ import pytest
 
 from core.report import page
 from core.report.__main__ import main
-from core.runs.browsing.filter import Filter
-from core.runs.finding import HOMES
+from core.runs.filter import Filter
+from core.runs.folders import HOMES
 from dashboard import library
 from dashboard.components.studies.report import report_file
 from tests.dashboard.conftest import Open

@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from core.images.decoding import MAX_BYTES
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from dashboard.server import MAX_NAMES
 from dashboard.services.server.upload_limits import MAX_FILES
 from tests.benchmarks.visitor import (

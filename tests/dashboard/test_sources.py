@@ -9,13 +9,14 @@ import pytest
 
 from core.detectors.storage import load_detector
 from core.images.labels import FAKE
-from core.metrics.classification import error_by
 from core.report import __main__ as report
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.table import browse_table, find_rows
+from core.runs.filter import Filter
+from core.runs.metrics import error_by
+from core.runs.rows import find_rows
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
 from core.storage import ContractError
+from core.studies.columns import browse_table
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words

@@ -30,7 +30,7 @@ from streamlit.runtime.session_manager import SessionInfo
 from streamlit.runtime.state.query_params import QueryParams
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from dashboard.services.server import streamlit_internals as internals
 from tests.benchmarks.visitor import Visitor, in_a_thread
 from tests.server import running_server

@@ -11,7 +11,8 @@ from core.findings.claims import sign_of
 from core.findings.numbers import percent, signed
 from core.findings.words import tell
 from core.findings.words.faithfulness import in_short, trusted
-from core.metrics.intervals import weighted_mean, wilson_interval
+from core.metrics.intervals import weighted_mean
+from core.runs.metrics import wilson_interval
 from core.runs.run import read_run
 from core.studies.registry import find_study
 from core.studies.store import read_study

@@ -21,9 +21,9 @@ from core.images.upload import prepare_pixels, settle
 from core.perturbations.delivery.delivering import Delivered, deliver, seeing
 from core.perturbations.delivery.delivery import Delivery
 from core.perturbations.delivery.registry import deliveries
-from core.runs.browsing.table import browse_table
 from core.runs.run import read_run
 from core.runs.writing import write_run
+from core.studies.columns import browse_table
 from core.studies.judgement.judge import Seen, Sent, judge
 from core.studies.judgement.rule import Group, Rule, rule_path, write_rule
 from dashboard.components.explanations import agreement, panels

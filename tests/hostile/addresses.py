@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.explainers.registry import explainers
 from core.explainers.settings import describe
-from core.runs.browsing.filter import ALIASES, RESERVED, SORTS
-from core.runs.browsing.table import browse_table
+from core.runs.filter import ALIASES, RESERVED, SORTS
 from core.runs.run import read_run
+from core.studies.columns import browse_table
 from tests.dashboard.conftest import at_page
 from tests.dashboard.test_pages import PAGES, ROOT, words
 

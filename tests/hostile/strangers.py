@@ -9,9 +9,9 @@ import pandas as pd
 
 from core.detectors.storage import load_detector
 from core.images.labels import CLASSES
-from core.runs.browsing.tags import Tags
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from core.runs.run import read_run
+from core.runs.tags import Tags
 from core.storage import MANIFEST
 from core.studies.store import read_study, write_study
 from tests.hostile import damage as d

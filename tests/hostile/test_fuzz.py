@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from tests.hostile import mutations
 from tests.hostile.fuzz import fuzz_addresses
 

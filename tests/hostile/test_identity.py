@@ -20,7 +20,7 @@ from core.detectors.storage import load_detector
 from core.explainers.gradients.integrated_gradients import INTEGRATED_GRADIENTS
 from core.images.preprocessing import Preprocessing
 from core.report.page import gather
-from core.runs.finding import SHIPPED, find_detectors, find_named
+from core.runs.folders import SHIPPED, find_detectors, find_named
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.storage import MANIFEST, ContractError

@@ -16,7 +16,7 @@ from core import explain, predict
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.report import __main__ as report
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from core.studies import __main__ as studies
 from tests.conftest import jpeg, textured, write_cifake
 from tests.dashboard.conftest import Open

@@ -13,8 +13,8 @@ import torch
 import train
 from core import explain, predict
 from core.images.image_set import category_of
-from core.metrics.classification import MOST_GROUPS
 from core.report import __main__ as report
+from core.runs.metrics import MOST_GROUPS
 from core.runs.run import read_run
 from core.studies import __main__ as studies
 from core.studies.registry import STUDIES, find_study

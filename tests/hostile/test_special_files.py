@@ -20,11 +20,9 @@ from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.images.out_of_distribution import OutOfDistributionError, read_generators
 from core.images.preprocessing import Preprocessing
-from core.runs.browsing.embedding import read_embedding
-from core.runs.browsing.study_columns import study_columns
-from core.runs.browsing.tags import TagError, Tags
-from core.runs.finding import find_detectors, find_runs, misnamed
+from core.runs.folders import find_detectors, find_runs, misnamed
 from core.runs.run import read_run
+from core.runs.tags import TagError, Tags
 from core.storage import (
     MANIFEST,
     UnfitFileError,
@@ -35,6 +33,7 @@ from core.storage import (
     read_folder,
     read_manifest,
 )
+from core.studies.columns import read_embedding, study_columns
 from core.studies.store import find_studies, read_study, study_path
 from dashboard import catalogue
 from tests.conftest import jpeg, textured, write_cifake

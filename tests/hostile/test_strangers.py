@@ -21,10 +21,10 @@ from core.report.explanation import save_html
 from core.report.page import gather, report_of
 from core.report.selection import Selection
 from core.report.templates import _ENVIRONMENT
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.table import browse_table
+from core.runs.filter import Filter
 from core.runs.run import read_run
 from core.storage import cache_dir
+from core.studies.columns import browse_table
 from core.studies.store import find_studies
 from dashboard.components.plain import JOINER, code, figure_text, plain, with_code, without_pictures
 from dashboard.components.studies.finding_words import markdown, strong

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 import streamlit as st
 
-from core.runs.browsing.embedding import read_embedding
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from core.runs.run import Run, read_run
+from core.studies.columns import read_embedding
 from core.studies.registry import STUDIES
 from core.studies.store import read_study, write_study
 from tests.dashboard.conftest import Open

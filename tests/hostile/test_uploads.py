@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.images.decoding import decode
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from tests.hostile.corpus import Case, cases
 from tests.hostile.uploads import MEGABYTES, SECONDS, Outcome
 

@@ -26,8 +26,8 @@ from core.detectors.resnet import round_to_float16
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import ImageSet, Split
 from core.images.loading import load_image_set
-from core.runs.browsing.tags import TagError, Tags
 from core.runs.run import read_run
+from core.runs.tags import TagError, Tags
 from core.runs.writing import write_run
 from core.studies import registry, runner
 from core.studies.__main__ import main as make_study

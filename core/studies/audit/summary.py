@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Finding
 from core.findings.words.audit import HINT
-from core.runs.browsing.filter import Filter
+from core.runs.filter import Filter
 from core.runs.run import Run
 from core.studies.audit.findings import worst_first
 from core.studies.audit.names import FACT_NAMES, LEAK, FactName

@@ -15,7 +15,7 @@ from core.findings.differences import Difference
 from core.findings.words import differences
 from core.images.image_set import DatasetError
 from core.metrics.intervals import Estimate, weighted_share
-from core.runs.browsing.pictures import Pictures
+from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.studies.clusters.differences import set_apart
 from core.studies.clusters.expected import Expected, expected_errors

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.images.labels import CLASSES
-from core.metrics.classification import expected_calibration_error, largest
-from core.metrics.intervals import weighted_mean, wilson_interval
+from core.metrics.intervals import weighted_mean
 from core.metrics.paired import area, difference_of_aurocs, difference_of_shares, mcnemar, rank_correlation
+from core.runs.metrics import expected_calibration_error, largest, wilson_interval
 from core.studies.comparison.pair import OUTCOMES, Pair
 
 STUDY = "comparison"

@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.metrics.classification import is_right
 from core.metrics.paired import Outcomes, count_outcomes
-from core.runs.browsing.other_run import same_images
-from core.runs.run import Run, told_apart
+from core.runs.metrics import is_right
+from core.runs.run import Run, same_images, told_apart
 from core.studies.study import StudyError
 
 # what the two verdicts on an image can come to, in the order of `Outcomes`

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from core.findings.readme import update
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from core.storage import WriteError
 from core.studies.cues.results import FOLDER, find_results, read_results
 from core.studies.cues.table import markdown_table

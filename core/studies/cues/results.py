@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.runs.finding import command_homes
+from core.runs.folders import command_homes
 from core.runs.validation import is_plain_name
 from core.storage import ContractError
 from core.studies.sealed import read_sealed, write_sealed

@@ -31,7 +31,7 @@ from core.images.labels import CLASSES
 from core.images.loading import read_files
 from core.images.out_of_distribution import AS_DRAWN, read_generators
 from core.images.terminal import load_with_bar, reading_bar
-from core.runs.finding import command_homes, find_detectors, find_named, find_runs
+from core.runs.folders import command_homes, find_detectors, find_named, find_runs
 from core.runs.metrics import is_fresh
 from core.runs.run import Run, read_run
 from core.storage import WriteError

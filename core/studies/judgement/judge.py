@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.findings.finding import Control, Finding, Measure
 from core.images.labels import CLASSES, verdict_of
 from core.images.preprocessing import Place, Preprocessing
-from core.metrics.intervals import wilson_interval
+from core.runs.metrics import wilson_interval
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.rule import Group, Limit, Rule, Setting
 

@@ -18,8 +18,8 @@ from core.images.out_of_distribution import (
     read_generators,
 )
 from core.images.preprocessing import Preprocessing
-from core.metrics.classification import confidence_of
-from core.metrics.intervals import clustered_share, wilson_interval
+from core.metrics.intervals import clustered_share
+from core.runs.metrics import confidence_of, wilson_interval
 from core.runs.run import Run
 from core.studies.neighbours.reference import is_sample
 from core.studies.study import Context, Study, StudyError

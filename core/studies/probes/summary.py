@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.metrics.classification import MOST_GROUPS
 from core.metrics.intervals import Estimate, weighted_lead, weighted_mean, weighted_share
 from core.perturbations.probe import Probe, Strength, size_column
 from core.perturbations.table import PROBES, probe_columns
+from core.runs.metrics import MOST_GROUPS
 from core.runs.run import Run
 from core.studies.groups import VERDICTS
 from core.studies.probes.donors import choose_donors

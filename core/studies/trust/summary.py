@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from core.explainers.registry import find_explainer
 from core.explainers.stored import KEPT
-from core.metrics.classification import is_right
 from core.metrics.intervals import weighted_mean, weighted_ratio, weighted_share
 from core.perturbations.masking import FILLS
+from core.runs.metrics import is_right
 from core.runs.run import Run
 from core.studies.groups import By, groups
 from core.studies.result import StudyResult

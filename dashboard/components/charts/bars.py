@@ -20,7 +20,7 @@ def _compared(row: Any) -> str:
 
 
 def rate_bars(rates: pd.DataFrame, *, overall: float | None, key: str, title: str, wide: bool = False) -> str | None:
-    """Draw the error rates of `core.metrics.classification.error_by`.
+    """Draw the error rates of `core.runs.metrics.error_by`.
 
     Args:
         rates: columns `value`, `images`, `wrong`, `rate`, `low`, `high`, and `expected` where there is something to

@@ -13,7 +13,7 @@ from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
 from core.explainers.stored import is_kept_kind
 from core.findings.numbers import plus
-from core.runs.browsing.table import evenly
+from core.runs.rows import evenly
 from dashboard.components.explanations.panels import SideBySide, note_drawn
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from core.images.statistics import STATISTICS
-from core.runs.browsing.tags import TagError
+from core.runs.tags import TagError
 from dashboard import library
 from dashboard.components.images.filter_names import short_label, value_name
 from dashboard.components.keys import key_of

@@ -8,8 +8,8 @@ import numpy as np
 import streamlit as st
 
 from core.console import one_direction
-from core.runs.browsing.filter import Filter, choices_of
-from core.runs.browsing.table import Extent
+from core.runs.filter import Filter, choices_of
+from core.runs.rows import Extent
 from dashboard import library, state
 from dashboard.components.images.filter_names import help_of, only_value, short_label, value_name
 from dashboard.components.keys import key_of

@@ -6,7 +6,7 @@ import pandas as pd
 from core.console import one_direction
 from core.explainers.stored import KEPT
 from core.images.statistics import STATISTICS
-from core.runs.browsing.filter import SORTS, choices_of, sort_columns
+from core.runs.filter import SORTS, choices_of, sort_columns
 from core.studies.trust.judged import column_of, compared
 from dashboard.components.plain import plain
 from dashboard.library import Opened

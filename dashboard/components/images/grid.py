@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from core.console import one_direction
 from core.images.encoding import thumbnail_url
-from core.metrics.classification import predicted_real
-from core.runs.browsing.pictures import Pictures
+from core.runs.metrics import predicted_real
+from core.runs.pictures import Pictures
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.component import component, nothing, one_of
 from dashboard.components.words import NO_BREAK, percent

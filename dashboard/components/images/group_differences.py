@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from core.findings.differences import Difference
 from core.findings.words.differences import tell
-from core.runs.browsing.filter import Filter
+from core.runs.filter import Filter
 from core.studies.clusters.differences import FACTS, differences
 from core.studies.store import find_studies
 from dashboard import library

@@ -8,9 +8,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.pictures import Pictures
-from core.runs.finding import find_detectors
+from core.runs.filter import Filter
+from core.runs.folders import find_detectors
+from core.runs.pictures import Pictures
 from core.storage import MANIFEST
 from dashboard import catalogue, library
 from dashboard.components.downloads import file_button

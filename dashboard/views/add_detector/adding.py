@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 
 # seconds; the largest networks take one or two minutes
 PATIENCE = 600

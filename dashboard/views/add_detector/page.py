@@ -5,8 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.images.decoding import RESAMPLING
-from core.runs.commands import predict_command
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT, predict_command
 from dashboard import catalogue
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import heading

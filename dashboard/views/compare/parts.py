@@ -10,8 +10,8 @@ from core.detectors.identity import contains, find_maker
 from core.findings.finding import Finding, find
 from core.findings.words import comparison as words
 from core.findings.words import elsewhere, tell
-from core.metrics.classification import calibration, largest
-from core.runs.browsing.filter import Filter
+from core.runs.filter import Filter
+from core.runs.metrics import calibration, largest
 from core.studies.comparison.comparison import Comparison
 from core.studies.comparison.findings import SEVERAL, as_row
 from dashboard import catalogue, state

@@ -6,7 +6,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.findings.finding import Finding
-from core.runs.browsing.filter import Filter
+from core.runs.filter import Filter
 from core.studies.audit.pictures import training_pictures
 from core.studies.audit.summary import copy_pairs
 from core.studies.copies.findings import COUNTED

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from core.images.encoding import thumbnail_url
 from core.images.labels import CLASSES, other_class
-from core.runs.browsing.pictures import Pictures
+from core.runs.pictures import Pictures
 from core.studies.copies.nearest_copy import NEAR
 from dashboard.components.component import component, nothing, one_of
 from dashboard.components.images.grid import FINEST

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.runs.browsing.filter import Filter
+from core.runs.filter import Filter
 from core.studies.neighbours.findings import among_training
 from core.studies.result import StudyResult
 from dashboard import catalogue, state

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from core.images.labels import verdict_of
 from core.perturbations.probe import Probe
 from core.perturbations.table import PROBES
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.pictures import Pictures
-from core.runs.browsing.table import evenly
+from core.runs.filter import Filter
+from core.runs.pictures import Pictures
+from core.runs.rows import evenly
 from core.storage import ContractError
 from core.studies.probes.example import ProbeExample, probe_example
 from core.studies.probes.summary import By, Turns, ranking, read_turns, responses, turned_alone

@@ -6,7 +6,7 @@ from functools import partial
 import streamlit as st
 
 from core.images.labels import CLASSES
-from core.runs.browsing.filter import DECIDED, OUTCOMES, Filter, choices_of
+from core.runs.filter import DECIDED, OUTCOMES, Filter, choices_of
 from dashboard import library, state
 from dashboard.components.charts.matrix import clicked, confusion_matrix
 from dashboard.components.images.filter_controls import (

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from core.metrics.classification import HALF
-from core.runs.browsing.filter import PAGE_SIZES
-from core.runs.browsing.table import at_threshold, page_rows, pages
+from core.runs.filter import PAGE_SIZES
+from core.runs.metrics import HALF
+from core.runs.rows import at_threshold, page_rows, pages
 from dashboard import library, state
 from dashboard.components.glossary import explain
 from dashboard.components.images.filter_controls import change, wanted_rows

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from core.console import one_direction
 from core.images.statistics import STATISTICS
-from core.metrics.classification import HALF
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.pictures import Pictures
-from core.runs.browsing.table import at_threshold
-from core.runs.browsing.tags import TagError
+from core.runs.filter import Filter
+from core.runs.metrics import HALF
+from core.runs.pictures import Pictures
+from core.runs.rows import at_threshold
+from core.runs.tags import TagError
 from dashboard import library, state
 from dashboard.components.images.filter_names import full_label
 from dashboard.components.images.grid import image_grid

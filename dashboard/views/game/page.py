@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from core.explainers.saving import Style
 from core.explainers.stored import stored_map
-from core.runs.game import ROUND, compare, draw_round, score
 from dashboard import library, state
 from dashboard.components.glossary import explain
 from dashboard.components.images.grid import image_grid
@@ -16,6 +15,7 @@ from dashboard.components.images.picture import explained_picture, plain_picture
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.words import CLASS_WORDS, heading, percent
 from dashboard.state import Setting
+from dashboard.views.game.rounds import ROUND, compare, draw_round, score
 
 GAME = Setting("game", 1, kind=int, low=1, high=9999)
 

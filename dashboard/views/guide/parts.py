@@ -9,7 +9,6 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.images.decoding import pixels_sha256
-from core.runs.guide import Cast, choose_cast
 from core.studies.result import StudyResult
 from dashboard import library
 from dashboard.components.charts.figure_cache import cached
@@ -22,6 +21,7 @@ from dashboard.components.words import percent
 from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest
 from dashboard.library import Opened
 from dashboard.state import Setting
+from dashboard.views.guide.choice import Cast, choose_cast
 
 
 @cached

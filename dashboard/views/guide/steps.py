@@ -14,7 +14,6 @@ from core.explainers.stored import stored_map
 from core.findings.numbers import plus
 from core.images.labels import verdict_of
 from core.perturbations.frequency import wave_length
-from core.runs.guide import RADII, first_flipped, is_all_red, suspects, with_less_detail, without_detail
 from dashboard import library, state
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.images.picture import explained_picture, plain_picture
@@ -22,6 +21,7 @@ from dashboard.components.plain import plain
 from dashboard.components.words import CLASS_WORDS, name_paper, percent
 from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest
 from dashboard.state import Setting
+from dashboard.views.guide.choice import RADII, first_flipped, is_all_red, suspects, with_less_detail, without_detail
 from dashboard.views.guide.parts import Told, asked, keyed_slider, measured, put
 
 CUTS = {"paper": "the paper's way", **{count: f"{count} parts asked for" for count in ("8", "16", "30", "50", "100")}}

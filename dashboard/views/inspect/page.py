@@ -7,8 +7,8 @@ import streamlit as st
 
 from core.explainers.stored import stored_map
 from core.findings.numbers import plus
-from core.metrics.classification import HALF, predicted_real
-from core.runs.browsing.table import place_of
+from core.runs.metrics import HALF, predicted_real
+from core.runs.rows import place_of
 from dashboard import catalogue, library, state
 from dashboard.components.explanations import panels
 from dashboard.components.explanations.agreement import agreement_panel, other_maps

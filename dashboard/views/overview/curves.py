@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from core.images.palette import CURVE
-from core.metrics.classification import Sweep
+from core.runs.metrics import Sweep
 from dashboard.components.charts.plot import Axis, Bars, Line, Panel, plot
 from dashboard.components.words import percent
 

@@ -4,11 +4,10 @@ from typing import Any
 
 import streamlit as st
 
-from core.metrics.classification import HALF, metrics_at
 from core.metrics.intervals import share_difference
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.table import at_threshold
-from core.runs.metrics import without_leaks_and_repeats
+from core.runs.filter import Filter
+from core.runs.metrics import HALF, metrics_at, without_leaks_and_repeats
+from core.runs.rows import at_threshold
 from dashboard import catalogue, library, state
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain

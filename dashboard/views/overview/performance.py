@@ -5,9 +5,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.metrics.classification import (
+from core.runs.filter import Filter
+from core.runs.metrics import (
     ECE_BINS,
     HALF,
+    PAPER,
     beyond_confidence,
     calibration,
     class_scores,
@@ -16,10 +18,8 @@ from core.metrics.classification import (
     error_by,
     largest,
     sweep,
+    wilson_interval,
 )
-from core.metrics.intervals import wilson_interval
-from core.runs.browsing.filter import Filter
-from core.runs.paper import PAPER
 from dashboard.components.charts.bars import rate_bars
 from dashboard.components.charts.matrix import confusion_matrix
 from dashboard.components.glossary import explain
@@ -54,7 +54,7 @@ def draw_headlines(numbers: dict[str, Any], *, beside_paper: bool) -> None:
     """Draw accuracy, both recalls and AUROC, each with plain words beneath.
 
     Args:
-        numbers: `core.metrics.classification.metrics_at` of some rows.
+        numbers: `core.runs.metrics.metrics_at` of some rows.
         beside_paper: show the paper's numbers as well.
     """
     (fake_fake, fake_real), (real_fake, real_real) = numbers["confusion"]
@@ -126,7 +126,7 @@ def draw_matrix_and_curves(rows: pd.DataFrame, base: Filter) -> Filter | None:
     """Draw the confusion matrix at the chosen threshold beside the curves over all thresholds.
 
     Args:
-        rows: from `core.runs.browsing.table.judged_table`.
+        rows: from `core.runs.rows.judged_table`.
         base: the filter that finds these rows.
 
     Returns:
@@ -230,7 +230,7 @@ def draw_rates(rows: pd.DataFrame, base: Filter, column: str, *, several: str, u
     """Draw the error rate of each value of a column, of the class chosen in `OF`.
 
     Args:
-        rows: from `core.runs.browsing.judged_table`.
+        rows: from `core.runs.rows.judged_table`.
         base: the filter that finds these rows.
         column: "category" or "source".
         several: its plural.
@@ -264,7 +264,7 @@ def draw_confidence(judged: pd.DataFrame, rows: pd.DataFrame, calibration_error:
     """Draw how confident verdicts are, and how often verdicts of each confidence are right.
 
     Args:
-        judged: the rows at the threshold, see `core.runs.browsing.table.at_threshold`.
+        judged: the rows at the threshold, see `core.runs.rows.at_threshold`.
         rows: the same at one half, where a verdict is the likelier class: calibration is about these.
         calibration_error: 0 to 1.
     """

@@ -3,8 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from core.metrics.classification import error_by
-from core.runs.browsing.filter import Filter
+from core.runs.filter import Filter
+from core.runs.metrics import error_by
 from dashboard.components.glossary import explain
 from dashboard.components.studies.study import csv_button
 from dashboard.components.words import section
@@ -15,7 +15,7 @@ def draw_sources(rows: pd.DataFrame, base: Filter, *, run: str) -> Filter | None
     """Draw the error rate of each generator or camera, and offer the numbers; nothing where no source is known.
 
     Args:
-        rows: from `core.runs.browsing.judged_table`.
+        rows: from `core.runs.rows.judged_table`.
         base: the filter that finds these rows.
         run: the run's name.
 

@@ -17,8 +17,8 @@ from core.findings.numbers import points, share
 from core.findings.words.clusters import RESTATED
 from core.findings.words.differences import tell
 from core.images.encoding import encode_png
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.pictures import Pictures
+from core.runs.filter import Filter
+from core.runs.pictures import Pictures
 from core.studies.clusters.summary import Card, read_cards, worst_card
 from core.studies.groups import VERDICTS
 from core.studies.registry import STUDIES

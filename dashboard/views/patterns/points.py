@@ -6,8 +6,7 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from core.runs.browsing.embedding import Area
-from core.runs.browsing.filter import Filter
+from core.runs.filter import Area, Filter
 from dashboard import library, state
 from dashboard.components.glossary import explain
 from dashboard.components.keys import key_of

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from core.images.palette import CLASS_COLOURS, GREY
-from core.runs.browsing.embedding import Area
-from core.runs.browsing.table import evenly
+from core.runs.filter import Area
+from core.runs.rows import evenly
 from dashboard.components.charts.figure_cache import cached
 from dashboard.components.charts.style import TEMPLATE
 from dashboard.components.plain import figure_text

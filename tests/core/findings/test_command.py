@@ -12,7 +12,7 @@ from core.findings.claims import claim_status, sign_of
 from core.findings.finding import to_json
 from core.findings.readme import blocks_of, rewrite
 from core.findings.words import tell
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from core.runs.run import read_run
 
 RUN = "sample@sample-test"

@@ -12,8 +12,8 @@ from core.metrics.intervals import (
     weighted_mean,
     weighted_ratio,
     weighted_share,
-    wilson_interval,
 )
+from core.runs.metrics import wilson_interval
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (73, 333), (1, 1), (9_999, 10_000)])

@@ -27,14 +27,14 @@ from core.report.drawing import STYLE, Drawn
 from core.report.figures import confusion
 from core.report.page import gather, report_of, save_report
 from core.report.selection import TILES, Selection, describe
-from core.runs.browsing.embedding import Area
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.pictures import find_pictures
-from core.runs.browsing.table import browse_table, find_rows
-from core.runs.browsing.tags import Tags
+from core.runs.filter import Area, Filter
+from core.runs.pictures import find_pictures
+from core.runs.rows import find_rows
 from core.runs.run import Run, read_run
+from core.runs.tags import Tags
 from core.runs.writing import write_run
 from core.storage import cache_dir
+from core.studies.columns import browse_table
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies, read_study
 from core.studies.study import Context, Study

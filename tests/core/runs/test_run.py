@@ -11,9 +11,8 @@ from sklearn.metrics import classification_report, roc_auc_score
 
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
-from core.metrics.classification import expected_calibration_error
-from core.runs.finding import find_runs
-from core.runs.metrics import area_under_roc, metrics, without_leaks_and_repeats
+from core.runs.folders import find_runs
+from core.runs.metrics import area_under_roc, expected_calibration_error, metrics, without_leaks_and_repeats
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
 from core.storage import MANIFEST, SEAL, ContractError, sealed, sha256_of

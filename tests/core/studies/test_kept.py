@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.findings.words import tell
 from core.perturbations.probe import Probe, size_column, steps
 from core.perturbations.table import PROBES
-from core.runs.finding import ROOT, find_runs
+from core.runs.folders import ROOT, find_runs
 from core.runs.run import Run, read_run
 from core.storage import ContractError
 from core.studies.groups import with_predictions

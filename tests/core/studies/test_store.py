@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.findings.finding import Finding
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
 from core.runs.run import Run, read_run
 from core.storage import ContractError
 from core.studies.registry import STUDIES, VERSIONS

@@ -25,7 +25,7 @@ from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
-from core.metrics.classification import RULE_BINS
+from core.metrics.separation import RULE_BINS
 from core.runs.run import Run, read_run
 from core.runs.writing import prediction_frame
 from core.studies.audit import study as audit

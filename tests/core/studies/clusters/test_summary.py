@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 
 from core.findings.claims import ClaimStatus, claim_status
 from core.findings.words import differences, tell
-from core.runs.browsing.pictures import Pictures
+from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.studies.clusters.findings import conclude
 from core.studies.clusters.summary import card_table, clearness, read_cards, worst_card

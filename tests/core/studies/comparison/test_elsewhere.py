@@ -13,7 +13,8 @@ from core.findings.finding import Finding, find
 from core.findings.words import tell
 from core.findings.words.elsewhere import after_deliveries as told
 from core.images.preprocessing import Preprocessing
-from core.metrics.intervals import Estimate, difference_of_intervals, wilson_interval
+from core.metrics.intervals import Estimate, difference_of_intervals
+from core.runs.metrics import wilson_interval
 from core.studies.comparison.comparison import Comparison
 from core.studies.comparison.elsewhere import after_deliveries, on_other_images
 from core.studies.comparison.pair import Pair, pair_of

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.findings.finding import find
-from core.metrics.intervals import wilson_interval
 from core.metrics.seeds import share_over_seeds
-from core.runs.finding import ROOT
+from core.runs.folders import ROOT
+from core.runs.metrics import wilson_interval
 from core.storage import ContractError
 from core.studies.cues.__main__ import main
 from core.studies.cues.results import Results, find_results, read_results, write_results

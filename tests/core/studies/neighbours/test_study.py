@@ -13,7 +13,7 @@ from core.detectors.storage import save_detector
 from core.findings.finding import Finding, Measure
 from core.findings.words import tell
 from core.images.image_set import BusyError, ImageSet
-from core.metrics.intervals import wilson_interval
+from core.runs.metrics import wilson_interval
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.neighbours import findings as concluded

@@ -17,8 +17,8 @@ from core.images.decoding import RESAMPLING
 from core.images.labels import REAL
 from core.images.out_of_distribution import AS_DRAWN, SourceImages, as_cifake, read_generators
 from core.images.preprocessing import Preprocessing
-from core.metrics.classification import confidence_of
-from core.metrics.intervals import clustered_share, wilson_interval
+from core.metrics.intervals import clustered_share
+from core.runs.metrics import confidence_of, wilson_interval
 from core.runs.run import read_run
 from core.studies.out_of_distribution import study as transfer
 from core.studies.out_of_distribution.study import (

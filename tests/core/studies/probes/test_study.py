@@ -12,10 +12,10 @@ from torch import nn
 from core.detectors.resnet import ResNetDetector, build_network
 from core.findings.claims import claim_status
 from core.findings.words import tell
-from core.metrics.intervals import wilson_interval
 from core.perturbations.flips import short_margins
 from core.perturbations.probe import FAMILIES, size_column
 from core.perturbations.table import OTHER_WAYS, PROBES, probe_columns
+from core.runs.metrics import wilson_interval
 from core.runs.run import read_run
 from core.studies.probes.donors import choose_donors, class_means, with_donors
 from core.studies.probes.findings import conclude

@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.labels import CLASSES
-from core.metrics.intervals import exact_sign_test, wilson_interval
-from core.runs.metrics import is_fresh
+from core.metrics.intervals import exact_sign_test
+from core.runs.metrics import is_fresh, wilson_interval
 
 ROUND = 10
 LEVEL = 0.05
@@ -39,7 +39,7 @@ def draw_round(
     ones. Repeats and files that the detector was trained on are left out.
 
     Args:
-        table: from `core.runs.browsing.table.browse_table`.
+        table: from `core.studies.columns.browse_table`.
         pictured: bool (N,), which rows have a picture.
         seed: of the game, and of the image set, or all sets would have one key.
 

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from skimage.measure import points_in_poly
 
-from core.runs.browsing.embedding import MOST_CORNERS, Area, read_embedding
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.table import browse_table, find_rows
-from tests.core.runs.browsing.test_table import make_run
+from core.runs.filter import MOST_CORNERS, Area, Filter
+from core.runs.rows import find_rows
+from core.studies.columns import browse_table, read_embedding
+from tests.core.runs.test_rows import make_run
 
 
 def test_an_area_holds_what_scikit_image_says() -> None:

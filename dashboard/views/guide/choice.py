@@ -54,7 +54,7 @@ def choose_cast(
     """Choose the images of the guide, always the same ones for a run.
 
     Args:
-        table: from `core.runs.browsing.table.browse_table`.
+        table: from `core.studies.columns.browse_table`.
         pictured: bool (N,), which rows have a picture.
         probes: the table of the study `probes`, or None.
         one_colour: the table of the study `one_colour`, or None.

@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.metrics.classification import HALF, confidence_of, count_cells, is_right, predicted_real
-from core.runs.browsing.embedding import read_embedding
-from core.runs.browsing.filter import DECIDED, OUTCOMES, SORTS, Filter, choices_of, range_columns
-from core.runs.browsing.study_columns import added_by_studies
+from core.runs.filter import DECIDED, OUTCOMES, SORTS, Filter, choices_of, range_columns
+from core.runs.metrics import HALF, confidence_of, count_cells, is_right, predicted_real
 from core.runs.run import Run
 
 
@@ -27,17 +25,6 @@ def judged_table(run: Run) -> pd.DataFrame:
     table["confidence"] = confidence_of(table["p_real"].to_numpy())
     table["correct"] = pd.Categorical.from_codes((~right).astype(np.int8), categories=list(OUTCOMES))
     return table
-
-
-def browse_table(run: Run, judged: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Add the studies' columns to a run's `judged_table`, which is made here unless it is given.
-
-    A study's columns are named `<study>.<column>` (`study_columns.py`). Positions in the embeddings are `<space>_x` and
-    `<space>_y` (`embedding.py`).
-    """
-    table = judged_table(run) if judged is None else judged
-    added = added_by_studies(run.path, table["id"]), read_embedding(run.path, table["id"])
-    return pd.concat([table, *added], axis=1)
 
 
 def at_threshold(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from core.images.image_set import DatasetError, ImageSet
 from core.images.preprocessing import Preprocessing
-from core.runs.browsing.pictures import Pictures, find_pictures
+from core.runs.pictures import Pictures, find_pictures
 from core.runs.run import Run
-from tests.core.runs.browsing.test_table import make_run
+from tests.core.runs.test_rows import make_run
 
 
 def image_set(digests: list[str], *, fingerprint: str = "other", name: str = "set") -> ImageSet:

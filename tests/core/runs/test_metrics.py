@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
-from core.metrics.classification import (
+from core.runs.metrics import (
     beyond_confidence,
     calibration,
     class_scores,

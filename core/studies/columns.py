@@ -14,6 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from core.runs.filter import OUTCOMES
+from core.runs.metrics import is_right
+from core.runs.rows import judged_table
+from core.runs.run import Run
 from core.runs.validation import check_rows
 from core.storage import ContractError, is_passing, is_text, open_file, parse_json, read_manifest
 from core.studies.registry import version_of
@@ -217,3 +221,83 @@ def _usable(values: pd.Series, *, text: bool) -> pd.Series | None:
 def _is_number(values: pd.Series) -> bool:
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
     return bool(numeric and not pd.api.types.is_bool_dtype(values))
+
+
+def read_embedding(run: Path, ids: pd.Series) -> pd.DataFrame:
+    """Read the positions of a run's images in the embeddings of its study `clusters`.
+
+    Args:
+        run: the run's folder.
+        ids: of its images, in the order of its rows.
+
+    Returns:
+        A row per image in that order, float32 columns `<space>_x` and `<space>_y`, NaN for images outside the study; no
+        columns where the study is absent or cannot be read.
+    """
+    file = next((one for one in study_files(run) if one.path.stem == "clusters"), None)
+    if file is None:
+        return pd.DataFrame(index=pd.RangeIndex(len(ids)))
+    wanted = [name for name in (*file.offered, *file.others) if name.endswith(("_x", "_y"))]
+    try:
+        # from an open file: given a path, pyarrow would turn folders named key=value into columns
+        with open_file(file.path) as opened:
+            check_rows(opened)
+            columns = ["id", *wanted]
+            study = pq.read_table(opened, columns=columns, page_checksum_verification=True).to_pandas(
+                ignore_metadata=True
+            )
+        found = study.drop_duplicates("id").set_index("id").reindex(ids).reset_index(drop=True)
+        return found.astype(np.float32)
+    except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only
+        refuse_passing(error, file.path)
+        return pd.DataFrame(index=pd.RangeIndex(len(ids)))
+
+
+PREFIX = "versus."
+
+
+def verdicts_of(other: Run, ids: pd.Series) -> pd.DataFrame:
+    """Look up another run's predictions for given images.
+
+    Args:
+        other: the run.
+        ids: of the images, in the order of the result.
+
+    Returns:
+        One row per image: `versus.correct` ("right", "wrong"), `versus.predicted` and float32 `versus.margin`; missing
+        values if the other run lacks the image.
+    """
+    places = pd.Index(other.predictions["id"]).get_indexer(pd.Index(ids))
+    known, found = places >= 0, other.predictions.iloc[places]
+    wrong = np.where(known, ~is_right(found), -1)
+    called = np.where(known, (found["predicted"] == "REAL").to_numpy(bool), -1)
+    return pd.DataFrame(
+        {
+            f"{PREFIX}correct": pd.Categorical.from_codes(wrong, list(OUTCOMES)),
+            f"{PREFIX}predicted": pd.Categorical.from_codes(called, ["FAKE", "REAL"]),
+            f"{PREFIX}margin": np.where(known, found["margin"].to_numpy(np.float32), np.nan).astype(np.float32),
+        }
+    )
+
+
+def describe_verdicts(other: Run) -> dict[str, StudyColumn]:
+    """Describe the columns of `verdicts_of`."""
+    name = other.name
+    about = {
+        "correct": ("Right or wrong", "Whether its verdict is right"),
+        "predicted": ("Prediction", "Its verdict"),
+        "margin": ("Margin", "Its margin, above 0 where the verdict is REAL"),
+    }
+    question = f"What does {other.manifest['detector']} say of the same images?"
+    return {f"{PREFIX}{key}": StudyColumn(name, label, help_, question) for key, (label, help_) in about.items()}
+
+
+def browse_table(run: Run, judged: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Add the studies' columns to a run's `judged_table`, which is made here unless it is given.
+
+    A study's columns are named `<study>.<column>` (`study_columns.py`). Positions in the embeddings are `<space>_x` and
+    `<space>_y` (`embedding.py`).
+    """
+    table = judged_table(run) if judged is None else judged
+    added = added_by_studies(run.path, table["id"]), read_embedding(run.path, table["id"])
+    return pd.concat([table, *added], axis=1)

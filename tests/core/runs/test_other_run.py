@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from core.runs.browsing.filter import Filter
-from core.runs.browsing.other_run import describe_verdicts, same_images, verdicts_of
-from core.runs.browsing.table import find_rows, judged_table
+from core.runs.filter import Filter
+from core.runs.rows import find_rows, judged_table
+from core.runs.run import same_images
+from core.studies.columns import describe_verdicts, verdicts_of
 from tests.core.studies.comparison.runs import drawn_runs
 
 

@@ -12,22 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.images.statistics import STATISTICS
-from core.runs.browsing.filter import PAGE_SIZES, Filter, choices_of, range_columns
-from core.runs.browsing.study_columns import StudyColumn, added_by_studies, further_columns, study_columns
-from core.runs.browsing.table import (
-    Place,
-    at_threshold,
-    browse_table,
-    cells,
-    count_choices,
-    extents_of,
-    find_rows,
-    page_rows,
-    pages,
-    place_of,
-)
+from core.runs.filter import PAGE_SIZES, Filter, choices_of, range_columns
+from core.runs.rows import Place, at_threshold, cells, count_choices, extents_of, find_rows, page_rows, pages, place_of
 from core.runs.run import Run
 from core.storage import ContractError, write_folder
+from core.studies.columns import StudyColumn, added_by_studies, browse_table, further_columns, study_columns
 from core.studies.registry import version_of
 
 

@@ -10,11 +10,71 @@ from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.images.labels import CLASSES
 from core.images.statistics import STATISTICS
-from core.metrics.classification import HALF
-from core.runs.browsing.embedding import Area
+from core.runs.metrics import HALF
+
+# a lasso has hundreds of corners; this many keep its shape and fit into a URL
+MOST_CORNERS = 60
+
+
+@dataclass(frozen=True)
+class Area:
+    """A polygon on an embedding.
+
+    Attributes:
+        space: name of the embedding; images are at columns `<space>_x` and `<space>_y`.
+        corners: (x, y), three or more, in the embedding's units.
+    """
+
+    space: str
+    corners: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def drawn(cls, space: str, x: Sequence[float], y: Sequence[float]) -> "Area | None":
+        """Make an area from a lasso's corners or a box's two; None if fewer than three differ or one is not finite."""
+        across, up = list(x), list(y)
+        if len(across) == len(up) == 2:
+            across, up = [across[0], across[1], across[1], across[0]], [up[0], up[0], up[1], up[1]]
+        every = max(1, math.ceil(len(across) / MOST_CORNERS))
+        corners = tuple(zip(map(_rounded, across[::every]), map(_rounded, up[::every]), strict=True))
+        finite = all(math.isfinite(value) for corner in corners for value in corner)
+        return cls(space, corners) if finite and len(set(corners)) > 2 else None
+
+    @classmethod
+    def parse(cls, text: str) -> "Area | None":
+        """Read the area that `str` wrote, None for anything else."""
+        space, _, listed = text.partition(":")
+        pairs = [pair.split(",") for pair in listed.split(";")]
+        if len(pairs) > MOST_CORNERS or any(len(pair) != 2 for pair in pairs):
+            return None
+        try:
+            return cls.drawn(space, [float(x) for x, _ in pairs], [float(y) for _, y in pairs])
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.space}:" + ";".join(f"{x:g},{y:g}" for x, y in self.corners)
+
+    def holds(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Return bool (N,), the points inside by the even-odd rule; NaN is never inside.
+
+        Args:
+            x, y: (N,).
+        """
+        inside = np.zeros(len(x), bool)
+        for (x1, y1), (x2, y2) in zip(self.corners, (*self.corners[1:], self.corners[0]), strict=True):
+            if y1 != y2:
+                crossed = (y1 > y) != (y2 > y)
+                inside ^= crossed & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
+        return inside
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
 
 PAGE_SIZES = (24, 48, 96)
 # column -> its name in a URL

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.runs.browsing.tags import MAX_TAG, ChangedError, TagError, Tags
+from core.runs.tags import MAX_TAG, ChangedError, TagError, Tags
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def tags(tmp_path: Path) -> Tags:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Writers wait for each other as long as a slow disk needs."""
     connect = sqlite3.connect
-    monkeypatch.setattr("core.runs.browsing.tags.sqlite3.connect", lambda path, **_: connect(path, timeout=60))
+    monkeypatch.setattr("core.runs.tags.sqlite3.connect", lambda path, **_: connect(path, timeout=60))
 
 
 def test_reading_makes_no_file(tags: Tags) -> None:
@@ -141,7 +141,7 @@ def test_the_tags_of_some_images_at_once(tags: Tags) -> None:
 
 
 def test_there_are_only_so_many_different_tags(tags: Tags, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.runs.browsing.tags.MAX_TAGS", 2)
+    monkeypatch.setattr("core.runs.tags.MAX_TAGS", 2)
     tags.add(["a"], "one")
     tags.add(["a"], "two")
     with pytest.raises(TagError, match="2 different tags already"):

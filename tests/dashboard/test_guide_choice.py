@@ -11,12 +11,12 @@ from core.detectors.storage import load_detector
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.saving import Style, draw_explanation
 from core.images.image_set import ImageSet
-from core.runs.browsing.table import browse_table
-from core.runs.finding import ROOT
-from core.runs.guide import DETAIL_COLUMN, RADII, UNSURE, choose_cast, is_all_red, with_less_detail
+from core.runs.folders import ROOT
 from core.runs.run import read_run
+from core.studies.columns import browse_table
+from dashboard.views.guide.choice import DETAIL_COLUMN, RADII, UNSURE, choose_cast, is_all_red, with_less_detail
 from tests.conftest import textured
-from tests.core.runs.browsing.test_table import make_run
+from tests.core.runs.test_rows import make_run
 
 
 def made_table(tmp_path: Path, n: int = 400) -> pd.DataFrame:

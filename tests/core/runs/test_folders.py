@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core import predict
-from core.runs.commands import predict_command
+from core.runs.folders import predict_command
 
 
 def asked(command: str, monkeypatch: pytest.MonkeyPatch) -> argparse.Namespace:

@@ -1,1 +1,0 @@
-"""Browsing a run: its rows as a table, filters, embeddings, pictures, and tags. Needs no torch."""
