@@ -5,9 +5,8 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.components.fold import forget_folds
-from dashboard.components.one_press import keep_back_to_one_press
 from dashboard.logo import LOGO, TEXT
-from dashboard.navigation import SECTIONS, entry_of, find_pages
+from dashboard.navigation import NEW, listed, script_of
 from dashboard.services.server.first_pages import in_turn
 from dashboard.services.server.upload_limits import forget_uploads
 from dashboard.sidebar import draw_sidebar, note_other_run
@@ -41,19 +40,16 @@ st.html(STYLE)
 
 def overview() -> None:
     """Answer to the Overview's name; its own address is the app's root."""
-    st.switch_page("views/overview/page.py", query_params=st.query_params.to_dict())
+    st.switch_page(script_of("overview"), query_params=st.query_params.to_dict())
 
 
-listed: dict[str, list[st.Page]] = {}
-for name, declared in find_pages().items():
-    listed.setdefault(declared.section, []).append(entry_of(name, declared))
-listed[SECTIONS[-1]].append(st.Page(overview, title="Overview", url_path="overview", visibility="hidden"))
-page = st.navigation(listed, expanded=True)
+pages = listed()
+pages[NEW].append(st.Page(overview, title="Overview", url_path="overview", visibility="hidden"))
+page = st.navigation(pages, expanded=True)
 # the page first: it tells tabs and history apart, and a screen reader what has changed
 st.set_page_config(page_title=f"{page.title} - Telltale")
 if page.title != "Upload":
     forget_uploads()
-keep_back_to_one_press()
 with in_turn():
     draw_sidebar(page.title)
     note_other_run(page.title)

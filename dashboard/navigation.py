@@ -1,72 +1,62 @@
-"""The navigation: a page is a folder of `dashboard/views/` that declares a `PAGE`."""
+"""The navigation: a page is a script in `dashboard/views/` and a line of `PAGES`."""
 
-import pkgutil
-from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import import_module
-from pathlib import Path
 
 import streamlit as st
-
-from dashboard import views
-
-# the order of the sections; any other comes after them
-SECTIONS = ("The detector", "What it reads", "Try it", "New to this")
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page's entry in the navigation; the script is `page.py` beside the declaration.
+    """A page's entry in the navigation.
 
     Attributes:
-        title: shown in the navigation.
-        icon: a Material icon, for instance ":material/science:".
         section: the heading above it.
-        position: in its section, lowest first.
+        title: shown in the navigation.
+        icon: of Material.
         help: one sentence on what the page shows.
-        is_default: True for the page at the app's root.
     """
 
+    section: str
     title: str
     icon: str
-    section: str
-    position: int
     help: str
-    is_default: bool = False
 
 
-def find_pages() -> dict[str, Page]:
-    """Find the pages by the names of their folders, in the order of the navigation."""
-    # a page that is added changes the time of the folder that it is in
-    return _find_pages(tuple(Path(path).stat().st_mtime_ns for path in views.__path__))
+DETECTOR, READS, TRY, NEW = "The detector", "What it reads", "Try it", "New to this"
+# script -> entry, in the order of the navigation; the first page is at the app's root
+PAGES = {
+    "overview": Page(DETECTOR, "Overview", "monitoring", "How good the detector is: its numbers and its mistakes."),
+    "explore": Page(DETECTOR, "Explore", "grid_view", "Browse the images: filter, sort, compare, tag, export."),
+    "inspect": Page(DETECTOR, "Inspect", "troubleshoot", "One image: which parts of it the verdict rests on."),
+    "compare": Page(DETECTOR, "Compare", "compare_arrows", "Two detectors on the same images: who is right where."),
+    "evidence": Page(READS, "Evidence", "science", "Which change of a picture flips the verdict."),
+    "patterns": Page(READS, "Patterns", "bubble_chart", "Images that it treats alike, and where each group errs."),
+    "data": Page(READS, "Data", "database", "What else the detector could have learned from these images."),
+    "trust": Page(READS, "Trust", "balance", "Whether the explanations can be trusted, measured beside controls."),
+    "upload": Page(TRY, "Upload", "add_photo_alternate", "Your own image: what the detector calls it, and why."),
+    "game": Page(TRY, "Game", "sports_esports", "REAL or FAKE? Ten images, and your score beside the detector's."),
+    "guide": Page(NEW, "Guide", "tour", "A tour of seven steps."),
+    "glossary": Page(NEW, "Glossary", "menu_book", "Every term of these pages in plain words."),
+}
 
 
-def entry_of(name: str, declared: Page) -> st.Page:
-    """Return a page as Streamlit's navigation takes it; each run of the app has one of its own."""
-    # Streamlit follows links in every part of the script's path: with a dozen pages that was a tenth of what pages cost
-    return copy(_entry_of(name, declared))
+def script_of(name: str) -> str:
+    """Return a page's script, as Streamlit's links and switches name it."""
+    return f"views/{name}.py"
 
 
-@lru_cache(maxsize=64)
-def _entry_of(name: str, declared: Page) -> st.Page:
-    return st.Page(
-        f"views/{name}/page.py",
-        title=declared.title,
-        icon=declared.icon,
-        default=declared.is_default,
-        # the default page is at the app's root; a hidden page answers to its name
-        url_path="home" if declared.is_default else name,
-        help=declared.help,
-    )
-
-
-@lru_cache(maxsize=1)
-def _find_pages(times: tuple[int, ...]) -> dict[str, Page]:  # noqa: ARG001
-    found: dict[str, Page] = {}
-    for module in pkgutil.iter_modules(views.__path__):
-        declared = getattr(import_module(f"{views.__name__}.{module.name}"), "PAGE", None)
-        if isinstance(declared, Page):
-            found[module.name] = declared
-    order = {section: number for number, section in enumerate(SECTIONS)}
-    return dict(sorted(found.items(), key=lambda item: (order.get(item[1].section, len(order)), item[1].position)))
+def listed() -> dict[str, list[st.Page]]:
+    """Return the pages by section, as Streamlit's navigation takes them."""
+    sections: dict[str, list[st.Page]] = {}
+    for number, (name, page) in enumerate(PAGES.items()):
+        entry = st.Page(
+            script_of(name),
+            title=page.title,
+            icon=f":material/{page.icon}:",
+            default=not number,
+            # the default page is at the app's root; a hidden page answers to its name
+            url_path=name if number else "home",
+            help=page.help,
+        )
+        sections.setdefault(page.section, []).append(entry)
+    return sections

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from core.runs.filter import Filter
+from dashboard.navigation import script_of
 
 # what goes along with a filter from page to page: columns of studies, what is selected, how images are shown, and the
 # run beside the first
@@ -117,4 +118,4 @@ def go(page: str, *, run: str, wanted: Filter | None = None, **parameters: str) 
     """Open a page of views/ on a run, with other parameters and with a filter, which takes along what is `CARRIED`."""
     filtered = wanted.to_params() if wanted is not None else {}
     chosen = {name: st.query_params[name] for name in CARRIED if name in st.query_params and wanted is not None}
-    st.switch_page(f"views/{page}/page.py", query_params={"run": run} | chosen | filtered | parameters)
+    st.switch_page(script_of(page), query_params={"run": run} | chosen | filtered | parameters)

@@ -1,5 +1,6 @@
 """Elements that Streamlit lacks: each a .js and a .css file beside its module, appended to base.js and base.css."""
 
+import hashlib
 from collections.abc import Container
 from pathlib import Path
 from typing import Any
@@ -38,3 +39,15 @@ def one_of(sent: object, known: Container[str]) -> str | None:
 
 def nothing() -> None:
     """Do nothing: a callback for values that are read after the run."""
+
+
+def key_of(place: str, *names: object) -> str:
+    """Make a key from a place and a hash of names.
+
+    Streamlit refuses some characters in the key of an element and reserves others.
+
+    Args:
+        place: chosen by us.
+        names: of detectors, columns, studies and whatever else comes from a disk or a URL.
+    """
+    return f"{place}.{hashlib.sha256(repr(tuple(map(str, names))).encode()).hexdigest()[:16]}"

@@ -1,6 +1,9 @@
-"""Advice where pictures are missing."""
+"""Advice where pictures are missing, and offers to download them."""
 
-from dashboard import datasets
+import streamlit as st
+
+from core.images.cifake.files import FINGERPRINTS
+from dashboard import catalogue, datasets, sidebar
 from dashboard.visitors import is_local
 
 
@@ -11,3 +14,38 @@ def how_to_get_pictures() -> str:
     if not is_local():
         return "Whoever runs this server can attach them."
     return "Attach images on the left to see them."
+
+
+def offer_training_images(missing: str, detector: str | None, *, key: str) -> None:
+    """Say what is missing without the training images, and offer to download them.
+
+    The button appears only where the detector was trained on CIFAKE, its images are missing, and the visitor sits at
+    this computer.
+
+    Args:
+        missing: one sentence.
+        detector: name of the detector trained on them, None where it is not here.
+        key: of the button.
+    """
+    registry = datasets.registry()
+    if registry.source is not None or not sidebar.is_local() or not _learned_cifake(detector):  # type: ignore[attr-defined]
+        st.caption(missing)
+    elif registry.status.state == "reading":
+        st.caption(f"{missing} Pictures are being read: the bar on the left shows the progress.")
+    else:
+        st.caption(missing)
+        if st.button(
+            "Download CIFAKE",
+            key=key,
+            icon=":material/download:",
+            help="All 120,000 images from the repository of CIFAKE's authors: 43 MB, no account. If they are on this "
+            "computer already, attach their folder on the left instead.",
+        ):
+            sidebar.fetch_cifake()
+            # the whole page: the progress bar is outside this fragment
+            st.rerun()
+
+
+def _learned_cifake(detector: str | None) -> bool:
+    found = catalogue.detectors().get(detector or "")
+    return found is not None and found.manifest.get("training_set_fingerprint") == FINGERPRINTS["train"]

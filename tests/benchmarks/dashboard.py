@@ -125,7 +125,7 @@ def on_the_server(home: Path, run: str, rows: int) -> None:
     app = AppTest.from_file(MAIN, default_timeout=600)
     app.query_params["run"] = run
     opening = seconds_of(app.run)
-    app.switch_page("views/explore/page.py").run()
+    app.switch_page("views/explore.py").run()
     filtering, turning = [], []
     for number in range(REPEATS):
         low = 0.55 + 0.05 * number

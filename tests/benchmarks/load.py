@@ -26,8 +26,9 @@ import streamlit as st
 
 from core.runs.folders import find_runs
 from tests.benchmarks.load_at_once import at_once
-from tests.benchmarks.load_roles import BROWSED, Gallery, Records, browse, check, explain
+from tests.benchmarks.load_roles import BROWSED, Gallery, Records, browse, check
 from tests.benchmarks.memory import resident, slope
+from tests.benchmarks.parts.trust import explain
 from tests.benchmarks.visitor import Trouble, Visitor
 from tests.server import running_server
 

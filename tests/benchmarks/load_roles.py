@@ -31,7 +31,7 @@ from core.images.upload import prepare_pixels
 from core.perturbations.masking import FILLS
 from core.runs.folders import find_detectors, find_runs
 from core.runs.run import read_run
-from dashboard.components.keys import key_of
+from dashboard.components.component import key_of
 from tests.benchmarks.visitor import Trouble, Visitor, component_data, widget_of
 
 BROWSED = ("", "explore", "explore", "evidence", "patterns", "data", "trust", "guide")

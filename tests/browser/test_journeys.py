@@ -13,7 +13,7 @@ from core.explainers.lime.regions import LimeSettings
 from core.explainers.settings import describe
 from core.runs.metrics import confusion_at
 from core.runs.run import read_run
-from dashboard.components.keys import key_of
+from dashboard.components.component import key_of
 from tests.browser.app import PATIENCE, POLLING, settle, visit
 
 pytestmark = pytest.mark.browser

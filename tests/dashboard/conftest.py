@@ -22,7 +22,7 @@ from core.images.labels import CLASSES, FAKE, REAL
 from core.images.statistics import image_statistics
 from core.runs.writing import write_run
 from dashboard.datasets import registry
-from dashboard.navigation import find_pages
+from dashboard.navigation import PAGES as LISTED
 from tests.conftest import make_detector, textured
 from tests.shared import made_once
 
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 MAIN = ROOT / "dashboard" / "main.py"
 Open = Callable[..., AppTest]
 # all that the navigation leads to, in its order, by the names of their folders in dashboard/views/
-PAGES = tuple(find_pages())
+PAGES = tuple(LISTED)
 # pages whose parts open on demand
 FOLDED = ("evidence", "patterns", "data", "trust")
 

@@ -94,6 +94,6 @@ def test_going_takes_the_filter_and_what_belongs_to_it_along(monkeypatch: pytest
     go("inspect", run="new", wanted=Filter().choosing("label", ["FAKE"]), id="x")
     go("upload", run="new")
     assert opened == [
-        ("views/inspect/page.py", {"run": "new", **carried, "true": "FAKE", "id": "x"}),
-        ("views/upload/page.py", {"run": "new"}),
+        ("views/inspect.py", {"run": "new", **carried, "true": "FAKE", "id": "x"}),
+        ("views/upload.py", {"run": "new"}),
     ]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.explainers.agreement import agreement
-from dashboard.components.explanations.agreement import conclusion, sentences
+from dashboard.components.agreement import conclusion, sentences
 
 
 def test_a_comparison_says_how_many_fit_as_well_and_where_these_are_too_few() -> None:

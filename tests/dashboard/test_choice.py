@@ -12,9 +12,9 @@ from core.explainers.lime.grid import LIME_GRID
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.registry import registered
 from core.explainers.settings import describe
-from dashboard.components.explanations import choice, panels
-from dashboard.components.explanations.asking import Subject
-from dashboard.components.keys import key_of
+from dashboard.components import choice, panels
+from dashboard.components.component import key_of
+from dashboard.components.requests import Subject
 from dashboard.services.worker.jobs import JobStatus
 from tests.core.explainers.texts import to_parameters
 from tests.core.explainers.toy import BRIGHT

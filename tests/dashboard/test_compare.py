@@ -14,8 +14,8 @@ from core.runs.writing import write_run
 from core.studies.comparison.pair import pair_of
 from core.studies.store import study_path, write_study
 from dashboard import library
-from dashboard.views.compare import figures
-from dashboard.views.compare.choice import others
+from dashboard.views.compare_parts import figures
+from dashboard.views.compare_parts.choice import others
 from tests.conftest import make_detector
 from tests.core.studies.comparison.runs import made_run
 from tests.core.studies.comparison.test_elsewhere import others as others_of

@@ -25,12 +25,12 @@ from core.studies.registry import find_study
 from core.studies.result import StudyResult
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from dashboard.components.keys import key_of
-from dashboard.components.studies.finding_words import markdown
+from dashboard.components.component import key_of
+from dashboard.components.study import markdown
 from dashboard.components.words import CLASS_WORDS
-from dashboard.views.data import copies
-from dashboard.views.data import pairs as pairs_of_copies
-from dashboard.views.data.audit import together
+from dashboard.views.data_parts import copies
+from dashboard.views.data_parts import pairs as pairs_of_copies
+from dashboard.views.data_parts.audit import together
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words

@@ -311,7 +311,7 @@ def test_a_click_counts_though_the_pictures_have_been_read_meanwhile(
     app = open_page("inspect", run="tiny@seen-test")
     datasets.registry().status = Attaching("done")
     app.button(key="inspect.back").click().run()
-    assert gone == ["views/explore/page.py"]
+    assert gone == ["views/explore.py"]
     assert app.session_state["pictures"].state == "done"
 
 

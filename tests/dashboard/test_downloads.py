@@ -19,7 +19,7 @@ from core.explainers.gradients.cams import GRADCAM
 from core.explainers.saving import DEFAULT, npz_of
 from core.report.explanation import NOTHING, html_of
 from dashboard.components import downloads as handing
-from dashboard.components.explanations.files import page_download, result_downloads
+from dashboard.components.panels import page_download, result_downloads
 
 
 @pytest.fixture

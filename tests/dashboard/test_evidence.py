@@ -32,11 +32,11 @@ from core.studies.probes.findings import conclude
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, write_study
-from dashboard.components.studies.finding_words import markdown
+from dashboard.components.study import markdown
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.views.evidence import answers
-from dashboard.views.evidence import probe as one_probe
-from dashboard.views.evidence.ranking import easiest
+from dashboard.views.evidence_parts import answers
+from dashboard.views.evidence_parts import probe as one_probe
+from dashboard.views.evidence_parts.ranking import easiest
 from tests.core.studies.counted import PARAMETERS, counted
 from tests.dashboard.conftest import ROOT, Open, image_set
 from tests.dashboard.test_pages import words
@@ -330,7 +330,7 @@ from streamlit.testing.v1 import AppTest
 app = AppTest.from_file("dashboard/main.py", default_timeout=120)
 app.query_params["run"] = "tiny@seen-test"
 app.run()
-app.switch_page("views/evidence/page.py").run()
+app.switch_page("views/evidence.py").run()
 assert not app.exception, app.exception
 assert app.title[0].value == "What does the detector read?", app.title
 heavy = {"torch", "torchvision", "torchcam", "lime", "skimage"}

@@ -26,11 +26,11 @@ from core.studies.neighbours.reference import compute_features
 from core.studies.neighbours.similarity import Neighbour, Neighbours
 from core.studies.probes.donors import with_donors
 from dashboard import datasets
-from dashboard.components.explanations import experiments
-from dashboard.components.explanations.asking import Known, Subject
-from dashboard.components.explanations.neighbours import with_pictures
-from dashboard.components.explanations.probes import state_of
-from dashboard.components.studies.finding_words import coloured
+from dashboard.components import experiments
+from dashboard.components.experiments import state_of
+from dashboard.components.neighbours import with_pictures
+from dashboard.components.requests import Known, Subject
+from dashboard.components.study import coloured
 from dashboard.library import Opened
 from tests.conftest import make_detector, write_cifake
 from tests.dashboard.conftest import Open, image_set

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from dashboard.components.charts import figure_cache
+from dashboard.components import charts as figure_cache
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,12 @@ from core.runs.filter import Filter
 from core.runs.rows import extents_of, find_rows
 from core.runs.run import read_run
 from core.studies.columns import browse_table
+from core.studies.cues.summary import matrix
 from core.studies.store import study_path, write_study
 from dashboard import library
-from dashboard.components.charts import matrix
-from dashboard.components.images.filter_controls import filter_key
-from dashboard.components.images.filter_names import only_value
+from dashboard.components.filters import filter_key, only_value
 from dashboard.components.words import percent
-from dashboard.views.explore.filters import admitted
+from dashboard.views.explore_parts.filters import admitted
 from tests.core.runs.test_rows import seal
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, values_in_tables, with_more_filters, words

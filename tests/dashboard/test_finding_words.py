@@ -3,7 +3,7 @@
 from core.findings.finding import Measure
 from core.findings.lines import line
 from core.findings.numbers import share
-from dashboard.components.studies.finding_words import coloured, markdown, strong
+from dashboard.components.study import coloured, markdown, strong
 
 
 def test_numbers_are_bold_intervals_grey_and_classes_coloured() -> None:

@@ -23,22 +23,22 @@ PLACES = {
         "Accuracy, AUROC, Calibration, Confidence, Confusion matrix, F1, Interval, Precision, Recall, ROC curve, "
         "Threshold, Temperature, Leak, Repeat",
     ),
-    "explore": (["views/explore/page.py"], "Margin map"),
+    "explore": (["views/explore.py"], "Margin map"),
     "inspect": (
         [f"components/explanations/{part}.py" for part in ("verdict_line", "agreement", "probes", "panels")],
         "Margin, Agreement, Probe, Undecided",
     ),
     "evidence": (
-        ["views/evidence/page.py", "views/evidence/probe.py"],
+        ["views/evidence.py", "views/evidence/probe.py"],
         "Probe, Control, Low-pass, Transfer, Neighbours",
     ),
-    "patterns": (["views/patterns/page.py", "views/patterns/points.py"], "Cluster, Features, Margin map, t-SNE"),
-    "data": (["views/data/page.py"], "AUROC, Spectrum, Baseline, Leak, Repeat"),
+    "patterns": (["views/patterns.py", "views/patterns/points.py"], "Cluster, Features, Margin map, t-SNE"),
+    "data": (["views/data.py"], "AUROC, Spectrum, Baseline, Leak, Repeat"),
     "trust": (
-        ["views/trust/page.py", "views/trust/faithfulness.py"],
+        ["views/trust.py", "views/trust/faithfulness.py"],
         "Faithfulness, Deletion and insertion, Agreement, Stability, Sanity",
     ),
-    "upload": (["views/upload/page.py"], "Resampling filter, Undetermined"),
+    "upload": (["views/upload.py"], "Resampling filter, Undetermined"),
     "every page": (["sidebar.py"], "Run, CIFAKE"),
 }
 

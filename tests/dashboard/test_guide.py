@@ -23,11 +23,11 @@ from core.studies.columns import browse_table
 from core.studies.runner import Source, run_study
 from core.studies.study import Context, Study
 from dashboard.components.glossary import TERMS
-from dashboard.components.studies.finding_words import markdown
+from dashboard.components.study import markdown
 from dashboard.components.words import percent
-from dashboard.views.guide import parts
-from dashboard.views.guide.choice import RADII, TRIED, choose_cast, suspects, with_less_detail
-from dashboard.views.guide.steps import STEPS
+from dashboard.views.guide_parts import parts
+from dashboard.views.guide_parts.choice import RADII, TRIED, choose_cast, suspects, with_less_detail
+from dashboard.views.guide_parts.steps import STEPS
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import words
 
@@ -157,7 +157,7 @@ def test_full_width_hides_the_sidebar_of_this_page_alone(open_page: Open, monkey
     app.button(key="guide.wide").click().run()
     assert app.query_params["wide"] == "yes"
     assert lacks_sidebar(app)
-    assert not lacks_sidebar(app.switch_page("views/overview/page.py").run())
+    assert not lacks_sidebar(app.switch_page("views/overview.py").run())
     # Streamlit's own setting would outlast the page
     assert configured
     assert "initial_sidebar_state" not in configured

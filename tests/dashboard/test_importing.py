@@ -85,8 +85,8 @@ def test_large_libraries_are_read_by_many_threads_at_once() -> None:
     names = [
         "dashboard.services.worker.answering", "scipy.special", "scipy.stats", "sklearn.metrics",
         "skimage.segmentation", "core.report.page", "core.studies.clusters.study", "scipy.sparse.linalg",
-        "dashboard.views.data.audit", "core.detectors.storage", "sklearn.cluster",
-        "dashboard.components.explanations.panels",
+        "dashboard.views.data_parts.audit", "core.detectors.storage", "sklearn.cluster",
+        "dashboard.components.panels",
     ]  # fmt: skip
     command = [sys.executable, "-c", LIBRARIES, *names]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

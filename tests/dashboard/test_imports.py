@@ -25,7 +25,7 @@ app.query_params["run"] = "tiny@seen-test"
 app.run()
 for page, title in titles.items():
     if page != "overview":
-        app.switch_page(f"views/{page}/page.py").run()
+        app.switch_page(f"views/{page}.py").run()
     assert not app.exception, (page, app.exception)
     assert app.title[0].value == title, app.title
     if page == "patterns":

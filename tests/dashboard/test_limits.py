@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dashboard.components.studies import limits
+from dashboard.components import limits
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.views.upload.others import disagreement, larger_squares
+from dashboard.views.upload_parts.others import disagreement, larger_squares
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.components.images.pager import asked_page, visible
+from dashboard.components.pager import asked_page, visible
 
 
 @pytest.mark.parametrize(

@@ -36,14 +36,13 @@ from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from core.studies.store import study_path, write_study
 from dashboard import library
-from dashboard.components.explanations import panels
-from dashboard.components.explanations.asking import worker
-from dashboard.components.images import grid
-from dashboard.components.images.filter_controls import filter_key
-from dashboard.components.keys import key_of
-from dashboard.components.studies.finding_words import markdown
+from dashboard.components import grid, panels
+from dashboard.components.component import key_of
+from dashboard.components.filters import filter_key
+from dashboard.components.requests import worker
+from dashboard.components.study import markdown
 from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
-from dashboard.views.overview import performance
+from dashboard.views.overview_parts import performance
 from tests.conftest import make_detector
 from tests.core.runs.test_rows import seal
 from tests.dashboard.conftest import PAGES, ROOT, Open, image_set
@@ -51,9 +50,7 @@ from tests.hostile.damage import reseal
 
 # some pages, such as the glossary, are about no run
 OF_A_RUN = tuple(
-    page
-    for page in PAGES
-    if "library.current()" in (ROOT / f"dashboard/views/{page}/page.py").read_text(encoding="utf-8")
+    page for page in PAGES if "library.current()" in (ROOT / f"dashboard/views/{page}.py").read_text(encoding="utf-8")
 )
 RUNS = ("tiny@seen-test", "tiny@blind-test")
 
@@ -140,8 +137,8 @@ def test_that_another_run_is_shown_is_said_on_the_page_that_was_opened_only(open
     assert "gone" not in words(app)
     # moving something on the page leaves it there
     assert "is not here; showing" in words(app.slider[0].set_value(0.7).run())
-    assert "is not here; showing" not in words(app.switch_page("views/trust/page.py").run())
-    assert "is not here; showing" not in words(app.switch_page("views/overview/page.py").run())
+    assert "is not here; showing" not in words(app.switch_page("views/trust.py").run())
+    assert "is not here; showing" not in words(app.switch_page("views/overview.py").run())
     assert "is not here; showing" not in words(open_page(run="tiny@blind-test"))
 
 
@@ -488,7 +485,7 @@ def test_what_is_selected_stays_while_an_image_is_looked_at(
     monkeypatch.setattr(grid, "_mount", lambda **_: SimpleNamespace(open=table["id"][7]))
     open_page("explore", **asked)
     there = gone[-1]
-    assert there == {"to": "views/inspect/page.py", "id": table["id"][7], **asked}
+    assert there == {"to": "views/inspect.py", "id": table["id"][7], **asked}
     app = open_page("inspect", **{name: value for name, value in there.items() if name != "to"})
     app.button(key="inspect.after").click().run()
     app.button(key="inspect.back").click().run()
@@ -496,7 +493,7 @@ def test_what_is_selected_stays_while_an_image_is_looked_at(
     last = app.query_params["id"]
     place = find_rows(table, Filter()).tolist().index(table["id"].tolist().index(last))
     page = {"page": "2"} if place >= 48 else {}
-    assert gone[-1] == {"to": "views/explore/page.py", "at": last, **page, **asked}
+    assert gone[-1] == {"to": "views/explore.py", "at": last, **page, **asked}
 
 
 def test_explore_compares_what_is_selected(open_page: Open, home: Path) -> None:
@@ -756,7 +753,7 @@ def test_the_rates_that_were_measured_of_the_detector_are_stated(
     details = {"set": "blind-test", "plain": "as it is", "left_out": 0, "imitates": "CIFAR-10", "sources": 3}
     details |= {"own_real": False, "filter": ""}
     found = Finding("imitations", "transfer", "called_real", rate, "FAKE", choices=each, details=details)
-    monkeypatch.setattr("core.studies.result.conclude_study", lambda *_: [found])
+    monkeypatch.setattr("core.studies.result.find_conclusion", lambda _: lambda *_: [found])
     about = {
         "study": "transfer",
         "parameters": {},

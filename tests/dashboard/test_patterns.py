@@ -16,19 +16,19 @@ from streamlit.testing.v1 import AppTest
 
 from core.findings.words import tell
 from core.images.palette import CLASS_COLOURS
+from core.metrics.intervals import wilson_interval
 from core.runs.filter import Area
-from core.runs.metrics import wilson_interval
 from core.runs.run import read_run
 from core.studies.clusters.summary import read_cards
 from core.studies.columns import browse_table
 from core.studies.registry import find_study
 from core.studies.store import read_study, write_study
 from core.studies.study import Context
-from dashboard.components.keys import key_of
-from dashboard.components.studies.finding_words import markdown
+from dashboard.components.component import key_of
+from dashboard.components.study import markdown
 from dashboard.components.words import CLASS_WORDS
-from dashboard.views.patterns.clusters import most_errors, rates
-from dashboard.views.patterns.scatter import clicked_row, drawn_area
+from dashboard.views.patterns_parts.clusters import most_errors, rates
+from dashboard.views.patterns_parts.scatter import clicked_row, drawn_area
 from tests.core.runs.test_rows import seal
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies

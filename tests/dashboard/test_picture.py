@@ -13,7 +13,7 @@ from core.detectors.detector import Detector
 from core.explainers.gradients.cams import GRADCAM, CamSettings
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.saving import Style, draw_explanation
-from dashboard.components.images import picture
+from dashboard.components import picture
 from tests.conftest import textured
 
 IMAGES = textured(2, fine=True, seed=11)

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from core.runs.run import read_run
-from dashboard.components.charts.plot import Axis, ticks_of
+from dashboard.components.plot import Axis, ticks_of
 from tests.dashboard.conftest import Open
 
 

@@ -9,8 +9,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.runs.run import read_run
-from dashboard.components.explanations.follow import next_look, waiting
-from dashboard.components.keys import key_of
+from dashboard.components.component import key_of
+from dashboard.components.requests import next_look, waiting
 from dashboard.services.worker.jobs import JobStatus
 from tests.benchmarks.visitor import Visitor, in_a_thread
 from tests.server import running_server

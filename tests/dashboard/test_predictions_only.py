@@ -5,8 +5,8 @@ import streamlit as st
 
 from core.studies.registry import STUDIES
 from core.studies.runner import Source
-from dashboard.components.studies.study import NEED_LAYERS
-from dashboard.views.guide.steps import STEPS
+from dashboard.components.study import NEED_LAYERS
+from dashboard.views.guide_parts.steps import STEPS
 from tests.core.test_predictions_only import ABLE, NAME, graph_home
 from tests.dashboard import test_any_detector
 from tests.dashboard.conftest import PAGES

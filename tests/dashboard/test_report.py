@@ -10,7 +10,7 @@ from core.report.__main__ import main
 from core.runs.filter import Filter
 from core.runs.folders import HOMES
 from dashboard import library
-from dashboard.components.studies.report import report_file
+from dashboard.components.downloads import report_file
 from tests.dashboard.conftest import Open
 from tests.hostile.damage import reseal
 

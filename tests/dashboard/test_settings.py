@@ -42,15 +42,10 @@ def server(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder = tmp_path_factory.mktemp("hosted")
     for name in ("dashboard", ".streamlit"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    # a new page is a folder and nothing else
-    fail = folder / "dashboard" / "views" / "fail"
-    fail.mkdir()
-    (fail / "__init__.py").write_text(
-        "from dashboard.navigation import Page\n\n"
-        'PAGE = Page("Fail", ":material/error:", section="Try it", position=9, help="Fails.")\n',
-        encoding="utf-8",
-    )
-    (fail / "page.py").write_text(f"raise RuntimeError({INSIDE!r})\n", encoding="utf-8")
+    (folder / "dashboard" / "views" / "fail.py").write_text(f"raise RuntimeError({INSIDE!r})\n", encoding="utf-8")
+    navigation = folder / "dashboard" / "navigation.py"
+    entry = '    "fail": Page(TRY, "Fail", "error", "Fails."),\n'
+    navigation.write_text(navigation.read_text("utf-8").replace('    "guide":', f'{entry}    "guide":'), "utf-8")
     with running_server(made_home, folder / "cache", folder=folder) as (address, _):
         yield address
 

@@ -26,19 +26,18 @@ from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from core.studies.judgement.judge import Seen, Sent, judge
 from core.studies.judgement.rule import Group, Rule, rule_path, write_rule
-from dashboard.components.explanations import agreement, panels
-from dashboard.components.images import grid
-from dashboard.components.keys import key_of
+from dashboard.components import agreement, grid, panels
+from dashboard.components.component import key_of
+from dashboard.components.crop import sound_place
 from dashboard.components.words import CLASS_WORDS
 from dashboard.services.server import decoding, upload_limits
 from dashboard.services.worker.jobs import JobStatus
 from dashboard.services.worker.requests import Prediction
 from dashboard.services.worker.worker import Worker
-from dashboard.views.upload import judged
-from dashboard.views.upload import table as table_of_files
-from dashboard.views.upload.crop import sound_place
-from dashboard.views.upload.origin import Origin, sent_so_far
-from dashboard.views.upload.uploads import Example
+from dashboard.views.upload_parts import judged
+from dashboard.views.upload_parts import table as table_of_files
+from dashboard.views.upload_parts.origin import Origin, sent_so_far
+from dashboard.views.upload_parts.uploads import Example
 from tests.conftest import make_detector
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import grids, settled, words
@@ -390,7 +389,7 @@ def test_a_delivery_that_another_thread_makes_meanwhile_is_neither_made_twice_no
     """The thread of the page before may still be at work when the page is drawn anew."""
     state: dict[str, Any] = {}
     monkeypatch.setattr(st, "session_state", state)
-    monkeypatch.setattr("dashboard.views.upload.origin.SLICE", float("inf"))
+    monkeypatch.setattr("dashboard.views.upload_parts.origin.SLICE", float("inf"))
     first, second, *rest = deliveries()
     made: list[Delivery] = []
 
@@ -574,5 +573,5 @@ def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open)
 def test_nothing_is_kept_of_who_leaves_the_page(open_page: Open) -> None:
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3), "image/png"))
     assert "upload.held" in app.session_state
-    app.switch_page("views/glossary/page.py").run()
+    app.switch_page("views/glossary.py").run()
     assert not any(key in app.session_state for key in ("upload.whole", "upload.cut", "upload.held"))

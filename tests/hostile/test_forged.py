@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.benchmarks.visitor import in_a_thread
-from tests.hostile.forged import attack
+from tests.hostile.small_kills import attack
 from tests.server import running_server
 
 COUNT = 30

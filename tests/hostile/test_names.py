@@ -12,7 +12,7 @@ from core.runs.run import read_run
 from core.runs.validation import is_plain_name
 from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
-from dashboard.components.keys import key_of
+from dashboard.components.component import key_of
 from tests.dashboard.conftest import PAGES, Open, image_set
 from tests.dashboard.test_pages import settled
 from tests.hostile.test_files import DETECTOR, RUN

@@ -27,8 +27,7 @@ from core.storage import cache_dir
 from core.studies.columns import browse_table
 from core.studies.store import find_studies
 from dashboard.components.plain import JOINER, code, figure_text, plain, with_code, without_pictures
-from dashboard.components.studies.finding_words import markdown, strong
-from dashboard.components.studies.study import as_csv
+from dashboard.components.study import as_csv, markdown, strong
 from dashboard.library import tags
 from tests.conftest import textured
 from tests.dashboard.conftest import PAGES, Open, open_page

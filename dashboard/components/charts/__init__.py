@@ -1,1 +1,0 @@
-"""Charts: their common style, bars and the confusion matrix as buttons, and a cache of figures."""

@@ -1,0 +1,142 @@
+"""A grid of images: crisp, bordered by their verdict, each a button, and selectable where that is useful."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.console import one_direction
+from core.images.encoding import thumbnail_url
+from core.runs.metrics import predicted_real
+from core.runs.pictures import Pictures
+from dashboard.components.charts import cached
+from dashboard.components.component import component, nothing, one_of
+from dashboard.components.words import NO_BREAK, percent
+from dashboard.library import Opened
+
+_mount = component(__file__, "grid")
+COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name"]
+# pictures that are kept
+MOST = 512
+MOST_PICKED = 200
+TILES = {"small": 80, "medium": 112, "large": 172}
+# pixels that a tile's picture has at most, for screens with two a CSS pixel
+FINEST = 2 * TILES["large"]
+
+
+def image_grid(
+    opened: Opened,
+    rows: NDArray[np.intp],
+    pictures: Pictures,
+    *,
+    key: str,
+    picked: Sequence[str] = (),
+    tags: Mapping[str, Sequence[str]] | None = None,
+    threshold: float = 0.5,
+    maps: bool = False,
+    size: str = "medium",
+    on_pick: Callable[[], None] | None = None,
+    most: int = 0,
+    judged: bool = True,
+    current: str | None = None,
+    left: str = "",
+    notes: Mapping[str, str] | None = None,
+) -> str | None:
+    """Draw images.
+
+    Args:
+        opened: the run.
+        rows: positions to show, in this order.
+        pictures: their pixels; a map stands in for a missing one.
+        key: of the element.
+        picked: ids shown as selected.
+        tags: the tags of each id.
+        threshold: of p(REAL), 0 to 1.
+        maps: lay the margin map over every image.
+        size: a key of `TILES`.
+        on_pick: called before the rerun that a selection causes; `picks` reads the selection. Without it nothing can
+            be selected.
+        most: how many can be selected.
+        judged: border and badge show the prediction; otherwise the label.
+        current: id of the image that the page is about, which is highlighted.
+        notes: a word on each id, in the place of its category.
+        left: id of the image that the visitor comes back from; without one the browser knows which was opened last.
+
+    Returns:
+        The id that was just opened, or None.
+    """
+    table = opened.judged[COLUMNS].iloc[rows]
+    predictions = np.where(predicted_real(table, threshold), "REAL", "FAKE")
+    tiles = []
+    badges = predictions if judged else table["label"].astype(str)
+    for position, prediction, row in zip(rows, badges, table.itertuples(), strict=True):
+        # the confidence that filters use; where the threshold flips the verdict it belongs to the other class
+        sure = percent(float(row.confidence)) if judged else ""
+        moved = judged and prediction != row.predicted
+        wrong = prediction != row.label
+        about = row.category.replace("_", " ") if isinstance(row.category, str) else ""
+        about, name = one_direction((notes or {}).get(row.id, about)), one_direction(row.name)
+        tiles.append(
+            {
+                "id": row.id,
+                "source": _source(opened, int(position), pictures, maps),
+                "said": prediction,
+                "truth": row.label,
+                "wrong": wrong,
+                # a narrow tile has no room for words
+                "sure": sure.replace(f"over{NO_BREAK}", ">") + (f" {row.predicted}" if moved else ""),
+                "about": about,
+                "name": name,
+                "tags": list(map(one_direction, (tags or {}).get(row.id, ()))),
+                "label": f"{', '.join(filter(None, (name, about)))}: "
+                + (f"called {prediction} {_how_sure(sure, row.predicted if moved else None)}, " if judged else "")
+                + f"is {row.label}{', wrong' if wrong else ''}. Open.",
+            }
+        )
+    data = {
+        "tiles": tiles,
+        "picked": list(picked),
+        "most": most,
+        "selectable": on_pick is not None,
+        "tile": TILES[size],
+        "judged": judged,
+        "current": current,
+        "left": left,
+    }
+    result = _mount(key=key, data=data, on_open_change=nothing, on_pick_change=on_pick or nothing)
+    return one_of(result.open, opened.rows)
+
+
+def _how_sure(sure: str, likelier: str | None) -> str:
+    return f"at this threshold, though {likelier} is likelier: {sure}" if likelier else f"with {sure}"
+
+
+def picks(value: object) -> list[str]:
+    """Read the selected ids of a click as the browser sent it."""
+    return [id_ for id_ in value if isinstance(id_, str)][:MOST_PICKED] if isinstance(value, list) else []
+
+
+def _source(opened: Opened, row: int, pictures: Pictures, maps: bool) -> str | None:
+    """The picture of a tile for the browser, None where there is neither an image nor a map."""
+    image = pictures.get(row)
+    if opened.run.maps is None or (image is not None and not maps):
+        return None if image is None else _encoded(image)
+    return _mapped(np.asarray(opened.run.maps[row], np.float32), opened.map_scale, image)
+
+
+# most visitors turn the same pages
+@partial(cached, most=MOST)
+def _encoded(image: NDArray[np.uint8]) -> str:
+    return thumbnail_url(image, FINEST)
+
+
+@partial(cached, most=MOST)
+def _mapped(values: NDArray[np.float32], scale: float, image: NDArray[np.uint8] | None) -> str:
+    """A map, over its image where that is available."""
+    # scikit-image, which gives the colours, is imported only for maps
+    from core.explainers.overlay import draw_map, draw_overlay  # noqa: PLC0415
+
+    if image is None:
+        return thumbnail_url(draw_map(values, len(values), scale=scale), FINEST)
+    return thumbnail_url(draw_overlay(image, values, len(image), scale=scale, smooth=True), FINEST)

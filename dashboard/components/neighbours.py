@@ -1,0 +1,152 @@
+"""The nearest images of one image, with their labels."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from core.images.encoding import thumbnail_url
+from core.storage import ContractError
+from core.studies.neighbours.reference import count_kept
+from core.studies.neighbours.similarity import Neighbour, Neighbours, NeighbourSettings, Preparing
+from dashboard import catalogue, datasets, library
+from dashboard.components.component import component
+from dashboard.components.glossary import explain
+from dashboard.components.grid import FINEST
+from dashboard.components.missing import how_to_get_pictures, offer_training_images
+from dashboard.components.plain import plain, with_code
+from dashboard.components.requests import Known, Subject, follow
+from dashboard.components.words import CLASS_WORDS
+from dashboard.jobs import Request
+from dashboard.visitors import for_visitors
+
+_mount = component(__file__, "alike")
+SLOT = "neighbours"
+
+
+def neighbours_panel(
+    subject: Subject, detector: Known, *, run: Path | None = None, leave_out: str | None = None, stamp: str = ""
+) -> None:
+    """Ask for the neighbours of an image and draw them.
+
+    Args:
+        subject: the image.
+        detector: whose features are compared.
+        run: folder of a run by this detector, whose own images are searched where the training images cannot be.
+        leave_out: sha256 of the image's own file in that run.
+        stamp: changes when that run does.
+    """
+    st.caption(
+        "The training images (or, without them, this run's) whose pooled features, computed just before the decision, "
+        "are closest by cosine distance. Frames show the true labels. The verdict plays no part in the comparison.",
+        help=explain("Neighbours", "Features"),
+    )
+    asked_for = f"neighbours.prepare.{detector.identity.fingerprint}"
+    prepare = bool(st.session_state.get(asked_for))
+    # where nobody is to compute the features, the answer changes once somebody has
+    registry = datasets.registry()
+    stamps = f"{stamp} {count_kept()} {registry.readings}"
+    settings = NeighbourSettings(registry.source, run, leave_out, prepare, stamp=stamps)
+
+    def draw(answer: Neighbours | Preparing) -> None:
+        if isinstance(answer, Neighbours):
+            _draw_found(with_pictures(answer, run), detector)
+            if answer.why_not:
+                st.caption(with_code(for_visitors(answer.why_not, homes=catalogue.homes())))
+            elif not answer.is_training and settings.data:
+                _offer(asked_for)
+            elif not answer.is_training:
+                offer_training_images("Its training images are not available.", detector.name, key="neighbours.fetch")
+
+    follow(
+        Request(detector.path, detector.identity, subject.sha256, settings),
+        subject.image[None],
+        draw,
+        slot=SLOT,
+        doing=lambda answer: answer.text if isinstance(answer, Preparing) else "Searching",
+        on_stop=lambda: st.session_state.update({asked_for: False}),
+    )
+    if run is None and settings.data is None:
+        offer_training_images("Its training images are not available.", detector.name, key="neighbours.fetch_first")
+
+
+def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
+    """The same with the pictures of the run that was searched, where the dashboard has them."""
+    if found.is_training or run is None:
+        return found
+    try:
+        opened = library.open_run(run)
+    except ContractError:
+        return found
+    pictures = library.pictures(opened)
+
+    def pictured(one: Neighbour) -> Neighbour:
+        row = opened.row_of(one.id)
+        return one._replace(image=pictures.get(row)) if one.image is None and row is not None else one
+
+    other = None if found.other is None else pictured(found.other)
+    return replace(found, near=tuple(map(pictured, found.near)), other=other)
+
+
+def _draw_found(found: Neighbours, detector: Known) -> None:
+    st.markdown(plain(found.sentence))
+    shown = [*found.near, *([found.other] if found.other else [])]
+    if all(one.image is not None for one in shown):
+        other = None
+        if found.other:
+            other = {"title": f"The nearest that it calls {found.other.predicted}", "tile": _tile(found.other)}
+        _mount(key="neighbours.pictures", data={"tiles": [_tile(one) for one in found.near], "apart": other})
+    else:
+        _draw_names(found.near)
+        if found.other:
+            st.markdown(f"The nearest that it calls {CLASS_WORDS[found.other.predicted]}:")
+            _draw_names([found.other])
+        if found.is_training:
+            offer_training_images("Their pictures are not available.", detector.name, key="neighbours.fetch_pictures")
+        else:
+            st.caption(f"Their pictures are not available. {how_to_get_pictures()}")
+    if found.is_training:
+        st.caption(f"The nearest of all {found.candidates:,} training images ({plain(found.name)}), searched exactly.")
+    else:
+        st.caption(
+            f"The nearest of {found.candidates:,} images of the run itself ({plain(found.name)}), not of its training "
+            "images: the features of those have not been computed here."
+        )
+
+
+def _tile(one: Neighbour) -> dict[str, str]:
+    about = one.category or ""
+    return {
+        "source": thumbnail_url(one.image, FINEST),  # type: ignore[arg-type]
+        "label": one.label,
+        "called": one.predicted,
+        "about": about,
+        "far": f"{one.distance:.3f}",
+        "alt": f"{one.name}, {about or 'no category'}: is {one.label}, called {one.predicted}, cosine distance "
+        f"{one.distance:.3f}",
+    }
+
+
+def _draw_names(shown: Sequence[Neighbour]) -> None:
+    table = pd.DataFrame(
+        {
+            "image": [plain(one.name) for one in shown],
+            "is": [CLASS_WORDS[one.label] for one in shown],
+            "called": [CLASS_WORDS[one.predicted] for one in shown],
+            "distance": [f"{one.distance:.3f}" for one in shown],
+        }
+    )
+    st.table(table.set_index("image"), border="horizontal")
+
+
+def _offer(asked_for: str) -> None:
+    st.button(
+        "Search the training images",
+        key="neighbours.prepare",
+        icon=":material/search:",
+        on_click=lambda: st.session_state.update({asked_for: True}),
+        help="The detector computes features for each training image once, which takes minutes; they are kept in the "
+        "cache folder of this machine.",
+    )

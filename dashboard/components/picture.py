@@ -1,0 +1,126 @@
+"""One picture, large and crisp: as it is, or with a map over it, its legend, and the values under the pointer."""
+
+import base64
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.explainers.explanation import SIDES, Explanation
+from core.explainers.overlay import legend
+from core.explainers.registry import find_explainer
+from core.explainers.saving import DEFAULT, DRAWINGS, Style, draw_explanation, scale_of
+from core.findings.numbers import MINUS, plus
+from core.images.encoding import data_url
+from core.images.palette import UNDECIDED, Palette
+from dashboard.components.charts import cached
+from dashboard.components.component import component
+
+_mount = component(__file__, "picture")
+SIZE = 512
+# pictures that are kept, about 100 kB each with what pointing at them tells
+MOST = 128
+ENDS: dict[Palette, tuple[str, str]] = {"class": ("FAKE", "REAL"), "paper": ("against", "for the verdict")}
+
+
+def plain_picture(image: NDArray[np.uint8], *, key: str, alt: str, edge: str | None = None) -> None:
+    """An image without a map.
+
+    Args:
+        image: uint8 (side, side, 3).
+        key: of the element.
+        alt: what it shows.
+        edge: the class whose colour frames it.
+    """
+    data = {"source": data_url(image), "alt": alt, "edge": edge, "rgb": _rgb(image), "side": len(image)}
+    hint = f"{len(image)} x {len(image)} pixels, enlarged"
+    _mount(key=key, data=data | {"cells": None, "legend": None, "hint": hint})
+
+
+def explained_picture(
+    explanation: Explanation, *, key: str, style: Style = DEFAULT, blind: bool = False, dim: bool = False
+) -> None:
+    """An image with its explanation over it and a legend under it.
+
+    Args:
+        explanation: with a map.
+        key: of the element.
+        style: how it is drawn.
+        blind: the image is not available; `style` then draws the map alone.
+        dim: it is not the one that is asked for now.
+    """
+    _mount(key=key, data=_drawn(explanation, style, blind) | {"dim": dim})
+
+
+# cached because a page requests its picture again at every poll
+@partial(cached, most=MOST)
+def _drawn(explanation: Explanation, style: Style, blind: bool) -> dict[str, Any]:
+    """Return the data of the element."""
+    bar = legend(scale_of(explanation, style), palette=style.palette)
+    drawn = draw_explanation(explanation, SIZE, style=style)
+    left, right = ENDS[style.palette]
+    title, hatched = find_explainer(explanation.method).title, explanation.undecided
+    return {
+        "source": data_url(drawn),
+        "alt": f"{title}, {DRAWINGS[style.drawing]}, called {explanation.verdict}.",
+        "edge": None,
+        "rgb": "" if blind else _rgb(explanation.image),
+        "side": len(explanation.image),
+        "cells": _cells(explanation),
+        "hint": "point at the picture to read its values",
+        "legend": {
+            "colours": list(bar.colours),
+            "low": f"{bar.ticks[0]:.2g}",
+            "high": f"{bar.ticks[2]:+.2g}",
+            "left": left,
+            "right": right,
+            "outline": _outlined(style.palette) if style.drawing == "outline" else None,
+            "hatch": UNDECIDED if hatched is not None and hatched.any() and style.drawing != "outline" else None,
+            "light": None
+            if explanation.light is None or style.drawing == "outline"
+            else [bar.colours[len(bar.colours) * end // 8] for end in (3, 5)],
+        },
+    }
+
+
+def _outlined(palette: Palette) -> list[str]:
+    """Say what the lines in the colour of the low end and of the high end enclose."""
+    left, right = ("against the verdict", "for it") if palette == "paper" else ("for FAKE", "for REAL")
+    return [f"strongest quarter of the area, {left}", f"strongest quarter of the area, {right}"]
+
+
+def _rgb(image: NDArray[np.uint8]) -> str:
+    return base64.b64encode(np.ascontiguousarray(image).tobytes()).decode()
+
+
+def _cells(explanation: Explanation) -> dict[str, Any]:
+    """Write what is shown at each place: a region's weight with its interval, elsewhere the value.
+
+    Returns:
+        `texts`, each once; `codes`, uint32 in base64: which of them stands where, row by row; `rows`, `columns`.
+    """
+    parts = explanation.parts
+    if parts is None or parts.regions is None:
+        values, codes = np.unique(explanation.map, return_inverse=True)
+        # many values read alike
+        texts, places = np.unique([_value(float(value)) for value in values], return_inverse=True)
+        return _coded(list(map(str, texts)), places[codes].reshape(explanation.map.shape))
+    told = [
+        f"{label}: {plus(weight)} ({plus(low)} to {plus(high)}) {SIDES[int(decision)]}{parts.held(number)}"
+        for number, (label, weight, low, high, decision) in enumerate(
+            zip(parts.labels, parts.weights, parts.low, parts.high, parts.decisions, strict=True)
+        )
+    ]
+    return _coded(told, parts.regions)
+
+
+def _coded(texts: list[str], codes: NDArray[np.integer]) -> dict[str, Any]:
+    rows, columns = codes.shape
+    sent = base64.b64encode(np.ascontiguousarray(codes, "<u4").tobytes()).decode()
+    return {"texts": texts, "codes": sent, "rows": rows, "columns": columns}
+
+
+def _value(value: float) -> str:
+    # as many digits as the legend has
+    return f"{f'{value:+.2g}'.replace('-', MINUS)} {SIDES[1 if value > 0 else -1]}" if value else "0"

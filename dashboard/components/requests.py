@@ -1,0 +1,177 @@
+"""A page's requests to the worker: sent, followed until they are answered, stopped, tried again."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.detectors.identity import Identity
+from core.detectors.manifest import About
+from core.images.decoding import pixels_sha256
+from dashboard import catalogue
+from dashboard.components.plain import with_code
+from dashboard.components.polling import come_back
+from dashboard.components.words import remaining
+from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest, Request, Worker
+
+
+@dataclass(frozen=True)
+class Known:
+    """A detector that can be asked.
+
+    Attributes:
+        name: of its folder.
+        path: its folder.
+        identity: who it is, as computed from its files.
+        about: what its manifest says of it: its side, its layers, what it can do.
+    """
+
+    name: str
+    path: Path
+    identity: Identity
+    about: About
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """An image to explain.
+
+    Attributes:
+        image: uint8 (side, side, 3).
+        name: for headings and files.
+        sha256: of the pixels.
+    """
+
+    image: NDArray[np.uint8]
+    name: str
+    sha256: str
+
+    @classmethod
+    def of(cls, image: NDArray[np.uint8], name: str) -> "Subject":
+        """The subject that an image is."""
+        return cls(image, name, pixels_sha256(image))
+
+
+# where caches are cleared the old thread must end
+@st.cache_resource(show_spinner=False, on_release=lambda made: made.close(wait=False))
+def worker() -> Worker:
+    """The thread that owns the detectors, one for all visitors."""
+    return Worker()
+
+
+def visitor() -> str:
+    """Return the visitor's name, one a session."""
+    name: str = st.session_state.setdefault("visitor", uuid.uuid4().hex)
+    return name
+
+
+def ask(
+    detector: Known,
+    pixels: NDArray[np.uint8],
+    sha256: str,
+    settings: PredictRequest | ExplainRequest,
+    *,
+    slot: str,
+    patience: float = 0.0,
+) -> JobStatus:
+    """Put a question to the worker, or come back for its answer; see `Worker.ask`."""
+    question = Request(detector.path, detector.identity, sha256, settings)
+    return worker().ask(visitor(), slot, question, pixels, patience=patience)
+
+
+def known_detectors() -> dict[str, Known]:
+    """The detectors that can be asked, by name."""
+    return {name: Known(name, one.path, one.identity, one.about) for name, one in catalogue.detectors().items()}
+
+
+def follow(
+    question: Request,
+    pixels: NDArray[np.uint8],
+    draw: Callable[[Any], None],
+    *,
+    slot: str,
+    doing: Callable[[Any], str] = lambda _answer: "Asking the detector",
+    on_stop: Callable[[], None] = lambda: None,
+) -> None:
+    """Send a request, draw its answer so far, and poll while more may come.
+
+    Args:
+        question: the request.
+        pixels: uint8 (K, side, side, 3), the images whose hash the request carries.
+        draw: called with every answer, also with one that is still being refined.
+        slot: for which part of the page.
+        doing: what is being done, from the last answer or None.
+        on_stop: called when it is stopped.
+    """
+
+    def stand() -> JobStatus:
+        return worker().ask(visitor(), slot, question, pixels)
+
+    def show(now: JobStatus) -> None:
+        if now.answer is not None:
+            draw(now.answer)
+        draw_progress(now, slot, doing(now.answer), on_stop)
+
+    keep_up(stand, show, slot=slot)
+
+
+def keep_up(stand: Callable[[], JobStatus], show: Callable[[JobStatus], None], *, slot: str) -> None:
+    """Show a request's status from `stand`, repeatedly while it is busy; then why it ended without a full answer."""
+
+    def again() -> float | None:
+        now = stand()
+        if now.busy != busy:
+            # only a full rerun can switch between a polling fragment and a plain part of the page
+            st.rerun()
+        show(now)
+        draw_ended(now, slot)
+        return next_look([now])
+
+    busy = stand().busy
+    come_back(again, key=slot, while_busy=busy)
+
+
+def next_look(standings: Sequence[JobStatus]) -> float | None:
+    """The seconds after which it is worth to look again how some questions stand, None where all are settled."""
+    return min((now.again for now in standings if now.busy), default=None)
+
+
+def waiting(now: JobStatus) -> str:
+    """Say how many requests are before one that waits, and when it is done; "" where it is its turn."""
+    left = f", {remaining(now.seconds_left)}" if now.seconds_left is not None else ""
+    if now.place:
+        return f"Waiting, {now.place} before you{left}"
+    return f"Waiting, you are next{left}" if now.state == "waiting" else ""
+
+
+def draw_progress(now: JobStatus, slot: str, doing: str, on_stop: Callable[[], None] = lambda: None) -> None:
+    """Draw how far a busy request is, with what is being done, and a button that stops it."""
+    if now.busy:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            left = f", {remaining(now.seconds_left)}" if now.seconds_left is not None else ""
+            st.progress(now.share, waiting(now) or doing + left)
+            st.button("Stop", key=f"{slot}.stop", on_click=_stop, args=(slot, on_stop), type="tertiary")
+
+
+def draw_ended(now: JobStatus, slot: str) -> None:
+    """Why a question ended without its whole answer, and a button that lets it be asked again."""
+    if now.state == "failed":
+        st.error(with_code(now.message))
+    if now.state in ("stopped", "failed"):
+        st.button(
+            "Go on" if now.state == "stopped" else "Try again",
+            key=f"{slot}.again",
+            on_click=worker().go_on,
+            args=(visitor(), slot),
+            icon=":material/play_arrow:",
+        )
+
+
+def _stop(slot: str, on_stop: Callable[[], None]) -> None:
+    on_stop()
+    worker().stop(visitor(), slot)
