@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.identity import find_maker, identify_all
-from core.explainers.stored import KEPT
+from core.explainers.cam import KEPT
 from core.findings.numbers import unbroken_percent as percent
 from core.findings.words import tell
 from core.perturbations.masking import FILLS

@@ -11,10 +11,10 @@ from core.detectors.adapters.adding import add, bring
 from core.detectors.capabilities import Capability
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.probing import explain_probes
 from core.explainers.registry import explainers
 from core.images.encoding import encode_png
 from core.images.loading import load_image_set
-from core.perturbations.probing import explain_probes
 from core.report import __main__ as report
 from core.runs.run import read_run
 from core.runs.writing import write_run

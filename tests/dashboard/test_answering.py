@@ -11,15 +11,14 @@ import torch
 from core.detectors.classes import Classes
 from core.detectors.detector import Detector
 from core.detectors.identity import Identity
-from core.explainers.error import ExplanationError
-from core.explainers.gradients.cams import GRADCAM, CamSettings
+from core.explainers.cam import GRADCAM, CamSettings
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LimeSettings
+from core.explainers.probing import ProbeSettings, explain_probes
 from core.explainers.registry import explainers, find_explainer
+from core.explainers.settings import ExplanationError
 from core.images.image_set import BusyError, DatasetError
 from core.images.preprocessing import Preprocessing
-from core.perturbations.probing import explain_probes
-from core.perturbations.results import ProbeSettings
 from core.runs.writing import write_run
 from core.storage import Bounded
 from core.studies.neighbours.reference import NeighbourError

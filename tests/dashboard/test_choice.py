@@ -8,8 +8,7 @@ import pytest
 import streamlit as st
 
 from core.explainers.explainer import AnyExplainer
-from core.explainers.lime.grid import LIME_GRID
-from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.lime.regions import LIME, LIME_GRID, LimeSettings
 from core.explainers.registry import registered
 from core.explainers.settings import describe
 from dashboard.components import choice, panels

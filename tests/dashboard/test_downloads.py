@@ -15,8 +15,8 @@ from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
 from core.detectors.detector import Detector
-from core.explainers.gradients.cams import GRADCAM
-from core.explainers.saving import DEFAULT, npz_of
+from core.explainers.cam import GRADCAM
+from core.explainers.drawing import DEFAULT, npz_of
 from core.report.explanation import NOTHING, html_of
 from dashboard.components import downloads as handing
 from dashboard.components.panels import page_download, result_downloads

@@ -18,9 +18,7 @@ from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, PassingError, decode
 from core.images.preprocessing import Place, Preprocessing
 from core.images.upload import prepare_pixels, settle
-from core.perturbations.delivery.delivering import Delivered, deliver, seeing
-from core.perturbations.delivery.delivery import Delivery
-from core.perturbations.delivery.registry import deliveries
+from core.perturbations.postprocessing import DELIVERIES, Delivered, Delivery, deliver, seeing
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
@@ -390,7 +388,7 @@ def test_a_delivery_that_another_thread_makes_meanwhile_is_neither_made_twice_no
     state: dict[str, Any] = {}
     monkeypatch.setattr(st, "session_state", state)
     monkeypatch.setattr("dashboard.views.upload_parts.origin.SLICE", float("inf"))
-    first, second, *rest = deliveries()
+    first, second, *rest = DELIVERIES
     made: list[Delivery] = []
 
     def delivered(one: Delivery) -> Delivered:
@@ -403,7 +401,7 @@ def test_a_delivery_that_another_thread_makes_meanwhile_is_neither_made_twice_no
         return delivered(one)
 
     sent = sent_so_far(Origin("picture", "steps", send))
-    assert tuple(one.delivery for one in sent) == deliveries()
+    assert tuple(one.delivery for one in sent) == DELIVERIES
     assert made == [first, *rest]
 
 

@@ -17,12 +17,12 @@ import torch
 
 from core.detectors.identity import Identity
 from core.detectors.storage import load_detector
-from core.explainers.gradients.cams import CamSettings
-from core.explainers.gradients.integrated_gradients import IntegratedGradientsSettings
+from core.explainers.cam import CamSettings
+from core.explainers.integrated_gradients import IntegratedGradientsSettings
 from core.explainers.lime.bands import BandSettings
 from core.explainers.lime.regions import LimeSettings
+from core.explainers.probing import ProbeSettings
 from core.explainers.registry import find_explainer
-from core.perturbations.results import ProbeSettings
 from dashboard.services.worker import answering, jobs, queue, worker
 from dashboard.services.worker.jobs import JobStatus
 from dashboard.services.worker.requests import ExplainRequest, Prediction, PredictRequest, Request

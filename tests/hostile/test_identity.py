@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from core.detectors.classes import Classes
 from core.detectors.identity import Identity, find_maker, identify, identify_all
 from core.detectors.storage import load_detector
-from core.explainers.gradients.integrated_gradients import INTEGRATED_GRADIENTS
+from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS
 from core.images.preprocessing import Preprocessing
 from core.report.page import gather
 from core.runs.folders import SHIPPED, find_detectors, find_named

@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.agreement import agreement
+from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
-from core.explainers.stored import KEPT
 from core.studies.cells import Cells
 from core.studies.study import Context, Study
 from core.studies.trust.judged import Columns, column_of, compared, settings_of

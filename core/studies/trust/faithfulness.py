@@ -15,11 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.agreement import segment_values
-from core.explainers.controls import area_map, centre_map, edge_map
-from core.explainers.deletion import areas, deletion_curves
+from core.explainers.cam import KEPT
+from core.explainers.deletion import area_map, areas, centre_map, deletion_curves, edge_map
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
-from core.explainers.stored import KEPT
 from core.perturbations.masking import Fill
 from core.runs.run import Run
 from core.studies.cells import Cells

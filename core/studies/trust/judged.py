@@ -9,10 +9,10 @@ from dataclasses import fields
 
 import pandas as pd
 
+from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.registry import DEFAULT, explainers
 from core.explainers.settings import ExplainerSettings, from_json
-from core.explainers.stored import KEPT
 from core.perturbations.masking import Fill
 
 # forward passes an image: of those that are judged, and of those that are cheap enough to be asked often

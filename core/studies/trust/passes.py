@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
+from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer, versions_of
 from core.explainers.explanation import Explanation
 from core.explainers.settings import ExplainerSettings
-from core.explainers.stored import KEPT
 from core.images.decoding import pixels_sha256
 from core.storage import cache_dir, open_file, write_bytes_atomically
 from core.studies.study import Context

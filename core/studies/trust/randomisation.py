@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
 from core.explainers.agreement import rank_correlation
-from core.explainers.controls import edge_map
+from core.explainers.cam import KEPT
+from core.explainers.deletion import edge_map
 from core.explainers.explainer import AnyExplainer
-from core.explainers.stored import KEPT
 from core.studies.cells import Cells
 from core.studies.study import Context, Study, StudyError
 from core.studies.trust.judged import CHEAP, Columns, cost_of, judged, owner_of, settings_of

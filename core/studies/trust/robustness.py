@@ -8,10 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.agreement import rank_correlation, segment_values
+from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.settings import ExplainerSettings
-from core.explainers.stored import KEPT
 from core.studies.cells import Cells
 from core.studies.study import Context, Study
 from core.studies.trust.judged import Columns, has_seed, judged, owner_of, settings_of

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.explainers.cam import KEPT
 from core.explainers.registry import find_explainer
-from core.explainers.stored import KEPT
 from core.metrics.intervals import weighted_mean, weighted_ratio, weighted_share
 from core.perturbations.masking import FILLS
 from core.runs.metrics import is_right

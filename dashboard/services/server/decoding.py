@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from core.images.decoding import decode
 from core.images.preprocessing import Place, Preprocessing
 from core.images.upload import Prepared, prepare_pixels
-from core.perturbations.delivery.delivering import Delivered, deliver, seeing
-from core.perturbations.delivery.delivery import Delivery
+from core.perturbations.postprocessing import Delivered, Delivery, deliver, seeing
 
 # of decoded images, in bytes: two of the largest
 MAX_HELD = 120 * 2**20

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
 from core.explainers.explainer import check_finite
+from core.explainers.probing import ProbeSettings, explain_probes
 from core.explainers.registry import find_explainer
-from core.perturbations.probing import explain_probes
-from core.perturbations.results import ProbeSettings
 from core.studies.neighbours.similarity import NeighbourSettings
 from dashboard.services.worker.neighbourhood import look_for_neighbours
 from dashboard.services.worker.requests import Prediction, PredictRequest, Settings

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.identity import Identity
+from core.explainers.probing import ProbeSettings
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplainerSettings
-from core.perturbations.results import ProbeSettings
 from core.studies.neighbours.similarity import NeighbourSettings
 
 # the rank of what is least urgent

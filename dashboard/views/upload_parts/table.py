@@ -13,7 +13,7 @@ from streamlit.typing import UploadedFile
 from core.images.decoding import ImageError, PassingError, pixels_sha256
 from core.images.encoding import data_url
 from core.images.upload import UNDETERMINED, Prepared, settle
-from core.perturbations.delivery.registry import deliveries
+from core.perturbations.postprocessing import DELIVERIES
 from core.studies.judgement.judge import Judgement, Sent, judge
 from core.studies.judgement.judging import reason, seen_by, sent_with
 from dashboard.components.plain import plain, with_code
@@ -123,7 +123,7 @@ def _deliver_all(files: Sequence[UploadedFile], detector: Known) -> None:
             continue
         origin = origin_of_whole(file, detector.about.preprocessing)
         try:
-            sent = [origin.send(one) for one in deliveries()]
+            sent = [origin.send(one) for one in DELIVERIES]
         except PassingError as error:
             st.warning(f"{plain(file.name)} was not delivered. {with_code(str(error))}")
             continue

@@ -16,8 +16,7 @@ from core.images.decoding import ImageError, PassingError, pixels_sha256
 from core.images.labels import ClassName, verdict_of
 from core.images.preprocessing import Place, Preprocessing
 from core.images.upload import Prepared, prepare_pixels
-from core.perturbations.delivery.delivering import Delivered, deliver, seeing
-from core.perturbations.delivery.delivery import Delivery
+from core.perturbations.postprocessing import Delivered, Delivery, deliver, seeing
 from dashboard.components.crop import most_zoom, place_of
 from dashboard.components.requests import Known, ask
 from dashboard.components.words import remaining

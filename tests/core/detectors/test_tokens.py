@@ -9,8 +9,8 @@ from core.detectors.classes import Classes
 from core.detectors.layers import look_through
 from core.detectors.network import NetworkDetector
 from core.detectors.tokens import expose_tokens
+from core.explainers.cam import GRADCAM, LAYERCAM, SCORECAM
 from core.explainers.explanation import Explanation
-from core.explainers.gradients.cams import GRADCAM, LAYERCAM, SCORECAM
 from core.images.preprocessing import Preprocessing
 
 

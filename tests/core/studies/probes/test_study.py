@@ -149,7 +149,7 @@ def test_the_file_has_what_it_declares_whatever_the_shards(source: Source, probe
 
 
 def _bare(pixels: np.ndarray) -> "object":
-    from core.perturbations.batch import Batch, Chance
+    from core.perturbations.probe import Batch, Chance
 
     means = np.zeros((len(pixels), 3), np.float32)
     ids = [str(number) for number in range(len(pixels))]

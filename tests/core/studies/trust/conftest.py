@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.explainers.gradients.cams import GRADCAM
+from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME
 from core.studies.trust import judged
 

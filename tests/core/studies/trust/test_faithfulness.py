@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from core.explainers.agreement import segment_values
-from core.explainers.controls import centre_map, edge_map
-from core.explainers.deletion import deletion_curves
+from core.explainers.deletion import centre_map, deletion_curves, edge_map
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.segmentation import segment
 from core.findings.claims import sign_of

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.explainers.gradients.integrated_gradients import IntegratedGradients, IntegratedGradientsSettings
+from core.explainers.integrated_gradients import IntegratedGradients, IntegratedGradientsSettings
 from core.explainers.lime.regions import LIME, Lime, LimeSettings
 from core.storage import cache_dir
 from core.studies.trust.passes import Pass, explained, explained_all

@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from core.detectors.detector import Detector
 from core.detectors.resnet import LEVELS, ResNetDetector, build_network
 from core.explainers.agreement import rank_correlation
-from core.explainers.controls import edge_map
+from core.explainers.deletion import edge_map
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.findings.claims import sign_of
 from core.findings.words import tell

@@ -11,16 +11,16 @@ from scipy import ndimage
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.explainers.error import ExplanationError
+from core.explainers import integrated_gradients
+from core.explainers.cam import GRADCAM, CamSettings
 from core.explainers.explanation import Explanation
-from core.explainers.gradients import integrated_gradients
-from core.explainers.gradients.cams import GRADCAM, CamSettings
-from core.explainers.gradients.integrated_gradients import (
+from core.explainers.integrated_gradients import (
     INTEGRATED_GRADIENTS,
     IntegratedGradientsSettings,
     blurred,
     diagnose,
 )
+from core.explainers.settings import ExplanationError
 from core.images.labels import FAKE, REAL
 from tests.conftest import make_detector, textured
 

@@ -9,15 +9,14 @@ from numpy.typing import NDArray
 
 from core.detectors.capabilities import Capability
 from core.detectors.offers import Offers
-from core.explainers.diagnostics import map_diagnostics
-from core.explainers.error import ExplanationError
-from core.explainers.explainer import Cancel, Pixels, check_finite, check_target
-from core.explainers.explanation import Explanation
-from core.explainers.gradients.batches import BatchExplainer
-from core.explainers.settings import TARGETS, ExplainerSettings, Target, one_side, setting
+from core.explainers.explainer import BatchExplainer, Cancel, Pixels, check_finite, check_target
+from core.explainers.explanation import Explanation, Provenance, map_diagnostics
+from core.explainers.settings import TARGETS, ExplainerSettings, ExplanationError, Target, one_side, setting
+from core.runs.run import Run
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
+
 
 # channels of the last stage of common networks, where the detector cannot be asked
 MANY_CHANNELS = 512
@@ -90,7 +89,7 @@ class Cam(BatchExplainer[CamSettings]):
         self, detector: "Detector", pixels: Pixels, layer: str, settings: CamSettings, cancel: Cancel | None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Compute margins (N,) and maps (N, h, w), positive for REAL and negative for FAKE whatever the target."""
-        from core.explainers.gradients.activation import activation_maps  # noqa: PLC0415
+        from core.explainers.activation import activation_maps  # noqa: PLC0415
 
         if self._is_own(layer, settings, detector):
             found = detector.full_pass(pixels)
@@ -122,7 +121,7 @@ class Cam(BatchExplainer[CamSettings]):
             return 2 + (4 if self.signed and settings.target == "margin" else 2)
         if not hasattr(offers, "network"):
             return 3 + MANY_CHANNELS
-        from core.explainers.gradients.activation import channels_of  # noqa: PLC0415
+        from core.explainers.activation import channels_of  # noqa: PLC0415
 
         detector: Detector = offers  # type: ignore[assignment]
         return 3 + channels_of(detector, layer_of(detector, settings.layer))
@@ -185,3 +184,35 @@ SCORECAM = Cam(
     method="ScoreCAM",
     signed=False,
 )
+
+
+# the explainer whose maps runs keep
+KEPT = GRADCAM
+
+
+def is_kept_kind(explanation: Explanation) -> bool:
+    """Check whether an explanation is of the kind that runs keep: the same method and settings."""
+    return (explanation.method, explanation.settings) == (KEPT.name, KEPT.settings())
+
+
+def stored_map(run: Run, row: int, image: NDArray[np.uint8]) -> Explanation:
+    """The margin map of one row: what Grad-CAM with its default settings gives, to float16.
+
+    Args:
+        run: with its maps.
+        row: a position in its predictions.
+        image: uint8 (side, side, 3), the row's picture.
+    """
+    found = run.predictions.iloc[row]
+    values = np.asarray(run.needed_maps[row], np.float32)
+    return Explanation(
+        image=image,
+        margin=float(found["margin"]),
+        p_real=float(found["p_real"]),
+        provenance=Provenance(run.manifest["detector"], run.manifest["detector_sha256"], 0.0, run.manifest["versions"]),
+        method=KEPT.name,
+        settings=KEPT.settings(),
+        unit="margin",
+        diagnostics=map_diagnostics(values),
+        values=values,
+    )

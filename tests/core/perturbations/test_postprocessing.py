@@ -10,11 +10,10 @@ from PIL import Image
 from core.images.decoding import crop_square, resize
 from core.images.encoding import compression_of
 from core.images.preprocessing import Place, Preprocessing
-from core.perturbations.delivery import delivering
-from core.perturbations.delivery.delivering import deliver, seeing
-from core.perturbations.delivery.registry import deliveries
+from core.perturbations import postprocessing as delivering
+from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
 
-BY_NAME = {one.name: one for one in deliveries()}
+BY_NAME = {one.name: one for one in DELIVERIES}
 
 
 @pytest.fixture
@@ -27,10 +26,10 @@ def picture() -> NDArray[np.uint8]:
 
 
 def test_names_are_unique_and_inputs_unchanged(picture: NDArray[np.uint8]) -> None:
-    assert len(BY_NAME) == len(deliveries()) == 17
-    assert len({one.title for one in deliveries()}) == len(deliveries())
+    assert len(BY_NAME) == len(DELIVERIES) == 17
+    assert len({one.title for one in DELIVERIES}) == len(DELIVERIES)
     before = picture.copy()
-    for one in deliveries():
+    for one in DELIVERIES:
         found = one.apply(picture)
         assert found.dtype == np.uint8
         assert found.ndim == 3
@@ -119,7 +118,7 @@ def test_a_very_large_picture_is_halved_first(picture: NDArray[np.uint8], monkey
 
 def test_a_picture_longer_than_any_webp_is_halved_first() -> None:
     strip = np.zeros((16, 16_384, 3), np.uint8)
-    webp = [one for one in deliveries() if one.name == "webp_80"]
+    webp = [one for one in DELIVERIES if one.name == "webp_80"]
     (found,) = deliver(strip, seeing(Preprocessing(8)), among=webp)
     assert found.pixels.shape == (8, 8, 3)
     line = np.full((16_384, 1, 3), 7, np.uint8)

@@ -11,12 +11,13 @@ from torchcam import methods
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.explainers.error import ExplanationError
+from core.explainers import activation
+from core.explainers import explainer as batches
+from core.explainers.activation import activation_maps
+from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, SCORECAM, XGRADCAM, Cam, CamSettings
 from core.explainers.explanation import Explanation
-from core.explainers.gradients import activation, batches
-from core.explainers.gradients.activation import activation_maps
-from core.explainers.gradients.cams import GRADCAM, GRADCAMPP, LAYERCAM, SCORECAM, XGRADCAM, Cam, CamSettings
 from core.explainers.registry import find_explainer
+from core.explainers.settings import ExplanationError
 from core.images.labels import FAKE, REAL
 from tests.conftest import make_detector, textured
 from tests.core.any_detector import pictures

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from core.detectors.capabilities import Capability
 from core.detectors.offers import Offers
-from core.explainers.diagnostics import map_diagnostics
-from core.explainers.explainer import Cancel, Pixels, check_finite, check_target
-from core.explainers.explanation import Diagnostics, Explanation
-from core.explainers.gradients.batches import BatchExplainer
+from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, Pixels, check_finite, check_target
+from core.explainers.explanation import Diagnostics, Explanation, map_diagnostics
 from core.explainers.settings import TARGETS, ExplainerSettings, Target, one_side, setting
 from core.perturbations.masking import blurred
 
@@ -136,7 +134,7 @@ def _attributions(
     import captum.attr  # noqa: PLC0415
     import torch  # noqa: PLC0415
 
-    from core.explainers.gradients.activation import Cancelled, twin  # noqa: PLC0415
+    from core.explainers.activation import twin  # noqa: PLC0415
 
     # on a copy's modules, because a `cancel` that is called between batches may put hooks on the shared ones
     own = twin(detector)

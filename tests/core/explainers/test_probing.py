@@ -7,12 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.explainers.error import ExplanationError
-from core.perturbations.batch import Batch, Chance
+from core.explainers.probing import BATCH, MAX_GAIN, ProbeResult, ProbeSettings, amplified, explain_probes
+from core.explainers.settings import ExplanationError
 from core.perturbations.flips import tell
-from core.perturbations.probe import size_column
-from core.perturbations.probing import BATCH, MAX_GAIN, amplified, explain_probes
-from core.perturbations.results import ProbeResult, ProbeSettings
+from core.perturbations.probe import Batch, Chance, size_column
 from core.perturbations.table import PROBES, probe_columns
 from core.runs.run import Run
 from core.studies.probes.donors import choose_donors, with_donors

@@ -12,15 +12,11 @@ from torch import Tensor, nn
 from torchcam import methods
 
 from core.detectors.layers import HOOKS
-from core.explainers.explainer import BATCH, Cancel
+from core.explainers.explainer import BATCH, Cancel, Cancelled
 from core.images.labels import CLASSES, FAKE, REAL
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
-
-
-class Cancelled(Exception):
-    """Raised when `cancel` returns True."""
 
 
 def activation_maps(

@@ -1,18 +1,20 @@
 """Probing one image: the verdict after each small named change, and a one-sentence conclusion."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.explainers.error import ExplanationError
 from core.explainers.explainer import check_finite
-from core.explainers.explanation import Provenance
-from core.perturbations.batch import Batch, Chance
+from core.explainers.explanation import Judged, Provenance
+from core.explainers.settings import ExplanationError
+from core.findings.numbers import plus
+from core.images.labels import ClassName, other_class, verdict_of
 from core.perturbations.flips import (
     DETAIL_TESTS,
     controlled_flips,
@@ -22,13 +24,149 @@ from core.perturbations.flips import (
     smallest_flips,
 )
 from core.perturbations.photometric import rms
-from core.perturbations.probe import size_column
-from core.perturbations.results import After, DetailTest, ProbeResult, ProbeSettings
+from core.perturbations.probe import Batch, Chance, Probe, Strength, size_column
 from core.perturbations.table import PROBES, probe_columns
-from core.perturbations.words import conclude
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
+
+
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class ProbeSettings:
+    """The settings for probing one image; hashable, so that equal settings find a cached result.
+
+    Attributes:
+        name: the image's id, which seeds all randomness, so that a run's image gets the same as in the study.
+        seed: of all randomness.
+        donors: number of FAKE donors after the image; the remaining pictures are REAL donors.
+        means: mean red, green and blue of each class, FAKE first, 0 to 255; None leaves out probes of the mean colour.
+    """
+
+    name: str = ""
+    seed: int = 0
+    donors: int = 0
+    means: tuple[Colour, Colour] | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise ExplanationError(f"seed must be from 0 to {2**32 - 1}, not {self.seed}")
+        if self.donors < 0:
+            raise ExplanationError(f"donors must be 0 or more, not {self.donors}")
+
+
+class After(NamedTuple):
+    """The verdict after one strength of one probe.
+
+    Attributes:
+        column: a key of `probe_columns`; the study's column of the same name holds `margin`, rounded.
+        before, margin: logit_REAL - logit_FAKE before and after, of the image, or of the donor where that is changed.
+            `margin` is NaN where the change could not be made or has not run, `before` where it lacks the donor.
+        p_real: probability of REAL after the change, 0 to 1; NaN where `margin` is.
+        size: root mean square of the change, grey levels 0 to 255.
+        flipped: the verdict has changed; where a donor is changed, it has become the image's.
+        controlled: it flipped, and none of its controls of the same strength did. False for controls and changed
+            donors, and where controls exist but none could be made.
+        side: of the picture, in pixels.
+    """
+
+    column: str
+    before: float
+    margin: float
+    p_real: float
+    size: float
+    flipped: bool
+    controlled: bool
+    side: int
+
+    @property
+    def probe(self) -> Probe:
+        """The probe."""
+        return probe_columns()[self.column][0]
+
+    @property
+    def strength(self) -> Strength:
+        """Its strength."""
+        return probe_columns()[self.column][1].at(self.side)
+
+    @property
+    def verdict(self) -> ClassName:
+        """The verdict on the changed picture."""
+        return verdict_of(self.margin)
+
+    @property
+    def known(self) -> bool:
+        """False where the change could not be made."""
+        return not math.isnan(self.margin)
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """The columns of its controls at the same strength, best matched first."""
+        return tuple(PROBES[key].column(self.strength.key) for key in self.probe.controls)
+
+
+class DetailTest(NamedTuple):
+    """A test, in both directions, of whether the detail finer than one radius decides the verdict.
+
+    Attributes:
+        radius: label of the strength.
+        removed: True where removing that detail flips the verdict and no control of the removal does.
+        donors: number of donors of the other verdict.
+        replaced: number of donors whose detail in place of the image's own flips the verdict.
+        control: the largest share of donors that flip it under a control that could be made, 0 to 1.
+        lent: number of donors that get the image's verdict with its detail.
+        decides: see `core.perturbations.flips.detail_decides`.
+    """
+
+    radius: str
+    removed: bool
+    donors: int
+    replaced: int
+    control: float
+    lent: int
+    decides: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeResult(Judged):
+    """The verdict on one image after each small change that has a name.
+
+    Attributes:
+        settings: of the probing.
+        after: one for each of `probe_columns`, in that order; NaN where not run yet.
+        pictures: uint8 (C, side, side, 3), the changed picture of each.
+        smallest: the smallest change that flips the verdict while its controls do not; None where none does.
+        detail: one test per radius; empty without donors of the other verdict.
+        sentence: the conclusion.
+        done, total: number of pictures classified so far, and in all.
+    """
+
+    settings: ProbeSettings
+    after: tuple[After, ...]
+    pictures: NDArray[np.uint8]
+    smallest: After | None
+    detail: tuple[DetailTest, ...]
+    sentence: str
+    done: int
+    total: int
+
+    @property
+    def complete(self) -> bool:
+        """True where no further result follows."""
+        return self.done == self.total
+
+    def get(self, column: str) -> After:
+        """Return the effect of one strength of one probe."""
+        return self.after[list(probe_columns()).index(column)]
+
+    @property
+    def flipping(self) -> tuple[After, ...]:
+        """Every change that flips the verdict while its controls do not, smallest first; none that is in excess."""
+        found = (one for one in self.after if one.controlled and not one.strength.excess)
+        return tuple(sorted(found, key=lambda one: one.size))
+
 
 Pixels = NDArray[np.uint8]
 # pictures between two checks of `cancel`
@@ -262,3 +400,89 @@ def _detail(job: _Job, turned: pd.DataFrame, found: NDArray[np.float32]) -> tupl
             )
         )
     return tuple(tests)
+
+
+def conclude(result: ProbeResult) -> str:
+    """Say what decides this verdict, as far as the probes can tell."""
+    test = next((one for one in result.detail if one.decides), None)
+    if test is not None:
+        return f"{_detail_words(result, test)}{_also(result)}."
+    if result.smallest is not None:
+        after = result.smallest
+        control = _controls(result, after)
+        return (
+            f"Called {result.verdict}: the smallest change that flips it is {name_of(after)}, "
+            f"which moves values by about {levels(after.size)} of 255{control}."
+        )
+    return _unturned(result)
+
+
+def name_of(after: After) -> str:
+    """Name a change and its strength within a sentence."""
+    return f"{after.probe.inline} ({after.strength.label})"
+
+
+def levels(size: float) -> str:
+    """Write the root mean square of a change in words."""
+    return f"{size:.1f} grey levels" if size < 10 else f"{size:.0f} grey levels"
+
+
+def _detail_words(result: ProbeResult, test: DetailTest) -> str:
+    other = other_class(result.verdict)
+    taken = (
+        f"without what is finer than {test.radius} it is called {other}"
+        if test.removed
+        else f"with that of {other} images beyond {test.radius} in its place it is called {other} "
+        f"({test.replaced} of {test.donors})"
+    )
+    return (
+        f"Called {result.verdict} for its fine detail: {taken}, and the same detail put into {test.donors} {other} "
+        f"image{'s' if test.donors > 1 else ''} makes {test.lent} of them {result.verdict}"
+    )
+
+
+def _also(result: ProbeResult) -> str:
+    if result.smallest is None:
+        return ""
+    after = result.smallest
+    return f"; the smallest change that flips it is {name_of(after)}, about {levels(after.size)} of 255"
+
+
+def _controls(result: ProbeResult, after: After) -> str:
+    tried = [control for control in map(result.get, after.controls) if control.known]
+    titles = [control.probe.inline for control in tried]
+    if not titles:
+        return "; there is no control to compare it with"
+    return f", while {' and '.join(titles)} {'do' if len(titles) > 1 else 'does'} not"
+
+
+def _unturned(result: ProbeResult) -> str:
+    own = [one for one in result.after if one.known and not (one.probe.is_control or one.probe.changes_donor)]
+    tried = [one for one in own if not one.strength.excess]
+    turned = [one for one in tried if one.flipped]
+    if turned:
+        first = min(turned, key=lambda one: one.size)
+        return (
+            f"Called {result.verdict}: nothing that flips it is conclusive, because a control flips it too; "
+            f"the smallest such change is {name_of(first)}."
+        )
+    excess = any(one.flipped for one in own if one.strength.excess)
+    beyond = ", only changes that remove far more than they are named for do" if excess else ""
+    sign = 1 if result.verdict == "REAL" else -1
+    nearest = min(tried, key=lambda one: sign * one.margin)
+    return (
+        f"Called {result.verdict}, and none of {len(tried)} changes flips it{beyond}; {name_of(nearest)} comes "
+        f"closest, with a margin of {plus(nearest.margin, 1)} instead of {plus(result.margin, 1)}."
+    )
+
+
+def said(result: ProbeResult, one: After) -> str:
+    """Say what a change did."""
+    whose = "the other image is" if one.probe.changes_donor else "the verdict is"
+    outcome = f"{whose} now {one.verdict}" if one.flipped else f"{whose} still {one.verdict}"
+    controls = [control for control in map(result.get, one.controls) if control.known]
+    turning = [control.probe.inline for control in controls if control.flipped]
+    beside = ""
+    if one.flipped and controls:
+        beside = f"; its control, {turning[0]}, flips it too" if turning else "; its control does not flip it"
+    return f"{outcome}{beside} (margin {plus(one.before)} to {plus(one.margin)}, a change of {levels(one.size)})"
