@@ -28,8 +28,8 @@ from core.images.labels import ClassName
 from core.images.palette import FAKE, GREY, REAL
 from core.report.explanation import Beside, html_of
 from core.storage import ContractError
+from core.studies.explanations import MOST, cost_of
 from core.studies.result import StudyResult
-from core.studies.trust.judged import MOST, cost_of
 from dashboard import library
 from dashboard.components import charts
 from dashboard.components.charts import error_bars, new_figure

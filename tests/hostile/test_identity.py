@@ -24,9 +24,9 @@ from core.runs.folders import SHIPPED, find_detectors, find_named
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.storage import MANIFEST, ContractError
+from core.studies import explanations as module
 from core.studies.neighbours.reference import compute_features, read_features
 from core.studies.runner import Source, StudyError
-from core.studies.trust import passes as module
 from dashboard import catalogue
 from dashboard.services.worker.requests import Prediction, PredictRequest, Request
 from dashboard.services.worker.worker import Worker

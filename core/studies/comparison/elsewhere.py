@@ -20,8 +20,7 @@ from core.studies.comparison.findings import LEVEL, STUDY, without_leaks
 from core.studies.comparison.pair import Pair
 from core.studies.comparison.reading import Shared
 from core.studies.deliveries import UNCHANGED
-from core.studies.out_of_distribution.findings import GROUPS
-from core.studies.out_of_distribution.study import AS_CIFAKE, AS_IT_IS, IMITATIONS, PHOTOGRAPHS
+from core.studies.out_of_distribution import AS_CIFAKE, AS_IT_IS, GROUPS, IMITATIONS, PHOTOGRAPHS
 from core.studies.study import WEIGHT
 
 Rows = NDArray[np.bool_]

@@ -17,7 +17,7 @@ from core.perturbations.postprocessing import deliver, seeing
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judge import Seen, Sent, objections, setting_of
 from core.studies.judgement.rule import Group, Limit, Rate, Rule, Setting
-from core.studies.out_of_distribution.study import (
+from core.studies.out_of_distribution import (
     AS_CIFAKE,
     AS_IT_IS,
     EVERY_FILTER,

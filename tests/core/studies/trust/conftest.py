@@ -6,7 +6,7 @@ import pytest
 
 from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME
-from core.studies.trust import judged
+from core.studies import explanations as judged
 
 
 @pytest.fixture(scope="module", autouse=True)
