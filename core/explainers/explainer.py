@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.capabilities import Capability
-from core.detectors.offers import Offers
+from core.detectors.manifest import Capability, Offers
 from core.explainers.explanation import Explanation, Provenance
 from core.explainers.settings import ExplainerSettings, ExplanationError, to_json
 from core.perturbations.masking import Fill

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.capabilities import Capability
-from core.detectors.offers import Offers
+from core.detectors.manifest import Capability, Offers
 from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, Pixels, check_finite, check_target
 from core.explainers.explanation import Diagnostics, Explanation, map_diagnostics
 from core.explainers.settings import TARGETS, ExplainerSettings, Target, one_side, setting

@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from core.detectors.offers import Offers
+from core.detectors.manifest import Offers
 from core.explainers.explainer import AnyExplainer
 from core.explainers.settings import ExplanationError
 

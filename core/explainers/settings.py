@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, Literal, TypeVar
 
-from core.detectors.offers import Offers
+from core.detectors.manifest import Offers
 from core.images.labels import ClassName
 
 KEY = "setting"

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.detectors.offers import Offers
+from core.detectors.manifest import Offers
 from core.explainers.drawing import Style
 from core.explainers.explainer import AnyExplainer
 from core.explainers.registry import default_explainers, explainers

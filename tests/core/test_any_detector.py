@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from core import explain, predict
-from core.detectors.capabilities import Capability
+from core.detectors.manifest import Capability
 from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector
 from core.explainers.cam import GRADCAM

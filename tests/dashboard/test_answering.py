@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from core.detectors.classes import Classes
 from core.detectors.detector import Detector
 from core.detectors.identity import Identity
+from core.detectors.manifest import Classes
 from core.explainers.cam import GRADCAM, CamSettings
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LimeSettings

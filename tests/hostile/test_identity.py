@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from core.detectors.classes import Classes
 from core.detectors.identity import Identity, find_maker, identify, identify_all
+from core.detectors.manifest import Classes
 from core.detectors.storage import load_detector
 from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS
 from core.images.preprocessing import Preprocessing

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from core.detectors.offers import Offers
+from core.detectors.manifest import Offers
 from core.explainers.explainer import Cancel, Explainer, Pixels, Stopwatch, check_finite, check_pixels
 from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
 from core.explainers.lime.sampling import SampledSettings

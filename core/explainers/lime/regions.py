@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.offers import Offers
+from core.detectors.manifest import Offers
 from core.explainers.explainer import (
     Cancel,
     Explainer,

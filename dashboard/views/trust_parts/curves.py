@@ -15,7 +15,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from core.detectors.words import layer_words
+from core.detectors.manifest import layer_words
 from core.explainers.registry import DEFAULT
 from core.images.palette import CLASS_COLOURS, GREY
 from core.studies.explanations import judged

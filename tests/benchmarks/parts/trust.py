@@ -18,7 +18,8 @@ from torchcam.metrics import DeletionInsertionMetric
 
 from core.detectors.detector import Detector
 from core.detectors.network import NetworkDetector
-from core.detectors.resnet import ResNetDetector, build_network
+from core.detectors.resnet import ResNetDetector
+from core.detectors.resnet18 import build_network
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.labels import FAKE, REAL
 from core.perturbations.masking import fill_image

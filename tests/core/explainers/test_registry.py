@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.detectors.capabilities import Capability
 from core.detectors.detector import Detector
+from core.detectors.manifest import Capability
 from core.detectors.storage import save_detector
 from core.explain import main
 from core.explainers.agreement import agreement, agreement_of

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from core.detectors.capabilities import Capability
+from core.detectors.manifest import Capability
 from core.explainers.agreement import segment_values
 from core.explainers.deletion import deletion_curves
 from core.explainers.lime.segmentation import segment

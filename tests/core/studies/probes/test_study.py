@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from core.detectors.resnet import ResNetDetector, build_network
+from core.detectors.resnet import ResNetDetector
+from core.detectors.resnet18 import build_network
 from core.findings.claims import claim_status
 from core.findings.words import tell
 from core.perturbations.flips import short_margins

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch.nn.functional import interpolate
 
-from core.detectors.capabilities import Capability
+from core.detectors.manifest import Capability
 from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.findings.words import tell
 from core.runs.run import Run, read_run

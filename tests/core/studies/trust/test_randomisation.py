@@ -13,7 +13,8 @@ from scipy import stats
 from scipy.stats import spearmanr
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import LEVELS, ResNetDetector, build_network
+from core.detectors.resnet import LEVELS, ResNetDetector
+from core.detectors.resnet18 import build_network
 from core.explainers.agreement import rank_correlation
 from core.explainers.deletion import edge_map
 from core.explainers.lime.regions import LIME, LimeSettings

@@ -1,6 +1,7 @@
 """ONNX files: the same answers as from onnxruntime itself, for every form of input and output."""
 
 import copy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,13 @@ import onnxruntime
 import pytest
 from scipy.special import logit
 
-from core.detectors.adapters import adapter
-from core.detectors.adapters.adapter import Request, SourceError
-from core.detectors.adapters.adding import add, bring
-from core.detectors.capabilities import Capability
+from core.detectors.adding import add, build_from
 from core.detectors.identity import identify
+from core.detectors.manifest import Capability
+from core.detectors.registry import Request, SourceError
 from core.detectors.storage import load_detector
-from tests.core.detectors.adapters.graphs import make_graph
-from tests.core.detectors.adapters.made import SAID, odd_pictures
+from tests.core.detectors.sources.graphs import make_graph
+from tests.core.detectors.sources.made import SAID, odd_pictures
 
 
 def request_of(folder: Path, data: bytes, **said: Any) -> Request:
@@ -103,7 +103,7 @@ def test_what_is_stored_answers_and_copies_do_too(tmp_path: Path) -> None:
 )
 def test_a_file_that_cannot_be_computed_is_named(tmp_path: Path, data: bytes, sentence: str) -> None:
     with pytest.raises(SourceError, match=sentence) as raised:
-        bring("d", request_of(tmp_path, data))
+        build_from(request_of(tmp_path, data))
     assert "graph.onnx" in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -116,40 +116,37 @@ def test_weights_in_another_file_are_refused_wherever_that_lies(
     onnx.save_model(whole, "graph.onnx", save_as_external_data=True, location="graph.onnx.data", size_threshold=0)
     assert (tmp_path / "graph.onnx.data").stat().st_size
     with pytest.raises(SourceError, match="graph.onnx cannot be used.*export it as one file"):
-        bring("d", request_of(tmp_path, (tmp_path / "graph.onnx").read_bytes()))
+        build_from(request_of(tmp_path, (tmp_path / "graph.onnx").read_bytes()))
 
 
 def test_one_of_several_outputs(tmp_path: Path) -> None:
-    detector = bring("d", request_of(tmp_path, make_graph(extra=True), output_name="y"))
+    detector = build_from(request_of(tmp_path, make_graph(extra=True), output_name="y"))
     assert detector.config == {"output": "y"}
 
 
 def test_what_it_does_not_say_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "graph.onnx").write_bytes(make_graph())
     with pytest.raises(SourceError) as raised:
-        bring("d", Request(str(tmp_path / "graph.onnx")))
+        build_from(Request(str(tmp_path / "graph.onnx")))
     assert str(raised.value).endswith(
         "say it with --crop, --interpolation, --mean, --std, --classes, --fake-classes, --outputs"
     )
     with pytest.raises(SourceError, match="cannot be read"):
-        bring("d", Request(str(tmp_path / "none.onnx")))
+        build_from(Request(str(tmp_path / "none.onnx")))
 
 
 def test_without_onnxruntime_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = request_of(tmp_path, make_graph())
     add(tmp_path / "d", request)
 
-    def absent(name: str) -> object:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-    monkeypatch.setattr(adapter, "import_module", absent)
-    for ask in (lambda: bring("d", request), lambda: load_detector(tmp_path / "d")):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    for ask in (lambda: build_from(request), lambda: load_detector(tmp_path / "d")):
         with pytest.raises(ValueError, match="an ONNX file needs the package onnxruntime: pip install onnxruntime"):
             ask()
 
 
 def test_a_file_that_squeezes_its_output_answers_for_one_picture_and_for_several(tmp_path: Path) -> None:
-    plain = bring("d", request_of(tmp_path, make_graph()))
+    plain = build_from(request_of(tmp_path, make_graph()))
     squeezed = add(tmp_path / "d", request_of(tmp_path, make_graph(end="Squeeze")))
     pictures = np.stack([plain.preprocessing.fit(image) for image in odd_pictures()])
     for count in (1, len(pictures)):

@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from core.detectors.adapters import python_code
-from core.detectors.adapters.adapter import Request, SourceError
-from core.detectors.adapters.adding import add, bring
+from core.detectors.adding import add, build_from
 from core.detectors.identity import identify
+from core.detectors.registry import Request, SourceError
+from core.detectors.sources import python_code
 from core.detectors.storage import load_detector
-from tests.core.detectors.adapters.made import SAID, odd_pictures
+from tests.core.detectors.sources.made import SAID, odd_pictures
 
 SOURCE = """
 from pathlib import Path
@@ -89,7 +89,7 @@ def test_it_computes_what_the_function_and_the_weights_say(folder: Path) -> None
 
 def test_nothing_runs_without_consent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SourceError, match="runs code, .* give --run-code if you trust it"):
-        bring("d", request_of(folder, may=False))
+        build_from(request_of(folder, may=False))
     assert not (folder / "ran").exists()
     add(folder / "d", request_of(folder))
     (folder / "ran").unlink()
@@ -129,4 +129,4 @@ def test_another_file_needs_another_consent(folder: Path) -> None:
 )
 def test_code_that_gives_no_network_is_named(folder: Path, source: str, sentence: str) -> None:
     with pytest.raises(SourceError, match=sentence):
-        bring("d", Request(source, may_run_code=True))
+        build_from(Request(source, may_run_code=True))

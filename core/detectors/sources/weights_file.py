@@ -12,8 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from core.detectors.adapters.adapter import SourceError
-from core.detectors.weights import COUNTER
+from core.detectors.registry import SourceError
 from core.storage import LIMITS, printable, read_bytes
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -54,7 +53,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def _unpickled(path: Path, data: bytes) -> dict[str, Tensor]:
     try:
-        found: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        loaded: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise SourceError(
             f"{path} holds more than plain tensors and could run code, so it was not opened; save the network's "
@@ -62,38 +61,27 @@ def _unpickled(path: Path, data: bytes) -> dict[str, Tensor]:
         ) from None
     except Exception as error:  # noqa: BLE001 - a damaged file makes torch raise anything
         raise SourceError(f"{path} is no whole file of torch ({type(error).__name__}); fetch it again") from None
-    if isinstance(found, Mapping):
-        found = next((found[key] for key in INSIDE if isinstance(found.get(key), Mapping)), found)
-    if not isinstance(found, Mapping) or not all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in found.items()
+    if isinstance(loaded, Mapping):
+        loaded = next((loaded[key] for key in INSIDE if isinstance(loaded.get(key), Mapping)), loaded)
+    if not isinstance(loaded, Mapping) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in loaded.items()
     ):
         raise SourceError(f"{path} does not hold tensors by name; save the network's state_dict as safetensors")
-    return dict(found)
+    return dict(loaded)
 
 
-def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Load weights into a network; all must be present and fit.
-
-    Args:
-        network: changed in place; weights are converted to its dtypes.
-        tensors: by name.
-        source: the file's name, for messages.
+def load_weights(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Load weights by name into a network, in place; all must be present and fit.
 
     Raises:
-        SourceError: a weight is missing, unknown, of another shape or not finite; the message names the first.
+        SourceError: a weight is missing, unknown, of another shape or not finite.
     """
-    state = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(COUNTER)}
-    given = {name: tensor for name, tensor in tensors.items() if not name.endswith(COUNTER)}
-    what = "check the architecture and the classes"
-    if lacking := [name for name in state if name not in given]:
-        raise SourceError(f"{source} lacks {lacking[0]} and {len(lacking) - 1} more of the network's weights; {what}")
-    if unknown := [name for name in given if name not in state]:
-        first = printable(unknown[0])
-        raise SourceError(f"{source} holds {first} and {len(unknown) - 1} more that the network does not have; {what}")
-    for name, tensor in given.items():
-        if tensor.shape != state[name].shape:
-            sizes = " and the network's ".join(str(tuple(one.shape)) for one in (tensor, state[name]))
-            raise SourceError(f"{source} holds {name} of shape {sizes}; {what}")
+    for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise SourceError(f"{source} holds a number in {name} that is not finite; save the weights again")
-    network.load_state_dict(given, strict=False)
+            raise SourceError(f"{printable(name)} holds a number that is not finite; save the weights again")
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        # the first line names the class, the second the first weight that does not fit
+        reason = printable(str(error).splitlines()[1].strip())[:200]
+        raise SourceError(f"the weights do not fit the network ({reason}); check its name and the classes") from None

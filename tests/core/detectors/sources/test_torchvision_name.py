@@ -9,10 +9,11 @@ import torch
 import torchvision
 from torch import nn
 
-from core.detectors.adapters.adapter import Brought, OpenError, Request, SourceError
-from core.detectors.adapters.adding import add, bring, complete
-from core.detectors.adapters.torchvision_name import build, preprocess_of
-from tests.core.detectors.adapters.made import expected_of, given_by, spread
+from core.detectors.adding import add, build_from, complete
+from core.detectors.registry import Brought, Request, SourceError
+from core.detectors.sources.libraries import _build_torchvision as build
+from core.detectors.sources.libraries import torchvision_preprocessing as preprocess_of
+from tests.core.detectors.sources.made import expected_of, given_by, spread
 
 NAME = "squeezenet1_1"
 
@@ -42,11 +43,12 @@ def test_it_gives_the_logits_of_torchvisions_own_pipeline(tmp_path: Path) -> Non
 
 
 def test_wrong_names_and_what_is_missing_is_said(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(1)}, tmp_path / "w.pth")
     for name in ("nothing", "fcos_resnet50_fpn", "../x"):
         with pytest.raises(SourceError, match="has no classification network"):
-            bring("d", Request(f"torchvision:{name}", weights=tmp_path / "w.pth", classes=("a", "b")))
+            build_from(Request(f"torchvision:{name}", weights=tmp_path / "w.pth", classes=("a", "b")))
     with pytest.raises(SourceError, match="say it with --weights, --classes$"):
-        bring("d", Request(f"torchvision:{NAME}"))
+        build_from(Request(f"torchvision:{NAME}"))
 
 
 def test_a_network_with_a_second_classifier_is_trained_by_its_verdict() -> None:
@@ -58,7 +60,7 @@ def test_a_network_with_a_second_classifier_is_trained_by_its_verdict() -> None:
 def test_what_normalises_anew_inside_or_not_is_asked_about(tmp_path: Path, name: str) -> None:
     torch.save(build({"name": name, "outputs": 2}).state_dict(), tmp_path / "w.pth")
     with pytest.raises(SourceError, match="say it with --mean, --std$"):
-        bring("d", Request(f"torchvision:{name}", weights=tmp_path / "w.pth", classes=("fake", "real")))
+        build_from(Request(f"torchvision:{name}", weights=tmp_path / "w.pth", classes=("fake", "real")))
 
 
 def test_steps_on_which_the_weights_of_a_name_disagree_are_left_out() -> None:
@@ -69,6 +71,6 @@ def test_steps_on_which_the_weights_of_a_name_disagree_are_left_out() -> None:
     assert preprocess_of("resnet18")["resize"] == 256
     brought, asked = Brought(nn.Identity(), {}, said, ("REAL", "FAKE"), "logits"), {"crop": "after"}
     request = Request("torchvision:resnet50", outputs="logits", preprocess=asked)
-    with pytest.raises(OpenError, match="--resize"):
+    with pytest.raises(SourceError, match="--resize"):
         complete(brought, request)
     assert complete(brought, replace(request, preprocess={**asked, "resize": 256}))[0].resize == 256

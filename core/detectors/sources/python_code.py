@@ -16,11 +16,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceError, Stored, stated
-from core.detectors.adapters.network_kind import make_kind
-from core.detectors.adapters.weights_file import load_weights, read_tensors
 from core.detectors.network import NetworkDetector
-from core.storage import MB, printable, read_bytes
+from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, first_line, stated
+from core.detectors.sources.weights_file import load_weights, read_tensors
+from core.storage import MB, read_bytes
 
 PREFIX = "py:"
 FILE = "code.py"
@@ -76,7 +75,7 @@ def read(request: Request) -> Brought:
     _consented.add(hashlib.sha256(source).hexdigest())
     network = build({FILE: source, "factory": factory})
     if request.weights is not None:
-        load_weights(network.get_submodule("network"), read_tensors(request.weights), request.weights.name)
+        load_weights(network.get_submodule("network"), read_tensors(request.weights))
     return Brought(network, {"factory": factory})
 
 
@@ -107,19 +106,19 @@ def _run(source: bytes, factory: str) -> nn.Module:
         network = getattr(module, factory)()
     except Exception as error:  # noqa: BLE001 - code of others raises anything
         sys.modules.pop(name, None)
-        said = printable(str(error).strip().partition("\n")[0])
-        raise SourceError(
-            f"its code fails with {type(error).__name__} ({said}); correct {factory} and its file"
-        ) from None
+        what = f"{type(error).__name__} ({first_line(error)})"
+        raise SourceError(f"its code fails with {what}; correct {factory} and its file") from None
     if not isinstance(network, nn.Module):
         raise SourceError(f"{factory} returns {type(network).__name__}, not a torch.nn.Module; correct it")
     return network
 
 
-KIND = make_kind(
+KIND = Kind(
     PythonDetector,
-    build,
-    Adapter(f"{PREFIX}MODULE:FUNCTION with --run-code", lambda source: source.startswith(PREFIX), read),
+    build=build,
     describe=lambda config: f"network of a Python function {config.get('factory')}",
     files=(FILE,),
+    source=f"{PREFIX}MODULE:FUNCTION with --run-code",
+    takes=lambda source: source.startswith(PREFIX),
+    read=read,
 )

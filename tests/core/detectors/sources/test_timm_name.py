@@ -1,5 +1,6 @@
 """timm's names: the same logits as through timm's own transform."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,10 @@ import timm.data
 from safetensors.torch import save_file
 from torch import nn
 
-from core.detectors.adapters import adapter
-from core.detectors.adapters.adapter import Request, SourceError
-from core.detectors.adapters.adding import add, bring
+from core.detectors.adding import add, build_from
+from core.detectors.registry import Request, SourceError
 from core.detectors.storage import load_detector
-from tests.core.detectors.adapters.made import expected_of, given_by, spread
+from tests.core.detectors.sources.made import expected_of, given_by, spread
 
 
 def request_of(folder: Path, network: nn.Module, name: str, **said: object) -> Request:
@@ -39,7 +39,7 @@ def test_it_gives_the_logits_of_timms_own_pipeline(tmp_path: Path, name: str, la
 
 def test_a_vision_transformer_is_built_for_the_size_that_is_asked_for(tmp_path: Path) -> None:
     network = timm.create_model("test_vit", num_classes=2, img_size=64)
-    detector = bring("d", request_of(tmp_path, network, "test_vit", preprocess={"size": 64}))
+    detector = build_from(request_of(tmp_path, network, "test_vit", preprocess={"size": 64}))
     assert detector.side == 64
     assert list(detector.layers.values()) == [(4, 4)]
 
@@ -48,19 +48,16 @@ def test_wrong_names_and_what_is_missing_is_said(tmp_path: Path, monkeypatch: py
     request = request_of(tmp_path, spread(timm.create_model("test_resnet", num_classes=2)), "test_resnet")
     for name in ("nothing", "hf-hub:some/model", "local-dir:/tmp"):
         with pytest.raises(SourceError, match="has no network"):
-            bring("d", Request(f"timm:{name}", weights=request.weights, classes=("a", "b")))
+            build_from(Request(f"timm:{name}", weights=request.weights, classes=("a", "b")))
     with pytest.raises(SourceError, match="say it with --weights, --classes$"):
-        bring("d", Request("timm:test_resnet"))
-    with pytest.raises(SourceError, match=r"of shape \(2,.*\) and the network's \(3,"):
-        bring("d", Request("timm:test_resnet", weights=request.weights, classes=("a", "b", "c")))
+        build_from(Request("timm:test_resnet"))
+    with pytest.raises(SourceError, match="size mismatch"):
+        build_from(Request("timm:test_resnet", weights=request.weights, classes=("a", "b", "c")))
     path = tmp_path / "detectors" / "d"
     add(path, request)
 
-    def absent(name: str) -> object:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-    monkeypatch.setattr(adapter, "import_module", absent)
+    monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(SourceError, match="timm:test_resnet needs the package timm: pip install timm"):
-        bring("d", request)
+        build_from(request)
     with pytest.raises(ValueError, match=r"d cannot be opened: timm:test_resnet needs the package timm"):
         load_detector(path)

@@ -1,6 +1,7 @@
 """Folders of transformers: the same logits as through its own processor and model."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,11 @@ import pytest
 import torch
 import transformers
 
-from core.detectors.adapters import adapter
-from core.detectors.adapters.adapter import Request, SourceError
-from core.detectors.adapters.adding import add, bring
-from core.detectors.adapters.transformers_folder import build, preprocess_of
+from core.detectors.adding import add, build_from
+from core.detectors.registry import Request, SourceError
+from core.detectors.sources.transformers_folder import build, preprocess_of
 from core.detectors.storage import load_detector
-from tests.core.detectors.adapters.made import expected_of, given_by, spread
+from tests.core.detectors.sources.made import expected_of, given_by, spread
 
 NAMES: dict[str, Any] = {"id2label": {0: "Fake", 1: "Real"}, "label2id": {"Fake": 0, "Real": 1}}
 
@@ -74,19 +74,19 @@ def test_half_precision_can_be_opened_again(tmp_path: Path, kind: torch.dtype) -
 def test_classes_that_do_not_say_which_is_fake_are_asked_about(tmp_path: Path) -> None:
     write_vit(tmp_path / "folder", id2label={0: "human", 1: "artificial"}, label2id={"human": 0, "artificial": 1})
     with pytest.raises(SourceError, match="does not say everything; say it with --fake-classes$"):
-        bring("d", Request(str(tmp_path / "folder")))
-    detector = bring("d", Request(str(tmp_path / "folder"), fake=("artificial",)))
+        build_from(Request(str(tmp_path / "folder")))
+    detector = build_from(Request(str(tmp_path / "folder"), fake=("artificial",)))
     assert detector.classes.fake_outputs == (1,)
     (tmp_path / "folder" / "preprocessor_config.json").unlink()
     with pytest.raises(SourceError, match="say it with --size, --crop, --interpolation, --mean, --std$"):
-        bring("d", Request(str(tmp_path / "folder"), fake=("artificial",)))
+        build_from(Request(str(tmp_path / "folder"), fake=("artificial",)))
 
 
 def test_a_folder_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     with pytest.raises(SourceError, match=r"config\.json is missing"):
-        bring("d", Request(str(folder)))
+        build_from(Request(str(folder)))
     write_vit(folder)
     config = json.loads((folder / "config.json").read_text())
     for changes, sentence in (
@@ -96,24 +96,21 @@ def test_a_folder_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pyt
     ):
         (folder / "config.json").write_text(json.dumps({**config, **changes}))
         with pytest.raises(SourceError, match=sentence):
-            bring("d", Request(str(folder)))
+            build_from(Request(str(folder)))
     (folder / "config.json").write_text("{")
     with pytest.raises(SourceError, match="not readable JSON"):
-        bring("d", Request(str(folder)))
+        build_from(Request(str(folder)))
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match="accepts no images of 40 x 40 pixels"):
-        bring("d", Request(str(folder), preprocess={"size": 40}))
+        build_from(Request(str(folder), preprocess={"size": 40}))
     add(tmp_path / "d", Request(str(folder)))
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(SourceError, match=r"has no \.safetensors"):
-        bring("d", Request(str(folder)))
+        build_from(Request(str(folder)))
 
-    def absent(name: str) -> object:
-        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-    monkeypatch.setattr(adapter, "import_module", absent)
+    monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(SourceError, match="needs the package transformers: pip install transformers"):
-        bring("d", Request(str(folder)))
+        build_from(Request(str(folder)))
     with pytest.raises(ValueError, match="d cannot be opened: .* needs the package transformers"):
         load_detector(tmp_path / "d")
 
@@ -130,7 +127,7 @@ def test_a_network_that_timm_would_read_from_elsewhere_is_refused(tmp_path: Path
     config = {"model_type": "timm_wrapper", **said}
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(SourceError, match=r"its config\.json names a hub, a folder or a file elsewhere"):
-        bring("d", Request(str(tmp_path)))
+        build_from(Request(str(tmp_path)))
     with pytest.raises(SourceError, match=r"its config\.json names a hub, a folder or a file elsewhere"):
         build({"config": config})
 

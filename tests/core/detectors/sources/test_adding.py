@@ -9,18 +9,17 @@ import pytest
 import torch
 
 from core.detectors import __main__ as command
-from core.detectors.adapters import adding
-from core.detectors.adapters.adapter import Brought, Request, SourceError
-from core.detectors.adapters.adding import bring, check, complete, kind_of
+from core.detectors import adding
+from core.detectors.adding import build_from, check, complete, kind_of
 from core.detectors.identity import REFERENCE
 from core.detectors.network import NetworkDetector
-from core.detectors.registry import KINDS
+from core.detectors.registry import KINDS, Brought, Request, SourceError
 from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
 from core.storage import MANIFEST, ContractError, sealed
 from tests.core.any_detector import write_set
-from tests.core.detectors.adapters.graphs import make_graph
-from tests.core.detectors.adapters.made import SAID, spread
+from tests.core.detectors.sources.graphs import make_graph
+from tests.core.detectors.sources.made import SAID, spread
 
 OPTIONS = ["--crop", "before", "--interpolation", "bilinear", "--mean", "0.5,0.4,0.6", "--std", "0.25"]
 BROUGHT = Brought(torch.nn.Identity(), {}, {"size": 32, **SAID}, ("FAKE", "REAL"), "logits")
@@ -224,13 +223,13 @@ def test_answers_that_cannot_be_a_detectors_are_refused(
         str(tmp_path / "graph.onnx"), classes=("FAKE", "REAL"), preprocess=SAID, **{"outputs": "logits", **said}
     )
     with pytest.raises(SourceError, match=sentence):
-        check(bring("d", request))
+        check(build_from(request))
 
 
 def test_probabilities_that_are_called_logits_are_pointed_out(tmp_path: Path) -> None:
     (tmp_path / "graph.onnx").write_bytes(make_graph(outputs=2, end="Softmax"))
     request = Request(str(tmp_path / "graph.onnx"), classes=("FAKE", "REAL"), preprocess=SAID, outputs="logits")
-    assert "say --outputs probabilities" in check(bring("d", request)).warning
+    assert "say --outputs probabilities" in check(build_from(request)).warning
 
 
 def test_other_numbers_of_outputs_are_refused(graph: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -243,7 +242,7 @@ def test_pictures_with_known_answers_find_classes_the_wrong_way_round(
 ) -> None:
     data = str(write_set(tmp_path / "set"))
     request = Request(graph, classes=("FAKE", "REAL"), outputs="logits", preprocess={**SAID, "std": (0.25,) * 3})
-    middle = float(np.median(bring("d", request).margins(np.asarray(load_image_set(data, "test").pixels))))
+    middle = float(np.median(build_from(request).margins(np.asarray(load_image_set(data, "test").pixels))))
     Path(graph).write_bytes(make_graph(outputs=2, shift=-middle))
     given = ["--outputs", "logits", "--check", data, "--out", str(tmp_path)]
     found = {}
@@ -281,7 +280,7 @@ def test_each_source_has_a_kind() -> None:
         "A.ONNX": "onnx",
         ".": "transformers",
     }
-    assert {source: kind_of(source).name for source in kinds} == kinds
+    assert {source: kind_of(source).detector.kind for source in kinds} == kinds
     assert set(kinds.values()) == {name for name in KINDS if name != "resnet"}
     with pytest.raises(SourceError, match=r"no other source that is known: a folder of transformers; timm:NAME"):
         kind_of("nothing.pth")

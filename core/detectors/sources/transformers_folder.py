@@ -7,9 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceError, require, stated
-from core.detectors.adapters.network_kind import make_kind
 from core.detectors.network import NetworkDetector
+from core.detectors.registry import Brought, Kind, Request, SourceError, first_line, require, stated
 from core.storage import parse_json, read_bytes
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
@@ -57,7 +56,7 @@ def build(config: Mapping[str, Any]) -> nn.Module:
         # weights that were saved as float16 are read as float32
         return Logits(model.float())
     except Exception as error:  # noqa: BLE001 - a configuration of others makes transformers raise anything
-        raise SourceError(f"transformers {transformers.__version__} cannot build it ({_first_line(error)})") from None
+        raise SourceError(f"transformers {transformers.__version__} cannot build it ({first_line(error)})") from None
 
 
 def read(request: Request) -> Brought:
@@ -83,7 +82,7 @@ def read(request: Request) -> Brought:
             output_loading_info=True,
         )
     except Exception as error:  # noqa: BLE001 - a folder of others makes transformers raise anything
-        raise SourceError(f"{folder} cannot be read by transformers ({_first_line(error)})") from None
+        raise SourceError(f"{folder} cannot be read by transformers ({first_line(error)})") from None
     for key, what in (("missing_keys", "lacks"), ("unexpected_keys", "holds"), ("mismatched_keys", "has another")):
         if report.get(key):
             raise SourceError(
@@ -196,13 +195,11 @@ def _read_json(file: Path) -> dict[str, Any]:
     return found
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-KIND = make_kind(
+KIND = Kind(
     TransformersDetector,
-    build,
-    Adapter("a folder of transformers", lambda source: Path(source).expanduser().is_dir(), read),
+    build=build,
     describe=lambda config: f"{dict(config.get('config') or {}).get('model_type')} of transformers",
+    source="a folder of transformers",
+    takes=lambda source: Path(source).expanduser().is_dir(),
+    read=read,
 )

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.detectors.adapters.adapter import Adapter, Brought, Request, SourceError, Stored, require, stated
-from core.detectors.adapters.network_kind import make_kind
-from core.detectors.capabilities import Capability
+from core.detectors.manifest import Capability
 from core.detectors.network import CPU, NetworkDetector
+from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, first_line, require, stated
 from core.storage import LIMITS, printable, read_bytes
 
 # onnxruntime's names of the numbers that an input may take
@@ -90,10 +89,9 @@ def _session(model: bytes | str) -> Any:
     try:
         return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no base class below Exception
-        reason = printable(str(error).strip().partition("\n")[0])
         raise SourceError(
-            f"onnxruntime {runtime.__version__} cannot compute it ({reason}); export it as one file with operators "
-            "of the ONNX standard"
+            f"onnxruntime {runtime.__version__} cannot compute it ({first_line(error)}); export it as one file with "
+            "operators of the ONNX standard"
         ) from None
 
 
@@ -146,10 +144,12 @@ def read(request: Request) -> Brought:
     return Brought(network, {"output": network.output}, preprocess)
 
 
-KIND = make_kind(
+KIND = Kind(
     OnnxDetector,
-    build,
-    Adapter("FILE.onnx", lambda source: source.lower().endswith(".onnx"), read),
+    build=build,
     describe=lambda _config: "network in an ONNX file",
     files=(FILE,),
+    source="FILE.onnx",
+    takes=lambda source: source.lower().endswith(".onnx"),
+    read=read,
 )
