@@ -13,6 +13,7 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.registry import DEFAULT, find_explainer
 from core.findings.finding import Control, Finding, Measure
+from core.findings.headlines import Headlines
 from core.runs.run import Run
 from core.studies.cells import Cells
 from core.studies.explanations import (
@@ -41,6 +42,27 @@ VALUES = {
 }
 # value -> its name in a chart
 SUMMARY = {"rank": "{one} and {kept} of one image", "others_rank": "{one}, and {kept} of other images"}
+
+
+HEADLINES: Headlines = {
+    "rank-*": {
+        "question": "Do LIME and Grad-CAM agree?",
+        "subject": "rank correlation, 1 is the same ranking",
+        "holds": "They agree more than maps of different images do.",
+        "holds below": "They agree less than maps of different images do.",
+        "not shown": "Not shown to agree more than maps of different images do.",
+        "unknown": "Their agreement could not be measured.",
+    },
+    "beyond-*": {
+        "question": "On how many images do they agree beyond chance?",
+        "subject": "better than 95% of other images' maps",
+        "holds": "On most images they agree beyond chance.",
+        "holds for some": "On some images they agree beyond chance.",
+        "holds slightly": "On hardly more images than chance gives.",
+        "holds below": "On fewer images than chance gives.",
+        "not shown": "Not shown on more images than chance gives.",
+    },
+}
 
 
 def compared() -> dict[str, AnyExplainer]:
@@ -135,6 +157,7 @@ STUDY = Study(
     control="Grad-CAM maps of other images of the same cell of the confusion matrix in the place of the image's own.",
     compute=compute,
     conclude=conclude,
+    headlines=HEADLINES,
     parameters={"others": 100, "segments": 64, "lime_seed": 0, "seed": 0},
     explore=("rank", "rank_share"),
     shard=32,

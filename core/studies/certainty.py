@@ -12,6 +12,7 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplainerSettings
 from core.findings.finding import Control, Finding, Measure
+from core.findings.headlines import Headlines
 from core.metrics.intervals import weighted_ratio
 from core.perturbations.masking import FILLS, Fill
 from core.runs.run import Run
@@ -30,6 +31,24 @@ from core.studies.study import Context, Study
 
 # in columns: what the same fill says with another draw of the samples, the control
 SEED = "seed"
+
+
+HEADLINES: Headlines = {
+    "holds-*": {
+        "question": "Do LIME's certain signs hold under every fill?",
+        "holds": "More hold under other fills than under new samples.",
+        "holds below": "Fewer hold under other fills than under new samples.",
+        "not shown": "Not shown to hold less often than under new samples.",
+    },
+    "reversed-*": {
+        "question": "Does another fill reverse LIME's certain signs?",
+        "holds": "Other fills reverse more signs than new samples do.",
+        "holds below": "Other fills reverse fewer signs than new samples do.",
+        "in part": "Some fills reverse more signs than new samples do, not all.",
+        "depends": "Some fills reverse more signs than new samples do, not all.",
+        "not shown": "Not shown to reverse more signs than new samples do.",
+    },
+}
 
 
 def covering() -> dict[str, AnyExplainer]:
@@ -186,6 +205,7 @@ STUDY = Study(
     control="Other draws of the samples with the same fill, which is all that the intervals are about.",
     compute=compute,
     conclude=conclude,
+    headlines=HEADLINES,
     parameters={"lime_seed": 0},
     shard=16,
 )

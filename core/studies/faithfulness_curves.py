@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.claims import sign_of
 from core.findings.finding import Choice, Finding, Measure
+from core.findings.headlines import Headlines
 from core.metrics.intervals import weighted_mean
 from core.perturbations.masking import FILLS as FILLINGS
 from core.perturbations.masking import Fill
@@ -35,6 +37,20 @@ FILLS: tuple[Fill, ...] = ("mean", "blur", "texture", "road")
 STEPS = 8
 # a user's own maps, judged as one more method
 OWN, OWN_TITLE = "own", "Maps of your own"
+
+NEVER_BETTER = "Never shown to be better than its best control: a picture, not a reason."
+HEADLINES: Headlines = {
+    "flipped-*": {
+        "question": "How many verdicts flip when the map's first quarter is covered?",
+        "no control": "A number alone: parts of another shape cannot be compared.",
+    },
+    "*": {
+        "question": "Does the map show what the detector relies on?",
+        "holds": "Better than every control, under every fill.",
+        "in part": "Better than its best control under some fills, not under all.",
+        "depends": "Better than its best control under some fills, not under all.",
+    },
+}
 
 
 def curve_column(direction: str, method: str, fill: str, step: int) -> str:
@@ -198,7 +214,10 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
                 pairs[direction, fill] = Compared.means(control_name, own, control, weights)
             choices = [compared.choice(direction, fill) for (direction, fill), compared in pairs.items()]
             first = next(iter(pairs.values()))
-            findings.append(first.finding(key, "faithfulness", "faithfulness", group, *choices, details=details))
+            headline = "" if any(sign_of(choice) == 1 for choice in choices) else NEVER_BETTER
+            findings.append(
+                first.finding(key, "faithfulness", "faithfulness", group, *choices, details=details, headline=headline)
+            )
             flipped.append(
                 Finding(
                     f"flipped-{key}", "faithfulness", "flip_rate", rates[fills[0]][method], group,

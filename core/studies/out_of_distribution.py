@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.headlines import Headlines
 from core.images.generator_names import generator_name
 from core.images.labels import CLASSES
 from core.images.out_of_distribution import (
@@ -42,6 +43,51 @@ GROUPS = {
     PHOTOGRAPHS: ("photographs", "squares of photographs"),
 }
 Row: TypeAlias = "pd.Series[Any]"
+
+
+HEADLINES: Headlines = {
+    "large": {
+        "question": "Does it recognise large pictures by other generators?",
+        "subject": "made small with the detector's own filter",
+        "holds": "Most large pictures by other generators pass as REAL.",
+        "holds for some": "Some large pictures by other generators pass as REAL.",
+        "holds slightly": "Few large pictures by other generators pass as REAL.",
+        "holds below": "It recognises them more often than its own test images.",
+        "in part": "Some pass as REAL; not shown for every way of making them small.",
+        "depends": "How they are made small decides what it calls them.",
+        "not shown": "Not shown to pass as REAL more often than test images.",
+        "unknown": "No such pictures were measured.",
+    },
+    "imitations": {
+        "question": "Does it recognise small fakes by other generators?",
+        "subject": "drawn at the detector's size",
+        "holds": "Most small fakes by other generators pass as REAL.",
+        "holds for some": "Some small fakes by other generators pass as REAL.",
+        "holds slightly": "Few small fakes by other generators pass as REAL.",
+        "holds below": "It recognises them more often than its own test images.",
+        "depends": "Depends on the generator, or on how they are saved.",
+        "not shown": "Not shown to pass as REAL more often than test images.",
+        "unknown": "No such pictures were measured.",
+    },
+    "photographs": {
+        "question": "Does it recognise ordinary photographs?",
+        "subject": "squares of them, made small with the detector's own filter",
+        "holds": "Most ordinary photographs are called FAKE.",
+        "holds for some": "Some ordinary photographs are called FAKE.",
+        "holds slightly": "Few ordinary photographs are called FAKE.",
+        "holds below": "It recognises them more often than its own test images.",
+        "depends": "How they are made small decides what it calls them.",
+        "not shown": "Not shown to be called FAKE more often than test images.",
+    },
+    "filters_*": {
+        "question": "How often does the resampling filter alone decide the verdict?",
+        "no control": "REAL under one filter, FAKE under another.",
+    },
+    "confidence_*": {
+        "question": "Is it less confident on images of other sources?",
+        "not shown": "Mean confidence, without an interval, beside that on the test set.",
+    },
+}
 
 
 class Predictions(NamedTuple):
@@ -285,6 +331,7 @@ def _confidence(key: str, where: str, row: Row, own: pd.DataFrame, name: str) ->
         control=Control(name, Measure(mean, n=int(own["images"].sum()))),
         beside={"sure": Measure(float(row["sure"]), n=images), "own_sure": Measure(sure)},
         details={"where": where, "deviation": float(row["confidence_sd"]), "level": SURE},
+        subject=where,
     )  # fmt: skip
 
 
@@ -318,6 +365,7 @@ STUDY = Study(
     control="The run's own images in the same table.",
     compute=compute,
     conclude=conclude,
+    headlines=HEADLINES,
     # two folders with an archive or a folder of pictures for each generator, "" where there is none: pictures drawn at
     # the detector's size, and what they imitate; pictures drawn larger
     parameters={"imitations": "", "imitates": "CIFAR-10", "large": "", "crops": 100},

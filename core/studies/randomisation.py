@@ -20,6 +20,7 @@ from core.explainers.cam import KEPT
 from core.explainers.deletion import edge_map
 from core.explainers.explainer import AnyExplainer
 from core.findings.finding import Finding
+from core.findings.headlines import Headlines
 from core.metrics.intervals import weighted_mean
 from core.runs.run import Run
 from core.studies.cells import Cells
@@ -46,6 +47,16 @@ CELLS = 8
 # columns of every method besides those of the detector's levels
 OTHER, EDGES = "other", "edges"
 OTHER_IMAGE = "other image"
+
+
+HEADLINES: Headlines = {
+    "*": {
+        "question": "Does the map depend on what the detector has learned?",
+        "holds": "Only in part: some of it comes from the picture alone.",
+        "holds below": "With random weights nothing of the map remains.",
+        "not shown": "With random weights nothing of the map is shown to remain.",
+    },
+}
 
 
 def _columns(explanations: Mapping[str, AnyExplainer]) -> dict[str, str]:
@@ -221,6 +232,7 @@ STUDY = Study(
     control="What the same random detector makes of other images of the cell, and the image's edges.",
     compute=compute,
     conclude=conclude,
+    headlines=HEADLINES,
     parameters={"networks": 10, "others": 20, "lime_others": 4, "lime_seed": 0, "seed": 0},
     shard=48,
 )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.findings.finding import Control, Finding
+from core.findings.headlines import Headlines
 from core.metrics.intervals import weighted_share
 from core.runs.run import Run
 from core.studies.cells import Cells
@@ -35,6 +36,20 @@ SUMMARY = {
     "ours_one_sign": "our settings: one colour",
     "ours_against": "our settings: all against the verdict",
     "ours_shown_one": "our settings, undecided segments left grey: one colour or none",
+}
+
+
+HEADLINES: Headlines = {
+    "paper-*": {
+        "question": "How often is LIME one colour under the paper's settings?",
+        "no control": "What the paper saw; the next rows compare other settings with it.",
+    },
+    "ours-*": {
+        "question": "Do other settings show both colours more often?",
+        "holds": "Maps of one colour become more frequent with our settings.",
+        "holds below": "Maps of one colour become rarer with our settings.",
+        "not shown": "Maps of one colour are not shown to become rarer.",
+    },
 }
 
 
@@ -110,6 +125,7 @@ STUDY = Study(
     control="The paper's own settings (quickshift, 1,000 coin-flip samples, probability) on the same images.",
     compute=compute,
     conclude=conclude,
+    headlines=HEADLINES,
     parameters={"lime_seed": 0},
     explore=("paper_one_sign", "ours_shown_one", "ours_cause"),
     shard=32,

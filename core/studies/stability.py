@@ -13,6 +13,7 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.settings import ExplainerSettings
 from core.findings.finding import Finding
+from core.findings.headlines import Headlines
 from core.runs.run import Run
 from core.studies.cells import Cells
 from core.studies.explanations import (
@@ -43,6 +44,23 @@ SUMMARY = {
     "kept": "{}, noise of 1 in 255, same segments",
     "noise": "{}, noise of 1 in 255",
     "other": "{} of other images",
+}
+
+
+HEADLINES: Headlines = {
+    "flips-*": {
+        "question": "How many verdicts does noise that nobody can see flip?",
+        "subject": "noise of 1 in 255",
+        "no control": "The noise under which maps are computed again.",
+    },
+    "*": {
+        "question": "Is the map the same when it is computed again?",
+        "holds": "More alike than maps of different images are.",
+        "holds below": "Less alike than maps of different images are.",
+        "in part": "Not with every repetition more alike than maps of different images.",
+        "depends": "Not with every repetition more alike than maps of different images.",
+        "not shown": "Not shown to be more alike than maps of different images.",
+    },
 }
 
 
@@ -204,6 +222,7 @@ STUDY = Study(
     control="The same comparison with explanations of other images of the same cell of the confusion matrix.",
     compute=compute,
     conclude=conclude,
+    headlines=HEADLINES,
     parameters={"others": 100, "lime_others": 20, "segments": 64, "lime_seed": 0, "seed": 0},
     explore=("lime_seed", "lime_noise", "gradcam_noise"),
     shard=32,
