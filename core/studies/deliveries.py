@@ -11,7 +11,8 @@ from core.findings.finding import Control, Finding, Measure
 from core.findings.headlines import Headlines
 from core.images.labels import CLASSES
 from core.metrics.intervals import weighted_lead, weighted_share
-from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
+from core.perturbations.delivery.delivering import deliver, seeing
+from core.perturbations.delivery.registry import deliveries
 from core.runs.run import Run
 from core.studies.study import WEIGHT, Context, Study
 
@@ -60,7 +61,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     # the images have been made to fit already
     pixels, see = np.asarray(context.pixels[rows]), seeing(context.detector.preprocessing.fitted)
     table = pd.DataFrame({"id": context.run.predictions["id"].iloc[rows].to_numpy()})
-    for delivery in DELIVERIES:
+    for delivery in deliveries():
         if not context.wants(delivery.name):
             continue
         sent = [version for image in pixels for version in deliver(image, see, among=[delivery])]
@@ -84,7 +85,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     # a file lacks the deliveries that were added after it
     titles = {
         delivery.name: delivery.title
-        for delivery in DELIVERIES
+        for delivery in deliveries()
         if delivery.name in table and table[delivery.name].notna().all() and len(table)
     }
     after = {name: (table[name] > 0).to_numpy() for name in titles}
@@ -149,7 +150,7 @@ STUDY = Study(
     columns={
         delivery.name: f"margin after the delivery {delivery.title}; none where it leaves fewer pixels of the resized "
         "image than the detector reads"
-        for delivery in DELIVERIES
+        for delivery in deliveries()
     },
     control="Saving as PNG, which changes no pixel.",
     compute=compute,

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from core.runs.folders import command_homes
-from core.storage import ContractError, is_plain_name
+from core.runs.validation import is_plain_name
+from core.storage import ContractError
 from core.studies.sealed import read_sealed, write_sealed
 
 SCHEMA = 1

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.explainers.cam import GRADCAM
+from core.explainers.gradients.cams import GRADCAM
 from core.explainers.lime.regions import LIME
-from core.studies import explanations as judged
+from core.studies.trust import judged
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,0 +1,1 @@
+"""Studies of explanations: faithfulness, agreement, robustness, randomisation, and one-colour maps."""
