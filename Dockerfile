@@ -4,12 +4,7 @@ FROM python:3.13-slim-bookworm
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     TELLTALE_CACHE=/cache \
-    TELLTALE_LOCAL=no \
-    TMPDIR=/cache \
-    MPLCONFIGDIR=/cache/matplotlib \
-    MALLOC_ARENA_MAX=2 \
-    ONEDNN_PRIMITIVE_CACHE_CAPACITY=128 \
-    ARROW_DEFAULT_MEMORY_POOL=system
+    TELLTALE_LOCAL=no
 
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /app

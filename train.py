@@ -23,6 +23,7 @@ if __name__ == "__main__":
 
 from tqdm import tqdm
 
+from core.detectors.manifest import check_detector_name
 from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
@@ -31,9 +32,8 @@ from core.images.terminal import fetch_with_bar, load_with_bar
 from core.runs.folders import ROOT, command_homes, dashboard_command, find_detectors, find_named, predict_command
 from core.runs.metrics import result_table
 from core.runs.run import read_run
-from core.runs.validation import check_detector_name, read_detector_manifest
 from core.runs.writing import check_testable, run_folder, write_run
-from core.storage import ContractError, WriteError, only_writer
+from core.storage import ContractError, WriteError, only_writer, read_manifest
 from core.training.checkpoints import TrainingInterrupted, checkpoint_file, forget_checkpoint
 from core.training.fit import TOLD_EVERY, fit
 from core.training.joining import join
@@ -206,7 +206,7 @@ def finished(options: argparse.Namespace, name: str, recipe: Recipe, train_set: 
     # with --replace, a detector whose test is done is the one to be replaced, whatever became of the checkpoint
     if options.replace and (checkpoint_file(recipe, train_set, options.checkpoints).exists() or not is_untested(path)):
         return None
-    manifest = read_detector_manifest(path)
+    manifest = read_manifest(path, "detector")
     same = manifest.get("recipe") == recipe.settings()
     if not same or manifest.get("training_set_fingerprint") != train_set.fingerprint:
         return None

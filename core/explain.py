@@ -20,12 +20,11 @@ if __name__ == "__main__":
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.error import ExplanationError
+from core.explainers.drawing import SIZE, Style, draw_explanation, save_npz, save_png
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
 from core.explainers.registry import DEFAULT, explainers, find_explainer
-from core.explainers.saving import SIZE, Style, draw_explanation, save_npz, save_png
-from core.explainers.settings import ExplainerSettings, describe, from_json, from_parameters, to_json
+from core.explainers.settings import ExplainerSettings, ExplanationError, describe, from_json, from_parameters, to_json
 from core.images.decoding import MAX_BYTES, RESAMPLING, decode
 from core.images.palette import PALETTES, Palette
 from core.images.preprocessing import Preprocessing

@@ -164,6 +164,13 @@ def printable(name: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
 
 
+def is_plain_name(value: object) -> bool:
+    """Check that a name is safe as part of a path and can be shown."""
+    if not isinstance(value, str) or not value or value.startswith("."):
+        return False
+    return not re.search(r"[/\\\x00-\x1f\x7f\ud800-\udfff]", value)
+
+
 def harmless(text: str) -> str:
     """Replace with spaces all characters that control a terminal, override text direction or are not allowed in XML."""
     return COMMANDS.sub(" ", text)

@@ -148,7 +148,7 @@ def tiny_detector() -> "Detector":
 @cache
 def _initial(width: int, seed: int) -> dict[str, Any]:
     """The initial weights of a network; drawing them takes longer than most tests."""
-    from core.detectors.resnet import build_network
+    from core.detectors.resnet18 import build_network
 
     return build_network(width, seed=seed).state_dict()
 
@@ -158,7 +158,8 @@ def make_detector(width: int = 2, seed: int = 0, **settings: Any) -> "Detector":
     import torch
     from torch import nn
 
-    from core.detectors.resnet import ResNetDetector, empty_network, round_to_float16
+    from core.detectors.resnet import ResNetDetector, round_to_float16
+    from core.detectors.resnet18 import empty_network
 
     network = empty_network(width)
     network.load_state_dict(_initial(width, seed))

@@ -17,7 +17,6 @@ from core.runs.folders import ROOT, find_detectors, find_runs
 from core.runs.metrics import metrics
 from core.runs.pictures import find_pictures
 from core.runs.run import read_run
-from core.runs.validation import read_detector_manifest
 from core.storage import MANIFEST, SEAL, ContractError, read_manifest, sealed
 
 SHIPPED = (ROOT / "assets",)
@@ -106,7 +105,7 @@ def test_verdicts_on_cifake_are_as_good_as_promised(name: str, promised: float) 
 
 def test_swift_within_strong_is_the_one_that_ships() -> None:
     folders = [find_detectors(SHIPPED)[name] for name in ("strong", "swift")]
-    strong, swift = map(read_detector_manifest, folders)
+    strong, swift = (read_manifest(folder, "detector") for folder in folders)
     member = strong["members"][0]
     assert all(member[key] == swift[key] for key in ("name", "recipe", "weights_sha256"))
     joined, own = (load_file(folder / "weights.safetensors") for folder in folders)

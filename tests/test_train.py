@@ -13,8 +13,7 @@ from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DatasetError
 from core.runs import validation
 from core.runs.run import read_run
-from core.runs.validation import read_detector_manifest
-from core.storage import WriteError, cache_dir, only_writer
+from core.storage import WriteError, cache_dir, only_writer, read_manifest
 from core.training import joining
 from core.training.fit import Trained, fit
 from core.training.recipe import RECIPES
@@ -123,7 +122,7 @@ def test_starting_with_another_s_weights_and_joining_both(
 
 
 def test_a_recipe_says_no_more_than_older_ones_did() -> None:
-    shipped = read_detector_manifest(train.ROOT / "assets/detectors/swift")
+    shipped = read_manifest(train.ROOT / "assets/detectors/swift", "detector")
     assert RECIPES["swift"].settings() == shipped["recipe"]
 
 

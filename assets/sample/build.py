@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from core.system.atomic import cache_dir, sha256_of
 from diffusers import UNet2DModel
 from numpy.typing import NDArray
 from safetensors import safe_open
@@ -26,6 +25,7 @@ from safetensors.torch import load_file
 from assets.sample.crops import Crop, choose_crops, encode_jpeg
 from assets.sample.generator import build_generator, build_scheduler, to_inputs
 from assets.sample.settings import ARCHIVE, MANIFEST, PHOTOGRAPHS, SETTINGS, Settings
+from core.storage import cache_dir, sha256_of
 
 
 @dataclass(frozen=True)

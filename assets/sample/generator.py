@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from core.system.atomic import cache_dir, write_bytes_atomically
 from diffusers import DDPMScheduler, UNet2DModel
 from numpy.typing import NDArray
 from safetensors import safe_open
@@ -28,6 +27,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from assets.sample.settings import SETTINGS, Settings
 from core.images.decoding import decode
+from core.storage import cache_dir, write_bytes_atomically
 
 
 def build_generator(settings: Settings = SETTINGS) -> UNet2DModel:

@@ -1,20 +1,20 @@
 """Add a detector that others made.
 
 python -m core.detectors add mine FOLDER
+python -m core.detectors add mine model.onnx --size 224 --mean 0.5 --std 0.5 ... --check my-pictures/
 python -m core.detectors add mine timm:resnet18 --weights mine.safetensors --classes real,fake
 
 SOURCE is one of: a folder of transformers (config.json, preprocessor_config.json, safetensors); timm:NAME or
 torchvision:NAME with --weights; FILE.onnx; py:MODULE:FUNCTION with --run-code. What a source does not say of its
-preprocessing and classes is asked for.
+preprocessing and classes is asked for; --check tries the result on pictures whose answers are known.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-from core.console import progress_to, started, starting
+from core.console import join, progress_to, started, starting
 
 if __name__ == "__main__":
     # the imports below take seconds
@@ -22,22 +22,21 @@ if __name__ == "__main__":
 
 from tqdm import tqdm
 
-from core.detectors.adapters.adapter import OpenError, Request
-from core.detectors.adapters.adding import add
-from core.detectors.adapters.description import Checked, describe_in_words
-from core.detectors.classes import Outputs
+from core.detectors.adding import Checked, add, describe_in_words
+from core.detectors.manifest import Outputs, check_detector_name
 from core.detectors.network import NetworkDetector
+from core.detectors.registry import Request
 from core.images.decoding import RESAMPLING
 from core.images.preprocessing import Crop
-from core.runs.folders import ROOT, predict_command
-from core.runs.validation import check_detector_name
 from core.storage import WriteError, printable
+
+ROOT = Path(__file__).parents[2]
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Add the detector that the command line names and return the exit status."""
     options = _parser().parse_args(arguments)
-    given = {key: getattr(options, key) for key in ("size", "resize", "crop", "interpolation", "mean", "std", "scale")}
+    fields = {key: getattr(options, key) for key in ("size", "resize", "crop", "interpolation", "mean", "std", "scale")}
     request = Request(
         options.source,
         weights=options.weights,
@@ -45,20 +44,14 @@ def main(arguments: list[str] | None = None) -> int:
         fake=options.fake_classes,
         outputs=options.outputs,
         output_name=options.output_name,
-        preprocess={key: value for key, value in given.items() if value is not None},
+        preprocess={key: value for key, value in fields.items() if value is not None},
         may_run_code=options.run_code,
     )
-    path, found = options.out / "detectors" / options.name, dict[str, str]()
-
-    def tell(detector: NetworkDetector, checked: Checked) -> None:
-        found.update(describe_in_words(detector, checked))
-        if not options.json:
-            print(*(f"{heading}: {printable(words)}" for heading, words in found.items()), sep="\n")
-
+    path = options.out / "detectors" / options.name
     try:
         # before it becomes part of a path
         check_detector_name(options.name)
-        with tqdm(unit=" picture", leave=False, disable=None if options.check and not options.json else True) as bar:
+        with tqdm(unit=" picture", leave=False, disable=None if options.check else True) as bar:
             add(
                 path,
                 request,
@@ -67,31 +60,25 @@ def main(arguments: list[str] | None = None) -> int:
                 temperature=options.temperature,
                 replace=options.replace,
                 progress=progress_to(bar),
-                tell=tell,
+                report=_print_description,
             )
     except KeyboardInterrupt:
         print("\ncore.detectors: stopped; no detector was added.", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
-        return _refuse(error, as_json=options.json)
-    if options.json:
-        print(json.dumps({"found": found}))
-    else:
-        print(f"Written: {path}\nNext: {predict_command(path, out=options.out)}")
+        sentence = str(error)
+        if isinstance(error, OSError) and not isinstance(error, WriteError | FileExistsError):
+            sentence = f"{error.filename or 'a file'} cannot be used ({error.strerror or error})"
+        print(f"core.detectors: {printable(sentence).rstrip('.')}.", file=sys.stderr)
+        return 2
+    out = [] if options.out == ROOT else ["--out", str(options.out)]
+    print(f"Written: {path}\nNext: {join(['python', '-m', 'core.predict', str(path), '--data', 'DATA', *out])}")
     return 0
 
 
-def _refuse(error: ValueError | OSError, *, as_json: bool) -> int:
-    """Say why no detector was added, and return the exit status."""
-    sentence = str(error)
-    if isinstance(error, OSError) and not isinstance(error, WriteError | FileExistsError):
-        sentence = f"{error.filename or 'a file'} cannot be used ({error.strerror or error})"
-    sentence = f"{printable(sentence).rstrip('.')}."
-    if as_json:
-        print(json.dumps({"error": sentence, "options": error.options if isinstance(error, OpenError) else []}))
-    else:
-        print(f"core.detectors: {sentence}", file=sys.stderr)
-    return 2
+def _print_description(detector: NetworkDetector, checked: Checked) -> None:
+    for heading, words in describe_in_words(detector, checked).items():
+        print(f"{heading}: {printable(words)}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -125,9 +112,6 @@ def _parser() -> argparse.ArgumentParser:
     adding.add_argument("--check", metavar="DATA", help="pictures with known answers: an image set with a test split")
     adding.add_argument("--run-code", action="store_true", help="for py: only; the code may do whatever you may do")
     adding.add_argument("--out", type=Path, default=ROOT, help="folder that gets detectors/")
-    adding.add_argument(
-        "--json", action="store_true", help="print what was found, or what is wrong, as one line of JSON"
-    )
     adding.add_argument("--replace", action="store_true", help="overwrite a detector of this name")
     return parser
 
@@ -146,10 +130,10 @@ def _three(text: str) -> tuple[float, ...]:
 def _scale(text: str) -> float:
     above, _, below = text.partition("/")
     divisor = float(below or 1)
-    value: Any = float(above) / divisor if divisor else 0.0
+    value = float(above) / divisor if divisor else 0.0
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError("must be above 0, for instance 1/255 or 1")
-    return float(value)
+    return value
 
 
 if __name__ == "__main__":

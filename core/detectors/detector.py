@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.classes import Classes
 from core.detectors.identity import Identity
-from core.detectors.offers import Offers
+from core.detectors.manifest import Classes, Offers
 from core.images.labels import FAKE, REAL
 from core.images.preprocessing import Preprocessing
 

@@ -1,10 +1,11 @@
 """The identity of a detector, computed from its weights and settings whatever its manifest claims. Needs no torch."""
 
+import contextlib
 import hashlib
 import json
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from core.detectors.manifest import About, describe
-from core.runs.validation import read_detector_manifest
-from core.storage import MANIFEST, Bounded, ContractError, is_passing, read_sealed
+from core.storage import MANIFEST, ContractError, is_passing, read_manifest, read_sealed
 
 WEIGHTS = "weights.safetensors"
 # pictures whose margins the manifest holds
@@ -24,7 +24,8 @@ REFERENCE = "reference.npy"
 BESIDE = ("README.md", REFERENCE)
 # the keys by which runs of earlier versions name their detector; normalisation is not among them
 OLDER_IDENTITY = ("detector_sha256", "temperature")
-MAX_KEPT = 256
+# batch normalisation's counter affects no answer, so it is neither stored nor hashed
+COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,6 @@ def check_claim(path: Path, manifest: Mapping[str, Any], weights_sha256: str) ->
         )
 
 
-# stamp, and the detector found then or the reason why it was refused
-_kept: Bounded[Path, tuple[tuple[int, ...] | None, Identified | str]] = Bounded(MAX_KEPT)
-_kept_lock = threading.Lock()
-
-
 def identify(path: Path) -> Identified:
     """Read a detector's folder and compute its identity, cached until its files change.
 
@@ -130,21 +126,10 @@ def identify(path: Path) -> Identified:
         ContractError: the manifest or the weights cannot be read, or the manifest claims other weights.
     """
     # taken before reading: if a file changes meanwhile, the next call reads the folder again
-    stamp = _stamp(path)
-    with _kept_lock:
-        before, found = _kept.get(path, (None, ""))
-    if before != stamp:
-        try:
-            found = _identify(path)
-        except ContractError as error:
-            if is_passing(error):
-                raise
-            found = str(error)
-        with _kept_lock:
-            _kept[path] = stamp, found
-    if isinstance(found, str):
-        raise ContractError(found)
-    return found
+    result = _identify(path, _stamp(path))
+    if isinstance(result, str):
+        raise ContractError(result)
+    return result
 
 
 def identify_all(found: Mapping[str, Path]) -> tuple[dict[str, Identified], dict[str, str]]:
@@ -158,27 +143,29 @@ def identify_all(found: Mapping[str, Path]) -> tuple[dict[str, Identified], dict
     return known, refused
 
 
-def _identify(path: Path) -> Identified:
-    manifest = read_detector_manifest(path)
-    about = describe(path, manifest)
-    weights = hash_weights(sorted(read_weights(path, manifest).items()))
-    check_claim(path, manifest, weights)
+@lru_cache(maxsize=256)
+def _identify(path: Path, _stamped: tuple[int, ...]) -> Identified | str:
+    """Identify a detector, or return the sentence that refuses it; errors that may pass are raised and not cached."""
+    try:
+        manifest = read_manifest(path, "detector")
+        about = describe(path, manifest)
+        weights = hash_weights(sorted(read_weights(path, manifest).items()))
+        check_claim(path, manifest, weights)
+    except ContractError as error:
+        if is_passing(error):
+            raise
+        return str(error)
     return Identified(path, manifest, Identity.of(weights, about), about)
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
     stamp: list[int] = []
-    try:
-        names = sorted(child.name for child in path.iterdir() if child.name not in BESIDE)
-    except OSError:
-        names = []
-    for name in names:
-        try:
-            status = (path / name).stat()
-        except OSError:
-            continue
-        # unlike mtime, ctime cannot be set by a file's owner
-        stamp += (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    with contextlib.suppress(OSError):
+        for file in sorted(path.iterdir()):
+            if file.name not in BESIDE:
+                status = file.stat()
+                # unlike mtime, ctime cannot be set by a file's owner
+                stamp += (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return tuple(stamp)
 
 

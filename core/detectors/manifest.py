@@ -1,24 +1,98 @@
-"""A detector's manifest as data, including those of older versions. Needs no torch."""
+"""A detector as its manifest describes it, in today's form or an older one. Needs no torch."""
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Protocol, get_args
 
-from core.detectors.capabilities import Capability
-from core.detectors.classes import Classes, Outputs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from core.images.preprocessing import SIDES, Preprocessing
-from core.storage import MANIFEST, ContractError
+from core.storage import MANIFEST, ContractError, is_plain_name
 
+Outputs = Literal["logits", "probabilities"]
+MAX_CLASSES = 10_000
+# of a new detector's name: its run's folder adds the image set's, and most file systems allow 255
+MAX_NAME_BYTES = 120
+# characters that divide a run's name, that some file systems refuse, or that pages and charts read as formatting
+SIGNS = '@:*?"<>|`$[]'
 # implied by manifests from before detectors had kinds: one network, one size, two classes
 OLD_ARCH = "resnet18-cifar"
+OLD_KIND = "resnet"
 OLD_SIDE = 32
 OLD_LAYERS = {"layer1": (32, 32), "layer2": (16, 16), "layer3": (8, 8), "layer4": (4, 4)}
 OLD_LAYER = "layer4"
-OLD_KIND = "resnet"
+OLD_PREPROCESS = {"size": OLD_SIDE, "resize": OLD_SIDE, "crop": "before", "interpolation": "bicubic"}
 OLD_OUTPUTS: Outputs = "logits"
+# established names of kinds, and of the layers of the paper's network
+KIND_NAMES = {"resnet": "ResNet-18", "onnx": "ONNX", "python": "Python function"}
+STAGES = {f"layer{stage}": f"stage {stage}" for stage in range(1, 5)}
+
+
+class Capability(StrEnum):
+    """A property of detectors that explainers state as a need."""
+
+    PREDICTIONS = "predictions"  # margins of a batch of pixels
+    GRADIENTS = "gradients"  # differentiable scores of a batch of inputs
+    LAYERS = "layers"  # named layers that hooks can read
+    INSTANT_MAP = "instant map"  # a signed map from the forward pass itself
+
+
+class Offers(Protocol):
+    """The properties of a detector that an explanation method checks before it runs; every `Detector` has them."""
+
+    @property
+    def side(self) -> int:
+        """Pixels along each side of its square input."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Its capabilities."""
+
+    @property
+    def layers(self) -> Mapping[str, tuple[int, int]]:
+        """The layers that a class activation map can be read from: module name -> positions (height, width)."""
+
+    @property
+    def target_layer(self) -> str:
+        """The default layer to explain, one of `layers`; "" where it has none."""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of a network, one per output.
+
+    Attributes:
+        names: one per output, in order; for a network with a single output, the class that it scores.
+        fake: the names that count as FAKE; all others count as REAL.
+        outputs: the type of the outputs, "logits" or "probabilities" (after a sigmoid or a softmax).
+    """
+
+    names: tuple[str, ...] = ("FAKE", "REAL")
+    fake: tuple[str, ...] = ("FAKE",)
+    outputs: Outputs = "logits"
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.names) <= MAX_CLASSES or len(set(self.names)) < len(self.names):
+            raise ValueError("classes must be distinct names")
+        if self.outputs not in get_args(Outputs):
+            raise ValueError(f"outputs must be {' or '.join(get_args(Outputs))}, not {self.outputs!r}")
+        if not set(self.fake) <= set(self.names) or len(set(self.fake)) < len(self.fake):
+            raise ValueError(f"{', '.join(map(repr, self.fake))} must be among the classes")
+        if len(self.names) > 1 and not 0 < len(self.fake) < len(self.names):
+            raise ValueError("of two or more classes at least one must be FAKE and one REAL")
+
+    @property
+    def fake_outputs(self) -> tuple[int, ...]:
+        """Indices of the outputs that speak for FAKE."""
+        return tuple(number for number, name in enumerate(self.names) if name in self.fake)
+
+    @property
+    def real_outputs(self) -> tuple[int, ...]:
+        """Indices of the outputs that speak for REAL."""
+        return tuple(number for number, name in enumerate(self.names) if name not in self.fake)
 
 
 @dataclass(frozen=True)
@@ -39,16 +113,22 @@ class About:
     kind: str
     config: Mapping[str, Any]
     preprocessing: Preprocessing
-    classes: Classes
-    target_layer: str
-    temperature: float
-    layers: Mapping[str, tuple[int, int]]
-    capabilities: frozenset[Capability]
+    classes: Classes = Classes()
+    target_layer: str = ""
+    temperature: float = 1.0
+    layers: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    capabilities: frozenset[Capability] = frozenset()
 
     @property
     def side(self) -> int:
         """Pixels along each side of the square input."""
         return self.preprocessing.size
+
+    @property
+    def network_words(self) -> str:
+        """The network in a few words: its kind and those settings that are a word or a number."""
+        settings = [f"{key} {value}" for key, value in self.config.items() if isinstance(value, str | int)]
+        return ", ".join([KIND_NAMES.get(self.kind, self.kind), *settings])
 
     def beyond_old(self) -> str:
         """Serialise as JSON what outputs and maps depend on besides weights, normalisation and temperature.
@@ -56,12 +136,13 @@ class About:
         Returns "" for the paper's network at 32 pixels, the only one that the oldest manifests could describe.
         """
         preprocess = {key: value for key, value in asdict(self.preprocessing).items() if key not in ("mean", "std")}
-        own = [self.kind, preprocess, list(self.classes.names), list(self.classes.fake), self.target_layer]
+        parts = [self.kind, preprocess, list(self.classes.names), list(self.classes.fake), self.target_layer]
         # manifests from before outputs could be probabilities do not name them
-        own += [] if self.classes.outputs == OLD_OUTPUTS else [self.classes.outputs]
+        parts += [] if self.classes.outputs == OLD_OUTPUTS else [self.classes.outputs]
         # width and groups follow from the weights
         config = {} if self.kind == OLD_KIND else dict(self.config)
-        return "" if own == _OLD and not config else json.dumps([*own, config], sort_keys=True)
+        old = [OLD_KIND, OLD_PREPROCESS, ["FAKE", "REAL"], ["FAKE"], OLD_LAYER]
+        return "" if parts == old and not config else json.dumps([*parts, config], sort_keys=True)
 
     def as_manifest(self) -> dict[str, Any]:
         """Return the same as JSON-able keys of a manifest."""
@@ -78,8 +159,59 @@ class About:
         }
 
 
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*$")]
+Side = Annotated[int, Field(gt=0, le=SIDES[-1])]
+Settings = dict[str, str | int | Number | bool | None]
+
+
+class Epoch(BaseModel):
+    """A row of a training's history."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    __pydantic_extra__: dict[str, Number]
+    epoch: Number
+
+
+class Member(BaseModel):
+    """A network that is part of a joined one."""
+
+    model_config = ConfigDict(strict=True)
+    name: Name
+    recipe: Settings
+    history: list[Epoch] = []
+    weight: Number
+    val_accuracy: Share
+
+
+class Description(BaseModel):
+    """The fields of a manifest that are read; a detector that was not trained here has no recipe and no history."""
+
+    model_config = ConfigDict(strict=True)
+    architecture: dict[str, Any]
+    preprocess: dict[str, Any]
+    classes: list[str]
+    fake: list[str]
+    outputs: str = OLD_OUTPUTS
+    target_layer: str
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    layers: dict[str, Annotated[list[Side], Field(min_length=2, max_length=2)]]
+    capabilities: list[Annotated[Capability, Field(strict=False)]]
+    recipe: Settings = {}
+    history: list[Epoch] = []
+    members: list[Member] = []
+    val_accuracy: Share = 0
+    training_set: Text = "unknown"
+    training_set_fingerprint: Text = "unknown"
+    training_images: Annotated[int, Field(ge=0)] = 0
+    weights_sha256: Text = "unknown"
+    computed_in: Text = "unknown"
+
+
 def describe(path: Path, manifest: Mapping[str, Any]) -> About:
-    """Read and check a manifest.
+    """Validate a detector's manifest.
 
     Args:
         path: the detector's folder, for error messages.
@@ -89,55 +221,57 @@ def describe(path: Path, manifest: Mapping[str, Any]) -> About:
         ContractError: something is missing or impossible; the message names the file.
     """
     try:
-        return _old(manifest) if "architecture" not in manifest else _new(manifest)
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        fields = Description.model_validate(manifest if "architecture" in manifest else _upgraded(manifest))
+        config = dict(fields.architecture)
+        kind, layer = config.pop("kind"), fields.target_layer
+        if not isinstance(kind, str):
+            raise ValueError("the kind must be a name")
+        layers = {name: (height, width) for name, (height, width) in fields.layers.items()}
+        if layer not in layers and (layer or layers):
+            raise ValueError(f"the target layer {layer!r} is not one of its layers")
+        preprocessing = Preprocessing.of(fields.preprocess)
+        classes = Classes(tuple(fields.classes), tuple(fields.fake), fields.outputs)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        what = f"{path / MANIFEST} has no usable {where} ({first['msg']})"
+        raise ContractError(f"{what}; restore it or train the detector again") from None
+    except (KeyError, TypeError, ValueError) as error:
         what = f"{error}" if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise ContractError(
-            f"{path / MANIFEST} lacks architecture, preprocessing, classes or temperature, or says what cannot be "
-            f"({what}); restore it"
-        ) from None
+        raise ContractError(f"{path / MANIFEST} describes no detector ({what}); restore it") from None
+    able = frozenset(fields.capabilities)
+    return About(kind, config, preprocessing, classes, layer, fields.temperature, layers, able)
 
 
-def _new(manifest: Mapping[str, Any]) -> About:
-    architecture = dict(manifest["architecture"])
-    kind, layer = architecture.pop("kind"), manifest["target_layer"]
-    names, fake = manifest["classes"], manifest["fake"]
-    if not all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in (names, fake)):
-        raise ValueError("classes and fake must be lists of names")
-    if not isinstance(kind, str) or not isinstance(layer, str):
-        raise ValueError("the kind and the target layer must be names")
-    layers = {str(name): _positions(size) for name, size in manifest["layers"].items()}
-    if layer not in layers and (layer or layers):
-        raise ValueError(f"the target layer {layer!r} is not one of its layers")
-    able = frozenset(map(Capability, manifest["capabilities"]))
-    preprocessing = Preprocessing.of(manifest["preprocess"])
-    classes = Classes(tuple(names), tuple(fake), manifest.get("outputs", OLD_OUTPUTS))
-    return About(kind, architecture, preprocessing, classes, layer, _temperature(manifest), layers, able)
-
-
-def _old(manifest: Mapping[str, Any]) -> About:
+def _upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete a manifest from before detectors had kinds by what it implies."""
     if manifest.get("arch", OLD_ARCH) != OLD_ARCH:
         raise ValueError(f"arch {manifest['arch']!r} is not known")
-    normalisation = manifest["normalisation"]
-    preprocessing = Preprocessing.of({**_OLD_PREPROCESS, "mean": normalisation["mean"], "std": normalisation["std"]})
-    config = {"width": manifest["width"]}
-    temperature, able = _temperature(manifest), frozenset(Capability)
-    return About(OLD_KIND, config, preprocessing, Classes(), OLD_LAYER, temperature, OLD_LAYERS, able)
+    return {
+        **manifest,
+        "architecture": {"kind": OLD_KIND, "width": manifest["width"]},
+        "preprocess": {**OLD_PREPROCESS, **{key: manifest["normalisation"][key] for key in ("mean", "std")}},
+        "classes": ["FAKE", "REAL"],
+        "fake": ["FAKE"],
+        "target_layer": OLD_LAYER,
+        "layers": {name: list(size) for name, size in OLD_LAYERS.items()},
+        "capabilities": list(Capability),
+    }
 
 
-_OLD_PREPROCESS = {"size": OLD_SIDE, "resize": OLD_SIDE, "crop": "before", "interpolation": "bicubic"}
-_OLD = [OLD_KIND, _OLD_PREPROCESS, ["FAKE", "REAL"], ["FAKE"], OLD_LAYER]
+def layer_words(name: str) -> str:
+    """Return a layer's name for a page; the module's own name where there is nothing better."""
+    return STAGES.get(name, name)
 
 
-def _positions(size: Any) -> tuple[int, int]:
-    height, width = size
-    if not all(isinstance(one, int) and 0 < one <= SIDES[-1] for one in (height, width)):
-        raise ValueError(f"a layer cannot have {size!r} positions")
-    return height, width
+def check_detector_name(name: str) -> None:
+    """Refuse an unsuitable name for a new detector: it becomes part of paths, of run names and of sentences.
 
-
-def _temperature(manifest: Mapping[str, Any]) -> float:
-    temperature = float(manifest["temperature"])
-    if not math.isfinite(temperature) or temperature <= 0:
-        raise ValueError(f"temperature must be above 0, not {temperature}")
-    return temperature
+    Raises:
+        ValueError: naming what it may not hold.
+    """
+    if not is_plain_name(name) or set(name) & set(SIGNS) or len(name.encode()) > MAX_NAME_BYTES:
+        raise ValueError(
+            f"a detector cannot be named {name!r}; give a name of at most {MAX_NAME_BYTES} bytes that does not begin "
+            f"with a dot and holds none of / \\ {' '.join(SIGNS)}"
+        )

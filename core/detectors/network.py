@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,15 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.detectors.capabilities import Capability
-from core.detectors.classes import Classes
 from core.detectors.detector import Pass, Progress, probabilities
 from core.detectors.devices import MOST_PIXELS, fastest_format, measure_batch_size, place
-from core.detectors.identity import Identity
-from core.detectors.layers import Found, look_through, margin_map
-from core.detectors.manifest import About
-from core.detectors.tokens import expose_tokens
-from core.detectors.weights import parts_of, reinitialise, weights_sha256
+from core.detectors.identity import COUNTER, Identity, hash_weights
+from core.detectors.layers import LayerSearch, expose_tokens, find_layers, margin_map
+from core.detectors.manifest import About, Capability, Classes
 from core.images.labels import FAKE, REAL
 from core.images.preprocessing import Channels, Preprocessing
 from core.storage import printable
@@ -98,6 +95,19 @@ class NetworkDetector:
         """The name of its folder; "unnamed" before it is saved."""
         return str(self.manifest.get("name", "unnamed"))
 
+    @classmethod
+    def from_about(cls, network: nn.Module, about: About, **settings: Any) -> "NetworkDetector":
+        """Make a detector of a network and its description; `settings` are manifest, device and batch size."""
+        return cls(
+            network,
+            about.preprocessing,
+            about.classes,
+            config=about.config,
+            target_layer=about.target_layer or None,
+            temperature=about.temperature,
+            **settings,
+        )
+
     @property
     def about(self) -> About:
         """Its description, as a manifest states it."""
@@ -151,19 +161,8 @@ class NetworkDetector:
         for upper in levels[: levels.index(level) + 1]:
             # a seed per part, so that the upper parts do not depend on how far down the randomisation goes
             reinitialise(parts[upper], seed=seed * 1_000_003 + levels.index(upper))
-        return self._with_network(network, {"name": f"{self.name} random to {level}"})
-
-    def _with_network(self, network: nn.Module, manifest: Mapping[str, Any]) -> "NetworkDetector":
-        return type(self)(
-            network,
-            self.preprocessing,
-            self.classes,
-            config=self.config,
-            target_layer=self.target_layer or None,
-            manifest=manifest,
-            device=self.device,
-            batch_size=self.batch_size,
-        )
+        manifest, plain = {"name": f"{self.name} random to {level}"}, replace(self.about, temperature=1.0)
+        return self.from_about(network, plain, manifest=manifest, device=self.device, batch_size=self.batch_size)
 
     def inputs(self, pixels: NDArray[np.uint8] | Tensor) -> Tensor:
         """Convert uint8 (N, S, S, 3) to normalised float32 (N, 3, S, S) as the network takes it."""
@@ -256,10 +255,10 @@ class NetworkDetector:
         self.channels = found.channels.get(wanted or next(reversed(found.sizes), ""), 0)
         return found.layers(wanted)
 
-    def _look(self, blank: NDArray[np.uint8], wanted: str | None) -> Found:
+    def _look(self, blank: NDArray[np.uint8], wanted: str | None) -> LayerSearch:
         try:
             expose_tokens(self.network, self.inputs(blank), wanted)
-            return look_through(self.network, self.inputs(blank))
+            return find_layers(self.network, self.inputs(blank))
         except RuntimeError as error:
             if isinstance(error, torch.OutOfMemoryError) or self.format == torch.contiguous_format:
                 raise
@@ -282,3 +281,42 @@ class NetworkDetector:
                 yield self.inputs(pixels[start : start + size])
                 if progress is not None:
                     progress(min(start + size, len(pixels)), len(pixels))
+
+
+def weights_sha256(network: nn.Module) -> str:
+    """Hash the names and values of a network's state, see `hash_weights`."""
+    state = sorted((name, tensor) for name, tensor in network.state_dict().items() if not name.endswith(COUNTER))
+    arrays = ((name, tensor.detach().cpu()) for name, tensor in state)
+    return hash_weights((name, (one if one.dtype == torch.uint8 else one.float()).numpy()) for name, one in arrays)
+
+
+def reinitialise(part: nn.Module, *, seed: int) -> None:
+    """Reinitialise every weight of a module on the CPU without touching torch's global generators.
+
+    Weights not covered by a module's own initialisation are drawn from a normal distribution of their present spread.
+    """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        # `torch.manual_seed` would seed those of other devices too
+        torch.default_generator.manual_seed(seed % 2**63)
+        covered: set[int] = set()
+        for module in part.modules():
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                reset()
+                covered |= {id(tensor) for tensor in module.parameters()}
+        for tensor in part.parameters():
+            if id(tensor) not in covered:
+                spread = float(tensor.std()) if tensor.numel() > 1 else 0.0
+                tensor.copy_(torch.randn(tensor.shape) * spread)
+
+
+def parts_of(network: nn.Module) -> dict[str, nn.Module]:
+    """Return a network's child modules with weights, by name, in order; a single one is split into its own children."""
+    found: dict[str, nn.Module] = {}
+    for name, child in network.named_children():
+        if any(True for _ in child.parameters()):
+            found[name] = child
+    if len(found) == 1:
+        ((name, only),) = found.items()
+        return {f"{name}.{inner}": child for inner, child in parts_of(only).items()} or found
+    return found

@@ -1,5 +1,6 @@
 """Detectors on disk: manifest, weights as safetensors, model card. Nothing that is read is ever executed."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,18 +12,22 @@ from safetensors.torch import save
 from torch import Tensor
 
 from core.detectors.devices import pick_device
-from core.detectors.identity import REFERENCE, WEIGHTS, check_claim, read_weights
+from core.detectors.identity import COUNTER, REFERENCE, WEIGHTS, check_claim, read_weights
 from core.detectors.manifest import About, describe
 from core.detectors.network import NetworkDetector
-from core.detectors.reference import check_reference
 from core.detectors.registry import Kind, find_kind
-from core.detectors.weights import COUNTER
-from core.runs.validation import read_detector_manifest
-from core.storage import MANIFEST, ContractError, read_folder, write_folder
+from core.images.decoding import decode
+from core.images.preprocessing import Preprocessing
+from core.images.sources import open_source
+from core.storage import MANIFEST, ContractError, read_array, read_folder, write_folder
 
 KIND = "detector"
 # what building a network from settings of the wrong type raises
 UNFIT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+# pictures whose margins are stored with a detector of others and must be the same at every load
+PICTURES = 8
+# other devices and versions of libraries round differently; another network or preprocessing differs by far more
+TOLERANCE = 0.01
 
 
 def save_detector(
@@ -80,7 +85,6 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
         ContractError: a file is missing, changed, or does not fit the manifest.
         ValueError: there is no such device here.
     """
-    read_detector_manifest(path)
     manifest = read_folder(path, KIND)
     about = describe(path, manifest)
     try:
@@ -111,12 +115,12 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
     # the folder gives the name: a manifest may claim another detector's
     named, chosen = {**manifest, "name": path.absolute().name}, pick_device(device)
     try:
-        detector = kind.wrap(network, about, temperature=about.temperature, manifest=named, device=chosen)
+        detector = kind.detector.from_about(network, about, manifest=named, device=chosen)
     except UNFIT as error:
         raise ContractError(f"{path} cannot be used: {error}; restore it") from None
     check_claim(path, manifest, detector.sha256)
     if "reference_margins" in manifest:
-        check_reference(path, manifest["reference_margins"], detector)
+        _check_reference(path, manifest["reference_margins"], detector)
     return detector
 
 
@@ -144,3 +148,36 @@ def _check_weights(file: Path, tensors: Mapping[str, Tensor], kind: Kind, about:
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ContractError(f"{file} holds a number in {name} that is not finite; train the detector again")
+
+
+def reference_pictures(preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Eight pictures of the sample gallery, half of each class, at a detector's own size.
+
+    Returns:
+        uint8 (8, S, S, 3).
+
+    Raises:
+        DatasetError: the gallery is missing or damaged.
+    """
+    with contextlib.closing(open_source("sample")) as source:
+        entries = source.entries("test")
+        spread = np.linspace(0, len(entries) - 1, PICTURES).astype(int)
+        return np.stack([preprocessing.fit(decode(source.read("test", entries[number]))) for number in spread])
+
+
+def _check_reference(path: Path, margins: object, detector: NetworkDetector) -> None:
+    """Refuse a detector that no longer gives the margins it gave when it was added."""
+    try:
+        pictures, before = read_array(path / REFERENCE), np.asarray(margins, np.float32)
+        now = detector.margins(pictures)
+        if before.shape != now.shape or not np.isfinite(before).all():
+            raise ValueError("its manifest does not hold a margin for each")
+        near = np.isclose(now, before, rtol=TOLERANCE, atol=TOLERANCE)
+    except (OSError, ValueError, EOFError, TypeError) as error:
+        raise ContractError(f"{path / REFERENCE} does not hold its reference pictures ({error}); restore it") from None
+    if not near.all():
+        number = int(np.argmin(near))
+        raise ContractError(
+            f"{path} gives its reference picture {number + 1} a margin of {now[number]:.3f} that was "
+            f"{before[number]:.3f}: a library now computes something else; install those of then, or add it again"
+        )

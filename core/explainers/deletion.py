@@ -1,4 +1,4 @@
-"""Deletion and insertion curves over segments (Petsiuk et al. 2018), a measure of a map's faithfulness.
+"""Deletion and insertion curves over segments (Petsiuk et al. 2018), a measure of faithfulness; and control maps.
 
 Deletion fills segments in a map's order and records the margin; insertion starts with every segment filled and reveals
 them in the same order. A faithful map makes the first fall and the second rise early.
@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from core.explainers.lime.sampling import distinct_rows
+from core.images.statistics import LUMA
 from core.perturbations.masking import Fill, mask_batch
 
 Margins = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -98,3 +100,20 @@ def deletion_curves(
     whole = np.concatenate([np.full((len(fills), 1), found[0]), rest], axis=1)[:, inverse]
     deletion, insertion = whole.reshape(len(fills), 2, len(values), steps + 1).transpose(1, 2, 0, 3)
     return Curves(deletion, insertion, len(pixels))
+
+
+def edge_map(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """float64 (height, width): Sobel energy of the luma, large on edges and texture whatever the detector looks at."""
+    luma = image.astype(np.float64) @ LUMA.astype(np.float64)
+    return np.asarray(ndimage.sobel(luma, axis=0) ** 2 + ndimage.sobel(luma, axis=1) ** 2)
+
+
+def centre_map(height: int, width: int) -> NDArray[np.float64]:
+    """float64 (height, width): a blob in the middle, 1 at its top."""
+    places = [(np.arange(size) - (size - 1) / 2) / size for size in (height, width)]
+    return np.asarray(np.exp(-4 * np.add.outer(places[0] ** 2, places[1] ** 2)))
+
+
+def area_map(segments: NDArray[np.integer]) -> NDArray[np.float64]:
+    """float64 like `segments`: the area in pixels of each pixel's segment; a larger piece moves more when filled."""
+    return np.asarray(np.bincount(segments.ravel())[segments], np.float64)

@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.capabilities import Capability
-from core.detectors.offers import Offers
-from core.explainers.error import ExplanationError
+from core.detectors.manifest import Capability, Offers
 from core.explainers.explanation import Explanation, Provenance
-from core.explainers.settings import ExplainerSettings, to_json
+from core.explainers.settings import ExplainerSettings, ExplanationError, to_json
 from core.perturbations.masking import Fill
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
+
 
 S = TypeVar("S", bound=ExplainerSettings)
 Cancel = Callable[[], bool]
@@ -263,3 +262,57 @@ class Stopwatch:
 
 
 AnyExplainer = Explainer[Any]
+
+
+class Cancelled(Exception):
+    """Raised when `cancel` returns True."""
+
+
+class BatchExplainer(Explainer[S]):
+    """Base class of methods that explain several images at once, in a single step."""
+
+    def batch_size(self, detector: "Detector", settings: S) -> int:  # noqa: ARG002 - for methods to override
+        """Return the number of images that are explained at once."""
+        return BATCH
+
+    @abstractmethod
+    def explain_part(
+        self, detector: "Detector", pixels: Pixels, settings: S, cancel: Cancel | None
+    ) -> Iterator[dict[str, Any]]:
+        """Explain one batch.
+
+        Args:
+            detector: what to explain.
+            pixels: uint8 (N, side, side, 3), at most `batch_size` images.
+            settings: how.
+            cancel: as for `Explainer.explain`.
+
+        Yields:
+            For each image `margin` and the fields of `Explanation` that are the method's own.
+
+        Raises:
+            Cancelled: `cancel` has answered True.
+        """
+
+    def explain(
+        self, detector: "Detector", image: Pixels, settings: S, *, cancel: Cancel | None = None
+    ) -> Iterator[Explanation]:
+        """See `Explainer.explain`; there is one step."""
+        yield from self.explain_batch(detector, image[None], settings, cancel=cancel)
+
+    def explain_batch(
+        self, detector: "Detector", pixels: Pixels, settings: S, *, cancel: Cancel | None = None
+    ) -> Iterator[Explanation]:
+        """See `Explainer.explain_batch`."""
+
+        check_pixels(detector, pixels)
+        size = self.batch_size(detector, settings)
+        for start in range(0, len(pixels), size):
+            part, watch = pixels[start : start + size], Stopwatch()
+            try:
+                found = list(self.explain_part(detector, part, settings, cancel))
+            except Cancelled:
+                return
+            seconds = watch.seconds / len(part)
+            for image, fields in zip(part, found, strict=True):
+                yield self.explanation(detector, image, settings, seconds=seconds, **fields)

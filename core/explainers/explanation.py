@@ -1,4 +1,4 @@
-"""The Explanation type that every method gives: plain arrays and words. Needs no torch."""
+"""The Explanation type that every method gives: plain arrays, words, and diagnostics. Needs no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.error import ExplanationError
+from core.explainers.settings import ExplanationError
 from core.images.labels import ClassName, verdict_of
 
 if TYPE_CHECKING:
     from core.explainers.settings import ExplainerSettings
+
 
 # a part's decision in words, see `Parts`
 SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
@@ -171,3 +172,32 @@ class Explanation(Judged):
     def regions(self) -> NDArray[np.int32] | None:
         """int32 (height, width): where its parts lie, None without such parts."""
         return None if self.parts is None else self.parts.regions
+
+
+# a map whose values differ by less than this share of the largest points nowhere
+FLAT = 0.1
+
+
+def map_diagnostics(values: NDArray[np.floating], *, one_sided: ClassName | None = None) -> Diagnostics:
+    """The diagnostics of a map of values: zero, flat, of one sign, or none of these.
+
+    Args:
+        values: float (h, w), positive for REAL.
+        one_sided: the only class that the method can show, None where it can show both.
+    """
+    largest = float(np.abs(values).max(initial=0))
+    if largest == 0:
+        return Diagnostics("The map is zero everywhere: nothing in it speaks for the target.", "zero", {"spread": 0.0})
+    spread = float(np.ptp(values)) / largest
+    flat = spread < FLAT
+    one_signed = bool((values >= 0).all() or (values <= 0).all())
+    sentences = []
+    if flat:
+        sentences.append("The map is almost the same everywhere, so it points at no place.")
+    if one_sided is not None:
+        sentences.append(f"This method shows only what speaks for {one_sided}, never what speaks against it.")
+    elif one_signed:
+        side = "REAL" if values.max() > 0 else "FAKE"
+        sentences.append(f"Every position speaks for {side}; the map shows only where it does so more.")
+    cause: OneColour = "flat" if flat else "one-sided" if one_sided else "one sign" if one_signed else ""
+    return Diagnostics(" ".join(sentences), cause, {"spread": spread})

@@ -13,13 +13,16 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, Literal, TypeVar
 
-from core.detectors.offers import Offers
-from core.explainers.error import ExplanationError
+from core.detectors.manifest import Offers
 from core.images.labels import ClassName
 
 KEY = "setting"
 Target = Literal["margin", "REAL", "FAKE"]
 TARGETS: dict[Target, str] = {"margin": "the margin", "FAKE": "FAKE alone", "REAL": "REAL alone"}
+
+
+class ExplanationError(ValueError):
+    """An explanation that cannot be made; the message says why and what to do, in one sentence."""
 
 
 @dataclass(frozen=True)

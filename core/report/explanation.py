@@ -7,18 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from core.explainers.drawing import DEFAULT, DRAWINGS, SIZE, Style, draw_explanation, draw_image, legend, scale_of
 from core.explainers.explanation import Explanation, Parts
-from core.explainers.overlay import draw_image, legend
+from core.explainers.probing import ProbeResult, said
 from core.explainers.registry import find_explainer
-from core.explainers.saving import DEFAULT, DRAWINGS, SIZE, Style, draw_explanation, scale_of
 from core.explainers.settings import told_settings
 from core.findings.numbers import percent, plus
 from core.images.encoding import data_url
 from core.images.labels import ClassName
 from core.images.palette import CLASS_COLOURS, UNDECIDED
-from core.perturbations.results import ProbeResult
 from core.perturbations.table import probe_columns
-from core.perturbations.words import said
 from core.report.templates import render
 from core.storage import write_bytes_atomically
 

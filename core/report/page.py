@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.identity import find_maker, identify_all
-from core.explainers.stored import KEPT
+from core.explainers.cam import KEPT
 from core.findings.numbers import unbroken_percent as percent
 from core.findings.words import tell
 from core.perturbations.masking import FILLS
@@ -50,11 +50,12 @@ from core.runs.metrics import (
 from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.storage import ContractError, write_bytes_atomically
+from core.studies.agreement import agreement_summary
+from core.studies.faithfulness_curves import leads
 from core.studies.probes.summary import ranking, read_turns, responses
 from core.studies.result import StudyResult
+from core.studies.single_sign import one_colour_summary
 from core.studies.store import find_studies
-from core.studies.trust.curves import leads
-from core.studies.trust.summary import agreement_summary, one_colour_summary
 
 # order of the studies in a report, what readers ask first on top; studies not named here come last
 ORDER = (

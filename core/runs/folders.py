@@ -6,8 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.console import join, quote
-from core.runs.validation import is_plain_name
-from core.storage import MANIFEST, ContractError, printable, restore_all
+from core.storage import MANIFEST, ContractError, is_plain_name, printable, restore_all
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "assets"

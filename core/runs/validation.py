@@ -1,6 +1,5 @@
 """Validate run and detector files, so that nothing odd reaches a page. Needs no torch."""
 
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from core.images.labels import CLASSES
 from core.images.preprocessing import SIDES, Preprocessing
 from core.images.statistics import STATISTICS
 from core.runs.metrics import metrics, without_leaks_and_repeats
-from core.storage import MANIFEST, ContractError, read_manifest
+from core.storage import MANIFEST, ContractError, is_plain_name
 
 # predictions.parquet may unpack to MAX_BYTES plus this per row; more is a decompression bomb or a mistake
 MAX_ROW_BYTES = 4096
@@ -26,12 +25,7 @@ MAX_ROWS = 5_000_000
 MAX_BYTES = 2**24
 # of numbers that were computed in another order, or from margins of single precision
 TOLERANCE = 1e-6
-# of a new detector's name: its run's folder adds the image set's, and most file systems allow 255
-MAX_NAME_BYTES = 120
-# characters that divide a run's name, that some file systems refuse, or that pages and charts read as formatting
-SIGNS = '@:*?"<>|`$[]'
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-PLAIN = str | int | float | bool | None
 
 
 def check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
@@ -43,20 +37,6 @@ def check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
     for name, fits in FIELDS.items():
         if not fits(manifest.get(name)) and (name in manifest or name not in LATER_FIELDS):
             raise ContractError(f"{path / MANIFEST} has no usable {name}; restore it or write the run again")
-
-
-def read_detector_manifest(path: Path) -> dict[str, Any]:
-    """Read a detector's manifest without its weights.
-
-    Raises:
-        ContractError: it cannot be read, or a field is malformed.
-    """
-    manifest = read_manifest(path, "detector")
-    for name, fits in DETECTOR_FIELDS.items():
-        # a detector that was not trained here has no recipe and no history
-        if name in manifest and not fits(manifest[name]):
-            raise ContractError(f"{path / MANIFEST} has no usable {name}; restore it or train the detector again")
-    return manifest
 
 
 def check_size(file: Path, opened: BinaryIO, images: int) -> None:
@@ -234,37 +214,6 @@ def _is_preprocessing(value: object) -> bool:
     return True
 
 
-def _is_row(value: object) -> bool:
-    return isinstance(value, dict) and "epoch" in value and all(map(_is_number, value.values()))
-
-
-def _is_member(value: object) -> bool:
-    if not isinstance(value, dict) or not DETECTOR_FIELDS["recipe"](value.get("recipe")):
-        return False
-    if not DETECTOR_FIELDS["history"](value.get("history", [])):
-        return False
-    return is_plain_name(value.get("name")) and _is_number(value.get("weight")) and _is_share(value.get("val_accuracy"))
-
-
-def is_plain_name(value: object) -> bool:
-    """Check that a name is safe as part of a path and can be shown."""
-    odd = re.search(r"[/\\\x00-\x1f\x7f\ud800-\udfff]", value) if isinstance(value, str) else None
-    return _is_text(value) and not odd and not str(value).startswith(".")
-
-
-def check_detector_name(name: str) -> None:
-    """Refuse an unsuitable name for a new detector: it becomes part of paths, of run names and of sentences.
-
-    Raises:
-        ValueError: naming what it may not hold.
-    """
-    if not is_plain_name(name) or set(name) & set(SIGNS) or len(name.encode()) > MAX_NAME_BYTES:
-        raise ValueError(
-            f"a detector cannot be named {name!r}; give a name of at most {MAX_NAME_BYTES} bytes that does not begin "
-            f"with a dot and holds none of / \\ {' '.join(SIGNS)}"
-        )
-
-
 FIELDS: dict[str, Callable[[Any], bool]] = {
     "detector": is_plain_name,
     "detector_sha256": _is_text,
@@ -286,20 +235,6 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
 }
 # fields that runs of earlier versions lack
 LATER_FIELDS = ("detector_fingerprint", "preprocess", "target_layer", "device")
-
-
-DETECTOR_FIELDS: dict[str, Callable[[Any], bool]] = {
-    "name": is_plain_name,
-    "recipe": lambda value: isinstance(value, dict) and all(isinstance(one, PLAIN) for one in value.values()),
-    "history": lambda value: isinstance(value, list) and all(map(_is_row, value)),
-    "members": lambda value: isinstance(value, list) and all(map(_is_member, value)),
-    "val_accuracy": _is_share,
-    "training_set": _is_text,
-    "training_set_fingerprint": _is_text,
-    "training_images": is_count,
-    "weights_sha256": _is_text,
-    "computed_in": _is_text,
-}
 
 
 def _words(values: pd.Series) -> bool:

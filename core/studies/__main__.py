@@ -32,13 +32,13 @@ from core.runs.folders import ROOT, command_homes, find_detectors, find_named, f
 from core.runs.run import Run, read_run
 from core.storage import TakenError, WriteError, only_writer
 from core.studies.engine_options import add_engine, check_engine
+from core.studies.faithfulness import OWN_COLUMNS, with_maps
 from core.studies.kept import describe_again, find_kept, sample_of, settings_of
 from core.studies.ray_engine import ray_engine
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import conclude_again, read_study, study_path
 from core.studies.study import Study, StudyError
-from core.studies.trust.faithfulness import OWN_COLUMNS, with_maps
 
 FOLDER = ROOT / "data" / "cifake"
 # columns that are named where some were added

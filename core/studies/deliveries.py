@@ -11,8 +11,7 @@ from core.findings.finding import Control, Finding, Measure
 from core.findings.headlines import Headlines
 from core.images.labels import CLASSES
 from core.metrics.intervals import weighted_lead, weighted_share
-from core.perturbations.delivery.delivering import deliver, seeing
-from core.perturbations.delivery.registry import deliveries
+from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
 from core.runs.run import Run
 from core.studies.study import WEIGHT, Context, Study
 
@@ -61,7 +60,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     # the images have been made to fit already
     pixels, see = np.asarray(context.pixels[rows]), seeing(context.detector.preprocessing.fitted)
     table = pd.DataFrame({"id": context.run.predictions["id"].iloc[rows].to_numpy()})
-    for delivery in deliveries():
+    for delivery in DELIVERIES:
         if not context.wants(delivery.name):
             continue
         sent = [version for image in pixels for version in deliver(image, see, among=[delivery])]
@@ -85,7 +84,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     # a file lacks the deliveries that were added after it
     titles = {
         delivery.name: delivery.title
-        for delivery in deliveries()
+        for delivery in DELIVERIES
         if delivery.name in table and table[delivery.name].notna().all() and len(table)
     }
     after = {name: (table[name] > 0).to_numpy() for name in titles}
@@ -150,7 +149,7 @@ STUDY = Study(
     columns={
         delivery.name: f"margin after the delivery {delivery.title}; none where it leaves fewer pixels of the resized "
         "image than the detector reads"
-        for delivery in deliveries()
+        for delivery in DELIVERIES
     },
     control="Saving as PNG, which changes no pixel.",
     compute=compute,

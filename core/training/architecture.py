@@ -3,11 +3,11 @@
 import torch
 from torch import nn
 
-from core.detectors.classes import Classes
 from core.detectors.manifest import About
 from core.detectors.network import NetworkDetector
 from core.detectors.registry import find_kind
-from core.detectors.resnet import ResNetDetector, build_network
+from core.detectors.resnet import ResNetDetector
+from core.detectors.resnet18 import build_network
 from core.images.preprocessing import Preprocessing
 from core.training.recipe import PAPERS, Recipe
 
@@ -42,5 +42,4 @@ def build_for(recipe: Recipe, side: int) -> nn.Module:
 def wrap(network: nn.Module, recipe: Recipe, preprocessing: Preprocessing, device: torch.device) -> NetworkDetector:
     """Make a detector of a trained network."""
     kind, config = config_of(recipe, preprocessing.size)
-    about = About(kind, config, preprocessing, Classes(), "", 1.0, {}, frozenset())
-    return find_kind(kind).wrap(network, about, device=device)
+    return find_kind(kind).detector.from_about(network, About(kind, config, preprocessing), device=device)

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.detectors.classes import Classes
 from core.detectors.devices import fastest_format, pick_device, place
+from core.detectors.manifest import Classes
 from core.detectors.network import NetworkDetector, Normalisation
 from core.detectors.resnet import round_to_float16
 from core.images.image_set import ImageSet

@@ -15,7 +15,8 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from core.detectors.network import NetworkDetector
-from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
+from core.detectors.resnet import ResNetDetector, round_to_float16
+from core.detectors.resnet18 import build_network
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.training.recipe import PAPERS

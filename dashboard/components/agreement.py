@@ -9,9 +9,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.explainers.agreement import Agreement, agreement_of, compared_side
+from core.explainers.cam import is_kept_kind
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
-from core.explainers.stored import is_kept_kind
 from core.findings.numbers import plus
 from core.runs.rows import evenly
 from dashboard.components.glossary import explain

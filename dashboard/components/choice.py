@@ -9,10 +9,10 @@ from typing import Any
 
 import streamlit as st
 
-from core.detectors.offers import Offers
+from core.detectors.manifest import Offers
+from core.explainers.drawing import Style
 from core.explainers.explainer import AnyExplainer
 from core.explainers.registry import default_explainers, explainers
-from core.explainers.saving import Style
 from core.explainers.settings import ExplainerSettings, SettingField, describe, to_json
 from core.images import palette
 from dashboard.components.glossary import explain, terms_in

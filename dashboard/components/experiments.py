@@ -9,14 +9,12 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.explainers.probing import After, ProbeResult, ProbeSettings, amplified, said
 from core.explainers.registry import explainers
 from core.images.decoding import pixels_sha256
 from core.images.encoding import thumbnail_url
 from core.perturbations.probe import FAMILIES, Probe
-from core.perturbations.probing import amplified
-from core.perturbations.results import After, ProbeResult, ProbeSettings
 from core.perturbations.table import PROBES, probe_columns
-from core.perturbations.words import said
 from core.storage import ContractError
 from core.studies.probes.donors import with_donors
 from dashboard import catalogue, library

@@ -9,11 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from core.console import one_direction
-from core.explainers.stored import KEPT as STORED_MAP
+from core.explainers.cam import KEPT as STORED_MAP
 from core.images.statistics import STATISTICS
 from core.runs.filter import SORTS, Filter, choices_of, sort_columns
 from core.runs.rows import Extent
-from core.studies.trust.judged import column_of, compared
+from core.studies.agreement import column_of, compared
 from dashboard import library, state
 from dashboard.components.component import key_of
 from dashboard.components.plain import plain

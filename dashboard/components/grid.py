@@ -135,7 +135,7 @@ def _encoded(image: NDArray[np.uint8]) -> str:
 def _mapped(values: NDArray[np.float32], scale: float, image: NDArray[np.uint8] | None) -> str:
     """A map, over its image where that is available."""
     # scikit-image, which gives the colours, is imported only for maps
-    from core.explainers.overlay import draw_map, draw_overlay  # noqa: PLC0415
+    from core.explainers.drawing import draw_map, draw_overlay  # noqa: PLC0415
 
     if image is None:
         return thumbnail_url(draw_map(values, len(values), scale=scale), FINEST)

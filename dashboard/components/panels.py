@@ -12,11 +12,12 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.explainers import saving
+from core.explainers import drawing
+from core.explainers.drawing import SIZE, Style, npz_of, scale_of
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import SIDES, Explanation, Parts
+from core.explainers.probing import ProbeResult
 from core.explainers.registry import explainers, find_explainer
-from core.explainers.saving import SIZE, Style, npz_of, scale_of
 from core.explainers.settings import to_json
 from core.findings.finding import Finding
 from core.findings.lines import Line, line
@@ -25,11 +26,10 @@ from core.findings.words import faithfulness
 from core.images.encoding import encode_png
 from core.images.labels import ClassName
 from core.images.palette import FAKE, GREY, REAL
-from core.perturbations.results import ProbeResult
 from core.report.explanation import Beside, html_of
 from core.storage import ContractError
+from core.studies.explanations import MOST, cost_of
 from core.studies.result import StudyResult
-from core.studies.trust.judged import MOST, cost_of
 from dashboard import library
 from dashboard.components import charts
 from dashboard.components.charts import error_bars, new_figure
@@ -54,7 +54,7 @@ def result_downloads(explanation: Explanation, style: Style, *, name: str, key: 
         if explanation.has_picture:
             file_button(
                 "PNG",
-                lambda: encode_png(saving.draw_explanation(explanation, SIZE, style=style)),
+                lambda: encode_png(drawing.draw_explanation(explanation, SIZE, style=style)),
                 file_name=f"{stem}.png",
                 mime="image/png",
                 key=f"{key}.png",

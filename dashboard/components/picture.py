@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.explainers.drawing import DEFAULT, DRAWINGS, Style, draw_explanation, legend, scale_of
 from core.explainers.explanation import SIDES, Explanation
-from core.explainers.overlay import legend
 from core.explainers.registry import find_explainer
-from core.explainers.saving import DEFAULT, DRAWINGS, Style, draw_explanation, scale_of
 from core.findings.numbers import MINUS, plus
 from core.images.encoding import data_url
 from core.images.palette import UNDECIDED, Palette

@@ -221,7 +221,7 @@ def all_there(opened: Opened, names: Sequence[str]) -> dict[str, StudyResult]:
 
 
 def summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.DataFrame:
-    """Summarise a study by a function of `core.studies.trust.summary` or `curves`; cached.
+    """Summarise a study by a function of its module, such as `agreement_summary`; cached.
 
     Raises:
         ContractError: the study's file is of another version and lacks a column.

@@ -8,9 +8,9 @@ import streamlit as st
 from core.findings.finding import Finding
 from core.findings.lines import Line
 from core.storage import ContractError
+from core.studies.explanations import coverage
 from core.studies.groups import By
 from core.studies.result import StudyResult
-from core.studies.trust import summary as trust_summary
 from dashboard.components.fold import fold
 from dashboard.components.plain import plain
 from dashboard.components.study import (
@@ -54,7 +54,7 @@ def part(
         opened: the run.
         name: of the study.
         title, explained, help: of the part.
-        make: of `core.studies.trust.summary`.
+        make: summarises its table.
         by: what the picture counts by.
         tell: the sentence, from the study's findings.
         draw: the picture, from the summary.
@@ -82,7 +82,7 @@ def part(
 
 def draw_scale(opened: Opened, answers: Mapping[str, StudyResult]) -> None:
     """How many images have maps, and how many the studies have judged."""
-    judged = trust_summary.coverage(answers, opened.run)
+    judged = coverage(answers, opened.run)
     most = None if judged.empty else judged.loc[judged["images"].idxmax()]
     told = (
         "no study has judged explanations of this run yet" if most is None else f"{most['images']:,} images were judged"

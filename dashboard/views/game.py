@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.saving import Style
-from core.explainers.stored import stored_map
+from core.explainers.cam import stored_map
+from core.explainers.drawing import Style
 from dashboard import library, state
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid

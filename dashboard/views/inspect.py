@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from core.explainers.stored import stored_map
+from core.explainers.cam import stored_map
 from core.findings.numbers import plus
 from core.runs.metrics import HALF, predicted_real
 from core.runs.rows import place_of

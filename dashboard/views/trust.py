@@ -6,7 +6,11 @@ import streamlit as st
 from core.explainers.registry import find_explainer
 from core.findings.lines import joined
 from core.findings.words import explanations
-from core.studies.trust import summary as trust_summary
+from core.studies.agreement import agreement_summary
+from core.studies.certainty import certainty_summary
+from core.studies.randomisation import sanity_summary
+from core.studies.single_sign import one_colour_summary
+from core.studies.stability import stability_summary
 from dashboard import library
 from dashboard.components import charts
 from dashboard.components.glossary import explain
@@ -66,7 +70,7 @@ part(
     "A single colour says that everything speaks for the verdict, or everything against it, but not where. The "
     "paper's settings segment by quickshift; ours use about thirty segments and leave undecided ones grey.",
     help=explain("LIME", "Segment", "Undecided"),
-    make=trust_summary.one_colour_summary,
+    make=one_colour_summary,
     by=BY.value,
     tell=lambda found: joined([explanations.one_coloured(found), explanations.cured(found)]),
     draw=draw_one_colour,
@@ -80,7 +84,7 @@ part(
     "Agreement: rank correlation of LIME's and Grad-CAM's maps of one image over a grid of 64 cells; 1 means the same "
     "ranking. The control uses another image's Grad-CAM instead of the image's own.",
     help=explain("Agreement", "Rank correlation"),
-    make=trust_summary.agreement_summary,
+    make=agreement_summary,
     by=BY.value,
     tell=explanations.agreeing,
     draw=lambda frame: draw_correlations(
@@ -98,7 +102,7 @@ part(
     "that nobody can see; the control is the explanation of another image. LIME segments the noisy image again; "
     "“same segments” keeps those of the original. Grad-CAM has no seed.",
     help=explain("Stability", "Rank correlation", "Seed"),
-    make=trust_summary.stability_summary,
+    make=stability_summary,
     by=BY.value,
     tell=explanations.repeated,
     draw=lambda frame: draw_correlations(frame, "stability", "Correlation of explanations with themselves made again"),
@@ -111,7 +115,7 @@ part(
     "Certainty: a part's interval reflects only a limited number of samples under one fill. Here each image is "
     "explained again with every other fill. The control draws other samples with the same fill.",
     help=explain("Fill", "Undecided", "LIME"),
-    make=trust_summary.certainty_summary,
+    make=certainty_summary,
     by=BY.value,
     tell=explanations.certain,
     draw=lambda _frame: None,
@@ -125,7 +129,7 @@ part(
     "not change shows the image and not the detector. Dotted: another image's map by the fully random detector, the "
     "level at which a map that keeps nothing ends.",
     help=explain("Sanity"),
-    make=trust_summary.sanity_summary,
+    make=sanity_summary,
     by=BY.value,
     tell=explanations.dependent,
     draw=draw_sanity,

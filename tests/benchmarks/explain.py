@@ -18,11 +18,12 @@ from scipy.stats import spearmanr
 from torchcam.methods import GradCAM
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import ResNetDetector, build_network
+from core.detectors.resnet import ResNetDetector
+from core.detectors.resnet18 import build_network
 from core.detectors.storage import load_detector
 from core.explain import find_detector
+from core.explainers.cam import GRADCAM
 from core.explainers.explanation import Explanation
-from core.explainers.gradients.cams import GRADCAM
 from core.explainers.lime.imputation import UnseenFitter
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.sampling import Samples, balanced_samples, random_samples

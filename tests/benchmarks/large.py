@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.detectors.classes import Classes
+from core.detectors.manifest import Classes
 from core.detectors.network import NetworkDetector
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing

@@ -18,11 +18,11 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
+from core.explainers.cam import CamSettings
+from core.explainers.drawing import draw_explanation
 from core.explainers.explanation import Explanation
-from core.explainers.gradients.cams import CamSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import find_explainer
-from core.explainers.saving import draw_explanation
 from core.explainers.settings import to_json
 from core.images.decoding import decode
 from core.images.encoding import encode_png

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from core.runs.filter import Area
 from core.runs.run import read_run
 from core.studies.columns import browse_table, further_columns
-from core.studies.trust.judged import judged
+from core.studies.explanations import judged
 from tests.browser.app import PATIENCE, POLLING, settle, visit
 from tests.dashboard.studies import TRUST, add_studies
 from tests.server import running_server

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from core.explainers.stored import stored_map
+from core.explainers.cam import stored_map
 from core.report.explanation import save_html
 from core.report.page import gather, save_report
 from core.runs.run import read_run

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from core import explain, predict
-from core.detectors.capabilities import Capability
+from core.detectors.manifest import Capability
 from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector
-from core.explainers.gradients.cams import GRADCAM
+from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.probing import explain_probes
 from core.images.decoding import resize
 from core.images.encoding import encode_png
 from core.images.labels import FAKE, REAL
-from core.perturbations.probing import explain_probes
 from core.perturbations.table import PROBES, probe_columns
 from core.report import __main__ as report
 from core.runs.run import read_run

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from core import explain
-from core.detectors.adapters.adapter import Request
-from core.detectors.adapters.adding import add, bring
-from core.detectors.capabilities import Capability
+from core.detectors.adding import add, build_from
+from core.detectors.manifest import Capability
+from core.detectors.registry import Request
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.probing import explain_probes
 from core.explainers.registry import explainers
 from core.images.encoding import encode_png
 from core.images.loading import load_image_set
-from core.perturbations.probing import explain_probes
 from core.report import __main__ as report
 from core.runs.run import read_run
 from core.runs.writing import write_run
@@ -24,8 +24,8 @@ from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
 from core.studies.study import Context
 from tests.core.any_detector import ask_studies, pictures, write_set
-from tests.core.detectors.adapters.graphs import make_graph
 from tests.core.detectors.plain import SIDE
+from tests.core.detectors.sources.graphs import make_graph
 from tests.shared import made_once
 
 NAME = "graph"
@@ -41,7 +41,7 @@ def write_graph_home(home: Path) -> Source:
     file = home / "graph.onnx"
     request = Request(str(file), classes=("generated", "photo"), fake=("generated",), outputs="logits", preprocess=SAID)
     file.write_bytes(make_graph(outputs=2, scale=20))
-    middle = float(np.median(bring(NAME, request).margins(np.asarray(images.pixels))))
+    middle = float(np.median(build_from(request, name=NAME).margins(np.asarray(images.pixels))))
     file.write_bytes(make_graph(outputs=2, scale=20, shift=-middle))
     detector = add(home / "detectors" / NAME, request)
     run = write_run(home, detector, images, ship_images=True)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
+from core.detectors.resnet import ResNetDetector, round_to_float16
+from core.detectors.resnet18 import build_network
 from core.detectors.storage import save_detector
 from core.images.image_set import ImageSet, fingerprint_of
 from core.images.labels import CLASSES, FAKE, REAL

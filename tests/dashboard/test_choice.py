@@ -8,14 +8,13 @@ import pytest
 import streamlit as st
 
 from core.explainers.explainer import AnyExplainer
-from core.explainers.lime.grid import LIME_GRID
-from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.lime.regions import LIME, LIME_GRID, LimeSettings
 from core.explainers.registry import registered
 from core.explainers.settings import describe
 from dashboard.components import choice, panels
 from dashboard.components.component import key_of
 from dashboard.components.requests import Subject
-from dashboard.jobs import JobStatus
+from dashboard.services.worker.jobs import JobStatus
 from tests.core.explainers.texts import to_parameters
 from tests.core.explainers.toy import BRIGHT
 from tests.dashboard.conftest import Open

@@ -24,9 +24,9 @@ from core.runs.filter import Filter
 from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.runs.writing import write_run
+from core.studies import out_of_distribution
 from core.studies.columns import browse_table
 from core.studies.neighbours import study as neighbours
-from core.studies.out_of_distribution import study as out_of_distribution
 from core.studies.probes import study as probes
 from core.studies.probes.findings import conclude
 from core.studies.probes.summary import ranking, read_turns, responses

@@ -14,8 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector, save_detector
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
-from core.perturbations.probing import explain_probes
-from core.perturbations.results import ProbeResult
+from core.explainers.probing import ProbeResult, explain_probes
 from core.perturbations.table import PROBES, probe_columns
 from core.runs.filter import Filter
 from core.runs.rows import find_rows

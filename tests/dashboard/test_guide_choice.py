@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from core.detectors.storage import load_detector
+from core.explainers.drawing import Style, draw_explanation
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.explainers.saving import Style, draw_explanation
 from core.images.image_set import ImageSet
 from core.runs.folders import ROOT
 from core.runs.run import read_run

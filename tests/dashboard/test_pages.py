@@ -19,9 +19,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.detector import probabilities
 from core.detectors.storage import load_detector, save_detector
+from core.explainers.cam import stored_map
+from core.explainers.drawing import Style, draw_explanation
 from core.explainers.registry import explainers
-from core.explainers.saving import Style, draw_explanation
-from core.explainers.stored import stored_map
 from core.findings.finding import Choice, Finding, Measure
 from core.findings.numbers import plus
 from core.findings.words import tell

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from core.detectors.detector import Detector
-from core.explainers.gradients.cams import GRADCAM, CamSettings
+from core.explainers.cam import GRADCAM, CamSettings
+from core.explainers.drawing import Style, draw_explanation
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.explainers.saving import Style, draw_explanation
 from dashboard.components import picture
 from tests.conftest import textured
 

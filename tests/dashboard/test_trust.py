@@ -14,9 +14,9 @@ from core.findings.words.faithfulness import in_short, trusted
 from core.metrics.intervals import weighted_mean
 from core.runs.metrics import wilson_interval
 from core.runs.run import read_run
+from core.studies.explanations import judged
 from core.studies.registry import find_study
 from core.studies.store import read_study
-from core.studies.trust.judged import judged
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import TRUST, add_studies
 from tests.dashboard.test_pages import settled, words

@@ -9,8 +9,8 @@ import pytest
 
 from core.detectors.storage import load_detector, save_detector
 from core.runs.run import read_run
-from core.runs.validation import is_plain_name
 from core.runs.writing import write_run
+from core.storage import is_plain_name
 from core.studies.store import study_path, write_study
 from dashboard.components.component import key_of
 from tests.dashboard.conftest import PAGES, Open, image_set

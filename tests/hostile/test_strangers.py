@@ -14,7 +14,7 @@ import streamlit as st
 from google.protobuf.message import Message
 from streamlit.testing.v1 import AppTest
 
-from core.explainers.stored import stored_map
+from core.explainers.cam import stored_map
 from core.findings.lines import html
 from core.findings.words import tell
 from core.report.explanation import save_html

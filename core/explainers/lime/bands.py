@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from core.detectors.offers import Offers
+from core.detectors.manifest import Offers
 from core.explainers.explainer import Cancel, Explainer, Pixels, Stopwatch, check_finite, check_pixels
 from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
-from core.explainers.lime.settings import SampledSettings
+from core.explainers.lime.sampling import SampledSettings
 from core.explainers.settings import setting
 from core.images.statistics import LUMA
 from core.perturbations.frequency import NYQUIST, Spectra, ring, scrambled, spectra_of, to_pixels, wave_length

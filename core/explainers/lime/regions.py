@@ -4,13 +4,12 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.offers import Offers
-from core.explainers.error import ExplanationError
+from core.detectors.manifest import Offers
 from core.explainers.explainer import (
     Cancel,
     Explainer,
@@ -23,16 +22,87 @@ from core.explainers.explainer import (
 )
 from core.explainers.explanation import Explanation
 from core.explainers.lime.diagnostics import MAX_PROBES, lime_diagnostics, movement, with_holding
-from core.explainers.lime.segmentation import Segmentation, segment
-from core.explainers.lime.settings import RegionSettings
-from core.explainers.lime.target import target_values, towards_real
-from core.explainers.settings import setting
-from core.images.labels import FAKE, REAL
+from core.explainers.lime.sampling import SampledSettings, Sampling
+from core.explainers.lime.segmentation import Segmentation, grid, segment
+from core.explainers.settings import TARGETS, ExplanationError, setting
+from core.images.labels import CLASSES, FAKE, REAL
 from core.perturbations.masking import FILLS, Fill, masker
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
     from core.explainers.lime.weighing import Weighed
+
+
+CertainUnder = Literal["this", "every"]
+LimeTarget = Literal["margin", "probability", "REAL", "FAKE"]
+
+
+@dataclass(frozen=True)
+class RegionSettings(SampledSettings):
+    """How regions of the image are weighed by covering them.
+
+    Attributes:
+        fill: what a covered region shows, see `core.perturbations.masking.fill_image`.
+        target: the score to explain. "margin" is the logit of REAL minus that of FAKE; "probability" the probability of
+            the predicted class as in the paper (softmax of the logits, without temperature); "REAL" or "FAKE" a logit.
+        sampling: "balanced" or "random", see sampling.py.
+        certain_under: "every" repeats the explanation under every other fill and reports which signs hold under all.
+    """
+
+    certain_under: CertainUnder = setting(
+        "this",
+        label="Certain under",
+        help="The intervals allow for sampling error under one fill only. A sign that another fill reverses is about "
+        "the fill: “every fill” asks again with each, and takes that many times as long.",
+        names={"this": "this fill", "every": "every fill"},
+    )
+    fill: Fill = setting(
+        "mean",
+        label="Fill",
+        help="No fill is neutral: a flat colour erases fine detail, which this kind of detector treats as evidence; "
+        "shuffled texture keeps it. A finding that depends on the fill is about the fill.",
+        names={name: one.title for name, one in FILLS.items()},
+        advanced=True,
+    )
+    target: LimeTarget = setting(
+        "margin",
+        label="What is explained",
+        help="The margin is the score for REAL less that for FAKE.",
+        names={**TARGETS, "probability": "probability of the verdict"},
+        advanced=True,
+    )
+    sampling: Sampling = setting(
+        "balanced",
+        label="Sampling",
+        help="Balanced samples come in pairs that cover opposite regions; random ones are the lime package's coin "
+        "flips, and less exact for the same cost.",
+        names={"balanced": "balanced", "random": "random"},
+        advanced=True,
+    )
+
+
+def target_values(logits: NDArray[Any], target: LimeTarget) -> tuple[NDArray[Any], int]:
+    """Return the target in each of n samples, float (n,), and its sign: 1 if it speaks for REAL, -1 if for FAKE.
+
+    Args:
+        logits: float (n, 2), columns FAKE and REAL; the first row is the image itself.
+        target: see `RegionSettings`.
+    """
+    margins = logits[:, REAL] - logits[:, FAKE]
+    if target == "margin":
+        return margins, 1
+    if target == "probability":
+        sign = 1 if margins[0] > 0 else -1
+        return 0.5 * (1 + np.tanh(margins / 2 * sign)), sign
+    return logits[:, CLASSES.index(target)], 1 if target == "REAL" else -1
+
+
+def towards_real(logits: NDArray[np.floating], target: LimeTarget) -> NDArray[np.float32]:
+    """Return a score that grows where the target moves towards REAL, float32 (n,); see `target_values`."""
+    # a probability moves as the margin does
+    values, sign = target_values(logits, "margin" if target == "probability" else target)
+    return np.asarray(values * sign, np.float32)
+
 
 R = TypeVar("R", bound=RegionSettings)
 Regions = NDArray[np.int32]
@@ -282,3 +352,38 @@ def _weighed(
 
 
 LIME = Lime()
+
+
+@dataclass(frozen=True)
+class GridSettings(RegionSettings):
+    """How LIME is run on a grid.
+
+    Attributes:
+        cells: along each side, at most one for each pixel.
+    """
+
+    cells: int = setting(
+        8,
+        label="Cells along each side",
+        help="8 makes 64 squares. More are finer and take more samples to tell apart.",
+        low=1,
+        offers=(4, 6, 8, 10, 12, 16),
+    )
+
+
+class GridLime(RegionLime[GridSettings]):
+    """LIME on a regular grid; what is covered does not depend on the image."""
+
+    name = "lime_grid"
+    title = "LIME on a grid"
+    sentence = "How the verdict changes when random sets of squares of a regular grid are covered, many times."
+    settings = GridSettings
+
+    def cut(self, image: Pixels, settings: GridSettings) -> Regions:
+        """See `RegionLime.cut`."""
+        if settings.cells > len(image):
+            raise ValueError(f"cells must be from 1 to the image's {len(image)} pixels a side, not {settings.cells}")
+        return grid(*image.shape[:2], rows=settings.cells, columns=settings.cells)
+
+
+LIME_GRID = GridLime()

@@ -1,5 +1,6 @@
-"""Which segments LIME keeps in each sample."""
+"""Samples of LIME: which segments each keeps, and judging them step by step, none twice."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +9,60 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 from scipy import linalg
 
+from core.explainers.settings import ExplainerSettings, setting
+
 Sampling = Literal["balanced", "random"]
+
+MAX_SAMPLES = 5000
+
+
+@dataclass(frozen=True)
+class SampledSettings(ExplainerSettings):
+    """How parts are weighed by leaving them out at random.
+
+    Attributes:
+        n_samples: versions of the image to draw, from 2; the ridge is scaled with it (alpha = n_samples / 1000).
+        seed: of the samples and of fills that are random.
+        confidence: of the intervals.
+        least_share: the least effect worth naming, as a share of the target's own size on this image.
+    """
+
+    n_samples: int = setting(
+        256,
+        label="Samples",
+        help="Versions of the image that the detector is asked about; more make the intervals narrower.",
+        low=2,
+        high=MAX_SAMPLES,
+        offers=(64, 128, 256, 512, 1024, 2048),
+    )
+    seed: int = setting(
+        0,
+        label="Seed",
+        help="Of everything random: the same seed gives the same explanation.",
+        low=0,
+        high=2**32 - 1,
+        advanced=True,
+    )
+    confidence: float = setting(
+        0.95,
+        label="Confidence level",
+        help="Of the intervals, over repeated sampling.",
+        low=0.5,
+        high=0.999,
+        offers=(0.8, 0.9, 0.95, 0.99),
+        names={0.8: "80%", 0.9: "90%", 0.95: "95%", 0.99: "99%"},
+        advanced=True,
+    )
+    least_share: float = setting(
+        0.01,
+        label="Minimum effect",
+        help="Parts with a smaller effect, as a share of the score, stay undecided.",
+        low=0,
+        high=1,
+        offers=(0.0, 0.005, 0.01, 0.02, 0.05, 0.1),
+        names={0.0: "none", 0.005: "0.5%", 0.01: "1%", 0.02: "2%", 0.05: "5%", 0.1: "10%"},
+        advanced=True,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,3 +124,56 @@ def distinct_rows(keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[n
     _, first, inverse = np.unique(rows, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first))
     return np.sort(first), rank[inverse]
+
+
+FIRST_SAMPLES = 64
+# between two looks at `cancel`
+BATCH = 128
+Judge = Callable[[NDArray[np.bool_]], NDArray[np.float64]]
+
+
+def judge_stepwise(
+    judge: Judge,
+    samples: Samples,
+    *,
+    batch: int = BATCH,
+    cancel: Callable[[], bool] | None = None,
+    stepwise: bool = True,
+) -> Iterator[tuple[NDArray[np.float64], int]]:
+    """Yield the detector's outputs for the first 64, 128, ... samples and finally for all of them.
+
+    Args:
+        judge: bool (m, S), distinct rows of `samples.keep`, -> float64 (m, ...), the detector's outputs for them.
+        samples: the samples to run.
+        batch: rows judged between two checks of `cancel`.
+        cancel: once it returns True, nothing more is judged and the iteration ends.
+        stepwise: False to yield the last step only.
+
+    Yields:
+        float64 (k, ...), the outputs for the first k samples, and the number of distinct samples among them.
+    """
+    first, inverse = distinct_rows(samples.keep)
+    answers: NDArray[np.float64] | None = None
+    for stop in _steps(len(samples), first) if stepwise else [len(samples)]:
+        needed = int(np.searchsorted(first, stop))
+        while answers is None or len(answers) < needed:
+            if cancel is not None and cancel():
+                return
+            done = 0 if answers is None else len(answers)
+            more = judge(samples.keep[first[done : min(done + batch, needed)]])
+            answers = more if answers is None else np.concatenate([answers, more])
+        yield answers[inverse[:stop]], needed
+
+
+def _steps(n_samples: int, first: NDArray[np.int64]) -> list[int]:
+    """Numbers of samples to show a result for: 64, 128, ... as long as each brings samples that were not run before."""
+    steps, stop = [], FIRST_SAMPLES
+    while stop < n_samples and first[-1] >= stop:
+        steps.append(stop)
+        stop *= 2
+    return [*steps, n_samples]
+
+
+def first_samples(samples: Samples, count: int) -> Samples:
+    """The first `count` of some samples; they are exhaustive where they are all of an exhaustive set."""
+    return Samples(samples.keep[:count], samples.clusters[:count], samples.exhaustive and count == len(samples))

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from core.explainers.explainer import Cancel
 from core.explainers.explanation import Parts
 from core.explainers.lime.imputation import UnseenFitter
-from core.explainers.lime.settings import SampledSettings
-from core.explainers.lime.stepwise import BATCH, Judge, first_samples, judge_stepwise
+from core.explainers.lime.sampling import BATCH, Judge, SampledSettings, first_samples, judge_stepwise
 from core.explainers.lime.surrogate import Fit, SampledExplainer
 
 Values = Callable[[NDArray[np.float64]], NDArray[np.float64]]

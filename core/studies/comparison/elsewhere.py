@@ -15,13 +15,12 @@ from core.findings.finding import Choice, Control, Finding, Measure
 from core.images.labels import CLASSES
 from core.images.preprocessing import Preprocessing
 from core.metrics.intervals import Estimate, difference_of_intervals, weighted_lead, weighted_mean, weighted_share
-from core.perturbations.delivery.registry import deliveries
+from core.perturbations.postprocessing import DELIVERIES
 from core.studies.comparison.findings import LEVEL, STUDY, without_leaks
 from core.studies.comparison.pair import Pair
 from core.studies.comparison.reading import Shared
 from core.studies.deliveries import UNCHANGED
-from core.studies.out_of_distribution.findings import GROUPS
-from core.studies.out_of_distribution.study import AS_CIFAKE, AS_IT_IS, IMITATIONS, PHOTOGRAPHS
+from core.studies.out_of_distribution import AS_CIFAKE, AS_IT_IS, GROUPS, IMITATIONS, PHOTOGRAPHS
 from core.studies.study import WEIGHT
 
 Rows = NDArray[np.bool_]
@@ -58,7 +57,7 @@ def after_deliveries(shared: Shared) -> list[Finding]:
     Args:
         shared: the rows that the studies `deliveries` of both runs hold.
     """
-    there = [one for one in deliveries() if all(_whole(table, one.name) for table in shared.tables)]
+    there = [one for one in DELIVERIES if all(_whole(table, one.name) for table in shared.tables)]
     if not there or not all(shared.stands_for_run(verdict) for verdict in CLASSES):
         return []
     there.sort(key=lambda one: one.name != UNCHANGED)

@@ -12,8 +12,7 @@ from typing import Any
 import pandas as pd
 
 from core.runs.folders import command_homes
-from core.runs.validation import is_plain_name
-from core.storage import ContractError
+from core.storage import ContractError, is_plain_name
 from core.studies.sealed import read_sealed, write_sealed
 
 SCHEMA = 1

@@ -13,11 +13,11 @@ from core.images.generator_names import generator_name
 from core.images.labels import CLASSES
 from core.images.out_of_distribution import smallest_crop
 from core.images.preprocessing import Preprocessing
-from core.perturbations.delivery.delivering import deliver, seeing
+from core.perturbations.postprocessing import deliver, seeing
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judge import Seen, Sent, objections, setting_of
 from core.studies.judgement.rule import Group, Limit, Rate, Rule, Setting
-from core.studies.out_of_distribution.study import (
+from core.studies.out_of_distribution import (
     AS_CIFAKE,
     AS_IT_IS,
     EVERY_FILTER,

@@ -14,7 +14,7 @@ from core.findings.finding import Finding
 from core.findings.words import tell
 from core.images.labels import verdict_of
 from core.images.upload import Prepared, prepare_pixels
-from core.perturbations.delivery.delivering import Delivered, deliver, seeing
+from core.perturbations.postprocessing import Delivered, deliver, seeing
 from core.runs.run import Run, read_run
 from core.storage import ContractError, plain_json, read_manifest
 from core.studies.judgement.familiarity import Space

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.perturbations.batch import number_of
-from core.perturbations.results import ProbeSettings
+from core.explainers.probing import ProbeSettings
+from core.perturbations.probe import number_of
 from core.runs.run import Run
 
 MEANS = ["red", "green", "blue"]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.perturbations.batch import Batch, Chance
-from core.perturbations.probe import Probe
+from core.perturbations.probe import Batch, Chance, Probe
 from core.perturbations.table import probe_columns
 from core.runs.run import Run
 from core.studies.probes.donors import choose_donors, class_means

@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.perturbations.batch import Batch, Chance
 from core.perturbations.flips import short_margins, short_sizes, tell
 from core.perturbations.photometric import rms
-from core.perturbations.probe import size_column
+from core.perturbations.probe import Batch, Chance, size_column
 from core.perturbations.table import probe_columns
 from core.runs.run import Run
 from core.studies.probes.donors import Donors, choose_donors, class_means

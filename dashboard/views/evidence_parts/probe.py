@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.explainers.probing import amplified
 from core.images.labels import other_class
 from core.perturbations.probe import FAMILIES, Probe, Strength
-from core.perturbations.probing import amplified
 from core.perturbations.table import PROBES
 from dashboard.components import charts
 from dashboard.components import charts as evidence_charts

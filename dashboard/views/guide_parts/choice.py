@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.explainers.drawing import orient
 from core.explainers.explanation import Explanation
-from core.explainers.overlay import orient
 from core.perturbations.frequency import attenuated, ring, spectra_of
 from core.runs.metrics import is_fresh
 

@@ -6,11 +6,11 @@ import numpy as np
 import streamlit as st
 
 from core.detectors.manifest import OLD_LAYER, OLD_SIDE
+from core.explainers.cam import KEPT as KEPT_MAPS
+from core.explainers.cam import stored_map
+from core.explainers.drawing import Style
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.explainers.saving import Style
-from core.explainers.stored import KEPT as KEPT_MAPS
-from core.explainers.stored import stored_map
 from core.findings.numbers import plus
 from core.images.labels import verdict_of
 from core.perturbations.frequency import wave_length

@@ -10,7 +10,6 @@ import pandas as pd
 import streamlit as st
 
 from core.detectors.identity import Identified
-from core.detectors.words import network_words
 from core.runs.run import Run
 from core.storage import read_bytes
 from dashboard.components.downloads import file_button
@@ -106,7 +105,7 @@ def _facts(run: Run, made_by: Identified | None) -> dict[str, str]:
         recipe = made_by.manifest.get("recipe", {})
         # those of an ONNX file are not counted
         weights = made_by.manifest.get("parameters")
-        facts["Network"] = plain(network_words(made_by.about)) + (f", {weights:,} weights" if weights else "")
+        facts["Network"] = plain(made_by.about.network_words) + (f", {weights:,} weights" if weights else "")
         if recipe:
             facts["Recipe"] = ", ".join(
                 plain(f"{key.replace('_', ' ')} {_yes_no(value)}") for key, value in recipe.items()

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.overlay import common_scale, draw_image, draw_map
+from core.explainers.drawing import common_scale, draw_image, draw_map
 from core.findings import words
 from core.findings.claims import sign
 from core.findings.finding import Measure

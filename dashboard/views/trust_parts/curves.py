@@ -15,12 +15,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from core.detectors.words import layer_words
+from core.detectors.manifest import layer_words
 from core.explainers.registry import DEFAULT
 from core.images.palette import CLASS_COLOURS, GREY
-from core.studies.trust.curves import DIRECTIONS, OWN, OWN_TITLE
-from core.studies.trust.judged import judged
-from core.studies.trust.summary import OTHER_IMAGE
+from core.studies.explanations import judged
+from core.studies.faithfulness_curves import DIRECTIONS, OWN, OWN_TITLE
+from core.studies.randomisation import OTHER_IMAGE
 from dashboard.components.charts import MARGIN, TEMPLATE, cached, clear, error_bars, new_figure
 
 SHAPES = {"REAL": "circle", "FAKE": "diamond"}
@@ -102,7 +102,7 @@ def deletion_curves(frame: pd.DataFrame, best: Mapping[str, str]) -> go.Figure:
     """Plot a group's deletion curves above its insertion curves, with all controls.
 
     Args:
-        frame: rows of `core.studies.trust.curves.mean_curves` of one group and fill.
+        frame: rows of `core.studies.faithfulness_curves.mean_curves` of one group and fill.
         best: direction -> name of the best control there, drawn bold; a control as coarse as a map has no curve.
     """
     figure = make_subplots(rows=2, shared_xaxes=False, vertical_spacing=0.2)
@@ -135,7 +135,7 @@ def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
     """Plot how well maps match the trained detector's as weights are randomised from the top down; control dotted.
 
     Args:
-        frame: from `core.studies.trust.summary.sanity_summary`.
+        frame: from `core.studies.randomisation.sanity_summary`.
         method: an explainer's name.
     """
     rows = frame[frame["method"] == method]

@@ -10,9 +10,9 @@ from core.findings.numbers import signed
 from core.findings.words import faithfulness as words
 from core.perturbations.masking import FILLS as FILLINGS
 from core.storage import ContractError
+from core.studies.faithfulness_curves import DIRECTIONS, FILLS, leads, mean_curves
 from core.studies.groups import By
 from core.studies.result import StudyResult
-from core.studies.trust.curves import DIRECTIONS, FILLS, leads, mean_curves
 from dashboard.components import charts
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain

@@ -10,8 +10,7 @@ from core.findings.words import tell
 from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
 from core.images.upload import Prepared
-from core.perturbations.delivery.delivering import MOST, Delivered
-from core.perturbations.delivery.registry import deliveries
+from core.perturbations.postprocessing import DELIVERIES, MOST, Delivered
 from core.studies.judgement.judge import Judgement, Seen, Sent, judge
 from core.studies.judgement.judging import seen_by, sent_with
 from dashboard.components.plain import with_code
@@ -46,7 +45,7 @@ def draw_judgement(origin: Origin, ready: Prepared, detector: Known, *, shown: s
     def draw() -> float | None:
         now = look(ready, detector, slot="upload")
         sent = sent_so_far(origin) if now.answer is not None else []
-        whole = len(sent) == len(deliveries())
+        whole = len(sent) == len(DELIVERIES)
         after = _ask_after(sent, detector) if whole else None
         end_if_settled("upload", now.busy or (now.answer is not None and not whole) or _busy(after))
         if now.answer is not None:
@@ -63,7 +62,7 @@ def draw_judgement(origin: Origin, ready: Prepared, detector: Known, *, shown: s
             _draw_network(ready, now.answer, shown, origin.label)
             _draw_more(seen, ready, now.answer, judgement)
             if not whole:
-                st.progress(len(sent) / len(deliveries()), f"Delivery {len(sent) + 1} of {len(deliveries())}")
+                st.progress(len(sent) / len(DELIVERIES), f"Delivery {len(sent) + 1} of {len(DELIVERIES)}")
         elif now.busy:
             st.markdown("### Asking the detector")
             st.caption(waiting(now) or "The first time takes a few seconds, while it is being read.")

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.images.labels import ClassName
-from core.perturbations.delivery.delivering import Delivered
-from core.perturbations.delivery.delivery import Delivery
-from core.perturbations.delivery.registry import deliveries
+from core.perturbations.postprocessing import DELIVERIES, Delivered, Delivery
 
 # seconds of a page's time that deliveries take before it is drawn again
 SLICE = 0.8
@@ -41,10 +39,10 @@ def sent_so_far(origin: Origin) -> list[Delivered]:
         found = {}
         st.session_state["upload.sent"] = origin.key, found
     started = time.monotonic()
-    for delivery in deliveries():
+    for delivery in DELIVERIES:
         if delivery.name in found:
             continue
         found[delivery.name] = origin.send(delivery)
         if time.monotonic() - started > SLICE:
             break
-    return [found[one.name] for one in deliveries() if one.name in found]
+    return [found[one.name] for one in DELIVERIES if one.name in found]

@@ -10,7 +10,7 @@ from core.findings.numbers import plus
 from core.images.decoding import pixels_sha256
 from core.images.preprocessing import Preprocessing
 from core.images.upload import UNDETERMINED, Prepared, settle
-from core.perturbations.delivery.registry import deliveries
+from core.perturbations.postprocessing import DELIVERIES
 from core.studies.judgement.judge import judge
 from core.studies.judgement.judging import reason, seen_by, sent_with
 from dashboard.components.plain import plain
@@ -65,7 +65,7 @@ def _row(detector: Known, ready: Prepared, origin: Origin) -> tuple[dict[str, ob
     """Return a detector's row and the status of its request."""
     # deliveries were made for one preprocessing; of a detector with another, none is known here
     sent = sent_so_far(origin) if ready.preprocessing.steps == origin.steps else []
-    whole = len(sent) == len(deliveries())
+    whole = len(sent) == len(DELIVERIES)
     pixels = np.concatenate([ready.pixels, np.stack([one.pixels for one in sent])]) if whole else ready.pixels
     now = ask(detector, pixels, pixels_sha256(pixels), PredictRequest(), slot=f"others.{detector.name}")
     if now.answer is None:

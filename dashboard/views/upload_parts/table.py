@@ -13,7 +13,7 @@ from streamlit.typing import UploadedFile
 from core.images.decoding import ImageError, PassingError, pixels_sha256
 from core.images.encoding import data_url
 from core.images.upload import UNDETERMINED, Prepared, settle
-from core.perturbations.delivery.registry import deliveries
+from core.perturbations.postprocessing import DELIVERIES
 from core.studies.judgement.judge import Judgement, Sent, judge
 from core.studies.judgement.judging import reason, seen_by, sent_with
 from dashboard.components.plain import plain, with_code
@@ -21,7 +21,7 @@ from dashboard.components.polling import come_back
 from dashboard.components.requests import Known, ask, next_look, visitor, worker
 from dashboard.components.study import csv_button
 from dashboard.components.words import remaining
-from dashboard.jobs import SOON, JobStatus, Prediction, PredictRequest
+from dashboard.jobs import JobStatus, Prediction, PredictRequest
 from dashboard.library import known_of
 from dashboard.views.upload_parts.uploads import end_if_settled, labels, look, origin_of_whole, read_all, ready_for
 
@@ -123,7 +123,7 @@ def _deliver_all(files: Sequence[UploadedFile], detector: Known) -> None:
             continue
         origin = origin_of_whole(file, detector.about.preprocessing)
         try:
-            sent = [origin.send(one) for one in deliveries()]
+            sent = [origin.send(one) for one in DELIVERIES]
         except PassingError as error:
             st.warning(f"{plain(file.name)} was not delivered. {with_code(str(error))}")
             continue
@@ -147,7 +147,7 @@ def _answered(detector: Known, pixels: NDArray[np.uint8]) -> JobStatus:
         now = ask(detector, pixels, digest, PredictRequest(), slot="table.deliver", patience=PATIENCE / 10)
         if not now.busy or time.monotonic() > ends:
             return now
-        time.sleep(SOON)
+        time.sleep(now.again)
 
 
 def _key(file: UploadedFile, detector: Known) -> tuple[str, str]:

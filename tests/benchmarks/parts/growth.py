@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.detectors.resnet import ResNetDetector, build_network
+from core.detectors.resnet import ResNetDetector
+from core.detectors.resnet18 import build_network
 from core.perturbations.flips import tell
 from core.perturbations.probe import size_column
 from core.perturbations.table import probe_columns

@@ -18,20 +18,21 @@ from torchcam.metrics import DeletionInsertionMetric
 
 from core.detectors.detector import Detector
 from core.detectors.network import NetworkDetector
-from core.detectors.resnet import ResNetDetector, build_network
+from core.detectors.resnet import ResNetDetector
+from core.detectors.resnet18 import build_network
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.labels import FAKE, REAL
 from core.perturbations.masking import fill_image
+from core.studies import agreement, faithfulness, randomisation, stability
+from core.studies.explanations import judged as judged_explainers
+from core.studies.faithfulness_curves import CONTROLS, FILLS, STEPS
 from core.studies.study import Context, Study
-from core.studies.trust import agreement, faithfulness, randomisation, robustness
-from core.studies.trust.curves import CONTROLS, FILLS, STEPS
-from core.studies.trust.judged import judged as judged_explainers
 from tests.benchmarks.explain import package
 from tests.benchmarks.parts import Bench, made_pixels, seconds_of
 from tests.benchmarks.table import Row, named, seconds
 from tests.core.given_map import GivenMap
 
-STUDIES = (faithfulness.STUDY, agreement.STUDY, robustness.STUDY, randomisation.STUDY)
+STUDIES = (faithfulness.STUDY, agreement.STUDY, stability.STUDY, randomisation.STUDY)
 SIZES = (100, 1000)
 EACH = np.arange(1024).reshape(32, 32)
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.detectors.classes import Classes
+from core.detectors.manifest import Classes
 from core.detectors.network import NetworkDetector
 from core.detectors.registry import Kind
 from core.images.preprocessing import Preprocessing
@@ -57,16 +57,4 @@ def _told(config: Mapping[str, Any]) -> str:
     return "plain detector"
 
 
-KIND = Kind(
-    name="plain",
-    describe=_told,
-    build=lambda config: Plain(config["width"]),
-    wrap=lambda network, about, **more: PlainDetector(
-        network,
-        about.preprocessing,
-        about.classes,
-        config=about.config,
-        target_layer=about.target_layer or None,
-        **more,
-    ),
-)
+KIND = Kind(PlainDetector, build=lambda config: Plain(config["width"]), describe=_told)

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from core.detectors.devices import fastest_format, measure_batch_size, pick_device
-from core.detectors.resnet import build_network
+from core.detectors.resnet18 import build_network
 
 STEP = """
 import torch
 from core.detectors.devices import fastest_format
-from core.detectors.resnet import build_network
+from core.detectors.resnet18 import build_network
 network = build_network({width}, seed=0)
 form = fastest_format(network, torch.device("cpu"))
 network.to(memory_format=form)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from core.detectors.resnet import build_network
+from core.detectors.resnet18 import build_network
 from core.training import torch_internals
 
 

@@ -7,10 +7,8 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from torch import Tensor, nn
 
-from core.detectors.capabilities import Capability
-from core.detectors.classes import Classes
-from core.detectors.network import NetworkDetector
-from core.detectors.weights import reinitialise, weights_sha256
+from core.detectors.manifest import Capability, Classes
+from core.detectors.network import NetworkDetector, reinitialise, weights_sha256
 from core.images.preprocessing import Preprocessing
 
 

@@ -6,8 +6,8 @@ import torch
 import torchvision
 from torch import nn
 
-from core.detectors.resnet import build_network
-from core.detectors.stem import adapt_stem
+from core.detectors.resnet18 import build_network
+from core.detectors.sources.libraries import adapt_stem
 
 
 def shape_before_pooling(network: nn.Module) -> tuple[int, ...]:

@@ -5,12 +5,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.detectors.classes import Classes
-from core.detectors.layers import look_through
+from core.detectors.layers import expose_tokens, find_layers
+from core.detectors.manifest import Classes
 from core.detectors.network import NetworkDetector
-from core.detectors.tokens import expose_tokens
+from core.explainers.cam import GRADCAM, LAYERCAM, SCORECAM
 from core.explainers.explanation import Explanation
-from core.explainers.gradients.cams import GRADCAM, LAYERCAM, SCORECAM
 from core.images.preprocessing import Preprocessing
 
 
@@ -159,7 +158,7 @@ def test_channels_that_come_last_are_read_as_places() -> None:
     with torch.no_grad():
         before = network(image)
     expose_tokens(network, image, None)
-    found = look_through(network, image)
+    found = find_layers(network, image)
     assert found.sizes == {"patches": (4, 4), "norm.places": (4, 4)}
     assert found.channels["norm.places"] == 6
     with torch.no_grad():
@@ -177,6 +176,6 @@ def test_pooling_that_enlarges_is_no_layer_of_its_own() -> None:
             out: Tensor = self.head(self.avgpool(self.features(inputs)).flatten(1))
             return out
 
-    assert list(look_through(Vgg().eval(), torch.randn(1, 3, 16, 16)).sizes)[-1] == "features"
+    assert list(find_layers(Vgg().eval(), torch.randn(1, 3, 16, 16)).sizes)[-1] == "features"
     # where it shrinks it is one
-    assert list(look_through(Vgg().eval(), torch.randn(1, 3, 64, 64)).sizes)[-1] == "avgpool"
+    assert list(find_layers(Vgg().eval(), torch.randn(1, 3, 64, 64)).sizes)[-1] == "avgpool"

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import ResNetDetector, build_network
+from core.detectors.resnet import ResNetDetector
+from core.detectors.resnet18 import build_network
 from core.images.labels import REAL
 
 

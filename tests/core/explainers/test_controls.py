@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from core.explainers.controls import area_map, centre_map, edge_map
+from core.explainers.deletion import area_map, centre_map, edge_map
 
 
 def test_edges_are_large_where_the_image_changes_and_zero_where_it_does_not() -> None:

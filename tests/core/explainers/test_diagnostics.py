@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.explainers.diagnostics import map_diagnostics
+from core.explainers.explanation import map_diagnostics
 from core.images.labels import ClassName
 
 

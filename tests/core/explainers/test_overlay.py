@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from core.explainers.overlay import (
+from core.explainers.drawing import (
     STEPS,
     common_scale,
     draw_edges,
@@ -24,7 +24,7 @@ MAP = np.arange(16, dtype=np.float32).reshape(4, 4) - 5
 
 def test_arrays_in_arrays_out_without_torch() -> None:
     code = (
-        "import sys, core.images.palette, core.explainers.overlay, core.explainers.agreement, core.report.explanation;"
+        "import sys, core.images.palette, core.explainers.drawing, core.explainers.agreement, core.report.explanation;"
         "sys.exit('torch' in sys.modules or 'streamlit' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

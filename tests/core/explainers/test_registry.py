@@ -12,18 +12,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.detectors.capabilities import Capability
 from core.detectors.detector import Detector
+from core.detectors.manifest import Capability
 from core.detectors.storage import save_detector
 from core.explain import main
 from core.explainers.agreement import agreement, agreement_of
-from core.explainers.error import ExplanationError
+from core.explainers.cam import GRADCAM, CamSettings
+from core.explainers.drawing import draw_explanation, save_npz
 from core.explainers.explainer import AnyExplainer
-from core.explainers.gradients.cams import GRADCAM, CamSettings
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.registry import explainers, find_explainer, register, registered
-from core.explainers.saving import draw_explanation, save_npz
-from core.explainers.settings import describe, from_json, from_parameters, to_json
+from core.explainers.settings import ExplanationError, describe, from_json, from_parameters, to_json
 from core.images.encoding import encode_png
 from core.report.explanation import save_html
 from tests.conftest import make_detector, textured

@@ -14,22 +14,30 @@ from PIL import Image
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
 from core.explain import find_detector, main, write
+from core.explainers.cam import GRADCAM
+from core.explainers.drawing import (
+    SIZE,
+    Style,
+    draw_explanation,
+    draw_overlay,
+    grey_picture,
+    npz_of,
+    orient,
+    save_npz,
+    save_png,
+    scale_of,
+)
 from core.explainers.explanation import Explanation
-from core.explainers.gradients.cams import GRADCAM
 from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.explainers.overlay import draw_overlay, grey_picture, orient
+from core.explainers.probing import ProbeSettings, explain_probes, said
 from core.explainers.registry import explainers
-from core.explainers.saving import SIZE, Style, draw_explanation, npz_of, save_npz, save_png, scale_of
 from core.explainers.settings import from_json, to_json
 from core.findings.numbers import percent
 from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.images.labels import REAL
 from core.images.palette import CLASS_COLOURS, PALETTES, UNDECIDED, rgb
-from core.perturbations.probing import explain_probes
-from core.perturbations.results import ProbeSettings
-from core.perturbations.words import said
 from core.report.explanation import Beside, html_of, save_html
 from core.storage import ContractError
 from tests.conftest import make_detector

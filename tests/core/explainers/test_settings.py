@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from core.explainers.error import ExplanationError
 from core.explainers.settings import (
     ExplainerSettings,
+    ExplanationError,
     describe,
     from_json,
     from_parameters,

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from core.detectors.detector import Detector
-from core.explainers.gradients.cams import GRADCAM
-from core.explainers.stored import stored_map
+from core.explainers.cam import GRADCAM, stored_map
 from tests.conftest import textured
 from tests.core.trust_cues import made_run
 

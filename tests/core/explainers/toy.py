@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.detectors.offers import Offers
-from core.explainers.diagnostics import map_diagnostics
+from core.detectors.manifest import Offers
 from core.explainers.explainer import Cancel, Explainer
-from core.explainers.explanation import Explanation
+from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.settings import ExplainerSettings, setting
 
 

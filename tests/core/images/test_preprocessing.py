@@ -10,7 +10,7 @@ from torchvision.transforms import v2
 from core.images import preprocessing
 from core.images.decoding import crop_square, resize
 from core.images.preprocessing import MOST_RESIZED, Place, Preprocessing
-from core.perturbations.delivery.cropping import cropped
+from core.perturbations.postprocessing import cropped
 
 METHODS = {"bilinear": v2.InterpolationMode.BILINEAR, "bicubic": v2.InterpolationMode.BICUBIC}
 

@@ -5,9 +5,8 @@ import pytest
 from scipy.sparse import lil_matrix
 from scipy.sparse.linalg import spsolve
 
-from core.perturbations import road
-from core.perturbations.masking import mask_batch
-from core.perturbations.road import impute
+from core.perturbations import masking as road
+from core.perturbations.masking import impute, mask_batch
 
 # red of pytorch_grad_cam.metrics.road.NoisyLinearImputer(noise=0), grad-cam 1.5.7, where `removed_of(8)` is True
 GRAD_CAM = [

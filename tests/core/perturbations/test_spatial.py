@@ -7,8 +7,8 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from core.perturbations import spatial
-from core.perturbations.batch import BLOCKS, Chance, block_side
 from core.perturbations.frequency import scrambled, spectra_of
+from core.perturbations.probe import BLOCKS, Chance, block_side
 
 
 def block_set(image: NDArray[np.uint8], side: int) -> list[bytes]:

@@ -8,24 +8,24 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from core.detectors.capabilities import Capability
+from core.detectors.manifest import Capability
 from core.explainers.agreement import segment_values
 from core.explainers.deletion import deletion_curves
 from core.explainers.lime.segmentation import segment
 from core.explainers.registry import explainers, registered
 from core.report.__main__ import main as report
 from core.runs.run import read_run
-from core.studies.kept import find_kept
-from core.studies.registry import find_study
-from core.studies.runner import Source, run_study
-from core.studies.store import read_study, study_path
-from core.studies.trust.curves import (
+from core.studies.explanations import MOST, has_seed, judged, method_of, methods_in
+from core.studies.faithfulness_curves import (
     FILLS,
     curve_column,
     curve_of,
     leads,
 )
-from core.studies.trust.judged import MOST, found_in, has_seed, judged, owner_of
+from core.studies.kept import find_kept
+from core.studies.registry import find_study
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study, study_path
 from tests.core.explainers.toy import BRIGHT, BrightSettings
 
 STUDIES = ("faithfulness", "agreement", "stability", "sanity")
@@ -60,10 +60,10 @@ def test_all_that_give_a_map_for_some_hundred_passes_are_judged(bright: None) ->
 
 
 def test_a_column_belongs_to_the_explainer_with_the_longest_name_that_it_begins_with() -> None:
-    assert owner_of("lime_grid_noise", judged()) == "lime_grid"
-    assert owner_of("lime_noise", judged()) == "lime"
-    assert owner_of("gradcampp_fc", judged()) == "gradcampp"
-    assert owner_of("limes_noise", judged()) is None
+    assert method_of("lime_grid_noise", judged()) == "lime_grid"
+    assert method_of("lime_noise", judged()) == "lime"
+    assert method_of("gradcampp_fc", judged()) == "gradcampp"
+    assert method_of("limes_noise", judged()) is None
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -76,7 +76,7 @@ def test_every_study_has_values_of_every_explainer(name: str, tables: dict[str, 
         "sanity": "{}_other",
     }[name]
     without = {"agreement": {"gradcam", "lime"}}.get(name, set())
-    assert set(found_in(table, column)) == set(judged()) - without
+    assert set(methods_in(table, column)) == set(judged()) - without
     numbers = table.drop(columns="id").astype(float)
     assert numbers.notna().any().all()
 
@@ -85,11 +85,11 @@ def test_an_explainer_that_is_added_is_all_that_an_old_file_lacks(
     patched: Source, bright: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = find_study("faithfulness")
-    monkeypatch.setattr("core.studies.trust.judged.explainers", lambda with_map: explainers(with_map=True)[:1])
+    monkeypatch.setattr("core.studies.explanations.explainers", lambda with_map: explainers(with_map=True)[:1])
     path = run_study(study, patched, images=4)
     monkeypatch.undo()
     monkeypatch.setattr(
-        "core.studies.trust.judged.explainers", lambda with_map: (*explainers(with_map=True)[:1], BRIGHT)
+        "core.studies.explanations.explainers", lambda with_map: (*explainers(with_map=True)[:1], BRIGHT)
     )
     before = read_study(path)
     kept = find_kept(study, patched.run)
@@ -133,7 +133,7 @@ def test_numbers_of_an_added_explainer_are_scipys(
     # it has no seed, hardly sees the noise, and does not care what the detector has learned
     assert "bright_seed" not in found["stability"]
     assert (found["stability"]["bright_noise"] > 0.9).all()
-    levels = [name for name in found["sanity"] if owner_of(name, judged()) == "bright"]
+    levels = [name for name in found["sanity"] if method_of(name, judged()) == "bright"]
     np.testing.assert_allclose(found["sanity"][[one for one in levels if one[7:] not in ("other", "edges")]], 1)
 
 

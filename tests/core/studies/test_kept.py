@@ -16,6 +16,8 @@ from core.perturbations.table import PROBES
 from core.runs.folders import ROOT, find_runs
 from core.runs.run import Run, read_run
 from core.storage import ContractError
+from core.studies import faithfulness
+from core.studies.faithfulness_curves import COARSE, FILLS
 from core.studies.groups import with_predictions
 from core.studies.kept import describe_again, find_kept, sample_of, settings_of
 from core.studies.probes.summary import read_turns, responses
@@ -23,8 +25,6 @@ from core.studies.registry import VERSIONS, find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path, write_study
 from core.studies.study import Context
-from core.studies.trust import faithfulness
-from core.studies.trust.curves import COARSE, FILLS
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 NEW = "new"

@@ -25,7 +25,7 @@ from core.training.validation import channel_statistics, validation_split
 from tests.core.any_detector import write_set
 
 QUICK = Recipe(name="quick", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from torchcam.methods import GradCAM
 
 from core.detectors.network import NetworkDetector
-from core.detectors.resnet import ResNetDetector, build_network
+from core.detectors.resnet import ResNetDetector
+from core.detectors.resnet18 import build_network
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import ImageSet
 from core.images.labels import REAL

@@ -9,9 +9,9 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import cosine_distances
 
 from core.detectors.detector import Detector
-from core.explainers.error import ExplanationError
 from core.explainers.explanation import Explanation
 from core.explainers.lime.bands import LIME_BANDS, BandSettings, bands, rings, split_image
+from core.explainers.settings import ExplanationError
 from core.images.statistics import LUMA
 from tests.core.cues import CueDetector, band, ring_energy, soft
 

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 
 from core.detectors.detector import Detector
-from core.explainers.error import ExplanationError
-from core.explainers.lime.grid import LIME_GRID, GridSettings
-from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.lime.regions import LIME, LIME_GRID, GridSettings, LimeSettings
+from core.explainers.settings import ExplanationError
 from core.images.labels import REAL
 from tests.conftest import make_detector, textured
 from tests.core.detectors.plain import CLASSES, PREPROCESSING, SIDE, Plain, PlainDetector

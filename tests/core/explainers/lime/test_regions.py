@@ -11,12 +11,11 @@ from sklearn.linear_model import Ridge
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.explainers.error import ExplanationError
 from core.explainers.explanation import Explanation
 from core.explainers.lime.diagnostics import lime_diagnostics
-from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.lime.regions import LIME, LimeSettings, target_values, towards_real
 from core.explainers.lime.segmentation import SEGMENTATIONS, segment
-from core.explainers.lime.target import target_values, towards_real
+from core.explainers.settings import ExplanationError
 from core.images.labels import FAKE, REAL
 from core.perturbations.masking import FILLS, Fill, mask_batch
 from tests.conftest import make_detector, textured

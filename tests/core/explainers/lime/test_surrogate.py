@@ -9,19 +9,20 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from core.explainers.lime.gaussian_process import (
+from core.explainers.lime.imputation import (
     MAIN_EFFECT,
     NOISES,
     PAIRS,
+    POPULATION,
     REACHES,
     TUNED_ON,
     Process,
+    UnseenFitter,
     fold,
     in_pairs,
     tune,
     unfold,
 )
-from core.explainers.lime.imputation import POPULATION, UnseenFitter
 from core.explainers.lime.sampling import Samples, balanced_samples, random_samples
 from core.explainers.lime.surrogate import Fit, SampledExplainer, ridge, sampling_error
 

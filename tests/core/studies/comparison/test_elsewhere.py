@@ -20,7 +20,7 @@ from core.studies.comparison.elsewhere import after_deliveries, on_other_images
 from core.studies.comparison.pair import Pair, pair_of
 from core.studies.comparison.reading import share_rows
 from core.studies.comparison.versus import elsewhere, versus
-from core.studies.out_of_distribution.study import AS_CIFAKE, AS_IT_IS, IMITATIONS, PHOTOGRAPHS
+from core.studies.out_of_distribution import AS_CIFAKE, AS_IT_IS, IMITATIONS, PHOTOGRAPHS
 from core.studies.study import WEIGHT, StudyError
 from tests.core.studies.comparison.runs import made_run
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from core.detectors.resnet import ResNetDetector
 from core.findings.words import tell
-from core.perturbations.delivery.registry import deliveries
-from core.perturbations.delivery.saving import jpeg
+from core.perturbations.postprocessing import DELIVERIES, jpeg
 from core.studies.deliveries import STUDY, compute, conclude
 from core.studies.study import Context
 
@@ -43,7 +42,7 @@ def table() -> pd.DataFrame:
     """Ten images: JPEG 50 flips three of five FAKE verdicts, a screenshot one more, and nothing flips a REAL one."""
     margins = np.repeat([-1.0, 1.0], 5)
     found = pd.DataFrame({"id": [f"test-{number}" for number in range(10)], "weight": 1.0})
-    for one in deliveries():
+    for one in DELIVERIES:
         found[one.name] = margins if one.name in FITTING else np.nan
     found.loc[:2, "jpeg_50"] = 1.0
     found.loc[3, "screenshot"] = 1.0

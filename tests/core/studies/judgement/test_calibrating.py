@@ -8,14 +8,14 @@ import pytest
 from numpy.typing import NDArray
 
 from core.detectors.resnet import ResNetDetector
-from core.explainers.error import ExplanationError
+from core.explainers.settings import ExplanationError
 from core.images.preprocessing import Preprocessing
 from core.images.statistics import image_statistics
-from core.perturbations.delivery.delivering import deliver, seeing
+from core.perturbations.postprocessing import deliver, seeing
 from core.studies.judgement.calibrating import PASSING, ask, find_limits, groups_of_transfer, make_rule
 from core.studies.judgement.familiarity import COLUMNS, NEIGHBOURS, Space
 from core.studies.judgement.judging import as_json, judge_picture
-from core.studies.out_of_distribution.study import AS_IT_IS, EVERY_FILTER, IMITATIONS, LARGE, PHOTOGRAPHS
+from core.studies.out_of_distribution import AS_IT_IS, EVERY_FILTER, IMITATIONS, LARGE, PHOTOGRAPHS
 from tests.conftest import textured
 
 

@@ -20,8 +20,8 @@ from core.images.preprocessing import Preprocessing
 from core.metrics.intervals import clustered_share
 from core.runs.metrics import confidence_of, wilson_interval
 from core.runs.run import read_run
-from core.studies.out_of_distribution import study as transfer
-from core.studies.out_of_distribution.study import (
+from core.studies import out_of_distribution as transfer
+from core.studies.out_of_distribution import (
     AS_CIFAKE,
     AS_IT_IS,
     BUT_CRUDEST,

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from core.detectors.resnet import ResNetDetector, build_network
+from core.detectors.resnet import ResNetDetector
+from core.detectors.resnet18 import build_network
 from core.findings.claims import claim_status
 from core.findings.words import tell
 from core.perturbations.flips import short_margins
@@ -149,7 +150,7 @@ def test_the_file_has_what_it_declares_whatever_the_shards(source: Source, probe
 
 
 def _bare(pixels: np.ndarray) -> "object":
-    from core.perturbations.batch import Batch, Chance
+    from core.perturbations.probe import Batch, Chance
 
     means = np.zeros((len(pixels), 3), np.float32)
     ids = [str(number) for number in range(len(pixels))]

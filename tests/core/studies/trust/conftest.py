@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.explainers.gradients.cams import GRADCAM
+from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME
-from core.studies.trust import judged
+from core.studies import explanations as judged
 
 
 @pytest.fixture(scope="module", autouse=True)

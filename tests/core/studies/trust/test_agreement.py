@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch.nn.functional import interpolate
 
-from core.detectors.capabilities import Capability
+from core.detectors.manifest import Capability
 from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.findings.words import tell
 from core.runs.run import Run, read_run
+from core.studies import agreement
+from core.studies.agreement import STUDY, compute, conclude
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context
-from core.studies.trust import agreement
-from core.studies.trust.agreement import STUDY, compute
-from core.studies.trust.findings import agreement as conclude
 from tests.core.trust_cues import made_run
 
 SIZE = 80

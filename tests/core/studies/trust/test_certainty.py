@@ -9,11 +9,9 @@ from core.findings.claims import claim_status
 from core.findings.words import tell
 from core.findings.words.explanations import certain
 from core.runs.run import read_run
+from core.studies.certainty import STUDY, certainty_summary, conclude
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from core.studies.trust.certainty import STUDY
-from core.studies.trust.findings import certainty as conclude
-from core.studies.trust.summary import certainty_summary
 from tests.core.trust_cues import made_run
 
 OTHERS = ("blur", "black", "texture", "road")

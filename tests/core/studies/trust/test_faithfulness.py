@@ -10,31 +10,30 @@ import pytest
 from PIL import Image
 
 from core.explainers.agreement import segment_values
-from core.explainers.controls import centre_map, edge_map
-from core.explainers.deletion import deletion_curves
+from core.explainers.deletion import centre_map, deletion_curves, edge_map
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.segmentation import segment
 from core.findings.claims import sign_of
 from core.runs.run import read_run
 from core.studies.__main__ import main
 from core.studies.cells import Cells
-from core.studies.result import StudyResult
-from core.studies.runner import Source, run_study
-from core.studies.store import read_study, study_path
-from core.studies.trust.curves import (
+from core.studies.explanations import Pass
+from core.studies.faithfulness import STUDY, _scores
+from core.studies.faithfulness_curves import (
     COARSE,
     CONTROLS,
     DIRECTIONS,
     FILLS,
     area_column,
     area_of,
+    conclude,
     curve_of,
     leads,
     mean_curves,
 )
-from core.studies.trust.faithfulness import STUDY, _grid, _orders
-from core.studies.trust.findings import faithfulness as conclude
-from core.studies.trust.passes import Pass
+from core.studies.result import StudyResult
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study, study_path
 from tests.core.trust_cues import patch_detector, patch_images, patch_of
 
 EXPLANATIONS = {"gradcam": "Grad-CAM", "lime": "LIME"}
@@ -90,17 +89,13 @@ def test_controls_as_coarse_as_a_map_are_made_so(patched: Source, answer: StudyR
                 assert found == pytest.approx(area, rel=2e-3, abs=4e-3)
 
 
-@pytest.mark.parametrize(("side", "cell"), [(8, 2), (16, 2), (32, 4)])
-def test_cells_have_two_pixels_along_a_side_at_least(side: int, cell: int) -> None:
-    grid = _grid(np.zeros((side, side, 3), np.uint8), STUDY.parameters)
-    assert set(np.bincount(grid.ravel())) == {cell**2}
-
-
 def test_a_map_as_fine_as_the_grid_has_the_plain_controls(patched: Source) -> None:
     context = patched.open()
     fine = Pass(np.random.default_rng(0).normal(size=(8, 8)).astype(np.float32))
     coarse = Pass(np.random.default_rng(0).normal(size=(2, 2)).astype(np.float32))
-    found = _orders(context, Cells(context.run), 3, STUDY.parameters, passes={"fine": fine, "coarse": coarse})
+    grid = segment(np.asarray(context.pixels[3]), method="grid", n_segments=64)
+    both = {"fine": fine, "coarse": coarse}
+    found = _scores(context, Cells(context.run), 3, STUDY.parameters, grid=grid, passes=both)
     for control in COARSE:
         np.testing.assert_array_equal(found[control, "fine"], found[control, ""])
         # two positions along each side, and what is interpolated between them

@@ -11,17 +11,14 @@ from scipy.stats import binomtest
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.explainers.lime.regions import LimeSettings
-from core.findings.finding import to_json
 from core.images.labels import REAL
 from core.runs.run import read_run
+from core.studies import single_sign as one_colour
+from core.studies.explanations import Pass
 from core.studies.runner import Source, run_study
+from core.studies.single_sign import COLUMNS, STUDY, compute, conclude, one_colour_summary
 from core.studies.store import read_study
 from core.studies.study import Context
-from core.studies.trust import one_colour
-from core.studies.trust.findings import one_colour as conclude
-from core.studies.trust.one_colour import COLUMNS, STUDY, compute
-from core.studies.trust.passes import Pass
-from core.studies.trust.summary import one_colour_summary
 from tests.conftest import make_detector, textured
 from tests.core.trust_cues import made_run
 
@@ -48,7 +45,11 @@ def planted(_detector: Detector, image: NDArray[np.uint8], _explainer: object, s
 @pytest.fixture
 def context(monkeypatch: pytest.MonkeyPatch) -> Context:
     """Fifty images, the five cases again and again; the first thirty are called FAKE."""
-    monkeypatch.setattr(one_colour, "explained", planted)
+    monkeypatch.setattr(
+        one_colour,
+        "explain_all",
+        lambda detector, images, method, settings: [planted(detector, one, method, settings) for one in images],
+    )
     pixels = np.zeros((50, 32, 32, 3), np.uint8)
     pixels[:, 0, 0, 0] = np.arange(50)
     run = made_run(["FAKE", "REAL"] * 25, ["FAKE"] * 30 + ["REAL"] * 20)
@@ -135,10 +136,16 @@ def test_under_the_papers_settings_it_is_the_packages_colour() -> None:
 
 
 def test_it_runs_as_a_study(patched: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(one_colour, "explained", planted)
+    monkeypatch.setattr(
+        one_colour,
+        "explain_all",
+        lambda detector, images, method, settings: [planted(detector, one, method, settings) for one in images],
+    )
     run = read_run(patched.run)
     answer = read_study(run_study(STUDY, patched), run)
     assert list(answer.table.columns) == ["id", *COLUMNS, "weight"]
-    assert to_json(answer.findings) == to_json(conclude(run, answer.table, STUDY.parameters))
+    assert [one.measure for one in answer.findings] == [
+        one.measure for one in conclude(run, answer.table, STUDY.parameters)
+    ]
     assert [one.key for one in answer.findings] == ["paper-FAKE", "ours-FAKE", "paper-REAL", "ours-REAL"]
     assert pd.api.types.is_bool_dtype(answer.table["paper_one_sign"])

@@ -7,12 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.explainers.gradients.integrated_gradients import IntegratedGradients, IntegratedGradientsSettings
+from core.explainers.integrated_gradients import IntegratedGradients, IntegratedGradientsSettings
 from core.explainers.lime.regions import LIME, Lime, LimeSettings
 from core.storage import cache_dir
-from core.studies.trust.passes import Pass, explained, explained_all
+from core.studies.explanations import Pass, explain_all
 
 SETTINGS = LimeSettings(n_samples=64)
+
+
+def explained(detector, image, explainer, settings):  # type: ignore[no-untyped-def]
+    return explain_all(detector, [image], explainer, settings)[0]
 
 
 def files() -> list[Path]:
@@ -65,7 +69,7 @@ def test_several_images_are_explained_in_batches_and_only_those_that_the_cache_l
 
     method, settings = Counting(), IntegratedGradientsSettings(steps=8)
     one = explained(tiny_detector, pixels[1], method, settings)
-    found = explained_all(tiny_detector, list(pixels[:4]), method, settings)
+    found = explain_all(tiny_detector, list(pixels[:4]), method, settings)
     assert batches == [1, 3]
     assert_same(found[1], one)
     for image, each in zip(pixels, found, strict=False):

@@ -13,28 +13,27 @@ from scipy import stats
 from scipy.stats import spearmanr
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import LEVELS, ResNetDetector, build_network
+from core.detectors.resnet import LEVELS, ResNetDetector
+from core.detectors.resnet18 import build_network
 from core.explainers.agreement import rank_correlation
-from core.explainers.controls import edge_map
+from core.explainers.deletion import edge_map
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.findings.claims import sign_of
 from core.findings.words import tell
 from core.runs.run import Run, read_run
+from core.studies import explanations as passes
+from core.studies import randomisation as sanity
 from core.studies.cells import Cells
+from core.studies.explanations import Pass
+from core.studies.randomisation import STUDY, compute, conclude, levels_for, sanity_summary
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context
-from core.studies.trust import passes
-from core.studies.trust import randomisation as sanity
-from core.studies.trust.findings import sanity as conclude
-from core.studies.trust.passes import Pass
-from core.studies.trust.randomisation import STUDY, asked_levels, compute
-from core.studies.trust.summary import sanity_summary
 from tests.core.trust_cues import made_run
 
 PARAMETERS = {**STUDY.parameters, "networks": 3, "others": 5, "lime_others": 3}
 Explain = Callable[[Detector, NDArray[np.uint8], LimeSettings], Pass]
-LIME_LEVELS = asked_levels(LIME, LEVELS)
+LIME_LEVELS = levels_for(LIME, LEVELS)
 COLUMNS = [
     "network",
     *(f"gradcam_{level}" for level in (*LEVELS, "other", "edges")),
@@ -63,12 +62,12 @@ def explain_by(monkeypatch: pytest.MonkeyPatch, explain: Explain) -> None:
         assert regions is CELLS
         return SimpleNamespace(map=explain(detector, image, settings).values)
 
-    def explained_all(detector: Detector, images: Any, explainer: Any, settings: Any) -> list[Pass]:
+    def explain_all(detector: Detector, images: Any, explainer: Any, settings: Any) -> list[Pass]:
         assert explainer is LIME
         return [explain(detector, image, settings) for image in images]
 
     # what both modules know it by
-    monkeypatch.setattr(passes, "explained_all", explained_all)
+    monkeypatch.setattr(passes, "explain_all", explain_all)
     monkeypatch.setattr(LIME, "explain_on", explain_on, raising=False)
 
 
@@ -174,7 +173,7 @@ def test_a_map_of_any_shape_is_compared_over_cells_that_edges_have_too(shape: tu
         return np.add.outer(10 * np.arange(height) / height, np.arange(width) / width)
 
     values = slope(*shape)
-    found = sanity._places(values)
+    found = sanity._compared_values(values)
     edges = sanity.on_grid(slope(32, 32), sanity._cells(values))
     assert np.isfinite(found).all()
     assert len(found) == len(edges) == min(8, shape[0]) * min(8, shape[1])

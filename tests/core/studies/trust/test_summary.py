@@ -14,9 +14,11 @@ from sklearn.metrics import auc
 from core.findings.claims import ClaimStatus, claim_status
 from core.findings.words import tell
 from core.runs.run import Run
-from core.studies.groups import CELLS
-from core.studies.result import StudyResult
-from core.studies.trust.curves import (
+from core.studies.agreement import SUMMARY as AGREEMENT
+from core.studies.agreement import agreement_summary
+from core.studies.explanations import coverage
+from core.studies.faithfulness import COLUMNS
+from core.studies.faithfulness_curves import (
     COARSE,
     CONTROLS,
     DIRECTIONS,
@@ -29,17 +31,13 @@ from core.studies.trust.curves import (
     leads,
     mean_curves,
 )
-from core.studies.trust.faithfulness import COLUMNS
-from core.studies.trust.findings import faithfulness
-from core.studies.trust.summary import (
-    AGREEMENT,
-    ONE_COLOUR,
-    agreement_summary,
-    coverage,
-    levels_of,
-    one_colour_summary,
-    stability_summary,
-)
+from core.studies.faithfulness_curves import conclude as faithfulness
+from core.studies.groups import CELLS
+from core.studies.randomisation import levels_of
+from core.studies.result import StudyResult
+from core.studies.single_sign import SUMMARY as ONE_COLOUR
+from core.studies.single_sign import one_colour_summary
+from core.studies.stability import stability_summary
 from tests.core.trust_cues import made_run
 
 EXPLANATIONS = {"gradcam": "Grad-CAM", "lime": "LIME"}

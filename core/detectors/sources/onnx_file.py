@@ -1,0 +1,155 @@
+"""Detectors from an ONNX file, computed by onnxruntime: predictions only, without gradients and layers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.detectors.manifest import Capability
+from core.detectors.network import CPU, NetworkDetector
+from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, first_line, require, stated
+from core.storage import LIMITS, printable, read_bytes
+
+# onnxruntime's names of the numbers that an input may take
+FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+FILE = "model.onnx"
+
+
+class Graph(nn.Module):
+    """An ONNX file as a module; its state is the file's bytes.
+
+    Args:
+        data: the file.
+        output: name of the output with the scores; "" if the file has only one.
+
+    Raises:
+        SourceError: onnxruntime is missing or cannot load the file, or its inputs or outputs do not fit.
+    """
+
+    def __init__(self, data: bytes, output: str) -> None:
+        super().__init__()
+        self.model = Stored("onnx", data)
+        session = self._open()
+        inputs, outputs = session.get_inputs(), [one.name for one in session.get_outputs()]
+        if len(inputs) != 1 or inputs[0].type not in FLOATS or len(inputs[0].shape) != 4:
+            what = ", ".join(f"{one.name} of {one.type} {one.shape}" for one in inputs)
+            raise SourceError(f"it takes {printable(what)}, not one batch of pictures as floating-point numbers")
+        if output not in outputs and (output or len(outputs) > 1):
+            raise SourceError(f"it has the outputs {printable(', '.join(outputs))}; give one of them as --output-name")
+        self.output = output or outputs[0]
+        self.input, self.dtype, shape = inputs[0].name, FLOATS[inputs[0].type], inputs[0].shape
+        # channels last, where the file says so
+        self.last = shape[3] == 3 and shape[1] != 3
+        self.batch = shape[0] if isinstance(shape[0], int) else None
+        sides = shape[1:3] if self.last else shape[2:4]
+        self.side = sides[0] if isinstance(sides[0], int) and sides[0] == sides[1] else None
+        self._session = session
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (N, 3, S, S) to what the file gives, (N, K); no gradient goes through."""
+        if self._session is None:
+            self._session = self._open()
+        values = inputs.detach().cpu().numpy().astype(self.dtype)
+        values = np.ascontiguousarray(values.transpose(0, 2, 3, 1) if self.last else values)
+        size = self.batch or len(values)
+        parts = []
+        for start in range(0, len(values), size):
+            part = values[start : start + size]
+            # if the batch size is fixed, the last batch is padded with its last image
+            short = size - len(part)
+            filled = np.concatenate([part, np.repeat(part[-1:], short, axis=0)]) if short else part
+            outputs = self._session.run([self.output], {self.input: filled})[0]
+            # the file may squeeze a batch of one
+            parts.append(np.reshape(outputs, (len(filled), -1))[: len(part)])
+        return torch.from_numpy(np.concatenate(parts).astype(np.float32)).to(inputs.device)
+
+    def _open(self) -> Any:
+        return _session(self.model.get_buffer("onnx").cpu().numpy().tobytes())
+
+    def __getstate__(self) -> dict[str, Any]:
+        # a session cannot be copied; the copy opens its own
+        return {**self.__dict__, "_session": None}
+
+
+def _session(model: bytes | str) -> Any:
+    """Open a file's bytes or path.
+
+    Raises:
+        SourceError: onnxruntime is missing or cannot compute it.
+    """
+    runtime = require("onnxruntime", "an ONNX file")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    # its warnings go to the terminal; what matters is raised
+    options.log_severity_level = 4
+    try:
+        return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no base class below Exception
+        raise SourceError(
+            f"onnxruntime {runtime.__version__} cannot compute it ({first_line(error)}); export it as one file with "
+            "operators of the ONNX standard"
+        ) from None
+
+
+def _check_alone(data: bytes) -> None:
+    """Refuse a file with external weights, which onnxruntime would look for in the working directory."""
+    with TemporaryDirectory() as empty:
+        alone = Path(empty) / FILE
+        alone.write_bytes(data)
+        _session(str(alone))
+
+
+class OnnxDetector(NetworkDetector):
+    """An ONNX file."""
+
+    kind: ClassVar[str] = "onnx"
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        # its session computes on the CPU wherever torch could
+        super().__init__(*arguments, **{**options, "device": CPU})
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Predictions only."""
+        return frozenset({Capability.PREDICTIONS})
+
+
+def build(config: Mapping[str, Any]) -> nn.Module:
+    """Open the file that is stored with the detector."""
+    data, output = stated(config, FILE, "output")
+    return Graph(data, str(output))
+
+
+def read(request: Request) -> Brought:
+    """Open the file; what it does not say is asked for."""
+    file = Path(request.source).expanduser()
+    if request.weights is not None:
+        raise SourceError(f"{file} has weights of its own; leave out --weights")
+    try:
+        data = read_bytes(file, limit=LIMITS[".safetensors"])
+    except OSError as error:
+        raise SourceError(f"{file} cannot be read ({error.strerror}); check its name") from None
+    if not data:
+        raise SourceError(f"{file} is empty; export it again")
+    try:
+        _check_alone(data)
+        network = Graph(data, request.output_name or "")
+    except SourceError as error:
+        raise SourceError(f"{file} cannot be used: {error}") from None
+    preprocess = {} if network.side is None else {"size": network.side}
+    return Brought(network, {"output": network.output}, preprocess)
+
+
+KIND = Kind(
+    OnnxDetector,
+    build=build,
+    describe=lambda _config: "network in an ONNX file",
+    files=(FILE,),
+    source="FILE.onnx",
+    takes=lambda source: source.lower().endswith(".onnx"),
+    read=read,
+)

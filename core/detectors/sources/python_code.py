@@ -1,0 +1,124 @@
+"""Detectors from a Python function that builds a network: the one kind that runs code, and only with consent.
+
+The function's file is stored with the detector, as `code.py`. Adding it requires consent by `--run-code`;
+loading it, by the file's sha256 in the environment variable `TELLTALE_RUN_CODE`. The sha256 covers that file alone, not
+the modules that it imports.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import Tensor, nn
+
+from core.detectors.network import NetworkDetector
+from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, first_line, stated
+from core.detectors.sources.weights_file import load_weights, read_tensors
+from core.storage import MB, read_bytes
+
+PREFIX = "py:"
+FILE = "code.py"
+# hashes of the files that may run, with commas between them
+CONSENT = "TELLTALE_RUN_CODE"
+# consented to by --run-code, in this process alone
+_consented: set[str] = set()
+
+
+class Coded(nn.Module):
+    """A network that a function has built, with the file of the function as part of its state."""
+
+    def __init__(self, network: nn.Module, source: bytes) -> None:
+        super().__init__()
+        self.network = network
+        self.code = Stored("py", source)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (N, 3, S, S) to what the network gives."""
+        outputs: Tensor = self.network(inputs)
+        return outputs
+
+
+class PythonDetector(NetworkDetector):
+    """A network that a Python function has built."""
+
+    kind = "python"
+
+
+def build(config: Mapping[str, Any]) -> nn.Module:
+    """Run the stored file and its function, where that has been consented to."""
+    source, factory = stated(config, FILE, "factory")
+    digest = hashlib.sha256(source).hexdigest()
+    allowed = _consented | {one.strip().lower() for one in os.environ.get(CONSENT, "").split(",")}
+    if digest not in allowed:
+        raise SourceError(
+            f"it runs code of its own ({FILE} in its folder), which may do whatever you may do; read that file, and if "
+            f"you trust it set {CONSENT}={digest}"
+        )
+    return Coded(_run(source, str(factory)), source)
+
+
+def read(request: Request) -> Brought:
+    """Run the function and load the weights."""
+    module, _, factory = request.source.removeprefix(PREFIX).partition(":")
+    if not module or not factory:
+        raise SourceError(f"{request.source} must be {PREFIX}MODULE:FUNCTION, a function that returns the network")
+    if not request.may_run_code:
+        raise SourceError(
+            f"{request.source} runs code, which may do whatever you may do; give --run-code if you trust it"
+        )
+    source = _read_module(module)
+    _consented.add(hashlib.sha256(source).hexdigest())
+    network = build({FILE: source, "factory": factory})
+    if request.weights is not None:
+        load_weights(network.get_submodule("network"), read_tensors(request.weights))
+    return Brought(network, {"factory": factory})
+
+
+def _read_module(name: str) -> bytes:
+    """Read the file of a module that can be imported; the packages around it are imported to find it."""
+    try:
+        found = find_spec(name)
+    except Exception as error:  # noqa: BLE001 - packages around it may raise anything
+        raise SourceError(f"the module {name} cannot be found ({error}); start in the folder that holds it") from None
+    file = Path(found.origin) if found is not None and found.origin else None
+    if file is None or file.suffix != ".py":
+        raise SourceError(f"there is no file of a Python module {name}; start in the folder that holds it")
+    try:
+        return read_bytes(file, limit=MB)
+    except OSError as error:
+        raise SourceError(f"{file} cannot be read ({error.strerror}); check its permissions") from None
+
+
+def _run(source: bytes, factory: str) -> nn.Module:
+    """Run a module's file and call its function."""
+    name = f"telltale_code_{hashlib.sha256(source).hexdigest()[:16]}"
+    module = ModuleType(name)
+    try:
+        code = compile(source, FILE, "exec")
+        # dataclasses look their module up
+        sys.modules[name] = module
+        exec(code, module.__dict__)  # noqa: S102 - consented to, see the module's docstring
+        network = getattr(module, factory)()
+    except Exception as error:  # noqa: BLE001 - code of others raises anything
+        sys.modules.pop(name, None)
+        what = f"{type(error).__name__} ({first_line(error)})"
+        raise SourceError(f"its code fails with {what}; correct {factory} and its file") from None
+    if not isinstance(network, nn.Module):
+        raise SourceError(f"{factory} returns {type(network).__name__}, not a torch.nn.Module; correct it")
+    return network
+
+
+KIND = Kind(
+    PythonDetector,
+    build=build,
+    describe=lambda config: f"network of a Python function {config.get('factory')}",
+    files=(FILE,),
+    source=f"{PREFIX}MODULE:FUNCTION with --run-code",
+    takes=lambda source: source.startswith(PREFIX),
+    read=read,
+)

@@ -1,0 +1,171 @@
+"""Class activation maps: torchcam's methods on any layer of a detector, and copies of detectors for private hooks."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torchcam import methods
+
+from core.detectors.layers import HOOKS
+from core.explainers.explainer import BATCH, Cancel, Cancelled
+from core.images.labels import CLASSES, FAKE, REAL
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+
+def activation_maps(
+    detector: "Detector",
+    pixels: NDArray[np.uint8],
+    *,
+    layer: str,
+    method: str,
+    target: str,
+    signed: bool,
+    cancel: Cancel | None = None,
+) -> NDArray[np.float32]:
+    """Compute class activation maps of N images, not normalised, larger where the evidence for the target is stronger.
+
+    Args:
+        detector: its network has torchcam's hooks during the call only.
+        pixels: uint8 (N, side, side, 3).
+        layer: a key of `detector.layers`.
+        method: torchcam's name; "ScoreCAM" takes a forward pass for every channel of the layer.
+        target: "margin", or the class whose score is explained.
+        signed: for the margin only: True for evidence for REAL minus evidence for FAKE, False for torchcam's own maps,
+            which end in a ReLU.
+        cancel: called before each batch, or before each pass of "ScoreCAM"; may use the detector itself.
+
+    Returns:
+        float32 (N, h, w), of the layer's size.
+
+    Raises:
+        Cancelled: `cancel` has answered True.
+    """
+    parts = [np.zeros((0, *detector.layers[layer]), np.float32)]
+    for start in range(0, len(pixels), BATCH):
+        if cancel is not None and method != "ScoreCAM" and cancel():
+            raise Cancelled
+        inputs = detector.inputs(pixels[start : start + BATCH])
+        if method == "ScoreCAM":
+            maps = _score_cam(detector, inputs, layer, target, cancel)
+        else:
+            maps = _gradient_cam(detector, inputs, layer, method, target, signed=signed)
+        parts.append(maps.detach().float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def channels_of(detector: "Detector", layer: str) -> int:
+    """The channels of a layer, from one pass."""
+    found: list[int] = []
+    own = twin(detector)
+    hooked = own.network.get_submodule(layer)
+    hooked.register_forward_hook(lambda _layer, _inputs, output: found.append(output.shape[1]))
+    with torch.inference_mode():
+        own.scores(own.inputs(np.zeros((1, detector.side, detector.side, 3), np.uint8)))
+    return found[0]
+
+
+def twin(detector: "Detector") -> "Detector":
+    """Copy a detector with its own modules around the same weights.
+
+    Hooks on the copy stay off the original, and its passes run no hooks of the original, so a `cancel` that is called
+    between two of its batches may use the original.
+    """
+    own = copy.copy(detector)
+    with HOOKS:
+        weights = {id(tensor): tensor for tensor in (*detector.network.parameters(), *detector.network.buffers())}
+        own.network = copy.deepcopy(detector.network, weights)
+    return own
+
+
+class _Scores(nn.Module):
+    """A detector's scores as a module, which torchcam wants."""
+
+    def __init__(self, detector: "Detector") -> None:
+        super().__init__()
+        self.network = detector.network
+        self._scores = detector.scores
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self._scores(inputs)
+
+
+def _gradient_cam(
+    detector: "Detector", inputs: Tensor, layer: str, method: str, target: str, *, signed: bool
+) -> Tensor:
+    with HOOKS, _extractor(detector, layer, method) as extractor:
+        scores = detector.scores(inputs)
+        if not signed:
+            return extractor(scores=scores, normalized=False, **_explained(target))[0]
+        # a signed map is what speaks for less what speaks against: each has been through torchcam's ReLU
+        toward_real = extractor(scores=scores, targets=_margin, normalized=False, retain_graph=True)[0]
+        toward_fake = extractor(scores=scores, targets=_minus_margin, normalized=False)[0]
+        return toward_real - toward_fake
+
+
+class GradCAMpp(methods.GradCAMpp):
+    """Grad-CAM++ with the weights of Chattopadhay et al. (2018), equation 19.
+
+    torchcam 0.5 divides a copy and discards it, so its weights are sums of cubed gradients. The equation is for layers
+    after a ReLU; elsewhere activations can sum below 0, and places with a denominator of 0 or less get no weight.
+    """
+
+    def _get_weights(self, class_idx: Any, scores: Tensor, eps: float = 1e-8, **kwargs: Any) -> list[Tensor]:  # noqa: ARG002
+        self._backprop(scores, class_idx, **kwargs)
+        weights = []
+        for gradient, activation in zip(self.hook_g, self.hook_a, strict=True):
+            total = activation.sum(dim=(2, 3), keepdim=True)
+            # the squared gradient cancels between numerator and denominator
+            below = 2 + total * gradient
+            share = torch.where((gradient > 0) & (below > 0), gradient / below, 0.0)
+            weights.append(share.sum(dim=(2, 3)))
+        return weights
+
+
+def _score_cam(detector: "Detector", inputs: Tensor, layer: str, target: str, cancel: Cancel | None) -> Tensor:
+    def ask(_network: nn.Module, _inputs: object) -> None:
+        if cancel is not None and cancel():
+            raise Cancelled
+
+    own = twin(detector)
+    own.network.register_forward_pre_hook(ask)
+    module, shape = _Scores(own).eval(), (3, detector.side, detector.side)
+    with torch.no_grad(), methods.ScoreCAM(module, f"network.{layer}", input_shape=shape) as extractor:
+        return extractor(scores=module(inputs), normalized=False, **_explained(target))[0]
+
+
+def _explained(target: str) -> dict[str, Any]:
+    """Return torchcam's arguments for a target."""
+    return {"targets": _margin} if target == "margin" else {"class_idx": CLASSES.index(target)}  # type: ignore[arg-type]
+
+
+@contextmanager
+def _extractor(detector: "Detector", layer: str, method: str) -> Iterator[methods.core._CAM]:
+    """Yield torchcam's extractor on one layer; its hooks and ours are removed afterwards, even after an error."""
+    network, shape = detector.network, (3, detector.side, detector.side)
+    # before torchcam's own hook, so that the graph of gradients begins at this output and nothing below is recorded
+    watched = network.get_submodule(layer)
+    handles = [watched.register_forward_hook(lambda _layer, _inputs, output: output.detach().requires_grad_(True))]
+    try:
+        made = GradCAMpp if method == "GradCAMpp" else getattr(methods, method)
+        with torch.enable_grad(), made(network, layer, input_shape=shape) as extractor:
+            # after torchcam's own hook, which keeps the output: pass on a copy, as later layers may write in place
+            handles.append(watched.register_forward_hook(lambda _layer, _inputs, output: output.clone()))
+            yield extractor
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _margin(scores: Tensor) -> Tensor:
+    return scores[REAL] - scores[FAKE]
+
+
+def _minus_margin(scores: Tensor) -> Tensor:
+    return scores[FAKE] - scores[REAL]

@@ -1,0 +1,217 @@
+"""Class activation maps as explainers: Grad-CAM and its relatives, each one entry of the registry."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detectors.manifest import Capability, Offers
+from core.explainers.explainer import BatchExplainer, Cancel, Pixels, check_finite, check_target
+from core.explainers.explanation import Explanation, Provenance, map_diagnostics
+from core.explainers.settings import TARGETS, ExplainerSettings, ExplanationError, Target, one_side, setting
+from core.runs.run import Run
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+
+# channels of the last stage of common networks, where the detector cannot be asked
+MANY_CHANNELS = 512
+
+
+@dataclass(frozen=True)
+class CamSettings(ExplainerSettings):
+    """Settings of a class activation map.
+
+    Attributes:
+        layer: a key of the detector's `layers`; "" is its own target layer.
+        target: "margin" is REAL less FAKE, a class's name its score alone.
+    """
+
+    layer: str = setting(
+        "",
+        label="Layer of the network",
+        help="The last layers have few positions, each of which has seen most of the image; earlier ones are finer and "
+        "know less of what the verdict needs.",
+        of_layers=True,
+    )
+    target: Target = setting(
+        "margin",
+        label="What is explained",
+        help="The margin is the score for REAL less that for FAKE. One class alone shows only what speaks for it.",
+        names=TARGETS,
+        advanced=True,
+    )
+
+
+class Cam(BatchExplainer[CamSettings]):
+    """One of torchcam's methods.
+
+    For the margin, GradCAM, XGradCAM and LayerCAM give evidence for REAL minus evidence for FAKE. All other maps show
+    one class only: torchcam's maps of a class score end in a ReLU, and GradCAMpp and ScoreCAM weigh only evidence for
+    their target.
+
+    Args:
+        name, title, sentence: see `Explainer`.
+        method: torchcam's name.
+        signed: True if its maps of the margin show evidence for both classes.
+        own: True to take the margin's map on the detector's own target layer from the detector's full pass, which gives
+            Grad-CAM's times the number of positions and, for some detectors, costs one forward pass.
+    """
+
+    settings = CamSettings
+    libraries = ("torch", "torchcam")
+
+    def __init__(self, name: str, title: str, sentence: str, *, method: str, signed: bool, own: bool = False) -> None:
+        self.name, self.title, self.sentence = name, title, sentence
+        self.method, self.signed, self.own = method, signed, own
+        able = Capability.PREDICTIONS if method == "ScoreCAM" else Capability.GRADIENTS
+        self.needs = frozenset({Capability.LAYERS, able})
+
+    def explain_part(
+        self, detector: "Detector", pixels: Pixels, settings: CamSettings, cancel: Cancel | None
+    ) -> Iterator[dict[str, Any]]:
+        """See `BatchExplainer.explain_part`."""
+        check_target(detector, settings.target)
+        layer = layer_of(detector, settings.layer)
+        only = None if self.signed and settings.target == "margin" else one_side(settings.target)
+        unit = ("margin" if settings.target == "margin" else "logit") if self.signed else "activation"
+        for margin, values in zip(*self._maps(detector, pixels, layer, settings, cancel), strict=True):
+            diagnostics = map_diagnostics(values, one_sided=only)
+            yield {
+                "margin": float(margin), "values": values, "unit": unit, "one_sided": only, "diagnostics": diagnostics,
+            }  # fmt: skip
+
+    def _maps(
+        self, detector: "Detector", pixels: Pixels, layer: str, settings: CamSettings, cancel: Cancel | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Compute margins (N,) and maps (N, h, w), positive for REAL and negative for FAKE whatever the target."""
+        from core.explainers.activation import activation_maps  # noqa: PLC0415
+
+        if self._is_own(layer, settings, detector):
+            found = detector.full_pass(pixels)
+            check_finite(detector, found.margins)
+            return found.margins, found.needed_maps
+        margins = detector.margins(pixels)
+        check_finite(detector, margins)
+        signed = self.signed and settings.target == "margin"
+        values = activation_maps(
+            detector,
+            pixels,
+            layer=layer,
+            method=self.method,
+            target=settings.target,
+            signed=signed,
+            cancel=cancel,
+        )
+        # what speaks for FAKE is negative
+        return margins, -values if settings.target == "FAKE" else values
+
+    def _is_own(self, layer: str, settings: CamSettings, offers: Offers) -> bool:
+        return self.own and layer in ("", offers.target_layer) and settings.target == "margin"
+
+    def cost(self, settings: CamSettings, offers: Offers | None = None) -> int:
+        """See `Explainer.cost`: the margin, the pass under hooks, and two backward passes for a signed map."""
+        if offers is not None and self._is_own(settings.layer, settings, offers):
+            return 1 if Capability.INSTANT_MAP in offers.capabilities else 3
+        if self.method != "ScoreCAM":
+            return 2 + (4 if self.signed and settings.target == "margin" else 2)
+        if not hasattr(offers, "network"):
+            return 3 + MANY_CHANNELS
+        from core.explainers.activation import channels_of  # noqa: PLC0415
+
+        detector: Detector = offers  # type: ignore[assignment]
+        return 3 + channels_of(detector, layer_of(detector, settings.layer))
+
+    def reading(self, explanation: Explanation) -> str:
+        """See `Explainer.reading`."""
+        height, width = explanation.map.shape
+        return (
+            f"What the detector has computed at {height} x {width} places, coloured by the class that it speaks for "
+            "there. Each place has seen more of the image than the square that is coloured: read it as a direction, "
+            "not as an outline."
+        )
+
+
+def layer_of(offers: Offers, layer: str) -> str:
+    """The layer that a setting means.
+
+    Raises:
+        ExplanationError: the detector has no such layer.
+    """
+    found = layer or offers.target_layer
+    if found not in offers.layers:
+        raise ExplanationError(f"layer must be one of {', '.join(offers.layers)}, not {found!r}")
+    return found
+
+
+GRADCAM = Cam(
+    "gradcam",
+    "Grad-CAM",
+    "Where in the image the network's own features speak for one class or the other.",
+    method="GradCAM",
+    signed=True,
+    own=True,
+)
+LAYERCAM = Cam(
+    "layercam",
+    "Layer-CAM",
+    "Grad-CAM with each position weighted by its own gradient, which keeps earlier layers sharp.",
+    method="LayerCAM",
+    signed=True,
+)
+XGRADCAM = Cam(
+    "xgradcam",
+    "XGrad-CAM",
+    "Grad-CAM with channels weighted so that the map sums to the score as nearly as possible.",
+    method="XGradCAM",
+    signed=True,
+)
+GRADCAMPP = Cam(
+    "gradcampp",
+    "Grad-CAM++",
+    "Grad-CAM that counts only gradients which speak for the target, so that several places can stand out.",
+    method="GradCAMpp",
+    signed=False,
+)
+SCORECAM = Cam(
+    "scorecam",
+    "Score-CAM",
+    "How far the score rises when only what one channel responds to is shown, summed over all channels.",
+    method="ScoreCAM",
+    signed=False,
+)
+
+
+# the explainer whose maps runs keep
+KEPT = GRADCAM
+
+
+def is_kept_kind(explanation: Explanation) -> bool:
+    """Check whether an explanation is of the kind that runs keep: the same method and settings."""
+    return (explanation.method, explanation.settings) == (KEPT.name, KEPT.settings())
+
+
+def stored_map(run: Run, row: int, image: NDArray[np.uint8]) -> Explanation:
+    """The margin map of one row: what Grad-CAM with its default settings gives, to float16.
+
+    Args:
+        run: with its maps.
+        row: a position in its predictions.
+        image: uint8 (side, side, 3), the row's picture.
+    """
+    found = run.predictions.iloc[row]
+    values = np.asarray(run.needed_maps[row], np.float32)
+    return Explanation(
+        image=image,
+        margin=float(found["margin"]),
+        p_real=float(found["p_real"]),
+        provenance=Provenance(run.manifest["detector"], run.manifest["detector_sha256"], 0.0, run.manifest["versions"]),
+        method=KEPT.name,
+        settings=KEPT.settings(),
+        unit="margin",
+        diagnostics=map_diagnostics(values),
+        values=values,
+    )

@@ -1,0 +1,186 @@
+"""Integrated Gradients (Sundararajan et al. 2017) from a blurred copy of the image to the image, through captum.
+
+The gradient of the score is averaged along the straight line between the two and multiplied by their difference, pixel
+by pixel. The values of a map add up to what the score gains on the way, as nearly as the steps allow.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detectors.manifest import Capability, Offers
+from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, Pixels, check_finite, check_target
+from core.explainers.explanation import Diagnostics, Explanation, map_diagnostics
+from core.explainers.settings import TARGETS, ExplainerSettings, Target, one_side, setting
+from core.perturbations.masking import blurred
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.detectors.detector import Detector
+
+# 32 x 32 inputs per batch, one for each image and step; proportionally fewer of larger ones
+INPUTS = 128
+# the diagnostics report a sum that is off by more than this share of the sum of absolute values
+GAP = 0.01
+
+
+@dataclass(frozen=True)
+class IntegratedGradientsSettings(ExplainerSettings):
+    """Settings of the integration.
+
+    Attributes:
+        steps: points of the Gauss-Legendre rule along the line; each takes a forward and a backward pass.
+        sigma: standard deviation of the baseline's Gaussian blur, as a share of the image's side. 1/16, two pixels of
+            32, leaves shading and colour and takes all that is finer than about four pixels.
+        target: "margin" is REAL less FAKE, a class's name its score alone.
+    """
+
+    steps: int = setting(
+        32,
+        label="Steps",
+        help="Points between the blurred copy and the image; more bring the sum of the map nearer to the score's gain.",
+        low=2,
+        high=1000,
+        offers=(8, 16, 32, 64, 128, 256),
+    )
+    sigma: float = setting(
+        0.0625,
+        label="Blur of the baseline",
+        help="How blurred the copy is that the image is compared with, as a share of its side. What survives the blur "
+        "gets no value.",
+        low=0.005,
+        high=0.5,
+        offers=(0.015625, 0.03125, 0.0625, 0.125, 0.25),
+        names={0.015625: "1/64", 0.03125: "1/32", 0.0625: "1/16", 0.125: "1/8", 0.25: "1/4"},
+        advanced=True,
+    )
+    target: Target = setting(
+        "margin",
+        label="What is explained",
+        help="The margin is the score for REAL less that for FAKE.",
+        names=TARGETS,
+        advanced=True,
+    )
+
+
+class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
+    """The explainer; see the module."""
+
+    name = "integrated_gradients"
+    title = "Integrated Gradients"
+    sentence = "What each pixel adds to the score on the way from a blurred copy of the image to the image."
+    settings = IntegratedGradientsSettings
+    needs = frozenset({Capability.GRADIENTS})
+    libraries = ("torch", "captum")
+
+    def batch_size(self, detector: "Detector", settings: IntegratedGradientsSettings) -> int:
+        """See `BatchExplainer.batch_size`."""
+        return max(1, _at_once(detector) // settings.steps)
+
+    def explain_part(
+        self, detector: "Detector", pixels: Pixels, settings: IntegratedGradientsSettings, cancel: Cancel | None
+    ) -> Iterator[dict[str, Any]]:
+        """See `BatchExplainer.explain_part`."""
+        check_target(detector, settings.target)
+        baseline = np.stack([blurred(image, settings.sigma) for image in pixels])
+        ends = detector.logits(np.concatenate([pixels, baseline])).astype(np.float64)
+        check_finite(detector, ends)
+        maps = _attributions(detector, pixels, baseline, settings, cancel)
+        gained = np.subtract(*np.split(_towards_real(ends, settings.target), 2))
+        margins = ends[: len(pixels), 1] - ends[: len(pixels), 0]
+        unit = "margin" if settings.target == "margin" else "logit"
+        for margin, values, gain in zip(margins, maps, gained, strict=True):
+            yield {
+                "margin": float(margin),
+                "values": values,
+                "unit": unit,
+                "diagnostics": diagnose(values, float(gain)),
+            }
+
+    def cost(self, settings: IntegratedGradientsSettings, offers: Offers | None = None) -> int:  # noqa: ARG002
+        """See `Explainer.cost`: both ends, and a forward and a backward pass a step."""
+        return 2 + 3 * settings.steps
+
+    def reading(self, explanation: Explanation) -> str:
+        """See `Explainer.reading`."""
+        side = one_side(explanation.settings.target)  # type: ignore[attr-defined]
+        return (
+            "The image is faded in from a blurred copy of itself, and each pixel is credited with what its own change "
+            f"adds to the score on the way. Blue and orange say which class that is for; all pixels together make up "
+            f"how much more {side} the image scores than its blurred copy. Single pixels are noisy: read groups."
+        )
+
+
+def _towards_real(scores: Any, target: Target) -> Any:
+    """Return the target of scores (N, 2), an array or a tensor, in the direction of REAL: (N,)."""
+    if target == "margin":
+        return scores[:, 1] - scores[:, 0]
+    return scores[:, 1] if target == "REAL" else -scores[:, 0]
+
+
+def _attributions(
+    detector: "Detector",
+    pixels: Pixels,
+    baseline: Pixels,
+    settings: IntegratedGradientsSettings,
+    cancel: Cancel | None,
+) -> NDArray[np.float32]:
+    """float32 (N, side, side): captum's attributions towards REAL, channels added up."""
+    import captum.attr  # noqa: PLC0415
+    import torch  # noqa: PLC0415
+
+    from core.explainers.activation import twin  # noqa: PLC0415
+
+    # on a copy's modules, because a `cancel` that is called between batches may put hooks on the shared ones
+    own = twin(detector)
+
+    def score(inputs: "Tensor") -> "Tensor":
+        if cancel is not None and cancel():
+            raise Cancelled
+        with torch.enable_grad():
+            # a network may write into what it is given
+            scores = own.scores(inputs.clone())
+        return _towards_real(scores, settings.target)  # type: ignore[no-any-return]
+
+    found = captum.attr.IntegratedGradients(score).attribute(
+        own.inputs(pixels),
+        baselines=own.inputs(baseline),
+        n_steps=settings.steps,
+        method="gausslegendre",
+        internal_batch_size=max(_at_once(detector), len(pixels)),
+    )
+    values: NDArray[np.float32] = found.sum(dim=1).detach().float().cpu().numpy()
+    return values
+
+
+def _at_once(detector: "Detector") -> int:
+    """Return the number of inputs that take as much memory as `INPUTS` of 32 x 32."""
+    return max(1, INPUTS * 32**2 // detector.side**2)
+
+
+def diagnose(values: NDArray[np.float32], gained: float) -> Diagnostics:
+    """The diagnostics of a map, and how far its sum is from what the score gains.
+
+    Args:
+        values: float32 (h, w).
+        gained: by the score in the direction of REAL, from the baseline to the image.
+    """
+    found = map_diagnostics(values)
+    total, moved = (float(one.sum(dtype=np.float64)) for one in (values, np.abs(values)))
+    gap = abs(total - gained)
+    numbers = {**found.numbers, "sum": total, "gained": gained, "gap": gap, "moved": moved}
+    sentence = found.sentence
+    # relative to the sum of absolute values, because the gain itself can be close to 0
+    if gap > GAP * moved:
+        sentence = (
+            f"{sentence} The values add up to {total:+.3g} where the score moves {gained:+.3g} (above 0: towards "
+            "REAL): take more steps."
+        ).strip()
+    return replace(found, sentence=sentence, numbers=numbers)
+
+
+INTEGRATED_GRADIENTS = IntegratedGradients()

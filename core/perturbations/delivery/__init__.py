@@ -1,1 +1,0 @@
-"""Deliveries: common processing of pictures between creation and upload, such as JPEG compression. Needs no torch."""

@@ -1,0 +1,213 @@
+"""Post-processing ("deliveries"): what whole pictures undergo between creation and upload, such as JPEG compression.
+
+Needs no torch.
+"""
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.images.decoding import RESAMPLING
+from core.images.preprocessing import Place, Preprocessing
+
+Picture = NDArray[np.uint8]
+# the filters of browsers, editors and image libraries; "nearest" is for pixel art
+FILTERS = ("box", "bilinear", "bicubic", "lanczos")
+# of the width and of the height that a crop keeps
+SHARE = 0.9
+# a desktop's screen, and the zoom that laptops are sold with
+SCREEN = (1920, 1080)
+ZOOM = 1.25
+# what messengers send unless asked for the original
+LONGEST, QUALITY = 1600, 80
+# pixels of a picture that is delivered as it is
+MOST = 6_000_000
+# the longest side that a WebP can have
+WEBP_SIDE = 16_383
+STRIP = 128
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One kind of processing that a whole picture may undergo before someone sees it.
+
+    Attributes:
+        name: for tables and files, such as "jpeg_75".
+        title: for readers, such as "JPEG 75".
+        apply: uint8 (height, width, 3) in, uint8 (height', width', 3) out; the input is not changed.
+        crops: it cuts off the border and leaves the rest as it was.
+    """
+
+    name: str
+    title: str
+    apply: Callable[[Picture], Picture]
+    crops: bool = False
+
+
+def saved(picture: Picture, kind: str, **options: Any) -> Picture:
+    """Save uint8 (height, width, 3) in a format and read it again; `options` are those of Pillow's encoder."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, kind, **options)
+    with Image.open(buffer, formats=(kind,)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def jpeg(picture: Picture, quality: int) -> Picture:
+    """Save as JPEG at a quality from 1 to 95 with 4:2:0 chroma subsampling, the usual default of programs."""
+    return saved(picture, "JPEG", quality=quality, subsampling="4:2:0")
+
+
+def scaled(picture: Picture, factor: float, filter_: str) -> Picture:
+    """Scale uint8 (height, width, 3) by a factor above 0 with one of `RESAMPLING`'s filters."""
+    height, width = picture.shape[:2]
+    size = max(1, round(factor * width)), max(1, round(factor * height))
+    return np.asarray(Image.fromarray(picture).resize(size, RESAMPLING[filter_]))
+
+
+def cropped(picture: Picture) -> Picture:
+    """Keep the middle 90 % of the width and of the height of uint8 (height, width, 3)."""
+    height, width = picture.shape[:2]
+    high, wide = max(1, round(SHARE * height)), max(1, round(SHARE * width))
+    top, left = (height - high) // 2, (width - wide) // 2
+    return picture[top : top + high, left : left + wide]
+
+
+def screenshot(picture: Picture) -> Picture:
+    """Scale uint8 (height, width, 3) as a screenshot of it does: to 125%, or less if it would not fit on the screen."""
+    height, width = picture.shape[:2]
+    factor = min(ZOOM, SCREEN[0] / width, SCREEN[1] / height)
+    return scaled(picture, factor, "bilinear")
+
+
+def messenger(picture: Picture) -> Picture:
+    """Make the longer side of uint8 (height, width, 3) at most 1,600 pixels and save as JPEG of quality 80."""
+    factor = LONGEST / max(picture.shape[:2])
+    return jpeg(scaled(picture, factor, "bilinear") if factor < 1 else picture, QUALITY)
+
+
+# in the order in which they are shown
+DELIVERIES: tuple[Delivery, ...] = (
+    *(Delivery(f"jpeg_{quality}", f"JPEG {quality}", partial(jpeg, quality=quality)) for quality in (95, 85, 75, 50)),
+    # the encoder's fastest method: the others make smaller files, but take seconds for a phone's photo
+    Delivery("webp_80", "WebP 80", partial(saved, kind="WEBP", quality=80, method=0)),
+    # lossless: no pixel changes, so any difference that it shows is due to chance
+    Delivery("png", "PNG", partial(saved, kind="PNG", compress_level=0)),
+    *(
+        Delivery(
+            f"scale_{round(100 * factor)}_{name}", f"{factor:.0%} {name}", partial(scaled, factor=factor, filter_=name)
+        )
+        for factor in (0.75, 0.5)
+        for name in FILTERS
+    ),
+    Delivery("crop_90", "Crop to 90%", cropped, crops=True),
+    Delivery("screenshot", "Screenshot", screenshot),
+    Delivery("messenger", "Messenger", messenger),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Delivered:
+    """A picture after one delivery.
+
+    Attributes:
+        delivery: the delivery.
+        pixels: uint8 (side, side, 3), the detector's input.
+        fits: False where the delivered picture, unlike the original, has to be enlarged to the detector's input, or
+            has lost too much of the chosen square; its verdict then says nothing about the original.
+    """
+
+    delivery: Delivery
+    pixels: NDArray[np.uint8]
+    fits: bool
+
+
+class View(NamedTuple):
+    """What a detector sees of a picture.
+
+    Attributes:
+        pixels: uint8 (side, side, 3), its input.
+        enlarged: True where the picture, or the chosen square, is smaller than that.
+        whole: False where a crop has taken the chosen square away, or much of it, and the pixels are of another.
+    """
+
+    pixels: NDArray[np.uint8]
+    enlarged: bool
+    whole: bool = True
+
+
+class See(Protocol):
+    """How a picture becomes a detector's pixels."""
+
+    def __call__(self, picture: Picture, uncropped: tuple[int, int] | None = None) -> View:
+        """Make the detector's input.
+
+        Args:
+            picture: uint8 (height, width, 3).
+            uncropped: its height and width before a delivery cut off its border; None where none did.
+        """
+        ...
+
+
+def seeing(preprocessing: Preprocessing, place: Place | None = None) -> See:
+    """Return how a detector sees a picture.
+
+    Args:
+        preprocessing: the detector's.
+        place: of the square to use; None for the one that the preprocessing takes.
+    """
+
+    def see(picture: Picture, uncropped: tuple[int, int] | None = None) -> View:
+        height, width = picture.shape[:2]
+        here, whole = place, True
+        if place is not None and uncropped is not None:
+            left = place.after_crop(uncropped, (height, width))
+            here, whole = left or place, left is not None
+        pixels = np.ascontiguousarray(preprocessing.see(picture, here))
+        return View(pixels, preprocessing.enlarges(height, width, here), whole)
+
+    return see
+
+
+def deliver(
+    picture: Picture,
+    see: See,
+    *,
+    among: Sequence[Delivery] | None = None,
+) -> Iterator[Delivered]:
+    """Apply each delivery to the picture, independently of the others.
+
+    Encoders take up to 20 bytes per pixel, so a picture of more than 6 million pixels, or longer than WebP allows, is
+    first halved, repeatedly if need be, by averaging 2 x 2 pixels as the delivery "50% box" does.
+
+    Args:
+        picture: uint8 (height, width, 3), the whole picture as it was decoded.
+        see: from `seeing`.
+        among: the deliveries; all when None.
+    """
+    enlarged = see(picture).enlarged
+    while picture.shape[0] * picture.shape[1] > MOST or max(picture.shape[:2]) > WEBP_SIDE:
+        picture = halved(picture)
+    for delivery in DELIVERIES if among is None else among:
+        seen = see(delivery.apply(picture), picture.shape[:2] if delivery.crops else None)
+        # where the original has to be enlarged too, no delivery is marked as too small
+        yield Delivered(delivery, seen.pixels, seen.whole and (enlarged or not seen.enlarged))
+
+
+def halved(picture: Picture) -> Picture:
+    """Halve uint8 (height, width, 3) by averaging 2 x 2 pixels; an odd row or column is dropped, a side of 1 stays."""
+    if 1 in picture.shape[:2]:
+        # a line of pixels has no second row or column to average
+        picture = np.repeat(picture, 2, axis=picture.shape.index(1))
+    height, width = picture.shape[0] // 2, picture.shape[1] // 2
+    small = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, STRIP):
+        strip = picture[2 * top : 2 * min(top + STRIP, height), : 2 * width]
+        four = strip.reshape(-1, 2, width, 2, 3).sum(axis=(1, 3), dtype=np.uint16)
+        small[top : top + STRIP] = (four + 2) // 4
+    return small

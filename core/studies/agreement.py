@@ -1,0 +1,164 @@
+"""Do explanations name the same regions as the map that the run stores, more than maps of other images would?"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.explainers.agreement import LEVEL, agreement, enough
+from core.explainers.cam import KEPT
+from core.explainers.explainer import AnyExplainer
+from core.explainers.lime.segmentation import segment
+from core.explainers.registry import DEFAULT, find_explainer
+from core.findings.finding import Control, Finding, Measure
+from core.findings.headlines import Headlines
+from core.runs.run import Run
+from core.studies.cells import Cells
+from core.studies.explanations import (
+    OTHERS,
+    Columns,
+    Compared,
+    judged,
+    maps_of,
+    mean_of,
+    settings_of,
+    share_of,
+    summarise,
+)
+from core.studies.groups import By, groups
+from core.studies.study import Context, Study
+
+VALUES = {
+    "rank": "rank correlation of {one} and {kept} over the cells of a grid, -1 to 1",
+    "others_rank": "rank correlation of {one} with {kept} of other images of the same cell, mean, -1 to 1",
+    "rank_share": "share of those that agree with {one} as well as this image's own {kept} does, 0 to 1",
+    "overlap": (
+        "share of the quarter of cells first for the verdict by {one} that is so by {kept}; blind choice: 0.25"
+    ),
+    "others_overlap": "the same with {kept} of other images, mean, 0 to 1",
+    "overlap_share": "share of those that overlap as much as this image's own, 0 to 1",
+}
+# value -> its name in a chart
+SUMMARY = {"rank": "{one} and {kept} of one image", "others_rank": "{one}, and {kept} of other images"}
+
+
+HEADLINES: Headlines = {
+    "rank-*": {
+        "question": "Do LIME and Grad-CAM agree?",
+        "subject": "rank correlation, 1 is the same ranking",
+        "holds": "They agree more than maps of different images do.",
+        "holds below": "They agree less than maps of different images do.",
+        "not shown": "Not shown to agree more than maps of different images do.",
+        "unknown": "Their agreement could not be measured.",
+    },
+    "beyond-*": {
+        "question": "On how many images do they agree beyond chance?",
+        "subject": "better than 95% of other images' maps",
+        "holds": "On most images they agree beyond chance.",
+        "holds for some": "On some images they agree beyond chance.",
+        "holds slightly": "On hardly more images than chance gives.",
+        "holds below": "On fewer images than chance gives.",
+        "not shown": "Not shown on more images than chance gives.",
+    },
+}
+
+
+def compared() -> dict[str, AnyExplainer]:
+    """Return the explainers that are compared with the one whose maps runs store; the one of the default pair first."""
+    methods = {name: explainer for name, explainer in judged().items() if name != KEPT.name}
+    return dict(sorted(methods.items(), key=lambda item: item[0] not in DEFAULT))
+
+
+def column_of(method: str, value: str) -> str:
+    """Name the column of a value; those of the default pair do not begin with the method."""
+    return value if method in DEFAULT else f"{method}_{value}"
+
+
+def _columns(_judged: Mapping[str, AnyExplainer]) -> dict[str, str]:
+    return {
+        column_of(name, value): text.format(one=explainer.title, kept=KEPT.title)
+        for name, explainer in compared().items()
+        for value, text in VALUES.items()
+    }
+
+
+def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """Compare each image's explanations with the map that the run stores, and with other images' maps."""
+    cells, stored = Cells(context.run), context.run.needed_maps
+    images = [np.asarray(context.pixels[row]) for row in rows]
+    table = pd.DataFrame(index=range(len(rows)))
+    for name, explainer in compared().items():
+        columns = [column_of(name, value) for value in VALUES]
+        if not context.wants(*columns):
+            continue
+        if explainer.unavailable(context.detector):
+            table[columns] = np.float32(np.nan)
+            continue
+        values = []
+        maps = maps_of(context.detector, images, explainer, settings_of(explainer, parameters["lime_seed"]))
+        for row, image, own in zip(rows, images, maps, strict=True):
+            others = cells.others(int(row), parameters["others"], seed=parameters["seed"])
+            # toward the verdict: what is put first is what speaks for it
+            sign = cells.signs[row]
+            both = agreement(
+                sign * own,
+                sign * np.asarray(stored[row], np.float32),
+                segments=segment(image, method="grid", n_segments=parameters["segments"]),
+                others=sign * np.asarray(stored[others], np.float32),
+            )
+            values.append([getattr(both, value) for value in VALUES])
+        table = pd.concat([table, pd.DataFrame(values, columns=columns, dtype=np.float32)], axis=1)
+    table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
+    return table
+
+
+def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+    """`rank-<verdict>`: how far the two methods agree; `beyond-<verdict>`: on how many images beyond chance."""
+    cells, positions = Cells(run), pd.Index(run.predictions["id"])
+    details = {"names": [find_explainer(name).title for name in reversed(DEFAULT)]}
+    findings = []
+    for group, part, weights in groups(table, run):
+        own, others = (part[name].to_numpy(float) for name in ("rank", "others_rank"))
+        # the difference keeps the precision of the columns
+        difference = mean_of((part["rank"] - part["others_rank"]).to_numpy(float), weights)
+        ranks = Compared(mean_of(own, weights), Control(OTHERS, mean_of(others, weights)), difference)
+        findings.append(ranks.finding(f"rank-{group}", "agreement", "rank_correlation", group, details=details))
+        compared_with = np.minimum(cells.sizes(positions.get_indexer(part["id"])) - 1, parameters["others"])
+        enough_others = np.array([enough(count) for count in compared_with], bool)
+        decided = part["rank_share"].notna().to_numpy() & enough_others
+        if decided.any():
+            beyond = share_of((part["rank_share"] <= LEVEL).to_numpy()[decided], weights[decided])
+            control = Control("chance", Measure(LEVEL))
+            findings.append(
+                Finding(f"beyond-{group}", "agreement", "beyond_chance", beyond, group, control, details=details)
+            )
+    return findings
+
+
+def agreement_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+    """Summarise the rank correlations with the map that the run stores, and the control's, see `summarise`."""
+    names = {
+        column_of(name, value): text.format(one=explainer.title, kept=KEPT.title)
+        for name, explainer in compared().items()
+        for value, text in SUMMARY.items()
+        if column_of(name, value) in table
+    }
+    return summarise(table, run, names, by=by)
+
+
+STUDY = Study(
+    name="agreement",
+    title="Agreement",
+    question="Do Grad-CAM and LIME name the same places, more than maps of other images would?",
+    columns=Columns(_columns),
+    needs=("maps",),
+    control="Grad-CAM maps of other images of the same cell of the confusion matrix in the place of the image's own.",
+    compute=compute,
+    conclude=conclude,
+    headlines=HEADLINES,
+    parameters={"others": 100, "segments": 64, "lime_seed": 0, "seed": 0},
+    explore=("rank", "rank_share"),
+    shard=32,
+)

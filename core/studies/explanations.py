@@ -1,0 +1,307 @@
+"""The explanations that studies of explainers judge: which explainers, with which settings, and their cached results.
+
+Judged are all registered explainers that give a map in at most `MOST` forward passes per image; costlier ones are meant
+for single images, not for thousands. Columns of studies are named after the explainer. Needs no torch.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.detectors.detector import Detector
+from core.explainers.cam import KEPT
+from core.explainers.explainer import AnyExplainer, versions_of
+from core.explainers.explanation import Explanation
+from core.explainers.registry import explainers
+from core.explainers.settings import ExplainerSettings, from_json
+from core.findings.finding import Choice, Control, Finding, Measure
+from core.images.decoding import pixels_sha256
+from core.metrics.intervals import Estimate, weighted_lead, weighted_mean, weighted_share
+from core.runs.metrics import is_right
+from core.runs.run import Run
+from core.storage import cache_dir, open_file, write_bytes_atomically
+from core.studies.groups import By, groups
+from core.studies.result import StudyResult
+from core.studies.study import Context
+
+# forward passes an image: of those that are judged, and of those that are cheap enough to be computed often
+MOST, CHEAP = 512, 16
+# raised whenever an explainer gives other values than before
+VERSION = 3
+Maps = list[NDArray[np.float32]]
+Numbers = NDArray[np.floating]
+# the control of studies that compare maps of one image with maps of others
+OTHERS = "maps of other images of the same cell"
+
+
+def judged() -> dict[str, AnyExplainer]:
+    """Name -> explainer, in the order of the registry."""
+    return {explainer.name: explainer for explainer in explainers(with_map=True) if cost_of(explainer) <= MOST}
+
+
+def cost_of(explainer: AnyExplainer) -> int:
+    """Count the forward passes an image with the judged settings, for a detector of the usual size."""
+    return explainer.cost(explainer.settings())
+
+
+def has_seed(explainer: AnyExplainer) -> bool:
+    """Tell whether an explainer draws anything at random."""
+    return any(setting.name == "seed" for setting in fields(explainer.settings))
+
+
+def settings_of(explainer: AnyExplainer, seed: int) -> ExplainerSettings:
+    """Return an explainer's default settings, with a seed where it has one."""
+    settings: ExplainerSettings = from_json(explainer.settings, {"seed": seed} if has_seed(explainer) else {})
+    return settings
+
+
+def methods_in(table: pd.DataFrame, column: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Name -> title of the explainers that a study's table has values of.
+
+    Args:
+        table: of a study.
+        column: the name of a column that has them, with {} for the explainer's name.
+        more: name -> title of what is judged besides the registered explainers.
+    """
+    titles = {name: explainer.title for name, explainer in judged().items()} | dict(more or {})
+    present = {name for name in titles if column.format(name) in table and table[column.format(name)].notna().any()}
+    return {name: title for name, title in titles.items() if name in present}
+
+
+def method_of(column: str, names: Mapping[str, object]) -> str | None:
+    """Return the explainer that a column's name begins with, the longest match ("lime_grid" before "lime"), or None."""
+    return max((name for name in names if column.startswith(f"{name}_")), key=len, default=None)
+
+
+class Columns(Mapping[str, str]):
+    """Columns of a study with plain descriptions, rebuilt whenever the judged explainers change.
+
+    Args:
+        build: name -> explainer, to column -> plain description.
+    """
+
+    def __init__(self, build: Callable[[dict[str, AnyExplainer]], dict[str, str]]) -> None:
+        self._build = build
+        self._built: tuple[tuple[str, ...], dict[str, str]] = ((), {})
+
+    def _current(self) -> dict[str, str]:
+        methods = judged()
+        if self._built[0] != tuple(methods):
+            self._built = tuple(methods), self._build(methods)
+        return self._built[1]
+
+    def __getitem__(self, column: str) -> str:
+        """What a column holds."""
+        return self._current()[column]
+
+    def __iter__(self) -> Iterator[str]:
+        """The columns in order."""
+        return iter(self._current())
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._current())
+
+
+def _none() -> Any:
+    return np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """What studies need of one explanation; S regions, where its method has such.
+
+    Attributes:
+        values: float32 (h, w), positive for REAL.
+        regions: int16 (side, side), 0 to S - 1; empty without.
+        weights: float32 (S,), positive for REAL.
+        decisions: int8 (S,), 1, -1, or 0 where undecided.
+        r2: weighted R squared of the surrogate; NaN without.
+        decided_share: share of the area that is decided, 0 to 1; NaN without.
+        one_colour: why the map shows one sign only, "" where it shows both.
+    """
+
+    values: NDArray[np.float32]
+    regions: NDArray[np.int16] = field(default_factory=_none)
+    weights: NDArray[np.float32] = field(default_factory=_none)
+    decisions: NDArray[np.int8] = field(default_factory=_none)
+    r2: float = np.nan
+    decided_share: float = np.nan
+    one_colour: str = ""
+
+
+def explain_all(
+    detector: Detector, images: Sequence[NDArray[np.uint8]], explainer: AnyExplainer, settings: ExplainerSettings
+) -> list[Pass]:
+    """Explain images (uint8 (side, side, 3) each) in batches, except those whose explanation the cache folder holds.
+
+    Several studies need the same explanation of the same image, and so does one that was stopped.
+    """
+    paths = [_path(detector, image, explainer, settings) for image in images]
+    passes = [_read(path) for path in paths]
+    lacking = [number for number, cached in enumerate(passes) if cached is None]
+    if lacking:
+        pixels = np.stack([images[number] for number in lacking])
+        made = explainer.explain_batch(detector, pixels, settings)
+        for number, explanation in zip(lacking, made, strict=True):
+            passes[number] = computed = _pass_of(explanation)
+            # not durable: two fsyncs per image would cost more than recomputing what a power cut may damage
+            write_bytes_atomically(paths[number], partial(_write, computed=computed), durable=False)
+    return [computed for computed in passes if computed is not None]
+
+
+def passes_of(context: Context, rows: NDArray[np.intp], explainer: AnyExplainer, *, seed: int) -> list[Pass]:
+    """Explain images of a run; maps of the kind that runs store are taken from the run."""
+    if explainer is KEPT:
+        return [Pass(values) for values in np.asarray(context.run.needed_maps[rows], np.float32)]
+    images = [np.asarray(context.pixels[row]) for row in rows]
+    return explain_all(context.detector, images, explainer, settings_of(explainer, seed))
+
+
+def maps_of(
+    detector: Detector, images: Sequence[NDArray[np.uint8]], explainer: AnyExplainer, settings: ExplainerSettings
+) -> Maps:
+    """The maps of several images, float32 (h, w) each; those of the kind that runs store cost one pass and no cache."""
+    if explainer is KEPT:
+        return list(detector.full_pass(np.stack(images)).needed_maps.astype(np.float32)) if len(images) else []
+    return [computed.values for computed in explain_all(detector, images, explainer, settings)]
+
+
+def _pass_of(explanation: Explanation) -> Pass:
+    parts, diagnostics = explanation.parts, explanation.diagnostics
+    values = explanation.map.astype(np.float32)
+    if parts is None or parts.regions is None:
+        return Pass(values, one_colour=diagnostics.one_colour)
+    return Pass(
+        values,
+        parts.regions.astype(np.int16),
+        parts.weights.astype(np.float32),
+        parts.decisions,
+        float(diagnostics.numbers.get("r2", np.nan)),
+        float(diagnostics.numbers.get("decided_share", np.nan)),
+        diagnostics.one_colour,
+    )
+
+
+def _path(detector: Detector, image: NDArray[np.uint8], explainer: AnyExplainer, settings: ExplainerSettings) -> Path:
+    libraries = sorted(versions_of(explainer.libraries).items())
+    key = repr((VERSION, detector.cache_key, explainer.name, libraries, sorted(asdict(settings).items())))
+    folder = hashlib.sha256(key.encode()).hexdigest()[:20]
+    name = pixels_sha256(image)[:32]
+    return cache_dir() / "explanations" / folder / name[:2] / f"{name}.npz"
+
+
+def _write(file: Path, computed: Pass) -> None:
+    with file.open("wb") as opened:
+        np.savez(opened, **vars(computed))
+
+
+def _read(path: Path) -> Pass | None:
+    try:
+        with open_file(path) as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in (attribute.name for attribute in fields(Pass))}
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is computed again
+        return None
+    return Pass(**{name: values if values.ndim else values.item() for name, values in arrays.items()})
+
+
+def mean_of(values: Numbers, weights: Numbers, clusters: NDArray[np.integer] | None = None) -> Measure:
+    """Measure a weighted mean; images of one cluster are not independent."""
+    sources = None if clusters is None else len(np.unique(clusters))
+    return Measure.of(weighted_mean(np.asarray(values, np.float64), weights, clusters=clusters), clusters=sources)
+
+
+def share_of(hits: NDArray[np.bool_], weights: Numbers) -> Measure:
+    """Measure a weighted share."""
+    return Measure.of(weighted_share(np.asarray(hits, bool), weights))
+
+
+def lead_of(leads: Numbers, weights: Numbers) -> Measure:
+    """Measure a paired difference of shares, from -1, 0 or 1 an image."""
+    return Measure.of(weighted_lead(np.asarray(leads, np.float64), weights))
+
+
+class Compared(NamedTuple):
+    """A measure, its control and their paired difference."""
+
+    measure: Measure
+    control: Control
+    difference: Measure
+
+    @classmethod
+    def means(
+        cls,
+        name: str,
+        values: Numbers,
+        others: Numbers,
+        weights: Numbers,
+        clusters: NDArray[np.integer] | None = None,
+    ) -> "Compared":
+        """Compare two means of the same images, the second under a control's name."""
+        control = Control(name, mean_of(others, weights, clusters))
+        return cls(mean_of(values, weights, clusters), control, mean_of(values - others, weights, clusters))
+
+    def choice(self, kind: str, value: str) -> Choice:
+        """The same as one choice of a finding."""
+        return Choice(kind, value, *self)
+
+    def finding(self, key: str, study: str, quantity: str, group: str, *choices: Choice, **more: Any) -> Finding:
+        """The same as a finding; `more` are its other fields."""
+        return Finding(key, study, quantity, self.measure, group, self.control, self.difference, choices, **more)
+
+
+def summarise(
+    table: pd.DataFrame,
+    run: Run,
+    columns: Mapping[str, str],
+    *,
+    by: By,
+    estimate: Callable[[Numbers, Numbers], Estimate] = weighted_mean,
+) -> pd.DataFrame:
+    """Estimate columns of a study for each group of images.
+
+    Args:
+        table: of a study, a row an image.
+        run: that was studied.
+        columns: column -> its name in the result.
+        by: how to group.
+        estimate: of values and weights; rows without a value are left out by the default.
+
+    Returns:
+        `group`, `column`, `name`, `value`, `low`, `high` (95 % interval) and `images`.
+    """
+    rows = [
+        {"group": group, "column": column, "name": name}
+        | estimate(np.asarray(part[column], np.float64), weights)._asdict()
+        for group, part, weights in groups(table, run, by)
+        for column, name in columns.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def coverage(answers: Mapping[str, StudyResult], run: Run) -> pd.DataFrame:
+    """Count how many of the run's images each study covers.
+
+    Returns:
+        `study`, `title`, `images`, `share` of the run, `errors` covered and `errors_of` in the run.
+    """
+    errors = set(run.predictions["id"][~is_right(run.predictions)])
+    rows = [
+        {
+            "study": name,
+            "title": answer.about["title"],
+            "images": answer.about["images"],
+            "share": answer.about["images"] / len(run),
+            "errors": len(errors & set(answer.table["id"])) if "id" in answer.table else len(errors),
+            "errors_of": len(errors),
+        }
+        for name, answer in answers.items()
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,374 @@
+"""How well does the detector do on images from other sources, and how confident is it there?
+
+Imitations of the detector's REAL class and pictures drawn large answer two questions, so no rate is over both.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.headlines import Headlines
+from core.images.generator_names import generator_name
+from core.images.labels import CLASSES
+from core.images.out_of_distribution import (
+    AS_DRAWN,
+    OutOfDistributionError,
+    SourceImages,
+    as_cifake,
+    crop_photographs,
+    read_generators,
+)
+from core.images.preprocessing import Preprocessing
+from core.metrics.intervals import clustered_share
+from core.runs.metrics import confidence_of, wilson_interval
+from core.runs.run import Run
+from core.studies.neighbours.reference import is_sample
+from core.studies.study import Context, Study, StudyError
+
+# kinds of rows
+OWN, IMITATIONS, LARGE, PHOTOGRAPHS = "test set", "generator", "large generator", "photographs"
+AS_IT_IS, AS_CIFAKE = "as it is", "JPEG like CIFAKE's"
+CRUDEST = "nearest"
+EVERY_FILTER, BUT_CRUDEST = "every filter", f"every filter but {CRUDEST}"
+SURE = 0.95
+# kind of rows -> key of its finding, and what the images are
+GROUPS = {
+    LARGE: ("large", "pictures drawn large by other generators"),
+    IMITATIONS: ("imitations", "imitations of {imitates}"),
+    PHOTOGRAPHS: ("photographs", "squares of photographs"),
+}
+Row: TypeAlias = "pd.Series[Any]"
+
+
+HEADLINES: Headlines = {
+    "large": {
+        "question": "Does it recognise large pictures by other generators?",
+        "subject": "made small with the detector's own filter",
+        "holds": "Most large pictures by other generators pass as REAL.",
+        "holds for some": "Some large pictures by other generators pass as REAL.",
+        "holds slightly": "Few large pictures by other generators pass as REAL.",
+        "holds below": "It recognises them more often than its own test images.",
+        "in part": "Some pass as REAL; not shown for every way of making them small.",
+        "depends": "How they are made small decides what it calls them.",
+        "not shown": "Not shown to pass as REAL more often than test images.",
+        "unknown": "No such pictures were measured.",
+    },
+    "imitations": {
+        "question": "Does it recognise small fakes by other generators?",
+        "subject": "drawn at the detector's size",
+        "holds": "Most small fakes by other generators pass as REAL.",
+        "holds for some": "Some small fakes by other generators pass as REAL.",
+        "holds slightly": "Few small fakes by other generators pass as REAL.",
+        "holds below": "It recognises them more often than its own test images.",
+        "depends": "Depends on the generator, or on how they are saved.",
+        "not shown": "Not shown to pass as REAL more often than test images.",
+        "unknown": "No such pictures were measured.",
+    },
+    "photographs": {
+        "question": "Does it recognise ordinary photographs?",
+        "subject": "squares of them, made small with the detector's own filter",
+        "holds": "Most ordinary photographs are called FAKE.",
+        "holds for some": "Some ordinary photographs are called FAKE.",
+        "holds slightly": "Few ordinary photographs are called FAKE.",
+        "holds below": "It recognises them more often than its own test images.",
+        "depends": "How they are made small decides what it calls them.",
+        "not shown": "Not shown to be called FAKE more often than test images.",
+    },
+    "filters_*": {
+        "question": "How often does the resampling filter alone decide the verdict?",
+        "no control": "REAL under one filter, FAKE under another.",
+    },
+    "confidence_*": {
+        "question": "Is it less confident on images of other sources?",
+        "not shown": "Mean confidence, without an interval, beside that on the test set.",
+    },
+}
+
+
+class Predictions(NamedTuple):
+    """Predictions on one group of images.
+
+    Attributes:
+        real: bool (N,), called REAL.
+        confidence: (N,), in the predicted class, 0.5 to 1.
+        clusters: integers (N,), images with the same number resemble each other; None where each stands alone.
+        depends: bool (N,), True where the resampling filters disagree; None under a single filter.
+    """
+
+    real: NDArray[np.bool_]
+    confidence: NDArray[np.floating]
+    clusters: NDArray[np.integer] | None = None
+    depends: NDArray[np.bool_] | None = None
+
+
+def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a row a group of images, the test set's own first."""
+    if len(rows) < len(context.run):
+        raise StudyError("the study is of a whole set beside images of others; leave --images out")
+    steps = context.detector.preprocessing
+    # a detector of the sample has been trained on crops of its first five photographs
+    split = "test" if is_sample(context.detector.manifest) else None
+    sources = {
+        IMITATIONS: _drawn(parameters["imitations"], steps, large=False),
+        LARGE: _drawn(parameters["large"], steps, large=True),
+        PHOTOGRAPHS: crop_photographs(steps, crops=int(parameters["crops"]), split=split),
+    }
+    records = list(_own(context.run))
+    for number, (kind, images) in enumerate(sources.items()):
+        context.say(number / len(sources), kind)
+        for encoding in (AS_CIFAKE, AS_IT_IS) if images else ():
+            records += _rows(context, kind, encoding, images)
+    return pd.DataFrame(records).astype({"skipped": np.int32, "repeats": np.int32, "fingerprint": object})
+
+
+def _own(run: Run) -> Iterator[dict[str, Any]]:
+    """Yield the control's rows: the run's own images, by class."""
+    frame = run.predictions
+    for label in CLASSES:
+        rows = frame[frame["label"].astype(str) == label]
+        if len(rows):
+            real, confidence = rows["margin"].to_numpy() > 0, confidence_of(rows["p_real"].to_numpy())
+            yield _row(OWN, label, AS_IT_IS, None, Predictions(real, confidence))
+
+
+def _drawn(folder: str, preprocessing: Preprocessing, *, large: bool) -> list[SourceImages]:
+    """Read the pictures of other generators in a folder, none where no folder is named."""
+    try:
+        sources = read_generators(Path(folder).expanduser(), preprocessing, large=large) if folder else []
+    except OutOfDistributionError as error:
+        raise StudyError(str(error)) from None
+    if any(source.name == "all" for source in sources):
+        raise StudyError(f"{folder} has a generator called all, as the row of all of them is called; rename it")
+    return sources
+
+
+def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceImages]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each source of a kind and for all of them under each filter, and one for filters taken together.
+
+    Crops of one photograph say nothing of others, so the interval of its row is 0 to 1.
+    """
+    clusters = np.repeat(np.arange(len(sources)), list(map(len, sources)))
+    by_filter: dict[str, Predictions] = {}
+    for name in sources[0].pixels:
+        parts = [_predict(context, source.pixels[name], encoding) for source in sources]
+        filter_ = None if name == AS_DRAWN else name
+        for source, part in zip(sources, parts, strict=True):
+            about = {"skipped": source.skipped, "repeats": source.repeats, "fingerprint": source.fingerprint}
+            alike = part._replace(clusters=np.zeros(len(source), np.intp)) if kind == PHOTOGRAPHS else part
+            yield _row(kind, source.name, encoding, filter_, alike) | about
+        real, confidence = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:2])
+        by_filter[name] = Predictions(real, confidence, clusters)
+        yield _row(kind, "all", encoding, filter_, by_filter[name])
+    fine = [predictions for name, predictions in by_filter.items() if name != CRUDEST]
+    for name, those in {EVERY_FILTER: list(by_filter.values()), BUT_CRUDEST: fine}.items():
+        if len(those) > 1:
+            yield _row(kind, "all", encoding, name, _across(those))
+
+
+def _across(filters: Sequence[Predictions]) -> Predictions:
+    """Combine predictions on the same images under several filters: REAL where all are, `depends` where they differ."""
+    calls = np.stack([predictions.real for predictions in filters])
+    everywhere = np.asarray(calls.all(axis=0))
+    depends = np.asarray(calls.any(axis=0) & ~everywhere)
+    confidence = np.mean([predictions.confidence for predictions in filters], axis=0)
+    return Predictions(everywhere, confidence, filters[0].clusters, depends)
+
+
+def _predict(context: Context, pixels: NDArray[np.uint8], encoding: str) -> Predictions:
+    margins = context.detector.margins(as_cifake(pixels) if encoding == AS_CIFAKE else pixels)
+    return Predictions(margins > 0, confidence_of(context.detector.p_real(margins)))
+
+
+def _row(kind: str, source: str, encoding: str, filter_: str | None, predictions: Predictions) -> dict[str, Any]:
+    """Return the numbers of one group."""
+    real, confidence, clusters, depends = predictions
+    count, called_real = len(real), int(real.sum())
+    share = clustered_share(depends, clusters)[:3] if depends is not None and clusters is not None else (np.nan,) * 3
+    if clusters is None:
+        low, high = map(float, wilson_interval(called_real, count))
+    else:
+        _, low, high, _ = clustered_share(real, clusters)
+    return {
+        "kind": kind,
+        "source": source,
+        "encoding": encoding,
+        "filter": filter_,
+        "images": count,
+        "clusters": count if clusters is None else len(np.unique(clusters)),
+        "called_real": called_real,
+        # over several filters an image is called REAL by all, FAKE by all, or neither
+        "called_fake": count - called_real - (0 if depends is None else int(depends.sum())),
+        "share_real": called_real / count,
+        "low": low,
+        "high": high,
+        "confidence": float(confidence.mean()),
+        "confidence_sd": float(confidence.std()),
+        "sure": float((confidence >= SURE).mean()),
+        **dict(zip(("depends", "depends_low", "depends_high"), share, strict=True)),
+        "skipped": 0,
+        "repeats": 0,
+        "fingerprint": None,
+    }
+
+
+def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+    """Conclude for each group its error rate, whether the filter decides, and its confidence; none of absent groups.
+
+    Keys: `large`, `imitations` and `photographs`; `filters_<group>`; `confidence_<group>`.
+    """
+    own = table[table["kind"] == OWN].set_index("source")
+    name, imitates = str(run.manifest["set"]), str(parameters.get("imitates", "CIFAR-10"))
+    # CIFAKE's REAL images are CIFAR-10
+    about = {"set": name, "imitates": imitates, "own_real": name.startswith("cifake") and imitates == "CIFAR-10"}
+    rates, filters, confidences, absent = [], [], [], []
+    for kind, (key, where) in GROUPS.items():
+        rows = table[table["kind"] == kind]
+        if rows.empty:
+            if kind != PHOTOGRAPHS:
+                absent.append(Finding(key, "transfer", "called_real", Measure(float("nan")), details=about))
+            continue
+        usual = rows[(rows["filter"] == run.preprocessing.interpolation) | rows["filter"].isna()]
+        rates.append(_rate(key, rows, usual, own, about))
+        filters += _filters(f"filters_{key}", rows)
+        confidences.append(_confidence(key, where.format(imitates=imitates), _whole(usual, AS_CIFAKE), own, name))
+    return [*rates, *filters, *confidences, *absent]
+
+
+def _whole(rows: pd.DataFrame, encoding: str) -> Row:
+    """Return the row that is about all sources."""
+    return rows[(rows["source"] == "all") & (rows["encoding"] == encoding)].iloc[0]
+
+
+def _clusters(row: Row) -> int | None:
+    return None if row["clusters"] == row["images"] else int(row["clusters"])
+
+
+def called(row: Row, label: str) -> Measure:
+    """Measure the share of a row's images that is called `label`."""
+    value, low, high = (float(row[name]) for name in ("share_real", "low", "high"))
+    if label == "FAKE":
+        value, low, high = 1 - value, 1 - high, 1 - low
+    return Measure(value, low, high, int(row["images"]), _clusters(row))
+
+
+def _rate(key: str, rows: pd.DataFrame, usual: pd.DataFrame, own: pd.DataFrame, about: Mapping[str, Any]) -> Finding:
+    """Conclude how often a group is misclassified, with the run's own images of its class as control.
+
+    Args:
+        key: of the finding.
+        rows: of the group.
+        usual: those of them under the detector's own filter.
+        own: the run's own rows, by class.
+        about: details.
+    """
+    group, wrong = ("REAL", "FAKE") if key == "photographs" else ("FAKE", "REAL")
+    control = None
+    if group in own.index:
+        control = Control(f"{group} images of {about['set']}", called(own.loc[group], wrong))
+    saved = rows[(rows["encoding"] == AS_CIFAKE) & (rows["source"] == "all")]
+    filters = saved[saved["filter"].notna() & saved["depends"].isna()]
+    filters = filters.sort_values("share_real", ascending=group == "FAKE")
+    # crops of one photograph say nothing of others
+    sources = usual[(usual["source"] != "all") & (usual["encoding"] == AS_CIFAKE) & (usual["kind"] != PHOTOGRAPHS)]
+    sources = sources.sort_values("share_real")
+    whole = _whole(usual, AS_CIFAKE)
+    # a few generators say little of others, although each is measured well: alone none bears a claim over them
+    beside = None if key == "large" else control
+    choices = [
+        *(
+            Choice("generator", generator_name(str(row["source"])), called(row, wrong), beside)
+            for _, row in sources.iterrows()
+        ),
+        *(Choice("filter", str(row["filter"]), called(row, wrong), control) for _, row in filters.iterrows()),
+        *(
+            Choice("encoding", encoding, called(_whole(usual, encoding), wrong), control)
+            for encoding in (AS_CIFAKE, AS_IT_IS)
+        ),
+    ]
+    details = {
+        **about, "plain": AS_IT_IS, "filter": next(iter(usual["filter"].dropna()), ""),
+        "sources": int(whole["clusters"]), "left_out": int(sources["skipped"].sum()),
+    }  # fmt: skip
+    quantity = f"called_{wrong.lower()}"
+    return Finding(
+        key, "transfer", quantity, called(whole, wrong), group, control, choices=tuple(choices), details=details
+    )
+
+
+def _filters(key: str, rows: pd.DataFrame) -> list[Finding]:
+    """Conclude on how many images the prediction depends on the filter, with and without the crudest."""
+    across = rows[rows["depends"].notna() & (rows["encoding"] == AS_CIFAKE)].set_index("filter")
+    if EVERY_FILTER not in across.index:
+        return []
+    measures = {
+        str(name): Measure(
+            float(row["depends"]),
+            float(row["depends_low"]),
+            float(row["depends_high"]),
+            int(row["images"]),
+            _clusters(row),
+        )
+        for name, row in across.iterrows()
+    }
+    beside = {"without": measures[BUT_CRUDEST]} if BUT_CRUDEST in measures else {}
+    choices = tuple(Choice("filters", name, measure) for name, measure in measures.items())
+    return [Finding(key, "transfer", "filter_dependent", measures[EVERY_FILTER], choices=choices, beside=beside)]
+
+
+def _confidence(key: str, where: str, row: Row, own: pd.DataFrame, name: str) -> Finding:
+    """Compare the mean confidence with that on the run's own images."""
+    shares = own["images"] / own["images"].sum()
+    mean, sure = (float((own[column] * shares).sum()) for column in ("confidence", "sure"))
+    images = int(row["images"])
+    return Finding(
+        f"confidence_{key}", "transfer", "confidence",
+        Measure(float(row["confidence"]), n=images, clusters=_clusters(row)),
+        control=Control(name, Measure(mean, n=int(own["images"].sum()))),
+        beside={"sure": Measure(float(row["sure"]), n=images), "own_sure": Measure(sure)},
+        details={"where": where, "deviation": float(row["confidence_sd"]), "level": SURE},
+        subject=where,
+    )  # fmt: skip
+
+
+STUDY = Study(
+    name="transfer",
+    title="How far a verdict carries",
+    question="What does the detector say of images that it was not made for, and does it sound as sure?",
+    columns={
+        "kind": "test set (the run's own), generator (pictures drawn at the detector's size), large generator "
+        "(pictures drawn large and resized), photographs (ordinary ones, cropped and resized)",
+        "source": "the class in the test set, the generator, the photograph, or all",
+        "encoding": "the pixels as it is or after a JPEG like CIFAKE's (quality 75, 4:2:0)",
+        "filter": "that images were resized with; every filter, with or without nearest: what all of them agree on",
+        "images": "images of the group",
+        "clusters": "independent samples among them: generators, photographs, or the images themselves",
+        "called_real": "called REAL",
+        "called_fake": "called FAKE",
+        "share_real": "share called REAL, 0 to 1",
+        "low": "lower end of its 95 % interval, over clusters where they are fewer than the images",
+        "high": "its upper end",
+        "confidence": "mean confidence in the verdict, 0.5 to 1",
+        "confidence_sd": "its standard deviation over images",
+        "sure": "share of verdicts that are at least 95 % sure",
+        "depends": "share whose verdict depends on the filter",
+        "depends_low": "lower end of its 95 % interval over clusters",
+        "depends_high": "its upper end",
+        "skipped": "files left out as damaged or of another size",
+        "repeats": "files left out because an earlier one has the same pixels",
+        "fingerprint": "sha256 over the pixels that were measured",
+    },
+    control="The run's own images in the same table.",
+    compute=compute,
+    conclude=conclude,
+    headlines=HEADLINES,
+    # two folders with an archive or a folder of pictures for each generator, "" where there is none: pictures drawn at
+    # the detector's size, and what they imitate; pictures drawn larger
+    parameters={"imitations": "", "imitates": "CIFAR-10", "large": "", "crops": 100},
+    private=("imitations", "large"),
+    whole=True,
+)

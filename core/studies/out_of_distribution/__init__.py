@@ -1,1 +1,0 @@
-"""The study `transfer`: what the detector says of images that it was not made for."""

@@ -1,0 +1,238 @@
+"""Does an explanation depend on what the detector has learned? Randomisation from the top down (Adebayo et al. 2018).
+
+The classifier's weights are re-initialised at random, then also those of the part before it, and so on down to the
+first. A map that stays the same shows the image and not the detector. Correlations are absolute values, since a random
+classifier may swap the classes and otherwise leave the map as it was; chance is therefore well above 0. The control
+measures it: the same correlation with the random detector's maps of other images, over this image's own regions where
+the method has any.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.detectors.detector import Detector
+from core.explainers.agreement import rank_correlation
+from core.explainers.cam import KEPT
+from core.explainers.deletion import edge_map
+from core.explainers.explainer import AnyExplainer
+from core.findings.finding import Finding
+from core.findings.headlines import Headlines
+from core.metrics.intervals import weighted_mean
+from core.runs.run import Run
+from core.studies.cells import Cells
+from core.studies.explanations import (
+    CHEAP,
+    Columns,
+    Compared,
+    Pass,
+    cost_of,
+    judged,
+    maps_of,
+    mean_of,
+    method_of,
+    methods_in,
+    passes_of,
+    settings_of,
+)
+from core.studies.groups import By, groups
+from core.studies.stability import mean_rank
+from core.studies.study import Context, Study, StudyError
+
+# maps are compared on so many cells along a side, unless they have fewer values
+CELLS = 8
+# columns of every method besides those of the detector's levels
+OTHER, EDGES = "other", "edges"
+OTHER_IMAGE = "other image"
+
+
+HEADLINES: Headlines = {
+    "*": {
+        "question": "Does the map depend on what the detector has learned?",
+        "holds": "Only in part: some of it comes from the picture alone.",
+        "holds below": "With random weights nothing of the map remains.",
+        "not shown": "With random weights nothing of the map is shown to remain.",
+    },
+}
+
+
+def _columns(explanations: Mapping[str, AnyExplainer]) -> dict[str, str]:
+    columns = {"network": "which of the random detectors it was compared with, counted from 0"}
+    for name, explainer in explanations.items():
+        columns[f"{name}_{OTHER}"] = (
+            f"size of the rank correlation of {explainer.title} with that of other images of the cell by the detector "
+            "that is random throughout, over the same regions where it has such, mean, 0 to 1"
+        )
+        columns[f"{name}_{EDGES}"] = f"size of the rank correlation of {explainer.title} with edges, 0 to 1"
+    return columns
+
+
+def describe_level(column: str) -> str | None:
+    """Describe the column of one level of a detector; None of any other column."""
+    method = method_of(column, judged())
+    if method is None:
+        return None
+    level = column.removeprefix(f"{method}_")
+    return f"size of the rank correlation of {judged()[method].title} with that by the detector random to {level}"
+
+
+def columns_for(levels: tuple[str, ...]) -> list[str]:
+    """Return the columns of a detector with these levels, from the output down."""
+    return ["network", *(name for explainer in judged().values() for name in _columns_of(explainer, levels))]
+
+
+def _columns_of(explainer: AnyExplainer, levels: tuple[str, ...]) -> list[str]:
+    return [f"{explainer.name}_{level}" for level in (*levels_for(explainer, levels), OTHER, EDGES)]
+
+
+def levels_for(explainer: AnyExplainer, levels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the levels that an explainer is computed at: all, or the first two and the last of a costly one."""
+    return levels if cost_of(explainer) <= CHEAP else tuple(dict.fromkeys((*levels[:2], levels[-1])))
+
+
+def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """Correlate each explanation of each image with that by random detectors, which images take in turn."""
+    levels = context.detector.levels
+    if not levels:
+        raise StudyError(f"{context.detector.name} has no weights that can be randomised; use another detector")
+    if parameters["networks"] < 1:
+        raise StudyError(f"networks must be at least 1, not {parameters['networks']}")
+    network = np.asarray(rows % parameters["networks"], np.int16)
+    wanted = [explainer for explainer in judged().values() if context.wants(*_columns_of(explainer, levels))]
+    columns = ["network", *(name for explainer in wanted for name in _columns_of(explainer, levels))]
+    table = pd.DataFrame(np.nan, index=range(len(rows)), columns=columns, dtype=np.float32)
+    table["network"] = network
+    able = [explainer for explainer in wanted if explainer is KEPT or not explainer.unavailable(context.detector)]
+    own = {explainer.name: passes_of(context, rows, explainer, seed=parameters["lime_seed"]) for explainer in able}
+    for number in range(parameters["networks"]):
+        mine = np.flatnonzero(network == number)
+        for level in levels if len(mine) and able else ():
+            random = context.detector.randomised(level, seed=parameters["seed"] + number)
+            for explainer in able:
+                name = explainer.name
+                if level in levels_for(explainer, levels):
+                    settings = settings_of(explainer, parameters["lime_seed"])
+                    images = [np.asarray(context.pixels[row]) for row in rows[mine]]
+                    for at, after in zip(mine.tolist(), maps_of(random, images, explainer, settings), strict=True):
+                        before = own[name][at].values
+                        correlation = rank_correlation(_compared_values(before), _compared_values(after))
+                        table.loc[at, f"{name}_{level}"] = abs(correlation)
+                if level == levels[-1]:
+                    for at in mine.tolist():
+                        explained = own[name][at]
+                        others = _other_images(context, random, int(rows[at]), parameters, explainer, own=explained)
+                        rank = mean_rank(_compared_values(explained.values), others, signed=False)
+                        table.loc[at, f"{name}_{OTHER}"] = rank
+    for at, row in enumerate(rows):
+        edges = edge_map(np.asarray(context.pixels[row]))
+        for explainer in able:
+            values = own[explainer.name][at].values
+            correlation = rank_correlation(_compared_values(values), on_grid(edges, _cells(values)))
+            table.loc[at, f"{explainer.name}_{EDGES}"] = abs(correlation)
+    table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
+    return table
+
+
+def _other_images(
+    context: Context, random: Detector, row: int, parameters: Mapping[str, Any], explainer: AnyExplainer, *, own: Pass
+) -> list[NDArray[np.floating]]:
+    """Compute the random detector's maps of other images of the cell, as the values that are compared.
+
+    A costly method explains them over this image's regions: maps over the same few regions correlate more by chance.
+    """
+    others = Cells(context.run).others(row, parameters["others"], seed=parameters["seed"])
+    settings = settings_of(explainer, parameters["lime_seed"])
+    if cost_of(explainer) <= CHEAP:
+        images = [np.asarray(context.pixels[other]) for other in others]
+        return [_compared_values(values) for values in maps_of(random, images, explainer, settings)]
+    regions = own.regions if own.regions.size else None
+    images = [np.asarray(context.pixels[other]) for other in others[: parameters["lime_others"]]]
+    return [_compared_values(explainer.explain_on(random, image, settings, regions).map) for image in images]
+
+
+def _compared_values(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return a map's own values where these are few, else their means over a grid."""
+    return on_grid(values, _cells(values))
+
+
+def _cells(values: NDArray[np.floating]) -> tuple[int, ...]:
+    """Return the cells that a map is compared over: its own where they are few, or a grid no finer than they are."""
+    height, width = values.shape
+    return values.shape if values.size <= CELLS**2 else (min(CELLS, height), min(CELLS, width))
+
+
+def on_grid(values: NDArray[np.floating], cells: tuple[int, ...] = (CELLS, CELLS)) -> NDArray[np.float64]:
+    """float64 (S,): the means of a map over so many cells down and across, row by row, as even as its size allows."""
+    rows, columns = cells
+    height, width = values.shape
+    if height % rows == 0 and width % columns == 0:
+        whole = np.asarray(values, np.float64).reshape(rows, height // rows, columns, width // columns)
+        means: NDArray[np.float64] = whole.mean(axis=(1, 3))
+        return means.ravel()
+    cell = np.add.outer(np.arange(height) * rows // height * columns, np.arange(width) * columns // width).ravel()
+    return np.bincount(cell, np.asarray(values, np.float64).ravel(), rows * columns) / np.bincount(cell)
+
+
+def levels_of(table: pd.DataFrame, method: str) -> list[str]:
+    """Return the parts of the detector that were made random for a method, from the output down."""
+    # a file also has columns of methods that are no longer registered
+    others = {name.removesuffix(f"_{OTHER}") for name in table.columns if name.endswith(f"_{OTHER}")}
+    names = dict.fromkeys({*judged(), *others})
+    columns = [name.removeprefix(f"{method}_") for name in table.columns if method_of(name, names) == method]
+    return [name for name in columns if name not in (OTHER, EDGES)]
+
+
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+    """`<method>-<verdict>`: what is left of an explanation once the classifier, and once everything, is random."""
+    findings = []
+    for group, part, weights in groups(table, run):
+        # images share a random detector, and with it its luck
+        shared = part["network"].to_numpy()
+        for method, title in methods_in(part, f"{{}}_{OTHER}").items():
+            levels = levels_of(table, method)
+            columns = [f"{method}_{level}" for level in (levels[0], levels[-1], OTHER, EDGES)]
+            first, last, other, edges = (part[column].to_numpy(float) for column in columns)
+            left = Compared.means("what the same random detector makes of other images", last, other, weights, shared)
+            beside = {"classifier": mean_of(first, weights, shared), "edges": mean_of(edges, weights)}
+            more = {"beside": beside, "details": {"method": method, "name": title}}
+            findings.append(left.finding(f"{method}-{group}", "sanity", "residual_correlation", group, **more))
+    return findings
+
+
+def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+    """Estimate how far maps change as weights are randomised from the top down.
+
+    Returns:
+        `group`, `method` (an explainer's name), `level` (the lowest part that is random; "other image" is the control,
+        another image's map where all is random), and the mean rank correlation with the trained detector's map, with
+        its interval.
+    """
+    rows = []
+    for group, part, weights in groups(table, run, by):
+        shared = part["network"].to_numpy()
+        for method in methods_in(table, f"{{}}_{OTHER}"):
+            for level in (*levels_of(table, method), OTHER):
+                values = part[f"{method}_{level}"].to_numpy(np.float64)
+                estimate = weighted_mean(values, weights, clusters=shared)
+                name = OTHER_IMAGE if level == OTHER else level
+                rows.append({"group": group, "method": method, "level": name, **estimate._asdict()})
+    return pd.DataFrame(rows)
+
+
+STUDY = Study(
+    name="sanity",
+    title="Sanity",
+    question="Does an explanation change when what the detector has learned is replaced by chance?",
+    columns=Columns(_columns),
+    further=describe_level,
+    needs=("maps",),
+    control="What the same random detector makes of other images of the cell, and the image's edges.",
+    compute=compute,
+    conclude=conclude,
+    headlines=HEADLINES,
+    parameters={"networks": 10, "others": 20, "lime_others": 4, "lime_seed": 0, "seed": 0},
+    shard=48,
+)

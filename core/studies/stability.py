@@ -1,0 +1,229 @@
+"""Is an explanation the same when it is computed again? Under another seed, and under noise that nobody can see."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.explainers.agreement import rank_correlation, segment_values
+from core.explainers.cam import KEPT
+from core.explainers.explainer import AnyExplainer
+from core.explainers.lime.segmentation import segment
+from core.explainers.settings import ExplainerSettings
+from core.findings.finding import Finding
+from core.findings.headlines import Headlines
+from core.runs.run import Run
+from core.studies.cells import Cells
+from core.studies.explanations import (
+    OTHERS,
+    Columns,
+    Compared,
+    Maps,
+    explain_all,
+    has_seed,
+    judged,
+    maps_of,
+    method_of,
+    methods_in,
+    settings_of,
+    share_of,
+    summarise,
+)
+from core.studies.groups import By, groups
+from core.studies.study import Context, Study
+
+# maps of more values are compared over the cells of a grid
+FEW = 64
+# what is repeated -> the column of its correlation
+REPETITIONS = {"noise of 1 in 255": "noise", "that noise with the same segments": "kept", "another seed": "seed"}
+# column -> its name in a chart
+SUMMARY = {
+    "seed": "{}, another seed",
+    "kept": "{}, noise of 1 in 255, same segments",
+    "noise": "{}, noise of 1 in 255",
+    "other": "{} of other images",
+}
+
+
+HEADLINES: Headlines = {
+    "flips-*": {
+        "question": "How many verdicts does noise that nobody can see flip?",
+        "subject": "noise of 1 in 255",
+        "no control": "The noise under which maps are computed again.",
+    },
+    "*": {
+        "question": "Is the map the same when it is computed again?",
+        "holds": "More alike than maps of different images are.",
+        "holds below": "Less alike than maps of different images are.",
+        "in part": "Not with every repetition more alike than maps of different images.",
+        "depends": "Not with every repetition more alike than maps of different images.",
+        "not shown": "Not shown to be more alike than maps of different images.",
+    },
+}
+
+
+def _columns(explanations: Mapping[str, AnyExplainer]) -> dict[str, str]:
+    columns = {}
+    for name, explainer in explanations.items():
+        itself = f"rank correlation of {explainer.title} with itself"
+        if has_seed(explainer):
+            columns[f"{name}_seed"] = f"{itself} under another seed, -1 to 1"
+        columns[f"{name}_noise"] = f"{itself} on the image with noise of -1, 0 or 1, -1 to 1"
+        if explainer.cuts:
+            columns[f"{name}_kept"] = f"{itself} on that image cut as the one without noise is, -1 to 1"
+        columns[f"{name}_other"] = (
+            f"rank correlation of {explainer.title} with that of other images of the same cell, mean, -1 to 1"
+        )
+    columns["margin_change"] = "how far the noise moves the margin"
+    columns["noise_turns"] = "the noise flips the verdict"
+    return columns
+
+
+COLUMNS = Columns(_columns)
+
+
+def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """Compute each explanation of each image again, and compare it with itself and with those of other images."""
+    cells, detector = Cells(context.run), context.detector
+    own = np.stack([np.asarray(context.pixels[row]) for row in rows])
+    pixels = np.stack([add_noise(context.pixels[row], seed=(parameters["seed"], int(row))) for row in rows])
+    before, after = np.split(detector.margins(np.concatenate([own, pixels])), 2)
+    table = pd.DataFrame(index=range(len(rows)))
+    for name, explainer in judged().items():
+        columns = [column for column in COLUMNS if method_of(column, judged()) == name]
+        if not context.wants(*columns):
+            continue
+        if explainer is KEPT or not explainer.unavailable(detector):
+            values = _repeated(context, cells, rows, parameters, pixels=pixels, explainer=explainer)
+            table = pd.concat([table, pd.DataFrame(values, dtype=np.float32)], axis=1)
+        else:
+            table[columns] = np.float32(np.nan)
+    table["margin_change"] = np.abs(after - before)
+    table["noise_turns"] = (after > 0) != (before > 0)
+    table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
+    return table[["id", *(column for column in COLUMNS if column in table)]]
+
+
+def _repeated(
+    context: Context,
+    cells: Cells,
+    rows: NDArray[np.intp],
+    parameters: Mapping[str, Any],
+    *,
+    pixels: NDArray[np.uint8],
+    explainer: AnyExplainer,
+) -> dict[str, list[float]]:
+    """Column -> a value a row, of one explainer; `pixels` are the images with noise."""
+    detector, name, seed = context.detector, explainer.name, parameters["lime_seed"]
+    settings = settings_of(explainer, seed)
+    own = [np.asarray(context.pixels[row]) for row in rows]
+    first = maps_of(detector, own, explainer, settings)
+    repetitions: dict[str, Callable[[], Maps]] = {"noise": lambda: maps_of(detector, [*pixels], explainer, settings)}
+    if has_seed(explainer):
+        repetitions["seed"] = lambda: maps_of(detector, own, explainer, settings_of(explainer, seed + 1))
+    if explainer.cuts:
+        repetitions["kept"] = lambda: [
+            explainer.explain_on(detector, image, settings, before.regions).map
+            for image, before in zip(pixels, explain_all(detector, own, explainer, settings), strict=True)
+        ]
+    grids = [segment(image, method="grid", n_segments=parameters["segments"]) for image in own]
+    values: dict[str, list[float]] = {}
+    for kind, repeat in repetitions.items():
+        if context.wants(f"{name}_{kind}"):
+            values[f"{name}_{kind}"] = [
+                rank_correlation(*_compared_values([before, after], grid))
+                for before, after, grid in zip(first, repeat(), grids, strict=True)
+            ]
+    if context.wants(f"{name}_other"):
+        values[f"{name}_other"] = []
+        for row, before, grid in zip(rows, first, grids, strict=True):
+            others = _others(context, cells, int(row), parameters, explainer=explainer, settings=settings)
+            mine, *rest = _compared_values([before, *others], grid)
+            values[f"{name}_other"].append(mean_rank(mine, rest))
+    return values
+
+
+def _others(
+    context: Context,
+    cells: Cells,
+    row: int,
+    parameters: Mapping[str, Any],
+    *,
+    explainer: AnyExplainer,
+    settings: ExplainerSettings,
+) -> Maps:
+    """Return maps of other images of the cell: many of the kind that the run stores, and a few of the others."""
+    if explainer is KEPT:
+        others = cells.others(row, parameters["others"], seed=parameters["seed"])
+        return list(np.asarray(context.run.needed_maps[others], np.float32))
+    others = cells.references(row, parameters["lime_others"], seed=parameters["seed"])
+    return maps_of(context.detector, [np.asarray(context.pixels[other]) for other in others], explainer, settings)
+
+
+def _compared_values(maps: Maps, grid: NDArray[np.integer]) -> list[NDArray[np.floating]]:
+    """Return the maps' own values where these are few, else their means over the cells of a grid."""
+    if maps[0].size <= FEW:
+        return [values.ravel() for values in maps]
+    return list(segment_values(np.stack(maps), grid))
+
+
+def add_noise(image: NDArray[np.uint8], *, seed: tuple[int, int]) -> NDArray[np.uint8]:
+    """Add -1, 0 or 1 to every value at random, clipped to 0 to 255."""
+    noise = np.random.default_rng(seed).integers(-1, 2, image.shape)
+    return np.asarray(np.clip(np.asarray(image, np.int16) + noise, 0, 255), np.uint8)
+
+
+def mean_rank(first: NDArray[np.floating], others: list[NDArray[np.floating]], *, signed: bool = True) -> float:
+    """Average one map's rank correlations with several others, absolute unless `signed`; NaN if all are undefined."""
+    ranks = np.array([rank_correlation(first, other) for other in others])
+    ranks = ranks if signed else np.abs(ranks)
+    return float(np.nanmean(ranks)) if np.isfinite(ranks).any() else float("nan")
+
+
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+    """`<method>-<verdict>`: how alike a repeated explanation is; `flips-<verdict>`: verdicts that the noise flips."""
+    findings = []
+    for group, part, weights in groups(table, run):
+        for method, title in methods_in(part, "{}_noise").items():
+            other = part[f"{method}_other"].to_numpy(float)
+            repeated = {
+                what: Compared.means(OTHERS, part[f"{method}_{column}"].to_numpy(float), other, weights)
+                for what, column in REPETITIONS.items()
+                if f"{method}_{column}" in part
+            }
+            choices = [compared.choice("repetition", what) for what, compared in repeated.items()]
+            key, first = f"{method}-{group}", next(iter(repeated.values()))
+            details = {"method": method, "name": title}
+            findings.append(first.finding(key, "stability", "rank_correlation", group, *choices, details=details))
+        flips = share_of(part["noise_turns"].to_numpy(bool), weights)
+        findings.append(Finding(f"flips-{group}", "stability", "flip_rate", flips, group))
+    return findings
+
+
+def stability_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+    """Summarise each explanation's correlation with itself, and with other images' explanations, see `summarise`."""
+    names = {
+        f"{method}_{kind}": text.format(title)
+        for method, title in methods_in(table, "{}_noise").items()
+        for kind, text in SUMMARY.items()
+        if f"{method}_{kind}" in table
+    }
+    return summarise(table, run, names, by=by)
+
+
+STUDY = Study(
+    name="stability",
+    title="Stability",
+    question="Is an explanation the same under another seed, and under noise that nobody can see?",
+    columns=COLUMNS,
+    needs=("maps",),
+    control="The same comparison with explanations of other images of the same cell of the confusion matrix.",
+    compute=compute,
+    conclude=conclude,
+    headlines=HEADLINES,
+    parameters={"others": 100, "lime_others": 20, "segments": 64, "lime_seed": 0, "seed": 0},
+    explore=("lime_seed", "lime_noise", "gradcam_noise"),
+    shard=32,
+)

@@ -1,1 +1,0 @@
-"""Studies of explanations: faithfulness, agreement, robustness, randomisation, and one-colour maps."""

@@ -1,0 +1,1 @@
+"""The worker: one thread that owns the detectors, the requests that it takes, and how it answers them."""

@@ -1,0 +1,119 @@
+"""The worker's search for neighbours: among the training images, or else among a run's own images."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detectors.detector import Detector
+from core.images.image_set import BusyError, DatasetError
+from core.runs.run import read_run
+from core.storage import Bounded
+from core.studies.neighbours.reference import (
+    NO_FEATURES,
+    NeighbourError,
+    Reference,
+    compute_features,
+    is_sample,
+    open_training_set,
+    read_features,
+    run_reference,
+)
+from core.studies.neighbours.similarity import Neighbours, NeighbourSettings, Preparing, find_neighbours
+
+MAX_KEPT = 4
+UNKNOWN = "{} does not say which images it was trained on."
+# sets that were searched last; only the worker's thread is here
+_kept: Bounded[tuple[str, str, str | Path | None], Reference] = Bounded(MAX_KEPT)
+
+
+class _StopError(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class _Searched(NamedTuple):
+    among: Reference
+    why_not: str = ""
+
+
+def look_for_neighbours(
+    detector: Detector, pixels: NDArray[np.uint8], settings: NeighbourSettings, cancel: Callable[[], bool]
+) -> Iterator[tuple[Neighbours | Preparing, float]]:
+    """Yield what is being done, with its share, and at last the neighbours; as `answering.answer`."""
+    try:
+        for step in _reference(detector, settings, cancel):
+            if isinstance(step, _Searched):
+                found = detector.full_pass(pixels)
+                if found.features is None:
+                    raise NeighbourError(NO_FEATURES.format(detector.name))
+                margin, left_out = float(found.margins[0]), settings.leave_out
+                near = find_neighbours(step.among, found.features[0], margin, k=settings.k, leave_out=left_out)
+                yield replace(near, why_not=step.why_not), 1.0
+                return
+            yield step
+    except _StopError:
+        return
+
+
+def _reference(
+    detector: Detector, settings: NeighbourSettings, cancel: Callable[[], bool]
+) -> Iterator[_Searched | tuple[Preparing, float]]:
+    """Yield what is being done, and at last the images to search."""
+    fingerprint = str(detector.manifest.get("training_set_fingerprint", ""))
+    unknown = "" if fingerprint else UNKNOWN.format(detector.name)
+    if kept := _kept.get((detector.cache_key, fingerprint, settings.data)):
+        yield _Searched(kept)
+        return
+    # the sample is small, so nobody is asked before it is read
+    prepare = settings.prepare or is_sample(detector.manifest)
+    if not prepare and read_features(detector.cache_key, fingerprint) is None:
+        yield _Searched(_own_images(detector, settings), unknown)
+        return
+    yield Preparing("Reading the training images"), 0.0
+
+    def between(_done: int, _of: int) -> None:
+        if cancel():
+            raise _StopError
+
+    try:
+        images = open_training_set(detector.manifest, settings.data, fit=detector.preprocessing, progress=between)
+    except (DatasetError, NeighbourError) as error:
+        # what the detector saw of them is enough to find them, without their pictures
+        if read_features(detector.cache_key, fingerprint) is None:
+            # who is busy has soon done, and an answer without those images would be kept
+            if settings.run is None or isinstance(error, BusyError):
+                raise
+            yield _Searched(
+                _own_images(detector, settings), f"Its training images were not searched: {str(error).rstrip('.')}."
+            )
+            return
+        images = None
+    reference = read_features(detector.cache_key, fingerprint, images=images)
+    if reference is None and images is not None:
+        for share in compute_features(detector, images, stop=cancel):
+            yield Preparing("The detector looks at its training images"), 0.99 * share
+        reference = read_features(detector.cache_key, fingerprint, images=images)
+    # an unfinished computation leaves nothing to read: the thread was told to stop
+    if reference is not None:
+        if images is not None or settings.data is None:
+            _kept[detector.cache_key, fingerprint, settings.data] = reference
+        yield _Searched(reference)
+    elif not cancel():
+        yield _Searched(_own_images(detector, settings), unknown)
+
+
+def _own_images(detector: Detector, settings: NeighbourSettings) -> Reference:
+    if settings.run is None:
+        raise NeighbourError("there are no images of this detector to look for neighbours among; attach CIFAKE")
+    key = detector.cache_key, settings.stamp, settings.run
+    if key not in _kept:
+        if not detector.channels:
+            raise NeighbourError(NO_FEATURES.format(detector.name))
+        run = read_run(settings.run)
+        if not detector.identity.made(run.manifest):
+            raise NeighbourError(f"{run.name} was made by another detector; choose another run")
+        _kept[key] = run_reference(run)
+    return _kept[key]

@@ -1,0 +1,154 @@
+"""ONNX files: the same answers as from onnxruntime itself, for every form of input and output."""
+
+import copy
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from scipy.special import logit
+
+from core.detectors.adding import add, build_from
+from core.detectors.identity import identify
+from core.detectors.manifest import Capability
+from core.detectors.registry import Request, SourceError
+from core.detectors.storage import load_detector
+from tests.core.detectors.sources.graphs import make_graph
+from tests.core.detectors.sources.made import SAID, odd_pictures
+
+
+def request_of(folder: Path, data: bytes, **said: Any) -> Request:
+    """A request for a file with these bytes."""
+    (folder / "graph.onnx").write_bytes(data)
+    said = {"classes": ("REAL",), "outputs": "logits", "preprocess": SAID} | said
+    return Request(str(folder / "graph.onnx"), **said)
+
+
+def computed(data: bytes, detector: Any, *, last: bool = False) -> np.ndarray:
+    """What onnxruntime gives for the pictures, one by one."""
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    mean, std = (np.array(detector.preprocessing.__dict__[key], np.float32) for key in ("mean", "std"))
+    found = []
+    for image in odd_pictures():
+        values = (detector.preprocessing.fit(image)[None].astype(np.float32) / 255 - mean) / std
+        given = values if last else np.ascontiguousarray(values.transpose(0, 3, 1, 2))
+        found.append(session.run(None, {"x": given})[0])
+    return np.concatenate(found)
+
+
+def margins(detector: Any) -> np.ndarray:
+    """The detector's margins of the pictures."""
+    return np.asarray(detector.margins(np.stack([detector.preprocessing.fit(image) for image in odd_pictures()])))
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("batch", ["n", 3])
+def test_it_gives_the_logits_of_onnxruntime(tmp_path: Path, last: bool, batch: Any) -> None:
+    data = make_graph(batch=batch, last=last)
+    detector = add(tmp_path / "d", request_of(tmp_path, data))
+    assert detector.side == 48
+    expected = computed(make_graph(last=last), detector, last=last)
+    np.testing.assert_allclose(margins(detector), expected[:, 0], rtol=1e-4, atol=1e-4)
+    assert (tmp_path / "d" / "model.onnx").read_bytes() == data
+    assert not (tmp_path / "d" / "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "end", "classes", "fake"),
+    [
+        (1, "Sigmoid", ("REAL",), ()),
+        (1, "Sigmoid", ("generated",), ("generated",)),
+        (2, "Softmax", ("generated", "photo"), ("generated",)),
+        (4, "Softmax", ("a", "b", "c", "d"), ("b", "d")),
+    ],
+)
+def test_probabilities_become_their_logits(
+    tmp_path: Path, outputs: int, end: str, classes: tuple[str, ...], fake: tuple[str, ...]
+) -> None:
+    data = make_graph(outputs=outputs, end=end)
+    detector = add(tmp_path / "d", request_of(tmp_path, data, classes=classes, fake=fake, outputs="probabilities"))
+    shares = computed(data, detector).astype(np.float64)
+    is_real = np.array([name not in fake for name in classes])
+    real = shares[:, is_real].sum(axis=1) if len(classes) > 1 or not fake else 1 - shares[:, 0]
+    np.testing.assert_allclose(margins(detector), logit(real), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(detector.p_real(margins(detector)), real, atol=1e-4)
+
+
+def test_what_is_stored_answers_and_copies_do_too(tmp_path: Path) -> None:
+    detector = add(tmp_path / "d", request_of(tmp_path, make_graph(side="s"), preprocess={**SAID, "size": 40}))
+    assert (detector.capabilities, detector.layers, detector.levels) == ({Capability.PREDICTIONS}, {}, ())
+    found = identify(tmp_path / "d")
+    assert found.identity == detector.identity
+    other = add(tmp_path / "e", request_of(tmp_path, make_graph(side="s", seed=1), preprocess={**SAID, "size": 40}))
+    assert other.identity.weights_sha256 != detector.identity.weights_sha256
+    images = np.zeros((2, 40, 40, 3), np.uint8)
+    twin = copy.deepcopy(detector)
+    np.testing.assert_array_equal(twin.margins(images), detector.margins(images))
+    (tmp_path / "d" / "model.onnx").write_bytes(make_graph(side="s", seed=1))
+    with pytest.raises(ValueError, match=r"model\.onnx is not the file that was written"):
+        identify(tmp_path / "d")
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"", "is empty"),
+        (b"no graph", "cannot compute it"),
+        (make_graph(operator="Riddle"), r"cannot compute it \(.*Riddle.*\); export it"),
+        (make_graph(extra=True), "has the outputs y, flat; give one of them as --output-name"),
+    ],
+)
+def test_a_file_that_cannot_be_computed_is_named(tmp_path: Path, data: bytes, sentence: str) -> None:
+    with pytest.raises(SourceError, match=sentence) as raised:
+        build_from(request_of(tmp_path, data))
+    assert "graph.onnx" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_weights_in_another_file_are_refused_wherever_that_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole = onnx.load_from_string(make_graph())
+    onnx.save_model(whole, "graph.onnx", save_as_external_data=True, location="graph.onnx.data", size_threshold=0)
+    assert (tmp_path / "graph.onnx.data").stat().st_size
+    with pytest.raises(SourceError, match="graph.onnx cannot be used.*export it as one file"):
+        build_from(request_of(tmp_path, (tmp_path / "graph.onnx").read_bytes()))
+
+
+def test_one_of_several_outputs(tmp_path: Path) -> None:
+    detector = build_from(request_of(tmp_path, make_graph(extra=True), output_name="y"))
+    assert detector.config == {"output": "y"}
+
+
+def test_what_it_does_not_say_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "graph.onnx").write_bytes(make_graph())
+    with pytest.raises(SourceError) as raised:
+        build_from(Request(str(tmp_path / "graph.onnx")))
+    assert str(raised.value).endswith(
+        "say it with --crop, --interpolation, --mean, --std, --classes, --fake-classes, --outputs"
+    )
+    with pytest.raises(SourceError, match="cannot be read"):
+        build_from(Request(str(tmp_path / "none.onnx")))
+
+
+def test_without_onnxruntime_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = request_of(tmp_path, make_graph())
+    add(tmp_path / "d", request)
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    for ask in (lambda: build_from(request), lambda: load_detector(tmp_path / "d")):
+        with pytest.raises(ValueError, match="an ONNX file needs the package onnxruntime: pip install onnxruntime"):
+            ask()
+
+
+def test_a_file_that_squeezes_its_output_answers_for_one_picture_and_for_several(tmp_path: Path) -> None:
+    plain = build_from(request_of(tmp_path, make_graph()))
+    squeezed = add(tmp_path / "d", request_of(tmp_path, make_graph(end="Squeeze")))
+    pictures = np.stack([plain.preprocessing.fit(image) for image in odd_pictures()])
+    for count in (1, len(pictures)):
+        expected = plain.margins(pictures[:count])
+        np.testing.assert_allclose(squeezed.margins(pictures[:count]), expected, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,211 @@
+"""Folders of transformers: the same logits as through its own processor and model."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from core.detectors.adding import add, build_from
+from core.detectors.registry import Request, SourceError
+from core.detectors.sources.transformers_folder import build, preprocess_of
+from core.detectors.storage import load_detector
+from tests.core.detectors.sources.made import expected_of, given_by, spread
+
+NAMES: dict[str, Any] = {"id2label": {0: "Fake", 1: "Real"}, "label2id": {"Fake": 0, "Real": 1}}
+
+
+def write_vit(folder: Path, **names: Any) -> Any:
+    """A small vision transformer with its processor."""
+    config = transformers.ViTConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=8,
+        **(names or NAMES),
+    )  # fmt: skip
+    model = spread(transformers.ViTForImageClassification(config))
+    model.save_pretrained(folder)
+    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return model
+
+
+def write_convnext(folder: Path) -> Any:
+    """A small ConvNeXt with its processor."""
+    config = transformers.ConvNextConfig(hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], image_size=64, **NAMES)
+    model = spread(transformers.ConvNextForImageClassification(config))
+    model.save_pretrained(folder)
+    transformers.ConvNextImageProcessor(size={"shortest_edge": 64}, crop_pct=0.875).save_pretrained(folder)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("write", "layer"),
+    [(write_vit, "model.vit.layers.1.layernorm_before.places"), (write_convnext, "model.convnext.encoder.stages.3")],
+)
+def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path: Path, write: Any, layer: str) -> None:
+    model = write(tmp_path / "folder")
+    detector = add(tmp_path / "detectors" / "d", Request(str(tmp_path / "folder")))
+    for backend, off in (("pil", 1e-5), ("torchvision", 0.05)):
+        # its other backend resizes to pixels that differ by a grey level here and there
+        processor = transformers.AutoImageProcessor.from_pretrained(tmp_path / "folder", backend=backend)
+
+        def pipeline(image: Any, processor: Any = processor) -> Any:
+            return model(**processor(images=image, return_tensors="pt")).logits
+
+        expected = expected_of(pipeline)
+        np.testing.assert_allclose(given_by(detector), expected, atol=off)
+        assert np.ptp(expected) > 0.1
+    assert detector.target_layer == layer
+    assert (detector.classes.names, detector.classes.fake) == (("Fake", "Real"), ("Fake",))
+    assert "transformers" in (tmp_path / "detectors" / "d" / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precision_can_be_opened_again(tmp_path: Path, kind: torch.dtype) -> None:
+    write_vit(tmp_path / "folder").to(kind).save_pretrained(tmp_path / "folder")
+    assert str(kind).removeprefix("torch.") in (tmp_path / "folder" / "config.json").read_text()
+    detector = add(tmp_path / "detectors" / "d", Request(str(tmp_path / "folder")))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    np.testing.assert_array_equal(load_detector(tmp_path / "detectors" / "d").margins(pixels), detector.margins(pixels))
+
+
+def test_classes_that_do_not_say_which_is_fake_are_asked_about(tmp_path: Path) -> None:
+    write_vit(tmp_path / "folder", id2label={0: "human", 1: "artificial"}, label2id={"human": 0, "artificial": 1})
+    with pytest.raises(SourceError, match="does not say everything; say it with --fake-classes$"):
+        build_from(Request(str(tmp_path / "folder")))
+    detector = build_from(Request(str(tmp_path / "folder"), fake=("artificial",)))
+    assert detector.classes.fake_outputs == (1,)
+    (tmp_path / "folder" / "preprocessor_config.json").unlink()
+    with pytest.raises(SourceError, match="say it with --size, --crop, --interpolation, --mean, --std$"):
+        build_from(Request(str(tmp_path / "folder"), fake=("artificial",)))
+
+
+def test_a_folder_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(SourceError, match=r"config\.json is missing"):
+        build_from(Request(str(folder)))
+    write_vit(folder)
+    config = json.loads((folder / "config.json").read_text())
+    for changes, sentence in (
+        ({"model_type": "riddle"}, "cannot be read by transformers"),
+        ({"num_hidden_layers": 3}, "do not fit its config.json: it lacks vit"),
+        ({"hidden_size": 48}, "cannot be read by transformers|do not fit its config.json"),
+    ):
+        (folder / "config.json").write_text(json.dumps({**config, **changes}))
+        with pytest.raises(SourceError, match=sentence):
+            build_from(Request(str(folder)))
+    (folder / "config.json").write_text("{")
+    with pytest.raises(SourceError, match="not readable JSON"):
+        build_from(Request(str(folder)))
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="accepts no images of 40 x 40 pixels"):
+        build_from(Request(str(folder), preprocess={"size": 40}))
+    add(tmp_path / "d", Request(str(folder)))
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(SourceError, match=r"has no \.safetensors"):
+        build_from(Request(str(folder)))
+
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(SourceError, match="needs the package transformers: pip install transformers"):
+        build_from(Request(str(folder)))
+    with pytest.raises(ValueError, match="d cannot be opened: .* needs the package transformers"):
+        load_detector(tmp_path / "d")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"architecture": "hf-hub:owner/name"},
+        {"architecture": "local-dir:/x"},
+        {"architecture": "resnet18", "model_args": {"checkpoint_path": "/x/weights.bin"}},
+    ],
+)
+def test_a_network_that_timm_would_read_from_elsewhere_is_refused(tmp_path: Path, said: dict[str, Any]) -> None:
+    config = {"model_type": "timm_wrapper", **said}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SourceError, match=r"its config\.json names a hub, a folder or a file elsewhere"):
+        build_from(Request(str(tmp_path)))
+    with pytest.raises(SourceError, match=r"its config\.json names a hub, a folder or a file elsewhere"):
+        build({"config": config})
+
+
+WHOLE = {
+    "do_resize": True, "size": {"height": 224, "width": 224}, "resample": 2, "do_rescale": True,
+    "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, {"size": 224, "crop": "none"}),
+        ({"size": 224}, {"size": 224, "crop": "none"}),
+        ({"size": [224, 224]}, {"size": 224, "crop": "none"}),
+        # to some it is the shorter side, to others both
+        ({"size": 224, "do_center_crop": True, "crop_size": 224}, {"size": 224}),
+        (
+            {"size": 224, "do_center_crop": True, "crop_size": 224, "feature_extractor_type": "CLIPFeatureExtractor"},
+            {"size": 224, "resize": 224, "crop": "after_floor"},
+        ),
+        (
+            {"size": {"shortest_edge": 256}, "do_center_crop": True, "crop_size": {"height": 224, "width": 224}},
+            {"size": 224, "resize": 256, "crop": "after_floor"},
+        ),
+        (
+            {"size": {"shortest_edge": 224}, "crop_pct": 0.875, "image_processor_type": "ConvNextImageProcessor"},
+            {"size": 224, "resize": 256, "crop": "after_floor"},
+        ),
+        (
+            {"size": {"shortest_edge": 384}, "crop_pct": 0.875, "image_processor_type": "ConvNextImageProcessor"},
+            {"size": 384, "crop": "none"},
+        ),
+        # what is left open is asked for
+        ({"size": {"shortest_edge": 224}}, {"size": 224}),
+        ({"do_pad": True}, {}),
+        ({"do_resize": False}, {}),
+        ({"size": {"shortest_edge": 224}, "crop_pct": 0.9, "image_processor_type": "PoolFormerImageProcessor"}, {}),
+    ],
+)
+def test_its_words_for_a_square(changes: dict[str, Any], found: dict[str, Any]) -> None:
+    said = preprocess_of(WHOLE | changes)
+    assert {key: said[key] for key in ("size", "resize", "crop") if key in said} == found
+    assert (said["interpolation"], said["mean"]) == ("bilinear", [0.5] * 3)
+
+
+@pytest.mark.parametrize("step", ["include_top", "rescale_offset"])
+def test_numbers_that_are_shifted_again_are_asked_for(step: str) -> None:
+    assert not {"mean", "std", "scale"} & set(preprocess_of(WHOLE | {step: True}))
+
+
+def test_colours_in_another_order_are_refused() -> None:
+    with pytest.raises(SourceError, match="swaps red and blue"):
+        preprocess_of(WHOLE | {"do_flip_channel_order": True})
+
+
+def test_pixels_that_are_not_scaled_or_normalised() -> None:
+    said = preprocess_of(WHOLE | {"do_rescale": False, "do_normalize": False})
+    assert (said["scale"], said["mean"], said["std"]) == (1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def test_a_part_that_timm_would_read_from_elsewhere_is_refused() -> None:
+    part = {"model_type": "timm_wrapper", "architecture": "hf-hub:a/b"}
+    for said in ({"vision_config": part}, {"parts": [part]}, {"vision_config": {"text_config": part}}):
+        with pytest.raises(SourceError, match="names a hub, a folder or a file elsewhere"):
+            build({"config": {"model_type": "vit", **said}})
+
+
+def test_a_type_of_several_classes_can_be_added(tmp_path: Path) -> None:
+    config = transformers.DeiTConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=8,
+        **NAMES,
+    )  # fmt: skip
+    model = spread(transformers.DeiTForImageClassification(config))
+    model.save_pretrained(tmp_path / "folder")
+    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "folder")
+    detector = add(tmp_path / "detectors" / "d", Request(str(tmp_path / "folder")))
+    processor = transformers.AutoImageProcessor.from_pretrained(tmp_path / "folder", backend="pil")
+    expected = expected_of(lambda image: model(**processor(images=image, return_tensors="pt")).logits)
+    np.testing.assert_allclose(given_by(detector), expected, atol=1e-5)

@@ -1,0 +1,384 @@
+import copy
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torchcam import methods
+
+from core.detectors.detector import Detector
+from core.detectors.resnet import ResNetDetector
+from core.explainers import activation
+from core.explainers import explainer as batches
+from core.explainers.activation import activation_maps
+from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, SCORECAM, XGRADCAM, Cam, CamSettings
+from core.explainers.explanation import Explanation
+from core.explainers.registry import find_explainer
+from core.explainers.settings import ExplanationError
+from core.images.labels import FAKE, REAL
+from tests.conftest import make_detector, textured
+from tests.core.any_detector import pictures
+from tests.core.detectors.plain import make_plain
+
+STAGES = ("layer1", "layer2", "layer3", "layer4")
+CAMS = (GRADCAM, LAYERCAM, XGRADCAM, GRADCAMPP, SCORECAM)
+
+
+def explain(cam: Cam, detector: Detector, pixels: NDArray[np.uint8], **settings: str) -> list[Explanation]:
+    return list(cam.explain_batch(detector, pixels, CamSettings(**settings)))
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return make_detector(width=4, seed=3)
+
+
+@pytest.fixture(scope="module")
+def fifty() -> NDArray[np.uint8]:
+    return np.concatenate([textured(25, fine=False, seed=3), textured(25, fine=True, seed=4)])
+
+
+def hooks(network: nn.Module) -> int:
+    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return sum(len(getattr(module, name)) for module in network.modules() for name in names)
+
+
+def plain_torchcam(detector: Detector, pixels: NDArray[np.uint8], stage: str, method: str, label: int) -> torch.Tensor:
+    """torchcam as its documentation shows it, on a copy with gradients everywhere."""
+    network = copy.deepcopy(detector.network).requires_grad_(True)
+    with getattr(methods, method)(network, stage) as extractor:
+        scores = network(detector.inputs(pixels))
+        return extractor(class_idx=label, scores=scores, normalized=False)[0].detach()
+
+
+def at_stage(
+    detector: Detector, pixels: NDArray[np.uint8], stage: str, score: Callable[[torch.Tensor], torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A stage's activations and the gradients there of a score of the logits, both (N, C, h, w)."""
+    kept: list[torch.Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: object, output: torch.Tensor) -> torch.Tensor:
+        kept.append(output.detach().requires_grad_(True))
+        return kept[0]
+
+    network = copy.deepcopy(detector.network)
+    network.get_submodule(stage).register_forward_hook(keep)
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(score(network(detector.inputs(pixels))).sum(), kept[0])
+    return kept[0].detach(), gradient
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("cam", [cam for cam in CAMS if cam not in (SCORECAM, GRADCAMPP)], ids=lambda cam: cam.name)
+def test_a_classs_map_is_torchcams_on_50_images(
+    detector: Detector, fifty: NDArray[np.uint8], stage: str, cam: Cam
+) -> None:
+    largest = 0.0
+    for name, label, sign in (("FAKE", FAKE, -1), ("REAL", REAL, 1)):
+        expected = plain_torchcam(detector, fifty, stage, cam.method, label).numpy()
+        # what speaks for FAKE is below 0
+        ours = sign * np.stack([one.map for one in explain(cam, detector, fifty, layer=stage, target=name)])
+        largest = max(largest, expected.max())
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max())
+    assert largest > 0
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_grad_cam_plus_plus_has_its_papers_weights(detector: Detector, fifty: NDArray[np.uint8], stage: str) -> None:
+    activation, gradient = (
+        one.double().numpy() for one in at_stage(detector, fifty[:6], stage, lambda logits: logits[:, REAL])
+    )
+    expected = np.zeros((6, *activation.shape[2:]))
+    # equation 19, place by place
+    for image, channel in np.ndindex(*activation.shape[:2]):
+        one, grads = activation[image, channel], gradient[image, channel]
+        alpha = np.zeros_like(grads)
+        some = grads != 0
+        alpha[some] = grads[some] ** 2 / (2 * grads[some] ** 2 + one.sum() * grads[some] ** 3)
+        expected[image] += (alpha * np.maximum(grads, 0)).sum() * one
+    expected = np.maximum(expected, 0)
+    found = np.stack([one.map for one in explain(GRADCAMPP, detector, fifty[:6], layer=stage, target="REAL")])
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5 * expected.max())
+    assert expected.max() > 0
+    # once torchcam is fixed, ours can go
+    theirs = plain_torchcam(detector, fifty[:6], stage, "GradCAMpp", REAL).numpy()
+    assert not np.allclose(theirs, expected, rtol=0.1)
+
+
+def test_score_cam_is_torchcams(detector: Detector, fifty: NDArray[np.uint8]) -> None:
+    expected = plain_torchcam(detector, fifty[:4], "layer4", "ScoreCAM", REAL).numpy()
+    ours = np.stack([one.map for one in explain(SCORECAM, detector, fifty[:4], target="REAL")])
+    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6 * expected.max())
+
+
+def test_score_cam_asks_between_batches_of_channels_and_ends(detector: Detector, fifty: NDArray[np.uint8]) -> None:
+    asked = []
+
+    def cancel() -> bool:
+        asked.append(hooks(detector.network))
+        return len(asked) == 3
+
+    assert list(SCORECAM.explain(detector, fifty[0], CamSettings(), cancel=cancel)) == []
+    # nothing was on the shared network meanwhile, either
+    assert asked == [0, 0, 0]
+    assert hooks(detector.network) == 0
+    whole = []
+    list(SCORECAM.explain_batch(detector, fifty[:4], CamSettings(), cancel=lambda: bool(whole.append(1))))
+    # 4 images x 32 channels, 32 a pass, after the two that torchcam begins with
+    assert len(whole) == 2 + 4
+
+
+def test_other_maps_are_made_between_the_batches_of_score_cam(detector: Detector, fifty: NDArray[np.uint8]) -> None:
+    alone = SCORECAM.explain_fully(detector, fifty[0]).map
+    other = CamSettings(layer="layer3")
+    expected = GRADCAM.explain_fully(detector, fifty[1], other).map
+    others: list[NDArray[np.float32]] = []
+
+    def cancel() -> bool:
+        others.append(GRADCAM.explain_fully(detector, fifty[1], other).map)
+        return False
+
+    (found,) = (one.map for one in SCORECAM.explain(detector, fifty[0], CamSettings(), cancel=cancel))
+    np.testing.assert_array_equal(found, alone)
+    assert len(others) == 3
+    for made in others:
+        np.testing.assert_array_equal(made, expected)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("method", ["GradCAM", "XGradCAM", "LayerCAM"])
+def test_the_margins_signed_map_is_its_formula(
+    detector: Detector, fifty: NDArray[np.uint8], stage: str, method: str
+) -> None:
+    pixels = fifty[::5]
+    activation, gradient = at_stage(detector, pixels, stage, lambda logits: logits[:, REAL] - logits[:, FAKE])
+    if method == "GradCAM":
+        expected = (gradient.mean(dim=(2, 3), keepdim=True) * activation).sum(dim=1)
+    elif method == "XGradCAM":
+        share = activation / (activation.sum(dim=(2, 3), keepdim=True) + 1e-8)
+        expected = ((gradient * share).sum(dim=(2, 3), keepdim=True) * activation).sum(dim=1)
+    else:
+        expected = (gradient * activation).sum(dim=1)
+    found = activation_maps(detector, pixels, layer=stage, method=method, target="margin", signed=True)
+    scale = float(expected.abs().max())
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-3, atol=1e-5 * scale)
+    results = explain(find_explainer(method.lower()), detector, pixels, layer=stage)
+    assert all(result.one_sided is None and result.unit == "margin" for result in results)
+    # Grad-CAM of the last stage comes from the forward pass, and is as many times larger as it has positions
+    factor = 16 if (method, stage) == ("GradCAM", "layer4") else 1
+    np.testing.assert_allclose([one.map for one in results], factor * found, rtol=1e-3, atol=1e-4 * factor * scale)
+
+
+def test_one_sided_maps_say_so_and_show_one_class_only(detector: Detector, fifty: NDArray[np.uint8]) -> None:
+    for cam, target, side in ((GRADCAMPP, "margin", "REAL"), (GRADCAM, "FAKE", "FAKE"), (SCORECAM, "margin", "REAL")):
+        (result,) = explain(cam, detector, fifty[:1], target=target)
+        assert result.one_sided == side
+        assert (result.map * (1 if side == "REAL" else -1)).min() >= 0
+        assert f"only what speaks for {side}" in result.diagnostics.sentence
+        assert result.diagnostics.one_colour == "one-sided"
+
+
+def test_the_margin_map_is_grad_cam_on_layer4_and_its_mean_is_the_margin(
+    detector: Detector, fifty: NDArray[np.uint8]
+) -> None:
+    instant = explain(GRADCAM, detector, fifty)
+    slow = activation_maps(detector, fifty, layer="layer4", method="GradCAM", target="margin", signed=True)
+    for quick, values, margin in zip(instant, slow, detector.margins(fifty), strict=True):
+        np.testing.assert_allclose(quick.map, 16 * values, rtol=1e-3, atol=1e-4)
+        assert quick.map.mean() + detector.bias == pytest.approx(margin, abs=1e-4)
+        assert quick.margin == pytest.approx(margin, abs=1e-4)
+        assert quick.verdict == ("REAL" if margin > 0 else "FAKE")
+
+
+def test_batches_do_not_change_a_map(
+    detector: Detector, fifty: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = {"layer": "layer3", "method": "GradCAM", "target": "margin", "signed": True}
+    whole = activation_maps(detector, fifty, **wanted)
+    monkeypatch.setattr(batches, "BATCH", 20)
+    monkeypatch.setattr(activation, "BATCH", 7)
+    settings = CamSettings(layer="layer3")
+    parts = [one.map for one in GRADCAM.explain_batch(detector, fifty, settings)]
+    np.testing.assert_allclose(parts, whole, rtol=1e-3, atol=1e-6)
+    assert whole.shape == (50, 8, 8)
+    assert activation_maps(detector, fifty[:0], **wanted).shape == (0, 8, 8)
+    assert explain(GRADCAM, detector, fifty[:0]) == []
+    answers = iter([False, False, False, True])
+    cut = GRADCAM.explain_batch(detector, fifty, settings, cancel=lambda: next(answers))
+    # three batches of 7 make the first 20 images; the fourth is not begun
+    assert len(list(cut)) == 20
+
+
+def test_nothing_is_left_on_the_network(
+    detector: Detector, fifty: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cam in CAMS:
+        explain(cam, detector, fifty[:2], layer="layer3")
+        assert cam.cost(CamSettings(), detector) > 0
+    assert hooks(detector.network) == 0
+    assert not detector.network.training
+    assert not any(parameter.requires_grad for parameter in detector.network.parameters())
+    assert all(parameter.grad is None for parameter in detector.network.parameters())
+    monkeypatch.setattr(methods.GradCAM, "_get_weights", lambda *_args, **_kwargs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        explain(GRADCAM, detector, fifty[:2], layer="layer3")
+    monkeypatch.setattr(methods.GradCAM, "__init__", lambda *_args, **_kwargs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        explain(GRADCAM, detector, fifty[:2], layer="layer3")
+    assert hooks(detector.network) == 0
+    assert not any(parameter.requires_grad for parameter in detector.network.parameters())
+
+
+def test_no_gradient_is_recorded_below_the_stage(detector: Detector, fifty: NDArray[np.uint8]) -> None:
+    recorded: dict[str, bool] = {}
+    handles = [
+        module.register_forward_hook(
+            lambda _module, _inputs, output, name=name: recorded.update({name: output.requires_grad})
+        )
+        for name, module in detector.network.named_children()
+    ]
+    try:
+        explain(GRADCAM, detector, fifty[:2], layer="layer3")
+    finally:
+        for handle in handles:
+            handle.remove()
+    assert {name for name, gradient in recorded.items() if gradient} == {"layer4", "avgpool", "fc"}
+    assert {"conv1", "layer1", "layer2", "layer3"} <= set(recorded)
+
+
+def test_threads_do_not_see_each_other(detector: Detector, fifty: NDArray[np.uint8]) -> None:
+    expected = {stage: explain(GRADCAM, detector, fifty[:6], layer=stage) for stage in STAGES}
+    found: dict[tuple[int, str], list[NDArray[np.float32]]] = {}
+
+    def work(number: int) -> None:
+        for stage in STAGES:
+            found[number, stage] = [one.map for one in explain(GRADCAM, detector, fifty[:6], layer=stage)]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 16
+    for (_, stage), values in found.items():
+        np.testing.assert_allclose(values, [one.map for one in expected[stage]], rtol=1e-3, atol=1e-6)
+    assert hooks(detector.network) == 0
+
+
+@pytest.mark.parametrize("cam", [GRADCAM, LAYERCAM], ids=lambda cam: cam.name)
+def test_the_stage_that_fits_puts_the_one_patch_first(
+    red_detector: Detector, red_patch: NDArray[np.uint8], cam: Cam
+) -> None:
+    for stage, side in (("layer3", 4), ("layer4", 8)):
+        (result,) = explain(cam, red_detector, red_patch[None], layer=stage)
+        expected = np.zeros_like(result.map, bool)
+        expected[20 // side, 8 // side] = True
+        np.testing.assert_array_equal(result.map > 0, expected)
+        assert result.diagnostics.one_colour == "one sign"
+        assert "speaks for REAL" in result.diagnostics.sentence
+
+
+def test_flat_and_zero_maps_are_said_to_be_that(red_detector: Detector, red_patch: NDArray[np.uint8]) -> None:
+    grey, red = np.full((32, 32, 3), 90, np.uint8), np.full((32, 32, 3), (200, 0, 0), np.uint8)
+    zero, flat, pointed = explain(GRADCAM, red_detector, np.stack([grey, red, red_patch]))
+    assert zero.diagnostics.one_colour == "zero"
+    assert "zero everywhere" in zero.diagnostics.sentence
+    assert flat.diagnostics.one_colour == "flat"
+    assert "points at no place" in flat.diagnostics.sentence
+    assert pointed.diagnostics.one_colour == "one sign"
+
+
+def test_logits_that_are_no_numbers_are_refused(fifty: NDArray[np.uint8]) -> None:
+    detector = make_detector(width=4, seed=3)
+    network = detector.network
+    network.fc.weight.fill_(float("nan"))
+    broken = ResNetDetector(network, 4)
+    with pytest.raises(ExplanationError, match="not finite"):
+        explain(GRADCAM, broken, fifty[:2], layer="layer3")
+    with pytest.raises(ExplanationError, match="not finite"):
+        explain(GRADCAM, broken, fifty[:2])
+    assert hooks(network) == 0
+
+
+@pytest.mark.parametrize("wrong", [{"layer": "layer5"}, {"target": "CAT"}])
+def test_unknown_settings_are_refused(detector: Detector, fifty: NDArray[np.uint8], wrong: dict[str, str]) -> None:
+    with pytest.raises(ExplanationError, match=f"{next(iter(wrong))} must be one of"):
+        explain(GRADCAM, detector, fifty[:1], **wrong)
+
+
+def test_width_1_works(fifty: NDArray[np.uint8]) -> None:
+    for cam in CAMS:
+        assert np.isfinite(cam.explain_fully(make_detector(width=1), fifty[0]).map).all()
+
+
+def test_an_image_of_another_size_is_refused(detector: Detector) -> None:
+    with pytest.raises(ExplanationError, match="image must be uint8 .32, 32, 3."):
+        GRADCAM.explain_fully(detector, np.zeros((64, 64, 3), np.uint8))
+
+
+def test_the_cost_is_what_is_run(detector: Detector, fifty: NDArray[np.uint8]) -> None:
+    """Forward passes counted by a hook; the detector's own pass runs beside the network and counts one."""
+    passed: list[int] = []
+    handle = detector.network.register_forward_hook(lambda _network, inputs, _output: passed.append(len(inputs[0])))
+    try:
+        explain(LAYERCAM, detector, fifty[:1])
+        assert len(passed) == 1
+        assert LAYERCAM.cost(CamSettings(), detector) == 1 + 1 + 2 * 2
+        assert GRADCAMPP.cost(CamSettings(), detector) == 1 + 1 + 2
+        passed.clear()
+        explain(SCORECAM, detector, fifty[:1])
+    finally:
+        handle.remove()
+    # the twin carries the hook of what it is copied from
+    assert SCORECAM.cost(CamSettings(), detector) == 1 + sum(passed)
+    assert GRADCAM.cost(CamSettings(), detector) == 1
+    assert GRADCAM.cost(CamSettings(layer="layer3"), detector) == LAYERCAM.cost(CamSettings(), detector)
+    assert SCORECAM.cost(CamSettings()) > 100
+
+
+def formula(detector: Detector, pixels: NDArray[np.uint8], layer: str) -> NDArray[np.float64]:
+    """Grad-CAM of the margin before its ReLU, by autograd alone; the layer's output must be used as it is."""
+    kept: list[torch.Tensor] = []
+    handle = detector.network.get_submodule(layer).register_forward_hook(
+        lambda _layer, _inputs, output: kept.append(output.detach().requires_grad_(True)) or kept[-1]
+    )
+    try:
+        with torch.enable_grad():
+            scores = detector.scores(detector.inputs(pixels))
+            (gradient,) = torch.autograd.grad((scores[:, REAL] - scores[:, FAKE]).sum(), kept[0])
+    finally:
+        handle.remove()
+    return (gradient.mean(dim=(2, 3), keepdim=True) * kept[0]).sum(dim=1).detach().double().numpy()
+
+
+@pytest.mark.parametrize("layer", ["first", "second", "third"])
+def test_a_network_that_is_not_known_has_maps_of_its_own_layers(layer: str) -> None:
+    detector, images = make_plain(), pictures(6, fine=True, seed=2)
+    expected = formula(detector, images, layer)
+    found = np.stack([one.map for one in explain(GRADCAM, detector, images, layer=layer)])
+    # the target layer's comes from the full pass
+    factor = 48 if layer == "third" else 1
+    np.testing.assert_allclose(found, factor * expected, rtol=1e-3, atol=1e-4 * factor * np.abs(expected).max())
+    layercam = explain(LAYERCAM, detector, images, layer=layer)
+    assert layercam[0].map.shape == detector.layers[layer]
+
+
+def test_what_follows_a_layer_may_write_into_its_output() -> None:
+    detector, images = make_plain(), pictures(4, fine=True, seed=2)
+    greedy = copy.copy(detector)
+    greedy.network = copy.deepcopy(detector.network)
+
+    def in_place(inputs: torch.Tensor) -> torch.Tensor:
+        network = greedy.network
+        for part in (network.first, network.second, network.third):
+            inputs = part(inputs).relu_()
+        return network.head(inputs.mean(dim=(2, 3)))
+
+    greedy.network.forward = in_place
+    for layer in ("first", "second"):
+        for cam in (GRADCAM, LAYERCAM, GRADCAMPP):
+            one, other = (explain(cam, which, images, layer=layer) for which in (detector, greedy))
+            np.testing.assert_allclose([x.map for x in one], [x.map for x in other], rtol=1e-4, atol=1e-6)

@@ -1,0 +1,191 @@
+"""Integrated Gradients against captum called as its documentation shows it, and against a sum by hand."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from captum.attr import IntegratedGradients
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from core.detectors.detector import Detector
+from core.detectors.resnet import ResNetDetector
+from core.explainers import integrated_gradients
+from core.explainers.cam import GRADCAM, CamSettings
+from core.explainers.explanation import Explanation
+from core.explainers.integrated_gradients import (
+    INTEGRATED_GRADIENTS,
+    IntegratedGradientsSettings,
+    blurred,
+    diagnose,
+)
+from core.explainers.settings import ExplanationError
+from core.images.labels import FAKE, REAL
+from tests.conftest import make_detector, textured
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return make_detector(width=4, seed=3)
+
+
+@pytest.fixture(scope="module")
+def six() -> NDArray[np.uint8]:
+    return np.concatenate([textured(3, fine=False, seed=3), textured(3, fine=True, seed=4)])
+
+
+def explain(detector: Detector, pixels: NDArray[np.uint8], **settings: object) -> list[Explanation]:
+    return list(INTEGRATED_GRADIENTS.explain_batch(detector, pixels, IntegratedGradientsSettings(**settings)))  # type: ignore[arg-type]
+
+
+def baselines(pixels: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
+    smooth = [
+        ndimage.gaussian_filter1d(ndimage.gaussian_filter1d(one.astype(float), sigma, 0), sigma, 1) for one in pixels
+    ]
+    return np.rint(smooth).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("target", "sign"), [("margin", 1), ("REAL", 1), ("FAKE", -1)])
+def test_the_map_is_captums_on_the_plain_network(
+    detector: Detector, six: NDArray[np.uint8], target: str, sign: int
+) -> None:
+    network, label = detector.network, FAKE if target == "FAKE" else REAL
+
+    def margin(inputs: torch.Tensor) -> torch.Tensor:
+        logits = network(inputs)
+        return logits[:, REAL] - logits[:, FAKE]
+
+    captum = IntegratedGradients(margin if target == "margin" else network)
+    ours = explain(detector, six, target=target, steps=8)
+    for image, baseline, found in zip(six, baselines(six, 2), ours, strict=True):
+        expected = captum.attribute(
+            detector.inputs(image[None]),
+            baselines=detector.inputs(baseline[None]),
+            target=None if target == "margin" else label,
+            n_steps=8,
+        )
+        values = sign * expected.sum(dim=1)[0].numpy()
+        np.testing.assert_allclose(found.map, values, rtol=1e-3, atol=1e-4 * np.abs(values).max())
+        assert found.map.shape == (32, 32)
+        assert found.one_sided is None
+
+
+def test_the_map_is_the_mean_gradient_times_the_difference(detector: Detector, six: NDArray[np.uint8]) -> None:
+    """A midpoint sum of many steps, by autograd alone."""
+    inputs = detector.inputs(six[4][None])
+    baseline = detector.inputs(baselines(six[4:5], 2))
+    points = (torch.arange(500) + 0.5) / 500
+    line = (baseline + points.view(-1, 1, 1, 1) * (inputs - baseline)).requires_grad_(True)
+    logits = detector.network(line)
+    gradient = torch.autograd.grad((logits[:, REAL] - logits[:, FAKE]).sum(), line)[0]
+    expected = (gradient.mean(dim=0) * (inputs - baseline)[0]).sum(dim=0).numpy()
+    (found,) = explain(detector, six[4:5], steps=256)
+    assert np.corrcoef(found.map.ravel(), expected.ravel())[0, 1] > 0.99
+
+
+def test_the_values_add_up_to_what_the_margin_gains(detector: Detector, six: NDArray[np.uint8]) -> None:
+    margins, blurry = detector.margins(six), detector.margins(baselines(six, 2))
+    few, many = explain(detector, six, steps=2), explain(detector, six, steps=100)
+    for one, rough, margin, start in zip(many, few, margins, blurry, strict=True):
+        numbers = one.diagnostics.numbers
+        assert numbers["gained"] == pytest.approx(margin - start, abs=1e-4)
+        assert numbers["sum"] == pytest.approx(one.map.sum(), abs=1e-5)
+        assert numbers["gap"] == pytest.approx(abs(numbers["sum"] - numbers["gained"]))
+        assert numbers["gap"] < 0.1 * np.abs(one.map).sum()
+        assert rough.margin == pytest.approx(one.margin, abs=1e-5)
+        assert one.margin == pytest.approx(float(margin), abs=1e-4)
+    assert np.mean([one.diagnostics.numbers["gap"] for one in many]) < np.mean(
+        [one.diagnostics.numbers["gap"] for one in few]
+    )
+
+
+def test_a_sum_that_is_off_is_said() -> None:
+    values = np.array([[3.0, -1.0], [0.5, 0.5]], np.float32)
+    for gained, off in ((3.0, False), (3.04, False), (3.06, True), (-3.0, True)):
+        found = diagnose(values, gained)
+        assert ("take more steps" in found.sentence) == off
+        assert found.numbers["moved"] == 5
+        assert found.numbers["gap"] == pytest.approx(abs(3 - gained))
+
+
+def test_what_the_blur_leaves_as_it_is_has_no_value(detector: Detector) -> None:
+    flat = np.full((32, 32, 3), 90, np.uint8)
+    (found,) = explain(detector, flat[None])
+    assert found.diagnostics.one_colour == "zero"
+    half = flat.copy()
+    half[:, :4] = np.random.default_rng(0).integers(0, 256, (32, 4, 3))
+    (found,) = explain(detector, half[None])
+    assert (found.map[:, 16:] == 0).all()
+    assert (found.map[:, :4] != 0).any()
+
+
+def test_the_baseline_is_blurred_by_a_share_of_the_side() -> None:
+    small, large = (np.zeros((side, side, 3), np.uint8) for side in (32, 64))
+    small[16, 16] = large[32, 32] = 255
+    widths = []
+    for image in (small, large):
+        profile = blurred(image, 0.0625)[len(image) // 2, :, 0].astype(float)
+        places = np.arange(len(image)) - len(image) // 2
+        widths.append(np.sqrt((profile * places**2).sum() / profile.sum()) / len(image))
+    # the tails of the larger blur are rounded away
+    assert widths[0] == pytest.approx(0.0625, rel=0.2)
+    assert widths[1] == pytest.approx(widths[0], rel=0.3)
+
+
+def test_it_asks_between_batches_and_whoever_is_asked_may_use_the_detector(
+    detector: Detector, six: NDArray[np.uint8]
+) -> None:
+    """The worker answers other questions there, whose hooks would cut the gradients."""
+    (alone,) = explain(detector, six[:1], steps=150)
+    asked: list[Explanation] = []
+
+    def cancel() -> bool:
+        asked.append(GRADCAM.explain_fully(detector, six[1], CamSettings(layer="layer2")))
+        return False
+
+    (found,) = INTEGRATED_GRADIENTS.explain(detector, six[0], IntegratedGradientsSettings(steps=150), cancel=cancel)
+    np.testing.assert_allclose(found.map, alone.map, rtol=1e-4, atol=1e-6)
+    assert len(asked) >= 2
+    answers = iter([False, True])
+    stopped = INTEGRATED_GRADIENTS.explain(
+        detector, six[0], IntegratedGradientsSettings(steps=150), cancel=lambda: next(answers)
+    )
+    assert list(stopped) == []
+
+
+def test_of_larger_inputs_fewer_go_through_the_network_at_once(
+    detector: Detector, six: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, sizes = explain(detector, six[:1], steps=16), []
+    scores = type(detector).scores
+
+    def counted(own: Detector, inputs: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(inputs))
+        return scores(own, inputs)
+
+    monkeypatch.setattr(integrated_gradients, "INPUTS", 4)
+    monkeypatch.setattr(type(detector), "scores", counted)
+    found = explain(detector, six[:1], steps=16)
+    assert max(sizes[-4:]) == 4
+    np.testing.assert_allclose(found[0].map, whole[0].map, rtol=1e-3, atol=1e-5)
+    assert integrated_gradients._at_once(SimpleNamespace(side=64)) == 1  # type: ignore[arg-type]
+
+
+def test_nothing_is_left_on_the_network(detector: Detector, six: NDArray[np.uint8]) -> None:
+    explain(detector, six[:2])
+    assert not any(parameter.requires_grad for parameter in detector.network.parameters())
+    assert all(parameter.grad is None for parameter in detector.network.parameters())
+    assert not detector.network.training
+
+
+def test_what_cannot_be_explained_is_one_sentence(detector: Detector, six: NDArray[np.uint8]) -> None:
+    with pytest.raises(ExplanationError, match="resize it first"):
+        explain(detector, six[:, :16])
+    broken = make_detector(width=4, seed=3)
+    broken.network.fc.bias.fill_(float("nan"))
+    with pytest.raises(ExplanationError, match="not finite"):
+        explain(ResNetDetector(broken.network, 4), six[:1])
+    for wrong in ({"steps": 1}, {"sigma": 0.0}, {"target": "CAT"}):
+        with pytest.raises(ExplanationError, match="must be"):
+            IntegratedGradientsSettings(**wrong)  # type: ignore[arg-type]

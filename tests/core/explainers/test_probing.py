@@ -1,0 +1,242 @@
+"""Probes of one image: they say what the study says of it, name the cue that decides, and claim nothing more."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.explainers.probing import BATCH, MAX_GAIN, ProbeResult, ProbeSettings, amplified, explain_probes
+from core.explainers.settings import ExplanationError
+from core.perturbations.flips import tell
+from core.perturbations.probe import Batch, Chance, size_column
+from core.perturbations.table import PROBES, probe_columns
+from core.runs.run import Run
+from core.studies.probes.donors import choose_donors, with_donors
+from tests.core.cues import CUES, Cue, mean_colour, ring_energy
+from tests.core.studies.probes.test_study import asked
+
+# what the sentence must name, for a FAKE and a REAL verdict; None where many changes make the cue's absence
+NAMED = {
+    "mean_colour": ("the mean colour to that of the other class", "the mean colour to that of the other class"),
+    "ring": ("for its fine detail", "for its fine detail"),
+    "corner": (None, "hiding the upper left quarter"),
+    "block_order": ("shuffling blocks", "shuffling blocks"),
+}
+
+
+def probed(cue: Cue, run: Run, row: int, **changes: int) -> ProbeResult:
+    """The last result for an image of a cue's run."""
+    pixels, settings = with_donors(
+        cue.pixels[row], run, lambda at: cue.pixels[at], name=str(run.predictions["id"][row]), row=row, **changes
+    )
+    return list(explain_probes(cue.detector, pixels, settings=settings))[-1]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", CUES)
+def test_the_sentence_names_the_cue_for_most_images(name: str, tmp_path: Path) -> None:
+    cue = CUES[name]()
+    run = cue.run(tmp_path)
+    for half, words in zip((range(10, 40, 10), range(50, 80, 10)), NAMED[name], strict=True):
+        sentences = [probed(cue, run, row).sentence for row in half]
+        if words is not None:
+            assert sum(words in sentence for sentence in sentences) >= 2, sentences
+        if name != "ring":
+            assert not any("for its fine detail" in sentence for sentence in sentences)
+
+
+def test_the_ring_is_the_smallest_change_and_its_control_stays_behind(tmp_path: Path) -> None:
+    cue = ring_energy()
+    result = probed(cue, cue.run(tmp_path), 60)
+    assert result.smallest is not None
+    assert result.smallest.probe.key in ("ring", "dose", "transplant")
+    ring = result.get("ring_8_12")
+    assert ring.controlled
+    assert ring.controls == ("ring_control_8_12",)
+    assert not result.get("ring_control_8_12").flipped
+    assert next(one for one in result.detail if one.decides).lent > 4
+
+
+def test_one_image_is_told_what_the_study_says_of_it(tmp_path: Path) -> None:
+    cue = ring_energy()
+    run, table = asked(cue, tmp_path)
+    for row in (3, 44, 79):
+        result = probed(cue, run, row)
+        said = table.iloc[row]
+        for one in result.after:
+            np.testing.assert_allclose(one.margin, said[one.column], rtol=0.005)
+            np.testing.assert_allclose(one.size, said[size_column(one.column)], rtol=0.06)
+            assert (one.verdict == "REAL") == (said[one.column] > 0)
+        assert result.smallest is not None
+        assert result.smallest.probe.key == said["turned_by"]
+        assert len({one.probe.family for one in result.flipping}) == said["turned_families"]
+        donor = choose_donors(run, np.array([row])).other[0]
+        assert result.get("lend_12").before == pytest.approx(run.predictions["margin"][donor])
+
+
+def test_what_turns_is_counted_beyond_the_controls(tmp_path: Path) -> None:
+    cue = mean_colour()
+    result = probed(cue, cue.run(tmp_path), 0)
+    columns = probe_columns()
+    for one in result.after:
+        probe, strength = columns[one.column]
+        before = one.before > 0
+        assert one.flipped == (
+            ((one.margin > 0) == (result.margin > 0)) if probe.changes_donor else (one.margin > 0) != before
+        )
+        controls = [result.get(PROBES[key].column(strength.key)).flipped for key in probe.controls]
+        assert one.controlled == (
+            one.flipped and not any(controls) and not probe.is_control and not probe.changes_donor
+        )
+        again = cue.detector.margins(result.pictures[[item.column for item in result.after].index(one.column)][None])
+        assert one.margin == pytest.approx(float(again[0]))
+    assert result.smallest is not None
+    assert result.smallest == result.flipping[0]
+    assert result.smallest.size == min(one.size for one in result.after if one.controlled and not one.strength.excess)
+
+
+def margins_of(flipped: dict[str, bool | None]) -> pd.DataFrame:
+    """The margins of one image that is called REAL: columns that flip it, that do not, and that could not be made."""
+    found = dict.fromkeys(probe_columns(), 1.0)
+    for column, flips in flipped.items():
+        found[column] = np.nan if flips is None else -1.0 if flips else 1.0
+    return pd.DataFrame([found])
+
+
+def told(flipped: dict[str, bool | None]) -> pd.Series:  # type: ignore[type-arg]
+    sizes = pd.DataFrame([{size_column(column): 5.0 for column in probe_columns()}])
+    return tell(margins_of(flipped), sizes, np.array([True])).iloc[0]
+
+
+@pytest.mark.parametrize("control", PROBES["lowpass"].controls)
+def test_detail_decides_only_where_every_control_leaves_the_verdict(control: str) -> None:
+    # put into the other class, it gives them this verdict: `margins_of` assumes so unless told otherwise
+    flipped: dict[str, bool | None] = {"lowpass_8": True}
+    assert told(flipped)["detail_both_ways"]
+    assert told(flipped)["turned_by"] == "lowpass"
+    assert not told(flipped | {f"{control}_8": True})["detail_both_ways"]
+
+
+def test_a_control_that_could_not_be_made_bears_no_claim() -> None:
+    flipped: dict[str, bool | None] = {"transplant_8": True}
+    assert told(flipped)["detail_both_ways"]
+    without = dict.fromkeys((f"{key}_8" for key in PROBES["transplant"].controls), None)
+    assert not told(flipped | {next(iter(without)): None})["detail_both_ways"]
+    found = told(flipped | without)
+    assert not found["detail_both_ways"]
+    assert found["turned_by"] is None
+    assert found["turned_families"] == 0
+
+
+def test_strengths_in_excess_bear_no_claim() -> None:
+    found = told({"lowpass_2": True, "lowpass_4": True})
+    assert (found["turned_by"], found["turned_families"]) == (None, 0)
+    assert np.isnan(found["detail_radius"])
+    assert told({"lowpass_2": True, "lowpass_8": True, "lowpass_10": True})["detail_radius"] == 10
+
+
+def test_the_smallest_change_is_shown_with_its_difference_amplified(tmp_path: Path) -> None:
+    cue = mean_colour()
+    result = probed(cue, cue.run(tmp_path), 0)
+    assert result.smallest is not None
+    picture = result.pictures[list(probe_columns()).index(result.smallest.column)]
+    difference, gain = amplified(picture, result.image)
+    change = picture.astype(int) - cue.pixels[0]
+    np.testing.assert_array_equal(difference, 128 + gain * change)
+    assert np.abs(change).max() * (gain + 1) > 127
+    assert difference.dtype == np.uint8
+
+
+def test_a_difference_too_large_to_amplify_is_shown_as_it_is_and_none_as_grey() -> None:
+    black, white = np.zeros((32, 32, 3), np.uint8), np.full((32, 32, 3), 255, np.uint8)
+    difference, gain = amplified(white, black)
+    assert (gain, difference.min()) == (1, 255)
+    difference, gain = amplified(black, black)
+    assert (gain, difference.min(), difference.max()) == (MAX_GAIN, 128, 128)
+
+
+def test_it_goes_step_by_step_and_stops_when_told(tmp_path: Path) -> None:
+    cue = mean_colour()
+    pixels, settings = with_donors(cue.pixels[0], cue.run(tmp_path), lambda at: cue.pixels[at], name="test-0000", row=0)
+    steps = list(explain_probes(cue.detector, pixels, settings=settings))  # type: ignore[arg-type]
+    assert [one.done - len(pixels) for one in steps[:2]] == [BATCH, 2 * BATCH]
+    assert [one.complete for one in steps] == [False] * (len(steps) - 1) + [True]
+    assert all(one.sentence == "" and one.smallest is None for one in steps[:-1])
+    assert sum(one.known for one in steps[0].after) == BATCH
+    answers = iter([False, True])
+    stopped = list(explain_probes(cue.detector, pixels, settings=settings, cancel=lambda: next(answers)))  # type: ignore[arg-type]
+    assert len(stopped) == 1
+
+
+def test_without_donors_the_rest_is_measured_and_nothing_is_claimed_of_them(tmp_path: Path) -> None:
+    cue = ring_energy()
+    result = list(explain_probes(cue.detector, cue.pixels[60:61]))[-1]  # type: ignore[arg-type]
+    unknown = {one.probe.key for one in result.after if not one.known}
+    assert unknown == {key for key, probe in PROBES.items() if probe.needs != "nothing"} | {"tint", "tint_control"}
+    assert result.detail == ()
+    assert "for its fine detail" not in result.sentence
+    assert result.smallest is not None
+    assert result.smallest.probe.key in ("ring", "dose")
+    assert not any(one.flipped for one in result.after if not one.known)
+
+
+def test_a_donor_that_the_detector_takes_for_the_other_class_lends_nothing(tmp_path: Path) -> None:
+    cue = ring_energy()
+    # two REAL images handed in as if they were FAKE
+    result = list(explain_probes(cue.detector, cue.pixels[[60, 70, 71]], settings=ProbeSettings("x", donors=2)))[-1]  # type: ignore[arg-type]
+    assert not result.get("lend_12").known
+    assert not result.get("transplant_same_12").known
+
+
+def test_where_nothing_turns_it_the_nearest_change_is_named(tmp_path: Path) -> None:
+    cue = mean_colour()
+    sure = replace(cue.detector, formula=lambda x: 50 + x.mean(axis=(1, 2, 3)) / 255)
+    result = list(explain_probes(sure, cue.pixels[:1]))[-1]  # type: ignore[arg-type]
+    assert result.smallest is None
+    assert "none of" in result.sentence
+    assert "darkening (48 levels) comes closest" in result.sentence
+
+
+def test_a_control_that_turns_it_as_well_leaves_nothing_to_claim() -> None:
+    cue = ring_energy()
+    image = cue.pixels[60:61]
+    # any change at all turns it
+    touchy = replace(cue.detector, formula=lambda x: np.where((x == image).all(axis=(1, 2, 3)), 1.0, -1.0))
+    result = list(explain_probes(touchy, image))[-1]  # type: ignore[arg-type]
+    assert not result.get("lowpass_14").controlled
+    assert all(not one.probe.controls for one in result.flipping)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "settings", "words"),
+    [
+        (np.zeros((1, 16, 16, 3), np.uint8), ProbeSettings(), "resize it first"),
+        (np.zeros((1, 32, 32, 3), np.float32), ProbeSettings(), "float32"),
+        (np.zeros((2, 32, 32, 3), np.uint8), ProbeSettings(donors=3), "3 donors"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(pixels: np.ndarray, settings: ProbeSettings, words: str) -> None:
+    with pytest.raises(ExplanationError, match=words):
+        next(explain_probes(mean_colour().detector, pixels, settings=settings))  # type: ignore[arg-type]
+    broken = replace(mean_colour().detector, formula=lambda x: np.full(len(x), np.nan))
+    with pytest.raises(ExplanationError, match="not finite"):
+        next(explain_probes(broken, np.zeros((1, 32, 32, 3), np.uint8)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("side", range(8, 16))
+def test_blocks_of_small_images_are_large_enough_to_turn(side: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
+    means = np.zeros((2, 3), np.float32)
+    batch = Batch(pixels, pixels, pixels, means, means, Chance.of(["a", "b"], side=side))
+    for key in ("shuffle_turn", "shuffle_fade_turn"):
+        for strength in PROBES[key].strengths:
+            assert strength.at(side).label == f"{max(2, side // strength.parts)} pixels"
+            assert (PROBES[key].edit(batch, strength.value) != pixels).any(axis=(1, 2, 3)).all()
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    with pytest.raises(ExplanationError, match="seed"):
+        ProbeSettings(seed=-1)
+    with pytest.raises(ExplanationError, match="donors"):
+        ProbeSettings(donors=-1)

@@ -1,0 +1,136 @@
+"""Each delivery against Pillow's own result, and what a detector is given of it."""
+
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.images.decoding import crop_square, resize
+from core.images.encoding import compression_of
+from core.images.preprocessing import Place, Preprocessing
+from core.perturbations import postprocessing as delivering
+from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
+
+BY_NAME = {one.name: one for one in DELIVERIES}
+
+
+@pytest.fixture
+def picture() -> NDArray[np.uint8]:
+    """uint8 (120, 200, 3) of soft waves with grain."""
+    generator = np.random.default_rng(4)
+    rows, columns = np.indices((120, 200))
+    waves = 120 + 60 * np.sin(rows / 9)[..., None] * np.cos(columns / 13)[..., None] * np.array([1, 0.6, 0.3])
+    return np.clip(waves + generator.normal(0, 12, waves.shape), 0, 255).astype(np.uint8)
+
+
+def test_names_are_unique_and_inputs_unchanged(picture: NDArray[np.uint8]) -> None:
+    assert len(BY_NAME) == len(DELIVERIES) == 17
+    assert len({one.title for one in DELIVERIES}) == len(DELIVERIES)
+    before = picture.copy()
+    for one in DELIVERIES:
+        found = one.apply(picture)
+        assert found.dtype == np.uint8
+        assert found.ndim == 3
+        assert found.shape[2] == 3
+    np.testing.assert_array_equal(picture, before)
+
+
+@pytest.mark.parametrize("quality", [95, 85, 75, 50])
+def test_jpeg_is_what_a_file_of_that_quality_holds(picture: NDArray[np.uint8], quality: int) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=2)
+    assert compression_of(buffer.getvalue()) == f"JPEG quality {quality}, 4:2:0"
+    np.testing.assert_array_equal(BY_NAME[f"jpeg_{quality}"].apply(picture), np.asarray(Image.open(buffer)))
+
+
+def test_what_is_lossless_changes_nothing_and_lossy_ones_lose_more_at_lower_quality(picture: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(BY_NAME["png"].apply(picture), picture)
+    lost = [
+        float(np.abs(BY_NAME[name].apply(picture).astype(int) - picture).mean())
+        for name in ("jpeg_95", "jpeg_85", "jpeg_75", "jpeg_50")
+    ]
+    assert lost == sorted(lost)
+    assert lost[0] > 0
+    assert np.abs(BY_NAME["webp_80"].apply(picture).astype(int) - picture).mean() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("scale_75_lanczos", (90, 150)),
+        ("scale_50_box", (60, 100)),
+        ("crop_90", (108, 180)),
+        ("screenshot", (150, 250)),
+        ("messenger", (120, 200)),
+    ],
+)
+def test_sizes(picture: NDArray[np.uint8], name: str, shape: tuple[int, int]) -> None:
+    assert BY_NAME[name].apply(picture).shape[:2] == shape
+
+
+def test_halving_with_box_is_the_mean_of_four(picture: NDArray[np.uint8]) -> None:
+    means = picture.reshape(60, 2, 100, 2, 3).astype(float).mean(axis=(1, 3))
+    assert np.abs(BY_NAME["scale_50_box"].apply(picture) - means).max() <= 1
+
+
+def test_large_pictures_are_fitted_to_the_screen_and_to_what_a_messenger_sends() -> None:
+    large = np.zeros((1500, 3000, 3), np.uint8)
+    assert BY_NAME["screenshot"].apply(large).shape[:2] == (960, 1920)
+    assert BY_NAME["messenger"].apply(large).shape[:2] == (800, 1600)
+
+
+def test_the_crop_is_the_middle(picture: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(BY_NAME["crop_90"].apply(picture), picture[6:114, 10:190])
+
+
+def test_a_detector_is_given_the_delivered_square(picture: NDArray[np.uint8]) -> None:
+    found = {one.delivery.name: one for one in deliver(picture, seeing(Preprocessing(32), Place(0.2, 0.5, 1.5)))}
+    assert list(found) == list(BY_NAME)
+    for name in ("jpeg_50", "scale_50_bilinear"):
+        whole = BY_NAME[name].apply(picture)
+        np.testing.assert_array_equal(found[name].pixels, resize(crop_square(whole, 0.2, 0.5, 1.5), 32))
+    # a crop leaves rows 6 to 113 and columns 10 to 189, so all of the square
+    np.testing.assert_array_equal(found["crop_90"].pixels, resize(picture[20:100, 24:104], 32))
+    assert all(one.fits for one in found.values())
+
+
+def test_a_square_at_the_edge_is_what_a_crop_leaves_of_it_or_does_not_fit(picture: NDArray[np.uint8]) -> None:
+    crop = [BY_NAME["crop_90"]]
+    (large,) = deliver(picture, seeing(Preprocessing(32), Place(0.0, 0.5, 1.0)), among=crop)
+    # rows 6 to 113 and columns 10 to 119 are left, of which the middle is a square
+    np.testing.assert_array_equal(large.pixels, resize(picture[6:114, 11:119], 32))
+    assert large.fits
+    # the picture has lost a tenth of its width, and 40 columns have lost a quarter
+    (small,) = deliver(picture, seeing(Preprocessing(32), Place(0.0, 0.5, 3.0)), among=crop)
+    assert not small.fits
+
+
+def test_a_very_large_picture_is_halved_first(picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = picture[:119, :151]
+    means = odd[:118, :150].reshape(59, 2, 75, 2, 3).astype(float).mean(axis=(1, 3))
+    assert np.abs(delivering.halved(odd) - means).max() <= 0.5
+    monkeypatch.setattr(delivering, "MOST", 119 * 151 - 1)
+    found = next(deliver(odd, seeing(Preprocessing(32)), among=[BY_NAME["png"]]))
+    np.testing.assert_array_equal(found.pixels, seeing(Preprocessing(32))(delivering.halved(odd))[0])
+
+
+def test_a_picture_longer_than_any_webp_is_halved_first() -> None:
+    strip = np.zeros((16, 16_384, 3), np.uint8)
+    webp = [one for one in DELIVERIES if one.name == "webp_80"]
+    (found,) = deliver(strip, seeing(Preprocessing(8)), among=webp)
+    assert found.pixels.shape == (8, 8, 3)
+    line = np.full((16_384, 1, 3), 7, np.uint8)
+    np.testing.assert_array_equal(delivering.halved(line), np.full((8192, 1, 3), 7))
+    np.testing.assert_array_equal(delivering.halved(line.transpose(1, 0, 2)), np.full((1, 8192, 3), 7))
+
+
+def test_what_leaves_too_few_pixels_says_nothing_of_the_picture(picture: NDArray[np.uint8]) -> None:
+    small = picture[:32, :32]
+    fits = {one.delivery.name: one.fits for one in deliver(small, seeing(Preprocessing(32)))}
+    assert {name for name, fit in fits.items() if not fit} == {
+        name for name in fits if name.startswith(("scale", "crop"))
+    }
+    # what is enlarged anyway is not made another picture by that
+    assert all(one.fits for one in deliver(small[:20, :20], seeing(Preprocessing(32))))
