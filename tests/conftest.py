@@ -38,7 +38,7 @@ LONGEST = (
     "dashboard/test_pages.py",
     "test_train.py",
     "hostile/test_names.py",
-    "core/studies/probes/test_study.py",
+    "core/studies/test_probes.py",
     "browser/test_first_sight.py",
     "core/studies/test_judged.py",
     "core/studies/test_ray_engine.py",

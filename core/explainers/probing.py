@@ -215,7 +215,7 @@ def explain_probes(
     Args:
         detector: to explain.
         pixels: uint8 (1 + D, side, side, 3): the image, then `settings.donors` donors that are FAKE, then those that
-            are REAL; see `core.studies.probes.donors.with_donors`. Without donors, probes that need them are left out.
+            are REAL; see `core.studies.donors.with_donors`. Without donors, probes that need them are left out.
         settings: `ProbeSettings()` when None.
         cancel: called between batches; the iteration ends once it returns True.
 

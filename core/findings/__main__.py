@@ -6,7 +6,6 @@ python -m core.findings swift@cifake-test probes transfer --json
 python -m core.findings swift@cifake-test 'faithfulness.*-FAKE' --words
 python -m core.findings swift@cifake-test probes --brief
 python -m core.findings --quality paper@cifake-test swift@cifake-test
-python -m core.findings --reads paper@cifake-test swift@cifake-test
 python -m core.findings --versus paper@cifake-test swift@cifake-test
 python -m core.findings --elsewhere paper@cifake-test swift@cifake-test robust@cifake-test
 python -m core.findings --update README.md
@@ -19,7 +18,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
-from core.console import quote, started
+from core.console import started
 from core.findings.claims import claim_status, sign_of
 from core.findings.finding import Choice, Finding, Measure, to_json
 from core.findings.lines import Line, joined
@@ -33,8 +32,6 @@ from core.storage import WriteError
 from core.studies.comparison.comparison import Comparison
 from core.studies.comparison.pair import pair_of
 from core.studies.comparison.versus import elsewhere, versus
-from core.studies.probes.side_by_side import side_by_side
-from core.studies.result import StudyResult
 from core.studies.store import Found, find_studies
 from core.studies.study import StudyError
 
@@ -66,8 +63,6 @@ def written(options: argparse.Namespace) -> str:
     """What the command line asks for as text."""
     if options.quality:
         return quality([read_run(find_named(name, find_runs(), "run")) for name in (options.run, *options.study)])
-    if options.reads:
-        return side_by_side([with_probes(name) for name in (options.run, *options.study)])
     if options.elsewhere:
         return elsewhere([compare(options.run, other) for other in options.study or ("",)])
     if options.versus:
@@ -90,18 +85,6 @@ def compare(first: str, second: str = "", *more: str) -> Comparison:
     return Comparison(pair_of(one, other), (own.answers.get, others.answers.get))
 
 
-def with_probes(name: str) -> tuple[Run, StudyResult]:
-    """A run and its study `probes`.
-
-    Raises:
-        ValueError: there is no such run, or it has no such study, or one cannot be read.
-    """
-    run, found = _studies_of(name)
-    if "probes" not in found.answers:
-        raise StudyError(f"{name} has no study probes; python -m core.studies probes --run {quote(name)} makes it")
-    return run, found.answers["probes"]
-
-
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -110,7 +93,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "study", nargs="*", help="studies, or findings as STUDY.KEY, in which * stands for anything; default: all"
     )
     parser.add_argument("--quality", action="store_true", help="print the metrics of the named runs instead")
-    parser.add_argument("--reads", action="store_true", help="print what the runs' detectors read, by the same probes")
     parser.add_argument(
         "--elsewhere", action="store_true", help="print what the runs' detectors get right on other images, in a table"
     )

@@ -52,7 +52,7 @@ from core.runs.run import Run
 from core.storage import ContractError, write_bytes_atomically
 from core.studies.agreement import agreement_summary
 from core.studies.faithfulness_curves import leads
-from core.studies.probes.summary import ranking, read_turns, responses
+from core.studies.flips import flip_rates, ranking, read_flips
 from core.studies.result import StudyResult
 from core.studies.single_sign import one_colour_summary
 from core.studies.store import find_studies
@@ -244,8 +244,8 @@ def _studies(run: Run, answers: Mapping[str, StudyResult], problems: Sequence[st
 def _study_figures(run: Run, answer: StudyResult) -> list[Drawn]:
     table, name = answer.table, answer.about["study"]
     if name == "probes":
-        turns = read_turns(run, table, answer.about["parameters"])
-        rates = responses(turns)
+        turns = read_flips(run, table, answer.about["parameters"])
+        rates = flip_rates(turns)
         found = {verdict: ranking(rates, verdict=verdict) for verdict in turns.verdicts}
         # other ways of making a change say the same again
         found = {verdict: one[~one["probe"].isin(OTHER_WAYS)] for verdict, one in found.items()}

@@ -13,7 +13,7 @@ from core.studies.study import Study, StudyError
 
 # name -> module that holds it as `STUDY`, or `module:ATTRIBUTE`; in the order in which they are best made
 STUDIES: dict[str, str] = {
-    "probes": "core.studies.probes.study",
+    "probes": "core.studies.probes",
     "neighbours": "core.studies.neighbours.study",
     "transfer": "core.studies.out_of_distribution",
     "deliveries": "core.studies.deliveries",
@@ -31,7 +31,6 @@ STUDIES: dict[str, str] = {
 
 # conclusions of studies whose `Study` does not hold its own yet
 CONCLUSIONS: dict[str, str] = {
-    "probes": "core.studies.probes.findings:conclude",
     "neighbours": "core.studies.neighbours.findings:conclude",
     "clusters": "core.studies.clusters.findings:conclude",
     "audit": "core.studies.audit.findings:conclude",

@@ -119,10 +119,10 @@ def response(rates: pd.DataFrame) -> go.Figure:
     """Share of verdicts flipped by strength, with 95 % intervals; the control dashed and hollow.
 
     Args:
-        rates: the rows of one probe in `core.studies.probes.summary.responses`, weakest first for each verdict.
+        rates: the rows of one probe in `core.studies.flips.responses`, weakest first for each verdict.
     """
     figure = new_figure(margin={**MARGIN, "r": 12}, height=220, showlegend=False)
-    for verdict, rows in rates.groupby("turned"):
+    for verdict, rows in rates.groupby("flipped"):
         if not rows["images"].any():
             continue
         colour, symbol = CLASS_COLOURS[str(verdict)], SYMBOLS[str(verdict)]

@@ -16,7 +16,7 @@ from core.images.encoding import thumbnail_url
 from core.perturbations.probe import FAMILIES, Probe
 from core.perturbations.table import PROBES, probe_columns
 from core.storage import ContractError
-from core.studies.probes.donors import with_donors
+from core.studies.donors import with_donors
 from dashboard import catalogue, library
 from dashboard.components.component import component, nothing, one_of
 from dashboard.components.glossary import explain

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.runs.run import read_run
-from core.studies.probes.summary import ranking, read_turns, responses
+from core.studies.flips import flip_rates, ranking, read_flips
 from core.studies.store import read_study, study_path
 from tests.browser.app import PATIENCE, settle, visit
 from tests.dashboard.studies import add_studies
@@ -43,11 +43,11 @@ def turned(home: Path) -> dict[tuple[str, str], set[str]]:
     """The images of each verdict that each change of the page turns, where these are some and fit on a page."""
     run = read_run(home / "runs" / RUN)
     table = read_study(study_path(run.path, "probes"), run).table
-    turns = read_turns(run, table)
+    turns = read_flips(run, table)
     found = {}
     for verdict in ("FAKE", "REAL"):
         called = run.predictions["predicted"].to_numpy(str) == verdict
-        for column in ranking(responses(turns), verdict=verdict)["column"]:
+        for column in ranking(flip_rates(turns), verdict=verdict)["column"]:
             # NaN where the change could not be made
             after = pd.to_numeric(table[column]).to_numpy(float)
             ids = set(table["id"][called & ((after < 0) if verdict == "REAL" else (after > 0))])

@@ -20,7 +20,7 @@ from core.images.labels import FAKE, REAL
 from core.perturbations.table import PROBES, probe_columns
 from core.report import __main__ as report
 from core.runs.run import read_run
-from core.studies.probes.donors import with_donors
+from core.studies.donors import with_donors
 from core.studies.registry import STUDIES
 from core.studies.runner import Source
 from core.studies.store import read_study, study_path

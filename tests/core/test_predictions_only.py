@@ -18,7 +18,7 @@ from core.images.loading import load_image_set
 from core.report import __main__ as report
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from core.studies.probes.donors import with_donors
+from core.studies.donors import with_donors
 from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path

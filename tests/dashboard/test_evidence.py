@@ -24,12 +24,11 @@ from core.runs.filter import Filter
 from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from core.studies import out_of_distribution
+from core.studies import out_of_distribution, probes
 from core.studies.columns import browse_table
+from core.studies.flips import flip_rates, ranking, read_flips
 from core.studies.neighbours import study as neighbours
-from core.studies.probes import study as probes
-from core.studies.probes.findings import conclude
-from core.studies.probes.summary import ranking, read_turns, responses
+from core.studies.probes import conclude
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, write_study
 from dashboard.components.study import markdown
@@ -122,13 +121,13 @@ def test_a_change_that_flips_fewer_than_its_control_is_left_open(
 
 def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_page: Open, studies: Path) -> None:
     run = read_run(studies.parent)
-    turns = read_turns(run, read_study(studies / "probes.parquet", run).table)
+    turns = read_flips(run, read_study(studies / "probes.parquet", run).table)
     app = open_page("evidence", run=RUN, all="yes", order="most")
     for verdict in ("FAKE", "REAL"):
         rows = drawn(app, f"evidence.ranking.{verdict}")["rows"]
         shares = [row["share"] for row in rows]
         assert shares == sorted(shares, reverse=True)
-        expected = ranking(responses(turns), verdict=verdict).set_index("column")
+        expected = ranking(flip_rates(turns), verdict=verdict).set_index("column")
         assert {row["key"] for row in rows} == set(expected.index)
         for row in rows:
             found = expected.loc[row["key"]]
@@ -143,7 +142,7 @@ def test_the_rankings_hold_the_rates_of_each_verdict_and_their_controls(open_pag
                 )
             assert row["note"].endswith("no control") == np.isnan(control) == (row["control"] is None)
     first = drawn(open_page("evidence", run=RUN), "evidence.ranking.FAKE")["rows"]
-    assert [row["key"] for row in first] == list(ranking(responses(turns), verdict="FAKE")["column"][:8])
+    assert [row["key"] for row in first] == list(ranking(flip_rates(turns), verdict="FAKE")["column"][:8])
 
 
 def test_the_easiest_change_is_one_that_beats_its_control_and_where_none_does_it_says_so() -> None:
@@ -176,7 +175,7 @@ def test_a_link_of_a_bar_shows_exactly_the_images_that_turn(open_page: Open, stu
 def test_a_probe_is_shown_with_its_controls_and_the_verdicts_that_they_make(open_page: Open, studies: Path) -> None:
     run = read_run(studies.parent)
     answer = read_study(studies / "probes.parquet", run)
-    rates = responses(read_turns(run, answer.table)).set_index(["verdict", "column"])
+    rates = flip_rates(read_flips(run, answer.table)).set_index(["verdict", "column"])
     app = open_page("evidence", run=RUN, probe="shuffle", picture="3")
     assert app.selectbox(key="url.probe").value == "shuffle"
     seen = drawn(app, "evidence.see")
@@ -227,7 +226,7 @@ def test_the_picture_shown_first_is_one_that_the_change_turns_and_its_control_do
 def test_what_an_image_lends_is_told_of_those_that_it_turns(open_page: Open, studies: Path) -> None:
     """Detail of images called REAL turns images called FAKE, and bears their name and colour."""
     run = read_run(studies.parent)
-    rates = responses(read_turns(run, read_study(studies / "probes.parquet", run).table))
+    rates = flip_rates(read_flips(run, read_study(studies / "probes.parquet", run).table))
     rates = rates.set_index(["verdict", "column"])
     app = open_page("evidence", run=RUN, probe="lend", strength="8")
     cell = drawn(app, "evidence.see")["rows"][0]["cells"][-1]
@@ -245,9 +244,9 @@ def test_what_an_image_lends_is_told_of_those_that_it_turns(open_page: Open, stu
 @pytest.mark.parametrize("by", ["category", "cell"])
 def test_groups_are_those_of_the_run(open_page: Open, studies: Path, by: str) -> None:
     run = read_run(studies.parent)
-    turns = read_turns(run, read_study(studies / "probes.parquet", run).table)
+    turns = read_flips(run, read_study(studies / "probes.parquet", run).table)
     app = open_page("evidence", run=RUN, probe="blur", strength="2", by=by)
-    rates = responses(turns, by=by, probes=("blur",))  # type: ignore[arg-type]
+    rates = flip_rates(turns, by=by, probes=("blur",))  # type: ignore[arg-type]
     for verdict in ("FAKE", "REAL"):
         expected = rates[(rates["verdict"] == verdict) & (rates["column"] == "blur_2") & (rates["images"] > 0)]
         rows = {row["key"]: row["share"] for row in drawn(app, f"evidence.groups.{verdict}")["rows"]}
@@ -263,7 +262,7 @@ def test_the_bar_of_images_without_a_category_leads_to_them_where_it_is_of_all(
     monkeypatch.setattr(one_probe, "bar_of", lambda row, **_: row)
     monkeypatch.setattr(one_probe, "controlled_rates", lambda *_, **__: SimpleNamespace(rate="unknown"))
     monkeypatch.setattr(one_probe, "open_turned", lambda *given: opened.append(given[-1]))
-    rates = pd.DataFrame({"group": groups, "share": 0.5, "images": 9, "column": "blur_2", "turned": "FAKE"})
+    rates = pd.DataFrame({"group": groups, "share": 0.5, "images": 9, "column": "blur_2", "flipped": "FAKE"})
     evidence: Any = SimpleNamespace(rate=lambda *_: None)
     one_probe._draw_group(SimpleNamespace(), evidence, "FAKE", rates)  # type: ignore[arg-type]
     assert opened == leads

@@ -21,9 +21,9 @@ from core.runs.rows import find_rows
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
+from core.studies.donors import with_donors
 from core.studies.neighbours.reference import compute_features
 from core.studies.neighbours.similarity import Neighbour, Neighbours
-from core.studies.probes.donors import with_donors
 from dashboard import datasets
 from dashboard.components import experiments
 from dashboard.components.experiments import state_of

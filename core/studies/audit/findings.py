@@ -11,8 +11,8 @@ from core.metrics.intervals import share_ratio, weighted_share
 from core.metrics.separation import RULE_BINS
 from core.runs.run import Run
 from core.studies.audit.names import FACT_NAMES
-from core.studies.probes.findings import fairly, finding_of, telling
-from core.studies.probes.summary import read_turns, responses
+from core.studies.flips import flip_rates, read_flips
+from core.studies.probes import answering_column, fair_rates, finding_of_rate
 from core.studies.result import StudyResult
 
 Row: TypeAlias = "pd.Series[Any]"
@@ -171,11 +171,11 @@ def forced(run: Run, probes: StudyResult, fact: str) -> list[Finding]:
     name = FACT_NAMES[fact]
     if not name.probes:
         return []
-    rates = responses(read_turns(run, probes.table, probes.about.get("parameters")), probes=name.probes)
+    rates = flip_rates(read_flips(run, probes.table, probes.about.get("parameters")), probes=name.probes)
     found = []
     for verdict, group in rates[rates["share"].notna()].groupby("verdict", sort=False):
-        best = group.set_index("column", drop=False).loc[telling(group)]
-        beyond = fairly(group)["net_low"]
+        best = group.set_index("column", drop=False).loc[answering_column(group)]
+        beyond = fair_rates(group)["net_low"]
         certain = float(beyond.max()) if len(beyond) else None
-        found.append(finding_of(f"forced.{fact}.{str(verdict).lower()}", best, study="audit", certain=certain))
+        found.append(finding_of_rate(f"forced.{fact}.{str(verdict).lower()}", best, study="audit", certain=certain))
     return found

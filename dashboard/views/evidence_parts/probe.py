@@ -130,8 +130,8 @@ def _cell(evidence: Evidence, shown: Shown, probe: Probe, strength: Strength) ->
         rate = evidence.rate(verdict, column)
         if rate is not None and rate["images"]:
             ends = f"{percent(rate['low'])} to {percent(rate['high'])}"
-            label = f"{percent(rate['share'])} ({ends}) of {rate['turned']} verdicts flip"
-            rates.append((rate["turned"], f"{percent(rate['share'])} flip", label))
+            label = f"{percent(rate['share'])} ({ends}) of {rate['flipped']} verdicts flip"
+            rates.append((rate["flipped"], f"{percent(rate['share'])} flip", label))
     called = shown.verdict(column)
     said = f", now called {called}" if called else ""
     made = "The other image with this image's fine detail" if probe.changes_donor else f"The image after {probe.inline}"
@@ -175,7 +175,7 @@ def draw_responses(evidence: Evidence, probe: Probe) -> None:
                     "no control" if pd.isna(share) else f"control {percent(share, 0)}" for share in own["control_share"]
                 ]
                 said = [
-                    f"{row['turned']}, {row['strength']}: {percent(row['share'], 0)}, {control}"
+                    f"{row['flipped']}, {row['strength']}: {percent(row['share'], 0)}, {control}"
                     for (_, row), control in zip(own.iterrows(), beside, strict=True)
                 ]
                 charts.show(
@@ -227,7 +227,7 @@ def _draw_group(opened: Opened, evidence: Evidence, verdict: str, rates: pd.Data
         bars.append(
             bar_of(row, key=row["group"], name=name, note=f"{row['images']:,} image{'s' * (row['images'] != 1)}")
         )
-    turned = str(rates["turned"].iloc[0]) if len(rates) else verdict
+    turned = str(rates["flipped"].iloc[0]) if len(rates) else verdict
     overall = evidence.rate(verdict, column)
     clicked = controlled_rates(
         bars,

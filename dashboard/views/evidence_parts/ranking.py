@@ -110,7 +110,7 @@ def bar_of(row: "pd.Series", shown: Shown | None = None, *, key: str = "", name:
         low=row["low"],
         high=row["high"],
         number=percent(row["share"]),
-        label=f"{name or row['title']}, {note or told}: flips {percent(row['share'])} of {row['turned']} "
+        label=f"{name or row['title']}, {note or told}: flips {percent(row['share'])} of {row['flipped']} "
         f"verdicts ({percent(row['low'])} to {percent(row['high'])}){control}. Show these images.",
         control=float(row["control_share"]) if fair else None,
         picture=None if shown is None else shown.example.pictures.get(str(row["column"])),

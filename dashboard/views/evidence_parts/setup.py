@@ -17,8 +17,8 @@ from core.runs.filter import Filter
 from core.runs.pictures import Pictures
 from core.runs.rows import evenly
 from core.storage import ContractError
-from core.studies.probes.example import ProbeExample, probe_example
-from core.studies.probes.summary import By, Turns, ranking, read_turns, responses, turned_alone
+from core.studies.donors import ProbeExample, probe_example
+from core.studies.flips import By, FlipTable, controlled_flip, flip_rates, ranking, read_flips
 from core.studies.result import StudyResult
 from dashboard import library, state
 from dashboard.library import Opened
@@ -41,7 +41,7 @@ class Evidence:
     """
 
     answer: StudyResult
-    turns: Turns
+    turns: FlipTable
     rates: pd.DataFrame
     tops: dict[str, pd.DataFrame]
     stamp: str
@@ -92,8 +92,8 @@ def read_evidence(opened: Opened, answer: StudyResult) -> Evidence:
 
 @st.cache_resource(max_entries=4, show_spinner="Counting verdicts")
 def _evidence(_opened: Opened, _answer: StudyResult, stamp: str) -> Evidence:
-    turns = read_turns(_opened.run, _answer.table, _answer.about.get("parameters"))
-    rates = responses(turns)
+    turns = read_flips(_opened.run, _answer.table, _answer.about.get("parameters"))
+    rates = flip_rates(turns)
     tops = {verdict: ranking(rates, verdict=verdict) for verdict in turns.verdicts}
     return Evidence(_answer, turns, rates, tops, stamp)
 
@@ -105,7 +105,7 @@ def rates_by(evidence: Evidence, by: By, probe: str) -> pd.DataFrame:
 
 @st.cache_resource(max_entries=256, show_spinner=False)
 def _rates_by(_evidence: Evidence, stamp: str, by: By, probe: str) -> pd.DataFrame:  # noqa: ARG001 - the key
-    return responses(_evidence.turns, by=by, probes=(probe,))
+    return flip_rates(_evidence.turns, by=by, probes=(probe,))
 
 
 def shown_picture(opened: Opened, probe: str) -> Shown | None:
@@ -137,10 +137,10 @@ def _telling(_opened: Opened, _pictures: Pictures, stamp: str, probe: str) -> ND
     there = np.flatnonzero(_pictures.where >= 0)
     answer = _probes_of(_opened)
     if answer is not None:
-        turns = read_turns(_opened.run, answer.table, answer.about.get("parameters"))
+        turns = read_flips(_opened.run, answer.table, answer.about.get("parameters"))
         rows = pd.Index(_opened.run.predictions["id"]).get_indexer(answer.table["id"])
         known = np.isin(rows, there)
-        frame = pd.DataFrame({"row": rows, "other": ~turned_alone(turns, PROBES[probe]), "real": turns.called_real})
+        frame = pd.DataFrame({"row": rows, "other": ~controlled_flip(turns, PROBES[probe]), "real": turns.called_real})
         frame = frame[known].sort_values("row", kind="stable")
         frame["turn"] = frame.groupby(["other", "real"]).cumcount()
         there = frame.sort_values(["other", "turn", "real"], kind="stable")["row"].to_numpy(np.intp)

@@ -13,8 +13,8 @@ from core.perturbations.probe import size_column
 from core.perturbations.table import probe_columns
 from core.studies.neighbours.study import STUDY as NEIGHBOURS
 from core.studies.neighbours.study import searched
-from core.studies.probes.findings import conclude
-from core.studies.probes.study import STUDY as PROBES
+from core.studies.probes import STUDY as PROBES
+from core.studies.probes import conclude
 from core.studies.study import WEIGHT, Context, Study
 from tests.benchmarks.parts import Bench, seconds_of
 from tests.benchmarks.table import Row

@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.perturbations.table import probe_columns
-from core.studies.probes.study import STUDY, compute
+from core.studies.probes import STUDY, compute
 from tests.benchmarks.parts import Bench, in_turns
 from tests.benchmarks.table import Row, seconds
 

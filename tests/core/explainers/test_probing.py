@@ -13,9 +13,9 @@ from core.perturbations.flips import tell
 from core.perturbations.probe import Batch, Chance, size_column
 from core.perturbations.table import PROBES, probe_columns
 from core.runs.run import Run
-from core.studies.probes.donors import choose_donors, with_donors
+from core.studies.donors import choose_donors, with_donors
 from tests.core.cues import CUES, Cue, mean_colour, ring_energy
-from tests.core.studies.probes.test_study import asked
+from tests.core.studies.test_probes import asked
 
 # what the sentence must name, for a FAKE and a REAL verdict; None where many changes make the cue's absence
 NAMED = {

@@ -1,17 +1,14 @@
 """The command that prints findings: of the shipped runs, as a table, as data, and against what they were."""
 
 import json
-import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
 from core.findings.__main__ import gather, main, table
 from core.findings.claims import claim_status, sign_of
 from core.findings.finding import to_json
-from core.findings.readme import blocks_of, rewrite
-from core.findings.words import tell
+from core.findings.readme import rewrite
 from core.runs.folders import ROOT
 from core.runs.run import read_run
 
@@ -53,34 +50,6 @@ def test_what_cannot_be_printed_is_one_sentence(
     printed = capsys.readouterr()
     assert sentence in printed.err
     assert "Traceback" not in printed.err
-
-
-def test_readme_is_what_the_command_writes(tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    path.write_text((ROOT / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
-    assert main(["--update", str(path)]) == 0
-    assert path.read_text(encoding="utf-8") == (ROOT / "README.md").read_text(encoding="utf-8"), (
-        "run `python -m core.findings --update README.md`"
-    )
-
-
-def test_every_bullet_of_what_was_found_is_a_finding_that_no_choice_overturns() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text[text.index("## What was found") : text.index("## What it cannot do")]
-    # the findings of a comparison are those of no study
-    section = blocks_of("core.findings").sub(lambda block: "" if block[2].startswith("--versus") else block[0], section)
-    bullets = section.count("\n- ")
-    blocks = [shlex.split(arguments) for _, arguments, _ in blocks_of("core.findings").findall(section)]
-    found = [one for run, *studies in blocks if not run.startswith("--") for one in gather(run, studies[:-1])]
-    assert len(found) == bullets > 10
-    for one in found:
-        signs = {sign for choice in one.choices if (sign := sign_of(choice)) is not None}
-        told = str(tell(one).full)
-        if len(signs) > 1:
-            assert any(said in told for said in ("depends on", "Not with every", "is never significantly better"))
-            assert "Significantly" not in told
-        if "Significantly" in told:
-            assert signs <= {sign_of(one)} - {0}
 
 
 def test_blocks_are_written_again_and_the_rest_stays() -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from core.perturbations.probe import size_column
 from core.perturbations.table import probe_columns
 from core.runs.run import Run
-from core.studies.probes.study import compute, derive
+from core.studies.probes import compute, derive
 from core.studies.study import Context
 from tests.core.cues import CUES, Cue, mean_colour
 

@@ -18,9 +18,9 @@ from core.runs.run import Run, read_run
 from core.storage import ContractError
 from core.studies import faithfulness
 from core.studies.faithfulness_curves import COARSE, FILLS
+from core.studies.flips import flip_rates, read_flips
 from core.studies.groups import with_predictions
 from core.studies.kept import describe_again, find_kept, sample_of, settings_of
-from core.studies.probes.summary import read_turns, responses
 from core.studies.registry import VERSIONS, find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path, write_study
@@ -191,7 +191,7 @@ def test_a_toy_probe_is_one_line_and_an_old_file_is_asked_for_it_alone(
         lambda batch, bits: np.asarray(batch.pixels >> int(bits) << int(bits), np.uint8), "its lowest bits",
     )  # fmt: skip
     monkeypatch.setitem(PROBES, "toy", toy)
-    module = import_module("core.studies.probes.study")
+    module = import_module("core.studies.probes")
     try:
         study = reload(module).STUDY
         # the old file is shown as it is until then
@@ -219,7 +219,7 @@ def test_a_toy_probe_is_one_line_and_an_old_file_is_asked_for_it_alone(
         assert np.allclose(after.table[column], context.detector.margins(changed), rtol=0.01, atol=0.01)
         rms = np.sqrt(((changed.astype(float) - context.pixels[where]) ** 2).mean(axis=(1, 2, 3)))
         assert np.allclose(after.table[size_column(column)], rms, rtol=0.06)
-    assert set(responses(read_turns(run, after.table))["probe"]) == set(PROBES)
+    assert set(flip_rates(read_flips(run, after.table))["probe"]) == set(PROBES)
 
 
 # computed once for all that is taken out of it

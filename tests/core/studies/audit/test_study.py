@@ -28,6 +28,7 @@ from core.images.loading import load_image_set
 from core.metrics.separation import RULE_BINS
 from core.runs.run import Run, read_run
 from core.runs.writing import prediction_frame
+from core.studies import probes
 from core.studies.audit import study as audit
 from core.studies.audit.baselines import radial_spectrum
 from core.studies.audit.findings import GREY, _grey, forced
@@ -41,7 +42,6 @@ from core.studies.audit.summary import (
 from core.studies.copies import duplicates, files
 from core.studies.copies.findings import COUNTED
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
-from core.studies.probes import study as probes
 from core.studies.result import StudyResult
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study

@@ -4,9 +4,8 @@ import numpy as np
 
 from core.perturbations.table import PROBES, probe_columns
 from core.runs.run import read_run
-from core.studies.probes.donors import choose_donors
-from core.studies.probes.example import probe_example
-from core.studies.probes.study import STUDY
+from core.studies.donors import choose_donors, probe_example
+from core.studies.probes import STUDY
 from core.studies.runner import Source
 from core.studies.store import read_study, study_path
 

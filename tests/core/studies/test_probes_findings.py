@@ -11,8 +11,8 @@ from core.findings.words import tell
 from core.findings.words.probes import degree
 from core.perturbations.probe import FAMILIES
 from core.perturbations.table import PROBES
-from core.studies.probes.findings import conclude
-from core.studies.probes.summary import read_turns, responses
+from core.studies.flips import flip_rates, read_flips
+from core.studies.probes import conclude
 from tests.core.cues import CUES
 from tests.core.studies.counted import PARAMETERS, asked_of, counted
 
@@ -63,7 +63,7 @@ def test_answers_are_short_and_every_part_is_a_sentence(name: str, tmp_path: Pat
 
 def test_the_numbers_are_those_of_the_charts(tmp_path: Path) -> None:
     run, table = asked_of("corner", tmp_path)
-    shares = responses(read_turns(run, table, PARAMETERS))
+    shares = flip_rates(read_flips(run, table, PARAMETERS))
     for one in conclude(run, table, PARAMETERS):
         for each in (one, *one.choices):
             assert each.measure.n == 40

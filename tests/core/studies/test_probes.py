@@ -18,10 +18,9 @@ from core.perturbations.probe import FAMILIES, size_column
 from core.perturbations.table import OTHER_WAYS, PROBES, probe_columns
 from core.runs.metrics import wilson_interval
 from core.runs.run import read_run
-from core.studies.probes.donors import choose_donors, class_means, with_donors
-from core.studies.probes.findings import conclude
-from core.studies.probes.study import STUDY
-from core.studies.probes.summary import ranking, read_turns, responses
+from core.studies.donors import choose_donors, class_means, with_donors
+from core.studies.flips import flip_rates, ranking, read_flips
+from core.studies.probes import STUDY, conclude
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
 from tests.core.cues import CUES, Cue, mean_colour
@@ -46,12 +45,12 @@ def test_the_right_probe_comes_first_its_control_stays_behind_and_the_finding_na
     name: str, tmp_path: Path
 ) -> None:
     run, table = asked_of(name, tmp_path)
-    turns = read_turns(run, table, PARAMETERS)
+    turns = read_flips(run, table, PARAMETERS)
     found = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
     for verdict, right in RIGHT[name].items():
         if right is None:
             continue
-        top = ranking(responses(turns), verdict=verdict)
+        top = ranking(flip_rates(turns), verdict=verdict)
         first = top.iloc[0]
         assert first["family"] == right
         assert first["share"] > 0.5
@@ -69,12 +68,12 @@ def test_the_right_probe_comes_first_its_control_stays_behind_and_the_finding_na
 
 def test_the_ring_and_the_corner_are_named_and_not_their_neighbours(tmp_path: Path) -> None:
     run, table = asked_of("ring", tmp_path)
-    rates = responses(read_turns(run, table), probes=("ring",)).set_index(["verdict", "column"])["share"]
+    rates = flip_rates(read_flips(run, table), probes=("ring",)).set_index(["verdict", "column"])["share"]
     assert rates["REAL", "ring_8_12"] == 1
     assert rates["REAL"].drop("ring_8_12").max() < 0.1
     run, table = asked_of("corner", tmp_path)
     places = tuple(key for key, probe in PROBES.items() if probe.family == "place" and not probe.is_control)
-    rates = responses(read_turns(run, table), probes=places).set_index(["verdict", "column"])["share"]
+    rates = flip_rates(read_flips(run, table), probes=places).set_index(["verdict", "column"])["share"]
     assert rates["REAL", "hide_top_left_flat"] == 1
     assert rates["REAL"].drop(["hide_top_left_flat", "hide_top_left_texture", "hide_border_texture"]).max() < 0.1
 
@@ -111,9 +110,9 @@ def test_a_trained_network_is_seen_through_too(tmp_path: Path) -> None:
     detector = ResNetDetector(network, 4)
     run, table = asked(Cue(detector, cue.pixels[::3]), tmp_path)  # type: ignore[arg-type]
     assert (run.predictions["label"] == run.predictions["predicted"]).mean() > 0.9
-    turns = read_turns(run, table, PARAMETERS)
+    turns = read_flips(run, table, PARAMETERS)
     for verdict in ("FAKE", "REAL"):
-        top = ranking(responses(turns), verdict=verdict)
+        top = ranking(flip_rates(turns), verdict=verdict)
         assert top.iloc[0]["family"] == "colour"
         assert top.iloc[0]["probe"] == "tint"
 
@@ -173,10 +172,10 @@ def test_a_sample_of_a_run_gives_the_same_rows(source: Source, probed: Source) -
 def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probed: Source) -> None:
     run, table = read_run(probed.run), table_of(probed)
     table["weight"] = np.random.default_rng(0).uniform(1, 5, len(table)).astype(np.float32)
-    turns = read_turns(run, table)
+    turns = read_flips(run, table)
     rows = run.predictions
     for by, values in (("cell", rows["label"]), ("category", rows["category"])):
-        counted = responses(turns, by=by, probes=("lowpass", "lend"))  # type: ignore[arg-type]
+        counted = flip_rates(turns, by=by, probes=("lowpass", "lend"))  # type: ignore[arg-type]
         for _, row in counted[counted["images"] > 0].iterrows():
             here = (rows["predicted"] == row["verdict"]) & (values.astype(str) == row["group"])
             weights = table["weight"][here].to_numpy(float)
@@ -185,7 +184,7 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probe
                 real == (row["verdict"] == "REAL") if row["probe"] == "lend" else real != (row["verdict"] == "REAL")
             )
             # what an image lends turns an image of the other verdict
-            assert (row["turned"] == row["verdict"]) == (row["probe"] != "lend")
+            assert (row["flipped"] == row["verdict"]) == (row["probe"] != "lend")
             assert row["images"] == here.sum()
             assert row["share"] == pytest.approx((turned * weights).sum() / weights.sum())
             size = weights.sum() ** 2 / (weights**2).sum()
@@ -201,18 +200,18 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probe
 def test_a_share_is_set_against_its_strongest_control_with_a_paired_interval(tmp_path: Path) -> None:
     """The interval of the difference against a bootstrap of the images."""
     turned = {"lowpass_12": 0.5, "lowpass_control_12": 0.1, "lowpass_pattern_12": 0.4, "lowpass_grey_12": 0.2}
-    turns = read_turns(*counted({}, turned, tmp_path, images=400))
-    row = responses(turns).set_index(["verdict", "column"]).loc[("FAKE", "lowpass_12")]
+    turns = read_flips(*counted({}, turned, tmp_path, images=400))
+    row = flip_rates(turns).set_index(["verdict", "column"]).loc[("FAKE", "lowpass_12")]
     assert (row["control"], row["control_share"], row["share"]) == ("lowpass_pattern", 0.4, 0.5)
     here = turns.chosen("FAKE")
     lead = np.subtract(
-        *(turns.hits(f"{key}_12", PROBES[key])[here].astype(float) for key in ("lowpass", "lowpass_pattern"))
+        *(turns.flips(f"{key}_12", PROBES[key])[here].astype(float) for key in ("lowpass", "lowpass_pattern"))
     )
     drawn = np.random.default_rng(0).choice(lead, (4000, len(lead))).mean(axis=1)
     np.testing.assert_allclose([row["net_low"], row["net_high"]], np.quantile(drawn, [0.025, 0.975]), atol=0.006)
     # images that flip under both tell nothing apart: far narrower than two intervals side by side
     assert row["net_high"] - row["net_low"] < 0.7 * (row["high"] - row["low"])
-    alone = responses(turns).set_index(["verdict", "column"]).loc[("FAKE", "blur_1")]
+    alone = flip_rates(turns).set_index(["verdict", "column"]).loc[("FAKE", "blur_1")]
     assert np.isnan(alone["control_share"])
     assert alone["net"] == alone["share"]
 
@@ -227,20 +226,20 @@ def test_a_change_without_a_control_stays_behind_those_that_turn_more_than_their
         "hue_30": 6.0,
     }
     turned = {"lowpass_14": 0.5, "blur_1": 0.9, "noise_1": 0.9, "levels_4": 0.3, "hue_180": 0.9}
-    turns = read_turns(*counted(sizes, turned, tmp_path))
+    turns = read_flips(*counted(sizes, turned, tmp_path))
     for verdict in ("FAKE", "REAL"):
-        top = ranking(responses(turns), verdict=verdict)
+        top = ranking(flip_rates(turns), verdict=verdict)
         assert list(top["column"][:5]) == ["lowpass_14", "noise_1", "levels_4", "blur_1", "hue_180"]
         assert list(top["control"].notna()[:5]) == [True, False, False, False, False]
         assert (top["per_level"][5:] == 0).all()
     # what its control flips as well comes last
-    turns = read_turns(*counted(sizes, turned | {"lowpass_control_14": 0.9}, tmp_path))
-    assert "lowpass_14" not in list(ranking(responses(turns), verdict="FAKE")["column"][:4])
+    turns = read_flips(*counted(sizes, turned | {"lowpass_control_14": 0.9}, tmp_path))
+    assert "lowpass_14" not in list(ranking(flip_rates(turns), verdict="FAKE")["column"][:4])
 
 
 def test_of_a_single_image_nothing_is_certain_and_what_flips_nothing_is_not_first(tmp_path: Path) -> None:
-    turns = read_turns(*counted({}, {"blur_1": 1.0}, tmp_path, images=2))
-    top = ranking(responses(turns), verdict="FAKE")
+    turns = read_flips(*counted({}, {"blur_1": 1.0}, tmp_path, images=2))
+    top = ranking(flip_rates(turns), verdict="FAKE")
     assert top["column"][0] == "blur_1"
     assert (top["images"] == 1).all()
     assert not top[["per_level", "share", "size"]].isna().any(axis=None)
@@ -249,14 +248,14 @@ def test_of_a_single_image_nothing_is_certain_and_what_flips_nothing_is_not_firs
 def test_a_change_that_could_be_made_to_no_image_has_no_rank(tmp_path: Path) -> None:
     run, table = counted({}, {}, tmp_path)
     table.loc[run.predictions["predicted"] == "FAKE", list(PROBES["transplant"].columns)] = np.nan
-    rates = responses(read_turns(run, table))
+    rates = flip_rates(read_flips(run, table))
     fake, real = (set(ranking(rates, verdict=verdict)["probe"]) for verdict in ("FAKE", "REAL"))
     assert real - fake == {"transplant"}
 
 
 def test_the_margins_of_donors_are_those_that_a_loan_is_measured_from(probed: Source) -> None:
     run = read_run(probed.run)
-    turns = read_turns(run, table_of(probed))
+    turns = read_flips(run, table_of(probed))
     donors = choose_donors(run, np.arange(len(run))).other
     expected = run.predictions["margin"].to_numpy(float)[donors]
     np.testing.assert_array_equal(turns.donor_margins, expected)

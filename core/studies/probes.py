@@ -1,0 +1,325 @@
+"""The study `probes`: the margin of every image after each small change that has a name, and how large the change was.
+
+For each family of probes and each verdict one finding answers the family's question. Its measure is the strength that
+certainly flips most beyond the strongest of its controls; where none does, or no probe of the family has a control, the
+one that flips most. Its controls, and the other ways of making the same change, are its choices.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.headlines import Headlines
+from core.perturbations.flips import short_margins, short_sizes, tell
+from core.perturbations.photometric import rms
+from core.perturbations.probe import FAMILIES, Batch, Chance, Probe, Strength, inline, size_column
+from core.perturbations.table import OTHER_WAYS, PROBES, in_every_way, probe_columns
+from core.runs.run import Run
+from core.studies.donors import choose_donors, class_means
+from core.studies.flips import FlipTable, Rows, flip_rates, ranking, read_flips
+from core.studies.study import Context, Study
+
+# a share of verdicts below which a change hardly matters
+FEW = 0.05
+# probes reported beside an answer but never as one
+_BESIDE = {key for key, probe in PROBES.items() if probe.beside} | OTHER_WAYS
+_CHANGES_DONOR = {key: probe.changes_donor for key, probe in PROBES.items()}
+_EXCESS = {column: strength.excess for column, (_, strength) in probe_columns().items()}
+
+HEADLINES: Headlines = {
+    "smallest-FAKE": {
+        "question": "What flips FAKE verdicts most, for its size?",
+        "holds": "This change flips most FAKE verdicts for its size.",
+        "no control": "No change flips FAKE verdicts more often than its control does.",
+        "unknown": "No change flips FAKE verdicts more often than its control does.",
+    },
+    "smallest-REAL": {
+        "question": "What flips REAL verdicts most, for its size?",
+        "holds": "This change flips most REAL verdicts for its size.",
+        "no control": "No change flips REAL verdicts more often than its control does.",
+        "unknown": "No change flips REAL verdicts more often than its control does.",
+    },
+    "detail-FAKE": {
+        "question": "Do FAKE verdicts rest on fine detail?",
+        "holds": "FAKE verdicts rest on fine detail.",
+        "holds for some": "Some FAKE verdicts rest on fine detail.",
+        "holds slightly": "Hardly any FAKE verdict rests on fine detail.",
+    },
+    "detail-REAL": {
+        "question": "Do REAL verdicts rest on fine detail?",
+        "holds": "REAL verdicts rest on fine detail.",
+        "holds for some": "Some REAL verdicts rest on fine detail.",
+        "holds slightly": "Hardly any REAL verdict rests on fine detail.",
+    },
+    "transplant-FAKE": {
+        "question": "Do FAKE verdicts follow the fine detail of photographs?",
+        "holds": "FAKE verdicts follow the fine detail of photographs.",
+        "holds for some": "Some FAKE verdicts follow the fine detail of photographs.",
+        "holds slightly": "Hardly any FAKE verdict follows the fine detail of photographs.",
+    },
+    "transplant-REAL": {
+        "question": "Do REAL verdicts follow the fine detail of fakes?",
+        "holds": "REAL verdicts follow the fine detail of fakes.",
+        "holds for some": "Some REAL verdicts follow the fine detail of fakes.",
+        "holds slightly": "Hardly any REAL verdict follows the fine detail of fakes.",
+    },
+    "blocks-FAKE": {
+        "question": "Do FAKE verdicts rest on spatial layout?",
+        "holds": "FAKE verdicts rest on spatial layout.",
+        "holds for some": "Some FAKE verdicts rest on spatial layout.",
+        "holds slightly": "Hardly any FAKE verdict rests on spatial layout.",
+    },
+    "blocks-REAL": {
+        "question": "Do REAL verdicts rest on spatial layout?",
+        "holds": "REAL verdicts rest on spatial layout.",
+        "holds for some": "Some REAL verdicts rest on spatial layout.",
+        "holds slightly": "Hardly any REAL verdict rests on spatial layout.",
+    },
+    "place-FAKE": {
+        "question": "Do FAKE verdicts rest on one place?",
+        "holds": "FAKE verdicts rest on one place.",
+        "holds for some": "Some FAKE verdicts rest on one place.",
+        "holds slightly": "Hardly any FAKE verdict rests on one place.",
+    },
+    "place-REAL": {
+        "question": "Do REAL verdicts rest on one place?",
+        "holds": "REAL verdicts rest on one place.",
+        "holds for some": "Some REAL verdicts rest on one place.",
+        "holds slightly": "Hardly any REAL verdict rests on one place.",
+    },
+    "colour-FAKE": {
+        "question": "Do FAKE verdicts rest on colour?",
+        "holds": "FAKE verdicts rest on colour.",
+        "holds for some": "Some FAKE verdicts rest on colour.",
+        "holds slightly": "Hardly any FAKE verdict rests on colour.",
+    },
+    "colour-REAL": {
+        "question": "Do REAL verdicts rest on colour?",
+        "holds": "REAL verdicts rest on colour.",
+        "holds for some": "Some REAL verdicts rest on colour.",
+        "holds slightly": "Hardly any REAL verdict rests on colour.",
+    },
+    "light-FAKE": {"question": "Do FAKE verdicts survive a change of light?"},
+    "light-REAL": {"question": "Do REAL verdicts survive a change of light?"},
+    "compression-FAKE": {"question": "Do FAKE verdicts survive compression, blurring and sharpening?"},
+    "compression-REAL": {"question": "Do REAL verdicts survive compression, blurring and sharpening?"},
+    "geometry-FAKE": {"question": "Do FAKE verdicts survive another orientation?"},
+    "geometry-REAL": {"question": "Do REAL verdicts survive another orientation?"},
+    "levels-FAKE": {"question": "Do FAKE verdicts survive a change of the finest grey levels?"},
+    "levels-REAL": {"question": "Do REAL verdicts survive a change of the finest grey levels?"},
+}
+
+
+def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """Compute the margin of each image under each strength of each probe, and the size of the change."""
+    seed, run, pixels = parameters["seed"], context.run, np.asarray(context.pixels[rows])
+    donors, means = choose_donors(run, rows, seed=seed), class_means(run)
+    # an image without a donor is its own, and those results are dropped
+    other, same = (np.asarray(context.pixels[np.where(chosen < 0, rows, chosen)]) for chosen in donors)
+    verdict, ids = (run.predictions["predicted"] == "REAL").to_numpy(int)[rows], run.predictions["id"].to_numpy()[rows]
+    chance = Chance.of(list(ids.astype(str)), side=pixels.shape[1], seed=seed)
+    batch = Batch(pixels, other, same, means[1 - verdict], means[verdict], chance)
+    lacking = {"nothing": np.zeros(len(rows), bool), "other": donors.other < 0, "same": donors.same < 0}
+    table: dict[str, NDArray[Any]] = {"id": ids}
+    for column, (probe, strength) in probe_columns().items():
+        if context.wants(column, size_column(column)):
+            changed, lacks = probe.edit(batch, strength.value), lacking[probe.needs]
+            sizes = short_sizes(rms(changed, batch.other if probe.changes_donor else batch.pixels))
+            margins = short_margins(context.detector.margins(changed))
+            table[column] = np.where(lacks, np.nan, margins).astype(np.float16)
+            table[size_column(column)] = np.where(lacks, np.nan, sizes).astype(np.float16)
+    return pd.DataFrame(table)
+
+
+def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """Summarise what flips each verdict, from the margins and sizes under all probes."""
+    called_real = run.predictions.set_index("id")["predicted"].loc[table["id"]] == "REAL"
+    return tell(table, table, called_real.to_numpy())
+
+
+def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+    """Conclude `smallest-<verdict>` and `<family>-<verdict>`, most telling first."""
+    flips = read_flips(run, table, parameters)
+    rates = flip_rates(flips)
+    smallest = [_smallest(flips, verdict, ranking(rates, verdict=verdict)) for verdict in flips.verdicts]
+    answers = (_answer(flips, rates, family, verdict) for family in FAMILIES for verdict in flips.verdicts)
+    return smallest + [finding for finding in answers if finding is not None]
+
+
+def _answer(flips: FlipTable, rates: pd.DataFrame, family: str, verdict: str) -> Finding | None:
+    """Conclude what the probes of a family show about one verdict; None where none could be made."""
+    rows = rates[((rates["verdict"] == verdict) & (rates["family"] == family)).to_numpy(bool)]
+    there = ~rows["is_control"].to_numpy(bool) & rows["share"].notna().to_numpy()
+    rows = rows[there & ~rows["probe"].map(_CHANGES_DONOR).to_numpy(bool)]
+    candidates = rows[~rows["probe"].isin(_BESIDE)]
+    # also where a file lacks all but the other ways of making a change, which answer nothing alone
+    if candidates.empty:
+        return None
+    probe, strength = probe_columns()[answering_column(candidates)]
+    chosen = flips.chosen(verdict)
+    effect = _choice(flips, chosen, "", "", probe, strength)
+    # what stands among controls and choices already is not repeated
+    shown = {probe.key, *probe.controls, *(key for keys in probe.others.values() for key in keys)}
+    others = rows[~rows["probe"].isin(shown)].sort_values("share", ascending=False, kind="stable")
+    beside = {
+        f"{inline(row['title'])} ({row['strength']})": _share_of(row)
+        for _, row in others.drop_duplicates("probe").iterrows()
+    }
+    strengths = {
+        step.at(flips.side).label: Measure.of(flips.share(chosen, probe, step)) for step in flips.strengths(probe)
+    }
+    details = {
+        "family": family, "probe": probe.key, "title": probe.title, "strength": strength.at(flips.side).told,
+        "strengths": list(strengths), "others": list(beside), "falls_at": _falls_at(flips, chosen, probe),
+    }  # fmt: skip
+    return Finding(
+        f"{family}-{verdict}", "probes", "flip_rate", effect.measure, verdict, effect.control, effect.difference,
+        tuple(_choices(flips, chosen, probe, strength)), beside=strengths | beside, details=details,
+        subject=_subject(probe.title, strength.at(flips.side).told),
+    )  # fmt: skip
+
+
+def answering_column(rows: pd.DataFrame) -> str:
+    """Choose the column that answers a question, among rows of `flip_rates` about one verdict."""
+    fair = fair_rates(rows)
+    certain = fair[fair["net_low"] > 0]
+    if len(certain):
+        return str(certain.loc[certain["net_low"].idxmax(), "column"])
+    most = fair if len(fair) else rows[~rows["column"].map(_EXCESS)]
+    return str(most.loc[most["share"].idxmax(), "column"])
+
+
+def fair_rates(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows of `flip_rates` that have a control and change no more than what is tested.
+
+    If some are of strengths at which the change is made in every other way too, only those are kept.
+    """
+    fair = rows[~rows["column"].map(_EXCESS) & rows["control"].notna()]
+    every_way = fair[fair["column"].map(in_every_way).astype(bool)]
+    return every_way if len(every_way) else fair
+
+
+def finding_of_rate(
+    key: str,
+    row: "pd.Series[Any]",
+    *,
+    study: str = "probes",
+    beside: Mapping[str, Measure] | None = None,
+    **details: Any,
+) -> Finding:
+    """Make a finding of one row of `flip_rates`, beside the strongest of its controls."""
+    control, difference = None, None
+    if isinstance(row["control"], str):
+        value, low, high = (float(row[f"control_{end}"]) for end in ("share", "low", "high"))
+        control = Control(PROBES[row["control"]].inline, Measure(value, low, high, int(row["images"])))
+        net, net_low, net_high = (float(row[name]) for name in ("net", "net_low", "net_high"))
+        difference = Measure(net, net_low, net_high, int(row["images"]))
+    return Finding(
+        key, study, "flip_rate", _share_of(row), str(row["verdict"]), control, difference, beside=beside or {},
+        details={"title": row["title"], "strength": row["strength"], **details},
+        subject=_subject(row["title"], row["strength"]),
+    )  # fmt: skip
+
+
+def _subject(title: str, strength: str) -> str:
+    return f"{inline(title)} ({strength})"
+
+
+def _share_of(row: "pd.Series[Any]") -> Measure:
+    """The share of a row of `flip_rates`."""
+    return Measure(float(row["share"]), float(row["low"]), float(row["high"]), int(row["images"]))
+
+
+def _choice(  # noqa: PLR0917
+    flips: FlipTable, chosen: Rows, kind: str, value: str, probe: Probe, strength: Strength, control: str = ""
+) -> Choice:
+    """A strength of a probe beside the strongest of its controls, or beside the named one."""
+    share = Measure.of(flips.share(chosen, probe, strength))
+    here = chosen & flips.made(probe.column(strength.key))
+    compared = flips.against(here, probe, strength, (control,) if control else None)
+    if compared is None:
+        return Choice(kind, value, share)
+    key, against, difference = compared
+    return Choice(kind, value, share, Control(PROBES[key].inline, Measure.of(against)), Measure.of(difference))
+
+
+def _choices(flips: FlipTable, chosen: Rows, probe: Probe, strength: Strength) -> Iterator[Choice]:
+    """The same against each control, in each other way of making the change, and with each fill."""
+    if len(probe.controls) > 1:
+        for key in probe.controls:
+            yield _choice(flips, chosen, "control", PROBES[key].inline, probe, strength, key)
+    for kind, keys in probe.others.items():
+        for way in (PROBES[key] for key in (probe.key, *keys)):
+            for step in flips.strengths(way):
+                if step.key == strength.key:
+                    yield _choice(flips, chosen, kind, way.way, way, step)
+    if probe.strengths_are:
+        for step in flips.strengths(probe):
+            yield _choice(flips, chosen, probe.strengths_are, step.label, probe, step)
+
+
+def _falls_at(flips: FlipTable, chosen: Rows, probe: Probe) -> list[str]:
+    """The labels of doses that certainly flip fewer verdicts than the weaker one before them."""
+    doses = [] if probe.strengths_are else flips.strengths(probe)
+    return [
+        stronger.at(flips.side).label
+        for weaker, stronger in pairwise(doses)
+        if flips.difference(chosen, probe, stronger, probe, weaker).high < 0
+    ]
+
+
+def _smallest(flips: FlipTable, verdict: str, top: pd.DataFrame) -> Finding:
+    """The probe that flips most for its size; without a known number where none flips more than its control."""
+    key, top = f"smallest-{verdict}", top[~top["probe"].isin(OTHER_WAYS)]
+    fair = top[top["control"].notna() & (top["per_level"] > 0)]
+    alone = top[top["control"].isna() & (top["low"] > FEW)]
+    if fair.empty and alone.empty:
+        return Finding(key, "probes", "flip_rate", Measure(np.nan), group=verdict)
+    first = (alone if fair.empty else fair).iloc[0]
+    smaller = alone[alone["per_level"] > first["per_level"]]
+    beside, details = {}, {}
+    if not fair.empty and not smaller.empty:
+        beside["smaller"] = _share_of(smaller.iloc[0])
+        details = {f"smaller_{name}": smaller.iloc[0][name] for name in ("title", "strength")}
+    finding = finding_of_rate(key, first, beside=beside, size=float(first["size"]), **details)
+    probe, strength = probe_columns()[first["column"]]
+    return replace(finding, choices=tuple(_choices(flips, flips.chosen(verdict), probe, strength)))
+
+
+DERIVED = {
+    "turned_by": "Smallest probe that flips it while its controls do not; none where none does",
+    "turned_size": "Size of the smallest flip, root mean square in grey levels, 0 to 255",
+    "turned_families": "Kinds of probes that flip it while their controls do not, 0 to 9",
+    "detail_radius": "Mildest low-pass that flips it, radius of the spectrum, 8 to 14; none where none does",
+    "detail_both_ways": "Fine detail decides, both ways: removed or replaced, it flips; lent to the other class, "
+    "that flips",
+}
+MARGINS = {
+    column: f"{probe.title}: {step.at_any_side}, margin after it{' of the donor' if probe.changes_donor else ''}"
+    for column, (probe, step) in probe_columns().items()
+}
+SIZES = {
+    size_column(column): f"{probe.title}: {step.at_any_side}, root mean square of the change, grey levels"
+    for column, (probe, step) in probe_columns().items()
+}
+STUDY = Study(
+    name="probes",
+    title="Probes",
+    question="Which named small change flips the verdict?",
+    columns=DERIVED | MARGINS | SIZES,
+    control="each probe has its own: as much energy taken from or put into other rings, a donor of the same class, "
+    "the class's own mean colour, the seams without shuffling, as large a square or as wide a frame covered elsewhere",
+    compute=compute,
+    conclude=conclude,
+    headlines=HEADLINES,
+    parameters={"seed": 0},
+    derived=tuple(DERIVED),
+    derive=derive,
+    explore=tuple(DERIVED),
+)
