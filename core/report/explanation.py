@@ -17,7 +17,7 @@ from core.images.encoding import data_url
 from core.images.labels import ClassName
 from core.images.palette import CLASS_COLOURS, UNDECIDED
 from core.perturbations.table import probe_columns
-from core.report.templates import render
+from core.report.html import render
 from core.storage import write_bytes_atomically
 
 # pixels a side of the pictures of an experiment

@@ -1,7 +1,5 @@
 """The report of a run or of a selection of its images: one HTML file without script or network."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,57 +10,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.identity import find_maker, identify_all
-from core.explainers.cam import KEPT
-from core.findings.numbers import unbroken_percent as percent
-from core.findings.words import tell
-from core.perturbations.masking import FILLS
-from core.perturbations.table import OTHER_WAYS
-from core.report import figures
-from core.report.drawing import Drawn
-from core.report.parts import (
-    Block,
-    Bullets,
-    Heading,
-    Note,
-    Section,
-    Table,
-    limits,
-    listed,
-    of_all,
-    page,
-    sentence,
-)
+from core.findings.numbers import percent
+from core.images.palette import CURVE, REAL
+from core.report.charts import GREY, INK, Chart, Curve, curve_chart, rates_chart
+from core.report.html import Section, Table, confusion_table, findings, limits, page, settings
 from core.report.selection import Selection, selection_report
-from core.report.settings import settings
 from core.runs.folders import find_detectors
-from core.runs.metrics import (
-    CURVE_BINS,
-    PAPER,
-    calibration,
-    class_scores,
-    confusion_at,
-    error_by,
-    is_right,
-    largest,
-    sweep,
-    wilson_interval,
-)
+from core.runs.metrics import calibration, class_scores, confusion_at, error_by, sweep, wilson_interval
 from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.storage import ContractError, write_bytes_atomically
-from core.studies.agreement import agreement_summary
-from core.studies.faithfulness_curves import leads
-from core.studies.flips import flip_rates, ranking, read_flips
 from core.studies.result import StudyResult
-from core.studies.single_sign import one_colour_summary
 from core.studies.store import find_studies
 
 # order of the studies in a report, what readers ask first on top; studies not named here come last
-ORDER = (
-    "probes", "transfer", "deliveries", "neighbours", "clusters", "faithfulness", "agreement", "stability", "certainty",
-    "sanity", "one_colour",
-    "audit", "duplicates", "files",
-)  # fmt: skip
+ORDER = ("probes", "transfer", "deliveries", "neighbours", "clusters", "faithfulness", "agreement", "stability")
+# findings of each study; all of them are on the dashboard and in `python -m core.findings`
+MOST = 3
 
 
 def report_of(
@@ -87,9 +51,20 @@ def report_of(
         selection: the images it is about; all of them when None.
         pictures: the selection's pixels.
     """
-    if selection is None:
-        return run_report(run, detector=detector, answers=answers or {}, problems=problems)
-    return selection_report(run, run.predictions if table is None else table, selection, pictures=pictures)
+    if selection is not None:
+        return selection_report(run, run.predictions if table is None else table, selection, pictures=pictures)
+    metrics, answers = run.manifest["metrics"]["all"], answers or {}
+    if not metrics["images"]:
+        return page(run, f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], [])
+    sections = [
+        _summary(answers),
+        Section("How good is it?", _quality(run, detector)),
+        *(_study(found) for found in answers.values()),
+        *([Section("Not read", [list(problems)])] if problems else []),
+        limits(run),
+        settings(run, detector, answers),
+    ]
+    return page(run, f"{run.manifest['detector']} on {run.manifest['set']}", _lead(run), sections)
 
 
 def save_report(path: Path, run: Run, **parts: Any) -> None:
@@ -106,181 +81,126 @@ def gather(run: Run, homes: tuple[Path, ...] | None = None) -> dict[str, Any]:
         homes: folders that hold detectors/; those that commands look in by default.
     """
     found = find_studies(run)
-    # a report may be sent to others, so its paths are relative to the run's folder
-    problems = [problem.replace(f"{run.path}{os.sep}", "") for problem in found.problems]
+    problems = list(found.problems)
     detectors, _ = identify_all(find_detectors(homes))
     maker = find_maker(run.manifest, detectors)
-    made_by = None if maker is None else detectors[maker].manifest
-    first = {name: number for number, name in enumerate(ORDER)}
+    rank = {name: number for number, name in enumerate(ORDER)}
     answers = {}
-    for name in sorted(found.answers, key=lambda name: first.get(name, len(ORDER))):
+    for name in sorted(found.answers, key=lambda name: rank.get(name, len(ORDER))):
         try:
             found.answers[name].findings  # noqa: B018 - remembered
         except ContractError as error:
-            problems.append(str(error).replace(f"{run.path}{os.sep}", ""))
+            problems.append(str(error))
         else:
             answers[name] = found.answers[name]
-    return {"detector": made_by, "answers": answers, "problems": problems}
+    # a report may be sent to others, so its paths are relative to the run's folder
+    problems = [problem.replace(f"{run.path}{os.sep}", "") for problem in problems]
+    return {"detector": None if maker is None else detectors[maker].manifest, "answers": answers, "problems": problems}
 
 
-def run_report(
-    run: Run, *, detector: Mapping[str, Any] | None, answers: Mapping[str, StudyResult], problems: Sequence[str] = ()
-) -> str:
-    """Write the HTML report of a whole run; every number is read from the run and its studies."""
+def _lead(run: Run) -> list[str]:
     manifest = run.manifest
-    metrics = manifest["metrics"]["all"]
-    if not metrics["images"]:
-        return page(run, f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], [])
-    sections = [
-        Section("How good is it?", _quality(run, detector)),
-        Section("What the studies found", _studies(run, answers, problems)),
-        limits(run),
-        settings(run, detector, answers),
-    ]
-    return page(run, f"{manifest['detector']} on {manifest['set']}", _lead(run, answers), sections)
-
-
-def _lead(run: Run, answers: Mapping[str, StudyResult]) -> list[str]:
-    metrics, manifest = run.manifest["metrics"]["all"], run.manifest
-    wrong = metrics["images"] - round(metrics["accuracy"] * metrics["images"])
-    low, high = wilson_interval(metrics["images"] - wrong, metrics["images"])
+    metrics, clean = manifest["metrics"]["all"], manifest["metrics"]["clean"]
+    images, accuracy = metrics["images"], metrics["accuracy"]
+    low, high = map(float, wilson_interval(round(accuracy * images), images))
     (_, fake_real), (real_fake, _) = metrics["confusion"]
-    lead = [
-        f"It is right on {percent(metrics['accuracy'])} of {_count(metrics['images'], 'image', 'images')} "
-        f"({percent(float(low))} to {percent(float(high))}).",
+    leaks = f"{manifest['leaked']:,}" if run.leaks_checked else "an unknown number"
+    left = f"accuracy without them: {percent(clean['accuracy'])}" if clean["images"] else "nothing is left without them"
+    return [
+        f"Accuracy {percent(accuracy)} ({percent(low)} to {percent(high)}) on {images:,} images.",
         f"{fake_real:,} FAKE called REAL, {real_fake:,} REAL called FAKE.",
-        f"{_leaks(run)} and {_count(manifest['repeats'], 'is a copy', 'are copies')} of another; "
-        + _without(manifest["metrics"]["clean"]),
+        f"Images also in the training set: {leaks}; copies of another: {manifest['repeats']:,}; {left}.",
     ]
-    # what each study found first is its most telling
-    first = (tell(found).whole for answer in answers.values() for found in answer.findings[:1])
-    return [*lead, *map(sentence, first)]
 
 
-def _leaks(run: Run) -> str:
-    if not run.leaks_checked:
-        return "It was not checked whether images were also in its training set"
-    return f"{_count(run.manifest['leaked'], 'of the images was', 'of the images were')} also in its training set"
+def _summary(answers: Mapping[str, StudyResult]) -> Section:
+    # each study's first finding is its most telling
+    first = [found.findings[0] for found in answers.values() if found.findings]
+    table = findings(first, "Question", "Group", "Headline", "Status", most=len(first))
+    return Section("What was found", [table if first else "No study of this run has a finding."])
 
 
-def _count(count: int, one: str, several: str) -> str:
-    """ "1 is a copy", "7 are copies"."""
-    return f"{count:,} {one if count == 1 else several}"
+def _study(found: StudyResult) -> Section:
+    about, rows = found.about, found.findings
+    note = f"{about['images']:,} images; {len(rows)} findings, of which {min(MOST, len(rows))} are shown."
+    table = findings(rows, "Of", "Group", "Effect", "Control", "Status", most=MOST)
+    return Section(str(about["title"]), [str(about["question"]), *([table] if rows else []), note])
 
 
-def _without(kept: Mapping[str, Any]) -> str:
-    return (
-        f"without them it is right on {percent(kept['accuracy'])}."
-        if kept["images"]
-        else "nothing is left without them."
-    )
-
-
-def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[Block]:
+def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[Chart | Table]:
     table = run.predictions
     counts = confusion_at(table)
     scores = class_scores(counts)
-    parts: list[Block] = [
-        figures.confusion(counts),
-        Table(["Class", "Precision", "Recall", "F1"], _score_rows(scores, counts)),
-    ]
+    blocks: list[Chart | Table] = [confusion_table(counts), _scores(scores, counts)]
     if counts.sum(axis=1).all():
-        caption = (
-            "All thresholds at once. The closer a curve is to the upper left corner (ROC) or the upper right one "
-            "(precision-recall), the better; the dot is the run's threshold."
-        )
-        parts.append(
-            figures.curves(
-                sweep(table),
-                recall=scores.loc["FAKE", "recall"],
-                false_positive_rate=1 - scores.loc["REAL", "recall"],
-                # where nothing is called FAKE, the curve begins at 1
-                precision=scores.loc["FAKE", "precision"] if counts[:, 0].sum() else 1.0,
-                caption=caption,
-            )
-        )
-    caption = (
-        f"Calibration, in {CURVE_BINS} equally wide bins of confidence: with perfect calibration, the points lie on "
-        "the dotted line."
-    )
-    parts.append(figures.calibration(calibration(table), caption=caption))
-    wrong = float(1 - is_right(table).mean())
-    for column, several in (("category", "categories"), ("source", "sources")):
-        found = error_by(table, column) if column in table else pd.DataFrame()
-        if len(found):
-            caption = f"Error rate by {column}. Where two of the 95% intervals overlap, the difference may be chance."
-            parts.append(
-                figures.rates(largest(found), overall=wrong, caption=caption + of_all(found, several), by=column)
-            )
-    if detector and detector.get("history"):
-        caption = "Training: accuracy after each pass over the training images."
-        parts.append(figures.training(list(detector["history"]), caption=caption))
-    return parts
+        blocks += _curves(table, counts, scores)
+    found = calibration(table)
+    points = "; ".join(f"{row.confidence:.0%} sure: {row.accuracy:.0%} right" for row in found.itertuples())
+    curves = [
+        Curve("perfect calibration", (0.5, 1), (0.5, 1), GREY, "2 4"),
+        Curve(
+            "this run, 95% intervals", found["confidence"].tolist(), found["accuracy"].tolist(), REAL,
+            low=found["low"].to_numpy(), high=found["high"].to_numpy(),
+        ),
+    ]  # fmt: skip
+    axes = ("confidence", 0.5, 1.0), ("accuracy", 0.0, 1.0)
+    blocks.append(curve_chart(curves, *axes, alt=f"Accuracy by confidence. {points}.", caption="Calibration."))
+    wrong = float(counts[0, 1] + counts[1, 0]) / len(table)
+    for column in ("category", "source"):
+        groups = error_by(table, column) if column in table else pd.DataFrame()
+        blocks += [rates_chart(groups, wrong, by=column)] if len(groups) else []
+    history = pd.DataFrame(list((detector or {}).get("history", ())))
+    return [*blocks, *([_training(history)] if len(history) else [])]
 
 
-def _score_rows(scores: pd.DataFrame, counts: NDArray[np.int64]) -> list[list[str]]:
+def _scores(scores: pd.DataFrame, counts: NDArray[np.int64]) -> Table:
     rows = []
     for number, (name, row) in enumerate(scores.iterrows()):
-        there, called = counts[number].sum() > 0, counts[:, number].sum() > 0
-        has = {"precision": there and called, "recall": there, "f1": there}
-        rows.append([str(name), *(f"{row[key]:.3f}" if known else "none" for key, known in has.items())])
-    return rows
+        labelled, predicted = counts[number].sum() > 0, counts[:, number].sum() > 0
+        known = {"precision": labelled and predicted, "recall": labelled, "f1": labelled}
+        rows.append([str(name), *(f"{row[key]:.3f}" if fits else "none" for key, fits in known.items())])
+    return Table(["Class", "Precision", "Recall", "F1"], rows)
 
 
-def _studies(run: Run, answers: Mapping[str, StudyResult], problems: Sequence[str]) -> list[Block]:
-    parts: list[Block] = []
-    for answer in answers.values():
-        about = answer.about
-        parts.append(Heading(about["title"], about["question"]))
-        told = [sentence(tell(one).full) for one in answer.findings]
-        parts.append(Bullets(told) if told else Note("These images allow no conclusion."))
-        parts += _study_figures(run, answer)
-        compared = f"{about['images']:,} images. Compared with: {about['control'].rstrip('.')}."
-        parts.append(Note(f"{compared} Settings: {listed(about['parameters'])}."))
-    parts += map(Note, problems)
-    return parts or [Note("No study has been made of this run.")]
+def _curves(table: pd.DataFrame, counts: NDArray[np.int64], scores: pd.DataFrame) -> list[Chart]:
+    swept, recall = sweep(table), scores.loc["FAKE", "recall"]
+    alarms = 1 - scores.loc["REAL", "recall"]
+    # where nothing is called FAKE, the curve begins at 1
+    precision = scores.loc["FAKE", "precision"] if counts[:, 0].sum() else 1.0
+    here = f"at the run's threshold {recall:.1%} of FAKE and {alarms:.1%} of REAL are called FAKE"
+    dot = "the run's threshold"
+    roc = curve_chart(
+        [
+            Curve("guessing", (0, 1), (0, 1), GREY, "2 4"),
+            Curve("all thresholds", swept.false_positive_rate, swept.true_positive_rate, CURVE),
+            Curve(dot, [alarms], [recall], INK),
+        ],
+        ("false-positive rate (REAL called FAKE)", 0, 1),
+        ("true-positive rate (FAKE called FAKE)", 0, 1),
+        alt=f"ROC curve; {here}.",
+        caption="ROC curve.",
+    )
+    pr = curve_chart(
+        [Curve("", swept.true_positive_rate, swept.precision, CURVE), Curve(dot, [recall], [precision], INK)],
+        ("recall of FAKE", 0, 1),
+        ("precision of FAKE", 0, 1),
+        alt=f"Precision-recall curve; {here}, with a precision of {precision:.1%}.",
+        caption="Precision-recall curve.",
+    )
+    return [roc, pr]
 
 
-def _study_figures(run: Run, answer: StudyResult) -> list[Drawn]:
-    table, name = answer.table, answer.about["study"]
-    if name == "probes":
-        turns = read_flips(run, table, answer.about["parameters"])
-        rates = flip_rates(turns)
-        found = {verdict: ranking(rates, verdict=verdict) for verdict in turns.verdicts}
-        # other ways of making a change say the same again
-        found = {verdict: one[~one["probe"].isin(OTHER_WAYS)] for verdict, one in found.items()}
-        caption = (
-            "What flips verdicts: the change that flips the most for its size on top. The upright tick is the control, "
-            "a change of the same size that leaves the named thing alone; what does not pass it says nothing."
-        )
-        drawn = {key: one for key, one in found.items() if len(one)}
-        return [figures.ranking(drawn, caption=caption)] if drawn else []
-    if name == "faithfulness":
-        found = leads(table, run)
-        found = found.assign(name=found["name"] + ", " + found["fill"].map({k: one.title for k, one in FILLS.items()}))
-        captions = {
-            "deletion": "How much further the margin falls when parts are filled in the order of each explanation than "
-            "in the best order that knows nothing of the detector. Right of 0 it is better.",
-            "insertion": "The same when parts are shown in that order: how much further the margin rises.",
-        }
-        return [
-            figures.estimates(
-                found[found["direction"] == direction],
-                unit=f"difference from the best control by {direction}, in margins",
-                caption=caption,
-            )
-            for direction, caption in captions.items()
-        ]
-    if name == "agreement":
-        caption = f"Rank correlation of explanations with {KEPT.title}, and what maps of other images reach by chance."
-        found = agreement_summary(table, run)
-        # a file of other explainers than there are now has nothing to compare
-        return [figures.estimates(found, unit="rank correlation", caption=caption)] if len(found) else []
-    # about LIME alone: the paper's figures by it came out in one colour
-    if name == "one_colour":
-        caption = (
-            "How often LIME shows one colour only, under the paper's settings and under ours. The paper: "
-            f"{PAPER['author']}, {PAPER['title']} ({PAPER['link']})."
-        )
-        return [figures.estimates(one_colour_summary(table, run), unit="share of images", caption=caption, zero=False)]
-    return []
+def _training(history: pd.DataFrame) -> Chart:
+    names = {"train_accuracy": ("training images", GREY, "2 4"), "val_accuracy": ("held-out images", REAL, "")}
+    curves, ends = [], []
+    for column, (name, colour, dash) in names.items():
+        if column in history and history[column].notna().any():
+            values = history[["epoch", column]].dropna()
+            curves.append(Curve(name, values["epoch"].tolist(), values[column].tolist(), colour, dash))
+            ends.append(f"{name} {values[column].iloc[-1]:.1%} at the end")
+    last = float(max(2, history["epoch"].max()))
+    lowest = min((min(curve.y) for curve in curves), default=0.0)
+    return curve_chart(
+        curves, ("epoch", 1.0, last), ("accuracy", float(lowest), 1.0),
+        alt=f"Accuracy by epoch of training: {', '.join(ends)}.", caption="Training: accuracy after each epoch.",
+    )  # fmt: skip

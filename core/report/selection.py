@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.numbers import unbroken_percent as percent
+from core.findings.numbers import percent
 from core.images.encoding import data_url
-from core.report import figures
-from core.report.parts import Note, Section, Tiles, limits, of_all, page
-from core.report.settings import settings
+from core.report.charts import rates_chart
+from core.report.html import Section, confusion_table, limits, page, settings
 from core.runs.filter import SORTS, Filter
-from core.runs.metrics import HALF, confidence_of, confusion_at, error_by, largest, wilson_interval
+from core.runs.metrics import HALF, confusion_at, error_by, predicted_real, wilson_interval
 from core.runs.pictures import Pictures
 from core.runs.run import Run
 
 TILES = 48
-_WORDS = {
+NAMES = {
     "label": "is",
     "predicted": "called",
     "correct": "verdict",
@@ -54,37 +54,30 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
         selection: of its images.
         pictures: their pixels; None for a report without pictures.
     """
-    rows = table.iloc[selection.rows]
+    rows, threshold = table.iloc[selection.rows], selection.wanted.threshold
     words = describe(selection.wanted, selection.other)
     title = f"{len(rows):,} image{'s' * (len(rows) != 1)} of {run.name}"
     if rows.empty:
         return page(run, title, ["No image fits this selection.", words], [])
-    counts = confusion_at(rows, selection.wanted.threshold)
-    wrong, of = int(counts[0, 1] + counts[1, 0]), int(counts.sum())
-    low, high = wilson_interval(wrong, of)
-    ends = f"{percent(float(low))} to {percent(float(high))}"
-    told = f"{wrong:,} of the verdicts on them {_be(wrong)} wrong: {percent(wrong / of)} ({ends})."
-    if wrong in (0, of):
-        told = f"{'None' if wrong == 0 else 'Every one'} of the verdicts on them is wrong."
-    if of == 1:
-        told = f"The verdict on it is {'wrong' if wrong else 'right'}."
-    all_counts = confusion_at(table, selection.wanted.threshold)
+    counts, everything = confusion_at(rows, threshold), confusion_at(table, threshold)
+    wrong, total = int(counts[0, 1] + counts[1, 0]), len(rows)
+    low, high = map(float, wilson_interval(wrong, total))
+    of_all = percent(float(everything[0, 1] + everything[1, 0]) / len(table))
     lead = [
         f"The selection: {words}.",
-        f"{of:,} of the run's {len(run):,} images fit{'s' * (of == 1)} it. {told} Over the whole run "
-        f"{percent(float(all_counts[0, 1] + all_counts[1, 0]) / len(table))} are wrong.",
+        f"Error rate {percent(wrong / total)} ({percent(low)} to {percent(high)}): {wrong:,} of {total:,} images.",
+        f"Over all {len(table):,} images of the run: {of_all}.",
     ]
-    drawn = [figures.confusion(counts)]
-    found = error_by(rows, "category", threshold=selection.wanted.threshold)
-    if len(found) > 1 and 0 < wrong < of:
-        caption = f"Error rate by category; the lines are 95% intervals.{of_all(found, 'categories')}"
-        drawn.append(figures.rates(largest(found), overall=wrong / of, caption=caption, of="all selected images"))
-    images = Section("The images", _tiles(rows, selection, pictures))
-    return page(run, title, lead, [Section("Verdicts", drawn), images, limits(run), settings(run, None, {})])
-
-
-def _be(count: int) -> str:
-    return "is" if count == 1 else "are"
+    groups = error_by(rows, "category", threshold=threshold)
+    telling = len(groups) > 1 and 0 < wrong < total
+    drawn = [rates_chart(groups, wrong / total, of="all selected images")] if telling else []
+    sections = [
+        Section("Confusion matrix", [confusion_table(counts), *drawn]),
+        Section("The images", _tiles(rows, selection, pictures)),
+        limits(run),
+        settings(run, None, {}),
+    ]
+    return page(run, title, lead, sections)
 
 
 def describe(wanted: Filter, other: str = "") -> str:
@@ -92,7 +85,7 @@ def describe(wanted: Filter, other: str = "") -> str:
     words = [_chosen(column, values) for column, values in wanted.choices]
     for column, low, high in wanted.ranges:
         ends = [f"from {low:.9g}"] * bool(np.isfinite(low)) + [f"up to {high:.9g}"] * bool(np.isfinite(high))
-        words.append(f"{_WORDS.get(column, column.replace('_', ' '))} {' '.join(ends)}")
+        words.append(f"{NAMES.get(column, column.replace('_', ' '))} {' '.join(ends)}")
     words += ["in an area drawn on Patterns"] * (wanted.area is not None)
     words += [f"tagged {wanted.tag}"] * bool(wanted.tag) + [f"file name with {wanted.name}"] * bool(wanted.name)
     if wanted.threshold != HALF:
@@ -101,34 +94,34 @@ def describe(wanted: Filter, other: str = "") -> str:
 
 
 def _chosen(column: str, values: Sequence[str]) -> str:
-    name = _WORDS.get(column, column.replace("_", " "))
+    name = NAMES.get(column, column.replace("_", " "))
     if column in {"in_train", "is_repeat"}:
-        return " or ".join({"yes": name, "no": f"not {name.removeprefix('also ')}"}.get(one, one) for one in values)
+        negated = f"not {name.removeprefix('also ')}"
+        return " or ".join({"yes": name, "no": negated}.get(value, value) for value in values)
     return f"{name} {' or '.join(values)}"
 
 
-def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) -> list[Note | Tiles]:
+def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) -> list[str | dict[str, Any]]:
     shown = rows.head(TILES)
     tiles = []
-    for place, row in zip(selection.rows[:TILES], shown.itertuples(), strict=True):
+    predicted = np.where(predicted_real(shown, selection.wanted.threshold), "REAL", "FAKE")
+    for place, row, prediction in zip(selection.rows[:TILES], shown.itertuples(), predicted, strict=True):
         pixels = pictures.get(int(place)) if pictures else None
-        prediction = "REAL" if row.p_real > selection.wanted.threshold else "FAKE"
-        if selection.wanted.threshold == HALF:
-            prediction = str(row.predicted)
-        sure = float(confidence_of(np.array([row.p_real]))[0])
-        wrong = prediction != row.label
-        # another threshold may give the verdict to the less likely class
-        likely = (
-            f"{percent(sure, 0)} sure" if prediction == row.predicted else f"though {percent(sure, 0)} {row.predicted}"
+        wrong = bool(prediction != row.label)
+        tiles.append(
+            {
+                "called": prediction,
+                "wrong": wrong,
+                "words": f"{prediction}, p(REAL) {row.p_real:.2f}{'; is ' + row.label if wrong else ''}",
+                "name": row.name,
+                "picture": None if pixels is None else data_url(pixels),
+            }
         )
-        words = f"{prediction}, {likely}{'; is ' + row.label if wrong else ''}"
-        picture = None if pixels is None else data_url(pixels)
-        tiles.append({"called": prediction, "wrong": wrong, "words": words, "name": row.name, "picture": picture})
     note = "The border is the verdict: blue for REAL, orange for FAKE; dashed where it is wrong."
-    if not any(one["picture"] for one in tiles):
-        note = "Their pictures are not at hand."
+    if not any(tile["picture"] for tile in tiles):
+        note = "Their pictures are not available."
     if len(rows) > TILES:
         sort = selection.wanted.sort
         order = SORTS.get(sort) or f"by {sort.removeprefix('-')}{', largest first' * sort.startswith('-')}"
         note = f"The first {TILES} of {len(rows):,}, {order}. {note}"
-    return [Note(note), Tiles(tiles)]
+    return [note, {"tiles": tiles}]

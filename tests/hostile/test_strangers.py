@@ -18,9 +18,9 @@ from core.explainers.cam import stored_map
 from core.findings.lines import html
 from core.findings.words import tell
 from core.report.explanation import save_html
+from core.report.html import _ENVIRONMENT
 from core.report.page import gather, report_of
 from core.report.selection import Selection
-from core.report.templates import _ENVIRONMENT
 from core.runs.filter import Filter
 from core.runs.run import read_run
 from core.storage import cache_dir

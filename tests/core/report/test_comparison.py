@@ -1,5 +1,6 @@
 """The comparison of two runs by the command: as sentences, as a file, and refused."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,17 @@ def test_every_number_is_in_both_and_nothing_is_fetched() -> None:
     compared = Comparison(pair, ({}.get, {}.get))
     page = Page(comparison_report(compared))
     counts = pair.counts()
-    assert f"only good errs on {counts.only_first_wrong}" in page.text
-    assert f"only worse on {counts.only_second_wrong}" in page.text
-    assert "The runs have no probes in common" in page.text
+    assert (
+        f"Only good is wrong on {counts.only_first_wrong} images, only worse on {counts.only_second_wrong},"
+        in page.text
+    )
+    assert "The runs have nothing of this in common" in page.text
     assert all(str(image["src"]).startswith("data:") for image in page.images)
     assert not [link for link in page.links if not link.startswith("data:")]
     words = comparison_words(compared)
-    assert "good is right more often on dog" in words
     assert words.startswith("## Verdicts")
+    first, second = (100 * float(right.mean()) for right in pair.right)
+    assert re.search(rf"\| {first:.1f}% \([^|]*\| {second:.1f}% \(", words)
     assert "Not read" not in page.text
 
 
@@ -51,7 +55,7 @@ def test_the_command_writes_a_file_about_shipped_runs(tmp_path: Path) -> None:
     text = Page((tmp_path / "both.html").read_text("utf-8")).text
     for run in runs:
         assert f"{100 * read_run(Path(run)).manifest['metrics']['all']['accuracy']:.1f}%" in text
-    assert "verdicts of sample than cutting and joining blocks in place does" in text
+    assert text.count("verdicts flipped beyond the control") + text.count("Shuffl") > 0
 
 
 def test_other_images_and_missing_options_give_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,7 +117,7 @@ def test_an_explainer_that_is_added_is_all_that_an_old_file_lacks(
     # and it is in the report
     assert report([str(patched.run), "--out", str(tmp_path / "report.html")]) == 0
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert page.count("Brightness") > 3
+    assert "Brightness" in page
 
 
 def test_numbers_of_an_added_explainer_are_scipys(
