@@ -4,7 +4,12 @@ FROM python:3.13-slim-bookworm
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     TELLTALE_CACHE=/cache \
-    TELLTALE_LOCAL=no
+    TELLTALE_LOCAL=no \
+    TMPDIR=/cache \
+    MPLCONFIGDIR=/cache/matplotlib \
+    MALLOC_ARENA_MAX=2 \
+    ONEDNN_PRIMITIVE_CACHE_CAPACITY=128 \
+    ARROW_DEFAULT_MEMORY_POOL=system
 
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 WORKDIR /app

@@ -1,8 +1,12 @@
 """Telltale as it is served: `streamlit run dashboard/app.py`. What is set up once; `main.py` is what visitors see."""
 
+import pkgutil
 import sys
+import threading
+import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
@@ -12,41 +16,19 @@ from starlette.middleware import Middleware
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
-from dashboard.server import Guard
-from dashboard.services.server.first_bytes import FirstBytes
-from dashboard.services.server.memory import few_primitives, share_pool, tame_heaps
-from dashboard.services.server.opening import open_browser
-from dashboard.services.server.streamlit_internals import (
-    forget_locks,
-    free_what_was_left,
-    guard_uploads,
-    hear_runs_out,
-    keep_parts_where_they_are,
-    obey_no_developer,
-    refuse_forged_values,
-)
-from dashboard.services.server.temporary import write_to_cache_only
-from dashboard.services.server.upload_limits import check_upload
+from dashboard import components
+from dashboard.server import Guard, own_address
 
 
 @asynccontextmanager
-async def prepared(_app: st.App) -> AsyncIterator[None]:
-    """Set up what holds for all visitors before the first one comes."""
-    tame_heaps()
-    few_primitives()
-    share_pool()
-    write_to_cache_only()
-    refuse_forged_values()
-    obey_no_developer()
-    hear_runs_out()
-    forget_locks()
-    keep_parts_where_they_are()
-    guard_uploads(check_upload)
-    free_what_was_left()
-    open_browser()
+async def prepare(_app: st.App) -> AsyncIterator[None]:
+    """Import what pages share, so that the first visitors do not do so at once, and open the browser."""
+    for module in pkgutil.walk_packages(components.__path__, f"{components.__name__}."):
+        import_module(module.name)
+    # `streamlit run` opens one for a script alone, and not for what is served as an app
+    if not st.get_option("server.headless"):
+        threading.Thread(target=webbrowser.open, args=(own_address(),), name="browser", daemon=True).start()
     yield
 
 
-app = st.App(
-    Path(__file__).with_name("main.py"), lifespan=prepared, middleware=[Middleware(Guard), Middleware(FirstBytes)]
-)
+app = st.App(Path(__file__).with_name("main.py"), lifespan=prepare, middleware=[Middleware(Guard)])

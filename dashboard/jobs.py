@@ -1,7 +1,384 @@
-"""The worker thread and its requests."""
+"""One thread runs the detectors. Pages ask it and poll for the answer; none of them touches a model.
 
-from dashboard.services.worker.jobs import SOON, JobStatus
-from dashboard.services.worker.requests import ExplainRequest, Prediction, PredictRequest, Request
-from dashboard.services.worker.worker import Worker
+An answer is a generator that refines it step by step. Between two batches of a step, more urgent requests are moved on
+by a step of theirs, on the same thread: predictions and maps of a few passes first, then first answers, then
+refinements in turn, visitors who were served longest ago before others. A request that nobody has polled for `LEASE`
+seconds is dropped. Answers are cached by everything that they depend on, so that equal requests are computed once.
+"""
 
-__all__ = ["SOON", "ExplainRequest", "JobStatus", "PredictRequest", "Prediction", "Request", "Worker"]
+import atexit
+import contextlib
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.detectors.identity import Identity
+from core.explainers.probing import ProbeSettings
+from core.explainers.registry import find_explainer
+from core.explainers.settings import ExplainerSettings
+from core.storage import Bounded
+from core.studies.neighbours.similarity import NeighbourSettings
+from dashboard.visitors import for_visitors
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+# seconds between two polls
+SOON = 0.4
+# far longer than between two polls, even of a page that takes half a minute on a busy machine
+LEASE = 45.0
+# requests that wait: of all, and of one visitor, who may show a table of 32 uploads
+MAX_WAITING, MAX_OWN = 256, 40
+# an answer has up to half a megabyte
+MAX_ANSWERS, MAX_STOPPED, MAX_ASKED = 128, 64, 2000
+MAX_DETECTORS = 4
+# forward passes up to which a request counts as quick
+QUICK = 16
+# how much the thread's priority is lowered where threads have one, so that pages come first
+NICE = 5
+Asker = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """A request for a detector's predictions of some images: margins, probabilities, margin maps."""
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """A request for an explanation of an image.
+
+    Attributes:
+        method: name of an explainer in the registry.
+        settings: of its type.
+    """
+
+    method: str
+    settings: ExplainerSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """A detector's predictions of K images.
+
+    Attributes:
+        margins: float32 (K,).
+        p_real: float32 (K,), 0 to 1.
+        maps: float32 (K, h, w), signed margin maps; None of a detector that gives none.
+        features: float32 (K, C), pooled features; None of a detector that has none.
+    """
+
+    margins: NDArray[np.float32]
+    p_real: NDArray[np.float32]
+    maps: NDArray[np.float32] | None
+    features: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request; equal ones have one answer.
+
+    Attributes:
+        detector: its folder.
+        identity: of the detector, as computed from the files there.
+        images_sha256: of the pixels.
+        settings: `PredictRequest()`, how to explain or to probe, or where to look for neighbours.
+    """
+
+    detector: Path
+    identity: Identity
+    images_sha256: str
+    settings: PredictRequest | ExplainRequest | NeighbourSettings | ProbeSettings
+
+    @property
+    def is_quick(self) -> bool:
+        """True for what takes a few forward passes."""
+        if isinstance(self.settings, ExplainRequest):
+            return find_explainer(self.settings.method).cost(self.settings.settings) <= QUICK
+        return isinstance(self.settings, PredictRequest)
+
+
+class JobStatus(NamedTuple):
+    """The status of a request.
+
+    Attributes:
+        state: "waiting", "running", "done", "stopped" or "failed".
+        answer: the last there is, which a "running" job may still refine; None before the first.
+        share: how much is done, 0 to 1.
+        place: number of requests before this one.
+        message: one sentence on what went wrong.
+        seconds_left: estimated from the time so far; None before the first answer.
+    """
+
+    state: Literal["waiting", "running", "done", "stopped", "failed"]
+    answer: Any = None
+    share: float = 0.0
+    place: int = 0
+    message: str = ""
+    seconds_left: float | None = None
+
+    @property
+    def busy(self) -> bool:
+        """True while more may come."""
+        return self.state in ("waiting", "running")
+
+
+@dataclass(eq=False)
+class _Job:
+    request: Request
+    pixels: NDArray[np.uint8]
+    # when each asker last polled
+    askers: dict[Asker, float]
+    arrived: float = field(default_factory=time.monotonic)
+    steps: Iterator[tuple[Any, float]] | None = None
+    answer: Any = None
+    share: float = 0.0
+    begun: float = 0.0
+    # somewhere on the thread's stack
+    running: bool = False
+    urgency: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.urgency = 0 if self.request.is_quick else 1
+
+
+class Worker:
+    """The thread, the requests that wait for it, and their answers.
+
+    Args:
+        lease: seconds after which a request that nobody polls is dropped.
+    """
+
+    def __init__(self, *, lease: float = LEASE) -> None:
+        self._lease = lease
+        self._changed = threading.Condition()
+        self._jobs: dict[Request, _Job] = {}
+        self._asked: Bounded[Asker, Request] = Bounded(MAX_ASKED)
+        self._served: Bounded[str, float] = Bounded(MAX_ASKED)
+        # how a request ended for its asker, where it has no full answer
+        self._ended: Bounded[Asker, JobStatus] = Bounded(MAX_STOPPED)
+        self._answers: Bounded[Request, JobStatus] = Bounded(MAX_ANSWERS)
+        self._detectors: Bounded[tuple[Path, Identity], Detector] = Bounded(MAX_DETECTORS)
+        self._closed = False
+        self._thread = threading.Thread(target=self._loop, name="detectors", daemon=True)
+        self._thread.start()
+        # torch aborts the process when it ends in the middle of a step
+        atexit.register(self.close)
+
+    def ask(
+        self, visitor: str, slot: str, request: Request, pixels: NDArray[np.uint8], *, patience: float = 0.0
+    ) -> JobStatus:
+        """Ask, or poll for the answer.
+
+        Args:
+            visitor: who asks.
+            slot: for which part of the page; asking something else for the same slot drops the request before.
+            request: what is asked.
+            pixels: uint8 (K, side, side, 3), the images whose hash the request carries.
+            patience: seconds to wait for the whole answer.
+        """
+        asker = (visitor, slot)
+        with self._changed:
+            if self._asked.get(asker) != request:
+                self._leave(asker)
+                self._ended.pop(asker, None)
+            # set even if unchanged: the oldest entries are forgotten
+            self._asked[asker] = request
+            status = self._status(asker, request, pixels)
+            if patience and status.busy:
+                self._changed.wait_for(lambda: request in self._answers or asker in self._ended, patience)
+                status = self._status(asker, request, pixels)
+            return status
+
+    def _status(self, asker: Asker, request: Request, pixels: NDArray[np.uint8]) -> JobStatus:
+        if (status := self._answers.get(request) or self._ended.get(asker)) is not None:
+            return status
+        job = self._jobs.get(request)
+        if job is None:
+            own = sum(asker[0] == visitor for job in self._jobs.values() for visitor, _ in job.askers)
+            if own >= MAX_OWN:
+                return JobStatus("failed", message=f"You already have {own} explanations pending; try again later.")
+            if len(self._jobs) >= MAX_WAITING:
+                return JobStatus("failed", message="Too many explanations are waiting; try again in a minute.")
+            job = self._jobs[request] = _Job(request, pixels, {})
+        job.askers[asker] = time.monotonic()
+        self._changed.notify_all()
+        left = (time.monotonic() - job.begun) * (1 - job.share) / job.share if job.share else None
+        if job.running or job.answer is not None:
+            return JobStatus("running", job.answer, job.share, seconds_left=left)
+        place = sum(self._order(other) < self._order(job) for other in self._jobs.values())
+        return JobStatus("waiting", place=place)
+
+    def stop(self, visitor: str, slot: str) -> None:
+        """Stop the request of a slot and keep what there is of the answer."""
+        with self._changed:
+            if job := self._leave((visitor, slot)):
+                self._ended[visitor, slot] = JobStatus("stopped", job.answer, job.share)
+
+    def go_on(self, visitor: str, slot: str) -> None:
+        """Let a request that was stopped or has failed be made again."""
+        with self._changed:
+            self._ended.pop((visitor, slot), None)
+
+    def close(self, *, wait: bool = True) -> None:
+        """End the thread after the batch it is in, and wait for that unless told otherwise."""
+        atexit.unregister(self.close)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if wait:
+            self._thread.join()
+
+    @property
+    def waiting(self) -> int:
+        """Number of requests that are not answered yet."""
+        with self._changed:
+            return len(self._jobs)
+
+    def _leave(self, asker: Asker) -> _Job | None:
+        """Have an asker wait no longer for the last request; return its job. Under the lock."""
+        before = self._asked.get(asker)
+        job = None if before is None else self._jobs.get(before)
+        return job if job is not None and job.askers.pop(asker, None) is not None else None
+
+    def _order(self, job: _Job) -> tuple[int, float, float]:
+        """Return what requests are sorted by, the most urgent first."""
+        served = min((self._served.get(visitor, 0.0) for visitor, _ in job.askers), default=0.0)
+        return job.urgency, served, job.arrived
+
+    def _next(self, *, before: int = 3) -> _Job | None:
+        """Drop what nobody waits for any more; return the request to move on, more urgent than `before`."""
+        now = time.monotonic()
+        for job in list(self._jobs.values()):
+            job.askers = {asker: seen for asker, seen in job.askers.items() if now - seen <= self._lease}
+            if not job.askers:
+                del self._jobs[job.request]
+        ready = [job for job in self._jobs.values() if not job.running and job.urgency < before]
+        return min(ready, key=self._order, default=None)
+
+    def _loop(self) -> None:
+        while not self._closed:
+            with self._changed:
+                job = self._next()
+                if job is None and not self._closed:
+                    self._changed.wait(timeout=self._lease)
+            if job is not None:
+                self._move_on(job)
+
+    def _move_on(self, job: _Job) -> None:
+        """Move a request on by one step; whatever goes wrong is that request's end, not the thread's."""
+        job.running = True
+        try:
+            if job.steps is None:
+                job.steps = self._begin(job)
+            self._keep(job, *next(job.steps, (None, 1.0)))
+        except (ValueError, OSError) as error:
+            # what core raises on purpose is a sentence already
+            self._fail(job, for_visitors(error, homes=(job.request.detector.parent.parent,)))
+        except Exception as error:  # the thread must outlive any request
+            logging.getLogger(__name__).exception("A request failed")
+            self._fail(job, f"This could not be computed ({type(error).__name__}).")
+        finally:
+            job.running = False
+
+    def _is_given_up(self, job: _Job) -> bool:
+        """Between two batches of a request, move on more urgent ones; return True where nobody waits for it."""
+        while True:
+            with self._changed:
+                other = self._next(before=job.urgency)
+                given_up = self._closed or self._jobs.get(job.request) is not job
+            if given_up or other is None:
+                return given_up
+            self._move_on(other)
+
+    def _keep(self, job: _Job, answer: Any, share: float) -> None:
+        with self._changed:
+            self._served.update((visitor, time.monotonic()) for visitor, _ in job.askers)
+            job.answer, job.share = answer, share
+            job.urgency = 0 if job.request.is_quick else 2
+            # a request that was given up in a step ends without an answer, and may have been made again meanwhile
+            if share >= 1 and self._jobs.get(job.request) is job:
+                del self._jobs[job.request]
+                if answer is not None:
+                    self._answers[job.request] = JobStatus("done", answer, 1.0)
+            self._changed.notify_all()
+
+    def _fail(self, job: _Job, sentence: str) -> None:
+        with self._changed:
+            if self._jobs.get(job.request) is job:
+                del self._jobs[job.request]
+            for asker in job.askers:
+                self._ended[asker] = JobStatus("failed", message=sentence)
+            self._changed.notify_all()
+
+    def _begin(self, job: _Job) -> Iterator[tuple[Any, float]]:
+        detector = self._detector(job.request)
+        job.begun = time.monotonic()
+        return compute_answer(detector, job.pixels, job.request.settings, lambda: self._is_given_up(job))
+
+    def _detector(self, request: Request) -> "Detector":
+        # torch is imported in this thread, so that pages which need no detector never wait for it
+        import torch  # noqa: PLC0415
+
+        from core.detectors.storage import load_detector  # noqa: PLC0415
+
+        # keyed by folder as well: detectors with equal identities may differ in name or training set
+        wanted = request.detector, request.identity
+        if wanted not in self._detectors:
+            # its threads wait for one another: where a page takes a core from one, all stall
+            torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))
+            if sys.platform == "linux":
+                with contextlib.suppress(OSError):
+                    nice = os.getpriority(os.PRIO_PROCESS, os.getpid()) + NICE
+                    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+            detector = load_detector(request.detector)
+            if detector.identity != request.identity:
+                raise ValueError(f"{request.detector} is another detector than when this page was opened; reload it")
+            self._detectors[wanted] = detector
+        return self._detectors[wanted]
+
+
+def compute_answer(
+    detector: "Detector", pixels: NDArray[np.uint8], settings: Any, cancel: Callable[[], bool]
+) -> Iterator[tuple[Any, float]]:
+    """Yield answers, each better than the one before, with the share of the work that is done.
+
+    Args:
+        detector: the one that is asked.
+        pixels: uint8 (K, side, side, 3); explanations are of the first, and probes take the others as donors.
+        settings: of the request.
+        cancel: called between batches; True ends the iteration. Other requests may be moved on in it.
+    """
+    import torch  # noqa: PLC0415
+
+    from core.explainers.explainer import check_finite  # noqa: PLC0415
+    from core.explainers.probing import explain_probes  # noqa: PLC0415
+    from dashboard.neighbours import look_for_neighbours  # noqa: PLC0415
+
+    def cancelled() -> bool:
+        # whether gradients are recorded belongs to the thread, and so to all requests
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            return cancel()
+
+    if isinstance(settings, PredictRequest):
+        found = detector.full_pass(pixels)
+        check_finite(detector, found.margins)
+        yield Prediction(found.margins, detector.p_real(found.margins), found.maps, found.features), 1.0
+    elif isinstance(settings, NeighbourSettings):
+        yield from look_for_neighbours(detector, pixels[:1], settings, cancelled)
+    elif isinstance(settings, ProbeSettings):
+        for probed in explain_probes(detector, pixels, settings=settings, cancel=cancelled):
+            yield probed, probed.done / probed.total
+    else:
+        explainer = find_explainer(settings.method)
+        for explained in explainer.explain(detector, pixels[0], settings.settings, cancel=cancelled):
+            yield explained, explained.done

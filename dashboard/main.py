@@ -7,8 +7,6 @@ import streamlit as st
 from dashboard.components.fold import forget_folds
 from dashboard.logo import LOGO, TEXT
 from dashboard.navigation import NEW, listed, script_of
-from dashboard.services.server.first_pages import in_turn
-from dashboard.services.server.upload_limits import forget_uploads
 from dashboard.sidebar import draw_sidebar, note_other_run
 
 # what the theme cannot set: an outline for keyboard focus in the navigation; no dimming of captions, chosen segments
@@ -49,9 +47,10 @@ page = st.navigation(pages, expanded=True)
 # the page first: it tells tabs and history apart, and a screen reader what has changed
 st.set_page_config(page_title=f"{page.title} - Telltale")
 if page.title != "Upload":
-    forget_uploads()
-with in_turn():
-    draw_sidebar(page.title)
-    note_other_run(page.title)
-    forget_folds()
-    page.run()
+    # what was made of uploads goes when their page is left; its uploader comes back empty
+    for key in [str(key) for key in st.session_state if str(key).startswith("upload.")]:
+        del st.session_state[key]
+draw_sidebar(page.title)
+note_other_run(page.title)
+forget_folds()
+page.run()

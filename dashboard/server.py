@@ -75,3 +75,10 @@ def read_message(data: bytes) -> tuple[str | None, int]:
     except DecodeError:
         return None, 0
     return message.WhichOneof("type"), len(message.file_urls_request.file_names)
+
+
+def own_address() -> str:
+    """Return the address at which this machine reaches the server."""
+    scheme = "https" if st.get_option("server.sslCertFile") else "http"
+    base = (st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"{scheme}://localhost:{st.get_option('server.port')}/{base}"

@@ -46,5 +46,5 @@ def test_core_knows_no_screen() -> None:
 
 def test_the_dashboard_knows_no_mathematics() -> None:
     libraries = {"torch", "torchvision", "torchcam", "lime", "skimage", "sklearn", "scipy", "captum"}
-    # the worker's process answers with the detector
-    assert importing("dashboard.", libraries) == {"dashboard.services.worker.answering"}
+    # its thread runs the detectors
+    assert importing("dashboard.", libraries) == {"dashboard.jobs"}

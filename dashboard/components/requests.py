@@ -17,7 +17,7 @@ from dashboard import catalogue
 from dashboard.components.plain import with_code
 from dashboard.components.polling import come_back
 from dashboard.components.words import remaining
-from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest, Request, Worker
+from dashboard.jobs import SOON, ExplainRequest, JobStatus, PredictRequest, Request, Worker
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def keep_up(stand: Callable[[], JobStatus], show: Callable[[JobStatus], None], *
 
 def next_look(standings: Sequence[JobStatus]) -> float | None:
     """The seconds after which it is worth to look again how some questions stand, None where all are settled."""
-    return min((now.again for now in standings if now.busy), default=None)
+    return SOON if any(now.busy for now in standings) else None
 
 
 def waiting(now: JobStatus) -> str:

@@ -23,7 +23,7 @@ from dashboard.components.picture import plain_picture
 from dashboard.components.plain import plain, with_code
 from dashboard.components.requests import Subject, known_detectors
 from dashboard.components.words import heading
-from dashboard.services.server.upload_limits import MAX_FILES, MAX_OWN
+from dashboard.decoding import MAX_FILES, MAX_OWN
 from dashboard.state import Setting
 from dashboard.views.upload_parts import uploads
 from dashboard.views.upload_parts.file_says import draw_file_says

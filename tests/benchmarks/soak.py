@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from dashboard.services.server.upload_limits import MAX_FILES, MAX_OWN
+from dashboard.decoding import MAX_FILES, MAX_OWN
 from tests.benchmarks.load import wait_for_pictures
 from tests.benchmarks.memory import resident, slope
 from tests.benchmarks.visitor import Trouble, Visitor

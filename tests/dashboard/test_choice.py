@@ -14,7 +14,7 @@ from core.explainers.settings import describe
 from dashboard.components import choice, panels
 from dashboard.components.component import key_of
 from dashboard.components.requests import Subject
-from dashboard.services.worker.jobs import JobStatus
+from dashboard.jobs import JobStatus
 from tests.core.explainers.texts import to_parameters
 from tests.core.explainers.toy import BRIGHT
 from tests.dashboard.conftest import Open

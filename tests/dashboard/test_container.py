@@ -139,7 +139,7 @@ def test_what_the_image_starts_serves_from_a_read_only_tree_and_is_healthy(made_
     # what a health check asks, at this port
     (check,) = re.findall(r"CMD (\[.*)", of("HEALTHCHECK")[0])
     health = [part.replace(":8501", f":{port}") for part in json.loads(check)]
-    environment = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
+    environment = dict(os.environ)
     environment |= given | {"TELLTALE_HOME": str(made_home)}
     restricted = [sys.executable, "-m", "tests.hostile.read_only", str(cache), sys.executable, "-m", *command]
 

@@ -1,4 +1,4 @@
-"""What the README says on hosting, tried: its very lines, where nothing but the cache can be written."""
+"""What docs/hosting.md says on hosting, tried: its very lines, where nothing but the cache can be written."""
 
 import os
 import re
@@ -17,18 +17,17 @@ from tests.hostile.read_only import available
 from tests.server import free_port, started
 
 NAME = "telltale.example.org"
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+HOSTING = (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
 
 
 def lines(language: str) -> str:
-    """The block of a language under the heading on hosting."""
-    section = README.split("\n## Host it\n")[1].split("\n## ")[0]
-    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)[0]
+    """The block of a language."""
+    return re.findall(rf"```{language}\n(.*?)```", HOSTING, re.DOTALL)[0]
 
 
 @pytest.fixture
 def hosted(made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a server that was started by the README's lines, as somebody who can write to the cache alone."""
+    """The address of a server that was started by its lines, as somebody who can write to the cache alone."""
     if not available():
         pytest.skip("this kernel cannot take a process the right to write")
     cache, port = tmp_path / "cache", free_port()

@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.runs.run import read_run
 from dashboard.components.component import key_of
-from dashboard.components.requests import next_look, waiting
-from dashboard.services.worker.jobs import JobStatus
+from dashboard.components.requests import waiting
+from dashboard.jobs import JobStatus
 from tests.benchmarks.visitor import Visitor, in_a_thread
 from tests.server import running_server
 
@@ -49,19 +49,12 @@ def test_a_part_comes_back_as_often_as_it_says_and_once_each_time(
     assert [pulse["beat"] for pulse in first] != [pulse["beat"] for pulse in pulses(app.run())] or not expected
 
 
-def test_the_soonest_of_those_that_are_busy_decides() -> None:
-    standings = [JobStatus("done", again=0.1), JobStatus("waiting", again=2.0), JobStatus("running", again=1.0)]
-    assert next_look(standings) == 1.0
-    assert next_look(standings[:1]) is None
-
-
 @pytest.mark.parametrize(
     ("standing", "sentence"),
     [
         (JobStatus("waiting", place=3, seconds_left=12.0), "Waiting, 3 before you, about 15 s left"),
         (JobStatus("waiting", place=1), "Waiting, 1 before you"),
         (JobStatus("waiting", seconds_left=4.2), "Waiting, you are next, about 5 s left"),
-        (JobStatus("running", answer="rough", place=2, seconds_left=7.0), "Waiting, 2 before you, about 7 s left"),
         (JobStatus("running", answer="rough", seconds_left=7.0), ""),
     ],
 )

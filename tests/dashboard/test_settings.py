@@ -20,7 +20,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from core.images.decoding import MAX_BYTES
 from core.runs.folders import ROOT
 from dashboard.server import MAX_NAMES
-from dashboard.services.server.upload_limits import MAX_FILES
 from tests.benchmarks.visitor import (
     Visitor,
     ask_http,
@@ -120,23 +119,6 @@ def test_uploads_need_the_token_and_a_size(server: str) -> None:
         return statuses
 
     assert in_a_thread(upload()) == [403, 403, 403, 204, 413, 413]
-
-
-def test_more_files_than_a_visitor_may_have_are_refused(server: str) -> None:
-    async def upload() -> tuple[list[int], list[str]]:
-        statuses = []
-        async with Visitor(server) as visitor:
-            await visitor.open("upload")
-            for number in range(MAX_FILES + 2):
-                path = f"/_stcore/upload_file/{visitor.session}/{number}"
-                status, _ = put_file(server, path, "a.png", b"abc", token=visitor.token, cookie=visitor.token)
-                statuses.append(status)
-            # who leaves the page leaves the files
-            await visitor.open("explore")
-            status, _ = put_file(server, path, "a.png", b"abc", token=visitor.token, cookie=visitor.token)
-            return [*statuses, status], visitor.troubles
-
-    assert in_a_thread(upload()) == ([204] * MAX_FILES + [413] * 2 + [204], [])
 
 
 def send_large(address: str, path: str, token: str, size: int, *, counted: bool) -> int:

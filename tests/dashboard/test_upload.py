@@ -24,14 +24,12 @@ from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from core.studies.judgement.judge import Seen, Sent, judge
 from core.studies.judgement.rule import Group, Rule, rule_path, write_rule
+from dashboard import decoding
 from dashboard.components import agreement, grid, panels
 from dashboard.components.component import key_of
 from dashboard.components.crop import sound_place
 from dashboard.components.words import CLASS_WORDS
-from dashboard.services.server import decoding, upload_limits
-from dashboard.services.worker.jobs import JobStatus
-from dashboard.services.worker.requests import Prediction
-from dashboard.services.worker.worker import Worker
+from dashboard.jobs import JobStatus, Prediction, Worker
 from dashboard.views.upload_parts import judged
 from dashboard.views.upload_parts import table as table_of_files
 from dashboard.views.upload_parts.origin import Origin, sent_so_far
@@ -356,7 +354,7 @@ def test_a_file_that_is_delivered_waits_its_turn_in_a_long_queue(monkeypatch: py
     def ask(*_: Any, slot: str, patience: float) -> JobStatus:
         asked.append(now[0])
         # where many wait the worker has no patience
-        return done if now[0] > 40 else JobStatus("waiting", place=50, again=3.0)
+        return done if now[0] > 40 else JobStatus("waiting", place=50)
 
     def sleep(seconds: float) -> None:
         now[0] += seconds
@@ -367,7 +365,7 @@ def test_a_file_that_is_delivered_waits_its_turn_in_a_long_queue(monkeypatch: py
     assert table_of_files._answered(None, images) is done  # type: ignore[arg-type]
     # often enough for the worker not to forget it
     assert max(np.diff(asked)) <= 3
-    now[0], done = 0.0, JobStatus("waiting", again=3.0)
+    now[0], done = 0.0, JobStatus("waiting")
     assert table_of_files._answered(None, images).busy  # type: ignore[arg-type]
     assert now[0] < table_of_files.PATIENCE + 5
 
@@ -542,7 +540,7 @@ def test_what_waits_in_the_queue_can_be_stopped(open_page: Open, monkeypatch: py
 
 
 def test_a_full_uploader_says_so(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_limits, "MAX_FILES", 2)
+    monkeypatch.setattr(decoding, "MAX_FILES", 2)
     files = [(f"{seed}.png", picture(seed), "image/png") for seed in range(2)]
     app = upload(open_page("upload", run="tiny@seen-test"), files[0])
     assert not app.info
@@ -561,15 +559,13 @@ def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open)
     upload(app, pictures[1])
     assert len(app.session_state["upload.whole"]) == 1
     assert app.session_state["upload.cut"][0] in app.session_state["upload.whole"]
-    assert app.session_state["upload.held"][0] == app.session_state["upload.cut"][0]
     upload(app)
     assert not app.session_state["upload.whole"]
     assert "upload.cut" not in app.session_state
-    assert "upload.held" not in app.session_state
 
 
 def test_nothing_is_kept_of_who_leaves_the_page(open_page: Open) -> None:
     app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3), "image/png"))
-    assert "upload.held" in app.session_state
+    assert "upload.cut" in app.session_state
     app.switch_page("views/glossary.py").run()
-    assert not any(key in app.session_state for key in ("upload.whole", "upload.cut", "upload.held"))
+    assert not any(key in app.session_state for key in ("upload.whole", "upload.cut"))

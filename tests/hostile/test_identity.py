@@ -28,12 +28,10 @@ from core.studies import explanations as module
 from core.studies.neighbours.reference import compute_features, read_features
 from core.studies.runner import Source, StudyError
 from dashboard import catalogue
-from dashboard.services.worker.requests import Prediction, PredictRequest, Request
-from dashboard.services.worker.worker import Worker
+from dashboard.jobs import Prediction, PredictRequest, Request, Worker
 from tests.conftest import make_detector, textured
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import settled, words
-from tests.dashboard.test_worker import until
 from tests.hostile import damage as d
 from tests.hostile.test_files import DETECTOR, RUN, refusal
 
@@ -81,7 +79,7 @@ def impostor(home: Path) -> Callable[[Callable[[Path], None]], Path]:
 def said(worker: Worker, folder: Path, who: Identity, pixels: NDArray[np.uint8] = PIXELS) -> float:
     """The margin that the worker gives for one image."""
     asked = Request(folder, who, "image", PredictRequest())
-    standing = until(lambda: worker.ask(str(folder), "slot", asked, pixels), lambda found: not found.busy)
+    standing = worker.ask(str(folder), "slot", asked, pixels, patience=60)
     assert isinstance(standing.answer, Prediction), standing.message
     return float(standing.answer.margins[0])
 
@@ -169,7 +167,7 @@ def test_a_detector_that_was_exchanged_while_the_page_was_open_is_not_asked(home
     desk = Worker(lease=60)
     try:
         asked = Request(folder, seen, "image", PredictRequest())
-        standing = until(lambda: desk.ask("me", "slot", asked, PIXELS), lambda found: not found.busy)
+        standing = desk.ask("me", "slot", asked, PIXELS, patience=60)
     finally:
         desk.close()
     assert "is another detector than when this page was opened" in standing.message

@@ -15,8 +15,8 @@ from core.images.provenance import Claim, read_claims, summarise
 from dashboard.components.plain import plain
 from dashboard.components.requests import Known, ask, keep_up
 from dashboard.components.words import CLASS_WORDS, section
+from dashboard.decoding import in_turn
 from dashboard.jobs import JobStatus, PredictRequest
-from dashboard.services.server.decoding import in_turn
 
 GROUNDS = ("white", "black")
 

@@ -21,7 +21,7 @@ from dashboard.components.polling import come_back
 from dashboard.components.requests import Known, ask, next_look, visitor, worker
 from dashboard.components.study import csv_button
 from dashboard.components.words import remaining
-from dashboard.jobs import JobStatus, Prediction, PredictRequest
+from dashboard.jobs import SOON, JobStatus, Prediction, PredictRequest
 from dashboard.library import known_of
 from dashboard.views.upload_parts.uploads import end_if_settled, labels, look, origin_of_whole, read_all, ready_for
 
@@ -147,7 +147,7 @@ def _answered(detector: Known, pixels: NDArray[np.uint8]) -> JobStatus:
         now = ask(detector, pixels, digest, PredictRequest(), slot="table.deliver", patience=PATIENCE / 10)
         if not now.busy or time.monotonic() > ends:
             return now
-        time.sleep(now.again)
+        time.sleep(SOON)
 
 
 def _key(file: UploadedFile, detector: Known) -> tuple[str, str]:

@@ -20,8 +20,8 @@ from core.perturbations.postprocessing import Delivered, Delivery, deliver, seei
 from dashboard.components.crop import most_zoom, place_of
 from dashboard.components.requests import Known, ask
 from dashboard.components.words import remaining
+from dashboard.decoding import with_pixels
 from dashboard.jobs import JobStatus, Prediction, PredictRequest
-from dashboard.services.server.decoding import Held, deliver_in_turn, prepare_in_turn
 from dashboard.views.upload_parts.origin import Origin
 
 
@@ -35,9 +35,8 @@ def forget_others(files: Sequence[UploadedFile]) -> None:
     st.session_state["upload.place"] = {id_: place for id_, place in places.items() if id_ in there}
     delivered = st.session_state.get("upload.delivered", {})
     st.session_state["upload.delivered"] = {key: sent for key, sent in delivered.items() if key[0] in there}
-    for key in ("upload.cut", "upload.held"):
-        if st.session_state.get(key, (None,))[0] not in there:
-            st.session_state.pop(key, None)
+    if st.session_state.get("upload.cut", (None,))[0] not in there:
+        st.session_state.pop("upload.cut", None)
 
 
 def ready_for(file: UploadedFile, preprocessing: Preprocessing) -> Prepared:
@@ -86,14 +85,6 @@ def read_all(files: Sequence[UploadedFile], preprocessing: Preprocessing) -> Non
     bar.empty()
 
 
-def _held(file: UploadedFile) -> Held:
-    """The session's decoded upload; of the last one only."""
-    if st.session_state.get("upload.held", (None,))[0] != file.file_id:
-        st.session_state["upload.held"] = file.file_id, Held()
-    held: Held = st.session_state["upload.held"][1]
-    return held
-
-
 def _as_cut(file: UploadedFile, place: Place | None, preprocessing: Preprocessing) -> Prepared:
     """Crop an upload at a place and resize it; the session's last upload is cached for every preprocessing."""
     moved = st.session_state.get("upload.place", {}).get(file.file_id)
@@ -103,7 +94,8 @@ def _as_cut(file: UploadedFile, place: Place | None, preprocessing: Preprocessin
     found: dict[tuple[Place | None, str], Prepared] = kept[2]
     key = place, preprocessing.steps
     if key not in found:
-        found[key] = prepare_in_turn(_held(file), file.getvalue(), preprocessing, place)
+        data = file.getvalue()
+        found[key] = with_pixels(file.file_id, data, lambda pixels: prepare_pixels(pixels, preprocessing, place))
     return found[key]
 
 
@@ -138,7 +130,8 @@ def _origin(file: UploadedFile, preprocessing: Preprocessing, place: Place | Non
     data = file.getvalue()
 
     def send(delivery: Delivery) -> Delivered:
-        return deliver_in_turn(_held(file), data, delivery, preprocessing, place)
+        see = seeing(preprocessing, place)
+        return with_pixels(file.file_id, data, lambda pixels: next(deliver(pixels, see, among=[delivery])))
 
     return Origin(f"{file.file_id} {place} {preprocessing.steps}", preprocessing.steps, send)
 

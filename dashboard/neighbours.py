@@ -42,7 +42,7 @@ class _Searched(NamedTuple):
 def look_for_neighbours(
     detector: Detector, pixels: NDArray[np.uint8], settings: NeighbourSettings, cancel: Callable[[], bool]
 ) -> Iterator[tuple[Neighbours | Preparing, float]]:
-    """Yield what is being done, with its share, and at last the neighbours; as `answering.answer`."""
+    """Yield what is being done, with its share, and at last the neighbours; as `jobs.compute_answer`."""
     try:
         for step in _reference(detector, settings, cancel):
             if isinstance(step, _Searched):

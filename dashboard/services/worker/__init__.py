@@ -1,1 +1,0 @@
-"""The worker: one thread that owns the detectors, the requests that it takes, and how it answers them."""

@@ -1,0 +1,280 @@
+"""The thread that runs the detectors: order, cancelling, leases, limits, cache; answers equal to those made alone."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from core.detectors.detector import Detector
+from core.detectors.identity import Identity
+from core.detectors.storage import load_detector
+from core.explainers.cam import CamSettings
+from core.explainers.integrated_gradients import IntegratedGradientsSettings
+from core.explainers.lime.bands import BandSettings
+from core.explainers.lime.regions import LimeSettings
+from core.explainers.probing import ProbeSettings, explain_probes
+from core.explainers.registry import find_explainer
+from core.explainers.settings import ExplanationError
+from core.images.image_set import BusyError
+from core.studies.neighbours.similarity import NeighbourSettings
+from dashboard import jobs, neighbours
+from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest, Request, Worker, compute_answer
+from tests.conftest import textured
+
+IMAGE = textured(1, fine=True, seed=9)
+PREDICT = PredictRequest()
+BANDS = ExplainRequest("lime_bands", BandSettings())
+NOBODY = Identity("weights", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)
+
+
+class Script:
+    """Stands in for the detector's answers: each step waits until the test lets it go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.log: list[tuple[Any, int]] = []
+        self.gates: dict[Any, threading.Semaphore] = {}
+        monkeypatch.setattr(jobs, "compute_answer", self.answer)
+        monkeypatch.setattr(Worker, "_detector", lambda _self, _request: None)
+
+    def gate(self, settings: Any, steps: int = 1) -> None:
+        self.gates.setdefault(settings, threading.Semaphore(0)).release(steps)
+
+    def answer(self, _detector: Any, _pixels: Any, settings: Any, cancel: Callable[[], bool]) -> Iterator[Any]:
+        gate = self.gates.setdefault(settings, threading.Semaphore(0))
+        steps = 4 if isinstance(settings, ExplainRequest) and settings.method == "lime" else 1
+        for step in range(1, steps + 1):
+            while not gate.acquire(timeout=0.01):
+                if cancel():
+                    return
+            self.log.append((settings, step))
+            yield (settings, step), step / steps
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    return Script(monkeypatch)
+
+
+@pytest.fixture
+def worker(script: Script) -> Iterator[Worker]:
+    made = Worker(lease=60)
+    yield made
+    made.close()
+
+
+def request(settings: Any, image: str = "image") -> Request:
+    return Request(Path("detector"), NOBODY, image, settings)
+
+
+def lime(seed: int = 0) -> ExplainRequest:
+    return ExplainRequest("lime", LimeSettings(n_samples=256, seed=seed))
+
+
+def until(worker: Worker, visitor: str, settings: Any, what: Callable[[JobStatus], bool]) -> JobStatus:
+    """Poll until `what` is so; fails after a minute."""
+    for _ in range(6000):
+        status = worker.ask(visitor, str(hash(settings)), request(settings), IMAGE)
+        if what(status):
+            return status
+        time.sleep(0.01)
+    raise AssertionError(f"still {status}")
+
+
+def done(worker: Worker, visitor: str, settings: Any) -> JobStatus:
+    return until(worker, visitor, settings, lambda status: status.state == "done")
+
+
+def test_it_refines_step_by_step_and_shares_the_answer(worker: Worker, script: Script) -> None:
+    for step in (1, 2, 3):
+        script.gate(lime())
+        status = until(worker, "me", lime(), lambda status, step=step: status.share == step / 4)
+        assert (status.state, status.answer) == ("running", (lime(), step))
+        assert status.seconds_left is not None
+    script.gate(lime())
+    answer = done(worker, "me", lime()).answer
+    assert worker.ask("you", "slot", request(lime()), IMAGE).answer is answer
+    assert len(script.log) == 4
+    # another image is another question
+    assert worker.ask("you", "slot", request(lime(), "other"), IMAGE).busy
+
+
+def test_quick_ones_and_first_answers_go_between_the_batches_of_others(worker: Worker, script: Script) -> None:
+    script.gate(lime(1))
+    until(worker, "greedy", lime(1), lambda status: status.share > 0)
+    # in the middle of its second step, and stays there
+    script.gate(lime(2))
+    until(worker, "modest", lime(2), lambda status: status.share > 0)
+    script.gate(PREDICT)
+    assert done(worker, "modest", PREDICT).answer == (PREDICT, 1)
+    assert script.log == [(lime(1), 1), (lime(2), 1), (PREDICT, 1)]
+    # then visitors are served in turn
+    script.gate(lime(1), 3)
+    script.gate(lime(2), 3)
+    for visitor, number in (("greedy", 1), ("modest", 2)):
+        done(worker, visitor, lime(number))
+    assert [settings for settings, _ in script.log[4:7]] == [lime(2), lime(1), lime(2)]
+
+
+def test_what_waits_knows_its_place(worker: Worker, script: Script) -> None:
+    until(worker, "first", BANDS, lambda status: status.state == "running")
+    script.gate(lime(9))
+    until(worker, "first", lime(9), lambda status: status.share > 0)
+    places = [worker.ask(f"visitor {n}", "slot", request(ProbeSettings(str(n))), IMAGE).place for n in range(3)]
+    assert places == [0, 1, 2]
+
+
+def test_patience_waits_for_the_whole_answer(worker: Worker, script: Script) -> None:
+    assert worker.ask("me", "slot", request(lime()), IMAGE, patience=0.05).busy
+    script.gate(lime(), 4)
+    assert worker.ask("me", "slot", request(lime()), IMAGE, patience=60).answer == (lime(), 4)
+    threading.Timer(0.05, worker.stop, ("me", "slot")).start()
+    assert worker.ask("me", "slot", request(lime(1)), IMAGE, patience=60).state == "stopped"
+
+
+def test_stop_keeps_what_there_is_and_go_on_begins_again(worker: Worker, script: Script) -> None:
+    slot = str(hash(lime()))
+    script.gate(lime())
+    until(worker, "me", lime(), lambda status: status.share == 0.25)
+    worker.ask("you", "slot", request(lime()), IMAGE)
+    worker.stop("me", slot)
+    status = worker.ask("me", slot, request(lime()), IMAGE)
+    assert (status.state, status.answer) == ("stopped", (lime(), 1))
+    # the other visitor still waits for it
+    script.gate(lime(), 3)
+    worker.go_on("me", slot)
+    assert done(worker, "me", lime()).answer == (lime(), 4)
+    assert len(script.log) == 4
+
+
+def test_new_settings_drop_the_request_before(worker: Worker, script: Script) -> None:
+    worker.ask("me", "slot", request(lime(1)), IMAGE)
+    worker.ask("me", "slot", request(lime(2)), IMAGE)
+    script.gate(lime(2), 4)
+    done(worker, "me", lime(2))
+    assert {settings for settings, _ in script.log} == {lime(2)}
+    assert worker.waiting == 0
+
+
+def test_a_visitor_who_leaves_frees_the_thread(script: Script) -> None:
+    worker = Worker(lease=0.3)
+    try:
+        worker.ask("gone", "slot", request(lime(1)), IMAGE)
+        script.gate(BANDS)
+        done(worker, "here", BANDS)
+        assert {settings for settings, _ in script.log} == {BANDS}
+        assert worker.waiting == 0
+    finally:
+        worker.close()
+
+
+def test_the_queue_and_the_cache_are_bounded(worker: Worker, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "MAX_WAITING", 3)
+    monkeypatch.setattr(jobs, "MAX_OWN", 2)
+    worker._answers.most = 2
+    for name in ("a", "b", "c", "a"):
+        script.gate(PREDICT)
+        assert worker.ask("me", "slot", request(PREDICT, name), IMAGE, patience=60).state == "done"
+    assert len(script.log) == 4
+    for number in range(2):
+        assert worker.ask("me", f"slot {number}", request(lime(number)), IMAGE).busy
+    assert "already have 2" in worker.ask("me", "slot 2", request(lime(2)), IMAGE).message
+    assert worker.ask("you", "slot", request(lime(2)), IMAGE).busy
+    assert "Too many" in worker.ask("them", "slot", request(lime(3)), IMAGE).message
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("the image is odd; use another"), "the image is odd; use another."),
+        (ZeroDivisionError("secret"), "This could not be computed (ZeroDivisionError)."),
+    ],
+)
+def test_a_failure_is_one_sentence_and_the_thread_lives(
+    worker: Worker, script: Script, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
+) -> None:
+    answers = iter([error, "fine"])
+
+    def answer(*_: Any) -> Iterator[Any]:
+        following = next(answers)
+        if isinstance(following, Exception):
+            raise following
+        yield following, 1.0
+
+    monkeypatch.setattr(jobs, "compute_answer", answer)
+    status = worker.ask("me", "slot", request(PREDICT), IMAGE, patience=60)
+    assert (status.state, status.message) == ("failed", sentence)
+    assert worker.ask("me", "slot", request(PREDICT), IMAGE).state == "failed"
+    worker.go_on("me", "slot")
+    assert worker.ask("me", "slot", request(PREDICT), IMAGE, patience=60).answer == "fine"
+
+
+def test_visitors_at_once_get_what_they_would_have_alone(made_home: Path) -> None:
+    folder = made_home / "detectors" / "tiny"
+    detector, threads = load_detector(folder, device="cpu"), torch.get_num_threads()
+    images = textured(3, fine=True, seed=4)
+    asked: dict[str, tuple[int, Any]] = {
+        "a": (0, ExplainRequest("lime", LimeSettings(n_samples=128, n_segments=20))),
+        "b": (0, ExplainRequest("lime", LimeSettings(n_samples=192, n_segments=40, seed=3, fill="blur"))),
+        "c": (1, ExplainRequest("gradcam", CamSettings(layer="layer3"))),
+        # these are interrupted where no gradients are recorded
+        "s": (0, ExplainRequest("scorecam", CamSettings())),
+        "t": (1, ExplainRequest("scorecam", CamSettings())),
+        "i": (2, ExplainRequest("integrated_gradients", IntegratedGradientsSettings(steps=160))),
+        "f": (2, PREDICT),
+    }
+    worker, statuses = Worker(), dict[str, JobStatus]()
+
+    def visit(name: str) -> None:
+        number, settings = asked[name]
+        one = Request(folder, detector.identity, f"image{number}", settings)
+        statuses[name] = worker.ask(name, "slot", one, images[number][None], patience=120)
+
+    visitors = [threading.Thread(target=visit, args=(name,)) for name in asked]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
+    changed = Request(folder, NOBODY, "image", PREDICT)
+    assert "is another detector than" in worker.ask("me", "slot", changed, IMAGE, patience=60).message
+    worker.close()
+    for name, (number, settings) in asked.items():
+        assert statuses[name].state == "done", statuses[name].message
+        answer = statuses[name].answer
+        if isinstance(settings, ExplainRequest):
+            alone = find_explainer(settings.method).explain_fully(detector, images[number], settings.settings)
+            # to the last bit: a request is always computed in the same batches
+            np.testing.assert_array_equal(answer.map, alone.map)
+        else:
+            np.testing.assert_allclose(answer.margins, detector.margins(images[number][None]), atol=1e-5)
+    torch.set_num_threads(threads)
+
+
+def test_probes_and_margins_that_are_no_numbers(tiny_detector: Detector) -> None:
+    pixels, settings = textured(4, fine=True, seed=3), ProbeSettings("x", donors=1)
+    expected = list(explain_probes(tiny_detector, pixels, settings=settings))
+    found = list(compute_answer(tiny_detector, pixels, settings, lambda: False))
+    assert [answer.margin for answer, _ in found] == [answer.margin for answer in expected]
+    assert [share for _, share in found] == sorted(share for _, share in found)
+    assert found[-1][1] == 1
+    assert list(compute_answer(tiny_detector, pixels, settings, lambda: True)) == []
+    tiny_detector.network.fc.bias.fill_(float("nan"))
+    with pytest.raises(ExplanationError, match="not finite"):
+        next(compute_answer(tiny_detector, pixels, PREDICT, lambda: False))
+
+
+def test_neighbours_wait_for_training_images_that_are_being_prepared(
+    tiny_detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any, **__: Any) -> None:
+        raise BusyError("another process is preparing them; try again.")
+
+    monkeypatch.setattr(neighbours, "open_training_set", busy)
+    monkeypatch.setattr(neighbours, "read_features", lambda *_: None)
+    settings = NeighbourSettings(run=tmp_path, prepare=True)
+    with pytest.raises(BusyError, match="another process"):
+        list(compute_answer(tiny_detector, IMAGE, settings, lambda: False))
