@@ -15,9 +15,9 @@ from core.runs.filter import Filter
 from core.runs.rows import extents_of, find_rows
 from core.runs.run import read_run
 from core.studies.columns import browse_table
-from core.studies.cues.summary import matrix
 from core.studies.store import study_path, write_study
 from dashboard import library
+from dashboard.components import matrix
 from dashboard.components.filters import filter_key, only_value
 from dashboard.components.words import percent
 from dashboard.views.explore_parts.filters import admitted

@@ -11,7 +11,6 @@ from core.findings.words import (
     clusters,
     comparison,
     copies,
-    cues,
     deliveries,
     explanations,
     faithfulness,
@@ -39,7 +38,6 @@ WORDS: dict[str, Callable[[Finding], Told]] = {
     "duplicates": copies.duplicates,
     "files": copies.files,
     "comparison": comparison.tell,
-    "cues": cues.tell,
     "judgement": judgement.tell,
 }
 

@@ -7,20 +7,17 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.findings.finding import Finding, find
-from core.findings.numbers import percent as written
-from core.findings.words import cues as words
-from core.findings.words import tell
+from core.findings.table import findings_text
 from core.images.palette import DETECTOR, GREY
 from core.storage import ContractError
-from core.studies.cues.results import Results, find_results, read_results
-from core.studies.cues.summary import conclude, matrix
+from core.studies.cues import Results, accuracies, conclude, find_results, read_results
 from dashboard import catalogue
 from dashboard.components import charts
 from dashboard.components.charts import GRID, error_bars, new_figure
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, figure_text, plain, with_code
-from dashboard.components.study import NOT_MEASURED, bullets, markdown
+from dashboard.components.study import NOT_MEASURED
 from dashboard.library import BY_STAMP, Opened
 from dashboard.visitors import for_visitors
 
@@ -35,7 +32,7 @@ def draw_cues(opened: Opened) -> None:
     with fold(
         "cues",
         "What is each cue worth?",
-        NOT_MEASURED if results is None else markdown(words.overall(findings)),
+        NOT_MEASURED if results is None else findings[0].headline,
         explained="A small network is trained on the images with all but one cue removed, and tested on test images "
         "treated the same way. Dots are accuracies with 95% intervals over networks and images; guessing gets the "
         "share of the larger class.",
@@ -53,8 +50,9 @@ def draw_cues(opened: Opened) -> None:
 
 
 def _draw(results: Results, findings: list[Finding]) -> None:
-    alt = " ".join(str(tell(one).answer) for one in findings)
-    charts.show(_figure(findings), key="data.cues", alt=alt)
+    charts.show(
+        _figure(findings), key="data.cues", alt="Accuracy from each cue alone; the table beneath has the numbers"
+    )
     about = results.about
     few = " This is a quick look at a part of them." if about.get("limit") else ""
     st.caption(f"Trained on {about['training_images']:,} images of {plain(about['training_set'])}.{few}")
@@ -64,10 +62,16 @@ def _draw(results: Results, findings: list[Finding]) -> None:
             "say nothing of how much another network would differ."
         )
     with st.expander("Every number, and networks trained on one version and tested on another"):
-        bullets(findings)
-        if not (frame := _matrix(results)).empty:
-            st.markdown("Accuracy in percent: a row for what networks were trained on, a column for what they see.")
-            st.dataframe(frame, alt="Accuracy by the version trained on and the version tested on")
+        st.dataframe(findings_text(findings).drop(columns=["Question", "Group"]), hide_index=True)
+        st.markdown("Accuracy: a row for what networks were trained on, a column for what they see.")
+        titles = {key: str(about["title"]) for key, about in results.versions.items()}
+        matrix = accuracies(results)["value"].unstack().rename(index=titles, columns=titles)
+        st.dataframe(
+            matrix.reindex(index=titles.values(), columns=titles.values())
+            .dropna(how="all")
+            .style.format("{:.0%}", na_rep=""),
+            alt="Accuracy by the version trained on and the version tested on",
+        )
 
 
 def _results_of(opened: Opened) -> tuple[Results | None, list[Finding]]:
@@ -127,11 +131,3 @@ def _figure(findings: list[Finding]) -> go.Figure:
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_layout(margin={"l": 8, "r": 28, "t": 28, "b": 8})
     return figure
-
-
-def _matrix(results: Results) -> pd.DataFrame:
-    """The matrix in percent under the versions' titles."""
-    frame = matrix(results)
-    titles = {key: str(about["title"]) for key, about in results.versions.items()}
-    shown = frame.map(lambda share: "" if pd.isna(share) else written(share, 0).removesuffix("%"))
-    return shown.rename(index=titles, columns=titles)

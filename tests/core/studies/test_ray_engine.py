@@ -17,10 +17,6 @@ from numpy.typing import NDArray
 from core.runs.run import read_run
 from core.storage import cache_dir
 from core.studies.__main__ import main
-from core.studies.cues.on_ray import networks_on_ray
-from core.studies.cues.results import read_results
-from core.studies.cues.running import Plan, load_both, run_on
-from core.studies.cues.training import RECIPE
 from core.studies.ray_engine import ShardWorker, ray_engine
 from core.studies.registry import find_study
 from core.studies.runner import Source, Work, run_study
@@ -117,20 +113,6 @@ def test_what_one_engine_left_the_other_goes_on_with(source: Source, cluster: No
     assert told == sorted(told)
     assert (told[0], told[-1]) == (30, 60)
     assert list(table_of(path)["id"]) == list(read_run(source.run).predictions["id"])
-
-
-def test_networks_are_those_that_this_process_trains(cluster: None, tmp_path: Path) -> None:
-    recipe = replace(RECIPE, width=4, epochs=1, batch_size=32)
-    plan = Plan(versions=("grey", "labels"), seeds=(0, 1), limit=60, across=10, recipe=recipe)
-    sets = load_both("sample")
-    made = [
-        read_results(run_on(*sets, plan, folder=tmp_path / name, say=lambda _line: None, engine=engine))
-        for name, engine in (("here", None), ("far", networks_on_ray("sample", plan)))
-    ]
-    assert made[0].done == made[1].done == set(plan.units())
-    keys = ["trained", "tested", "seed"]
-    here, far = (one.table.drop(columns="seconds").sort_values(keys, ignore_index=True) for one in made)
-    pd.testing.assert_frame_equal(here, far, atol=1)
 
 
 def test_what_a_worker_refuses_is_one_sentence(source: Source, cluster: None) -> None:

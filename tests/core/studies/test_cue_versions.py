@@ -5,17 +5,17 @@ import pytest
 from PIL import Image
 from scipy import fft
 
-from core.studies.cues.versions import NOTHING, VERSIONS, Learned, make_version
+from core.studies.cue_versions import NOTHING, VERSIONS, make_version, mean_amplitude
 
 GENERATOR = np.random.default_rng(0)
 PIXELS = np.clip(GENERATOR.normal(120, 30, (6, 32, 32, 3)), 30, 225).astype(np.uint8)
 HASHES = np.array([f"{number:016x}{0:048x}" for number in range(11, 17)])
-LEARNED = Learned.of(PIXELS)
+AMPLITUDE = mean_amplitude(PIXELS)
 
 
 def made(name: str, rows: slice = slice(None)) -> np.ndarray:
     """A version of some of the images."""
-    return make_version(VERSIONS[name], PIXELS[rows], HASHES[rows], LEARNED)
+    return make_version(VERSIONS[name], PIXELS[rows], HASHES[rows], AMPLITUDE)
 
 
 @pytest.mark.parametrize("name", VERSIONS)
@@ -28,14 +28,8 @@ def test_an_image_is_the_same_whatever_stands_beside_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", VERSIONS)
 def test_other_sides_work(name: str) -> None:
-    small = make_version(VERSIONS[name], PIXELS[:2, :28, :28], HASHES[:2], Learned.of(PIXELS[:, :28, :28]))
+    small = make_version(VERSIONS[name], PIXELS[:2, :28, :28], HASHES[:2], mean_amplitude(PIXELS[:, :28, :28]))
     assert small.shape == (2, 28, 28, 3)
-
-
-def test_lengths_of_another_side_are_said_to_be_scaled() -> None:
-    assert VERSIONS["border"].keeps_at(32) == "the outer 4 pixels"
-    assert VERSIONS["border"].keeps_at(64) == "the outer 4 pixels (scaled from 32 x 32 pixels)"
-    assert VERSIONS["low-8"].keeps_at(64) == VERSIONS["low-8"].keeps
 
 
 @pytest.mark.parametrize(("name", "kept"), [("low-8", "coarse"), ("high-8", "fine")])
@@ -78,7 +72,7 @@ def test_a_texture_keeps_the_mean_colour_of_its_image() -> None:
 
 @pytest.mark.parametrize("name", ["amplitudes", "shuffle-4", "patch-9"])
 def test_files_with_different_hashes_get_different_random_numbers(name: str) -> None:
-    one, other = make_version(VERSIONS[name], PIXELS[[0, 0]], HASHES[:2], LEARNED)
+    one, other = make_version(VERSIONS[name], PIXELS[[0, 0]], HASHES[:2], AMPLITUDE)
     assert (one != other).any()
 
 

@@ -1,0 +1,196 @@
+"""Versions of an image set that keep a single cue each.
+
+A version is one entry of `VERSIONS`: its `make` maps a batch of images to a batch of the same shape and dtype. Lengths
+are for images of 32 pixels a side and scale with the side.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.perturbations import frequency, photometric, spatial
+
+Pixels = NDArray[np.uint8]
+# the grey that replaces what is removed
+NOTHING = 128
+SIDE = 32
+BATCH = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images with what their versions need beside them.
+
+    Attributes:
+        pixels: uint8 (N, side, side, 3).
+        generators: one for each image, seeded by the hash of its file, so that its version never depends on the batch.
+        amplitude: float32 (side, side // 2 + 1, 3), the mean amplitude spectrum of the training images.
+    """
+
+    pixels: Pixels
+    generators: list[np.random.Generator]
+    amplitude: NDArray[np.float32]
+
+    @property
+    def side(self) -> int:
+        """Pixels along each side."""
+        return int(self.pixels.shape[1])
+
+    def scaled(self, length: float) -> int:
+        """Scale a length from images of 32 pixels a side to these."""
+        return max(1, round(length * self.side / SIDE))
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the image set.
+
+    Attributes:
+        title: for a row of a table or figure.
+        keeps: what it keeps, in a few words.
+        make: batch -> uint8 pixels of the same shape.
+        control: it shows what there is to learn without any cue, or with all of them.
+        shuffled: the training labels are shuffled.
+    """
+
+    title: str
+    keeps: str
+    make: Callable[[Batch], Pixels]
+    control: bool = False
+    shuffled: bool = False
+
+
+def mean_amplitude(pixels: Pixels) -> NDArray[np.float32]:
+    """Return the mean amplitude spectrum of images, uint8 (N, side, side, 3), as in `Batch`."""
+    total: Any = 0.0
+    for start in range(0, len(pixels), BATCH):
+        total = total + np.abs(frequency.spectra_of(np.asarray(pixels[start : start + BATCH]))).sum(axis=0)
+    return np.asarray(total / len(pixels), np.float32)
+
+
+def make_version(version: Version, pixels: Pixels, sha256: NDArray[Any], amplitude: NDArray[np.float32]) -> Pixels:
+    """Make a version of images, uint8 (N, side, side, 3), from their pixels, hashes and `mean_amplitude`."""
+    made = np.empty(pixels.shape, np.uint8)
+    for start in range(0, len(pixels), BATCH):
+        here = slice(start, start + BATCH)
+        generators = [np.random.default_rng(int(str(digest)[:16], 16)) for digest in sha256[here]]
+        made[here] = version.make(Batch(np.asarray(pixels[here]), generators, amplitude))
+    return made
+
+
+def _low_pass(radius: float, batch: Batch) -> Pixels:
+    return frequency.attenuated(frequency.spectra_of(batch.pixels), frequency.ring(radius, side=batch.side))
+
+
+def _high_pass(radius: float, batch: Batch) -> Pixels:
+    spectra = frequency.spectra_of(batch.pixels)
+    # brightness and mean colour go with the coarse waves
+    spectra[:, 0, 0] = NOTHING * batch.side**2
+    return frequency.attenuated(spectra, frequency.ring(0, radius, side=batch.side))
+
+
+def _mean_colours(batch: Batch) -> Pixels:
+    cell = np.arange(batch.side) * 8 // batch.side
+    _, first, where, size = np.unique(cell, return_index=True, return_inverse=True, return_counts=True)
+    rows = np.add.reduceat(batch.pixels.astype(np.float32), first, axis=1)
+    sums = np.add.reduceat(rows, first, axis=2)
+    means = frequency.to_pixels((sums / np.outer(size, size)[..., None]).astype(np.float32))
+    return means[:, where][:, :, where]
+
+
+def _amplitudes(batch: Batch) -> Pixels:
+    shape = (batch.side, batch.side)
+    noise = np.stack([generator.standard_normal(shape, np.float32) for generator in batch.generators])
+    texture = frequency.scrambled(frequency.spectra_of(batch.pixels), noise)
+    # the random phase of the mean is a sign, and would make every second image black
+    mean = batch.pixels.mean(axis=(1, 2), keepdims=True, dtype=np.float32)
+    return frequency.to_pixels(texture + (mean - texture.mean(axis=(1, 2), keepdims=True)))
+
+
+def _phases(batch: Batch) -> Pixels:
+    spectra = frequency.spectra_of(batch.pixels)
+    phases = spectra / np.maximum(np.abs(spectra), 1e-6)
+    return frequency.images_of(np.asarray(phases * batch.amplitude, np.complex64))
+
+
+def _shuffled_blocks(block: int, batch: Batch) -> Pixels:
+    size = max(2, block * batch.side // SIDE)
+    count = (batch.side // size) ** 2
+    orders = np.stack([generator.permutation(count) for generator in batch.generators])
+    return spatial.without_seams(batch.pixels, size, orders)
+
+
+def _patch(size: int, batch: Batch) -> Pixels:
+    own = batch.scaled(size)
+    corners = np.stack([generator.integers(0, batch.side - own + 1, 2) for generator in batch.generators])
+    rows, columns = (corner[:, None] + np.arange(own) for corner in corners.T)
+    made = np.full_like(batch.pixels, NOTHING)
+    start = (batch.side - own) // 2
+    made[:, start : start + own, start : start + own] = batch.pixels[
+        np.arange(len(corners))[:, None, None], rows[:, :, None], columns[:, None, :]
+    ]
+    return made
+
+
+def _depth(side: int) -> NDArray[np.intp]:
+    """intp (side, side), the distance of each pixel to the border."""
+    line = np.minimum(np.arange(side), np.arange(side)[::-1])
+    return np.asarray(np.minimum(line[:, None], line))
+
+
+def _border(batch: Batch) -> Pixels:
+    return np.where((_depth(batch.side) < batch.side // 8)[..., None], batch.pixels, np.uint8(NOTHING))
+
+
+def _centre(batch: Batch) -> Pixels:
+    # 22 of 32 pixels a side: about as large as the border
+    return np.where((_depth(batch.side) >= batch.scaled(5))[..., None], batch.pixels, np.uint8(NOTHING))
+
+
+RADII = (4, 6, 8, 10, 12)
+WAVES = {radius: f"{frequency.wave_length(radius):.3g} pixels" for radius in RADII}
+VERSIONS: dict[str, Version] = {
+    "everything": Version("everything", "the whole image", lambda batch: batch.pixels, control=True),
+    "labels": Version(
+        "shuffled labels", "the whole image, with shuffled labels", lambda batch: batch.pixels, True, True
+    ),
+    **{
+        f"low-{radius}": Version(f"low-pass {radius}", f"wavelengths of {waves} and more", partial(_low_pass, radius))
+        for radius, waves in WAVES.items()
+    },
+    **{
+        f"high-{radius}": Version(f"high-pass {radius}", f"wavelengths under {waves}", partial(_high_pass, radius))
+        for radius, waves in WAVES.items()
+    },
+    "grey": Version("grey", "grey levels, no colour", lambda batch: photometric.saturated(batch.pixels, 0)),
+    "colour": Version("mean colours of 8 x 8", "the mean colour of each of 8 x 8 places", _mean_colours),
+    "amplitudes": Version("amplitude spectrum", "how strong each wave is, with random phases", _amplitudes),
+    "phase": Version("phases", "the phase of each wave, with the mean strength of all images", _phases),
+    **{
+        f"shuffle-{block}": Version(
+            f"shuffled blocks of {block}",
+            f"blocks of {block} pixels, in another order and without seams",
+            partial(_shuffled_blocks, block),
+        )
+        for block in (16, 8, 4)
+    },
+    **{
+        f"patch-{size}": Version(
+            f"one {size} x {size} patch",
+            f"one patch of {size} x {size} pixels from anywhere, in the middle of grey",
+            partial(_patch, size),
+        )
+        for size in (5, 9, 17)
+    },
+    "border": Version("border", "the outer 4 pixels", _border),
+    "centre": Version("centre", "the inner 22 x 22 pixels", _centre),
+    "jpeg-30": Version(
+        "JPEG 30", "what JPEG at quality 30 keeps", lambda batch: photometric.compressed(batch.pixels, 30)
+    ),
+}
+# raised whenever the recipe changes; a version that changes gets another key, so that only its networks are made again
+EDITION = 1

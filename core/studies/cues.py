@@ -1,0 +1,435 @@
+"""Cues: how much of REAL against FAKE is in each property of an image set alone?
+
+A small network is trained on each of `VERSIONS`, which keep one cue, and tested on all of them. The results are one
+sealed table, `cues/<set>.parquet`, a row for each network and version it was tested on. Reading it needs no torch.
+
+python -m core.studies.cues --data data/cifake
+python -m core.studies.cues --data data/cifake --limit 2000 --seeds 1       a quick look
+
+Each network is kept as soon as it is tested: the same command goes on where a stopped one was.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.console import progress_to, started
+from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.headlines import Headlines, with_headlines
+from core.findings.numbers import format_measure, percent
+from core.findings.table import markdown
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
+from core.images.labels import CLASSES, REAL
+from core.metrics.intervals import Estimate
+from core.metrics.seeds import difference_of_independent, share_over_seeds
+from core.runs.folders import ROOT, command_homes
+from core.runs.writing import library_versions
+from core.storage import ContractError, WriteError, is_plain_name, only_writer
+from core.studies.cue_versions import EDITION, VERSIONS, Version, make_version, mean_amplitude
+from core.studies.sealed import read_sealed, write_sealed
+from core.studies.study import StudyError
+
+if TYPE_CHECKING:
+    from core.detectors.network import NetworkDetector
+    from core.training.recipe import Recipe
+
+SCHEMA = 1
+FOLDER = "cues"
+EVERYTHING, LABELS = "everything", "labels"
+COLUMNS = {
+    "trained": "the version that the network was trained on",
+    "tested": "the version that it was tested on",
+    "seed": "of weights, order and augmentation",
+    "images_fake": "FAKE test images",
+    "images_real": "REAL test images",
+    "right_fake": "FAKE test images called FAKE",
+    "right_real": "REAL test images called REAL",
+    "seconds": "that training and tests of this network took",
+}
+TYPES = {"trained": "str", "tested": "str", "seconds": "float32"}
+HEADLINES: Headlines = {
+    "cue-labels": {
+        "question": "How often are networks right that had nothing to learn?",
+        "no control": "Trained on shuffled labels, networks guess.",
+        "not shown": "Trained on shuffled labels, networks guess.",
+    },
+    "cue-everything": {
+        "question": "How often are small networks right that see everything?",
+        "holds": "From whole images small networks learn the classes.",
+    },
+    "cue-*": {
+        "question": "Is this cue enough to tell REAL from FAKE?",
+        "holds": "This cue alone tells REAL from FAKE better than chance.",
+        "not shown": "From this cue alone no network did better than chance.",
+    },
+}
+# a network: version that it is trained on, seed
+Network = tuple[str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """A file of results.
+
+    Attributes:
+        path: of the file.
+        table: the columns of `COLUMNS`.
+        about: `set`, `set_fingerprint`, `training_set`, `training_fingerprint`, `training_images`, `of_fingerprint` (of
+            the whole test set), `limit`, `recipe`, `edition`, `across`, and `versions` (key -> title, keeps, control).
+    """
+
+    path: Path
+    table: pd.DataFrame
+    about: Mapping[str, Any]
+
+    @property
+    def versions(self) -> dict[str, dict[str, Any]]:
+        """Key -> `title`, `keeps`, `control` of each version, in the order of the registry."""
+        return dict(self.about["versions"])
+
+    @property
+    def networks(self) -> set[Network]:
+        """The networks that have been trained."""
+        return set(zip(self.table["trained"].astype(str), self.table["seed"].astype(int), strict=True))
+
+
+def read_results(path: Path) -> Results:
+    """Read and verify a file of results.
+
+    Raises:
+        ContractError: not such a file, or changed since it was written; the message names it.
+    """
+    again = "restore it or make it again with `python -m core.studies.cues --data DATA`"
+    try:
+        table, about, intact = read_sealed(path)
+    except FileNotFoundError:
+        raise ContractError(f"{path} is missing; make it with `python -m core.studies.cues --data DATA`") from None
+    except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
+        raise ContractError(f"{path} is no readable study of cues ({type(error).__name__}); {again}") from None
+    if not intact:
+        raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
+    if about.get("study") != FOLDER or about.get("schema") != SCHEMA or list(table) != list(COLUMNS):
+        raise ContractError(f"{path} is no study of cues, or of another version; {again}")
+    return Results(path, table, about)
+
+
+def find_results(homes: Iterable[Path] | None = None) -> dict[str, Path]:
+    """Find the files of results by the name of their image set, a user's own first."""
+    files: dict[str, Path] = {}
+    for home in command_homes() if homes is None else homes:
+        for path in sorted((home / FOLDER).glob("[!.]*.parquet")):
+            if is_plain_name(path.stem):
+                files.setdefault(path.stem, path)
+    return files
+
+
+def accuracies(results: Results) -> pd.DataFrame:
+    """Estimate the accuracy of networks trained on each version and tested on each.
+
+    Returns:
+        Index `trained`, `tested`; columns `value`, `low`, `high` (0 to 1, 95 % over networks and images), `images`,
+        `networks`.
+    """
+    rows = {}
+    for cell, part in results.table.groupby(["trained", "tested"]):
+        right = (part["right_fake"] + part["right_real"]).to_numpy()
+        images = int((part["images_fake"] + part["images_real"]).iloc[0])
+        rows[cell] = [*share_over_seeds(right, images)[:3], images, len(part)]
+    names = ["value", "low", "high", "images", "networks"]
+    index = pd.MultiIndex.from_tuples(rows, names=["trained", "tested"])
+    return pd.DataFrame(list(rows.values()), index=index, columns=names)
+
+
+def conclude(results: Results) -> list[Finding]:
+    """Conclude about each version that networks were trained on, the best cue first, controls at the end.
+
+    A cue's controls are networks that were trained on shuffled labels, and guessing the larger class.
+    """
+    cells = accuracies(results)
+    own = {key: _estimate(cells, key, key) for key in results.versions if (key, key) in cells.index}
+    whole = results.table[results.table["trained"] == results.table["tested"]]
+    classes = whole[["images_fake", "images_real"]].sum()
+    guessing = float(classes.max() / max(1, classes.sum()))
+    findings = []
+    for key, estimate in own.items():
+        controls = {"guessing": Estimate(guessing, guessing, guessing, estimate.images)}
+        if LABELS in own and key != LABELS:
+            controls = {"shuffled labels": own[LABELS], **controls}
+        measure = Measure.of(estimate)
+        choices = tuple(
+            Choice(
+                "control",
+                name,
+                measure,
+                Control(name, Measure(control.value) if name == "guessing" else Measure.of(control)),
+                Measure.of(difference_of_independent(estimate, control)),
+            )
+            for name, control in controls.items()
+        )
+        crossed = {"read_by_everything": (EVERYTHING, key), "reads_everything": (key, EVERYTHING)}
+        about = results.versions[key]
+        details = {"title": about["title"], "keeps": about["keeps"], "is_control": about["control"], "version": key}
+        finding = Finding(
+            f"cue-{key}",
+            FOLDER,
+            "cue_accuracy",
+            measure,
+            None,
+            choices[0].control,
+            choices[0].difference,
+            choices if len(choices) > 1 else (),
+            beside={name: Measure.of(_estimate(cells, *cell)) for name, cell in crossed.items() if cell in cells.index},
+            details={**details, "seeds": int(cells.loc[(key, key), "networks"])},
+        )
+        findings.append(finding)
+    findings.sort(key=lambda finding: (finding.details["is_control"], -finding.measure.value))
+    return with_headlines(findings, HEADLINES)
+
+
+def markdown_table(results: Results) -> str:
+    """Write every version that networks were trained on as a Markdown table, the best cue first."""
+    rows = []
+    for finding in conclude(results):
+        name = f"{finding.details['title']}: {finding.details['keeps']}"
+        crossed = [finding.beside.get(key) for key in ("read_by_everything", "reads_everything")]
+        alone = finding.details["version"] == EVERYTHING
+        shown = ["" if measure is None or alone else percent(measure.value) for measure in crossed]
+        rows.append([name, format_measure(finding.measure, "share"), *shown, finding.details["seeds"]])
+    head = [
+        "what is kept", "accuracy when trained and tested on it", "trained on everything, tested on it",
+        "trained on it, tested on everything", "networks",
+    ]  # fmt: skip
+    return markdown(pd.DataFrame(rows, columns=head))
+
+
+def _estimate(cells: pd.DataFrame, trained: str, tested: str) -> Estimate:
+    value, low, high, images = cells.loc[(trained, tested), ["value", "low", "high", "images"]]
+    return Estimate(float(value), float(low), float(high), int(images))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the study.
+
+    Attributes:
+        versions: keys of `VERSIONS`; networks are tested on all of these.
+        seeds: number of networks for each version.
+        limit: training images; a fifth as many test images. None for all.
+        across: test images on which a network is tested on other versions than its own.
+        recipe: changes of the recipe below; the paper's network, narrow, chosen before any version was tried.
+    """
+
+    versions: tuple[str, ...] = tuple(VERSIONS)
+    seeds: int = 3
+    limit: int | None = None
+    across: int = 4000
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    def full_recipe(self) -> "Recipe":
+        """The recipe of every network."""
+        from core.training.recipe import Recipe  # noqa: PLC0415 - torch
+
+        return replace(Recipe(name="cues", width=16, epochs=6, validation=0.0, average=0.995), **self.recipe)
+
+    def networks(self) -> list[Network]:
+        """All networks in the order in which they are made: each version once before any a second time."""
+        return [(version, seed) for seed in range(self.seeds) for version in self.versions]
+
+
+class Trainer:
+    """Trains and tests networks on versions of two image sets, which must be limited already."""
+
+    def __init__(self, train: ImageSet, test: ImageSet, settings: Settings) -> None:
+        self.train, self.test, self.settings = train, test, settings
+        self.some = test.limited(settings.across)
+        self.amplitude = mean_amplitude(train.pixels)
+        self.tests: dict[str, NDArray[np.uint8]] = {}
+
+    def rows(self, network: Network, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
+        """Train one network and test it: the row of its own version first."""
+        start = time.perf_counter()
+        name, seed = network
+        detector = self._trained(VERSIONS[name], seed, progress)
+        rows = [self._row(network, name, self.test, self._version(VERSIONS[name], self.test), detector)]
+        others = () if VERSIONS[name].shuffled else self.settings.versions
+        for other in others:
+            if other == name or VERSIONS[other].shuffled:
+                continue
+            if other not in self.tests:
+                self.tests[other] = self._version(VERSIONS[other], self.some)
+            rows.append(self._row(network, other, self.some, self.tests[other], detector))
+        return pd.DataFrame(rows).assign(seconds=time.perf_counter() - start)
+
+    def _version(self, version: Version, images: ImageSet) -> NDArray[np.uint8]:
+        return make_version(version, images.pixels, images.rows["sha256"].to_numpy(), self.amplitude)
+
+    def _trained(self, version: Version, seed: int, progress: Callable[[int, int], None] | None) -> "NetworkDetector":
+        from core.detectors.devices import pick_device  # noqa: PLC0415 - torch
+        from core.training.fit import Training  # noqa: PLC0415
+
+        rows = self.train.rows
+        if version.shuffled:
+            rows = rows.assign(label=np.random.default_rng(seed).permutation(self.train.labels))
+        images = replace(self.train, pixels=self._version(version, self.train), rows=rows)
+        recipe = replace(self.settings.full_recipe(), seed=seed)
+        training = Training(recipe, images, pick_device("auto"), None)
+        report = None if progress is None else (lambda done, total, _text: progress(done, total))
+        while training.done.epoch < recipe.epochs:
+            training.run_epoch(report)
+        return training.finish()
+
+    @staticmethod
+    def _row(
+        network: Network, tested: str, images: ImageSet, pixels: NDArray[np.uint8], detector: "NetworkDetector"
+    ) -> dict[str, Any]:
+        labels = images.labels
+        right = (detector.margins(pixels) > 0) == (labels == REAL)
+        row: dict[str, Any] = {"trained": network[0], "tested": tested, "seed": network[1]}
+        for number, name in enumerate(CLASSES):
+            row[f"images_{name.lower()}"] = int((labels == number).sum())
+            row[f"right_{name.lower()}"] = int(right[labels == number].sum())
+        return row
+
+
+def limited(train: ImageSet, test: ImageSet, limit: int | None) -> tuple[ImageSet, ImageSet]:
+    """Take `limit` training images and a fifth as many test images; all for None."""
+    return (train, test) if limit is None else (train.limited(limit), test.limited(max(2, limit // 5)))
+
+
+def run(
+    train: ImageSet,
+    test: ImageSet,
+    settings: Settings,
+    *,
+    folder: Path,
+    report: Callable[[str], None] = print,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Train and test the networks that a file does not hold yet, one after the other, and keep each at once.
+
+    Args:
+        train, test: image sets of one side.
+        settings: of the study.
+        folder: that gets the file, named after the test set.
+        report: called with a line for each network.
+        progress: called with (steps done, all steps) of a training.
+
+    Returns:
+        The file.
+
+    Raises:
+        DatasetError: the sets differ in size.
+        ContractError: the file there is of other images or settings.
+        TakenError: another process is writing it.
+    """
+    if train.side != test.side:
+        raise DatasetError(
+            f"the training images have {train.side} pixels a side and the test images {test.side}; resize one of them"
+        )
+    of_fingerprint = test.fingerprint
+    train, test = limited(train, test, settings.limit)
+    about = json.loads(json.dumps({
+        "study": FOLDER, "schema": SCHEMA, "columns": COLUMNS, "title": "Cues",
+        "question": "How much of REAL against FAKE is in each cue alone?",
+        "set": test.name, "set_fingerprint": test.fingerprint, "of_fingerprint": of_fingerprint,
+        "training_set": train.name, "training_fingerprint": train.fingerprint, "training_images": len(train),
+        "limit": settings.limit, "recipe": settings.full_recipe().settings(), "edition": EDITION,
+        "across": settings.across,
+    }))  # fmt: skip
+    described = {
+        key: {"title": version.title, "keeps": version.keeps, "control": version.control}
+        for key, version in VERSIONS.items()
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{test.name}.parquet"
+    with only_writer(path, remedy="wait for it"):
+        results = read_results(path) if path.is_file() else None
+        if results and (differing := [key for key in about if results.about.get(key) != about[key]]):
+            raise ContractError(
+                f"{path} was made with another {differing[0].replace('_', ' ')}; name another folder with --out, or "
+                "delete it"
+            )
+        table = results.table if results else pd.DataFrame({name: [] for name in COLUMNS})
+        missing = [network for network in settings.networks() if results is None or network not in results.networks]
+        if missing:
+            report(f"{len(missing)} networks to train on {len(train):,} images each")
+        trainer = Trainer(train, test, settings)
+        for version, seed in missing:
+            rows = trainer.rows((version, seed), progress)
+            table = pd.concat([table, rows], ignore_index=True) if len(table) else rows
+            table = table[list(COLUMNS)].astype({name: TYPES.get(name, "int64") for name in COLUMNS})
+            made = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "libraries": library_versions()}
+            write_sealed(path, table, {**about, "versions": described, **made})
+            own = rows.iloc[0]
+            right = (own["right_fake"] + own["right_real"]) / (own["images_fake"] + own["images_real"])
+            report(f"{version}, seed {seed}: {right:.1%} in {own['seconds']:.0f} s")
+    return path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; what goes wrong is one sentence on standard error and exit status 2."""
+    options = parse(arguments)
+    try:
+        _run(options)
+    except KeyboardInterrupt:
+        print("\ncore.studies.cues: stopped; finished networks are kept, the same command goes on.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, WriteError) as error:
+        print(f"core.studies.cues: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m core.studies.cues", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", required=True, help=f"{DATA_HELP}, with training and test images, or 'sample'")
+    parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
+    parser.add_argument("--versions", nargs="+", choices=VERSIONS, default=list(VERSIONS), metavar="VERSION",
+                        help=f"default: all of {', '.join(VERSIONS)}")  # fmt: skip
+    parser.add_argument("--seeds", type=int, default=3, help="networks for each version, default 3")
+    parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick look")
+    parser.add_argument("--out", type=Path, default=ROOT, help=f"folder that gets {FOLDER}/SET.parquet")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used")
+    options = parser.parse_args(arguments)
+    for name, least in (("seeds", 1), ("limit", 10)):
+        if (value := getattr(options, name)) is not None and value < least:
+            parser.error(f"--{name} must be at least {least}, not {value}")
+    return options
+
+
+def _run(options: argparse.Namespace) -> None:
+    from tqdm import tqdm  # noqa: PLC0415 - pages import this module
+
+    from core.images.terminal import load_with_bar  # noqa: PLC0415
+    from core.training.checkpoints import TrainingInterrupted  # noqa: PLC0415
+
+    data = DataPath(options.data, options.fake_classes.split(","))
+    settings = Settings(versions=tuple(options.versions), seeds=options.seeds, limit=options.limit)
+    train, test = (load_with_bar(data, split, skip_bad=options.skip_bad) for split in ("train", "test"))
+    with tqdm(total=0, unit=" step", leave=False, disable=None) as bar:
+        try:
+            path = run(
+                train, test, settings, folder=options.out / FOLDER, report=bar.write,
+                progress=progress_to(bar),
+            )  # fmt: skip
+        except TrainingInterrupted as error:
+            raise StudyError(f"{error} Every network before it is kept.") from error
+    print(f"Written to {path}")
+
+
+if __name__ == "__main__":
+    started()
+    sys.exit(main())

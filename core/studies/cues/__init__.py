@@ -1,1 +1,0 @@
-"""How much of REAL against FAKE is in each cue of an image set: a small network trained on each version of it."""

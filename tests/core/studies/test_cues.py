@@ -1,0 +1,181 @@
+"""The study of cues on sets whose only cue is known, its cells by a second implementation, and its file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from core.findings.claims import claim_status
+from core.findings.finding import find
+from core.images.image_set import ImageSet
+from core.metrics.seeds import share_over_seeds
+from core.runs.folders import ROOT
+from core.storage import ContractError
+from core.studies.cue_versions import VERSIONS
+from core.studies.cues import (
+    COLUMNS,
+    FOLDER,
+    SCHEMA,
+    Results,
+    Settings,
+    accuracies,
+    conclude,
+    find_results,
+    main,
+    markdown_table,
+    read_results,
+    run,
+)
+from core.studies.sealed import write_sealed
+from core.training.fit import Training
+from tests.core.studies.planted import by_colour, by_detail
+
+RECIPE = {"width": 4, "epochs": 4, "batch_size": 32, "learning_rate": 0.1, "average": 0.9}
+# version -> right answers of 1,000 FAKE and 1,000 REAL images by three networks
+RIGHT = {"everything": (950, 952, 954), "labels": (500, 490, 510), "high-4": (940, 941, 930), "grey": (700, 720, 690)}
+
+
+def made(path: Path, of_fingerprint: str = "1") -> Results:
+    """A file with some numbers, about a test set with this fingerprint."""
+    rows = [
+        [trained, tested, seed, 1000, 1000, right if trained == tested else 500, right, 1.0]
+        for trained, rights in RIGHT.items()
+        for seed, right in enumerate(rights)
+        for tested in RIGHT
+        if trained != "labels" or tested == "labels"
+    ]
+    versions = {
+        key: {"title": version.title, "keeps": version.keeps, "control": version.control}
+        for key, version in VERSIONS.items()
+    }
+    about = {
+        "study": FOLDER, "schema": SCHEMA, "set": "made-test", "set_fingerprint": "1", "of_fingerprint": of_fingerprint,
+        "training_set": "made-train", "training_images": 9, "limit": None, "versions": versions,
+    }  # fmt: skip
+    write_sealed(path, pd.DataFrame(rows, columns=list(COLUMNS)), about)
+    return read_results(path)
+
+
+def study(folder: Path, train: ImageSet, test: ImageSet, *names: str, seeds: int = 1, **options):  # type: ignore[no-untyped-def]
+    """Run the study on some versions."""
+    settings = Settings(versions=names, seeds=seeds, across=100, recipe=RECIPE)
+    return read_results(run(train, test, settings, folder=folder, report=lambda _line: None, **options))
+
+
+@pytest.fixture(scope="module")
+def detail(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    sets = by_detail(240, "train", seed=1), by_detail(200, "test", seed=2)
+    return sets, study(tmp_path_factory.mktemp("detail"), *sets, "everything", "labels", "low-8", "high-8", "colour")
+
+
+def test_the_planted_cue_gets_all_and_the_others_are_at_chance(detail, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    value = accuracies(detail[1])["value"]
+    assert value[("high-8", "high-8")] > 0.97
+    assert value[("everything", "everything")] > 0.97
+    for name in ("low-8", "colour"):
+        # five standard errors
+        assert value[(name, name)] == pytest.approx(0.5, abs=0.18)
+    # nothing else is tested on shuffled labels, nor are networks trained on them tested elsewhere
+    assert {cell for cell in value.index if "labels" in cell} == {("labels", "labels")}
+    sets = by_colour(240, "train", seed=1), by_colour(200, "test", seed=2)
+    value = accuracies(study(tmp_path, *sets, "colour", "grey"))["value"]
+    assert value[("colour", "colour")] > 0.97
+    assert value[("grey", "grey")] == pytest.approx(0.5, abs=0.18)
+
+
+def test_a_cell_agrees_with_a_second_implementation(detail) -> None:  # type: ignore[no-untyped-def]
+    (train, test), results = detail
+    small = [np.asarray(Image.fromarray(image).resize((8, 8), Image.Resampling.BOX)) for image in train.pixels]
+    pixels = np.stack(small).repeat(4, axis=1).repeat(4, axis=2)
+    # of the training only the loop is shared: the version, the pass and the counting are made here
+    recipe = replace(Settings().full_recipe(), **RECIPE)
+    training = Training(recipe, replace(train, pixels=pixels), torch.device("cpu"), None)
+    while training.done.epoch < recipe.epochs:
+        training.run_epoch(None)
+    some = test.limited(100)
+    with torch.inference_mode():
+        inputs = torch.from_numpy(some.pixels).permute(0, 3, 1, 2) / 255 - torch.tensor(training.mean).view(3, 1, 1)
+        inputs = (inputs / torch.tensor(training.std).view(3, 1, 1)).float()
+        called = training.averaged.eval()(inputs).argmax(1).numpy()
+    cell = accuracies(results).loc[("colour", "everything")]
+    assert cell["images"] == len(some)
+    assert cell["value"] == pytest.approx((called == some.labels).mean(), abs=0.02)
+
+
+def test_findings_hold_beside_shuffled_labels(detail) -> None:  # type: ignore[no-untyped-def]
+    findings = conclude(detail[1])
+    fine, coarse = find(findings, "cue-high-8"), find(findings, "cue-low-8")
+    assert fine is not None
+    assert coarse is not None
+    assert findings[0] is fine
+    assert (claim_status(fine).kind, claim_status(fine).sign) == ("holds", 1)
+    assert claim_status(coarse).kind != "holds"
+    assert fine.headline != coarse.headline
+
+
+def test_numbers_of_findings_and_table(tmp_path: Path) -> None:
+    results = made(tmp_path / "made-test.parquet")
+    grey = find(conclude(results), "cue-grey")
+    assert grey is not None
+    own = share_over_seeds(np.array([1400, 1440, 1380]), 2000)
+    assert (grey.measure.value, grey.measure.low, grey.measure.high) == pytest.approx(own[:3])
+    assert grey.details["seeds"] == 3
+    assert grey.beside["reads_everything"].value == pytest.approx((500 + 703.33) / 2000, abs=1e-4)
+    assert "| high-pass 4: wavelengths under 8 pixels | 93.7%" in markdown_table(results)
+    # four of five are FAKE where a network is tested on its own version, and as many of each on others
+    same = results.table["trained"] == results.table["tested"]
+    table = results.table.assign(images_fake=np.where(same, 1600, 1000), images_real=np.where(same, 400, 1000))
+    grey = find(conclude(replace(results, table=table)), "cue-grey")
+    assert grey is not None
+    (guessing,) = (choice for choice in grey.choices if choice.value == "guessing")
+    assert guessing.control is not None
+    assert guessing.control.measure.value == pytest.approx(0.8)
+
+
+def test_finished_networks_are_kept_and_other_settings_refused(tmp_path: Path) -> None:
+    sets = by_colour(90, "train", seed=1), by_colour(40, "test", seed=2)
+    first = study(tmp_path, *sets, "grey")
+    seconds = first.table["seconds"].to_list()
+
+    def stop(_done: int, _all: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        study(tmp_path, *sets, "grey", "colour", seeds=2, progress=stop)
+    assert read_results(first.path).table["seconds"].to_list() == seconds
+    both = study(tmp_path, *sets, "grey", "colour")
+    assert both.networks == {("grey", 0), ("colour", 0)}
+    assert both.table["seconds"].to_list()[: len(seconds)] == seconds
+    with pytest.raises(ContractError, match="was made with another"):
+        study(tmp_path, by_colour(66, "train", seed=1), sets[1], "grey")
+
+
+def test_a_changed_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / FOLDER / "made-test.parquet"
+    path.parent.mkdir()
+    made(path)
+    assert find_results((tmp_path,)) == {"made-test": path}
+    table = pq.read_table(path)
+    changed = type(table).from_pandas(table.to_pandas().assign(right_real=1000), preserve_index=False)
+    pq.write_table(changed.replace_schema_metadata(table.schema.metadata), path)
+    with pytest.raises(ContractError, match="sha256 differs"):
+        read_results(path)
+    path.write_bytes(b"nothing")
+    with pytest.raises(ContractError, match="no readable study of cues"):
+        read_results(path)
+
+
+def test_the_shipped_file_has_every_version() -> None:
+    results = read_results(find_results((ROOT / "assets",))["cifake-test"])
+    assert results.networks == set(Settings().networks())
+    assert len(conclude(results)) == len(VERSIONS)
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--data", str(tmp_path / "nowhere"), "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
