@@ -61,28 +61,24 @@ def energy(spectra: Spectra, rings: Ring) -> NDArray[np.float64]:
     return np.asarray(np.einsum("nyxc,yx->n", power, twice * rings, dtype=np.float64) / side**2)
 
 
-def attenuated(spectra: Spectra, rings: Ring, *, keep: float = 0) -> NDArray[np.uint8]:
-    """Multiply a ring's amplitudes by `keep`; 0 removes it.
+def attenuated(spectra: Spectra, rings: Ring) -> NDArray[np.uint8]:
+    """Remove a ring: uint8 (N, side, side, 3).
 
     Args:
         spectra: from `spectra_of`.
         rings: from `ring`; removing radii above 12 is a low-pass, 0 to 4 a high-pass that keeps the mean.
-        keep: 0 to 1.
-
-    Returns:
-        uint8 (N, side, side, 3).
     """
-    return images_of(spectra * np.where(rings, keep, 1).astype(np.float32)[..., None])
+    return images_of(spectra * np.where(rings, 0, 1).astype(np.float32)[..., None])
 
 
-def attenuated_elsewhere(spectra: Spectra, rings: Ring, *, keep: float = 0) -> NDArray[np.uint8]:
+def attenuated_elsewhere(spectra: Spectra, rings: Ring) -> NDArray[np.uint8]:
     """Attenuate all other rings so that the image changes by as much as under `attenuated`: an energy-matched control.
 
     All coefficients outside the ring except the mean shrink by one factor per image. Where they hold less energy than
     is to be taken they are removed entirely.
     """
     others = _others(spectra, rings)
-    share = (1 - keep) * np.sqrt(_ratio(energy(spectra, rings), energy(spectra, others)))
+    share = np.sqrt(_ratio(energy(spectra, rings), energy(spectra, others)))
     gain = np.ones((len(spectra), *others.shape), np.float32)
     # removing share * F removes share**2 of their energy
     gain -= np.minimum(share, 1)[:, None, None] * others

@@ -22,28 +22,9 @@ def rounded(pixels: Pixels, step: int) -> Pixels:
     return values[pixels]
 
 
-def with_noise(pixels: Pixels, uniform: NDArray[np.float32], most: int) -> Pixels:
-    """Add integers from -most to most, all equally likely.
-
-    Args:
-        pixels: uint8 (N, side, side, 3).
-        uniform: float32 like `pixels`, in [0, 1), which determines each number.
-        most: the largest change.
-    """
-    return to_pixels(np.floor(uniform * np.float32(2 * most + 1)) + (pixels - np.float32(most)))
-
-
 def saturated(pixels: Pixels, factor: float) -> Pixels:
     """Scale colour by `factor` and keep each pixel's luma: 0 is grey, 1 the image itself (Pillow's `Color`)."""
     return _mixed(pixels, factor * np.eye(3) + (1 - factor) * np.outer(np.ones(3), LUMA))
-
-
-def hue_rotated(pixels: Pixels, degrees: float) -> Pixels:
-    """Rotate every hue by `degrees` in the plane of equal luma, as in analogue television (YIQ)."""
-    to_yiq = np.array([LUMA, [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
-    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    turn = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
-    return _mixed(pixels, np.linalg.inv(to_yiq) @ turn @ to_yiq)
 
 
 def _mixed(pixels: Pixels, matrix: NDArray[np.floating]) -> Pixels:

@@ -143,11 +143,6 @@ def shifted(pixels: Pixels, by: int) -> Pixels:
     return np.concatenate([pixels[:, :, :1].repeat(by, axis=2), pixels[:, :, : pixels.shape[2] - by]], axis=2)
 
 
-def mirrored(pixels: Pixels) -> Pixels:
-    """Mirror left to right."""
-    return np.ascontiguousarray(pixels[:, :, ::-1])
-
-
 def rotated(pixels: Pixels, quarters: int) -> Pixels:
     """Rotate by quarter turns anticlockwise."""
     return np.ascontiguousarray(np.rot90(pixels, quarters, axes=(1, 2)))

@@ -37,91 +37,6 @@ from core.perturbations.probe import (
     wave_length,
 )
 
-LEVELS = (
-    Probe(
-        "levels", "levels", "Reducing grey levels", "Every value is rounded to a multiple of a step.",
-        steps((2, 4, 8, 16), "steps of {}"), lambda batch, step: photometric.rounded(batch.pixels, int(step)),
-        "differences in value smaller than the step",
-    ),
-    Probe(
-        "noise", "levels", "Adding noise", "A whole number up to plus or minus this many is added to every value.",
-        steps((1, 2, 4), "±{}"),
-        lambda batch, most: photometric.with_noise(batch.pixels, batch.chance.uniform, int(most)),
-        "differences in value as small as the noise",
-    ),
-)  # fmt: skip
-
-COLOUR = (
-    Probe(
-        "fade", "colour", "Fading colour", "Colour fades towards grey; brightness stays.",
-        (Strength("50", "half", 0.5), Strength("grey", "grey", 0.0)),
-        lambda batch, factor: photometric.saturated(batch.pixels, factor), "its colours",
-    ),
-    Probe(
-        "saturate", "colour", "Strengthening colour", "Colour is made stronger; brightness stays.",
-        (Strength("150", "half as much again", 1.5),),
-        lambda batch, factor: photometric.saturated(batch.pixels, factor), "how strong its colours are",
-    ),
-    Probe(
-        "hue", "colour", "Rotating hues", "All hues are turned round the colour circle; brightness stays.",
-        steps((30, 180), "{}°"), lambda batch, degrees: photometric.hue_rotated(batch.pixels, degrees), "its hues",
-    ),
-    Probe(
-        "tint", "colour", "Moving the mean colour to that of the other class",
-        "The mean of red, green and blue moves to that of the class that the image is not called.",
-        (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
-        lambda batch, share: photometric.tinted(batch.pixels, batch.other_means, share),
-        "its mean colour", ("tint_control",),
-    ),
-    Probe(
-        "tint_control", "colour", "Moving the mean colour to that of its own class",
-        "The mean of red, green and blue moves to that of the class that the image is called.",
-        (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
-        lambda batch, share: photometric.tinted(batch.pixels, batch.same_means, share),
-        "being unlike its class's average", is_control=True,
-    ),
-)  # fmt: skip
-
-LIGHT = (
-    Probe(
-        "darker", "light", "Darkening", "Grey levels are taken off every value.",
-        steps((16, 48), "{} levels"), lambda batch, by: photometric.brightened(batch.pixels, -by), "how bright it is",
-    ),
-    Probe(
-        "brighter", "light", "Brightening", "Grey levels are added to every value.",
-        steps((16, 48), "{} levels"), lambda batch, by: photometric.brightened(batch.pixels, by), "how dark it is",
-    ),
-    Probe(
-        "flatter", "light", "Reducing contrast", "Contrast about the mean is halved.",
-        (Strength("50", "half", 0.5),),
-        lambda batch, factor: photometric.contrasted(batch.pixels, factor), "its contrast",
-    ),
-    Probe(
-        "harder", "light", "Raising contrast", "Contrast about the mean grows by half.",
-        (Strength("150", "half as much again", 1.5),),
-        lambda batch, factor: photometric.contrasted(batch.pixels, factor), "how little contrast it has",
-    ),
-)  # fmt: skip
-
-COMPRESSION = (
-    Probe(
-        "jpeg", "compression", "Recompressing as JPEG", "The picture is compressed once more as a JPEG and unpacked.",
-        steps((95, 75, 50, 30), "quality {}"),
-        lambda batch, quality: photometric.compressed(batch.pixels, int(quality)),
-        "what JPEG throws away",
-    ),
-    Probe(
-        "blur", "compression", "Blurring", "A Gaussian blur.",
-        steps((0.5, 1, 2), "{} pixels"), lambda batch, sigma: photometric.blurred(batch.pixels, sigma), "its sharpness",
-    ),
-    Probe(
-        "sharpen", "compression", "Sharpening", "The difference from a blurred copy is added.",
-        (Strength("50", "half of it", 0.5), Strength("100", "all of it", 1.0)),
-        lambda batch, amount: photometric.sharpened(batch.pixels, amount), "its lack of sharpness",
-    ),
-)  # fmt: skip
-
-
 BANDS: dict[str, tuple[float, float]] = {"16_23": (16, 23), "12_16": (12, 16), "8_12": (8, 12), "4_8": (4, 8)}
 _FINE = NYQUIST / 2
 _CUTOFFS = tuple(
@@ -132,10 +47,17 @@ _RINGS = tuple(
     Strength(key, f"{low:g} to {high:g}", index, f"wavelengths of {wave_length(high)} to {wave_length(low)} pixels")
     for index, (key, (low, high)) in enumerate(BANDS.items())
 )
-_DOSES = tuple(
-    Strength(f"{100 * keep:g}", f"× {keep:g}", keep, f"wavelengths under {wave_length(_FINE)} pixels")
-    for keep in (0.75, 0.5, 0.25)
-)
+_SIDES = tuple(Strength(f"{LABELLED // parts}", f"{LABELLED // parts} pixels", parts, parts=parts) for parts in BLOCKS)
+_FILLS = (Strength("texture", "its own texture", 0), Strength("flat", "its mean colour", 1))
+_SQUARES = {
+    "centre": "the centre",
+    "top_left": "the upper left quarter",
+    "top_right": "the upper right quarter",
+    "bottom_left": "the lower left quarter",
+    "bottom_right": "the lower right quarter",
+}
+# control frames: inset from the border, as a share of the side (1 and 4 pixels of 32), and name
+_FURTHER = {"frame_32": (1 / 32, "a frame just inside the border"), "frame_8": (1 / 8, "a frame further in")}
 
 
 def _above(batch: Batch, radius: float) -> Ring:
@@ -150,9 +72,9 @@ def _colours(batch: Batch) -> NDArray[np.float32]:
     return batch.chance.uniform - np.float32(0.5)
 
 
-def _pattern(batch: Batch, radius: float, noise: NDArray[np.float32], *, keep: float = 0) -> Pixels:
+def _pattern(batch: Batch, radius: float, noise: NDArray[np.float32]) -> Pixels:
     rings = _above(batch, radius)
-    return patterned_elsewhere(batch.spectra, rings, noise, (1 - keep) ** 2 * energy(batch.spectra, rings))
+    return patterned_elsewhere(batch.spectra, rings, noise, energy(batch.spectra, rings))
 
 
 def _rephased_pattern(batch: Batch, radius: float) -> Pixels:
@@ -161,7 +83,29 @@ def _rephased_pattern(batch: Batch, radius: float) -> Pixels:
     return patterned_elsewhere(batch.spectra, rings, _colours(batch), energy(change, rings))
 
 
-DETAIL = (
+def _cut(batch: Batch, parts: float) -> tuple[Pixels, int]:
+    """The pictures and the side of their blocks."""
+    return batch.pixels, block_side(batch.side, int(parts))
+
+
+def _order(batch: Batch, parts: float) -> NDArray[np.int64]:
+    return batch.chance.orders[int(parts)]
+
+
+def _hide(batch: Batch, mask: NDArray[np.bool_], fill: float) -> Pixels:
+    return spatial.hidden(batch.pixels, mask, None if fill else batch.textures)
+
+
+def _frame(batch: Batch, inset: float, fill: float) -> Pixels:
+    return _hide(batch, spatial.frame_mask(inset, side=batch.side), fill)
+
+
+_TABLE = (
+    Probe(
+        "levels", "levels", "Reducing grey levels", "Every value is rounded to a multiple of a step.",
+        steps((2, 4, 8, 16), "steps of {}"), lambda batch, step: photometric.rounded(batch.pixels, int(step)),
+        "differences in value smaller than the step",
+    ),
     Probe(
         "lowpass", "detail", "Removing fine detail", "All detail finer than a radius of the spectrum is removed.",
         _CUTOFFS, lambda batch, radius: attenuated(batch.spectra, _above(batch, radius)),
@@ -184,23 +128,6 @@ DETAIL = (
         "lowpass_grey", "detail", "Adding a coarse grey pattern",
         "A random grey pattern of as much energy is put into the coarser detail instead.",
         _CUTOFFS, lambda batch, radius: _pattern(batch, radius, batch.chance.normal[..., None]),
-        "energy as such", is_control=True,
-    ),
-    Probe(
-        "dose", "detail", "Fading fine detail", "All detail finer than half the Nyquist frequency is made fainter.",
-        _DOSES, lambda batch, keep: attenuated(batch.spectra, _above(batch, _FINE), keep=keep),
-        "its fine detail", ("dose_control", "dose_pattern"), beside=True,
-    ),
-    Probe(
-        "dose_control", "detail", "Fading as much coarse detail",
-        "As much energy is taken from the coarser detail instead.",
-        _DOSES, lambda batch, keep: attenuated_elsewhere(batch.spectra, _above(batch, _FINE), keep=keep),
-        "energy as such", is_control=True,
-    ),
-    Probe(
-        "dose_pattern", "detail", "Adding a fainter coarse pattern",
-        "A random coloured pattern of as much energy is put into the coarser detail instead.",
-        _DOSES, lambda batch, keep: _pattern(batch, _FINE, _colours(batch), keep=keep),
         "energy as such", is_control=True,
     ),
     Probe(
@@ -233,9 +160,6 @@ DETAIL = (
         _RINGS, lambda batch, band: attenuated_elsewhere(batch.spectra, _band(batch, band)),
         "energy as such", is_control=True,
     ),
-)  # fmt: skip
-
-TRANSPLANT = (
     Probe(
         "transplant", "transplant", "Swapping in fine detail of the other class",
         "All detail finer than a radius is replaced by that of an image of the other verdict.",
@@ -264,40 +188,54 @@ TRANSPLANT = (
         lambda batch, radius: transplanted(batch.other_spectra, batch.spectra, _above(batch, radius)),
         "its finest detail", needs="other", changes_donor=True,
     ),
-)  # fmt: skip
-
-
-_SIDES = tuple(Strength(f"{LABELLED // parts}", f"{LABELLED // parts} pixels", parts, parts=parts) for parts in BLOCKS)
-_FILLS = (Strength("texture", "its own texture", 0), Strength("flat", "its mean colour", 1))
-_SQUARES = {
-    "centre": "the centre",
-    "top_left": "the upper left quarter",
-    "top_right": "the upper right quarter",
-    "bottom_left": "the lower left quarter",
-    "bottom_right": "the lower right quarter",
-}
-# control frames: inset from the border, as a share of the side (1 and 4 pixels of 32), and name
-_FURTHER = {"frame_32": (1 / 32, "a frame just inside the border"), "frame_8": (1 / 8, "a frame further in")}
-
-
-def _cut(batch: Batch, parts: float) -> tuple[Pixels, int]:
-    """The pictures and the side of their blocks."""
-    return batch.pixels, block_side(batch.side, int(parts))
-
-
-def _order(batch: Batch, parts: float) -> NDArray[np.int64]:
-    return batch.chance.orders[int(parts)]
-
-
-def _hide(batch: Batch, mask: NDArray[np.bool_], fill: float) -> Pixels:
-    return spatial.hidden(batch.pixels, mask, None if fill else batch.textures)
-
-
-def _frame(batch: Batch, inset: float, fill: float) -> Pixels:
-    return _hide(batch, spatial.frame_mask(inset, side=batch.side), fill)
-
-
-LAYOUT = (
+    Probe(
+        "fade", "colour", "Fading colour", "Colour fades towards grey; brightness stays.",
+        (Strength("50", "half", 0.5), Strength("grey", "grey", 0.0)),
+        lambda batch, factor: photometric.saturated(batch.pixels, factor), "its colours",
+    ),
+    Probe(
+        "tint", "colour", "Moving the mean colour to that of the other class",
+        "The mean of red, green and blue moves to that of the class that the image is not called.",
+        (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
+        lambda batch, share: photometric.tinted(batch.pixels, batch.other_means, share),
+        "its mean colour", ("tint_control",),
+    ),
+    Probe(
+        "tint_control", "colour", "Moving the mean colour to that of its own class",
+        "The mean of red, green and blue moves to that of the class that the image is called.",
+        (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
+        lambda batch, share: photometric.tinted(batch.pixels, batch.same_means, share),
+        "being unlike its class's average", is_control=True,
+    ),
+    Probe(
+        "brighter", "light", "Brightening", "Grey levels are added to every value.",
+        steps((16, 48), "{} levels"), lambda batch, by: photometric.brightened(batch.pixels, by), "how dark it is",
+    ),
+    Probe(
+        "flatter", "light", "Reducing contrast", "Contrast about the mean is halved.",
+        (Strength("50", "half", 0.5),),
+        lambda batch, factor: photometric.contrasted(batch.pixels, factor), "its contrast",
+    ),
+    Probe(
+        "harder", "light", "Raising contrast", "Contrast about the mean grows by half.",
+        (Strength("150", "half as much again", 1.5),),
+        lambda batch, factor: photometric.contrasted(batch.pixels, factor), "how little contrast it has",
+    ),
+    Probe(
+        "jpeg", "compression", "Recompressing as JPEG", "The picture is compressed once more as a JPEG and unpacked.",
+        steps((95, 75, 50, 30), "quality {}"),
+        lambda batch, quality: photometric.compressed(batch.pixels, int(quality)),
+        "what JPEG throws away",
+    ),
+    Probe(
+        "blur", "compression", "Blurring", "A Gaussian blur.",
+        steps((0.5, 1, 2), "{} pixels"), lambda batch, sigma: photometric.blurred(batch.pixels, sigma), "its sharpness",
+    ),
+    Probe(
+        "sharpen", "compression", "Sharpening", "The difference from a blurred copy is added.",
+        (Strength("50", "half of it", 0.5), Strength("100", "all of it", 1.0)),
+        lambda batch, amount: photometric.sharpened(batch.pixels, amount), "its lack of sharpness",
+    ),
     Probe(
         "shuffle_blend", "blocks", "Shuffling blocks without seams",
         "Square blocks change places and are joined so that no seam shows.",
@@ -358,11 +296,6 @@ LAYOUT = (
         for key, (inset, name) in _FURTHER.items()
     ),
     Probe(
-        "mirror", "geometry", "Mirroring", "Left and right change places.",
-        (Strength("all", "whole picture", 0),), lambda batch, _: spatial.mirrored(batch.pixels),
-        "what is left and what is right",
-    ),
-    Probe(
         "shift", "geometry", "Shifting", "The picture moves to the right.",
         steps((1,), "{} pixels"), lambda batch, by: spatial.shifted(batch.pixels, int(by)),
         "the exact place of its pixels",
@@ -374,10 +307,7 @@ LAYOUT = (
     ),
 )  # fmt: skip
 
-
-PROBES: dict[str, Probe] = {
-    probe.key: probe for probe in (*LEVELS, *DETAIL, *TRANSPLANT, *COLOUR, *LIGHT, *COMPRESSION, *LAYOUT)
-}
+PROBES: dict[str, Probe] = {probe.key: probe for probe in _TABLE}
 # alternative ways to make another probe's change, which are its choices
 OTHER_WAYS = frozenset(key for probe in PROBES.values() for keys in probe.others.values() for key in keys)
 

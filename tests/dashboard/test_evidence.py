@@ -286,7 +286,7 @@ def test_a_broken_study_is_one_sentence_and_the_rest_stays(open_page: Open, stud
     assert markdown(tell(read_study(studies / "neighbours.parquet", run).findings[0]).answer) in words(app)
 
 
-@pytest.mark.parametrize("key", ["shuffle_blend", "dose", "lowpass", "blur"])
+@pytest.mark.parametrize("key", ["shuffle_blend", "ring", "lowpass", "blur"])
 def test_a_file_that_lacks_a_probe_or_its_controls_is_shown_as_far_as_it_goes(
     open_page: Open, studies: Path, key: str
 ) -> None:

@@ -104,16 +104,6 @@ def test_the_control_takes_as_much_energy_and_leaves_the_ring(
     )
 
 
-@pytest.mark.parametrize("keep", [0.75, 0.5, 0.25])
-def test_a_dose_leaves_its_share_of_the_amplitude_and_its_control_changes_as_much(
-    grain: NDArray[np.uint8], keep: float
-) -> None:
-    spectra, rings = spectra_of(grain), ring(8, side=32)
-    after = attenuated(spectra, rings, keep=keep)
-    np.testing.assert_allclose(power(after, 8, 99), keep**2 * power(grain, 8, 99), rtol=0.1)
-    np.testing.assert_allclose(rms(attenuated_elsewhere(spectra, rings, keep=keep), grain), rms(after, grain), rtol=0.1)
-
-
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_coarse_pattern_has_the_energy_asked_for_and_leaves_the_ring(grain: NDArray[np.uint8], channels: int) -> None:
     spectra, rings = spectra_of(grain), ring(12, side=32)

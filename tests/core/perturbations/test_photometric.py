@@ -1,6 +1,5 @@
-"""Edits of values against Pillow, scipy, colorsys and arithmetic."""
+"""Edits of values against Pillow, scipy and arithmetic."""
 
-import colorsys
 import io
 
 import numpy as np
@@ -32,18 +31,6 @@ def test_rounding_goes_to_the_nearest_multiple(pixels: NDArray[np.uint8], step: 
     assert photometric.rounded(np.full((1, 2, 2, 3), 255, np.uint8), step).max() == top
 
 
-@pytest.mark.parametrize("most", [1, 4])
-def test_noise_is_whole_even_and_bounded(most: int) -> None:
-    grey = np.full((8, 32, 32, 3), 128, np.uint8)
-    uniform = np.random.default_rng(0).random(grey.shape, np.float32)
-    change = photometric.with_noise(grey, uniform, most).astype(int) - 128
-    values, counts = np.unique(change, return_counts=True)
-    np.testing.assert_array_equal(values, np.arange(-most, most + 1))
-    np.testing.assert_allclose(counts / change.size, 1 / len(values), atol=0.01)
-    white = np.full((8, 32, 32, 3), 255, np.uint8)
-    assert photometric.with_noise(white, uniform, most).min() == 255 - most
-
-
 @pytest.mark.parametrize("factor", [0, 0.5, 1.5])
 def test_saturation_and_contrast_are_pillows(pixels: NDArray[np.uint8], factor: float) -> None:
     close(photometric.saturated(pixels, factor), pillow(pixels, ImageEnhance.Color, factor), 2)
@@ -54,17 +41,6 @@ def test_grey_has_three_equal_channels(pixels: NDArray[np.uint8]) -> None:
     grey = photometric.saturated(pixels, 0)
     assert (grey == grey[..., :1]).all()
     close(grey[..., 0], np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in pixels]))
-
-
-@pytest.mark.parametrize("degrees", [30, 180])
-def test_hues_turn_in_the_plane_of_equal_luma(degrees: float) -> None:
-    colours = np.random.default_rng(1).integers(100, 150, (1, 32, 32, 3)).astype(np.uint8)
-    after = photometric.hue_rotated(colours, degrees)
-    for before, now in zip(colours.reshape(-1, 3)[:50], after.reshape(-1, 3)[:50], strict=True):
-        one, other = (np.array(colorsys.rgb_to_yiq(*(rgb / 255))) for rgb in (before, now))
-        assert other[0] == pytest.approx(one[0], abs=0.005)
-        turned = complex(one[1], one[2]) * np.exp(1j * np.radians(degrees))
-        assert abs(complex(other[1], other[2]) - turned) < 0.01
 
 
 def test_tinting_reaches_the_mean_that_is_asked_for(pixels: NDArray[np.uint8]) -> None:
@@ -106,7 +82,6 @@ def test_the_size_of_a_change_is_its_root_mean_square(pixels: NDArray[np.uint8])
 def test_nothing_is_written_to_what_was_given(pixels: NDArray[np.uint8]) -> None:
     before = pixels.copy()
     pixels.setflags(write=False)
-    photometric.with_noise(pixels, np.zeros(pixels.shape, np.float32), 1)
     photometric.tinted(pixels, np.zeros((len(pixels), 3)), 1)
     photometric.sharpened(pixels, 1)
     photometric.contrasted(pixels, 0.5)

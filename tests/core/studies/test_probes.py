@@ -28,8 +28,8 @@ from tests.core.studies.counted import PARAMETERS, asked, asked_of, counted
 
 # what needs more than the picture itself
 RANDOM = {
-    "noise", "shuffle", "shuffle_blend", "shuffle_fade", "tint", "tint_control", "rephase", "rephase_pattern",
-    "lowpass_pattern", "lowpass_grey", "dose_pattern",
+    "shuffle", "shuffle_blend", "shuffle_fade", "tint", "tint_control", "rephase", "rephase_pattern",
+    "lowpass_pattern", "lowpass_grey",
 }  # fmt: skip
 # the families of which one must come first for each verdict; None where the cue's absence can be made by many things
 RIGHT = {
@@ -221,15 +221,15 @@ def test_a_change_without_a_control_stays_behind_those_that_turn_more_than_their
         "lowpass_14": 6.0,
         "lowpass_control_14": 6.0,
         "blur_1": 6.0,
-        "noise_1": 0.8,
-        "levels_4": 1.2,
-        "hue_30": 6.0,
+        "levels_2": 0.8,
+        "fade_50": 1.2,
+        "jpeg_95": 6.0,
     }
-    turned = {"lowpass_14": 0.5, "blur_1": 0.9, "noise_1": 0.9, "levels_4": 0.3, "hue_180": 0.9}
+    turned = {"lowpass_14": 0.5, "blur_1": 0.9, "levels_2": 0.9, "fade_50": 0.3, "jpeg_75": 0.9}
     turns = read_flips(*counted(sizes, turned, tmp_path))
     for verdict in ("FAKE", "REAL"):
         top = ranking(flip_rates(turns), verdict=verdict)
-        assert list(top["column"][:5]) == ["lowpass_14", "noise_1", "levels_4", "blur_1", "hue_180"]
+        assert list(top["column"][:5]) == ["lowpass_14", "levels_2", "fade_50", "blur_1", "jpeg_75"]
         assert list(top["control"].notna()[:5]) == [True, False, False, False, False]
         assert (top["per_level"][5:] == 0).all()
     # what its control flips as well comes last
@@ -345,13 +345,11 @@ def test_strengths_grow(tmp_path: Path) -> None:
     _, table = asked_of("mean_colour", tmp_path)
     for key in (
         "levels",
-        "noise",
         "lowpass",
         "highpass",
         "transplant",
         "fade",
         "tint",
-        "darker",
         "jpeg",
         "blur",
         "sharpen",

@@ -132,7 +132,7 @@ def test_each_verdict_has_its_own_answer(tmp_path: Path) -> None:
 
 
 def test_what_has_no_control_is_a_number_without_a_reason(tmp_path: Path) -> None:
-    made = found({"turn_90": 0.23, "turn_180": 0.13, "mirror_all": 0.04, "brighter_48": 0.3, "noise_4": 0.01}, tmp_path)
+    made = found({"turn_90": 0.23, "turn_180": 0.13, "shift_1": 0.04, "brighter_48": 0.3, "levels_16": 0.01}, tmp_path)
     for key, share in (("geometry", 0.23), ("light", 0.3), ("levels", 0.01)):
         one = made[f"{key}-FAKE"]
         assert (one.measure.value, one.control, claim_status(one).kind) == (
@@ -146,7 +146,7 @@ def test_what_has_no_control_is_a_number_without_a_reason(tmp_path: Path) -> Non
             assert word not in answer
     aside = str(tell(made["geometry-FAKE"]).aside)
     assert "90° 23.0%, 180° 13.0%" in aside
-    assert "mirroring (whole picture) 4.0%" in aside
+    assert "shifting (1 pixel) 4.0%" in aside
     # as large a change of another kind is no control
     sizes = {"brighter_48": 10.0, "lowpass_control_10": 10.0}
     light = found({"brighter_48": 0.8, "lowpass_control_10": 0.1}, tmp_path, sizes)["light-FAKE"]
@@ -167,15 +167,15 @@ def test_a_curve_that_falls_is_said_to(tmp_path: Path) -> None:
 
 
 def test_the_smallest_change_is_one_with_a_control_and_a_smaller_one_without_is_named_beside(tmp_path: Path) -> None:
-    sizes, turned = {"lowpass_14": 6.0, "noise_1": 0.8}, {"lowpass_14": 0.6, "noise_1": 0.4}
+    sizes, turned = {"lowpass_14": 6.0, "levels_2": 0.8}, {"lowpass_14": 0.6, "levels_2": 0.4}
     one = found(dict(turned), tmp_path, sizes)["smallest-FAKE"]
     assert (one.details["title"], one.details["strength"], one.details["size"]) == (
         "Removing fine detail",
         "radius 14",
         6.0,
     )
-    assert (one.details["smaller_title"], one.beside["smaller"].value) == ("Adding noise", 0.4)
-    one = found({"noise_1": 0.4}, tmp_path, {"noise_1": 0.8})["smallest-FAKE"]
+    assert (one.details["smaller_title"], one.beside["smaller"].value) == ("Reducing grey levels", 0.4)
+    one = found({"levels_2": 0.4}, tmp_path, {"levels_2": 0.8})["smallest-FAKE"]
     assert claim_status(one).kind == "no control"
     assert str(tell(one).answer) == "No change flips FAKE verdicts significantly more often than its control does."
     none = found({}, tmp_path)["smallest-REAL"]
