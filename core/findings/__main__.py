@@ -25,13 +25,12 @@ from core.findings.lines import Line, joined
 from core.findings.numbers import amount, of_unit, points
 from core.findings.quantities import Unit
 from core.findings.readme import quality, update
+from core.findings.table import findings_markdown
 from core.findings.words import tell
 from core.runs.folders import find_named, find_runs
 from core.runs.run import Run, read_run
 from core.storage import WriteError
-from core.studies.comparison.comparison import Comparison
-from core.studies.comparison.pair import pair_of
-from core.studies.comparison.versus import elsewhere, versus
+from core.studies.comparison import Comparison, elsewhere, pair_of
 from core.studies.store import Found, find_studies
 from core.studies.study import StudyError
 
@@ -66,7 +65,9 @@ def written(options: argparse.Namespace) -> str:
     if options.elsewhere:
         return elsewhere([compare(options.run, other) for other in options.study or ("",)])
     if options.versus:
-        return versus(compare(options.run, *options.study))
+        compared = compare(options.run, *options.study)
+        rates = [finding for finding in compared.findings if finding.quantity in ("accuracy", "recall")]
+        return findings_markdown([*rates, *compared.deliveries, *compared.other_images])
     findings = gather(options.run, options.study)
     if options.brief:
         return in_brief(findings)

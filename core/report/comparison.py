@@ -13,9 +13,7 @@ from core.report.html import Section, Table, limits, page, settings
 from core.report.page import gather
 from core.runs.metrics import largest
 from core.runs.run import Run
-from core.studies.comparison.comparison import Comparison
-from core.studies.comparison.findings import as_row
-from core.studies.comparison.pair import pair_of
+from core.studies.comparison import Comparison, as_row, pair_of
 from core.studies.registry import STUDIES
 
 # rows of each table in the HTML report

@@ -11,14 +11,14 @@ from statsmodels.stats.contingency_tables import mcnemar
 from core.detectors.storage import save_detector
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from core.studies.comparison.pair import pair_of
+from core.studies.comparison import pair_of
 from core.studies.store import study_path, write_study
 from dashboard import library
 from dashboard.views.compare_parts import figures
 from dashboard.views.compare_parts.choice import others
 from tests.conftest import make_detector
-from tests.core.studies.comparison.runs import made_run
-from tests.core.studies.comparison.test_elsewhere import others as others_of
+from tests.core.studies.pairs import made_run
+from tests.core.studies.test_compared_images import others as others_of
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import words
 from tests.hostile.damage import reseal

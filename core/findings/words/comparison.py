@@ -177,7 +177,7 @@ def by_value(findings: Sequence[Finding], what: str) -> Line:
     """Summarise in one sentence on which values of a column either detector is right more often.
 
     Args:
-        findings: from `core.studies.comparison.findings.by`.
+        findings: from `core.studies.compared_predictions.by`.
         what: the column in the plural: "categories".
     """
     if not findings:

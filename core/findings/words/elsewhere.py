@@ -88,7 +88,7 @@ def after_deliveries(findings: Sequence[Finding]) -> Line:
     """After which deliveries either detector is right more often, in one sentence.
 
     Args:
-        findings: from `core.studies.comparison.elsewhere.after_deliveries`; one that changes no pixel is not counted.
+        findings: from `core.studies.compared_images.after_deliveries`; one that changes no pixel is not counted.
     """
     findings = [one for one in findings if one.details["changes"]]
     if not findings:

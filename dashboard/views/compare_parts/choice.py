@@ -5,9 +5,7 @@ from functools import partial
 import streamlit as st
 
 from core.storage import ContractError, glance_at_folder
-from core.studies.comparison.comparison import Comparison
-from core.studies.comparison.explanations import TRUST
-from core.studies.comparison.pair import pair_of
+from core.studies.comparison import TRUST, Comparison, pair_of
 from core.studies.result import StudyResult
 from core.studies.study import StudyError
 from dashboard import catalogue, library

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, GREY, PAIR
 from core.runs.rows import evenly
-from core.studies.comparison.pair import Pair
+from core.studies.comparison import Pair
 from dashboard.components.charts import GRID, error_bars, new_figure
 from dashboard.components.plain import figure_text
 from dashboard.components.words import percent

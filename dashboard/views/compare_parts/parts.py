@@ -12,8 +12,7 @@ from core.findings.words import comparison as words
 from core.findings.words import elsewhere, tell
 from core.runs.filter import Filter
 from core.runs.metrics import calibration, largest
-from core.studies.comparison.comparison import Comparison
-from core.studies.comparison.findings import SEVERAL, as_row
+from core.studies.comparison import SEVERAL, Comparison, as_row
 from dashboard import catalogue, state
 from dashboard.components import charts
 from dashboard.components.bars import rate_bars

@@ -8,10 +8,9 @@ import pytest
 from core.report.__main__ import main
 from core.report.comparison import comparison_report, comparison_words
 from core.runs.run import read_run
-from core.studies.comparison.comparison import Comparison
-from core.studies.comparison.pair import pair_of
+from core.studies.comparison import Comparison, pair_of
 from tests.core.report.test_report import Page
-from tests.core.studies.comparison.runs import drawn_runs
+from tests.core.studies.pairs import drawn_runs
 
 RUNS = "assets/runs"
 

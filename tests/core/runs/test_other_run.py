@@ -9,7 +9,7 @@ from core.runs.filter import Filter
 from core.runs.rows import find_rows, judged_table
 from core.runs.run import same_images
 from core.studies.columns import describe_verdicts, verdicts_of
-from tests.core.studies.comparison.runs import drawn_runs
+from tests.core.studies.pairs import drawn_runs
 
 
 def test_verdicts_stand_beside_the_images_and_can_be_filtered_by() -> None:

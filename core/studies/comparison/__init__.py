@@ -1,1 +1,0 @@
-"""Two runs on the same images: where one is right and the other wrong, what each reads, which explanation holds."""
