@@ -282,7 +282,7 @@ class Trainer:
             rows = rows.assign(label=np.random.default_rng(seed).permutation(self.train.labels))
         images = replace(self.train, pixels=self._version(version, self.train), rows=rows)
         recipe = replace(self.settings.full_recipe(), seed=seed)
-        training = Training(recipe, images, pick_device("auto"), None)
+        training = Training(recipe, images, pick_device("auto"))
         report = None if progress is None else (lambda done, total, _text: progress(done, total))
         while training.done.epoch < recipe.epochs:
             training.run_epoch(report)

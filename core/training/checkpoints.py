@@ -1,6 +1,5 @@
 """Checkpoints of a training: one file for each recipe and training set, in the cache."""
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -41,6 +40,12 @@ class Progress:
     computed: list[str] = field(default_factory=list)
 
 
+def checkpoint_file(recipe: Recipe, images: ImageSet) -> Path:
+    """Return the checkpoint's path: one per recipe and training set."""
+    key = hashlib.sha256(json.dumps([recipe.settings(), images.fingerprint]).encode()).hexdigest()[:16]
+    return cache_dir() / "checkpoints" / f"{recipe.name}-{key}.safetensors"
+
+
 def write_checkpoint(
     file: Path, networks: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, progress: Progress
 ) -> None:
@@ -49,7 +54,7 @@ def write_checkpoint(
     Raises:
         WriteError: the file cannot be written; one that was there is kept.
     """
-    tensors = {f"{name}.{key}": value for name, one in networks.items() for key, value in one.state_dict().items()}
+    tensors = {f"{name}.{key}": v for name, network in networks.items() for key, v in network.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -81,32 +86,19 @@ def read_checkpoint(file: Path, networks: Mapping[str, nn.Module], optimizer: to
         ) from None
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError):
         raise TrainingInterrupted(
-            f"The checkpoint {file} is damaged or of another version; pass --restart to start again."
+            f"The checkpoint {file} is damaged or of another version; delete it to start again."
         ) from None
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    wanted = optimizer.state_dict()
-    wanted["state"] = {}
+    state = optimizer.state_dict()
+    state["state"] = {}
     for name, tensor in tensors.items():
         _, index, key = name.split(".", 2)
-        wanted["state"].setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict(wanted)
+        state["state"].setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict(state)
     for parameter, moments in optimizer.state.items():
         for key, value in moments.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 # in the weights' memory format, as in an uninterrupted training
                 moments[key] = torch.empty_like(parameter).copy_(value)
-
-
-def forget_checkpoint(recipe: Recipe, images: ImageSet, *, checkpoints: Path | None = None) -> None:
-    """Remove a finished training's checkpoint once the detector is written."""
-    # a checkpoint that cannot be removed does not make the training fail
-    with contextlib.suppress(OSError):
-        checkpoint_file(recipe, images, checkpoints).unlink(missing_ok=True)
-
-
-def checkpoint_file(recipe: Recipe, images: ImageSet, folder: Path | None = None) -> Path:
-    """Return the checkpoint's path in `folder`, by default in the cache: one per recipe and training set."""
-    key = hashlib.sha256(json.dumps([recipe.settings(), images.fingerprint]).encode()).hexdigest()[:16]
-    return (folder or cache_dir() / "checkpoints") / f"{recipe.name}-{key}.safetensors"

@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,13 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.detectors.devices import fastest_format, pick_device, place
-from core.detectors.manifest import Classes
+from core.detectors.manifest import About, Classes
 from core.detectors.network import NetworkDetector, Normalisation
+from core.detectors.registry import find_kind
 from core.detectors.resnet import round_to_float16
 from core.images.image_set import ImageSet
-from core.images.preprocessing import Channels, Preprocessing
+from core.images.preprocessing import Preprocessing
 from core.storage import only_writer
-from core.training.architecture import build_for, wrap
 from core.training.checkpoints import (
     Progress,
     TrainingInterrupted,
@@ -27,14 +26,13 @@ from core.training.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
-from core.training.recipe import Recipe, augment, autocast, learning_rate, precision_on
-from core.training.temperature import fit_temperature
-from core.training.validation import channel_statistics, split_of, validation_split
+from core.training.held_out import channel_statistics, fit_temperature, split_of, validation_split
+from core.training.recipe import Recipe, architecture_of, augment, autocast, build_for, learning_rate, precision_on
 
 # weights move little in five steps, and averaging at every step costs 4 %
 AVERAGE_EVERY = 5
 # steps from one call of `progress` to the next
-TOLD_EVERY = 10
+REPORT_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -59,12 +57,10 @@ def fit(
     start: NetworkDetector | None = None,
     device: str = "auto",
     resume: bool = False,
-    restart: bool = False,
-    checkpoints: Path | None = None,
     report: Callable[[str], None] = print,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Trained:
-    """Train a detector.
+    """Train a detector; its checkpoint stays until `checkpoint_file` is removed.
 
     Args:
         recipe: every hyper-parameter.
@@ -72,45 +68,33 @@ def fit(
         start: the detector of `recipe.start` and `recipe.start_sha256`, trained on the same images.
         device: "auto", "cpu", "cuda", "mps".
         resume: continue from the last checkpoint; on one CPU this gives the weights of an uninterrupted training.
-        restart: discard an existing checkpoint.
-        checkpoints: their folder, by default in the cache.
         report: called with a line per epoch.
         progress: called with (steps done, all steps, text) every tenth step.
 
     Raises:
-        TrainingInterrupted: a checkpoint exists and neither `resume` nor `restart` is set, or the loss is not finite.
+        TrainingInterrupted: a checkpoint exists and `resume` is not set, or the loss is not finite.
         TakenError: another process is at this very training.
         ValueError: there is no such device here, `start` is not the recipe's or does not fit, or holding images out
             leaves none to train on.
     """
-    training = Training(recipe, images, pick_device(device), checkpoints, start)
-    with only_writer(training.file, remedy="wait for it, or name another folder with --checkpoints"):
-        if restart:
-            training.file.unlink(missing_ok=True)
+    training = Training(recipe, images, pick_device(device), start)
+    with only_writer(training.file, remedy="wait for it"):
+        if training.file.exists() and not resume:
+            raise TrainingInterrupted(
+                f"There is a checkpoint ({training.file}); pass --resume to continue, or delete it to begin again."
+            )
         if training.file.exists():
-            if not resume:
-                raise TrainingInterrupted(
-                    f"There is a checkpoint already ({training.file}); pass --resume to continue or --restart to start "
-                    "again."
-                )
             training.load()
             report(f"Continuing after epoch {training.done.epoch} of {recipe.epochs}.")
-        elif resume:
-            report(f"There is no checkpoint of this training ({training.file}); it begins with epoch 1.")
         while training.done.epoch < recipe.epochs:
             row = training.run_epoch(progress)
             training.save()
-            report(_epoch_line(row, recipe.epochs))
-        detector = training.finish()
-        return Trained(detector, training.done.history, training.computed_in)
-
-
-def _epoch_line(row: dict[str, float], epochs: int) -> str:
-    validation = f"  validation accuracy {row['val_accuracy']:.4f}" if "val_accuracy" in row else ""
-    return (
-        f"epoch {row['epoch']:.0f}/{epochs}  loss {row['loss']:.4f}  training accuracy {row['train_accuracy']:.4f}"
-        f"{validation}  {row['seconds']:.0f} s"
-    )
+            validation = f"  validation accuracy {row['val_accuracy']:.4f}" if "val_accuracy" in row else ""
+            report(
+                f"epoch {training.done.epoch}/{recipe.epochs}  loss {row['loss']:.4f}  "
+                f"training accuracy {row['train_accuracy']:.4f}{validation}  {row['seconds']:.0f} s"
+            )
+        return Trained(training.finish(), training.done.history, training.computed_in)
 
 
 class Training:
@@ -121,7 +105,6 @@ class Training:
         recipe: Recipe,
         images: ImageSet,
         device: torch.device,
-        folder: Path | None,
         start: NetworkDetector | None = None,
     ) -> None:
         self.recipe, self.device, self.side = recipe, device, images.side
@@ -129,7 +112,7 @@ class Training:
         Preprocessing(images.side)
         if recipe.shift >= images.side:
             raise ValueError(f"shift cannot be {recipe.shift} on images of {images.side} pixels a side")
-        self.file = checkpoint_file(recipe, images, folder)
+        self.file = checkpoint_file(recipe, images)
         held = validation_split(images.rows["sha256"].to_numpy(), images.labels, recipe.validation, seed=recipe.seed)
         # pixels of a set that could not be cached are read once, and not in every epoch
         self.pixels = np.asarray(images.pixels)
@@ -149,17 +132,18 @@ class Training:
         if recipe.start_sha256 != ("" if start is None else start.sha256):
             raise ValueError("the recipe begins with the weights of another detector than the one that is given")
         if start is not None:
-            _check_start(start, recipe, images, (self.mean, self.std))
+            self._check_start(start, images)
         for network in (self.network, self.averaged):
             if start is not None:
-                _begin_with(start, network)
+                network.load_state_dict(start.network.state_dict())
             place(network, device, self.format)
         self.optimizer = _optimizer(recipe, self.network)
         self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
         self.done = Progress()
         self._normalised = Normalisation(self.mean, self.std, device)
 
-    def run_epoch(self, progress: Callable[[int, int, str], None] | None) -> dict[str, float]:
+    def run_epoch(self, progress: Callable[[int, int, str], None] | None = None) -> dict[str, float]:
+        """Train for one epoch and return its row of the history; arguments as for `fit`."""
         recipe, start = self.recipe, time.perf_counter()
         # order and augmentation depend only on seed and epoch, so a resumed training repeats them
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.done.epoch)
@@ -178,7 +162,7 @@ class Training:
                 loss_sum += loss.detach() * len(indices)
                 correct += (logits.argmax(1) == labels).sum()
                 seen += len(indices)
-                if progress is not None and self.done.step % TOLD_EVERY == 0:
+                if progress is not None and self.done.step % REPORT_EVERY == 0:
                     text = f"epoch {self.done.epoch + 1}/{recipe.epochs}  loss {float(loss_sum) / seen:.4f}"
                     progress(self.done.step, self.steps, text)
         self.done.epoch += 1
@@ -203,7 +187,7 @@ class Training:
         counts = Counter(self.done.computed)
         if len(counts) < 2:
             return "".join(counts)
-        return ", ".join(f"{one} ({n} epoch{'s' * (n > 1)})" for one, n in counts.items())
+        return ", ".join(f"{where} ({n} epoch{'s' * (n > 1)})" for where, n in counts.items())
 
     def _step(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         recipe = self.recipe
@@ -243,47 +227,45 @@ class Training:
         return torch.cat(verdicts).numpy()
 
     def finish(self) -> NetworkDetector:
+        """Return the detector, rounded to float16 and calibrated on the images held out."""
         network = self._best().eval()
         round_to_float16(network)
         preprocessing = Preprocessing(self.side, mean=self.mean, std=self.std)
-        detector = wrap(network, self.recipe, preprocessing, self.device)
+        kind, config = architecture_of(self.recipe, self.side)
+        detector = find_kind(kind).detector.from_about(network, About(kind, config, preprocessing), device=self.device)
         if len(self.held):
             margins = detector.margins(self.pixels[self.held])
             detector.temperature = fit_temperature(margins, self.labels[self.held].cpu().numpy())
         return detector
 
     def save(self) -> None:
+        """Write the checkpoint."""
         write_checkpoint(self.file, self._networks(), self.optimizer, self.done)
 
     def load(self) -> None:
+        """Continue from the checkpoint."""
         self.done = read_checkpoint(self.file, self._networks(), self.optimizer)
 
     def _networks(self) -> dict[str, nn.Module]:
         return {"network": self.network, "averaged": self.averaged}
 
-
-def _check_start(
-    start: NetworkDetector, recipe: Recipe, images: ImageSet, normalisation: tuple[Channels, Channels]
-) -> None:
-    mine = {"training_set_fingerprint": images.fingerprint, "validation": recipe.validation, "seed": recipe.seed}
-    if split_of(start.manifest) != mine:
-        raise ValueError(
-            f"{start.name} was trained on other images, among them such as are held out here; begin with a detector of "
-            "this training set, with its --limit, --validation and --seed"
-        )
-    theirs = (start.preprocessing.mean, start.preprocessing.std)
-    if not np.allclose(theirs, normalisation, atol=1e-6) or start.classes != Classes():
-        raise ValueError(f"{start.name} normalises images otherwise or has other classes than this recipe")
-
-
-def _begin_with(start: NetworkDetector, network: nn.Module) -> None:
-    try:
-        network.load_state_dict(start.network.state_dict())
-    except RuntimeError:
-        raise ValueError(
-            f"the weights of {start.name} do not fit the network of this recipe; begin with a detector of its "
-            "architecture and width"
-        ) from None
+    def _check_start(self, start: NetworkDetector, images: ImageSet) -> None:
+        recipe = self.recipe
+        mine = {"training_set_fingerprint": images.fingerprint, "validation": recipe.validation, "seed": recipe.seed}
+        if split_of(start.manifest) != mine:
+            raise ValueError(
+                f"{start.name} was trained on other images, among them such as are held out here; begin with a "
+                "detector of this training set, with its --limit, --validation and --seed"
+            )
+        theirs = (start.preprocessing.mean, start.preprocessing.std)
+        if not np.allclose(theirs, (self.mean, self.std), atol=1e-6) or start.classes != Classes():
+            raise ValueError(f"{start.name} normalises images otherwise or has other classes than this recipe")
+        shapes = [{name: v.shape for name, v in n.state_dict().items()} for n in (start.network, self.network)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"the weights of {start.name} do not fit the network of this recipe; begin with a detector of its "
+                "architecture and width"
+            )
 
 
 def _average(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:

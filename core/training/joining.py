@@ -19,9 +19,8 @@ from core.detectors.resnet import ResNetDetector, round_to_float16
 from core.detectors.resnet18 import build_network
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
+from core.training.held_out import fit_temperature, split_of, validation_split
 from core.training.recipe import PAPERS
-from core.training.temperature import fit_temperature
-from core.training.validation import split_of, validation_split
 
 # of a margin divided by its own spread, so that separable images cannot make it endless
 LARGEST = 20.0
@@ -44,7 +43,7 @@ def join(members: Sequence[NetworkDetector], images: ImageSet) -> ResNetDetector
     Raises:
         ValueError: they cannot be joined, or one of them adds nothing to the others; the message says which.
     """
-    networks = [_checked(member, members[0], images) for member in members]
+    networks = [_check(member, members[0], images) for member in members]
     if len({member.sha256 for member in networks}) < max(2, len(networks)):
         raise ValueError("joining needs two detectors or more, each of them once")
     recipe = members[0].manifest["recipe"]
@@ -58,28 +57,26 @@ def join(members: Sequence[NetworkDetector], images: ImageSet) -> ResNetDetector
         if weight <= 0:
             raise ValueError(f"{member.name} adds nothing to the others on the images held out; leave it out")
     joined = pack(networks, weights)
-    together = joined.margins(pixels)
-    joined.temperature = fit_temperature(together, labels)
+    own = joined.margins(pixels)
+    joined.temperature = fit_temperature(own, labels)
+    accuracies = ((np.stack([*margins, own]) > 0) == (labels == REAL)).mean(axis=1).tolist()
+    parts = zip(networks, weights.tolist(), accuracies[:-1], strict=True)
     joined.manifest = {
         "recipe": {
             "arch": PAPERS,
             "width": joined.width,
             "groups": joined.groups,
-            "joined": " + ".join(f"{one.name} x {weight:.3f}" for one, weight in zip(networks, weights, strict=True)),
+            "joined": " + ".join(f"{m.name} x {weight:.3f}" for m, weight in zip(networks, weights, strict=True)),
             "validation": recipe["validation"],
             "seed": recipe["seed"],
         },
         "history": [],
         "computed_in": f"float32 on {joined.device.type}",
         "members": [
-            {
-                **{key: member.manifest[key] for key in KEPT if key in member.manifest},
-                "weight": float(weight),
-                "val_accuracy": _accuracy(own, labels),
-            }
-            for member, weight, own in zip(networks, weights, margins, strict=True)
+            {**{key: m.manifest[key] for key in KEPT if key in m.manifest}, "weight": weight, "val_accuracy": accuracy}
+            for m, weight, accuracy in parts
         ],
-        "val_accuracy": _accuracy(together, labels),
+        "val_accuracy": accuracies[-1],
     }
     return joined
 
@@ -104,8 +101,8 @@ def fit_weights(margins: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[n
         slope = -np.exp(-np.logaddexp(0, together))
         return float(np.logaddexp(0, -together).mean()), signed @ slope / len(labels)
 
-    found = minimize(loss, np.ones(len(margins)), jac=True, method="L-BFGS-B", bounds=[(0, LARGEST)] * len(margins))
-    return np.asarray(found.x / spread)
+    best = minimize(loss, np.ones(len(margins)), jac=True, method="L-BFGS-B", bounds=[(0, LARGEST)] * len(margins))
+    return np.asarray(best.x / spread)
 
 
 def pack(members: Sequence[ResNetDetector], weights: NDArray[np.float64]) -> ResNetDetector:
@@ -126,32 +123,26 @@ def pack(members: Sequence[ResNetDetector], weights: NDArray[np.float64]) -> Res
             packed[name] = torch.cat(parts) if own.ndim else own
     network.load_state_dict(packed)
     round_to_float16(network)
+    first = members[0]
     return ResNetDetector(
         network,
         width,
         groups=len(members),
-        preprocessing=members[0].preprocessing,
-        classes=members[0].classes,
-        device=members[0].device,
+        preprocessing=first.preprocessing,
+        classes=first.classes,
+        device=first.device,
     )
 
 
-def _accuracy(margins: NDArray[np.float32], labels: NDArray[Any]) -> float:
-    return float(((margins > 0) == (labels == REAL)).mean())
-
-
-def _checked(member: NetworkDetector, first: NetworkDetector, images: ImageSet) -> ResNetDetector:
+def _check(member: NetworkDetector, first: NetworkDetector, images: ImageSet) -> ResNetDetector:
+    """Refuse a detector that cannot be joined with the first."""
     if not isinstance(member, ResNetDetector) or member.groups > 1:
         raise ValueError(f"{member.name} is not the paper's network, and only such networks can be joined")
-    if not isinstance(first, ResNetDetector) or member.width != first.width:
-        raise ValueError(f"{member.name} has another width than {first.name}; join networks of one width")
-    if (member.preprocessing, member.classes) != (first.preprocessing, first.classes):
-        raise ValueError(f"{member.name} sees images otherwise than {first.name}, so they cannot be joined")
+    if (member.config, member.preprocessing, member.classes) != (first.config, first.preprocessing, first.classes):
+        raise ValueError(f"{member.name} has another width, preprocessing or classes than {first.name}")
     split = split_of(member.manifest)
-    if not split["validation"]:
-        raise ValueError(f"{member.name} held no images out, and without them nothing says how much it counts")
+    if not split["validation"] or split != split_of(first.manifest):
+        raise ValueError(f"{member.name} did not hold out the images that {first.name} did, so nothing can weigh both")
     if split["training_set_fingerprint"] != images.fingerprint:
         raise ValueError(f"{member.name} was not trained on {images.name}; name its training set with --data")
-    if split != split_of(first.manifest):
-        raise ValueError(f"{member.name} and {first.name} held out other images, so nothing can weigh both")
     return member

@@ -1,31 +1,21 @@
 """A detector's model card: training data, performance, and what it is not for (Mitchell et al. 2019)."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from core.images.labels import CLASSES
 from core.training.recipe import PAPERS
 
-# of each member's recipe, told in the table
-TOLD = ("name", "start", "learning_rate", "without_cue", "without_cue_share", "shift", "seed")
-UNTESTED = "This card was written before the test; the detector's runs hold its numbers."
+# of each member's recipe, stated in the table
+STATED = ("name", "start", "learning_rate", "without_cue", "without_cue_share", "shift", "seed")
 
 
-def is_untested(path: Path) -> bool:
-    """Check whether the detector in a folder was written and its test was not finished."""
-    try:
-        return UNTESTED in (path / "README.md").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def model_card(detector: Mapping[str, Any], run: Mapping[str, Any] | None) -> str:
+def model_card(detector: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     """Write a detector's model card as Markdown; every number is read from the manifests.
 
     Args:
         detector: its manifest.
-        run: the manifest of the run on its test set; None before it is tested.
+        run: the manifest of the run on its test set.
     """
     recipe, side = detector["recipe"], detector["preprocess"]["size"]
     settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key not in ("name", "width"))
@@ -49,7 +39,7 @@ Weights are float16; everything below was computed with these rounded weights.{_
 
 ## How it does
 
-{_measured(run) if run else UNTESTED}
+{_measured(run)}
 
 ## Not for
 
@@ -72,9 +62,10 @@ tested are whole. What the detector reads of them is for the probes of its run t
 
 def _joined(detector: Mapping[str, Any]) -> str:
     rows = "\n".join(
-        f"| {one['name']} | {one['weight']:.3f} | {one['val_accuracy']:.4f} | {one['recipe'].get('epochs', '')} | "
-        f"{', '.join(f'{key} {value}' for key, value in one['recipe'].items() if key in TOLD)} |"
-        for one in detector["members"]
+        f"| {member['name']} | {member['weight']:.3f} | {member['val_accuracy']:.4f} | "
+        f"{member['recipe'].get('epochs', '')} | "
+        f"{', '.join(f'{key} {value}' for key, value in member['recipe'].items() if key in STATED)} |"
+        for member in detector["members"]
     )
     return f"""
 The networks were trained one by one. All held out the same images, which decided how much each margin counts:
@@ -93,8 +84,8 @@ def _network(recipe: Mapping[str, Any], side: int) -> str:
         stem = "first convolution 3x3 with stride 1, no max-pooling, two outputs"
         if groups := recipe.get("groups"):
             width = recipe["width"] // groups
-            each = f"each of width {width}, for {side} x {side} pixels"
-            return f"A network of {groups} ResNet-18s side by side, {each}\n({stem}),"
+            parts = f"each of width {width}, for {side} x {side} pixels"
+            return f"A network of {groups} ResNet-18s side by side, {parts}\n({stem}),"
         return f"A ResNet-18 for {side} x {side} pixels ({stem}), width\n{recipe['width']},"
     return f"A network `{recipe['arch']}` for {side} x {side} pixels (first convolution with stride 1, two outputs),"
 

@@ -1,4 +1,4 @@
-"""Recipes: every hyper-parameter of a training, with its learning rate, precision and augmentation."""
+"""Recipes: every hyper-parameter of a training, with its network, learning rate, precision and augmentation."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -6,13 +6,16 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from core.training.torch_internals import has_bfloat16_units
+from core.detectors.registry import find_kind
+from core.detectors.resnet18 import build_network
 from core.training.without_cue import STRENGTHS, without_fine_detail
 
 # the network of the paper, of any width
 PAPERS = "resnet"
+# whose networks `Recipe.arch` can name
+LIBRARIES = ("torchvision", "timm")
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,8 @@ class Recipe:
 
     def settings(self) -> dict[str, Any]:
         """Return the recipe as JSON-able data; fields that older recipes lacked are left out at their defaults."""
-        found, unknown = (
-            asdict(self),
-            {"arch": PAPERS, "without_cue": False, "without_cue_share": 1.0, "start": "", "start_sha256": ""},
-        )
-        given = {key: value for key, value in found.items() if key not in unknown or value != unknown[key]}
+        later = {"arch": PAPERS, "without_cue": False, "without_cue_share": 1.0, "start": "", "start_sha256": ""}
+        given = {key: value for key, value in asdict(self).items() if key not in later or value != later[key]}
         # stored too, because another strength makes it another training
         return given | ({"without_cue_by": STRENGTHS} if self.without_cue else {})
 
@@ -135,6 +135,31 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     return recipe.learning_rate * min((step + 1) / rising, (steps - step) / falling, 1.0)
 
 
+def architecture_of(recipe: Recipe, side: int) -> tuple[str, dict[str, object]]:
+    """Return the kind of a recipe's detector and the settings from which that kind rebuilds its network.
+
+    Raises:
+        ValueError: `recipe.arch` has none of the forms that `Recipe` describes.
+    """
+    if recipe.arch == PAPERS:
+        return PAPERS, {"width": recipe.width}
+    library, _, name = recipe.arch.partition(":")
+    if library not in LIBRARIES or not name:
+        raise ValueError(f"arch is {PAPERS}, torchvision:NAME or timm:NAME, not {recipe.arch!r}")
+    config: dict[str, object] = {"name": name, "outputs": 2, "stem": side}
+    return library, config | ({"size": None} if library == "timm" else {})
+
+
+def build_for(recipe: Recipe, side: int) -> nn.Module:
+    """Build a recipe's network with random weights; torch's global generator is not touched."""
+    kind, config = architecture_of(recipe, side)
+    if kind == PAPERS:
+        return build_network(recipe.width, seed=recipe.seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return find_kind(kind).build(config)
+
+
 def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:
     """Autocast in the precision of `precision_on`."""
     return torch.autocast(device.type, torch.bfloat16) if precision_on(recipe, device) == "bfloat16" else nullcontext()
@@ -142,7 +167,11 @@ def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any
 
 def precision_on(recipe: Recipe, device: torch.device) -> Literal["float32", "bfloat16"]:
     """Choose the precision: with "auto" bfloat16 where the hardware has units for it; elsewhere it is far slower."""
-    fast = has_bfloat16_units(device)
+    fast = False
+    if device.type == "cuda":
+        fast = bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    elif device.type == "cpu":
+        fast = bool(torch.cpu.get_capabilities().get("avx512_bf16"))
     return "bfloat16" if recipe.precision == "bfloat16" or (recipe.precision == "auto" and fast) else "float32"
 
 

@@ -7,7 +7,6 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -98,7 +97,7 @@ def random_set(images: int) -> ImageSet:
 def epoch(images: int) -> Row:
     """An epoch of `swift` against as many bare forward-backward-update steps."""
     recipe = replace(RECIPES["swift"], epochs=4, validation=0.0)
-    training = Training(recipe, random_set(images), torch.device("cpu"), Path("unused"))
+    training = Training(recipe, random_set(images), torch.device("cpu"))
     network = build_network(recipe.width, seed=0).to(memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, nesterov=True)
     inputs = torch.rand(recipe.batch_size, 3, 32, 32).to(memory_format=torch.channels_last)

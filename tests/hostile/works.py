@@ -143,7 +143,7 @@ class Training(Work):
     def _train(self, folder: Path, report: Report) -> tuple[int, str]:
         self.enter(folder)
         arguments = ["--data", folder / "cifake", "--recipe", "sample", "--name", "tiny", "--out", folder / "out"]
-        arguments += ["--checkpoints", folder / "checkpoints", "--device", "cpu", "--resume", "--precision", "float32"]
+        arguments += ["--device", "cpu", "--resume", "--precision", "float32"]
         arguments += ["--width", 4, "--epochs", self.epochs, "--batch-size", 8]
         errors: list[str] = []
         said, output = _Lines(errors.append), sys.stdout

@@ -42,7 +42,7 @@ from core.studies.judgement.rule import Group, Rule, Setting, rule_path, write_r
 from core.studies.neighbours.reference import find_training_set, is_sample
 from core.studies.store import read_study, study_path
 from core.studies.study import StudyError
-from core.training.validation import validation_split
+from core.training.held_out import validation_split
 
 IMAGES = 1000
 # pictures of each generator

@@ -94,7 +94,7 @@ def test_a_cell_agrees_with_a_second_implementation(detail) -> None:  # type: ig
     pixels = np.stack(small).repeat(4, axis=1).repeat(4, axis=2)
     # of the training only the loop is shared: the version, the pass and the counting are made here
     recipe = replace(Settings().full_recipe(), **RECIPE)
-    training = Training(recipe, replace(train, pixels=pixels), torch.device("cpu"), None)
+    training = Training(recipe, replace(train, pixels=pixels), torch.device("cpu"))
     while training.done.epoch < recipe.epochs:
         training.run_epoch(None)
     some = test.limited(100)

@@ -1,6 +1,5 @@
 """A joined network is the weighted sum of its members; the weights are those of a plain logistic regression."""
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +21,8 @@ from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.storage import ContractError
 from core.training import joining
+from core.training.held_out import validation_split
 from core.training.joining import fit_weights, join, pack
-from core.training.validation import validation_split
 from tests.conftest import make_detector
 
 RECIPE = {"name": "tiny", "validation": 0.25, "seed": 0}
@@ -117,42 +116,30 @@ def test_joining_is_weighed_on_what_all_held_out(make: Make, images: ImageSet, e
     assert joined.manifest["recipe"]["joined"] == "one x 0.500 + two x 1.000"
 
 
-@pytest.mark.parametrize(
-    ("other", "sentence"),
-    [
-        ({"width": 8}, "has another width than one"),
-        ({"validation": 0.5}, "two and one held out other images"),
-        ({"validation": 0.0}, "two held no images out"),
-    ],
-)
-def test_what_cannot_be_joined_is_a_sentence(
-    make: Make, images: ImageSet, other: dict[str, object], sentence: str
-) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        join([make("one"), make("two", **other)], images)  # type: ignore[arg-type]
-
-
-def test_more_that_cannot_be_joined(make: Make, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = make("one", seed=1)
-    for few in ([one], [one, one]):
-        with pytest.raises(ValueError, match="two detectors or more, each of them once"):
-            join(few, images)
-    seldom = [make("one", seed=1, validation=0.001), make("two", seed=2, validation=0.001)]
-    with pytest.raises(ValueError, match="too few images"):
-        join(seldom, images)
+def test_what_cannot_be_joined_is_a_sentence(make: Make, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = make("one", seed=1), make("two", seed=2)
     elsewhere = make("two", seed=2)
     elsewhere.preprocessing = Preprocessing(32, mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))
-    with pytest.raises(ValueError, match="two sees images otherwise than one"):
-        join([one, elsewhere], images)
     other = NetworkDetector.__new__(NetworkDetector)
     other.manifest = {"name": "other"}
-    with pytest.raises(ValueError, match="other is not the paper's network"):
-        join([one, other], images)
-    with pytest.raises(ValueError, match=f"one was not trained on {re.escape('another')}"):
-        join([one, make("two", seed=2)], replace(images, name="another", fingerprint="f" * 64))
+    seldom = [make(name, seed=seed, validation=0.001) for name, seed in (("one", 1), ("two", 2))]
+    foreign = replace(images, name="another", fingerprint="f" * 64)
+    for members, where, sentence in (
+        ([one], images, "two detectors or more, each of them once"),
+        ([one, one], images, "two detectors or more, each of them once"),
+        ([one, make("two", width=8)], images, "two has another width, preprocessing or classes than one"),
+        ([one, elsewhere], images, "two has another width, preprocessing or classes than one"),
+        ([one, other], images, "other is not the paper's network"),
+        ([one, make("two", validation=0.5)], images, "two did not hold out the images that one did"),
+        ([make("one", validation=0.0)] * 2, images, "one did not hold out"),
+        ([one, two], foreign, "one was not trained on another"),
+        (seldom, images, "too few images"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            join(members, where)
     monkeypatch.setattr(joining, "fit_weights", lambda margins, labels: np.array([1.0, 0.0]))
     with pytest.raises(ValueError, match="two adds nothing to the others"):
-        join([one, make("two", seed=2)], images)
+        join([one, two], images)
 
 
 def test_groups_must_divide_the_width(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from core.training.recipe import RECIPES, Recipe, augment, learning_rate
+from core.storage import read_manifest
+from core.training import without_cue
+from core.training.recipe import RECIPES, Recipe, augment, learning_rate, precision_on
+from core.training.without_cue import without_fine_detail
 
 PLAIN = Recipe(name="plain", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
 
@@ -71,3 +75,50 @@ def test_colour_augmentation_keeps_the_range() -> None:
 def test_impossible_settings_are_named(key: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"{key} cannot be"):
         replace(PLAIN, **{key: value})
+
+
+def test_settings_are_those_of_manifests_that_were_written_before() -> None:
+    shipped = read_manifest(Path(__file__).parents[3] / "assets/detectors/swift", "detector")
+    assert RECIPES["swift"].settings() == shipped["recipe"]
+
+
+def test_bfloat16_only_where_the_hardware_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    for units in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda units=units: {"avx512_bf16": units})
+        assert precision_on(replace(PLAIN, precision="auto"), cpu) == ("bfloat16" if units else "float32")
+    # a T4 computes in bfloat16, by emulation
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert precision_on(replace(PLAIN, precision="auto"), torch.device("cuda")) == "float32"
+
+
+def test_fine_detail_is_lost_and_shading_stays() -> None:
+    batch = torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 255
+    before = batch.clone()
+    first, again, other = (without_fine_detail(batch, torch.Generator().manual_seed(seed)) for seed in (0, 0, 4))
+    assert (batch == before).all()
+    assert (first == again).all()
+    assert (first != other).any()
+    # whole grey levels, as pictures on disk have
+    assert (first == first.round()).all()
+    assert (first != batch.round()).flatten(1).any(1).all()
+    frequency = torch.fft.fftfreq(32)
+    fine = torch.hypot(frequency[:, None], frequency) > 0.25
+    power = [(torch.fft.fft2(pixels).abs() ** 2)[..., fine].sum((1, 2)) for pixels in (first, batch)]
+    assert 0.6 < float((power[0] < 0.9 * power[1]).float().mean()) <= 1
+    assert float(torch.nn.functional.avg_pool2d(first - batch, 16).abs().mean()) < 4
+
+
+def test_each_edit_is_drawn_as_often_as_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[torch.Tensor] = []
+
+    def record(pixels: torch.Tensor, chosen: torch.Tensor, _strength: torch.Tensor) -> torch.Tensor:
+        drawn.append(chosen)
+        return pixels
+
+    monkeypatch.setattr(without_cue, "_low_passed", record)
+    monkeypatch.setattr(without_cue, "_compressed", record)
+    without_fine_detail(torch.zeros(4000, 3, 8, 8), torch.Generator().manual_seed(0))
+    for chosen in drawn:
+        # half, and a third of the eighth that none was drawn for
+        assert abs(float(chosen.float().mean()) - 13 / 24) < 0.03

@@ -1,4 +1,4 @@
-"""Splitting and measuring the training images: which are held out, and the mean and spread of each channel."""
+"""The training images that are held out, the temperature that is fitted on them, and the channels' mean and spread."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
+from core.images.labels import REAL
 from core.images.preprocessing import Channels
 
 # of a manifest: together they say which images a detector was trained on and which it held out
@@ -53,9 +55,25 @@ def channel_statistics(pixels: NDArray[np.uint8], *, chunk: int = 8192) -> tuple
         count += len(values)
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
-    return _channels(mean), _channels(deviation)
+    (r, g, b), (dr, dg, db) = mean.tolist(), deviation.tolist()
+    return (r, g, b), (dr, dg, db)
 
 
-def _channels(values: NDArray[np.float64]) -> Channels:
-    red, green, blue = values.tolist()
-    return red, green, blue
+def fit_temperature(margins: NDArray[np.float32], labels: NDArray[Any]) -> float:
+    """Find the temperature with the least negative log-likelihood (Guo et al. 2017, temperature scaling).
+
+    Args:
+        margins: float (N,).
+        labels: (N,), REAL = 1.
+
+    Returns:
+        A divisor of margins between 0.05 and 20; 1 where every verdict is right, which no temperature would fit.
+    """
+    signed = np.where(labels == REAL, 1.0, -1.0) * np.asarray(margins, np.float64)
+    if (signed > 0).all():
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        return float(np.logaddexp(0, -signed / np.exp(log_temperature)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
