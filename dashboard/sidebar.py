@@ -13,7 +13,7 @@ from core.storage import ContractError, glance_at_folder
 from dashboard import catalogue, datasets, library, state
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code
-from dashboard.components.polling import SECONDS, come_back
+from dashboard.components.polling import poll
 from dashboard.components.words import remaining
 from dashboard.datasets import Attaching
 from dashboard.visitors import for_visitors, is_local
@@ -55,7 +55,7 @@ def draw_sidebar(page: str) -> None:
         if not reading and "pictures" in st.session_state:
             # the page is drawn after this, with the pictures that are there now
             st.session_state["pictures"] = status
-        come_back(_draw_pictures, key="pictures", while_busy=reading)
+        poll(_draw_pictures, while_busy=reading)
 
 
 def _draw_refused(refused: Mapping[str, str]) -> None:
@@ -104,8 +104,8 @@ def _images_of(name: str) -> object:
         return name
 
 
-def _draw_pictures() -> float | None:
-    """Draw the state of the pictures; return the seconds until the next look, None unless some are being read."""
+def _draw_pictures() -> bool:
+    """Draw the state of the pictures; return whether some are being read."""
     if "pictures" in st.session_state:
         # the browser has come back, so the first page is drawn and reading no longer delays it
         datasets.registry().begin()
@@ -123,7 +123,7 @@ def _draw_pictures() -> float | None:
             st.caption(plain(status.message))
         if is_local():
             st.button("Stop", key="attach.stop", on_click=datasets.registry().stop, type="tertiary")
-        return SECONDS
+        return True
     _draw_at_hand()
     if is_local():
         with st.expander("Attach images", icon=":material/attach_file:"):
@@ -169,7 +169,7 @@ def _draw_pictures() -> float | None:
         said = with_code(for_visitors(status.message, homes=catalogue.homes()))
         is_told = not status.is_private or is_local()
         st.error(said if is_told else "An image set could not be read; the server's log says why.")
-    return None
+    return False
 
 
 def _progress_words(status: Attaching) -> str:

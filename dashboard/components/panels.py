@@ -39,8 +39,8 @@ from dashboard.components.downloads import file_button
 from dashboard.components.glossary import TERMS, explain, terms_in
 from dashboard.components.picture import explained_picture
 from dashboard.components.plain import code, plain
-from dashboard.components.polling import come_back
-from dashboard.components.requests import Known, Subject, ask, draw_ended, draw_progress, keep_up, next_look
+from dashboard.components.polling import poll
+from dashboard.components.requests import Known, Subject, ask, draw_ended, draw_progress, keep_up
 from dashboard.components.study import coloured, command, csv_button, markdown
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.jobs import ExplainRequest, JobStatus, Prediction, PredictRequest
@@ -416,9 +416,7 @@ def _answers(side: SideBySide, explainer: AnyExplainer) -> None:
     def found(patience: float = 0.0) -> dict[str, JobStatus | None]:
         return {one.name: side.status(one, explainer, patience=patience) for one in side.detectors}
 
-    found(PATIENCE)
-
-    def draw() -> float | None:
+    def draw() -> bool:
         now = found()
         known = [one for one in now.values() if one is not None]
         style = style_now(scale=_one_scale([one.answer for one in known]) if several else None)
@@ -431,13 +429,13 @@ def _answers(side: SideBySide, explainer: AnyExplainer) -> None:
                     _draw_answer(side.subject, detector, explainer, status, style)
                 else:
                     st.caption(explainer.unavailable(detector.about))
-        again = next_look(known)
-        if again is None and outdated():
-            # what compares the panels stands outside of them
-            st.rerun()
-        return again
+        return any(one.busy for one in known)
 
-    come_back(draw, key=explainer.name)
+    busy = any(one is not None and one.busy for one in found(PATIENCE).values())
+    poll(draw, while_busy=busy)
+    if not busy and outdated():
+        # what compares the panels stands outside of them
+        st.rerun()
 
 
 def _one_scale(answers: Sequence[Explanation | None]) -> float | None:

@@ -1,7 +1,7 @@
 """A page's requests to the worker: sent, followed until they are answered, stopped, tried again."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from core.detectors.manifest import About
 from core.images.decoding import pixels_sha256
 from dashboard import catalogue
 from dashboard.components.plain import with_code
-from dashboard.components.polling import come_back
+from dashboard.components.polling import poll
 from dashboard.components.words import remaining
-from dashboard.jobs import SOON, ExplainRequest, JobStatus, PredictRequest, Request, Worker
+from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest, Request, Worker
 
 
 @dataclass(frozen=True)
@@ -123,22 +123,13 @@ def follow(
 def keep_up(stand: Callable[[], JobStatus], show: Callable[[JobStatus], None], *, slot: str) -> None:
     """Show a request's status from `stand`, repeatedly while it is busy; then why it ended without a full answer."""
 
-    def again() -> float | None:
+    def draw() -> bool:
         now = stand()
-        if now.busy != busy:
-            # only a full rerun can switch between a polling fragment and a plain part of the page
-            st.rerun()
         show(now)
         draw_ended(now, slot)
-        return next_look([now])
+        return now.busy
 
-    busy = stand().busy
-    come_back(again, key=slot, while_busy=busy)
-
-
-def next_look(standings: Sequence[JobStatus]) -> float | None:
-    """The seconds after which it is worth to look again how some questions stand, None where all are settled."""
-    return SOON if any(now.busy for now in standings) else None
+    poll(draw, while_busy=stand().busy)
 
 
 def waiting(now: JobStatus) -> str:

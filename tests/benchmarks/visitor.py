@@ -98,14 +98,13 @@ class Visitor:
         self.on_element: Callable[[Element], None] = lambda _element: None
         self.on_message: Callable[[ForwardMsg], None] = lambda _message: None
         self._hashes: dict[str, str] = {}
-        self._page_hash, self._shown = "", ""
+        self._page_hash = ""
         self._cached: dict[str, tuple[ForwardMsg, int]] = {}
         self._runs = 0
         self._moved = 0.0
         self._running: tuple[str, ...] | None = None
-        # of this run: the places it has drawn, the timed fragments among them, and the fragments that it redraws
+        # of this run: the places it has drawn, and the fragments that it redraws
         self._drawn: set[tuple[int, ...]] = set()
-        self._beating: set[str] = set()
         self._redrawn: tuple[str, ...] = ()
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, asyncio.Future[Any]] = {}
@@ -260,6 +259,7 @@ class Visitor:
         asked.cached_message_hashes.extend(self._cached)
         asked.context_info.url = f"{self.address}/{self.page}"
         asked.context_info.timezone, asked.context_info.locale = "Europe/London", "en-GB"
+        asked.is_auto_rerun = own
         asked.widget_states.SetInParent()
         if state is not None:
             asked.widget_states.widgets.append(state)
@@ -331,13 +331,11 @@ class Visitor:
     def _take_new_session(self, message: ForwardMsg) -> None:
         self._running = tuple(message.metadata.run.fragment_ids)
         self.session = message.new_session.initialize.session_id
-        self._drawn, self._beating, self._redrawn = set(), set(), self._running
+        self._drawn, self._redrawn = set(), self._running
         if not self._running:
             self._runs += 1
             self.elements.clear()
-            if message.new_session.page_script_hash != self._shown:
-                self._stop_timers()
-            self._shown = message.new_session.page_script_hash
+            self._stop_timers()
 
     def _take_navigation(self, message: ForwardMsg) -> None:
         self._page_hash = message.navigation.page_script_hash
@@ -360,8 +358,6 @@ class Visitor:
             self.troubles.append(f"an exception on {self.page}: {element.exception.type} {element.exception.message}")
         elif element.HasField("alert") and element.alert.format == Alert.ERROR:
             self.troubles.append(f"an error box on {self.page}: {element.alert.body}")
-        if element.bidi_component.component_name.endswith("telltale_pulse"):
-            self._start_pulse(element, message.delta.fragment_id)
         self.on_element(element)
 
     def _take_session_event(self, message: ForwardMsg) -> None:
@@ -376,10 +372,7 @@ class Visitor:
             self.troubles.append(f"the script of {self.page} failed")
         if message.script_finished not in ENDS:
             return
-        # what a run no longer draws is gone, and until then asks on
-        for name in [name for name in self._timers if name not in self._beating]:
-            if not self._redrawn or name in self._redrawn:
-                self._stop_timer(name)
+        # what a run no longer draws is gone
         self.elements = {
             place: kept for place, kept in self.elements.items() if place in self._drawn or kept[1] not in self._redrawn
         }
@@ -402,24 +395,20 @@ class Visitor:
         if (waiting := self._waiting.pop(key, None)) and not waiting.done():
             waiting.set_result(answer)
 
-    def _start_pulse(self, element: Element, fragment: str) -> None:
-        """As pulse.js does: the element's last timer is the one that counts."""
-        id_, data = element.bidi_component.id, component_data(element.bidi_component)
-        self._stop_timer(fragment)
-        self._beating.add(fragment)
-        self._timers[fragment] = asyncio.create_task(self._pulse(id_, fragment, data))
+    def _take_auto_rerun(self, message: ForwardMsg) -> None:
+        fragment, interval = message.auto_rerun.fragment_id, message.auto_rerun.interval
+        if fragment not in self._timers:
+            self._timers[fragment] = asyncio.create_task(self._poll(fragment, interval))
 
-    async def _pulse(self, id_: str, fragment: str, data: dict[str, Any]) -> None:
-        await asyncio.sleep(data["after"])
-        state = WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{id_}__events")
-        state.json_trigger_value = json.dumps([{"event": "beat", "value": data["beat"]}])
-        patience = 3 + 2 * data["after"]
+    def _take_stop_auto_rerun(self, message: ForwardMsg) -> None:
+        for fragment in message.stop_auto_rerun.fragment_ids:
+            self._stop_timer(fragment)
+
+    async def _poll(self, fragment: str, interval: float) -> None:
         with contextlib.suppress(Trouble):
             while True:
-                await self._run(state, fragment=fragment, own=True)
-                # drawing the part ends this
-                await asyncio.sleep(patience)
-                patience = min(2 * patience, 30.0)
+                await asyncio.sleep(interval)
+                await self._run(fragment=fragment, own=True)
 
     def _stop_timer(self, name: str) -> None:
         if timer := self._timers.pop(name, None):

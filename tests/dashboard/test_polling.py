@@ -1,9 +1,7 @@
 """Parts of a page that come back by themselves: how often, what they say meanwhile, and that a real page ends whole."""
 
 import asyncio
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,37 +14,26 @@ from tests.benchmarks.visitor import Visitor, in_a_thread
 from tests.server import running_server
 
 
-def page(settings):  # type: ignore[no-untyped-def]  # its source is read without what is imported here
-    """A part that comes back as often as the first of `settings` says."""
+def page(busy):  # type: ignore[no-untyped-def]  # its source is read without what is imported here
+    """A part that is busy for the first draws."""
     import streamlit as st
 
-    from dashboard.components.polling import come_back
+    from dashboard.components.polling import poll
 
-    def draw() -> float | None:
+    def draw() -> bool:
         st.markdown("drawn")
-        return settings[0]
+        return bool(busy and busy.pop())
 
-    come_back(draw, key="part", while_busy=settings[1])
-
-
-def pulses(app: AppTest) -> list[dict[str, Any]]:
-    """What the elements were given that have their part drawn again."""
-    found = (element.proto for element in app.get("bidi_component"))
-    return [json.loads(one.json or one.mixed.json) for one in found if one.component_name.endswith("telltale_pulse")]
+    poll(draw, while_busy=bool(busy))
 
 
-@pytest.mark.parametrize(
-    ("after", "busy", "expected"), [(0.4, True, [0.4]), (2.5, True, [2.5]), (None, True, []), (0.4, False, [])]
-)
-def test_a_part_comes_back_as_often_as_it_says_and_once_each_time(
-    after: float | None, busy: bool, expected: list[float]
-) -> None:
-    app = AppTest.from_function(page, args=([after, busy],), default_timeout=300).run()
-    assert app.markdown[0].value == "drawn"
-    first = pulses(app)
-    assert [pulse["after"] for pulse in first] == expected
-    # or the browser would take the next one for the same
-    assert [pulse["beat"] for pulse in first] != [pulse["beat"] for pulse in pulses(app.run())] or not expected
+@pytest.mark.parametrize("busy", [[], [True], [True, True, True]])
+def test_a_part_ends_as_an_ordinary_part_of_the_page(busy: list[bool]) -> None:
+    app = AppTest.from_function(page, args=(busy,), default_timeout=300).run()
+    while busy:
+        app.run()
+    assert [element.value for element in app.markdown] == ["drawn"]
+    assert not app.exception
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from core.perturbations.postprocessing import DELIVERIES, MOST, Delivered
 from core.studies.judgement.judge import Judgement, Seen, Sent, judge
 from core.studies.judgement.judging import seen_by, sent_with
 from dashboard.components.plain import with_code
-from dashboard.components.polling import come_back
-from dashboard.components.requests import Known, ask, draw_ended, next_look, waiting
+from dashboard.components.polling import poll
+from dashboard.components.requests import Known, ask, draw_ended, waiting
 from dashboard.components.study import coloured, markdown
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.jobs import SOON, JobStatus, Prediction, PredictRequest
+from dashboard.jobs import JobStatus, Prediction, PredictRequest
 from dashboard.library import known_of
 from dashboard.views.upload_parts.origin import Origin, sent_so_far
 from dashboard.views.upload_parts.uploads import end_if_settled, look
@@ -42,7 +42,7 @@ def draw_judgement(origin: Origin, ready: Prepared, detector: Known, *, shown: s
         shown: the filter whose pixels are explained.
     """
 
-    def draw() -> float | None:
+    def draw() -> bool:
         now = look(ready, detector, slot="upload")
         sent = sent_so_far(origin) if now.answer is not None else []
         whole = len(sent) == len(DELIVERIES)
@@ -71,10 +71,10 @@ def draw_judgement(origin: Origin, ready: Prepared, detector: Known, *, shown: s
             draw_ended(after, "upload.sent")
         if now.answer is not None and not whole:
             # after a pause: parts that redraw without one keep a slow page from ever finishing
-            return SOON
-        return next_look([now, *([after] if after else [])])
+            return True
+        return now.busy or _busy(after)
 
-    come_back(draw, key="upload", while_busy=bool(st.session_state.get("busy.upload")))
+    poll(draw, while_busy=bool(st.session_state.get("busy.upload")))
 
 
 def judgement_told(origin: Origin, detector: Known) -> list[str]:

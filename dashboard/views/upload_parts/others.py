@@ -14,8 +14,8 @@ from core.perturbations.postprocessing import DELIVERIES
 from core.studies.judgement.judge import judge
 from core.studies.judgement.judging import reason, seen_by, sent_with
 from dashboard.components.plain import plain
-from dashboard.components.polling import come_back
-from dashboard.components.requests import Known, ask, next_look
+from dashboard.components.polling import poll
+from dashboard.components.requests import Known, ask
 from dashboard.components.words import CLASS_WORDS, listed, percent
 from dashboard.jobs import JobStatus, PredictRequest
 from dashboard.library import known_of
@@ -39,7 +39,7 @@ def draw_others(detectors: Mapping[str, Known], ready_at: Callable[[Preprocessin
     if not OTHERS.toggle("What do other detectors say?", help="Asks every detector here about the same image."):
         return
 
-    def draw() -> float | None:
+    def draw() -> bool:
         ready = {one.name: ready_at(one.about.preprocessing) for one in detectors.values()}
         found = [_row(one, ready[one.name], origin) for one in detectors.values()]
         standings = [standing for _, standing in found]
@@ -56,9 +56,9 @@ def draw_others(detectors: Mapping[str, Known], ready_at: Callable[[Preprocessin
             placeholder="\N{EM DASH}",
             column_config={"reason": st.column_config.TextColumn(width="large")},
         )
-        return next_look(standings)
+        return any(one.busy for one in standings)
 
-    come_back(draw, key="others", while_busy=bool(st.session_state.get("busy.others")))
+    poll(draw, while_busy=bool(st.session_state.get("busy.others")))
 
 
 def _row(detector: Known, ready: Prepared, origin: Origin) -> tuple[dict[str, object], JobStatus]:

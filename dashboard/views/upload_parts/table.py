@@ -17,8 +17,8 @@ from core.perturbations.postprocessing import DELIVERIES
 from core.studies.judgement.judge import Judgement, Sent, judge
 from core.studies.judgement.judging import reason, seen_by, sent_with
 from dashboard.components.plain import plain, with_code
-from dashboard.components.polling import come_back
-from dashboard.components.requests import Known, ask, next_look, visitor, worker
+from dashboard.components.polling import poll
+from dashboard.components.requests import Known, ask, visitor, worker
 from dashboard.components.study import csv_button
 from dashboard.components.words import remaining
 from dashboard.jobs import SOON, JobStatus, Prediction, PredictRequest
@@ -47,7 +47,7 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
         for number in range(len(files)):
             worker().go_on(visitor(), f"table.{number}")
 
-    def draw() -> float | None:
+    def draw() -> bool:
         if st.session_state.get("upload.deliver"):
             # the whole page: the progress of deliveries stands above this part
             st.rerun()
@@ -86,13 +86,13 @@ def draw_table(files: Sequence[UploadedFile], detector: Known) -> None:
             if any(standing.state == "failed" for standing in standings):
                 st.button("Try again", key="table.again", on_click=again, icon=":material/play_arrow:")
             _draw_buttons(table, detector)
-        return next_look(standings)
+        return any(standing.busy for standing in standings)
 
     size = f"{detector.about.side} x {detector.about.side} pixels"
     read_all(files, detector.about.preprocessing)
     if st.session_state.pop("upload.deliver", False):
         _deliver_all(files, detector)
-    come_back(draw, key="table", while_busy=bool(st.session_state.get("busy.table")))
+    poll(draw, while_busy=bool(st.session_state.get("busy.table")))
 
 
 def _draw_buttons(table: pd.DataFrame, detector: Known) -> None:
