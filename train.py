@@ -31,7 +31,7 @@ from core.images.terminal import fetch_with_bar, load_with_bar
 from core.runs.folders import ROOT, command_homes, dashboard_command, find_detectors, find_named
 from core.runs.metrics import result_table
 from core.runs.run import read_run
-from core.runs.writing import check_testable, library_versions, write_run
+from core.runs.writing import library_versions, write_run
 from core.storage import WriteError, only_writer
 from core.training.checkpoints import TrainingInterrupted, checkpoint_file
 from core.training.fit import REPORT_EVERY, fit
@@ -169,7 +169,6 @@ def load_sets(options: argparse.Namespace) -> tuple[ImageSet, ImageSet]:
 
     test_set = load("test", options.limit and max(2, options.limit // 5))
     train_set = load("train", options.limit)
-    check_testable(test_set)
     if train_set.side != test_set.side:
         raise DatasetError(
             f"The training images of {options.data} have {train_set.side} pixels a side and its test images "

@@ -21,16 +21,19 @@ import tokenize
 import uuid
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import numpy as np
 import platformdirs
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MB = 2**20
 # size limit of files in bytes, by suffix; larger files are refused
@@ -46,6 +49,10 @@ LIMITS = {
     ".zip": 2**16 * MB,
 }
 OTHER = 2**8 * MB
+# a table may unpack to MAX_BYTES plus MAX_ROW_BYTES per row; more is a decompression bomb or a mistake
+MAX_ROWS = 5_000_000
+MAX_BYTES = 16 * MB
+MAX_ROW_BYTES = 4096
 # errors of a moment, not of a file: no descriptor or memory left, a disk or a server that does not answer
 PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, getattr(errno, "ESTALE", errno.EIO)})
 COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
@@ -125,6 +132,74 @@ def read_array(path: Path, *, mapped: bool = False, limit: int | None = None) ->
         array.close()
         raise ValueError("it is an archive, and not one array")
     return array
+
+
+def read_table(file: Path, *, columns: Sequence[str] | None = None, rows: int | None = None) -> "pa.Table":
+    """Read a parquet table, unless it would take far more memory than a run or a study needs.
+
+    Equal values take no room in the file, but do in memory.
+
+    Args:
+        file: its path.
+        columns: those to read, all when None.
+        rows: how many it must have, if known.
+
+    Raises:
+        ContractError: it is no parquet file, has another number of rows, or would unpack to far too much.
+        OSError: as `open_file`.
+    """
+    # most commands need no tables and would wait for it
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    # an open file: given a path, pyarrow would turn folders named key=value into columns
+    with open_file(file) as opened:
+        try:
+            about = pq.ParquetFile(opened).metadata
+            size = sum(about.row_group(part).total_byte_size for part in range(about.num_row_groups))
+            most = MAX_BYTES + MAX_ROW_BYTES * about.num_rows
+            # what the description refuses is not unpacked to be measured
+            fits = about.num_rows == (about.num_rows if rows is None else rows) <= MAX_ROWS and size <= most
+            size = max(size, _text_bytes(opened)) if fits else size
+            opened.seek(0)
+            if fits and size <= most:
+                return pq.read_table(opened, columns=columns, page_checksum_verification=True)
+        except OSError:
+            raise
+        except Exception as error:
+            raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from error
+    if about.num_rows > MAX_ROWS:
+        raise ContractError(f"{file} has {about.num_rows:,} rows, far more than a run has images; do not use it")
+    if rows is not None and about.num_rows != rows:
+        raise ContractError(f"{file} has {about.num_rows} rows and {MANIFEST} says {rows}; write the run again")
+    raise ContractError(f"{file} would unpack to {size >> 20:,} MB, far more than a run needs; do not use it")
+
+
+def _text_bytes(opened: BinaryIO) -> int:
+    """Return the bytes of all text in the flat columns of a parquet table, of which its description counts equal values
+    once; lists and structures, which this product does not write, are not counted."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    opened.seek(0)
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    types = {
+        field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        for field in pq.ParquetFile(opened).schema_arrow
+    }
+    names = [name for name, kind in types.items() if any(fits(kind) for fits in texts)]
+    opened.seek(0)
+    # each text once, with the places where it stands
+    table = pq.ParquetFile(opened, read_dictionary=names).read(columns=names)
+    size = 0
+    for chunk in (chunk for column in table.columns for chunk in column.chunks):
+        lengths = (
+            pc.binary_length(chunk.dictionary).take(chunk.indices)
+            if pa.types.is_dictionary(chunk.type)
+            else pc.binary_length(chunk)
+        )
+        size += int(pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0)
+    return size
 
 
 def parse_json(text: bytes) -> Any:

@@ -10,7 +10,6 @@ import pytest
 import train
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DatasetError
-from core.runs import validation
 from core.runs.run import read_run
 from core.storage import WriteError, cache_dir, only_writer
 from core.training import joining
@@ -174,9 +173,9 @@ def test_impossible_settings_are_a_sentence(
     assert not (tmp_path / "out" / "runs").exists()
 
 
-@pytest.mark.parametrize("damage", ["missing", "bad", "larger", "unreadable", "no folder"])
+@pytest.mark.parametrize("damage", ["missing", "bad", "larger", "no folder"])
 def test_what_is_wrong_is_found_before_training(
-    cifake: Path, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cifake: Path, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = cifake / "test/REAL"
     sentence = "test/REAL"
@@ -190,9 +189,6 @@ def test_what_is_wrong_is_found_before_training(
         shutil.rmtree(cifake / "test")
         shutil.copytree(tmp_path / "large" / "test", cifake / "test")
         sentence = "have 32 pixels a side and its test images 48"
-    elif damage == "unreadable":
-        monkeypatch.setitem(validation.COLUMNS, "category", lambda _: False)
-        sentence = "a run on cifake-test could not be read back"
     else:
         (tmp_path / "detectors").write_text("a file")
         sentence = f"{tmp_path / 'detectors'} could not be written"

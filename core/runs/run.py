@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,15 +12,11 @@ from numpy.typing import NDArray
 from core.detectors.manifest import OLD_LAYER, OLD_SIDE
 from core.images.image_set import Split, split_of
 from core.images.preprocessing import Preprocessing
-from core.runs.validation import check_arrays, check_manifest, check_numbers, check_predictions, check_size
-from core.storage import MANIFEST, SEAL, ContractError, open_file, read_array, read_folder
+from core.runs.validation import check_arrays, check_manifest, check_numbers, check_predictions
+from core.storage import MANIFEST, SEAL, ContractError, read_array, read_folder, read_table
 
 KIND = "run"
 LARGE = 64 * 2**20
-COLUMNS = (
-    "id", "name", "label", "predicted", "margin", "p_real", "logit_fake", "logit_real", "category", "sha256",
-    "in_train", "is_repeat",
-)  # fmt: skip
 
 
 def told_apart(runs: Sequence["Run"]) -> list[str]:
@@ -39,8 +35,8 @@ class Run:
     Attributes:
         path: its folder, named `<detector>@<set>`.
         manifest: detector and set hashes, metrics, settings.
-        predictions: one row per image, the columns of `COLUMNS` and of `core.images.statistics.STATISTICS`, and
-            `source` (generator or camera) where the set knows any.
+        predictions: one row per image, the columns of `core.runs.validation.COLUMNS` and of
+            `core.images.statistics.STATISTICS`, and `source` (generator or camera) where the set knows any.
         maps: float (N, h, w), the signed margin maps; None where the detector gives none. Arrays are memory-mapped only
             if they have more than `LARGE` bytes.
         features: float (N, C) pooled features; None where there are none or they were too large to keep.
@@ -128,10 +124,10 @@ def read_run(path: Path) -> Run:
     if file.name not in manifest["files"]:
         raise ContractError(f"{path / MANIFEST} does not list {file.name}; write the run again")
     try:
-        with open_file(file) as opened:
-            predictions = parse_predictions(file, opened, manifest["images"])
+        predictions = read_table(file, rows=manifest["images"]).to_pandas()
     except OSError as error:
         raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
+    check_predictions(file, predictions)
     maps, features, images = (
         _read_array(path, manifest, name, len(predictions)) for name in ("maps", "features", "images")
     )
@@ -139,20 +135,6 @@ def read_run(path: Path) -> Run:
     check_numbers(path, manifest, predictions)
     check_arrays(run.path, maps, features, images, side=run.side, mapped=run.target_layer is not None)
     return run
-
-
-def parse_predictions(file: Path, opened: BinaryIO, images: int) -> pd.DataFrame:
-    """Read and check the table of a run; `file` is its name in errors, `images` the number of rows it must have."""
-    check_size(file, opened, images)
-    opened.seek(0)
-    try:
-        predictions = pd.read_parquet(opened)
-    except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
-        raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
-    if missing := set(COLUMNS) - set(predictions.columns):
-        raise ContractError(f"{file} lacks the column {sorted(missing)[0]}; write the run again")
-    check_predictions(file, predictions)
-    return predictions
 
 
 def _read_array(path: Path, manifest: dict[str, Any], name: str, rows: int) -> NDArray[Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -20,8 +19,8 @@ from core.images.labels import CLASSES
 from core.images.statistics import STATISTICS
 from core.metrics.nearest import halved
 from core.runs.metrics import metrics, without_leaks_and_repeats
-from core.runs.run import KIND, parse_predictions
-from core.storage import ContractError, refuse_taken, write_folder
+from core.runs.run import KIND
+from core.storage import refuse_taken, write_folder
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -112,24 +111,6 @@ def write_run(
 def run_folder(home: Path, detector: str, images: ImageSet) -> Path:
     """Return the folder in `home` of a detector's run on an image set."""
     return home / "runs" / f"{detector}@{images.name}"
-
-
-def check_testable(images: ImageSet) -> None:
-    """Refuse an image set whose run could not be read back, before a detector is trained for it.
-
-    Raises:
-        ContractError: the table of a run on it would not pass `read_run`.
-    """
-    p_real = np.full(len(images), 0.5, np.float32)
-    predictions = prediction_frame(images, np.zeros((len(images), 2), np.float32), p_real, frozenset())
-    table = io.BytesIO()
-    predictions.to_parquet(table, index=False)
-    file = Path("predictions.parquet")
-    try:
-        parse_predictions(file, table, len(images))
-    except ContractError as error:
-        said = str(error).removeprefix(f"{file} ")
-        raise ContractError(f"a run on {images.name} could not be read back, its table {said}") from None
 
 
 def prediction_frame(

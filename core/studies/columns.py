@@ -18,8 +18,7 @@ from core.runs.filter import OUTCOMES
 from core.runs.metrics import is_right
 from core.runs.rows import judged_table
 from core.runs.run import Run
-from core.runs.validation import check_rows
-from core.storage import ContractError, is_passing, is_text, open_file, parse_json, read_manifest
+from core.storage import ContractError, is_passing, is_text, open_file, parse_json, read_manifest, read_table
 from core.studies.registry import version_of
 from core.studies.sealed import foreign_key
 from core.studies.study import WEIGHT
@@ -91,9 +90,7 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = (), *, o
         if not columns:
             continue
         try:
-            with open_file(file.path) as opened:
-                check_rows(opened)
-                table = pq.read_table(opened, columns=["id", *columns], page_checksum_verification=True)
+            table = read_table(file.path, columns=["id", *columns])
             # without pandas' own notes, which may make `id` an index
             study = table.to_pandas(ignore_metadata=True)
         except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only
@@ -239,13 +236,7 @@ def read_embedding(run: Path, ids: pd.Series) -> pd.DataFrame:
         return pd.DataFrame(index=pd.RangeIndex(len(ids)))
     wanted = [name for name in (*file.offered, *file.others) if name.endswith(("_x", "_y"))]
     try:
-        # from an open file: given a path, pyarrow would turn folders named key=value into columns
-        with open_file(file.path) as opened:
-            check_rows(opened)
-            columns = ["id", *wanted]
-            study = pq.read_table(opened, columns=columns, page_checksum_verification=True).to_pandas(
-                ignore_metadata=True
-            )
+        study = read_table(file.path, columns=["id", *wanted]).to_pandas(ignore_metadata=True)
         found = study.drop_duplicates("id").set_index("id").reindex(ids).reset_index(drop=True)
         return found.astype(np.float32)
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only

@@ -11,8 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from core.runs.validation import check_rows
-from core.storage import open_file, parse_json, plain_json, write_bytes_atomically
+from core.storage import parse_json, plain_json, read_table, write_bytes_atomically
 
 KEY = b"telltale"
 # what a study's file and its run's manifest both say
@@ -46,10 +45,7 @@ def read_sealed(path: Path) -> tuple[pd.DataFrame, dict[str, Any], bool]:
         KeyError: its metadata has no entry `KEY`.
         Exception: it cannot be read; the errors of pyarrow share no base class below that.
     """
-    # from an open file: pyarrow reads folder names in a path as columns
-    with open_file(path) as file:
-        check_rows(file)
-        arrow = pq.read_table(file, page_checksum_verification=True)
+    arrow = read_table(path)
     about: dict[str, Any] = dict(parse_json((arrow.schema.metadata or {})[KEY]))
     digest = about.pop("sha256", None)
     table = arrow.to_pandas()

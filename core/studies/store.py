@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from core.console import quote
 from core.runs.run import Run
-from core.runs.validation import is_count
 from core.storage import ContractError, is_text, plain_json, printable
 from core.studies.registry import version_of
 from core.studies.result import CONCLUDED, RULE, StudyResult
@@ -33,15 +32,19 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 # metadata key of a study file -> check that the pages can handle its value
 FORMS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("title", "question", "control", "created", "detector", "set"), _is_text),
     "columns": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
     "parameters": lambda value: isinstance(value, dict),
     "explore": lambda value: isinstance(value, list) and all(map(_is_text, value)),
-    "column_versions": lambda value: isinstance(value, dict) and all(map(is_count, value.values())),
+    "column_versions": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
     CONCLUDED: lambda value: isinstance(value, dict) and isinstance(value.get("findings"), list),
-    **dict.fromkeys(("images", "of", "version"), is_count),
+    **dict.fromkeys(("images", "of", "version"), _is_count),
 }
 
 
@@ -105,7 +108,9 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
     except KeyError:
         raise ContractError(f"{path} does not say which study it is; {again}") from None
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
-        raise ContractError(f"{path} is no readable study ({type(error).__name__}); {again}") from None
+        raise ContractError(
+            f"{path} is no readable study ({type(error.__cause__ or error).__name__}); {again}"
+        ) from None
     if about.get("schema") not in SCHEMAS:
         raise ContractError(f"{path} was written by another version; run {command} again")
     if not intact:

@@ -95,7 +95,7 @@ def test_places_of_far_more_images_than_a_run_has_are_not_unpacked(
     study = pd.DataFrame({"id": run.predictions["id"], "features_x": 0.0, "features_y": 0.0})
     study.to_parquet(run.path / "studies" / "clusters.parquet")
     unpacked: list[object] = []
-    monkeypatch.setattr("core.runs.validation.MAX_ROWS", 9)
+    monkeypatch.setattr("core.storage.MAX_ROWS", 9)
     monkeypatch.setattr(pq, "read_table", lambda *given, **_: unpacked.append(given))
     assert read_embedding(run.path, run.predictions["id"]).shape == (10, 0)
     assert unpacked == []

@@ -292,7 +292,7 @@ def test_a_study_of_far_more_images_than_a_run_has_is_not_unpacked(run: Run, mon
     frame = pd.DataFrame({"id": run.predictions["id"], "flips": 1.0})
     seal(run.path / "studies" / "probes.parquet", frame, {})
     unpacked: list[object] = []
-    monkeypatch.setattr("core.runs.validation.MAX_ROWS", len(run) - 1)
+    monkeypatch.setattr("core.storage.MAX_ROWS", len(run) - 1)
     monkeypatch.setattr(pq, "read_table", lambda *given, **_: unpacked.append(given))
     assert added_by_studies(run.path, run.predictions["id"]).shape == (len(run), 0)
     assert unpacked == []

@@ -150,7 +150,9 @@ def test_a_metric_that_its_rows_do_not_give_is_refused(run: Run, key: str, rows:
     else:
         numbers[rows][key] += 0.01
     _reseal(run.path, metrics=numbers)
-    with pytest.raises(ContractError, match=rf"manifest\.json has another .*{rows} than its predictions give"):
+    with pytest.raises(
+        ContractError, match=rf"manifest\.json has another .*{rows} of metrics than its predictions give"
+    ):
         read_run(run.path)
 
 
@@ -195,7 +197,7 @@ def test_damaged_files_are_named(run: Run, name: str, damage: object, sentence: 
 
 
 def test_a_table_of_too_many_rows_is_refused_before_it_is_unpacked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.runs.validation.MAX_ROWS", 24)
+    monkeypatch.setattr("core.storage.MAX_ROWS", 24)
     monkeypatch.setattr(pd, "read_parquet", None)
     with pytest.raises(ContractError, match=r"predictions\.parquet has 25 rows, far more than a run has images"):
         read_run(run.path)

@@ -109,12 +109,12 @@ def test_a_study_of_too_many_rows_is_refused_before_it_is_unpacked(
 ) -> None:
     path = tmp_path / "s.parquet"
     write_study(path, TABLE, {"study": "s"})
-    monkeypatch.setattr("core.runs.validation.MAX_ROWS", len(TABLE))
+    monkeypatch.setattr("core.storage.MAX_ROWS", len(TABLE))
     assert len(read_study(path).table) == len(TABLE)
-    monkeypatch.setattr("core.runs.validation.MAX_ROWS", len(TABLE) - 1)
+    monkeypatch.setattr("core.storage.MAX_ROWS", len(TABLE) - 1)
     # what reads it would give another error
     monkeypatch.setattr(pq, "read_table", None)
-    with pytest.raises(ContractError, match=r"s\.parquet is no readable study \(ValueError\)"):
+    with pytest.raises(ContractError, match=r"s\.parquet is no readable study \(ContractError\)"):
         read_study(path)
 
 
