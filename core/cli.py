@@ -1,0 +1,49 @@
+"""One command for everything: `python -m core SUBCOMMAND`."""
+
+import argparse
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from core.console import started, starting
+
+# subcommand -> the module whose `main` takes its arguments, and what it does
+COMMANDS = {
+    "explain": ("core.explain", "explain a detector's prediction on one image"),
+    "predict": ("core.predict", "make a run: a detector on an image set"),
+    "study": ("core.studies.__main__", "ask a study of a run"),
+    "findings": ("core.findings.__main__", "print what the studies of a run found"),
+    "report": ("core.report.__main__", "write a run, a selection or a comparison as one HTML page"),
+    "detectors": ("core.detectors.__main__", "add a detector that others made"),
+    "serve": ("core.cli", "show runs and detectors in the dashboard"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a subcommand and return its exit status: 0, 2 after an error in one sentence, or 130 after Ctrl-C."""
+    words = sys.argv[1:] if arguments is None else arguments
+    lines = "\n".join(f"  {name:10} {text}" for name, (_, text) in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m core",
+        description=f"{__doc__}\n\n{lines}\n\n`python -m core SUBCOMMAND --help` shows the options of each.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("subcommand", choices=COMMANDS, metavar="SUBCOMMAND")
+    name = parser.parse_args(words[:1]).subcommand
+    if name == "serve":
+        return serve(words[1:])
+    # the libraries of a subcommand take seconds to import
+    starting(f"core {name}")
+    module = import_module(COMMANDS[name][0])
+    started()
+    return int(module.main(words[1:]))
+
+
+def serve(arguments: list[str]) -> int:
+    """Serve the dashboard until it is stopped; the arguments are those of `streamlit run`."""
+    app = Path(__file__).parents[1] / "dashboard" / "app.py"
+    try:
+        return subprocess.call([sys.executable, "-m", "streamlit", "run", str(app), *arguments])  # noqa: S603 - no shell
+    except KeyboardInterrupt:
+        return 130
