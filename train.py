@@ -27,7 +27,7 @@ from core.detectors.manifest import check_detector_name
 from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
-from core.images.terminal import fetch_with_bar, load_with_bar
+from core.images.loading import fetch_with_bar, load_with_bar
 from core.runs.folders import ROOT, command_homes, dashboard_command, find_detectors, find_named
 from core.runs.metrics import result_table
 from core.runs.run import read_run

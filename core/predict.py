@@ -18,7 +18,7 @@ from tqdm import tqdm
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
-from core.images.terminal import load_with_bar, reading_bar
+from core.images.loading import load_with_bar, reading_bar
 from core.runs.folders import ROOT, command_homes, find_detectors, find_named
 from core.runs.writing import run_folder, write_run
 from core.storage import TakenError, WriteError

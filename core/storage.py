@@ -44,6 +44,7 @@ LIMITS = {
     ".npz": 2**8 * MB,
     ".onnx": 2**11 * MB,
     ".parquet": 2**10 * MB,
+    ".pixels": 2**24 * MB,
     ".safetensors": 2**11 * MB,
     ".sqlite": 2**12 * MB,
     ".zip": 2**16 * MB,

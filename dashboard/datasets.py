@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from core.images.cifake.files import fetched_path, is_fetched
-from core.images.cifake.shipped import KIND as SHIPPED_KIND
-from core.images.cifake.shipped import is_shipped
+from core.images.cifake import KIND as SHIPPED_KIND
+from core.images.cifake import fetched_path, is_fetched, is_shipped
 from core.images.image_set import DatasetError, ImageSet, Progress, Split, split_of
 from core.images.loading import check_image_set, load_image_set
 from core.images.preprocessing import Preprocessing
@@ -147,13 +146,9 @@ class DatasetRegistry:
         self.status = Attaching(state, message=" ".join(problems), is_private=is_private)
 
     def _fetch(self) -> Path:
-        from core.images.cifake.fetching import fetch_cifake  # noqa: PLC0415 - only this door needs the network
+        from core.images.cifake import fetch_cifake  # noqa: PLC0415 - only this door needs the network
 
-        return fetch_cifake(
-            downloading=self._begin("downloading"),
-            checking=self._begin("checking"),
-            say=lambda sentence: setattr(self, "status", replace(self.status, message=sentence)),
-        )
+        return fetch_cifake(downloading=self._begin("downloading"), checking=self._begin("checking"))
 
     def _read(self, data: str | Path, splits: Sequence[Split], fit: Preprocessing | None) -> None:
         for split in splits:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.console import one_direction
 from core.detectors.manifest import OLD_SIDE
-from core.images.cifake.files import KAGGLE
+from core.images.cifake import KAGGLE
 from core.images.image_set import DataPath
 from core.images.preprocessing import Preprocessing
 from core.storage import ContractError, glance_at_folder

@@ -181,7 +181,7 @@ def pixels() -> NDArray[np.uint8]:
 
 def write_shipped(folder: Path, cifake: Path) -> Path:
     """CIFAKE's test set as it ships, made of the test images of a folder."""
-    from core.images.cifake.shipped import ARCHIVE, KIND, TABLE
+    from core.images.cifake import ARCHIVE, KIND, TABLE
     from core.images.loading import load_image_set
     from core.images.statistics import STATISTICS
     from core.storage import write_folder
@@ -201,7 +201,7 @@ def write_shipped(folder: Path, cifake: Path) -> Path:
 @pytest.fixture(scope="session")
 def cifake_test(_session_cache: None) -> "ImageSet":
     """The genuine CIFAKE test images, unpacked once for all tests; the test is skipped if they were removed."""
-    from core.images.cifake.shipped import is_shipped
+    from core.images.cifake import is_shipped
     from core.images.loading import load_image_set
     from core.images.sources import SHIPPED, SHIPPED_FOLDER
 

@@ -162,7 +162,7 @@ def reference_pictures(preprocessing: Preprocessing) -> NDArray[np.uint8]:
     with contextlib.closing(open_source("sample")) as source:
         entries = source.entries("test")
         spread = np.linspace(0, len(entries) - 1, PICTURES).astype(int)
-        return np.stack([preprocessing.fit(decode(source.read("test", entries[number]))) for number in spread])
+        return np.stack([preprocessing.fit(decode(source.read(entries[number]))) for number in spread])
 
 
 def _check_reference(path: Path, margins: object, detector: NetworkDetector) -> None:

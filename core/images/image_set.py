@@ -57,15 +57,14 @@ class ImageSet:
     Attributes:
         name: for instance "cifake-test"; becomes part of a run's name.
         split: "train" or "test".
-        pixels: uint8 (N, side, side, 3), memory-mapped where it comes from a pack.
+        pixels: uint8 (N, side, side, 3), memory-mapped where it comes from the cache.
         rows: one row per image: `id`, `name`, `label` (FAKE = 0, REAL = 1), `category`, `sha256`, `is_repeat`,
             `source` (generator or camera, where the set knows any), and the columns of
             `core.images.statistics.STATISTICS`.
         fingerprint: sha256 over split, file hashes and labels, independent of their order.
         skipped: files left out by `skip_bad`, as "name: reason".
-        passing: names of the skipped files that may be readable later, because their bytes are not at fault.
         fit: the `steps` of the preprocessing that produced the pixels; "" if the images were not resized.
-        uncached: why no pack could be written, so that the next start decodes every file again; "" otherwise.
+        uncached: why no cache could be written, so that the next start decodes every file again; "" otherwise.
     """
 
     name: str
@@ -74,7 +73,6 @@ class ImageSet:
     rows: pd.DataFrame
     fingerprint: str
     skipped: tuple[str, ...] = ()
-    passing: tuple[str, ...] = ()
     uncached: str = ""
     fit: str = ""
 

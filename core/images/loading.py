@@ -1,26 +1,58 @@
-"""Loading image sets: decoded once, packed in the cache, memory-mapped afterwards."""
+"""Loading image sets: every file is decoded once into a memory-mapped cache."""
 
+import errno
 import hashlib
 import json
 import re
+import shutil
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from core.console import progress_to
+from core.images.cifake import fetch_cifake
 from core.images.decoding import MAX_BYTES, ImageError
-from core.images.image_set import DatasetError, ImageSet, Progress, Split
+from core.images.image_set import (
+    BusyError,
+    DatasetError,
+    ImageSet,
+    Progress,
+    Split,
+    fingerprint_of,
+    is_cifake,
+)
 from core.images.labels import CLASSES
 from core.images.layouts.layout import Entry
-from core.images.layouts.source import LayoutSource
-from core.images.packing import is_large, pack_in_shards, pack_whole, read_pack
 from core.images.preprocessing import Preprocessing
-from core.images.reading import FilePixels, Reader
-from core.images.sources import ShippedSource, Source, checked_entries, have_side, measure_side, open_source, read_small
-from core.storage import ContractError, cache_dir
+from core.images.reading import Reader, whole_rows
+from core.images.sources import LayoutSource, ShippedSource, Source, measure_sides, open_source, read_entry
+from core.storage import (
+    ContractError,
+    cache_dir,
+    glance_at_folder,
+    open_file,
+    read_folder,
+    read_manifest,
+    write_folder,
+)
 
-PACK_VERSION = 3
+KIND = "image cache"
+VERSION = 4
+PIXELS, ROWS = "images.pixels", "rows.parquet"
+# bytes of pixels that are hashed whenever a cache is opened, and held in memory where it cannot be written
+SMALL = 2**29
+# seconds to wait for another process, or another visitor, that reads the same set
+PATIENCE = 60
 # removed from a set's name before it becomes part of a run's: odd characters, and words that name other sets
 UNNAMED = re.compile(r"[^\w .()+-]|-train|^(cifake|sample)", re.IGNORECASE)
 MAX_NAME = 60
@@ -29,7 +61,7 @@ MAX_NAME = 60
 def check_image_set(data: str | Path, split: Split) -> int:
     """Count the files of a split without reading any; raises DatasetError like `load_image_set`."""
     with closing(open_source(data)) as source:
-        return len(checked_entries(source, data, split))
+        return len(source.entries(split))
 
 
 def side_of(data: str | Path, split: Split) -> int:
@@ -39,7 +71,7 @@ def side_of(data: str | Path, split: Split) -> int:
         DatasetError: as for `load_image_set`.
     """
     with closing(open_source(data)) as source:
-        return measure_side(source, split, checked_entries(source, data, split))
+        return measure_sides(source, source.entries(split))[0]
 
 
 def read_files(data: str | Path, split: Split, names: Iterable[str]) -> Iterator[bytes]:
@@ -51,10 +83,10 @@ def read_files(data: str | Path, split: Split, names: Iterable[str]) -> Iterator
         names: as in a set's rows, for instance `REAL/0000 (2).jpg`.
     """
     with closing(open_source(data)) as source:
-        entries = {entry.name: entry for entry in checked_entries(source, data, split)}
+        entries = {entry.name: entry for entry in source.entries(split)}
         for name in names:
             try:
-                yield read_small(source, split, entries[name], most=MAX_BYTES)
+                yield read_entry(source, entries[name], most=MAX_BYTES)
             except (KeyError, ImageError):
                 yield b""
 
@@ -69,9 +101,9 @@ def load_image_set(
 ) -> ImageSet:
     """Read one split of an image set.
 
-    The first call decodes every file and writes a pack to the cache; later calls memory-map it. The pack is keyed by
-    the names, sizes and times of the files (checksums in a zip), so a changed set is read again. Of a large set only
-    the rows are held in memory; if the disk has no room for its pack, pixels are read from the files on each access.
+    The first call decodes every file, some at a time, into the cache; later calls memory-map that. It is keyed by the
+    names, sizes and times of the files (checksums in a .zip), so a changed set is read again. Where the cache cannot be
+    written, a set of up to `SMALL` bytes of pixels is held in memory.
 
     Args:
         data: a folder, .zip, .tar or table in one of `core.images.layouts`, perhaps a `DataPath`; "github", "kaggle",
@@ -83,60 +115,139 @@ def load_image_set(
         progress: called with (files done, files), and with (bytes done, bytes) during a download.
 
     Raises:
-        DatasetError: the set is missing, a class is empty, or some files do not fit and `skip_bad` is false.
+        DatasetError: the set is missing, a class is empty, some files do not fit and `skip_bad` is false, or a large
+            set cannot be cached.
     """
-    source = open_source(data, progress)
-    try:
-        image_set = _load(source, data, split, fit=fit, skip_bad=skip_bad, progress=progress)
-    except BaseException:
-        source.close()
-        raise
-    if isinstance(image_set.pixels, FilePixels):
-        # it reads from the source as long as it lives
-        return image_set
-    source.close()
-    return image_set
+    with closing(open_source(data, progress)) as source:
+        entries = source.entries(split)
+        if fit is not None and fit.size == fit.resize and measure_sides(source, entries) == (fit.size, True):
+            fit = None
+        base = "sample" if data == "sample" else _name_of(source, entries)
+        cache = _cache_of(source, split, entries, fit, base)
+        try:
+            image_set = _open(cache)
+        except (ContractError, OSError):
+            side = measure_sides(source, entries)[0] if fit is None else fit.size
+            reader = Reader(source, split, entries, fit, side, progress)
+            image_set = _read(cache, reader, base, skip_bad=skip_bad)
+    _check(image_set.skipped, image_set.labels, image_set.side, split, skip_bad=skip_bad)
+    return replace(image_set, fit="" if fit is None else fit.steps)
 
 
-def _load(
-    source: Source,
-    data: str | Path,
-    split: Split,
-    *,
-    fit: Preprocessing | None,
-    skip_bad: bool,
-    progress: Progress | None,
+def load_with_bar(
+    data: str | Path, split: Split, *, fit: Preprocessing | None = None, skip_bad: bool = False
 ) -> ImageSet:
-    entries = checked_entries(source, data, split)
-    if fit is not None and fit.size == fit.resize and have_side(source, split, entries, fit.size):
-        fit = None
-    # label, source and category count only in other layouts, so that packs of CIFAKE do not depend on them
+    """Load one split with a progress bar and say on standard error how many files were left out.
+
+    Args:
+        data, split, fit, skip_bad: as for `load_image_set`; "github" is downloaded first.
+
+    Raises:
+        DatasetError: as `load_image_set` does, or the download failed.
+    """
+    if str(data) == "github":
+        data = fetch_with_bar()
+    with reading_bar(split) as progress:
+        images = load_image_set(data, split, fit=fit, skip_bad=skip_bad, progress=progress)
+    if images.skipped:
+        count = len(images.skipped)
+        what = "1 file" if count == 1 else f"{count:,} files"
+        print(f"{what} of {split} left out: {images.skipped[0]}{', and others' * (count > 1)}", file=sys.stderr)
+    return images
+
+
+def fetch_with_bar() -> Path:
+    """Download CIFAKE's .zip with a progress bar; see `fetch_cifake`."""
+    with tqdm(total=0, unit="B", unit_scale=True, desc="downloading", leave=False, disable=None) as bar:
+        return fetch_cifake(downloading=progress_to(bar))
+
+
+@contextmanager
+def reading_bar(split: Split) -> Iterator[Progress]:
+    """A progress bar for reading a split, moved by what it yields: called with (files done, files)."""
+    with tqdm(total=0, unit=" image", desc=f"reading {split}", leave=False, disable=None) as bar:
+        yield progress_to(bar)
+
+
+def _cache_of(source: Source, split: Split, entries: list[Entry], fit: Preprocessing | None, base: str | None) -> Path:
+    """Return the folder of a set's cache, whether it is there or not."""
+    # label, source and category count only in other layouts than CIFAKE's
     files = [entry if entry.label else entry[:3] for entry in entries]
-    resized = [] if fit is None else [fit.steps, *(["own statistics"] if isinstance(source, ShippedSource) else [])]
-    base = "sample" if data == "sample" else _name_of(source, entries)
-    key = json.dumps([PACK_VERSION, split, *resized, *files, *([base] if base else [])])
-    pack = cache_dir() / "packs" / hashlib.sha256(key.encode()).hexdigest()[:32]
+    key = [VERSION, split, fit.steps if fit else "", isinstance(source, ShippedSource), base, files]
+    return cache_dir() / "images" / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+
+
+def _read(cache: Path, reader: Reader, base: str | None, *, skip_bad: bool) -> ImageSet:
+    """Read a set's files into the cache; into memory, where that cannot be written and the set is not large."""
     try:
-        image_set = read_pack(pack)
-        if Reader(source, split, entries, fit, image_set.side).can_read(image_set.passing):
-            raise ContractError("files that could not be read can be by now")
-    except (ContractError, OSError):
-        # the pack is missing, damaged, or lacks files that can be read now; or the cache is not readable
-        side = measure_side(source, split, entries) if fit is None else fit.size
-        reader = Reader(source, split, entries, fit, side, progress)
-        if is_large(reader):
-            image_set = pack_in_shards(pack, reader, base, keep=skip_bad)
-        else:
-            image_set = pack_whole(pack, reader, base, keep=skip_bad)
-    image_set = replace(image_set, fit="" if fit is None else fit.steps)
-    if image_set.skipped and not skip_bad:
-        raise DatasetError(_offenders(image_set))
-    for label, name in enumerate(CLASSES):
-        if not (image_set.labels == label).any():
-            raise DatasetError(
-                f"{split}/{name} of {data} holds no usable image; nothing can be learned from one class."
-            )
-    return image_set
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache.with_suffix(".lock"), timeout=PATIENCE):
+            with suppress(ContractError, OSError):
+                # another process was faster
+                return _open(cache)
+            free = shutil.disk_usage(cache.parent).free
+            if reader.n_bytes > free:
+                reason = f"{reader.n_bytes / 1e9:,.1f} GB are needed and {free / 1e9:,.1f} GB are free"
+                raise OSError(errno.ENOSPC, reason)
+            _write(cache, reader, base, skip_bad=skip_bad)
+            return _open(cache)
+    except Timeout:
+        raise BusyError("This image set is being read already; try again once that is done.") from None
+    except OSError as error:
+        reason = f"{cache.parent} could not be written ({error.strerror}); check that its disk has room and is writable"
+    if reader.n_bytes > SMALL:
+        raise DatasetError(f"{reason}.")
+    batches = list(reader.batches())
+    rows = whole_rows(reader.split, [rows for _, rows in batches])
+    pixels = np.concatenate([pixels for pixels, _ in batches])
+    name, fingerprint = _identity(rows, reader.split, base)
+    return ImageSet(name, reader.split, pixels, rows, fingerprint, tuple(reader.skipped), uncached=reason)
+
+
+def _write(cache: Path, reader: Reader, base: str | None, *, skip_bad: bool) -> None:
+    """Write a cache, a batch of pixels at a time."""
+    tables: list[pd.DataFrame] = []
+    manifest: dict[str, Any] = {"split": reader.split, "side": reader.side}
+
+    def write_pixels(file: Path) -> None:
+        # not mapped: on a disk that is full, writing to a map kills the process
+        with file.open("wb") as opened:
+            for pixels, table in reader.batches():
+                opened.write(pixels.data)
+                tables.append(table)
+
+    def write_rows(file: Path) -> None:
+        rows = whole_rows(reader.split, tables)
+        _check(reader.skipped, rows["label"].to_numpy(), reader.side, reader.split, skip_bad=skip_bad)
+        name, fingerprint = _identity(rows, reader.split, base)
+        # the manifest is written last
+        manifest.update(name=name, fingerprint=fingerprint, skipped=reader.skipped, images=len(rows))
+        rows.to_parquet(file, index=False)
+
+    write_folder(cache, kind=KIND, manifest=manifest, files={PIXELS: write_pixels, ROWS: write_rows}, replace=True)
+
+
+def _open(cache: Path) -> ImageSet:
+    """Map a cache; of a large one's pixels only the size is checked, because a sha256 would have to read them all.
+
+    Raises:
+        ContractError, OSError: there is none, or it is damaged.
+    """
+    about = read_manifest(cache, KIND)
+    shape = (about["images"], about["side"], about["side"], 3)
+    size = int(np.prod(shape))
+    (read_folder if size <= SMALL else glance_at_folder)(cache, KIND)
+    if (cache / PIXELS).stat().st_size != size:
+        raise ContractError(f"{cache / PIXELS} has another size than was written")
+    with open_file(cache / ROWS) as opened:
+        rows = pd.read_parquet(opened)
+    pixels = np.memmap(cache / PIXELS, np.uint8, "r", shape=shape)
+    return ImageSet(about["name"], about["split"], pixels, rows, about["fingerprint"], tuple(about["skipped"]))
+
+
+def _identity(rows: pd.DataFrame, split: Split, base: str | None) -> tuple[str, str]:
+    """Return a set's name and fingerprint; without a base, the name depends on the file names."""
+    return f"{base or ('cifake' if is_cifake(rows['name']) else 'images')}-{split}", fingerprint_of(split, rows)
 
 
 def _name_of(source: Source, entries: list[Entry]) -> str | None:
@@ -151,14 +262,19 @@ def _name_of(source: Source, entries: list[Entry]) -> str | None:
 
 
 def _is_mark(letter: str) -> bool:
-    """Whether it belongs to the letter before it, as vowel signs and accents do, and is seen."""
+    """Check for a visible mark that belongs to the letter before it, as vowel signs and accents do."""
     return unicodedata.category(letter)[0] == "M" and "VARIATION SELECTOR" not in unicodedata.name(letter, "")
 
 
-def _offenders(images: ImageSet) -> str:
-    skipped = images.skipped
-    first = "; ".join(f"{images.split}/{offender.rstrip('.')}" for offender in skipped[:10])
-    more = f"; and {len(skipped) - 10} more" if len(skipped) > 10 else ""
-    kind = f"{images.side} x {images.side} image" if len(images) else "readable image"
-    what = f"1 file is not a {kind}" if len(skipped) == 1 else f"{len(skipped)} files are not {kind}s"
-    return f"{what}: {first}{more}. Fix them, or pass --skip-bad."
+def _check(skipped: Iterable[str], labels: NDArray[np.uint8], side: int, split: Split, *, skip_bad: bool) -> None:
+    """Refuse a set with files that do not fit, unless they are skipped, and one that lacks a class."""
+    offenders = list(skipped)
+    if offenders and not skip_bad:
+        first = "; ".join(f"{split}/{offender.rstrip('.')}" for offender in offenders[:10])
+        more = f"; and {len(offenders) - 10} more" if len(offenders) > 10 else ""
+        kind = f"{side} x {side} image" if len(labels) else "readable image"
+        what = f"1 file is not a {kind}" if len(offenders) == 1 else f"{len(offenders)} files are not {kind}s"
+        raise DatasetError(f"{what}: {first}{more}. Fix them, or pass --skip-bad.")
+    for label, name in enumerate(CLASSES):
+        if not (labels == label).any():
+            raise DatasetError(f"The {split} split holds no usable {name} image; both classes are needed.")

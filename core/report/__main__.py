@@ -19,7 +19,7 @@ if __name__ == "__main__":
 import pandas as pd
 
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
-from core.images.terminal import load_with_bar
+from core.images.loading import load_with_bar
 from core.report.comparison import comparison_report, comparison_words, gather_comparison
 from core.report.page import gather, save_report
 from core.report.selection import Selection

@@ -24,8 +24,7 @@ from tqdm import tqdm
 
 from core.detectors.identity import find_maker, identify_all
 from core.findings.words import tell
-from core.images.cifake.files import is_fetched
-from core.images.cifake.shipped import is_shipped
+from core.images.cifake import is_fetched, is_shipped
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.sources import SHIPPED, SHIPPED_FOLDER
 from core.runs.folders import ROOT, command_homes, find_detectors, find_named, find_runs

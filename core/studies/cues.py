@@ -413,7 +413,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def _run(options: argparse.Namespace) -> None:
     from tqdm import tqdm  # noqa: PLC0415 - pages import this module
 
-    from core.images.terminal import load_with_bar  # noqa: PLC0415
+    from core.images.loading import load_with_bar  # noqa: PLC0415
     from core.training.checkpoints import TrainingInterrupted  # noqa: PLC0415
 
     data = DataPath(options.data, options.fake_classes.split(","))

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.images.cifake.files import FINGERPRINTS
+from core.images.cifake import FINGERPRINTS
 from dashboard import catalogue, datasets, sidebar
 from dashboard.visitors import is_local
 

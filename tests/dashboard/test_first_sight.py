@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.images.cifake.shipped import ARCHIVE
+from core.images.cifake import ARCHIVE
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED
 from core.runs.run import read_run
@@ -171,7 +171,7 @@ def test_a_damaged_archive_keeps_nothing_else_from_being_read(open_page: Open, f
 def test_a_read_only_cache_is_a_sentence_and_pictures_are_there(open_page: Open, first: Path) -> None:
     with faulty(cache_dir(), at=1, what=errno.EROFS):
         app = opened(open_page)
-        assert "packs could not be written (Read-only file system)" in told(app)
+        assert "images could not be written (Read-only file system)" in told(app)
         assert "Until then pictures are held in memory" in told(app)
         assert "All its pictures are available." in told(app)
         assert app.session_state["run"] == "swift@cifake-test"

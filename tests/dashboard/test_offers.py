@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.images.cifake.files import FINGERPRINTS
+from core.images.cifake import FINGERPRINTS
 from core.images.preprocessing import Preprocessing
 from core.storage import sealed
 from dashboard import datasets, sidebar

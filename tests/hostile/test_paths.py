@@ -142,7 +142,7 @@ def test_a_member_that_lies_about_its_size_is_not_unpacked(archive: Path, packed
 
 def test_an_archive_in_an_archive_is_no_image(archive: Path) -> None:
     put(archive, "test/REAL/again.jpg", archive.read_bytes())
-    assert "test/REAL/again.jpg: The file is an archive, which is not read here" in refusal(archive)
+    assert "test/REAL/again.jpg: The file is not an image" in refusal(archive)
 
 
 def test_links_and_pipes_in_a_folder(tmp_path: Path) -> None:

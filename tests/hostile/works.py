@@ -209,7 +209,7 @@ class Pack(Work):
         return {split: self._digest(load_image_set(folder / "cifake", split)) for split in self.splits}
 
     def check(self, folder: Path, reported: list[Any], expected: Any) -> tuple[str, Problems]:
-        kept = len(list((folder / "cache" / "packs").glob("[!.]*/manifest.json")))
+        kept = len(list((folder / "cache" / "images").glob("[!.]*/manifest.json")))
         problems: Problems = []
         if any(digest != expected[split] for split, digest in reported):
             problems.append((CORRUPT, "other images than without a fault"))

@@ -1,1 +1,1 @@
-"""Layouts: how image sets are usually laid out in folders, archives and tables. One module is one layout."""
+"""How image sets are usually laid out in folders, archives and tables."""

@@ -1,27 +1,58 @@
-"""Shared code of layouts in which a folder names the class; other folders name split, source and category."""
+"""Layouts in which a folder names the class; other folders name split, source and category."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from typing import NamedTuple
 
 from core.images.image_set import DatasetError
 from core.images.labels import ClassName
-from core.images.layouts.files.listing import Files, Listed
-from core.images.layouts.layout import SPLITS, Entry, Found, Layout, found, pictures_of, some, source_name
+from core.images.layouts.files import Files, Listed
+from core.images.layouts.layout import (
+    SPLITS,
+    WORDS,
+    Entry,
+    Layout,
+    Splits,
+    classes_of,
+    collect,
+    pictures_of,
+    some,
+    source_name,
+)
 
 
 class Placed(NamedTuple):
-    """An image with its split and class, and the folders before and after its class folder, but no split folders."""
+    """The images of a folder, its split and class, and the folders before and after the one that names the class."""
 
-    listed: Listed
+    images: list[Listed]
     split: str
     label: ClassName
     before: list[str]
     after: list[str]
 
 
-def folders_of_sources(expects: str, classes: Mapping[str, ClassName], *, last: bool = False) -> Layout:
-    """Make a layout in which a folder names the class, and one above it the source.
+def _real_fake(files: Files, _: tuple[str, ...]) -> Splits | None:
+    """CIFAKE's layout: REAL and FAKE, in folders of a split or without, and with no source."""
+    placed, outside = _by_class_folder(files, {"real": "REAL", "fake": "FAKE"})
+    # folders that all images share are not a source; different ones mean another layout
+    if len({tuple(folder.before) for folder in placed}) != 1:
+        return None
+    # only beside CIFAKE's own folders other pictures are no part of the set
+    if outside and not all(folder.split and folder.images[0].name.split("/")[-2] == folder.label for folder in placed):
+        return None
+
+    def entry(folder: Placed, listed: Listed) -> Entry:
+        *_, parent, file = listed.name.split("/")
+        if parent == folder.label and not folder.after:
+            # the same name wherever the set lies, and a category by CIFAKE's numbers
+            return Entry(f"{parent}/{file}", listed.size, listed.stamp, place=listed.name)
+        return Entry(*listed, label=folder.label, category="/".join(folder.after))
+
+    return collect(files, ((folder.split, entry(folder, listed)) for folder in placed for listed in folder.images))
+
+
+def _sources(expects: str, classes: Mapping[str, ClassName], *, last: bool = False) -> Layout:
+    """Make a layout in which a folder names the class, and one above it the source; further ones are the category.
 
     Args:
         expects: see `Layout`.
@@ -29,15 +60,59 @@ def folders_of_sources(expects: str, classes: Mapping[str, ClassName], *, last: 
         last: no other layout with these folders is tried afterwards, so a set that mixes them is refused.
     """
 
-    def find(files: Files, _: tuple[str, ...]) -> Found | None:
-        placed = by_class_folder(files, classes, needed=expects if last else "")
-        return with_sources(files, placed) if placed else None
+    def find(files: Files, _: tuple[str, ...]) -> Splits | None:
+        placed, outside = _by_class_folder(files, classes, needed=expects if last else "")
+        return collect(files, entries(placed)) if placed and not outside else None
+
+    def entries(placed: list[Placed]) -> Iterator[tuple[str, Entry]]:
+        for folder in placed:
+            source = source_name(folder.before[0]) if folder.before else ""
+            category = source_name("/".join([*folder.before[1:], *folder.after]))
+            for listed in folder.images:
+                yield folder.split, Entry(*listed, label=folder.label, source=source, category=category)
 
     return Layout(expects, find)
 
 
-def by_class_folder(files: Files, classes: Mapping[str, ClassName], *, needed: str = "") -> list[Placed]:
-    """Find the images below class folders, in upper or lower case; empty if any image is outside such a folder.
+def _image_folder(files: Files, fake: tuple[str, ...]) -> Splits | None:
+    """ImageFolder: a folder a class, where the user states which classes are FAKE."""
+    if not fake or not (pictures := pictures_of(files)):
+        return None
+    parts = {folder: _split_and_folders(folder) for folder in pictures}
+    depths = {at for _, folders in parts.values() for at, name in enumerate(folders) if name in fake}
+    if len(depths) > 1:
+        raise DatasetError(
+            f"{files.path} has folders named {some(fake)} at more than one depth; give the FAKE classes other names."
+        )
+    depth = next(iter(depths), 0)
+    shallow = [listed.name for folder in pictures if len(parts[folder][1]) <= depth for listed in pictures[folder]]
+    if shallow:
+        raise DatasetError(
+            f"{files.path} is read as {{class}}/, and {len(shallow):,} pictures are in no such folder: {some(shallow)}"
+            "; move them out of it."
+        )
+    labels = classes_of({folders[depth] for _, folders in parts.values()}, fake, str(files.path))
+
+    def entries() -> Iterator[tuple[str, Entry]]:
+        for folder, (split, folders) in parts.items():
+            name, category = folders[depth], source_name("/".join(folders[depth + 1 :]))
+            for listed in pictures[folder]:
+                yield split, Entry(*listed, label=labels[name], source=source_name(name), category=category)
+
+    return collect(files, entries())
+
+
+def _split_and_folders(folder: str) -> tuple[str, list[str]]:
+    """Return the split that part of a folder's path names, "" for none, and the other parts."""
+    parts = folder.split("/") if folder else []
+    split = next((SPLITS[name.lower()] for name in parts if name.lower() in SPLITS), "")
+    return split, [name for name in parts if name.lower() not in SPLITS]
+
+
+def _by_class_folder(
+    files: Files, classes: Mapping[str, ClassName], *, needed: str = ""
+) -> tuple[list[Placed], list[str]]:
+    """Find the class folders, in upper or lower case, and the images outside of them.
 
     Args:
         files: the files of the set.
@@ -49,65 +124,49 @@ def by_class_folder(files: Files, classes: Mapping[str, ClassName], *, needed: s
             classes.
     """
     placed, outside = [], []
-    pictures = list(pictures_of(files))
-    # folders that all pictures are in, whatever their split, tell nothing apart
-    without = [[name for name in folders if name.lower() not in SPLITS] for _, folders in pictures]
-    first, last = (choose(without, default=[]) for choose in (min, max))
+    pictures = pictures_of(files)
+    parts = {folder: _split_and_folders(folder) for folder in pictures}
+    # folders that all pictures are in, whatever their split, do not distinguish the classes
+    first, last = (choose((folders for _, folders in parts.values()), default=[]) for choose in (min, max))
     shared = sum(1 for _ in takewhile(lambda names: names[0] == names[1], zip(first, last, strict=False)))
-    for (listed, folders), own in zip(pictures, without, strict=True):
-        named = [n for n, name in enumerate(folders) if name.lower() in classes]
-        if len({classes[name.lower()] for name in own[shared:] if name.lower() in classes}) > 1:
+    for folder, (split, folders) in parts.items():
+        at = [position for position, name in enumerate(folders) if name.lower() in classes]
+        if len({classes[folders[position].lower()] for position in at if position >= shared}) > 1:
             if not needed:
                 # a layout that is tried later says so
-                return []
+                return [], []
             raise DatasetError(
-                f"{files.path}: {some([listed.name])} is in a folder that says REAL and in one that says FAKE; name "
-                "the FAKE classes with --fake-classes A,B."
+                f"{files.path}: {some([pictures[folder][0].name])} is in a folder that says REAL and in one that says "
+                "FAKE; name the FAKE classes with --fake-classes A,B."
             )
-        if not named:
-            outside.append(listed.name)
-            continue
-        at = named[-1]
-        before, after = folders[:at], folders[at + 1 :]
-        split = next((SPLITS[name.lower()] for name in (*before, *after) if name.lower() in SPLITS), "")
-        before, after = ([name for name in part if name.lower() not in SPLITS] for part in (before, after))
-        placed.append(Placed(listed, split, classes[folders[at].lower()], before, after))
+        if at:
+            label = classes[folders[at[-1]].lower()]
+            placed.append(Placed(pictures[folder], split, label, folders[: at[-1]], folders[at[-1] + 1 :]))
+        else:
+            outside += [listed.name for listed in pictures[folder]]
     if placed and outside and needed:
         raise DatasetError(
             f"{files.path} is read as {needed}, and {len(outside):,} pictures are in no such folder: {some(outside)}; "
             "move them out of it, or name the FAKE classes with --fake-classes A,B."
         )
-    if outside:
-        return []
-    return _without_wrappers(placed)
-
-
-def with_sources(files: Files, placed: list[Placed]) -> Found | None:
-    """Make the pictures of a set: the first folder before the class is the source, further ones the category."""
-    return found(
-        files,
-        (
-            (
-                one.split,
-                Entry(
-                    one.listed.name,
-                    one.listed.size,
-                    one.listed.stamp,
-                    one.label,
-                    source_name(one.before[0]) if one.before else "",
-                    source_name("/".join([*one.before[1:], *one.after])),
-                ),
-            )
-            for one in placed
-        ),
-    )  # fmt: skip
+    return _without_wrappers(placed), outside
 
 
 def _without_wrappers(placed: list[Placed]) -> list[Placed]:
     """Drop outermost folders that all images share, as long as some image has another folder before its class."""
-    while placed and all(one.before for one in placed):
+    while placed and all(folder.before for folder in placed):
         first = placed[0].before[0]
-        if any(one.before[0] != first for one in placed) or all(len(one.before) == 1 for one in placed):
+        if any(folder.before[0] != first for folder in placed) or all(len(folder.before) == 1 for folder in placed):
             break
-        placed = [one._replace(before=one.before[1:]) for one in placed]
+        placed = [folder._replace(before=folder.before[1:]) for folder in placed]
     return placed
+
+
+REAL_FAKE = Layout("{train,test}/{REAL,FAKE}", _real_fake)
+# of CNNDetection
+ZERO_ONE = _sources("{generator}/{0_real,1_fake}", {"0_real": "REAL", "1_fake": "FAKE"})
+# GenImage
+AI_NATURE = _sources("{generator}/{train,val}/{ai,nature}", {"nature": "REAL", "ai": "FAKE"})
+# a folder for each generator or camera, with one for each class in it, under any of the names in `WORDS`
+GENERATOR_LABEL = _sources("{generator}/{real,fake}", WORDS, last=True)
+IMAGE_FOLDER = Layout("{class}/ with --fake-classes A,B", _image_folder)

@@ -1,13 +1,13 @@
-"""What a layout is: it recognises itself from a listing, and says split, class and source of each picture."""
+"""A layout recognises itself from a listing of files, and gives split, class and source of each picture."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from core.images.image_set import DatasetError, Split
 from core.images.labels import ClassName
-from core.images.layouts.files.listing import Files, Listed
+from core.images.layouts.files import Files, Listed
 from core.storage import harmless, printable
 
 # folders and values that name a split; "val" serves as test where there is no test
@@ -52,22 +52,22 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """The pictures of a set.
+class Splits:
+    """The pictures of a set by split.
 
     Attributes:
-        splits: "train", "test", "val", or "" for none -> its pictures.
+        entries: "train", "test", "val", or "" for none -> its pictures.
         read: reads the file of one.
     """
 
-    splits: dict[str, list[Entry]]
+    entries: dict[str, list[Entry]]
     read: Callable[[Entry], bytes]
 
     def of(self, split: Split) -> list[Entry]:
         """Return the images of a split; "test" falls back to "val", then to images of no split."""
         if split == "train":
-            return self.splits.get("train", [])
-        return next((self.splits[name] for name in ("test", "val", "") if self.splits.get(name)), [])
+            return self.entries.get("train", [])
+        return next((self.entries[name] for name in ("test", "val", "") if self.entries.get(name)), [])
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Layout:
     """
 
     expects: str
-    find: Callable[[Files, tuple[str, ...]], Found | None]
+    find: Callable[[Files, tuple[str, ...]], Splits | None]
 
 
 def is_picture(name: str) -> bool:
@@ -89,19 +89,24 @@ def is_picture(name: str) -> bool:
     return name.lower().endswith(PICTURES)
 
 
-def pictures_of(files: Files) -> Iterator[tuple[Listed, list[str]]]:
-    """Yield each picture with the folders that it is in."""
-    for listed in files.listing():
+def pictures_of(files: Files) -> dict[str, list[Listed]]:
+    """Return the pictures in each folder, "" for those in none."""
+    pictures: dict[str, list[Listed]] = {}
+    for listed in files.listing:
         if is_picture(listed.name):
-            yield listed, listed.name.split("/")[:-1]
+            pictures.setdefault(listed.name.rpartition("/")[0], []).append(listed)
+    return pictures
 
 
-def found(files: Files, entries: Iterable[tuple[str, Entry]]) -> Found:
-    """Collect (split, picture) pairs whose files are read by their names."""
-    splits: dict[str, list[Entry]] = {}
-    for split, entry in entries:
-        splits.setdefault(split, []).append(entry)
-    return Found(splits, lambda entry: files.read(entry.place or entry.name))
+def collect(files: Files, pairs: Iterable[tuple[str, Entry]]) -> Splits:
+    """Collect (split, picture) pairs whose files are read by their names, in the order of the listing."""
+    entries: dict[str, list[Entry]] = {}
+    for split, entry in pairs:
+        entries.setdefault(split, []).append(entry)
+    order = {listed.name: number for number, listed in enumerate(files.listing)}
+    for of_split in entries.values():
+        of_split.sort(key=lambda entry: order.get(entry.place or entry.name, 0))
+    return Splits(entries, lambda entry: files.read(entry.place or entry.name))
 
 
 def source_name(value: object) -> str:

@@ -11,12 +11,11 @@ import pyarrow.parquet as pq
 
 from core.images.decoding import ImageError
 from core.images.image_set import DatasetError
-from core.images.layouts.files.listing import Files, Listed
-from core.images.layouts.layout import SPLITS, Entry, Found, Layout, found, is_picture
+from core.images.layouts.files import Files, Listed
+from core.images.layouts.layout import SPLITS, Entry, Layout, Splits, collect, is_picture
 from core.images.layouts.tables import LABEL, SOURCE, SPLIT, Row, column_of, entries_of, needed, text_of
 
 IMAGE = ("image", "img", "picture", "bytes", "image_bytes", "jpg", "png")
-EXPECTS = ".parquet with image and label"
 # most uncompressed bytes of a row group, because a group is read whole
 MAX_GROUP = 2**31
 # rows of a group: equal labels take no room in the file, but do in memory
@@ -33,13 +32,13 @@ class _Group(NamedTuple):
     first: int
 
 
-def _find(files: Files, fake: tuple[str, ...]) -> Found | None:
-    tables = [listed for listed in files.listing() if listed.name.lower().endswith(".parquet")]
+def _find(files: Files, fake: tuple[str, ...]) -> Splits | None:
+    tables = [listed for listed in files.listing if listed.name.lower().endswith(".parquet")]
     if not tables:
         return None
     reader = _Reader(files)
     rows = [row for table in tables for row in reader.rows(table)]
-    return replace(found(files, entries_of(rows, fake, str(files.path))), read=reader.read)
+    return replace(collect(files, entries_of(rows, fake, str(files.path))), read=reader.read)
 
 
 class _Reader:
@@ -90,15 +89,15 @@ class _Reader:
                 value = row[label]
                 text = names[value] if isinstance(value, int) and 0 <= value < len(names) else text_of(value)
                 path = str((row[image] or {}).get("path") or "") if paths else ""
-                said = text, path, text_of(row[source]) if source else "", text_of(row[split]) if split else shard
-                if max(map(len, said)) > MAX_TEXT:
+                texts = text, path, text_of(row[source]) if source else "", text_of(row[split]) if split else shard
+                if max(map(len, texts)) > MAX_TEXT:
                     raise DatasetError(f"{where} has a label, source, split or path of over {MAX_TEXT} characters.")
                 suffix = f".{path.rpartition('.')[2]}" if is_picture(path) else ""
                 yield Row(
                     # the size of a row is not known here; that of its file is
                     Listed(f"{table.name}/{first + offset:07d}{suffix}", 0, (table.stamp << 40) + table.size),
                     text,
-                    *said[2:],
+                    *texts[2:],
                     place=f"{first + offset}",
                 )
             first += about.row_group(number).num_rows
@@ -106,7 +105,7 @@ class _Reader:
     def read(self, entry: Entry) -> bytes:
         """Read the picture of a row."""
         file, row = entry.name.rpartition("/")[0], int(entry.place)
-        group = next(one for one in reversed(self.groups[file]) if one.first <= row)
+        group = next(group for group in reversed(self.groups[file]) if group.first <= row)
         if self.last is None or self.last[0] != group:
             self.last = None
             with self.files.open(file) as opened:
@@ -114,10 +113,10 @@ class _Reader:
         if self.last[1] is None:
             raise ImageError("is in a row group that unpacks to more than 2 GB; write the table with smaller ones")
         value = self.last[1][row - group.first].as_py()
-        found = value.get("bytes") if isinstance(value, dict) else value
-        if not found:
+        content = value.get("bytes") if isinstance(value, dict) else value
+        if not content:
             raise ImageError("has no bytes in the table")
-        return bytes(found)
+        return bytes(content)
 
 
 def _unpacked(file: pq.ParquetFile, group: int, column: str) -> pa.ChunkedArray | None:
@@ -154,4 +153,4 @@ def _split_of(name: str) -> str:
     return ""
 
 
-LAYOUT = Layout(EXPECTS, _find)
+PARQUET = Layout(".parquet with image and label", _find)

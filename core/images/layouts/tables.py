@@ -1,4 +1,4 @@
-"""Shared code of layouts in which a table lists the images: its columns, under their usual names, and its rows."""
+"""Layouts in which a table lists the images: its columns, under their usual names, and its rows."""
 
 import csv
 import io
@@ -12,10 +12,12 @@ from typing import Any
 
 from core.images.decoding import ImageError
 from core.images.image_set import DatasetError
-from core.images.layouts.files.listing import Files, Listed
-from core.images.layouts.layout import SPLITS, Entry, classes_of, some, source_name
+from core.images.layouts.files import Files, Listed, TableFile
+from core.images.layouts.layout import SPLITS, Entry, Layout, Splits, classes_of, collect, some, source_name
 from core.storage import UnfitFileError, parse_json
 
+METADATA_NAMES = ("metadata.csv", "metadata.jsonl")
+PATH = ("path", "file_name", "filename", "file", "image", "image_path", "filepath")
 LABEL = ("label", "labels", "class", "target")
 SOURCE = ("source", "generator", "model", "camera")
 SPLIT = ("split", "subset")
@@ -25,6 +27,39 @@ UNREADABLE = (
 )  # fmt: skip
 # bytes of a table as text
 MAX_TEXT = 2**28
+
+
+def _metadata(files: Files, fake: tuple[str, ...]) -> Splits | None:
+    """Hugging Face's `imagefolder`: pictures beside a metadata.csv or metadata.jsonl, which names and labels them."""
+    tables = [listed.name for listed in files.listing if listed.name.rpartition("/")[2] in METADATA_NAMES]
+    rows = [row for table in tables for row in _rows_of(files, table, _read_table(files, table), ("file_name",))]
+    return collect(files, entries_of(rows, fake, str(files.path))) if tables else None
+
+
+def _paths(files: Files, fake: tuple[str, ...]) -> Splits | None:
+    """A .csv or .tsv of paths: one row per image, with its label and, if known, its source and split."""
+    names = [listed.name for listed in files.listing if listed.name.lower().endswith((".csv", ".tsv"))]
+    highest = min((name.count("/") for name in names), default=0)
+    tables = {}
+    for name in names:
+        if name.count("/") == highest:
+            try:
+                tables[name] = _read_table(files, name)
+            except NotTextError:
+                # matters only if it is the table itself, or its header has a path column
+                if isinstance(files, TableFile) or column_of(_header_of(files, name), PATH):
+                    raise
+    if not isinstance(files, TableFile):
+        # tables without a path column may lie beside the images; they are ignored
+        tables = {name: rows for name, rows in tables.items() if column_of(rows[0] if rows else (), PATH)}
+    if not tables:
+        return None
+    if len(tables) > 1:
+        raise DatasetError(
+            f"{files.path} has {len(tables)} tables of paths ({some(tables)}); name the file of one of them instead."
+        )
+    table, rows = tables.popitem()
+    return collect(files, entries_of(_rows_of(files, table, rows, PATH), fake, str(files.path)))
 
 
 class NotTextError(DatasetError):
@@ -77,7 +112,7 @@ def needed(columns: Iterable[str], names: Sequence[str], where: str) -> str:
     return column
 
 
-def read_table(files: Files, name: str) -> list[Mapping[str, Any]]:
+def _read_table(files: Files, name: str) -> list[Mapping[str, Any]]:
     """Read the rows of a .csv, .tsv or .jsonl.
 
     Raises:
@@ -107,13 +142,13 @@ def _delimiter(name: str) -> str:
     return "\t" if name.lower().endswith(".tsv") else ","
 
 
-def header_of(files: Files, name: str) -> list[str]:
+def _header_of(files: Files, name: str) -> list[str]:
     """Return the columns of a .csv or .tsv in whatever encoding; letters beyond ASCII may be wrong."""
     first = files.read(name, limit=MAX_TEXT).partition(b"\n")[0].replace(b"\0", b"").lstrip(b"\xff\xfe\xef\xbb\xbf")
     return [column.strip(' "\r') for column in first.decode("latin-1").split(_delimiter(name))]
 
 
-def rows_of(files: Files, table: str, rows: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> list[Row]:
+def _rows_of(files: Files, table: str, rows: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> list[Row]:
     """Look up the images that a table lists in its path column, which is named one of `paths`.
 
     Raises:
@@ -126,7 +161,7 @@ def rows_of(files: Files, table: str, rows: Sequence[Mapping[str, Any]], paths: 
     source, split = (column_of(columns, names) for names in (SOURCE, SPLIT))
     folder = PurePosixPath(table).parent
     folders = [part for part in folder.parts if part.lower() in SPLITS]
-    found, missing = [], []
+    listed_rows, missing = [], []
     for row in rows:
         name = str(row.get(path) or "")
         listed = files.look_up(str(folder / name)) if name else None
@@ -134,7 +169,7 @@ def rows_of(files: Files, table: str, rows: Sequence[Mapping[str, Any]], paths: 
             missing.append(name)
             continue
         given = str(row.get(split) or "") if split else ""
-        found.append(
+        listed_rows.append(
             Row(
                 listed,
                 text_of(row.get(label)),
@@ -146,7 +181,7 @@ def rows_of(files: Files, table: str, rows: Sequence[Mapping[str, Any]], paths: 
         raise DatasetError(
             f"{where} names {len(missing):,} pictures that are not there: {some(missing)}; paths are relative to it."
         )
-    return found
+    return listed_rows
 
 
 def text_of(value: object) -> str:
@@ -156,3 +191,7 @@ def text_of(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip()
+
+
+METADATA = Layout("metadata.csv or metadata.jsonl with file_name and label", _metadata)
+PATHS = Layout("a .csv with path and label", _paths)

@@ -28,9 +28,8 @@ from core.detectors.storage import load_detector
 from core.images.decoding import ImageError, decode, pixels_sha256
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, ImageSet, Split
 from core.images.labels import CLASSES
-from core.images.loading import read_files
+from core.images.loading import load_with_bar, read_files, reading_bar
 from core.images.out_of_distribution import AS_DRAWN, read_generators
-from core.images.terminal import load_with_bar, reading_bar
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
 from core.runs.metrics import is_fresh
 from core.runs.run import Run, read_run

@@ -1,0 +1,304 @@
+"""CIFAKE as it ships and as it is fetched: verified, never written by name, and what a server may do to it."""
+
+import io
+import json
+import shutil
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.images import cifake as module
+from core.images.cifake import ADDRESS, ARCHIVE, FINGERPRINTS, KIND, TABLE, fetch_cifake
+from core.images.image_set import DatasetError, ImageSet
+from core.images.loading import check_image_set, load_image_set, load_with_bar, read_files
+from core.images.sources import SHIPPED_FOLDER
+from core.images.statistics import STATISTICS
+from core.storage import MANIFEST, cache_dir, write_folder
+from tests.conftest import jpeg, textured, write_shipped
+from tests.core.images.github import Serve, files_of, serve, tar_gz, zipped
+from tests.hostile.faults import small_disk
+
+__all__ = ["serve"]
+
+
+@pytest.fixture
+def shipped(cifake: Path, tmp_path: Path) -> Path:
+    folder = write_shipped(tmp_path / "shipped", cifake)
+    # the cache of the folder that it was made of
+    shutil.rmtree(cache_dir() / "images")
+    return folder
+
+
+def rewrite(shipped: Path, *, archive: bytes | None = None, table: pd.DataFrame | None = None) -> None:
+    """Put another archive or table there, as well sealed as before."""
+    data = (shipped / ARCHIVE).read_bytes() if archive is None else archive
+    facts = pd.read_parquet(shipped / TABLE) if table is None else table
+    files: dict[str, Callable[[Path], object]] = {
+        ARCHIVE: lambda path: path.write_bytes(data),
+        TABLE: lambda path: facts.to_parquet(path, index=False),
+    }
+    write_folder(shipped, kind=KIND, manifest={}, files=files, replace=True)
+
+
+def added(shipped: Path, members: dict[str, bytes | tarfile.TarInfo]) -> bytes:
+    """The archive with more members of exactly these names."""
+    buffer = io.BytesIO()
+    with tarfile.open(shipped / ARCHIVE) as old, tarfile.open(fileobj=buffer, mode="w:xz") as new:
+        for member in old:
+            new.addfile(member, old.extractfile(member) if member.isreg() else None)
+        for name, content in members.items():
+            info = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
+            data = b"" if isinstance(content, tarfile.TarInfo) else content
+            info.size = len(data)
+            new.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def test_what_ships_is_the_set_that_it_was_made_of(shipped: Path, cifake: Path) -> None:
+    found, expected = load_image_set(shipped, "test"), load_image_set(cifake, "test")
+    assert (found.name, found.fingerprint) == ("cifake-test", expected.fingerprint)
+    np.testing.assert_array_equal(found.pixels, expected.pixels)
+    pd.testing.assert_frame_equal(found.rows, expected.rows)
+    name = found.rows["name"][3]
+    assert list(read_files(shipped, "test", [name])) == [(cifake / "test" / name).read_bytes()]
+    # the second start touches no archive
+    (shipped / ARCHIVE).unlink()
+    assert isinstance(load_image_set(shipped, "test").pixels, np.memmap)
+
+
+def test_statistics_are_those_that_ship(shipped: Path) -> None:
+    # in another order, and with last bits of another machine
+    table = pd.read_parquet(shipped / TABLE).iloc[::-1]
+    table["contrast"] = np.nextafter(table["contrast"].to_numpy(), np.float32(1e9))
+    rewrite(shipped, table=table)
+    rows = load_image_set(shipped, "test").rows.set_index("name")[list(STATISTICS)]
+    pd.testing.assert_frame_equal(rows, table.set_index("name").loc[rows.index])
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda folder: flip(folder / ARCHIVE), f"{ARCHIVE} is not the file that was shipped"),
+        (lambda folder: flip(folder / TABLE), f"{TABLE} is not the file that was shipped"),
+        (lambda folder: flip(folder / MANIFEST), MANIFEST),
+        (lambda folder: (folder / ARCHIVE).unlink(), f"{ARCHIVE} is missing"),
+        (lambda folder: (folder / MANIFEST).unlink(), f"it has no {MANIFEST}"),
+        (lambda folder: rewrite(folder, archive=b"no archive"), f"{ARCHIVE} cannot be unpacked"),
+        (
+            lambda folder: rewrite(folder, archive=(folder / ARCHIVE).read_bytes()[:-3000]),
+            f"{ARCHIVE} cannot be unpacked",
+        ),
+        (lambda folder: rewrite(folder, table=pd.DataFrame({"x": [1]})), f"{TABLE} is no table of statistics"),
+        (lambda folder: rewrite(folder, table=pd.read_parquet(folder / TABLE).iloc[1:]), "holds other files than"),
+    ],
+)
+def test_what_is_damaged_is_a_sentence(shipped: Path, damage: Callable[[Path], None], sentence: str) -> None:
+    damage(shipped)
+    with pytest.raises(DatasetError) as caught:
+        load_image_set(shipped, "test", skip_bad=True)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_name_in_the_archive_is_a_path_and_no_huge_member_is_read(shipped: Path, tmp_path: Path) -> None:
+    picture = jpeg(textured(1, fine=True, seed=9)[0])
+    link = tarfile.TarInfo("test/REAL/link.jpg")
+    link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path / "secret.jpg")
+    (tmp_path / "secret.jpg").write_bytes(picture)
+    names = ("../away.jpg", "/tmp/away.jpg", "test/REAL/../../away.jpg", "test/REAL/.hidden.jpg", "train/REAL/0000.jpg")  # noqa: S108
+    rewrite(
+        shipped,
+        archive=added(shipped, {**dict.fromkeys(names, picture), "link": link, "test/REAL/9999.jpg": bytes(3_000_000)}),
+    )
+    before = set(tmp_path.rglob("*"))
+    assert len(load_image_set(shipped, "test")) == 24
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_there_are_no_training_images(shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DatasetError, match="holds only CIFAKE's test images; name a folder or .zip with train/ in it"):
+        check_image_set(shipped, "train")
+    assert check_image_set(shipped, "test") == 24
+    monkeypatch.setattr("core.images.sources.SHIPPED_FOLDER", tmp_path / "gone")
+    with pytest.raises(DatasetError, match="gone, which held CIFAKE's test images, is missing"):
+        check_image_set("cifake-test", "test")
+
+
+def fetched_as(cifake: Path) -> None:
+    """The .zip holds the very images, and nothing else is left."""
+    folder = cache_dir() / "cifake"
+    assert [file.name for file in folder.iterdir() if file.name != ".lock"] == ["cifake.zip"]
+    for split in ("test", "train"):
+        found, expected = load_image_set("github", split), load_image_set(cifake, split)
+        assert (found.name, found.fingerprint) == (expected.name, expected.fingerprint)
+
+
+@pytest.mark.parametrize("sized", [True, False])
+@pytest.mark.parametrize("packed", [tar_gz, zipped])
+def test_what_is_fetched_is_what_is_unpacked(
+    serve: Serve, cifake: Path, packed: Callable[..., bytes], *, sized: bool
+) -> None:
+    strange = {"../../../../evil.jpg": b"x", "train/REAL/../../evil.jpg": b"x", **files_of(cifake)}
+    server = serve(packed(strange), sized=sized)
+    downloaded, checked = [], []
+    fetch_cifake(downloading=lambda *at: downloaded.append(at), checking=lambda *at: checked.append(at))
+    size = len(server.body)
+    assert downloaded[-1] == ((size, size) if sized else (size, module.EXPECTED_BYTES))
+    assert checked[-1] == (104, 104)
+    fetched_as(cifake)
+    assert not list(cache_dir().rglob("evil*"))
+    # it is asked for once
+    assert server.requests == 1
+    # a damaged .zip is fetched again
+    module.fetched_path().write_bytes(b"PK")
+    assert load_with_bar("github", "test").fingerprint == load_image_set(cifake, "test").fingerprint
+
+
+def test_a_cut_and_a_busy_server_are_tried_again(serve: Serve, cifake: Path) -> None:
+    server = serve(cuts=[20_000], statuses=[503])
+    fetch_cifake()
+    assert server.requests == 3
+    fetched_as(cifake)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence", "requests"),
+    [
+        ({"statuses": [404]}, "127.0.0.1 answered 404; try again, or download the .zip from kaggle.com", 1),
+        ({"statuses": [503] * 9}, "127.0.0.1 answered 503;", 3),
+        ({"cuts": [20_000] * 9}, "127.0.0.1 cannot be reached or broke off;", 3),
+        ({"body": b"<html>Log in</html>"}, "did not send a whole archive", 1),
+        ({"body": tar_gz({})[:100]}, "did not send a whole archive", 1),
+        ({"body": tar_gz({"test/REAL/0000.jpg": b"x"})}, "not CIFAKE's own", 1),
+    ],
+)
+def test_what_is_no_cifake_is_a_sentence_and_not_kept(
+    serve: Serve, settings: dict[str, object], sentence: str, requests: int
+) -> None:
+    server = serve(**settings)
+    with pytest.raises(DatasetError) as raised:
+        fetch_cifake()
+    assert sentence in str(raised.value)
+    assert str(raised.value).endswith(".")
+    assert server.requests == requests
+    assert [file.name for file in (cache_dir() / "cifake").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("change", ["missing", "changed", "added", "huge", "link"])
+def test_one_wrong_file_among_all_is_noticed(serve: Serve, cifake: Path, change: str, tmp_path: Path) -> None:
+    files = files_of(cifake)
+    name = "train/FAKE/0003 (4).jpg"
+    if change == "added":
+        files["test/REAL/9999.jpg"] = files[name]
+    elif change in ("missing", "link"):
+        del files[name]
+    else:
+        files[name] += b"x" * (3_000_000 if change == "huge" else 1)
+    body = tar_gz(files)
+    if change == "link":
+        (tmp_path / "secret").write_bytes((cifake / name).read_bytes())
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+            for other in files:
+                tar.add(cifake / other, other)
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.SYMTYPE, str(tmp_path / "secret")
+            tar.addfile(info)
+        body = buffer.getvalue()
+    serve(body)
+    with pytest.raises(DatasetError, match="not CIFAKE's own|is damaged"):
+        fetch_cifake()
+    assert not module.is_fetched()
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("ftp://127.0.0.1/x", "127.0.0.1 cannot be requested"),
+        ("no address", "The server cannot be requested"),
+        ("http://name:password@127.0.0.1:9/x", "127.0.0.1 cannot be reached"),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_a_sentence(
+    serve: Serve, url: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ADDRESS, url)
+    with pytest.raises(DatasetError, match=sentence) as raised:
+        fetch_cifake()
+    assert "password" not in str(raised.value)
+
+
+def test_what_never_ends_is_given_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_BYTES", 20_000)
+    serve()
+    with pytest.raises(DatasetError, match="sends far more than CIFAKE"):
+        fetch_cifake()
+
+
+@pytest.mark.parametrize("stopped_in", ["downloading", "checking"])
+def test_whoever_stops_it_begins_again_later(serve: Serve, cifake: Path, stopped_in: str) -> None:
+    serve()
+
+    def stop(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch_cifake(**{stopped_in: stop})
+    fetch_cifake()
+    fetched_as(cifake)
+
+
+def test_a_full_disk_is_a_sentence(serve: Serve, cifake: Path) -> None:
+    serve()
+    with small_disk(20_000), pytest.raises(DatasetError, match=r"cifake could not be written \(.*then try again"):
+        fetch_cifake()
+    fetch_cifake()
+    fetched_as(cifake)
+
+
+def test_one_download_at_a_time(serve: Serve, cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHUNK", 1024)
+    begun, held = threading.Event(), threading.Event()
+    serve(holds=[held])
+    first = threading.Thread(target=fetch_cifake, kwargs={"downloading": lambda *_: begun.set()})
+    first.start()
+    assert begun.wait(30)
+    with pytest.raises(DatasetError, match="already downloading"):
+        fetch_cifake()
+    held.set()
+    first.join()
+    fetched_as(cifake)
+
+
+def test_the_fingerprints_are_those_of_the_shipped_set_and_detectors() -> None:
+    manifest = json.loads((SHIPPED_FOLDER / MANIFEST).read_text())
+    assert manifest["fingerprint"] == FINGERPRINTS["test"]
+    detector = json.loads((SHIPPED_FOLDER.parent / "detectors" / "swift" / MANIFEST).read_text())
+    assert detector["training_set_fingerprint"] == FINGERPRINTS["train"]
+
+
+def test_genuine_cifake_has_its_counts(cifake_test: ImageSet) -> None:
+    assert cifake_test.fingerprint == FINGERPRINTS["test"]
+    assert np.bincount(cifake_test.labels).tolist() == [10_000, 10_000]
+    assert cifake_test.rows["category"].value_counts().tolist() == [2000] * 10
+
+
+def test_the_zip_that_is_kept_is_the_same_each_time(serve: Serve) -> None:
+    serve()
+    first = fetch_cifake().read_bytes()
+    module.fetched_path().unlink()
+    assert fetch_cifake().read_bytes() == first
+    with zipfile.ZipFile(module.fetched_path()) as archive:
+        assert len(archive.namelist()) == 104

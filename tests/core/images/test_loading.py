@@ -1,0 +1,477 @@
+"""Loading image sets: rows and pixels are the files', the cache is made once, and what does not fit is named."""
+
+import errno
+import hashlib
+import io
+import os
+import shutil
+import sys
+import time
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from core.images import loading, reading, sources
+from core.images.decoding import MAX_BYTES
+from core.images.image_set import BusyError, DatasetError, ImageSet, is_cifake, split_of
+from core.images.labels import CLASSES
+from core.images.layouts import files
+from core.images.loading import check_image_set, load_image_set, load_with_bar, read_files, side_of
+from core.images.preprocessing import Preprocessing
+from core.storage import cache_dir
+from tests.conftest import jpeg, textured
+from tests.hostile.faults import faulty, in_child, small_disk
+
+IMAGES = 24
+
+
+def zipped(folder: Path, *, prefix: str = "") -> Path:
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*.jpg")):
+            archive.write(file, prefix + str(file.relative_to(folder)))
+    return path
+
+
+def same(found: ImageSet, expected: ImageSet) -> None:
+    assert (found.name, found.split, found.fingerprint) == (expected.name, expected.split, expected.fingerprint)
+    pd.testing.assert_frame_equal(found.rows, expected.rows)
+    np.testing.assert_array_equal(found.pixels, expected.pixels)
+
+
+def caches() -> list[Path]:
+    folder = cache_dir() / "images"
+    return [file for file in folder.iterdir() if file.is_dir()] if folder.exists() else []
+
+
+@pytest.fixture
+def expected(cifake: Path) -> ImageSet:
+    """A set in memory, which leaves no cache."""
+    images = load_image_set(cifake, "test")
+    images = ImageSet(images.name, "test", np.array(images.pixels), images.rows, images.fingerprint)
+    shutil.rmtree(cache_dir() / "images")
+    return images
+
+
+def test_rows_are_those_of_the_files(cifake: Path) -> None:
+    images = load_image_set(cifake, "train")
+    assert (images.name, images.pixels.shape) == ("cifake-train", (80, 32, 32, 3))
+    for index in (0, 41, 79):
+        row = images.rows.iloc[index]
+        file = cifake / "train" / row["name"]
+        assert row["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+        assert row["file_bytes"] == file.stat().st_size
+        assert row["label"] == row["name"].startswith("REAL")
+        np.testing.assert_array_equal(images.pixels[index], np.asarray(Image.open(file)))
+    by_name = images.rows.set_index("name")["category"]
+    assert by_name["REAL/0000.jpg"] == "airplane"
+    assert by_name["FAKE/0009 (10).jpg"] == "truck"
+
+
+def test_files_that_are_only_numbered_may_be_anybodys(cifake: Path) -> None:
+    for file in sorted((cifake / "test").rglob("*.jpg")):
+        file.rename(file.with_name(f"{file.name[:4]}.jpg"))
+    numbered, train = load_image_set(cifake, "test"), load_image_set(cifake, "train")
+    assert (numbered.name, train.name) == ("images-test", "cifake-train")
+    assert numbered.rows["category"].isna().all()
+    assert train.rows["category"].notna().all()
+
+
+@pytest.mark.parametrize("prefix", ["", "cifake/"])
+def test_zip_and_folder_are_the_same_set(cifake: Path, prefix: str) -> None:
+    same(load_image_set(zipped(cifake, prefix=prefix), "test"), load_image_set(cifake, "test"))
+
+
+def test_the_fingerprint_depends_on_label_and_content(cifake: Path) -> None:
+    before = load_image_set(cifake, "test").fingerprint
+    a, b = cifake / "test/REAL/0000.jpg", cifake / "test/FAKE/0000.jpg"
+    first, second = a.read_bytes(), b.read_bytes()
+    a.write_bytes(second)
+    b.write_bytes(first)
+    assert load_image_set(cifake, "test").fingerprint != before
+
+
+def test_a_second_start_decodes_nothing_until_a_file_has_changed(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = load_image_set(cifake, "test")
+    with monkeypatch.context() as patched:
+        patched.setattr(reading, "decode", lambda data: pytest.fail("decoded again"))
+        again = load_image_set(cifake, "test")
+        assert isinstance(again.pixels, np.memmap)
+        same(again, before)
+    (cifake / "test/REAL/0000.jpg").write_bytes(jpeg(textured(1, fine=True, seed=99)[0]))
+    assert load_image_set(cifake, "test").fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize("small", [0, 2**29])
+def test_a_set_of_many_batches_is_what_it_is_in_one(
+    cifake: Path, expected: ImageSet, small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "BATCH", 5 * 32 * 32 * 3)
+    monkeypatch.setattr(loading, "SMALL", small)
+    reports: list[tuple[int, int]] = []
+    same(load_image_set(cifake, "test", progress=lambda *at: reports.append(at)), expected)
+    assert reports[-1] == (IMAGES, IMAGES)
+    same(load_image_set(cifake, "test"), expected)
+
+
+def test_a_large_set_is_never_in_memory_as_a_whole(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "BATCH", 5 * 32 * 32 * 3)
+    sizes: list[int] = []
+    empty = np.empty
+
+    def counted(shape: Any, *arguments: Any, **options: Any) -> Any:
+        sizes.append(int(np.prod(shape)))
+        return empty(shape, *arguments, **options)
+
+    monkeypatch.setattr(reading.np, "empty", counted)
+    load_image_set(cifake, "test")
+    assert max(sizes) == 5 * 32 * 32 * 3
+
+
+@pytest.mark.parametrize("damage", ["changed", "longer", "missing", "no file", "rows", "manifest"])
+def test_a_damaged_cache_is_made_again(cifake: Path, expected: ImageSet, damage: str) -> None:
+    load_image_set(cifake, "test")
+    (cache,) = caches()
+    pixels = cache / loading.PIXELS
+    if damage == "changed":
+        with pixels.open("r+b") as file:
+            file.seek(200)
+            file.write(b"x")
+    elif damage == "longer":
+        pixels.write_bytes(pixels.read_bytes() + b"more")
+    elif damage in ("rows", "manifest"):
+        file = cache / (loading.ROWS if damage == "rows" else "manifest.json")
+        file.write_bytes(file.read_bytes()[:-20])
+    else:
+        pixels.unlink()
+        if damage == "no file":
+            pixels.mkdir()
+    same(load_image_set(cifake, "test"), expected)
+
+
+def test_a_large_cache_cut_short_is_made_again(
+    cifake: Path, expected: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "SMALL", 0)
+    load_image_set(cifake, "test")
+    pixels = caches()[0] / loading.PIXELS
+    pixels.write_bytes(pixels.read_bytes()[:-1])
+    same(load_image_set(cifake, "test"), expected)
+
+
+@pytest.mark.parametrize("at", range(1, 40, 6))
+def test_a_process_killed_anywhere_leaves_nothing_wrong(cifake: Path, expected: ImageSet, at: int) -> None:
+    def killed(report: Any) -> None:
+        with faulty(cache_dir(), at=at, what=-1):
+            load_image_set(cifake, "test")
+
+    in_child(killed)
+    same(load_image_set(cifake, "test"), expected)
+    same(load_image_set(cifake, "test"), expected)
+
+
+def test_where_the_cache_cannot_be_written_a_small_set_is_held_in_memory(
+    cifake: Path, expected: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with faulty(cache_dir(), at=1, what=errno.EROFS):
+        found = load_image_set(cifake, "test")
+    assert "images could not be written (Read-only file system); check that its disk has room" in found.uncached
+    same(found, expected)
+    with small_disk(20_000):
+        found = load_image_set(cifake, "test")
+    assert "could not be written (" in found.uncached
+    # what had been begun is gone
+    assert not list(cache_dir().rglob("*.pixels"))
+    monkeypatch.setattr(loading, "SMALL", 0)
+    with small_disk(20_000), pytest.raises(DatasetError, match="could not be written"):
+        load_image_set(cifake, "test")
+    assert load_image_set(cifake, "test").uncached == ""
+
+
+def test_a_disk_that_is_too_small_is_not_filled_first(
+    cifake: Path, expected: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**6, 10**6, 10_000))  # type: ignore[attr-defined]
+    found = load_image_set(cifake, "test")
+    assert "GB are needed and 0.0 GB are free" in found.uncached
+    assert not caches()
+    same(found, expected)
+
+
+def test_two_at_a_time_wait_for_each_other(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_image_set(cifake, "test")
+    (cache,) = caches()
+    shutil.rmtree(cache)
+    monkeypatch.setattr(loading, "PATIENCE", 0)
+    with loading.FileLock(cache.with_suffix(".lock")), pytest.raises(BusyError, match="being read already"):
+        load_image_set(cifake, "test")
+
+
+def test_files_are_read_up_to_the_size_that_a_picture_may_have(cifake: Path) -> None:
+    sizes = {"REAL/0000.jpg": 3 * 2**20, "REAL/0001 (2).jpg": MAX_BYTES + 1, "REAL/none.jpg": 0}
+    for name, size in sizes.items():
+        if size:
+            os.truncate(cifake / "test" / name, size)
+    assert [len(data) for data in read_files(cifake, "test", sizes)] == [3 * 2**20, 0, 0]
+
+
+def test_the_sample_has_its_name_though_its_file_was_read_as_any_other_before() -> None:
+    assert load_image_set(sources.SAMPLE, "test").name == "images-test"
+    assert load_image_set("sample", "test").name == "sample-test"
+    assert load_image_set(sources.SAMPLE, "test").name == "images-test"
+
+
+def test_offenders_are_named_ten_at_most_with_their_total(cifake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = cifake / "train/REAL"
+    for file in sorted(folder.iterdir())[:11]:
+        file.write_bytes(b"no image")
+    (folder / "small.jpg").write_bytes(jpeg(np.zeros((16, 24, 3), np.uint8)))
+    with pytest.raises(DatasetError) as caught:
+        load_image_set(cifake, "train")
+    sentence = str(caught.value)
+    assert sentence.startswith("12 files are not 32 x 32 images: train/REAL/0000.jpg: ")
+    assert "and 2 more" in sentence
+    assert "--skip-bad" in sentence
+    assert not caches()
+    images = load_with_bar(cifake, "train", skip_bad=True)
+    assert capsys.readouterr().err.startswith("12 files of train left out: REAL/0000.jpg: ")
+    assert (len(images), len(images.skipped)) == (80 - 11, 12)
+    assert any("is 24 x 16 pixels" in offender for offender in images.skipped)
+    with pytest.raises(DatasetError, match="12 files"):
+        load_image_set(cifake, "train")
+
+
+def test_a_missing_set_a_missing_class_and_one_of_bad_images_only(cifake: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"absent does not exist; name a folder"):
+        load_image_set(tmp_path / "absent", "train")
+    with pytest.raises(DatasetError, match="^~nosuchuser/cifake names an unknown user"):
+        check_image_set("~nosuchuser/cifake", "test")
+    for file in (cifake / "test/FAKE").iterdir():
+        file.write_bytes(b"x")
+    with pytest.raises(DatasetError, match="test split holds no usable FAKE image"):
+        load_image_set(cifake, "test", skip_bad=True)
+    shutil.rmtree(cifake / "test/FAKE")
+    with pytest.raises(DatasetError, match=r"has no FAKE images in its test split; both classes are needed"):
+        check_image_set(cifake, "test")
+
+
+def test_a_file_that_cannot_be_read_now_is_no_mistake_of_the_set(
+    cifake: Path, expected: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        read = files.read_bytes
+
+        def refused(path: Path, **limit: int) -> bytes:
+            if path.name == "0003 (4).jpg" and path.parent.name == "REAL":
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return read(path, **limit)
+
+        patched.setattr(files, "read_bytes", refused)
+        for skip_bad in (False, True):
+            with pytest.raises(DatasetError, match=r"0003 \(4\).jpg cannot be read \(Permission denied\); try again"):
+                load_image_set(cifake, "test", skip_bad=skip_bad)
+    same(load_image_set(cifake, "test"), expected)
+
+
+def damaged_zips(cifake: Path) -> dict[str, Path]:
+    """Archives that cannot be listed, or hold a member that cannot be read: what is said of each -> its path."""
+    whole = zipped(cifake).read_bytes()
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        offsets = [info.header_offset for info in archive.infolist()]
+        info = archive.getinfo("test/REAL/0003 (4).jpg")
+    changed = {"is not a whole .zip file; download it again": whole[:-2000]}
+    broken = bytearray(whole)
+    broken[info.header_offset + 200] ^= 0xFF
+    changed[r"1 file is .*test/REAL/0003 \(4\)\.jpg: cannot be read"] = bytes(broken)
+    # the bit of an encrypted member stands 6 bytes into it, and 8 bytes into its entry in the directory
+    locked = bytearray(whole)
+    for offset in offsets:
+        locked[offset + 6] |= 1
+    entry = locked.find(b"PK\1\2")
+    while entry >= 0:
+        locked[entry + 8] |= 1
+        entry = locked.find(b"PK\1\2", entry + 4)
+    changed["is encrypted; pack the .zip again without a password"] = bytes(locked)
+    # the version that is needed to unpack stands 6 bytes into a member's entry in the directory
+    entry = whole.index(b"PK\1\2")
+    changed["is packed in a way that is not read here"] = whole[: entry + 6] + bytes([99]) + whole[entry + 7 :]
+    paths = {}
+    for number, (sentence, data) in enumerate(changed.items()):
+        paths[sentence] = cifake.parent / f"{number}.zip"
+        paths[sentence].write_bytes(data)
+    paths["bomb.jpg: has 50000000 bytes"] = cifake.parent / "bomb.zip"
+    paths["bomb.jpg: has 50000000 bytes"].write_bytes(whole)
+    with zipfile.ZipFile(cifake.parent / "bomb.zip", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("test/REAL/bomb.jpg", bytes(50_000_000))
+    return paths
+
+
+def test_damaged_archives_are_one_sentence_each(cifake: Path) -> None:
+    for sentence, path in damaged_zips(cifake).items():
+        with pytest.raises(DatasetError, match=sentence) as raised:
+            load_image_set(path, "test")
+        assert "\n" not in str(raised.value)
+
+
+def test_names_that_repeat_in_a_zip_are_offenders(cifake: Path) -> None:
+    path = zipped(cifake)
+    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        archive.writestr("test/REAL/0003 (4).jpg", (cifake / "test/REAL/0000.jpg").read_bytes())
+    with pytest.raises(DatasetError, match=r"1 file is .*REAL/0003 \(4\)\.jpg: is in the \.zip more than once"):
+        load_image_set(path, "test")
+    assert len(load_image_set(path, "test", skip_bad=True)) == 23
+    assert len(load_image_set(path, "train")) == 80
+
+
+def zip_of_large(path: Path, members: int) -> Path:
+    """A small .zip of pictures with 16 million pixels each."""
+    buffer = io.BytesIO()
+    Image.new("L", (4000, 4000)).save(buffer, "PNG")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(members):
+            for label in CLASSES:
+                archive.writestr(f"test/{label}/{number:04d}.png", buffer.getvalue())
+    return path
+
+
+def test_a_small_zip_of_large_pictures_is_refused_by_their_headers(tmp_path: Path) -> None:
+    path = zip_of_large(tmp_path / "large.zip", 100)
+    begun = time.process_time()
+    with pytest.raises(DatasetError, match=r"200 files are .* 4000 x 4000 pixels; at most"):
+        load_image_set(path, "test")
+    # a second each to decode
+    assert time.process_time() - begun < 5
+
+
+def test_progress_may_stop_the_reading_after_any_picture(tmp_path: Path) -> None:
+    path = zip_of_large(tmp_path / "large.zip", 20)
+    reports: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        reports.append(done)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        load_image_set(path, "test", fit=Preprocessing(32), progress=stop)
+    assert reports[0] < 10
+    assert not caches()
+
+
+def test_repeats_keep_rows_apart_and_belong_to_their_subset(cifake: Path) -> None:
+    shutil.copy(cifake / "test/REAL/0000.jpg", cifake / "test/REAL/0500.jpg")
+    images = load_image_set(cifake, "test")
+    assert images.rows["id"].is_unique
+    assert images.rows.loc[images.rows["is_repeat"], "name"].tolist() == ["REAL/0500.jpg"]
+    copies = np.flatnonzero(images.rows["sha256"].duplicated(keep=False))
+    assert images.subset(copies).rows["is_repeat"].tolist() == [False, True]
+    assert images.subset(copies[1:]).rows["is_repeat"].tolist() == [False]
+
+
+def test_limited_is_balanced_and_repeatable(cifake: Path) -> None:
+    images = load_image_set(cifake, "train")
+    limited = images.limited(20, seed=3)
+    assert np.bincount(limited.labels).tolist() == [10, 10]
+    assert limited.name == "cifake-train-20"
+    assert limited.rows["id"].tolist() == images.limited(20, seed=3).rows["id"].tolist()
+    assert images.limited(1000) is images
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [("cifake-train", "train"), ("cifake-train-200", "train"), ("faces-train-test", "test"), ("cifake-test", "test")],
+)
+def test_the_split_is_the_end_of_the_name(name: str, split: str) -> None:
+    assert split_of(name) == split
+
+
+def test_kaggle_without_kagglehub_or_network_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hub:
+        @staticmethod
+        def dataset_download(handle: str) -> str:
+            raise ConnectionError(handle)
+
+    for hub, sentence in ((None, "pip install kagglehub"), (Hub, r"could not be reached \(ConnectionError\)")):
+        monkeypatch.setitem(sys.modules, "kagglehub", hub)
+        with pytest.raises(DatasetError, match=rf"{sentence}.*download the \.zip"):
+            load_image_set("kaggle", "test")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every file's name is text")
+def test_a_name_that_is_no_text_is_an_offender(cifake: Path) -> None:
+    shutil.copy(cifake / "test/REAL/0003 (4).jpg", cifake / "test/REAL" / os.fsdecode(b"\xff.jpg"))
+    with pytest.raises(DatasetError, match="has a name that is no text"):
+        load_image_set(str(cifake), "test")
+    found = load_image_set(str(cifake), "test", skip_bad=True)
+    assert (len(found), len(found.skipped)) == (24, 1)
+
+
+def write_pictures(folder: Path, sizes: dict[str, tuple[int, int]]) -> Path:
+    """Files of the test split, name -> (width, height)."""
+    for number, (name, size) in enumerate(sizes.items()):
+        (folder / "test" / name).parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(number).integers(0, 256, (*size[::-1], 3)).astype(np.uint8)
+        Image.fromarray(noise).save(folder / "test" / name)
+    return folder
+
+
+def test_the_side_of_a_set_is_that_of_most_of_its_files(tmp_path: Path) -> None:
+    sizes = {f"{label}/{n}.png": (48, 48) for label in ("REAL", "FAKE") for n in range(3)}
+    folder = write_pictures(tmp_path, sizes | {"FAKE/0.png": (32, 32), "REAL/x.png": (48, 40)})
+    with pytest.raises(DatasetError, match=r"2 files are not 48 x 48 images: .*FAKE/0\.png: is 32 x 32 pixels"):
+        load_image_set(folder, "test")
+    images = load_image_set(folder, "test", skip_bad=True)
+    assert (images.side, images.pixels.shape) == (48, (5, 48, 48, 3))
+    assert side_of(folder, "test") == 48
+
+
+def test_files_of_any_size_are_fitted_where_that_is_asked(tmp_path: Path) -> None:
+    sizes = {"REAL/a.png": (100, 60), "REAL/b.png": (48, 48), "FAKE/a.png": (70, 200), "FAKE/b.png": (30, 30)}
+    folder = write_pictures(tmp_path, sizes)
+    fit = Preprocessing(32, interpolation="lanczos")
+    images = load_image_set(folder, "test", fit=fit)
+    assert (images.pixels.shape, images.fit) == ((4, 32, 32, 3), fit.steps)
+    for name, pixels in zip(images.rows["name"], images.pixels, strict=True):
+        np.testing.assert_array_equal(pixels, fit.fit(np.asarray(Image.open(folder / "test" / name))))
+    # another preprocessing is another cache of the same files
+    other = load_image_set(folder, "test", fit=Preprocessing(32, interpolation="box"))
+    assert other.fingerprint == images.fingerprint
+    assert (other.pixels != images.pixels).any()
+    # one class alone of the right size is no reason to take the set as it is
+    sizes = {f"FAKE/{n}.png": (32, 32) for n in range(4)} | {f"REAL/{n}.png": (60, 40) for n in range(3)}
+    images = load_image_set(write_pictures(tmp_path / "mixed", sizes), "test", fit=Preprocessing(32))
+    assert (len(images), images.skipped) == (7, ())
+
+
+def test_a_set_of_the_size_that_is_asked_for_is_taken_as_it_is(cifake: Path) -> None:
+    (cifake / "test/REAL/odd.png").write_bytes(jpeg(textured(1, fine=True, seed=3)[0][:30]))
+    with pytest.raises(DatasetError, match="1 file is not a 32 x 32 image: test/REAL/odd.png: is 32 x 30 pixels"):
+        load_image_set(cifake, "test", fit=Preprocessing(32))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["FAKE/1.jpg", *(f"REAL/1 ({number}).jpg" for number in range(2, 11))], True),
+        (["FAKE/7.jpg", "REAL/0007 (4).JPG"], True),
+        # renamed in bulk, or downloaded twice
+        (["FAKE/1 (1).jpg", "REAL/2 (1).jpg"], False),
+        ([f"REAL/1 ({number}).jpg" for number in range(2, 12)], False),
+        (["FAKE/1.jpg", "REAL/2.jpg"], False),
+    ],
+)
+def test_numbers_in_brackets_are_cifakes_where_they_are_from_2_to_10(names: list[str], *, expected: bool) -> None:
+    assert is_cifake(names) is expected
+
+
+def test_files_that_are_no_pictures_are_not_in_the_set(cifake: Path) -> None:
+    before = load_image_set(cifake, "test").fingerprint
+    for name in ("desktop.ini", "Thumbs.db", "Icon\r", "._0.jpg", "notes.txt"):
+        (cifake / "test" / "REAL" / name).write_bytes(b"no picture")
+    assert load_image_set(cifake, "test").fingerprint == before
