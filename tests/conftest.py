@@ -40,7 +40,7 @@ LONGEST = (
     "hostile/test_names.py",
     "core/studies/test_probes.py",
     "browser/test_first_sight.py",
-    "core/studies/test_judged.py",
+    "core/studies/test_explanations.py",
     "core/studies/test_ray_engine.py",
     "core/perturbations/test_probing.py",
     "core/images/cifake/test_fetching.py",

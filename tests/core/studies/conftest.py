@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, round_to_float16
 from core.detectors.storage import save_detector
+from core.explainers.cam import GRADCAM
+from core.explainers.lime.regions import LIME
 from core.findings.finding import Finding, Measure
 from core.images.image_set import ImageSet, fingerprint_of
 from core.images.labels import CLASSES, FAKE, REAL
 from core.images.statistics import image_statistics
 from core.runs.run import Run
 from core.runs.writing import write_run
+from core.studies import explanations
 from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.study import Context, Study
@@ -90,6 +93,14 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> Source:
 def patched(tmp_path_factory: pytest.TempPathFactory) -> Source:
     """Images in which one patch decides, and the network that looks at it."""
     return write_source(tmp_path_factory.mktemp("home"), patch_detector(), patch_images()[0])
+
+
+@pytest.fixture(scope="module")
+def two_methods() -> Iterator[None]:
+    """Only Grad-CAM and LIME are judged; test_explanations.py covers the other methods of the registry."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(explanations, "explainers", lambda with_map: (GRADCAM, LIME))
+        yield
 
 
 def brightness(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:

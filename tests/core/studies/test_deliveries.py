@@ -1,0 +1,103 @@
+"""The study of deliveries: margins against the detector's own, and shares against a count by hand."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from core.detectors.resnet import ResNetDetector
+from core.findings.claims import claim_status
+from core.findings.finding import Finding
+from core.perturbations.postprocessing import DELIVERIES, jpeg
+from core.studies.deliveries import STUDY, compute, conclude
+from core.studies.study import Context
+
+FITTING = ["jpeg_95", "jpeg_85", "jpeg_75", "jpeg_50", "webp_80", "png", "screenshot", "messenger"]
+MARGINS = np.repeat([-1.0, 1.0], 5)
+
+
+def run_of(margins: NDArray[Any], real: NDArray[Any]) -> Any:
+    """What a study reads of a run: ids, labels and predictions."""
+    classes = np.array(["FAKE", "REAL"])
+    ids = [f"test-{number}" for number in range(len(margins))]
+    table = {"id": ids, "predicted": classes[(margins > 0).astype(int)], "label": classes[real.astype(int)]}
+    return SimpleNamespace(predictions=pd.DataFrame(table))
+
+
+def conclusions(table: pd.DataFrame, real: NDArray[Any] = MARGINS > 0, times: int = 1) -> dict[str, Finding]:
+    table = pd.concat([table] * times, ignore_index=True).assign(id=[f"test-{n}" for n in range(10 * times)])
+    findings = conclude(run_of(np.tile(MARGINS, times), np.tile(real, times)), table, {})
+    return {finding.key: finding for finding in findings}
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """Ten images: JPEG 50 flips three of five FAKE verdicts, a screenshot one more, and nothing flips a REAL one."""
+    table = pd.DataFrame({"id": [f"test-{number}" for number in range(10)], "weight": 1.0})
+    for delivery in DELIVERIES:
+        table[delivery.name] = MARGINS if delivery.name in FITTING else np.nan
+    table.loc[:2, "jpeg_50"] = 1.0
+    table.loc[3, "screenshot"] = 1.0
+    return table
+
+
+def test_each_column_is_the_margin_after_its_delivery(tiny_detector: ResNetDetector, pixels: NDArray[np.uint8]) -> None:
+    rows = np.array([1, 4, 20])
+    run = run_of(tiny_detector.margins(pixels), np.arange(len(pixels)) > 11)
+    table = compute(Context(run, tiny_detector, pixels), rows, {})
+    assert list(table) == ["id", *STUDY.columns]
+    np.testing.assert_allclose(table["png"], tiny_detector.margins(pixels[rows]), atol=1e-5)
+    after = np.stack([jpeg(image, 50) for image in pixels[rows]])
+    np.testing.assert_allclose(table["jpeg_50"], tiny_detector.margins(after), atol=1e-5)
+    assert [name for name in STUDY.columns if table[name].notna().all()] == FITTING
+    assert list(compute(Context(run, tiny_detector, pixels, missing=frozenset({"png"})), rows, {})) == ["id", "png"]
+
+
+def test_flips_and_errors_are_counted_apart(table: pd.DataFrame) -> None:
+    # one photograph is called FAKE and one generated image REAL
+    findings = conclusions(table, np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 0], bool))
+    rates = {
+        key: (finding.measure.value, finding.control.measure.value)
+        for key, finding in findings.items()
+        if finding.control
+    }
+    # of the five generated images one is wrong anyway, and three more after JPEG 50
+    assert rates == {
+        "flips_fake": pytest.approx((0.8, 0)), "errors_fake": pytest.approx((0.8, 0.2)),
+        "flips_real": (0, 0), "errors_real": pytest.approx((0.2, 0.2)),
+    }  # fmt: skip
+    assert findings["errors_fake"].details["worst_name"] == "JPEG 50"
+    assert findings["flips_fake"].details["deliveries"] == len(FITTING) - 1
+
+
+def test_saving_without_a_change_is_a_control_and_no_delivery(table: pd.DataFrame) -> None:
+    table.loc[4, "png"] = 1.0
+    flips = conclusions(table)["flips_fake"]
+    assert flips.control is not None
+    assert (flips.measure.value, flips.control.measure.value) == pytest.approx((0.8, 0.2))
+    # every delivery but the control makes photographs that are called FAKE REAL
+    better = table.assign(**{name: MARGINS if name == "png" else 1.0 for name in FITTING})
+    errors = conclusions(better, np.ones(10, bool))["errors_real"]
+    assert errors.control is not None
+    assert (errors.measure.value, errors.control.measure.value) == (0, pytest.approx(0.5))
+
+
+def test_the_interval_of_the_worst_delivery_is_corrected_for_their_number(table: pd.DataFrame) -> None:
+    errors = conclusions(table, times=40)["errors_fake"]
+    assert claim_status(errors).sign == 1
+    assert errors.difference is not None
+    leads = np.tile([1, 1, 1, 0, 0], 40)
+    # Bonferroni over seven deliveries
+    half = student.ppf(1 - 0.05 / 7 / 2, 199) * leads.std(ddof=1) / np.sqrt(200)
+    assert (errors.difference.low, errors.difference.high) == pytest.approx((0.6 - half, 0.6 + half))
+
+
+def test_what_a_file_lacks_is_left_out(table: pd.DataFrame) -> None:
+    flips = conclusions(table.drop(columns="screenshot"))["flips_fake"]
+    assert flips.measure.value == pytest.approx(3 / 5)
+    assert flips.details["deliveries"] == len(FITTING) - 2
+    assert conclude(run_of(np.zeros(10), np.zeros(10)), table.iloc[:0], {}) == []

@@ -1,0 +1,174 @@
+"""Which explainers studies judge, also one that a test adds, and the cache of their explanations."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from core.detectors.detector import Detector
+from core.detectors.manifest import Capability
+from core.explainers.agreement import segment_values
+from core.explainers.cam import GRADCAM
+from core.explainers.deletion import deletion_curves
+from core.explainers.lime.regions import LIME, Lime, LimeSettings
+from core.explainers.lime.segmentation import segment
+from core.explainers.registry import explainers, registered
+from core.runs.run import Run, read_run
+from core.storage import cache_dir
+from core.studies.explanations import MOST, Pass, coverage, explain_all, has_seed, judged, method_of, methods_in
+from core.studies.faithfulness_curves import FILLS, curve_of, leads
+from core.studies.kept import find_kept
+from core.studies.registry import find_study
+from core.studies.result import StudyResult
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study
+from tests.core.explainers.toy import BRIGHT, BrightSettings
+from tests.core.trust_cues import made_run
+
+# study -> a column that it has of every method, {} for its name
+STUDIES = {"faithfulness": "deletion_{}_mean_1", "agreement": "{}_rank", "stability": "{}_noise", "sanity": "{}_other"}
+FEW = {"networks": 2, "others": 3, "lime_others": 2}
+SETTINGS = LimeSettings(n_samples=64)
+
+
+@pytest.fixture
+def bright() -> Iterator[None]:
+    with registered(BRIGHT):
+        yield
+
+
+def result_of(name: str, source: Source) -> StudyResult:
+    study = find_study(name)
+    few = {key: FEW[key] for key in FEW if key in study.parameters}
+    return read_study(run_study(study.with_parameters(few), source, images=4), read_run(source.run))
+
+
+def test_all_that_give_a_map_for_some_hundred_passes_are_judged(bright: None) -> None:
+    methods = judged()
+    assert list(methods) == [
+        method.name for method in explainers(with_map=True) if method.cost(method.settings()) <= MOST
+    ]
+    assert {"gradcam", "lime", "lime_grid", "integrated_gradients", "bright"} <= set(methods)
+    # a pass a channel is too much for thousands of images
+    assert "scorecam" not in methods
+    assert [has_seed(methods[name]) for name in ("gradcam", "lime", "bright")] == [False, True, False]
+    for column, method in {"lime_grid_noise": "lime_grid", "lime_noise": "lime", "limes_noise": None}.items():
+        assert method_of(column, methods) == method
+
+
+def test_every_study_has_values_of_an_added_explainer(
+    patched: Source, bright: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.studies.explanations.explainers", lambda with_map: (GRADCAM, BRIGHT))
+    tables = {name: result_of(name, patched).table for name in STUDIES}
+    for name, column in STUDIES.items():
+        # columns of the default pair do not begin with its names
+        assert set(methods_in(tables[name], column)) == {"bright"} | ({"gradcam"} if name != "agreement" else set())
+        assert tables[name].drop(columns="id").astype(float).notna().any().all()
+    run, context = read_run(patched.run), patched.open()
+    row = int(pd.Index(run.predictions["id"]).get_loc(tables["agreement"]["id"][0]))
+    image = np.asarray(context.pixels[row])
+    grid = segment(image, method="grid", n_segments=64)
+    own = segment_values(BRIGHT.explain_fully(context.detector, image).map[None], grid)[0]
+    stored = segment_values(np.asarray(run.maps[[row]], np.float32), grid)[0]
+    assert tables["agreement"]["bright_rank"][0] == pytest.approx(spearmanr(own, stored)[0], abs=1e-4)
+    # it has no seed, hardly sees the noise, and does not depend on what the detector has learned
+    assert "bright_seed" not in tables["stability"]
+    assert (tables["stability"]["bright_noise"] > 0.9).all()
+    levels = [name for name in tables["sanity"] if method_of(name, judged()) == "bright"]
+    np.testing.assert_allclose(tables["sanity"][[name for name in levels if name[7:] not in ("other", "edges")]], 1)
+
+
+def test_an_added_explainer_is_all_that_an_old_file_lacks(
+    patched: Source, bright: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, run = find_study("faithfulness"), read_run(patched.run)
+    first = explainers(with_map=True)[:1]
+    monkeypatch.setattr("core.studies.explanations.explainers", lambda with_map: first)
+    before = read_study(run_study(study, patched, images=4))
+    monkeypatch.setattr("core.studies.explanations.explainers", lambda with_map: (*first, BRIGHT))
+    kept = find_kept(study, patched.run)
+    assert kept is not None
+    assert kept.missing == {name for name in study.columns if "bright" in name.split("_")}
+    after = read_study(run_study(study, patched, kept=kept), run)
+    pd.testing.assert_frame_equal(after.table[before.table.columns], before.table, check_exact=True)
+    # its curves are those of its own maps
+    context = patched.open()
+    row = int(pd.Index(run.predictions["id"]).get_loc(after.table["id"][2]))
+    image = np.asarray(context.pixels[row])
+    sign = 1 if run.predictions["predicted"][row] == "REAL" else -1
+    grid = segment(image, method="grid", n_segments=64)
+    values = segment_values(sign * BRIGHT.explain_fully(context.detector, image, BrightSettings()).map[None], grid)
+    expected = deletion_curves(context.detector.margins, image, grid, values=values, fills=FILLS, steps=8)
+    for at, fill in enumerate(FILLS):
+        curve = curve_of(after.table, "deletion", "bright", fill)[2]
+        np.testing.assert_allclose(curve, sign * expected.deletion[0, at], rtol=2e-3, atol=2e-3)
+    assert set(leads(after.table, run)["method"]) == {"gradcam", "bright"}
+    assert {finding.subject for finding in after.findings} == {"Grad-CAM", "Brightness"}
+
+
+def test_what_cannot_explain_a_detector_has_columns_without_values_and_no_findings(
+    patched: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    able = frozenset({Capability.PREDICTIONS, Capability.LAYERS, Capability.INSTANT_MAP})
+    monkeypatch.setattr(type(patched.open().detector), "capabilities", property(lambda _self: able))
+    result = result_of("agreement", patched)
+    assert set(find_study("agreement").columns) <= set(result.table)
+    assert result.table[[name for name in result.table if name.startswith("integrated")]].isna().all(axis=None)
+    assert "integrated_gradients" not in methods_in(result.table, "{}_rank")
+    assert "lime_grid" in methods_in(result.table, "{}_rank")
+
+
+def test_explanations_are_cached_and_what_is_damaged_is_computed_again(
+    tiny_detector: Detector, pixels: NDArray[np.uint8]
+) -> None:
+    batches: list[int] = []
+
+    class Counting(Lime):
+        def explain_batch(self, detector: Detector, pixels: NDArray[np.uint8], settings: Any, **options: Any) -> Any:
+            batches.append(len(pixels))
+            yield from super().explain_batch(detector, pixels, settings, **options)
+
+    def explain(*numbers: int, settings: LimeSettings = SETTINGS) -> list[Pass]:
+        return explain_all(tiny_detector, [pixels[number] for number in numbers], Counting(), settings)
+
+    def files() -> list[Path]:
+        return sorted((cache_dir() / "explanations").rglob("*.npz"))
+
+    (first,) = explain(0)
+    expected = LIME.explain_fully(tiny_detector, pixels[0], SETTINGS)
+    np.testing.assert_allclose(first.values, expected.map, rtol=1e-6)
+    again, *_ = explain(0, 1, 2)
+    for name, value in vars(first).items():
+        np.testing.assert_array_equal(value, getattr(again, name))
+    explain(0, settings=LimeSettings(n_samples=64, seed=1))
+    assert (batches, len(files())) == ([1, 2, 1], 4)
+    whole = {file: file.read_bytes() for file in files()}
+    # a power cut may leave a file short, empty, or with zeros in it
+    for damage in (lambda data: data[:-40], lambda _data: b"", lambda data: data[:200] + bytes(40) + data[240:]):
+        batches.clear()
+        for file, data in whole.items():
+            file.write_bytes(damage(data))
+        for _ in range(2):
+            np.testing.assert_array_equal(explain(0)[0].values, first.values)
+        assert batches == [1]
+
+
+def test_coverage_counts_images_and_errors() -> None:
+    called = np.array(["FAKE", "REAL"] * 30)
+    run: Run = made_run(np.where(np.arange(60) % 5 == 0, "REAL", "FAKE").tolist(), called.tolist())
+    wrong = np.flatnonzero(called != run.predictions["label"].astype(str))
+    some = pd.DataFrame({"id": list(map(str, range(0, 60, 3)))})
+    results = {
+        "lime": StudyResult(Path("lime.parquet"), some, {"title": "LIME", "images": 20}),
+        "whole": StudyResult(Path("whole.parquet"), pd.DataFrame({"level": [1]}), {"title": "Whole", "images": 60}),
+    }
+    counts = coverage(results, run).set_index("study")
+    assert counts.loc["lime", "share"] == pytest.approx(1 / 3)
+    assert counts.loc["lime", "errors"] == np.sum(wrong % 3 == 0)
+    assert counts.loc["whole", "errors"] == counts.loc["whole", "errors_of"] == len(wrong)

@@ -1,0 +1,244 @@
+"""Images of other sources, on made archives and photographs: rates, and intervals over clusters."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.detectors.resnet import ResNetDetector
+from core.detectors.storage import load_detector
+from core.images.decoding import RESAMPLING
+from core.images.labels import REAL
+from core.images.out_of_distribution import AS_DRAWN, SourceImages, as_cifake, read_generators
+from core.images.preprocessing import Preprocessing
+from core.metrics.intervals import clustered_share
+from core.runs.metrics import confidence_of, wilson_interval
+from core.runs.run import read_run
+from core.studies import out_of_distribution
+from core.studies.out_of_distribution import (
+    AS_CIFAKE,
+    AS_IT_IS,
+    BUT_CRUDEST,
+    EVERY_FILTER,
+    IMITATIONS,
+    LARGE,
+    OWN,
+    PHOTOGRAPHS,
+    STUDY,
+)
+from core.studies.result import StudyResult
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study
+from core.studies.study import StudyError
+from tests.conftest import textured
+from tests.core.images.test_out_of_distribution import png, write_archive
+
+SIZES = {"gan": 9, "ddpm": 6, "vae": 5}
+
+
+@pytest.fixture
+def generators(tmp_path: Path) -> Path:
+    """Three made archives; one has a damaged file."""
+    folder = tmp_path / "generators"
+    folder.mkdir()
+    for seed, (name, count) in enumerate(SIZES.items()):
+        images = textured(count, fine=bool(seed % 2), seed=20 + seed)
+        files = {f"{n}.png": png(image) for n, image in enumerate(images)}
+        write_archive(folder / f"{name}.tar.xz", files | ({"x.png": b"broken"} if name == "vae" else {}))
+    return folder
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """Two made generators of 3 and 5 pictures larger than the detector's side."""
+    folder = tmp_path / "large"
+    for seed, (name, count) in enumerate({"stable_diffusion_v1": 3, "dit": 5}.items()):
+        (folder / name).mkdir(parents=True)
+        images = textured(count, fine=True, seed=60 + seed).repeat(3, axis=1).repeat(3, axis=2)
+        for number, image in enumerate(images):
+            (folder / name / f"{number}.png").write_bytes(png(image))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def photographs(monkeypatch: pytest.MonkeyPatch) -> list[SourceImages]:
+    """Three made photographs of 4, 6 and 2 squares, another under each filter."""
+    made = [
+        SourceImages(
+            f"photo{seed}",
+            {
+                name: textured(count, fine=bool((seed + number) % 2), seed=40 + seed)
+                for number, name in enumerate(RESAMPLING)
+            },
+        )
+        for seed, count in enumerate((4, 6, 2))
+    ]
+    monkeypatch.setattr(out_of_distribution, "crop_photographs", lambda *_, **__: made)
+    return made
+
+
+def result_of(source: Source, **parameters: object) -> StudyResult:
+    return read_study(run_study(STUDY.with_parameters(parameters), source), read_run(source.run))
+
+
+def rows_of(table: pd.DataFrame, kind: str, encoding: str = AS_CIFAKE) -> pd.DataFrame:
+    return table[(table["kind"] == kind) & (table["encoding"] == encoding)]
+
+
+def test_each_generator_is_counted_both_ways_saved(source: Source, generators: Path) -> None:
+    result = result_of(source, imitations=str(generators))
+    detector = load_detector(source.detector)
+    for encoding in (AS_IT_IS, AS_CIFAKE):
+        rows, calls = rows_of(result.table, IMITATIONS, encoding).set_index("source"), []
+        for images in read_generators(generators, Preprocessing(32)):
+            pixels, row = images.pixels[AS_DRAWN], rows.loc[images.name]
+            margins = detector.margins(as_cifake(pixels) if encoding == AS_CIFAKE else pixels)
+            calls.append(margins > 0)
+            low, high = map(float, wilson_interval(int(calls[-1].sum()), len(margins)))
+            assert (row["images"], row["called_real"]) == (SIZES[images.name], calls[-1].sum())
+            assert row["called_real"] + row["called_fake"] == row["images"]
+            assert (row["low"], row["high"]) == pytest.approx((low, high))
+            confidence = confidence_of(detector.p_real(margins))
+            assert row["confidence"] == pytest.approx(confidence.mean(), abs=1e-5)
+            assert row["sure"] == pytest.approx((confidence >= 0.95).mean())
+            assert (row["skipped"], row["fingerprint"]) == (int(images.name == "vae"), images.fingerprint)
+        # generators are the independent samples, not their pictures
+        clusters = np.repeat(range(3), list(map(len, calls)))
+        whole = rows.loc["all"]
+        assert (whole["images"], whole["clusters"]) == (20, 3)
+        np.testing.assert_allclose(
+            whole[["share_real", "low", "high"]].astype(float), clustered_share(np.concatenate(calls), clusters)[:3]
+        )
+    # where the generators lie is not stored
+    assert result.about["parameters"] == {"crops": 100, "imitates": "CIFAR-10"}
+    assert str(generators).encode() not in result.path.read_bytes()
+
+
+def test_filters_are_compared_on_the_same_squares(source: Source, photographs: list[SourceImages]) -> None:
+    result = result_of(source)
+    rows = rows_of(result.table, PHOTOGRAPHS)
+    alone, whole = rows[rows["source"] != "all"], rows[rows["source"] == "all"].set_index("filter")
+    detector = load_detector(source.detector)
+    calls = {}
+    for name in RESAMPLING:
+        calls[name] = detector.margins(as_cifake(np.concatenate([one.pixels[name] for one in photographs]))) > 0
+        assert (whole.loc[name, "called_real"], whole.loc[name, "clusters"]) == (calls[name].sum(), 3)
+        low, high = clustered_share(calls[name], np.repeat(range(3), (4, 6, 2)))[1:3]
+        assert (whole.loc[name, "low"], whole.loc[name, "high"]) == pytest.approx((low, high))
+        each = alone[alone["filter"] == name]
+        assert [*each["called_real"]] == [part.sum() for part in np.split(calls[name], [4, 10])]
+        # crops of one photograph say nothing of others
+        assert (each[["clusters", "low", "high"]] == [1, 0, 1]).all(axis=None)
+    stacked = np.stack(list(calls.values()))
+    depends = stacked.any(axis=0) & ~stacked.all(axis=0)
+    every = whole.loc[EVERY_FILTER]
+    assert every["depends"] == pytest.approx(depends.mean())
+    assert every["called_real"] == stacked.all(axis=0).sum()
+    assert every["called_real"] + every["called_fake"] + depends.sum() == every["images"] == 12
+    finding = result.finding("filters_photographs")
+    assert finding is not None
+    assert (finding.measure.value, finding.measure.n, finding.measure.clusters) == (
+        pytest.approx(depends.mean()),
+        12,
+        3,
+    )
+
+
+def test_findings_are_rates_beside_the_test_sets_with_every_choice(source: Source, generators: Path) -> None:
+    result = result_of(source, imitations=str(generators))
+    findings = {finding.key: finding for finding in result.findings}
+    assert list(findings) == [
+        "imitations", "photographs", "filters_photographs", "confidence_imitations", "confidence_photographs", "large",
+    ]  # fmt: skip
+    assert (findings["large"].measure.known, findings["large"].headline) == (False, "No such pictures were measured.")
+    imitations, photographs = findings["imitations"], findings["photographs"]
+    rows = rows_of(result.table, IMITATIONS).set_index("source")
+    measure = imitations.measure
+    assert (measure.value, measure.low, measure.high) == tuple(rows.loc["all", ["share_real", "low", "high"]])
+    assert (measure.n, measure.clusters, imitations.details["left_out"]) == (20, 3, 1)
+    run = read_run(source.run).predictions
+    fake = run[run["label"] == "FAKE"]
+    assert imitations.control is not None
+    assert imitations.control.measure.value == pytest.approx((fake["predicted"] == "REAL").mean())
+    assert [choice.kind for choice in imitations.choices] == ["generator"] * 3 + ["encoding"] * 2
+    rows = rows_of(result.table, PHOTOGRAPHS)
+    rows = rows[rows["source"] == "all"].set_index("filter")
+    assert photographs.measure.value == pytest.approx(1 - rows.loc["bicubic", "share_real"])
+    assert photographs.measure.low == pytest.approx(1 - rows.loc["bicubic", "high"])
+    for name in RESAMPLING:
+        choice = photographs.choice("filter", name)
+        assert choice is not None
+        assert choice.measure.value == pytest.approx(1 - rows.loc[name, "share_real"])
+
+
+def test_pictures_drawn_large_are_their_own_group_under_every_filter(
+    source: Source, generators: Path, large: Path
+) -> None:
+    result = result_of(source, imitations=str(generators), large=str(large))
+    detector, sources = load_detector(source.detector), read_generators(large, Preprocessing(32), large=True)
+    clusters = np.repeat(range(2), list(map(len, sources)))
+    finding, decides = result.finding("large"), result.finding("filters_large")
+    assert finding is not None
+    assert decides is not None
+    calls = {}
+    for name in RESAMPLING:
+        calls[name] = np.concatenate([detector.margins(as_cifake(one.pixels[name])) > 0 for one in sources])
+        choice = finding.choice("filter", name)
+        assert choice is not None
+        # two generators are the independent samples, not their eight pictures
+        expected = clustered_share(calls[name], clusters)[:3]
+        assert (choice.measure.value, choice.measure.low, choice.measure.high) == pytest.approx(expected)
+        assert (choice.measure.n, choice.measure.clusters) == (8, 2)
+    assert finding.measure.value == pytest.approx(calls["bicubic"].mean())
+    each = {choice.value: choice for choice in finding.choices if choice.kind == "generator"}
+    assert each["Stable Diffusion 1"].measure.value == pytest.approx(calls["bicubic"][clusters == 1].mean())
+    # each is measured better than what all generators do, so alone none bears a claim
+    assert all(choice.control is None for choice in each.values())
+    for name, names in {EVERY_FILTER: [*calls], BUT_CRUDEST: [name for name in calls if name != "nearest"]}.items():
+        some = np.stack([calls[filter_] for filter_ in names])
+        choice = decides.choice("filters", name)
+        assert choice is not None
+        assert choice.measure.value == pytest.approx((some.any(axis=0) & ~some.all(axis=0)).mean())
+    # no rate is over both groups
+    assert not any(finding.measure.n == 28 for finding in result.findings)
+    assert set(result.table["kind"]) == {OWN, IMITATIONS, LARGE, PHOTOGRAPHS}
+
+
+def test_a_detector_of_the_sample_gets_photographs_that_it_has_not_seen(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    splits = []
+
+    def crop(steps: Preprocessing, *, crops: int, split: str | None) -> list[SourceImages]:
+        splits.append((crops, steps.size, split))
+        return []
+
+    monkeypatch.setattr(out_of_distribution, "crop_photographs", crop)
+    context = source.open()
+    for training in ("cifake-train", "sample-train"):
+        context.detector.manifest = {"training_set": training}
+        table = STUDY.compute(context, np.arange(60), STUDY.with_parameters({"crops": 8}).parameters)
+        # without photographs there are no rows of them
+        assert set(table["kind"]) == {OWN}
+    assert splits == [(8, 32, None), (8, 32, "test")]
+
+
+def test_a_detector_that_always_says_real_is_shown_to(source: Source, generators: Path) -> None:
+    context = source.open()
+    network = context.detector.network
+    network.fc.bias.data[REAL] += 1000
+    always = replace(context, detector=ResNetDetector(network, context.detector.width))
+    table = STUDY.compute(always, np.arange(60), STUDY.parameters | {"imitations": str(generators)})
+    others = table[table["kind"] != OWN]
+    assert (others[["share_real", "high"]] == 1).all(axis=None)
+    assert (others["low"] < 1).all()
+    assert (others["depends"].dropna() == 0).all()
+
+
+def test_what_cannot_be_measured_is_refused(source: Source, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="is no folder"):
+        result_of(source, large=str(tmp_path / "nowhere"))
+    with pytest.raises(StudyError, match="leave --images out"):
+        run_study(STUDY, source, images=20)

@@ -1,0 +1,192 @@
+"""Randomisation: random weights change the maps, the detector's own do not; chance is counted by random detector."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.stats import spearmanr
+
+from core.detectors.detector import Detector
+from core.detectors.resnet import LEVELS, ResNetDetector
+from core.detectors.resnet18 import build_network
+from core.explainers.agreement import rank_correlation
+from core.explainers.deletion import edge_map
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.findings.claims import sign_of
+from core.studies import explanations, randomisation
+from core.studies.cells import Cells
+from core.studies.explanations import Pass
+from core.studies.randomisation import STUDY, compute, conclude, levels_for, levels_of, on_grid, sanity_summary
+from core.studies.runner import Source
+from core.studies.study import Context
+from tests.core.trust_cues import made_run
+
+pytestmark = pytest.mark.usefixtures("two_methods")
+PARAMETERS = {**STUDY.parameters, "networks": 3, "others": 5, "lime_others": 3}
+LIME_LEVELS = levels_for(LIME, LEVELS)
+COLUMNS = [
+    "network",
+    *(f"gradcam_{level}" for level in (*LEVELS, "other", "edges")),
+    *(f"lime_{level}" for level in (*LIME_LEVELS, "other", "edges")),
+]
+CELLS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4).astype(np.int16)
+Explain = Callable[[Detector, NDArray[np.uint8]], NDArray[np.floating]]
+
+
+def by_map(detector: Detector, image: NDArray[np.uint8]) -> NDArray[np.floating]:
+    """An explanation that is the detector's map at the grid's cells: it depends on every weight."""
+    weights = detector.full_pass(image[None]).maps[0].repeat(2, axis=0).repeat(2, axis=1).ravel()
+    return np.asarray(weights + np.linspace(0, 1e-4, 64, dtype=np.float32))
+
+
+def by_edges(_detector: Detector, image: NDArray[np.uint8]) -> NDArray[np.floating]:
+    """An explanation that knows nothing of the detector."""
+    return edge_map(image).reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel().astype(np.float32)
+
+
+def explain_by(monkeypatch: pytest.MonkeyPatch, explain: Explain) -> None:
+    """Put another explanation in the place of LIME."""
+
+    def explain_on(detector: Detector, image: NDArray[np.uint8], _settings: LimeSettings, regions: object) -> Any:
+        assert regions is CELLS
+        return SimpleNamespace(map=explain(detector, image)[CELLS])
+
+    def explain_all(detector: Detector, images: Any, explainer: Any, _settings: Any) -> list[Pass]:
+        assert explainer is LIME
+        weights = [explain(detector, image).astype(np.float32) for image in images]
+        return [Pass(values[CELLS], CELLS, values) for values in weights]
+
+    monkeypatch.setattr(explanations, "explain_all", explain_all)
+    monkeypatch.setattr(LIME, "explain_on", explain_on, raising=False)
+
+
+@pytest.fixture
+def context(source: Source) -> Context:
+    """60 made images and a random detector."""
+    return source.open()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_everything_down_to_the_level_is_new_and_the_rest_as_it_was(level: str, tiny_detector: Detector) -> None:
+    before = {name: tensor.clone() for name, tensor in tiny_detector.network.state_dict().items()}
+    random = tiny_detector.randomised(level, seed=5)
+    fresh = build_network(tiny_detector.width, seed=5).state_dict()
+    fallen = LEVELS[: LEVELS.index(level) + 1]
+    for name, tensor in random.network.state_dict().items():
+        part = name.split(".")[0].replace("bn1", "conv1")
+        assert torch.equal(tensor, fresh[name] if part in fallen else before[name]), name
+        # the detector itself is not touched
+        assert torch.equal(tiny_detector.network.state_dict()[name], before[name])
+    assert random.sha256 == tiny_detector.randomised(level, seed=5).sha256
+    assert random.sha256 != tiny_detector.randomised(level, seed=6).sha256
+
+
+def test_random_weights_change_the_maps_and_the_detectors_own_do_not(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explain_by(monkeypatch, by_map)
+    table = compute(context, np.arange(24), PARAMETERS)
+    assert list(table.columns) == ["id", *COLUMNS]
+    of_levels = [column for column in COLUMNS if column.split("_")[-1] in LEVELS]
+    assert (table[of_levels].mean() < 0.75).all()
+    np.testing.assert_array_equal(table["network"], np.arange(24) % 3)
+    # what knows nothing of the detector does not notice
+    explain_by(monkeypatch, by_edges)
+    blind = compute(context, np.arange(6), PARAMETERS)
+    np.testing.assert_allclose(blind[[f"lime_{level}" for level in (*LIME_LEVELS, "edges")]], 1, atol=1e-6)
+    explain_by(monkeypatch, by_map)
+    monkeypatch.setattr(ResNetDetector, "randomised", lambda detector, _level, seed: detector)
+    same = compute(context, np.arange(10), PARAMETERS)
+    np.testing.assert_allclose(same[of_levels], 1, atol=5e-3)
+    assert same["gradcam_other"].mean() < 0.9
+
+
+def test_every_number_is_scipys_without_its_sign(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    explain_by(monkeypatch, by_map)
+    rows = np.array([7, 50])
+    table = compute(context, rows, PARAMETERS)
+    maps = np.asarray(context.run.maps, np.float32)
+    for at, row in enumerate(rows.tolist()):
+        image, own, lime = context.pixels[row], maps[row].ravel(), by_map(context.detector, context.pixels[row])
+        for level in ("fc", "layer2", "conv1"):
+            random = context.detector.randomised(level, seed=row % 3)
+            expected = {"gradcam": abs(spearmanr(own, random.full_pass(image[None]).maps.ravel())[0])}
+            if level in LIME_LEVELS:
+                expected["lime"] = abs(spearmanr(lime, by_map(random, image))[0])
+            for name, value in expected.items():
+                assert table.loc[at, f"{name}_{level}"] == pytest.approx(value, abs=0.02)
+        # what the fully random detector makes of other images
+        mates = list(Cells(context.run).others(row, 5))
+        ranks = [abs(spearmanr(own, random.full_pass(context.pixels[[mate]]).maps.ravel())[0]) for mate in mates]
+        assert table.loc[at, "gradcam_other"] == pytest.approx(np.mean(ranks), abs=0.02)
+        ranks = [abs(spearmanr(lime, by_map(random, context.pixels[mate]))[0]) for mate in mates[:3]]
+        assert table.loc[at, "lime_other"] == pytest.approx(np.mean(ranks), abs=0.02)
+        for name, values, size in (("gradcam", own, 8), ("lime", lime, 4)):
+            edges = edge_map(image).reshape(32 // size, size, 32 // size, size).mean(axis=(1, 3)).ravel()
+            assert table.loc[at, f"{name}_edges"] == pytest.approx(abs(spearmanr(values, edges)[0]), abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(16, 6), (7, 14), (4, 32), (1, 100)])
+def test_a_map_of_any_shape_is_compared_over_cells_that_edges_have_too(shape: tuple[int, int]) -> None:
+    def slope(height: int, width: int) -> NDArray[np.float64]:
+        """Rising from left to right, and more steeply downwards."""
+        return np.add.outer(10 * np.arange(height) / height, np.arange(width) / width)
+
+    values = randomisation._compared_values(slope(*shape))
+    edges = on_grid(slope(32, 32), randomisation._cells(slope(*shape)))
+    assert len(values) == len(edges) == min(8, shape[0]) * min(8, shape[1])
+    assert rank_correlation(values, edges) == pytest.approx(1)
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """Numbers that are mostly the luck of one of five random detectors; the first fifty images are called FAKE."""
+    generator = np.random.default_rng(0)
+    network = np.arange(100) % 5
+    table = pd.DataFrame({name: generator.uniform(0.2, 0.3, 100) for name in COLUMNS})
+    for level in LEVELS:
+        table[f"gradcam_{level}"] += generator.uniform(-0.15, 0.15, 5)[network]
+    return table.assign(network=network, id=list(map(str, range(100))))
+
+
+RUN = made_run(["FAKE"] * 50 + ["REAL"] * 50, ["FAKE"] * 50 + ["REAL"] * 50)
+
+
+def test_the_interval_is_that_of_random_detectors_and_not_of_images(table: pd.DataFrame) -> None:
+    """With as many images for each, it is Student's of the detectors' own means."""
+    findings = {finding.key: finding for finding in conclude(RUN, table, PARAMETERS)}
+    summary = sanity_summary(table, RUN).set_index(["group", "method", "level"])
+    for verdict, part in (("FAKE", table[:50]), ("REAL", table[50:])):
+        own = part.groupby("network")["gradcam_conv1"].mean()
+        low, high = stats.t.interval(0.95, 4, own.mean(), stats.sem(own))
+        measure, row = findings[f"gradcam-{verdict}"].measure, summary.loc[(verdict, "gradcam", "conv1")]
+        assert (measure.value, measure.low, measure.high) == pytest.approx((own.mean(), low, high))
+        assert (row["value"], row["low"], row["high"]) == pytest.approx((own.mean(), low, high))
+        assert (measure.n, measure.clusters) == (50, 5)
+
+
+def test_what_a_random_detector_leaves_is_compared_image_by_image(table: pd.DataFrame) -> None:
+    table = table.assign(lime_conv1=0.9 + table["lime_conv1"] / 10, gradcam_conv1=0.1)
+    findings = {finding.key: finding for finding in conclude(RUN, table, PARAMETERS)}
+    for verdict, part in (("FAKE", table[:50]), ("REAL", table[50:])):
+        lime = findings[f"lime-{verdict}"]
+        assert (sign_of(lime), sign_of(findings[f"gradcam-{verdict}"])) == (1, -1)
+        apart = (part["lime_conv1"] - part["lime_other"]).groupby(part["network"]).mean()
+        low, high = stats.t.interval(0.95, 4, apart.mean(), stats.sem(apart))
+        assert lime.difference is not None
+        assert lime.difference.value == pytest.approx(apart.mean())
+        # never narrower than that of as many independent images
+        assert lime.difference.low <= low + 1e-9
+        assert lime.difference.high >= high - 1e-9
+
+
+def test_columns_of_a_method_that_is_not_registered_are_no_levels_of_another() -> None:
+    parts = ("fc", "layer4", "other", "edges")
+    table = pd.DataFrame(columns=["network", *(f"{method}_{part}" for method in ("lime", "lime_x") for part in parts)])
+    assert levels_of(table, "lime") == levels_of(table, "lime_x") == ["fc", "layer4"]

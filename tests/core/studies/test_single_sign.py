@@ -1,0 +1,116 @@
+"""Shares of LIME maps whose signs are planted, and the paper's settings against the lime package itself."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lime.lime_image import LimeImageExplainer
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from core.detectors.resnet import ResNetDetector
+from core.explainers.lime.regions import LimeSettings
+from core.images.labels import REAL
+from core.studies import single_sign
+from core.studies.explanations import Pass
+from core.studies.single_sign import COLUMNS, STUDY, compute, conclude, one_colour_summary
+from core.studies.study import Context
+from tests.conftest import make_detector, textured
+from tests.core.trust_cues import made_run
+
+# LIME's weights for REAL under the paper's settings and under ours, and its cause
+PLANTED = [
+    ([0.3], [0.5, -0.2], ""),
+    ([-0.3], [-0.5, -0.2], "one sign"),
+    ([-0.1, -0.2], [0.5, 0.2], "fill"),
+    ([-0.1, 0.2], [0.5, 0.0], "nothing decided"),
+    ([0.1, 0.0], [0.0, 0.0], "nothing decided"),
+]
+
+
+def planted(_detector: Any, images: list[NDArray[np.uint8]], _explainer: Any, settings: LimeSettings) -> list[Pass]:
+    """What `PLANTED` has for the images, whose first pixels hold their numbers."""
+    passes = []
+    for image in images:
+        paper, ours, cause = PLANTED[int(image[0, 0, 0]) % len(PLANTED)]
+        is_paper = settings == LimeSettings.paper()
+        weights = np.array(paper if is_paper else ours, np.float32)
+        regions = np.minimum(np.arange(1024).reshape(32, 32) // 512, len(weights) - 1).astype(np.int16)
+        signs = np.sign(weights).astype(np.int8)
+        passes.append(Pass(weights[regions], regions, weights, signs, 0.9, 0.5, "" if is_paper else cause))
+    return passes
+
+
+@pytest.fixture
+def context(monkeypatch: pytest.MonkeyPatch) -> Context:
+    """Fifty images, the five cases again and again; the first thirty are called FAKE."""
+    monkeypatch.setattr(single_sign, "explain_all", planted)
+    pixels = np.zeros((50, 32, 32, 3), np.uint8)
+    pixels[:, 0, 0, 0] = np.arange(50)
+    run = made_run(["FAKE", "REAL"] * 25, ["FAKE"] * 30 + ["REAL"] * 20)
+    return Context(run, None, pixels)  # type: ignore[arg-type]
+
+
+def test_planted_signs_are_counted(context: Context) -> None:
+    table = compute(context, np.arange(50), STUDY.parameters)
+    assert list(table.columns) == ["id", *COLUMNS]
+    for row in (*range(5), *range(40, 45)):
+        case, computed = row % 5, table.loc[row]
+        assert computed["paper_segments"] == (1, 1, 2, 2, 2)[case]
+        assert computed["paper_one_sign"] == (case != 3)
+        # weights are for REAL: against a FAKE verdict where they are above 0, against a REAL one where they are below
+        assert computed["paper_against"] == (case in (1, 2) if row >= 30 else case == 0)
+        assert computed["ours_one_sign"] == (case != 0)
+        assert computed["ours_against"] == (case == 1 if row >= 30 else case == 2)
+        assert computed["ours_shown_one"] == (case != 0)
+        assert computed["ours_cause"] == PLANTED[case][2]
+
+
+def test_shares_are_those_that_were_planted_with_wilsons_interval(context: Context) -> None:
+    table = compute(context, np.arange(50), STUDY.parameters)
+    findings = {finding.key: finding for finding in conclude(context.run, table, STUDY.parameters)}
+    summary = one_colour_summary(table, context.run).set_index(["group", "column"])
+    for verdict, size, against in (("FAKE", 30, 0.2), ("REAL", 20, 0.4)):
+        low, high = binomtest(round(0.8 * size), size).proportion_ci(method="wilson")
+        for key, column in (("paper", "paper_one_sign"), ("ours", "ours_shown_one")):
+            measure, row = findings[f"{key}-{verdict}"].measure, summary.loc[(verdict, column)]
+            assert (measure.value, measure.low, measure.high) == pytest.approx((0.8, low, high))
+            assert (row["value"], row["low"], row["high"], measure.n) == pytest.approx((0.8, low, high, size))
+        paper, ours = findings[f"paper-{verdict}"], findings[f"ours-{verdict}"]
+        assert (paper.beside["against"].value, paper.beside["few"].value) == (pytest.approx(against), 1)
+        # the same images under both settings
+        assert ours.control is not None
+        assert ours.difference is not None
+        assert (ours.control.measure, ours.difference.value) == (paper.measure, pytest.approx(0))
+    # a sample is weighted up: 24 rows of weight 1 against 6 of weight 6
+    weights = np.where(table["paper_one_sign"], 1.0, 6.0)
+    (paper, *_) = conclude(context.run, table.assign(weight=weights), STUDY.parameters)
+    assert paper.measure.value == pytest.approx(24 / 60)
+
+
+def test_under_the_papers_settings_signs_are_the_packages() -> None:
+    """The lime package on its own, with the paper's classifier: softmax of the predicted class."""
+    network = make_detector(width=2, seed=1).network
+    network.fc.weight *= 50
+    images = np.concatenate([textured(2, fine=False, seed=5), textured(2, fine=True, seed=6)])
+    # one colour from edge to edge is one segment, and one weight has one sign
+    images[0] = 120
+    network.fc.bias[REAL] -= float(np.mean(ResNetDetector(network, 2).margins(images)))
+    detector = ResNetDetector(network, 2)
+
+    def classifier(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        with torch.inference_mode():
+            return np.asarray(torch.softmax(detector.network(detector.inputs(pixels)).double(), dim=1))
+
+    called = np.where(detector.margins(images) > 0, "REAL", "FAKE").tolist()
+    table = compute(Context(made_run(called, called), detector, images), np.arange(4), STUDY.parameters)
+    for image, computed in zip(images, table.itertuples(), strict=True):
+        package = LimeImageExplainer(random_state=0).explain_instance(
+            image, classifier, top_labels=1, num_samples=1000, batch_size=500
+        )
+        weights = np.array([weight for _, weight in package.local_exp[package.top_labels[0]]])
+        assert computed.paper_segments == len(weights)
+        assert computed.paper_one_sign == (not ((weights > 0).any() and (weights < 0).any()))
+        assert computed.paper_against == bool((weights < 0).all())
+    assert (table.loc[0, "paper_segments"], table.loc[0, "paper_one_sign"]) == (1, True)

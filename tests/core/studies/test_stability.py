@@ -1,0 +1,162 @@
+"""Stability: 1 for what does not depend on the seed or the noise, and each number against scipy."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from core.detectors.detector import Detector
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.runs.run import read_run
+from core.studies import stability
+from core.studies.cells import Cells
+from core.studies.explanations import Pass, maps_of
+from core.studies.runner import Source, run_study
+from core.studies.stability import COLUMNS, STUDY, add_noise, compute, conclude, mean_rank, stability_summary
+from core.studies.store import read_study
+from tests.core.trust_cues import made_run
+
+pytestmark = pytest.mark.usefixtures("two_methods")
+PARAMETERS = {**STUDY.parameters, "others": 5, "lime_others": 3}
+Explain = Callable[[NDArray[np.uint8], LimeSettings], NDArray[np.float64]]
+CELLS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4).astype(np.int16)
+
+
+def by_image(image: NDArray[np.uint8], _settings: LimeSettings | None = None) -> NDArray[np.float64]:
+    """An explanation that has no seed: float64 (64,), the mean red of each cell."""
+    return np.asarray(image[..., 0].reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel(), np.float64)
+
+
+def by_seed(image: NDArray[np.uint8], settings: LimeSettings) -> NDArray[np.float64]:
+    """An explanation that is nothing but its seed."""
+    return np.random.default_rng((settings.seed, int(image.sum()))).normal(size=64)
+
+
+@pytest.fixture
+def compute_by(source: Source, monkeypatch: pytest.MonkeyPatch) -> Callable[[Explain, NDArray[np.intp]], pd.DataFrame]:
+    """Compute the study of 60 made images with another explanation, a value a cell, in the place of LIME."""
+
+    def table_of(explain: Explain, rows: NDArray[np.intp]) -> pd.DataFrame:
+        def maps(detector: Detector, images: Any, explainer: Any, settings: Any) -> Any:
+            if explainer is not LIME:
+                return maps_of(detector, images, explainer, settings)
+            return [explain(image, settings)[CELLS].astype(np.float32) for image in images]
+
+        def explain_on(_lime: Any, _detector: Any, image: Any, settings: Any, _regions: Any) -> Any:
+            return SimpleNamespace(map=explain(image, settings)[CELLS])
+
+        monkeypatch.setattr(stability, "maps_of", maps)
+        monkeypatch.setattr(stability, "explain_all", lambda _detector, images, *_: [Pass(CELLS, CELLS)] * len(images))
+        monkeypatch.setattr(type(LIME), "explain_on", explain_on)
+        return compute(source.open(), rows, PARAMETERS)
+
+    return table_of
+
+
+def test_what_has_no_seed_is_stable_and_what_is_nothing_but_its_seed_is_not(compute_by) -> None:  # type: ignore[no-untyped-def]
+    table = compute_by(by_image, np.arange(12))
+    assert list(table.columns) == ["id", *COLUMNS]
+    # where the regions are the same for all images, keeping them changes nothing
+    np.testing.assert_array_equal(table["lime_kept"], table["lime_noise"])
+    np.testing.assert_allclose(table["lime_seed"], 1, atol=1e-6)
+    assert table["lime_noise"].between(0.9, 1, inclusive="left").all()
+    assert table["lime_other"].abs().max() < 0.6
+    random = compute_by(by_seed, np.arange(40))
+    assert random[["lime_seed", "lime_noise", "lime_other"]].mean().abs().max() < 0.12
+
+
+def test_every_number_is_scipys(compute_by, source: Source) -> None:  # type: ignore[no-untyped-def]
+    rows = np.array([4, 41])
+    table = compute_by(by_image, rows)
+    context = source.open()
+    cells = Cells(context.run)
+    for at, row in enumerate(rows.tolist()):
+        image, computed = context.pixels[row], table.loc[at]
+        after = add_noise(image, seed=(0, row))
+        mates = [by_image(context.pixels[mate]) for mate in cells.references(row, 3)]
+        ranks = [spearmanr(by_image(image), other)[0] for other in (by_image(after), *mates)]
+        assert computed["lime_noise"] == pytest.approx(ranks[0], abs=1e-5)
+        assert computed["lime_other"] == pytest.approx(np.mean(ranks[1:]), abs=1e-5)
+        passed = context.detector.full_pass(np.stack([image, after]))
+        before, again = passed.maps.reshape(2, -1)
+        others = np.asarray(context.run.maps, np.float32)[cells.others(row, 5)].reshape(5, -1)
+        assert computed["gradcam_noise"] == pytest.approx(spearmanr(before, again)[0], abs=0.02)
+        assert computed["gradcam_other"] == pytest.approx(
+            np.mean([spearmanr(before, other)[0] for other in others]), abs=0.02
+        )
+        assert computed["margin_change"] == pytest.approx(abs(passed.margins[1] - passed.margins[0]), abs=1e-4)
+        assert computed["noise_turns"] == ((passed.margins[0] > 0) != (passed.margins[1] > 0))
+
+
+def test_noise_is_one_step_at_most_at_random_and_the_same_every_time() -> None:
+    image = np.full((32, 32, 3), 100, np.uint8)
+    noise = add_noise(image, seed=(0, 7)).astype(int) - 100
+    np.testing.assert_allclose([np.mean(noise == step) for step in (-1, 0, 1)], 1 / 3, atol=0.04)
+    np.testing.assert_array_equal(add_noise(image, seed=(0, 7)), add_noise(image, seed=(0, 7)))
+    assert (add_noise(image, seed=(0, 8)) != add_noise(image, seed=(0, 7))).any()
+    for end in (0, 255):
+        assert np.abs(add_noise(np.full((32, 32, 3), end, np.uint8), seed=(0, 0)).astype(int) - end).max() == 1
+
+
+def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_computed(patched: Source) -> None:
+    context, row = patched.open(), 9
+    table = compute(replace(context, missing=frozenset({"lime_kept"})), np.array([row, 12]), PARAMETERS)
+    assert list(table.columns) == ["id", "lime_kept", "margin_change", "noise_turns"]
+    image, settings = np.asarray(context.pixels[row]), LimeSettings()
+    before = LIME.explain_fully(context.detector, image, settings)
+    after = LIME.explain_on(context.detector, add_noise(image, seed=(0, row)), settings, before.regions)
+    np.testing.assert_array_equal(after.regions, before.regions)
+    cells = [explanation.map.reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel() for explanation in (before, after)]
+    assert table["lime_kept"][0] == pytest.approx(spearmanr(*cells)[0], abs=1e-5)
+
+
+def test_mean_rank_leaves_out_what_has_no_order() -> None:
+    first, flat = np.arange(16.0), np.ones(16)
+    assert mean_rank(first, [first, -first, -first, flat]) == pytest.approx(-1 / 3)
+    assert mean_rank(first, [first, -first, flat], signed=False) == pytest.approx(1)
+    assert np.isnan(mean_rank(first, [flat]))
+    assert np.isnan(mean_rank(first, []))
+
+
+def test_findings_and_summary_hold_the_weighted_means_of_each_verdict() -> None:
+    generator = np.random.default_rng(0)
+    table = pd.DataFrame({name: generator.uniform(-1, 1, 60) for name in COLUMNS})
+    table["noise_turns"] = generator.random(60) < 0.3
+    table.loc[3, "lime_noise"] = np.nan
+    table = table.assign(id=list(map(str, range(60))), weight=generator.uniform(1, 3, 60))
+    run = made_run(*(generator.permutation(["FAKE", "REAL"] * 30).tolist() for _ in range(2)))
+    findings = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
+    summary = stability_summary(table, run).set_index(["group", "column"])
+    assert len(findings) == 6
+    for verdict in ("FAKE", "REAL"):
+        part = table[(run.predictions["predicted"].astype(str) == verdict).to_numpy()]
+        flips = findings[f"flips-{verdict}"].measure
+        assert flips.value == pytest.approx(np.average(part["noise_turns"], weights=part["weight"]))
+        assert flips.low < flips.value < flips.high
+        for method in ("lime", "gradcam"):
+            there = part.dropna(subset=[f"{method}_noise"])
+            finding = findings[f"{method}-{verdict}"]
+            own, other = there[f"{method}_noise"], there[f"{method}_other"]
+            assert finding.measure.value == pytest.approx(np.average(own, weights=there["weight"]))
+            assert finding.measure.n == len(there)
+            assert summary.loc[(verdict, f"{method}_noise"), "value"] == finding.measure.value
+            assert finding.difference is not None
+            assert finding.difference.value == pytest.approx(np.average(own - other, weights=there["weight"]))
+            assert (finding.choice("repetition", "another seed") is not None) == (method == "lime")
+
+
+def test_a_sample_is_stored_with_weights(patched: Source) -> None:
+    study = STUDY.with_parameters({"others": 3, "lime_others": 2})
+    result = read_study(run_study(study, patched, images=8), read_run(patched.run))
+    assert list(result.table.columns) == ["id", *COLUMNS, "weight"]
+    # eight of sixteen, so each stands for two
+    np.testing.assert_array_equal(result.table["weight"], 2)
+    assert all(finding.measure.n == 4 for finding in result.findings)
+    # the network looks at one patch: LIME does not depend on its seed
+    assert result.table["lime_seed"].mean() > 0.9
