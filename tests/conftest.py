@@ -162,7 +162,7 @@ def make_detector(width: int = 2, seed: int = 0, **settings: Any) -> "Detector":
     from core.detectors.resnet18 import empty_network
 
     network = empty_network(width)
-    network.load_state_dict(_initial(width, seed))
+    network.load_state_dict({name: value.clone() for name, value in _initial(width, seed).items()}, assign=True)
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

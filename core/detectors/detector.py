@@ -62,7 +62,7 @@ class Detector(Offers, Protocol):
         manifest: recipe, history and provenance; empty for a detector that was not trained here.
         temperature: margins are divided by it before they become probabilities.
         device: that it computes on.
-        batch_size: images per forward pass; None until it is measured at the first large call.
+        batch_size: images per forward pass; None for what suits the device.
         network: in evaluation mode, for explanations that need gradients or hooks.
     """
 

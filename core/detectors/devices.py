@@ -1,17 +1,14 @@
-"""The device that a detector computes on, and its fastest batch size there."""
+"""The device that a detector computes on, its memory format and its batches."""
 
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 N = TypeVar("N", bound=nn.Module)
-# of a batch: 2,048 images of 128 pixels a side, 32 of 1,024
-MOST_PIXELS = 2**25
-# seconds of a batch on a CPU after which no larger one is tried
-SLOW = 1.0
+# of a batch: 512 images of 128 pixels a side, 8 of 1,024
+MOST_PIXELS = 2**23
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -58,53 +55,6 @@ def place(network: N, device: torch.device, memory_format: torch.memory_format) 
     return move(device, memory_format=memory_format)
 
 
-def measure_batch_size(
-    forward: Callable[[Tensor], Tensor],
-    device: torch.device,
-    *,
-    side: int,
-    memory_format: torch.memory_format = torch.channels_last,
-    candidates: tuple[int, ...] | None = None,
-    images: int | None = None,
-) -> int:
-    """Find the candidate batch size with the most images per second on this machine; takes a second or two.
-
-    Args:
-        forward: the function to time, on `device`.
-        device: to compute on.
-        side: of the images, in pixels.
-        memory_format: of the batches, from `fastest_format`.
-        candidates: batch sizes, ascending; when None, some that suit the device. Those after the first that does not
-            fit into its memory are not tried.
-        images: number to pass through the network for each; when None, enough to tell them apart.
-
-    Raises:
-        torch.OutOfMemoryError: not even the first candidate fits into the device's memory.
-    """
-    fast = device.type == "cuda"
-    most = max(1, MOST_PIXELS // side**2)
-    if candidates is None:
-        usual = (64, 128, 256, 512, 1024, 2048) if fast else (64, 128, 256)
-        candidates = tuple(size for size in usual if size <= most) or (most,)
-    images = images or min(8192 if fast else 512, 4 * most)
-    rates: dict[int, float] = {}
-    with torch.inference_mode():
-        for size in candidates:
-            try:
-                batch = torch.zeros(size, 3, side, side, device=device).to(memory_format=memory_format)
-                begun = time.perf_counter()
-                # reading a value waits for an asynchronous device
-                float(forward(batch)[0, 0])
-                if not fast and (took := time.perf_counter() - begun) > SLOW:
-                    # of a network as slow as this, batches save nothing
-                    rates[size] = size / took
-                    break
-                start = time.perf_counter()
-                for _ in range(max(1, images // size)):
-                    float(forward(batch)[0, 0])
-            except torch.OutOfMemoryError:
-                if not rates:
-                    raise
-                break
-            rates[size] = max(1, images // size) * size / (time.perf_counter() - start)
-    return max(rates, key=lambda size: rates[size])
+def batch_size(device: torch.device, side: int) -> int:
+    """Return how many images of `side` x `side` pixels to pass through a network at once."""
+    return max(1, min(1024 if device.type == "cuda" else 128, MOST_PIXELS // side**2))

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.detectors.detector import Pass, Progress, probabilities
-from core.detectors.devices import MOST_PIXELS, fastest_format, measure_batch_size, place
+from core.detectors.devices import batch_size as default_batch_size
+from core.detectors.devices import fastest_format, place
 from core.detectors.identity import COUNTER, Identity, hash_weights
 from core.detectors.layers import LayerSearch, expose_tokens, find_layers, margin_map
 from core.detectors.manifest import About, Capability, Classes
@@ -273,9 +274,7 @@ class NetworkDetector:
         side = self.side
         if pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3) or pixels.dtype != np.uint8:
             raise ValueError(f"pixels must be uint8 (N, {side}, {side}, 3), not {pixels.dtype} {pixels.shape}")
-        if batch_size is None and self.batch_size is None and len(pixels) >= 4096:
-            self.batch_size = measure_batch_size(self._forward, self.device, side=side, memory_format=self.format)
-        size = batch_size or self.batch_size or min(128, max(1, MOST_PIXELS // side**2))
+        size = batch_size or self.batch_size or default_batch_size(self.device, side)
         with torch.inference_mode():
             for start in range(0, len(pixels), size):
                 yield self.inputs(pixels[start : start + size])

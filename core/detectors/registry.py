@@ -87,9 +87,9 @@ class Kind:
 
     Attributes:
         detector: its class; the class's `kind` is a key of `KINDS`.
-        build: settings plus the contents of `files` by name -> the network; stored weights are loaded afterwards.
+        build: settings plus the contents of `files` by name -> the network; stored weights are loaded afterwards,
+            into a network on torch's meta device too.
         describe: settings -> a description in words; raises ValueError for impossible settings.
-        shapes: settings -> shapes of weights to check before the network is built.
         is_halved: (weight, its name) -> whether the file stores it as float16.
         files: uint8 entries of the network's state that are stored as separate files of the same name.
         source: the form of the sources that `python -m core.detectors add` takes; "" where there are none.
@@ -100,7 +100,6 @@ class Kind:
     detector: type[NetworkDetector]
     build: Callable[[Mapping[str, Any]], nn.Module]
     describe: Callable[[Mapping[str, Any]], str]
-    shapes: Callable[[Mapping[str, Any]], Mapping[str, tuple[int, ...]]] = lambda _config: {}
     is_halved: Callable[[Tensor, str], bool] = lambda _tensor, _name: False
     files: tuple[str, ...] = ()
     source: str = ""

@@ -172,21 +172,9 @@ def _shape(config: Mapping[str, Any]) -> tuple[int, int]:
     return width, groups
 
 
-def _weight_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return shapes to check before memory for a network of that width is allocated."""
-    width, groups = _shape(config)
-    return {"conv1.weight": (width, 3, 3, 3), "layer4.1.conv2.weight": (8 * width, 8 * width // groups, 3, 3)}
-
-
-def _build(config: Mapping[str, Any]) -> ResNet18:
-    width, groups = _shape(config)
-    return empty_network(width, groups=groups)
-
-
 KIND = Kind(
     ResNetDetector,
-    build=_build,
+    build=lambda config: empty_network(*_shape(config)),
     describe=lambda config: f"width-{_shape(config)[0]} detector of {_shape(config)[1]} groups",
-    shapes=_weight_shapes,
     is_halved=is_rounded,
 )

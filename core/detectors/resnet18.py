@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from core.detectors.devices import fastest_format, place
-from core.detectors.identity import COUNTER
 
 
 class BasicBlock(nn.Module):
@@ -122,24 +121,17 @@ def build_network(width: int = 64, *, groups: int = 1, seed: int | None = None) 
         return ResNet18(width, groups)
 
 
-def empty_network(width: int, *, groups: int = 1) -> ResNet18:
-    """Build the same network for weights that are loaded next: drawing random ones would take longer than loading.
-
-    Until then its values are undefined, but for the counters of batch normalisation, which no file holds.
+def empty_network(width: int, groups: int = 1) -> ResNet18:
+    """Build the same network without memory for its weights, which `load_state_dict(..., assign=True)` gives it.
 
     Raises:
         ValueError: as `build_network` does.
     """
-    network = deepcopy(_outline(width, groups)).to_empty(device="cpu")
-    for name, buffer in network.named_buffers():
-        if name.endswith(COUNTER):
-            buffer.zero_()
-    return network
+    return deepcopy(_outline(width, groups))
 
 
 @lru_cache(maxsize=8)
 def _outline(width: int, groups: int) -> ResNet18:
-    """The network without memory for its weights."""
     with torch.device("meta"):
         return build_network(width, groups=groups)
 

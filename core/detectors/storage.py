@@ -1,7 +1,7 @@
 """Detectors on disk: manifest, weights as safetensors, model card. Nothing that is read is ever executed."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from torch import Tensor
 
 from core.detectors.devices import pick_device
 from core.detectors.identity import COUNTER, REFERENCE, WEIGHTS, check_claim, read_weights
-from core.detectors.manifest import About, describe
+from core.detectors.manifest import describe
 from core.detectors.network import NetworkDetector
-from core.detectors.registry import Kind, find_kind
+from core.detectors.registry import find_kind
 from core.images.decoding import decode
 from core.images.preprocessing import Preprocessing
 from core.images.sources import open_source
-from core.storage import MANIFEST, ContractError, read_array, read_folder, write_folder
+from core.storage import MANIFEST, ContractError, printable, read_array, read_folder, write_folder
 
 KIND = "detector"
 # what building a network from settings of the wrong type raises
@@ -92,26 +92,28 @@ def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
         words = kind.describe(about.config)
     except UNFIT as error:
         raise ContractError(f"{path / MANIFEST} describes no detector that is known here ({error})") from None
-    file = path / WEIGHTS
     tensors = {name: torch.from_numpy(values) for name, values in read_weights(path, manifest).items()}
-    _check_weights(file, tensors, kind, about, words)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ContractError(f"{path / WEIGHTS} holds a number in {name} that is not finite; restore it")
     if absent := [name for name in kind.files if name not in tensors]:
         raise ContractError(f"{path / MANIFEST} does not list {absent[0]}; restore it")
     try:
         network = kind.build({**about.config, **{name: tensors[name].numpy().tobytes() for name in kind.files}})
     except UNFIT as error:
         raise ContractError(f"{path} cannot be opened: {error}") from None
+    if any(parameter.is_meta for parameter in network.parameters()):
+        # a network without memory gets these tensors themselves, as float32 and in memory that can be written
+        tensors = {name: torch.empty(tensor.shape).copy_(tensor) for name, tensor in tensors.items()}
     try:
-        # networks of float32 load what was stored as float16
-        network.load_state_dict(tensors, strict=False)
-    except RuntimeError:
-        raise ContractError(f"{file} does not hold the weights of a {words}; restore it") from None
-    missing = {name for name in network.state_dict() if not name.endswith(COUNTER)} ^ set(tensors)
-    if missing:
+        network.load_state_dict(tensors, assign=any(parameter.is_meta for parameter in network.parameters()))
+    except RuntimeError as error:
+        # the first line names the class, the second the first weight that does not fit
+        reason = printable(str(error).splitlines()[1].strip())[:200]
         raise ContractError(
-            f"{file} lacks or adds {sorted(missing)[0]}; restore it, or train or add the detector again (a library of "
-            "another version may name weights otherwise)"
-        )
+            f"{path / WEIGHTS} does not hold the weights of a {words} ({reason}); restore it, or train or add the "
+            "detector again (a library of another version may name weights otherwise)"
+        ) from None
     # the folder gives the name: a manifest may claim another detector's
     named, chosen = {**manifest, "name": path.absolute().name}, pick_device(device)
     try:
@@ -135,19 +137,6 @@ def _as_stored(tensor: Tensor, *, halved: bool) -> Tensor:
 
 def _write(data: bytes, file: Path) -> None:
     file.write_bytes(data)
-
-
-def _check_weights(file: Path, tensors: Mapping[str, Tensor], kind: Kind, about: About, words: str) -> None:
-    """Refuse weights that are not finite or of another network, before memory for the network is allocated."""
-    expected = kind.shapes(about.config)
-    if any(name in tensors and tuple(tensors[name].shape) != shape for name, shape in expected.items()):
-        raise ContractError(f"{file} does not hold the weights of a {words}; restore it")
-    for name in expected:
-        if name not in tensors:
-            raise ContractError(f"{file} lacks or adds {name}; restore it or train the detector again")
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise ContractError(f"{file} holds a number in {name} that is not finite; train the detector again")
 
 
 def reference_pictures(preprocessing: Preprocessing) -> NDArray[np.uint8]:

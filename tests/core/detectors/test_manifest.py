@@ -1,14 +1,24 @@
+"""Manifests of this version and of older ones, and the identity of what they describe."""
+
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from core.detectors.manifest import About, Capability, Classes, describe
+from core.detectors.adding import add
+from core.detectors.identity import find_maker, identify
+from core.detectors.manifest import About, Capability, Classes, check_detector_name, describe
+from core.detectors.registry import Request
 from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
-from core.storage import MANIFEST, ContractError, sealed
-from tests.conftest import make_detector
+from core.storage import MANIFEST, SEAL, ContractError
+from core.training.joining import pack
+from tests.conftest import make_detector, textured
+from tests.core.detectors.plain import reseal
+from tests.core.detectors.sources.graphs import make_graph
 
 OLD = {
     "arch": "resnet18-cifar",
@@ -25,23 +35,6 @@ def test_an_old_manifest_is_the_papers_network_at_32_pixels() -> None:
     assert (found.target_layer, found.temperature, found.side) == ("layer4", 1.5, 32)
     assert found.layers["layer4"] == (4, 4)
     assert found.capabilities == set(Capability)
-
-
-def test_a_detector_with_an_old_manifest_says_the_same(tmp_path: Path) -> None:
-    detector = make_detector(mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), temperature=1.5)
-    save_detector(tmp_path / "d", detector, model_card="")
-    new = describe(tmp_path / "d", json.loads((tmp_path / "d" / MANIFEST).read_text()))
-    assert new == describe(tmp_path / "d", OLD)
-    manifest = json.loads((tmp_path / "d" / MANIFEST).read_text())
-    for key in new.as_manifest():
-        del manifest[key]
-    (tmp_path / "d" / MANIFEST).write_text(json.dumps(sealed(manifest | OLD)))
-    old = load_detector(tmp_path / "d")
-    assert (old.sha256, old.temperature, old.preprocessing) == (
-        detector.sha256,
-        detector.temperature,
-        detector.preprocessing,
-    )
 
 
 def test_what_is_written_is_read() -> None:
@@ -113,20 +106,101 @@ def test_a_manifest_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
 )
 def test_a_kind_that_cannot_be_built_is_refused(tmp_path: Path, architecture: dict[str, Any], sentence: str) -> None:
     save_detector(tmp_path / "d", make_detector(), model_card="")
-    manifest = json.loads((tmp_path / "d" / MANIFEST).read_text()) | {"architecture": architecture}
-    (tmp_path / "d" / MANIFEST).write_text(json.dumps(sealed(manifest)))
+    reseal(tmp_path / "d", architecture=architecture)
     with pytest.raises(ContractError, match=sentence):
         load_detector(tmp_path / "d")
 
 
-def test_the_papers_network_with_its_classes_the_other_way_round_turns_every_margin() -> None:
-    from tests.conftest import textured
+def test_its_history_and_members_are_validated_too() -> None:
+    said = describe(Path("d"), OLD).as_manifest()
+    row, member = {"epoch": 1, "loss": 0.5}, {"name": "a", "recipe": {"width": 2}, "weight": 1, "val_accuracy": 0.9}
+    describe(Path("d"), said | {"recipe": {"flip": True, "start": None}, "history": [row], "members": [member]})
+    for changes in (
+        {"history": [{"loss": 0.5}]},
+        {"history": [row | {"loss": "low"}]},
+        {"history": [row | {"loss": float("nan")}]},
+        {"recipe": {"width": [2]}},
+        {"recipe": [1]},
+        {"members": [member | {"name": "../a"}]},
+        {"members": [member | {"name": ".a"}]},
+        {"members": [member | {"val_accuracy": 1.5}]},
+        {"training_images": -1},
+        {"training_images": 10.5},
+        {"weights_sha256": 5},
+        {"computed_in": ""},
+    ):
+        with pytest.raises(ContractError, match=r"d/manifest\.json has no usable .*; restore it"):
+            describe(Path("d"), said | changes)
 
+
+# as detectors were written before there were kinds, other sources, and these modules
+def test_detectors_of_older_versions_open(tmp_path: Path) -> None:
     images = textured(5, fine=True, seed=1)
-    plain = make_detector()
-    turned = make_detector(classes=Classes(("photo", "generated"), ("generated",)))
-    for one, other in zip(plain.full_pass(images)[1:], turned.full_pass(images)[1:], strict=True):
-        assert one.shape == other.shape
-    assert (turned.margins(images) == -plain.margins(images)).all()
-    assert (turned.full_pass(images).maps == -plain.full_pass(images).maps).all()
-    assert turned.bias == -plain.bias
+    detector = make_detector(mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), temperature=1.5)
+    save_detector(tmp_path / "oldest", detector, model_card="")
+    manifest = json.loads((tmp_path / "oldest" / MANIFEST).read_text())
+    oldest = {key: value for key, value in manifest.items() if key not in (*detector.about.as_manifest(), SEAL)}
+    recipe = {"name": "swift", "width": 2, "epochs": 1, "validation": 0.05, "seed": 0}
+    history = [{"epoch": 1, "loss": 0.4, "train_accuracy": 0.9, "learning_rate": 0.1, "val_accuracy": 1, "seconds": 3}]
+    trained = {"recipe": recipe, "history": history, "training_set": "cifake-train", "training_images": 100}
+    # without a seal, too
+    (tmp_path / "oldest" / MANIFEST).write_text(json.dumps(oldest | OLD | trained | {"schema": 1}))
+    found = load_detector(tmp_path / "oldest", device="cpu")
+    np.testing.assert_array_equal(found.margins(images), detector.margins(images))
+    assert found.identity == detector.identity == identify(tmp_path / "oldest").identity
+    run = {"detector_sha256": detector.sha256, "temperature": 1.5}
+    assert find_maker(run, {"oldest": identify(tmp_path / "oldest")}) == "oldest"
+
+    joined = pack([make_detector(2, 1), make_detector(2, 2)], np.array([1.0, 0.5]))
+    member = {"name": "a", "recipe": recipe, "history": history, "weight": 1.0, "val_accuracy": 0.9}
+    joined.manifest = {"recipe": {"arch": "resnet", "width": 4, "groups": 2, "joined": "a x 1"}, "history": [],
+                       "members": [member, member | {"name": "b"}], "val_accuracy": 0.95}  # fmt: skip
+    save_detector(tmp_path / "joined", joined, model_card="")
+    file = tmp_path / "graph.onnx"
+    file.write_bytes(make_graph(outputs=2))
+    fields = {"crop": "before", "interpolation": "bilinear", "mean": (0.5, 0.4, 0.6), "std": (0.2, 0.3, 0.25)}
+    added = add(tmp_path / "added", Request(str(file), classes=("FAKE", "REAL"), outputs="logits", preprocess=fields))
+    size = {"size": 48, "resize": 48, "crop": "before", "interpolation": "bilinear"}
+    for name, expected, architecture, more in (
+        ("joined", joined, {"kind": "resnet", "width": 4, "groups": 2}, {}),
+        ("added", added, {"kind": "onnx", "output": "y"},
+         {"preprocess": size | {"mean": [0.5, 0.4, 0.6], "std": [0.2, 0.3, 0.25]}, "target_layer": "", "layers": {},
+          "capabilities": ["predictions"], "checked": {"pictures": 9, "right": 8}}),
+    ):  # fmt: skip
+        written = {
+            "classes": ["FAKE", "REAL"],
+            "fake": ["FAKE"],
+            "outputs": "logits",
+            "temperature": expected.temperature,
+        }
+        reseal(tmp_path / name, architecture=architecture, **written, **more)
+        opened = load_detector(tmp_path / name, device="cpu")
+        pixels = np.zeros((2, opened.side, opened.side, 3), np.uint8)
+        np.testing.assert_array_equal(opened.margins(pixels), expected.margins(pixels))
+        assert opened.identity == expected.identity == identify(tmp_path / name).identity
+
+
+def test_an_identity_follows_the_files_whatever_their_times_say(tmp_path: Path) -> None:
+    save_detector(tmp_path / "d", make_detector(seed=1), model_card="")
+    save_detector(tmp_path / "e", make_detector(seed=2), model_card="")
+    first = identify(tmp_path / "d")
+    assert identify(tmp_path / "d") is first
+    for name in ("weights.safetensors", MANIFEST):
+        file = tmp_path / "d" / name
+        times, data = file.stat(), (tmp_path / "e" / name).read_bytes()
+        # written in place and its times set back: only ctime tells, which no owner can set
+        file.write_bytes(data.ljust(times.st_size) if name == MANIFEST else data)
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+        after = file.stat()
+        assert (after.st_ino, after.st_mtime_ns) == (times.st_ino, times.st_mtime_ns)
+    assert identify(tmp_path / "d").identity.weights_sha256 == identify(tmp_path / "e").identity.weights_sha256
+    (tmp_path / "d" / "weights.safetensors").write_bytes(b"")
+    with pytest.raises(ContractError, match="is not the file that was written"):
+        identify(tmp_path / "d")
+
+
+@pytest.mark.parametrize("name", ["", ".a", "a/b", "a@b", "line\nend", "\udcff", "x" * 121])
+def test_a_name_that_no_folder_can_have_is_refused(name: str) -> None:
+    check_detector_name("my detector-2")
+    with pytest.raises(ValueError, match="a detector cannot be named"):
+        check_detector_name(name)

@@ -203,14 +203,3 @@ def test_a_network_that_squeezes_its_outputs_answers_for_one_image_and_for_sever
     expected = logits[:, -1] - (logits[:, 0] if len(names) > 1 else 0)
     for count in (1, len(images)):
         np.testing.assert_allclose(detector.margins(images[:count]), expected[:count], rtol=1e-4, atol=1e-4)
-
-
-def test_a_batch_of_large_images_is_as_small_as_they_are_large(
-    images: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    detector, told = flat(("FAKE", "REAL"), ("FAKE",)), list[int]()
-    monkeypatch.setattr("core.detectors.network.MOST_PIXELS", 2 * 16**2)
-    detector.margins(images, progress=lambda done, _total: told.append(done))
-    assert told == [2, 4, 6]
-    monkeypatch.setattr("core.detectors.network.MOST_PIXELS", 16**2 - 1)
-    assert len(detector.margins(images)) == 6

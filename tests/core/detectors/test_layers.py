@@ -1,4 +1,4 @@
-"""Norms of tokens: read as places, by hooks of any kind, without a change of what the network answers."""
+"""Layers with positions, and norms of tokens that are read as such without a change of the network's outputs."""
 
 import numpy as np
 import pytest

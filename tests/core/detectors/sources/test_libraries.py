@@ -1,0 +1,127 @@
+"""Networks of timm and torchvision by name: the same logits as through these libraries' own transforms."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import timm.data
+import torch
+import torchvision
+from safetensors.torch import save_file
+from torch import nn
+
+from core.detectors.adding import add, build_from, complete
+from core.detectors.registry import Brought, Request, SourceError, find_kind
+from core.detectors.resnet18 import build_network
+from core.detectors.sources.libraries import adapt_stem, torchvision_preprocessing
+from core.detectors.storage import load_detector
+from tests.core.detectors.sources.made import expected_of, given_by, spread
+
+SQUEEZENET = "squeezenet1_1"
+
+
+def request_of(folder: Path, network: nn.Module, name: str, **said: Any) -> Request:
+    """A request with the weights of a network of this name."""
+    save_file(network.state_dict(), folder / "w.safetensors")
+    return Request(f"timm:{name}", weights=folder / "w.safetensors", classes=("fake", "real"), **said)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("test_vit", "blocks.5.norm1.places"), ("test_convnext", "norm_pre"), ("test_resnet", "layer4")],
+)
+def test_it_gives_the_logits_of_timms_own_pipeline(tmp_path: Path, name: str, layer: str) -> None:
+    network = spread(timm.create_model(name, num_classes=2))
+    detector = add(tmp_path / "detectors" / "d", request_of(tmp_path, network, name))
+    transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=network))
+    expected = expected_of(lambda image: network(transform(image)[None]))
+    np.testing.assert_allclose(given_by(detector), expected, rtol=1e-4, atol=1e-5)
+    assert np.ptp(expected) > 0.01
+    assert (detector.target_layer, detector.classes.fake) == (layer, ("fake",))
+
+
+def test_it_gives_the_logits_of_torchvisions_own_pipeline(tmp_path: Path) -> None:
+    network = spread(torchvision.models.get_model(SQUEEZENET, weights=None, num_classes=3))
+    weights = {"state_dict": {f"module.{name}": value for name, value in network.state_dict().items()}}
+    torch.save(weights, tmp_path / "w.pth")
+    request = Request(
+        f"torchvision:{SQUEEZENET}", weights=tmp_path / "w.pth", classes=("photo", "gan", "diffusion"),
+        fake=("gan", "diffusion"),
+    )  # fmt: skip
+    detector = add(tmp_path / "detectors" / "d", request)
+    transform = torchvision.models.get_model_weights(SQUEEZENET)["DEFAULT"].transforms()
+    expected = expected_of(lambda image: network(transform(image)[None]))
+    np.testing.assert_allclose(given_by(detector), expected, rtol=1e-4, atol=1e-5)
+    assert np.ptp(expected) > 0.01
+    assert detector.preprocessing.resize == 256
+    assert detector.layers[detector.target_layer] == (13, 13)
+
+
+def test_a_vision_transformer_is_built_for_the_requested_size(tmp_path: Path) -> None:
+    network = timm.create_model("test_vit", num_classes=2, img_size=64)
+    detector = build_from(request_of(tmp_path, network, "test_vit", preprocess={"size": 64}))
+    assert (detector.side, list(detector.layers.values())) == (64, [(4, 4)])
+
+
+def test_wrong_names_and_what_is_missing_are_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = request_of(tmp_path, spread(timm.create_model("test_resnet", num_classes=2)), "test_resnet")
+    for source in ("timm:nothing", "timm:hf-hub:some/model", "timm:local-dir:/tmp", "torchvision:fcos_resnet50_fpn"):
+        with pytest.raises(SourceError, match="has no .*network"):
+            build_from(replace(request, source=source))
+    for source in ("timm:test_resnet", f"torchvision:{SQUEEZENET}"):
+        with pytest.raises(SourceError, match="say it with --weights, --classes$"):
+            build_from(Request(source))
+    with pytest.raises(SourceError, match="size mismatch"):
+        build_from(replace(request, classes=("a", "b", "c")))
+    path = tmp_path / "detectors" / "d"
+    add(path, request)
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(SourceError, match="timm:test_resnet needs the package timm: pip install timm"):
+        build_from(request)
+    with pytest.raises(ValueError, match=r"d cannot be opened: timm:test_resnet needs the package timm"):
+        load_detector(path)
+
+
+def test_a_network_with_a_second_classifier_is_trained_by_its_first_and_asked_about(tmp_path: Path) -> None:
+    build = find_kind("torchvision").build
+    assert build({"name": "googlenet", "outputs": 2, "stem": 32}).train()(torch.zeros(2, 3, 32, 32)).shape == (2, 2)
+    torch.save(build({"name": "googlenet", "outputs": 2}).state_dict(), tmp_path / "w.pth")
+    # it normalises a second time inside, or not
+    with pytest.raises(SourceError, match="say it with --mean, --std$"):
+        build_from(Request("torchvision:googlenet", weights=tmp_path / "w.pth", classes=("fake", "real")))
+
+
+def test_steps_on_which_the_weights_of_a_name_disagree_are_asked_for() -> None:
+    # resnet50 resizes to 256 for one file of weights, to 232 for the other
+    said = torchvision_preprocessing("resnet50")
+    assert said["resize"] is None
+    assert torchvision_preprocessing("resnet18")["resize"] == 256
+    brought, given = Brought(nn.Identity(), {}, said, ("REAL", "FAKE"), "logits"), {"crop": "after"}
+    with pytest.raises(SourceError, match="--resize"):
+        complete(brought, Request("torchvision:resnet50", preprocess=given))
+    assert complete(brought, Request("torchvision:resnet50", preprocess={**given, "resize": 256}))[0].resize == 256
+
+
+def test_a_resnet_18_gets_the_papers_stem() -> None:
+    adapted, ours = adapt_stem(torchvision.models.resnet18(num_classes=2), 32), build_network(64)
+    adapted.load_state_dict(ours.state_dict())
+    batch = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.allclose(adapted.eval()(batch), ours.eval()(batch), atol=1e-5)
+    for side in (0, "32", None, 10**9, [32]):
+        with pytest.raises(ValueError, match="its images have a side of"):
+            adapt_stem(build_network(4), side)
+
+
+@pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "mobilenet_v3_small"])
+def test_an_adapted_network_has_places_left(name: str) -> None:
+    network, sizes = adapt_stem(torchvision.models.get_model(name, weights=None), 32).eval(), list[int]()
+    last = [module for module in network.modules() if isinstance(module, nn.Conv2d)][-1]
+    last.register_forward_hook(lambda _module, _inputs, output: sizes.append(output.shape[-1]))
+    with torch.inference_mode():
+        network(torch.zeros(1, 3, 32, 32))
+    assert sizes[0] > 1 or name.startswith("mobilenet")
