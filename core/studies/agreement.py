@@ -15,7 +15,6 @@ from core.explainers.registry import DEFAULT, find_explainer
 from core.findings.finding import Control, Finding, Measure
 from core.findings.headlines import Headlines
 from core.runs.run import Run
-from core.studies.cells import Cells
 from core.studies.explanations import (
     OTHERS,
     Columns,
@@ -27,7 +26,7 @@ from core.studies.explanations import (
     share_of,
     summarise,
 )
-from core.studies.groups import By, groups
+from core.studies.groups import By, Cells, groups
 from core.studies.study import Context, Study
 
 VALUES = {

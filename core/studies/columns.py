@@ -19,7 +19,7 @@ from core.runs.metrics import is_right
 from core.runs.rows import judged_table
 from core.runs.run import Run
 from core.storage import ContractError, is_passing, is_text, open_file, parse_json, read_manifest, read_table
-from core.studies.registry import version_of
+from core.studies.registry import outdated
 from core.studies.sealed import foreign_key
 from core.studies.study import WEIGHT
 
@@ -143,7 +143,8 @@ def study_files(run: Path) -> Iterator[StudyFile]:
             # another run's, which `read_study` refuses
             continue
         there = [name for name in schema.names if name != "id"]
-        names = [name for name in there if _is_current(file.stem, name, about)]
+        old = outdated(file.stem, [name for name in there if name != WEIGHT], about)
+        names = [name for name in there if name not in old]
         if about.get("whole") and names != there:
             # as a whole, it is of another version
             continue
@@ -157,13 +158,6 @@ def refuse_passing(error: Exception, file: Path) -> None:
     """Raise where a file could be read in a moment: a table without its columns would be remembered for everyone."""
     if is_passing(error):
         raise ContractError(f"{file} cannot be read at this moment ({error}); try again") from error
-
-
-def _is_current(study: str, column: str, about: Mapping[str, Any]) -> bool:
-    """Check that a column is of the version that its study has now; a file that names none is taken as it is."""
-    made = about.get("column_versions")
-    version = made.get(column) if isinstance(made, dict) else about.get("version")
-    return column == WEIGHT or version is None or version == version_of(study, column)
 
 
 def _labels(sentences: Mapping[str, str]) -> dict[str, str]:

@@ -23,7 +23,6 @@ from core.explainers.lime.segmentation import segment
 from core.perturbations.masking import Fill
 from core.runs.run import Run
 from core.storage import open_file, read_array
-from core.studies.cells import Cells
 from core.studies.explanations import Columns, Pass, judged, passes_of
 from core.studies.faithfulness_curves import (
     COARSE,
@@ -38,6 +37,7 @@ from core.studies.faithfulness_curves import (
     conclude,
     curve_column,
 )
+from core.studies.groups import Cells
 from core.studies.randomisation import on_grid
 from core.studies.study import Context, Study, StudyError
 

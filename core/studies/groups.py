@@ -1,4 +1,4 @@
-"""A study's rows by verdict or by cell of the confusion matrix, never pooled over verdicts. Needs no torch."""
+"""Which rows of a run a study is about: by verdict, by cell of the confusion matrix, a sample. Needs no torch."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.images.labels import CLASSES
 from core.runs.run import Run
-from core.studies.study import WEIGHT
+from core.studies.study import WEIGHT, StudyError
 
 By = Literal["verdict", "cell"]
 VERDICTS = CLASSES
@@ -58,3 +58,103 @@ def groups(
         rows = joined[chosen.to_numpy()]
         if len(rows):
             yield name, rows, rows[WEIGHT].to_numpy(np.float32)
+
+
+class Cells:
+    """Cells of a run's confusion matrix; an image's neighbours do not depend on the other images that are studied.
+
+    Args:
+        run: with two images or more.
+
+    Raises:
+        StudyError: the run has fewer.
+    """
+
+    def __init__(self, run: Run) -> None:
+        if len(run) < 2:
+            raise StudyError(f"{run.name} has one image only, and nothing to compare it with; make a larger run")
+        self._called = run.predicted_real
+        self.signs = np.where(self._called, 1, -1)
+        self._cell = 2 * run.is_real + self._called
+
+    def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Count the images in the cell of each row, including the row's own."""
+        return np.asarray(np.bincount(self._cell)[self._cell[rows]])
+
+    def others(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:
+        """Draw up to `count` other rows of a row's cell at random; if it is alone there, of its verdict, or else any.
+
+        Args:
+            row: a position in the run.
+            count: how many at most.
+            seed: of the draw, which differs from row to row.
+        """
+        pool = self._pool(row)
+        chosen = np.random.default_rng((seed, row)).permutation(len(pool))[:count]
+        return np.asarray(pool[chosen])
+
+    def references(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:
+        """Return up to `count` other rows of the cell, the same few for all its rows, for costly comparisons."""
+        pool = self._pool(row, with_itself=True)
+        chosen = np.asarray(pool[np.random.default_rng(seed).permutation(len(pool))[: count + 1]])
+        others: NDArray[np.intp] = chosen[chosen != row]
+        return others[:count]
+
+    def _pool(self, row: int, *, with_itself: bool = False) -> NDArray[np.intp]:
+        everything = np.arange(len(self._cell))
+        for alike in (self._cell == self._cell[row], self._called == self._called[row]):
+            if np.count_nonzero(alike) > 1:
+                break
+        else:
+            alike = np.ones(len(everything), bool)
+        found: NDArray[np.intp] = everything[alike & (with_itself | (everything != row))]
+        return found
+
+
+def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Choose every error, and as many right verdicts as fit, half of them from each class where there are enough.
+
+    Errors fill at most half of the sample; otherwise a handful of right verdicts would have to stand for all others.
+    If there are more errors, the sample is divided evenly among all four cells of the confusion matrix.
+
+    Args:
+        run: whose rows.
+        images: how many in all; None for every image.
+        seed: of the draw.
+
+    Returns:
+        intp (M,) ascending positions, and float32 (M,) how many images of the run each of them stands for: the size of
+        its cell divided by the number taken from it, so 1 if all were taken.
+
+    Raises:
+        StudyError: `images` is below 1.
+    """
+    total = len(run)
+    if images is None or images >= total:
+        return np.arange(total), np.ones(total, np.float32)
+    if images < 1:
+        raise StudyError(f"the number of images must be at least 1, not {images}")
+    cell = 2 * run.is_real + run.predicted_real
+    cells = [np.flatnonzero(cell == number) for number in range(4)]
+    wrong, right = [cells[1], cells[2]], [cells[0], cells[3]]
+    errors = sum(map(len, wrong))
+    if 2 * errors <= images:
+        quotas = [(cell, len(cell)) for cell in wrong] + _shares(right, images - errors)
+    else:
+        quotas = _shares(cells, images)
+    generator = np.random.default_rng(seed)
+    taken = [(generator.choice(cell, count, replace=False), len(cell) / count) for cell, count in quotas if count]
+    positions = np.concatenate([rows for rows, _ in taken])
+    weights = np.concatenate([np.full(len(rows), weight, np.float32) for rows, weight in taken])
+    order = np.argsort(positions)
+    return positions[order], weights[order]
+
+
+def _shares(cells: list[NDArray[np.intp]], images: int) -> list[tuple[NDArray[np.intp], int]]:
+    """Divide `images` among cells, as evenly as their sizes allow."""
+    left, quotas = images, []
+    for rank, cell in enumerate(sorted(cells, key=len)):
+        count = min(len(cell), left // (len(cells) - rank))
+        quotas.append((cell, count))
+        left -= count
+    return quotas

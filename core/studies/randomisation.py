@@ -23,7 +23,6 @@ from core.findings.finding import Finding
 from core.findings.headlines import Headlines
 from core.metrics.intervals import weighted_mean
 from core.runs.run import Run
-from core.studies.cells import Cells
 from core.studies.explanations import (
     CHEAP,
     Columns,
@@ -38,7 +37,7 @@ from core.studies.explanations import (
     passes_of,
     settings_of,
 )
-from core.studies.groups import By, groups
+from core.studies.groups import By, Cells, groups
 from core.studies.stability import mean_rank
 from core.studies.study import Context, Study, StudyError
 

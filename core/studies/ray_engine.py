@@ -4,6 +4,7 @@ Each worker opens run, detector and images once and then computes shard after sh
 hands its shard to another; the caller keeps every finished shard, so that a killed job resumes where it stopped.
 """
 
+import argparse
 import io
 import logging
 import os
@@ -20,7 +21,8 @@ import pandas as pd
 from core.images.image_set import DatasetError
 from core.runs.folders import ROOT
 from core.storage import ContractError, cache_dir
-from core.studies.runner import Engine, Progress, Source, Work
+from core.studies.runner import Engine, Progress, Work
+from core.studies.source import Source
 from core.studies.study import Context, StudyError
 
 INSTALL = "Ray is not installed; give `pip install 'ray[data]'`, or leave --engine ray out to compute in this process"
@@ -173,3 +175,15 @@ def find_ray() -> ModuleType:
     # the runner's bar is the one that is shown
     data.DataContext.get_current().enable_progress_bars = False
     return ray
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Add --engine and --address."""
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
+    parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
+
+
+def check_engine(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Exit with a usage error if --address is given without --engine ray."""
+    if options.address is not None and options.engine != "ray":
+        parser.error("--address names a Ray cluster; give --engine ray with it")

@@ -1,6 +1,6 @@
 """The studies that there are, by name. A study's module is read when it is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -10,6 +10,9 @@ from core.findings.finding import Finding
 from core.findings.headlines import with_headlines
 from core.runs.run import Run
 from core.studies.study import Study, StudyError
+
+# of files from now on
+CURRENT = 3
 
 # name -> module that holds it as `STUDY`, or `module:ATTRIBUTE`; in the order in which they are best made
 STUDIES: dict[str, str] = {
@@ -38,16 +41,15 @@ CONCLUSIONS: dict[str, str] = {
     "files": "core.studies.copies.findings:files",
 }
 
-# study, or <study>.<column> -> version of its values, raised whenever they change; 1 if neither is listed. A file
-# stores the version of each column; a column of another version is ignored and recomputed as if it were missing. For
-# images of other sides than 32 a probe may change without that, and their studies are made again with --all
-VERSIONS: dict[str, int] = {
+# study -> version of its values, raised whenever they change; 1 if it is not listed
+VERSIONS: dict[str, int] = {}
+
+# what files of schemas 1 and 2 name: study, or <study>.<column> -> its last version, and method -> what it adds to that
+OF_COLUMNS: dict[str, int] = {
     "probes": 2, "probes.turned_by": 3, "probes.turned_size": 3, "probes.turned_families": 3, "probes.detail_radius": 3,
     "probes.detail_both_ways": 3, "transfer": 4, "agreement": 2, "stability": 2, "sanity": 3, "clusters": 3,
 }  # fmt: skip
-
-# method, of a name without "_", whose explanations have changed -> number added to the versions of all its columns
-METHODS = {"gradcampp": 1}
+OF_METHODS = {"gradcampp": 1}
 
 
 def find_study(name: str) -> Study:
@@ -77,7 +79,24 @@ def _attribute(place: str, default: str) -> Any:
     return getattr(import_module(module), attribute or default)
 
 
-def version_of(study: str, column: str) -> int:
-    """The version that a column of a study has now."""
-    raised = sum(METHODS.get(part, 0) for part in column.split("_"))
-    return VERSIONS.get(f"{study}.{column}", VERSIONS.get(study, 1)) + raised
+def outdated(study: str, columns: Sequence[str], about: Mapping[str, Any]) -> list[str]:
+    """List those columns of a study's file that another version of the study made.
+
+    Args:
+        study: its name.
+        columns: of the file, but `id` and weights.
+        about: what the file says of itself.
+    """
+    if about.get("schema") == CURRENT:
+        return [] if about.get("version") == VERSIONS.get(study, 1) else list(columns)
+    if VERSIONS.get(study, 1) > 1:
+        return list(columns)
+    made, whole = about.get("column_versions"), about.get("version")
+    found = []
+    for column in columns:
+        last = OF_COLUMNS.get(f"{study}.{column}", OF_COLUMNS.get(study, 1))
+        last += sum(OF_METHODS.get(part, 0) for part in column.split("_"))
+        version = made.get(column, last) if isinstance(made, dict) else whole
+        if version not in {None, last}:
+            found.append(column)
+    return found

@@ -12,7 +12,7 @@ from core.console import quote
 from core.findings.finding import Finding, find, read_findings
 from core.runs.run import Run
 from core.storage import ContractError
-from core.studies.registry import conclude_study
+from core.studies.registry import STUDIES, conclude_study, find_study
 
 # raised when a study concludes otherwise, or the claim rule or a headline changes: stored findings are made again then
 RULE = 1
@@ -68,8 +68,14 @@ class StudyResult:
             lacks = f"has no column {error}" if lacking else "holds values of another form"
             name = self.about["study"]
             command = f"python -m core.studies {name} --run {quote(self.run.name)}"
-            again = f"make it again with `{command}{'' if lacking else ' --all'}`"
+            again = f"make it again with `{command}{' --only-missing' if lacking else ''}`"
             raise ContractError(f"{self.path} {lacks}, from which the study {name} concludes; {again}") from error
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """The declared columns that the file lacks; a study of a whole set has all of its columns or is refused."""
+        name = str(self.about["study"])
+        return () if name not in STUDIES or self.about.get("whole") else tuple(find_study(name).missing(self.table))
 
     def finding(self, key: str) -> Finding | None:
         """The finding of this key, None where it has none."""

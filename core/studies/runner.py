@@ -1,8 +1,8 @@
 """The one runner of all studies: chooses the images, computes them in shards, and goes on where it was stopped.
 
 Every finished shard is kept in the cache folder until the study's file is written, so that a killed process loses at
-most one shard and no image is computed twice. Columns that an older file has are kept too: only those that it lacks
-are computed, for the images that it is about.
+most one shard and no image is computed twice. Where a file is completed, its rows and columns stay, and only the
+columns that it lacks are computed.
 """
 
 import hashlib
@@ -11,87 +11,74 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.devices import pick_device
-from core.detectors.storage import load_detector
-from core.images.loading import load_image_set
-from core.runs.pictures import find_pictures
+from core.runs.metrics import count_cells
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
-from core.storage import cache_dir, open_file, read_manifest, write_bytes_atomically
-from core.studies.kept import Kept, assembled, describe, extended
-from core.studies.registry import version_of
-from core.studies.sample import choose_rows
-from core.studies.sealed import foreign_key
-from core.studies.store import study_path, write_study
+from core.storage import ContractError, cache_dir, open_file, read_manifest, write_bytes_atomically
+from core.studies.groups import choose_rows
+from core.studies.registry import VERSIONS
+from core.studies.result import StudyResult
+from core.studies.sealed import DETECTOR, foreign_key
+from core.studies.source import Source, find_source
+from core.studies.store import read_study, study_path, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
 
+# called with (images done, all images, what is being done)
 Progress = Callable[[int, int, str], None]
 
 
-@dataclass(frozen=True)
-class Source:
-    """Paths and names from which any process can open a study's context.
+@dataclass(frozen=True, eq=False)
+class StoredColumns:
+    """A study's file that is to be completed.
 
     Attributes:
-        run: the run's folder.
-        detector: the folder of the detector that made it.
-        data: where the images are, as for `load_image_set`; None if the run holds its own images.
-        device: "auto", "cpu", "cuda" or "mps".
+        result: as read, without columns that are computed again.
+        positions: intp (M,), positions of the run's rows.
+        missing: names of the columns to compute.
     """
 
-    run: Path
-    detector: Path
-    data: str | None = None
-    device: str = "auto"
+    result: StudyResult
+    positions: NDArray[np.intp]
+    missing: frozenset[str]
 
-    def open(
-        self, *, missing: frozenset[str] | None = None, say: Callable[[str], None] = lambda _text: None
-    ) -> Context:
-        """Read run, detector and images, and check that they belong together.
 
-        Args:
-            missing: the columns to compute; None for all.
-            say: called with how far the images are read.
+def find_stored(study: Study, folder: Path, *, again: Collection[str] = ()) -> StoredColumns | None:
+    """Find what stays of a run's file of a study.
 
-        Raises:
-            StudyError: the detector is another one, or pictures are missing.
-            ContractError, DatasetError: something cannot be read.
-        """
-        run, detector = read_run(self.run), load_detector(self.detector, device=self.device)
-        if not detector.identity.made(run.manifest):
-            raise StudyError(f"{self.detector} is not the detector that made {self.run}; name the one that did")
-        # pictures are found by the hash of their file: one that is no image is in no run
-        sets = []
-        if run.images is None and self.data is not None:
-            sets = [
-                load_image_set(
-                    self.data,
-                    run.split,
-                    fit=run.preprocessing,
-                    skip_bad=True,
-                    progress=lambda done, total: say(f"reading images, {done / max(1, total):.0%}"),
-                )
-            ]
-        pictures = find_pictures(run, sets)
-        if pictures.pixels is None or pictures.found < len(run):
-            remedy = (
-                f"{self.data} lacks them (removed or changed): restore them, or make the run again"
-                if sets
-                else "say with --data where they are"
-            )
-            raise StudyError(
-                f"{len(run) - pictures.found} of the {len(run)} images of {run.name} are not available; {remedy}"
-            )
-        whole = np.array_equal(pictures.where, np.arange(len(pictures.pixels)))
-        pixels = pictures.pixels if whole else np.asarray(pictures.pixels[pictures.where])
-        return Context(run, detector, pixels, self.data, missing=missing)
+    Args:
+        study: as it is declared now.
+        folder: the run's.
+        again: columns that are computed again.
+
+    Returns:
+        None without a file, where it is of other parameters, and where a study of the whole set lacks a column.
+    """
+    run = read_run(folder)
+    try:
+        result = read_study(study_path(folder, study.name), run)
+    except ContractError:
+        return None
+    given = result.about.get("parameters", {})
+    if any(given[name] != value for name, value in study.parameters.items() if name in given):
+        return None
+    table = result.table.drop(columns=list(again), errors="ignore")
+    missing = frozenset(study.missing(table))
+    if study.whole:
+        return None if missing else StoredColumns(result, np.arange(0), missing)
+    positions = pd.Index(run.predictions["id"]).get_indexer(table["id"])
+    if (positions < 0).any():
+        return None
+    return StoredColumns(replace(result, table=table), np.asarray(positions, np.intp), missing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +86,7 @@ class Work:
     """A study about to be computed.
 
     Attributes:
-        study: what is asked.
+        study: the study.
         positions: intp (M,), rising positions of the run's rows.
         folder: where finished shards are kept.
         missing: the columns that are computed; None for all.
@@ -111,7 +98,7 @@ class Work:
     missing: frozenset[str] | None = None
 
     def compute(self, context: Context, number: int) -> pd.DataFrame:
-        """The table of shard `number`, in a context that was opened for the same missing columns."""
+        """Compute the table of a shard, in a context that was opened for the same missing columns."""
         return self.study.compute(context, self.shards[number], self.study.parameters)
 
     @cached_property
@@ -126,11 +113,11 @@ class Work:
         return len(self.positions) - sum(len(self.shards[number]) for number in missing)
 
     def file(self, number: int) -> Path:
-        """Return the file of shard `number`."""
+        """Return the file of a shard."""
         return self.folder / f"{number:06d}.parquet"
 
     def read(self, number: int) -> pd.DataFrame | None:
-        """A finished shard, None where it is not there or not whole."""
+        """Read a finished shard, None where it is not there or not whole."""
         try:
             with open_file(self.file(number)) as file:
                 table = pd.read_parquet(file)
@@ -139,11 +126,11 @@ class Work:
         return table if self.study.whole or len(table) == len(self.shards[number]) else None
 
     def keep(self, number: int, table: pd.DataFrame) -> None:
-        """Keep a finished shard."""
+        """Write a finished shard."""
         write_bytes_atomically(self.file(number), lambda file: table.to_parquet(file, index=False))
 
 
-# runs the shards that are still to do and yields each with its table, in any order
+# computes the shards that are still to do and yields each with its table, in any order
 Engine = Callable[[Source, Work, list[int], Progress], Iterable[tuple[int, pd.DataFrame]]]
 
 
@@ -153,18 +140,19 @@ def run_study(
     *,
     images: int | None = None,
     seed: int = 0,
-    kept: Kept | None = None,
+    stored: StoredColumns | None = None,
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Ask a study of a run and write its file beside the run, in the place of an older one.
+    """Compute a study of a run and write its file beside the run, in the place of an older one.
 
     Args:
-        study: what to ask.
+        study: the study.
         source: run, detector and images.
         images: maximum number of images, chosen by `choose_rows`; all when None.
         seed: of that choice.
-        kept: from `find_kept`: its rows and columns stay as they are, and only the columns that it lacks are computed.
+        stored: from `find_stored`: its rows and columns stay as they are, and only the columns that it lacks are
+            computed.
         engine: what computes the shards; `run_locally` when None.
         progress: called with (images done, all images, what is being done).
 
@@ -177,64 +165,136 @@ def run_study(
         ContractError, DatasetError: run, detector or images cannot be read.
         WriteError: a shard or the file cannot be written.
     """
-    started = time.perf_counter()
-    say = progress or (lambda _done, _total, _text: None)
-    run = read_run(source.run)
+    started, report, run = time.perf_counter(), progress or (lambda _done, _total, _text: None), read_run(source.run)
     if "maps" in study.needs and run.maps is None:
         raise StudyError(
             f"the study {study.name} compares maps, and {run.name} has none: its detector has no layers to read them "
-            "from; ask it of another run"
+            "from; choose another run"
         )
-    if kept is None:
+    if stored is None:
         positions, weights = choose_rows(run, images, seed=seed)
     else:
-        positions, weights = kept.positions, kept.weights
-    device = pick_device(source.device).type
-    missing = None if kept is None else kept.missing
+        positions, weights = stored.positions, _weights_of(stored.result.table)
+        seed = int(stored.result.about.get("chosen_with_seed", seed))
+    missing, device = None if stored is None else stored.missing, pick_device(source.device).type
     folder = work_folder(study, run, positions, missing=missing, data=source.data, device=device)
     work = Work(study, positions, folder, missing)
-    computed, resumed = _compute(source, work, engine or run_locally, say)
+    computed, resumed = _compute(source, work, engine or run_locally, report)
     if not study.whole:
         check_table(study, run, work, computed)
-    table = assembled(study, run, computed, kept)
-    if not study.whole:
-        table[WEIGHT] = weights
-    seconds = None if resumed else time.perf_counter() - started
-    about = describe(study, run, table, positions, seconds=seconds, seed=seed)
+    table = _assemble(study, run, computed if stored is None else _joined(stored.result.table, computed), weights)
+    about = {
+        "study": study.name,
+        **_declared(study, table),
+        "parameters": {name: value for name, value in study.parameters.items() if name not in study.private},
+        "whole": study.whole,
+        **{name: run.manifest[name] for name in ("detector", "detector_sha256", "set", "set_fingerprint")},
+        **({DETECTOR: run.manifest[DETECTOR]} if DETECTOR in run.manifest else {}),
+        "images": len(positions),
+        "of": len(run),
+        "cells": count_cells(run.is_real[positions], run.predicted_real[positions]).tolist(),
+        "chosen_with_seed": seed,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": None if resumed or stored is not None else time.perf_counter() - started,
+        "versions": library_versions(),
+    }
     path = study_path(source.run, study.name)
     if foreign_key(about, read_manifest(source.run, "run")):
         raise StudyError(
             f"{run.name} was replaced while this study was computed, so nothing was written; give the same command "
             "again"
         )
-    write_study(path, table, about if kept is None else extended(kept, about), run)
+    write_study(path, table, about, run)
     shutil.rmtree(work.folder, ignore_errors=True)
     return path
 
 
-def _compute(source: Source, work: Work, engine: Engine, say: Progress) -> tuple[pd.DataFrame, bool]:
-    """All shards as one table, and whether some were there already."""
-    found = {number: work.read(number) for number in range(len(work.shards))}
-    tables = {number: table for number, table in found.items() if table is not None}
-    resumed = bool(tables)
-    unfinished = [number for number in found if number not in tables]
+def make_study(
+    study: Study,
+    run: str | Path,
+    *,
+    data: str | None = None,
+    images: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> StudyResult:
+    """Compute a study for a run, write its file beside it, and return it.
+
+    Args:
+        study: the study.
+        run: name of the run, or its folder.
+        data, device: see `find_source`.
+        images, seed: see `run_study`, whose errors are raised.
+    """
+    source = find_source(run, data=data, device=device)
+    return read_study(run_study(study, source, images=images, seed=seed), read_run(source.run))
+
+
+def conclude_again(path: Path, run: Run) -> StudyResult:
+    """Make the findings of a study's file again; its values stay.
+
+    Raises:
+        ContractError: the file cannot be read, or its values lack what is concluded from.
+    """
+    result = read_study(path, run)
+    result.concluded()
+    write_study(path, result.table, result.about, run)
+    return read_study(path, run)
+
+
+def _weights_of(table: pd.DataFrame) -> NDArray[np.float32]:
+    return np.asarray(table.get(WEIGHT, np.ones(len(table))), np.float32)
+
+
+def _joined(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Add the columns that are missing to those that stay."""
+    return pd.concat([old, new[[name for name in new if name not in old]]], axis=1)
+
+
+def _assemble(study: Study, run: Run, table: pd.DataFrame, weights: NDArray[np.float32]) -> pd.DataFrame:
+    """Derive what follows from the other columns, add the weights, and put the columns in the declared order.
+
+    Columns of an older file that the study no longer declares stay behind the others.
+    """
+    if study.whole:
+        return table
+    table = table.drop(columns=[*study.derived, WEIGHT], errors="ignore")
+    table = pd.concat([table, study.derive(run, table)], axis=1)
+    declared = ["id", *study.describe(table.columns)]
+    return table[[*declared, *(name for name in table if name not in declared)]].assign(**{WEIGHT: weights})
+
+
+def _declared(study: Study, table: pd.DataFrame) -> dict[str, Any]:
+    """Describe a study and each column of its file but `id` in plain words."""
+    weight = {} if study.whole else {WEIGHT: "how many images of the run this one stands for"}
+    return {
+        **{name: getattr(study, name) for name in ("title", "question", "control")},
+        "columns": study.describe(table.columns) | weight,
+        "explore": list(study.explore),
+    }
+
+
+def _compute(source: Source, work: Work, engine: Engine, report: Progress) -> tuple[pd.DataFrame, bool]:
+    """Compute all shards as one table, and tell whether some were there already."""
+    tables = {number: table for number in range(len(work.shards)) if (table := work.read(number)) is not None}
+    unfinished, resumed = [number for number in range(len(work.shards)) if number not in tables], bool(tables)
     done, total = work.done_besides(unfinished), len(work.positions)
-    say(done, total, work.study.name)
+    report(done, total, work.study.name)
     if unfinished:
-        for number, table in engine(source, work, unfinished, say):
+        for number, table in engine(source, work, unfinished, report):
             work.keep(number, table)
             tables[number] = table
             done += len(work.shards[number])
-            say(done, total, work.study.name)
+            report(done, total, work.study.name)
     return pd.concat([tables[number] for number in sorted(tables)], ignore_index=True), resumed
 
 
 def run_locally(
     source: Source, work: Work, missing: list[int], progress: Progress
 ) -> Iterable[tuple[int, pd.DataFrame]]:
-    """The shards one after the other in this process."""
+    """Compute the shards one after the other in this process."""
     done, total = work.done_besides(missing), len(work.positions)
-    opened = source.open(missing=work.missing, say=lambda text: progress(done, total, text))
+    opened = source.open(missing=work.missing, report=lambda text: progress(done, total, text))
     # the same object for all shards: studies remember what they have made for it
     context = replace(opened, say=lambda share, text: progress(int(share * total), total, text))
     for number in missing:
@@ -257,9 +317,9 @@ def work_folder(
     differs.
     """
     manifest = run.manifest
-    versions = {name: version_of(study.name, name) for name in sorted(study.columns if missing is None else missing)}
     key = json.dumps(
-        [study.name, versions, dict(study.parameters), study.shard, manifest["detector_sha256"],
+        [study.name, VERSIONS.get(study.name, 1), sorted(study.columns if missing is None else missing),
+         dict(study.parameters), study.shard, manifest["detector_sha256"],
          manifest.get("detector_fingerprint"), manifest.get("temperature"), device, library_versions(),
          manifest["set_fingerprint"], manifest.get("files"),
          hashlib.sha256(positions.astype(np.int64).tobytes()).hexdigest(), data,

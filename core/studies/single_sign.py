@@ -12,9 +12,8 @@ from core.findings.finding import Control, Finding
 from core.findings.headlines import Headlines
 from core.metrics.intervals import weighted_share
 from core.runs.run import Run
-from core.studies.cells import Cells
 from core.studies.explanations import Compared, Pass, explain_all, lead_of, share_of, summarise
-from core.studies.groups import By, groups
+from core.studies.groups import By, Cells, groups
 from core.studies.study import Context, Study
 
 COLUMNS = {

@@ -15,7 +15,6 @@ from core.explainers.settings import ExplainerSettings
 from core.findings.finding import Finding
 from core.findings.headlines import Headlines
 from core.runs.run import Run
-from core.studies.cells import Cells
 from core.studies.explanations import (
     OTHERS,
     Columns,
@@ -31,7 +30,7 @@ from core.studies.explanations import (
     share_of,
     summarise,
 )
-from core.studies.groups import By, groups
+from core.studies.groups import By, Cells, groups
 from core.studies.study import Context, Study
 
 # maps of more values are compared over the cells of a grid

@@ -1,8 +1,8 @@
 """Studies on disk: one self-describing parquet file each, in `studies/` beside the run's files. Reading needs no torch.
 
 The file's own metadata holds, as JSON under `telltale`, the question, parameters, hashes of detector and set, the
-version of each column, and a sha256 over this and the values. A file that was changed, or that belongs to another run,
-is refused; a column of another version than the study's is left out, as if it were missing.
+version of the study, its findings, and a sha256 over this and the values. A file that was changed, that belongs to
+another run, or that another version of the study made is refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,15 +17,13 @@ import pyarrow as pa
 from core.console import quote
 from core.runs.run import Run
 from core.storage import ContractError, is_text, plain_json, printable
-from core.studies.registry import version_of
+from core.studies.registry import CURRENT, VERSIONS, outdated
 from core.studies.result import CONCLUDED, RULE, StudyResult
 from core.studies.sealed import OF_RUN, foreign_key, read_sealed, write_sealed
 from core.studies.study import WEIGHT
 
-# files of the first have one version, that of all their columns
-SCHEMAS = (1, 2)
-# columns that say which images a row is about and stands for: they have no version
-ROWS = ("id", WEIGHT)
+# files of the second have a version for each column
+SCHEMAS = (1, 2, CURRENT)
 
 
 def _is_text(value: object) -> bool:
@@ -59,32 +57,20 @@ def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any], run: 
     Args:
         path: from `study_path`.
         table: columns of numbers, booleans or text.
-        about: JSON-able; `schema`, the versions that the study's columns have now, and the sha256 of the values are
-            added. Numbers that are not finite become null.
+        about: JSON-able; `schema`, the version that the study has now, and the sha256 of the values are added. Numbers
+            that are not finite become null.
         run: that the study was asked of: what it concludes is stored too. Readers conclude where it is None, or where
             the values do not suffice.
     """
-    now = {str(name): version_of(path.stem, str(name)) for name in table.columns if name not in ROWS}
-    described: dict[str, Any] = plain_json({name: value for name, value in about.items() if name != CONCLUDED})
+    replaced = (CONCLUDED, "column_versions")
+    described: dict[str, Any] = plain_json({name: value for name, value in about.items() if name not in replaced})
     if run is not None:
         # as it will be read back
         table = pa.Table.from_pandas(table, preserve_index=False).to_pandas()
         with suppress(ContractError):
             findings = plain_json(StudyResult(path, table, described, run).concluded())
             described[CONCLUDED] = {"rule": RULE, "findings": findings}
-    write_sealed(path, table, {**described, "schema": SCHEMAS[-1], "column_versions": now})
-
-
-def conclude_again(path: Path, run: Run) -> StudyResult:
-    """Make the findings of a study's file again and store them; its values stay as they are.
-
-    Raises:
-        ContractError: the file cannot be read, or its values lack what is concluded from.
-    """
-    result = read_study(path, run)
-    result.concluded()
-    write_study(path, result.table, result.about, run)
-    return read_study(path, run)
+    write_sealed(path, table, {**described, "schema": CURRENT, "version": VERSIONS.get(path.stem, 1)})
 
 
 def read_study(path: Path, run: Run | None = None) -> StudyResult:
@@ -95,8 +81,8 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         run: the run that it must belong to; None to take it as it is.
 
     Raises:
-        ContractError: not a study, changed since it was written, another run's, or all of its values are of another
-            version of the study; the message names the file.
+        ContractError: not a study, changed since it was written, another run's, or another version of the study
+            made it; the message names the file.
     """
     # a run's studies are in a folder of it
     command = f"`python -m core.studies {path.stem} --run {quote(path.absolute().parent.parent.name)}`"
@@ -138,25 +124,19 @@ def _check_about(path: Path, about: Mapping[str, Any], again: str) -> None:
 
 
 def _current(path: Path, table: pd.DataFrame, about: dict[str, Any], command: str) -> pd.DataFrame:
-    """Drop columns of other versions, and update `about` in place to the newest schema and the columns that are left.
+    """Drop the columns that another version of the study made, from the table and in place from `about`.
 
     Raises:
         ContractError: no column is left, or the study is of a whole set and lacks one now.
     """
-    about["schema"], version = SCHEMAS[-1], about.pop("version", None)
-    values = [str(name) for name in table.columns if name not in ROWS]
-    made = about.get("column_versions", {} if version is None else dict.fromkeys(values, version))
-    now = {name: version_of(path.stem, name) for name in values}
-    old = [name for name in values if made.get(name, now[name]) != now[name]]
+    values = [str(name) for name in table.columns if name not in {"id", WEIGHT}]
+    old = outdated(path.stem, values, about)
     if old and (about.get("whole") or len(old) == len(values)):
         raise ContractError(
             f"{path} was made by another version of the study, which gave other values; run {command} again"
         )
-    if old:
-        about.pop(CONCLUDED, None)
-    about["column_versions"] = {name: now[name] for name in values if name not in old}
     if "columns" in about:
-        about["columns"] = {name: told for name, told in about["columns"].items() if name not in old}
+        about["columns"] = {name: text for name, text in about["columns"].items() if name not in old}
     if "explore" in about:
         about["explore"] = [name for name in about["explore"] if name not in old]
     return table.drop(columns=old)

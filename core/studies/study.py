@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,6 +19,8 @@ from core.findings.headlines import Headlines
 from core.runs.run import Run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.detectors.detector import Detector
 
 # the column that every study of images gets from the runner: how many images of the run a row stands for
@@ -117,6 +120,15 @@ class Study:
         told = {name: self.columns.get(name) or self.further(name) for name in names}
         found = {name: text for name, text in told.items() if text}
         return found if set(self.columns) < set(found) else dict(self.columns)
+
+    def missing(self, table: pd.DataFrame) -> list[str]:
+        """List the declared columns that a table lacks and that are not derived, in their order."""
+        return [name for name in self.columns if name not in table and name not in self.derived]
+
+    def run(self, run: str | Path, **options: Any) -> Any:
+        """Compute the study for a run, as in a notebook; arguments and result are those of `runner.make_study`."""
+        # the runner imports this module
+        return import_module("core.studies.runner").make_study(self, run, **options)
 
     def with_parameters(self, changes: Mapping[str, Any]) -> Study:
         """The same with other parameters.

@@ -17,7 +17,6 @@ from core.findings.numbers import signed
 from core.findings.words import tell
 from core.storage import ContractError
 from core.studies.groups import By
-from core.studies.kept import lacking
 from core.studies.result import StudyResult
 from core.studies.store import study_path
 from dashboard import catalogue, library
@@ -107,6 +106,7 @@ def command(opened: Opened, *names: str, there: bool = False) -> str:
     own = opened.run.images is None and not opened.run.manifest["set"].startswith("cifake")
     data = " --data DATA" if own else ""
     some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not (there or set(names) <= set(QUICK)) else ""
+    some += " --only-missing" if there else ""
     return f"python -m core.studies {' '.join(names)} --run {quote(opened.run.name)}{data}{some}"
 
 
@@ -192,7 +192,7 @@ def _not_measured(opened: Opened, name: str) -> None:
 
 def draw_lacking(opened: Opened, found: StudyResult) -> None:
     """Say that a study's file lacks columns, and how to compute only those; nothing where it is complete."""
-    if columns := lacking(found):
+    if columns := found.missing:
         more = f" and {len(columns) - SHOWN:,} more" if len(columns) > SHOWN else ""
         st.caption(
             f":material/science: {len(columns):,} columns have not been computed yet. "

@@ -22,7 +22,7 @@ from core.report import __main__ as report
 from core.runs.run import read_run
 from core.studies.donors import with_donors
 from core.studies.registry import STUDIES
-from core.studies.runner import Source
+from core.studies.source import Source
 from core.studies.store import read_study, study_path
 from core.studies.study import Context
 from tests.conftest import make_detector, textured

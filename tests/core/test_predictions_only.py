@@ -20,7 +20,8 @@ from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.donors import with_donors
 from core.studies.registry import STUDIES, find_study
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
+from core.studies.source import Source
 from core.studies.store import read_study, study_path
 from core.studies.study import Context
 from tests.core.any_detector import ask_studies, pictures, write_set

@@ -13,7 +13,8 @@ from core.detectors.resnet import LEVELS
 from core.storage import MANIFEST
 from core.studies.randomisation import columns_for
 from core.studies.registry import find_study
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
+from core.studies.source import Source
 from core.studies.store import study_path
 from core.studies.study import Context
 

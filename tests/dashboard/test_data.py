@@ -23,7 +23,8 @@ from core.studies.audit.names import CHANNELS
 from core.studies.audit.summary import concerns
 from core.studies.registry import find_study
 from core.studies.result import StudyResult
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
+from core.studies.source import Source
 from core.studies.store import read_study
 from dashboard.components.component import key_of
 from dashboard.components.study import markdown

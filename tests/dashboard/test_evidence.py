@@ -29,7 +29,8 @@ from core.studies.columns import browse_table
 from core.studies.flips import flip_rates, ranking, read_flips
 from core.studies.neighbours import study as neighbours
 from core.studies.probes import conclude
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
+from core.studies.source import Source
 from core.studies.store import read_study, write_study
 from dashboard.components.study import markdown
 from dashboard.components.words import CLASS_WORDS, percent

@@ -20,7 +20,8 @@ from core.findings.words import tell
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
+from core.studies.source import Source
 from core.studies.study import Context, Study
 from dashboard.components.glossary import TERMS
 from dashboard.components.study import markdown

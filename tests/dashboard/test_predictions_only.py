@@ -4,7 +4,7 @@ import pytest
 import streamlit as st
 
 from core.studies.registry import STUDIES
-from core.studies.runner import Source
+from core.studies.source import Source
 from dashboard.components.study import NEED_LAYERS
 from dashboard.views.guide_parts.steps import STEPS
 from tests.core.test_predictions_only import ABLE, NAME, graph_home

@@ -26,7 +26,8 @@ from core.runs.writing import write_run
 from core.storage import MANIFEST, ContractError
 from core.studies import explanations as module
 from core.studies.neighbours.reference import compute_features, read_features
-from core.studies.runner import Source, StudyError
+from core.studies.runner import StudyError
+from core.studies.source import Source
 from dashboard import catalogue
 from dashboard.jobs import Prediction, PredictRequest, Request, Worker
 from tests.conftest import make_detector, textured

@@ -164,7 +164,7 @@ def _draw_reads(opened: Opened, other: Opened, found: Comparison) -> None:
     )
     nothing = (
         "The probes of the two have no change, or too few images, in common. Samples of two runs share few images: "
-        f"make those of one run of all images, with {code(command(opened, 'probes', there=True) + ' --all')}."
+        f"make those of one run of all images, with {code(command(opened, 'probes'))}."
     )
     if not _has_values("probes", found.reads, opened, other, found, nothing=nothing):
         return

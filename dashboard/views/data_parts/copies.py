@@ -47,7 +47,7 @@ def draw_counts(opened: Opened, duplicates: StudyResult) -> None:
                     _count(opened, side, kind, one, checked=kind == FILE or not blind)
                 if blind:
                     offer_training_images(
-                        f"With the training images available, run {code(command(opened, 'duplicates') + ' --all')}.",
+                        f"With the training images available, run {code(command(opened, 'duplicates'))}.",
                         catalogue.maker(opened.run),
                         key=f"data.fetch.{side}",
                     )

@@ -27,7 +27,7 @@ def draw_summary(opened: Opened, answer: StudyResult) -> None:
     )
     if _among_own(answer):
         some = f" --images {len(answer.table)}" if len(answer.table) < len(opened.run) else ""
-        again = code(f"{command(opened, 'neighbours', there=True)}{some} --all")
+        again = code(f"{command(opened, 'neighbours')}{some}")
         offer_training_images(
             f"With its training images at hand, run {again} to look among those.",
             catalogue.maker(opened.run),

@@ -30,7 +30,8 @@ from core.runs.tags import Tags
 from core.runs.writing import write_run
 from core.storage import cache_dir
 from core.studies.columns import browse_table
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
+from core.studies.source import Source
 from core.studies.store import find_studies, read_study
 from core.studies.study import Study
 from tests.conftest import make_detector

@@ -17,7 +17,7 @@ from core.runs.rows import Place, at_threshold, cells, count_choices, extents_of
 from core.runs.run import Run
 from core.storage import ContractError, write_folder
 from core.studies.columns import StudyColumn, added_by_studies, browse_table, further_columns, study_columns
-from core.studies.registry import version_of
+from core.studies.registry import OF_COLUMNS
 
 
 def make_run(path: Path, n: int = 400, seed: int = 0) -> Run:
@@ -317,10 +317,10 @@ def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run: Run
     made = {"detector_sha256": "d" * 64, "set_fingerprint": "f" * 64}
     write_folder(run.path, kind="run", manifest=made, files={})
     frame = pd.DataFrame({"id": run.predictions["id"], "a": 1.0, "b": 2.0})
-    now = version_of("probes", "a")
+    now = OF_COLUMNS["probes"]
     said = {
         "probes": {**made, "explore": ["a"], "column_versions": {"a": now, "b": now + 1}},
-        "transfer": {**made, "explore": ["a"], "version": version_of("transfer", "a") - 1},
+        "transfer": {**made, "explore": ["a"], "version": OF_COLUMNS["transfer"] - 1},
         "audit": {**made, "explore": ["a"], "detector_sha256": "0" * 64},
         "files": {**made, "explore": ["a"], "set_fingerprint": "0" * 64},
         # what names neither is taken as it is

@@ -24,7 +24,8 @@ from core.runs.run import Run
 from core.runs.writing import write_run
 from core.studies import explanations
 from core.studies.registry import find_study
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
+from core.studies.source import Source
 from core.studies.study import Context, Study
 from tests.conftest import make_detector, textured
 from tests.core.trust_cues import patch_detector, patch_images, write_source
@@ -130,6 +131,7 @@ BRIGHTNESS = Study(
     control="none",
     compute=brightness,
     conclude=conclude,
+    headlines={"mean": {"question": "How bright?", "no control": "Bright enough."}},
     parameters={"scale": 1.0},
     explore=("brightness",),
     shard=16,

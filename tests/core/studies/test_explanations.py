@@ -22,10 +22,10 @@ from core.runs.run import Run, read_run
 from core.storage import cache_dir
 from core.studies.explanations import MOST, Pass, coverage, explain_all, has_seed, judged, method_of, methods_in
 from core.studies.faithfulness_curves import FILLS, curve_of, leads
-from core.studies.kept import find_kept
 from core.studies.registry import find_study
 from core.studies.result import StudyResult
-from core.studies.runner import Source, run_study
+from core.studies.runner import find_stored, run_study
+from core.studies.source import Source
 from core.studies.store import read_study
 from tests.core.explainers.toy import BRIGHT, BrightSettings
 from tests.core.trust_cues import made_run
@@ -92,10 +92,10 @@ def test_an_added_explainer_is_all_that_an_old_file_lacks(
     monkeypatch.setattr("core.studies.explanations.explainers", lambda with_map: first)
     before = read_study(run_study(study, patched, images=4))
     monkeypatch.setattr("core.studies.explanations.explainers", lambda with_map: (*first, BRIGHT))
-    kept = find_kept(study, patched.run)
-    assert kept is not None
-    assert kept.missing == {name for name in study.columns if "bright" in name.split("_")}
-    after = read_study(run_study(study, patched, kept=kept), run)
+    stored = find_stored(study, patched.run)
+    assert stored is not None
+    assert stored.missing == {name for name in study.columns if "bright" in name.split("_")}
+    after = read_study(run_study(study, patched, stored=stored), run)
     pd.testing.assert_frame_equal(after.table[before.table.columns], before.table, check_exact=True)
     # its curves are those of its own maps
     context = patched.open()

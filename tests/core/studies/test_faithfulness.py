@@ -21,7 +21,6 @@ from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.findings.finding import Finding, find
 from core.runs.run import Run, read_run
 from core.studies.__main__ import main
-from core.studies.cells import Cells
 from core.studies.explanations import Pass
 from core.studies.faithfulness import COLUMNS, STUDY, _scores
 from core.studies.faithfulness_curves import (
@@ -38,9 +37,10 @@ from core.studies.faithfulness_curves import (
     leads,
     mean_curves,
 )
-from core.studies.groups import CELLS
+from core.studies.groups import CELLS, Cells
 from core.studies.result import StudyResult
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
+from core.studies.source import Source
 from core.studies.store import read_study, study_path
 from tests.core.trust_cues import made_run, patch_images, patch_of
 

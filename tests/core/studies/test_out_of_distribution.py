@@ -29,7 +29,8 @@ from core.studies.out_of_distribution import (
     STUDY,
 )
 from core.studies.result import StudyResult
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
+from core.studies.source import Source
 from core.studies.store import read_study
 from core.studies.study import StudyError
 from tests.conftest import textured

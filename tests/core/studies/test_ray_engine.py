@@ -19,7 +19,8 @@ from core.storage import cache_dir
 from core.studies.__main__ import main
 from core.studies.ray_engine import ShardWorker, ray_engine
 from core.studies.registry import find_study
-from core.studies.runner import Source, Work, run_study
+from core.studies.runner import Work, run_study
+from core.studies.source import Source
 from core.studies.store import read_study
 from core.studies.study import Context, StudyError
 from tests.core.studies.conftest import BRIGHTNESS, brightness

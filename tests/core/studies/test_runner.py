@@ -20,14 +20,17 @@ from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
 from core.images.image_set import DataPath
 from core.images.loading import load_image_set
-from core.runs.run import read_run
+from core.runs.folders import ROOT, find_runs
+from core.runs.run import Run, read_run
 from core.runs.writing import write_run
 from core.storage import MANIFEST, cache_dir, only_writer, sealed
 from core.studies import registry
-from core.studies.__main__ import find_source, main, parse
-from core.studies.runner import Source, run_study, work_folder
-from core.studies.sample import choose_rows
-from core.studies.store import read_study, study_path
+from core.studies.__main__ import main
+from core.studies.groups import choose_rows, with_predictions
+from core.studies.registry import find_study
+from core.studies.runner import find_stored, run_study, work_folder
+from core.studies.source import Source, find_source
+from core.studies.store import read_study, study_path, write_study
 from core.studies.study import Context, StudyError
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
@@ -52,7 +55,6 @@ def test_the_file_says_what_it_is(source: Source) -> None:
     assert about["explore"] == ["brightness"]
     assert set(about["columns"]) == {*BRIGHTNESS.columns, "weight"}
     assert np.sum(about["cells"]) == about["images"] == about["of"] == 60
-    assert "findings" not in about
 
 
 def test_a_sample_holds_every_error_and_weights_that_count_the_run(source: Source) -> None:
@@ -194,7 +196,8 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from dataclasses import replace
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
+from core.studies.source import Source, find_source
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 def slow(context, rows, parameters):
@@ -230,15 +233,88 @@ def test_kill_9_loses_at_most_a_shard(source: Source) -> None:
     assert list(read_study(path).table["id"]) == list(read_run(source.run).predictions["id"])
 
 
-def test_images_are_those_that_ship_where_no_others_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def data(*arguments: str) -> str | None:
-        return find_source(parse(["probes", "--run", "swift@cifake-test", *arguments])).data
+def with_new(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """The columns of `brightness`, with changed values, and a new one."""
+    assert context.missing == {"new"}
+    table = brightness(context, rows, parameters)
+    return table.assign(brightness=table["brightness"] + 1, new=np.arange(len(rows), dtype=np.int16))
 
-    monkeypatch.setattr("core.studies.__main__.FOLDER", tmp_path / "cifake")
-    assert data() == "cifake-test"
+
+def never(*_: Any) -> pd.DataFrame:
+    """Of a study of which nothing is computed."""
+    raise AssertionError("nothing is computed")
+
+
+def wrong(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """A column that follows from the others."""
+    return pd.DataFrame({"wrong": (with_predictions(table, run)["label"] == "REAL") != (table["margin"] > 0)})
+
+
+def test_only_what_is_missing_is_computed_for_the_images_of_the_file(source: Source) -> None:
+    path, run = run_study(BRIGHTNESS, source, images=20, seed=1), read_run(source.run)
+    before = read_study(path, run)
+    columns = {"new": "a number", **BRIGHTNESS.columns, "wrong": "or right"}
+    study = replace(BRIGHTNESS, compute=with_new, columns=columns, derived=("wrong",), derive=wrong)
+    stored = find_stored(study, source.run)
+    assert stored is not None
+    assert stored.missing == {"new"}
+    run_study(study, source, stored=stored)
+    after = read_study(path, run)
+    # in the declared order; all that was there as it was
+    assert list(after.table) == ["id", *columns, "weight"]
+    pd.testing.assert_frame_equal(after.table[before.table.columns], before.table, check_exact=True)
+    assert after.table["new"].tolist() == [*range(16), *range(4)]
+    assert (after.about["images"], after.about["chosen_with_seed"]) == (20, 1)
+    rows = run.predictions.set_index("id").loc[after.table["id"]]
+    assert after.table["wrong"].tolist() == (rows["label"].astype(str) != rows["predicted"].astype(str)).tolist()
+    again = find_stored(study, source.run)
+    assert again is not None
+    assert not again.missing
+    assert find_stored(study, source.run, again=["margin"]).missing == {"margin"}  # type: ignore[union-attr]
+
+
+def test_another_question_keeps_nothing(source: Source) -> None:
+    assert find_stored(BRIGHTNESS, source.run) is None
+    path = run_study(BRIGHTNESS, source, images=20)
+    assert find_stored(BRIGHTNESS.with_parameters({"scale": 2.0}), source.run) is None
+    # a parameter added with a new column does not affect the old ones
+    assert find_stored(replace(BRIGHTNESS, parameters={"scale": 1.0, "more": 2}), source.run) is not None
+    # a study of the whole set is made as a whole
+    assert find_stored(replace(BRIGHTNESS, whole=True, columns={"new": "a number"}), source.run) is None
+    answer = read_study(path)
+    write_study(path, answer.table, {**answer.about, "set_fingerprint": "0" * 64})
+    assert find_stored(BRIGHTNESS, source.run) is None
+
+
+def test_a_study_runs_in_a_notebook(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.studies.source.find_detectors", lambda _: {"tiny": source.detector})
+    found = BRIGHTNESS.run(source.run, images=20)
+    assert (len(found.table), found.about["images"]) == (20, 20)
+    assert found.finding("mean") is None or found.findings
+
+
+SHIPPED = [
+    (name, study.stem)
+    for name, run in find_runs((ROOT / "assets",)).items()
+    for study in sorted((run / "studies").glob("*.parquet"))
+]
+
+
+@pytest.mark.parametrize(("run", "study"), SHIPPED, ids=map(" ".join, SHIPPED))
+def test_shipped_studies_lack_nothing(run: str, study: str) -> None:
+    folder = ROOT / "assets" / "runs" / run
+    stored = find_stored(find_study(study), folder)
+    assert stored is not None
+    # hours on two cores: `python -m core.studies STUDY --run RUN --only-missing` computes what a file lacks
+    assert not stored.missing
+
+
+def test_images_are_those_that_ship_where_no_others_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.studies.source.FOLDER", tmp_path / "cifake")
+    assert find_source("swift@cifake-test").data == "cifake-test"
     (tmp_path / "cifake").mkdir()
-    assert data() == str(tmp_path / "cifake")
-    assert data("--data", "sample") == "sample"
+    assert find_source("swift@cifake-test").data == str(tmp_path / "cifake")
+    assert find_source("swift@cifake-test", data="sample").data == "sample"
 
 
 def test_a_detector_of_the_project_is_found_where_the_project_has_no_run(
@@ -247,61 +323,52 @@ def test_a_detector_of_the_project_is_found_where_the_project_has_no_run(
     home, folder = source.run.parents[1], tmp_path / "away" / "runs"
     folder.mkdir(parents=True)
     run = source.run.rename(folder / source.run.name)
-    monkeypatch.setattr("core.studies.__main__.command_homes", lambda: (home,))
-    assert find_source(parse(["probes", "--run", str(run), "--data", "sample"])).detector == source.detector
+    monkeypatch.setattr("core.studies.source.command_homes", lambda: (home,))
+    assert find_source(run, data="sample").detector == source.detector
 
 
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line in the registry and one module are all that a study needs."""
+    monkeypatch.setitem(registry.STUDIES, "brightness", "tests.core.studies.conftest:BRIGHTNESS")
+
+
+@pytest.mark.usefixtures("registered")
 def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    module = "tests.core.studies.conftest"
-    monkeypatch.setitem(registry.STUDIES, "brightness", module)
-    monkeypatch.setattr("tests.core.studies.conftest.STUDY", BRIGHTNESS, raising=False)
+    path, run = study_path(source.run, "brightness"), ["brightness", "--run", str(source.run)]
     assert main(["--list"]) == 0
     assert BRIGHTNESS.question in capsys.readouterr().out
-    assert main(["brightness", "--run", str(source.run), "--set", "scale=2.0", "--images", "20"]) == 0
-    assert ", mean: " in capsys.readouterr().out
-    answer = read_study(source.run / "studies" / "brightness.parquet")
-    assert answer.about["images"] == 20
-    assert answer.about["parameters"] == {"scale": 2.0}
-    again = ["brightness", "--run", str(source.run), "--set", "scale=2.0"]
-    # neither the images nor the detector are needed where nothing is missing
-    assert main([*again, "--data", "nowhere", "--missing"]) == 0
-    out = capsys.readouterr().out
-    assert "Nothing is missing" in out
-    assert ", mean: " in out
-    # the file is about other parameters
-    other = ["brightness", "--run", str(source.run), "--set", "scale=3.0"]
-    assert main([*other, "--missing"]) == 2
+    assert main([*run, "--only-missing"]) == 2
     assert "the file of the study brightness cannot be completed" in capsys.readouterr().err
-    assert read_study(source.run / "studies" / "brightness.parquet").about["parameters"] == {"scale": 2.0}
-    monkeypatch.setitem(registry.VERSIONS, "brightness.half", 2)
-    assert main(again) == 0
+    assert main([*run, "--set", "scale=2.0", "--images", "20"]) == 0
+    assert "How bright? Bright enough." in capsys.readouterr().out
+    # neither the images nor the detector are needed where nothing is missing, and the file's settings hold
+    assert main([*run, "--data", "nowhere", "--only-missing"]) == 0
+    assert "Nothing is missing" in capsys.readouterr().out
+    answer = read_study(path)
+    write_study(path, answer.table.drop(columns="half"), answer.about)
+    assert main([*run, "--only-missing"]) == 0
     assert "Added half: " in capsys.readouterr().out
-    assert read_study(source.run / "studies" / "brightness.parquet").about["images"] == 20
-    # a setting that is not named stays as the file has it
-    monkeypatch.setitem(registry.VERSIONS, "brightness.half", 3)
-    assert main(["brightness", "--run", str(source.run)]) == 0
-    assert "Added half: " in capsys.readouterr().out
-    about = read_study(source.run / "studies" / "brightness.parquet").about
+    about = read_study(path).about
     assert (about["images"], about["parameters"]) == (20, {"scale": 2.0})
-    assert main([*again, "--all"]) == 0
+    assert main([*run, "--conclude"]) == 0
+    assert "Concluded again" in capsys.readouterr().out
+    assert main([*run, "--only-missing", "--set", "scale=3.0"]) == 2
+    assert main(run) == 0
     assert "Written: " in capsys.readouterr().out
-    assert read_study(source.run / "studies" / "brightness.parquet").about["images"] == 60
-    with only_writer(study_path(source.run, "brightness")):
-        assert main([*again, "--all"]) == 2
+    assert read_study(path).about["images"] == 60
+    with only_writer(path):
+        assert main(run) == 2
     assert "is being written by another process; wait for it" in capsys.readouterr().err
-    assert main(["absent", "--run", str(source.run)]) == 2
-    assert "there is no study absent" in capsys.readouterr().err
-    assert main(["brightness", "--run", str(source.run), "--set", "other=1"]) == 2
-    assert main(["brightness", "--run", str(source.run.parent / "none")]) == 2
+    for wrong_call in (["absent"], ["brightness", "--set", "other=1"], ["brightness", "--run", "none"]):
+        assert main([*wrong_call, *run[1:]] if "--run" not in wrong_call else wrong_call) == 2
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("registered")
 def test_a_wrong_name_is_refused_before_the_first_study_is_computed(
-    source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    source: Source, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    module = "tests.core.studies.conftest"
-    monkeypatch.setitem(registry.STUDIES, "brightness", module)
-    monkeypatch.setattr("tests.core.studies.conftest.STUDY", BRIGHTNESS, raising=False)
     assert main(["brightness", "absent", "--run", str(source.run)]) == 2
     assert "there is no study absent" in capsys.readouterr().err
     assert not study_path(source.run, "brightness").exists()

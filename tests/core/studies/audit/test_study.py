@@ -43,7 +43,8 @@ from core.studies.copies import duplicates, files
 from core.studies.copies.findings import COUNTED
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
 from core.studies.result import StudyResult
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
+from core.studies.source import Source
 from core.studies.store import read_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
 from tests.conftest import jpeg

@@ -26,7 +26,8 @@ from core.studies.clusters.study import (
     compute,
     spaces,
 )
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
+from core.studies.source import Source
 from core.studies.store import read_study
 from core.studies.study import Context, StudyError
 from tests.core.trust_cues import made_run

@@ -18,7 +18,7 @@ from core.studies.judgement import familiarity
 from core.studies.judgement.__main__ import main
 from core.studies.judgement.judge import setting_of
 from core.studies.judgement.rule import read_rule
-from core.studies.runner import Source
+from core.studies.source import Source
 from tests.conftest import make_detector, write_cifake
 
 COMMAND = ["--run", "sample@sample-test", "--data", "sample", "--no-transfer"]

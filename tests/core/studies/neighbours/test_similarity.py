@@ -26,7 +26,7 @@ from core.studies.neighbours.reference import (
     run_reference,
 )
 from core.studies.neighbours.similarity import Neighbours, find_neighbours
-from core.studies.runner import Source
+from core.studies.source import Source
 from tests.conftest import make_detector
 from tests.core.studies.conftest import made_set
 from tests.core.studies.conftest import source as source  # noqa: PLC0414 - a fixture

@@ -21,7 +21,8 @@ from core.studies.neighbours import reference
 from core.studies.neighbours import study as neighbours
 from core.studies.neighbours.findings import DEALT, conclude, deals_of
 from core.studies.neighbours.study import STUDY, searched
-from core.studies.runner import Source, run_study
+from core.studies.runner import run_study
+from core.studies.source import Source
 from core.studies.store import read_study
 from tests.conftest import write_cifake
 from tests.core.studies.conftest import made_set, mixed_detector
