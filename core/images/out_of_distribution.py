@@ -3,8 +3,8 @@
 import hashlib
 import io
 import json
-import tarfile
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,28 +14,33 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.images.decoding import (
-    MAX_BYTES,
-    MAX_FILE_BYTES,
-    RESAMPLING,
-    ImageError,
-    decode,
-    pixels_sha256,
-)
+from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, RESAMPLING, ImageError, decode, pixels_sha256
+from core.images.image_set import DatasetError
+from core.images.layouts.files import DAMAGED, open_files
 from core.images.preprocessing import Preprocessing
 from core.images.sources import SAMPLE
-from core.storage import UnfitFileError, open_file, read_bytes
 
 MANIFEST = SAMPLE.parent / "manifest.json"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 ARCHIVES = (".tar.xz", ".tar")
 # in place of a filter's name: pictures of the detector's size, which no filter has changed
 AS_DRAWN = "as drawn"
-# an archive of tiny images is far smaller; anything larger is a bomb or a mistake
-MAX_FILES = 100_000
-MAX_UNPACKED = 2**30
 # of CIFAKE's own JPEG files
 QUALITY, SUBSAMPLING = 75, "4:2:0"
+# prefix of an archive's name -> the generator, as it is usually spelled
+NAMES = {
+    "began": "BEGAN",
+    "cramer": "Cramér GAN",
+    "dcgan": "DCGAN",
+    "dragan": "DRAGAN",
+    "sndcgan": "SN-DCGAN",
+    "wgan_gp": "WGAN-GP",
+    "ddpm": "DDPM",
+    "pixelcnnpp": "PixelCNN++",
+    "reflected_diffusion": "Reflected Diffusion",
+    "stable_diffusion_v1": "Stable Diffusion 1",
+    "stable_diffusion_v2": "Stable Diffusion 2",
+}
 
 
 class OutOfDistributionError(ValueError):
@@ -69,6 +74,19 @@ class SourceImages:
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
+def generator_name(source: str) -> str:
+    """Turn "chainer_dragan" into "DRAGAN (Chainer)", "ddpm_name" into "DDPM (name)"; others lose their underscores."""
+    rest = source.removeprefix("chainer_")
+    if rest != source and rest in NAMES:
+        return f"{NAMES[rest]} (Chainer)"
+    for start, name in NAMES.items():
+        if source == start:
+            return name
+        if source.startswith(f"{start}_"):
+            return f"{name} ({source.removeprefix(start)[1:].replace('_', ' ')})"
+    return source.replace("_", " ")
+
+
 def read_generators(folder: Path, preprocessing: Preprocessing, *, large: bool = False) -> list[SourceImages]:
     """Read the pictures of every generator in a folder that holds one .tar.xz, .tar or subfolder for each.
 
@@ -84,29 +102,22 @@ def read_generators(folder: Path, preprocessing: Preprocessing, *, large: bool =
         raise OutOfDistributionError(
             f"{folder} is no folder; name one with a .tar.xz, a .tar or a folder of images for each generator"
         )
-    side, limit = preprocessing.size, MAX_BYTES if large else MAX_FILE_BYTES
-    found = []
+    sources = []
     for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir():
-            found.append(_collect(path.name, preprocessing, large, _files_in(path, limit)))
-        elif ending := next((one for one in ARCHIVES if path.name.endswith(one)), None):
-            found.append(_collect(path.name.removesuffix(ending), preprocessing, large, files_of(path, side, limit)))
-    found = [one for one in found if len(one)]
-    if not found:
-        size = (
-            f"larger than {preprocessing.resize} x {preprocessing.resize} pixels"
-            if large
-            else f"of {side} x {side} pixels"
-        )
+        ending = next((ending for ending in ARCHIVES if path.name.endswith(ending)), "")
+        if not path.name.startswith(".") and (path.is_dir() or ending):
+            files = files_of(path, MAX_BYTES if large else MAX_FILE_BYTES)
+            sources.append(_collect(path.name.removesuffix(ending), preprocessing, large, files))
+    if not any(map(len, sources)):
+        side, resize = preprocessing.size, preprocessing.resize
+        size = f"larger than {resize} x {resize} pixels" if large else f"of {side} x {side} pixels"
         raise OutOfDistributionError(f"{folder} holds no images {size}; name another folder of generators")
-    return found
+    return [source for source in sources if len(source)]
 
 
 def _collect(name: str, preprocessing: Preprocessing, large: bool, files: Iterator[bytes | None]) -> SourceImages:
     filters, side = tuple(RESAMPLING) if large else (AS_DRAWN,), preprocessing.size
-    kept: dict[str, NDArray[np.uint8]] = {}
+    images: dict[str, NDArray[np.uint8]] = {}
     skipped = repeats = 0
     for data in files:
         try:
@@ -116,53 +127,37 @@ def _collect(name: str, preprocessing: Preprocessing, large: bool, files: Iterat
         shrunk = image is not None and min(image.shape[:2]) > preprocessing.resize
         if image is None or not (shrunk if large else image.shape == (side, side, 3)):
             skipped += 1
-        elif (digest := pixels_sha256(image)) in kept:
+        elif (digest := pixels_sha256(image)) in images:
             repeats += 1
         else:
-            kept[digest] = _under_every_filter(image, preprocessing) if large else preprocessing.fit(image)[None]
-    images = np.stack(list(kept.values()), axis=1) if kept else np.zeros((len(filters), 0, side, side, 3), np.uint8)
-    return SourceImages(name, dict(zip(filters, images, strict=True)), skipped, repeats)
+            images[digest] = _under_every_filter(image, preprocessing) if large else preprocessing.fit(image)[None]
+    shape = len(filters), 0, side, side, 3
+    stack = np.stack(list(images.values()), axis=1) if images else np.zeros(shape, np.uint8)
+    return SourceImages(name, dict(zip(filters, stack, strict=True)), skipped, repeats)
 
 
 def _under_every_filter(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
     return np.stack([replace(preprocessing, interpolation=name).fit(image) for name in RESAMPLING])
 
 
-def _files_in(folder: Path, limit: int) -> Iterator[bytes | None]:
-    """Yield the bytes of each image file, None for one that is too large or cannot be read."""
-    for path in sorted(folder.rglob("[!.]*")):
-        if path.suffix.lower() in SUFFIXES and path.is_file():
-            try:
-                yield read_bytes(path, limit=limit)
-            except OSError:
-                yield None
-
-
-def files_of(archive: Path, side: int, limit: int) -> Iterator[bytes | None]:
-    """Yield the bytes of each image file in an archive, None for one of more than `limit` bytes.
+def files_of(path: Path, limit: int) -> Iterator[bytes | None]:
+    """Yield the bytes of each image file in a folder or an archive, None for one of more than `limit` bytes.
 
     Raises:
-        OutOfDistributionError: it is damaged, or exceeds `MAX_FILES` or `MAX_UNPACKED`; `side` is only for the message.
+        OutOfDistributionError: the archive is damaged, or unpacks to far more than images.
     """
-    unpacked = 0
     try:
-        # a stream, read member by member: nothing touches the disk, and no name becomes a path
-        with open_file(archive) as packed, tarfile.open(fileobj=packed, mode="r|*") as opened:
-            for number, member in enumerate(opened):
-                unpacked += member.size
-                if number >= MAX_FILES or unpacked > MAX_UNPACKED:
-                    raise OutOfDistributionError(
-                        f"{archive} unpacks to far more than images for a detector of {side} x {side}; remove it"
-                    )
-                if member.isfile() and member.name.lower().endswith(SUFFIXES):
-                    file = opened.extractfile(member) if member.size <= limit else None
-                    yield None if file is None else file.read()
-    except OutOfDistributionError:
-        raise
-    except UnfitFileError as error:
-        raise OutOfDistributionError(str(error)) from None
-    except Exception as error:  # noqa: BLE001 - lzma's and tarfile's errors share no base class
-        raise OutOfDistributionError(f"{archive} is no whole archive ({type(error).__name__}); get it again") from None
+        with closing(open_files(path)) as files:
+            for listed in files.listing:
+                if listed.name.lower().endswith(SUFFIXES):
+                    try:
+                        yield files.read(listed.name, limit=limit)
+                    except (ImageError, OSError):
+                        yield None
+    except DatasetError as error:
+        raise OutOfDistributionError(str(error).rstrip(".")) from None
+    except DAMAGED as error:
+        raise OutOfDistributionError(f"{path} cannot be read ({error}); get it again") from None
 
 
 def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | None = None) -> list[SourceImages]:
@@ -176,17 +171,16 @@ def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | N
         crops: number of crops per photograph.
         split: only photographs of the sample's "train" or "test"; all when None.
     """
-    about = json.loads(MANIFEST.read_text(encoding="utf-8"))
-    wanted = {name: one for name, one in about["photographs"].items() if split in (None, one["split"])}
-    found = []
-    for name, one in wanted.items():
-        photograph = read_photograph(one)
-        boxes = crop_boxes(about, name, crops)
-        if photograph is not None and boxes:
+    manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    sources = []
+    for name, about in manifest["photographs"].items():
+        boxes = crop_boxes(manifest, name, crops)
+        photograph = read_photograph(about) if boxes and split in (None, about["split"]) else None
+        if photograph is not None:
             squares = [photograph[top : top + edge, left : left + edge] for left, top, edge in boxes]
             images = np.stack([_under_every_filter(square, preprocessing) for square in squares], axis=1)
-            found.append(SourceImages(name, dict(zip(RESAMPLING, images, strict=True))))
-    return found
+            sources.append(SourceImages(name, dict(zip(RESAMPLING, images, strict=True))))
+    return sources
 
 
 def smallest_crop() -> int:
@@ -205,10 +199,12 @@ def read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:
     return decode(data) if hashlib.sha256(data).hexdigest() == about["sha256"] else None
 
 
-def crop_boxes(about: Mapping[str, Any], name: str, crops: int) -> list[tuple[int, int, int]]:
+def crop_boxes(manifest: Mapping[str, Any], name: str, crops: int) -> list[tuple[int, int, int]]:
     """Return (left, top, side) of a photograph's first REAL crops, equally many of each side."""
-    sides = about["settings"]["sides"]
-    boxes = [tuple(one["box"]) for one in about["images"] if one["photograph"] == name and "/REAL/" in one["file"]]
+    sides = manifest["settings"]["sides"]
+    boxes = [
+        tuple(image["box"]) for image in manifest["images"] if image["photograph"] == name and "/REAL/" in image["file"]
+    ]
     return [box for side in sides for box in [box for box in boxes if box[2] == side][: max(1, crops // len(sides))]]
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.headlines import Headlines
-from core.images.generator_names import generator_name
 from core.images.labels import CLASSES
 from core.images.out_of_distribution import (
     AS_DRAWN,
@@ -21,6 +20,7 @@ from core.images.out_of_distribution import (
     SourceImages,
     as_cifake,
     crop_photographs,
+    generator_name,
     read_generators,
 )
 from core.images.preprocessing import Preprocessing

@@ -127,7 +127,7 @@ def _large(folder: Path) -> Iterator[Picture]:
     found = False
     for path in sorted(folder.iterdir()):
         ending = next((one for one in ood.ARCHIVES if path.name.endswith(one)), None)
-        for data in ood.files_of(path, 0, 20 * 2**20) if ending else ():
+        for data in ood.files_of(path, 20 * 2**20) if ending else ():
             if data is not None:
                 found = True
                 yield path.name, "FAKE", decode(data)

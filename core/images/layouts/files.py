@@ -257,7 +257,7 @@ def open_files(path: Path) -> Files:
         begins = file.read(512)
     if path.suffix.lower() in TABLES:
         return TableFile(path)
-    is_tar = begins[257:262] == b"ustar" or begins.startswith(tuple(PACKERS)) or path.suffix.lower() == ".tar"
+    is_tar = begins[257:262] == b"ustar" or begins.startswith(tuple(PACKERS)) or ".tar" in path.name.lower()
     return TarFiles(path) if is_tar else ZipFiles(path)
 
 

@@ -9,9 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.images.generator_names import generator_name
 from core.images.labels import CLASSES
-from core.images.out_of_distribution import smallest_crop
+from core.images.out_of_distribution import generator_name, smallest_crop
 from core.images.preprocessing import Preprocessing
 from core.perturbations.postprocessing import deliver, seeing
 from core.studies.judgement.familiarity import Space

@@ -11,13 +11,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.images import out_of_distribution as foreign
+from core.images import out_of_distribution as module
 from core.images.decoding import RESAMPLING, crop_square, resize
 from core.images.out_of_distribution import (
     AS_DRAWN,
     OutOfDistributionError,
     as_cifake,
     crop_photographs,
+    generator_name,
     read_generators,
 )
 from core.images.preprocessing import Preprocessing
@@ -123,7 +124,8 @@ def test_names_in_an_archive_are_never_paths(tmp_path: Path) -> None:
     folder = tmp_path / "generators"
     folder.mkdir()
     image = textured(1, fine=True, seed=7)[0]
-    write_archive(folder / "gan.tar.xz", {"../../escaped.png": png(image), str(tmp_path / "absolute.png"): png(image)})
+    strange = {"../../escaped.png": png(image), str(tmp_path / "absolute.png"): png(image)}
+    write_archive(folder / "gan.tar.xz", {**strange, "0.png": png(image)})
     (one,) = read_generators(folder, Preprocessing(32))
     assert len(one) == 1
     assert not (tmp_path / "escaped.png").exists()
@@ -150,14 +152,15 @@ def test_what_is_no_archive_or_far_too_large_is_one_sentence(tmp_path: Path, mon
     with pytest.raises(OutOfDistributionError, match="holds no images of 32 x 32"):
         read_generators(tmp_path, Preprocessing(32))
     good = write_archive(tmp_path / "gan.tar.xz", {"0.png": png(textured(1, fine=True, seed=9)[0])})
-    monkeypatch.setattr(foreign, "MAX_UNPACKED", 100)
-    with pytest.raises(OutOfDistributionError, match="far more than images for a detector of 32 x 32"):
+    monkeypatch.setattr("core.images.layouts.files.MOST_ANYWAY", -(2**25))
+    monkeypatch.setattr("core.images.layouts.files.MOST_TIMES", 0)
+    with pytest.raises(OutOfDistributionError, match="it unpacks to far more than pictures do"):
         read_generators(tmp_path, Preprocessing(32))
     monkeypatch.undo()
     data = good.read_bytes()
     for broken in (data[: len(data) // 2], b"no archive at all"):
         good.write_bytes(broken)
-        with pytest.raises(OutOfDistributionError, match=r"gan\.tar\.xz is no whole archive"):
+        with pytest.raises(OutOfDistributionError, match=r"gan\.tar\.xz is not a whole \.tar file|cannot be read"):
             read_generators(tmp_path, Preprocessing(32))
 
 
@@ -170,7 +173,7 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (package / "__init__.py").write_text("raise RuntimeError('a package is never imported')\n")
     picture = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
     (package / "sea.png").write_bytes(png(picture))
-    one = {"package": "made_photographs", "path": "sea.png", "sha256": foreign.hashlib.sha256(png(picture)).hexdigest()}
+    one = {"package": "made_photographs", "path": "sea.png", "sha256": module.hashlib.sha256(png(picture)).hexdigest()}
     crops = [
         {"photograph": name, "file": f"test/REAL/{name}-{side}-{n}.jpg", "box": [10 * n, 5 * n, side]}
         for name in ("sea", "gone", "other")
@@ -189,7 +192,7 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     }
     manifest = tmp_path / "manifest.json"
     manifest.write_text(json.dumps(about))
-    monkeypatch.setattr(foreign, "MANIFEST", manifest)
+    monkeypatch.setattr(module, "MANIFEST", manifest)
     return package / "sea.png"
 
 
@@ -216,3 +219,16 @@ def test_saved_like_cifake_is_jpeg_75_with_halved_colour(pixels: NDArray[np.uint
         Image.fromarray(image).save(buffer, "JPEG", quality=75, subsampling=2)
         np.testing.assert_array_equal(saved, np.asarray(Image.open(buffer).convert("RGB")))
     assert as_cifake(pixels[:0]).shape == (0, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("chainer_dragan", "DRAGAN (Chainer)"),
+        ("reflected_diffusion_louaaron", "Reflected Diffusion (louaaron)"),
+        ("ddpm", "DDPM"),
+        ("my_own_network", "my own network"),
+    ],
+)
+def test_generators_are_named_as_people_write_them(source: str, name: str) -> None:
+    assert generator_name(source) == name
