@@ -18,24 +18,17 @@ from core.images.labels import CLASSES
 from core.metrics.intervals import weighted_mean
 from core.metrics.paired import area, difference_of_aurocs, difference_of_shares, mcnemar, rank_correlation
 from core.runs.metrics import expected_calibration_error, largest, wilson_interval
-from core.studies.pair import LEVEL, OUTCOMES, Pair
+from core.studies.pair import BETTER, LEVEL, OUTCOMES, Pair
 
 STUDY = "comparison"
 # columns that a comparison is broken down by, and their plurals
 SEVERAL = {"category": "categories", "source": "sources"}
 Chosen = NDArray[np.bool_]
 
-_BETTER = {
-    "holds": "The first is right more often.",
-    "holds below": "The second is right more often.",
-    "in part": "Not shown without leaks and repeats.",
-    "depends": "Depends on leaks and repeats.",
-    "not shown": "No difference between the two was found.",
-}
 HEADLINES: Headlines = {
-    "accuracy": {"question": "Which detector is right more often?", **_BETTER},
-    "recall-REAL": {"question": "Which recognises more REAL images?", **_BETTER},
-    "recall-FAKE": {"question": "Which recognises more FAKE images?", **_BETTER},
+    "accuracy": {"question": "Which detector is right more often?", **BETTER},
+    "recall-REAL": {"question": "Which recognises more REAL images?", **BETTER},
+    "recall-FAKE": {"question": "Which recognises more FAKE images?", **BETTER},
     "both_wrong": {
         "question": "Do they err on the same images?",
         "subject": "both wrong",
@@ -62,7 +55,7 @@ HEADLINES: Headlines = {
         "holds below": "The second is more confident for its accuracy.",
         "not shown": "No difference between the two was found.",
     },
-    "*": {"question": "Which detector is right more often on these?", **_BETTER},
+    "*": {"question": "Which detector is right more often on these?", **BETTER},
 }
 
 

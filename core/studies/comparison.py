@@ -11,12 +11,12 @@ from core.findings.finding import Finding
 from core.findings.numbers import format_measure
 from core.findings.table import markdown
 from core.runs.run import told_apart
-from core.studies.compared_images import after_deliveries, are_groups, are_images, on_other_images
+from core.studies.compared_images import after_deliveries, on_other_images
 from core.studies.compared_predictions import SEVERAL, by, columns_of, conclude, outcome_rates
 from core.studies.compared_probes import read, side_by_side
 from core.studies.pair import Pair, Shared, pair_of, share_rows
 from core.studies.result import StudyResult
-from core.studies.study import StudyError
+from core.studies.study import WEIGHT, StudyError
 
 __all__ = ["SEVERAL", "TRUST", "Comparison", "Pair", "Read", "SideBySide", "as_row", "elsewhere", "pair_of"]
 
@@ -121,10 +121,11 @@ class Comparison:
         return pairs
 
     def studies(self, name: str) -> tuple[StudyResult | None, StudyResult | None]:
-        """Return a study of each run whose values are compared; None where it has none, or one that lacks them."""
-        is_fit = are_groups if name == "transfer" else are_images
+        """Return a study of each run; None where it has none, or one without what is compared."""
+        needed = {"fingerprint", "depends"} if name == "transfer" else {"id", WEIGHT}
         first, second = (
-            None if (result := reader(name)) is None or not is_fit(result.table) else result for reader in self.readers
+            result if (result := reader(name)) is not None and needed <= set(result.table) else None
+            for reader in self.readers
         )
         return first, second
 

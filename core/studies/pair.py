@@ -19,6 +19,14 @@ OUTCOMES = ("both right", "only first wrong", "only second wrong", "both wrong")
 FEWEST = 30
 # of claims that hold together
 LEVEL = 0.05
+# headlines of findings on which of two is right more often
+BETTER = {
+    "holds": "The first is right more often.",
+    "holds below": "The second is right more often.",
+    "in part": "Not shown without leaks and repeats.",
+    "depends": "Depends on leaks and repeats.",
+    "not shown": "No difference between the two was found.",
+}
 
 
 @dataclass(frozen=True, eq=False)
