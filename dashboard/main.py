@@ -4,7 +4,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard.components.fold import forget_folds
 from dashboard.logo import LOGO, TEXT
 from dashboard.navigation import NEW, listed, script_of
 from dashboard.sidebar import draw_sidebar, note_other_run
@@ -52,5 +51,4 @@ if page.title != "Upload":
         del st.session_state[key]
 draw_sidebar(page.title)
 note_other_run(page.title)
-forget_folds()
 page.run()

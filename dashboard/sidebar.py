@@ -13,7 +13,7 @@ from core.storage import ContractError, glance_at_folder
 from dashboard import catalogue, datasets, library, state
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code
-from dashboard.components.polling import poll
+from dashboard.components.requests import poll
 from dashboard.components.words import remaining
 from dashboard.datasets import Attaching
 from dashboard.visitors import for_visitors, is_local
@@ -55,7 +55,7 @@ def draw_sidebar(page: str) -> None:
         if not reading and "pictures" in st.session_state:
             # the page is drawn after this, with the pictures that are there now
             st.session_state["pictures"] = status
-        poll(_draw_pictures, while_busy=reading)
+        poll(_draw_pictures, busy=reading)
 
 
 def _draw_refused(refused: Mapping[str, str]) -> None:

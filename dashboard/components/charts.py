@@ -1,19 +1,20 @@
-"""Plotly charts of the dashboard: one template, one set of colours, and a cache of figures shared by all visitors."""
+"""Plotly charts of the dashboard: one template, one set of colours, and a cache that all visitors share."""
 
 import functools
 import hashlib
 import pickle
 import threading
-from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.images.palette import CLASS_COLOURS, GREY, rgb
+from core.images.palette import GREY, rgb
 from core.storage import Bounded
+from dashboard.components.plain import figure_text, plain
+from dashboard.components.words import percent
 
 HEIGHT = 330
 # only a figure's own margins override those of Streamlit's theme; the last label needs room
@@ -27,6 +28,10 @@ TEMPLATE = go.layout.Template(
         "bargap": 0.12,
     }
 )
+SYMBOLS = {"FAKE": "diamond", "REAL": "circle"}
+MOST = 24
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def show(figure: go.Figure, *, key: str, alt: str) -> None:
@@ -57,128 +62,149 @@ def clear(colour: str, opacity: float) -> str:
 GRID = clear(GREY, 0.25)
 
 
-MOST = 24
-P = ParamSpec("P")
-T = TypeVar("T")
+def mark_line(figure: go.Figure, x: float, text: str, colour: str = GREY, *, dash: str = "dot") -> None:
+    """Draw a named vertical line through a figure."""
+    figure.add_vline(
+        x=x,
+        line={"color": colour, "dash": dash, "width": 1.4},
+        annotation={"text": text, "yref": "paper", "y": 1.0, "yanchor": "bottom", "yshift": -2, "showarrow": False},
+        annotation_position="top left" if x > 0.8 else "top right",
+        annotation_font={"size": 12},
+    )
+
+
+def dot_figure(rows: pd.DataFrame, *, colour: str, unit: str) -> go.Figure:
+    """Plot shares with their intervals, a row a dot, from the top down.
+
+    Args:
+        rows: `name`, `value`, `low`, `high`, shares of 0 to 1.
+        colour: of the dots.
+        unit: title of the axis.
+    """
+    figure = new_figure(unit, height=80 + 26 * len(rows), showlegend=False)
+    figure.add_scatter(
+        x=rows["value"],
+        y=[figure_text(name) for name in rows["name"]],
+        mode="markers",
+        marker={"size": 9, "color": colour},
+        error_x=error_bars(rows["value"], rows["low"], rows["high"], color=colour, thickness=1.6),
+        customdata=rows[["low", "high"]],
+        hovertemplate="%{y}: %{x:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%})<extra></extra>",
+    )
+    figure.update_xaxes(tickformat=".0%", gridcolor=GRID, showgrid=True)
+    figure.update_yaxes(autorange="reversed", type="category")
+    figure.update_layout(margin={**MARGIN, "t": 28})
+    return figure
+
+
+def rate_figure(rates: pd.DataFrame, *, overall: float | None = None, colour: str = GREY) -> go.Figure:
+    """Plot rates as bars with their intervals, beside what is expected of each.
+
+    Args:
+        rates: `value`, `rate`, `low`, `high` and, where there are any, `wrong` and `images` (counts) and `expected`, a
+            rate to compare with, drawn as a diamond. From the top down.
+        overall: the rate of all rows together, drawn as a dashed line; None for no line.
+        colour: of the bars.
+    """
+    figure = new_figure(height=60 + 30 * len(rates), showlegend=False)
+    places = list(range(len(rates)))
+    texts = [percent(rate) for rate in rates["rate"]]
+    if "wrong" in rates:
+        counts = zip(texts, rates["wrong"], rates["images"], strict=True)
+        texts = [f"{text} ({wrong:,} of {images:,})" for text, wrong, images in counts]
+    figure.add_bar(
+        x=rates["rate"],
+        y=places,
+        orientation="h",
+        marker={"color": colour, "opacity": 0.75},
+        width=0.55,
+        error_x=error_bars(rates["rate"], rates["low"], rates["high"], color=GREY),
+        customdata=list(zip(map(str, rates["value"]), texts, rates["low"], rates["high"], strict=True)),
+        hovertemplate="%{customdata[1]}, 95% interval %{customdata[2]:.1%} to %{customdata[3]:.1%}<extra></extra>",
+    )
+    ends = rates[["high", *(["expected"] if "expected" in rates else [])]].max(axis=1)
+    figure.add_scatter(x=ends, y=places, mode="text", text=[f"  {text}" for text in texts], textposition="middle right")
+    if "expected" in rates:
+        figure.add_scatter(
+            x=rates["expected"],
+            y=places,
+            mode="markers",
+            marker={"symbol": "diamond-open", "size": 11, "color": GREY, "line": {"width": 2}},
+            hovertemplate="expected %{x:.1%}<extra></extra>",
+        )
+    if overall is not None:
+        figure.add_vline(x=overall, line={"color": GREY, "dash": "dash", "width": 1.5})
+    names = [figure_text(str(value).replace("_", " ")) for value in rates["value"]]
+    figure.update_yaxes(tickvals=places, ticktext=names, range=[len(rates) - 0.4, -0.6])
+    # room for the texts
+    figure.update_xaxes(tickformat=".0%", range=[0, 1.35 * max([overall or 0, *ends.fillna(0), 0.001])])
+    return figure
+
+
+def rate_chart(
+    rates: pd.DataFrame, *, key: str, title: str, opens: str = "", overall: float | None = None, colour: str = GREY
+) -> str | None:
+    """Draw `rate_figure`; a click on a bar, or a choice in the list beneath, which keys can reach, opens a value.
+
+    Args:
+        rates, overall, colour: as for `rate_figure`.
+        key: of the elements.
+        title: what the chart shows, for screen readers.
+        opens: label of the list; "" for a chart that opens nothing.
+
+    Returns:
+        The value that was just chosen, or None.
+    """
+    figure, config = rate_figure(rates, overall=overall, colour=colour), {"displayModeBar": False}
+    said = "; ".join(f"{row.value} {percent(row.rate)}" for row in rates.itertuples())
+    if not opens:
+        st.plotly_chart(figure, key=key, config=config, alt=f"{title}: {said}")
+        return None
+    sent = st.plotly_chart(
+        figure, key=key, config=config, alt=f"{title}: {said}", on_select="rerun", selection_mode="points"
+    )
+    values = [str(value) for value in rates["value"]]
+    chosen = st.selectbox(
+        opens,
+        values,
+        format_func=lambda value: plain(value.replace("_", " ")),
+        index=None,
+        key=f"{key}.open",
+        placeholder=f"{opens} …",
+        label_visibility="collapsed",
+        width=330,
+    )
+    return chosen or clicked_value(sent, values)
+
+
+def clicked_value(sent: Any, values: Sequence[str]) -> str | None:
+    """Return the value of a bar that was clicked, as the browser sent it; None for anything else."""
+    try:
+        found = sent["selection"]["points"][0]["customdata"][0]
+    except (KeyError, TypeError, IndexError):
+        return None
+    return found if isinstance(found, str) and found in values else None
 
 
 def cached(build: Callable[P, T], *, most: int = MOST) -> Callable[P, T]:
-    """Cache the results of a builder by its arguments; callers must not modify a result.
+    """Keep the last results of a builder by its arguments, for all visitors; callers must not modify a result.
 
     A positional argument with a `stamp`, such as an opened run, is keyed by that, all others by their pickled value.
-    The `most` most recently used results are kept. Concurrent calls with equal arguments share one build.
     """
     built: Bounded[bytes, T] = Bounded(most)
-    building: dict[bytes, Future[T]] = {}
     lock = threading.Lock()
 
     @functools.wraps(build)
     def get(*args: P.args, **options: P.kwargs) -> T:
         # the bytes are hashed and never read again
-        known = [getattr(given, "stamp", given) for given in args]
-        key = hashlib.blake2b(pickle.dumps((known, options))).digest()
+        stamps = [getattr(given, "stamp", given) for given in args]
+        key = hashlib.blake2b(pickle.dumps((stamps, options))).digest()
         with lock:
             if key in built:
-                built.move_to_end(key)
                 return built[key]
-            others = building.get(key)
-            if others is None:
-                mine = building[key] = Future()
-        if others is not None:
-            try:
-                return others.result()
-            except CancelledError:
-                # its visitor's page was stopped or begun anew, which is nobody else's affair
-                return get(*args, **options)
-        try:
-            result = build(*args, **options)
-        except BaseException as error:
-            with lock:
-                # the next one who asks tries again
-                del building[key]
-            if isinstance(error, Exception):
-                mine.set_exception(error)
-            else:
-                mine.cancel()
-            raise
+        result = build(*args, **options)
         with lock:
-            # a future has two kilobytes, more than many a result
             built[key] = result
-            del building[key]
-        mine.set_result(result)
         return result
 
     return get
-
-
-SYMBOLS = {"FAKE": "circle", "REAL": "square"}
-
-
-@cached
-def response(rates: pd.DataFrame) -> go.Figure:
-    """Share of verdicts flipped by strength, with 95 % intervals; the control dashed and hollow.
-
-    Args:
-        rates: the rows of one probe in `core.studies.flips.responses`, weakest first for each verdict.
-    """
-    figure = new_figure(margin={**MARGIN, "r": 12}, height=220, showlegend=False)
-    for verdict, rows in rates.groupby("flipped"):
-        if not rows["images"].any():
-            continue
-        colour, symbol = CLASS_COLOURS[str(verdict)], SYMBOLS[str(verdict)]
-        if rows["control"].notna().any():
-            figure.add_scatter(
-                x=rows["strength"],
-                y=rows["control_share"],
-                error_y=_ends(rows, "control_share", "control_low", "control_high", colour),
-                mode="lines+markers",
-                line={"color": colour, "width": 1.5, "dash": "dash"},
-                marker={"size": 8, "symbol": f"{symbol}-open", "color": colour},
-                hovertemplate=f"strongest control: %{{y:.1%}} of {verdict} flip<extra></extra>",
-            )
-        figure.add_scatter(
-            x=rows["strength"],
-            y=rows["share"],
-            error_y=_ends(rows, "share", "low", "high", colour),
-            mode="lines+markers",
-            line={"color": colour, "width": 2.5},
-            marker={"size": 9, "symbol": symbol, "color": colour},
-            customdata=rows[["low", "high", "shift"]],
-            hovertemplate=f"%{{y:.1%}} of {verdict} flip (%{{customdata[0]:.1%}} to %{{customdata[1]:.1%}})<br>"
-            "margin moves by %{customdata[2]:+.2f}<extra></extra>",
-        )
-    figure.update_yaxes(range=[-0.04, 1.04], tickformat=".0%", dtick=0.25, gridcolor=GRID)
-    figure.update_xaxes(type="category")
-    return figure
-
-
-@cached
-def carried(rows: pd.DataFrame, *, own: float | None, hue: str, x: str) -> go.Figure:
-    """Verdicts on images from elsewhere, a dot with its interval a source, the test set's own rate dashed.
-
-    Args:
-        rows: `name`, `value`, `low`, `high`, `n`, shares of 0 to 1; drawn from the top down.
-        own: the same share on the run's own images.
-        hue: the class whose colour the dots have.
-        x: title of the axis.
-    """
-    figure = new_figure(height=70 + 26 * len(rows), showlegend=False)
-    figure.add_scatter(
-        x=rows["value"],
-        y=rows["name"],
-        mode="markers",
-        marker={"size": 10, "symbol": SYMBOLS[hue], "color": CLASS_COLOURS[hue]},
-        error_x=error_bars(rows["value"], rows["low"], rows["high"], thickness=1.5),
-        customdata=rows[["low", "high", "n"]],
-        hovertemplate="%{y}: %{x:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%}) of %{customdata[2]:,}"
-        "<extra></extra>",
-    )
-    if own is not None:
-        figure.add_vline(x=own, line={"color": GREY, "dash": "dash", "width": 1.5})
-    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%", title=x, gridcolor=GRID)
-    figure.update_yaxes(autorange="reversed", type="category")
-    return figure
-
-
-def _ends(rows: pd.DataFrame, value: str, low: str, high: str, colour: str) -> dict[str, object]:
-    return error_bars(rows[value], rows[low], rows[high], color=colour, thickness=1.2)

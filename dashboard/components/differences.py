@@ -1,19 +1,21 @@
 """Group differences: how the images that a filter finds differ from others in category, looks and studies."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
 from core.findings.differences import Difference
-from core.findings.words.differences import tell
 from core.runs.filter import Filter
 from core.studies.clusters.differences import FACTS, differences
 from core.studies.store import find_studies
 from dashboard import library
 from dashboard.components.glossary import explain
-from dashboard.components.study import markdown
+from dashboard.components.plain import plain
+from dashboard.components.words import percent
 from dashboard.library import BY_STAMP, Opened
 
 SHOWN = 6
@@ -42,13 +44,12 @@ def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> 
     st.markdown(f"Compared with {whose.format(len(others))}:")
     # the columns that the filter fixes differ by definition
     fixed = {column for column, _ in wanted.choices} | {column for column, _, _ in wanted.ranges}
-    own, told = _differences(opened, positions, others, tuple(sorted(fixed)))
+    own, of_studies = _differences(opened, positions, others, tuple(sorted(fixed)))
     with st.grid(2, min_column_width=300, gap="medium") as grid:
-        with grid.cell():
-            _draw_list("Content and looks", own)
-        with grid.cell():
-            if opened.studied:
-                _draw_list("Studies", told)
+        for title, found in (("Content and looks", own), ("Studies", of_studies)):
+            with grid.cell():
+                st.markdown(f"**{title}**")
+                difference_table(found[:SHOWN])
     st.caption(
         "Listed are differences that are not tiny (at least a fifth of a standard deviation, or Cohen's h of 0.2 for "
         "shares) and unlikely to be chance (four standard errors), largest first. They go with the verdict; only "
@@ -57,10 +58,20 @@ def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> 
     )
 
 
-def _draw_list(title: str, found: list[Difference]) -> None:
-    st.markdown(f"**{title}**")
-    said = [f"- {markdown(tell(one))}" for one in found[:SHOWN]]
-    st.markdown("\n".join(said or ["- no clear difference"]))
+def difference_table(differences: Sequence[Difference]) -> None:
+    """Draw differences between groups of images, largest first, as a table."""
+    if not differences:
+        st.caption("no clear difference")
+        return
+    rows = [
+        {
+            "of": plain(f"{each.label}: {each.value}" if each.value else each.label),
+            "these": percent(each.own) if each.share else f"{each.own:.3g}",
+            "others": percent(each.rest) if each.share else f"{each.rest:.3g}",
+        }
+        for each in differences
+    ]
+    st.table(pd.DataFrame(rows).set_index("of"), border="horizontal")
 
 
 def _others(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> tuple[NDArray[np.intp], str]:

@@ -1,5 +1,6 @@
-"""Download buttons for files that are made on demand."""
+"""Download buttons; files are made when they are asked for."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -17,17 +19,48 @@ from core.storage import MANIFEST
 from dashboard import catalogue, library
 from dashboard.library import Opened
 
+# spreadsheets run a cell that begins like this as a formula; some settings also let `;`, tab, CR or LF start a cell
+FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
+
 
 def file_button(label: str, make: Callable[[], bytes], *, file_name: str, mime: str, **options: Any) -> None:
-    """Draw a download button; `options` are those of `st.download_button`."""
+    """Draw a download button for what `make` returns once it is pressed; `options` are `st.download_button`'s."""
     # a rerun would remove the file before the browser has fetched it
     st.download_button(label, make, file_name=file_name, mime=mime, on_click="ignore", **options)
+
+
+def csv_button(
+    label: str, table: pd.DataFrame | Callable[[], pd.DataFrame], name: str, *, key: str, **options: Any
+) -> None:
+    """Draw a download button for a table, which is written (and built, if `table` is a function) on a press."""
+    file_button(
+        label,
+        lambda: as_csv(table() if callable(table) else table),
+        file_name=name,
+        mime="text/csv",
+        key=key,
+        **{"icon": ":material/download:", "type": "tertiary", **options},
+    )
+
+
+def as_csv(table: pd.DataFrame) -> bytes:
+    """Write a table as CSV, with "'" before every text that a spreadsheet would run as a formula, headings included."""
+    written = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    guarded = table.assign(**{name: table[name].astype(object).map(_guarded) for name in written})
+    # with both letters in the line's end, a cell that holds one of them is quoted
+    text: str = guarded.rename(columns=_guarded).to_csv(index=False, lineterminator="\r\n")
+    # without the mark at its beginning, spreadsheets take it for another encoding
+    return text.encode("utf-8-sig")
+
+
+def _guarded(value: object) -> object:
+    return FORMULA.sub(r"\1'", value) if isinstance(value, str) else value
 
 
 def report_download(
     opened: Opened, *, key: str, wanted: Filter | None = None, rows: NDArray[np.intp] | None = None
 ) -> None:
-    """Draw the button; the file is made when it is pressed, and the button turns a wheel until it is there.
+    """Draw the button for a report: one HTML file to keep or to send.
 
     Args:
         opened: the run.
@@ -59,19 +92,19 @@ def report_file(
     wanted: Filter | None = None,
     rows: NDArray[np.intp] | None = None,
 ) -> bytes:
-    """The report as it is written by `python -m core.report`; the last few are remembered for whoever asks again."""
+    """Make the report as `python -m core.report` writes it; the last few are kept for whoever asks again."""
     asked = None if wanted is None else replace(wanted, page=Filter.page, per_page=Filter.per_page)
     selected = None if wanted is None or rows is None else rows.tobytes()
-    at_hand = None if pictures is None else pictures.where.tobytes()
-    # the detector's training is told too, where it is here
+    shown = None if pictures is None else pictures.where.tobytes()
+    # the detector's training is in it too
     manifests = (path / MANIFEST for path in find_detectors(homes).values())
     stamp = " ".join([opened.stamp, *(f"{file}:{file.stat().st_mtime_ns}" for file in manifests)])
-    return _made(opened, homes, pictures, rows, stamp, asked, selected, at_hand)
+    return _report(opened, homes, pictures, rows, stamp, asked, selected, shown)
 
 
 # a few hundred kilobytes each
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _made(
+def _report(
     _opened: Opened,
     _homes: tuple[Path, ...],
     _pictures: Pictures | None,
@@ -79,7 +112,7 @@ def _made(
     stamp: str,  # noqa: ARG001 - the key, as all after it
     wanted: Filter | None,
     selected: bytes | None,  # noqa: ARG001
-    at_hand: bytes | None,  # noqa: ARG001
+    shown: bytes | None,  # noqa: ARG001
 ) -> bytes:
     # read only now: it brings the libraries that draw and compute, which no page waits for
     from core.report.page import gather, report_of  # noqa: PLC0415

@@ -1,33 +1,34 @@
 """The nearest images of one image, with their labels."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from core.images.encoding import thumbnail_url
 from core.storage import ContractError
 from core.studies.neighbours.reference import count_kept
 from core.studies.neighbours.similarity import Neighbour, Neighbours, NeighbourSettings, Preparing
 from dashboard import catalogue, datasets, library
-from dashboard.components.component import component
 from dashboard.components.glossary import explain
-from dashboard.components.grid import FINEST
 from dashboard.components.missing import how_to_get_pictures, offer_training_images
+from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.plain import plain, with_code
-from dashboard.components.requests import Known, Subject, follow
+from dashboard.components.requests import DetectorHandle, Subject, follow
 from dashboard.components.words import CLASS_WORDS
 from dashboard.jobs import Request
 from dashboard.visitors import for_visitors
 
-_mount = component(__file__, "alike")
 SLOT = "neighbours"
 
 
 def neighbours_panel(
-    subject: Subject, detector: Known, *, run: Path | None = None, leave_out: str | None = None, stamp: str = ""
+    subject: Subject,
+    detector: DetectorHandle,
+    *,
+    run: Path | None = None,
+    leave_out: str | None = None,
+    stamp: str = "",
 ) -> None:
     """Ask for the neighbours of an image and draw them.
 
@@ -90,19 +91,26 @@ def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
     return replace(found, near=tuple(map(pictured, found.near)), other=other)
 
 
-def _draw_found(found: Neighbours, detector: Known) -> None:
+def _draw_found(found: Neighbours, detector: DetectorHandle) -> None:
     st.markdown(plain(found.sentence))
     shown = [*found.near, *([found.other] if found.other else [])]
     if all(one.image is not None for one in shown):
-        other = None
-        if found.other:
-            other = {"title": f"The nearest that it calls {found.other.predicted}", "tile": _tile(found.other)}
-        _mount(key="neighbours.pictures", data={"tiles": [_tile(one) for one in found.near], "apart": other})
-    else:
-        _draw_names(found.near)
+        picture_strip(map(_cell, found.near))
         if found.other:
             st.markdown(f"The nearest that it calls {CLASS_WORDS[found.other.predicted]}:")
-            _draw_names([found.other])
+            picture_strip([_cell(found.other)])
+    else:
+        st.table(
+            pd.DataFrame(
+                {
+                    "image": [plain(one.name) for one in shown],
+                    "is": [CLASS_WORDS[one.label] for one in shown],
+                    "called": [CLASS_WORDS[one.predicted] for one in shown],
+                    "distance": [f"{one.distance:.3f}" for one in shown],
+                }
+            ).set_index("image"),
+            border="horizontal",
+        )
         if found.is_training:
             offer_training_images("Their pictures are not available.", detector.name, key="neighbours.fetch_pictures")
         else:
@@ -116,29 +124,12 @@ def _draw_found(found: Neighbours, detector: Known) -> None:
         )
 
 
-def _tile(one: Neighbour) -> dict[str, str]:
-    about = one.category or ""
-    return {
-        "source": thumbnail_url(one.image, FINEST),  # type: ignore[arg-type]
-        "label": one.label,
-        "called": one.predicted,
-        "about": about,
-        "far": f"{one.distance:.3f}",
-        "alt": f"{one.name}, {about or 'no category'}: is {one.label}, called {one.predicted}, cosine distance "
-        f"{one.distance:.3f}",
-    }
-
-
-def _draw_names(shown: Sequence[Neighbour]) -> None:
-    table = pd.DataFrame(
-        {
-            "image": [plain(one.name) for one in shown],
-            "is": [CLASS_WORDS[one.label] for one in shown],
-            "called": [CLASS_WORDS[one.predicted] for one in shown],
-            "distance": [f"{one.distance:.3f}" for one in shown],
-        }
-    )
-    st.table(table.set_index("image"), border="horizontal")
+def _cell(one: Neighbour) -> Cell:
+    assert one.image is not None  # noqa: S101 - the caller has looked
+    about = plain((one.category or "").replace("_", " "))
+    wrong = f" **called {one.predicted}**" if one.predicted != one.label else ""
+    alt = f"{one.name}: is {one.label}, called {one.predicted}, cosine distance {one.distance:.3f}"
+    return Cell(one.image, alt, f"{CLASS_WORDS[one.label]} {about} {one.distance:.3f}{wrong}", one.label)
 
 
 def _offer(asked_for: str) -> None:

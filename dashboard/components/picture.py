@@ -1,10 +1,12 @@
 """One picture, large and crisp: as it is, or with a map over it, its legend, and the values under the pointer."""
 
 import base64
+from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
 
 from core.explainers.drawing import DEFAULT, DRAWINGS, Style, draw_explanation, legend, scale_of
@@ -12,7 +14,7 @@ from core.explainers.explanation import SIDES, Explanation
 from core.explainers.registry import find_explainer
 from core.findings.numbers import MINUS, plus
 from core.images.encoding import data_url
-from core.images.palette import UNDECIDED, Palette
+from core.images.palette import CLASS_COLOURS, UNDECIDED, Palette, rgb
 from dashboard.components.charts import cached
 from dashboard.components.component import component
 
@@ -50,6 +52,53 @@ def explained_picture(
         dim: it is not the one that is asked for now.
     """
     _mount(key=key, data=_drawn(explanation, style, blind) | {"dim": dim})
+
+
+class Cell(NamedTuple):
+    """A small picture of a strip.
+
+    Attributes:
+        picture: uint8 (side, side, 3).
+        alt: what it shows.
+        caption: a few words of Markdown under it.
+        verdict: class whose colour frames it; None for no frame.
+    """
+
+    picture: NDArray[np.uint8]
+    alt: str
+    caption: str = ""
+    verdict: str | None = None
+
+
+def picture_strip(cells: Iterable[Cell], *, width: int = 128) -> None:
+    """Draw small pictures beside each other, as many in a row as there is room for."""
+    with st.container(horizontal=True, gap="small"):
+        for cell in cells:
+            with st.container(width=width, gap=None):
+                st.image(framed(cell.picture, cell.verdict), alt=cell.alt, width=width)
+                if cell.caption:
+                    st.caption(cell.caption)
+
+
+def framed(image: NDArray[np.uint8], verdict: str | None, *, side: int = 256) -> NDArray[np.uint8]:
+    """Enlarge an image in whole steps, and frame it in the colour of a class.
+
+    Args:
+        image: uint8 (n, n, 3).
+        verdict: the class; None for no frame.
+        side: least number of pixels along a side afterwards.
+
+    Returns:
+        uint8 (m, m, 3).
+    """
+    large = image.repeat(max(1, -(-side // len(image))), 0).repeat(max(1, -(-side // len(image))), 1)
+    if verdict is None:
+        return large
+    edge = max(2, len(large) // 32)
+    whole = np.empty((len(large) + 2 * edge, len(large) + 2 * edge, 3), np.uint8)
+    whole[:] = rgb(CLASS_COLOURS[verdict])
+    whole[edge:-edge, edge:-edge] = large
+    return whole
 
 
 # cached because a page requests its picture again at every poll

@@ -1,7 +1,7 @@
 """A page's requests to the worker: sent, followed until they are answered, stopped, tried again."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ from core.detectors.manifest import About
 from core.images.decoding import pixels_sha256
 from dashboard import catalogue
 from dashboard.components.plain import with_code
-from dashboard.components.polling import poll
 from dashboard.components.words import remaining
 from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest, Request, Worker
 
+# seconds between two looks at what is being computed
+SECONDS = 0.5
+
 
 @dataclass(frozen=True)
-class Known:
+class DetectorHandle:
     """A detector that can be asked.
 
     Attributes:
@@ -53,14 +55,14 @@ class Subject:
 
     @classmethod
     def of(cls, image: NDArray[np.uint8], name: str) -> "Subject":
-        """The subject that an image is."""
+        """Return the subject that an image is."""
         return cls(image, name, pixels_sha256(image))
 
 
 # where caches are cleared the old thread must end
 @st.cache_resource(show_spinner=False, on_release=lambda made: made.close(wait=False))
 def worker() -> Worker:
-    """The thread that owns the detectors, one for all visitors."""
+    """Return the thread that owns the detectors, one for all visitors."""
     return Worker()
 
 
@@ -71,22 +73,52 @@ def visitor() -> str:
 
 
 def ask(
-    detector: Known,
+    detector: DetectorHandle,
     pixels: NDArray[np.uint8],
-    sha256: str,
     settings: PredictRequest | ExplainRequest,
     *,
     slot: str,
+    sha256: str = "",
     patience: float = 0.0,
 ) -> JobStatus:
-    """Put a question to the worker, or come back for its answer; see `Worker.ask`."""
-    question = Request(detector.path, detector.identity, sha256, settings)
+    """Put a question about some images to the worker, or come back for its answer; see `Worker.ask`.
+
+    Args:
+        detector: who is asked.
+        pixels: uint8 (K, side, side, 3).
+        settings: the question.
+        slot: for which part of the page.
+        sha256: of the pixels, where it is known.
+        patience: seconds to wait for an answer.
+    """
+    question = Request(detector.path, detector.identity, sha256 or pixels_sha256(pixels), settings)
     return worker().ask(visitor(), slot, question, pixels, patience=patience)
 
 
-def known_detectors() -> dict[str, Known]:
-    """The detectors that can be asked, by name."""
-    return {name: Known(name, one.path, one.identity, one.about) for name, one in catalogue.detectors().items()}
+def known_detectors() -> dict[str, DetectorHandle]:
+    """Return the detectors that can be asked, by name."""
+    return {
+        name: DetectorHandle(name, one.path, one.identity, one.about) for name, one in catalogue.detectors().items()
+    }
+
+
+def poll(draw: Callable[[], bool], *, busy: bool) -> None:
+    """Draw a part of a page, and draw it again while something that it shows is being computed.
+
+    Args:
+        draw: draws it; returns whether more is to come.
+        busy: whether more was to come when the page was drawn.
+    """
+
+    def again() -> None:
+        if not draw():
+            # only a whole run ends the timer of a fragment
+            st.rerun()
+
+    if busy:
+        st.fragment(again, run_every=SECONDS)()
+    elif draw():
+        st.rerun()
 
 
 def follow(
@@ -109,27 +141,29 @@ def follow(
         on_stop: called when it is stopped.
     """
 
-    def stand() -> JobStatus:
-        return worker().ask(visitor(), slot, question, pixels)
-
     def show(now: JobStatus) -> None:
         if now.answer is not None:
             draw(now.answer)
         draw_progress(now, slot, doing(now.answer), on_stop)
 
-    keep_up(stand, show, slot=slot)
+    keep_up(lambda: worker().ask(visitor(), slot, question, pixels), show, slot=slot)
 
 
-def keep_up(stand: Callable[[], JobStatus], show: Callable[[JobStatus], None], *, slot: str) -> None:
-    """Show a request's status from `stand`, repeatedly while it is busy; then why it ended without a full answer."""
+def keep_up(status: Callable[[], JobStatus], show: Callable[[JobStatus], None], *, slot: str) -> None:
+    """Show the status of a request, repeatedly while it is busy; then why it ended without a full answer."""
 
     def draw() -> bool:
-        now = stand()
+        now = status()
         show(now)
         draw_ended(now, slot)
         return now.busy
 
-    poll(draw, while_busy=stand().busy)
+    poll(draw, busy=status().busy)
+
+
+def any_busy(statuses: Iterable[JobStatus | None]) -> bool:
+    """Check whether more may come of some requests."""
+    return any(status is not None and status.busy for status in statuses)
 
 
 def waiting(now: JobStatus) -> str:
@@ -150,7 +184,7 @@ def draw_progress(now: JobStatus, slot: str, doing: str, on_stop: Callable[[], N
 
 
 def draw_ended(now: JobStatus, slot: str) -> None:
-    """Why a question ended without its whole answer, and a button that lets it be asked again."""
+    """Draw why a question ended without its whole answer, and a button that lets it be asked again."""
     if now.state == "failed":
         st.error(with_code(now.message))
     if now.state in ("stopped", "failed"):

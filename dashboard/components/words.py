@@ -1,18 +1,19 @@
 """Sentences and numbers as they are written everywhere."""
 
 import math
+import re
 from collections.abc import Sequence
 
 import streamlit as st
 
-from core.findings import lines, numbers
+from core.findings.numbers import unbroken_percent
 from core.runs.metrics import PAPER
 
 # said by a screen reader, and nowhere to be seen
 UNSEEN = "position: absolute; width: 1px; height: 1px; margin: 0; padding: 0; overflow: hidden; clip-path: inset(50%)"
 NO_BREAK = "\u00a0"
 THE_PAPER = f"{PAPER['author']}, [*{PAPER['title']}*]({PAPER['link']})"
-percent = numbers.unbroken_percent
+percent = unbroken_percent
 CLASS_WORDS = {"REAL": ":blue[**REAL**]", "FAKE": ":orange[**FAKE**]"}
 
 
@@ -38,14 +39,19 @@ def section(title: str, explained: str, *, help: str | None = None) -> None:
     st.caption(explained)
 
 
+def coloured(text: str) -> str:
+    """Set the names of the classes in their colours, in a sentence of ours."""
+    return re.sub(r"\b(REAL|FAKE)\b", lambda found: CLASS_WORDS[found[1]], text)
+
+
 def name_paper() -> None:
     """Say which paper is meant, where a page first speaks of it."""
     st.caption(f"The paper: {THE_PAPER} (undated).")
 
 
 def listed(parts: Sequence[str]) -> str:
-    """ "a, b and c"."""
-    return str(lines.listed(parts))
+    """Join parts as "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def remaining(seconds: float) -> str:

@@ -1,142 +1,250 @@
-"""Data: what else could the detector learn?"""
+"""Data: which shortcuts does the data contain, and does the detector use them?"""
 
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
 import streamlit as st
 
-from core.findings.finding import Measure
-from core.findings.lines import joined
-from core.findings.words import audit as words
-from core.findings.words import tell
-from core.studies.audit.summary import concerns, guessing, rings, yardsticks
-from dashboard import library
-from dashboard.components import charts
+from core.findings.finding import Finding, Measure, find
+from core.images.palette import DETECTOR
+from core.storage import ContractError
+from core.studies.audit.findings import forced
+from core.studies.audit.names import FACT_NAMES
+from core.studies.audit.summary import Concern, concerns, guessing, histogram, rings, yardsticks
+from core.studies.copies.findings import COUNTED
+from core.studies.cues import Results, conclude, find_results, read_results
+from core.studies.result import StudyResult
+from dashboard import catalogue, library, state
+from dashboard.components import audit_charts, charts
+from dashboard.components.component import key_of
+from dashboard.components.copies import draw_copies
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
-from dashboard.components.plain import code, plain
-from dashboard.components.study import NOT_MEASURED, draw_lacking, markdown, readable
-from dashboard.components.words import heading, listed, section
-from dashboard.views.data_parts import audit as parts
-from dashboard.views.data_parts import charts as audit_charts
-from dashboard.views.data_parts.copies import draw_counts, draw_pairs
-from dashboard.views.data_parts.cues import draw_cues
+from dashboard.components.plain import code, plain, with_code
+from dashboard.components.study import command, finding_table, readable, study_files
+from dashboard.components.words import heading, percent, section
+from dashboard.library import BY_STAMP, Opened
+from dashboard.visitors import for_visitors
+
+# statistic -> its column in Explore, where that has another name
+COLUMNS = {"compression": "files.compression"}
+STUDIES = ("duplicates", "files", "audit")
+
+
+def draw_headlines(audit: StudyResult, found: Sequence[Concern], duplicates: StudyResult | None) -> None:
+    """Draw the four numbers that a reviewer asks for."""
+    network = audit.table[audit.table["kind"] == "network"].iloc[0]
+    line = yardsticks(audit).set_index("name").loc["16 numbers of the spectrum"]
+    with st.grid(4, min_column_width=190):
+        if found:
+            auroc = f"AUROC {found[0].cue.measure.value:.2f} alone; guessing is 0.50"
+            _headline("Strongest simple cue", found[0].name.title, auroc)
+        beside = f"accuracy with 16 numbers of the spectrum; the network gets {percent(network['accuracy'])}"
+        _headline("Logistic-regression baseline", percent(line["value"]), beside)
+        if duplicates is not None:
+            unchecked = duplicates.finding("unchecked") is not None and not opened.run.leaks_checked
+            leaks = [duplicates.finding(key) for key, (side, _) in COUNTED.items() if side == "in_training"]
+            count = sum(int(one.details.get("count", 0)) for one in leaks if one is not None)
+            of = f"of {len(opened.run):,} images have a copy in the training set"
+            _headline("Train-test leakage", "not checked" if unchecked else f"{count:,}", of)
+        repeats = int(opened.run.predictions["is_repeat"].sum())
+        _headline("Repeats", f"{repeats:,}", "images are copies of an earlier file of this set")
+
+
+def _headline(label: str, value: str, sentence: str) -> None:
+    with st.container(border=True, height="stretch", gap="small"):
+        st.metric(label, value)
+        st.caption(sentence)
+
+
+def draw_concern(concern: Concern, probes: StudyResult | None) -> None:
+    """Draw a cue: its distribution over the classes, its findings, and ways to the images."""
+    draw_spread(concern)
+    changed = changes_of(opened.origin, probes, concern.key) if probes is not None else []
+    extra = [audit.finding("grey")] if concern.key == "greyness" else []
+    finding_table(
+        [*(one for one in (concern.cue, concern.lean, *extra) if one is not None), *changed],
+        key=key_of("data.concern", concern.key),
+    )
+    draw_buttons(concern)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
+def changes_of(opened: Opened, probes: StudyResult, key: str) -> list[Finding]:
+    """Return the findings of the experiments that change a statistic."""
+    return forced(opened.run, probes, key) if key in FACT_NAMES else []
+
+
+def draw_buttons(concern: Concern) -> None:
+    """Draw buttons that open the images of a cue in Explore."""
+    with st.container(horizontal=True, gap="small"):
+        for words, wanted in concern.shown.items():
+            if st.button(words, icon=":material/grid_view:", key=key_of("data.show", concern.key, words)):
+                state.go("explore", run=opened.run.name, wanted=wanted)
+
+
+def draw_spread(concern: Concern) -> None:
+    """Draw the distribution of a statistic over the classes, where it has two values or more."""
+    column = COLUMNS.get(concern.key, concern.key)
+    if column in opened.table and opened.table[column].nunique() > 1:
+        frame = spread_of(opened.origin, column)
+        alt = f"{concern.name.title} of REAL and of FAKE images; the table has its AUROC"
+        figure = audit_charts.spread(frame, concern.name.about)
+        charts.show(figure, key=key_of("data.spread", concern.key), alt=alt)
+
+
+@st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=BY_STAMP)
+def spread_of(opened: Opened, column: str) -> pd.DataFrame:
+    """Return a column's distribution by class; cached."""
+    return histogram(opened.table[column], (opened.table["label"] == "REAL").to_numpy(bool))
+
+
+def draw_cues() -> None:
+    """Draw what each cue is worth alone to a small network, or say how it is measured."""
+    try:
+        results, findings = results_of(opened)
+    except ContractError as error:
+        st.error(with_code(for_visitors(error, homes=catalogue.homes())))
+        return
+    with fold(
+        "cues",
+        "What is each cue worth?",
+        "" if results is not None else "Not measured yet.",
+        explained="A small network is trained on the images with all but one cue removed, and tested on test images "
+        "treated the same way. Dots are accuracies with 95% intervals over networks and images.",
+        help=explain("Accuracy", "Low-pass", "Interval"),
+    ) as is_open:
+        if is_open and results is None:
+            st.info(
+                f"To measure this for the images of {plain(opened.run.name)}, run "
+                f"{code('python -m core.studies.cues --data DATA')} with their training images and reload this page; "
+                f"it takes hours, and {code('--limit 2000 --seeds 1')} makes it a quick look.",
+                icon=":material/science:",
+            )
+        elif is_open and results is not None:
+            cues = [one for one in findings if not one.details["is_control"]]
+            rows = pd.DataFrame([{"name": one.details["title"], **vars(one.measure)} for one in cues])
+            figure = charts.dot_figure(rows, colour=DETECTOR, unit="accuracy from this alone")
+            for key, name in (("everything", "everything kept"), ("labels", "shuffled labels")):
+                if (one := find(findings, f"cue-{key}")) is not None:
+                    charts.mark_line(figure, one.measure.value, name)
+            charts.show(figure, key="data.cues", alt="Accuracy from each cue alone; the table has the numbers")
+            about = results.about
+            few = " This is a quick look at a part of them." if about.get("limit") else ""
+            st.caption(f"Trained on {about['training_images']:,} images of {plain(about['training_set'])}.{few}")
+            finding_table(findings, key="cues")
+
+
+def results_of(opened: Opened) -> tuple[Results | None, list[Finding]]:
+    """Read the cues of the run's image set with the most training images, and their findings; None without any.
+
+    Raises:
+        ContractError: none of the set can be read, and the file named after the set is damaged.
+    """
+    # each home for itself: a file of the same name would hide one with more training images
+    paths = [path for home in catalogue.homes() for path in find_results((home,)).values()]
+    return _results(opened.origin, tuple((path, path.stat().st_mtime_ns) for path in paths))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
+def _results(opened: Opened, files: tuple[tuple[Path, int], ...]) -> tuple[Results | None, list[Finding]]:
+    found, problem = [], None
+    for path, _ in files:
+        try:
+            results = read_results(path)
+        except ContractError as error:
+            # its set cannot be read, so go by the file's name
+            problem = error if path.stem == opened.run.manifest["set"] else problem
+            continue
+        if results.about["of_fingerprint"] == opened.run.manifest["set_fingerprint"] and len(results.table):
+            found.append(results)
+    if not found and problem is not None:
+        raise problem
+    largest = max(found, key=lambda one: int(one.about["training_images"]), default=None)
+    return largest, [] if largest is None else conclude(largest)
+
 
 opened = library.current()
-audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates")
+found_audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates")
 heading(
-    "What shortcuts could it have learned?",
+    "Which shortcuts does the data contain, and does the detector use them?",
     f"If the REAL images of **{plain(opened.run.manifest['set'])}** were simply brighter, a detector could be right "
     "and know nothing of image generators. This page tests such cues one by one.",
-    markdown(words.overall(audit.findings)) if audit is not None else None,
 )
 if opened.table.empty:
     st.info("This run holds no image, so there is nothing to audit; choose another one on the left.")
     st.stop()
-if audit is None:
+if found_audit is None:
     st.info(
-        f"The data of {plain(opened.run.name)} has not been audited yet. To do so, run {code(parts.command(opened))} "
-        "and reload this page; it takes two minutes for the 120,000 images of CIFAKE. If CIFAKE is not in data/cifake, "
-        "add `--data PATH`.",
+        f"The data of {plain(opened.run.name)} has not been audited yet. To do so, run "
+        f"{code(command(opened, *STUDIES))} and reload this page.",
         icon=":material/science:",
     )
-    draw_cues(opened)
+    draw_cues()
     st.stop()
-
+audit: StudyResult = found_audit
 probes = readable(opened, "probes", concluded=False)
 found = concerns(audit)
 facts = [one for one in found if one.key != "leak"]
 flaws = [one for one in facts if one.is_flaw]
-parts.headlines(opened, audit, facts, duplicates)
-
+draw_headlines(audit, facts, duplicates)
 section(
     "How well each cue separates the classes",
-    "AUROC of each cue alone: given one REAL and one FAKE image, how often does it rank them correctly? Guessing gets "
-    "50 of 100 pairs. The diamond is the detector on images matched on the cue, where the cue cannot help: as long as "
-    "it stays far right, the detector uses something else as well.",
-    help=explain(
-        "AUROC",
-        also="Here times 100, with 95% intervals (DeLong 1988), for a rule that may use the cue in any way, fitted to "
-        "the training images where available. Matched: in the same twentieth of all images.",
-    ),
+    "AUROC of each cue alone, by a rule fitted to the training images where available. The diamond is the detector on "
+    "images matched on the cue, where the cue cannot help: as long as it stays far right, it uses something else too.",
+    help=explain("AUROC"),
 )
-network = next((one.lean.control.measure for one in found if one.lean.control is not None), Measure(float("nan")))
-told_apart = " ".join(str(tell(one.cue).answer) for one in found)
 if found:
-    charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=told_apart)
-if not facts:
-    st.info("There are too few images of each class to test a cue.", icon=":material/info:")
-
-for group in parts.together(flaws):
-    parts.concern_row(opened, group, audit, probes)
-if facts and not flaws:
-    st.markdown("No cue separates the classes by more than the best of ten might by chance.")
-if rest := [one for one in facts if not one.is_flaw]:
-    names = listed([plain(one.name.title.lower()) for one in rest])
-    with fold(
-        "harmless",
-        f"{len(rest)} of {len(facts)} cues barely separate the classes, if at all",
-        f"{names[0].upper()}{names[1:]}.",
-    ) as is_open:
+    network = next((one.lean.control.measure for one in found if one.lean.control is not None), Measure(float("nan")))
+    alt = "AUROC of each cue, and of the detector matched on it; the table beneath has the numbers"
+    charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=alt)
+    finding_table([finding for one in found for finding in (one.cue, one.lean)], key="data.cues")
+for concern in flaws:
+    with fold(f"cue-{concern.key}", plain(concern.name.title), plain(concern.lean.headline)) as is_open:
         if is_open:
-            parts.harmless(opened, rest)
-
-draw_cues(opened)
-ring, baseline = parts.told(audit, "ring").answer, parts.told(audit, "baseline.spectrum").whole
+            draw_concern(concern, probes)
+if rest := [one for one in facts if not one.is_flaw]:
+    with fold("harmless", f"{len(rest)} of {len(facts)} cues barely separate the classes, if at all") as is_open:
+        if is_open:
+            with st.grid(3, min_column_width=260, gap="large") as grid:
+                for concern in rest:
+                    with grid.cell():
+                        st.markdown(f"**{plain(concern.name.title)}**")
+                        draw_spread(concern)
+                        draw_buttons(concern)
+draw_cues()
 with fold(
     "spectrum",
     "Does fineness alone separate the classes?",
-    markdown(ring),
-    explained="How much detail of each fineness images hold: medians, and the middle half of the images. Where the "
-    "bands separate, fineness alone separates the classes. A ring of the spectrum is all detail of one fineness, in "
-    "any direction.",
+    explained="How much detail of each fineness images hold: medians, and the middle half of the images.",
     help=explain("Spectrum"),
 ) as is_open:
     if is_open:
-        charts.show(audit_charts.spectrum(rings(audit)), key="data.spectrum", alt=f"Power by ring and class. {ring}")
+        charts.show(audit_charts.spectrum(rings(audit)), key="data.spectrum", alt="Power by ring and class")
+        finding_table([one for one in audit.findings if one.key.startswith("ring")], key="data.ring")
 with fold(
     "baseline",
     "How far does a logistic regression get?",
-    markdown(baseline),
-    explained="The accuracy of a regression on a few numbers, trained on the training images and tested on these. That "
-    "much is no credit to the network. Guessing gets the share of the larger class.",
+    explained="The accuracy of a regression on a few numbers, trained on the training images and tested on these.",
     help=explain("Baseline", "Logistic regression", "AUROC"),
 ) as is_open:
     if is_open:
         figure = audit_charts.beside(yardsticks(audit), guessing=guessing(opened.run))
-        charts.show(figure, key="data.beside", alt=str(baseline))
-leak = next((one for one in found if one.key == "leak"), None)
+        charts.show(figure, key="data.beside", alt="Accuracy of each baseline; the table has the numbers")
+        finding_table([one for one in audit.findings if one.key.startswith("baseline")], key="data.baseline")
 with fold(
     "copies",
     "Are test images copies of training images?",
-    NOT_MEASURED if duplicates is None or leak is None else markdown(tell(leak.cue).answer),
-    explained="An image that the detector was trained on is no test, and a repeated one counts twice. Copies with the "
-    "other label are worse: one of the two labels is wrong.",
+    "Not measured yet." if duplicates is None else "",
+    explained="An image that the detector was trained on is no test, and a repeated one counts twice. Near copies are "
+    "pairs whose perceptual hashes and grey levels agree: a hint to look, not a proof.",
     help=explain("Leak", "Repeat", "Near copy"),
 ) as is_open:
     if is_open and duplicates is None:
-        st.info(f"Copies have not been looked for yet: run {code(parts.command(opened))}.", icon=":material/science:")
+        st.info(f"Copies have not been looked for yet: run {code(command(opened, *STUDIES))}.")
     elif is_open and duplicates is not None:
-        draw_lacking(opened, duplicates)
-        draw_counts(opened, duplicates)
-        if leak is not None:
-            st.markdown(markdown(tell(leak.cue).whole))
-            st.caption(markdown(tell(leak.lean).whole))
-        inside = [tell(one).whole for one in audit.findings if one.quantity == "copies"]
-        if inside:
-            st.caption(markdown(joined(inside)))
-        st.markdown("**Pairs to look at**")
-        draw_pairs(opened, duplicates)
-with fold(
-    "limits", "What are the limits?", "Only these cues were tested, and a difference is not an explanation."
-) as is_open:
-    if is_open:
-        st.markdown(
-            "- Only the cues named here are tested. A set without a finding may differ in something else.\n"
-            "- What separates the classes may be what generators do: poorer detail can be a flaw of the data or the "
-            "very mark of AI. The audit shows that it is there, not why.\n"
-            "- Where the detector stays good on images matched on a cue, it does not need the cue; it may still use "
-            "it. The experiments on the page Evidence change it and run the detector again.\n"
-            "- Near copies are pairs whose perceptual hashes and grey levels agree. Mirrored, cropped or rotated "
-            "copies are missed, and a pair is a hint to look, not a proof.\n"
-            "- Intervals assume independent images. Crops of one photograph are not, and their intervals are too "
-            "narrow."
-        )
-parts.downloads(opened, audit, duplicates)
+        draw_copies(opened, duplicates)
+        study_files(opened, duplicates, key="data.copies")
+st.caption("Only the cues named here are tested, and a difference between the classes is not an explanation.")
+study_files(opened, audit, key="data.audit")

@@ -9,18 +9,16 @@ from core.runs.filter import PAGE_SIZES
 from core.runs.metrics import HALF
 from core.runs.rows import at_threshold, page_rows, pages
 from dashboard import library, state
+from dashboard.components import filter_panel, selection
 from dashboard.components.differences import draw_group_differences
-from dashboard.components.downloads import report_download
+from dashboard.components.downloads import csv_button, report_download
 from dashboard.components.filters import change, sort_names, wanted_rows
 from dashboard.components.glossary import explain
 from dashboard.components.grid import TILES, image_grid, picks
 from dashboard.components.missing import how_to_get_pictures
-from dashboard.components.pager import asked_page, pager
 from dashboard.components.plain import plain, with_code
-from dashboard.components.study import csv_button
 from dashboard.components.words import heading, percent
 from dashboard.state import Setting
-from dashboard.views.explore_parts import filters, selection
 from dashboard.visitors import for_visitors
 
 MAPS = Setting("maps", "off", choices=("off", "on"))
@@ -47,7 +45,7 @@ def set_order() -> None:
 
 def set_page() -> None:
     """Write the chosen page to the URL."""
-    change(opened, lambda now: replace(now, page=asked_page(st.session_state["explore.pages"].open)))
+    change(opened, lambda now: replace(now, page=st.session_state["explore.pages"]))
 
 
 def set_per_page() -> None:
@@ -72,17 +70,19 @@ def found_rows() -> pd.DataFrame:
 def draw_gallery() -> None:
     """The images of this page, beneath how many there are and the pages."""
     if not len(positions):
-        st.info("No image fits all of these filters. Remove one, or show all.", icon=":material/filter_alt_off:")
+        st.info("No image fits all of these filter_panel. Remove one, or show all.", icon=":material/filter_alt_off:")
         return
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         share = "" if len(positions) == len(table) else f" of {len(table):,}"
-        shown_are = f": {said}" if (said := filters.in_words(wanted)) else ""
+        shown_are = f": {said}" if (said := filter_panel.in_words(wanted)) else ""
         told = plain(f"{shown_are}; {orders[wanted.sort]}")
         st.markdown(f"**{len(positions):,}**{share} images{told}", width="content")
         with st.container(key="narrow.way", width="content"):
             # beneath the images where there is no room beside them
             st.markdown(f":material/tune: [Filters](#{FILTERS})", width="content")
-        pager(min(wanted.page, count), count, key="explore.pages", on_open=set_page)
+        if count > 1:
+            st.session_state["explore.pages"] = min(wanted.page, count)
+            st.pagination(count, key="explore.pages", on_change=set_page)
     if wanted.threshold != HALF:
         st.caption(
             "The % under an image is the detector's own confidence; REAL needs p(REAL) of "
@@ -120,14 +120,14 @@ def draw_column() -> None:
         st.warning(with_code(for_visitors(tags.problem)))
     st.session_state["explore.sort"] = wanted.sort
     st.selectbox("Order", orders, format_func=orders.__getitem__, key="explore.sort", on_change=set_order)
-    if filters.is_filtered(wanted):
-        filters.draw_active(opened, wanted)
-    filters.draw_matrix(opened, wanted)
-    filters.draw_main(opened, wanted)
+    if filter_panel.is_filtered(wanted):
+        filter_panel.draw_active(opened, wanted)
+    filter_panel.draw_matrix(opened, wanted)
+    filter_panel.draw_main(opened, wanted)
     with st.expander("More filters", icon=":material/tune:", key="explore.more", on_change="rerun") as more:
         # a folded expander costs nothing
         if more.open:
-            filters.draw_more(opened, wanted)
+            filter_panel.draw_more(opened, wanted)
             for sentence in library.refused_studies(opened):
                 st.warning(with_code(sentence))
     TILE.choose("Size")

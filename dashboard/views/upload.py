@@ -1,42 +1,185 @@
 """Upload: try your own image."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError
+from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError, PassingError
+from core.images.encoding import data_url
 from core.images.preprocessing import Preprocessing
-from core.images.upload import Prepared
+from core.images.upload import UNDETERMINED, Prepared, settle
+from core.perturbations.postprocessing import DELIVERIES
+from core.studies.judgement.judge import Sent, judge
+from core.studies.judgement.judging import seen_by, sent_with
 from dashboard import catalogue, library, state
-from dashboard.components import panels
+from dashboard.components import panels, uploads
 from dashboard.components.agreement import agreement_panel, other_maps
 from dashboard.components.choice import chosen_methods, draw_controls, draw_methods
 from dashboard.components.crop import draw_crop
+from dashboard.components.downloads import csv_button
 from dashboard.components.experiments import experiments, last_probes
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
+from dashboard.components.judged import draw_file_says, draw_judgement, draw_others, judgement_lines, reason_of
 from dashboard.components.limits import draw_limits
 from dashboard.components.picture import plain_picture
 from dashboard.components.plain import plain, with_code
-from dashboard.components.requests import Subject, known_detectors
-from dashboard.components.words import heading
+from dashboard.components.requests import DetectorHandle, Subject, any_busy, ask, known_detectors, poll, visitor, worker
+from dashboard.components.words import heading, remaining
 from dashboard.decoding import MAX_FILES, MAX_OWN
+from dashboard.jobs import JobStatus, Prediction, PredictRequest
+from dashboard.library import known_of
 from dashboard.state import Setting
-from dashboard.views.upload_parts import uploads
-from dashboard.views.upload_parts.file_says import draw_file_says
-from dashboard.views.upload_parts.judged import draw_judgement, judgement_told
-from dashboard.views.upload_parts.others import draw_others
-from dashboard.views.upload_parts.table import draw_table
+
+# seconds that one file's deliveries are waited for
+PATIENCE = 60.0
+TO_COME = "deliveries not tested"
+
+
+def draw_table(files: Sequence[UploadedFile]) -> None:
+    """Draw a row a file, filled in as the answers come; a ticked one is explained beneath."""
+    names = uploads.labels(files)
+    if st.session_state.pop("upload.deliver", False):
+        deliver_all(files)
+
+    def choose() -> None:
+        rows = st.session_state["upload.table"].selection.rows
+        # as the browser sent it
+        if rows and type(rows[0]) is int and 0 <= rows[0] < len(files):
+            st.session_state["upload.chosen"] = files[rows[0]].file_id
+
+    def again() -> None:
+        for number in range(len(files)):
+            worker().go_on(visitor(), f"table.{number}")
+
+    def draw() -> bool:
+        rows = [row_of(file, names[file.file_id], slot=f"table.{number}") for number, file in enumerate(files)]
+        table, statuses = pd.DataFrame([row for row, _ in rows]), [status for _, status in rows]
+        st.dataframe(
+            table,
+            hide_index=True,
+            height="content",
+            alt="What each file is called",
+            key="upload.table",
+            on_select=choose,
+            selection_mode="single-row",
+            # of what is no image nothing is known
+            placeholder="—",
+            column_config={
+                "seen": st.column_config.ImageColumn("", width="small"),
+                "reason": st.column_config.TextColumn(width="large"),
+                "p(REAL)": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+                "lowest margin": st.column_config.NumberColumn(format="%.2f"),
+                "highest margin": st.column_config.NumberColumn(format="%.2f"),
+            },
+        )
+        with st.container(horizontal=True):
+            if any(status is not None and status.state == "failed" for status in statuses):
+                st.button("Try again", key="table.again", on_click=again, icon=":material/play_arrow:")
+            if (table["judgement"] == TO_COME).any() and st.button("Test all deliveries", key="table.deliver"):
+                st.session_state["upload.deliver"] = True
+                # the whole page: the progress of deliveries stands above this part
+                st.rerun()
+            written = table.drop(columns="seen", errors="ignore").assign(detector=detector.name)
+            csv_button("As CSV", written, "judgements.csv", key="table.csv")
+        return any_busy(statuses)
+
+    poll(draw, busy=any_busy(row_of(file, "", slot=f"table.{number}")[1] for number, file in enumerate(files)))
+
+
+def row_of(file: UploadedFile, name: str, *, slot: str) -> tuple[dict[str, object], JobStatus | None]:
+    """Return a file's row of the table, and the status of its request; None where it is no image."""
+    try:
+        ready = uploads.ready_for(file, preprocessing)
+    except ImageError as error:
+        return {"seen": None, "file": name, "judgement": None, "reason": str(error), "verdict": None}, None
+    now = uploads.look(ready, detector, slot=slot)
+    row: dict[str, object] = {"seen": data_url(ready.seen(ready.usual)), "file": name}
+    if now.answer is None:
+        verdict = "being asked" if now.busy else None
+        return row | {"judgement": None, "reason": now.message, "verdict": verdict}, now
+    found: Prediction = now.answer
+    sent = st.session_state.get("upload.delivered", {}).get((file.file_id, detector.identity.fingerprint))
+    known = known_of(detector.identity)
+    judgement = judge(known.rule, known.space, seen_by(ready, found.margins, found.features, sent))
+    outcome = settle(found.margins)
+    return row | {
+        "judgement": judgement.answer or TO_COME,
+        "reason": reason_of(judgement.reasons[0]) if judgement.reasons else "",
+        "verdict": outcome,
+        # p(REAL) is under one filter only: where filters disagree, it would look like a verdict
+        "p(REAL)": None if outcome == UNDETERMINED else float(found.p_real[ready.filters.index(ready.usual)]),
+        "lowest margin": float(found.margins.min()),
+        "highest margin": float(found.margins.max()),
+        "pixels": f"{ready.width} x {ready.height}",
+    }, now
+
+
+def deliver_all(files: Sequence[UploadedFile]) -> None:
+    """Send every file that still needs it through all deliveries; an interruption loses only the file in progress."""
+    kept: dict[Any, tuple[Sent, ...]] = st.session_state.setdefault("upload.delivered", {})
+    started, bar = time.monotonic(), st.progress(0.0)
+    # what failed before is tried again
+    worker().go_on(visitor(), "table.deliver")
+    for done, file in enumerate(files):
+        left = f", {remaining((time.monotonic() - started) / done * (len(files) - done))}" if done else ""
+        bar.progress(done / len(files), f"Delivering image {done + 1} of {len(files)}{left}")
+        key = file.file_id, detector.identity.fingerprint
+        if key in kept:
+            continue
+        try:
+            origin = uploads.origin_of(file, preprocessing, whole=True)
+            sent = [origin.send(delivery) for delivery in DELIVERIES]
+        except PassingError as error:
+            st.warning(f"{plain(file.name)} was not delivered. {with_code(str(error))}")
+            continue
+        except ImageError:
+            # its row says why
+            continue
+        pixels = np.stack([one.pixels for one in sent])
+        now = ask(detector, pixels, PredictRequest(), slot="table.deliver", patience=PATIENCE)
+        if now.answer is None:
+            late = f"It took longer than {PATIENCE:.0f} s; try again."
+            st.warning(f"{plain(file.name)} was not delivered. {with_code(now.message) or late}")
+            continue
+        kept[key] = sent_with(sent, now.answer.margins)
+    bar.empty()
+
+
+def draw_seen() -> None:
+    """Draw the pixels, and by which rule they were made."""
+    st.markdown("#### What the detector sees")
+    st.caption(f"All the detector gets: {side} x {side} pixels, whatever the size of the original.")
+    plain_picture(seen, key="upload.seen", alt=f"{name} as {side} x {side} pixels")
+    if ready.resized:
+        FILTER.choose("Resampling", st.selectbox, options=list(ready.filters), help=explain("Resampling filter"))
+    else:
+        st.caption(plain(name) if ready.whole else "Exactly what is inside the crop: nothing was resized.")
+
+
+def draw_agreement() -> list[str]:
+    """Draw whether the explanations agree, compared with the run's own images where its detector is asked."""
+    verdict = uploads.predicted_class(ready, detector, shown=FILTER.value)
+    others = np.zeros((0, 1, 1), np.float32)
+    # chance agreement cannot be measured with another detector's maps
+    if verdict is not None and detector.name == made_by:
+        row = origin_row if origin.run.path == opened.run.path else None
+        others = other_maps(opened, verdict=verdict, label=None, row=row)
+    return agreement_panel(side_by_side, others, whose="images of the run on the left with this verdict")
+
 
 opened = library.current()
 known = known_detectors()
 heading(
     "Try your own image",
-    "Drop an image: see the pixels that the detector gets, what it says and how far that can be believed, and two "
-    "attempts to explain it. A verdict is not proof, and must not be used against anyone.",
+    "Drop an image: see the pixels that the detector gets, what it says and how far that can be believed. A verdict is "
+    "not proof, and must not be used against anyone.",
 )
 if not known:
     draw_limits()
@@ -58,26 +201,23 @@ with left:
         max_upload_size=MAX_BYTES >> 20,
         key="upload.files",
         help=f"At most {MAX_BYTES >> 20} MB each, {MAX_FILES} files and {MAX_OWN >> 20} MB together; what is more is "
-        "refused. Nothing is kept on disk or sent on. The pixels that were explained stay in this server's "
-        "memory until newer ones take their place.",
+        "refused. Nothing is kept on disk or sent on.",
     )
 with right:
     BY.choose("Detector", st.selectbox)
-detector = known[BY.value]
+detector: DetectorHandle = known[BY.value]
 preprocessing, side = detector.about.preprocessing, detector.about.side
 FILTER = Setting("filter", preprocessing.interpolation, choices=tuple(RESAMPLING))
 for sentence in catalogue.refused_detectors().values():
     st.caption(with_code(sentence), help="So it is not among the detectors to ask.")
 
-if len(files) >= MAX_FILES or sum(file.size for file in files) > MAX_OWN - MAX_BYTES:
-    st.info(
-        f"At most {MAX_FILES} files and {MAX_OWN >> 20} MB in total are accepted at once; a file marked with an error "
-        "above exceeded that. Remove some to see others."
-    )
-    files = files[:MAX_FILES]
+if len(files) > MAX_FILES or sum(file.size for file in files) > MAX_OWN:
+    st.info(f"At most {MAX_FILES} files and {MAX_OWN >> 20} MB in total are read at once. Remove some to see others.")
+    within = np.cumsum([file.size for file in files]) <= MAX_OWN
+    files = [file for file, fits in zip(files[:MAX_FILES], within, strict=False) if fits]
 uploads.forget_others(files)
 if len(files) > 1:
-    draw_table(files, detector)
+    draw_table(files)
 
 ready_at: Callable[[Preprocessing], Prepared]
 file: UploadedFile | None = None
@@ -87,8 +227,7 @@ if files:
     if len(files) > 1:
         chosen = st.selectbox("Explain", list(names), format_func=lambda id_: names.get(id_, id_), key="upload.chosen")
     file = next(one for one in files if one.file_id == chosen)
-    name = file.name
-    origin, origin_row = opened, None
+    name, origin, origin_row = file.name, opened, None
     try:
         ready_at = partial(uploads.cut, file)
         ready, from_where = ready_at(preprocessing), uploads.origin_of(file, preprocessing)
@@ -100,26 +239,23 @@ if files:
 if file is None:
     # the run of an example that is open stays, though other pictures have come meanwhile
     samples = library.samples(SAMPLE.value)
-    if samples is None:
-        draw_limits(catalogue.detectors().get(BY.value))
-        st.stop()
-    sample_run, rows = samples
-    pictures = library.pictures(sample_run)
-    st.markdown("**Or begin with one of these.** The badge is its true label; the detector's verdict appears below.")
-    if id_ := image_grid(
-        sample_run, rows, pictures, key="upload.samples", size="small", judged=False, current=SAMPLE.value or None
-    ):
-        state.put("sample", id_)
-        st.rerun()
-    row = sample_run.row_of(SAMPLE.value)
-    image = pictures.get(row) if row is not None else None
+    image = None
+    if samples is not None:
+        origin, rows = samples
+        pictures = library.pictures(origin)
+        st.markdown("**Or begin with one of these.** The badge is its label; the verdict appears below.")
+        current = SAMPLE.value or None
+        if id_ := image_grid(origin, rows, pictures, key="upload.samples", size="small", judged=False, current=current):
+            state.put("sample", id_)
+            st.rerun()
+        origin_row = origin.row_of(SAMPLE.value)
+        image = pictures.get(origin_row) if origin_row is not None else None
     if image is None:
         draw_limits(catalogue.detectors().get(BY.value))
         st.stop()
-    name = str(sample_run.table["name"].iloc[row])
-    origin, origin_row, chosen = sample_run, row, SAMPLE.value
-    truth = sample_run.table["label"].iloc[row]
-    example = uploads.Example(SAMPLE.value, image, truth, sample_run.run.preprocessing)
+    found = origin.table.iloc[origin_row]
+    name, chosen = str(found["name"]), SAMPLE.value
+    example = uploads.Example(SAMPLE.value, image, found["label"], origin.run.preprocessing)
     ready_at = example.ready
     ready, from_where = ready_at(preprocessing), example.origin(preprocessing)
 
@@ -128,39 +264,6 @@ methods = chosen_methods(detector.about)
 seen = ready.seen(FILTER.value)
 subject = Subject.of(seen, name)
 side_by_side = panels.SideBySide(subject, [detector], methods)
-
-
-def draw_seen() -> None:
-    """The pixels, and by which rule they were made."""
-    st.markdown("#### What the detector sees")
-    st.caption(f"All the detector gets: {side} x {side} pixels, whatever the size of the original.")
-    plain_picture(seen, key="upload.seen", alt=f"{name} as {side} x {side} pixels")
-    if ready.resized:
-        FILTER.choose(
-            "Resampling",
-            st.selectbox,
-            options=list(ready.filters),
-            help=explain("Resampling filter", "Undetermined"),
-        )
-    else:
-        st.caption(plain(name) if ready.whole else "Exactly what is inside the crop: nothing was resized.")
-
-
-def draw_agreement() -> list[str]:
-    """Draw whether the explanations agree, compared with the run's own images where its detector is asked; return
-    that as text."""
-    verdict = uploads.predicted_class(ready, detector, shown=FILTER.value)
-    # chance agreement cannot be measured with another detector's maps
-    others = (
-        other_maps(opened, verdict=verdict, label=None, row=origin_row if origin.run.path == opened.run.path else None)
-        if verdict is not None and detector.name == made_by
-        else np.zeros((0, 1, 1), np.float32)
-    )
-    return agreement_panel(
-        side_by_side, others, whose=f"images of {plain(opened.run.manifest['set'])} with this verdict"
-    )
-
-
 draw_judgement(from_where, ready, detector, shown=FILTER.value)
 if not ready.whole:
     with st.grid(2, min_column_width=190, gap="medium") as grid:
@@ -179,28 +282,23 @@ if file is not None:
     draw_file_says(file, detector)
 draw_methods(detector.about)
 draw_controls()
-if ready.whole:
-    # as on Inspect: the image stands beside its maps
-    with st.container(key="beside_image"), st.grid(2, min_column_width=190, gap="medium", dense=True) as grid:
+# as on Inspect: the image stands beside its maps
+with st.container(key="beside_image"), st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
+    if ready.whole:
         with grid.cell():
             draw_seen()
-        with (
-            grid.cell(column_span=2, row_span=2),
-            st.grid(len(methods), min_column_width=190, gap="medium") as maps,
-        ):
-            side_by_side.draw(maps)
-        with grid.cell():
-            agreement = draw_agreement()
-else:
-    with st.grid(2, min_column_width=190, gap="medium") as grid:
-        side_by_side.draw(grid)
-        with grid.cell():
-            agreement = draw_agreement()
+    with (
+        grid.cell(column_span=2, row_span=2),
+        st.grid(len(methods), min_column_width=190, gap="medium") as maps,
+    ):
+        side_by_side.draw(maps)
+    with grid.cell():
+        agreement = draw_agreement()
 notes = [told] if (told := ready.told(FILTER.value)) else []
 save = st.container()
 experiments(subject, detector, origin, origin_row)
 with save:
-    notes += judgement_told(from_where, detector)
+    notes += judgement_lines(from_where, detector)
     probes = last_probes(subject, detector)
     side_by_side.download(notes, label=from_where.label, agreement=agreement, probes=probes)
 draw_limits(catalogue.detectors().get(BY.value))

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.explain import find_detector
-from core.explainers.lime.regions import LIME, MAX_SAMPLES, LimeSettings
+from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.lime.sampling import MAX_SAMPLES
 from core.images.loading import load_image_set
 from core.metrics.intervals import weighted_ratio
 from core.perturbations.masking import FILLS

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from dashboard.views.guide_parts.steps import STEPS
+from dashboard.views.guide import STEPS
 from tests.browser.app import PATIENCE, settle, visit
 from tests.browser.screenshots import RUN, parameters
 from tests.server import running_server

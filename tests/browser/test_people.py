@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.views.guide_parts.steps import STEPS
-from dashboard.views.rounds import ROUND
+from dashboard.components.rounds import ROUND
+from dashboard.views.guide import STEPS
 from tests.browser.app import PATIENCE, settle, visit
 from tests.browser.test_journeys import RUN, tab_to
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from core.detectors.detector import Detector
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import DEFAULT, npz_of
-from core.report.explanation import NOTHING, html_of
-from dashboard.components.panels import page_download, result_downloads
+from dashboard.components.explanation import result_downloads
 
 
 def test_explanations_become_files_without_being_written(
@@ -25,6 +24,4 @@ def test_explanations_become_files_without_being_written(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
     found = GRADCAM.explain_fully(tiny_detector, pixels[0])
     result_downloads(found, DEFAULT, name="a.png", key="one")
-    page_download([(found, DEFAULT)], name="a.png", notes=[], beside=NOTHING, key="page")
     assert buttons["one.npz"]() == npz_of(found)
-    assert buttons["page"]().decode() == html_of([(found, DEFAULT)], title="a.png")

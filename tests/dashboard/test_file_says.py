@@ -10,7 +10,7 @@ from core.detectors.storage import load_detector
 from core.findings.numbers import plus
 from core.images.preprocessing import Preprocessing
 from core.images.upload import prepare_pixels
-from dashboard.views.upload_parts.file_says import on_both
+from dashboard.components.judged import on_both
 from tests.core.images.origin_files import WEBUI, exif, png, saved
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words

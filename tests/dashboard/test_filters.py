@@ -18,9 +18,9 @@ from core.studies.columns import browse_table
 from core.studies.store import study_path, write_study
 from dashboard import library
 from dashboard.components import matrix
+from dashboard.components.filter_panel import admitted
 from dashboard.components.filters import filter_key, only_value
 from dashboard.components.words import percent
-from dashboard.views.explore_parts.filters import admitted
 from tests.core.runs.test_rows import seal
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, values_in_tables, with_more_filters, words

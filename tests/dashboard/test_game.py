@@ -83,7 +83,7 @@ def test_a_picture_whose_file_is_gone_is_one_sentence(open_page: Open, monkeypat
 def test_a_run_with_too_few_images_is_not_said_to_lack_pictures(
     open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboard.views.rounds.draw_round", lambda *_, **__: None)
+    monkeypatch.setattr("dashboard.components.rounds.draw_round", lambda *_, **__: None)
     app = open_page("game")
     assert not app.exception
     assert "this run has fewer" in words(app)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
-from dashboard.views.rounds import compare, draw_round, score
+from dashboard.components.rounds import compare, draw_round, score
 
 
 def made_table(n: int = 200) -> pd.DataFrame:

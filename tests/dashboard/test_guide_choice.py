@@ -14,7 +14,7 @@ from core.images.image_set import ImageSet
 from core.runs.folders import ROOT
 from core.runs.run import read_run
 from core.studies.columns import browse_table
-from dashboard.views.guide_parts.choice import DETAIL_COLUMN, RADII, UNSURE, choose_cast, is_all_red, with_less_detail
+from dashboard.components.cast import DETAIL_COLUMN, RADII, UNSURE, choose_cast, is_all_red, with_less_detail
 from tests.conftest import textured
 from tests.core.runs.test_rows import make_run
 

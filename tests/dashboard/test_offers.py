@@ -102,7 +102,7 @@ def test_copies_offer_the_training_images(open_page: Open, home: Path) -> None:
     app = open_page("data", run=RUN)
     assert not app.exception
     assert "python -m core.studies duplicates --run tiny@seen-test" in words(app)
-    assert "data.fetch.in_training" in offers(app)
+    assert "data.fetch" in offers(app)
 
 
 @pytest.mark.usefixtures("learned_cifake", "on_this_machine")

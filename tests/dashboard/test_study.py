@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import streamlit as st
 
-from core.studies.columns import study_files
 from core.studies.store import study_path
 from dashboard import catalogue, library
 from dashboard.components import study
-from dashboard.components.study import as_csv, command, csv_button
+from dashboard.components.downloads import as_csv
+from dashboard.components.study import command, csv_button
 from tests.dashboard.conftest import Open
 
 
@@ -53,13 +53,13 @@ def test_a_study_is_read_again_where_its_run_was_replaced(home: Path, monkeypatc
         read.append(path)
         return len(read)
 
-    monkeypatch.setattr(study_files, "read_study", read_study)
+    monkeypatch.setattr(library, "read_study", read_study)
     opened = library.open_run(catalogue.runs()["tiny@seen-test"])
     file = study_path(opened.run.path, "probes")
     file.parent.mkdir(exist_ok=True)
     file.touch()
     anew = replace(opened, stamp="of the run in its place")
-    assert [study_files.answer(one, "probes") for one in (opened, opened, anew)] == [1, 1, 2]
+    assert [library.study_of(one, "probes") for one in (opened, opened, anew)] == [1, 1, 2]
 
 
 def test_a_table_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

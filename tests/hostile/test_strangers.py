@@ -15,8 +15,6 @@ from google.protobuf.message import Message
 from streamlit.testing.v1 import AppTest
 
 from core.explainers.cam import stored_map
-from core.findings.lines import html
-from core.findings.words import tell
 from core.report.explanation import save_html
 from core.report.html import _ENVIRONMENT
 from core.report.page import gather, report_of
@@ -25,9 +23,8 @@ from core.runs.filter import Filter
 from core.runs.run import read_run
 from core.storage import cache_dir
 from core.studies.columns import browse_table
-from core.studies.store import find_studies
+from dashboard.components.downloads import as_csv
 from dashboard.components.plain import JOINER, code, figure_text, plain, with_code, without_pictures
-from dashboard.components.study import as_csv, markdown, strong
 from dashboard.library import tags
 from tests.conftest import textured
 from tests.dashboard.conftest import PAGES, Open, open_page
@@ -130,19 +127,6 @@ def test_no_page_reads_a_stranger_s_text_as_markdown(home: Path, open_page: Open
     # and yet it is there
     if page in ("overview", "explore", "inspect"):
         assert "b](" in "".join(text for _, text in as_markdown(app._tree)).replace("\\", "").replace(JOINER, "")
-
-
-def test_findings_escape_what_they_quote(home: Path) -> None:
-    found = find_studies(read_run(home / "runs" / RUN))
-    assert not found.problems
-    told = [tell(one) for answer in found.answers.values() for one in answer.findings]
-    # a file's compression, a generator's name and the run's set stand in sentences
-    quoting = [str(one.full) for one in told if "![b](" in str(one.full)]
-    assert len(quoting) > 1
-    for one in told:
-        for shown in (markdown(one.full), strong(one.full), markdown(one.label)):
-            assert not [mark for mark in MARKS if re.search(rf"(?<!\\){re.escape(mark)}", shown)]
-        assert "<img" not in html(one.full)
 
 
 def test_a_report_and_an_exported_page_hold_nothing_that_a_browser_would_ask_for(home: Path, tmp_path: Path) -> None:

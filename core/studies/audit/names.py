@@ -33,7 +33,7 @@ class FactName:
 FACT_NAMES = {
     "brightness": FactName(
         "Brightness", "mean of all pixels, 0 (black) to 255 (white)", "brighter", "darker",
-        probes=("darker", "brighter"),
+        probes=("brighter",),
     ),
     "contrast": FactName(
         "Contrast", "how far pixels are from the image's mean, in grey levels", "richer in contrast",
@@ -41,7 +41,7 @@ FACT_NAMES = {
     ),
     "greyness": FactName(
         "Greyness", "1 is grey all over, lower is more colourful", "greyer", "more colourful",
-        probes=("fade", "saturate"),
+        probes=("fade",),
     ),
     "red": FactName(
         "Red", "mean of the red channel, 0 to 255", "richer in red light", "poorer in red light",

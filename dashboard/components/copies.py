@@ -1,0 +1,140 @@
+"""Copies and near copies of images: counts that open in Explore, and pairs as pictures."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.findings.finding import Finding
+from core.images.labels import other_class
+from core.runs.filter import Filter
+from core.studies.audit.pictures import training_pictures
+from core.studies.audit.summary import copy_pairs
+from core.studies.copies.findings import COUNTED
+from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
+from core.studies.result import StudyResult
+from dashboard import catalogue, datasets, library, state
+from dashboard.components.component import key_of
+from dashboard.components.missing import offer_training_images
+from dashboard.components.picture import Cell, picture_strip
+from dashboard.components.plain import code, plain
+from dashboard.components.study import command, draw_lacking
+from dashboard.components.words import CLASS_WORDS
+from dashboard.library import Opened
+from dashboard.state import Setting
+
+SIDES = {"in_training": "With training images", "in_set": "Within this set"}
+
+
+WHAT = {FILE: "the same file", SHOWN: "the same pixels in another file", NEAR: "nearly the same picture"}
+
+
+SIDE = Setting("side", "in_training", SIDES)
+
+
+STEP = 12
+
+
+PAIRS = Setting("pairs", STEP, kind=int, low=STEP, high=1200)
+
+
+def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
+    """Draw the number of copies of each kind, each a button that opens them, and pairs as pictures."""
+    draw_lacking(opened, duplicates)
+    with st.grid(2, min_column_width=330, gap="large") as grid:
+        for side, title in SIDES.items():
+            with grid.cell():
+                st.markdown(f"**{title}**")
+                for key, (column, kind) in COUNTED.items():
+                    if column == side and (one := duplicates.finding(key)) is not None:
+                        _draw_count(opened, side, kind, one)
+                if side == "in_training" and duplicates.finding("unchecked") is not None:
+                    again = code(command(opened, "duplicates"))
+                    offer_training_images(
+                        f"With the training images available, run {again}.",
+                        catalogue.maker(opened.run),
+                        key="data.fetch",
+                    )
+    found = {side: copy_pairs(duplicates, side) for side in SIDES}
+    if not any(map(len, found.values())):
+        st.caption("There are no pairs: no near copies, and no equal pixels in another file.")
+        return
+    SIDE.choose("Pairs", format_func=lambda side: f"{SIDES[side]}, {len(found[side]):,}", label_visibility="collapsed")
+    pairs = found[SIDE.value]
+    # `class` cannot be the name of a field
+    shown = pairs.head(PAIRS.value).rename(columns={"class": "same"})
+    training = training_of(opened, shown) if SIDE.value == "in_training" else None
+    if training == {}:
+        sentence = "The pictures of the training images are not available."
+        offer_training_images(sentence, catalogue.maker(opened.run), key="data.fetch_pictures")
+    with st.grid(3, min_column_width=300, gap="medium") as grid:
+        for pair in shown.itertuples(index=False):
+            if (row := opened.row_of(pair.id)) is not None:
+                with grid.cell():
+                    draw_pair(opened, pair, row, training)
+    if len(shown) < min(len(pairs), PAIRS.high):
+        more = min(PAIRS.value + STEP, int(PAIRS.high))
+        st.button(f"Show more of {len(pairs):,}", key="data.more", on_click=PAIRS.set, args=(more,))
+
+
+def _draw_count(opened: Opened, side: str, kind: str, one: Finding) -> None:
+    about, what = one.details, WHAT[kind].capitalize()
+    if not about:
+        st.caption(f"{what}: not checked, because the training images were not available.")
+        return
+    sides = f"{about['real']:,} {CLASS_WORDS['REAL']}, {about['fake']:,} {CLASS_WORDS['FAKE']}"
+    clash = f"; **{about['other_class']:,} of the other class**" if about["other_class"] else ""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        count = f"{'about ' if about['sampled'] else ''}{about['count']:,}"
+        key = f"data.{side}.{kind}"
+        if st.button(count, icon=":material/grid_view:", key=key, disabled=not about["count"], help="Show in Explore"):
+            wanted = Filter().choosing(f"duplicates.{side}", [kind])
+            state.go("explore", run=opened.run.name, wanted=wanted)
+        st.markdown(f"{what}: {sides}{clash}" if about["count"] else what, width="stretch")
+
+
+def draw_pair(opened: Opened, pair: tuple, row: int, training: dict[str, NDArray[np.uint8]] | None) -> None:  # type: ignore[type-arg]
+    """Draw an image beside its copy, and a button that opens it.
+
+    Args:
+        pair: a row of `core.studies.audit.summary.copy_pairs`.
+        row: where the image stands in the run.
+        training: pixels of training images by identity; None where the copies are in the run itself.
+    """
+    id_, partner, name, bits, same, kind = (
+        getattr(pair, field) for field in ("id", "partner", "name", "bits", "same", "kind")
+    )
+    pictures = library.pictures(opened)
+    label = str(opened.table["label"].iloc[row])
+    other = other_class(label) if same == "other" else label  # type: ignore[arg-type]
+    if training is None:
+        at = opened.row_of(partner)
+        # where copies have both classes, the pair counts as one of the other class whatever this copy is
+        other = other if at is None else str(opened.table["label"].iloc[at])
+        beside = None if at is None else pictures.get(at)
+    else:
+        beside = training.get(partner)
+    own_name = str(opened.table["name"].iloc[row])
+    sides = ((pictures.get(row), label, own_name), (beside, other, name))
+    cells = [
+        Cell(image, f"{of}, {its}", f"{CLASS_WORDS[of]} {plain(its)}", of) for image, of, its in sides
+        if image is not None
+    ]  # fmt: skip
+    picture_strip(cells, width=130)
+    note = f"{64 - int(bits)} of 64 bits of their hashes agree" if kind == NEAR else "all pixels are equal"
+    clash = "**Other class.** " if other != label or same == "other" else ""
+    st.caption(f"{clash}{note}" if len(cells) == 2 else f"{clash}{plain(own_name)} and {plain(name)}: {note}")
+    if st.button("Open", key=key_of("data.pair", id_, partner), type="tertiary"):
+        state.go("inspect", run=opened.run.name, id=id_)
+
+
+def training_of(opened: Opened, pairs: pd.DataFrame) -> dict[str, NDArray[np.uint8]]:
+    """Read the pictures of training images from the attached set or from the sample."""
+    sample = opened.run.manifest["set"].startswith("sample-")
+    source = "sample" if sample else datasets.registry().source
+    return {} if source is None else _read_training(source, tuple(zip(pairs["partner"], pairs["name"], strict=True)))
+
+
+@st.cache_data(max_entries=32, show_spinner="Looking for the training images", ttl=3600)
+def _read_training(source: str, wanted: tuple[tuple[str, str], ...]) -> dict[str, NDArray[np.uint8]]:
+    return training_pictures(source, dict(wanted))

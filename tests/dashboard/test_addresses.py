@@ -1,0 +1,69 @@
+"""Addresses that were shared open the same view, whatever has been rebuilt since."""
+
+from pathlib import Path
+
+import pytest
+
+from core.runs.run import read_run
+from tests.dashboard.conftest import Open
+from tests.dashboard.studies import add_studies
+from tests.dashboard.test_pages import words
+
+RUN = "tiny@seen-test"
+# page, parameters, and (kind of widget, key, its value) that they set
+WIDGETS = (
+    ("overview", {"cut": "0.25"}, ("slider", "url.cut", 0.25)),
+    ("overview", {"count": "clean"}, ("button_group", "url.count", "clean")),
+    ("overview", {"of": "FAKE"}, ("button_group", "url.of", "FAKE")),
+    ("explore", {"sort": "-brightness"}, ("selectbox", "explore.sort", "-brightness")),
+    ("explore", {"category": "cat"}, ("button_group", "explore.category", ["cat"])),
+    ("explore", {"true": "FAKE"}, ("button_group", "explore.label", "FAKE")),
+    ("explore", {"result": "wrong"}, ("button_group", "explore.correct", "wrong")),
+    ("explore", {"per": "48"}, ("button_group", "explore.per", 48)),
+    ("inspect", {"methods": "lime,gradcam"}, ("multiselect", "methods.chosen", ["lime", "gradcam"])),
+    ("inspect", {"lime.n_segments": "12"}, ("select_slider", "url.lime.n_segments", 12)),
+    ("inspect", {"palette": "paper"}, ("selectbox", "url.palette", "paper")),
+    ("guide", {"step": "3", "parts": "30"}, ("select_slider", "url.parts", "30")),
+    ("glossary", {"find": "margin"}, ("text_input", "url.find", "margin")),
+)
+
+
+@pytest.mark.parametrize(("page", "params", "expected"), WIDGETS, ids=lambda case: str(case)[:40])
+def test_a_parameter_sets_its_widget(
+    open_page: Open, page: str, params: dict[str, str], expected: tuple[str, str, object]
+) -> None:
+    kind, key, value = expected
+    app = open_page(page, run=RUN, **params)
+    assert not app.exception
+    assert getattr(app, kind)(key=key).value == value
+
+
+# parameters of parts that were folded, drawn or chosen otherwise: the page opens, and says nothing is wrong
+OLD = (
+    ("evidence", {"open": "probe.ranking", "probe": "lowpass", "order": "most", "all": "yes", "picture": "2"}),
+    ("evidence", {"open": "answers"}),
+    ("evidence", {"open": "probe", "probe": "lowpass", "by": "cell", "strength": "12"}),
+    ("patterns", {"open": "cards", "space": "maps", "verdict": "REAL", "order": "size", "drag": "lasso"}),
+    ("data", {"open": "copies.spectrum", "side": "in_set", "pairs": "24"}),
+    ("trust", {"open": "faithfulness", "by": "cell", "filled": "blur"}),
+    ("upload", {"tiles": "on", "others": "on", "filter": "bicubic"}),
+    ("compare", {"versus": "nobody@seen-test", "more": "margins"}),
+    ("game", {"game": "7"}),
+    ("explore", {"tile": "large", "maps": "on", "page": "2"}),
+)
+
+
+@pytest.mark.parametrize(("page", "params"), OLD, ids=lambda case: str(case)[:40])
+def test_an_old_address_opens(open_page: Open, home: Path, page: str, params: dict[str, str]) -> None:
+    add_studies(home, "probes")
+    app = open_page(page, run=RUN, **params)
+    assert not app.exception
+    assert not app.error
+
+
+def test_an_image_is_found_by_its_id(open_page: Open, home: Path) -> None:
+    found = read_run(home / "runs" / RUN).predictions.iloc[7]
+    id_ = str(found["id"])
+    app = open_page("inspect", run=RUN, id=id_)
+    assert app.query_params["id"] == id_
+    assert str(found["name"]) in words(app)

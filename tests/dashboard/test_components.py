@@ -1,0 +1,119 @@
+"""What components decide, apart from any page."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.explainers.agreement import Agreement
+from core.images.palette import CLASS_COLOURS, rgb
+from dashboard.components.agreement import conclusion, unclear
+from dashboard.components.charts import clicked_value, rate_figure
+from dashboard.components.component import key_of, one_of
+from dashboard.components.experiments import state_of
+from dashboard.components.picture import framed
+from dashboard.components.words import listed
+
+
+def test_a_frame_has_the_colour_of_the_verdict_and_the_picture_is_whole() -> None:
+    image = np.arange(32 * 32 * 3, dtype=np.uint8).reshape(32, 32, 3)
+    drawn = framed(image, "FAKE")
+    assert (drawn[0] == rgb(CLASS_COLOURS["FAKE"])).all()
+    assert (drawn[8:-8:8, 8:-8:8] == image).all()
+    assert framed(image, None).shape == (256, 256, 3)
+
+
+@pytest.mark.parametrize(
+    ("sent", "value"),
+    [
+        ({"selection": {"points": [{"customdata": ["cat", 1]}]}}, "cat"),
+        ({"selection": {"points": [{"customdata": ["fish"]}]}}, None),
+        ({"selection": {"points": []}}, None),
+        ({"selection": {"points": [{"customdata": [["cat"]]}]}}, None),
+        (None, None),
+    ],
+)
+def test_a_click_on_a_bar_is_one_of_its_values(sent: object, value: str | None) -> None:
+    assert clicked_value(sent, ["cat", "dog"]) == value
+
+
+def test_bars_have_their_intervals_and_what_is_expected() -> None:
+    rates = pd.DataFrame(
+        {"value": ["a_b", "<c>"], "rate": [0.2, 0.4], "low": [0.1, 0.3], "high": [0.3, 0.6], "expected": [0.25, 0.1]}
+    )
+    bars, texts, expected = rate_figure(rates, overall=0.3).data
+    assert list(bars.x) == [0.2, 0.4]
+    np.testing.assert_allclose(bars.error_x.array, [0.1, 0.2])
+    np.testing.assert_allclose(bars.error_x.arrayminus, [0.1, 0.1])
+    # beyond whatever is drawn of a bar
+    assert list(texts.x) == [0.3, 0.6]
+    assert list(expected.x) == [0.25, 0.1]
+
+
+def test_a_key_is_made_of_any_name() -> None:
+    assert key_of("a", "b.c") != key_of("a", "b", "c")
+    assert one_of(["a"], {"a"}) is None
+    assert one_of("a", {"a"}) == "a"
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"), [((), ""), (("a",), "a"), (("a", "b"), "a and b"), (tuple("abc"), "a, b and c")]
+)
+def test_listed(parts: str, text: str) -> None:
+    assert listed(parts) == text
+
+
+@pytest.mark.parametrize(
+    ("known", "flipped", "controlled", "donor", "state"),
+    [
+        (False, False, False, False, "unknown"),
+        (True, False, False, False, "stays"),
+        (True, True, True, False, "flips"),
+        (True, True, False, True, "flips"),
+        (True, True, False, False, "shared"),
+    ],
+)
+def test_the_state_of_a_change(known: bool, flipped: bool, controlled: bool, donor: bool, state: str) -> None:
+    after = SimpleNamespace(
+        known=known, flipped=flipped, controlled=controlled, probe=SimpleNamespace(changes_donor=donor)
+    )
+    assert state_of(after) == state  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_compared_is_not_said_to_agree() -> None:
+    regions = SimpleNamespace(weights=[1.0])
+    one_segment = SimpleNamespace(method="lime", parts=regions, has_picture=True, undecided=None)
+    assert "one segment" in unclear(one_segment)  # type: ignore[arg-type]
+    mostly = SimpleNamespace(method="lime", parts=None, has_picture=True, undecided=np.array([True, True, False]))
+    assert "undecided" in unclear(mostly)  # type: ignore[arg-type]
+    fine = SimpleNamespace(method="lime", parts=None, has_picture=True, undecided=None)
+    assert not unclear(fine)  # type: ignore[arg-type]
+    alike, chance = (Agreement(0.5, 0.5, 0.25, share, share, 200) for share in (0.01, 0.6))
+    assert conclusion(alike) != conclusion(chance)
+    assert "agree" not in conclusion(chance).lower()
+    assert "order" in conclusion(None)
+
+
+def table_app() -> None:
+    """Draw two findings, one with a headline that is Markdown."""
+    from core.findings.finding import Choice, Control, Finding, Measure
+    from dashboard.components.study import finding_table
+
+    chance, flips = Control("chance", Measure(0.2)), Measure(0.5, 0.4, 0.6)
+    choices = (Choice("fill", "mean", flips, chance), Choice("fill", "blur", Measure(0.1, 0.0, 0.2)))
+    first = Finding("a", "probes", "flip_rate", flips, "FAKE", chance, choices=choices, headline="*H*")
+    second = Finding("b", "probes", "flip_rate", Measure(0.3, 0.2, 0.4), "REAL", headline="I")
+    finding_table([first, second], key="t")
+
+
+def test_findings_are_rows_and_their_choices_open() -> None:
+    app = AppTest.from_function(table_app).run()
+    assert not app.exception
+    table = app.table[0].value
+    assert list(table.index) == ["\\*H\\*", "I"]
+    assert list(table["Status"]) == ["holds", "no control"] or len(table) == 2
+    assert ":orange[**FAKE**]" in set(table["Group"])
+    choices = app.dataframe[0].value
+    assert list(choices["Value"]) == ["mean", "blur"]
