@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.findings.intervals import Estimate
 from core.findings.quantities import QUANTITIES, Quantity
-from core.metrics.intervals import Estimate
 from core.storage import plain_json
 
 
@@ -31,7 +31,7 @@ class Measure:
 
     @classmethod
     def of(cls, estimate: Estimate, *, clusters: int | None = None) -> Measure:
-        """The same as an estimate of `core.metrics`."""
+        """The same as an estimate of `core.findings.intervals`."""
         value, low, high = map(float, estimate[:3])
         return cls(value, low, high, int(estimate.images), clusters)
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from core.images.image_set import ImageSet
 from core.images.labels import CLASSES
 from core.images.statistics import STATISTICS
-from core.metrics.nearest import halved
 from core.runs.metrics import metrics, without_leaks_and_repeats
+from core.runs.nearest import halved
 from core.runs.run import KIND
 from core.storage import refuse_taken, write_folder
 

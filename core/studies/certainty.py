@@ -13,7 +13,7 @@ from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplainerSettings
 from core.findings.finding import Control, Finding, Measure
 from core.findings.headlines import Headlines
-from core.metrics.intervals import weighted_ratio
+from core.findings.intervals import weighted_ratio
 from core.perturbations.masking import FILLS, Fill
 from core.runs.run import Run
 from core.studies.explanations import (

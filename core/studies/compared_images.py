@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.headlines import Headlines, with_headlines
+from core.findings.intervals import difference_of_intervals, weighted_lead, weighted_mean, weighted_share
 from core.images.labels import CLASSES
 from core.images.preprocessing import Preprocessing
-from core.metrics.intervals import difference_of_intervals, weighted_lead, weighted_mean, weighted_share
 from core.perturbations.postprocessing import DELIVERIES
 from core.studies.deliveries import UNCHANGED
 from core.studies.out_of_distribution import AS_CIFAKE, AS_IT_IS, GROUPS, IMITATIONS, PHOTOGRAPHS, called

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.headlines import Headlines, with_headlines
+from core.findings.intervals import weighted_mean
+from core.findings.paired import area, difference_of_aurocs, difference_of_shares, mcnemar, rank_correlation
 from core.images.labels import CLASSES
-from core.metrics.intervals import weighted_mean
-from core.metrics.paired import area, difference_of_aurocs, difference_of_shares, mcnemar, rank_correlation
 from core.runs.metrics import expected_calibration_error, largest, wilson_interval
 from core.studies.pair import BETTER, LEVEL, OUTCOMES, Pair
 

@@ -26,12 +26,11 @@ from numpy.typing import NDArray
 from core.console import progress_to, started
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.headlines import Headlines, with_headlines
+from core.findings.intervals import Estimate, difference_of_intervals, share_over_seeds
 from core.findings.numbers import format_measure, percent
 from core.findings.table import markdown
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
 from core.images.labels import CLASSES, REAL
-from core.metrics.intervals import Estimate
-from core.metrics.seeds import difference_of_independent, share_over_seeds
 from core.runs.folders import ROOT, command_homes
 from core.runs.writing import library_versions
 from core.storage import ContractError, WriteError, is_plain_name, only_writer
@@ -172,7 +171,7 @@ def conclude(results: Results) -> list[Finding]:
                 name,
                 measure,
                 Control(name, Measure(control.value) if name == "guessing" else Measure.of(control)),
-                Measure.of(difference_of_independent(estimate, control)),
+                Measure.of(difference_of_intervals(estimate, control)._replace(images=estimate.images)),
             )
             for name, control in controls.items()
         )

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Control, Finding, Measure
 from core.findings.headlines import Headlines
+from core.findings.intervals import weighted_lead, weighted_share
 from core.images.labels import CLASSES
-from core.metrics.intervals import weighted_lead, weighted_share
 from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
 from core.runs.run import Run
 from core.studies.study import WEIGHT, Context, Study

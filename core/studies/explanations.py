@@ -22,8 +22,8 @@ from core.explainers.explanation import Explanation
 from core.explainers.registry import explainers
 from core.explainers.settings import ExplainerSettings, from_json
 from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.intervals import Estimate, weighted_lead, weighted_mean, weighted_share
 from core.images.decoding import pixels_sha256
-from core.metrics.intervals import Estimate, weighted_lead, weighted_mean, weighted_share
 from core.runs.metrics import is_right
 from core.runs.run import Run
 from core.storage import cache_dir, open_file, write_bytes_atomically

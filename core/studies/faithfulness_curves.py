@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.findings.claims import sign_of
 from core.findings.finding import Choice, Finding, Measure
 from core.findings.headlines import Headlines
-from core.metrics.intervals import weighted_mean
+from core.findings.intervals import weighted_mean
 from core.perturbations.masking import FILLS as FILLINGS
 from core.perturbations.masking import Fill
 from core.runs.run import Run

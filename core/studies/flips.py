@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.metrics.intervals import Estimate, weighted_lead, weighted_mean, weighted_share
+from core.findings.intervals import Estimate, weighted_lead, weighted_mean, weighted_share
 from core.perturbations.probe import Probe, Strength, size_column
 from core.perturbations.table import PROBES, probe_columns
 from core.runs.metrics import MOST_GROUPS

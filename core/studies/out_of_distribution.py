@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.headlines import Headlines
+from core.findings.intervals import clustered_share
 from core.images.labels import CLASSES
 from core.images.out_of_distribution import (
     AS_DRAWN,
@@ -24,7 +25,6 @@ from core.images.out_of_distribution import (
     read_generators,
 )
 from core.images.preprocessing import Preprocessing
-from core.metrics.intervals import clustered_share
 from core.runs.metrics import confidence_of, wilson_interval
 from core.runs.run import Run
 from core.studies.neighbours.reference import is_sample

@@ -21,7 +21,7 @@ from core.explainers.deletion import edge_map
 from core.explainers.explainer import AnyExplainer
 from core.findings.finding import Finding
 from core.findings.headlines import Headlines
-from core.metrics.intervals import weighted_mean
+from core.findings.intervals import weighted_mean
 from core.runs.run import Run
 from core.studies.explanations import (
     CHEAP,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.findings.finding import Control, Finding
 from core.findings.headlines import Headlines
-from core.metrics.intervals import weighted_share
+from core.findings.intervals import weighted_share
 from core.runs.run import Run
 from core.studies.explanations import Compared, Pass, explain_all, lead_of, share_of, summarise
 from core.studies.groups import By, Cells, groups

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.intervals import exact_sign_test
 from core.images.labels import CLASSES
-from core.metrics.intervals import exact_sign_test
 from core.runs.metrics import is_fresh, wilson_interval
 
 ROUND = 10

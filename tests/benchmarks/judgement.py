@@ -25,13 +25,13 @@ from tqdm import tqdm
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector
 from core.findings.finding import Measure
+from core.findings.intervals import clustered_share
 from core.findings.numbers import share
 from core.images import out_of_distribution as ood
 from core.images.decoding import ImageError, crop_square, decode, resize
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
-from core.metrics.intervals import clustered_share
 from core.runs.folders import find_detectors, find_runs
 from core.storage import read_bytes
 from core.studies.judgement.familiarity import Space

@@ -17,8 +17,8 @@ from core.detectors.storage import load_detector
 from core.explain import find_detector
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.sampling import MAX_SAMPLES
+from core.findings.intervals import weighted_ratio
 from core.images.loading import load_image_set
-from core.metrics.intervals import weighted_ratio
 from core.perturbations.masking import FILLS
 from tests.benchmarks.table import Row, Settings, named, shown
 

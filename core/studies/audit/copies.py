@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.metrics.separation import auroc, within_strata
+from core.findings.separation import auroc, within_strata
 from core.studies.audit.rows import Row, spread
 from core.studies.copies.both_splits import Links, Part
 from core.studies.copies.nearest_copy import nearest_copies

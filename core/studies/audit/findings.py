@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.metrics.intervals import share_ratio, weighted_share
-from core.metrics.separation import RULE_BINS
+from core.findings.intervals import share_ratio, weighted_share
+from core.findings.separation import RULE_BINS
 from core.runs.run import Run
 from core.studies.audit.names import FACT_NAMES
 from core.studies.flips import flip_rates, read_flips

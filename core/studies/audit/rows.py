@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.intervals import Estimate, weighted_share
+from core.findings.separation import auroc, best_rule, carried_rule, leaning, strata_of, within_strata
 from core.images.labels import CLASSES
 from core.images.statistics import STATISTICS
-from core.metrics.intervals import Estimate, weighted_share
-from core.metrics.separation import auroc, best_rule, carried_rule, leaning, strata_of, within_strata
 from core.studies.audit.baselines import fit_and_ask, radial_spectrum
 from core.studies.audit.names import FACT_NAMES
 from core.studies.copies.both_splits import Part

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.differences import Difference
-from core.metrics.intervals import effective_size
+from core.findings.intervals import effective_size
 from core.studies.result import StudyResult
 from core.studies.study import WEIGHT
 

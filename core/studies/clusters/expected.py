@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics.intervals import Estimate
+from core.findings.intervals import Estimate
 
 
 class Expected(NamedTuple):

@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.differences import Difference
+from core.findings.intervals import Estimate, weighted_share
 from core.findings.words import differences
 from core.images.image_set import DatasetError
-from core.metrics.intervals import Estimate, weighted_share
 from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.studies.clusters.differences import set_apart

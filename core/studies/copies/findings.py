@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from core.findings.finding import Finding, Measure
-from core.metrics.intervals import weighted_share
+from core.findings.intervals import weighted_share
 from core.runs.run import Run
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
 from core.studies.study import WEIGHT

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.statistics import STATISTICS, image_statistics
-from core.metrics.nearest import unit_rows
+from core.runs.nearest import unit_rows
 from core.runs.run import Run
 
 # neighbours: the distance is to the last of them, so that one odd image of the run makes nothing familiar

@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.intervals import weighted_lead, weighted_share
 from core.images.image_set import split_of
 from core.images.labels import CLASSES
-from core.metrics.intervals import weighted_lead, weighted_share
 from core.runs.run import Run
 from core.studies.study import WEIGHT
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from core.images.image_set import BusyError, DatasetError, ImageSet
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
-from core.metrics.nearest import halved
+from core.runs.nearest import halved
 from core.runs.run import Run
 from core.storage import (
     MANIFEST,

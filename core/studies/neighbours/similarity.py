@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.images.labels import CLASSES, verdict_of
-from core.metrics.nearest import find_nearest, halved
+from core.runs.nearest import find_nearest, halved
 from core.studies.neighbours.reference import Reference
 
 

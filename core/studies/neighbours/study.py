@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.findings.numbers import percent
 from core.images.labels import CLASSES
-from core.metrics.nearest import Nearest, find_nearest
+from core.runs.nearest import Nearest, find_nearest
 from core.studies.neighbours.findings import NAMED
 from core.studies.neighbours.reference import (
     NO_FEATURES,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.metrics.nearest import QUERIES, find_nearest
+from core.runs.nearest import QUERIES, find_nearest
 from tests.benchmarks.parts import Bench, in_turns
 from tests.benchmarks.table import Row, named, seconds
 

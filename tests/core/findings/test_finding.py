@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from core.findings.finding import Finding, Measure, find, to_json
-from core.metrics.intervals import Estimate
+from core.findings.intervals import Estimate
 from tests.core.findings.planted import finding
 
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from core.findings.claims import claim_status
 from core.findings.finding import find
+from core.findings.intervals import share_over_seeds
 from core.images.image_set import ImageSet
-from core.metrics.seeds import share_over_seeds
 from core.runs.folders import ROOT
 from core.storage import ContractError
 from core.studies.cue_versions import VERSIONS

@@ -9,11 +9,11 @@ import pytest
 
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector
+from core.findings.intervals import clustered_share
 from core.images.decoding import RESAMPLING
 from core.images.labels import REAL
 from core.images.out_of_distribution import AS_DRAWN, SourceImages, as_cifake, read_generators
 from core.images.preprocessing import Preprocessing
-from core.metrics.intervals import clustered_share
 from core.runs.metrics import confidence_of, wilson_interval
 from core.runs.run import read_run
 from core.studies import out_of_distribution

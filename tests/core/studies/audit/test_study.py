@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.findings.finding import Control, Finding, Measure
+from core.findings.separation import RULE_BINS
 from core.findings.words import tell
 from core.findings.words.audit import HINT, how_well, overall, ranked, verdict
 from core.findings.words.audit import forced as words_of
@@ -25,7 +26,6 @@ from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
-from core.metrics.separation import RULE_BINS
 from core.runs.run import Run, read_run
 from core.runs.writing import prediction_frame
 from core.studies import probes

@@ -11,7 +11,7 @@ from core.detectors.detector import Detector
 from core.images.encoding import encode_png
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
-from core.metrics.nearest import unit_rows
+from core.runs.nearest import unit_rows
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.judgement import familiarity

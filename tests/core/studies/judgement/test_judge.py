@@ -10,7 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from core.findings.words import tell
 from core.images.preprocessing import Place, Preprocessing
-from core.metrics.nearest import unit_rows
+from core.runs.nearest import unit_rows
 from core.storage import ContractError
 from core.studies.judgement.familiarity import Space
 from core.studies.judgement.judge import Judgement, Seen, Sent, judge, setting_of, weigh

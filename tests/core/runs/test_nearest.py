@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from core.metrics import nearest
-from core.metrics.nearest import find_nearest, halved, unit_rows
+from core.runs import nearest
+from core.runs.nearest import find_nearest, halved, unit_rows
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from scipy import stats
-from statsmodels.stats.proportion import confint_proportions_2indep
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
 
-from core.metrics.intervals import (
+from core.findings.intervals import (
     clustered_share,
     share_difference,
+    share_over_seeds,
     weighted_lead,
     weighted_mean,
     weighted_ratio,
@@ -257,3 +259,25 @@ def test_a_difference_of_independent_shares_is_that_of_statsmodels(counts: tuple
     low, high = confint_proportions_2indep(hits, images, other, others, method="newcomb")
     assert found.value == pytest.approx(hits / images - other / others)
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
+
+
+def test_over_countless_images_the_interval_is_student_s_over_seeds() -> None:
+    shares = np.array([0.71, 0.74, 0.69])
+    found = share_over_seeds(np.rint(shares * 10**9).astype(np.int64), 10**9)
+    assert (found.low, found.high) == pytest.approx(DescrStatsW(shares).tconfint_mean(), abs=1e-4)
+    assert np.isnan(share_over_seeds(np.array([], int), 10).value)
+    ends = proportion_confint(150, 200, method="wilson")
+    for hits in ([150], [150, 150, 150]):
+        found = share_over_seeds(np.array(hits), 200)
+        assert (found.low, found.high) == pytest.approx(ends)
+
+
+def test_over_images_and_seeds_it_contains_the_truth_as_often_as_it_says() -> None:
+    truth = float(np.mean(1 / (1 + np.exp(-np.random.default_rng(9).normal(1, np.hypot(1, 0.2), 400_000)))))
+    generator, held = np.random.default_rng(0), 0
+    for _ in range(400):
+        hard, luck = generator.normal(1, 1, 300), generator.normal(0, 0.2, 3)
+        hits = np.array([(generator.random(300) < 1 / (1 + np.exp(-(hard + seed)))).sum() for seed in luck])
+        found = share_over_seeds(hits, 300)
+        held += found.low <= truth <= found.high
+    assert held / 400 > 0.94

@@ -8,8 +8,8 @@ from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 
-from core.metrics.intervals import weighted_mean
-from core.metrics.paired import (
+from core.findings.intervals import weighted_mean
+from core.findings.paired import (
     Outcomes,
     area,
     count_outcomes,

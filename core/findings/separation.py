@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata, spearmanr
 from sklearn.model_selection import StratifiedKFold
 
-from core.metrics.intervals import NORMAL, Estimate
+from core.findings.intervals import NORMAL, Estimate
 from core.runs.metrics import wilson_interval
 
 FOLDS = 5

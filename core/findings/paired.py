@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics.intervals import NORMAL, Estimate, exact_sign_test
+from core.findings.intervals import NORMAL, Estimate, exact_sign_test
 from core.runs.metrics import wilson_interval
 
 

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
-from core.metrics.separation import auroc, best_rule, carried_rule, leaning, strata_of, within_strata
+from core.findings.separation import auroc, best_rule, carried_rule, leaning, strata_of, within_strata
 
 
 def two_classes(n: int = 400, shift: float = 0.7, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

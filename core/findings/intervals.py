@@ -287,3 +287,24 @@ def clustered_share(hits: NDArray[np.bool_], clusters: NDArray[np.integer]) -> E
         size = min(len(hits), (normal / half) ** 2) if half > 0 else len(hits)
     low, high = wilson_interval(size if share == 1 else share * size, size)  # type: ignore[arg-type]
     return Estimate(share, float(low), float(high), len(hits))
+
+
+def share_over_seeds(hits: NDArray[np.integer], images: int) -> Estimate:
+    """Estimate a share of images from networks that differ by their seed and were tested on the same images.
+
+    The interval combines two independent errors, whose half-widths add in quadrature: over images, Wilson's interval of
+    the mean share, as wide as for a single network, since all are tested on the same images; over seeds, Student's
+    interval of the networks' shares. The interval of a single network covers images only.
+
+    Args:
+        hits: (S,) counts, one for each network.
+        images: that each was tested on.
+    """
+    shares = np.asarray(hits, np.float64) / images if images else np.zeros(0)
+    if not len(shares):
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    value = float(shares.mean())
+    low, high = map(float, wilson_interval(value * images, images))
+    over_seeds = 0.0 if len(shares) == 1 else _half_width((shares - value) / len(shares), 0.95)
+    below, above = np.hypot(value - low, over_seeds), np.hypot(high - value, over_seeds)
+    return Estimate(value, max(0.0, float(value - below)), min(1.0, float(value + above)), images)

@@ -1,1 +1,0 @@
-"""Metrics: classification curves, separation of two classes, nearest rows, and their intervals."""
