@@ -6,16 +6,13 @@ so no name in an archive ever becomes a path.
 """
 
 import hashlib
-import lzma
 import os
 import re
 import tarfile
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -25,13 +22,13 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from core.images.decoding import MAX_FILE_BYTES
-from core.images.image_set import DatasetError, fingerprint_of
+from core.images.image_set import DatasetError, Progress, Split, fingerprint_of
 from core.images.labels import CLASSES
-from core.images.layouts.files import open_files
+from core.images.layouts.files import DAMAGED, open_files
+from core.images.layouts.layout import Entry
 from core.images.layouts.tables import UNREADABLE
 from core.images.statistics import STATISTICS
 from core.storage import (
-    MANIFEST,
     ContractError,
     cache_dir,
     open_file,
@@ -74,83 +71,88 @@ STEP = 500
 WRITTEN_AT = (1980, 1, 1, 0, 0, 0)
 OTHERWISE = f"try again, or download the .zip from kaggle.com/datasets/{KAGGLE} and give its path"
 
-Report = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Shipped:
-    """A shipped set that has not been unpacked.
-
-    Attributes:
-        folder: the folder that holds it.
-        archive_sha256: sha256 of the archive, 64 hexadecimal digits.
-        fingerprint: fingerprint of the image set.
-        statistics: float32 columns of `core.images.statistics.STATISTICS`, indexed by file name ("REAL/0000 (2).jpg").
-    """
-
-    folder: Path
-    archive_sha256: str
-    fingerprint: str
-    statistics: pd.DataFrame
-
 
 def is_shipped(folder: Path) -> bool:
     """Check whether a folder holds a shipped set, intact or not."""
     return (folder / ARCHIVE).exists() or (folder / TABLE).exists()
 
 
-def read_shipped(folder: Path) -> Shipped:
-    """Read the manifest and the table of statistics; the archive is not opened.
+class ShippedSource:
+    """CIFAKE's test set as it ships; the archive is verified and unpacked, in memory, when a file is first read.
+
+    Attributes:
+        folder: the folder that holds it.
+        statistics: float32 columns of `core.images.statistics.STATISTICS`, indexed by file name ("REAL/0000 (2).jpg").
 
     Raises:
-        ContractError: the manifest or the table is missing or damaged; the message names it.
+        DatasetError: the manifest, the table or the archive is missing or damaged; the message names it.
     """
-    manifest = read_manifest(folder, KIND)
-    if missing := {ARCHIVE, TABLE} - set(manifest["files"]):
-        raise ContractError(f"{folder / MANIFEST} does not list {min(missing)}; restore it")
-    _verify(folder / TABLE, manifest["files"][TABLE])
-    try:
-        with open_file(folder / TABLE) as table:
-            statistics = pd.read_parquet(table).set_index("name")[list(STATISTICS)].astype(np.float32)
-    except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
-        reason = f"is no table of statistics ({type(error).__name__}); restore it"
-        raise ContractError(f"{folder / TABLE} {reason}") from None
-    return Shipped(folder, str(manifest["files"][ARCHIVE]), str(manifest.get("fingerprint")), statistics)
 
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._contents: dict[str, bytes] | None = None
+        if not is_shipped(folder):
+            raise DatasetError(f"{folder}, which held CIFAKE's test images, is missing; name another image set.")
+        try:
+            self._sha256 = read_manifest(folder, KIND)["files"]
+        except ContractError as error:
+            raise DatasetError(f"{error}.") from None
+        self._verify(TABLE)
+        try:
+            with open_file(folder / TABLE) as table:
+                statistics = pd.read_parquet(table).set_index("name")[list(STATISTICS)].astype(np.float32)
+        except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
+            reason = f"is no table of statistics ({type(error).__name__}); restore it."
+            raise DatasetError(f"{folder / TABLE} {reason}") from None
+        self.statistics: pd.DataFrame = statistics
 
-def unpack(shipped: Shipped) -> dict[str, bytes]:
-    """Unpack the archive in memory after verifying its sha256: file name -> bytes.
+    def entries(self, split: Split) -> list[Entry]:
+        """Return the files of the test split."""
+        if split != "test":
+            raise DatasetError(
+                f"{self.folder} holds only CIFAKE's test images; name a folder or .zip with {split}/ in it."
+            )
+        stamp = int.from_bytes(str(self._sha256.get(ARCHIVE)).encode()[:15])
+        return sorted(Entry(name, int(size), stamp) for name, size in self.statistics["file_bytes"].items())
 
-    Raises:
-        ContractError: the archive is missing or damaged, or holds other files than the table names.
-    """
-    path = shipped.folder / ARCHIVE
-    _verify(path, shipped.archive_sha256)
-    contents: dict[str, bytes] = {}
-    try:
-        # once, front to back: a solid archive is slow to read in any other order
-        with open_file(path) as packed, tarfile.open(fileobj=packed, mode="r|xz") as members:
-            for member in members:
-                match = SHIPPED_MEMBER.fullmatch(member.name)
-                file = members.extractfile(member) if match and member.isreg() else None
-                if match and file and member.size <= MAX_FILE_BYTES:
-                    contents[match[1]] = file.read()
-    except (OSError, EOFError, lzma.LZMAError, tarfile.TarError, UnicodeError, ValueError) as error:
-        raise ContractError(f"{path} cannot be unpacked ({error}); restore it") from None
-    if contents.keys() != set(shipped.statistics.index):
-        raise ContractError(f"{path} holds other files than {TABLE} names; restore both")
-    return contents
+    def read(self, entry: Entry) -> bytes:
+        """Read a file."""
+        if self._contents is None:
+            self._contents = self._unpack()
+        return self._contents[entry.name]
 
+    def close(self) -> None:
+        """Forget the unpacked files."""
+        self._contents = None
 
-def _verify(file: Path, digest: str) -> None:
-    try:
-        actual = sha256_of(file)
-    except FileNotFoundError:
-        raise ContractError(f"{file} is missing; restore it, or remove its whole folder to go on without") from None
-    except OSError as error:
-        raise ContractError(f"{file} cannot be read ({error.strerror}); check its permissions") from None
-    if actual != digest:
-        raise ContractError(f"{file} is not the file that was shipped (its sha256 differs); restore it")
+    def _unpack(self) -> dict[str, bytes]:
+        self._verify(ARCHIVE)
+        path = self.folder / ARCHIVE
+        contents: dict[str, bytes] = {}
+        try:
+            # once, front to back: a solid archive is slow to read in any other order
+            with open_file(path) as packed, tarfile.open(fileobj=packed, mode="r|xz") as members:
+                for member in members:
+                    match = SHIPPED_MEMBER.fullmatch(member.name)
+                    file = members.extractfile(member) if match and member.isreg() else None
+                    if match and file and member.size <= MAX_FILE_BYTES:
+                        contents[match[1]] = file.read()
+        except DAMAGED as error:
+            raise DatasetError(f"{path} cannot be unpacked ({error}); restore it.") from None
+        if contents.keys() != set(self.statistics.index):
+            raise DatasetError(f"{path} holds other files than {TABLE} names; restore both.")
+        return contents
+
+    def _verify(self, name: str) -> None:
+        file = self.folder / name
+        try:
+            actual = sha256_of(file)
+        except FileNotFoundError:
+            raise DatasetError(f"{file} is missing; restore it, or remove its whole folder to go on without.") from None
+        except OSError as error:
+            raise DatasetError(f"{file} cannot be read ({error.strerror}); check its permissions.") from None
+        if actual != self._sha256.get(name):
+            raise DatasetError(f"{file} is not the file that was shipped (its sha256 differs); restore it.")
 
 
 def fetched_path() -> Path:
@@ -163,7 +165,7 @@ def is_fetched() -> bool:
     return zipfile.is_zipfile(fetched_path())
 
 
-def fetch_cifake(*, downloading: Report | None = None, checking: Report | None = None) -> Path:
+def fetch_cifake(*, downloading: Progress | None = None, checking: Progress | None = None) -> Path:
     """Download all images of CIFAKE, unless they have been downloaded before.
 
     Args:
@@ -199,7 +201,7 @@ def _ignore(_done: int, _total: int) -> None:
     pass
 
 
-def _download(url: str, target: Path, progress: Report) -> None:
+def _download(url: str, target: Path, progress: Progress) -> None:
     """Download a file, in at most `TRIES` attempts."""
     import requests  # noqa: PLC0415 - only a download needs the network
     import urllib3  # noqa: PLC0415
@@ -233,7 +235,7 @@ def _download(url: str, target: Path, progress: Report) -> None:
         time.sleep(PAUSE)
 
 
-def _repack(archive: Path, target: Path, *, sender: str, progress: Report) -> None:
+def _repack(archive: Path, target: Path, *, sender: str, progress: Progress) -> None:
     """Write the .zip of CIFAKE from a downloaded archive with {train,test}/{REAL,FAKE}/ in any folder, and check it."""
     rows: dict[str, list[tuple[str, int]]] = {split: [] for split in FINGERPRINTS}
     try:

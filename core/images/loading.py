@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from core.console import progress_to
-from core.images.cifake import fetch_cifake
+from core.images.cifake import ShippedSource, fetch_cifake
 from core.images.decoding import MAX_BYTES, ImageError
 from core.images.image_set import (
     BusyError,
@@ -35,7 +35,7 @@ from core.images.labels import CLASSES
 from core.images.layouts.layout import Entry
 from core.images.preprocessing import Preprocessing
 from core.images.reading import Reader, whole_rows
-from core.images.sources import LayoutSource, ShippedSource, Source, measure_sides, open_source, read_entry
+from core.images.sources import LayoutSource, Source, measure_sides, open_source, read_entry
 from core.storage import (
     ContractError,
     cache_dir,

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.images.cifake import ShippedSource
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, MAX_PIXELS, ImageError, PassingError, decode
 from core.images.image_set import CIFAKE_NAME, DatasetError, Progress, Split, category_of, is_cifake
 from core.images.labels import CLASSES
 from core.images.layouts.layout import Entry
 from core.images.preprocessing import Preprocessing
-from core.images.sources import MAX_SIDE, ShippedSource, Source, read_entry
+from core.images.sources import MAX_SIDE, Source, read_entry
 from core.images.statistics import STATISTICS, image_statistics
 from core.storage import is_text, printable
 
@@ -122,7 +123,7 @@ class Reader:
         )
         if isinstance(self.source, ShippedSource) and self.fit is None:
             # shipped, because their last bits depend on the machine
-            statistics = self.source.shipped.statistics.loc[names].reset_index(drop=True)
+            statistics = self.source.statistics.loc[names].reset_index(drop=True)
         else:
             statistics = image_statistics(pixels, chunk=max(1, AT_ONCE // max(1, self.side) ** 2))
         rows = pd.concat([rows, statistics], axis=1)

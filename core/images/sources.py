@@ -3,21 +3,18 @@
 import contextlib
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from core.images.cifake import KAGGLE, Shipped, fetch_cifake, is_shipped, read_shipped, unpack
+from core.images.cifake import KAGGLE, ShippedSource, fetch_cifake, is_shipped
 from core.images.decoding import MAX_FILE_BYTES, ImageError, PassingError, decode
 from core.images.image_set import DatasetError, Progress, Split
 from core.images.labels import CLASSES
 from core.images.layouts.files import open_files
 from core.images.layouts.layout import Entry, some
 from core.images.layouts.registry import contents_of, recognise
-from core.storage import ContractError
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
 # CIFAKE's test set, by the name of its folder in assets/
@@ -79,46 +76,6 @@ class LayoutSource:
     def close(self) -> None:
         """Close the archive."""
         self._files.close()
-
-
-class ShippedSource:
-    """CIFAKE's test set as it ships."""
-
-    def __init__(self, folder: Path) -> None:
-        if not is_shipped(folder):
-            raise DatasetError(f"{folder}, which held CIFAKE's test images, is missing; name another image set.")
-        with _refusing():
-            self.shipped: Shipped = read_shipped(folder)
-        self._files: dict[str, bytes] | None = None
-
-    def entries(self, split: Split) -> list[Entry]:
-        """Return the files of the test split."""
-        if split != "test":
-            raise DatasetError(
-                f"{self.shipped.folder} holds only CIFAKE's test images; name a folder or .zip with {split}/ in it."
-            )
-        stamp = int(self.shipped.archive_sha256[:15], 16)
-        sizes = self.shipped.statistics["file_bytes"]
-        return sorted(Entry(name, int(size), stamp) for name, size in sizes.items())
-
-    def read(self, entry: Entry) -> bytes:
-        """Read a file; the first unpacks them all, which a set that lies in the cache never needs."""
-        if self._files is None:
-            with _refusing():
-                self._files = unpack(self.shipped)
-        return self._files[entry.name]
-
-    def close(self) -> None:
-        """Forget the unpacked files."""
-        self._files = None
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    try:
-        yield
-    except ContractError as error:
-        raise DatasetError(f"{error}.") from None
 
 
 def open_source(data: str | Path, progress: Progress | None = None) -> Source:

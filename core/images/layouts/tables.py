@@ -46,8 +46,8 @@ def _paths(files: Files, fake: tuple[str, ...]) -> Splits | None:
             try:
                 tables[name] = _read_table(files, name)
             except NotTextError:
-                # matters only if it is the table itself, or its header has a path column
-                if isinstance(files, TableFile) or column_of(_header_of(files, name), PATH):
+                # beside images it may be anything
+                if isinstance(files, TableFile):
                     raise
     if not isinstance(files, TableFile):
         # tables without a path column may lie beside the images; they are ignored
@@ -133,19 +133,10 @@ def _read_table(files: Files, name: str) -> list[Mapping[str, Any]]:
             if not all(isinstance(row, dict) for row in rows):
                 raise ValueError("a line is no object")
             return rows
-        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(name)))
+        delimiter = "\t" if name.lower().endswith(".tsv") else ","
+        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
     except (ValueError, RecursionError, csv.Error) as error:
         raise NotTextError(f"{where} is no table of UTF-8 text ({error}); save it again.") from None
-
-
-def _delimiter(name: str) -> str:
-    return "\t" if name.lower().endswith(".tsv") else ","
-
-
-def _header_of(files: Files, name: str) -> list[str]:
-    """Return the columns of a .csv or .tsv in whatever encoding; letters beyond ASCII may be wrong."""
-    first = files.read(name, limit=MAX_TEXT).partition(b"\n")[0].replace(b"\0", b"").lstrip(b"\xff\xfe\xef\xbb\xbf")
-    return [column.strip(' "\r') for column in first.decode("latin-1").split(_delimiter(name))]
 
 
 def _rows_of(files: Files, table: str, rows: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> list[Row]:

@@ -169,7 +169,7 @@ def test_content_credentials(kind: str, tmp_path: Path, monkeypatch: pytest.Monk
 def test_forged_credentials() -> None:
     signed = sign(saved("JPEG"), "image/jpeg")
     for data, sentence in {
-        signed.replace(b"Generator 3", b"Generator 4"): "a statement was changed after it was signed",
+        signed.replace(b"Generator 3", b"Generator 4"): "not valid: ",
         signed[:-10] + b"\0" * 8 + signed[-2:]: "the picture was changed after it was signed",
     }.items():
         assert sentence in claims(data, "Content Credentials")[0].sentence
