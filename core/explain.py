@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from core.explainers.drawing import SIZE, Style, draw_explanation, save_npz, sav
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
 from core.explainers.registry import DEFAULT, explainers, find_explainer
-from core.explainers.settings import ExplainerSettings, ExplanationError, describe, from_json, from_parameters, to_json
+from core.explainers.settings import ExplainerSettings, ExplanationError, describe, from_parameters
 from core.images.decoding import MAX_BYTES, RESAMPLING, decode
 from core.images.palette import PALETTES, Palette
 from core.images.preprocessing import Preprocessing
@@ -120,11 +120,7 @@ def read_settings(
         name, _, setting = key.rpartition(".")
         if not equals or not setting:
             raise ExplanationError(f"--set takes KEY=VALUE or METHOD.KEY=VALUE, not {text!r}")
-        having = [
-            method
-            for method in methods
-            if name in ("", method.name) and setting in {one.name for one in fields(method.settings)}
-        ]
+        having = [method for method in methods if name in ("", method.name) and setting in method.settings.model_fields]
         if not having:
             raise ExplanationError(f"none of {_names(methods)} has a setting {key!r}; --list shows them")
         for method in having:
@@ -136,8 +132,8 @@ def _with(method: AnyExplainer, texts: dict[str, str], preset: str | None) -> Ex
     found: ExplainerSettings = from_parameters(method.settings, texts)
     if preset is None or preset not in method.presets:
         return found
-    changed = {name: value for name, value in to_json(found).items() if name in texts}
-    begun: ExplainerSettings = from_json(method.settings, to_json(method.presets[preset].settings) | changed)
+    changed = {name: value for name, value in found.model_dump().items() if name in texts}
+    begun: ExplainerSettings = method.presets[preset].settings.changed(**changed)
     return begun
 
 

@@ -1,16 +1,16 @@
 """Class activation maps as explainers: Grad-CAM and its relatives, each one entry of the registry."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from core.detectors.manifest import Capability, Offers
 from core.explainers.explainer import BatchExplainer, Cancel, Pixels, check_finite, check_target
 from core.explainers.explanation import Explanation, Provenance, map_diagnostics
-from core.explainers.settings import TARGETS, ExplainerSettings, ExplanationError, Target, one_side, setting
+from core.explainers.settings import TARGETS, Control, ExplainerSettings, ExplanationError, Target, one_side
 from core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 MANY_CHANNELS = 512
 
 
-@dataclass(frozen=True)
 class CamSettings(ExplainerSettings):
     """Settings of a class activation map.
 
@@ -30,19 +29,17 @@ class CamSettings(ExplainerSettings):
         target: "margin" is REAL less FAKE, a class's name its score alone.
     """
 
-    layer: str = setting(
-        "",
-        label="Layer of the network",
-        help="The last layers have few positions, each of which has seen most of the image; earlier ones are finer and "
-        "know less of what the verdict needs.",
-        of_layers=True,
+    layer: Annotated[str, Control(of_layers=True)] = Field(
+        default="",
+        title="Layer of the network",
+        description="The last layers have few positions, each of which has seen most of the image; earlier ones are "
+        "finer and know less of what the verdict needs.",
     )
-    target: Target = setting(
-        "margin",
-        label="What is explained",
-        help="The margin is the score for REAL less that for FAKE. One class alone shows only what speaks for it.",
-        names=TARGETS,
-        advanced=True,
+    target: Annotated[Target, Control(names=TARGETS, advanced=True)] = Field(
+        default="margin",
+        title="What is explained",
+        description="The margin is the score for REAL less that for FAKE. One class alone shows only what speaks for "
+        "it.",
     )
 
 

@@ -19,7 +19,6 @@ from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
-from core.explainers.settings import to_json
 from core.images.encoding import encode_png
 from core.images.palette import END_LABELS, ENDS, NEUTRAL, OPACITY, PALETTES, UNDECIDED, Palette, rgb
 from core.images.statistics import LUMA
@@ -327,7 +326,7 @@ def npz_of(explanation: Explanation) -> bytes:
     about = {
         "method": explanation.method,
         "title": find_explainer(explanation.method).title,
-        "settings": to_json(explanation.settings),
+        "settings": explanation.settings.model_dump(),
         "verdict": explanation.verdict,
         "margin": explanation.margin,
         "p_real": explanation.p_real,

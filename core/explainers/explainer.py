@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.detectors.manifest import Capability, Offers
 from core.explainers.explanation import Explanation, Provenance
-from core.explainers.settings import ExplainerSettings, ExplanationError, to_json
+from core.explainers.settings import ExplainerSettings, ExplanationError
 from core.perturbations.masking import Fill
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class Preset(Generic[S]):
 
     def matches(self, settings: S) -> bool:
         """Check whether settings equal this preset's, except for those that may differ."""
-        kept = {name: value for name, value in to_json(settings).items() if name not in self.free}
-        return kept == {name: value for name, value in to_json(self.settings).items() if name not in self.free}
+        kept = {name: value for name, value in settings.model_dump().items() if name not in self.free}
+        return kept == {name: value for name, value in self.settings.model_dump().items() if name not in self.free}
 
 
 class Explainer(ABC, Generic[S]):

@@ -6,7 +6,7 @@ for single images, not for thousands. Columns of studies are named after the exp
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer, versions_of
 from core.explainers.explanation import Explanation
 from core.explainers.registry import explainers
-from core.explainers.settings import ExplainerSettings, from_json
+from core.explainers.settings import ExplainerSettings
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import Estimate, weighted_lead, weighted_mean, weighted_share
 from core.images.decoding import pixels_sha256
@@ -53,12 +53,12 @@ def cost_of(explainer: AnyExplainer) -> int:
 
 def has_seed(explainer: AnyExplainer) -> bool:
     """Tell whether an explainer draws anything at random."""
-    return any(setting.name == "seed" for setting in fields(explainer.settings))
+    return "seed" in explainer.settings.model_fields
 
 
 def settings_of(explainer: AnyExplainer, seed: int) -> ExplainerSettings:
     """Return an explainer's default settings, with a seed where it has one."""
-    settings: ExplainerSettings = from_json(explainer.settings, {"seed": seed} if has_seed(explainer) else {})
+    settings: ExplainerSettings = explainer.settings(**({"seed": seed} if has_seed(explainer) else {}))
     return settings
 
 
@@ -192,7 +192,7 @@ def _pass_of(explanation: Explanation) -> Pass:
 
 def _path(detector: Detector, image: NDArray[np.uint8], explainer: AnyExplainer, settings: ExplainerSettings) -> Path:
     libraries = sorted(versions_of(explainer.libraries).items())
-    key = repr((VERSION, detector.cache_key, explainer.name, libraries, sorted(asdict(settings).items())))
+    key = repr((VERSION, detector.cache_key, explainer.name, libraries, sorted(settings.model_dump().items())))
     folder = hashlib.sha256(key.encode()).hexdigest()[:20]
     name = pixels_sha256(image)[:32]
     return cache_dir() / "explanations" / folder / name[:2] / f"{name}.npz"

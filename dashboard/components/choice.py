@@ -13,7 +13,7 @@ from core.detectors.manifest import Offers
 from core.explainers.drawing import Style
 from core.explainers.explainer import AnyExplainer
 from core.explainers.registry import default_explainers, explainers
-from core.explainers.settings import ExplainerSettings, SettingField, describe, to_json
+from core.explainers.settings import ExplainerSettings, SettingField, describe
 from core.images import palette
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.words import THE_PAPER
@@ -129,7 +129,7 @@ def parameter(explainer: AnyExplainer, one: SettingField) -> Setting:
 def draw_settings(explainer: AnyExplainer, offers: Offers) -> None:
     """The widgets of a method's settings; the advanced ones are folded in."""
     settings, found = settings_of(explainer, offers), describe(explainer.settings, offers)
-    values = to_json(settings)
+    values = settings.model_dump()
     _draw_presets(explainer, settings)
     for one in found:
         if not one.advanced:
@@ -165,7 +165,7 @@ def _draw_presets(explainer: AnyExplainer, settings: ExplainerSettings) -> None:
 def _take_preset(explainer: AnyExplainer, key: str) -> None:
     """Write a preset's settings, or the defaults without one, to the URL; settings it leaves free stay."""
     preset = explainer.presets.get(st.session_state[key])
-    values = to_json(explainer.settings() if preset is None else preset.settings)
+    values = (explainer.settings() if preset is None else preset.settings).model_dump()
     free = () if preset is None else preset.free
     bound = {one.name: parameter(explainer, one) for one in describe(explainer.settings) if one.name not in free}
     put_all({setting.name: setting.text_of(values[name]) for name, setting in bound.items()})

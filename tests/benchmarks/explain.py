@@ -6,7 +6,7 @@ python -m tests.benchmarks.explain [--detector swift] [--data data/cifake] [--pa
 import argparse
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from lime import lime_image
@@ -121,7 +121,7 @@ def against_forwards(detector: Detector, images: NDArray[np.uint8], sampling: st
     settings = LimeSettings(n_samples=samples, sampling=sampling)  # type: ignore[arg-type]
     noise = made_pixels(samples)
     detector.logits(noise[:256])
-    LIME.explain_fully(detector, images[0], replace(settings, n_samples=64))
+    LIME.explain_fully(detector, images[0], settings.changed(n_samples=64))
     pairs = []
     for image in images:
         before = timed(lambda: detector.logits(noise)).seconds

@@ -28,7 +28,7 @@ def reference_weights(
 ) -> NDArray[np.float64]:
     """Weights from coin flips, `samples` in all, in draws of at most `MAX_SAMPLES`."""
     draws = max(1, round(samples / MAX_SAMPLES))
-    many = replace(settings, sampling="random", n_samples=samples // draws)
+    many = settings.changed(sampling="random", n_samples=samples // draws)
     fits = [LIME.explain_fully(detector, image, replace(many, seed=10_000 + draw)).parts for draw in range(draws)]
     return np.mean([fit.weights for fit in fits], axis=0)
 
@@ -51,7 +51,7 @@ def count(
         truth = reference_weights(detector, image, settings, samples=reference)
         for sampling in samplings:
             for seed in range(seeds):
-                own = replace(settings, sampling=sampling, seed=seed)
+                own = settings.changed(sampling=sampling, seed=seed)
                 for explanation in LIME.explain(detector, image, own):
                     result = explanation.parts
                     error = result.high - result.weights

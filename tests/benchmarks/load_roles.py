@@ -23,7 +23,6 @@ from core.explainers.drawing import draw_explanation
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import find_explainer
-from core.explainers.settings import to_json
 from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.images.preprocessing import Preprocessing
@@ -346,7 +345,9 @@ async def _wait_and_keep(
     )
     cam = CamSettings(layer=asked.get("gradcam.layer", ""))
     for method, settings in (("lime", lime), ("gradcam", cam)):
-        numbers, at_once = await _numbers(visitor, f"{key_of(method, detector)}.files.npz", to_json(settings), records)
+        numbers, at_once = await _numbers(
+            visitor, f"{key_of(method, detector)}.files.npz", settings.model_dump(), records
+        )
         # looked at after the numbers are those of the settings
         picture = await _picture(visitor, f"{key_of(method, detector)}.picture") if method == "lime" else None
         if method == "lime":
@@ -407,7 +408,7 @@ def _problem(case: Case, detector: Detector) -> str:
     about = _about(got)
     if not np.array_equal(got["image"], case.image):
         return "another image"
-    if about["settings"] != to_json(case.settings):
+    if about["settings"] != case.settings.model_dump():
         return f"other settings: {about['settings']}"
     alone = find_explainer(case.method).explain_fully(detector, case.image, case.settings)
     arrays: dict[str, Any] = {"values": alone.values}

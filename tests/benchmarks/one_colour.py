@@ -12,7 +12,6 @@ A JSON file that holds settings of the same detector and images already is added
 import argparse
 import json
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +124,7 @@ def main() -> None:
             report["settings"] = before["settings"]
     for name in options.settings:
         found = measure(detector, chosen.pixels, SETTINGS[name])
-        report["settings"][name] = {"lime": asdict(SETTINGS[name]), "by_verdict": found}
+        report["settings"][name] = {"lime": SETTINGS[name].model_dump(), "by_verdict": found}
         print_table(name, found)
         if options.json:
             options.json.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy import fft
 
 from core.detectors.manifest import Offers
 from core.explainers.explainer import Cancel, Explainer, Pixels, Stopwatch, check_finite, check_pixels
 from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
 from core.explainers.lime.sampling import SampledSettings
-from core.explainers.settings import setting
+from core.explainers.settings import Control
 from core.images.statistics import LUMA
 from core.perturbations.frequency import NYQUIST, Spectra, ring, scrambled, spectra_of, to_pixels, wave_length
 
@@ -90,7 +91,6 @@ def bands(side: int) -> tuple[Band, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True)
 class BandSettings(SampledSettings):
     """How the bands of one image are weighed.
 
@@ -98,12 +98,11 @@ class BandSettings(SampledSettings):
         fill: what stands in for a band that is left out, a key of `BAND_FILLS`.
     """
 
-    fill: BandFill = setting(
-        "removed",
-        label="Replace removed kinds with",
-        help="Removing fine waves blurs, which is a change of its own. Noise with the same spectrum keeps the amount "
-        "of each kind but destroys its structure. Trust most what both agree on.",
-        names=BAND_FILLS,
+    fill: Annotated[BandFill, Control(names=BAND_FILLS)] = Field(
+        default="removed",
+        title="Replace removed kinds with",
+        description="Removing fine waves blurs, which is a change of its own. Noise with the same spectrum keeps the "
+        "amount of each kind but destroys its structure. Trust most what both agree on.",
     )
 
 

@@ -3,11 +3,12 @@
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from core.detectors.manifest import Offers
 from core.explainers.explainer import (
@@ -24,7 +25,7 @@ from core.explainers.explanation import Explanation
 from core.explainers.lime.diagnostics import MAX_PROBES, lime_diagnostics, movement, with_holding
 from core.explainers.lime.sampling import SampledSettings, Sampling
 from core.explainers.lime.segmentation import Segmentation, grid, segment
-from core.explainers.settings import TARGETS, ExplanationError, setting
+from core.explainers.settings import TARGETS, Control, ExplanationError
 from core.images.labels import CLASSES, FAKE, REAL
 from core.perturbations.masking import FILLS, Fill, masker
 
@@ -34,10 +35,11 @@ if TYPE_CHECKING:
 
 
 CertainUnder = Literal["this", "every"]
-LimeTarget = Literal["margin", "probability", "REAL", "FAKE"]
+LimeTarget = Literal["margin", "FAKE", "REAL", "probability"]
+SEGMENTS = tuple(range(4, 121, 2))
+LIME_TARGETS = TARGETS | {"probability": "probability of the verdict"}
 
 
-@dataclass(frozen=True)
 class RegionSettings(SampledSettings):
     """How regions of the image are weighed by covering them.
 
@@ -49,35 +51,30 @@ class RegionSettings(SampledSettings):
         certain_under: "every" repeats the explanation under every other fill and reports which signs hold under all.
     """
 
-    certain_under: CertainUnder = setting(
-        "this",
-        label="Certain under",
-        help="The intervals allow for sampling error under one fill only. A sign that another fill reverses is about "
-        "the fill: “every fill” asks again with each, and takes that many times as long.",
-        names={"this": "this fill", "every": "every fill"},
+    certain_under: Annotated[CertainUnder, Control(names={"this": "this fill", "every": "every fill"})] = Field(
+        default="this",
+        title="Certain under",
+        description="The intervals allow for sampling error under one fill only. A sign that another fill reverses is "
+        "about the fill: “every fill” asks again with each, and takes that many times as long.",
     )
-    fill: Fill = setting(
-        "mean",
-        label="Fill",
-        help="No fill is neutral: a flat colour erases fine detail, which this kind of detector treats as evidence; "
-        "shuffled texture keeps it. A finding that depends on the fill is about the fill.",
-        names={name: one.title for name, one in FILLS.items()},
-        advanced=True,
+    fill: Annotated[Fill, Control(names={name: one.title for name, one in FILLS.items()}, advanced=True)] = Field(
+        default="mean",
+        title="Fill",
+        description="No fill is neutral: a flat colour erases fine detail, which this kind of detector treats as "
+        "evidence; shuffled texture keeps it. A finding that depends on the fill is about the fill.",
     )
-    target: LimeTarget = setting(
-        "margin",
-        label="What is explained",
-        help="The margin is the score for REAL less that for FAKE.",
-        names={**TARGETS, "probability": "probability of the verdict"},
-        advanced=True,
+    target: Annotated[
+        LimeTarget, Control(names={**TARGETS, "probability": "probability of the verdict"}, advanced=True)
+    ] = Field(
+        default="margin",
+        title="What is explained",
+        description="The margin is the score for REAL less that for FAKE.",
     )
-    sampling: Sampling = setting(
-        "balanced",
-        label="Sampling",
-        help="Balanced samples come in pairs that cover opposite regions; random ones are the lime package's coin "
-        "flips, and less exact for the same cost.",
-        names={"balanced": "balanced", "random": "random"},
-        advanced=True,
+    sampling: Annotated[Sampling, Control(advanced=True)] = Field(
+        default="balanced",
+        title="Sampling",
+        description="Balanced samples come in pairs that cover opposite regions; random ones are the lime package's "
+        "coin flips, and less exact for the same cost.",
     )
 
 
@@ -110,7 +107,6 @@ Regions = NDArray[np.int32]
 MOST_REGIONS = 1024
 
 
-@dataclass(frozen=True)
 class LimeSettings(RegionSettings):
     """How LIME is run on segments that follow the image.
 
@@ -119,21 +115,19 @@ class LimeSettings(RegionSettings):
         n_segments: how many segments to ask for.
     """
 
-    segmentation: Segmentation = setting(
-        "slic",
-        label="Segmentation",
-        help="SLIC follows edges. The grid cuts rectangles. Quickshift with LIME's defaults, which the paper used, was "
-        "made for large photographs and finds one segment or two in most small images.",
-        names={"slic": "SLIC", "grid": "grid", "quickshift": "quickshift"},
-        advanced=True,
+    segmentation: Annotated[Segmentation, Control(names={"slic": "SLIC"}, advanced=True)] = Field(
+        default="slic",
+        title="Segmentation",
+        description="SLIC follows edges. The grid cuts rectangles. Quickshift with LIME's defaults, which the paper "
+        "used, was made for large photographs and finds one segment or two in most small images.",
     )
-    n_segments: int = setting(
-        50,
-        label="Segments requested",
-        help="SLIC treats this as a target: of 32 x 32 pixels, 50 gives about 30 and 100 about 110.",
-        low=1,
-        offers=tuple(range(4, 121, 2)),
-        applies_if={"segmentation": ("slic", "grid")},
+    n_segments: Annotated[
+        int, Control(offers=tuple(range(4, 121, 2)), applies_if={"segmentation": ("slic", "grid")})
+    ] = Field(
+        default=50,
+        ge=1,
+        title="Segments requested",
+        description="SLIC treats this as a target: of 32 x 32 pixels, 50 gives about 30 and 100 about 110.",
     )
 
     @classmethod
@@ -182,7 +176,7 @@ class RegionLime(Explainer[R]):
 
     def under_fills(self, settings: R) -> Mapping[Fill, R]:
         """See `Explainer.under_fills`."""
-        return {fill: replace(settings, fill=fill, certain_under="this") for fill in FILLS}
+        return {fill: settings.changed(fill=fill, certain_under="this") for fill in FILLS}
 
     def _explain(
         self,
@@ -354,7 +348,6 @@ def _weighed(
 LIME = Lime()
 
 
-@dataclass(frozen=True)
 class GridSettings(RegionSettings):
     """How LIME is run on a grid.
 
@@ -362,12 +355,11 @@ class GridSettings(RegionSettings):
         cells: along each side, at most one for each pixel.
     """
 
-    cells: int = setting(
-        8,
-        label="Cells along each side",
-        help="8 makes 64 squares. More are finer and take more samples to tell apart.",
-        low=1,
-        offers=(4, 6, 8, 10, 12, 16),
+    cells: Annotated[int, Control(offers=(4, 6, 8, 10, 12, 16))] = Field(
+        default=8,
+        ge=1,
+        title="Cells along each side",
+        description="8 makes 64 squares. More are finer and take more samples to tell apart.",
     )
 
 

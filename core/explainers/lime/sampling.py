@@ -2,21 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy import linalg
 
-from core.explainers.settings import ExplainerSettings, setting
+from core.explainers.settings import Control, ExplainerSettings
 
 Sampling = Literal["balanced", "random"]
 
 MAX_SAMPLES = 5000
 
 
-@dataclass(frozen=True)
 class SampledSettings(ExplainerSettings):
     """How parts are weighed by leaving them out at random.
 
@@ -27,41 +27,43 @@ class SampledSettings(ExplainerSettings):
         least_share: the least effect worth naming, as a share of the target's own size on this image.
     """
 
-    n_samples: int = setting(
-        256,
-        label="Samples",
-        help="Versions of the image that the detector is asked about; more make the intervals narrower.",
-        low=2,
-        high=MAX_SAMPLES,
-        offers=(64, 128, 256, 512, 1024, 2048),
+    n_samples: Annotated[int, Control(offers=(64, 128, 256, 512, 1024, 2048))] = Field(
+        default=256,
+        ge=2,
+        le=MAX_SAMPLES,
+        title="Samples",
+        description="Versions of the image that the detector is asked about; more make the intervals narrower.",
     )
-    seed: int = setting(
-        0,
-        label="Seed",
-        help="Of everything random: the same seed gives the same explanation.",
-        low=0,
-        high=2**32 - 1,
-        advanced=True,
+    seed: Annotated[int, Control(advanced=True)] = Field(
+        default=0,
+        ge=0,
+        le=2**32 - 1,
+        title="Seed",
+        description="Of everything random: the same seed gives the same explanation.",
     )
-    confidence: float = setting(
-        0.95,
-        label="Confidence level",
-        help="Of the intervals, over repeated sampling.",
-        low=0.5,
-        high=0.999,
-        offers=(0.8, 0.9, 0.95, 0.99),
-        names={0.8: "80%", 0.9: "90%", 0.95: "95%", 0.99: "99%"},
-        advanced=True,
+    confidence: Annotated[
+        float,
+        Control(offers=(0.8, 0.9, 0.95, 0.99), names={0.8: "80%", 0.9: "90%", 0.95: "95%", 0.99: "99%"}, advanced=True),
+    ] = Field(
+        default=0.95,
+        ge=0.5,
+        le=0.999,
+        title="Confidence level",
+        description="Of the intervals, over repeated sampling.",
     )
-    least_share: float = setting(
-        0.01,
-        label="Minimum effect",
-        help="Parts with a smaller effect, as a share of the score, stay undecided.",
-        low=0,
-        high=1,
-        offers=(0.0, 0.005, 0.01, 0.02, 0.05, 0.1),
-        names={0.0: "none", 0.005: "0.5%", 0.01: "1%", 0.02: "2%", 0.05: "5%", 0.1: "10%"},
-        advanced=True,
+    least_share: Annotated[
+        float,
+        Control(
+            offers=(0.0, 0.005, 0.01, 0.02, 0.05, 0.1),
+            names={0.0: "none", 0.005: "0.5%", 0.01: "1%", 0.02: "2%", 0.05: "5%", 0.1: "10%"},
+            advanced=True,
+        ),
+    ] = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        title="Minimum effect",
+        description="Parts with a smaller effect, as a share of the score, stay undecided.",
     )
 
 

@@ -32,7 +32,6 @@ from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.probing import ProbeSettings, explain_probes, said
 from core.explainers.registry import explainers
-from core.explainers.settings import from_json, to_json
 from core.findings.numbers import percent
 from core.images.decoding import decode
 from core.images.encoding import encode_png
@@ -133,7 +132,7 @@ def test_npz_holds_everything_and_needs_no_pickle(tmp_path: Path, lime: Explanat
     assert about["provenance"]["detector_sha256"] == lime.provenance.detector_sha256
     assert about["provenance"]["seconds"] == lime.provenance.seconds
     assert about["provenance"]["versions"]["lime"]
-    assert from_json(LimeSettings, about["settings"]) == lime.settings
+    assert LimeSettings(**about["settings"]) == lime.settings
     assert about["diagnostics"]["sentence"] == lime.diagnostics.sentence
     assert about["verdict"] == lime.verdict
     assert (about["method"], about["title"]) == ("lime", "LIME")
@@ -300,7 +299,7 @@ def test_the_command_takes_any_image_and_says_what_it_did_to_it(
     with np.load(out / "gradcam.npz") as kept:
         assert kept["values"].shape == (8, 8)
     with np.load(out / "lime.npz") as kept:
-        assert json.loads(str(kept["about"]))["settings"] == to_json(LimeSettings.paper())
+        assert json.loads(str(kept["about"]))["settings"] == LimeSettings.paper().model_dump()
 
 
 @pytest.mark.parametrize(

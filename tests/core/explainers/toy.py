@@ -1,29 +1,33 @@
 """An explainer that Telltale does not have: a test registers it and looks for it everywhere."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Offers
 from core.explainers.explainer import Cancel, Explainer
 from core.explainers.explanation import Explanation, map_diagnostics
-from core.explainers.settings import ExplainerSettings, setting
+from core.explainers.settings import Control, ExplainerSettings
 
 
-@dataclass(frozen=True)
 class BrightSettings(ExplainerSettings):
     """How bright is bright."""
 
-    grey: int = setting(128, label="Middle grey", help="What is brighter speaks for REAL.", low=0, high=255)
-    colour: str = setting(
-        "all",
-        label="Channel",
-        help="Which channel is looked at.",
-        names={"all": "all", "red": "only red"},
-        advanced=True,
+    grey: int = Field(
+        default=128,
+        ge=0,
+        le=255,
+        title="Middle grey",
+        description="What is brighter speaks for REAL.",
+    )
+    colour: Annotated[str, Control(names={"all": "all", "red": "only red"}, advanced=True)] = Field(
+        default="all",
+        title="Channel",
+        description="Which channel is looked at.",
     )
 
 

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -204,7 +203,7 @@ def test_the_red_detectors_margin_and_probability_agree_on_the_side(
 ) -> None:
     settings = LimeSettings(segmentation="grid", n_segments=16, fill="black")
     for target in ("margin", "probability", "REAL"):
-        result = LIME.explain_fully(red_detector, red_patch, replace(settings, target=target))
+        result = LIME.explain_fully(red_detector, red_patch, settings.changed(target=target))
         # whatever is explained, what speaks for REAL is above 0
         assert result.parts.weights.argmax() == result.regions[21, 9]
         assert result.unit == {"margin": "margin", "probability": "probability", "REAL": "logit"}[target]
@@ -247,7 +246,7 @@ def test_what_holds_under_every_fill_is_what_each_fill_decides_alike(
     batch = LIME.explain_fully(detector, image, settings)
     np.testing.assert_array_equal(batch.parts.holds, last.parts.holds)
     assert LIME.cost(settings) > 4 * settings.n_samples
-    once = LIME.explain_fully(detector, image, replace(settings, certain_under="this"))
+    once = LIME.explain_fully(detector, image, settings.changed(certain_under="this"))
     assert once.light is None
     assert "64 times with one fill: another fill may reverse" in LIME.reading(once)
     assert "one fill each; parts in a light tint are not decided alike under every fill." in LIME.reading(last)
@@ -427,7 +426,7 @@ def test_what_speaks_for_fake_is_below_0_with_its_interval(
     detector = ResNetDetector(red_detector.network, 1)
     settings = LimeSettings(segmentation="grid", n_segments=64, n_samples=512, fill="black", sampling="random")
     for target in ("FAKE", "margin", "probability"):
-        found = LIME.explain_fully(detector, red_patch, replace(settings, target=target))
+        found = LIME.explain_fully(detector, red_patch, settings.changed(target=target))
         patch, parts = found.regions[21, 9], found.parts
         assert parts.weights.argmin() == patch
         assert parts.low[patch] < parts.weights[patch] < parts.high[patch] < 0
