@@ -12,7 +12,6 @@ from core.explainers.drawing import SIZE, Style, npz_of
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import SIDES, Explanation, Parts
 from core.explainers.registry import find_explainer
-from core.explainers.settings import to_json
 from core.findings.finding import Finding
 from core.findings.numbers import plus
 from core.images.encoding import encode_png
