@@ -156,7 +156,7 @@ def trust_sentence(detector: DetectorHandle, explanation: Explanation) -> str:
 
 def _unlike(explanation: Explanation) -> str:
     """Say that an explanation has other settings than the studies judge; "" where it has the same, but for its seed."""
-    own, judged = (to_json(each) | {"seed": 0} for each in (explanation.settings, type(explanation.settings)()))
+    own, judged = (each.model_dump() | {"seed": 0} for each in (explanation.settings, type(explanation.settings)()))
     return "" if own == judged else " Measured with its default settings, which are not the present ones."
 
 
