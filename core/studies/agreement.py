@@ -25,6 +25,7 @@ from core.studies.explanations import (
     settings_of,
     share_of,
     summarise,
+    table_by_method,
 )
 from core.studies.groups import By, Cells, groups
 from core.studies.study import Context, Study
@@ -87,15 +88,9 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     """Compare each image's explanations with the map that the run stores, and with other images' maps."""
     cells, stored = Cells(context.run), context.run.needed_maps
     images = [np.asarray(context.pixels[row]) for row in rows]
-    table = pd.DataFrame(index=range(len(rows)))
-    for name, explainer in compared().items():
-        columns = [column_of(name, value) for value in VALUES]
-        if not context.wants(*columns):
-            continue
-        if explainer.unavailable(context.detector):
-            table[columns] = np.float32(np.nan)
-            continue
-        values = []
+
+    def compare(explainer: AnyExplainer) -> dict[str, list[float]]:
+        values: dict[str, list[float]] = {column_of(explainer.name, value): [] for value in VALUES}
         maps = maps_of(context.detector, images, explainer, settings_of(explainer, parameters["lime_seed"]))
         for row, image, own in zip(rows, images, maps, strict=True):
             others = cells.others(int(row), parameters["others"], seed=parameters["seed"])
@@ -107,10 +102,12 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
                 segments=segment(image, method="grid", n_segments=parameters["segments"]),
                 others=sign * np.asarray(stored[others], np.float32),
             )
-            values.append([getattr(both, value) for value in VALUES])
-        table = pd.concat([table, pd.DataFrame(values, columns=columns, dtype=np.float32)], axis=1)
-    table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
-    return table
+            for column, value in zip(values.values(), VALUES, strict=True):
+                column.append(getattr(both, value))
+        return values
+
+    columns = {name: [column_of(name, value) for value in VALUES] for name in compared()}
+    return table_by_method(context, rows, columns, compare)
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:

@@ -20,11 +20,12 @@ from core.studies.explanations import (
     Columns,
     Compared,
     Numbers,
+    columns_by_method,
     explain_all,
     judged,
-    method_of,
     methods_in,
     settings_of,
+    table_by_method,
 )
 from core.studies.groups import By, groups
 from core.studies.study import Context, Study
@@ -88,32 +89,28 @@ COLUMNS = Columns(_columns)
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Count the parts of each image that are certain, and alike, under several fills."""
     images = [np.asarray(context.pixels[row]) for row in rows]
-    table = pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows]})
-    for name, explainer in covering().items():
-        columns = [column for column in COLUMNS if method_of(column, judged()) == name]
-        if not context.wants(*columns):
-            continue
-        if explainer.unavailable(context.detector):
-            table[columns] = np.float32(np.nan)
-            continue
-        own = settings_of(explainer, parameters["lime_seed"])
+
+    def count(explainer: AnyExplainer) -> dict[str, list[float]]:
+        name, own = explainer.name, settings_of(explainer, parameters["lime_seed"])
         fills = {fill: settings for fill, settings in explainer.under_fills(own).items() if fill != own_fill(explainer)}
         draws = [settings_of(explainer, parameters["lime_seed"] + draw) for draw in range(1, len(fills) + 1)]
         signs = partial(_signs, context, images, explainer)
         before = signs(own)
         counts = {f"{name}_certain": _count([part != 0 for part in before])}
-        if context.wants(*(column for column in columns if column != f"{name}_{SEED}_every")):
+        redrawn = f"{name}_{SEED}_every"
+        if context.wants(*(column for column in columns[name] if column != redrawn)):
             others: list[tuple[str, ExplainerSettings]] = [*fills.items(), (SEED, draws[0])]
             for other, settings in others:
                 products = [a * b for a, b in zip(before, signs(settings), strict=True)]
                 counts[f"{name}_{other}_both"] = _count([product != 0 for product in products])
                 counts[f"{name}_{other}_reversed"] = _count([product < 0 for product in products])
             counts[f"{name}_every"] = _count(_alike(before, map(signs, fills.values())))
-        if context.wants(f"{name}_{SEED}_every"):
-            counts[f"{name}_{SEED}_every"] = _count(_alike(before, map(signs, draws)))
-        computed = [column for column in columns if column in counts]
-        table = pd.concat([table, pd.DataFrame(counts, columns=computed).astype(np.float32)], axis=1)
-    return table
+        if context.wants(redrawn):
+            counts[redrawn] = _count(_alike(before, map(signs, draws)))
+        return counts
+
+    columns = {name: those for name, those in columns_by_method(COLUMNS).items() if name in covering()}
+    return table_by_method(context, rows, columns, count)
 
 
 def _signs(
@@ -131,8 +128,8 @@ def _alike(before: Sequence[NDArray[np.int8]], others: Iterable[Sequence[NDArray
     return alike
 
 
-def _count(images: Iterable[NDArray[np.bool_]]) -> list[int]:
-    return [int(parts.sum()) for parts in images]
+def _count(images: Iterable[NDArray[np.bool_]]) -> list[float]:
+    return [float(parts.sum()) for parts in images]
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:

@@ -5,7 +5,7 @@ for single images, not for thousands. Columns of studies are named after the exp
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -78,6 +78,16 @@ def methods_in(table: pd.DataFrame, column: str, more: Mapping[str, str] | None 
 def method_of(column: str, names: Mapping[str, object]) -> str | None:
     """Return the explainer that a column's name begins with, the longest match ("lime_grid" before "lime"), or None."""
     return max((name for name in names if column.startswith(f"{name}_")), key=len, default=None)
+
+
+def columns_by_method(columns: Iterable[str]) -> dict[str, list[str]]:
+    """Group columns by the judged explainer that their names begin with."""
+    methods = judged()
+    by_method: dict[str, list[str]] = {name: [] for name in methods}
+    for column in columns:
+        if (name := method_of(column, methods)) is not None:
+            by_method[name].append(column)
+    return by_method
 
 
 class Columns(Mapping[str, str]):
@@ -172,6 +182,32 @@ def maps_of(
     if explainer is KEPT:
         return list(detector.full_pass(np.stack(images)).needed_maps.astype(np.float32)) if len(images) else []
     return [computed.values for computed in explain_all(detector, images, explainer, settings)]
+
+
+def table_by_method(
+    context: Context,
+    rows: NDArray[np.intp],
+    columns: Mapping[str, Sequence[str]],
+    compute: Callable[[AnyExplainer], Mapping[str, Sequence[float]]],
+) -> pd.DataFrame:
+    """Compute the wanted columns of each method as float32; NaN where it cannot explain the detector.
+
+    Args:
+        context: of the study.
+        rows: of the run.
+        columns: method -> its columns, in order.
+        compute: returns those of them that are wanted, a value a row.
+    """
+    table = pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows]})
+    for name, own in columns.items():
+        if not context.wants(*own):
+            continue
+        explainer = judged()[name]
+        able = explainer is KEPT or not explainer.unavailable(context.detector)
+        values: Mapping[str, Any] = compute(explainer) if able else dict.fromkeys(own, np.nan)
+        ordered = {column: values[column] for column in own if column in values}
+        table = pd.concat([table, pd.DataFrame(ordered, index=table.index).astype(np.float32)], axis=1)
+    return table
 
 
 def _pass_of(explanation: Explanation) -> Pass:

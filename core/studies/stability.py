@@ -20,15 +20,15 @@ from core.studies.explanations import (
     Columns,
     Compared,
     Maps,
+    columns_by_method,
     explain_all,
     has_seed,
-    judged,
     maps_of,
-    method_of,
     methods_in,
     settings_of,
     share_of,
     summarise,
+    table_by_method,
 )
 from core.studies.groups import By, Cells, groups
 from core.studies.study import Context, Study
@@ -85,63 +85,40 @@ COLUMNS = Columns(_columns)
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Compute each explanation of each image again, and compare it with itself and with those of other images."""
-    cells, detector = Cells(context.run), context.detector
-    own = np.stack([np.asarray(context.pixels[row]) for row in rows])
-    pixels = np.stack([add_noise(context.pixels[row], seed=(parameters["seed"], int(row))) for row in rows])
-    before, after = np.split(detector.margins(np.concatenate([own, pixels])), 2)
-    table = pd.DataFrame(index=range(len(rows)))
-    for name, explainer in judged().items():
-        columns = [column for column in COLUMNS if method_of(column, judged()) == name]
-        if not context.wants(*columns):
-            continue
-        if explainer is KEPT or not explainer.unavailable(detector):
-            values = _repeated(context, cells, rows, parameters, pixels=pixels, explainer=explainer)
-            table = pd.concat([table, pd.DataFrame(values, dtype=np.float32)], axis=1)
-        else:
-            table[columns] = np.float32(np.nan)
-    table["margin_change"] = np.abs(after - before)
-    table["noise_turns"] = (after > 0) != (before > 0)
-    table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
-    return table[["id", *(column for column in COLUMNS if column in table)]]
-
-
-def _repeated(
-    context: Context,
-    cells: Cells,
-    rows: NDArray[np.intp],
-    parameters: Mapping[str, Any],
-    *,
-    pixels: NDArray[np.uint8],
-    explainer: AnyExplainer,
-) -> dict[str, list[float]]:
-    """Column -> a value a row, of one explainer; `pixels` are the images with noise."""
-    detector, name, seed = context.detector, explainer.name, parameters["lime_seed"]
-    settings = settings_of(explainer, seed)
+    cells = Cells(context.run)
     own = [np.asarray(context.pixels[row]) for row in rows]
-    first = maps_of(detector, own, explainer, settings)
-    repetitions: dict[str, Callable[[], Maps]] = {"noise": lambda: maps_of(detector, [*pixels], explainer, settings)}
-    if has_seed(explainer):
-        repetitions["seed"] = lambda: maps_of(detector, own, explainer, settings_of(explainer, seed + 1))
-    if explainer.cuts:
-        repetitions["kept"] = lambda: [
-            explainer.explain_on(detector, image, settings, before.regions).map
-            for image, before in zip(pixels, explain_all(detector, own, explainer, settings), strict=True)
-        ]
+    noisy = [add_noise(image, seed=(parameters["seed"], int(row))) for image, row in zip(own, rows, strict=True)]
     grids = [segment(image, method="grid", n_segments=parameters["segments"]) for image in own]
-    values: dict[str, list[float]] = {}
-    for kind, repeat in repetitions.items():
-        if context.wants(f"{name}_{kind}"):
-            values[f"{name}_{kind}"] = [
-                rank_correlation(*_compared_values([before, after], grid))
-                for before, after, grid in zip(first, repeat(), grids, strict=True)
-            ]
-    if context.wants(f"{name}_other"):
-        values[f"{name}_other"] = []
-        for row, before, grid in zip(rows, first, grids, strict=True):
-            others = _others(context, cells, int(row), parameters, explainer=explainer, settings=settings)
-            mine, *rest = _compared_values([before, *others], grid)
-            values[f"{name}_other"].append(mean_rank(mine, rest))
-    return values
+    before, after = np.split(context.detector.margins(np.stack([*own, *noisy])), 2)
+
+    def repeat(explainer: AnyExplainer) -> dict[str, list[float]]:
+        values, detector = {}, context.detector
+        settings, redrawn = (settings_of(explainer, parameters["lime_seed"] + draw) for draw in (0, 1))
+        first = maps_of(detector, own, explainer, settings)
+        repetitions: dict[str, Callable[[], Maps]] = {
+            "noise": lambda: maps_of(detector, noisy, explainer, settings),
+            "seed": lambda: maps_of(detector, own, explainer, redrawn),
+            "kept": lambda: [
+                explainer.explain_on(detector, image, settings, once.regions).map
+                for image, once in zip(noisy, explain_all(detector, own, explainer, settings), strict=True)
+            ],
+        }
+        for kind, again in repetitions.items():
+            column = f"{explainer.name}_{kind}"
+            if column in columns[explainer.name] and context.wants(column):
+                triples = zip(first, again(), grids, strict=True)
+                values[column] = [rank_correlation(*_compared_values([a, b], grid)) for a, b, grid in triples]
+        if context.wants(f"{explainer.name}_other"):
+            values[f"{explainer.name}_other"] = []
+            for row, mine, grid in zip(rows, first, grids, strict=True):
+                others = _others(context, cells, int(row), parameters, explainer=explainer, settings=settings)
+                ranked, *rest = _compared_values([mine, *others], grid)
+                values[f"{explainer.name}_other"].append(mean_rank(ranked, rest))
+        return values
+
+    columns = columns_by_method(COLUMNS)
+    table = table_by_method(context, rows, columns, repeat)
+    return table.assign(margin_change=np.abs(after - before), noise_turns=(after > 0) != (before > 0))
 
 
 def _others(
