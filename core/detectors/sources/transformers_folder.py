@@ -1,27 +1,24 @@
 """Detectors from a folder of transformers: an image classifier as `save_pretrained` writes it, read offline."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 
 from core.detectors.network import NetworkDetector
 from core.detectors.registry import Brought, Kind, Request, SourceError, first_line, require, stated
+from core.images.preprocessing import Preprocessing
 from core.storage import parse_json, read_bytes
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 # Pillow's numbers of its filters
 FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
-# options that change which mean and std apply; the user must then state both
-SHIFTING = ("rescale_offset", "include_top")
-# options that `Preprocessing` cannot express; if one is set, the user has to state size and crop
-PECULIAR = (*SHIFTING, "do_pad", "do_reduce_labels", "do_convert_to_hsv")
-# preprocessors that take a single number as the shorter side; all others take it as both sides
-SHORTER = ("CLIP", "ChineseCLIP", "Bit")
-# ConvNeXt's own rule: below this side a part is cut out of a larger picture, from it on the picture is stretched
-CUT_BELOW = 384
 
 
 class Logits(nn.Module):
@@ -95,8 +92,7 @@ def read(request: Request) -> Brought:
         classes = tuple(str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0])))
     elif isinstance(said.get("label_names"), list):
         classes = tuple(map(str, said["label_names"]))
-    file = folder / PREPROCESSOR
-    preprocess = preprocess_of(_read_json(file)) if file.exists() else {}
+    preprocess = preprocess_of(folder) if (folder / PREPROCESSOR).exists() else {}
     # a folder written by timm states no model_type, but transformers can load it
     said = {**said, "model_type": model.config.model_type, "transformers_version": transformers.__version__}
     return Brought(Logits(model.float()), {"config": said}, preprocess, classes, "logits")
@@ -115,70 +111,64 @@ def _refuse_elsewhere(said: Mapping[str, Any]) -> None:
                 _refuse_elsewhere(part)
 
 
-def preprocess_of(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Translate a preprocessor's configuration to fields of `Preprocessing` and "scale"; unclear ones are left out.
+def preprocess_of(folder: Path) -> dict[str, Any]:
+    """Find the fields of `Preprocessing`, and "scale", that give what the folder's own processor gives.
+
+    Each way to resize and crop is tried on pictures and compared, pixel by pixel; what none reproduces is left out.
 
     Raises:
         SourceError: it swaps red and blue, which `Preprocessing` cannot express.
     """
-    if said.get("do_flip_channel_order"):
+    transformers = require("transformers", f"{folder}")
+    try:
+        # the other backend resizes to pixels that differ by a grey level here and there
+        processor = transformers.AutoImageProcessor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, backend="pil"
+        )
+        size = _pixels(processor, _pictures(64)[0]).shape[0]
+        pictures = _pictures(size)
+        expected = [_pixels(processor, picture) for picture in pictures]
+        values = processor(images=Image.fromarray(pictures[0]), return_tensors="np")["pixel_values"][0]
+    except Exception:  # noqa: BLE001 - a file of others makes transformers raise anything
+        return {}
+    if getattr(processor, "do_flip_channel_order", False):
         raise SourceError(
             f"its {PREPROCESSOR} swaps red and blue, which detectors here cannot; export it to ONNX with that"
         )
-    found: dict[str, Any] = {}
-    if isinstance(said.get("resample"), int) and 0 <= said["resample"] < len(FILTERS):
-        found["interpolation"] = FILTERS[said["resample"]]
-    if said.get("do_rescale") is not None:
-        found["scale"] = said.get("rescale_factor") if said["do_rescale"] else 1.0
-    if any(said.get(name) for name in SHIFTING):
-        found.pop("scale", None)
-    elif said.get("do_normalize"):
-        found |= {"mean": said.get("image_mean"), "std": said.get("image_std")}
-    elif said.get("do_normalize") is False:
-        found |= {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
-    if said.get("do_resize") and not any(said.get(name) for name in PECULIAR):
-        found |= _square(said)
-    return {key: value for key, value in found.items() if value is not None}
+    fields: dict[str, Any] = {}
+    if processor.do_resize and processor.resample in range(len(FILTERS)):
+        fields["interpolation"] = FILTERS[processor.resample]
+    said = {
+        "scale": float(processor.rescale_factor) if processor.do_rescale else 1.0,
+        "mean": tuple(processor.image_mean) if processor.do_normalize else (0.0, 0.0, 0.0),
+        "std": tuple(processor.image_std) if processor.do_normalize else (1.0, 1.0, 1.0),
+    }
+    normalised = (expected[0] * said["scale"] - np.array(said["mean"])) / np.array(said["std"])
+    if np.allclose(normalised.transpose(2, 0, 1), values, atol=1e-3):
+        fields |= said
+    shorter = processor.size.get("shortest_edge") or size
+    lengths = {size, shorter, int(shorter / (getattr(processor, "crop_pct", None) or 1))}
+    ways = [("none", size), ("before", size), *(("after_floor", length) for length in sorted(lengths))]
+    for crop, resize in ways:
+        with suppress(ValueError):
+            tried = Preprocessing.of({"size": size, "resize": resize, "crop": crop, "mean": (0, 0, 0), "std": (1, 1, 1),
+                                      "interpolation": fields.get("interpolation")})  # fmt: skip
+            if all(np.array_equal(tried.fit(*pair), seen) for *pair, seen in zip(pictures, expected, strict=True)):
+                return fields | {"size": size, "resize": resize, "crop": crop}
+    return fields
 
 
-def _square(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return size, resize and crop where they follow from the configuration."""
-    size, kind = said.get("size"), str(said.get("image_processor_type") or said.get("feature_extractor_type") or "")
-    cut = _side(said.get("crop_size")) if said.get("do_center_crop") else None
-    sides = _sides(size)
-    if isinstance(size, int) and kind.startswith(SHORTER):
-        sides = {"shortest_edge": size}
-    elif isinstance(size, int) and cut is not None:
-        # preprocessors differ in what that is
-        return {"size": cut}
-    shorter, height, width = (sides.get(key) for key in ("shortest_edge", "height", "width"))
-    if shorter and said.get("crop_pct") and kind.startswith("ConvNext"):
-        if shorter >= CUT_BELOW:
-            return {"size": shorter, "crop": "none"}
-        return {"size": shorter, "resize": int(shorter / said["crop_pct"]), "crop": "after_floor"}
-    if said.get("crop_pct") or kind.startswith("Levit"):
-        return {}
-    if shorter and cut:
-        return {"size": cut, "resize": shorter, "crop": "after_floor"}
-    if height and height == width and cut in (None, height):
-        return {"size": height, "crop": "none"}
-    # without a crop only pictures that are squares would fit the network
-    return {"size": shorter} if shorter else {}
+def _pixels(processor: Any, picture: NDArray[np.uint8]) -> NDArray[Any]:
+    """Return what a processor makes of a picture before it scales any value: (S, S, 3) of 0..255."""
+    made = processor(images=Image.fromarray(picture), do_rescale=False, do_normalize=False, return_tensors="np")
+    return np.asarray(made["pixel_values"][0]).transpose(1, 2, 0)
 
 
-def _sides(size: Any) -> Mapping[str, Any]:
-    """Return a size as a mapping such as {"height": 32, "width": 32}, from an integer, a list of two, or a mapping."""
-    if isinstance(size, int):
-        return {"height": size, "width": size}
-    if isinstance(size, list) and len(size) == 2:
-        return dict(zip(("height", "width"), size, strict=True))
-    return size if isinstance(size, dict) else {}
-
-
-def _side(size: Any) -> int | None:
-    sides = _sides(size)
-    height, width = sides.get("height"), sides.get("width")
-    return height if isinstance(height, int) and height == width else None
+def _pictures(size: int) -> list[NDArray[np.uint8]]:
+    """Draw a wide and a high picture, one to shrink and one to enlarge."""
+    generator = np.random.default_rng(0)
+    sides = ((2 * size + 9, 3 * size + 4), (size + size // 8 + 3, size // 2 + 7))
+    return [generator.integers(0, 256, (*side, 3)).astype(np.uint8) for side in sides]
 
 
 def _read_json(file: Path) -> dict[str, Any]:

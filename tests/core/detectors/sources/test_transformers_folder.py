@@ -132,62 +132,36 @@ def test_a_network_that_timm_would_read_from_elsewhere_is_refused(tmp_path: Path
         build({"config": config})
 
 
-WHOLE = {
-    "do_resize": True, "size": {"height": 224, "width": 224}, "resample": 2, "do_rescale": True,
-    "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
-}  # fmt: skip
-
-
 @pytest.mark.parametrize(
-    ("changes", "found"),
+    ("processor", "found"),
     [
-        ({}, {"size": 224, "crop": "none"}),
-        ({"size": 224}, {"size": 224, "crop": "none"}),
-        ({"size": [224, 224]}, {"size": 224, "crop": "none"}),
-        # to some it is the shorter side, to others both
-        ({"size": 224, "do_center_crop": True, "crop_size": 224}, {"size": 224}),
-        (
-            {"size": 224, "do_center_crop": True, "crop_size": 224, "feature_extractor_type": "CLIPFeatureExtractor"},
-            {"size": 224, "resize": 224, "crop": "after_floor"},
-        ),
-        (
-            {"size": {"shortest_edge": 256}, "do_center_crop": True, "crop_size": {"height": 224, "width": 224}},
-            {"size": 224, "resize": 256, "crop": "after_floor"},
-        ),
-        (
-            {"size": {"shortest_edge": 224}, "crop_pct": 0.875, "image_processor_type": "ConvNextImageProcessor"},
-            {"size": 224, "resize": 256, "crop": "after_floor"},
-        ),
-        (
-            {"size": {"shortest_edge": 384}, "crop_pct": 0.875, "image_processor_type": "ConvNextImageProcessor"},
-            {"size": 384, "crop": "none"},
-        ),
-        # what is left open is asked for
-        ({"size": {"shortest_edge": 224}}, {"size": 224}),
-        ({"do_pad": True}, {}),
-        ({"do_resize": False}, {}),
-        ({"size": {"shortest_edge": 224}, "crop_pct": 0.9, "image_processor_type": "PoolFormerImageProcessor"}, {}),
+        (transformers.ViTImageProcessor(size={"height": 64, "width": 64}), ("none", 64, 64)),
+        (transformers.CLIPImageProcessor(size={"shortest_edge": 64}, crop_size=56), ("after_floor", 56, 64)),
+        (transformers.ConvNextImageProcessor(size={"shortest_edge": 384}, crop_pct=0.875), ("none", 384, 384)),
+        # what cannot be expressed is asked for
+        (transformers.LevitImageProcessor(size={"shortest_edge": 64}), (None, None, None)),
+        (transformers.ViTImageProcessor(do_resize=False), (None, None, None)),
     ],
+    ids=lambda value: type(value).__name__,
 )
-def test_its_words_for_a_square(changes: dict[str, Any], found: dict[str, Any]) -> None:
-    said = preprocess_of(WHOLE | changes)
-    assert {key: said[key] for key in ("size", "resize", "crop") if key in said} == found
-    assert (said["interpolation"], said["mean"]) == ("bilinear", [0.5] * 3)
+def test_ways_to_make_a_square(tmp_path: Path, processor: Any, found: tuple[Any, ...]) -> None:
+    processor.save_pretrained(tmp_path)
+    said = preprocess_of(tmp_path)
+    assert tuple(said.get(key) for key in ("crop", "size", "resize")) == found
 
 
-@pytest.mark.parametrize("step", ["include_top", "rescale_offset"])
-def test_numbers_that_are_shifted_again_are_asked_for(step: str) -> None:
-    assert not {"mean", "std", "scale"} & set(preprocess_of(WHOLE | {step: True}))
-
-
-def test_colours_in_another_order_are_refused() -> None:
-    with pytest.raises(SourceError, match="swaps red and blue"):
-        preprocess_of(WHOLE | {"do_flip_channel_order": True})
-
-
-def test_pixels_that_are_not_scaled_or_normalised() -> None:
-    said = preprocess_of(WHOLE | {"do_rescale": False, "do_normalize": False})
+def test_other_steps_are_asked_for_or_refused(tmp_path: Path) -> None:
+    plain = transformers.ViTImageProcessor(do_rescale=False, do_normalize=False)
+    plain.save_pretrained(tmp_path / "plain")
+    said = preprocess_of(tmp_path / "plain")
     assert (said["scale"], said["mean"], said["std"]) == (1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    transformers.EfficientNetImageProcessor(rescale_offset=True, include_top=True).save_pretrained(tmp_path / "twice")
+    assert not {"mean", "std", "scale"} & set(preprocess_of(tmp_path / "twice"))
+    transformers.MobileViTImageProcessor().save_pretrained(tmp_path / "colours")
+    with pytest.raises(SourceError, match="swaps red and blue"):
+        preprocess_of(tmp_path / "colours")
+    (tmp_path / "preprocessor_config.json").write_text("{}")
+    assert preprocess_of(tmp_path) == {}
 
 
 def test_a_part_that_timm_would_read_from_elsewhere_is_refused() -> None:
@@ -195,17 +169,3 @@ def test_a_part_that_timm_would_read_from_elsewhere_is_refused() -> None:
     for said in ({"vision_config": part}, {"parts": [part]}, {"vision_config": {"text_config": part}}):
         with pytest.raises(SourceError, match="names a hub, a folder or a file elsewhere"):
             build({"config": {"model_type": "vit", **said}})
-
-
-def test_a_type_of_several_classes_can_be_added(tmp_path: Path) -> None:
-    config = transformers.DeiTConfig(
-        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=8,
-        **NAMES,
-    )  # fmt: skip
-    model = spread(transformers.DeiTForImageClassification(config))
-    model.save_pretrained(tmp_path / "folder")
-    transformers.ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "folder")
-    detector = add(tmp_path / "detectors" / "d", Request(str(tmp_path / "folder")))
-    processor = transformers.AutoImageProcessor.from_pretrained(tmp_path / "folder", backend="pil")
-    expected = expected_of(lambda image: model(**processor(images=image, return_tensors="pt")).logits)
-    np.testing.assert_allclose(given_by(detector), expected, atol=1e-5)
