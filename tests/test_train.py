@@ -98,7 +98,7 @@ def test_starting_with_other_weights_and_joining_both(
     assert both.config == {"width": 8, "groups": 2}
     assert read_run(tmp_path / "runs/both@cifake-test").manifest["detector_sha256"] == both.sha256
     card = (tmp_path / "detectors/both/README.md").read_text()
-    assert "A network of 2 ResNet-18s side by side, each of width 4, for 32 x 32 pixels" in card
+    assert "A network of 2 ResNet-18s side by side for 32 x 32 pixels" in card
     assert "| second | 0.500 |" in card
     assert train.main(join) == 2
     assert "exists; choose another --name or pass --replace" in capsys.readouterr().err
@@ -175,7 +175,7 @@ def test_what_is_wrong_is_found_before_training(
     cifake: Path, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = cifake / "test/REAL"
-    sentence = "test/REAL"
+    sentence = "REAL"
     if damage == "missing":
         for file in real.iterdir():
             file.unlink()

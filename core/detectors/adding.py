@@ -35,12 +35,6 @@ OPTIONS = {
     "fake": "--fake-classes",
     "outputs": "--outputs",
 }
-CROPS = {
-    "before": "the central square is cut out, then resized",
-    "after": "the shorter side is resized to {resize}, then the centre is cut out",
-    "after_floor": "the shorter side is resized to {resize}, then the centre is cut out",
-    "none": "the picture is stretched to a square",
-}
 
 
 @dataclass(frozen=True)
@@ -255,21 +249,21 @@ def describe_in_words(detector: NetworkDetector, checked: Checked) -> dict[str, 
     """Describe a detector that is being added, for the terminal and its card: heading -> words."""
     preprocessing, classes = detector.preprocessing, detector.classes
     mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
-    right = f"right on {checked.right:,} of {checked.pictures:,} pictures with known answers"
-    layers = [f"{name} ({height} x {width})" for name, (height, width) in detector.layers.items()]
-    crop = CROPS[preprocessing.crop].format(resize=preprocessing.resize)
-    return {
-        "Input": f"{preprocessing.size} x {preprocessing.size} pixels; {crop}",
+    crop = "stretched by" if preprocessing.crop == "none" else f"centre cut out {preprocessing.crop.partition('_')[0]}"
+    words = {
+        "Input": f"{preprocessing.size} x {preprocessing.size} pixels; {crop} resizing to {preprocessing.resize}",
         "Interpolation": preprocessing.interpolation,
         "Mean and deviation": f"{mean} and {std}, of values in 0..1",
         "Outputs": f"{', '.join(classes.names)} ({classes.outputs})",
         "FAKE": ", ".join(classes.fake) or "whatever the one output does not speak for",
         "Target layer": detector.target_layer or "none: it gives predictions only",
-        "Layers": ", ".join(layers) or "none",
+        "Layers": ", ".join(f"{name} ({h} x {w})" for name, (h, w) in detector.layers.items()) or "none",
         "Margins of eight pictures": ", ".join(f"{margin:+.2f}" for margin in checked.margins),
-        "Check": right if checked.pictures else "no pictures with known answers were given",
-        **({"Note": checked.warning} if checked.warning else {}),
+        "Check": "no pictures with known answers were given",
     }
+    if checked.pictures:
+        words["Check"] = f"right on {checked.right:,} of {checked.pictures:,} pictures with known answers"
+    return words | ({"Note": checked.warning} if checked.warning else {})
 
 
 def model_card(detector: NetworkDetector, checked: Checked) -> str:

@@ -84,11 +84,11 @@ def fit(
                 f"There is a checkpoint ({training.file}); pass --resume to continue, or delete it to begin again."
             )
         if training.file.exists():
-            training.load()
+            training.done = read_checkpoint(training.file, training.networks, training.optimizer)
             report(f"Continuing after epoch {training.done.epoch} of {recipe.epochs}.")
         while training.done.epoch < recipe.epochs:
             row = training.run_epoch(progress)
-            training.save()
+            write_checkpoint(training.file, training.networks, training.optimizer, training.done)
             validation = f"  validation accuracy {row['val_accuracy']:.4f}" if "val_accuracy" in row else ""
             report(
                 f"epoch {training.done.epoch}/{recipe.epochs}  loss {row['loss']:.4f}  "
@@ -137,6 +137,7 @@ class Training:
             if start is not None:
                 network.load_state_dict(start.network.state_dict())
             place(network, device, self.format)
+        self.networks = {"network": self.network, "averaged": self.averaged}
         self.optimizer = _optimizer(recipe, self.network)
         self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
         self.done = Progress()
@@ -175,7 +176,7 @@ class Training:
             "learning_rate": self.optimizer.param_groups[0]["lr"],
         }
         if len(self.held):
-            row["val_accuracy"] = float((self._verdicts() == self.labels[self.held].cpu().numpy()).mean())
+            row["val_accuracy"] = self._held_accuracy()
         row["seconds"] = time.perf_counter() - start
         self.done.history.append(row)
         self.done.computed.append(f"{precision_on(recipe, self.device)} on {self.device.type}")
@@ -218,13 +219,15 @@ class Training:
     def _best(self) -> nn.Module:
         return self.averaged if self.recipe.average else self.network
 
-    def _verdicts(self) -> NDArray[np.int64]:
-        network, verdicts = self._best().eval(), []
+    def _held_accuracy(self) -> float:
+        """Compute the accuracy of the averaged network on the images held out."""
+        network, correct = self._best().eval(), 0
         with torch.inference_mode(), autocast(self.recipe, self.device):
             for start in range(0, len(self.held), 512):
-                pixels = self._floats(self.held[start : start + 512])
-                verdicts.append(network(self._normalised(pixels)).argmax(1).cpu())
-        return torch.cat(verdicts).numpy()
+                indices = self.held[start : start + 512]
+                predictions = network(self._normalised(self._floats(indices))).argmax(1)
+                correct += int((predictions == self.labels[indices]).sum())
+        return correct / len(self.held)
 
     def finish(self) -> NetworkDetector:
         """Return the detector, rounded to float16 and calibrated on the images held out."""
@@ -238,18 +241,8 @@ class Training:
             detector.temperature = fit_temperature(margins, self.labels[self.held].cpu().numpy())
         return detector
 
-    def save(self) -> None:
-        """Write the checkpoint."""
-        write_checkpoint(self.file, self._networks(), self.optimizer, self.done)
-
-    def load(self) -> None:
-        """Continue from the checkpoint."""
-        self.done = read_checkpoint(self.file, self._networks(), self.optimizer)
-
-    def _networks(self) -> dict[str, nn.Module]:
-        return {"network": self.network, "averaged": self.averaged}
-
     def _check_start(self, start: NetworkDetector, images: ImageSet) -> None:
+        """Refuse a detector whose weights this training cannot begin with."""
         recipe = self.recipe
         mine = {"training_set_fingerprint": images.fingerprint, "validation": recipe.validation, "seed": recipe.seed}
         if split_of(start.manifest) != mine:

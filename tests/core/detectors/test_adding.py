@@ -50,7 +50,7 @@ def test_the_command_writes_a_detector_and_says_what_it_found(
         ["mine", graph, *OPTIONS, "--classes", "generated,photo", "--fake-classes", "generated", "--outputs", "logits",
          "--temperature", "2", *out], capsys, status=0,
     )  # fmt: skip
-    assert "Input: 48 x 48 pixels; the central square is cut out, then resized" in said
+    assert "Input: 48 x 48 pixels; centre cut out before resizing to 48" in said
     assert "Target layer: none: it gives predictions only" in said
     folder = tmp_path / "detectors" / "mine"
     assert said.endswith(f"Next: python -m core.predict {folder} --data DATA --out {tmp_path}\n")

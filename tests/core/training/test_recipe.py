@@ -65,7 +65,7 @@ def test_colour_augmentation_keeps_the_range() -> None:
     [
         ("width", 0),
         ("validation", 1.0),
-        ("optimizer", "lamb"),
+        ("precision", "float8"),
         ("shift", 32),
         ("without_cue_share", 0.0),
         ("seed", -1),

@@ -63,5 +63,5 @@ def make_graph(
         [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    found: bytes = model.SerializeToString()
-    return found
+    data: bytes = model.SerializeToString()
+    return data
