@@ -30,16 +30,6 @@ FOCUSED = """() => {
 # what Streamlit makes of the panel's key
 LIME = key_of("lime", "tiny").replace(".", "-")
 # the Stop button is pressed as soon as it is there, once: from out here that may be too late on a fast machine
-STOP = """
-if (location.search.includes('samples=2048')) {
-  const observer = new MutationObserver(() => {
-    const button = document.querySelector('.st-key-LIME-stop button')
-    if (!button) return
-    observer.disconnect()
-    button.click()
-  })
-  observer.observe(document, { childList: true, subtree: true })
-}""".replace("LIME", LIME)
 
 
 @pytest.fixture(scope="module")
@@ -136,10 +126,11 @@ def told_anew(page: Page, before: str) -> str:
 def stopped(page: Page, address: str) -> Locator:
     """Stop LIME on its way; the button to go on with."""
     again = page.locator(f".st-key-{LIME}-again button")
-    page.add_init_script(STOP)
     # if LIME was done before the button was pressed, try again with another seed
     for seed in range(1, 21):
-        visit(page, f"{address}/inspect?run={RUN}&lime.n_samples=2048&lime.n_segments=120&lime.seed={seed}")
+        page.goto(f"{address}/inspect?run={RUN}&lime.n_samples=2048&lime.n_segments=120&lime.seed={seed}")
+        page.locator(f".st-key-{LIME}-stop button").click()
+        settle(page)
         if again.count():
             return again
     raise AssertionError("LIME was always done before it could be stopped")
@@ -229,20 +220,6 @@ def test_back_is_one_press_to_the_page_before(page: Page, address: str) -> None:
         page.go_back()
         page.wait_for_url(second)
         settle(page)
-
-
-def test_back_from_the_overviews_own_name_leads_to_the_page_before(page: Page, address: str) -> None:
-    visit(page, f"{address}/glossary?run={RUN}")
-    visit(page, f"{address}/overview?run={RUN}")
-    page.wait_for_url(re.compile(r"/\?run="))
-    for _ in range(3):
-        # left before the page had loaded, the name is an entry too; to come back to it makes no other
-        if "/glossary" not in page.url:
-            page.go_back()
-            page.wait_for_url(re.compile(r"/(glossary)?\?run="))
-            settle(page)
-            page.wait_for_timeout(1000)
-    assert "/glossary" in page.url
 
 
 def test_ticks_in_quick_succession_are_all_kept(page: Page, address: str) -> None:
