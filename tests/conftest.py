@@ -32,12 +32,9 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 LONGEST = (
     "browser/test_journeys.py",
     "browser/test_strangers.py",
-    "hostile/test_sets.py",
     "browser/test_patterns_trust.py",
-    "hostile/test_kills.py",
     "dashboard/test_pages.py",
     "test_train.py",
-    "hostile/test_names.py",
     "core/studies/test_probes.py",
     "browser/test_first_sight.py",
     "core/studies/test_explanations.py",
@@ -47,7 +44,6 @@ LONGEST = (
     "core/training/test_fit.py",
     "browser/test_first_screens.py",
     "core/findings/test_command.py",
-    "hostile/test_strangers.py",
     "dashboard/test_upload.py",
 )
 
@@ -70,7 +66,7 @@ def _place(file: Path) -> int:
     name = file.relative_to(Path(__file__).parent).as_posix()
     if name in LONGEST:
         return LONGEST.index(name)
-    folders = ("browser", "hostile", "dashboard")
+    folders = ("slow", "browser", "dashboard")
     return len(LONGEST) + (folders.index(file.parent.name) if file.parent.name in folders else len(folders))
 
 

@@ -12,9 +12,9 @@ from playwright.sync_api import TimeoutError as TooLate
 
 from core.images.decoding import decode
 from core.images.image_set import ImageSet
-from tests.benchmarks.pages import Weighed
 from tests.browser.app import PATIENCE, settle
 from tests.server import running_server
+from tests.slow.pages import Weighed
 
 pytestmark = pytest.mark.browser
 

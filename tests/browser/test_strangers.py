@@ -17,9 +17,9 @@ from core.runs.run import read_run
 from dashboard.components.plain import JOINER
 from tests.browser.app import visit
 from tests.dashboard.conftest import PAGES
-from tests.hostile.strangers import RUN, TAG, make_strange, payload, put_tags
-from tests.hostile.test_strangers import ADDRESSES
 from tests.server import running_server
+from tests.slow.test_pages import ADDRESSES
+from tests.strangers import RUN, TAG, make_strange, payload, put_tags
 
 pytestmark = pytest.mark.browser
 # tooltips that are opened on each page

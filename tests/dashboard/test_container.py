@@ -15,9 +15,9 @@ import yaml
 from packaging.requirements import Requirement
 
 from core.runs.folders import ROOT
-from tests.benchmarks.visitor import Visitor, in_a_thread
-from tests.hostile.read_only import available
+from tests.read_only import available
 from tests.server import free_port, started
+from tests.visitor import Visitor, in_a_thread
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
@@ -141,7 +141,7 @@ def test_what_the_image_starts_serves_from_a_read_only_tree_and_is_healthy(made_
     health = [part.replace(":8501", f":{port}") for part in json.loads(check)]
     environment = dict(os.environ)
     environment |= given | {"TELLTALE_HOME": str(made_home)}
-    restricted = [sys.executable, "-m", "tests.hostile.read_only", str(cache), sys.executable, "-m", *command]
+    restricted = [sys.executable, "-m", "tests.read_only", str(cache), sys.executable, "-m", *command]
 
     async def visit() -> tuple[bool, list[str]]:
         async with Visitor(f"http://localhost:{port}") as visitor:

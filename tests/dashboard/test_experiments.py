@@ -31,9 +31,9 @@ from dashboard.components.requests import DetectorHandle, Subject
 from dashboard.components.words import coloured
 from dashboard.library import Opened
 from tests.conftest import make_detector, write_cifake
+from tests.damage import reseal
 from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.test_pages import settled, words
-from tests.hostile.damage import reseal
 
 RUN = "tiny@seen-test"
 

@@ -21,7 +21,7 @@ from dashboard.datasets import Attaching
 from tests.conftest import make_detector, write_shipped
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
-from tests.hostile.faults import faulty
+from tests.faults import faulty
 
 PICTURES = 24
 

@@ -12,9 +12,9 @@ import pytest
 
 from core.images.encoding import encode_png
 from core.runs.folders import ROOT
-from tests.benchmarks.visitor import Visitor, ask_http, in_a_thread
-from tests.hostile.read_only import available
+from tests.read_only import available
 from tests.server import free_port, started
+from tests.visitor import Visitor, ask_http, in_a_thread
 
 NAME = "telltale.example.org"
 HOSTING = (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
@@ -41,7 +41,7 @@ def hosted(made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
     environment = {name: value for name, value in os.environ.items() if name not in ("TMPDIR", "TELLTALE_CACHE")}
     environment |= {"STREAMLIT_SERVER_PORT": str(port), "TELLTALE_HOME": str(made_home), "HOME": "/nowhere"}
-    command = ["python", "-m", "tests.hostile.read_only", str(cache), "bash", "-euc", script]
+    command = ["python", "-m", "tests.read_only", str(cache), "bash", "-euc", script]
     with started(command, port, tmp_path / "log", environment=environment, patience=60):
         yield f"http://{NAME}:{port}"
     assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")

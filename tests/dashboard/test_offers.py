@@ -14,11 +14,11 @@ from core.images.preprocessing import Preprocessing
 from core.storage import sealed
 from dashboard import datasets, sidebar
 from dashboard.datasets import Attaching
+from tests.damage import reseal
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_experiments import settled
 from tests.dashboard.test_pages import words
-from tests.hostile.damage import reseal
 
 RUN = "tiny@seen-test"
 

@@ -11,8 +11,8 @@ from core.runs.filter import Filter
 from core.runs.folders import HOMES
 from dashboard import library
 from dashboard.components.downloads import report_file
+from tests.damage import reseal
 from tests.dashboard.conftest import Open
-from tests.hostile.damage import reseal
 
 RUN = "tiny@seen-test"
 

@@ -20,7 +20,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from core.images.decoding import MAX_BYTES
 from core.runs.folders import ROOT
 from dashboard.server import MAX_NAMES
-from tests.benchmarks.visitor import (
+from tests.server import running_server
+from tests.visitor import (
     Visitor,
     ask_http,
     in_a_thread,
@@ -28,7 +29,6 @@ from tests.benchmarks.visitor import (
     put_file,
     xsrf_token,
 )
-from tests.server import running_server
 
 INSIDE = "what only the log may hold"
 BROWSED = ("", "explore", "evidence", "data")

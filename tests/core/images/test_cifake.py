@@ -22,7 +22,7 @@ from core.images.statistics import STATISTICS
 from core.storage import MANIFEST, cache_dir, write_folder
 from tests.conftest import jpeg, textured, write_shipped
 from tests.core.images.github import Serve, files_of, serve, tar_gz, zipped
-from tests.hostile.faults import small_disk
+from tests.faults import small_disk
 
 __all__ = ["serve"]
 

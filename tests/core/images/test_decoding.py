@@ -20,7 +20,7 @@ from core.images.decoding import (
     resize,
 )
 from core.images.encoding import encode_png
-from tests.hostile.corpus import chunk, many_orientations, png, sequence, timeless_avif
+from tests.corpus import chunk, many_orientations, png, sequence, timeless_avif
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:

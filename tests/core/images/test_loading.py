@@ -26,7 +26,7 @@ from core.images.loading import check_image_set, load_image_set, load_with_bar, 
 from core.images.preprocessing import Preprocessing
 from core.storage import cache_dir
 from tests.conftest import jpeg, textured
-from tests.hostile.faults import faulty, in_child, small_disk
+from tests.faults import faulty, in_child, small_disk
 
 IMAGES = 24
 

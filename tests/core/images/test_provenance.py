@@ -15,7 +15,7 @@ from core.images.decoding import ImageError
 from core.images.provenance import Claim, read_claims, summarise
 from tests.core.images.origin_files import PICTURE, WEBUI, XMP, exif, png, saved, segment
 from tests.core.images.signing import sign
-from tests.hostile.corpus import chunk
+from tests.corpus import chunk
 
 COMFY = {
     "3": {"class_type": "KSampler", "inputs": {"seed": 1}},

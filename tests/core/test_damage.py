@@ -1,0 +1,416 @@
+"""Every file of detectors, runs and studies, damaged in every way: one sentence that names it, and nothing executed."""
+
+import json
+import os
+import re
+import shutil
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from core.detectors.storage import load_detector
+from core.images.preprocessing import Preprocessing
+from core.runs.run import read_run
+from core.storage import MANIFEST, ContractError
+from core.studies.store import read_study
+from tests import damage as d
+from tests.home import make_home
+
+RUN, DETECTOR = "tiny@made-test", "tiny"
+FILES = (
+    *(f"detectors/{DETECTOR}/{name}" for name in (MANIFEST, "weights.safetensors", "README.md")),
+    *(f"runs/{RUN}/{name}" for name in (MANIFEST, "predictions.parquet", "maps.npy", "features.npy", "images.npy")),
+    f"runs/{RUN}/studies/brightness.parquet",
+)
+DAMAGES: dict[str, d.Damage] = {
+    "emptied": d.replace_by(b""),
+    "one byte": d.replace_by(b"\x80"),
+    "half": d.cut(0.5),
+    "all but a byte": lambda file: file.write_bytes(file.read_bytes()[:-2]),
+    "first bit": d.flip(0),
+    "bit in the middle": d.flip(0.5, 3),
+    "bit near the end": d.flip(0.9, 1),
+    "a byte more": lambda file: file.write_bytes(file.read_bytes() + b"\0"),
+    "a folder": d.make_folder,
+    "noise": d.replace_by(np.random.default_rng(0).bytes(4096)),
+}
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `make_home` makes."""
+    home = tmp_path_factory.mktemp("pristine")
+    make_home(home, tmp_path_factory.mktemp("pristine-cache"))
+    return home
+
+
+@pytest.fixture
+def home(pristine: Path, tmp_path: Path) -> Path:
+    """A copy that the test may damage."""
+    return Path(shutil.copytree(pristine, tmp_path / "home"))
+
+
+def read_detector(home: Path) -> None:
+    """Read the detector as the app does."""
+    load_detector(home / "detectors" / DETECTOR, device="cpu")
+
+
+def read_runs(home: Path) -> None:
+    """Read its run, and the study of that."""
+    run = read_run(home / "runs" / RUN)
+    read_study(run.path / "studies" / "brightness.parquet", run)
+
+
+def read_all(home: Path) -> None:
+    """Read detector, run and study."""
+    read_detector(home)
+    read_runs(home)
+
+
+def refusal(read: Callable[[], object]) -> str:
+    """The sentence that a reader refuses with."""
+    with pytest.raises(ContractError) as caught:
+        read()
+    sentence = str(caught.value)
+    assert re.fullmatch(r"[^\n]{20,500}", sentence), sentence
+    assert "Traceback" not in sentence
+    return sentence
+
+
+def said_of(read: Callable[[], object]) -> str:
+    """The sentence that a reader refuses with, "" where it reads."""
+    try:
+        read()
+    except ContractError as error:
+        return str(error)
+    return ""
+
+
+def test_undamaged_all_of_it_is_read(home: Path) -> None:
+    read_all(home)
+
+
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_file_is_named(pristine: Path, home: Path, file: str, how: str) -> None:
+    whole = (home / file).read_bytes()
+    DAMAGES[how](home / file)
+    if not (home / file).is_dir() and (home / file).read_bytes() == whole:
+        return
+    if file.endswith("brightness.parquet") and not said_of(lambda: read_all(home)):
+        # a study's sha256 is over what it says: a bit of the container that no reader uses may turn, no value may
+        assert how.startswith(("first bit", "bit "))
+        pd.testing.assert_frame_equal(read_study(home / file).table, read_study(pristine / file).table)
+        return
+    assert str(home / file) in refusal(lambda: read_all(home))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_pickle_is_not_opened(home: Path, tmp_path: Path, file: str) -> None:
+    mark = tmp_path / "executed"
+    (home / file).write_bytes(d.pickled(mark))
+    assert str(home / file) in refusal(lambda: read_all(home))
+    # also where whoever put it there has made the hashes fit
+    if not file.endswith((MANIFEST, "README.md", "brightness.parquet")):
+        d.reseal((home / file).parent)
+        assert str(home / file) in refusal(lambda: read_all(home))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_another_ones_file_is_named(home: Path, file: str) -> None:
+    other = home / file.replace(DETECTOR, "other")
+    if other.read_bytes() == (home / file).read_bytes():
+        # both runs are of the same images
+        assert file.endswith("images.npy")
+        return
+    shutil.copy(other, home / file)
+    sentence = refusal(lambda: read_all(home))
+    # another's manifest is whole, so the first of the files that it does not fit is named
+    folder = str((home / file).parent) if file.endswith(MANIFEST) else str(home / file)
+    assert folder in sentence
+
+
+@pytest.mark.parametrize("folder", [f"detectors/{DETECTOR}", f"runs/{RUN}"])
+def test_no_bit_of_a_manifest_turns_unseen(home: Path, folder: str) -> None:
+    file = home / folder / MANIFEST
+    whole, said = file.read_bytes(), json.loads(file.read_text())
+    generator = np.random.default_rng(0)
+    read = read_detector if folder.startswith("detectors") else read_runs
+    refused = 0
+    for place in generator.choice(len(whole), 120, replace=False):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << int(generator.integers(8))
+        file.write_bytes(changed)
+        sentence = said_of(lambda: read(home))
+        if sentence:
+            # a bit in a file's name or hash speaks of that file
+            assert str(home / folder) in sentence
+            refused += 1
+        else:
+            # white space, or the name of the hash itself: nothing of what it says is another
+            now = json.loads(changed)
+            assert {key: now.get(key) for key in said if key != "sha256"} == {
+                key: value for key, value in said.items() if key != "sha256"
+            }
+    assert refused > 90
+
+
+# how the detector of this home prepares pictures
+SEEN = asdict(Preprocessing(32))
+# one network of a joined detector
+MEMBER = {"name": "one", "recipe": {}, "weight": 1.0, "val_accuracy": 0.5}
+MANIFESTS: dict[str, tuple[str, dict[str, object]]] = {
+    "another schema": ("runs", {"schema": 3}),
+    "schema of another type": ("detectors", {"schema": "1"}),
+    "another kind": ("runs", {"kind": "detector"}),
+    "files are a list": ("detectors", {"files": ["weights.safetensors"]}),
+    "no files": ("runs", {"files": {}}),
+    "no weights": ("detectors", {"files": {}}),
+    "a hash is a number": ("runs", {"files": {"predictions.parquet": 3}}),
+    "metrics are words": ("runs", {"metrics": "good"}),
+    "a metric is a word": ("runs", {"metrics": {"all": {"images": 24, "accuracy": "high"}, "clean": {"images": 0}}}),
+    "no temperature": ("runs", {"temperature": None}),
+    "temperature of nothing": ("detectors", {"temperature": 0}),
+    "temperature without end": ("detectors", {"temperature": float("inf")}),
+    "temperature that is no number": ("detectors", {"temperature": float("nan")}),
+    "as many images as there are not": ("runs", {"images": 25}),
+    "images below zero": ("runs", {"images": -1}),
+    "the set is a list": ("runs", {"set": ["made-test"]}),
+    "versions are numbers": ("runs", {"versions": {"torch": 2}}),
+    "created by a number": ("runs", {"created": 5}),
+    "width of another": ("detectors", {"architecture": {"kind": "resnet", "width": 8}}),
+    "a width that would take all memory": ("detectors", {"architecture": {"kind": "resnet", "width": 1024}}),
+    "a width that is a word": ("detectors", {"architecture": {"kind": "resnet", "width": "wide"}}),
+    "a width without end": ("detectors", {"architecture": {"kind": "resnet", "width": float("inf")}}),
+    "a kind that leads away": ("detectors", {"architecture": {"kind": "../../os", "width": 4}}),
+    "no kind": ("detectors", {"architecture": {"width": 4}}),
+    "two channels": ("detectors", {"preprocess": SEEN | {"mean": [0, 0]}}),
+    "division by nothing": ("detectors", {"preprocess": SEEN | {"std": [1, 0, 1]}}),
+    "images that would take all memory": ("detectors", {"preprocess": SEEN | {"size": 10**6}}),
+    "images of no size": ("runs", {"preprocess": SEEN | {"size": 0}}),
+    "images of another size": ("runs", {"preprocess": SEEN | {"size": 48, "resize": 48}}),
+    "a filter that there is not": ("detectors", {"preprocess": SEEN | {"interpolation": "magic"}}),
+    "a class that there is not": ("detectors", {"fake": ["UNSURE"]}),
+    "no class is FAKE": ("detectors", {"fake": []}),
+    "three classes of two outputs": ("detectors", {"classes": ["FAKE", "REAL", "UNSURE"]}),
+    "a layer that there is not": ("detectors", {"target_layer": "layer9"}),
+    "a layer that is a number": ("runs", {"target_layer": 4}),
+    "history of words": ("detectors", {"history": [{"epoch": "one"}]}),
+    "a held-out accuracy above 1": ("detectors", {"val_accuracy": 98}),
+    "members of words": ("detectors", {"members": ["swift"]}),
+    "a member of endless weight": ("detectors", {"members": [MEMBER | {"weight": float("inf")}]}),
+    "a member with a history of words": ("detectors", {"members": [MEMBER | {"history": [{"epoch": "one"}]}]}),
+    "a member that leads away": ("detectors", {"members": [MEMBER | {"name": "../../elsewhere"}]}),
+    "a name that leads away": ("detectors", {"name": "../../elsewhere"}),
+    "a detector that leads away": ("runs", {"detector": "../../elsewhere"}),
+    "a set that leads away": ("runs", {"set": "../../elsewhere"}),
+}
+
+
+@pytest.mark.parametrize("what", MANIFESTS)
+def test_a_manifest_of_another_form_is_named(home: Path, what: str) -> None:
+    kind, values = MANIFESTS[what]
+    folder = home / kind / (RUN if kind == "runs" else DETECTOR)
+    d.reseal(folder, **values)
+    tracemalloc.start()
+    assert str(folder) in refusal(lambda: read_all(home))
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "/etc/passwd", "a/b", "..", ".", "", "../other/manifest.json", "x\0y", "~root/x", "C:\\x", "%2e%2e/x"],
+)
+def test_a_manifest_leads_nowhere_else(home: Path, name: str) -> None:
+    folder = home / "runs" / RUN
+    files = json.loads((folder / MANIFEST).read_text())["files"]
+    d.reseal(folder, files={**files, name: "0" * 64})
+    assert str(folder) in refusal(lambda: read_all(home))
+
+
+def test_a_manifest_that_is_nested_without_end(home: Path) -> None:
+    file = home / "runs" / RUN / MANIFEST
+    for text in ("[" * 100_000, '{"a":' * 100_000, '{"schema": ' + "9" * 100_000 + "}"):
+        file.write_text(text)
+        assert str(file) in refusal(lambda: read_all(home))
+
+
+LIES = {
+    "exabytes": d.npy("(1000000000000, 4, 4)"),
+    "more than a number holds": d.npy("(4611686018427387904, 1099511627776, 4)"),
+    "more than a file": d.npy("(24, 4, 4000000)"),
+    "less than nothing": d.npy("(-1, 4, 4)"),
+    "no shape": d.npy("()"),
+    "one number too few": d.npy("(24, 4)", body=bytes(24 * 4 * 2)),
+    "objects": d.npy("(24, 4, 4)", "'|O'"),
+    "whole numbers": d.npy("(24, 4, 4)", "'<i2'", bytes(24 * 32)),
+    "not numbers": d.npy("(24, 4, 4)", body=b"\xff" * (24 * 32)),
+    "structures": d.npy("(24, 4, 4)", "[('a', '<f2')]", bytes(24 * 32)),
+    "a call": d.npy("__import__('os').getpid()"),
+    "a shape of a million numbers": d.npy("(" + "1, " * 20_000 + ")"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("name", ["maps.npy", "features.npy", "images.npy"])
+def test_an_array_that_lies_is_named(home: Path, name: str, lie: str) -> None:
+    folder = home / "runs" / RUN
+    (folder / name).write_bytes(LIES[lie])
+    d.reseal(folder)
+    if name == "features.npy" and lie in ("one number too few", "not numbers"):
+        # two dimensions are what features have
+        return
+    assert str(folder / name) in refusal(lambda: read_run(folder))
+
+
+TENSORS = {
+    "a header of exabytes": d.safetensors(b"{}", length=2**60),
+    "a header of 100 MB": d.safetensors(b"{}", length=10**8),
+    "a tensor of exabytes": d.safetensors(
+        {"conv1.weight": {"dtype": "F16", "shape": [10**9, 10**9], "data_offsets": [0, 2 * 10**18]}}
+    ),
+    "a tensor beyond the end": d.safetensors(
+        {"conv1.weight": {"dtype": "F16", "shape": [4, 3, 3, 3], "data_offsets": [0, 216]}}
+    ),
+    "tensors on top of each other": d.safetensors(
+        {name: {"dtype": "F16", "shape": [32], "data_offsets": [0, 64]} for name in ("a", "b")}
+    ),
+    "offsets backwards": d.safetensors({"a": {"dtype": "F16", "shape": [32], "data_offsets": [64, 0]}}),
+    "a shape below nothing": d.safetensors({"a": {"dtype": "F16", "shape": [-32], "data_offsets": [0, 64]}}),
+    "an unknown type": d.safetensors({"a": {"dtype": "PICKLE", "shape": [32], "data_offsets": [0, 64]}}),
+    "no JSON": d.safetensors(b"cos\nsystem\n(S'true'\ntR."),
+    "a list": d.safetensors(b"[1, 2]"),
+    "nested without end": d.safetensors(b'{"a":' * 100_000),
+    "empty": d.safetensors({}),
+}
+
+
+@pytest.mark.parametrize("lie", TENSORS)
+def test_weights_that_lie_are_named(home: Path, lie: str) -> None:
+    folder = home / "detectors" / DETECTOR
+    (folder / "weights.safetensors").write_bytes(TENSORS[lie])
+    d.reseal(folder)
+    assert str(folder / "weights.safetensors") in refusal(lambda: load_detector(folder, device="cpu"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_named(home: Path, value: float) -> None:
+    folder = home / "detectors" / DETECTOR
+    state = load_detector(folder, device="cpu").network.state_dict()
+    tensors = {name: tensor.contiguous() for name, tensor in state.items() if not name.endswith("tracked")}
+    tensors["layer3.0.conv1.weight"] = torch.full_like(tensors["layer3.0.conv1.weight"], value)
+    save_file(tensors, folder / "weights.safetensors")
+    d.reseal(folder)
+    sentence = refusal(lambda: load_detector(folder, device="cpu"))
+    assert "layer3.0.conv1.weight" in sentence
+    assert str(folder / "weights.safetensors") in sentence
+
+
+TABLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "numbers are words": lambda table: table.assign(margin="high"),
+    "not a number": lambda table: table.assign(margin=np.float32("nan")),
+    "without end": lambda table: table.assign(logit_real=np.float32("inf")),
+    "a probability of two": lambda table: table.assign(p_real=np.float32(2)),
+    "a third class": lambda table: table.assign(label="MAYBE"),
+    "no verdict": lambda table: table.assign(predicted=None),
+    "all the same": lambda table: table.assign(id="a"),
+    "ids are numbers": lambda table: table.assign(id=range(len(table))),
+    "names are nothing": lambda table: table.assign(name=None),
+    "lists": lambda table: table.assign(category=[["a"]] * len(table)),
+    "neither yes nor no": lambda table: table.assign(in_train="perhaps"),
+    "a fact in words": lambda table: table.assign(brightness="bright"),
+    "a row less": lambda table: table.iloc[1:],
+    "no rows": lambda table: table.iloc[:0],
+    "no hash": lambda table: table.drop(columns="sha256"),
+}
+
+
+@pytest.mark.parametrize("what", TABLES)
+def test_a_table_of_another_form_is_named(home: Path, what: str) -> None:
+    folder = home / "runs" / RUN
+    file = folder / "predictions.parquet"
+    TABLES[what](pd.read_parquet(file)).to_parquet(file, index=False)
+    d.reseal(folder)
+    assert str(file) in refusal(lambda: read_run(folder))
+
+
+def test_a_table_that_unpacks_to_a_billion_rows_is_not_unpacked(home: Path) -> None:
+    folder = home / "runs" / RUN
+    file = folder / "predictions.parquet"
+    bomb = d.many_rows(20_000_000)
+    assert len(bomb) < 2**20
+    file.write_bytes(bomb)
+    d.reseal(folder)
+    assert str(file) in refusal(lambda: read_run(folder))
+    # a study of more rows than its run has images is no study of that run
+    d.reseal(folder)
+    study = folder / "studies" / "brightness.parquet"
+    study.write_bytes(bomb)
+    assert str(study) in refusal(lambda: read_study(study))
+
+
+def test_a_type_that_would_be_unpickled_is_not(home: Path, tmp_path: Path) -> None:
+    folder, mark = home / "runs" / RUN, tmp_path / "executed"
+    file = folder / "predictions.parquet"
+    file.write_bytes(d.with_python_type(pd.read_parquet(file), mark))
+    d.reseal(folder)
+    # read as the plain column that it is, or refused
+    sentence = said_of(lambda: read_run(folder))
+    assert not sentence or str(file) in sentence
+    assert not mark.exists()
+
+
+def pipe(file: Path) -> None:
+    """A pipe that nobody writes to."""
+    file.unlink()
+    os.mkfifo(file)
+
+
+def device(file: Path) -> None:
+    """A link to a device that never ends."""
+    file.unlink()
+    file.symlink_to("/dev/zero")
+
+
+def endless(file: Path) -> None:
+    """A file of 500 GB that takes no room."""
+    with file.open("r+b") as opened:
+        opened.truncate(500 * 2**30)
+
+
+def circle(file: Path) -> None:
+    """A link to itself."""
+    file.unlink()
+    file.symlink_to(file)
+
+
+@pytest.mark.parametrize("how", [pipe, device, endless, circle])
+@pytest.mark.parametrize("file", FILES)
+def test_what_is_no_file_is_named_and_not_opened(home: Path, file: str, how: d.Damage) -> None:
+    how(home / file)
+    tracemalloc.start()
+    assert str(home / file) in refusal(lambda: read_all(home))
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "reseal",
+    [
+        lambda home: d.reseal(home / "runs" / RUN, set="made\ud800-test"),
+        lambda home: d.reseal(home / "runs" / RUN, **{"more\ud800": 1}),
+        lambda home: d.reseal(home / "detectors" / DETECTOR, recipe={"name": "\ud800"}),
+    ],
+)
+def test_half_a_letter_in_a_manifest_is_refused(home: Path, reseal: Callable[[Path], None]) -> None:
+    reseal(home)
+    assert "is not readable JSON" in refusal(lambda: read_all(home))

@@ -1,0 +1,130 @@
+"""Text that is not ours shows as it was written: nothing of it is Markdown, HTML or a formula."""
+
+import csv
+import io
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.report.html import _ENVIRONMENT
+from dashboard.components.downloads import as_csv
+from dashboard.components.plain import JOINER, code, figure_text, plain, with_code, without_pictures
+from tests.strangers import payload
+
+HOST = "127.0.0.1:9"
+TEXTS = (
+    payload(HOST), "**a** _b_ *c* ~~d~~ `e` ``f`", "# a", "- a", "+ a", "1. a", "1) a", "= a", "> a", "a\n\n# b\n    c",
+    "[a](b)", "[a][b]", "![a][b]", "[^1]", "<b>a</b>", "&lt;&#33;", "$a$", "$$a$$", ":red[a]", ":a", ":smile:",
+    ":streamlit:", ":material/home:", "http://a.b", "www.a.b", "a|b\n-|-", "a\\*b", "a_b_c", "swift@cifake-test", "",
+    "  a  ", "a:b: c", "a_www.a.b", "_www.a.b", "me@a.b", "swift@cifake.v2-test",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_plain_text_loses_nothing(text: str) -> None:
+    shown = re.sub(r"\\([^a-zA-Z0-9\s])", r"\1", plain(text)).replace(JOINER, "")
+    assert shown == re.sub(r"\n+", " ", text).strip()
+    assert "\n" not in plain(text)
+    assert not re.search(r"(?<!\\)[*`\[\]<>$~|]|(?<![\\\w])_|(?<!\\)_(?!\w)", plain(text).replace("\\\\", ""))
+    assert not re.search(r":[^\s\N{WORD JOINER}]|www\.|@\w+\.", plain(text))
+
+
+def test_ordinary_names_are_as_they_are() -> None:
+    names = "swift@cifake-test", "a, b", "Ελληνικά 日本語", "FAKE/0001 (2).jpg", "lime_other", "12.5\u00a0% (1 to 2)"
+    assert tuple(map(plain, names)) == names
+
+
+@pytest.mark.parametrize("control", "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+def test_no_name_reverses_the_sentence_in_which_it_stands(control: str) -> None:
+    for shown in (plain, with_code, code, figure_text, without_pictures):
+        assert control not in shown(f"cat{control}.png, 60 x 48")
+    assert _ENVIRONMENT.from_string("{{ name }}, 60 x 48").render(name=f"cat{control}") == "cat, 60 x 48"
+
+
+def test_letters_from_right_to_left_are_isolated() -> None:
+    assert plain("\u05d0\u05d1") == "\u2068\u05d0\u05d1\u2069"
+
+
+def test_what_is_told_to_be_typed_shows_as_code() -> None:
+    assert with_code("![a](b) is old; run `python -m x '$y'`.") == "!\\[a\\](b) is old; run `python -m x '$y'`."
+    for text in ("a`b", "``a``", "`a", "```a```", "`a``b`"):
+        assert with_code(text) == plain(text)
+
+
+@pytest.mark.parametrize("text", ["a", "a`b", "``", "`a`", "a\nb"])
+def test_code_is_closed_by_nothing_in_it(text: str) -> None:
+    fence = re.match("`+", code(text))
+    assert fence is not None
+    inside = code(text)[len(fence[0]) : -len(fence[0])]
+    assert fence[0] not in inside
+    assert inside.strip() == " ".join(text.splitlines())
+
+
+def test_a_model_card_keeps_all_but_its_pictures() -> None:
+    card = "# A\n\n![b](http://a/b)\n\n[c](http://a/c)\n\n```mermaid\nx\n```\n~~~ mermaid\ny\n~~~\n| a |\n| - |\n"
+    shown = without_pictures(card)
+    assert "![" not in shown
+    assert "mermaid" not in shown
+    assert shown.count("```") == 2
+    assert "[c](http://a/c)" in shown
+    # a lone carriage return ends a line, too, and a footnote can hold a fence
+    for odd in (
+        "a\r```mermaid\rx\r```\r",
+        "a[^1]\n\n[^1]: ```mermaid\n    x\n    ```\n",
+        "- [^a b]: ~~~mermaid\r\nx\r\n~~~\n",
+    ):
+        assert "mermaid" not in without_pictures(odd)
+    # code within a line is no fence
+    for same in ("# A\n\n- `a` ```b``` c\n\n```\ncode\n```\n", "~~a~~ and ``b``\n"):
+        assert without_pictures(same) == same
+
+
+def test_a_figure_s_text_is_no_html() -> None:
+    assert figure_text("<b>%{x}</b> & a") == f"&lt;b&gt;%{JOINER}{{x}}&lt;/b&gt; &amp; a"
+
+
+def test_no_cell_of_a_table_is_a_formula() -> None:
+    texts = [
+        "=1+1",
+        "+1",
+        "-1",
+        "@a",
+        "\t=1",
+        "\r=1",
+        " =1",
+        "a;=1",
+        "a; +1;b",
+        "a\t=1",
+        "a\n-1",
+        "a\r+1",
+        "\uff1d1",
+        "a",
+        "a;b",
+        "1-2",
+        None,
+    ]
+    table = pd.DataFrame(
+        {
+            "tags": texts,
+            "=more": texts,
+            "kind": pd.Series(texts, dtype="category"),
+            "number": -np.arange(len(texts), dtype=float),
+            "flag": [True] * len(texts),
+        }
+    )
+    heads, *rows = list(csv.reader(io.StringIO(as_csv(table).decode("utf-8-sig"), newline="")))
+    assert heads == ["tags", "'=more", "kind", "number", "flag"]
+    for row, text in zip(rows, texts, strict=True):
+        assert row[0] == row[1] == row[2]
+        # whatever ends a cell for a spreadsheet, no cell begins as a formula does
+        assert not any(re.match(r"\s*[=+\-@\uff1d]", cell) for cell in re.split("[;\t\r\n]", row[0]))
+        assert row[0].replace("'", "") == (text or "")
+    assert [row[3] for row in rows[1:3]] == ["-1.0", "-2.0"]
+    assert [row[0] for row in rows[-4:-1]] == ["a", "a;b", "1-2"]
+
+
+def test_a_model_card_of_footnotes_alone_is_read_at_once() -> None:
+    line = "[^a]:" * 5000 + "x"
+    assert without_pictures(line) == line

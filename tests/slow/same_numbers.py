@@ -1,0 +1,107 @@
+"""Compare the numbers of README, of the shipped studies and of their findings with those of a revision.
+
+python -m tests.slow.same_numbers 37456c1
+"""
+
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from core.findings.finding import Finding, to_json
+from core.runs.folders import ROOT, find_runs
+from core.runs.run import read_run
+from core.studies.sealed import KEY
+from core.studies.store import find_studies
+
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+# what a file says of itself that is about words, dates and form
+WORDS = {
+    "schema", "title", "question", "columns", "control", "better", "explore", "findings", "described", "sha256",
+    "version", "column_versions", "created", "seconds", "extended",
+}  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    """Print what differs; 1 where anything does."""
+    (revision,) = arguments
+    found = [
+        *readme(revision),
+        *(line for run in find_runs((ROOT / "assets",)).values() for line in studies(revision, run)),
+    ]
+    print("\n".join(found) or f"Every number is what it was in {revision}.")
+    return 1 if found else 0
+
+
+def shown(revision: str, path: Path) -> bytes | None:
+    """A file as it was, None where there was none."""
+    name = f"{revision}:{path.relative_to(ROOT).as_posix()}"
+    done = subprocess.run(["git", "show", name], cwd=ROOT, capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else None
+
+
+def readme(revision: str) -> Iterator[str]:
+    """Numbers that README gave and gives no more, not even with more digits."""
+    path = ROOT / "README.md"
+    before = (shown(revision, path) or b"").decode()
+    now = {number.replace(",", "") for number in NUMBER.findall(path.read_text(encoding="utf-8"))}
+    for line in before.splitlines():
+        for number in NUMBER.findall(line):
+            plain = number.replace(",", "")
+            digits = len(plain.partition(".")[2])
+            if plain not in now and all(f"{float(one):.{digits}f}" != plain for one in now if one.count(".") < 2):
+                yield f"README no longer gives {number} of “{line.strip()}”"
+
+
+def studies(revision: str, folder: Path) -> Iterator[str]:
+    """What differs in the studies of a run: values, rows, parameters, and numbers of findings that were kept then."""
+    run = read_run(folder)
+    answers = find_studies(run).answers
+    for file in sorted((folder / "studies").glob("*.parquet")):
+        name, content = f"{folder.name} {file.stem}", shown(revision, file)
+        if content is None:
+            continue
+        table, about = _read(content)
+        now, said = _read(file.read_bytes())
+        for column in dict.fromkeys([*table, *now]):
+            if column not in table or column not in now:
+                yield f"{name}: the column {column} is {'new' if column in now else 'gone'}"
+            elif table[column].dtype != now[column].dtype or not table[column].equals(now[column]):
+                yield f"{name}: the column {column} has other values"
+        yield from (f"{name}: {key} differs" for key in {*about, *said} - WORDS if about.get(key) != said.get(key))
+        yield from (f"{name}: {one}" for one in _concluded(about.get("findings", []), answers[file.stem].findings))
+
+
+def _read(content: bytes) -> tuple[pd.DataFrame, dict[str, Any]]:
+    arrow = pq.read_table(io.BytesIO(content))
+    return arrow.to_pandas(), json.loads(arrow.schema.metadata[KEY])
+
+
+def _concluded(before: list[dict[str, Any]], now: tuple[Finding, ...]) -> Iterator[str]:
+    """Findings whose value or interval, as stored in the file, is not among the numbers concluded now."""
+    numbers = np.array(sorted({one for one in _numbers(json.loads(to_json(now))) if one is not None}))
+    for one in before:
+        for end in ("value", "low", "high"):
+            value = one.get(end)
+            if value is not None and not np.isclose(numbers, value, rtol=1e-9, atol=1e-12).any():
+                yield f"{end} of the finding {one['key']} was {value:.6g}, which no finding has now"
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(one)
+    elif isinstance(value, int | float):
+        yield float(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

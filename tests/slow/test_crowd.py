@@ -1,0 +1,39 @@
+"""Many visitors at once: none of the first twelve of a cold server fails, and eight browse and explain together."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.runs.folders import ROOT
+from tests.dashboard.conftest import PAGES, made_home
+from tests.server import running_server
+from tests.visitor import Visitor, in_a_thread
+
+__all__ = ["made_home"]
+pytestmark = pytest.mark.slow
+
+
+def test_twelve_first_visitors_at_once_of_a_cold_server(made_home: Path, tmp_path: Path) -> None:
+    async def visit(address: str, page: str) -> list[str]:
+        async with Visitor(address) as visitor:
+            await visitor.open(page, run="tiny@seen-test")
+            return visitor.troubles
+
+    async def together(address: str) -> list[str]:
+        pages = ("", *PAGES[1:])
+        troubles = await asyncio.gather(*(visit(address, pages[number % len(pages)]) for number in range(12)))
+        return [trouble for found in troubles for trouble in found]
+
+    log = tmp_path / "log"
+    with running_server(made_home, tmp_path / "cache", log=log) as (address, _):
+        assert in_a_thread(together(address)) == []
+    assert "Traceback" not in log.read_text(encoding="utf-8")
+
+
+def test_eight_browse_and_explain_without_an_error() -> None:
+    command = [sys.executable, "-m", "tests.slow.load", "--browsers", "6", "--explainers", "2", "--minutes", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

@@ -1,0 +1,268 @@
+"""A detector is what its weights and settings make it, whatever its manifest claims to be."""
+
+import errno
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from core.detectors.identity import Identity, find_maker, identify, identify_all
+from core.detectors.manifest import Classes
+from core.detectors.storage import load_detector
+from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS
+from core.images.preprocessing import Preprocessing
+from core.report.page import gather
+from core.runs.folders import SHIPPED, find_detectors, find_named
+from core.runs.run import read_run
+from core.runs.writing import write_run
+from core.storage import MANIFEST, ContractError
+from core.studies import explanations as module
+from core.studies.neighbours.reference import compute_features, read_features
+from core.studies.runner import StudyError
+from core.studies.source import Source
+from dashboard import catalogue
+from dashboard.jobs import Prediction, PredictRequest, Request, Worker
+from tests import damage as d
+from tests.conftest import make_detector, textured
+from tests.core.test_damage import DETECTOR, RUN, refusal
+from tests.dashboard.conftest import Open, image_set
+from tests.dashboard.test_pages import settled, words
+
+pytestmark = pytest.mark.slow
+
+PIXELS = textured(1, fine=True, seed=5)
+
+
+def flip(folder: Path) -> None:
+    """Let a detector say the opposite, and leave the claims of its manifest as they are."""
+    file = folder / "weights.safetensors"
+    tensors = load_file(file)
+    for name in ("fc.weight", "fc.bias"):
+        tensors[name] = tensors[name].flip(0).contiguous()
+    save_file(tensors, file)
+    d.reseal(folder)
+
+
+def normalise(folder: Path) -> None:
+    """Let a detector of the same weights see pictures darker and flatter."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    # those that ship are of an earlier version
+    key = "preprocess" if "preprocess" in manifest else "normalisation"
+    seen = manifest[key]
+    changed = {"mean": [value + 0.6 for value in seen["mean"]], "std": [3 * value for value in seen["std"]]}
+    d.reseal(folder, **{key: seen | changed})
+
+
+def soften(folder: Path) -> None:
+    """Let a detector of the same weights be unsure of everything."""
+    d.reseal(folder, temperature=50.0)
+
+
+@pytest.fixture
+def impostor(home: Path) -> Callable[[Callable[[Path], None]], Path]:
+    """A function that puts a changed copy of the detector before it in the list."""
+
+    def make(change: Callable[[Path], None]) -> Path:
+        folder = home / "detectors" / "a copy"
+        shutil.copytree(home / "detectors" / DETECTOR, folder)
+        change(folder)
+        return folder
+
+    return make
+
+
+def said(worker: Worker, folder: Path, who: Identity, pixels: NDArray[np.uint8] = PIXELS) -> float:
+    """The margin that the worker gives for one image."""
+    asked = Request(folder, who, "image", PredictRequest())
+    standing = worker.ask(str(folder), "slot", asked, pixels, patience=60)
+    assert isinstance(standing.answer, Prediction), standing.message
+    return float(standing.answer.margins[0])
+
+
+def test_other_weights_under_a_claim_are_refused(home: Path, impostor: Callable[..., Path]) -> None:
+    folder = impostor(flip)
+    for read in (lambda: load_detector(folder, device="cpu"), lambda: identify(folder)):
+        assert "claims other weights than weights.safetensors holds" in refusal(read)
+    known, refused = identify_all(find_detectors((home,)))
+    assert set(known) == {DETECTOR, "other"}
+    assert set(refused) == {"a copy"}
+
+
+def test_without_a_claim_they_are_another_detector(home: Path, impostor: Callable[..., Path]) -> None:
+    folder = impostor(flip)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    del manifest["weights_sha256"]
+    (folder / MANIFEST).write_text(json.dumps(manifest | {"sha256": d.sealed(manifest)["sha256"]}))
+    assert identify(folder).identity != identify(home / "detectors" / DETECTOR).identity
+    assert load_detector(folder, device="cpu").identity == identify(folder).identity
+
+
+@pytest.mark.parametrize("change", [flip, normalise, soften])
+@pytest.mark.parametrize("page", ["upload", "inspect", "overview", "evidence"])
+def test_a_copy_never_answers_for_the_detector_of_a_run(
+    home: Path, impostor: Callable[..., Path], open_page: Open, page: str, change: Callable[[Path], None]
+) -> None:
+    impostor(change)
+    run = read_run(home / "runs" / RUN)
+    assert catalogue.maker(run) == DETECTOR
+    app = settled(open_page(page, run=RUN))
+    assert not app.exception
+    if page == "upload":
+        (by,) = (box for box in app.selectbox if box.label == "Detector")
+        assert by.value == DETECTOR
+        assert ("a copy" in by.options) == (change is not flip)
+        # what is refused is said, once
+        assert len(re.findall("claims other weights", words(app))) == (change is flip)
+
+
+@pytest.mark.parametrize("change", [normalise, soften])
+def test_a_run_knows_its_detector_by_more_than_weights(
+    home: Path, impostor: Callable[..., Path], change: Callable[[Path], None]
+) -> None:
+    folder = impostor(change)
+    run = read_run(home / "runs" / RUN)
+    own, other = identify(home / "detectors" / DETECTOR), identify(folder)
+    assert own.identity.weights_sha256 == other.identity.weights_sha256
+    assert own.identity.made(run.manifest)
+    assert not other.identity.made(run.manifest)
+    with pytest.raises(StudyError, match="is not the detector that made"):
+        Source(run.path, folder, device="cpu").open()
+    assert gather(run, (home,))["detector"] == own.manifest
+
+
+def test_a_run_of_an_earlier_version_prefers_its_own_name(home: Path, impostor: Callable[..., Path]) -> None:
+    impostor(normalise)
+    detectors, _ = identify_all(find_detectors((home,)))
+    older = {key: value for key, value in read_run(home / "runs" / RUN).manifest.items() if "fingerprint" not in key}
+    assert next(iter(detectors)) == "a copy"
+    assert all(detectors[name].identity.made(older) for name in ("a copy", DETECTOR))
+    assert find_maker(older, detectors) == DETECTOR
+    assert find_maker(older | {"temperature": 3.0}, detectors) is None
+
+
+@pytest.mark.parametrize("first", ["a copy", DETECTOR])
+def test_two_detectors_share_no_answer(home: Path, impostor: Callable[..., Path], first: str) -> None:
+    folders = [impostor(normalise), home / "detectors" / DETECTOR]
+    folders.sort(key=lambda folder: folder.name != first)
+    desk = Worker(lease=60)
+    try:
+        for _ in range(2):
+            for folder in folders:
+                alone = float(load_detector(folder, device="cpu").margins(PIXELS)[0])
+                assert said(desk, folder, identify(folder).identity) == pytest.approx(alone, abs=1e-5)
+    finally:
+        desk.close()
+
+
+def test_a_detector_that_was_exchanged_while_the_page_was_open_is_not_asked(home: Path) -> None:
+    folder, other = home / "detectors" / DETECTOR, home / "detectors" / "other"
+    seen = identify(folder).identity
+    shutil.rmtree(folder)
+    shutil.copytree(other, folder)
+    desk = Worker(lease=60)
+    try:
+        asked = Request(folder, seen, "image", PredictRequest())
+        standing = desk.ask("me", "slot", asked, PIXELS, patience=60)
+    finally:
+        desk.close()
+    assert "is another detector than when this page was opened" in standing.message
+    assert identify(folder).identity == identify(other).identity
+
+
+def test_two_detectors_share_nothing_on_disk(
+    home: Path, impostor: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = (load_detector(folder, device="cpu") for folder in (impostor(normalise), home / "detectors" / DETECTOR))
+    images = image_set("made-train", 6)
+    list(compute_features(one, images))
+    assert read_features(one.cache_key, images.fingerprint) is not None
+    assert read_features(two.cache_key, images.fingerprint) is None
+    method, settings = INTEGRATED_GRADIENTS, INTEGRATED_GRADIENTS.settings()
+    assert module._path(one, PIXELS[0], method, settings) != module._path(two, PIXELS[0], method, settings)
+    # other devices compute other last digits
+    before = two.cache_key
+    monkeypatch.setattr(two, "device", torch.device("meta"))
+    assert two.cache_key != before
+
+
+def test_a_detector_has_its_folder_s_name(home: Path, impostor: Callable[..., Path], tmp_path: Path) -> None:
+    detector = load_detector(impostor(normalise), device="cpu")
+    assert detector.manifest["name"] == detector.name == "a copy"
+    assert write_run(tmp_path, detector, image_set("made-test", 6)).name == "a copy@made-test"
+
+
+def test_what_ships_comes_before_a_user_s_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(SHIPPED / "detectors" / "sample", tmp_path / "detectors" / "sample")
+    shutil.copytree(SHIPPED / "detectors" / "sample", tmp_path / "detectors" / "a first")
+    normalise(tmp_path / "detectors" / "sample")
+    shipped = find_detectors((SHIPPED,))
+    for homes in ((tmp_path, SHIPPED), (SHIPPED, tmp_path)):
+        found = find_detectors(homes)
+        assert [*found][:-2] == [*shipped]
+        assert [*found][-2:] == ["a first", "sample (own)"]
+        assert find_named("sample", found, "detector") == SHIPPED / "detectors" / "sample"
+        # and the user's own can be had still, by name and by path
+        assert found["sample (own)"] == tmp_path / "detectors" / "sample"
+        run = read_run(SHIPPED / "runs" / "sample@sample-test").manifest
+        assert find_maker(run, identify_all(found)[0]) == "sample"
+    monkeypatch.setattr(catalogue, "HOMES", (tmp_path, SHIPPED))
+    monkeypatch.delenv("TELLTALE_HOME", raising=False)
+    assert next(iter(catalogue.detectors())) == "paper"
+
+
+def test_an_identity_is_what_the_network_computes(home: Path) -> None:
+    for folder in (home / "detectors" / DETECTOR, SHIPPED / "detectors" / "sample"):
+        assert load_detector(folder, device="cpu").identity == identify(folder).identity
+    # whatever is different, so is the fingerprint
+    base = make_detector(width=4).identity
+    others = [
+        make_detector(width=4, seed=1).identity,
+        *(
+            Identity(**{**vars(base), name: value})
+            for name, value in (("mean", (0.1, 0.0, 0.0)), ("std", (1.0, 1.0, 2.0)), ("temperature", 2.0))
+        ),
+        make_detector(width=4, classes=Classes(("photo", "made"), ("made",))).identity,
+        make_detector(width=4, classes=Classes(("FAKE", "REAL"), ("REAL",))).identity,
+        make_detector(width=4, preprocessing=Preprocessing(48)).identity,
+        make_detector(width=4, preprocessing=Preprocessing(32, interpolation="box")).identity,
+        make_detector(width=4, target_layer="layer3").identity,
+    ]
+    assert len({one.fingerprint for one in (base, *others)}) == 10
+
+
+def test_the_fingerprint_of_the_papers_network_is_what_it_was_before_detectors_had_kinds() -> None:
+    found = Identity("a" * 64, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 1.5)
+    assert make_detector(width=4).identity.rest == ""
+    expected = json.dumps(["a" * 64, [0.1, 0.2, 0.3], [0.4, 0.5, 0.6], 1.5])
+    assert found.fingerprint == hashlib.sha256(expected.encode()).hexdigest()
+
+
+def test_a_manifest_that_changes_is_read_again(home: Path) -> None:
+    folder = home / "detectors" / DETECTOR
+    before = identify(folder)
+    d.reseal(folder, temperature=9.0)
+    assert identify(folder).identity.temperature == 9.0 != before.identity.temperature
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(ContractError, match=r"weights\.safetensors is missing"):
+        identify(folder)
+
+
+def test_an_error_of_a_moment_is_not_remembered(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = home / "detectors" / DETECTOR
+
+    def busy(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("core.storage.os.open", busy)
+        with pytest.raises(ContractError, match="Too many open files"):
+            identify(folder)
+    assert identify(folder).path == folder

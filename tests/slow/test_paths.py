@@ -1,0 +1,240 @@
+"""Names and archives that try to lead away, or to unpack without end: nothing outside is read, written or shown."""
+
+import os
+import shutil
+import stat
+import struct
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import train
+from core import explain, predict
+from core.images.image_set import DatasetError
+from core.images.loading import load_image_set
+from core.report import __main__ as report
+from core.runs.folders import ROOT
+from core.studies import __main__ as studies
+from tests.conftest import jpeg, textured, write_cifake
+from tests.core.test_damage import DETECTOR, RUN
+from tests.dashboard.conftest import Open
+from tests.dashboard.test_pages import words
+
+pytestmark = pytest.mark.slow
+
+PICTURE = jpeg(textured(1, fine=True, seed=9)[0])
+# to a folder beside the home, whatever it is resolved against
+AWAY = ("..", "../elsewhere", "../../elsewhere", "../runs/../../elsewhere/runs", "..\\elsewhere", "%2e%2e/elsewhere")
+MEMBERS = (
+    "../test/REAL/away.jpg",
+    "../../../../test/REAL/away.jpg",
+    "/test/REAL/away.jpg",
+    "/etc/passwd",
+    "C:\\test\\REAL\\away.jpg",
+    "..\\..\\away.jpg",
+    "test/REAL/../../away.jpg",
+    "test/REAL/..",
+    "test/REAL/.",
+    "test/REAL/.hidden.jpg",
+    "test/REAL/up\\..\\..\\away.jpg",
+    "test/REAL/a\0/../../away.jpg",
+    "test/REAL/line\nend\x1b[2J.jpg",
+    "test/REAL/" + "long" * 2000 + ".jpg",
+    "test/NEITHER/away.jpg",
+    "train/../test/REAL/away.jpg",
+)
+
+
+def everything(folder: Path) -> set[str]:
+    """All that lies below a folder but for caches."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if "cache" not in path.parts}
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A sound .zip of an image set, alone in a folder."""
+    folder = write_cifake(tmp_path / "set", train=2, test=4)
+    path = tmp_path / "made" / "set.zip"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as opened:
+        for file in sorted(folder.rglob("*.jpg")):
+            opened.write(file, str(file.relative_to(folder)))
+    shutil.rmtree(folder)
+    return path
+
+
+def put(
+    archive: Path, name: str, data: bytes = PICTURE, *, link: bool = False, packed: int = zipfile.ZIP_STORED
+) -> None:
+    """Add a member of exactly that name."""
+    info = zipfile.ZipInfo("placeholder")
+    # the constructor would mend it
+    info.filename, info.compress_type = name, packed
+    if link:
+        info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.writestr(info, data)
+
+
+def claim(archive: Path, name: str, size: int) -> None:
+    """Let a member's directory entry say that it unpacks to `size` bytes."""
+    data = bytearray(archive.read_bytes())
+    at = data.rindex(name.encode()) - 46
+    assert data[at : at + 4] == b"PK\x01\x02"
+    data[at + 24 : at + 28] = struct.pack("<I", size)
+    archive.write_bytes(data)
+
+
+def refusal(archive: Path) -> str:
+    """The sentence with which an image set is refused."""
+    with pytest.raises(DatasetError) as caught:
+        load_image_set(archive, "test")
+    assert "\n" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_no_name_in_an_archive_is_a_path(archive: Path, tmp_path: Path, name: str) -> None:
+    put(archive, name)
+    before = everything(tmp_path)
+    images = load_image_set(archive, "test")
+    assert len(images) - 8 in (0, 1)
+    # what is taken is taken by its bytes, under a name that a set's own files have
+    assert all(one.split("/")[0] in ("REAL", "FAKE") and one.count("/") == 1 for one in images.rows["name"])
+    assert not any(one.split("/")[1].startswith(".") for one in images.rows["name"])
+    assert everything(tmp_path) == before
+    # and of one that is no image, the name does nothing in the sentence
+    if len(images) == 9:
+        put(archive, name.replace("jpg", "jpeg"), b"no image")
+        assert "1 file is not a 32 x 32 image: test/REAL/" in refusal(archive)
+
+
+def test_a_folder_below_a_class_is_a_category_and_leads_nowhere(archive: Path, tmp_path: Path) -> None:
+    put(archive, "test/REAL/down/away.jpg")
+    put(archive, "test/REAL/down/../../../away.jpg")
+    before = everything(tmp_path)
+    rows = load_image_set(archive, "test").rows.set_index("name")
+    assert len(rows) == 9
+    assert rows.loc["test/REAL/down/away.jpg", "category"] == "down"
+    assert everything(tmp_path) == before
+
+
+def test_a_link_in_an_archive_is_not_followed(archive: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes(PICTURE)
+    put(archive, "test/REAL/link.jpg", str(secret).encode(), link=True)
+    assert "test/REAL/link.jpg: The file is not an image" in refusal(archive)
+    assert len(load_image_set(archive, "test", skip_bad=True)) == 8
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("size", [1000, 2**32 - 2])
+def test_a_member_that_lies_about_its_size_is_not_unpacked(archive: Path, packed: int, size: int) -> None:
+    put(archive, "test/REAL/bomb.jpg", bytes(30_000_000), packed=packed)
+    claim(archive, "test/REAL/bomb.jpg", size)
+    tracemalloc.start()
+    assert "1 file is not a 32 x 32 image: test/REAL/bomb.jpg: " in refusal(archive)
+    assert tracemalloc.get_traced_memory()[1] < 8e6
+    tracemalloc.stop()
+
+
+def test_an_archive_in_an_archive_is_no_image(archive: Path) -> None:
+    put(archive, "test/REAL/again.jpg", archive.read_bytes())
+    assert "test/REAL/again.jpg: The file is not an image" in refusal(archive)
+
+
+def test_links_and_pipes_in_a_folder(tmp_path: Path) -> None:
+    folder = write_cifake(tmp_path / "set", train=2, test=4)
+    real = folder / "test" / "REAL"
+    (real / "loop.jpg").symlink_to(real / "loop.jpg")
+    (real / "nowhere.jpg").symlink_to(tmp_path / "nowhere")
+    (real / "up.jpg").symlink_to(tmp_path)
+    os.mkfifo(real / "pipe.jpg")
+    assert len(load_image_set(folder, "test")) == 8
+    (tmp_path / "secret").write_text("the secret")
+    (real / "secret.jpg").symlink_to(tmp_path / "secret")
+    with pytest.raises(DatasetError, match=r"test/REAL/secret\.jpg: The file is not an image") as caught:
+        load_image_set(folder, "test")
+    assert "the secret" not in str(caught.value)
+
+
+@pytest.fixture
+def elsewhere(home: Path) -> Path:
+    """A sound run, detector and study beside the home, which nothing that a visitor writes may lead to."""
+    folder = home.parent / "elsewhere"
+    shutil.copytree(home, folder)
+    for path in (folder / "runs", folder / "detectors"):
+        for one in list(path.iterdir()):
+            one.rename(path / f"secret-{one.name}")
+    return folder
+
+
+@pytest.mark.parametrize("form", ["{up}", "{up}/", "{whole}", "{name}/../{up}", "{encoded}", "{up}\0", "{backslashes}"])
+def test_no_run_in_an_address_is_a_path(open_page: Open, home: Path, elsewhere: Path, form: str) -> None:
+    up = f"../../elsewhere/runs/secret-{RUN}"
+    assert (home / "runs" / up / "manifest.json").is_file()
+    run = form.format(
+        up=up,
+        whole=elsewhere / "runs" / f"secret-{RUN}",
+        name=RUN,
+        encoded=up.replace("/", "%2f").replace(".", "%2e"),
+        backslashes=up.replace("/", "\\"),
+    )
+    app = open_page(
+        "inspect" if form == "{up}" else "overview",
+        run=run,
+        id="../../x",
+        beside=f"../../elsewhere/detectors/secret-{DETECTOR}",
+    )
+    assert not app.exception
+    assert not app.error
+    assert app.session_state["run"] in (RUN, "other@made-test")
+    shown = words(app)
+    assert "secret-" not in shown.replace(run, "")
+    assert str(home.parent) not in shown
+
+
+@pytest.mark.parametrize("study", [f"../../../elsewhere/runs/secret-{RUN}/studies/brightness.margin", "/etc/x.y"])
+def test_no_study_in_an_address_is_a_path(open_page: Open, home: Path, elsewhere: Path, study: str) -> None:
+    assert elsewhere.is_dir()
+    app = open_page("explore", run=RUN, also=study, sort=study)
+    assert not app.exception
+    assert not app.error
+    assert str(home.parent) not in words(app)
+
+
+Main = Callable[[list[str]], int]
+COMMANDS: dict[str, tuple[Main, list[str], str]] = {
+    "train": (
+        train.main,
+        ["--data", "sample", "--epochs", "1", "--out", "{out}", "--name", "{name}"],
+        "a detector cannot be named",
+    ),
+    "predict": (predict.main, ["{name}", "--data", "sample", "--out", "{out}"], "there is no detector"),
+    "study": (studies.main, ["{name}", "--run", "{run}"], "there is no study"),
+    "study of a run": (studies.main, ["probes", "--run", "{name}"], "there is no run"),
+    "report": (report.main, ["{name}", "--out", "{out}/report.html"], "there is no run"),
+    "explain": (explain.main, ["{image}", "--detector", "{name}", "--out", "{out}"], "there is no detector"),
+}
+
+
+@pytest.mark.parametrize("name", AWAY)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_name_in_a_command_is_a_path_to_what_is_none(
+    command: str, name: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main, arguments, said = COMMANDS[command]
+    out, image = tmp_path / "out", tmp_path / "image.jpg"
+    image.write_bytes(PICTURE)
+    before = everything(tmp_path)
+    given = {"out": out, "name": name, "run": home / "runs" / RUN, "image": image}
+    assert main([argument.format(**given) for argument in arguments]) == 2
+    sentence = capsys.readouterr().err.strip()
+    assert said in sentence
+    assert "\n" not in sentence
+    assert everything(tmp_path) == before
+    assert not (ROOT / "runs" / name / "manifest.json").exists()
