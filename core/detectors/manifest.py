@@ -190,6 +190,7 @@ class Description(BaseModel):
     """The fields of a manifest that are read; a detector that was not trained here has no recipe and no history."""
 
     model_config = ConfigDict(strict=True)
+    name: Name = "unknown"
     architecture: dict[str, Any]
     preprocess: dict[str, Any]
     classes: list[str]
