@@ -33,7 +33,7 @@ Summary = Callable[..., pd.DataFrame]
 FEW = 16
 # of columns that are named where some are lacking
 SHOWN = 4
-ORDER = ("Headline", "Question", "Of", "Group", "Effect", "Control", "Difference", "Status")
+ORDER = ("Headline", "Group", "Effect", "Control", "Difference", "Status", "Of", "Question")
 ABOUT = ["id", "name", "label", "predicted", "margin"]
 
 

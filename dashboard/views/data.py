@@ -201,7 +201,7 @@ if found:
     charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=alt)
     finding_table([finding for one in found for finding in (one.cue, one.lean)], key="data.cues")
 for concern in flaws:
-    with fold(f"cue-{concern.key}", plain(concern.name.title), plain(concern.lean.headline)) as is_open:
+    with fold(f"cue-{concern.key}", plain(concern.name.title), f"AUROC {concern.cue.measure.value:.2f}") as is_open:
         if is_open:
             draw_concern(concern, probes)
 if rest := [one for one in facts if not one.is_flaw]:

@@ -14,7 +14,7 @@ from core.explainers.settings import describe
 from core.runs.metrics import confusion_at
 from core.runs.run import read_run
 from dashboard.components.component import key_of
-from tests.browser.app import PATIENCE, POLLING, settle, visit
+from tests.browser.app import PATIENCE, settle, visit
 
 pytestmark = pytest.mark.browser
 RUN = "tiny@seen-test"
@@ -174,103 +174,6 @@ def back_in_explore(page: Page) -> None:
     settle(page)
 
 
-def test_back_is_one_press_to_the_image_that_was_opened(page: Page, address: str) -> None:
-    page.set_viewport_size({"width": 1440, "height": 900})
-    visit(page, f"{address}/explore?run={RUN}&sort=name&page=2")
-    # pictures, not controls: three rows of six stand on the first screen
-    assert [tiles(page).nth(17).bounding_box()[side] > 0 for side in ("x", "y")] == [True, True]
-    box = tiles(page).nth(17).bounding_box()
-    assert box["y"] + box["height"] < 900
-    opened = tiles(page).nth(20)
-    name = inspected(page, opened)
-    back_in_explore(page)
-    assert "page=2" in page.url
-    page.wait_for_function(f"name => ({FOCUSED})().includes(name)", arg=name, timeout=PATIENCE)
-    expect(tiles(page).nth(20)).to_be_in_viewport()
-    # also where the address still names the one before
-    inspected(page, opened)
-    page.get_by_role("button", name="All images").click()
-    page.wait_for_url(re.compile(r"/explore.*[?&]at="))
-    settle(page)
-    name = inspected(page, tiles(page).nth(9))
-    back_in_explore(page)
-    page.wait_for_function(f"name => ({FOCUSED})().includes(name)", arg=name, timeout=PATIENCE)
-    # and on a phone the first image
-    page.set_viewport_size({"width": 390, "height": 844})
-    visit(page, f"{address}/explore?run={RUN}")
-    expect(tiles(page).first).to_be_in_viewport(ratio=1)
-
-
-def test_back_is_one_press_to_the_page_before(page: Page, address: str) -> None:
-    second = re.compile(r"/\?run=tiny(@|%40)blind-test$")
-    visit(page, f"{address}/?run={RUN}")
-    page.get_by_role("combobox", name="Run", exact=True).click()
-    page.get_by_role("option", name="tiny on blind-test", exact=True).click()
-    page.wait_for_url(second)
-    settle(page)
-    # by a link to the run that was just chosen, and by the navigation, whose addresses name no run
-    ways = (
-        (page.get_by_role("link", name="New here? Start the guide"), "guide"),
-        (page.get_by_test_id("stSidebarNavLink").filter(has_text="Explore"), "explore"),
-    )
-    for link, name in ways:
-        link.click()
-        page.wait_for_url(re.compile(rf"/{name}\?run="))
-        settle(page)
-        page.go_back()
-        page.wait_for_url(second)
-        settle(page)
-
-
-def test_ticks_in_quick_succession_are_all_kept(page: Page, address: str) -> None:
-    visit(page, f"{address}/explore?run={RUN}")
-    tiles(page).first.locator(".open").focus()
-    for _ in range(8):
-        page.keyboard.press("Space")
-        # so that answers to earlier ticks come between later ones
-        page.wait_for_timeout(150)
-        page.keyboard.press("ArrowRight")
-    expect(page.get_by_text("8 selected")).to_be_visible()
-    settle(page)
-    expect(page.locator(".grid .tile.picked")).to_have_count(8)
-
-
-def test_the_pointer_reads_values(page: Page, address: str) -> None:
-    visit(page, f"{address}/inspect?run={RUN}")
-    picture = page.get_by_role("application", name="Grad-CAM, over the grey picture")
-    box = picture.bounding_box()
-    picture.hover(position={"x": box["width"] * 0.01, "y": box["height"] * 0.01})
-    expect(page.get_by_text("0, 0 · rgb").first).to_be_visible()
-    picture.focus()
-    page.keyboard.press("ArrowRight")
-    expect(page.get_by_text("1, 0 · rgb").first).to_be_visible()
-
-
-def test_a_bar_keeps_the_focus_when_it_is_drawn_again(page: Page, address: str) -> None:
-    visit(page, f"{address}/?run={RUN}")
-    bars = page.get_by_role("group", name="Error rates, a button for each category.")
-    bars.get_by_role("button").nth(1).focus()
-    before = page.evaluate(FOCUSED)
-    # which leaves the focus where it is
-    page.get_by_test_id("stButtonGroup").get_by_text("FAKE called REAL", exact=True).evaluate("one => one.click()")
-    page.wait_for_url("**of=FAKE**")
-    settle(page)
-    # the same bar with another number
-    drawn = f"""before => {{
-      const after = ({FOCUSED})()
-      return after !== before && after.split('\\n')[0] === before.split('\\n')[0]
-    }}"""
-    page.wait_for_function(drawn, arg=before, timeout=PATIENCE, polling=POLLING)
-
-
-def test_a_cell_is_a_switch_only_beside_a_filter(page: Page, address: str) -> None:
-    for path, switch in (("", False), ("explore", True)):
-        visit(page, f"{address}/{path}?run={RUN}")
-        cells = page.locator("[data-cell]")
-        expect(cells).to_have_count(4)
-        assert cells.evaluate_all("all => all.map((one) => one.hasAttribute('aria-pressed'))") == [switch] * 4
-
-
 def test_an_upload_is_explained_and_a_broken_one_is_a_sentence(
     page: Page, address: str, photograph: Path, broken: Path
 ) -> None:
@@ -306,14 +209,6 @@ def test_an_upload_is_explained_and_a_broken_one_is_a_sentence(
     assert page.get_by_text("Traceback").count() == 0
 
 
-def test_several_uploads_are_a_table(page: Page, address: str, photograph: Path, broken: Path) -> None:
-    visit(page, f"{address}/upload?run={RUN}")
-    page.locator("input[type=file]").set_input_files([photograph, broken])
-    expect(page.get_by_text("A click on a column's name sorts.")).to_be_visible()
-    settle(page)
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
-
-
 def test_two_tagged_images_are_exported(page: Page, address: str) -> None:
     visit(page, f"{address}/explore?run={RUN}&sort=name")
     for number in (0, 3):
@@ -336,25 +231,6 @@ def test_two_tagged_images_are_exported(page: Page, address: str) -> None:
     rows = list(csv.DictReader(Path(waiting.value.path()).read_text(encoding="utf-8-sig").splitlines()))
     assert len(rows) == 60
     assert [row["tags"] for row in rows].count("halo") == 2
-
-
-def test_further_filters_unfold_and_are_taken_away(page: Page, address: str) -> None:
-    visit(page, f"{address}/explore?run={RUN}")
-    page.get_by_text("More filters").click()
-    settle(page)
-    page.get_by_role("tab", name="What it looks like").click()
-    slider = page.get_by_role("slider", name="Brightness").first
-    # a tenth of its range each
-    for _ in range(6):
-        slider.press("PageUp")
-    removing = page.get_by_role("button", name="Brightness from")
-    page.wait_for_url(re.compile(rf"[?&]brightness={slider.input_value()}"), timeout=PATIENCE)
-    expect(removing).to_be_visible()
-    settle(page)
-    expect(page.get_by_text(re.compile("^60 images;"))).to_have_count(0)
-    removing.click()
-    expect(page.get_by_text(re.compile("^60 images;"))).to_be_visible()
-    page.wait_for_url(lambda url: "brightness=" not in url, timeout=PATIENCE)
 
 
 def test_from_a_cell_to_an_explanation_by_keyboard(page: Page, browser: Browser, address: str, accused: int) -> None:
@@ -414,37 +290,6 @@ def test_from_a_cell_to_an_explanation_by_keyboard(page: Page, browser: Browser,
     with_other.close()
 
 
-def test_an_upload_by_keyboard(page: Page, address: str, photograph: Path, broken: Path) -> None:
-    for file, sentence in ((broken, "broken.png: The file is not an image"), (photograph, "What the detector sees")):
-        visit(page, f"{address}/upload?run={RUN}&lime.n_samples=64")
-        tab_to(page, "Upload")
-        with page.expect_file_chooser() as waiting:
-            page.locator("[data-testid=stFileUploaderDropzone] button").first.focus()
-            page.keyboard.press("Enter")
-        waiting.value.set_files(file)
-        expect(page.get_by_text(sentence)).to_be_visible()
-    # from the upload to the explanation of a part of it that is saved, without a pointer
-    expect(page.get_by_role("heading", name=re.compile("Cannot tell|REAL-like|FAKE-like"))).to_be_in_viewport()
-    tab_to(page, "application", "Arrow keys move it")
-    for key in ("+", "+", "ArrowLeft"):
-        page.keyboard.press(key)
-    expect(page.locator(".crop .spoken")).not_to_have_text("")
-    settle(page)
-    expect(page.get_by_role("button", name=re.compile("ways of saving"))).to_be_visible()
-    saving = page.get_by_role("button", name="Whole explanation as a page")
-    expect(saving).to_be_enabled(timeout=PATIENCE)
-    # the last answers draw the page once more, and a key that is pressed while they do is lost
-    page.wait_for_timeout(1500)
-    settle(page)
-    expect(saving).to_be_enabled(timeout=PATIENCE)
-    tab_to(page, "Whole explanation as a page")
-    with page.expect_download(timeout=60_000) as downloading:
-        page.keyboard.press("Enter")
-    saved = Path(downloading.value.path()).read_text(encoding="utf-8")
-    assert "Judgement: " in saved
-    assert "The image was cut to a square" in saved
-
-
 def test_the_square_of_an_upload_is_put_back(page: Page, address: str, photograph: Path) -> None:
     visit(page, f"{address}/upload?run={RUN}&lime.n_samples=64")
     page.locator("[data-testid=stFileUploaderDropzone] input").set_input_files(photograph)
@@ -473,12 +318,3 @@ def test_the_square_of_an_upload_is_put_back(page: Page, address: str, photograp
     page.wait_for_timeout(1000)
     settle(page)
     assert square.get_attribute("style") == first
-
-
-def test_nonsense_in_the_address(page: Page, address: str) -> None:
-    query = f"run=%00&said=%F0%9F&page=-1&true={'A' * 4000}&id=%3Cscript%3E&cut=1e400&pick=%2C%2C"
-    # what every page makes of such an address is tested without a browser
-    for name in ("overview", "explore", "inspect"):
-        visit(page, f"{address}/{'' if name == 'overview' else name}?{query}")
-        assert page.get_by_test_id("stException").count() == 0, name
-        assert page.locator("h1").count() == 1, name
