@@ -140,9 +140,11 @@ def _draw_trust(detector: DetectorHandle, explainer: AnyExplainer, explanation: 
     if answer is None or finding is None:
         st.caption(_unmeasured(opened, detector, explainer, answer))
         return
-    run = answer.path.parent.parent.name
-    label = f"{plain(finding.headline)}{_unlike(explanation)}"
-    st.page_link(script_of("trust"), label=label, icon=":material/balance:", query_params={"run": run})
+    with st.container(gap=None):
+        st.markdown(f"{plain(finding.headline)}{_unlike(explanation)}")
+        run = answer.path.parent.parent.name
+        label, icon = "How this was measured", ":material/balance:"
+        st.page_link(script_of("trust"), label=label, icon=icon, query_params={"run": run})
 
 
 def trust_sentence(detector: DetectorHandle, explanation: Explanation) -> str:
