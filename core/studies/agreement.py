@@ -11,7 +11,7 @@ from core.explainers.agreement import LEVEL, agreement, enough
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
-from core.explainers.registry import DEFAULT, find_explainer
+from core.explainers.registry import DEFAULT
 from core.findings.finding import Control, Finding, Measure
 from core.findings.headlines import Headlines
 from core.runs.run import Run
@@ -113,23 +113,20 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
     """`rank-<verdict>`: how far the two methods agree; `beyond-<verdict>`: on how many images beyond chance."""
     cells, positions = Cells(run), pd.Index(run.predictions["id"])
-    details = {"names": [find_explainer(name).title for name in reversed(DEFAULT)]}
     findings = []
     for group, part, weights in groups(table, run):
         own, others = (part[name].to_numpy(float) for name in ("rank", "others_rank"))
         # the difference keeps the precision of the columns
         difference = mean_of((part["rank"] - part["others_rank"]).to_numpy(float), weights)
         ranks = Compared(mean_of(own, weights), Control(OTHERS, mean_of(others, weights)), difference)
-        findings.append(ranks.finding(f"rank-{group}", "agreement", "rank_correlation", group, details=details))
+        findings.append(ranks.finding(f"rank-{group}", "agreement", "rank_correlation", group))
         compared_with = np.minimum(cells.sizes(positions.get_indexer(part["id"])) - 1, parameters["others"])
         enough_others = np.array([enough(count) for count in compared_with], bool)
         decided = part["rank_share"].notna().to_numpy() & enough_others
         if decided.any():
             beyond = share_of((part["rank_share"] <= LEVEL).to_numpy()[decided], weights[decided])
             control = Control("chance", Measure(LEVEL))
-            findings.append(
-                Finding(f"beyond-{group}", "agreement", "beyond_chance", beyond, group, control, details=details)
-            )
+            findings.append(Finding(f"beyond-{group}", "agreement", "beyond_chance", beyond, group, control))
     return findings
 
 

@@ -138,7 +138,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
     for group, part, weights in groups(table, run):
         for method, title in methods_in(part, "{}_certain").items():
             explainer, key = find_explainer(method), f"{method}-{group}"
-            details = {"name": title, "fill": FILLS[own_fill(explainer)].title}
+            details = {"name": title}
             counts = {name: part[name].to_numpy(np.float64) for name in part if name.startswith(f"{method}_")}
             certain, every = counts[f"{method}_certain"], counts[f"{method}_every"]
             both, reversed_ = (counts[f"{method}_{SEED}_{what}"] for what in ("both", "reversed"))

@@ -206,7 +206,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
     for group, part, weights in groups(table, run):
         rates, areas = {fill: _flip_rates(part, fill, weights) for fill in fills}, Areas(part, weights)
         for method, name in explanations(part).items():
-            details = {"method": method, "name": name, "fills": {fill: FILLINGS[fill].title for fill in fills}}
+            details = {"name": name, "fills": {fill: FILLINGS[fill].title for fill in fills}}
             key = f"{method}-{group}"
             pairs = {}
             for direction, fill in product(DIRECTIONS, fills):

@@ -45,29 +45,26 @@ GROUPS = {
 Row: TypeAlias = "pd.Series[Any]"
 
 
+_PASS_AS_REAL = {
+    "holds": "Most of them pass as REAL.",
+    "holds for some": "Some of them pass as REAL.",
+    "holds slightly": "Few of them pass as REAL.",
+    "holds below": "It recognises them more often than its own test images.",
+    "in part": "Some pass as REAL; not shown under every choice that was tried.",
+    "depends": "How they are made small or saved decides what it calls them.",
+    "not shown": "Not shown to pass as REAL more often than test images.",
+    "unknown": "No such pictures were measured.",
+}
 HEADLINES: Headlines = {
     "large": {
         "question": "Does it recognise large pictures by other generators?",
         "subject": "made small with the detector's own filter",
-        "holds": "Most large pictures by other generators pass as REAL.",
-        "holds for some": "Some large pictures by other generators pass as REAL.",
-        "holds slightly": "Few large pictures by other generators pass as REAL.",
-        "holds below": "It recognises them more often than its own test images.",
-        "in part": "Some pass as REAL; not shown for every way of making them small.",
-        "depends": "How they are made small decides what it calls them.",
-        "not shown": "Not shown to pass as REAL more often than test images.",
-        "unknown": "No such pictures were measured.",
+        **_PASS_AS_REAL,
     },
     "imitations": {
         "question": "Does it recognise small fakes by other generators?",
         "subject": "drawn at the detector's size",
-        "holds": "Most small fakes by other generators pass as REAL.",
-        "holds for some": "Some small fakes by other generators pass as REAL.",
-        "holds slightly": "Few small fakes by other generators pass as REAL.",
-        "holds below": "It recognises them more often than its own test images.",
-        "depends": "Depends on the generator, or on how they are saved.",
-        "not shown": "Not shown to pass as REAL more often than test images.",
-        "unknown": "No such pictures were measured.",
+        **_PASS_AS_REAL,
     },
     "photographs": {
         "question": "Does it recognise ordinary photographs?",
@@ -223,8 +220,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     """
     own = table[table["kind"] == OWN].set_index("source")
     name, imitates = str(run.manifest["set"]), str(parameters.get("imitates", "CIFAR-10"))
-    # CIFAKE's REAL images are CIFAR-10
-    about = {"set": name, "imitates": imitates, "own_real": name.startswith("cifake") and imitates == "CIFAR-10"}
+    about = {"set": name, "imitates": imitates}
     rates, filters, confidences, absent = [], [], [], []
     for kind, (key, where) in GROUPS.items():
         rows = table[table["kind"] == kind]
@@ -290,11 +286,7 @@ def _rate(key: str, rows: pd.DataFrame, usual: pd.DataFrame, own: pd.DataFrame, 
             for encoding in (AS_CIFAKE, AS_IT_IS)
         ),
     ]
-    details = {
-        **about, "plain": AS_IT_IS, "filter": next(iter(usual["filter"].dropna()), ""),
-        "sources": int(whole["clusters"]), "left_out": int(sources["skipped"].sum()),
-    }  # fmt: skip
-    quantity = f"called_{wrong.lower()}"
+    quantity, details = f"called_{wrong.lower()}", {**about, "left_out": int(sources["skipped"].sum())}
     return Finding(
         key, "transfer", quantity, called(whole, wrong), group, control, choices=tuple(choices), details=details
     )
@@ -330,7 +322,6 @@ def _confidence(key: str, where: str, row: Row, own: pd.DataFrame, name: str) ->
         Measure(float(row["confidence"]), n=images, clusters=_clusters(row)),
         control=Control(name, Measure(mean, n=int(own["images"].sum()))),
         beside={"sure": Measure(float(row["sure"]), n=images), "own_sure": Measure(sure)},
-        details={"where": where, "deviation": float(row["confidence_sd"]), "level": SURE},
         subject=where,
     )  # fmt: skip
 

@@ -196,7 +196,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
             first, last, other, edges = (part[column].to_numpy(float) for column in columns)
             left = Compared.means("what the same random detector makes of other images", last, other, weights, shared)
             beside = {"classifier": mean_of(first, weights, shared), "edges": mean_of(edges, weights)}
-            more = {"beside": beside, "details": {"method": method, "name": title}}
+            more = {"beside": beside, "details": {"name": title}}
             findings.append(left.finding(f"{method}-{group}", "sanity", "residual_correlation", group, **more))
     return findings
 

@@ -171,7 +171,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
             }
             choices = [compared.choice("repetition", what) for what, compared in repeated.items()]
             key, first = f"{method}-{group}", next(iter(repeated.values()))
-            details = {"method": method, "name": title}
+            details = {"name": title}
             findings.append(first.finding(key, "stability", "rank_correlation", group, *choices, details=details))
         flips = share_of(part["noise_turns"].to_numpy(bool), weights)
         findings.append(Finding(f"flips-{group}", "stability", "flip_rate", flips, group))
