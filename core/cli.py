@@ -13,7 +13,7 @@ COMMANDS = {
     "explain": ("core.explain", "explain a detector's prediction on one image"),
     "predict": ("core.predict", "make a run: a detector on an image set"),
     "study": ("core.studies.__main__", "ask a study of a run"),
-    "findings": ("core.findings.__main__", "print what the studies of a run found"),
+    "findings": ("core.studies.conclusions", "print what the studies of a run found"),
     "report": ("core.report.__main__", "write a run, a selection or a comparison as one HTML page"),
     "detectors": ("core.detectors.__main__", "add a detector that others made"),
     "serve": ("core.cli", "show runs and detectors in the dashboard"),

@@ -1,0 +1,198 @@
+"""Print the findings of a run's studies as a Markdown table or as JSON, or write them for all shipped runs.
+
+python -m core.studies.conclusions swift@cifake-test
+python -m core.studies.conclusions swift@cifake-test probes.detail-FAKE 'faithfulness.*-FAKE'
+python -m core.studies.conclusions swift@cifake-test probes --json
+python -m core.studies.conclusions --write docs/results.md
+python -m core.studies.conclusions --readme README.md
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from core.console import started
+from core.findings.finding import Finding, to_json
+from core.findings.table import findings_markdown, findings_text, markdown
+from core.runs.folders import SHIPPED, find_named, find_runs
+from core.runs.metrics import ECE_BINS, PAPER
+from core.runs.run import Run, read_run
+from core.storage import WriteError, write_bytes_atomically
+from core.studies.comparison import Comparison, elsewhere
+from core.studies.cues import find_results, markdown_table, read_results
+from core.studies.pair import pair_of
+from core.studies.registry import STUDIES, find_study
+from core.studies.store import Found, find_studies
+from core.studies.study import StudyError
+
+# the runs of docs/results.md; the first is told in full and is README's
+RUNS = ("swift@cifake-test", "strong@cifake-test", "robust@cifake-test", "paper@cifake-test")
+# the rows of README's table
+CHOSEN = (
+    "probes.detail-FAKE", "probes.transplant-FAKE", "probes.blocks-FAKE", "transfer.imitations",
+    "deliveries.flips_fake", "faithfulness.lime-FAKE", "certainty.reversed-lime-FAKE", "agreement.rank-FAKE",
+)  # fmt: skip
+BLOCK = re.compile(r"(<!-- findings -->\n).*?(<!-- end -->)", re.DOTALL)
+QUALITY = (
+    "", "accuracy", "without leaks and repeats", "FAKE precision / recall / F1", "REAL precision / recall / F1",
+    "FAKE called REAL", "REAL called FAKE", "AUROC", f"calibration error ({ECE_BINS} bins)",
+)  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print or write the findings that the command line names; returns the exit status."""
+    options = parse(arguments)
+    try:
+        if options.write is not None:
+            _write(options.write, results())
+        elif options.readme is not None:
+            text = options.readme.read_text(encoding="utf-8")
+            table = findings_markdown(gather(RUNS[0], CHOSEN))
+            _write(options.readme, BLOCK.sub(lambda block: f"{block[1]}\n{table}\n\n{block[2]}", text))
+        else:
+            findings = gather(options.run, options.study)
+            print(to_json(findings) if options.json else findings_markdown(findings))
+    except ValueError as error:
+        print(f"core.studies.conclusions: {error}", file=sys.stderr)
+        return 2
+    except (OSError, WriteError) as error:
+        print(f"core.studies.conclusions: {error}; name a file that can be read and written", file=sys.stderr)
+        return 2
+    return 0
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", nargs="?", default=RUNS[0], help="name of the run, or its folder")
+    parser.add_argument(
+        "study", nargs="*", help="studies, or findings as STUDY.KEY, in which * stands for anything; default: all"
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings as data")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write what the shipped runs found")
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="write the table of the most important findings")
+    return parser.parse_args(arguments)
+
+
+def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
+    """Read all findings of a run, or only the named ones, in the order of the names.
+
+    Args:
+        name: of the run, or its folder.
+        studies: names of studies, or of findings as `<study>.<key>`; a pattern with * may match nothing.
+
+    Raises:
+        ValueError: there is no such run or study, or one cannot be read.
+    """
+    _, found = _studies_of(find_named(name, find_runs(), "run"))
+    every = {f"{study}.{finding.key}": finding for study in found.answers for finding in found.answers[study].findings}
+    chosen: list[Finding] = []
+    for wanted in studies:
+        matching = [finding for key, finding in every.items() if finding.study == wanted or fnmatchcase(key, wanted)]
+        if not matching and "*" not in wanted:
+            there = ", ".join(found.answers) or "no study"
+            raise StudyError(f"{name} has no study or finding {wanted}; it has {there}")
+        chosen += matching
+    return chosen if studies else list(every.values())
+
+
+def results() -> str:
+    """Lay out what the shipped runs found as Markdown, for docs/results.md."""
+    shipped = find_runs((SHIPPED,))
+    runs = {name: _studies_of(shipped[name]) for name in RUNS}
+    first, *others = runs.values()
+    pairs = [Comparison(pair_of(first[0], run), (first[1].answers.get, found.answers.get)) for run, found in others]
+    parts = [
+        "# Results",
+        "Written by `python -m core.studies.conclusions --write docs/results.md` from the runs that ship, on CIFAKE's "
+        "official test set. An effect is compared with a control of equal size and shape; its claim *holds* if the "
+        "difference is significant with one sign under every choice that was tried, is shown *in part* if only some "
+        "choices make it significant, *depends* if choices disagree, and is *not shown* otherwise. Intervals are of "
+        "95 %.",
+        "## How good the detectors are",
+        markdown(quality([run for run, _ in runs.values()])),
+        "## On other images",
+        "Shares of right verdicts. Bold: different from the first column's; italic: depends on how it is measured.",
+        elsewhere(pairs),
+    ]
+    for name, path in find_results().items():
+        parts += [f"## What can be learned from one cue alone: {name}", markdown_table(read_results(path))]
+    for study in STUDIES:
+        findings = {name: found.answers[study].findings for name, (_, found) in runs.items() if study in found.answers}
+        if findings:
+            title = find_study(study)
+            parts += [f"## {title.title}", title.question, findings_markdown(next(iter(findings.values())))]
+            if len(findings) > 1:
+                parts += ["The same for all detectors:", markdown(across(findings))]
+    for pair in pairs:
+        compared = [*pair.findings, *pair.reads, *pair.deliveries, *pair.other_images]
+        parts += [f"## {' and '.join(pair.pair.names)}", findings_markdown(compared)]
+    return "\n\n".join(parts) + "\n"
+
+
+def across(findings: Mapping[str, Sequence[Finding]]) -> pd.DataFrame:
+    """Lay out the effects and claim status of several runs' findings, a row a question and a column a run."""
+    tables = {}
+    for name, those in findings.items():
+        text = findings_text(those).replace("", pd.NA)
+        text.index = pd.Index([finding.key for finding in those])
+        tables[name.partition("@")[0]] = text["Effect"].str.cat(text["Status"], sep="; ", na_rep="")
+    first = next(iter(findings.values()))
+    rows = findings_text(first)[["Question", "Group"]].set_axis([finding.key for finding in first])
+    # findings of one question differ in their method or change
+    keys = rows["Question"].duplicated(keep=False)
+    rows["Question"] = rows["Question"].where(~keys, rows["Question"] + [f" ({key})" for key in rows.index])
+    return rows.join(pd.DataFrame(tables)).fillna("")
+
+
+def quality(runs: Sequence[Run]) -> pd.DataFrame:
+    """Lay out how good the detectors of some runs are, below the paper's numbers; all cells are text."""
+    rows = [["the paper", *_numbers(PAPER, None)]]
+    for run in runs:
+        every, clean = (run.manifest["metrics"][name] for name in ("all", "clean"))
+        numbers = _numbers(every, clean.get("accuracy")) if every["images"] else [""] * (len(QUALITY) - 1)
+        rows.append([f"`{run.manifest['detector']}`", *numbers])
+    return pd.DataFrame(rows, columns=list(QUALITY))
+
+
+def _numbers(metrics: Mapping[str, Any], clean: float | None) -> list[str]:
+    (_, fake_real), (real_fake, _) = metrics["confusion"]
+    classes = (metrics["per_class"][name] for name in ("FAKE", "REAL"))
+    scores = (" / ".join(_rounded(scores[name], 3) for name in ("precision", "recall", "f1")) for scores in classes)
+    ends = (_rounded(metrics.get(name)) for name in ("auroc", "ece"))
+    return [_rounded(metrics["accuracy"]), _rounded(clean), *scores, f"{fake_real:,}", f"{real_fake:,}", *ends]
+
+
+def _rounded(value: float | None, digits: int = 4) -> str:
+    """Write a number with no more digits than were stated, nothing where there is none."""
+    return "" if value is None else min(f"{value:g}", f"{value:.{digits}f}", key=len)
+
+
+@cache
+def _studies_of(path: Path) -> tuple[Run, Found]:
+    """Read a run and its studies.
+
+    Raises:
+        ValueError: one of them cannot be read.
+    """
+    run = read_run(path)
+    found = find_studies(run)
+    if found.problems:
+        raise StudyError(found.problems[0])
+    return run, found
+
+
+def _write(path: Path, text: str) -> None:
+    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    started()
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The command that prints and writes findings, and the headlines that all studies declare."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core.findings.claims import claim_status, sign_of
+from core.findings.finding import from_json
+from core.findings.headlines import DEFAULTS, Headlines
+from core.runs.folders import ROOT
+from core.runs.run import read_run
+from core.studies import compared_images, compared_predictions, compared_probes, cues
+from core.studies.conclusions import CHOSEN, RUNS, across, gather, main, quality
+from core.studies.registry import STUDIES, find_study
+
+RUN = "sample@sample-test"
+DECLARED: dict[str, Headlines] = {
+    **{name: find_study(name).headlines for name in STUDIES},
+    **{module.__name__: module.HEADLINES for module in (compared_images, compared_predictions, compared_probes, cues)},
+    "defaults": {"*": DEFAULTS},
+}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_headlines_are_short_plain_sentences_without_numbers(name: str) -> None:
+    statuses = {"question", "subject", "holds", "holds for some", "holds slightly", "holds below", *DEFAULTS}
+    for key, texts in DECLARED[name].items():
+        assert name == "defaults" or texts["question"].endswith("?"), key
+        for status, text in texts.items():
+            assert status in statuses or status.startswith("depends on "), (key, status)
+            assert len(text.split()) <= 15, text
+            if status not in {"question", "subject"}:
+                assert not any(letter in "0123456789{}%" for letter in text), text
+                assert text[0].isupper(), text
+                assert text.endswith("."), text
+
+
+def test_every_finding_of_the_shipped_runs_has_a_question_and_a_headline() -> None:
+    for run in (RUN, "swift@cifake-test"):
+        for finding in gather(run):
+            assert finding.question or not find_study(finding.study).headlines, finding.key
+            assert finding.headline, finding.key
+
+
+def test_findings_are_printed_as_a_table_and_as_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([RUN]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + len(gather(RUN))
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    assert "nan" not in " ".join(lines).replace("finance", "")
+    assert main([RUN, "clusters", "--json"]) == 0
+    printed = capsys.readouterr().out
+    assert from_json(printed)[0].study == "clusters"
+    assert len(json.loads(printed)) == len(gather(RUN, ["clusters"]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [(["none@here"], "none@here"), ([RUN, "luck"], "has no study or finding luck; it has agreement")],
+)
+def test_what_cannot_be_printed_is_one_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert sentence in printed.err
+    assert "Traceback" not in printed.err
+
+
+def test_findings_are_found_by_patterns() -> None:
+    every = gather(RUN, ["clusters"])
+    assert gather(RUN, ["clusters.worst-*"]) == [finding for finding in every if finding.key.startswith("worst-")]
+    # what a run may have or not
+    assert gather(RUN, ["none.*"]) == []
+
+
+def test_no_faithfulness_is_claimed_that_another_fill_reverses() -> None:
+    findings = [finding for finding in gather(RUNS[0], ["faithfulness"]) if finding.quantity == "faithfulness"]
+    assert len(findings) >= 4
+    for finding in findings:
+        signs = {sign_of(choice) for choice in finding.choices}
+        assert (claim_status(finding).kind == "depends") == (len(signs) > 1)
+
+
+def test_readme_s_table_is_written_between_its_marks(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text("before\n<!-- findings -->\nold\n<!-- end -->\nafter <!-- end -->", encoding="utf-8")
+    assert main(["--readme", str(path)]) == 0
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("before\n<!-- findings -->\n\n| Question |")
+    assert text.endswith("|\n\n<!-- end -->\nafter <!-- end -->")
+    assert text.count("\n|") == 2 + len(CHOSEN) == 10
+    assert main(["--readme", str(path)]) == 0
+    assert path.read_text(encoding="utf-8") == text
+
+
+def test_runs_are_laid_out_side_by_side() -> None:
+    names = ("swift@cifake-test", "paper@cifake-test")
+    table = across({name: gather(name, ["probes"]) for name in names})
+    assert list(table.columns) == ["Question", "Group", "swift", "paper"]
+    assert table.loc["detail-FAKE", "swift"].endswith("; holds")
+    metrics = read_run(ROOT / "assets/runs/swift@cifake-test").manifest["metrics"]
+    paper, swift = quality([read_run(ROOT / "assets/runs/swift@cifake-test")]).to_numpy().tolist()
+    assert paper[:4] == ["the paper", "0.945", "", "0.93 / 0.96 / 0.95"]
+    assert swift[:2] == ["`swift`", f"{metrics['all']['accuracy']:.4f}"]
+    assert swift[5:7] == [str(metrics["all"]["confusion"][0][1]), str(metrics["all"]["confusion"][1][0])]
