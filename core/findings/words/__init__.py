@@ -9,15 +9,10 @@ from core.findings.numbers import of_unit
 from core.findings.words import (
     audit,
     clusters,
-    comparison,
     copies,
-    deliveries,
-    explanations,
-    faithfulness,
     judgement,
     neighbours,
     probes,
-    transfer,
 )
 from core.findings.words.standing import standing_line
 from core.findings.words.told import Told
@@ -25,19 +20,10 @@ from core.findings.words.told import Told
 WORDS: dict[str, Callable[[Finding], Told]] = {
     "probes": probes.tell,
     "neighbours": neighbours.tell,
-    "transfer": transfer.tell,
-    "deliveries": deliveries.tell,
-    "faithfulness": faithfulness.tell,
-    "agreement": explanations.agreement,
-    "one_colour": explanations.one_colour,
-    "stability": explanations.stability,
-    "certainty": explanations.certainty,
-    "sanity": explanations.sanity,
     "clusters": clusters.tell,
     "audit": audit.tell,
     "duplicates": copies.duplicates,
     "files": copies.files,
-    "comparison": comparison.tell,
     "judgement": judgement.tell,
 }
 
