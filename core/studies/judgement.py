@@ -1,0 +1,362 @@
+"""Judge one picture: FAKE-like, nothing found, or out of scope, by one threshold on the margin.
+
+In scope are pictures that arrive at the detector's own size. Such a picture is FAKE-like if its margin lies below the
+threshold, as it is and after every saving in `SAVINGS`. The threshold is set on images that the detector held out of
+its training, and lies beside a run of the detector in `studies/judgement.json`, with how often it is right.
+
+python -m core.studies.judgement --run swift@cifake-test --data data/cifake
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
+
+from core.console import quote, started
+from core.detectors.identity import Identity, find_maker, identify_all
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
+from core.images.labels import CLASSES, FAKE, REAL, verdict_of
+from core.images.out_of_distribution import crop_photographs
+from core.images.upload import Prepared, prepare_pixels
+from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
+from core.runs.folders import command_homes, find_detectors, find_named, find_runs
+from core.runs.metrics import wilson_interval
+from core.runs.run import Run, read_run
+from core.storage import ContractError, WriteError, read_bytes, read_manifest, write_bytes_atomically
+from core.studies.store import read_study, study_path
+from core.studies.study import StudyError
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+FILE = "judgement.json"
+SAVINGS = ("jpeg_95", "jpeg_85", "jpeg_75", "webp_80")
+# of REAL images, at most so many may be FAKE-like, and of FAKE images at least so many must be
+MOST_REAL, LEAST_FAKE = 0.01, 0.5
+# crops of each photograph
+CROPS = 100
+BATCH = 64
+Answer = Literal["FAKE-like", "Nothing found", "Out of scope"]
+Scope = Literal["in scope", "shrunk", "enlarged", "cut", "unmeasured", "weak"]
+SENTENCES: Mapping[str, str] = {
+    "FAKE-like": "It carries the signs of the generator that this detector knows.",
+    "Nothing found": "No sign that this detector knows. That does not make it a photograph: pictures by other "
+    "generators look like this to it too.",
+    "shrunk": "Your picture was shrunk to {side} x {side}; how it is shrunk decides the answer.",
+    "enlarged": "Your picture was enlarged to {side} x {side}; enlarging changes what the detector reads.",
+    "cut": "Your picture was cut to {side} x {side}; the detector sees only a part of it.",
+    "unmeasured": "How far this detector can be trusted has not been measured.",
+    "weak": "This detector misses most generated pictures unless it also accuses photographs.",
+}
+
+
+class Count(BaseModel):
+    """How many of some images were FAKE-like.
+
+    Attributes:
+        hits, images: counts.
+        sources: independent sources of the images, such as photographs that they were cut from.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    hits: NonNegativeInt
+    images: NonNegativeInt
+    sources: NonNegativeInt
+
+    @property
+    def share(self) -> float:
+        """0 to 1; 0 of no images."""
+        return self.hits / max(1, self.images)
+
+
+class Threshold(BaseModel):
+    """A detector's threshold, with what it does on images whose class is known.
+
+    Attributes:
+        detector: fingerprint of the detector.
+        run: name of the run beside which it lies.
+        margin: at most 0; below it, a picture is FAKE-like.
+        held_out, test: counts by class, of the images that the threshold was set on and of the run's own.
+        photographs: counts of squares cut from ordinary photographs and shrunk.
+        savings: names of the post-processing that a picture must survive.
+        made: sets and versions that it was set with.
+    """
+
+    model_config = ConfigDict(frozen=True)
+    version: Literal[2] = 2
+    detector: str
+    run: str
+    margin: FiniteFloat = Field(le=0)
+    held_out: dict[Literal["FAKE", "REAL"], Count]
+    test: dict[Literal["FAKE", "REAL"], Count]
+    photographs: Count
+    savings: tuple[str, ...]
+    made: dict[str, Any]
+
+    @property
+    def useful(self) -> bool:
+        """True if it finds enough of the FAKE test images and accuses few enough of the REAL ones."""
+        return self.test["FAKE"].share >= LEAST_FAKE and self.test["REAL"].share <= MOST_REAL
+
+
+class Judgement(NamedTuple):
+    """What can be said of a picture.
+
+    Attributes:
+        answer: of the three.
+        scope: "in scope", or why it is out of scope.
+        sentence: the answer's fixed text, or the one reason.
+    """
+
+    answer: Answer
+    scope: Scope
+    sentence: str
+
+
+def scope_of(ready: Prepared, threshold: Threshold | None) -> Scope:
+    """Return "in scope" for a picture at the detector's own size, or the one reason why it is not."""
+    if ready.resized:
+        return "enlarged" if ready.preprocessing.enlarges(ready.height, ready.width, ready.place) else "shrunk"
+    if not ready.whole:
+        return "cut"
+    if threshold is None:
+        return "unmeasured"
+    return "in scope" if threshold.useful else "weak"
+
+
+def judge(ready: Prepared, threshold: Threshold | None, margins: Iterable[float]) -> Judgement:
+    """Judge a picture.
+
+    Args:
+        ready: the picture as the detector sees it.
+        threshold: of the detector; None where nobody has set one.
+        margins: of the picture as it is and after each of `SAVINGS`; not needed out of scope.
+    """
+    scope = scope_of(ready, threshold)
+    if scope != "in scope" or threshold is None:
+        return Judgement("Out of scope", scope, SENTENCES[scope].format(side=ready.side))
+    answer: Answer = "FAKE-like" if max(margins) < threshold.margin else "Nothing found"
+    return Judgement(answer, scope, SENTENCES[answer])
+
+
+def scores(detector: "Detector", pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the largest margin of each picture, as it is and after every saving; pixels are uint8 (N, S, S, 3)."""
+    see = seeing(detector.preprocessing.fitted)
+    savings = [delivery for delivery in DELIVERIES if delivery.name in SAVINGS]
+    found = []
+    for start in range(0, len(pixels), BATCH):
+        batch = np.asarray(pixels[start : start + BATCH])
+        saved = [delivered.pixels for image in batch for delivered in deliver(image, see, among=savings)]
+        margins = detector.margins(np.concatenate([batch, np.stack(saved)]))
+        own, after = margins[: len(batch)], margins[len(batch) :].reshape(len(batch), -1)
+        found.append(np.maximum(own, after.max(axis=1)))
+    return np.concatenate(found) if found else np.zeros(0, np.float32)
+
+
+def find_margin(real: NDArray[np.floating]) -> float:
+    """Return the highest threshold, at most 0, below which few enough scores of REAL images lie.
+
+    The upper end of Wilson's interval of the share below it is at most `MOST_REAL`, so that other images of the same
+    kind keep to it too.
+
+    Raises:
+        StudyError: there are too few images to tell.
+    """
+    hits = np.arange(len(real))
+    _, high = wilson_interval(hits, len(real)) if len(real) else (hits, hits)
+    allowed = int((np.asarray(high) <= MOST_REAL).sum()) - 1
+    if allowed < 0:
+        raise StudyError(f"{len(real)} held-out REAL images are too few to set a threshold; hold out more of them")
+    # as many scores as are allowed lie below the next one
+    return min(0.0, float(np.sort(real)[allowed]))
+
+
+def calibrate(run: Run, detector: "Detector", data: str) -> Threshold:
+    """Set a detector's threshold.
+
+    Args:
+        run: of the detector, with the study `deliveries` of all its images, which gives the counts on its test set.
+        detector: that made it.
+        data: where the images are that the detector was trained on, of which it has held some out.
+
+    Raises:
+        StudyError, DatasetError, ContractError: what is missing, in one sentence.
+    """
+    pixels, labels, name = _held_out(detector, data)
+    held_out = scores(detector, pixels)
+    margin = find_margin(held_out[labels == REAL])
+    photographs = crop_photographs(detector.preprocessing, crops=CROPS)
+    squares = [source.pixels[detector.preprocessing.interpolation] for source in photographs]
+    hits = sum(int((scores(detector, images) < margin).sum()) for images in squares)
+    return Threshold(
+        detector=detector.identity.fingerprint,
+        run=run.name,
+        margin=margin,
+        held_out=_counts(held_out, labels, margin),
+        test=_counts(_test_scores(run), run.is_real.astype(int), margin),
+        photographs=Count(hits=hits, images=sum(map(len, squares)), sources=len(squares)),
+        savings=SAVINGS,
+        made={"held out of": name},
+    )
+
+
+def _counts(
+    found: NDArray[np.floating], labels: NDArray[np.integer], margin: float
+) -> dict[Literal["FAKE", "REAL"], Count]:
+    return {
+        name: Count(hits=int((found[labels == label] < margin).sum()), images=int(count), sources=int(count))
+        for label, name in ((FAKE, CLASSES[FAKE]), (REAL, CLASSES[REAL]))
+        for count in [(labels == label).sum()]
+    }
+
+
+def _test_scores(run: Run) -> NDArray[np.floating]:
+    path = study_path(run.path, "deliveries")
+    table = read_study(path, run).table.set_index("id") if path.is_file() else None
+    if table is None or len(table) < len(run) or not set(SAVINGS) <= set(table):
+        raise StudyError(
+            f"{run.name} lacks the study deliveries of all its images; "
+            f"python -m core.studies deliveries --run {quote(run.name)} makes it"
+        )
+    margins = table.loc[run.predictions["id"], list(SAVINGS)].to_numpy()
+    return np.asarray(np.maximum(run.predictions["margin"].to_numpy(), margins.max(axis=1)))
+
+
+def _held_out(detector: "Detector", data: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8], str]:
+    """Return pixels and labels of the training images that a detector held out, and the set's name."""
+    from core.images.terminal import reading_bar  # noqa: PLC0415 - torch
+    from core.studies.neighbours.reference import find_training_set  # noqa: PLC0415
+    from core.training.validation import validation_split  # noqa: PLC0415
+
+    recipe = detector.manifest.get("recipe", {})
+    with reading_bar("train") as progress:
+        training = find_training_set(detector, data, progress=progress)
+    if training is None or not recipe.get("validation"):
+        raise StudyError(f"{data} holds no images that {detector.name} held out of its training; name them with --data")
+    digests = training.rows["sha256"].to_numpy()
+    held = validation_split(digests, training.labels, recipe["validation"], seed=recipe["seed"])
+    return np.asarray(training.pixels[np.flatnonzero(held)]), training.labels[held], training.name
+
+
+def threshold_path(run: Path) -> Path:
+    """Return where the threshold of a run's detector lies."""
+    return run / "studies" / FILE
+
+
+def write_threshold(path: Path, threshold: Threshold) -> None:
+    """Write a threshold as JSON.
+
+    Raises:
+        WriteError: the file cannot be written.
+    """
+    text = threshold.model_dump_json(indent=1) + "\n"
+    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+
+
+def find_threshold(detector: Identity, runs: Iterable[Path]) -> Threshold | None:
+    """Find the threshold of a detector beside one of its runs; None where there is none.
+
+    Args:
+        detector: whose.
+        runs: folders of runs, those to prefer first.
+
+    Raises:
+        ContractError: one of this detector cannot be read; the message names it.
+    """
+    for run in runs:
+        path = threshold_path(run)
+        try:
+            if not path.is_file() or not detector.made(read_manifest(run, "run")):
+                continue
+        except ContractError:
+            # whoever opens that run is told why
+            continue
+        try:
+            threshold = Threshold.model_validate_json(read_bytes(path, limit=2**20))
+        except (OSError, ValidationError) as error:
+            what = f"{error.errors()[0]['loc']}" if isinstance(error, ValidationError) else str(error)
+            again = f"`python -m core.studies.judgement --run {quote(run.name)}`"
+            raise ContractError(f"{path} holds no threshold ({what}); make it with {again}") from None
+        if (threshold.detector, threshold.run) == (detector.fingerprint, run.name):
+            return threshold
+    return None
+
+
+def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: Threshold | None) -> dict[str, Any]:
+    """Judge a picture with everything that the answer rests on, as plain JSON.
+
+    Args:
+        detector: that is asked of the picture under every filter and after every delivery.
+        picture: uint8 (height, width, 3).
+        threshold: of the detector.
+    """
+    ready = prepare_pixels(picture, detector.preprocessing)
+    delivered = list(deliver(picture, seeing(detector.preprocessing)))
+    margins = detector.margins(np.concatenate([ready.pixels, np.stack([version.pixels for version in delivered])]))
+    filters, after = margins[: len(ready.filters)], margins[len(ready.filters) :]
+    margin = float(filters[ready.filters.index(ready.usual)])
+    saved = [value for version, value in zip(delivered, after, strict=True) if version.delivery.name in SAVINGS]
+    judgement = judge(ready, threshold, [margin, *saved])
+    return {
+        "answer": judgement.answer,
+        "sentence": judgement.sentence,
+        "raw": {
+            "verdict": verdict_of(margin),
+            "margin": margin,
+            "p_real": float(detector.p_real(np.array([margin], np.float32))[0]),
+            "filters": dict(zip(ready.filters, map(float, filters), strict=True)),
+        },
+        "deliveries": [
+            {
+                "name": version.delivery.name,
+                "margin": float(value),
+                "verdict": verdict_of(float(value)),
+                "fits": version.fits,
+            }
+            for version, value in zip(delivered, after, strict=True)
+        ],
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the threshold that the command line asks for; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", default="swift@cifake-test", help="name of a run of the detector, or its folder")
+    parser.add_argument("--data", required=True, help=f"images that it was trained on: {DATA_HELP}")
+    parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    options = parser.parse_args(arguments)
+    try:
+        from core.detectors.storage import load_detector  # noqa: PLC0415 - torch
+
+        run = read_run(find_named(options.run, find_runs(), "run"))
+        detectors = find_detectors((run.path.parents[1], *command_homes()))
+        name = find_maker(run.manifest, identify_all(detectors)[0])
+        if name is None:
+            raise StudyError(f"the detector that made {run.name} is not here; put it into detectors/")
+        detector = load_detector(detectors[name], device=options.device)
+        threshold = calibrate(run, detector, DataPath(options.data, options.fake_classes.split(",")))
+        write_threshold(threshold_path(run.path), threshold)
+    except KeyboardInterrupt as stopped:
+        print(f"\ncore.studies.judgement: stopped; {str(stopped) or 'nothing was written'}.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, WriteError) as error:
+        print(f"core.studies.judgement: {error}", file=sys.stderr)
+        return 2
+    print(f"margin below {threshold.margin:.3f}")
+    for what, counts in (("held out", threshold.held_out), ("test", threshold.test)):
+        print(f"{what}: " + ", ".join(f"{count.hits:,} of {count.images:,} {label}" for label, count in counts.items()))
+    photographs = threshold.photographs
+    print(f"photographs: {photographs.hits} of {photographs.images} squares of {photographs.sources}")
+    print(f"Written: {threshold_path(run.path)}")
+    return 0
+
+
+if __name__ == "__main__":
+    started()
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The judgement of one picture: scope, threshold and file, against counts and savings that are made here."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from statsmodels.stats.proportion import proportion_confint
+
+from core import explain, predict
+from core.detectors.storage import load_detector, save_detector
+from core.images.encoding import encode_png
+from core.images.preprocessing import Preprocessing
+from core.images.upload import prepare_pixels
+from core.storage import ContractError
+from core.studies.judgement import (
+    SENTENCES,
+    Count,
+    Threshold,
+    find_margin,
+    find_threshold,
+    judge,
+    scope_of,
+    scores,
+    threshold_path,
+    write_threshold,
+)
+from core.studies.study import StudyError
+from tests.conftest import make_detector, textured
+
+
+def threshold(
+    fake: int = 60, real: int = 1, *, margin: float = -1.0, detector: str = "f", run: str = "r@s"
+) -> Threshold:
+    """A threshold that catches so many of 100 FAKE and of 100 REAL images."""
+    counts = {
+        "FAKE": Count(hits=fake, images=100, sources=100),
+        "REAL": Count(hits=real, images=100, sources=100),
+    }
+    return Threshold(
+        detector=detector, run=run, margin=margin, held_out=counts, test=counts,
+        photographs=Count(hits=1, images=9, sources=3), savings=("jpeg_75",), made={},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("size", "steps", "scope"),
+    [
+        ((32, 32), Preprocessing(32), "in scope"),
+        ((64, 48), Preprocessing(32), "shrunk"),
+        ((20, 40), Preprocessing(32), "enlarged"),
+        ((40, 32), Preprocessing(32), "cut"),
+        ((32, 32), Preprocessing(32, 40, "after", "bilinear"), "enlarged"),
+    ],
+)
+def test_only_pictures_of_the_detectors_size_are_in_scope(
+    size: tuple[int, int], steps: Preprocessing, scope: str
+) -> None:
+    ready = prepare_pixels(np.zeros((*size, 3), np.uint8), steps)
+    assert scope_of(ready, threshold()) == scope
+    judgement = judge(ready, threshold(), [-9.0])
+    assert (judgement.answer == "Out of scope") == (scope != "in scope")
+    if scope != "in scope":
+        assert judgement.sentence == SENTENCES[scope].format(side=32)
+
+
+@pytest.mark.parametrize(
+    ("fake", "real", "scope"), [(50, 1, "in scope"), (49, 1, "weak"), (50, 2, "weak"), (100, 0, "in scope")]
+)
+def test_a_threshold_answers_only_if_it_is_useful(fake: int, real: int, scope: str) -> None:
+    ready = prepare_pixels(np.zeros((32, 32, 3), np.uint8), Preprocessing(32))
+    assert scope_of(ready, threshold(fake, real)) == scope
+    assert scope_of(ready, None) == "unmeasured"
+
+
+@pytest.mark.parametrize(
+    ("margins", "answer"),
+    [
+        ([-1.5, -1.2], "FAKE-like"),
+        ([-1.5, -0.9], "Nothing found"),
+        ([-1.0, -2.0], "Nothing found"),
+        ([3, 3], "Nothing found"),
+    ],
+)
+def test_fake_like_needs_a_margin_below_the_threshold_after_every_saving(margins: list[float], answer: str) -> None:
+    ready = prepare_pixels(np.zeros((32, 32, 3), np.uint8), Preprocessing(32))
+    assert judge(ready, threshold(), margins).answer == answer
+
+
+@pytest.mark.parametrize("images", [400, 1000, 2500])
+def test_the_margin_is_the_highest_that_accuses_few_enough(images: int) -> None:
+    real = np.random.default_rng(images).normal(1, 2, images)
+    margin = find_margin(real)
+    hits = int((real < margin).sum())
+    allowed = [k for k in range(images) if proportion_confint(k, images, method="wilson")[1] <= 0.01]
+    assert hits == max(allowed)
+    # never above 0, where the prediction itself is REAL
+    assert find_margin(real + 100) == 0
+    with pytest.raises(StudyError, match="too few"):
+        find_margin(real[:300])
+
+
+def test_scores_are_the_largest_margin_of_the_picture_and_its_savings() -> None:
+    detector, pixels = make_detector(), textured(3, fine=True, seed=3)
+    own = []
+    for image in pixels:
+        versions = [image]
+        for kind, options in [("JPEG", {"quality": 95}), ("JPEG", {"quality": 85}), ("JPEG", {"quality": 75}),
+                              ("WEBP", {"quality": 80, "method": 0})]:  # fmt: skip
+            buffer = io.BytesIO()
+            Image.fromarray(image).save(buffer, kind, **options)
+            versions.append(np.asarray(Image.open(buffer).convert("RGB")))
+        own.append(detector.margins(np.stack(versions)).max())
+    np.testing.assert_allclose(scores(detector, pixels), own, atol=1e-5)
+
+
+@pytest.fixture
+def home(cifake: Path, tmp_path: Path) -> Path:
+    """A folder with a detector, a run of it, and a threshold beside that."""
+    save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
+    assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 0
+    fingerprint = load_detector(tmp_path / "detectors/other").identity.fingerprint
+    run = tmp_path / "runs/other@cifake-test"
+    write_threshold(threshold_path(run), threshold(detector=fingerprint, run=run.name))
+    return tmp_path
+
+
+def test_a_threshold_is_found_beside_a_run_of_its_detector_only(home: Path) -> None:
+    detector, runs = load_detector(home / "detectors/other"), [home / "runs/other@cifake-test"]
+    found = find_threshold(detector.identity, runs)
+    assert found is not None
+    assert found.margin == -1
+    assert find_threshold(make_detector(seed=5).identity, runs) is None
+    path = threshold_path(runs[0])
+    write_threshold(path, found.model_copy(update={"run": "other@else"}))
+    assert find_threshold(detector.identity, runs) is None
+    for broken in ("[]", "{", json.dumps({**json.loads(path.read_text()), "margin": 1.0})):
+        path.write_text(broken)
+        with pytest.raises(ContractError, match="holds no threshold"):
+            find_threshold(detector.identity, runs)
+
+
+def test_the_judgement_as_json(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = textured(1, fine=True, seed=3)[0]
+    detector = load_detector(home / "detectors/other")
+    for name, picture in (("own", pixels), ("large", pixels.repeat(4, axis=0).repeat(4, axis=1))):
+        path = home / f"{name}.png"
+        path.write_bytes(encode_png(picture))
+        capsys.readouterr()
+        assert explain.main([str(path), "--detector", str(home / "detectors/other"), "--device", "cpu", "--json"]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        if name == "own":
+            assert shown["answer"] == ("FAKE-like" if scores(detector, pixels[None])[0] < -1 else "Nothing found")
+            assert shown["raw"]["margin"] == pytest.approx(float(detector.margins(pixels[None])[0]), abs=1e-5)
+        else:
+            assert shown["answer"] == "Out of scope"
+            assert len(shown["raw"]["filters"]) > 1
