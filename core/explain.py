@@ -33,8 +33,7 @@ from core.images.upload import prepare_pixels
 from core.report.explanation import save_html
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
 from core.storage import read_bytes
-from core.studies.judgement.familiarity import Space
-from core.studies.judgement.judging import as_json, find_rule, judge_picture
+from core.studies.judgement import find_threshold, judge_picture
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -181,14 +180,11 @@ def judged(path: Path, detector: "Detector", *, home: Path) -> dict[str, Any]:
     """
     data = read_bytes(path, limit=MAX_BYTES)
     picture = decode(data)
-    found = find_rule(detector.identity, find_runs((home, *command_homes())).values())
-    known = None if found is None else (found[0], Space.of(found[1]))
-    seen, judgement = judge_picture(detector, picture, known)
-    p_real = float(detector.p_real(np.array([seen.margin], np.float32))[0])
+    threshold = find_threshold(detector.identity, find_runs((home, *command_homes())).values())
     height, width = picture.shape[:2]
     about = {"file": path.name, "pixels": [width, height], "detector": detector.name}
     says = {"provenance": [asdict(claim) for claim in read_claims(data)]}
-    return about | as_json(seen, judgement, p_real) | says
+    return about | judge_picture(detector, picture, threshold) | says
 
 
 def write(

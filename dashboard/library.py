@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -29,9 +29,7 @@ from core.studies.columns import (
     study_columns,
     verdicts_of,
 )
-from core.studies.judgement.familiarity import Space
-from core.studies.judgement.judging import find_rule
-from core.studies.judgement.rule import Rule, rule_path
+from core.studies.judgement import Threshold, find_threshold, threshold_path
 from core.studies.result import StudyResult
 from core.studies.store import find_studies, read_study, study_path
 from dashboard.catalogue import homes, is_by, runs
@@ -373,37 +371,20 @@ def _refused_studies(opened: Opened) -> list[str]:
     return [for_visitors(problem, homes=homes()) for problem in find_studies(opened.run).problems]
 
 
-class Known(NamedTuple):
-    """What is known of a detector's verdicts.
-
-    Attributes:
-        rule: by which they are judged; None where nobody has measured them, or where that cannot be read.
-        space: that distances are measured to; None without a rule.
-        problem: a sentence for visitors on a rule that cannot be read; "" where there is none.
-    """
-
-    rule: Rule | None = None
-    space: Space | None = None
-    problem: str = ""
-
-
-def known_of(detector: Identity) -> Known:
-    """Return what is known of a detector's verdicts."""
+def threshold_of(detector: Identity) -> tuple[Threshold | None, str]:
+    """Return a detector's threshold, None where nobody has set one, and a sentence where it cannot be read."""
     stamps = []
     for path in runs().values():
-        try:
-            times = [file.stat().st_mtime_ns for file in (rule_path(path), path / MANIFEST)]
+        with contextlib.suppress(OSError):
+            times = [file.stat().st_mtime_ns for file in (threshold_path(path), path / MANIFEST)]
             stamps.append(f"{path} {times}")
-        except OSError:
-            continue
     try:
-        return _known(detector.fingerprint, " ".join(stamps), detector)
+        return _threshold(detector.fingerprint, " ".join(stamps), detector), ""
     except ContractError as error:
         # kept in no cache: the file may be restored
-        return Known(problem=for_visitors(error, homes=homes()))
+        return None, for_visitors(error, homes=homes())
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _known(fingerprint: str, stamps: str, _detector: Identity) -> Known:  # noqa: ARG001 - the key
-    found = find_rule(_detector, runs().values())
-    return Known() if found is None else Known(found[0], Space.of(found[1]))
+def _threshold(fingerprint: str, stamps: str, _detector: Identity) -> Threshold | None:  # noqa: ARG001 - the key
+    return find_threshold(_detector, runs().values())

@@ -22,6 +22,7 @@ from core.detectors.identity import Identity, find_maker, identify_all
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.labels import CLASSES, FAKE, REAL, verdict_of
 from core.images.out_of_distribution import crop_photographs
+from core.images.preprocessing import Preprocessing
 from core.images.upload import Prepared, prepare_pixels
 from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
@@ -129,13 +130,24 @@ def scope_of(ready: Prepared, threshold: Threshold | None) -> Scope:
     return "in scope" if threshold.useful else "weak"
 
 
+def versions(ready: Prepared) -> NDArray[np.uint8]:
+    """Return what a detector is asked of a picture, uint8 (K, S, S, 3): under each filter, or saved."""
+    return np.concatenate([ready.pixels, saved(ready.pixels[0], ready.preprocessing)]) if ready.whole else ready.pixels
+
+
+def saved(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """Return an image of the detector's own size, uint8 (S, S, 3), after each of `SAVINGS`: uint8 (4, S, S, 3)."""
+    savings = [delivery for delivery in DELIVERIES if delivery.name in SAVINGS]
+    return np.stack([version.pixels for version in deliver(image, seeing(preprocessing.fitted), among=savings)])
+
+
 def judge(ready: Prepared, threshold: Threshold | None, margins: Iterable[float]) -> Judgement:
     """Judge a picture.
 
     Args:
         ready: the picture as the detector sees it.
         threshold: of the detector; None where nobody has set one.
-        margins: of the picture as it is and after each of `SAVINGS`; not needed out of scope.
+        margins: of its `versions`; not needed out of scope.
     """
     scope = scope_of(ready, threshold)
     if scope != "in scope" or threshold is None:
@@ -146,13 +158,11 @@ def judge(ready: Prepared, threshold: Threshold | None, margins: Iterable[float]
 
 def scores(detector: "Detector", pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the largest margin of each picture, as it is and after every saving; pixels are uint8 (N, S, S, 3)."""
-    see = seeing(detector.preprocessing.fitted)
-    savings = [delivery for delivery in DELIVERIES if delivery.name in SAVINGS]
     found = []
     for start in range(0, len(pixels), BATCH):
         batch = np.asarray(pixels[start : start + BATCH])
-        saved = [delivered.pixels for image in batch for delivered in deliver(image, see, among=savings)]
-        margins = detector.margins(np.concatenate([batch, np.stack(saved)]))
+        after_saving = [saved(image, detector.preprocessing) for image in batch]
+        margins = detector.margins(np.concatenate([batch, *after_saving]))
         own, after = margins[: len(batch)], margins[len(batch) :].reshape(len(batch), -1)
         found.append(np.maximum(own, after.max(axis=1)))
     return np.concatenate(found) if found else np.zeros(0, np.float32)
@@ -296,12 +306,10 @@ def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: T
         threshold: of the detector.
     """
     ready = prepare_pixels(picture, detector.preprocessing)
-    delivered = list(deliver(picture, seeing(detector.preprocessing)))
-    margins = detector.margins(np.concatenate([ready.pixels, np.stack([version.pixels for version in delivered])]))
-    filters, after = margins[: len(ready.filters)], margins[len(ready.filters) :]
-    margin = float(filters[ready.filters.index(ready.usual)])
-    saved = [value for version, value in zip(delivered, after, strict=True) if version.delivery.name in SAVINGS]
-    judgement = judge(ready, threshold, [margin, *saved])
+    asked, delivered = versions(ready), list(deliver(picture, seeing(detector.preprocessing)))
+    margins = detector.margins(np.concatenate([asked, np.stack([version.pixels for version in delivered])]))
+    judgement = judge(ready, threshold, margins[: len(asked)])
+    margin, after = float(margins[ready.filters.index(ready.usual)]), margins[len(asked) :]
     return {
         "answer": judgement.answer,
         "sentence": judgement.sentence,
@@ -309,7 +317,7 @@ def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: T
             "verdict": verdict_of(margin),
             "margin": margin,
             "p_real": float(detector.p_real(np.array([margin], np.float32))[0]),
-            "filters": dict(zip(ready.filters, map(float, filters), strict=True)),
+            "filters": dict(zip(ready.filters, map(float, margins), strict=False)),
         },
         "deliveries": [
             {

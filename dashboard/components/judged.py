@@ -8,51 +8,35 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
-from core.findings.finding import Finding
 from core.findings.numbers import plus
 from core.images.decoding import decode, may_be_transparent
 from core.images.labels import verdict_of
 from core.images.preprocessing import Preprocessing
 from core.images.provenance import Claim, read_claims, summarise
-from core.images.upload import UNDETERMINED, Prepared, settle
-from core.perturbations.postprocessing import DELIVERIES
-from core.studies.judgement.judge import Judgement, Seen, judge
-from core.studies.judgement.judging import seen_by, sent_with
+from core.images.upload import Prepared, settle
+from core.perturbations.postprocessing import DELIVERIES, Delivered
+from core.studies.judgement import Judgement, Threshold, judge
 from dashboard.components.plain import code, plain, with_code
 from dashboard.components.requests import DetectorHandle, any_busy, ask, draw_ended, keep_up, poll, waiting
 from dashboard.components.uploads import Origin, look, sent_so_far
 from dashboard.components.words import CLASS_WORDS, coloured, percent, section
 from dashboard.decoding import in_turn
 from dashboard.jobs import JobStatus, Prediction, PredictRequest
-from dashboard.library import known_of
+from dashboard.library import threshold_of
 from dashboard.state import Setting
 
 # the last judgement, for the file that can be saved
 LAST = "upload.judgement"
 SYMBOLS = {
     "FAKE-like": ":material/smart_toy:",
-    "REAL-like": ":material/photo_camera:",
-    "Cannot tell": ":material/help:",
-}
-REASONS = {
-    "unmeasured": "Nobody has measured what this detector's verdicts are worth.",
-    "filters": "How the picture is resized decides the verdict.",
-    "deliveries": "The verdict does not survive saving, resizing or sending.",
-    "undelivered": "Nothing that sharing does leaves enough pixels of it to test the verdict.",
-    "unfamiliar": "It is unlike everything that the detector was measured on.",
-    "worth": "Such verdicts on such pictures are too often wrong, or nobody has measured them.",
-    "holds": "The verdict survives saving, resizing and sending, and is mostly right on such pictures.",
+    "Nothing found": ":material/search_off:",
+    "Out of scope": ":material/help:",
 }
 OTHERS = Setting("others", "off", choices=("on", "off"))
 
 
-def reason_of(finding: Finding) -> str:
-    """Return the sentence of a reason; one that is not listed has its headline."""
-    return REASONS.get(finding.key, finding.headline)
-
-
 def draw_judgement(origin: Origin, ready: Prepared, detector: DetectorHandle, *, shown: str) -> None:
-    """Draw the answer and its reason, what the network computed, and the deliveries.
+    """Draw the answer and its reason, and on demand what the network computed and what saving and resizing do.
 
     Args:
         origin: of the image.
@@ -70,28 +54,25 @@ def draw_judgement(origin: Origin, ready: Prepared, detector: DetectorHandle, *,
             draw_ended(now, "upload")
             return now.busy
         found: Prediction = now.answer
+        threshold, problem = threshold_of(detector.identity)
+        judgement = judge(ready, threshold, map(float, found.margins))
+        _draw_answer(judgement, threshold, detector, problem)
+        if origin.label is not None:
+            st.markdown(f"It is {CLASS_WORDS[origin.label]}.")
         sent, after = sent_so_far(origin), None
         whole = len(sent) == len(DELIVERIES)
         if whole:
-            pixels = np.stack([one.pixels for one in sent])
+            pixels = np.stack([delivered.pixels for delivered in sent])
             after = ask(detector, pixels, PredictRequest(), slot="upload.sent", patience=0.3)
-        delivered = None if after is None or after.answer is None else sent_with(sent, after.answer.margins)
-        seen = seen_by(ready, found.margins, found.features, delivered)
-        known = known_of(detector.identity)
-        judgement = judge(known.rule, known.space, seen)
-        st.session_state[LAST] = (origin.key, detector.identity.fingerprint), (judgement, seen)
-        _draw_answer(judgement, detector, known.problem)
-        _draw_network(ready, found, shown, origin.label)
+        margins = None if after is None or after.answer is None else after.answer.margins
+        st.session_state[LAST] = (origin.key, detector.identity.fingerprint), judgement
         with st.container(horizontal=True, gap="small"):
-            if seen.sent is not None:
-                _draw_strip(seen)
-            if ready.resized:
-                _draw_filters(ready, found)
-            if len(judgement.reasons) > 1:
-                with st.popover(f"{len(judgement.reasons)} reasons for this answer", icon=":material/rule:"):
-                    st.markdown("\n".join(f"- {reason_of(one)}" for one in judgement.reasons))
+            with st.popover("Raw output", icon=":material/speed:"):
+                _draw_network(ready, found, shown)
+            if margins is not None:
+                _draw_strip(sent, margins, verdict_of(float(found.margins[ready.filters.index(ready.usual)])))
         if not whole:
-            st.progress(len(sent) / len(DELIVERIES), f"Delivery {len(sent) + 1} of {len(DELIVERIES)}")
+            st.progress(len(sent) / len(DELIVERIES), f"Saving and resizing, {len(sent) + 1} of {len(DELIVERIES)}")
         if after is not None:
             draw_ended(after, "upload.sent")
         return not whole or any_busy([after])
@@ -107,93 +88,71 @@ def _is_pending(origin: Origin, ready: Prepared, detector: DetectorHandle) -> bo
     key, sent = st.session_state.get("upload.sent", ("", {}))
     if key != origin.key or len(sent) < len(DELIVERIES):
         return True
-    pixels = np.stack([one.pixels for one in sent_so_far(origin)])
+    pixels = np.stack([delivered.pixels for delivered in sent_so_far(origin)])
     return ask(detector, pixels, PredictRequest(), slot="upload.sent", patience=0.3).busy
 
 
 def judgement_lines(origin: Origin, detector: DetectorHandle) -> list[str]:
-    """Return the judgement of this image with its reasons, as text; empty while it is not there yet."""
-    of, last = st.session_state.get(LAST, (None, None))
-    if of != (origin.key, detector.identity.fingerprint) or last is None or last[0].answer is None:
+    """Return the judgement of this image as text; empty while it is not there yet."""
+    of, judgement = st.session_state.get(LAST, (None, None))
+    if of != (origin.key, detector.identity.fingerprint):
         return []
-    judgement, seen = last
-    lines = [" ".join([f"Judgement: {judgement.answer}.", *map(reason_of, judgement.reasons)])]
-    if seen.sent is not None:
-        same, fitting = _same_verdict(seen)
-        lines.append(f"{same} of {fitting} deliveries give the same verdict, {seen.verdict}.")
-    return lines
+    return [f"{judgement.answer}: {judgement.sentence}"]
 
 
-def _same_verdict(seen: Seen) -> tuple[int, int]:
-    """Count the deliveries after which the verdict is the same, and all that leave enough of the picture to count."""
-    fitting = [one for one in seen.sent or () if one.fits]
-    return sum((one.margin > 0) == (seen.margin > 0) for one in fitting), len(fitting)
-
-
-def _draw_answer(judgement: Judgement, detector: DetectorHandle, problem: str) -> None:
-    if judgement.answer is None:
-        st.markdown(f"### {CLASS_WORDS[judgement.verdict]} so far")
-        st.caption("Provisional: still testing re-encoded copies.")
-        return
+def _draw_answer(judgement: Judgement, threshold: Threshold | None, detector: DetectorHandle, problem: str) -> None:
     st.markdown(f"### {SYMBOLS[judgement.answer]} {coloured(judgement.answer)}")
-    if judgement.reasons:
-        st.markdown(reason_of(judgement.reasons[0]))
-    if any(one.key == "unmeasured" for one in judgement.reasons):
-        make = code("python -m core.studies.judgement --run RUN")
-        st.caption(f"{make} measures it, where RUN is a run of {plain(detector.name)}.")
+    st.markdown(judgement.sentence)
+    if judgement.scope == "in scope" and threshold is not None:
+        fake, real, photographs = threshold.test["FAKE"], threshold.test["REAL"], threshold.photographs
+        st.caption(
+            f"FAKE-like are {fake.hits:,} of {fake.images:,} generated and {real.hits:,} of {real.images:,} real test "
+            f"images, and {photographs.hits:,} of {photographs.images:,} squares of {photographs.sources} photographs."
+        )
+    if judgement.scope == "unmeasured":
+        make = code("python -m core.studies.judgement --run RUN --data DATA")
+        st.caption(f"{make} measures it, where RUN is a run of {plain(detector.name)} and DATA its training images.")
     if problem:
         st.caption(with_code(problem))
 
 
-def _draw_network(ready: Prepared, found: Prediction, shown: str, label: str | None) -> None:
-    """Draw what the network computed, and what the image is where that is known."""
-    number = ready.filters.index(shown) if shown in ready.filters else 0
-    margin = float(found.margins[number])
-    how = f" with the {shown} filter" if ready.resized else ""
-    score = f"margin {plus(margin)}, p(REAL) {percent(float(found.p_real[number]))}"
-    known = "" if label is None else f" The image is {CLASS_WORDS[label]}."
-    st.markdown(f"The network says {CLASS_WORDS[verdict_of(margin)]}{how}: {score}.{known}")
+def _draw_network(ready: Prepared, found: Prediction, shown: str) -> None:
+    """Draw what the network computed under each filter."""
+    count = len(ready.filters)
+    rows = {
+        "resampling": ready.filters if ready.resized else ("none",),
+        "called": [CLASS_WORDS[verdict_of(margin)] for margin in found.margins[:count]],
+        "p(REAL)": [percent(float(p)) for p in found.p_real[:count]],
+        "margin": [plus(margin) for margin in found.margins[:count]],
+    }
+    if ready.resized:
+        st.caption(f"Resized to {ready.side} x {ready.side} pixels; {shown} is explained below.")
+    st.table(pd.DataFrame(rows).set_index("resampling"), border="horizontal")
 
 
-def _draw_strip(seen: Seen) -> None:
-    """Draw how many deliveries give the same verdict, and on demand each with its margin."""
-    same, fitting = _same_verdict(seen)
-    label = f"Still {CLASS_WORDS[seen.verdict]} in {same} of {fitting} ways of saving, resizing or sending it"
+def _draw_strip(sent: list[Delivered], margins: NDArray[np.floating], verdict: str) -> None:
+    """Draw after how many deliveries the verdict is the same, and on demand each with its margin."""
+    fitting = [str(verdict_of(float(margin))) for one, margin in zip(sent, margins, strict=True) if one.fits]
+    label = f"Still {CLASS_WORDS[verdict]} in {fitting.count(verdict)} of {len(fitting)} ways of saving or resizing it"
     with st.popover(label, icon=":material/share:"):
         rows = [
             {
-                "delivery": one.title,
-                "called": CLASS_WORDS[verdict_of(one.margin)],
-                "margin": plus(one.margin),
-                "counts": "yes" if one.fits else "no: too few pixels left",
+                "delivery": delivered.delivery.title,
+                "called": CLASS_WORDS[verdict_of(float(margin))],
+                "margin": plus(float(margin)),
+                "counts": "yes" if delivered.fits else "no: too few pixels left",
             }
-            for one in seen.sent or ()
+            for delivered, margin in zip(sent, margins, strict=True)
         ]
         st.table(pd.DataFrame(rows).set_index("delivery"), border="horizontal")
 
 
-def _draw_filters(ready: Prepared, found: Prediction) -> None:
-    """Draw the verdict under each resampling filter, on demand."""
-    with st.popover(f"{len(ready.filters)} resampling filters", icon=":material/filter_frames:"):
-        rows = {
-            "resampling": ready.filters,
-            "called": [CLASS_WORDS[verdict_of(margin)] for margin in found.margins],
-            "p(REAL)": [percent(float(p)) for p in found.p_real],
-            "margin": [plus(margin) for margin in found.margins],
-        }
-        st.caption(f"Resized to {ready.side} x {ready.side} pixels; {ready.usual} is the detector's own filter.")
-        st.table(pd.DataFrame(rows).set_index("resampling"), border="horizontal")
-
-
-def draw_others(
-    detectors: Mapping[str, DetectorHandle], ready_at: Callable[[Preprocessing], Prepared], origin: Origin
-) -> None:
+def draw_others(detectors: Mapping[str, DetectorHandle], ready_at: Callable[[Preprocessing], Prepared]) -> None:
     """Draw a switch and, when it is on, a table with a row per detector.
 
     Args:
         detectors: by name.
         ready_at: prepares the image, with its current crop, for a detector's preprocessing.
-        origin: of the image; its deliveries were made for the detector whose explanation is shown.
     """
     if len(detectors) < 2:
         return
@@ -201,7 +160,7 @@ def draw_others(
         return
 
     def draw() -> bool:
-        found = [_other(detector, ready_at(detector.about.preprocessing), origin) for detector in detectors.values()]
+        found = [_other(detector, ready_at(detector.about.preprocessing)) for detector in detectors.values()]
         st.dataframe(
             pd.DataFrame([row for row, _ in found]),
             hide_index=True,
@@ -212,31 +171,25 @@ def draw_others(
         )
         return any_busy(now for _, now in found)
 
-    waits = [_other(detector, ready_at(detector.about.preprocessing), origin)[1] for detector in detectors.values()]
+    waits = [_other(detector, ready_at(detector.about.preprocessing))[1] for detector in detectors.values()]
     poll(draw, busy=any_busy(waits))
 
 
-def _other(detector: DetectorHandle, ready: Prepared, origin: Origin) -> tuple[dict[str, object], JobStatus]:
+def _other(detector: DetectorHandle, ready: Prepared) -> tuple[dict[str, object], JobStatus]:
     """Return a detector's row and the status of its request."""
-    # deliveries were made for one preprocessing; of a detector with another, none is known here
-    sent = sent_so_far(origin) if ready.preprocessing.steps == origin.steps else []
-    whole = len(sent) == len(DELIVERIES)
-    pixels = np.concatenate([ready.pixels, np.stack([one.pixels for one in sent])]) if whole else ready.pixels
-    now = ask(detector, pixels, PredictRequest(), slot=f"others.{detector.name}")
+    now = look(ready, detector, slot=f"others.{detector.name}")
     row: dict[str, object] = {"detector": detector.name}
     if now.answer is None:
-        return row | {"judgement": None, "verdict": "being asked" if now.busy else "", "reason": now.message}, now
-    count, margins, features = len(ready.filters), now.answer.margins, now.answer.features
-    after = sent_with(sent, margins[count:]) if whole else None
-    seen = seen_by(ready, margins[:count], features, after)
-    known = known_of(detector.identity)
-    judgement = judge(known.rule, known.space, seen)
-    outcome = settle(margins[:count])
-    row |= {"judgement": judgement.answer or "deliveries not tested", "verdict": outcome, "margin": plus(seen.margin)}
-    # p(REAL) is under one filter only: where filters disagree, it would look like a verdict
-    if outcome != UNDETERMINED:
-        row["p(REAL)"] = percent(float(now.answer.p_real[seen.usual]))
-    return row | {"reason": reason_of(judgement.reasons[0]) if judgement.reasons else ""}, now
+        return row | {"answer": None, "verdict": "being asked" if now.busy else "", "reason": now.message}, now
+    margins = now.answer.margins
+    judgement = judge(ready, threshold_of(detector.identity)[0], map(float, margins))
+    margin = float(margins[ready.filters.index(ready.usual)])
+    return row | {
+        "answer": judgement.answer,
+        "verdict": settle(margins[: len(ready.filters)]),
+        "margin": plus(margin),
+        "reason": judgement.sentence,
+    }, now
 
 
 def draw_file_says(file: UploadedFile, detector: DetectorHandle) -> None:

@@ -15,6 +15,7 @@ from core.images.labels import ClassName, verdict_of
 from core.images.preprocessing import Place, Preprocessing
 from core.images.upload import Prepared, prepare_pixels
 from core.perturbations.postprocessing import DELIVERIES, Delivered, Delivery, deliver, seeing
+from core.studies.judgement import versions
 from dashboard.components.crop import most_zoom, place_of
 from dashboard.components.requests import DetectorHandle, ask
 from dashboard.decoding import with_pixels
@@ -64,8 +65,6 @@ def forget_others(files: Sequence[UploadedFile]) -> None:
     for key in ("upload.whole", "upload.place"):
         kept = st.session_state.get(key, {})
         st.session_state[key] = {id_: made for id_, made in kept.items() if id_ in there}
-    delivered = st.session_state.get("upload.delivered", {})
-    st.session_state["upload.delivered"] = {key: sent for key, sent in delivered.items() if key[0] in there}
     if st.session_state.get("upload.cut", (None,))[0] not in there:
         st.session_state.pop("upload.cut", None)
 
@@ -121,9 +120,9 @@ def _placed(file: UploadedFile, preprocessing: Preprocessing) -> Place | None:
     return place_of(file.file_id, most=most_zoom(whole.width, whole.height, preprocessing))
 
 
-def origin_of(file: UploadedFile, preprocessing: Preprocessing, *, whole: bool = False) -> Origin:
-    """Return where an upload's deliveries come from; `whole` ignores where its square was put."""
-    place = None if whole else _placed(file, preprocessing)
+def origin_of(file: UploadedFile, preprocessing: Preprocessing) -> Origin:
+    """Return where an upload's deliveries come from."""
+    place = _placed(file, preprocessing)
     data, see = file.getvalue(), seeing(preprocessing, place)
 
     def send(delivery: Delivery) -> Delivered:
@@ -173,8 +172,8 @@ def labels(files: Sequence[UploadedFile]) -> dict[str, str]:
 
 
 def look(ready: Prepared, detector: DetectorHandle, *, slot: str) -> JobStatus:
-    """Ask for the detector's predictions under each filter; the answer is a `Prediction`."""
-    return ask(detector, ready.pixels, PredictRequest(), slot=slot)
+    """Ask for the detector's predictions on the picture's `versions`; the answer is a `Prediction`."""
+    return ask(detector, versions(ready), PredictRequest(), slot=slot)
 
 
 def predicted_class(ready: Prepared, detector: DetectorHandle, *, shown: str) -> str | None:

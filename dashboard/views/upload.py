@@ -1,22 +1,18 @@
 """Upload: try your own image."""
 
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError, PassingError
+from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError
 from core.images.encoding import data_url
 from core.images.preprocessing import Preprocessing
-from core.images.upload import UNDETERMINED, Prepared, settle
-from core.perturbations.postprocessing import DELIVERIES
-from core.studies.judgement.judge import Sent, judge
-from core.studies.judgement.judging import seen_by, sent_with
+from core.images.upload import Prepared, settle
+from core.studies.judgement import judge
 from dashboard import catalogue, library, state
 from dashboard.components import panels, uploads
 from dashboard.components.agreement import agreement_panel, other_maps
@@ -26,27 +22,21 @@ from dashboard.components.downloads import csv_button
 from dashboard.components.experiments import experiments, last_probes
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
-from dashboard.components.judged import draw_file_says, draw_judgement, draw_others, judgement_lines, reason_of
+from dashboard.components.judged import draw_file_says, draw_judgement, draw_others, judgement_lines
 from dashboard.components.limits import draw_limits
 from dashboard.components.picture import plain_picture
 from dashboard.components.plain import plain, with_code
-from dashboard.components.requests import DetectorHandle, Subject, any_busy, ask, known_detectors, poll, visitor, worker
-from dashboard.components.words import heading, remaining
+from dashboard.components.requests import DetectorHandle, Subject, any_busy, known_detectors, poll, visitor, worker
+from dashboard.components.words import heading
 from dashboard.decoding import MAX_FILES, MAX_OWN
-from dashboard.jobs import JobStatus, Prediction, PredictRequest
-from dashboard.library import known_of
+from dashboard.jobs import JobStatus, Prediction
+from dashboard.library import threshold_of
 from dashboard.state import Setting
-
-# seconds that one file's deliveries are waited for
-PATIENCE = 60.0
-TO_COME = "deliveries not tested"
 
 
 def draw_table(files: Sequence[UploadedFile]) -> None:
     """Draw a row a file, filled in as the answers come; a ticked one is explained beneath."""
     names = uploads.labels(files)
-    if st.session_state.pop("upload.deliver", False):
-        deliver_all(files)
 
     def choose() -> None:
         rows = st.session_state["upload.table"].selection.rows
@@ -62,7 +52,7 @@ def draw_table(files: Sequence[UploadedFile]) -> None:
         rows = [row_of(file, names[file.file_id], slot=f"table.{number}") for number, file in enumerate(files)]
         table, statuses = pd.DataFrame([row for row, _ in rows]), [status for _, status in rows]
         st.dataframe(
-            table,
+            table.drop(columns=["lowest margin", "highest margin"], errors="ignore"),
             hide_index=True,
             height="content",
             alt="What each file is called",
@@ -74,18 +64,11 @@ def draw_table(files: Sequence[UploadedFile]) -> None:
             column_config={
                 "seen": st.column_config.ImageColumn("", width="small"),
                 "reason": st.column_config.TextColumn(width="large"),
-                "p(REAL)": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
-                "lowest margin": st.column_config.NumberColumn(format="%.2f"),
-                "highest margin": st.column_config.NumberColumn(format="%.2f"),
             },
         )
         with st.container(horizontal=True):
             if any(status is not None and status.state == "failed" for status in statuses):
                 st.button("Try again", key="table.again", on_click=again, icon=":material/play_arrow:")
-            if (table["judgement"] == TO_COME).any() and st.button("Test all deliveries", key="table.deliver"):
-                st.session_state["upload.deliver"] = True
-                # the whole page: the progress of deliveries stands above this part
-                st.rerun()
             written = table.drop(columns="seen", errors="ignore").assign(detector=detector.name)
             csv_button("As CSV", written, "judgements.csv", key="table.csv")
         return any_busy(statuses)
@@ -98,58 +81,23 @@ def row_of(file: UploadedFile, name: str, *, slot: str) -> tuple[dict[str, objec
     try:
         ready = uploads.ready_for(file, preprocessing)
     except ImageError as error:
-        return {"seen": None, "file": name, "judgement": None, "reason": str(error), "verdict": None}, None
+        return {"seen": None, "file": name, "answer": None, "reason": str(error), "verdict": None}, None
     now = uploads.look(ready, detector, slot=slot)
     row: dict[str, object] = {"seen": data_url(ready.seen(ready.usual)), "file": name}
     if now.answer is None:
         verdict = "being asked" if now.busy else None
-        return row | {"judgement": None, "reason": now.message, "verdict": verdict}, now
+        return row | {"answer": None, "reason": now.message, "verdict": verdict}, now
     found: Prediction = now.answer
-    sent = st.session_state.get("upload.delivered", {}).get((file.file_id, detector.identity.fingerprint))
-    known = known_of(detector.identity)
-    judgement = judge(known.rule, known.space, seen_by(ready, found.margins, found.features, sent))
-    outcome = settle(found.margins)
+    judgement = judge(ready, threshold_of(detector.identity)[0], map(float, found.margins))
+    margins = found.margins[: len(ready.filters)]
     return row | {
-        "judgement": judgement.answer or TO_COME,
-        "reason": reason_of(judgement.reasons[0]) if judgement.reasons else "",
-        "verdict": outcome,
-        # p(REAL) is under one filter only: where filters disagree, it would look like a verdict
-        "p(REAL)": None if outcome == UNDETERMINED else float(found.p_real[ready.filters.index(ready.usual)]),
-        "lowest margin": float(found.margins.min()),
-        "highest margin": float(found.margins.max()),
+        "answer": judgement.answer,
+        "reason": judgement.sentence,
+        "verdict": settle(margins),
+        "lowest margin": float(margins.min()),
+        "highest margin": float(margins.max()),
         "pixels": f"{ready.width} x {ready.height}",
     }, now
-
-
-def deliver_all(files: Sequence[UploadedFile]) -> None:
-    """Send every file that still needs it through all deliveries; an interruption loses only the file in progress."""
-    kept: dict[Any, tuple[Sent, ...]] = st.session_state.setdefault("upload.delivered", {})
-    started, bar = time.monotonic(), st.progress(0.0)
-    # what failed before is tried again
-    worker().go_on(visitor(), "table.deliver")
-    for done, file in enumerate(files):
-        left = f", {remaining((time.monotonic() - started) / done * (len(files) - done))}" if done else ""
-        bar.progress(done / len(files), f"Delivering image {done + 1} of {len(files)}{left}")
-        key = file.file_id, detector.identity.fingerprint
-        if key in kept:
-            continue
-        try:
-            origin = uploads.origin_of(file, preprocessing, whole=True)
-            sent = [origin.send(delivery) for delivery in DELIVERIES]
-        except PassingError as error:
-            st.warning(f"{plain(file.name)} was not delivered. {with_code(str(error))}")
-            continue
-        except ImageError:
-            # its row says why
-            continue
-        pixels = np.stack([one.pixels for one in sent])
-        now = ask(detector, pixels, PredictRequest(), slot="table.deliver", patience=PATIENCE)
-        if now.answer is None:
-            late = f"It took longer than {PATIENCE:.0f} s; try again."
-            st.warning(f"{plain(file.name)} was not delivered. {with_code(now.message) or late}")
-            continue
-        kept[key] = sent_with(sent, now.answer.margins)
-    bar.empty()
 
 
 def draw_seen() -> None:
@@ -277,7 +225,7 @@ if not ready.whole:
             st.caption(f"{plain(name)}, {ready.width} x {ready.height} pixels; the detector sees {sees}")
         with grid.cell():
             draw_seen()
-draw_others(known, ready_at, from_where)
+draw_others(known, ready_at)
 if file is not None:
     draw_file_says(file, detector)
 draw_methods(detector.about)

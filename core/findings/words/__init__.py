@@ -10,7 +10,6 @@ from core.findings.words import (
     audit,
     clusters,
     copies,
-    judgement,
     neighbours,
     probes,
 )
@@ -24,7 +23,6 @@ WORDS: dict[str, Callable[[Finding], Told]] = {
     "audit": audit.tell,
     "duplicates": copies.duplicates,
     "files": copies.files,
-    "judgement": judgement.tell,
 }
 
 
