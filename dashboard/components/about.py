@@ -17,78 +17,52 @@ from dashboard.components.words import percent
 from dashboard.library import Opened
 from dashboard.visitors import for_visitors
 
-LOWER = "Lower: of the run's images that have this value, the share whose value is lower."
-SAMPLED = " A sample holds a larger share of mistakes than the run, so for its studies this is not the run's share."
+SAMPLED = (
+    "Lower: the share of known values that are lower. Studies of a sample hold a larger share of mistakes than the run."
+)
 
 
 def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
     """Draw statistics, studies, tags and note, each folded unless they are all that there is to see."""
     with st.expander("Image statistics", expanded=unfolded):
-        if _draw_values(opened, row, [name for name in STATISTICS if name in opened.table]):
-            st.caption(LOWER)
+        _draw_values(opened, row, [name for name in STATISTICS if name in opened.table])
+    by_study: dict[str, list[str]] = {}
+    for column, described in opened.studied.items():
+        # studies of earlier versions wrote "no such image" as an infinite distance
+        if column in opened.table and not _is_unknown(opened.table[column].iloc[row]):
+            by_study.setdefault(described.study, []).append(column)
     if opened.studied:
         with st.expander("What studies found", expanded=unfolded):
-            _draw_studies(opened, row)
+            for title, columns in by_study.items():
+                st.markdown(f"**{plain(title)}**", help=plain(opened.studied[columns[0]].question) or None)
+                _draw_values(opened, row, columns)
+            st.caption(SAMPLED)
     _draw_own(str(opened.table["id"].iloc[row]))
 
 
-def _draw_studies(opened: Opened, row: int) -> None:
-    by_study: dict[str, list[str]] = {}
-    for column, one in opened.studied.items():
-        if column in opened.table:
-            by_study.setdefault(one.study, []).append(column)
-    asked = {
-        title: known
-        for title, columns in by_study.items()
-        if (known := [name for name in columns if _has(opened.table[name].iloc[row])])
-    }
-    compared = False
-    for title, columns in asked.items():
-        st.markdown(f"**{plain(title)}**", help=plain(opened.studied[columns[0]].question) or None)
-        compared |= _draw_values(opened, row, columns)
-        if "agreement.rank" in columns:
-            st.caption(
-                "Over the 64 cells of a grid, so that all images can be compared; under “Do they agree?” the rank "
-                "correlation is over the regions of this image, and so is another number."
-            )
-    if compared:
-        st.caption(LOWER + SAMPLED)
-    if silent := [title for title in by_study if title not in asked]:
-        st.caption(f"No results for this image: {', '.join(map(plain, silent))}.")
+def _is_unknown(value: Any) -> bool:
+    return bool(pd.isna(value)) or (isinstance(value, float | np.floating) and bool(np.isinf(value)))
 
 
-def _has(value: Any) -> bool:
-    # studies of earlier versions wrote "no such image" as an infinite distance
-    return not (pd.isna(value) or (isinstance(value, float | np.floating) and np.isinf(value)))
-
-
-def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> bool:
-    """Draw a line per column: its value here and, for numbers, the share of known values that are lower.
-
-    Returns:
-        True where any such share is shown.
-    """
-    lines: list[tuple[str, ...]] = []
+def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> None:
+    """Draw a line per column: its value here and, for numbers, the share of known values that are lower."""
+    lines = [("Value", "here", "lower"), ("---", "---:", "---:")]
     for name in columns:
         values = opened.table[name]
-        value, here, lower = values.iloc[row], "", ""
+        value, lower = values.iloc[row], ""
+        shown = ("no", "yes")[int(value)] if isinstance(value, bool | np.bool_) else value_name(str(value))
         if name in opened.extents:
-            here = f"{value:.4g}"
+            shown, known = f"{value:.4g}", int(values.notna().sum())
             # the number of a cluster is a name, without an order
-            if (known := int(values.notna().sum())) > 1 and not name.endswith("_cluster"):
+            if known > 1 and not name.endswith("_cluster"):
                 lower = percent(int((values.to_numpy() < value).sum()) / known, 0)
-        elif isinstance(value, bool | np.bool_):
-            here = "yes" if value else "no"
-        lines.append((plain(short_label(opened, name)), here or plain(value_name(str(value))), lower))
-    compared = any(lower for *_, lower in lines)
-    width = 3 if compared else 2
-    heads = [("Value", "here", "lower"), ("---", "---:", "---:")]
+        lines.append((plain(short_label(opened, name)), plain(shown), lower))
     # Markdown, because a table of pandas takes ten times longer
-    st.markdown("\n".join(f"| {' | '.join(line[:width])} |" for line in (*heads, *lines)))
-    return compared
+    st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
 def _draw_own(id_: str) -> None:
+    """Draw the visitor's tags and note; what cannot be saved stays in the box, with the reason."""
     tags, note = library.tags().of(id_), library.tags().note_of(id_)
     with st.expander("Tags and note", expanded=bool(tags or note)):
         st.session_state["inspect.tags"] = tags
@@ -101,41 +75,33 @@ def _draw_own(id_: str) -> None:
             args=(id_, tuple(tags)),
             placeholder="choose or type",
         )
-        unkept, why = st.session_state.get(f"inspect.unkept.{id_}", (None, ""))
+        unsaved, why = st.session_state.get(f"inspect.unkept.{id_}", (None, ""))
         # a box of its own for each image: the browser keeps in a box what was typed and not yet sent
         key = key_of("inspect.note", id_)
-        st.session_state[key] = note if unkept is None else unkept
+        st.session_state[key] = note if unsaved is None else unsaved
         st.text_area("Note", key=key, on_change=_keep_note, args=(id_, note), max_chars=2000, height=90)
-        if unkept is not None:
-            _draw_unkept(id_, note, why)
+        if unsaved is not None:
+            st.warning(with_code(why), icon=":material/edit_note:")
+            # verbatim: a note is not Markdown
+            st.text(f"Saved now: {note or 'no note'}")
+            with st.container(horizontal=True):
+                st.button("Keep mine", key="inspect.mine", on_click=_keep_note, args=(id_, note))
+                forget = st.session_state.pop
+                label = "Take what is kept"
+                st.button(label, key="inspect.theirs", on_click=forget, args=(f"inspect.unkept.{id_}", None))
         if problem := st.session_state.pop("inspect.problem", None):
             st.error(with_code(problem))
 
 
-def _draw_unkept(id_: str, note: str, why: str) -> None:
-    """Draw why a note was not saved, the note that is saved, and a way to keep either."""
-    st.warning(with_code(why), icon=":material/edit_note:")
-    st.caption("Saved now:")
-    # verbatim: a note is not Markdown
-    st.text(note or "no note")
-    with st.container(horizontal=True):
-        st.button("Keep mine", key="inspect.mine", on_click=_keep_note, args=(id_, note))
-        st.button("Take what is kept", key="inspect.theirs", on_click=_forget, args=(id_,), type="tertiary")
-
-
 def _keep_note(id_: str, drawn: str) -> None:
-    """Save the note unless it changed since it was drawn; what cannot be saved stays in the box, with the reason."""
+    """Save the note unless it changed since it was drawn."""
     text = st.session_state[key_of("inspect.note", id_)]
     try:
         library.tags().note(id_, text, over=drawn)
     except TagError as error:
         st.session_state[f"inspect.unkept.{id_}"] = text, for_visitors(error)
     else:
-        _forget(id_)
-
-
-def _forget(id_: str) -> None:
-    st.session_state.pop(f"inspect.unkept.{id_}", None)
+        st.session_state.pop(f"inspect.unkept.{id_}", None)
 
 
 def _keep_tags(id_: str, drawn: Sequence[str]) -> None:

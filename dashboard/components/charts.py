@@ -123,7 +123,14 @@ def rate_figure(rates: pd.DataFrame, *, overall: float | None = None, colour: st
         hovertemplate="%{customdata[1]}, 95% interval %{customdata[2]:.1%} to %{customdata[3]:.1%}<extra></extra>",
     )
     ends = rates[["high", *(["expected"] if "expected" in rates else [])]].max(axis=1)
-    figure.add_scatter(x=ends, y=places, mode="text", text=[f"  {text}" for text in texts], textposition="middle right")
+    figure.add_scatter(
+        x=ends,
+        y=places,
+        mode="text",
+        text=[f"  {text}" for text in texts],
+        textposition="middle right",
+        cliponaxis=False,
+    )
     if "expected" in rates:
         figure.add_scatter(
             x=rates["expected"],
@@ -137,7 +144,7 @@ def rate_figure(rates: pd.DataFrame, *, overall: float | None = None, colour: st
     names = [figure_text(str(value).replace("_", " ")) for value in rates["value"]]
     figure.update_yaxes(tickvals=places, ticktext=names, range=[len(rates) - 0.4, -0.6])
     # room for the texts
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.35 * max([overall or 0, *ends.fillna(0), 0.001])])
+    figure.update_xaxes(tickformat=".0%", range=[0, 1.5 * max([overall or 0, *ends.fillna(0), 0.001])])
     return figure
 
 

@@ -31,8 +31,6 @@ PALETTE = Setting(
 OPACITY = Setting("opacity", palette.OPACITY, kind=float, low=0.1, high=1.0)
 SMOOTH = Setting("smooth", "no", {"no": "as they are", "yes": "blended"})
 DRAWING = Setting("draw", "overlay", {"overlay": "over the grey picture", "alone": "alone", "outline": "outlined"})
-# of detectors side by side
-SCALE = Setting("scale", "shared", {"shared": "one for both", "own": "each its own"})
 # characters up to which choices form a row of buttons; beyond that, a select box
 ROW = 40
 
@@ -44,16 +42,14 @@ def chosen_methods(offers: Offers) -> tuple[AnyExplainer, ...]:
     return tuple(found[:MOST]) or default_explainers(offers)
 
 
-def draw_controls(*, several: bool = False) -> None:
-    """Draw the controls of how all maps are drawn; `several` where detectors stand side by side."""
+def draw_controls() -> None:
+    """Draw the controls of how all maps are drawn."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", width="content"):
         DRAWING.choose(
             "Maps",
             help="Over the picture without its colours, so that every colour is the map's; the map alone; or the "
             "picture in its colours, with lines around the strongest quarter of the map's area.",
         )
-        if several:
-            SCALE.choose("Scale", help="With one scale for both, the map of the less sensitive detector is pale.")
         with st.popover("Colours", icon=":material/palette:"):
             PALETTE.choose(
                 "Colours",

@@ -19,7 +19,7 @@ from core.explainers.registry import explainers, find_explainer
 from core.findings.numbers import plus
 from core.images.labels import ClassName
 from core.report.explanation import Beside, html_of
-from dashboard.components.choice import SCALE, draw_settings, question_of, style_now
+from dashboard.components.choice import draw_settings, question_of, style_now
 from dashboard.components.component import key_of
 from dashboard.components.downloads import file_button
 from dashboard.components.explanation import draw_explanation, result_downloads, trust_sentence
@@ -185,9 +185,7 @@ def explainer_panel(side: SideBySide, explainer: AnyExplainer) -> None:
 
 
 def _one_scale(answers: Sequence[Explanation | None]) -> float | None:
-    """Return the scale that maps which stand side by side share, None where each has its own."""
-    if SCALE.value == "own":
-        return None
+    """Return the scale that maps which stand side by side share, None without a map."""
     scales = [scale_of(answer) for answer in answers if answer is not None and answer.has_picture]
     return max(scales, default=None)
 

@@ -128,7 +128,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         draw_methods(asked[0].about)
     if len(BESIDE.choices or ()) > 1 and asked:
         BESIDE.choose("Another detector beside it", st.selectbox, format_func=lambda name: name or "none", width=180)
-    draw_controls(several=len(asked) > 1)
+    draw_controls()
 
 
 def draw_image() -> None:
