@@ -1,6 +1,7 @@
 """One command for everything: `python -m core SUBCOMMAND`."""
 
 import argparse
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -12,10 +13,12 @@ from core.console import started, starting
 COMMANDS = {
     "explain": ("core.explain", "explain a detector's prediction on one image"),
     "predict": ("core.predict", "make a run: a detector on an image set"),
-    "study": ("core.studies.__main__", "ask a study of a run"),
+    "study": ("core.studies.command", "ask a study of a run"),
+    "cues": ("core.studies.cues", "train on versions of an image set that keep one thing only"),
+    "judgement": ("core.studies.judgement", "measure how far verdicts on uploads can be believed"),
     "findings": ("core.studies.conclusions", "print what the studies of a run found"),
-    "report": ("core.report.__main__", "write a run, a selection or a comparison as one HTML page"),
-    "detectors": ("core.detectors.__main__", "add a detector that others made"),
+    "report": ("core.report.command", "write a run or a comparison of two as one HTML page"),
+    "detectors": ("core.detectors.command", "add a detector that others made"),
     "serve": ("core.cli", "show runs and detectors in the dashboard"),
 }
 
@@ -41,9 +44,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def serve(arguments: list[str]) -> int:
-    """Serve the dashboard until it is stopped; the arguments are those of `streamlit run`."""
+    """Serve the dashboard until it is stopped; what is no option here is passed to `streamlit run`."""
+    parser = argparse.ArgumentParser(prog="python -m core serve", description=COMMANDS["serve"][1])
+    parser.add_argument("--home", type=Path, help="folder with runs/ and detectors/ of your own, also $TELLTALE_HOME")
+    options, rest = parser.parse_known_args(arguments)
     app = Path(__file__).parents[1] / "dashboard" / "app.py"
+    environment = os.environ | ({} if options.home is None else {"TELLTALE_HOME": str(options.home.resolve())})
     try:
-        return subprocess.call([sys.executable, "-m", "streamlit", "run", str(app), *arguments])  # noqa: S603 - no shell
+        return subprocess.call([sys.executable, "-m", "streamlit", "run", str(app), *rest], env=environment)  # noqa: S603
     except KeyboardInterrupt:
         return 130

@@ -1,5 +1,6 @@
 """The terminal side of a command: a clean exit on Ctrl-C from the first moment, and names in every script."""
 
+import functools
 import os
 import re
 import shlex
@@ -36,7 +37,7 @@ def starting(command: str) -> None:
     KeyboardInterrupt is not enough: during import, libraries swallow it or turn it into another error.
 
     Args:
-        command: its name in that sentence, for instance "core.predict".
+        command: its name in that sentence, for instance "core predict".
     """
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -58,6 +59,35 @@ def started() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def command(name: str) -> Callable[[Callable[[list[str] | None], object]], Callable[[list[str] | None], int]]:
+    """Make the main function of a command from one that raises what goes wrong.
+
+    Args:
+        name: of the command, which begins its messages, for instance "core predict".
+
+    Returns:
+        A decorator. The function returns 0; 2 after a ValueError or OSError, with its sentence on standard error; or
+        130 after Ctrl-C.
+    """
+
+    def decorate(run: Callable[[list[str] | None], object]) -> Callable[[list[str] | None], int]:
+        @functools.wraps(run)
+        def main(arguments: list[str] | None = None) -> int:
+            try:
+                run(arguments)
+            except KeyboardInterrupt as stopped:
+                print(f"\n{name}: {'; '.join(filter(None, ('stopped', str(stopped))))}.", file=sys.stderr)
+                return 130
+            except (ValueError, OSError) as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                return 2
+            return 0
+
+        return main
+
+    return decorate
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -1,25 +1,16 @@
-"""`python -m core.explain IMAGE --out DIR`: explanations of one image, written to files; `--json` prints its judgement.
-
-python -m core.explain IMAGE --json
-"""
+"""Explain one image, written to files; `--json` prints its judgement."""
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.console import started, starting
-
-if __name__ == "__main__":
-    # the libraries below take seconds to read
-    starting("core.explain")
-
 import numpy as np
 from numpy.typing import NDArray
 
+from core.console import command
 from core.explainers.drawing import SIZE, Style, draw_explanation, save_npz, save_png
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
@@ -39,62 +30,46 @@ if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, 130 after Ctrl-C, or 2 with the error in a sentence on stderr."""
+@command("core explain")
+def main(arguments: list[str] | None = None) -> None:
+    """Write the explanations that the command line asks for, or print the judgement."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.list:
         print(listed())
-        return 0
+        return
     if options.image is None or (options.out is None and not options.json):
         parser.error("say which IMAGE to explain and where to write with --out DIR or --json, or --list the methods")
     if options.json and options.resampling:
         parser.error("--json judges the image under every filter; leave out --resampling")
-    try:
-        methods = [find_explainer(name) for name in dict.fromkeys(options.method or DEFAULT)]
-        settings = read_settings(methods, options.set, preset=options.preset)
-        # torch is read once it is known what to do
-        from core.detectors.storage import load_detector  # noqa: PLC0415
+    methods = [find_explainer(name) for name in dict.fromkeys(options.method or DEFAULT)]
+    settings = read_settings(methods, options.set, preset=options.preset)
+    # torch is read once it is known what to do
+    from core.detectors.storage import load_detector  # noqa: PLC0415
 
-        folder = find_detector(options.detector)
-        detector = load_detector(folder, device=options.device)
-        if options.json:
-            told = judged(options.image, detector, home=folder.parent.parent)
-            print(json.dumps(told, indent=1, allow_nan=False))
-        if options.out is None:
-            return 0
-        if not options.method and (able := [one for one in methods if not one.unavailable(detector)]):
-            settings = [own for method, own in zip(methods, settings, strict=True) if method in able]
-            methods = able
-        for method in methods:
-            if refusal := method.unavailable(detector):
-                raise ExplanationError(refusal)
-        image, notes = read_image(options.image, detector.preprocessing, resampling=options.resampling)
-        found = [method.explain_fully(detector, image, own) for method, own in zip(methods, settings, strict=True)]
-        write(options.out, found, title=options.image.name, notes=notes, palette=options.palette)
-    except KeyboardInterrupt:
-        print("\ncore.explain: stopped.", file=sys.stderr)
-        return 130
-    except (ValueError, OSError) as error:
-        print(f"core.explain: {error}", file=sys.stderr)
-        return 2
+    folder = find_named(options.detector, find_detectors(), "detector")
+    detector = load_detector(folder, device=options.device)
     if options.json:
-        return 0
-    first = found[0]
-    print(f"{options.image.name}: {first.verdict}, margin {first.margin:+.2f}, p(REAL) {first.p_real:.3f}")
-    for method, explanation in zip(methods, found, strict=True):
-        print(f"{method.title}: {explanation.diagnostics.sentence or 'both signs, not flat.'}")
-    print(f"Written to {options.out}")
-    return 0
-
-
-def find_detector(name: str) -> Path:
-    """The folder of a detector: a name in `detectors/` or `assets/detectors/`, or else a folder's own path.
-
-    Raises:
-        ContractError: there is none of that name.
-    """
-    return find_named(name, find_detectors(), "detector")
+        print(json.dumps(judged(options.image, detector, home=folder.parent.parent), indent=1, allow_nan=False))
+    if options.out is None:
+        return
+    image, notes = read_image(options.image, detector.preprocessing, resampling=options.resampling)
+    refusals = [method.unavailable(detector) for method in methods]
+    if any(refusals) and (options.method or all(refusals)):
+        raise ExplanationError(next(filter(None, refusals)))
+    found = [
+        method.explain_fully(detector, image, own)
+        for method, own, refusal in zip(methods, settings, refusals, strict=True)
+        if not refusal
+    ]
+    write(options.out, found, title=options.image.name, notes=notes, palette=options.palette)
+    if not options.json:
+        first = found[0]
+        print(f"{options.image.name}: {first.verdict}, margin {first.margin:+.2f}, p(REAL) {first.p_real:.3f}")
+        for explanation in found:
+            sentence = explanation.diagnostics.sentence or "both signs, not flat."
+            print(f"{find_explainer(explanation.method).title}: {sentence}")
+        print(f"Written to {options.out}")
 
 
 def read_settings(
@@ -217,7 +192,7 @@ def listed() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m core.explain", description="Explain what a detector says of one image."
+        prog="python -m core explain", description="Explain what a detector says of one image."
     )
     parser.add_argument("image", type=Path, nargs="?", help="an image file: PNG, JPEG, WebP, GIF, AVIF or HEIC")
     parser.add_argument("--out", type=Path, help="the folder to write explanations to")
@@ -246,8 +221,3 @@ def _parser() -> argparse.ArgumentParser:
         help="filter for images of another size; the detector's own where none is named",
     )
     return parser
-
-
-if __name__ == "__main__":
-    started()
-    sys.exit(main())

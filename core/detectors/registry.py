@@ -92,7 +92,7 @@ class Kind:
         describe: settings -> a description in words; raises ValueError for impossible settings.
         is_halved: (weight, its name) -> whether the file stores it as float16.
         files: uint8 entries of the network's state that are stored as separate files of the same name.
-        source: the form of the sources that `python -m core.detectors add` takes; "" where there are none.
+        source: the form of the sources that `python -m core detectors add` takes; "" where there are none.
         takes: source -> whether it is of this kind.
         read: request -> the network and the settings that the source states; raises SourceError.
     """

@@ -82,10 +82,8 @@ def curve_chart(curves: Sequence[Curve], across: Axis, up: Axis, *, alt: str, ca
     x, y = _scale(across, LEFT, 470 - RIGHT), _scale(up, 330 - BOTTOM, TOP)
     drawing.text((LEFT + 470 - RIGHT) / 2, 322, across[0])
     drawing.text(LEFT - 46, 16, up[0], anchor="start")
-    # an axis of counts has whole numbers
-    number = percent if across[2] <= 1.5 else "{:.0f}".format
     for value in _ticks(across):
-        drawing.text(x(value), 330 - BOTTOM + 18, number(value), GREY)
+        drawing.text(x(value), 330 - BOTTOM + 18, percent(value), GREY)
     for value in _ticks(up):
         drawing.path([(LEFT, y(value)), (470 - RIGHT, y(value))], PALE)
         drawing.text(LEFT - 8, y(value) + 4, percent(value), GREY, anchor="end")

@@ -1,4 +1,4 @@
-"""The report of two runs on the same images: as Markdown tables, or as one HTML file."""
+"""The report of two runs on the same images, as one HTML file."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 from core.findings.finding import Finding
 from core.findings.numbers import percent
-from core.findings.table import findings_text, markdown
+from core.findings.table import findings_text
 from core.images.palette import PAIR
 from core.report.charts import Chart, row_chart
 from core.report.html import Section, Table, limits, page, settings
@@ -35,14 +35,6 @@ def gather_comparison(first: Run, second: Run) -> Comparison:
         for problem in found["problems"]
     ]
     return Comparison(pair, (one["answers"].get, other["answers"].get), tuple(problems))
-
-
-def comparison_words(compared: Comparison) -> str:
-    """Write a comparison as Markdown: tables of findings under headings."""
-    parts = [f"## {title}\n\n{markdown(table)}" for title, table in _tables(compared).items() if len(table)]
-    if compared.problems:
-        parts.append("## Not read\n\n" + "\n".join(f"- {problem}" for problem in compared.problems))
-    return "\n\n".join(parts)
 
 
 def comparison_report(compared: Comparison) -> str:

@@ -1,4 +1,4 @@
-"""The report of a run or of a selection of its images: one HTML file without script or network."""
+"""The report of a run: one HTML file without script or network."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,16 @@ from core.findings.numbers import percent
 from core.images.palette import CURVE, REAL
 from core.report.charts import GREY, INK, Chart, Curve, curve_chart, rates_chart
 from core.report.html import Section, Table, confusion_table, findings, limits, page, settings
-from core.report.selection import Selection, selection_report
 from core.runs.folders import find_detectors
 from core.runs.metrics import calibration, class_scores, confusion_at, error_by, sweep, wilson_interval
-from core.runs.pictures import Pictures
 from core.runs.run import Run
-from core.storage import ContractError, write_bytes_atomically
+from core.storage import ContractError
 from core.studies.result import StudyResult
 from core.studies.store import find_studies
 
 # order of the studies in a report, what readers ask first on top; studies not named here come last
 ORDER = ("probes", "transfer", "deliveries", "neighbours", "clusters", "faithfulness", "agreement", "stability")
-# findings of each study; all of them are on the dashboard and in `python -m core.findings`
+# findings of each study; all of them are on the dashboard and in `python -m core findings`
 MOST = 3
 
 
@@ -35,42 +33,27 @@ def report_of(
     detector: Mapping[str, Any] | None = None,
     answers: Mapping[str, StudyResult] | None = None,
     problems: Sequence[str] = (),
-    table: pd.DataFrame | None = None,
-    selection: Selection | None = None,
-    pictures: Pictures | None = None,
 ) -> str:
-    """Write the HTML report of a run, or of a selection of its images.
+    """Write the HTML report of a run.
 
     Args:
         run: to report on.
-        detector: manifest of the detector that made it, for its training and settings.
+        detector: manifest of the detector that made it, for its settings.
         answers: the run's studies (`core.studies.store.find_studies`).
         problems: sentences about studies that could not be read.
-        table: from `core.studies.columns.browse_table`, which has the columns of studies too; when None, the run's
-            own rows.
-        selection: the images it is about; all of them when None.
-        pictures: the selection's pixels.
     """
-    if selection is not None:
-        return selection_report(run, run.predictions if table is None else table, selection, pictures=pictures)
     metrics, answers = run.manifest["metrics"]["all"], answers or {}
     if not metrics["images"]:
         return page(run, f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], [])
     sections = [
         _summary(answers),
-        Section("How good is it?", _quality(run, detector)),
+        Section("How good is it?", _quality(run)),
         *(_study(found) for found in answers.values()),
         *([Section("Not read", [list(problems)])] if problems else []),
         limits(run),
         settings(run, detector, answers),
     ]
     return page(run, f"{run.manifest['detector']} on {run.manifest['set']}", _lead(run), sections)
-
-
-def save_report(path: Path, run: Run, **parts: Any) -> None:
-    """Write a report to an HTML file, whole or not at all; arguments as for `report_of`."""
-    text = report_of(run, **parts)
-    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
 
 
 def gather(run: Run, homes: tuple[Path, ...] | None = None) -> dict[str, Any]:
@@ -127,13 +110,13 @@ def _study(found: StudyResult) -> Section:
     return Section(str(about["title"]), [str(about["question"]), *([table] if rows else []), note])
 
 
-def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[Chart | Table]:
+def _quality(run: Run) -> list[Chart | Table]:
     table = run.predictions
     counts = confusion_at(table)
     scores = class_scores(counts)
     blocks: list[Chart | Table] = [confusion_table(counts), _scores(scores, counts)]
     if counts.sum(axis=1).all():
-        blocks += _curves(table, counts, scores)
+        blocks.append(_roc(table, scores))
     found = calibration(table)
     points = "; ".join(f"{row.confidence:.0%} sure: {row.accuracy:.0%} right" for row in found.itertuples())
     curves = [
@@ -149,8 +132,7 @@ def _quality(run: Run, detector: Mapping[str, Any] | None) -> list[Chart | Table
     for column in ("category", "source"):
         groups = error_by(table, column) if column in table else pd.DataFrame()
         blocks += [rates_chart(groups, wrong, by=column)] if len(groups) else []
-    history = pd.DataFrame(list((detector or {}).get("history", ())))
-    return [*blocks, *([_training(history)] if len(history) else [])]
+    return blocks
 
 
 def _scores(scores: pd.DataFrame, counts: NDArray[np.int64]) -> Table:
@@ -162,45 +144,17 @@ def _scores(scores: pd.DataFrame, counts: NDArray[np.int64]) -> Table:
     return Table(["Class", "Precision", "Recall", "F1"], rows)
 
 
-def _curves(table: pd.DataFrame, counts: NDArray[np.int64], scores: pd.DataFrame) -> list[Chart]:
+def _roc(table: pd.DataFrame, scores: pd.DataFrame) -> Chart:
     swept, recall = sweep(table), scores.loc["FAKE", "recall"]
     alarms = 1 - scores.loc["REAL", "recall"]
-    # where nothing is called FAKE, the curve begins at 1
-    precision = scores.loc["FAKE", "precision"] if counts[:, 0].sum() else 1.0
-    here = f"at the run's threshold {recall:.1%} of FAKE and {alarms:.1%} of REAL are called FAKE"
-    dot = "the run's threshold"
-    roc = curve_chart(
+    return curve_chart(
         [
             Curve("guessing", (0, 1), (0, 1), GREY, "2 4"),
             Curve("all thresholds", swept.false_positive_rate, swept.true_positive_rate, CURVE),
-            Curve(dot, [alarms], [recall], INK),
+            Curve("the run's threshold", [alarms], [recall], INK),
         ],
         ("false-positive rate (REAL called FAKE)", 0, 1),
         ("true-positive rate (FAKE called FAKE)", 0, 1),
-        alt=f"ROC curve; {here}.",
+        alt=f"ROC curve; at the run's threshold {recall:.1%} of FAKE and {alarms:.1%} of REAL are called FAKE.",
         caption="ROC curve.",
     )
-    pr = curve_chart(
-        [Curve("", swept.true_positive_rate, swept.precision, CURVE), Curve(dot, [recall], [precision], INK)],
-        ("recall of FAKE", 0, 1),
-        ("precision of FAKE", 0, 1),
-        alt=f"Precision-recall curve; {here}, with a precision of {precision:.1%}.",
-        caption="Precision-recall curve.",
-    )
-    return [roc, pr]
-
-
-def _training(history: pd.DataFrame) -> Chart:
-    names = {"train_accuracy": ("training images", GREY, "2 4"), "val_accuracy": ("held-out images", REAL, "")}
-    curves, ends = [], []
-    for column, (name, colour, dash) in names.items():
-        if column in history and history[column].notna().any():
-            values = history[["epoch", column]].dropna()
-            curves.append(Curve(name, values["epoch"].tolist(), values[column].tolist(), colour, dash))
-            ends.append(f"{name} {values[column].iloc[-1]:.1%} at the end")
-    last = float(max(2, history["epoch"].max()))
-    lowest = min((min(curve.y) for curve in curves), default=0.0)
-    return curve_chart(
-        curves, ("epoch", 1.0, last), ("accuracy", float(lowest), 1.0),
-        alt=f"Accuracy by epoch of training: {', '.join(ends)}.", caption="Training: accuracy after each epoch.",
-    )  # fmt: skip

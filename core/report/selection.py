@@ -1,7 +1,7 @@
 """The report of the images that a filter finds in a run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -30,36 +30,30 @@ NAMES = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Selection:
-    """A selection of a run's images for a report.
-
-    Attributes:
-        wanted: the filter that found them.
-        rows: intp (K,), their positions in the run, in the filter's order.
-        other: name of the run whose verdicts the filter also knows; "" without one.
-    """
-
-    wanted: Filter
-    rows: NDArray[np.intp]
-    other: str = ""
-
-
-def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pictures: Pictures | None = None) -> str:
+def selection_report(
+    run: Run,
+    table: pd.DataFrame,
+    wanted: Filter,
+    chosen: NDArray[np.intp],
+    *,
+    other: str = "",
+    pictures: Pictures | None = None,
+) -> str:
     """Write the HTML report of some of a run's images.
 
     Args:
         run: that holds them.
         table: the run's rows, as `core.studies.columns.browse_table` gives them.
-        selection: of its images.
+        wanted: the filter that found them.
+        chosen: intp (K,), their positions in the run, in the filter's order.
+        other: name of the run whose verdicts the filter also knows; "" without one.
         pictures: their pixels; None for a report without pictures.
     """
-    rows, threshold = table.iloc[selection.rows], selection.wanted.threshold
-    words = describe(selection.wanted, selection.other)
+    rows, words = table.iloc[chosen], describe(wanted, other)
     title = f"{len(rows):,} image{'s' * (len(rows) != 1)} of {run.name}"
     if rows.empty:
         return page(run, title, ["No image fits this selection.", words], [])
-    counts, everything = confusion_at(rows, threshold), confusion_at(table, threshold)
+    counts, everything = (confusion_at(part, wanted.threshold) for part in (rows, table))
     wrong, total = int(counts[0, 1] + counts[1, 0]), len(rows)
     low, high = map(float, wilson_interval(wrong, total))
     of_all = percent(float(everything[0, 1] + everything[1, 0]) / len(table))
@@ -68,12 +62,13 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
         f"Error rate {percent(wrong / total)} ({percent(low)} to {percent(high)}): {wrong:,} of {total:,} images.",
         f"Over all {len(table):,} images of the run: {of_all}.",
     ]
-    groups = error_by(rows, "category", threshold=threshold)
+    groups = error_by(rows, "category", threshold=wanted.threshold)
     telling = len(groups) > 1 and 0 < wrong < total
     drawn = [rates_chart(groups, wrong / total, of="all selected images")] if telling else []
+    pixels = [pictures.get(int(row)) for row in chosen[:TILES]] if pictures else []
     sections = [
         Section("Confusion matrix", [confusion_table(counts), *drawn]),
-        Section("The images", _tiles(rows, selection, pictures)),
+        Section("The images", _tiles(rows, wanted, pixels)),
         limits(run),
         settings(run, None, {}),
     ]
@@ -81,7 +76,7 @@ def selection_report(run: Run, table: pd.DataFrame, selection: Selection, *, pic
 
 
 def describe(wanted: Filter, other: str = "") -> str:
-    """Describe a filter in words: "is REAL, called FAKE, confidence from 0.95"; `other` is as in `Selection`."""
+    """Describe a filter in words: "is REAL, called FAKE, confidence from 0.95"; `other` is as in `selection_report`."""
     words = [_chosen(column, values) for column, values in wanted.choices]
     for column, low, high in wanted.ranges:
         ends = [f"from {low:.9g}"] * bool(np.isfinite(low)) + [f"up to {high:.9g}"] * bool(np.isfinite(high))
@@ -101,12 +96,11 @@ def _chosen(column: str, values: Sequence[str]) -> str:
     return f"{name} {' or '.join(values)}"
 
 
-def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) -> list[str | dict[str, Any]]:
+def _tiles(rows: pd.DataFrame, wanted: Filter, pixels: list[NDArray[np.uint8] | None]) -> list[str | dict[str, Any]]:
     shown = rows.head(TILES)
     tiles = []
-    predicted = np.where(predicted_real(shown, selection.wanted.threshold), "REAL", "FAKE")
-    for place, row, prediction in zip(selection.rows[:TILES], shown.itertuples(), predicted, strict=True):
-        pixels = pictures.get(int(place)) if pictures else None
+    predicted = np.where(predicted_real(shown, wanted.threshold), "REAL", "FAKE")
+    for row, prediction, picture in zip_longest(shown.itertuples(), predicted, pixels):
         wrong = bool(prediction != row.label)
         tiles.append(
             {
@@ -114,14 +108,13 @@ def _tiles(rows: pd.DataFrame, selection: Selection, pictures: Pictures | None) 
                 "wrong": wrong,
                 "words": f"{prediction}, p(REAL) {row.p_real:.2f}{'; is ' + row.label if wrong else ''}",
                 "name": row.name,
-                "picture": None if pixels is None else data_url(pixels),
+                "picture": None if picture is None else data_url(picture),
             }
         )
     note = "The border is the verdict: blue for REAL, orange for FAKE; dashed where it is wrong."
     if not any(tile["picture"] for tile in tiles):
         note = "Their pictures are not available."
     if len(rows) > TILES:
-        sort = selection.wanted.sort
-        order = SORTS.get(sort) or f"by {sort.removeprefix('-')}{', largest first' * sort.startswith('-')}"
+        order = SORTS.get(wanted.sort) or f"by {wanted.sort.removeprefix('-')}"
         note = f"The first {TILES} of {len(rows):,}, {order}. {note}"
     return [note, {"tiles": tiles}]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from core.console import join, quote
+from core.console import join
 from core.storage import MANIFEST, ContractError, is_plain_name, printable, restore_all
 
 ROOT = Path(__file__).parents[2]
@@ -125,9 +125,9 @@ def predict_command(
         detector: its folder; by name it could be another one, since a shipped detector may have the same.
         data: the image set.
         out: folder that gets runs/.
-        device: as for `core.predict`, and so are the rest.
+        device: as for `python -m core predict`, and so are the rest.
     """
-    command = ["python", "-m", "core.predict", str(detector), "--data", data]
+    command = ["python", "-m", "core", "predict", str(detector), "--data", data]
     command += ["--out", str(out)] if out.resolve() != ROOT else []
     command += ["--device", device] if device != "auto" else []
     command += ["--fake-classes", fake_classes] if fake_classes else []
@@ -138,11 +138,4 @@ def predict_command(
 
 def dashboard_command(home: Path) -> str:
     """Return the shell command that shows the detectors and runs in a folder."""
-    start, path = "streamlit run dashboard/app.py", str(home.resolve())
-    if home.resolve() == ROOT:
-        return start
-    if os.name == "nt":
-        # in PowerShell's single quotes nothing is special but they themselves
-        within = path.replace("'", "''")
-        return f"$env:TELLTALE_HOME='{within}'; {start}"
-    return f"TELLTALE_HOME={quote(path)} {start}"
+    return join(["python", "-m", "core", "serve", *([] if home.resolve() == ROOT else ["--home", str(home.resolve())])])

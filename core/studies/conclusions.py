@@ -1,10 +1,10 @@
 """Print the findings of a run's studies as a Markdown table or as JSON, or write them for all shipped runs.
 
-python -m core.studies.conclusions swift@cifake-test
-python -m core.studies.conclusions swift@cifake-test probes.detail-FAKE 'faithfulness.*-FAKE'
-python -m core.studies.conclusions swift@cifake-test probes --json
-python -m core.studies.conclusions --write docs/results.md
-python -m core.studies.conclusions --readme README.md
+python -m core findings swift@cifake-test
+python -m core findings swift@cifake-test probes.detail-FAKE 'faithfulness.*-FAKE'
+python -m core findings swift@cifake-test probes --json
+python -m core findings --write docs/results.md
+python -m core findings --readme README.md
 """
 
 import argparse
@@ -18,7 +18,6 @@ from typing import Any
 
 import pandas as pd
 
-from core.console import started
 from core.findings.finding import Finding, to_json
 from core.findings.table import findings_markdown, findings_text, markdown
 from core.runs.folders import SHIPPED, find_named, find_runs
@@ -60,17 +59,19 @@ def main(arguments: list[str] | None = None) -> int:
             findings = gather(options.run, options.study)
             print(to_json(findings) if options.json else findings_markdown(findings))
     except ValueError as error:
-        print(f"core.studies.conclusions: {error}", file=sys.stderr)
+        print(f"core findings: {error}", file=sys.stderr)
         return 2
     except (OSError, WriteError) as error:
-        print(f"core.studies.conclusions: {error}; name a file that can be read and written", file=sys.stderr)
+        print(f"core findings: {error}; name a file that can be read and written", file=sys.stderr)
         return 2
     return 0
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m core findings", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", nargs="?", default=RUNS[0], help="name of the run, or its folder")
     parser.add_argument(
         "study", nargs="*", help="studies, or findings as STUDY.KEY, in which * stands for anything; default: all"
@@ -111,7 +112,7 @@ def results() -> str:
     pairs = [Comparison(pair_of(first[0], run), (first[1].answers.get, found.answers.get)) for run, found in others]
     parts = [
         "# Results",
-        "Written by `python -m core.studies.conclusions --write docs/results.md` from the runs that ship, on CIFAKE's "
+        "Written by `python -m core findings --write docs/results.md` from the runs that ship, on CIFAKE's "
         "official test set. An effect is compared with a control of equal size and shape; its claim *holds* if the "
         "difference is significant with one sign under every choice that was tried, is shown *in part* if only some "
         "choices make it significant, *depends* if choices disagree, and is *not shown* otherwise. Intervals are of "
@@ -191,8 +192,3 @@ def _studies_of(path: Path) -> tuple[Run, Found]:
 
 def _write(path: Path, text: str) -> None:
     write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
-
-
-if __name__ == "__main__":
-    started()
-    sys.exit(main())

@@ -3,8 +3,8 @@
 A small network is trained on each of `VERSIONS`, which keep one cue, and tested on all of them. The results are one
 sealed table, `cues/<set>.parquet`, a row for each network and version it was tested on. Reading it needs no torch.
 
-python -m core.studies.cues --data data/cifake
-python -m core.studies.cues --data data/cifake --limit 2000 --seeds 1       a quick look
+python -m core cues --data data/cifake
+python -m core cues --data data/cifake --limit 2000 --seeds 1       a quick look
 
 Each network is kept as soon as it is tested: the same command goes on where a stopped one was.
 """
@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.console import progress_to, started
+from core.console import progress_to
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.headlines import Headlines, with_headlines
 from core.findings.intervals import Estimate, difference_of_intervals, share_over_seeds
@@ -108,11 +108,11 @@ def read_results(path: Path) -> Results:
     Raises:
         ContractError: not such a file, or changed since it was written; the message names it.
     """
-    again = "restore it or make it again with `python -m core.studies.cues --data DATA`"
+    again = "restore it or make it again with `python -m core cues --data DATA`"
     try:
         table, about, intact = read_sealed(path)
     except FileNotFoundError:
-        raise ContractError(f"{path} is missing; make it with `python -m core.studies.cues --data DATA`") from None
+        raise ContractError(f"{path} is missing; make it with `python -m core cues --data DATA`") from None
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{path} is no readable study of cues ({type(error).__name__}); {again}") from None
     if not intact:
@@ -381,10 +381,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _run(options)
     except KeyboardInterrupt:
-        print("\ncore.studies.cues: stopped; finished networks are kept, the same command goes on.", file=sys.stderr)
+        print("\ncore cues: stopped; finished networks are kept, the same command goes on.", file=sys.stderr)
         return 130
     except (ValueError, OSError, WriteError) as error:
-        print(f"core.studies.cues: {error}", file=sys.stderr)
+        print(f"core cues: {error}", file=sys.stderr)
         return 2
     return 0
 
@@ -392,7 +392,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m core.studies.cues", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m core cues", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", required=True, help=f"{DATA_HELP}, with training and test images, or 'sample'")
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
@@ -427,8 +427,3 @@ def _run(options: argparse.Namespace) -> None:
         except TrainingInterrupted as error:
             raise StudyError(f"{error} Every network before it is kept.") from error
     print(f"Written to {path}")
-
-
-if __name__ == "__main__":
-    started()
-    sys.exit(main())

@@ -4,7 +4,7 @@ In scope are pictures that arrive at the detector's own size. Such a picture is 
 threshold, as it is and after every saving in `SAVINGS`. The threshold is set on images that the detector held out of
 its training, and lies beside a run of the detector in `studies/judgement.json`, with how often it is right.
 
-python -m core.studies.judgement --run swift@cifake-test --data data/cifake
+python -m core judgement --run swift@cifake-test --data data/cifake
 """
 
 import argparse
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
 
-from core.console import quote, started
+from core.console import quote
 from core.detectors.identity import Identity, find_maker, identify_all
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.labels import CLASSES, FAKE, REAL, verdict_of
@@ -231,7 +231,7 @@ def _test_scores(run: Run) -> NDArray[np.floating]:
     if table is None or len(table) < len(run) or not set(SAVINGS) <= set(table):
         raise StudyError(
             f"{run.name} lacks the study deliveries of all its images; "
-            f"python -m core.studies deliveries --run {quote(run.name)} makes it"
+            f"python -m core study deliveries --run {quote(run.name)} makes it"
         )
     margins = table.loc[run.predictions["id"], list(SAVINGS)].to_numpy()
     return np.asarray(np.maximum(run.predictions["margin"].to_numpy(), margins.max(axis=1)))
@@ -290,7 +290,7 @@ def find_threshold(detector: Identity, runs: Iterable[Path]) -> Threshold | None
             threshold = Threshold.model_validate_json(read_bytes(path, limit=2**20))
         except (OSError, ValidationError) as error:
             what = f"{error.errors()[0]['loc']}" if isinstance(error, ValidationError) else str(error)
-            again = f"`python -m core.studies.judgement --run {quote(run.name)}`"
+            again = f"`python -m core judgement --run {quote(run.name)}`"
             raise ContractError(f"{path} holds no threshold ({what}); make it with {again}") from None
         if (threshold.detector, threshold.run) == (detector.fingerprint, run.name):
             return threshold
@@ -333,7 +333,9 @@ def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: T
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the threshold that the command line asks for; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m core judgement", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--run", default="swift@cifake-test", help="name of a run of the detector, or its folder")
     parser.add_argument("--data", required=True, help=f"images that it was trained on: {DATA_HELP}")
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
@@ -351,10 +353,10 @@ def main(arguments: list[str] | None = None) -> int:
         threshold = calibrate(run, detector, DataPath(options.data, options.fake_classes.split(",")))
         write_threshold(threshold_path(run.path), threshold)
     except KeyboardInterrupt as stopped:
-        print(f"\ncore.studies.judgement: stopped; {str(stopped) or 'nothing was written'}.", file=sys.stderr)
+        print(f"\ncore judgement: stopped; {str(stopped) or 'nothing was written'}.", file=sys.stderr)
         return 130
     except (ValueError, OSError, WriteError) as error:
-        print(f"core.studies.judgement: {error}", file=sys.stderr)
+        print(f"core judgement: {error}", file=sys.stderr)
         return 2
     print(f"margin below {threshold.margin:.3f}")
     for what, counts in (("held out", threshold.held_out), ("test", threshold.test)):
@@ -363,8 +365,3 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"photographs: {photographs.hits} of {photographs.images} squares of {photographs.sources}")
     print(f"Written: {threshold_path(run.path)}")
     return 0
-
-
-if __name__ == "__main__":
-    started()
-    sys.exit(main())

@@ -115,7 +115,7 @@ def pair_of(first: Run, second: Run) -> Pair:
     if not same_images(first, second):
         raise StudyError(
             f"{first.name} and {second.name} are runs on different images, and two detectors are compared on the same "
-            "ones; make a run of one on the other's set with `python -m core.predict`"
+            "ones; make a run of one on the other's set with `python -m core predict`"
         )
     if not len(first):
         raise StudyError(f"{first.name} holds no image, so there is nothing to compare")

@@ -50,7 +50,7 @@ class StudyResult:
         try:
             return tuple(read_findings(stored["findings"]))
         except ValueError as error:
-            command = f"python -m core.studies --conclude {self.about['study']} --run {quote(self.run.name)}"
+            command = f"python -m core study --conclude {self.about['study']} --run {quote(self.run.name)}"
             raise ContractError(f"{self.path} holds other findings than it may; run `{command}`") from error
 
     def concluded(self) -> tuple[Finding, ...]:
@@ -67,7 +67,7 @@ class StudyResult:
             lacking = isinstance(error, KeyError)
             lacks = f"has no column {error}" if lacking else "holds values of another form"
             name = self.about["study"]
-            command = f"python -m core.studies {name} --run {quote(self.run.name)}"
+            command = f"python -m core study {name} --run {quote(self.run.name)}"
             again = f"make it again with `{command}{' --only-missing' if lacking else ''}`"
             raise ContractError(f"{self.path} {lacks}, from which the study {name} concludes; {again}") from error
 

@@ -85,7 +85,7 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
             made it; the message names the file.
     """
     # a run's studies are in a folder of it
-    command = f"`python -m core.studies {path.stem} --run {quote(path.absolute().parent.parent.name)}`"
+    command = f"`python -m core study {path.stem} --run {quote(path.absolute().parent.parent.name)}`"
     again = f"restore it or run {command} again"
     try:
         table, about, intact = read_sealed(path)

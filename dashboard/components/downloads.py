@@ -92,7 +92,7 @@ def report_file(
     wanted: Filter | None = None,
     rows: NDArray[np.intp] | None = None,
 ) -> bytes:
-    """Make the report as `python -m core.report` writes it; the last few are kept for whoever asks again."""
+    """Make the report as `python -m core report` writes it; the last few are kept for whoever asks again."""
     asked = None if wanted is None else replace(wanted, page=Filter.page, per_page=Filter.per_page)
     selected = None if wanted is None or rows is None else rows.tobytes()
     shown = None if pictures is None else pictures.where.tobytes()
@@ -116,9 +116,9 @@ def _report(
 ) -> bytes:
     # read only now: it brings the libraries that draw and compute, which no page waits for
     from core.report.page import gather, report_of  # noqa: PLC0415
-    from core.report.selection import Selection  # noqa: PLC0415
+    from core.report.selection import selection_report  # noqa: PLC0415
 
-    other = "" if _opened.beside is None else _opened.beside.name
-    selection = None if wanted is None or _rows is None else Selection(wanted, _rows, other)
-    parts = gather(_opened.run, _homes)
-    return report_of(_opened.run, **parts, table=_opened.table, selection=selection, pictures=_pictures).encode()
+    run, other = _opened.run, "" if _opened.beside is None else _opened.beside.name
+    if wanted is None or _rows is None:
+        return report_of(run, **gather(run, _homes)).encode()
+    return selection_report(run, _opened.table, wanted, _rows, other=other, pictures=_pictures).encode()

@@ -110,7 +110,7 @@ def _draw_answer(judgement: Judgement, threshold: Threshold | None, detector: De
             f"images, and {photographs.hits:,} of {photographs.images:,} squares of {photographs.sources} photographs."
         )
     if judgement.scope == "unmeasured":
-        make = code("python -m core.studies.judgement --run RUN --data DATA")
+        make = code("python -m core judgement --run RUN --data DATA")
         st.caption(f"{make} measures it, where RUN is a run of {plain(detector.name)} and DATA its training images.")
     if problem:
         st.caption(with_code(problem))

@@ -83,7 +83,7 @@ def command(opened: Opened, *names: str, there: bool = False) -> str:
     data = " --data DATA" if own else ""
     some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not (there or set(names) <= set(QUICK)) else ""
     some += " --only-missing" if there else ""
-    return f"python -m core.studies {' '.join(names)} --run {quote(opened.run.name)}{data}{some}"
+    return f"python -m core study {' '.join(names)} --run {quote(opened.run.name)}{data}{some}"
 
 
 def readable(opened: Opened, name: str, *, concluded: bool = True) -> StudyResult | None:

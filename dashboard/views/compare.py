@@ -80,7 +80,7 @@ def choose_other(opened: Opened, there: list[str]) -> Opened:
         options=there,
         format_func=run_label,
         width=340,
-        help="Every other run on the same images; `python -m core.predict` makes one.",
+        help="Every other run on the same images; `python -m core predict` makes one.",
     )
     if sentence := refusal(opened, setting.value):
         st.error(sentence)
@@ -272,7 +272,7 @@ if opened.judged.empty or not there:
     if opened.judged.empty:
         st.info("This run holds no image, so there is nothing to compare; choose another one on the left.")
     else:
-        make = code("python -m core.predict DETECTOR --data DATA")
+        make = code("python -m core predict DETECTOR --data DATA")
         st.info(f"There is no other run on these images. Make one with {make} and reload this page.")
     st.stop()
 

@@ -118,7 +118,7 @@ def draw_cues() -> None:
         if is_open and results is None:
             st.info(
                 f"To measure this for the images of {plain(opened.run.name)}, run "
-                f"{code('python -m core.studies.cues --data DATA')} with their training images and reload this page; "
+                f"{code('python -m core cues --data DATA')} with their training images and reload this page; "
                 f"it takes hours, and {code('--limit 2000 --seeds 1')} makes it a quick look.",
                 icon=":material/science:",
             )

@@ -12,7 +12,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from core.explainers.cam import stored_map
 from core.report.explanation import save_html
-from core.report.page import gather, save_report
+from core.report.page import gather, report_of
 from core.runs.run import read_run
 from dashboard.components.plain import JOINER
 from tests.browser.app import visit
@@ -137,7 +137,7 @@ def test_a_report_and_an_exported_explanation(
     watched: Page, strange: Path, elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
     run, text = read_run(strange / "runs" / RUN), payload(elsewhere.host)
-    save_report(tmp_path / "report.html", run, **gather(run, (strange,)))
+    (tmp_path / "report.html").write_text(report_of(run, **gather(run, (strange,))), encoding="utf-8")
     image = np.zeros((32, 32, 3), np.uint8)
     save_html(tmp_path / "page.html", [stored_map(run, 0, image)], title=text, notes=[text])
     for name in ("report.html", "page.html"):

@@ -14,7 +14,7 @@ from core.console import join, progress_to, quote
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
     "train.py": ["train.py"],
-    **{name: ["-m", name] for name in ("core.predict", "core.explain", "core.report", "core.studies")},
+    "core predict": ["-m", "core", "predict"],
 }
 
 

@@ -1,4 +1,4 @@
-"""`python -m core.explain IMAGE --json`: how a picture is read."""
+"""`python -m core explain IMAGE --json`: how a picture is read."""
 
 from dataclasses import replace
 from pathlib import Path

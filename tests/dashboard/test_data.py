@@ -94,7 +94,7 @@ def test_without_an_audit_it_says_what_to_type(open_page: Open, run: str) -> Non
     assert app.title[0].value == "Which shortcuts does the data contain, and does the detector use them?"
     # its images are neither in the run nor CIFAKE's
     data = "" if run == RUN else " --data DATA"
-    assert f"`python -m core.studies duplicates files audit --run {run}{data}`" in words(app)
+    assert f"`python -m core study duplicates files audit --run {run}{data}`" in words(app)
     assert not app.get("plotly_chart")
 
 

@@ -101,7 +101,7 @@ def test_copies_offer_the_training_images(open_page: Open, home: Path) -> None:
     add_studies(home, "audit", "duplicates")
     app = open_page("data", run=RUN)
     assert not app.exception
-    assert "python -m core.studies duplicates --run tiny@seen-test" in words(app)
+    assert "python -m core study duplicates --run tiny@seen-test" in words(app)
     assert "data.fetch" in offers(app)
 
 
@@ -110,5 +110,5 @@ def test_evidence_offers_the_training_images(open_page: Open, home: Path) -> Non
     add_studies(home, "neighbours")
     app = open_page("evidence", run=RUN)
     assert not app.exception
-    assert "python -m core.studies neighbours --run tiny@seen-test" in words(app)
+    assert "python -m core study neighbours --run tiny@seen-test" in words(app)
     assert offers(app) == ["evidence.fetch"]

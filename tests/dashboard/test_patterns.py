@@ -65,7 +65,7 @@ def pictures(app: AppTest) -> list[str]:
 def test_without_the_study_it_says_what_to_type(open_page: Open) -> None:
     app = open_page("patterns", run=RUN)
     assert not app.exception
-    assert f"`python -m core.studies clusters --run {RUN}`" in words(app)
+    assert f"`python -m core study clusters --run {RUN}`" in words(app)
 
 
 @pytest.mark.parametrize("space", ["features", "maps"])

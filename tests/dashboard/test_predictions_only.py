@@ -46,7 +46,7 @@ def test_a_study_that_needs_layers_is_said_to_be_impossible() -> None:
     assert set(STUDIES) - ABLE - {"files"} == NEED_LAYERS
     said = words(test_any_detector.opened("patterns"))
     assert f"This cannot be measured for {NAME}@images-test, whose detector gives predictions only." in said
-    assert "core.studies clusters" not in said
+    assert "core study clusters" not in said
 
 
 def test_inspect_explains_by_what_needs_no_more() -> None:

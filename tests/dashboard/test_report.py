@@ -1,12 +1,13 @@
 """The report's button: on both pages, and what it gives is what the command writes."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.report import page
-from core.report.__main__ import main
+from core.report import page, selection
+from core.report.command import main
 from core.runs.filter import Filter
 from core.runs.folders import HOMES
 from dashboard import library
@@ -25,26 +26,34 @@ def test_the_button_is_there(open_page: Open, page: str) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "true=REAL&said=FAKE", "cut=0.3&category=cat,dog&sort=name"])
-def test_it_is_the_command_s(home: Path, tmp_path: Path, query: str) -> None:
-    out = tmp_path / "report.html"
-    assert main([str(home / "runs" / RUN), "--out", str(out), "--select", query]) == 0
+def test_it_is_of_the_run_or_of_the_images_that_a_filter_finds(home: Path, tmp_path: Path, query: str) -> None:
     opened = library.open_run(home / "runs" / RUN)
     asked = dict(part.split("=") for part in query.split("&") if part)
     wanted = Filter.from_params(asked, opened.table) if query else None
     rows = None if wanted is None else library.matching(opened, wanted)
     assert rows is None or len(rows)
-    assert report_file(opened, (home, *HOMES), library.pictures(opened), wanted, rows) == out.read_bytes()
+    made = report_file(opened, (home, *HOMES), library.pictures(opened), wanted, rows).decode()
+    if rows is not None:
+        assert f"{len(rows)} image" in made
+        return
+    out = tmp_path / "report.html"
+    assert main([str(home / "runs" / RUN), "--out", str(out)]) == 0
+    assert made == out.read_text(encoding="utf-8")
 
 
 def test_the_same_report_is_made_once_and_another_one_anew(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = library.open_run(home / "runs" / RUN)
-    make, made = page.report_of, list[str]()
+    made: list[str] = []
 
-    def counted(*args: Any, **options: Any) -> str:
-        made.append(make(*args, **options))
-        return made[-1]
+    def counting(make: Callable[..., str]) -> Callable[..., str]:
+        def counted(*args: Any, **options: Any) -> str:
+            made.append(make(*args, **options))
+            return made[-1]
 
-    monkeypatch.setattr(page, "report_of", counted)
+        return counted
+
+    monkeypatch.setattr(page, "report_of", counting(page.report_of))
+    monkeypatch.setattr(selection, "selection_report", counting(selection.selection_report))
 
     def report(query: dict[str, str] | None = None) -> bytes:
         wanted = None if query is None else Filter.from_params(query, opened.table)

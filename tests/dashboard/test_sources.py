@@ -9,7 +9,7 @@ import pytest
 
 from core.detectors.storage import load_detector
 from core.images.labels import FAKE
-from core.report import __main__ as report
+from core.report import command as report
 from core.runs.filter import Filter
 from core.runs.metrics import error_by
 from core.runs.rows import find_rows

@@ -34,11 +34,11 @@ def test_what_visitors_wrote_is_no_formula() -> None:
 
 def test_what_to_type_asks_for_as_many_images_as_are_enough(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = library.open_run(catalogue.runs()["tiny@seen-test"])
-    assert command(opened, "stability") == "python -m core.studies stability --run tiny@seen-test"
+    assert command(opened, "stability") == "python -m core study stability --run tiny@seen-test"
     monkeypatch.setattr(study, "ENOUGH", 50)
-    asked = "python -m core.studies stability --run tiny@seen-test --images 50"
+    asked = "python -m core study stability --run tiny@seen-test --images 50"
     assert command(opened, "stability") == asked
-    assert command(opened, "audit", "files") == "python -m core.studies audit files --run tiny@seen-test"
+    assert command(opened, "audit", "files") == "python -m core study audit files --run tiny@seen-test"
     # wherever it is told
     assert any(
         "one_colour --run tiny@seen-test --images 50" in one.value for one in open_page("guide", step="3").caption

@@ -16,9 +16,9 @@ from torchcam.methods import GradCAM
 from core.detectors.detector import Detector
 from core.detectors.resnet18 import build_network
 from core.detectors.storage import load_detector
-from core.explain import find_detector
 from core.images.image_set import ImageSet, fingerprint_of
 from core.images.statistics import image_statistics
+from core.runs.folders import find_detectors, find_named
 from core.training.fit import Training
 from core.training.recipe import RECIPES, autocast, precision_on
 from tests.slow.table import Row, Settings, machine, named, seconds, shown
@@ -124,7 +124,7 @@ def rows(settings: Settings) -> list[Row]:
     """The detector's passes against the bare network and torchcam, and training against bare steps; the fastest of
     several runs each."""
     images = 128 if settings.quick else 2048
-    detector = load_detector(find_detector(settings.detector), device="cpu")
+    detector = load_detector(find_named(settings.detector, find_detectors(), "detector"), device="cpu")
     return [*shown(passes(detector, images)), *shown([epoch(images)])]
 
 
@@ -135,7 +135,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2048)
     options = parser.parse_args()
     print(machine())
-    shown(passes(load_detector(find_detector(options.detector), device="cpu"), options.images))
+    folder = find_named(options.detector, find_detectors(), "detector")
+    shown(passes(load_detector(folder, device="cpu"), options.images))
     shown([epoch(options.images // 128 * 128)])
 
 

@@ -19,12 +19,12 @@ from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.detectors.resnet18 import build_network
 from core.detectors.storage import load_detector
-from core.explain import find_detector
 from core.explainers.cam import GRADCAM
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.labels import FAKE, REAL
 from core.images.loading import load_image_set
+from core.runs.folders import find_detectors, find_named
 from tests.slow.table import NOTHING, Row, Settings, named, seconds, shown
 
 PAPER_WIDTH = 64
@@ -170,7 +170,7 @@ def against_torchcam(detector: Detector, images: NDArray[np.uint8], *, repeats: 
 def _detector(settings: Settings) -> Detector:
     # a progress bar is no part of what is compared
     lime_image.tqdm = iter
-    return load_detector(find_detector(settings.detector), device="cpu")
+    return load_detector(find_named(settings.detector, find_detectors(), "detector"), device="cpu")
 
 
 def paper(settings: Settings) -> list[Row]:

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from core.explainers.cam import stored_map
 from core.report.explanation import save_html
 from core.report.page import gather, report_of
-from core.report.selection import Selection
+from core.report.selection import selection_report
 from core.runs.filter import Filter
 from core.runs.run import read_run
 from core.storage import cache_dir
@@ -134,7 +134,7 @@ def test_a_report_and_an_exported_page_hold_nothing_that_a_browser_would_ask_for
     whole = report_of(run, **gather(run, (home,)))
     table = browse_table(run)
     wanted = Filter(name=f"![b](http://{HOST}/x.png)<img src=http://{HOST}/y.png>")
-    selection = report_of(run, table=table, selection=Selection(wanted, np.arange(5)))
+    selection = selection_report(run, table, wanted, np.arange(5))
     image = textured(1, fine=True, seed=1)[0]
     save_html(tmp_path / "page.html", [stored_map(run, 0, image)], title=payload(HOST), notes=[payload(HOST)])
     for page in (whole, selection, (tmp_path / "page.html").read_text()):

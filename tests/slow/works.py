@@ -30,7 +30,7 @@ from core.runs.run import read_run
 from core.runs.tags import TagError, Tags
 from core.runs.writing import write_run
 from core.studies import registry, runner
-from core.studies.__main__ import main as make_study
+from core.studies.command import main as make_study
 from core.studies.store import read_study, study_path
 from core.studies.study import Context
 from tests.conftest import make_detector, write_cifake
@@ -295,7 +295,7 @@ class Detectors(Runs):
 
 
 class Studies(Work):
-    """`python -m core.studies` with a study of six shards."""
+    """`python -m core study` with a study of six shards."""
 
     name = "study runner"
     shard, images = 6, 36

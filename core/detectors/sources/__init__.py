@@ -1,1 +1,1 @@
-"""Adapters: detectors that others made, brought by `python -m core.detectors add`. One module a kind of source."""
+"""Adapters: detectors that others made, brought by `python -m core detectors add`. One module a kind of source."""

@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.detectors import __main__ as command
-from core.detectors import adding
+from core.detectors import adding, command
 from core.detectors.adding import build_from, check, complete, kind_of
 from core.detectors.network import NetworkDetector
 from core.detectors.registry import KINDS, Brought, Request, SourceError
@@ -49,7 +48,7 @@ def test_the_command_writes_a_detector_and_keeps_one_that_cannot_be_replaced(
     classes = ["--classes", "generated,photo", "--fake-classes", "generated", "--outputs", "logits"]
     said = said_by(["mine", graph, *FIELDS, *classes, "--temperature", "2", *out], capsys, status=0)
     assert "Target layer: none: it gives predictions only" in said
-    assert said.endswith(f"Next: python -m core.predict {path} --data DATA --out {tmp_path}\n")
+    assert said.endswith(f"Next: python -m core predict {path} --data DATA --out {tmp_path}\n")
     detector = load_detector(path)
     assert (detector.name, detector.temperature, detector.classes.fake) == ("mine", 2, ("generated",))
     assert detector.preprocessing.std == (0.25, 0.25, 0.25)

@@ -1,11 +1,9 @@
 """Reports: every number against the run, whole charts, nothing that is fetched, bad input in words."""
 
 import base64
-import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,28 +11,23 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, precision_score
 
-from core.detectors.storage import load_detector, save_detector
 from core.findings.finding import Finding, Measure
 from core.findings.numbers import percent
 from core.findings.table import findings_text
-from core.report.__main__ import main
 from core.report.charts import Curve, curve_chart, row_chart
+from core.report.command import main
 from core.report.html import confusion_table
-from core.report.page import gather, report_of, save_report
-from core.report.selection import TILES, Selection, describe
+from core.report.page import gather, report_of
+from core.report.selection import TILES, describe, selection_report
 from core.runs.filter import Area, Filter
 from core.runs.pictures import find_pictures
 from core.runs.rows import find_rows
 from core.runs.run import Run, read_run
-from core.runs.tags import Tags
-from core.runs.writing import write_run
-from core.storage import cache_dir
 from core.studies.columns import browse_table
 from core.studies.runner import run_study
 from core.studies.source import Source
-from core.studies.store import find_studies, read_study
+from core.studies.store import find_studies
 from core.studies.study import Study
-from tests.conftest import make_detector
 from tests.core.studies.conftest import BRIGHTNESS, conclude, made_set, source  # noqa: F401 - a fixture
 
 
@@ -60,11 +53,6 @@ class Page(HTMLParser):
         self.text += data
 
 
-def written(path: Path) -> Page:
-    """A report as read back."""
-    return Page(path.read_text(encoding="utf-8"))
-
-
 def run_of(found: Source) -> Run:
     """The run of the fixture."""
     return read_run(found.run)
@@ -78,16 +66,14 @@ def svg_texts(image: dict[str, str | None]) -> list[str]:
     return ["".join(node.itertext()) for node in root.iter() if node.tag.endswith("}text")]
 
 
-def test_a_run_in_full(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     monkeypatch.setattr("core.studies.result.conclude_study", lambda _, *given: conclude(*given))
     run_study(BRIGHTNESS, source)
     run = run_of(source)
     found = find_studies(run)
-    history = [{"epoch": 1, "train_accuracy": 0.7, "val_accuracy": 0.6}, {"epoch": 2, "train_accuracy": 0.8}]
     members = [{"name": "part", "recipe": {"epochs": 3}, "weight": 0.25, "val_accuracy": 0.5}]
-    manifest = {"history": history, "recipe": {"epochs": 2}, "training_set": "made-train", "members": members}
-    save_report(tmp_path / "r.html", run, detector=manifest, answers=found.answers, problems=("a file is broken",))
-    page = written(tmp_path / "r.html")
+    manifest = {"recipe": {"epochs": 2}, "training_set": "made-train", "members": members}
+    page = Page(report_of(run, detector=manifest, answers=found.answers, problems=("a file is broken",)))
     truth, said = run.predictions["label"].astype(str), run.predictions["predicted"].astype(str)
     assert f"Accuracy {percent(accuracy_score(truth, said))} (" in page.text
     assert f"{precision_score(truth, said, pos_label='REAL'):.3f}" in page.text
@@ -100,10 +86,10 @@ def test_a_run_in_full(source: Source, tmp_path: Path, monkeypatch: pytest.Monke
         assert text in page.text
     assert run.manifest["detector_sha256"] in page.text
     assert run.manifest["set_fingerprint"] in page.text
-    # ROC, precision-recall, calibration, categories, training
-    assert len(page.images) == 5
+    # ROC, calibration, categories
+    assert len(page.images) == 3
     assert all(image["alt"] for image in page.images)
-    assert {"cat", "dog", "ship"} <= set(svg_texts(page.images[3]))
+    assert {"cat", "dog", "ship"} <= set(svg_texts(page.images[2]))
     assert "Training" not in Page(report_of(run, detector={"name": "tiny"})).text
 
 
@@ -112,8 +98,6 @@ def test_a_class_that_is_never_predicted_has_no_precision(source: Source) -> Non
     run.predictions["predicted"] = pd.Categorical(["REAL"] * 60, categories=["FAKE", "REAL"])
     page = Page(report_of(run))
     assert "FAKEnone0.0000.000" in page.text
-    # the end of the curve at which nothing is called FAKE
-    assert any("with a precision of 100.0%" in str(image["alt"]) for image in page.images)
 
 
 def test_the_confusion_table_has_shares_of_each_label() -> None:
@@ -154,131 +138,65 @@ def test_rows_are_drawn_with_their_intervals_in_order() -> None:
     assert f"{'b' * 39}…" in svg_texts({"src": chart.url})
 
 
-def test_nothing_is_fetched_and_nothing_runs(source: Source, tmp_path: Path) -> None:  # noqa: F811
-    save_report(tmp_path / "r.html", run_of(source))
-    page = written(tmp_path / "r.html")
+def test_nothing_is_fetched_nothing_runs_and_the_same_run_gives_the_same_bytes(source: Source) -> None:  # noqa: F811
+    text = report_of(run_of(source))
+    page = Page(text)
     assert "script" not in page.tags
     assert all(link.startswith("data:") for link in page.links)
-    again = tmp_path / "again.html"
-    save_report(again, run_of(source))
-    assert again.read_bytes() == (tmp_path / "r.html").read_bytes()
+    assert report_of(run_of(source)) == text
 
 
-def test_a_selection_shows_its_images(source: Source, tmp_path: Path) -> None:  # noqa: F811
+@pytest.mark.parametrize("threshold", [0.05, 0.5, 0.975])
+def test_a_selection_shows_its_images_at_its_threshold(source: Source, threshold: float) -> None:  # noqa: F811
     run = run_of(source)
     table = browse_table(run)
-    wanted = Filter().choosing("label", ["REAL"]).choosing("category", ["cat", "dog"])
+    wanted = replace(Filter().choosing("category", ["cat", "dog"]), threshold=threshold)
     rows = find_rows(table, wanted)
-    save_report(
-        tmp_path / "s.html",
-        run,
-        table=table,
-        selection=Selection(wanted, rows),
-        pictures=find_pictures(run, []),
-    )
-    page = written(tmp_path / "s.html")
-    chosen = run.predictions.iloc[rows]
-    wrong = int((chosen["predicted"].astype(str) == "FAKE").sum())
-    assert f": {wrong} of {len(rows)} images." in page.text
+    page = Page(selection_report(run, table, wanted, rows, pictures=find_pictures(run, [])))
+    wrong = (table["p_real"] > threshold).to_numpy() != (table["label"] == "REAL").to_numpy()
+    assert f": {wrong[rows].sum()} of {len(rows)} images." in page.text
+    assert f"of the run: {percent(float(wrong.mean()))}." in page.text
     tiles = [image for image in page.images if str(image["src"]).startswith("data:image/png")]
-    assert len(tiles) == min(len(rows), TILES) == len(rows)
-    assert sum("is REAL" in str(image["alt"]) for image in tiles) == wrong
-    assert "is REAL" in describe(wanted)
-    assert "category cat or dog" in page.text
+    assert len(tiles) == len(rows) <= TILES
+    assert sum("; is " in str(image["alt"]) for image in tiles) == wrong[rows].sum()
+    assert (f"at a threshold of {100 * threshold:g}%" in page.text) == (threshold != 0.5)
+    without = Page(selection_report(run, table, wanted, rows[:1])).text
+    assert "1 image of tiny@made-test" in without
+    assert "Their pictures are not available." in without
 
 
 def test_a_selection_is_described_as_it_was_asked_for() -> None:
     wanted = Filter().choosing("in_train", ["yes"]).choosing("is_repeat", ["no"]).ranging("file_bytes", low=3456789)
     assert describe(wanted) == "also in the training set, not a copy of an earlier file, file bytes from 3456789"
+    wanted = Filter().choosing("versus.correct", ["right"])
+    assert describe(wanted, "other@made-test") == "verdict of other@made-test right"
 
 
-@pytest.mark.parametrize(("cut", "said"), [(0.05, "5%"), (0.95, "95%"), (0.975, "97.5%")])
-def test_another_threshold_is_kept(source: Source, tmp_path: Path, cut: float, said: str) -> None:  # noqa: F811
-    run = run_of(source)
-    table = browse_table(run)
-    wanted = replace(Filter(), threshold=cut)
-    save_report(tmp_path / "s.html", run, table=table, selection=Selection(wanted, find_rows(table, wanted)))
-    page = written(tmp_path / "s.html")
-    assert f"at a threshold of {said}." in page.text
-    predicted = run.predictions["p_real"] > cut
-    wrong = np.mean(predicted != (run.predictions["label"] == "REAL"))
-    assert f"of the run: {percent(float(wrong))}." in page.text
-    # a tile's prediction is that at the threshold
-    first = int(find_rows(table, wanted)[0])
-    assert f"{'REAL' if predicted[first] else 'FAKE'}, p(REAL) {run.predictions['p_real'][first]:.2f}" in page.text
-
-
-def test_what_fits_nothing_says_so(source: Source, tmp_path: Path) -> None:  # noqa: F811
-    run = run_of(source)
-    wanted = Filter(name="no such file")
-    save_report(tmp_path / "s.html", run, selection=Selection(wanted, np.array([], np.intp)))
-    page = written(tmp_path / "s.html")
-    assert "No image fits this selection" in page.text
-    assert "no such file" in page.text
-
-
-def test_text_from_files_is_no_markup(
+def test_text_from_files_and_addresses_is_no_markup(
     source: Source,  # noqa: F811
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = run_of(source)
     found = Finding("key", "brightness", "faithfulness", Measure(3.0), subject="<b>bold</b> & plain")
     monkeypatch.setattr("core.studies.result.conclude_study", lambda *_: [found])
-    study = Study(**{**vars(BRIGHTNESS), "title": "<script>alert(1)</script>"})
-    run_study(study, source)
-    save_report(tmp_path / "r.html", run, answers=find_studies(run).answers)
-    page = written(tmp_path / "r.html")
-    assert "script" not in page.tags
-    assert "<b>bold</b> & plain" in page.text
-
-
-def test_text_from_addresses_is_no_markup(source: Source, tmp_path: Path) -> None:  # noqa: F811
-    run = run_of(source)
+    run_study(Study(**{**vars(BRIGHTNESS), "title": "<script>alert(1)</script>"}), source)
+    pages = [Page(report_of(run, answers=find_studies(run).answers))]
     wanted = Filter(name="<script>alert(1)</script>", area=Area.drawn("features", (0, 1), (0, 1)))
-    for rows in (np.zeros(0, np.intp), np.arange(3)):
-        save_report(tmp_path / "r.html", run, table=browse_table(run), selection=Selection(wanted, rows))
-        page = written(tmp_path / "r.html")
-        assert "script" not in page.tags
-        assert "file name with <script>" in page.text
-        assert "in an area drawn on Patterns" in page.text
+    pages += [Page(selection_report(run, browse_table(run), wanted, np.arange(rows))) for rows in (0, 3)]
+    assert not any("script" in page.tags for page in pages)
+    assert "<b>bold</b> & plain" in pages[0].text
+    assert "No image fits this selection" in pages[1].text
+    assert all("file name with <script>" in page.text for page in pages[1:])
 
 
 def test_the_command(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
     out = tmp_path / "deep" / "report.html"
     assert main([str(source.run), "--out", str(out)]) == 0
-    assert "60 images" in written(out).text
-    assert main([str(source.run), "--out", str(out), "--select", "true=REAL"]) == 0
-    assert "30 images of" in written(out).text
-    # a run with pictures of its own shows them
-    assert sum(str(image["src"]).startswith("data:image/png") for image in written(out).images) == 30
-    before = out.read_bytes()
+    before = out.read_text(encoding="utf-8")
+    assert "60 images" in Page(before).text
     assert main(["no-such-run", "--out", str(out)]) == 2
-    assert "there is no run 'no-such-run'" in capsys.readouterr().err
-    assert out.read_bytes() == before
-
-
-def test_a_selection_that_fits_nothing_is_refused(
-    source: Source,  # noqa: F811
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    out = tmp_path / "report.html"
-    assert main([str(source.run), "--out", str(out), "--select", "true=real"]) == 2
-    assert "--select: true=real fits no image" in capsys.readouterr().err
-    assert not out.exists()
-    assert main([str(source.run), "--out", str(out), "--select", "sad=FAKE&run=x"]) == 0
-    assert "--select: sad is no filter of this run and is ignored" in capsys.readouterr().err
-
-
-def test_a_selection_names_its_order_and_the_other_run(source: Source) -> None:  # noqa: F811
-    run = run_of(source)
-    table = browse_table(run)
-    text = Page(report_of(run, table=table, selection=Selection(Filter(), np.arange(60)))).text
-    assert "The first 48 of 60, most confidently wrong first." in text
-    wanted = Filter().choosing("versus.correct", ["right"])
-    assert describe(wanted, "other@made-test") == "verdict of other@made-test right"
-    assert describe(wanted) == "verdict of the other run right"
+    assert "core report: there is no run 'no-such-run'" in capsys.readouterr().err
+    assert out.read_text(encoding="utf-8") == before
 
 
 def test_what_is_gathered_is_on_disk_and_names_no_folder_of_this_machine(source: Source) -> None:  # noqa: F811
@@ -292,64 +210,3 @@ def test_what_is_gathered_is_on_disk_and_names_no_folder_of_this_machine(source:
     assert "studies/broken.parquet is no readable study" in text
     assert str(run.path) not in text
     assert gather(run, (run.path,))["detector"] is None
-
-
-def test_a_selection_by_tag(
-    source: Source,  # noqa: F811
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "cache"))
-    run = run_of(source)
-    Tags(cache_dir() / "tags.sqlite").add(run.predictions["id"].tolist()[3:7], "halo")
-    assert main([str(source.run), "--out", str(tmp_path / "r.html"), "--select", "tag=halo"]) == 0
-    text = written(tmp_path / "r.html").text
-    assert "4 images of" in text
-    assert "tagged halo" in text
-
-
-def test_a_selection_may_be_in_the_order_of_a_column_that_its_study_does_not_offer(
-    source: Source,  # noqa: F811
-    tmp_path: Path,
-) -> None:
-    margins = read_study(run_study(BRIGHTNESS, source)).table["margin"].to_numpy(np.float64)
-    assert main([str(source.run), "--out", str(tmp_path / "r.html"), "--select", "sort=-brightness.margin"]) == 0
-    names = run_of(source).predictions["name"].to_numpy(object)[np.argsort(-margins, kind="stable")]
-    shown = re.findall(r"(?:FAKE|REAL)/\d{4}\.png", written(tmp_path / "r.html").text)
-    assert shown == names[:TILES].tolist()
-
-
-def test_a_selection_may_ask_what_another_run_says_of_the_same_images(
-    source: Source,  # noqa: F811
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    detector, out = make_detector(seed=1), tmp_path / "r.html"
-    detector.manifest = {"name": "other"}
-
-    def selected(other: Path) -> int:
-        select = urlencode({"versus": str(other), "versus.correct": "wrong"})
-        return main([str(source.run), "--out", str(out), "--select", select])
-
-    assert selected(write_run(tmp_path / "away", detector, made_set(40))) == 2
-    said = "core.report: other@made-test is not another run on the images of tiny@made-test"
-    assert capsys.readouterr().err.splitlines() == [said]
-    assert not out.exists()
-    other = write_run(tmp_path / "home", detector, made_set())
-    predictions = read_run(other).predictions
-    wrong = int((predictions["label"].astype(str) != predictions["predicted"].astype(str)).sum())
-    assert 0 < wrong < 60
-    assert selected(other) == 0
-    assert f"{wrong} images of tiny@made-test" in written(out).text
-    assert f"verdict of {other.name} wrong" in written(out).text
-
-
-def test_a_run_by_its_folder_has_the_training_curve_of_the_detector_beside_it(
-    source: Source,  # noqa: F811
-    tmp_path: Path,
-) -> None:
-    detector = load_detector(source.detector, device="cpu")
-    detector.manifest = {**detector.manifest, "history": [{"epoch": 1, "train_accuracy": 0.7}]}
-    save_detector(source.detector, detector, model_card="", replace=True)
-    assert main([str(source.run), "--out", str(tmp_path / "r.html")]) == 0
-    assert "Training: accuracy after each epoch" in written(tmp_path / "r.html").text

@@ -20,7 +20,7 @@ from core.explainers.lime.segmentation import segment
 from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.findings.finding import Finding, find
 from core.runs.run import Run, read_run
-from core.studies.__main__ import main
+from core.studies.command import main
 from core.studies.explanations import Pass
 from core.studies.faithfulness import COLUMNS, STUDY, _scores
 from core.studies.faithfulness_curves import (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.runs.run import read_run
 from core.storage import cache_dir
-from core.studies.__main__ import main
+from core.studies.command import main
 from core.studies.ray_engine import ShardWorker, ray_engine
 from core.studies.registry import find_study
 from core.studies.runner import Work, run_study

@@ -25,7 +25,7 @@ from core.runs.run import Run, read_run
 from core.runs.writing import write_run
 from core.storage import MANIFEST, cache_dir, only_writer, sealed
 from core.studies import registry
-from core.studies.__main__ import main
+from core.studies.command import main
 from core.studies.groups import choose_rows, with_predictions
 from core.studies.registry import find_study
 from core.studies.runner import find_stored, run_study, work_folder
@@ -305,7 +305,7 @@ def test_shipped_studies_lack_nothing(run: str, study: str) -> None:
     folder = ROOT / "assets" / "runs" / run
     stored = find_stored(find_study(study), folder)
     assert stored is not None
-    # hours on two cores: `python -m core.studies STUDY --run RUN --only-missing` computes what a file lacks
+    # hours on two cores: `python -m core study STUDY --run RUN --only-missing` computes what a file lacks
     assert not stored.missing
 
 

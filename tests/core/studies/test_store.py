@@ -95,7 +95,7 @@ def test_what_is_no_study_of_this_run_is_refused(source: Source, tmp_path: Path)
 
 def test_a_refusal_names_the_study_and_the_run_that_make_it_again(source: Source) -> None:
     path = study_path(source.run, "brightness")
-    command = f"run `python -m core.studies brightness --run {source.run.name}`"
+    command = f"run `python -m core study brightness --run {source.run.name}`"
     with pytest.raises(ContractError, match=re.escape(f"is missing; {command} to make it")):
         read_study(path)
     path.parent.mkdir(exist_ok=True)
@@ -193,7 +193,7 @@ def test_the_name_of_a_run_is_quoted_in_what_to_type(source: Source, monkeypatch
     monkeypatch.setattr("core.studies.result.conclude_study", lambda _, *given: conclude(*given))
     run = replace(read_run(source.run), path=Path("my run@made (1)"))
     answer = StudyResult(Path("brightness.parquet"), TABLE, {"study": "brightness", "parameters": {}}, run)
-    command = "`python -m core.studies brightness --run 'my run@made (1)' --only-missing`"
+    command = "`python -m core study brightness --run 'my run@made (1)' --only-missing`"
     with pytest.raises(ContractError, match=re.escape(command)):
         answer.finding("mean")
 

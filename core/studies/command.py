@@ -1,11 +1,11 @@
 """Compute a study of a run; its file is written beside the run, and its findings are printed.
 
-python -m core.studies audit --run swift@cifake-test --data data/cifake
-python -m core.studies faithfulness --images 1000 --engine ray
-python -m core.studies faithfulness --run swift@cifake-test --maps maps.npy
-python -m core.studies probes --run swift@cifake-test --only-missing
-python -m core.studies probes --run swift@cifake-test --conclude
-python -m core.studies --list
+python -m core study audit --run swift@cifake-test --data data/cifake
+python -m core study faithfulness --images 1000 --engine ray
+python -m core study faithfulness --run swift@cifake-test --maps maps.npy
+python -m core study probes --run swift@cifake-test --only-missing
+python -m core study probes --run swift@cifake-test --conclude
+python -m core study --list
 """
 
 import argparse
@@ -15,14 +15,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from core.console import progress_to, started, starting
-
-if __name__ == "__main__":
-    # the libraries below take seconds to read
-    starting("core.studies")
-
 from tqdm import tqdm
 
+from core.console import progress_to
 from core.images.image_set import DATA_HELP, FAKE_HELP
 from core.runs.folders import find_named, find_runs
 from core.runs.run import read_run
@@ -50,24 +45,26 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         _make_all(options)
     except (ValueError, TakenError) as error:
-        print(f"core.studies: {error}", file=sys.stderr)
+        print(f"core study: {error}", file=sys.stderr)
         return 2
     except WriteError as error:
-        print(f"core.studies: {error}; {again}.", file=sys.stderr)
+        print(f"core study: {error}; {again}.", file=sys.stderr)
         return 2
     except OSError as error:
         cause = f"{error.filename or 'a file'} cannot be used ({error.strerror or error})"
-        print(f"core.studies: {cause}; {again}.", file=sys.stderr)
+        print(f"core study: {cause}; {again}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\ncore.studies: stopped; {again}.", file=sys.stderr)
+        print(f"\ncore study: stopped; {again}.", file=sys.stderr)
         return 130
     return 0
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m core study", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("study", nargs="*", help="names of studies; `--list` shows them")
     parser.add_argument("--list", action="store_true", help="print the names and questions of all studies")
     parser.add_argument("--run", default="swift@cifake-test", help="name of the run, or its folder")
@@ -181,8 +178,3 @@ def parse_parameter(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
-
-
-if __name__ == "__main__":
-    started()
-    sys.exit(main())

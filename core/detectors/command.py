@@ -1,8 +1,8 @@
 """Add a detector that others made.
 
-python -m core.detectors add mine FOLDER
-python -m core.detectors add mine model.onnx --size 224 --mean 0.5 --std 0.5 ... --check my-pictures/
-python -m core.detectors add mine timm:resnet18 --weights mine.safetensors --classes real,fake
+python -m core detectors add mine FOLDER
+python -m core detectors add mine model.onnx --size 224 --mean 0.5 --std 0.5 ... --check my-pictures/
+python -m core detectors add mine timm:resnet18 --weights mine.safetensors --classes real,fake
 
 SOURCE is one of: a folder of transformers (config.json, preprocessor_config.json, safetensors); timm:NAME or
 torchvision:NAME with --weights; FILE.onnx; py:MODULE:FUNCTION with --run-code. What a source does not say of its
@@ -14,14 +14,9 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-from core.console import join, progress_to, started, starting
-
-if __name__ == "__main__":
-    # the imports below take seconds
-    starting("core.detectors")
-
 from tqdm import tqdm
 
+from core.console import join, progress_to
 from core.detectors.adding import Checked, add, describe_in_words
 from core.detectors.manifest import Outputs, check_detector_name
 from core.detectors.network import NetworkDetector
@@ -63,16 +58,16 @@ def main(arguments: list[str] | None = None) -> int:
                 report=_print_description,
             )
     except KeyboardInterrupt:
-        print("\ncore.detectors: stopped; no detector was added.", file=sys.stderr)
+        print("\ncore detectors: stopped; no detector was added.", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
         sentence = str(error)
         if isinstance(error, OSError) and not isinstance(error, WriteError | FileExistsError):
             sentence = f"{error.filename or 'a file'} cannot be used ({error.strerror or error})"
-        print(f"core.detectors: {printable(sentence).rstrip('.')}.", file=sys.stderr)
+        print(f"core detectors: {printable(sentence).rstrip('.')}.", file=sys.stderr)
         return 2
     out = [] if options.out == ROOT else ["--out", str(options.out)]
-    print(f"Written: {path}\nNext: {join(['python', '-m', 'core.predict', str(path), '--data', 'DATA', *out])}")
+    print(f"Written: {path}\nNext: {join(['python', '-m', 'core', 'predict', str(path), '--data', 'DATA', *out])}")
     return 0
 
 
@@ -83,12 +78,12 @@ def _print_description(detector: NetworkDetector, checked: Checked) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m core.detectors", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m core detectors", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     adding = commands.add_parser("add", help="add a detector", description="Add a detector that others made.")
     adding.add_argument("name", help="that it gets")
-    adding.add_argument("source", help="see python -m core.detectors --help")
+    adding.add_argument("source", help="see python -m core detectors --help")
     adding.add_argument(
         "--weights", type=Path, help="for timm: and the like: a .safetensors, or a .pth of plain tensors"
     )
@@ -134,8 +129,3 @@ def _scale(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError("must be above 0, for instance 1/255 or 1")
     return value
-
-
-if __name__ == "__main__":
-    started()
-    sys.exit(main())
