@@ -18,9 +18,8 @@ from core.explainers.registry import DEFAULT, explainers, find_explainer
 from core.explainers.settings import ExplainerSettings, ExplanationError, describe, from_parameters
 from core.images.decoding import MAX_BYTES, RESAMPLING, decode
 from core.images.palette import PALETTES, Palette
-from core.images.preprocessing import Preprocessing
+from core.images.preprocessing import Preprocessing, prepare_pixels
 from core.images.provenance import read_claims
-from core.images.upload import prepare_pixels
 from core.report.explanation import save_html
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
 from core.storage import read_bytes
@@ -133,7 +132,7 @@ def read_image(
     name = resampling or ready.usual
     if ready.whole:
         return ready.seen(name), []
-    note = f"The file has {ready.width} x {ready.height} pixels. {ready.told(name)}"
+    note = f"The file has {ready.width} x {ready.height} pixels. {ready.describe(name)}"
     if ready.resized:
         note += " The choice of resampling filter alone can flip this detector's verdict."
     return ready.seen(name), [note]

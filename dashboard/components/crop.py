@@ -6,8 +6,7 @@ from typing import Any
 import streamlit as st
 
 from core.images.encoding import data_url
-from core.images.preprocessing import Place, Preprocessing
-from core.images.upload import Prepared
+from core.images.preprocessing import Place, Prepared, Preprocessing
 from dashboard.components.component import component, nothing
 
 _mount = component(__file__, "crop")

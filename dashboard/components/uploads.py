@@ -12,8 +12,7 @@ from streamlit.typing import UploadedFile
 from core.console import one_direction
 from core.images.decoding import ImageError, PassingError, pixels_sha256
 from core.images.labels import ClassName, verdict_of
-from core.images.preprocessing import Place, Preprocessing
-from core.images.upload import Prepared, prepare_pixels
+from core.images.preprocessing import Place, Prepared, Preprocessing, prepare_pixels
 from core.perturbations.postprocessing import DELIVERIES, Delivered, Delivery, deliver, seeing
 from core.studies.judgement import versions
 from dashboard.components.crop import most_zoom, place_of

@@ -11,7 +11,7 @@ from streamlit.typing import UploadedFile
 from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError
 from core.images.encoding import data_url
 from core.images.preprocessing import Preprocessing
-from core.images.upload import Prepared, settle
+from core.images.preprocessing import Prepared, settle
 from core.studies.judgement import judge
 from dashboard import catalogue, library, state
 from dashboard.components import panels, uploads
@@ -242,7 +242,7 @@ with st.container(key="beside_image"), st.grid(3, min_column_width=190, gap="med
         side_by_side.draw(maps)
     with grid.cell():
         agreement = draw_agreement()
-notes = [told] if (told := ready.told(FILTER.value)) else []
+notes = [told] if (told := ready.describe(FILTER.value)) else []
 save = st.container()
 experiments(subject, detector, origin, origin_row)
 with save:

@@ -8,8 +8,7 @@ from PIL import Image
 
 from core.detectors.storage import load_detector
 from core.findings.numbers import plus
-from core.images.preprocessing import Preprocessing
-from core.images.upload import prepare_pixels
+from core.images.preprocessing import Preprocessing, prepare_pixels
 from dashboard.components.judged import on_both
 from tests.core.images.origin_files import WEBUI, exif, png, saved
 from tests.dashboard.conftest import Open

@@ -12,8 +12,7 @@ from streamlit.testing.v1 import AppTest
 from core.detectors.storage import load_detector, save_detector
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, PassingError, decode
-from core.images.preprocessing import Place, Preprocessing
-from core.images.upload import prepare_pixels, settle
+from core.images.preprocessing import Place, Preprocessing, prepare_pixels, settle
 from core.perturbations.postprocessing import deliver, seeing
 from core.runs.run import read_run
 from core.runs.writing import write_run

@@ -24,8 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from core.images.decoding import RESAMPLING, ImageError, decode
-from core.images.preprocessing import Preprocessing
-from core.images.upload import PREVIEW, prepare_pixels
+from core.images.preprocessing import PREVIEW, Preprocessing, prepare_pixels
 from tests.home import make_home
 from tests.slow import addresses, mutations
 from tests.slow.uploads import MEGABYTES, PATIENCE, SECONDS, peak

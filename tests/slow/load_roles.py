@@ -25,8 +25,7 @@ from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import find_explainer
 from core.images.decoding import decode
 from core.images.encoding import encode_png
-from core.images.preprocessing import Preprocessing
-from core.images.upload import prepare_pixels
+from core.images.preprocessing import Preprocessing, prepare_pixels
 from core.perturbations.masking import FILLS
 from core.runs.folders import find_detectors, find_runs
 from core.runs.run import read_run

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from core.images.decoding import ImageError, decode
-from core.images.preprocessing import Preprocessing
-from core.images.upload import prepare_pixels
+from core.images.preprocessing import Preprocessing, prepare_pixels
 from tests.corpus import cases
 
 # the largest take 0.9 s, so that half as fast a machine still keeps the promise
