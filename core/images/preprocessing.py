@@ -257,7 +257,7 @@ class Prepared:
         return np.asarray(self.pixels[self.filters.index(name) if name in self.filters else 0])
 
     def describe(self, name: str) -> str:
-        """Describe in a sentence how the image became the detector's input under the named filter; "" if it is unchanged."""
+        """Describe how the image became the detector's input under the named filter; "" if it is unchanged."""
         if self.whole:
             return ""
         size = f"{self.side} x {self.side}"
