@@ -22,8 +22,7 @@ from core.detectors.identity import Identity, find_maker, identify_all
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.labels import CLASSES, FAKE, REAL, verdict_of
 from core.images.out_of_distribution import crop_photographs
-from core.images.preprocessing import Preprocessing
-from core.images.preprocessing import Prepared, prepare_pixels
+from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
 from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
 from core.runs.metrics import wilson_interval

@@ -11,9 +11,8 @@ from streamlit.typing import UploadedFile
 from core.findings.numbers import plus
 from core.images.decoding import decode, may_be_transparent
 from core.images.labels import verdict_of
-from core.images.preprocessing import UNDETERMINED, Prepared, Preprocessing, settle
+from core.images.preprocessing import Prepared, Preprocessing, settle
 from core.images.provenance import Claim, read_claims, summarise
-from core.images.preprocessing import Prepared, settle
 from core.perturbations.postprocessing import DELIVERIES, Delivered
 from core.studies.judgement import Judgement, Threshold, judge
 from dashboard.components.plain import code, plain, with_code

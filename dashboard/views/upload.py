@@ -10,8 +10,7 @@ from streamlit.typing import UploadedFile
 
 from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError
 from core.images.encoding import data_url
-from core.images.preprocessing import Preprocessing
-from core.images.preprocessing import Prepared, settle
+from core.images.preprocessing import Prepared, Preprocessing, settle
 from core.studies.judgement import judge
 from dashboard import catalogue, library, state
 from dashboard.components import panels, uploads

@@ -12,8 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 from core import explain, predict
 from core.detectors.storage import load_detector, save_detector
 from core.images.encoding import encode_png
-from core.images.preprocessing import Preprocessing
-from core.images.preprocessing import prepare_pixels
+from core.images.preprocessing import Preprocessing, prepare_pixels
 from core.storage import ContractError
 from core.studies.judgement import (
     SENTENCES,
