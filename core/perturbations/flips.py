@@ -1,7 +1,5 @@
 """Flips: which probes change a verdict, and whether fine detail decides it, for one image or a whole test set."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -12,8 +10,6 @@ from core.perturbations.table import PROBES, probe_columns
 # precision of stored sizes and margins: enough to compare them, and the study's file is a third smaller
 SIZE_DIGITS = 2
 MARGIN_BITS = 7
-# a test over donors is positive if the verdict flips with more than this share of them
-MOST = 0.5
 
 
 def own_columns() -> dict[str, Probe]:
@@ -111,41 +107,37 @@ def tell(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.boo
     lowpass = [one for one in PROBES["lowpass"].strengths if not one.excess]
     removed = turned[[PROBES["lowpass"].column(one.key) for one in lowpass]].to_numpy(bool)
     finest = np.where(removed, [one.value for one in lowpass], -np.inf).max(axis=1)
-    # those that could not be made are no shares of anything
-    shares = turned.astype(float).where(known)
     return pd.DataFrame(
         {
             "turned_by": keys[least],
             "turned_size": size.astype(np.float16),
             "turned_families": np.asarray(count, np.int8),
             "detail_radius": np.where(np.isfinite(finest), finest, np.nan).astype(np.float16),
-            "detail_both_ways": np.any(
-                [
-                    detail_decides({key: shares[PROBES[key].column(one.key)].to_numpy() for key in DETAIL_TESTS})
-                    for one in PROBES["lend"].strengths
-                ],
-                axis=0,
-            ),
+            "detail_both_ways": detail_flips(turned, margins),
         }
     )
 
 
-# the tests of fine detail at each radius: removed or replaced, their controls, and put into the other class
-DETAIL_TESTS = ("lowpass", *PROBES["lowpass"].controls, "transplant", *PROBES["transplant"].controls, "lend")
+def detail_flips(flips: pd.DataFrame, margins: pd.DataFrame) -> NDArray[np.bool_]:
+    """Decide whether the fine detail beyond some radius decides each verdict, in both directions: bool (N,).
 
-
-def detail_decides(shares: Mapping[str, NDArray[np.floating]]) -> NDArray[np.bool_]:
-    """Decide whether the fine detail beyond one radius decides a verdict, in both directions.
-
-    Removing it, or replacing it by that of most donors of the other class, flips the verdict while the controls do not;
-    and put into most of these donors it gives them the image's verdict.
+    Removing it, or replacing it by that of the donor of the other class, flips the verdict while no control does; and
+    put into that donor it gives it the image's verdict. A change that could not be made shows nothing.
 
     Args:
-        shares: for each of `DETAIL_TESTS`, float (N,), the share of donors with which the verdict flipped, 0 to 1; NaN
-            where the change could not be made, which shows nothing.
+        flips: from `flipped_predictions`.
+        margins: NaN where a change could not be made.
     """
-    removed, replaced = (
-        (shares[probe] > MOST) & np.all([shares[key] <= MOST for key in PROBES[probe].controls], axis=0)
-        for probe in ("lowpass", "transplant")
-    )
-    return np.asarray((removed | replaced) & (shares["lend"] > MOST))
+
+    def outcomes(key: str, strength: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        column = PROBES[key].column(strength)
+        return flips[column].to_numpy(bool), margins[column].notna().to_numpy()
+
+    decided = np.zeros(len(flips), bool)
+    for strength in (one.key for one in PROBES["lend"].strengths):
+        taken = np.zeros(len(flips), bool)
+        for key in ("lowpass", "transplant"):
+            controls = [outcomes(control, strength) for control in PROBES[key].controls]
+            taken |= outcomes(key, strength)[0] & np.all([made & ~flipped for flipped, made in controls], axis=0)
+        decided |= taken & outcomes("lend", strength)[0]
+    return decided
