@@ -69,7 +69,8 @@ class DatasetRegistry:
         self._lock = threading.Lock()
         # by fingerprint, side and steps: other detectors may see other pixels of the same files
         self._sets: dict[tuple[str, int, str], ImageSet] = {}
-        self._source = str(first) if first.is_file() or (first / "train").is_dir() else None
+        # the place of training images: the set with a train split that was attached last
+        self.source = str(first) if first.is_file() or (first / "train").is_dir() else None
         self._stop = threading.Event()
         self.status = Attaching()
         # how often a set was attached: what was refused before may be found now
@@ -91,12 +92,6 @@ class DatasetRegistry:
     def uncached(self) -> str:
         """Why sets that are attached could not be kept in the cache and lie in memory alone, "" where none does."""
         return next((found.uncached for found in self.sets if found.uncached), "")
-
-    @property
-    def source(self) -> str | None:
-        """The place of training images: the set with a train split that was attached last."""
-        with self._lock:
-            return self._source
 
     def begin(self) -> None:
         """Begin to read what is there from the start; does nothing from the second time on."""
@@ -136,53 +131,38 @@ class DatasetRegistry:
             except (DatasetError, OSError) as error:
                 problems.append(f"{str(error).rstrip('.')}.")
                 logging.getLogger(__name__).warning("%s", problems[-1])
-            except (
-                Exception
-            ) as error:  # a thread that dies says nothing, and the sidebar would show it as reading forever
+            except Exception as error:  # otherwise the sidebar would show it as reading forever
                 logging.getLogger(__name__).exception("An image set could not be read")
                 problems.append(f"{data} could not be read ({type(error).__name__}); the server's log says why.")
         self.readings += 1
-        state: Literal["failed", "done"] = "failed" if problems else "done"
-        self.status = Attaching(state, message=" ".join(problems), is_private=is_private)
+        self.status = Attaching("failed" if problems else "done", message=" ".join(problems), is_private=is_private)
 
     def _fetch(self) -> Path:
-        from core.images.cifake import fetch_cifake  # noqa: PLC0415 - only this door needs the network
+        from core.images.cifake import fetch_cifake  # noqa: PLC0415 - only this needs the network
 
-        return fetch_cifake(downloading=self._begin("downloading"), checking=self._begin("checking"))
+        return fetch_cifake(downloading=self._progress("downloading"), checking=self._progress("checking"))
 
     def _read(self, data: str | Path, splits: Sequence[Split], fit: Preprocessing | None) -> None:
         for split in splits:
             self.status = Attaching("reading", split)
-            found = load_image_set(data, split, skip_bad=True, fit=fit, progress=self._begin("reading"))
+            images = load_image_set(data, split, skip_bad=True, fit=fit, progress=self._progress("reading"))
             with self._lock:
-                self._sets[found.fingerprint, found.side, found.fit] = found
-        if data != self._shipped and _has_training_images(data):
-            with self._lock:
-                self._source = data if isinstance(data, str) else str(data)
+                self._sets[images.fingerprint, images.side, images.fit] = images
+        with suppress(DatasetError, OSError):
+            if data != self._shipped and check_image_set(data, "train"):
+                self.source = data if isinstance(data, str) else str(data)
 
-    def _begin(self, doing: Doing) -> Progress:
-        """A callback for the progress of something that begins now."""
-        since, before, last = time.monotonic(), 0, 0
+    def _progress(self, doing: Doing) -> Progress:
+        """Return a callback for the progress of something that begins now."""
+        since = time.monotonic()
 
         def progress(done: int, total: int) -> None:
-            nonlocal since, before, last
             if self._stop.is_set():
                 raise _Stopped
-            if done < last or (doing == "downloading" and not last):
-                # a download goes on with what was there, or begins again
-                since, before = time.monotonic(), done
-            last = done
-            left = (time.monotonic() - since) / (done - before) * (total - done) if done > before else None
+            left = (time.monotonic() - since) / done * (total - done) if done else None
             self.status = replace(self.status, doing=doing, done=done, total=total, seconds_left=left)
 
         return progress
-
-
-def _has_training_images(data: str | Path) -> bool:
-    try:
-        return check_image_set(data, "train") > 0
-    except (DatasetError, OSError):
-        return False
 
 
 _registries: dict[Path, DatasetRegistry] = {}

@@ -1,9 +1,8 @@
 """The worker's search for neighbours: among the training images, or else among a run's own images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,44 +33,35 @@ class _StopError(Exception):
     """Nobody waits for the answer any more."""
 
 
-class _Searched(NamedTuple):
-    among: Reference
-    why_not: str = ""
-
-
 def look_for_neighbours(
     detector: Detector, pixels: NDArray[np.uint8], settings: NeighbourSettings, cancel: Callable[[], bool]
 ) -> Iterator[tuple[Neighbours | Preparing, float]]:
     """Yield what is being done, with its share, and at last the neighbours; as `jobs.compute_answer`."""
     try:
-        for step in _reference(detector, settings, cancel):
-            if isinstance(step, _Searched):
-                found = detector.full_pass(pixels)
-                if found.features is None:
-                    raise NeighbourError(NO_FEATURES.format(detector.name))
-                margin, left_out = float(found.margins[0]), settings.leave_out
-                near = find_neighbours(step.among, found.features[0], margin, k=settings.k, leave_out=left_out)
-                yield replace(near, why_not=step.why_not), 1.0
-                return
-            yield step
+        reference, why_not = yield from _find_reference(detector, settings, cancel)
     except _StopError:
         return
+    found = detector.full_pass(pixels)
+    if found.features is None:
+        raise NeighbourError(NO_FEATURES.format(detector.name))
+    margin = float(found.margins[0])
+    near = find_neighbours(reference, found.features[0], margin, k=settings.k, leave_out=settings.leave_out)
+    yield replace(near, why_not=why_not), 1.0
 
 
-def _reference(
+def _find_reference(
     detector: Detector, settings: NeighbourSettings, cancel: Callable[[], bool]
-) -> Iterator[_Searched | tuple[Preparing, float]]:
-    """Yield what is being done, and at last the images to search."""
+) -> Generator[tuple[Preparing, float], None, tuple[Reference, str]]:
+    """Yield what is being done; return the images to search, and why the training images are not searched."""
     fingerprint = str(detector.manifest.get("training_set_fingerprint", ""))
     unknown = "" if fingerprint else UNKNOWN.format(detector.name)
-    if kept := _kept.get((detector.cache_key, fingerprint, settings.data)):
-        yield _Searched(kept)
-        return
+    key = detector.cache_key, fingerprint, settings.data
+    if key in _kept:
+        return _kept[key], ""
+    reference = read_features(detector.cache_key, fingerprint)
     # the sample is small, so nobody is asked before it is read
-    prepare = settings.prepare or is_sample(detector.manifest)
-    if not prepare and read_features(detector.cache_key, fingerprint) is None:
-        yield _Searched(_own_images(detector, settings), unknown)
-        return
+    if reference is None and not settings.prepare and not is_sample(detector.manifest):
+        return _own_images(detector, settings), unknown
     yield Preparing("Reading the training images"), 0.0
 
     def between(_done: int, _of: int) -> None:
@@ -81,28 +71,25 @@ def _reference(
     try:
         images = open_training_set(detector.manifest, settings.data, fit=detector.preprocessing, progress=between)
     except (DatasetError, NeighbourError) as error:
-        # what the detector saw of them is enough to find them, without their pictures
-        if read_features(detector.cache_key, fingerprint) is None:
-            # who is busy has soon done, and an answer without those images would be kept
-            if settings.run is None or isinstance(error, BusyError):
-                raise
-            yield _Searched(
-                _own_images(detector, settings), f"Its training images were not searched: {str(error).rstrip('.')}."
-            )
-            return
-        images = None
-    reference = read_features(detector.cache_key, fingerprint, images=images)
-    if reference is None and images is not None:
-        for share in compute_features(detector, images, stop=cancel):
-            yield Preparing("The detector looks at its training images"), 0.99 * share
+        if reference is not None:
+            # what the detector saw of them is enough to find them, without their pictures
+            return reference, ""
+        # an answer without images that are soon prepared would be kept
+        if settings.run is None or isinstance(error, BusyError):
+            raise
+        return _own_images(detector, settings), f"Its training images were not searched: {str(error).rstrip('.')}."
+    if images is not None:
+        if reference is None:
+            for share in compute_features(detector, images, stop=cancel):
+                yield Preparing("The detector looks at its training images"), 0.99 * share
         reference = read_features(detector.cache_key, fingerprint, images=images)
-    # an unfinished computation leaves nothing to read: the thread was told to stop
     if reference is not None:
         if images is not None or settings.data is None:
-            _kept[detector.cache_key, fingerprint, settings.data] = reference
-        yield _Searched(reference)
-    elif not cancel():
-        yield _Searched(_own_images(detector, settings), unknown)
+            _kept[key] = reference
+        return reference, ""
+    if cancel():
+        raise _StopError
+    return _own_images(detector, settings), unknown
 
 
 def _own_images(detector: Detector, settings: NeighbourSettings) -> Reference:
