@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.server import running_server
-from tests.slow.small_kills import attack
+from tests.slow.forged import attack
 from tests.visitor import in_a_thread
 
 pytestmark = pytest.mark.slow
