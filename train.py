@@ -133,7 +133,7 @@ def train(options: argparse.Namespace) -> None:
             "versions": library_versions(),
             **detector.about.as_manifest(),
         }
-        with tqdm(total=len(test_set), unit=" image", desc="testing", leave=False, disable=None) as bar:
+        with tqdm(total=len(test_set), unit=" image", desc="testing", leave=False, disable=None) as progress_bar:
             run = write_run(
                 options.out,
                 detector,
@@ -141,7 +141,7 @@ def train(options: argparse.Namespace) -> None:
                 train_sha256=frozenset(train_set.rows["sha256"]),
                 ship_images=options.data == "sample",
                 replace=options.replace or options.resume,
-                progress=progress_to(bar),
+                progress=progress_to(progress_bar),
             )
         metrics = read_run(run).manifest
         save_detector(folder, detector, model_card=model_card(detector.manifest, metrics), replace=options.replace)
@@ -183,16 +183,16 @@ def fit_with_bar(
     """Train with a progress bar; return the detector and what its manifest says of the training."""
     settings = ", ".join(f"{key} {value}" for key, value in recipe.settings().items() if key != "name")
     print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}")
-    with tqdm(total=0, unit=" step", smoothing=0.05, disable=None) as bar:
+    with tqdm(total=0, unit=" step", smoothing=0.05, disable=None) as progress_bar:
 
         def advance(done: int, total: int, text: str) -> None:
-            if not bar.n and done > REPORT_EVERY:
+            if not progress_bar.n and done > REPORT_EVERY:
                 # steps of before a resumption would make the remaining time look too short
-                bar.initial = bar.n = bar.last_print_n = done
-            progress_to(bar)(done, total, text)
+                progress_bar.initial = progress_bar.n = progress_bar.last_print_n = done
+            progress_to(progress_bar)(done, total, text)
 
         def report(text: str) -> None:
-            bar.write(text)
+            progress_bar.write(text)
             # at once, where it goes to a file
             sys.stdout.flush()
 

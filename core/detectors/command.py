@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         # before it becomes part of a path
         check_detector_name(options.name)
-        with tqdm(unit=" picture", leave=False, disable=None if options.check else True) as bar:
+        with tqdm(unit=" picture", leave=False, disable=None if options.check else True) as progress_bar:
             add(
                 path,
                 request,
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
                 target_layer=options.target_layer,
                 temperature=options.temperature,
                 replace=options.replace,
-                progress=progress_to(bar),
+                progress=progress_to(progress_bar),
                 report=_print_description,
             )
     except KeyboardInterrupt:

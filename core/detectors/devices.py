@@ -41,14 +41,14 @@ def fastest_format(network: nn.Module, device: torch.device) -> torch.memory_for
     """
     if device.type == "mps":
         return torch.contiguous_format
-    convolutions = (module for module in network.modules() if isinstance(module, nn.Conv2d))
-    strided = (one for one in convolutions if one.kernel_size == (1, 1) and one.stride != (1, 1))
-    return (
-        torch.contiguous_format if any(one.in_channels // one.groups < 16 for one in strided) else torch.channels_last
-    )
+    convolutions = (layer for layer in network.modules() if isinstance(layer, nn.Conv2d))
+    for layer in convolutions:
+        if layer.kernel_size == (1, 1) != layer.stride and layer.in_channels // layer.groups < 16:
+            return torch.contiguous_format
+    return torch.channels_last
 
 
-def place(network: N, device: torch.device, memory_format: torch.memory_format) -> N:
+def move_network(network: N, device: torch.device, memory_format: torch.memory_format) -> N:
     """Move a network's weights to a device and into a memory format, in place; returns the network."""
     # torch's own signature has no memory format without a dtype
     move: Callable[..., N] = network.to

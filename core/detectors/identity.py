@@ -132,15 +132,15 @@ def identify(path: Path) -> Identified:
     return result
 
 
-def identify_all(found: Mapping[str, Path]) -> tuple[dict[str, Identified], dict[str, str]]:
+def identify_all(folders: Mapping[str, Path]) -> tuple[dict[str, Identified], dict[str, str]]:
     """Identify detectors by name; also return a sentence on each that is refused."""
-    known, refused = {}, {}
-    for name, path in found.items():
+    identified, refused = {}, {}
+    for name, path in folders.items():
         try:
-            known[name] = identify(path)
+            identified[name] = identify(path)
         except ContractError as error:
             refused[name] = str(error)
-    return known, refused
+    return identified, refused
 
 
 @lru_cache(maxsize=256)
@@ -182,7 +182,7 @@ def contains(joined: Mapping[str, Any], run: Mapping[str, Any]) -> bool:
         joined: a detector's manifest.
         run: the run's manifest.
     """
-    return any(one.get("weights_sha256") == run["detector_sha256"] for one in joined.get("members", ()))
+    return any(member.get("weights_sha256") == run["detector_sha256"] for member in joined.get("members", ()))
 
 
 def find_maker(run: Mapping[str, Any], detectors: Mapping[str, Identified]) -> str | None:
@@ -192,6 +192,6 @@ def find_maker(run: Mapping[str, Any], detectors: Mapping[str, Identified]) -> s
         run: the run's manifest.
         detectors: by name, in order of preference.
     """
-    makers = [name for name, one in detectors.items() if one.identity.made(run)]
+    makers = [name for name, detector in detectors.items() if detector.identity.made(run)]
     # an older run may fit several that normalise differently; then the name in the run decides
     return min(makers, key=lambda name: name != run.get("detector"), default=None)

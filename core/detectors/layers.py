@@ -2,9 +2,9 @@
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -65,17 +65,12 @@ def find_layers(network: nn.Module, image: Tensor) -> LayerSearch:
 
         return hook
 
-    handles = [module.register_forward_hook(note(name)) for name, module in network.named_modules() if name]
-    try:
-        with torch.inference_mode():
-            outputs = network(image)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with hooked({name: module for name, module in network.named_modules() if name}, note), torch.inference_mode():
+        outputs = network(image)
     if any(isinstance(module, nn.LayerNorm) for module in network.modules()):
         # attention heads and channels-last outputs look spatial too: keep only sizes that a convolution or Places has
-        known = {sizes[name] for name in sure}
-        sizes = {name: size for name, size in sizes.items() if size in known and (name in sure or size[0] == size[1])}
+        certain = {sizes[name] for name in sure}
+        sizes = {name: size for name, size in sizes.items() if size in certain and (name in sure or size[0] == size[1])}
     return LayerSearch(outputs.reshape(1, -1).shape[1] if isinstance(outputs, Tensor) else 0, sizes, channels)
 
 
@@ -93,7 +88,17 @@ def margin_map(layer: nn.Module, margins: Callable[[Tensor], Tensor], inputs: Te
     Returns:
         Activations (N, C, h, w) and maps (N, h, w).
     """
-    with torch.inference_mode(False), torch.enable_grad(), HOOKS, _watched(layer) as seen:
+    seen: list[Tensor] = []
+
+    def watch(_name: str) -> Callable[..., Tensor]:
+        def hook(_layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+            # detached, so that autograd skips earlier layers; later ones get a clone, because they may modify it
+            seen.append(output.detach().clone().requires_grad_(True))
+            return seen[-1].clone()
+
+        return hook
+
+    with torch.inference_mode(False), torch.enable_grad(), HOOKS, hooked({"": layer}, watch):
         # a tensor of inference mode takes part in no gradient
         total = margins(inputs.clone()).sum()
         activations = seen[-1]
@@ -103,20 +108,14 @@ def margin_map(layer: nn.Module, margins: Callable[[Tensor], Tensor], inputs: Te
 
 
 @contextmanager
-def _watched(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """Record a layer's outputs while the context is open, each as a new leaf that requires gradients."""
-    seen: list[Tensor] = []
-
-    def watch(_layer: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-        # detached, so that autograd skips earlier layers; later ones get a clone, because they may modify it
-        seen.append(output.detach().clone().requires_grad_(True))
-        return seen[-1].clone()
-
-    handle = layer.register_forward_hook(watch)
+def hooked(modules: Mapping[str, nn.Module], hook: Callable[[str], Callable[..., Any]]) -> Iterator[None]:
+    """Register a forward hook of each module, made from its name, while the context is open."""
+    handles = [module.register_forward_hook(hook(name)) for name, module in modules.items()]
     try:
-        yield seen
+        yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 # the layer that is put into a norm: module "encoder.norm" gets "encoder.norm.places"
@@ -143,13 +142,13 @@ def expose_tokens(network: nn.Module, image: Tensor, wanted: str | None) -> None
     norms: dict[str, nn.Module] = {
         name: module for name, module in network.named_modules() if isinstance(module, nn.LayerNorm)
     }
-    asked = (wanted or "").removesuffix(f".{PLACES}")
+    named = (wanted or "").removesuffix(f".{PLACES}")
     if not norms or any(hasattr(module, PLACES) for module in norms.values()):
         return
-    found = asked if asked != wanted and asked in norms else _last_that_counts(network, norms, image)
-    if found:
-        norms[found].add_module(PLACES, Places())
-        norms[found].register_forward_hook(_through_places)
+    chosen = named if named != wanted and named in norms else _last_that_counts(network, norms, image)
+    if chosen:
+        norms[chosen].add_module(PLACES, Places())
+        norms[chosen].register_forward_hook(_through_places)
 
 
 def _through_places(norm: nn.Module, _inputs: object, output: Tensor) -> Tensor | None:
@@ -195,18 +194,13 @@ def _last_that_counts(network: nn.Module, norms: dict[str, nn.Module], image: Te
 
         return hook
 
-    handles = [module.register_forward_hook(watch(name)) for name, module in norms.items()]
-    try:
-        with torch.inference_mode(False), torch.enable_grad():
-            outputs = network(image.clone())
-            if not seen or not isinstance(outputs, Tensor) or not outputs.requires_grad:
-                return ""
-            # weighted, because a softmax's outputs add up to 1
-            weights = torch.arange(1.0, 1 + outputs.numel(), device=outputs.device).view_as(outputs)
-            gradients = torch.autograd.grad((outputs * weights).sum(), list(seen.values()), allow_unused=True)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with hooked(norms, watch), torch.inference_mode(False), torch.enable_grad():
+        outputs = network(image.clone())
+        if not seen or not isinstance(outputs, Tensor) or not outputs.requires_grad:
+            return ""
+        # weighted, because a softmax's outputs add up to 1
+        weights = torch.arange(1.0, 1 + outputs.numel(), device=outputs.device).view_as(outputs)
+        gradients = torch.autograd.grad((outputs * weights).sum(), list(seen.values()), allow_unused=True)
     for name, gradient in reversed(list(zip(seen, gradients, strict=True))):
         before = _tokens_before(norms[name], gradient)
         if gradient is not None and before is not None and bool((gradient[:, before:] != 0).any()):

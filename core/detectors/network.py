@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from core.detectors.detector import Pass, Progress, probabilities
 from core.detectors.devices import batch_size as default_batch_size
-from core.detectors.devices import fastest_format, place
+from core.detectors.devices import fastest_format, move_network
 from core.detectors.identity import COUNTER, Identity, hash_weights
 from core.detectors.layers import LayerSearch, expose_tokens, find_layers, margin_map
 from core.detectors.manifest import About, Capability, Classes
@@ -79,7 +79,7 @@ class NetworkDetector:
         batch_size: int | None = None,
     ) -> None:
         self.format = fastest_format(network, device)
-        self.network = place(network.eval(), device, self.format)
+        self.network = move_network(network.eval(), device, self.format)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
         self.preprocessing, self.classes = preprocessing, classes
@@ -228,20 +228,20 @@ class NetworkDetector:
 
     def _pass_with_map(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute logits (N, 2), the target layer's mean (N, C) and the margin map (N, h, w)."""
-        found: list[Tensor] = []
+        scores: list[Tensor] = []
 
         def margins(inputs: Tensor) -> Tensor:
-            found.append(self.scores(inputs))
-            return found[-1][:, REAL] - found[-1][:, FAKE]
+            scores.append(self.scores(inputs))
+            return scores[-1][:, REAL] - scores[-1][:, FAKE]
 
         activations, maps = margin_map(self.network.get_submodule(self.target_layer), margins, inputs)
-        return found[-1].detach(), activations.mean(dim=(2, 3)), maps
+        return scores[-1].detach(), activations.mean(dim=(2, 3)), maps
 
     def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
         """Find the layers that maps can be read from, and set the number of the target layer's channels."""
         blank = np.zeros((1, self.side, self.side, 3), np.uint8)
         try:
-            found = self._look(blank, wanted)
+            search = self._look(blank, wanted)
         except torch.OutOfMemoryError:
             # another program may fill the device
             raise
@@ -249,12 +249,12 @@ class NetworkDetector:
             reason = printable(str(error).strip().partition("\n")[0])
             what = f"its network accepts no images of {self.side} x {self.side} pixels"
             raise ValueError(f"{what} ({reason})" if reason else what) from None
-        if found.outputs != len(self.classes.names):
-            raise ValueError(f"its network gives {found.outputs} outputs for {len(self.classes.names)} classes")
-        if wanted and wanted not in found.sizes:
+        if search.outputs != len(self.classes.names):
+            raise ValueError(f"its network gives {search.outputs} outputs for {len(self.classes.names)} classes")
+        if wanted and wanted not in search.sizes:
             raise ValueError(f"its network has no layer {wanted!r} with positions")
-        self.channels = found.channels.get(wanted or next(reversed(found.sizes), ""), 0)
-        return found.layers(wanted)
+        self.channels = search.channels.get(wanted or next(reversed(search.sizes), ""), 0)
+        return search.layers(wanted)
 
     def _look(self, blank: NDArray[np.uint8], wanted: str | None) -> LayerSearch:
         try:
@@ -265,7 +265,7 @@ class NetworkDetector:
                 raise
         # code of others may call `view` on what can only be viewed in torch's usual format
         self.format = torch.contiguous_format
-        self.network = place(self.network, self.device, self.format)
+        self.network = move_network(self.network, self.device, self.format)
         return self._look(blank, wanted)
 
     def _batches(
@@ -286,7 +286,7 @@ def weights_sha256(network: nn.Module) -> str:
     """Hash the names and values of a network's state, see `hash_weights`."""
     state = sorted((name, tensor) for name, tensor in network.state_dict().items() if not name.endswith(COUNTER))
     arrays = ((name, tensor.detach().cpu()) for name, tensor in state)
-    return hash_weights((name, (one if one.dtype == torch.uint8 else one.float()).numpy()) for name, one in arrays)
+    return hash_weights((name, (v if v.dtype == torch.uint8 else v.float()).numpy()) for name, v in arrays)
 
 
 def reinitialise(part: nn.Module, *, seed: int) -> None:
@@ -311,11 +311,8 @@ def reinitialise(part: nn.Module, *, seed: int) -> None:
 
 def parts_of(network: nn.Module) -> dict[str, nn.Module]:
     """Return a network's child modules with weights, by name, in order; a single one is split into its own children."""
-    found: dict[str, nn.Module] = {}
-    for name, child in network.named_children():
-        if any(True for _ in child.parameters()):
-            found[name] = child
-    if len(found) == 1:
-        ((name, only),) = found.items()
-        return {f"{name}.{inner}": child for inner, child in parts_of(only).items()} or found
-    return found
+    parts = {name: child for name, child in network.named_children() if any(True for _ in child.parameters())}
+    if len(parts) == 1:
+        ((name, only),) = parts.items()
+        return {f"{name}.{inner}": child for inner, child in parts_of(only).items()} or parts
+    return parts

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from core.detectors.devices import fastest_format, place
+from core.detectors.devices import fastest_format, move_network
 
 
 class BasicBlock(nn.Module):
@@ -151,7 +151,7 @@ class FusedNetwork(nn.Module):
         self.groups = nn.ModuleList(nn.Sequential(first, nn.ReLU(inplace=True), *rest) for first, *rest in parts)
         self.fc = network.fc
         device = network.fc.weight.device
-        place(self.eval().requires_grad_(False), device, fastest_format(network, device))
+        move_network(self.eval().requires_grad_(False), device, fastest_format(network, device))
 
     def activations(self, inputs: Tensor) -> Tensor:
         """Map (N, 3, S, S) to layer4's output (N, 8 * width, s, s), where s is S / 8 rounded up."""

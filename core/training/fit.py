@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.detectors.devices import fastest_format, pick_device, place
+from core.detectors.devices import fastest_format, move_network, pick_device
 from core.detectors.manifest import About, Classes
 from core.detectors.network import NetworkDetector, Normalisation
 from core.detectors.registry import find_kind
@@ -136,7 +136,7 @@ class Training:
         for network in (self.network, self.averaged):
             if start is not None:
                 network.load_state_dict(start.network.state_dict())
-            place(network, device, self.format)
+            move_network(network, device, self.format)
         self.networks = {"network": self.network, "averaged": self.averaged}
         self.optimizer = _optimizer(recipe, self.network)
         self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)

@@ -17,8 +17,8 @@ SPLIT = ("training_set_fingerprint", "validation", "seed")
 
 def split_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return what determines the images that a detector was trained on; None where its manifest does not say."""
-    said = {**manifest.get("recipe", {}), **manifest}
-    return {key: said.get(key) for key in SPLIT}
+    fields = {**manifest.get("recipe", {}), **manifest}
+    return {key: fields.get(key) for key in SPLIT}
 
 
 def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: float, *, seed: int) -> NDArray[np.bool_]:

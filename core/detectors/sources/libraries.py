@@ -70,8 +70,8 @@ def _read_timm(request: Request) -> Brought:
     name, outputs, tensors = _needed(request)
     config = {"name": name, "outputs": outputs, "size": None}
     network, size = _build_timm(config), request.preprocess.get("size")
-    said = getattr(network, "pretrained_cfg", {})
-    if size not in (None, said.get("input_size", (3, None, None))[1]) and said.get("fixed_input_size"):
+    pretrained = getattr(network, "pretrained_cfg", {})
+    if size not in (None, pretrained.get("input_size", (3, None, None))[1]) and pretrained.get("fixed_input_size"):
         config["size"] = size
         network = _build_timm(config)
     load_weights(network, tensors)
@@ -103,14 +103,14 @@ def timm_preprocessing(network: nn.Module, size: int | None) -> dict[str, Any]:
         network: from timm.
         size: input size in pixels instead of the stated one, or None.
     """
-    said: Mapping[str, Any] = getattr(network, "pretrained_cfg", {})
+    pretrained: Mapping[str, Any] = getattr(network, "pretrained_cfg", {})
     fields: dict[str, Any] = {"scale": 1 / 255}
-    fields |= {key: said[key] for key in ("mean", "std", "interpolation") if said.get(key) is not None}
-    _, height, width = said.get("input_size") or (3, None, None)
-    if height is None or height != width or said.get("crop_mode", "center") not in CROPS:
+    fields |= {key: pretrained[key] for key in ("mean", "std", "interpolation") if pretrained.get(key) is not None}
+    _, height, width = pretrained.get("input_size") or (3, None, None)
+    if height is None or height != width or pretrained.get("crop_mode", "center") not in CROPS:
         return fields
     side = size or height
-    crop, share = CROPS[said.get("crop_mode", "center")], said.get("crop_pct") or 1.0
+    crop, share = CROPS[pretrained.get("crop_mode", "center")], pretrained.get("crop_pct") or 1.0
     resize = math.floor(side / share)
     # `Preprocessing` has no centre crop after squashing, so the user must state a crop
     if crop == "none" and resize != side:
@@ -126,14 +126,14 @@ def torchvision_preprocessing(name: str) -> dict[str, Any]:
     preset, fields = presets[0], dict[str, Any](scale=1 / 255)
     if name not in AUXILIARY:
         fields |= {"mean": tuple(preset.mean), "std": tuple(preset.std)}
-    if len({one.crop_size[0] for one in presets}) == 1:
+    if len({preset.crop_size[0] for preset in presets}) == 1:
         fields["size"] = preset.crop_size[0]
-    if len({(one.crop_size[0], one.resize_size[0]) for one in presets}) == 1:
+    if len({(preset.crop_size[0], preset.resize_size[0]) for preset in presets}) == 1:
         fields |= {"resize": preset.resize_size[0], "crop": "after"}
     else:
         # to be stated
         fields["resize"] = None
-    if len({one.interpolation for one in presets}) == 1:
+    if len({preset.interpolation for preset in presets}) == 1:
         fields["interpolation"] = preset.interpolation.value
     return fields
 

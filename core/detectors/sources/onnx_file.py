@@ -34,9 +34,9 @@ class Graph(nn.Module):
         super().__init__()
         self.model = Stored("onnx", data)
         session = self._open()
-        inputs, outputs = session.get_inputs(), [one.name for one in session.get_outputs()]
+        inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
         if len(inputs) != 1 or inputs[0].type not in FLOATS or len(inputs[0].shape) != 4:
-            what = ", ".join(f"{one.name} of {one.type} {one.shape}" for one in inputs)
+            what = ", ".join(f"{value.name} of {value.type} {value.shape}" for value in inputs)
             raise SourceError(f"it takes {printable(what)}, not one batch of pictures as floating-point numbers")
         if output not in outputs and (output or len(outputs) > 1):
             raise SourceError(f"it has the outputs {printable(', '.join(outputs))}; give one of them as --output-name")

@@ -53,7 +53,7 @@ def build(config: Mapping[str, Any]) -> nn.Module:
     """Run the stored file and its function, where that has been consented to."""
     source, factory = stated(config, FILE, "factory")
     digest = hashlib.sha256(source).hexdigest()
-    allowed = _consented | {one.strip().lower() for one in os.environ.get(CONSENT, "").split(",")}
+    allowed = _consented | {digest.strip().lower() for digest in os.environ.get(CONSENT, "").split(",")}
     if digest not in allowed:
         raise SourceError(
             f"it runs code of its own ({FILE} in its folder), which may do whatever you may do; read that file, and if "
@@ -82,10 +82,10 @@ def read(request: Request) -> Brought:
 def _read_module(name: str) -> bytes:
     """Read the file of a module that can be imported; the packages around it are imported to find it."""
     try:
-        found = find_spec(name)
+        spec = find_spec(name)
     except Exception as error:  # noqa: BLE001 - packages around it may raise anything
         raise SourceError(f"the module {name} cannot be found ({error}); start in the folder that holds it") from None
-    file = Path(found.origin) if found is not None and found.origin else None
+    file = Path(spec.origin) if spec is not None and spec.origin else None
     if file is None or file.suffix != ".py":
         raise SourceError(f"there is no file of a Python module {name}; start in the folder that holds it")
     try:

@@ -43,13 +43,13 @@ class TransformersDetector(NetworkDetector):
 def build(config: Mapping[str, Any]) -> nn.Module:
     """Build the network with random weights; code beside a configuration is never run."""
     transformers = require("transformers", "a detector of transformers")
-    (said,) = stated(config, "config")
-    _refuse_elsewhere(said)
+    (settings,) = stated(config, "config")
+    _refuse_elsewhere(settings)
     try:
         # as from a file: some configurations translate what a file says
-        kind = type(transformers.AutoConfig.for_model(said["model_type"]))
-        known = kind.from_dict(deepcopy(dict(said)))
-        model = transformers.AutoModelForImageClassification.from_config(known, trust_remote_code=False)
+        kind = type(transformers.AutoConfig.for_model(settings["model_type"]))
+        config_object = kind.from_dict(deepcopy(dict(settings)))
+        model = transformers.AutoModelForImageClassification.from_config(config_object, trust_remote_code=False)
         # weights that were saved as float16 are read as float32
         return Logits(model.float())
     except Exception as error:  # noqa: BLE001 - a configuration of others makes transformers raise anything
@@ -61,12 +61,12 @@ def read(request: Request) -> Brought:
     folder = Path(request.source).expanduser()
     if request.weights is not None:
         raise SourceError(f"{folder} has weights of its own; leave out --weights")
-    said = _read_json(folder / CONFIG)
-    _refuse_elsewhere(said)
+    settings = _read_json(folder / CONFIG)
+    _refuse_elsewhere(settings)
     transformers = require("transformers", f"{folder}")
     if not list(folder.glob("*.safetensors")):
         raise SourceError(f"{folder} has no .safetensors, and no other weights are read; save them as safetensors")
-    said = {key: value for key, value in said.items() if key not in ("auto_map", "_name_or_path")}
+    settings = {key: value for key, value in settings.items() if key not in ("auto_map", "_name_or_path")}
     # neither progress bars nor advice: what is wrong becomes a sentence
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
@@ -86,26 +86,30 @@ def read(request: Request) -> Brought:
                 f"the weights in {folder} do not fit its {CONFIG}: it {what} {sorted(map(str, report[key]))[0]}; is it "
                 "an image classifier's whole folder?"
             )
-    names = said.get("id2label")
+    names = settings.get("id2label")
     classes = None
     if isinstance(names, dict):
         classes = tuple(str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0])))
-    elif isinstance(said.get("label_names"), list):
-        classes = tuple(map(str, said["label_names"]))
+    elif isinstance(settings.get("label_names"), list):
+        classes = tuple(map(str, settings["label_names"]))
     preprocess = preprocess_of(folder) if (folder / PREPROCESSOR).exists() else {}
     # a folder written by timm states no model_type, but transformers can load it
-    said = {**said, "model_type": model.config.model_type, "transformers_version": transformers.__version__}
-    return Brought(Logits(model.float()), {"config": said}, preprocess, classes, "logits")
+    settings = {
+        **settings,
+        "model_type": model.config.model_type,
+        "transformers_version": transformers.__version__,
+    }
+    return Brought(Logits(model.float()), {"config": settings}, preprocess, classes, "logits")
 
 
-def _refuse_elsewhere(said: Mapping[str, Any]) -> None:
+def _refuse_elsewhere(settings: Mapping[str, Any]) -> None:
     """Refuse a configuration with which timm fetches a network from a hub or reads it from another folder or file."""
-    arguments = said.get("model_args")
+    arguments = settings.get("model_args")
     elsewhere = isinstance(arguments, Mapping) and "checkpoint_path" in arguments
-    if elsewhere or any(sign in str(said.get("architecture", "")) for sign in ":/"):
+    if elsewhere or any(sign in str(settings.get("architecture", "")) for sign in ":/"):
         raise SourceError(f"its {CONFIG} names a hub, a folder or a file elsewhere; add the network as timm:NAME")
     # the configuration of a part is read like a whole one
-    for value in said.values():
+    for value in settings.values():
         for part in value if isinstance(value, list) else [value]:
             if isinstance(part, Mapping):
                 _refuse_elsewhere(part)
@@ -138,14 +142,14 @@ def preprocess_of(folder: Path) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if processor.do_resize and processor.resample in range(len(FILTERS)):
         fields["interpolation"] = FILTERS[processor.resample]
-    said = {
+    numbers = {
         "scale": float(processor.rescale_factor) if processor.do_rescale else 1.0,
         "mean": tuple(processor.image_mean) if processor.do_normalize else (0.0, 0.0, 0.0),
         "std": tuple(processor.image_std) if processor.do_normalize else (1.0, 1.0, 1.0),
     }
-    normalised = (expected[0] * said["scale"] - np.array(said["mean"])) / np.array(said["std"])
+    normalised = (expected[0] * numbers["scale"] - np.array(numbers["mean"])) / np.array(numbers["std"])
     if np.allclose(normalised.transpose(2, 0, 1), values, atol=1e-3):
-        fields |= said
+        fields |= numbers
     shorter = processor.size.get("shortest_edge") or size
     lengths = {size, shorter, int(shorter / (getattr(processor, "crop_pct", None) or 1))}
     ways = [("none", size), ("before", size), *(("after_floor", length) for length in sorted(lengths))]
@@ -173,16 +177,16 @@ def _pictures(size: int) -> list[NDArray[np.uint8]]:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        found = parse_json(read_bytes(file))
+        content = parse_json(read_bytes(file))
     except FileNotFoundError:
         raise SourceError(f"{file} is missing; name a folder that save_pretrained wrote") from None
     except OSError as error:
         raise SourceError(f"{file} cannot be read ({error.strerror}); check its permissions") from None
     except (ValueError, RecursionError):
         raise SourceError(f"{file} is not readable JSON; fetch it again") from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise SourceError(f"{file} holds no settings by name; fetch it again")
-    return found
+    return content
 
 
 KIND = Kind(
