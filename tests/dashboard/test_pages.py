@@ -363,7 +363,7 @@ def test_inspect_says_when_somebody_else_has_changed_the_note_and_keeps_what_was
         "Somebody else has changed this note since it was shown here"
     ]
     assert (app.text_area[0].value, library.tags().note_of(id_)) == ("mine", "*theirs*")
-    assert [one.value for one in app.text] == ["*theirs*"]
+    assert [one.value for one in app.text] == ["Saved now: *theirs*"]
     app.button(key="inspect.theirs").click().run()
     assert (app.text_area[0].value, list(app.warning)) == ("*theirs*", [])
     library.tags().note(id_, "theirs again")
