@@ -74,7 +74,8 @@ def make_strange(home: Path, host: str) -> None:
     left_out = ("maps.npy", "features.npy")
     for name in left_out:
         (bare / name).unlink()
-    d.reseal(bare, files={name: digest for name, digest in manifest["files"].items() if name not in left_out})
+    kept = {name: digest for name, digest in manifest["files"].items() if name not in left_out}
+    d.reseal(bare, files=kept, target_layer=None)
     studies = sorted((run / "studies").glob("*.parquet"))
     d.cut(0.5)(studies[len(studies) // 2])
     shutil.copytree(run, home / "runs" / "![b](x) **broken**@sample-test")

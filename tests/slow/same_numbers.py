@@ -49,10 +49,11 @@ def shown(revision: str, path: Path) -> bytes | None:
 
 
 def readme(revision: str) -> Iterator[str]:
-    """Numbers that README gave and gives no more, not even with more digits."""
+    """Numbers that README gave and that neither it nor docs/ give any more, not even with more digits."""
     path = ROOT / "README.md"
     before = (shown(revision, path) or b"").decode()
-    now = {number.replace(",", "") for number in NUMBER.findall(path.read_text(encoding="utf-8"))}
+    pages = (path, *(ROOT / "docs").glob("*.md"))
+    now = {number.replace(",", "") for page in pages for number in NUMBER.findall(page.read_text(encoding="utf-8"))}
     for line in before.splitlines():
         for number in NUMBER.findall(line):
             plain = number.replace(",", "")
