@@ -52,13 +52,13 @@ class Extent(NamedTuple):
 
 def extents_of(table: pd.DataFrame) -> dict[str, Extent]:
     """Compute the extent of the finite values of each column that is filtered by a range."""
-    found = {}
+    extents = {}
     for name in range_columns(table):
         values = table[name].to_numpy()
         values = values[np.isfinite(values)]
         ends = (float(values.min()), float(values.max())) if len(values) else (math.nan, math.nan)
-        found[name] = Extent(*ends, whole=bool(len(values)) and bool((values == np.floor(values)).all()))
-    return found
+        extents[name] = Extent(*ends, whole=bool(len(values)) and bool((values == np.floor(values)).all()))
+    return extents
 
 
 def find_rows(
@@ -95,7 +95,7 @@ def count_choices(
     if isinstance(table[column].dtype, pd.CategoricalDtype) and column not in DECIDED:
         codes = table[column].cat.codes.to_numpy()[keep]
         return dict(zip(options, np.bincount(codes[codes >= 0], minlength=len(options)).tolist(), strict=True))
-    return {one: int((keep & _is_one_of(table, column, (one,), wanted.threshold)).sum()) for one in options}
+    return {value: int((keep & _is_one_of(table, column, (value,), wanted.threshold)).sum()) for value in options}
 
 
 def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequence[str]) -> NDArray[np.bool_]:
@@ -120,10 +120,10 @@ def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequ
 
 def _is_one_of(table: pd.DataFrame, column: str, values: Sequence[str], threshold: float) -> NDArray[np.bool_]:
     if column in ("predicted", "correct") and threshold != HALF:
-        called = predicted_real(table, threshold)
-        asked = called if column == "predicted" else called == (table["label"] == "REAL").to_numpy(bool)
-        yes, no = ("REAL", "FAKE") if column == "predicted" else OUTCOMES
-        return np.asarray((asked & (yes in values)) | (~asked & (no in values)))
+        real = predicted_real(table, threshold)
+        is_first = real if column == "predicted" else real == (table["label"] == "REAL").to_numpy(bool)
+        first, second = ("REAL", "FAKE") if column == "predicted" else OUTCOMES
+        return np.asarray((is_first & (first in values)) | (~is_first & (second in values)))
     if pd.api.types.is_bool_dtype(table[column]):
         return np.asarray(table[column].isin([value == "yes" for value in values]))
     return np.asarray(table[column].isin(values))
@@ -159,8 +159,8 @@ def page_rows(positions: NDArray[np.intp], wanted: Filter) -> NDArray[np.intp]:
 
 
 @dataclass(frozen=True)
-class Place:
-    """The place of a row among those that a filter finds.
+class Location:
+    """The location of a row among those that a filter finds.
 
     Attributes:
         number: counted from 1; None where the filter does not find it.
@@ -174,26 +174,22 @@ class Place:
     after: int | None = None
 
 
-def place_of(positions: NDArray[np.intp], row: int, *, among: NDArray[np.intp] | None = None) -> Place:
-    """Find the place of the row at position `row` among `positions`.
+def location_of(positions: NDArray[np.intp], row: int, *, among: NDArray[np.intp] | None = None) -> Location:
+    """Find the location of the row at position `row` among `positions`.
 
     Args:
         positions: that a filter finds, in its order.
         row: a position.
         among: `positions` and others in the same order; gives a row that the filter does not find its neighbours.
     """
-    found = np.flatnonzero(positions == row)
-    if not len(found):
-        if among is None or row not in among:
-            return Place(None, len(positions))
-        there = int(np.flatnonzero(among == row)[0])
-        left, right = (part[np.isin(part, positions)] for part in (among[:there], among[there + 1 :]))
-        before, after = int(left[-1]) if len(left) else None, int(right[0]) if len(right) else None
-        return Place(None, len(positions), before, after)
-    at = int(found[0])
-    before = int(positions[at - 1]) if at > 0 else None
-    after = int(positions[at + 1]) if at + 1 < len(positions) else None
-    return Place(at + 1, len(positions), before, after)
+    order = positions if among is None or row in positions else among
+    at = np.flatnonzero(order == row)
+    if not len(at):
+        return Location(None, len(positions))
+    left, right = (part[np.isin(part, positions)] for part in (order[: at[0]], order[at[0] + 1 :]))
+    number = int(at[0]) + 1 if order is positions else None
+    neighbours = int(left[-1]) if len(left) else None, int(right[0]) if len(right) else None
+    return Location(number, len(positions), *neighbours)
 
 
 def evenly(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:

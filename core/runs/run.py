@@ -1,7 +1,7 @@
 """Runs: one detector on one image set, written once and never changed. Reading one needs no torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.detectors.manifest import OLD_LAYER, OLD_SIDE
 from core.images.image_set import Split, split_of
 from core.images.preprocessing import Preprocessing
-from core.runs.validation import check_arrays, check_manifest, check_numbers, check_predictions
+from core.runs.validation import check_array, check_manifest, check_numbers, check_predictions
 from core.storage import MANIFEST, SEAL, ContractError, read_array, read_folder, read_table
 
 KIND = "run"
@@ -128,18 +128,17 @@ def read_run(path: Path) -> Run:
     except OSError as error:
         raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
     check_predictions(file, predictions)
-    maps, features, images = (
-        _read_array(path, manifest, name, len(predictions)) for name in ("maps", "features", "images")
-    )
-    run = Run(path, manifest, predictions, maps, features, images)
     check_numbers(path, manifest, predictions)
-    check_arrays(run.path, maps, features, images, side=run.side, mapped=run.target_layer is not None)
-    return run
+    run = Run(path, manifest, predictions, None, None, None)
+    maps, features, images = (_read_array(run, name) for name in ("maps", "features", "images"))
+    if maps is None and run.target_layer is not None:
+        raise ContractError(f"{path / 'maps.npy'} does not hold a map per image; write the run again")
+    return replace(run, maps=maps, features=features, images=images)
 
 
-def _read_array(path: Path, manifest: dict[str, Any], name: str, rows: int) -> NDArray[Any] | None:
-    file = path / f"{name}.npy"
-    if file.name not in manifest["files"]:
+def _read_array(run: Run, name: str) -> NDArray[Any] | None:
+    file = run.path / f"{name}.npy"
+    if file.name not in run.manifest["files"]:
         return None
     try:
         # a mapped file that is cut short while it is read kills the process
@@ -147,10 +146,7 @@ def _read_array(path: Path, manifest: dict[str, Any], name: str, rows: int) -> N
     except (ValueError, OSError, EOFError, OverflowError, MemoryError, SyntaxError):
         # includes a header that claims exabytes
         raise ContractError(f"{file} is no plain numpy array; restore it or write the run again") from None
-    if array.ndim == 0 or len(array) != rows:
-        raise ContractError(
-            f"{file} has {array.shape[0] if array.ndim else 0} rows and predictions.parquet {rows}; write the run again"
-        )
+    check_array(file, array, rows=len(run), side=run.side)
     return array
 
 

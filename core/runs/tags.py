@@ -1,7 +1,6 @@
 """Tags and notes on images, stored in one small SQLite file."""
 
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,9 +15,7 @@ MAX_TAG = 40
 MAX_TAGS = 500
 # seconds that a writer, or a reader, waits for another process or thread to unlock the file
 WRITERS_WAIT = 5.0
-READERS_WAIT = 0.5
-# seconds for which readers do not wait at all after one has waited in vain
-LOCKED = 5.0
+READERS_WAIT = 0.1
 NOT_KEPT = "this was not kept, what was kept before is; check that its disk has room and is writable"
 
 
@@ -51,7 +48,6 @@ class Tags:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem = ""
-        self._locked_until = 0.0
 
     def add(self, ids: Sequence[str], tag: str) -> None:
         """Tag images.
@@ -124,14 +120,14 @@ class Tags:
 
     def of_each(self, ids: Sequence[str]) -> dict[str, list[str]]:
         """Return the tags of some images, sorted; images without any are left out."""
-        found: dict[str, list[str]] = {}
+        tags: dict[str, list[str]] = {}
         # SQLite takes so many values at once
         for start in range(0, len(ids), 500):
             part = ids[start : start + 500]
             marks = ",".join("?" * len(part))
             for id_, tag in self._read(f"SELECT id, tag FROM tags WHERE id IN ({marks}) ORDER BY tag", *part):  # noqa: S608 - marks alone
-                found.setdefault(id_, []).append(tag)
-        return found
+                tags.setdefault(id_, []).append(tag)
+        return tags
 
     @property
     def empty(self) -> bool:
@@ -148,12 +144,10 @@ class Tags:
         Raises:
             TagError: the file cannot be read; a table without its tags would look like one that has none.
         """
-        found = []
-        for query in ("SELECT id, tag FROM tags ORDER BY id, tag", "SELECT id, text FROM notes"):
-            found.append(self._read(query))
-            if self.path.exists() and self.problem:
-                raise TagError(self.problem)
-        tags, notes = pd.DataFrame(found[0], columns=["id", "tags"]), pd.DataFrame(found[1], columns=["id", "note"])
+        tags = pd.DataFrame(self._read("SELECT id, tag FROM tags ORDER BY id, tag"), columns=["id", "tags"])
+        notes = pd.DataFrame(self._read("SELECT id, text FROM notes"), columns=["id", "note"])
+        if self.path.exists() and self.problem:
+            raise TagError(self.problem)
         joined = tags.groupby("id")["tags"].agg(";".join).reset_index()
         return joined.merge(notes, on="id", how="outer").fillna("").sort_values("id", ignore_index=True)
 
@@ -161,17 +155,14 @@ class Tags:
         if not self.path.exists():
             return []
         try:
-            with self._open(0.0 if time.monotonic() < self._locked_until else READERS_WAIT) as connection:
-                found = connection.execute(query, values).fetchall()
+            with self._open(READERS_WAIT) as connection:
+                rows = connection.execute(query, values).fetchall()
         except TagError as error:
-            if "SQLITE_BUSY" in getattr(error.__cause__, "sqlite_errorname", ""):
-                # a page reads a dozen times, and would otherwise wait every time
-                self._locked_until = time.monotonic() + LOCKED
             self.problem = str(error)
             return []
         self.problem = ""
         # a column of SQLite holds whatever was put there
-        return [tuple(map(str, row)) for row in found]
+        return [tuple(map(str, row)) for row in rows]
 
     @contextmanager
     def _open(self, patience: float = WRITERS_WAIT) -> Iterator[sqlite3.Connection]:

@@ -116,44 +116,36 @@ def _differing(given: Any, derived: Any, name: str = "") -> Iterator[str]:
         yield name
 
 
-def check_arrays(
-    path: Path,
-    maps: NDArray[Any] | None,
-    features: NDArray[Any] | None,
-    images: NDArray[Any] | None,
-    *,
-    side: int,
-    mapped: bool,
-) -> None:
-    """Refuse arrays of another shape or type than a run's.
+def check_array(file: Path, array: NDArray[Any], *, rows: int, side: int) -> None:
+    """Refuse an array of another shape or type than a run's.
 
     Args:
-        path: the run's folder.
-        maps, features, images: see `core.runs.run.Run`.
-        side: of the images, in pixels.
-        mapped: True where the run must have maps.
+        file: maps.npy, features.npy or images.npy.
+        array: that it holds.
+        rows: of the run.
+        side: of its images, in pixels.
 
     Raises:
         ContractError: naming the file.
     """
-    lacking = maps is None and mapped
-    if lacking or (maps is not None and not (_is_stack(maps) and np.isfinite(maps).all())):
-        raise ContractError(f"{path / 'maps.npy'} does not hold a map per image; write the run again")
-    if features is not None and (features.ndim != 2 or features.dtype.kind != "f"):
-        raise ContractError(f"{path / 'features.npy'} does not hold features per image; write the run again")
-    if images is not None and (images.dtype != np.uint8 or images.shape[1:] != (side, side, 3)):
-        raise ContractError(f"{path / 'images.npy'} does not hold {side} x {side} images; write the run again")
-
-
-def _is_stack(maps: NDArray[Any]) -> bool:
-    # a network may enlarge inside, so a map may be finer than its image
-    return maps.ndim == 3 and maps.dtype.kind == "f" and min(maps.shape[1:]) > 0 and max(maps.shape[1:]) <= SIDES[-1]
+    if array.ndim == 0 or len(array) != rows:
+        count = array.shape[0] if array.ndim else 0
+        raise ContractError(f"{file} has {count} rows and predictions.parquet {rows}; write the run again")
+    sides, is_float = array.shape[1:], array.dtype.kind == "f"
+    fits, what = {
+        # a network may enlarge inside, so a map may be finer than its image
+        "maps": (array.ndim == 3 and is_float and 0 < min(sides) <= max(sides) <= SIDES[-1], "a map per image"),
+        "features": (array.ndim == 2 and is_float, "features per image"),
+        "images": (sides == (side, side, 3) and array.dtype == np.uint8, f"{side} x {side} images"),
+    }[file.stem]
+    if not fits or (file.stem == "maps" and not np.isfinite(array).all()):
+        raise ContractError(f"{file} does not hold {what}; write the run again")
 
 
 def _words(values: pd.Series) -> bool:
-    found = values.cat.categories if isinstance(values.dtype, pd.CategoricalDtype) else values
+    different = values.cat.categories if isinstance(values.dtype, pd.CategoricalDtype) else values
     # to look at each takes longer than all else of a run
-    is_text = isinstance(found.dtype, pd.StringDtype) or all(isinstance(value, str) for value in found)
+    is_text = isinstance(different.dtype, pd.StringDtype) or all(isinstance(value, str) for value in different)
     return is_text and not values.hasnans
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 from core.explainers.cam import stored_map
 from core.findings.numbers import plus
 from core.runs.metrics import HALF, predicted_real
-from core.runs.rows import place_of
+from core.runs.rows import location_of
 from dashboard import catalogue, library, state
 from dashboard.components import panels
 from dashboard.components.about import draw_about
@@ -39,7 +39,7 @@ if table.empty:
 
 found = table.iloc[row]
 # an image that has just lost its tag keeps its place between the others
-place = place_of(positions, row, among=library.matching(opened, replace(wanted, tag=None)) if wanted.tag else None)
+place = location_of(positions, row, among=library.matching(opened, replace(wanted, tag=None)) if wanted.tag else None)
 image = library.pictures(opened).get(row)
 known = known_detectors()
 own = known.get(catalogue.maker(opened.run) or "")

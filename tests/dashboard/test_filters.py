@@ -21,7 +21,7 @@ from dashboard.components import matrix
 from dashboard.components.filter_panel import admitted
 from dashboard.components.filters import filter_key, only_value
 from dashboard.components.words import percent
-from tests.core.runs.test_rows import seal
+from tests.core.studies.test_columns import seal
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, values_in_tables, with_more_filters, words
 

@@ -28,7 +28,7 @@ from dashboard.components.component import key_of
 from dashboard.components.requests import worker
 from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
 from tests.conftest import make_detector
-from tests.core.runs.test_rows import seal
+from tests.core.studies.test_columns import seal
 from tests.dashboard.conftest import PAGES, ROOT, Open, image_set
 
 # some pages, such as the glossary, are about no run

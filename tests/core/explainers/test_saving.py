@@ -13,7 +13,7 @@ from PIL import Image
 
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
-from core.explain import find_detector, main, write
+from core.explain import main, write
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import (
     SIZE,
@@ -38,6 +38,7 @@ from core.images.encoding import encode_png
 from core.images.labels import REAL
 from core.images.palette import CLASS_COLOURS, PALETTES, UNDECIDED, rgb
 from core.report.explanation import Beside, html_of, save_html
+from core.runs.folders import find_detectors, find_named
 from core.storage import ContractError
 from tests.conftest import make_detector
 
@@ -332,9 +333,9 @@ def test_what_goes_wrong_is_one_sentence(
 
 
 def test_a_detector_is_found_by_its_folder_too(folder: Path) -> None:
-    assert find_detector(str(folder)) == folder
+    assert find_named(str(folder), find_detectors(), "detector") == folder
     with pytest.raises(ContractError, match="there is no detector"):
-        find_detector(str(folder.parent / "other"))
+        find_named(str(folder.parent / "other"), find_detectors(), "detector")
 
 
 def test_any_method_can_be_asked_for_with_its_own_settings(

@@ -30,16 +30,16 @@ def test_reading_makes_no_file(tags: Tags) -> None:
 def test_tags_and_notes_survive_and_come_off(tags: Tags) -> None:
     tags.add(["a", "b"], " odd ")
     tags.add(["a"], "odd")
-    tags.add(["a"], "halo")
+    tags.add(["a"], "it's")
     tags.note("c", "a note; with\nlines")
     again = Tags(tags.path)
-    assert again.names() == ["halo", "odd"]
+    assert again.names() == ["it's", "odd"]
     assert again.ids("odd") == {"a", "b"}
-    assert again.of("a") == ["halo", "odd"]
+    assert again.of("a") == ["it's", "odd"]
     frame = again.frame()
     assert frame.to_dict("list") == {
         "id": ["a", "b", "c"],
-        "tags": ["halo;odd", "odd", ""],
+        "tags": ["it's;odd", "odd", ""],
         "note": ["", "", "a note; with\nlines"],
     }
     again.remove(["a"], "odd")
@@ -96,20 +96,6 @@ def test_of_two_who_write_over_the_same_note_one_is_told(tags: Tags, patient: No
         thread.join()
     assert {*refused, tags.note_of("a")} == {f"by {n}" for n in range(8)}
     assert len(refused) == 7
-
-
-def test_a_quote_is_a_character_like_any_other(tags: Tags) -> None:
-    tags.add(["a'); DROP TABLE tags; --"], "it's")
-    assert tags.ids("it's") == {"a'); DROP TABLE tags; --"}
-
-
-def test_many_threads_write_at_once(tags: Tags, patient: None) -> None:
-    threads = [threading.Thread(target=tags.add, args=([f"i{n}"], "t")) for n in range(12)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(tags.ids("t")) == 12
 
 
 def test_a_broken_file_is_one_sentence(tags: Tags) -> None:
