@@ -64,16 +64,6 @@ def check_image_set(data: str | Path, split: Split) -> int:
         return len(source.entries(split))
 
 
-def side_of(data: str | Path, split: Split) -> int:
-    """Return the commonest side of a split's images in pixels; 0 where none is a readable square.
-
-    Raises:
-        DatasetError: as for `load_image_set`.
-    """
-    with closing(open_source(data)) as source:
-        return measure_sides(source, source.entries(split))[0]
-
-
 def read_files(data: str | Path, split: Split, names: Iterable[str]) -> Iterator[bytes]:
     """Yield the bytes of files of a split, b"" for one that is missing or cannot be read.
 

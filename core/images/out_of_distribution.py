@@ -183,11 +183,6 @@ def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | N
     return sources
 
 
-def smallest_crop() -> int:
-    """Return the side of the smallest crops of `crop_photographs`, in pixels."""
-    return int(min(json.loads(MANIFEST.read_text(encoding="utf-8"))["settings"]["sides"]))
-
-
 def read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:
     """Read a photograph that the sample's manifest describes, uint8 (height, width, 3); None if absent or changed."""
     # finds the package's folder without importing it

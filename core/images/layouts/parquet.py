@@ -1,10 +1,10 @@
 """Parquet files with the images' bytes, as Hugging Face writes them: one row per image, with its label."""
 
+import bisect
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,29 +26,22 @@ FEW, SOME = 16, 256
 SHARD = re.compile(rf"({'|'.join(SPLITS)})(?:[-_.]|$)", re.IGNORECASE)
 
 
-class _Group(NamedTuple):
-    file: str
-    number: int
-    first: int
-
-
 def _find(files: Files, fake: tuple[str, ...]) -> Splits | None:
     tables = [listed for listed in files.listing if listed.name.lower().endswith(".parquet")]
-    if not tables:
-        return None
     reader = _Reader(files)
     rows = [row for table in tables for row in reader.rows(table)]
-    return replace(collect(files, entries_of(rows, fake, str(files.path))), read=reader.read)
+    return replace(collect(files, entries_of(rows, fake, str(files.path))), read=reader.read) if tables else None
 
 
 class _Reader:
-    """Reads pictures from row groups, of which the last one is kept."""
+    """Reads rows, and pictures from row groups, of which the last one is kept."""
 
     def __init__(self, files: Files) -> None:
         self.files = files
+        # file -> its image column, and the first row of each group
         self.columns: dict[str, str] = {}
-        self.groups: dict[str, list[_Group]] = {}
-        self.last: tuple[_Group, pa.ChunkedArray | None] | None = None
+        self.groups: dict[str, list[int]] = {}
+        self.last: tuple[tuple[str, int], pa.ChunkedArray] | None = None
 
     def rows(self, table: Listed) -> Iterator[Row]:
         """Yield the rows of a file without their pictures."""
@@ -62,71 +55,61 @@ class _Reader:
             raise DatasetError(f"{where} is no parquet file that can be read ({type(error).__name__}).") from None
 
     def _rows(self, file: pq.ParquetFile, table: Listed, where: str) -> Iterator[Row]:
-        schema, about = file.schema_arrow, file.metadata
+        schema = file.schema_arrow
         image = column_of([field.name for field in schema if _is_image(field.type)], IMAGE)
         if image is None:
             raise DatasetError(f"{where} has no column image with bytes; it has {', '.join(map(str, schema.names))}.")
         label = needed(schema.names, LABEL, where)
         source, split = (column_of(schema.names, names) for names in (SOURCE, SPLIT))
-        names = _class_names(schema, label)
-        is_struct = pa.types.is_struct(schema.field(image).type)
-        paths = f"{image}.path" if is_struct and "path" in [part.name for part in schema.field(image).type] else None
-        self.columns[table.name] = image
-        self.groups[table.name] = []
-        first = 0
-        shard = _split_of(table.name)
-        for number in range(about.num_row_groups):
-            if about.row_group(number).num_rows > MAX_ROWS:
+        kind, classes = schema.field(image).type, _class_names(schema, label)
+        path = f"{image}.path" if pa.types.is_struct(kind) and kind.get_field_index("path") >= 0 else None
+        wanted = [name for name in (label, source, split, path) if name]
+        self.columns[table.name], self.groups[table.name] = image, []
+        shard, position = _split_of(table.name), 0
+        for number in range(file.metadata.num_row_groups):
+            group = file.metadata.row_group(number)
+            if group.num_rows > MAX_ROWS or group.total_byte_size > MAX_GROUP:
                 raise DatasetError(
-                    f"{where} has a row group of more than {MAX_ROWS:,} rows; write it with smaller ones."
+                    f"{where} has a row group of more than {MAX_ROWS:,} rows or 2 GB; write it with smaller ones."
                 )
-            if about.row_group(number).total_byte_size > MAX_GROUP:
-                raise DatasetError(f"{where} has a row group of more than 2 GB; write it with smaller ones.")
-            self.groups[table.name].append(_Group(table.name, number, first))
-            wanted = [name for name in (label, source, split, paths) if name]
+            self.groups[table.name].append(position)
             batches = file.iter_batches(SOME, row_groups=[number], columns=wanted)
-            for offset, row in enumerate(row for batch in batches for row in batch.to_pylist()):
+            for row in (row for batch in batches for row in batch.to_pylist()):
                 value = row[label]
-                text = names[value] if isinstance(value, int) and 0 <= value < len(names) else text_of(value)
-                path = str((row[image] or {}).get("path") or "") if paths else ""
-                texts = text, path, text_of(row[source]) if source else "", text_of(row[split]) if split else shard
-                if max(map(len, texts)) > MAX_TEXT:
+                text = classes[value] if isinstance(value, int) and 0 <= value < len(classes) else text_of(value)
+                file_name = str((row[image] or {}).get("path") or "") if path else ""
+                texts = text, text_of(row[source]) if source else "", text_of(row[split]) if split else shard
+                if max(map(len, (*texts, file_name))) > MAX_TEXT:
                     raise DatasetError(f"{where} has a label, source, split or path of over {MAX_TEXT} characters.")
-                suffix = f".{path.rpartition('.')[2]}" if is_picture(path) else ""
-                yield Row(
-                    # the size of a row is not known here; that of its file is
-                    Listed(f"{table.name}/{first + offset:07d}{suffix}", 0, (table.stamp << 40) + table.size),
-                    text,
-                    *texts[2:],
-                    place=f"{first + offset}",
-                )
-            first += about.row_group(number).num_rows
+                suffix = f".{file_name.rpartition('.')[2]}" if is_picture(file_name) else ""
+                # the size of a row is not known here; that of its file is
+                listed = Listed(f"{table.name}/{position:07d}{suffix}", 0, (table.stamp << 40) + table.size)
+                yield Row(listed, *texts, place=f"{position}")
+                position += 1
 
     def read(self, entry: Entry) -> bytes:
         """Read the picture of a row."""
         file, row = entry.name.rpartition("/")[0], int(entry.place)
-        group = next(group for group in reversed(self.groups[file]) if group.first <= row)
-        if self.last is None or self.last[0] != group:
+        number = bisect.bisect_right(self.groups[file], row) - 1
+        if self.last is None or self.last[0] != (file, number):
             self.last = None
             with self.files.open(file) as opened:
-                self.last = group, _unpacked(pq.ParquetFile(opened), group.number, self.columns[file])
-        if self.last[1] is None:
-            raise ImageError("is in a row group that unpacks to more than 2 GB; write the table with smaller ones")
-        value = self.last[1][row - group.first].as_py()
+                self.last = (file, number), _unpacked(pq.ParquetFile(opened), number, self.columns[file])
+        value = self.last[1][row - self.groups[file][number]].as_py()
         content = value.get("bytes") if isinstance(value, dict) else value
         if not content:
             raise ImageError("has no bytes in the table")
         return bytes(content)
 
 
-def _unpacked(file: pq.ParquetFile, group: int, column: str) -> pa.ChunkedArray | None:
-    """Read a column of a row group; None where it unpacks to more than its description says and than is read."""
+def _unpacked(file: pq.ParquetFile, group: int, column: str) -> pa.ChunkedArray:
+    """Read a column of a row group, which may unpack to more than its description says."""
     parts, size = [], 0
     for batch in file.iter_batches(FEW, row_groups=[group], columns=[column]):
         parts.append(batch.column(0))
         size += batch.nbytes
         if size > MAX_GROUP:
-            return None
+            raise ImageError("is in a row group that unpacks to more than 2 GB; write the table with smaller ones")
     return pa.chunked_array(parts)
 
 
@@ -147,10 +130,7 @@ def _class_names(schema: pa.Schema, label: str) -> list[str]:
 
 def _split_of(name: str) -> str:
     """Return the split with which the file's name, or else its nearest folder's, begins; "" if there is none."""
-    for part in reversed(name.split("/")):
-        if match := SHARD.match(part):
-            return match[1]
-    return ""
+    return next((match[1] for part in reversed(name.split("/")) if (match := SHARD.match(part))), "")
 
 
 PARQUET = Layout(".parquet with image and label", _find)
