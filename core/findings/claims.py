@@ -94,12 +94,11 @@ def effect_over_control(finding: Finding | Choice) -> Measure:
 
 
 def _disagree(finding: Finding) -> bool:
-    """Check for significant differences of both signs, or for one whose interval lies apart from an insignificant one.
+    """Check for choices of different signs whose intervals lie apart, as those of opposite signs always do.
 
     Intervals that do not overlap differ at a stricter level than 95%.
     """
     return any(
-        sign_of(one) != sign_of(other)
-        and ((sign_of(one) and sign_of(other)) or sign(effect_over_control(one), effect_over_control(other)))
+        sign_of(one) != sign_of(other) and sign(effect_over_control(one), effect_over_control(other))
         for one, other in combinations(compared(finding), 2)
     )

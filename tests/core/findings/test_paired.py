@@ -67,6 +67,18 @@ def test_the_published_example() -> None:
     assert (found.low, found.high) == pytest.approx((0.0569, 0.3404), abs=2e-4)
 
 
+def test_a_positive_correlation_is_corrected_for_continuity() -> None:
+    """Newcombe 1998, method 10: n / 2 off the numerator of phi, computed here from the formula in the paper."""
+    # the first is right on 40 + 9 images, the second on 40 + 3
+    one, other, images = 49 / 60, 43 / 60, 60
+    phi = (40 * 8 - 3 * 9 - images / 2) / np.sqrt(49.0 * 11 * 43 * 17)
+    (low_1, high_1), (low_2, high_2) = (proportion_confint(hits, images, method="wilson") for hits in (49, 43))
+    below, above = (one - low_1, high_2 - other), (high_1 - one, other - low_2)
+    widths = [np.sqrt(left**2 - 2 * phi * left * right + right**2) for left, right in (below, above)]
+    found = difference_of_shares(Outcomes(40, 3, 9, 8))
+    assert found[:3] == pytest.approx((one - other, one - other - widths[0], one - other + widths[1]))
+
+
 @pytest.mark.parametrize("images", [20, 200])
 def test_it_contains_the_truth_as_often_as_it_says(images: int) -> None:
     generator = np.random.default_rng(0)

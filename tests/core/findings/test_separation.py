@@ -107,6 +107,29 @@ def test_inside_strata_a_detector_of_the_fact_alone_is_blind() -> None:
     assert other.accuracy.low < balanced_accuracy_score(is_real, margins > 0) < other.accuracy.high
 
 
+def test_strata_are_weighted_by_what_they_say_of_a_difference() -> None:
+    """Two strata of other sizes: weights n m / (n + m), and the variance of the weighted mean."""
+    generator = np.random.default_rng(3)
+    strata = np.repeat([0, 1], [60, 300])
+    is_real = np.concatenate([np.arange(60) < 12, np.arange(300) < 150])
+    margins = generator.normal(0, 1, 360) + np.where(strata == 0, 3.0, 0.7) * (is_real - 0.5)
+    found, weights = within_strata(margins, is_real, strata), np.array([12 * 48 / 60, 150 * 150 / 300])
+    weights /= weights.sum()
+    parts = [(margins[strata == k], is_real[strata == k]) for k in (0, 1)]
+    accuracies = [balanced_accuracy_score(real, values > 0) for values, real in parts]
+    assert found.accuracy.value == pytest.approx(weights @ accuracies)
+    variances = [
+        sum((right := (values > 0)[real == side] == side).mean() * (1 - right.mean()) / len(right) for side in (0, 1))
+        / 4
+        for values, real in parts
+    ]
+    assert found.accuracy.high - found.accuracy.value == pytest.approx(1.959964 * np.sqrt(weights**2 @ variances))
+    areas = [auroc(values, real) for values, real in parts]
+    assert found.auroc.value == pytest.approx(weights @ [area.value for area in areas])
+    halves = np.array([area.value - area.low for area in areas])
+    assert found.auroc.value - found.auroc.low == pytest.approx(np.sqrt(weights**2 @ halves**2), rel=1e-6)
+
+
 def test_strata_of_one_class_say_nothing() -> None:
     is_real = np.arange(100) < 50
     found = within_strata(np.arange(100) - 50.0, is_real, is_real.astype(np.intp))

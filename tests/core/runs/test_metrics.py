@@ -47,6 +47,11 @@ def test_confusion_and_scores_are_scikit_learns(table: pd.DataFrame, cut: float)
     np.testing.assert_allclose(class_scores(counts).to_numpy().T, expected[:3])
 
 
+def test_a_probability_at_the_threshold_is_fake() -> None:
+    table = pd.DataFrame({"label": ["REAL"] * 2, "predicted": ["REAL"] * 2, "p_real": [0.75, 0.875]})
+    assert confusion_at(table, 0.75).tolist() == [[0, 0], [1, 1]]
+
+
 def test_scores_of_an_empty_class_are_zero() -> None:
     assert class_scores(np.zeros((2, 2), np.int64)).to_numpy().tolist() == [[0, 0, 0], [0, 0, 0]]
 
