@@ -1,4 +1,4 @@
-"""The words of findings, a module for each study: the only place where a finding becomes a sentence."""
+"""The words of findings that have no headlines yet."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,18 +6,11 @@ from dataclasses import replace
 from core.findings.finding import Finding
 from core.findings.lines import line
 from core.findings.numbers import of_unit
-from core.findings.words import (
-    audit,
-    clusters,
-    copies,
-    neighbours,
-    probes,
-)
+from core.findings.words import audit, clusters, copies, neighbours
 from core.findings.words.standing import standing_line
 from core.findings.words.told import Told
 
 WORDS: dict[str, Callable[[Finding], Told]] = {
-    "probes": probes.tell,
     "neighbours": neighbours.tell,
     "clusters": clusters.tell,
     "audit": audit.tell,
