@@ -23,8 +23,8 @@ if __name__ == "__main__":
 
 from tqdm import tqdm
 
+from core.detectors.detector import Detector
 from core.detectors.manifest import check_detector_name
-from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
 from core.images.loading import fetch_with_bar, load_with_bar
@@ -113,7 +113,7 @@ def train(options: argparse.Namespace) -> None:
             if path.exists() and not options.replace:
                 raise FileExistsError(f"{path} exists; choose another --name or pass --replace")
         train_set, test_set = load_sets(options)
-        detector: NetworkDetector
+        detector: Detector
         made: Mapping[str, Any]
         if members:
             detector = join(members, train_set)
@@ -151,7 +151,7 @@ def train(options: argparse.Namespace) -> None:
     print(f"\nWritten: {folder} and {run}\nSee it: {dashboard_command(options.out)}")
 
 
-def load_named(name: str, options: argparse.Namespace) -> NetworkDetector:
+def load_named(name: str, options: argparse.Namespace) -> Detector:
     """Load a detector by its name or folder; those of --out are found too."""
     detectors = find_detectors((options.out, *command_homes()))
     return load_detector(find_named(name, detectors, "detector"), device=options.device)
@@ -178,8 +178,8 @@ def load_sets(options: argparse.Namespace) -> tuple[ImageSet, ImageSet]:
 
 
 def fit_with_bar(
-    options: argparse.Namespace, recipe: Recipe, train_set: ImageSet, start: NetworkDetector | None
-) -> tuple[NetworkDetector, dict[str, Any]]:
+    options: argparse.Namespace, recipe: Recipe, train_set: ImageSet, start: Detector | None
+) -> tuple[Detector, dict[str, Any]]:
     """Train with a progress bar; return the detector and what its manifest says of the training."""
     settings = ", ".join(f"{key} {value}" for key, value in recipe.settings().items() if key != "name")
     print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}")

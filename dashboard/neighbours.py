@@ -3,11 +3,11 @@
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.detector import Detector
 from core.images.image_set import BusyError, DatasetError
 from core.runs.run import read_run
 from core.storage import Bounded
@@ -23,6 +23,9 @@ from core.studies.neighbours.reference import (
 )
 from core.studies.neighbours.similarity import Neighbours, NeighbourSettings, Preparing, find_neighbours
 
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
 MAX_KEPT = 4
 UNKNOWN = "{} does not say which images it was trained on."
 # sets that were searched last; only the worker's thread is here
@@ -34,7 +37,7 @@ class _StopError(Exception):
 
 
 def look_for_neighbours(
-    detector: Detector, pixels: NDArray[np.uint8], settings: NeighbourSettings, cancel: Callable[[], bool]
+    detector: "Detector", pixels: NDArray[np.uint8], settings: NeighbourSettings, cancel: Callable[[], bool]
 ) -> Iterator[tuple[Neighbours | Preparing, float]]:
     """Yield what is being done, with its share, and at last the neighbours; as `jobs.compute_answer`."""
     try:
@@ -50,7 +53,7 @@ def look_for_neighbours(
 
 
 def _find_reference(
-    detector: Detector, settings: NeighbourSettings, cancel: Callable[[], bool]
+    detector: "Detector", settings: NeighbourSettings, cancel: Callable[[], bool]
 ) -> Generator[tuple[Preparing, float], None, tuple[Reference, str]]:
     """Yield what is being done; return the images to search, and why the training images are not searched."""
     fingerprint = str(detector.manifest.get("training_set_fingerprint", ""))
@@ -92,7 +95,7 @@ def _find_reference(
     return _own_images(detector, settings), unknown
 
 
-def _own_images(detector: Detector, settings: NeighbourSettings) -> Reference:
+def _own_images(detector: "Detector", settings: NeighbourSettings) -> Reference:
     if settings.run is None:
         raise NeighbourError("there are no images of this detector to look for neighbours among; attach CIFAKE")
     key = detector.cache_key, settings.stamp, settings.run

@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.detectors.detector import Progress
+from core.detectors.detector import CPU, Detector, Progress
 from core.detectors.devices import pick_device
 from core.detectors.manifest import About, Capability, Classes
-from core.detectors.network import CPU, NetworkDetector
 from core.detectors.registry import KINDS, Brought, Kind, Request, SourceError, find_kind, first_line
 from core.detectors.storage import load_detector, reference_pictures, save_detector
 from core.images.image_set import DatasetError
@@ -63,8 +62,8 @@ def add(
     temperature: float = 1.0,
     replace: bool = False,
     progress: Progress | None = None,
-    report: Callable[[NetworkDetector, Checked], None] = lambda _detector, _checked: None,
-) -> NetworkDetector:
+    report: Callable[[Detector, Checked], None] = lambda _detector, _checked: None,
+) -> Detector:
     """Build a detector from a source, check it, save it, and load the saved copy.
 
     Args:
@@ -102,7 +101,7 @@ def add(
 
 def build_from(
     request: Request, *, name: str = "unnamed", target_layer: str | None = None, temperature: float = 1.0
-) -> NetworkDetector:
+) -> Detector:
     """Build a detector from a source.
 
     Args:
@@ -179,7 +178,7 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
     return preprocessing, Classes(tuple(fields["classes"]), tuple(fields["fake"]), fields["outputs"])
 
 
-def check(detector: NetworkDetector, data: str | None = None, *, progress: Progress | None = None) -> Checked:
+def check(detector: Detector, data: str | None = None, *, progress: Progress | None = None) -> Checked:
     """Check that a detector's outputs are usable and, given labelled images, that most predictions are right.
 
     Args:
@@ -245,7 +244,7 @@ def check(detector: NetworkDetector, data: str | None = None, *, progress: Progr
     return Checked(margins, len(images), right, warning)
 
 
-def describe_in_words(detector: NetworkDetector, checked: Checked) -> dict[str, str]:
+def describe_in_words(detector: Detector, checked: Checked) -> dict[str, str]:
     """Describe a detector that is being added, for the terminal and its card: heading -> words."""
     preprocessing, classes = detector.preprocessing, detector.classes
     mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
@@ -266,7 +265,7 @@ def describe_in_words(detector: NetworkDetector, checked: Checked) -> dict[str, 
     return words | ({"Note": checked.warning} if checked.warning else {})
 
 
-def model_card(detector: NetworkDetector, checked: Checked) -> str:
+def model_card(detector: Detector, checked: Checked) -> str:
     """Write the card of a detector that others made, as Markdown."""
     rows = "\n".join(f"- {heading}: {words}" for heading, words in describe_in_words(detector, checked).items())
     return f"""# Detector `{detector.name}`

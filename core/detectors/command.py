@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from core.console import join, progress_to
 from core.detectors.adding import Checked, add, describe_in_words
+from core.detectors.detector import Detector
 from core.detectors.manifest import Outputs, check_detector_name
-from core.detectors.network import NetworkDetector
 from core.detectors.registry import Request
 from core.images.decoding import RESAMPLING
 from core.images.preprocessing import Crop
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _print_description(detector: NetworkDetector, checked: Checked) -> None:
+def _print_description(detector: Detector, checked: Checked) -> None:
     for heading, words in describe_in_words(detector, checked).items():
         print(f"{heading}: {printable(words)}")
 

@@ -5,22 +5,37 @@ that is the logsumexp of the REAL classes' logits minus that of the FAKE ones' (
 a single output, its logit, negated if its class is FAKE. `capabilities` state what else a detector can do.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
+from core.detectors.devices import batch_size as default_batch_size
+from core.detectors.devices import fastest_format, move_network
 from core.detectors.identity import Identity
-from core.detectors.manifest import Classes, Offers
+from core.detectors.layers import (
+    LayerSearch,
+    expose_tokens,
+    find_layers,
+    margin_map,
+    parts_of,
+    reinitialise,
+    weights_sha256,
+)
+from core.detectors.manifest import About, Capability, Classes
 from core.images.labels import FAKE, REAL
-from core.images.preprocessing import Preprocessing
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
+from core.images.preprocessing import Channels, Preprocessing
+from core.storage import printable
 
 Progress = Callable[[int, int], None]
+CPU = torch.device("cpu")
+# probabilities are clamped this far from 0, and a single one also from 1, before taking logarithms
+LEAST = 1e-7
 
 
 class Pass(NamedTuple):
@@ -55,58 +70,143 @@ class Pass(NamedTuple):
         return self.maps
 
 
-class Detector(Offers, Protocol):
-    """The interface of every kind of detector; `side` is S below.
+class Normalisation:
+    """The normalisation of pixels, shared by training and every later pass.
+
+    Args:
+        mean, std: of pixels in 0..1, a value a channel.
+        device: to compute on.
+    """
+
+    def __init__(self, mean: Channels, std: Channels, device: torch.device) -> None:
+        self._shift = torch.tensor(mean, device=device).view(1, 3, 1, 1) * 255
+        self._scale = 1 / (255 * torch.tensor(std, device=device).view(1, 3, 1, 1))
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Normalise float32 (N, 3, H, W) of 0..255 on the device."""
+        return (pixels - self._shift) * self._scale
+
+
+class Detector:
+    """A network with its preprocessing and classes: images (N, S, S, 3) in, margins out.
 
     Attributes:
+        kind: the name of its kind in `core.detectors.registry.KINDS`.
         manifest: recipe, history and provenance; empty for a detector that was not trained here.
         temperature: margins are divided by it before they become probabilities.
         device: that it computes on.
         batch_size: images per forward pass; None for what suits the device.
         network: in evaluation mode, for explanations that need gradients or hooks.
+        preprocessing, classes: the steps to the network's square input of S pixels a side, and what its outputs mean.
+        layers: that a class activation map can be read from: module name -> positions (height, width).
+        target_layer: the default layer to explain, one of `layers`; "" where it has none.
+        channels: number of features per image, the channels of the target layer; 0 where it has none.
+        config: JSON-able settings from which its kind rebuilds the network.
+        sha256: of its weights.
+
+    Args:
+        network: maps float32 (N, 3, S, S) to (N, K), or to (N,) where there is one class.
+        preprocessing: from an image to the network's input.
+        classes: K of them.
+        target_layer: name of a submodule; when None, the last whose output still has positions.
+        config, temperature, manifest, device, batch_size: see above.
+
+    Raises:
+        ValueError: the network does not accept such images, has another number of outputs, or has no such layer.
     """
 
-    manifest: Mapping[str, Any]
-    temperature: float
-    device: "torch.device"
-    batch_size: int | None
-    network: "nn.Module"
+    kind: ClassVar[str]
+    layers: dict[str, tuple[int, int]]
+    channels: int
+
+    def __init__(
+        self,
+        network: nn.Module,
+        preprocessing: Preprocessing,
+        classes: Classes,
+        *,
+        config: Mapping[str, Any] | None = None,
+        target_layer: str | None = None,
+        temperature: float = 1.0,
+        manifest: Mapping[str, Any] | None = None,
+        device: torch.device = CPU,
+        batch_size: int | None = None,
+    ) -> None:
+        self.format = fastest_format(network, device)
+        self.network = move_network(network.eval(), device, self.format)
+        for parameter in self.network.parameters():
+            parameter.requires_grad_(False)
+        self.preprocessing, self.classes = preprocessing, classes
+        self.config: Mapping[str, Any] = config or {}
+        self.temperature, self.manifest = temperature, manifest or {}
+        self.device, self.batch_size = device, batch_size
+        self.sha256 = weights_sha256(self.network)
+        self._normalised = Normalisation(preprocessing.mean, preprocessing.std, device)
+        self.layers = self._find_layers(target_layer)
+        self.target_layer = target_layer or next(reversed(self.layers), "")
 
     @property
     def name(self) -> str:
         """The name of its folder; "unnamed" before it is saved."""
+        return str(self.manifest.get("name", "unnamed"))
+
+    @classmethod
+    def from_about(cls, network: nn.Module, about: About, **settings: Any) -> "Detector":
+        """Make a detector of a network and its description; `settings` are manifest, device and batch size."""
+        return cls(
+            network,
+            about.preprocessing,
+            about.classes,
+            config=about.config,
+            target_layer=about.target_layer or None,
+            temperature=about.temperature,
+            **settings,
+        )
 
     @property
-    def sha256(self) -> str:
-        """sha256 of its weights."""
+    def about(self) -> About:
+        """Its description, as a manifest states it."""
+        return About(
+            self.kind,
+            self.config,
+            self.preprocessing,
+            self.classes,
+            self.target_layer,
+            self.temperature,
+            self.layers,
+            self.capabilities,
+        )
 
     @property
     def identity(self) -> Identity:
         """Everything that its answers depend on, as computed from its files."""
+        return Identity.of(self.sha256, self.about)
 
     @property
     def cache_key(self) -> str:
         """The cache key of its outputs: fingerprint and device type, because devices round differently."""
+        return f"{self.identity.fingerprint} {self.device.type}"
 
     @property
-    def preprocessing(self) -> Preprocessing:
-        """The steps from an image of any size to the network's square input."""
+    def side(self) -> int:
+        """Pixels along each side of its square input."""
+        return self.preprocessing.size
 
     @property
-    def classes(self) -> Classes:
-        """The classes of its outputs."""
-
-    @property
-    def channels(self) -> int:
-        """Number of features per image, the channels of the target layer; 0 where it has none."""
+    def capabilities(self) -> frozenset[Capability]:
+        """Predictions, gradients, and layers where its network has any with positions."""
+        able = {Capability.PREDICTIONS, Capability.GRADIENTS}
+        return frozenset(able | {Capability.LAYERS} if self.layers else able)
 
     @property
     def bias(self) -> float | None:
         """The margin minus the mean of its map, the same for every image; None if that difference is not constant."""
+        return None
 
     @property
     def levels(self) -> tuple[str, ...]:
         """The parts whose weights can be randomised, from the output down; empty where there are none."""
+        return tuple(reversed(parts_of(self.network)))
 
     def randomised(self, level: str, *, seed: int) -> "Detector":
         """Return a copy with random weights from the output down to `level`.
@@ -115,19 +215,27 @@ class Detector(Offers, Protocol):
             level: one of `levels`.
             seed: of the new weights.
         """
+        # on the CPU, because every device has other random numbers
+        network, levels = deepcopy(self.network).cpu(), self.levels
+        parts = parts_of(network)
+        for upper in levels[: levels.index(level) + 1]:
+            # a seed per part, so that the upper parts do not depend on how far down the randomisation goes
+            reinitialise(parts[upper], seed=seed * 1_000_003 + levels.index(upper))
+        manifest, plain = {"name": f"{self.name} random to {level}"}, replace(self.about, temperature=1.0)
+        return self.from_about(network, plain, manifest=manifest, device=self.device, batch_size=self.batch_size)
 
-    def inputs(self, pixels: "NDArray[np.uint8] | Tensor") -> "Tensor":
-        """Convert uint8 (N, S, S, 3) to the network's normalised float32 (N, 3, S, S), on the device."""
+    def inputs(self, pixels: NDArray[np.uint8] | Tensor) -> Tensor:
+        """Convert uint8 (N, S, S, 3) to normalised float32 (N, 3, S, S) as the network takes it."""
+        # a copy, because pixels may be a read-only memory map
+        tensor = torch.from_numpy(np.array(pixels)) if isinstance(pixels, np.ndarray) else pixels
+        # NHWC viewed as NCHW is channels last already: no copy beyond the conversion
+        values = self._normalised(tensor.to(self.device).permute(0, 3, 1, 2).float())
+        return values.contiguous(memory_format=self.format)
 
-    def scores(self, inputs: "Tensor") -> "Tensor":
-        """Compute differentiable scores of the two verdicts.
-
-        Args:
-            inputs: float32 (N, 3, S, S), from `inputs`.
-
-        Returns:
-            (N, 2), columns FAKE and REAL; the margin is their difference.
-        """
+    def scores(self, inputs: Tensor) -> Tensor:
+        """Compute differentiable (N, 2) scores of FAKE and REAL from float32 (N, 3, S, S) `inputs`."""
+        # the code of others may squeeze a batch of one
+        return self._grouped(self.network(inputs).reshape(len(inputs), -1))
 
     def margins(
         self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
@@ -145,22 +253,102 @@ class Detector(Offers, Protocol):
         Raises:
             ValueError: `pixels` has another shape or dtype.
         """
+        logits = self.logits(pixels, batch_size=batch_size, progress=progress)
+        return logits[:, REAL] - logits[:, FAKE]
 
     def logits(
         self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
     ) -> NDArray[np.float32]:
-        """Compute float32 (N, 2) scores of the two verdicts, columns FAKE and REAL; arguments as for `margins`."""
+        """Compute float32 (N, 2) scores of FAKE and REAL; arguments as for `margins`."""
+        parts = [self._forward(batch) for batch in self._batches(pixels, batch_size, progress)]
+        return torch.cat(parts).float().cpu().numpy() if parts else np.zeros((0, 2), np.float32)
 
     def full_pass(
         self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
     ) -> Pass:
-        """Compute logits, and pooled features and margin maps where there are layers; arguments as for `margins`."""
+        """Compute logits and, if there are layers, pooled features and gradient-based maps at the target layer."""
+        if not self.layers:
+            return Pass(self.logits(pixels, batch_size=batch_size, progress=progress), None, None)
+        parts = [self._pass_with_map(batch) for batch in self._batches(pixels, batch_size, progress)]
+        if not parts:
+            shapes = ((0, 2), (0, self.channels), (0, *self.layers[self.target_layer]))
+            return Pass(*(np.zeros(shape, np.float32) for shape in shapes))
+        return Pass(*(torch.cat(column).float().cpu().numpy() for column in zip(*parts, strict=True)))
 
     def p_real(self, margins: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn float32 (N,) margins into calibrated probabilities of REAL, 0..1."""
+        scaled = np.asarray(margins, np.float64) / self.temperature
+        return (0.5 * (1 + np.tanh(scaled / 2))).astype(np.float32)
 
+    def _forward(self, inputs: Tensor) -> Tensor:
+        """Compute (N, 2) `scores` the fastest way, without gradients."""
+        return self.scores(inputs)
 
-def probabilities(margins: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Turn float32 (N,) margins into probabilities of REAL, 0..1, at a temperature."""
-    scaled = np.asarray(margins, np.float64) / temperature
-    return (0.5 * (1 + np.tanh(scaled / 2))).astype(np.float32)
+    def _grouped(self, outputs: Tensor) -> Tensor:
+        """Group the network's outputs into (N, 2) scores of FAKE and REAL."""
+        outputs = outputs.reshape(len(outputs), -1)
+        if self.classes.outputs == "probabilities":
+            # a float32 that has reached 0 or 1 has no finite logit
+            outputs = outputs.logit(LEAST) if outputs.shape[1] == 1 else outputs.clamp_min(LEAST).log()
+        names, fake, real = self.classes.names, self.classes.fake_outputs, self.classes.real_outputs
+        if len(names) == 1:
+            spoken = torch.cat([torch.zeros_like(outputs), outputs], dim=1)
+            return spoken.flip(1) if fake else spoken
+        if len(names) == 2:
+            return outputs if fake == (FAKE,) else outputs.flip(1)
+        return torch.stack([outputs[:, list(group)].logsumexp(dim=1) for group in (fake, real)], dim=1)
+
+    def _pass_with_map(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute logits (N, 2), the target layer's mean (N, C) and the margin map (N, h, w)."""
+        scores: list[Tensor] = []
+
+        def margins(inputs: Tensor) -> Tensor:
+            scores.append(self.scores(inputs))
+            return scores[-1][:, REAL] - scores[-1][:, FAKE]
+
+        activations, maps = margin_map(self.network.get_submodule(self.target_layer), margins, inputs)
+        return scores[-1].detach(), activations.mean(dim=(2, 3)), maps
+
+    def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
+        """Find the layers that maps can be read from, and set the number of the target layer's channels."""
+        blank = np.zeros((1, self.side, self.side, 3), np.uint8)
+        try:
+            search = self._look(blank, wanted)
+        except torch.OutOfMemoryError:
+            # another program may fill the device
+            raise
+        except Exception as error:  # noqa: BLE001 - networks of others raise whatever they like
+            reason = printable(str(error).strip().partition("\n")[0])
+            what = f"its network accepts no images of {self.side} x {self.side} pixels"
+            raise ValueError(f"{what} ({reason})" if reason else what) from None
+        if search.outputs != len(self.classes.names):
+            raise ValueError(f"its network gives {search.outputs} outputs for {len(self.classes.names)} classes")
+        if wanted and wanted not in search.sizes:
+            raise ValueError(f"its network has no layer {wanted!r} with positions")
+        self.channels = search.channels.get(wanted or next(reversed(search.sizes), ""), 0)
+        return search.layers(wanted)
+
+    def _look(self, blank: NDArray[np.uint8], wanted: str | None) -> LayerSearch:
+        try:
+            expose_tokens(self.network, self.inputs(blank), wanted)
+            return find_layers(self.network, self.inputs(blank))
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError) or self.format == torch.contiguous_format:
+                raise
+        # code of others may call `view` on what can only be viewed in torch's usual format
+        self.format = torch.contiguous_format
+        self.network = move_network(self.network, self.device, self.format)
+        return self._look(blank, wanted)
+
+    def _batches(
+        self, pixels: NDArray[np.uint8], batch_size: int | None, progress: Progress | None
+    ) -> Iterator[Tensor]:
+        side = self.side
+        if pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3) or pixels.dtype != np.uint8:
+            raise ValueError(f"pixels must be uint8 (N, {side}, {side}, 3), not {pixels.dtype} {pixels.shape}")
+        size = batch_size or self.batch_size or default_batch_size(self.device, side)
+        with torch.inference_mode():
+            for start in range(0, len(pixels), size):
+                yield self.inputs(pixels[start : start + size])
+                if progress is not None:
+                    progress(min(start + size, len(pixels)), len(pixels))

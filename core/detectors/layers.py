@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from core.detectors.identity import COUNTER, hash_weights
+
 # held while a shared network has hooks or is being copied, so that maps are computed one at a time
 HOOKS = threading.Lock()
 POOLING = nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d
@@ -206,3 +208,39 @@ def _last_that_counts(network: nn.Module, norms: dict[str, nn.Module], image: Te
         if gradient is not None and before is not None and bool((gradient[:, before:] != 0).any()):
             return name
     return ""
+
+
+def weights_sha256(network: nn.Module) -> str:
+    """Hash the names and values of a network's state, see `hash_weights`."""
+    state = sorted((name, tensor) for name, tensor in network.state_dict().items() if not name.endswith(COUNTER))
+    arrays = ((name, tensor.detach().cpu()) for name, tensor in state)
+    return hash_weights((name, (v if v.dtype == torch.uint8 else v.float()).numpy()) for name, v in arrays)
+
+
+def reinitialise(part: nn.Module, *, seed: int) -> None:
+    """Reinitialise every weight of a module on the CPU without touching torch's global generators.
+
+    Weights not covered by a module's own initialisation are drawn from a normal distribution of their present spread.
+    """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        # `torch.manual_seed` would seed those of other devices too
+        torch.default_generator.manual_seed(seed % 2**63)
+        covered: set[int] = set()
+        for module in part.modules():
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                reset()
+                covered |= {id(tensor) for tensor in module.parameters()}
+        for tensor in part.parameters():
+            if id(tensor) not in covered:
+                spread = float(tensor.std()) if tensor.numel() > 1 else 0.0
+                tensor.copy_(torch.randn(tensor.shape) * spread)
+
+
+def parts_of(network: nn.Module) -> dict[str, nn.Module]:
+    """Return a network's child modules with weights, by name, in order; a single one is split into its own children."""
+    parts = {name: child for name, child in network.named_children() if any(True for _ in child.parameters())}
+    if len(parts) == 1:
+        ((name, only),) = parts.items()
+        return {f"{name}.{inner}": child for inner, child in parts_of(only).items()} or parts
+    return parts

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.detectors.detector import Detector
 from core.detectors.manifest import Outputs
-from core.detectors.network import NetworkDetector
 from core.storage import printable
 
 # name -> the module that defines it as `KIND`, or module:NAME; it is imported when it is needed
@@ -97,7 +97,7 @@ class Kind:
         read: request -> the network and the settings that the source states; raises SourceError.
     """
 
-    detector: type[NetworkDetector]
+    detector: type[Detector]
     build: Callable[[Mapping[str, Any]], nn.Module]
     describe: Callable[[Mapping[str, Any]], str]
     is_halved: Callable[[Tensor, str], bool] = lambda _tensor, _name: False

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.detectors.detector import Detector
 from core.detectors.manifest import OLD_SIDE, About, Capability, Classes
-from core.detectors.network import NetworkDetector
 from core.detectors.registry import Kind
 from core.detectors.resnet18 import FusedNetwork, ResNet18, build_network, empty_network
 from core.images.preprocessing import Channels, Preprocessing
@@ -18,7 +18,7 @@ STAGES = ("layer1", "layer2", "layer3", "layer4")
 LEVELS = ("fc", *reversed(STAGES), "conv1")
 
 
-class ResNetDetector(NetworkDetector):
+class ResNetDetector(Detector):
     """The paper's network: average pooling and one linear layer follow its last stage, so a forward pass gives the map.
 
     Args:
@@ -28,7 +28,7 @@ class ResNetDetector(NetworkDetector):
         mean, std: per channel, of pixels scaled to 0..1, for normalisation.
         preprocessing: replaces `mean`, `std` and the default input of 32 x 32 pixels.
         classes: which of the two outputs is FAKE.
-        settings: see `NetworkDetector`.
+        settings: see `Detector`.
     """
 
     kind = "resnet"

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
 
+from core.detectors.detector import Detector
 from core.detectors.devices import pick_device
 from core.detectors.identity import COUNTER, REFERENCE, WEIGHTS, check_claim, read_weights
 from core.detectors.manifest import describe
-from core.detectors.network import NetworkDetector
 from core.detectors.registry import find_kind
 from core.images.decoding import decode
 from core.images.preprocessing import Preprocessing
@@ -32,7 +32,7 @@ TOLERANCE = 0.01
 
 def save_detector(
     path: Path,
-    detector: NetworkDetector,
+    detector: Detector,
     *,
     model_card: str,
     reference: NDArray[np.uint8] | None = None,
@@ -78,7 +78,7 @@ def save_detector(
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
 
 
-def load_detector(path: Path, *, device: str = "auto") -> NetworkDetector:
+def load_detector(path: Path, *, device: str = "auto") -> Detector:
     """Read a detector from its folder.
 
     Raises:
@@ -154,7 +154,7 @@ def reference_pictures(preprocessing: Preprocessing) -> NDArray[np.uint8]:
         return np.stack([preprocessing.fit(decode(source.read(entries[number]))) for number in spread])
 
 
-def _check_reference(path: Path, margins: object, detector: NetworkDetector) -> None:
+def _check_reference(path: Path, margins: object, detector: Detector) -> None:
     """Refuse a detector that no longer gives the margins it gave when it was added."""
     try:
         pictures, before = read_array(path / REFERENCE), np.asarray(margins, np.float32)

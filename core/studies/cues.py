@@ -39,7 +39,7 @@ from core.studies.sealed import read_sealed, write_sealed
 from core.studies.study import StudyError
 
 if TYPE_CHECKING:
-    from core.detectors.network import NetworkDetector
+    from core.detectors.detector import Detector
     from core.training.recipe import Recipe
 
 SCHEMA = 1
@@ -272,7 +272,7 @@ class Trainer:
     def _version(self, version: Version, images: ImageSet) -> NDArray[np.uint8]:
         return make_version(version, images.pixels, images.rows["sha256"].to_numpy(), self.amplitude)
 
-    def _trained(self, version: Version, seed: int, progress: Callable[[int, int], None] | None) -> "NetworkDetector":
+    def _trained(self, version: Version, seed: int, progress: Callable[[int, int], None] | None) -> "Detector":
         from core.detectors.devices import pick_device  # noqa: PLC0415 - torch
         from core.training.fit import Training  # noqa: PLC0415
 
@@ -289,7 +289,7 @@ class Trainer:
 
     @staticmethod
     def _row(
-        network: Network, tested: str, images: ImageSet, pixels: NDArray[np.uint8], detector: "NetworkDetector"
+        network: Network, tested: str, images: ImageSet, pixels: NDArray[np.uint8], detector: "Detector"
     ) -> dict[str, Any]:
         labels = images.labels
         right = (detector.margins(pixels) > 0) == (labels == REAL)

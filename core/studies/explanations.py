@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.detectors.detector import Detector
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer, versions_of
 from core.explainers.explanation import Explanation
@@ -30,6 +29,9 @@ from core.storage import cache_dir, open_file, write_bytes_atomically
 from core.studies.groups import By, groups
 from core.studies.result import StudyResult
 from core.studies.study import Context
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
 
 # forward passes an image: of those that are judged, and of those that are cheap enough to be computed often
 MOST, CHEAP = 512, 16
@@ -148,7 +150,7 @@ class Pass:
 
 
 def explain_all(
-    detector: Detector, images: Sequence[NDArray[np.uint8]], explainer: AnyExplainer, settings: ExplainerSettings
+    detector: "Detector", images: Sequence[NDArray[np.uint8]], explainer: AnyExplainer, settings: ExplainerSettings
 ) -> list[Pass]:
     """Explain images (uint8 (side, side, 3) each) in batches, except those whose explanation the cache folder holds.
 
@@ -176,7 +178,7 @@ def passes_of(context: Context, rows: NDArray[np.intp], explainer: AnyExplainer,
 
 
 def maps_of(
-    detector: Detector, images: Sequence[NDArray[np.uint8]], explainer: AnyExplainer, settings: ExplainerSettings
+    detector: "Detector", images: Sequence[NDArray[np.uint8]], explainer: AnyExplainer, settings: ExplainerSettings
 ) -> Maps:
     """The maps of several images, float32 (h, w) each; those of the kind that runs store cost one pass and no cache."""
     if explainer is KEPT:
@@ -226,7 +228,7 @@ def _pass_of(explanation: Explanation) -> Pass:
     )
 
 
-def _path(detector: Detector, image: NDArray[np.uint8], explainer: AnyExplainer, settings: ExplainerSettings) -> Path:
+def _path(detector: "Detector", image: NDArray[np.uint8], explainer: AnyExplainer, settings: ExplainerSettings) -> Path:
     libraries = sorted(versions_of(explainer.libraries).items())
     key = repr((VERSION, detector.cache_key, explainer.name, libraries, sorted(settings.model_dump().items())))
     folder = hashlib.sha256(key.encode()).hexdigest()[:20]

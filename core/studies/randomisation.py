@@ -8,13 +8,12 @@ the method has any.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.detectors.detector import Detector
 from core.explainers.agreement import rank_correlation
 from core.explainers.cam import KEPT
 from core.explainers.deletion import edge_map
@@ -40,6 +39,9 @@ from core.studies.explanations import (
 from core.studies.groups import By, Cells, groups
 from core.studies.stability import mean_rank
 from core.studies.study import Context, Study, StudyError
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
 
 # maps are compared on so many cells along a side, unless they have fewer values
 CELLS = 8
@@ -136,7 +138,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
 
 
 def _other_images(
-    context: Context, random: Detector, row: int, parameters: Mapping[str, Any], explainer: AnyExplainer, *, own: Pass
+    context: Context, random: "Detector", row: int, parameters: Mapping[str, Any], explainer: AnyExplainer, *, own: Pass
 ) -> list[NDArray[np.floating]]:
     """Compute the random detector's maps of other images of the cell, as the values that are compared.
 

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from core.detectors.detector import Detector, Normalisation
 from core.detectors.devices import fastest_format, move_network, pick_device
 from core.detectors.manifest import About, Classes
-from core.detectors.network import NetworkDetector, Normalisation
 from core.detectors.registry import find_kind
 from core.detectors.resnet import round_to_float16
 from core.images.image_set import ImageSet
@@ -45,7 +45,7 @@ class Trained:
         computed_in: precision and device, and for how many epochs each where a resumed training had several.
     """
 
-    detector: NetworkDetector
+    detector: Detector
     history: list[dict[str, float]]
     computed_in: str
 
@@ -54,7 +54,7 @@ def fit(
     recipe: Recipe,
     images: ImageSet,
     *,
-    start: NetworkDetector | None = None,
+    start: Detector | None = None,
     device: str = "auto",
     resume: bool = False,
     report: Callable[[str], None] = print,
@@ -105,7 +105,7 @@ class Training:
         recipe: Recipe,
         images: ImageSet,
         device: torch.device,
-        start: NetworkDetector | None = None,
+        start: Detector | None = None,
     ) -> None:
         self.recipe, self.device, self.side = recipe, device, images.side
         # a side that no detector can have is refused before the training
@@ -229,7 +229,7 @@ class Training:
                 correct += int((predictions == self.labels[indices]).sum())
         return correct / len(self.held)
 
-    def finish(self) -> NetworkDetector:
+    def finish(self) -> Detector:
         """Return the detector, rounded to float16 and calibrated on the images held out."""
         network = self._best().eval()
         round_to_float16(network)
@@ -241,7 +241,7 @@ class Training:
             detector.temperature = fit_temperature(margins, self.labels[self.held].cpu().numpy())
         return detector
 
-    def _check_start(self, start: NetworkDetector, images: ImageSet) -> None:
+    def _check_start(self, start: Detector, images: ImageSet) -> None:
         """Refuse a detector whose weights this training cannot begin with."""
         recipe = self.recipe
         mine = {"training_set_fingerprint": images.fingerprint, "validation": recipe.validation, "seed": recipe.seed}

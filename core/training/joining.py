@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor
 
-from core.detectors.network import NetworkDetector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, round_to_float16
 from core.detectors.resnet18 import build_network
 from core.images.image_set import ImageSet
@@ -28,7 +28,7 @@ LARGEST = 20.0
 KEPT = ("name", "recipe", "history", "weights_sha256", "computed_in")
 
 
-def join(members: Sequence[NetworkDetector], images: ImageSet) -> ResNetDetector:
+def join(members: Sequence[Detector], images: ImageSet) -> ResNetDetector:
     """Join detectors into one whose margin is a weighted sum of theirs, weighed on the images they all held out.
 
     Args:
@@ -134,7 +134,7 @@ def pack(members: Sequence[ResNetDetector], weights: NDArray[np.float64]) -> Res
     )
 
 
-def _check(member: NetworkDetector, first: NetworkDetector, images: ImageSet) -> ResNetDetector:
+def _check(member: Detector, first: Detector, images: ImageSet) -> ResNetDetector:
     """Refuse a detector that cannot be joined with the first."""
     if not isinstance(member, ResNetDetector) or member.groups > 1:
         raise ValueError(f"{member.name} is not the paper's network, and only such networks can be joined")

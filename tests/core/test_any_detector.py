@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from core import explain, predict
+from core.detectors.detector import Detector
 from core.detectors.manifest import Capability
-from core.detectors.network import NetworkDetector
 from core.detectors.storage import load_detector
 from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME, LimeSettings
@@ -100,7 +100,7 @@ def test_its_map_is_the_gradients_of_the_margin_times_the_activations(context: C
 def test_what_any_network_does_by_gradients_the_papers_does_by_its_fast_path() -> None:
     known, images = make_detector(), textured(4, fine=True, seed=3)
 
-    class Unknown(NetworkDetector):
+    class Unknown(Detector):
         kind = "unknown"
 
     same = Unknown(known.network, known.preprocessing, known.classes, target_layer="layer4")

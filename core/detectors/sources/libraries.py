@@ -8,7 +8,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from core.detectors.network import NetworkDetector
+from core.detectors.detector import Detector
 from core.detectors.registry import Brought, Kind, Request, SourceError, first_line, require, stated
 from core.detectors.sources.weights_file import load_weights, read_tensors
 from core.images.preprocessing import SIDES
@@ -21,13 +21,13 @@ NAMES = tuple(torchvision.models.list_models(module=torchvision.models))
 AUXILIARY = {"googlenet": {"init_weights": False}, "inception_v3": {"init_weights": False}}
 
 
-class TimmDetector(NetworkDetector):
+class TimmDetector(Detector):
     """A network of timm."""
 
     kind = "timm"
 
 
-class TorchvisionDetector(NetworkDetector):
+class TorchvisionDetector(Detector):
     """A network of torchvision."""
 
     kind = "torchvision"

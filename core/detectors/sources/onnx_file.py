@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from core.detectors.detector import CPU, Detector
 from core.detectors.manifest import Capability
-from core.detectors.network import CPU, NetworkDetector
 from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, first_line, require, stated
 from core.storage import LIMITS, printable, read_bytes
 
@@ -103,7 +103,7 @@ def _check_alone(data: bytes) -> None:
         _session(str(alone))
 
 
-class OnnxDetector(NetworkDetector):
+class OnnxDetector(Detector):
     """An ONNX file."""
 
     kind: ClassVar[str] = "onnx"

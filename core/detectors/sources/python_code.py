@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.detectors.network import NetworkDetector
+from core.detectors.detector import Detector
 from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, first_line, stated
 from core.detectors.sources.weights_file import load_weights, read_tensors
 from core.storage import MB, read_bytes
@@ -43,7 +43,7 @@ class Coded(nn.Module):
         return outputs
 
 
-class PythonDetector(NetworkDetector):
+class PythonDetector(Detector):
     """A network that a Python function has built."""
 
     kind = "python"

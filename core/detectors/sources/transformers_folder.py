@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from core.detectors.network import NetworkDetector
+from core.detectors.detector import Detector
 from core.detectors.registry import Brought, Kind, Request, SourceError, first_line, require, stated
 from core.images.preprocessing import Preprocessing
 from core.storage import parse_json, read_bytes
@@ -34,7 +34,7 @@ class Logits(nn.Module):
         return logits
 
 
-class TransformersDetector(NetworkDetector):
+class TransformersDetector(Detector):
     """An image classifier of transformers."""
 
     kind = "transformers"

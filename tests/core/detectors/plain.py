@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from core.detectors.detector import Detector
 from core.detectors.manifest import Classes
-from core.detectors.network import NetworkDetector
 from core.detectors.registry import Kind
 from core.images.preprocessing import Preprocessing
 from core.storage import MANIFEST, sealed, sha256_of
@@ -37,7 +37,7 @@ class Plain(nn.Module):
         return logits
 
 
-class PlainDetector(NetworkDetector):
+class PlainDetector(Detector):
     """Nothing beyond what every network has."""
 
     kind = "plain"

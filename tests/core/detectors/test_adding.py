@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from core.detectors import adding, command
 from core.detectors.adding import build_from, check, complete, kind_of
-from core.detectors.network import NetworkDetector
+from core.detectors.detector import Detector
 from core.detectors.registry import KINDS, Brought, Request, SourceError
 from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
@@ -179,7 +179,7 @@ class Body(nn.Module):
     ],
 )
 def test_networks_that_cannot_be_explained_or_batched_are_refused(network: nn.Module, sentence: str) -> None:
-    detector = NetworkDetector(spread(network), *complete(BROUGHT, Request("s")))
+    detector = Detector(spread(network), *complete(BROUGHT, Request("s")))
     with pytest.raises(SourceError, match=sentence):
         check(detector)
 

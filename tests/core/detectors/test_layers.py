@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from core.detectors.detector import Detector
 from core.detectors.layers import expose_tokens, find_layers
 from core.detectors.manifest import Classes
-from core.detectors.network import NetworkDetector
 from core.explainers.cam import GRADCAM, LAYERCAM, SCORECAM
 from core.explainers.explanation import Explanation
 from core.images.preprocessing import Preprocessing
@@ -52,7 +52,7 @@ class Vision(nn.Module):
         return logits
 
 
-class VisionDetector(NetworkDetector):
+class VisionDetector(Detector):
     """Any network will do."""
 
     kind = "vision"

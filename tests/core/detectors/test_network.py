@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from torch import Tensor, nn
 
+from core.detectors.detector import Detector
+from core.detectors.layers import reinitialise, weights_sha256
 from core.detectors.manifest import Capability, Classes
-from core.detectors.network import NetworkDetector, reinitialise, weights_sha256
 from core.images.preprocessing import Preprocessing
 
 
@@ -27,7 +28,7 @@ class Flat(nn.Module):
         return logits.squeeze() if self.squeezed else logits
 
 
-class FlatDetector(NetworkDetector):
+class FlatDetector(Detector):
     """Any network will do."""
 
     kind = "flat"

@@ -14,8 +14,8 @@ from torchcam.methods import GradCAM
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from core.detectors.devices import batch_size, fastest_format, pick_device
+from core.detectors.layers import weights_sha256
 from core.detectors.manifest import Classes
-from core.detectors.network import weights_sha256
 from core.detectors.resnet import ResNetDetector, round_to_float16
 from core.detectors.resnet18 import build_network
 from core.detectors.storage import load_detector, save_detector

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from core.detectors.network import NetworkDetector
+from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.detectors.resnet18 import build_network
 from core.detectors.storage import load_detector, save_detector
@@ -121,7 +121,7 @@ def test_what_cannot_be_joined_is_a_sentence(make: Make, images: ImageSet, monke
     one, two = make("one", seed=1), make("two", seed=2)
     elsewhere = make("two", seed=2)
     elsewhere.preprocessing = Preprocessing(32, mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))
-    other = NetworkDetector.__new__(NetworkDetector)
+    other = Detector.__new__(Detector)
     other.manifest = {"name": "other"}
     seldom = [make(name, seed=seed, validation=0.001) for name, seed in (("one", 1), ("two", 2))]
     foreign = replace(images, name="another", fingerprint="f" * 64)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.detectors.network import NetworkDetector
+from core.detectors.detector import Detector
 
 # what sources without preprocessing are told in tests
 SAID: dict[str, Any] = {"crop": "before", "interpolation": "bilinear", "mean": (0.5, 0.4, 0.6), "std": (0.2, 0.3, 0.25)}
@@ -22,7 +22,7 @@ def odd_pictures() -> list[NDArray[np.uint8]]:
     return [image[:h, :w].astype(np.uint8) for image, (h, w) in zip(coarse, sizes, strict=True)]
 
 
-def given_by(detector: NetworkDetector) -> NDArray[np.float32]:
+def given_by(detector: Detector) -> NDArray[np.float32]:
     """float32 (4, K): the network's outputs for the pictures, through the detector's preprocessing."""
     fitted = np.stack([detector.preprocessing.fit(image) for image in odd_pictures()])
     with torch.no_grad():
