@@ -91,7 +91,7 @@ class DatasetRegistry:
     @property
     def uncached(self) -> str:
         """Why sets that are attached could not be kept in the cache and lie in memory alone, "" where none does."""
-        return next((found.uncached for found in self.sets if found.uncached), "")
+        return next((images.uncached for images in self.sets if images.uncached), "")
 
     def begin(self) -> None:
         """Begin to read what is there from the start; does nothing from the second time on."""
@@ -177,7 +177,7 @@ def registry() -> DatasetRegistry:
     home = homes()[0]
     with _registries_lock:
         if home not in _registries:
-            shipped = next((one / SHIPPED for one in homes() if is_shipped(one / SHIPPED)), None)
+            shipped = next((folder / SHIPPED for folder in homes() if is_shipped(folder / SHIPPED)), None)
             unpacked = home / "data" / "cifake"
             first = unpacked if unpacked.is_dir() or not is_fetched() else fetched_path()
             _registries[home] = DatasetRegistry(first, _splits_beside(shipped), shipped=shipped)

@@ -370,9 +370,9 @@ def compute_answer(
             return cancel()
 
     if isinstance(settings, PredictRequest):
-        found = detector.full_pass(pixels)
-        check_finite(detector, found.margins)
-        yield Prediction(found.margins, detector.p_real(found.margins), found.maps, found.features), 1.0
+        result = detector.full_pass(pixels)
+        check_finite(detector, result.margins)
+        yield Prediction(result.margins, detector.p_real(result.margins), result.maps, result.features), 1.0
     elif isinstance(settings, NeighbourSettings):
         yield from look_for_neighbours(detector, pixels[:1], settings, cancelled)
     elif isinstance(settings, ProbeSettings):

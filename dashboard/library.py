@@ -84,12 +84,12 @@ class Opened:
             if self.without is None:
                 return browse_table(self.run, self.judged)
             table = self.without.table
-            found = [added_by_studies(self.run.path, table["id"], self.linked, offered=False)]
+            added = [added_by_studies(self.run.path, table["id"], self.linked, offered=False)]
         except ContractError as error:
             _end(error)
         if self.beside is not None:
-            found.append(verdicts_of(self.beside, table["id"]))
-        return pd.concat([table, *found], axis=1)
+            added.append(verdicts_of(self.beside, table["id"]))
+        return pd.concat([table, *added], axis=1)
 
     @cached_property
     def rows(self) -> pd.Index:
@@ -119,7 +119,7 @@ class Opened:
 # how Streamlit's caches recognise an opened run, and a study of one
 BY_STAMP: dict[str | type[Any], Callable[[Any], Any]] = {
     Opened: lambda opened: opened.stamp,
-    StudyResult: lambda found: str(found.path),
+    StudyResult: lambda study: str(study.path),
 }
 
 
@@ -129,12 +129,12 @@ def choose_run() -> str:
     That is `FIRST` where its pictures are available, else the run that can be shown best, if it opens; "" without
     runs.
     """
-    found = runs()
-    asked = (st.query_params.get("run"), st.session_state.get("run"))
-    if (named := next((name for name in asked if name in found), None)) is not None:
-        return named
-    ranked = sorted(found, key=lambda name: _worth(found[name]), reverse=True)
-    return next((name for name in ranked if _opens(found[name])), ranked[0] if ranked else "")
+    paths = runs()
+    for name in (st.query_params.get("run"), st.session_state.get("run")):
+        if name in paths:
+            return str(name)
+    ranked = sorted(paths, key=lambda name: _default_rank(paths[name]), reverse=True)
+    return next((name for name in ranked if _opens(paths[name])), ranked[0] if ranked else "")
 
 
 def _opens(path: Path) -> bool:
@@ -145,17 +145,17 @@ def _opens(path: Path) -> bool:
     return True
 
 
-def _worth(path: Path) -> tuple[bool, bool, int]:
+def _default_rank(path: Path) -> tuple[bool, bool, int]:
     """Rank a run: whether all of its pictures are available, whether it is `FIRST`, and how many images it has; -1 of a
     damaged one."""
     try:
         manifest = glance_at_folder(path, "run")
     except ContractError:
         return False, False, -1
-    at_hand = {found.fingerprint for found in registry().sets}
+    available = {images.fingerprint for images in registry().sets}
     # what is still being read is available in a moment: the first visitor sees the same run as the next
     reading = registry().status.state == "reading"
-    complete = reading or "images.npy" in manifest["files"] or manifest.get("set_fingerprint") in at_hand
+    complete = reading or "images.npy" in manifest["files"] or manifest.get("set_fingerprint") in available
     images = manifest.get("images", 0)
     return complete, path.name == FIRST, images if isinstance(images, int) else -1
 
@@ -187,8 +187,8 @@ def open_run(path: Path) -> Opened:
         (path / MANIFEST).stat()
         files = sorted(file for folder in (path, path / "studies") for file in folder.glob("[!.]*.*"))
         # a file may be cut short or written over where it is
-        found = ((file.name, file.stat()) for file in files)
-        stamp = " ".join(f"{name!a}:{of.st_size}:{of.st_mtime_ns}:{of.st_ctime_ns}" for name, of in found)
+        states = ((file.name, file.stat()) for file in files)
+        stamp = " ".join(f"{name!a}:{of.st_size}:{of.st_mtime_ns}:{of.st_ctime_ns}" for name, of in states)
     except OSError as error:
         # it is being replaced at this moment, or was taken away
         raise ContractError(f"{path} cannot be read ({error.strerror}); reload this page") from None
@@ -205,11 +205,11 @@ def _with_linked(opened: Opened) -> Opened:
     sort = st.query_params.get("sort", "").removeprefix("-")
     # what filters and sorts comes first, because only `MOST_LINKED` are read
     named = (*st.query_params, sort, st.query_params.get("colour", ""), *also())
-    asked = dict.fromkeys(name for name in named if name in opened.further)
+    wanted = dict.fromkeys(name for name in named if name in opened.further)
     other = _beside(opened)
-    if not asked and other is None:
+    if not wanted and other is None:
         return opened
-    return _linked(opened, other, tuple(sorted([*asked][:MOST_LINKED])))
+    return _linked(opened, other, tuple(sorted([*wanted][:MOST_LINKED])))
 
 
 def _beside(opened: Opened) -> Opened | None:
@@ -269,8 +269,8 @@ def _choice_counts(opened: Opened, wanted: Filter, column: str, tagged: frozense
 
 def tag_counts(opened: Opened, wanted: Filter, names: Sequence[str]) -> dict[str, int]:
     """Count the images with each tag among those that all other filters find."""
-    found = set(opened.table["id"].iloc[matching(opened, replace(wanted, tag=None))])
-    return {name: len(found.intersection(tags().ids(name))) for name in names}
+    ids = set(opened.table["id"].iloc[matching(opened, replace(wanted, tag=None))])
+    return {name: len(ids.intersection(tags().ids(name))) for name in names}
 
 
 def _tagged(wanted: Filter) -> frozenset[str]:
@@ -287,7 +287,7 @@ def pictures(opened: Opened) -> Pictures:
     """Find the pixels of a run's rows."""
     return _pictures(
         opened.origin,
-        tuple(f"{found.fingerprint} {found.side} {found.fit} {found.uncached}" for found in registry().sets),
+        tuple(f"{images.fingerprint} {images.side} {images.fit} {images.uncached}" for images in registry().sets),
     )
 
 
@@ -298,12 +298,12 @@ def _pictures(opened: Opened, fingerprints: tuple[str, ...]) -> Pictures:  # noq
 
 def with_samples() -> Iterator[Opened]:
     """This session's run, its detector's run of the sample, and the other runs of that, as far as they can be read."""
-    found = runs()
+    paths = runs()
     looked_at = st.session_state.get("run", "")
     own = f"{looked_at.partition('@')[0]}@sample-test"
-    for name in dict.fromkeys((looked_at, own, *(name for name in found if name.endswith("@sample-test")))):
+    for name in dict.fromkeys((looked_at, own, *(name for name in paths if name.endswith("@sample-test")))):
         with contextlib.suppress(KeyError, ContractError):
-            yield open_run(found[name])
+            yield open_run(paths[name])
 
 
 def samples(holding: str = "") -> tuple[Opened, NDArray[np.intp]] | None:
@@ -347,13 +347,13 @@ def study_by(detector: Identity, name: str) -> StudyResult | None:
     Raises:
         ContractError: as `study_of`.
     """
-    found = runs()
+    paths = runs()
     own = st.session_state.get("run", "")
-    for run in sorted(found, key=lambda run: run != own):
-        if not study_path(found[run], name).is_file() or not is_by(found[run], detector):
+    for run in sorted(paths, key=lambda run: run != own):
+        if not study_path(paths[run], name).is_file() or not is_by(paths[run], detector):
             continue
         try:
-            opened = open_run(found[run])
+            opened = open_run(paths[run])
         except ContractError:
             # that page reports it
             continue

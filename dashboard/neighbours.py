@@ -44,11 +44,11 @@ def look_for_neighbours(
         reference, why_not = yield from _find_reference(detector, settings, cancel)
     except _StopError:
         return
-    found = detector.full_pass(pixels)
-    if found.features is None:
+    result = detector.full_pass(pixels)
+    if result.features is None:
         raise NeighbourError(NO_FEATURES.format(detector.name))
-    margin = float(found.margins[0])
-    near = find_neighbours(reference, found.features[0], margin, k=settings.k, leave_out=settings.leave_out)
+    margin = float(result.margins[0])
+    near = find_neighbours(reference, result.features[0], margin, k=settings.k, leave_out=settings.leave_out)
     yield replace(near, why_not=why_not), 1.0
 
 

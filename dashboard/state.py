@@ -64,29 +64,29 @@ class Setting:
         """Write a value as it stands in the URL; None for the default, which does not."""
         return None if value is None or value == self.default else f"{value:g}" if self.kind is float else str(value)
 
-    def take(self) -> None:
+    def store(self) -> None:
         """Write the widget's value to the URL; the widget's callback."""
         self.set(st.session_state[self.key])
 
     def linked(self, widget: Callable[..., Any], label: str, **options: Any) -> Any:
         """Draw a widget that shows and sets this parameter; the value."""
         st.session_state[self.key] = self.value
-        widget(label, key=self.key, on_change=self.take, **options)
+        widget(label, key=self.key, on_change=self.store, **options)
         return self.value
 
     def choose(self, label: str, widget: Callable[..., Any] = st.segmented_control, **options: Any) -> Any:
         """Draw a widget for one of the choices, in their words; return the value."""
-        told = self.choices if isinstance(self.choices, Mapping) else {}
+        words = self.choices if isinstance(self.choices, Mapping) else {}
         if widget is st.segmented_control:
             options.setdefault("required", True)
-        names = {"options": list(self.choices or ()), "format_func": lambda value: told.get(value, str(value))}
+        names = {"options": list(self.choices or ()), "format_func": lambda value: words.get(value, str(value))}
         return self.linked(widget, label, **names | options)
 
     def toggle(self, label: str, **options: Any) -> bool:
         """Draw a toggle for a setting that is "on" or "off"; return whether it is on."""
         st.session_state[self.key] = self.value == "on"
-        take = lambda: self.set("on" if st.session_state[self.key] else "off")  # noqa: E731
-        st.toggle(label, key=self.key, on_change=take, **options)
+        store = lambda: self.set("on" if st.session_state[self.key] else "off")  # noqa: E731
+        st.toggle(label, key=self.key, on_change=store, **options)
         return bool(self.value == "on")
 
 

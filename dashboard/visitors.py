@@ -42,7 +42,7 @@ def for_visitors(error: BaseException | str, *, homes: tuple[Path, ...] = ()) ->
         for folder in (*(root / inside for inside in INSIDE), root):
             if len(folder.parts) > 1:
                 text = re.sub(rf"{re.escape(str(folder))}[\\/]", "", text)
-    text = ABSOLUTE.sub(lambda found: found["name"] or "the folder", text)
+    text = ABSOLUTE.sub(lambda match: match["name"] or "the folder", text)
     if text != whole:
         _log(whole)
     return text
@@ -79,6 +79,6 @@ def is_local() -> bool:
     return (
         st.get_option("server.address") in LOCAL
         and st.context.ip_address in (None, *LOCAL)
-        and all(place.hostname in LOCAL for place in opened_at)
+        and all(url.hostname in LOCAL for url in opened_at)
         and all(name in BROWSERS or name.startswith(BROWSERS_BEGIN) for name in headers)
     )
