@@ -31,6 +31,20 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     TopologicalSorter({module: names & FILES.keys() for module, names in IMPORTS.items()}).prepare()
 
 
+# packages and modules of core, each of which imports only those before it
+ORDER = (
+    "storage", "console", "images", "detectors", "runs", "perturbations", "training", "explainers", "findings", "studies",
+    "report", "explain", "predict", "cli", "__main__",
+)  # fmt: skip
+
+
+def test_packages_import_downwards() -> None:
+    for module, names in IMPORTS.items():
+        if module.startswith("core.") and module != "core.__init__":
+            above = ORDER[ORDER.index(module.split(".")[1]) + 1 :]
+            assert not [name for name in names if name.startswith("core.") and name.split(".")[1] in above], module
+
+
 def importing(half: str, libraries: set[str]) -> set[str]:
     """Modules of one half that import one of these."""
     return {
