@@ -56,16 +56,16 @@ def main(arguments: list[str] | None = None) -> None:
     refusals = [method.unavailable(detector) for method in methods]
     if any(refusals) and (options.method or all(refusals)):
         raise ExplanationError(next(filter(None, refusals)))
-    found = [
+    explanations = [
         method.explain_fully(detector, image, own)
         for method, own, refusal in zip(methods, settings, refusals, strict=True)
         if not refusal
     ]
-    write(options.out, found, title=options.image.name, notes=notes, palette=options.palette)
+    write(options.out, explanations, title=options.image.name, notes=notes, palette=options.palette)
     if not options.json:
-        first = found[0]
+        first = explanations[0]
         print(f"{options.image.name}: {first.verdict}, margin {first.margin:+.2f}, p(REAL) {first.p_real:.3f}")
-        for explanation in found:
+        for explanation in explanations:
             sentence = explanation.diagnostics.sentence or "both signs, not flat."
             print(f"{find_explainer(explanation.method).title}: {sentence}")
         print(f"Written to {options.out}")
@@ -102,10 +102,10 @@ def read_settings(
 
 
 def _with(method: AnyExplainer, texts: dict[str, str], preset: str | None) -> ExplainerSettings:
-    found: ExplainerSettings = from_parameters(method.settings, texts)
+    settings: ExplainerSettings = from_parameters(method.settings, texts)
     if preset is None or preset not in method.presets:
-        return found
-    changed = {name: value for name, value in found.model_dump().items() if name in texts}
+        return settings
+    changed = {name: value for name, value in settings.model_dump().items() if name in texts}
     begun: ExplainerSettings = method.presets[preset].settings.changed(**changed)
     return begun
 
@@ -157,8 +157,8 @@ def judged(path: Path, detector: "Detector", *, home: Path) -> dict[str, Any]:
     threshold = find_threshold(detector.identity, find_runs((home, *command_homes())).values())
     height, width = picture.shape[:2]
     about = {"file": path.name, "pixels": [width, height], "detector": detector.name}
-    says = {"provenance": [asdict(claim) for claim in read_claims(data)]}
-    return about | judge_picture(detector, picture, threshold) | says
+    claims = {"provenance": [asdict(claim) for claim in read_claims(data)]}
+    return about | judge_picture(detector, picture, threshold) | claims
 
 
 def write(
@@ -167,14 +167,16 @@ def write(
     """Write explanation.html and, for each explanation, METHOD.npz, plus METHOD.png if any of its map is decided."""
     out.mkdir(parents=True, exist_ok=True)
     style = Style(palette)
-    for one in explanations:
-        save_npz(out / f"{one.method}.npz", one)
-        if one.has_picture:
-            save_png(out / f"{one.method}.png", draw_explanation(one, SIZE, style=style))
+    for explanation in explanations:
+        save_npz(out / f"{explanation.method}.npz", explanation)
+        if explanation.has_picture:
+            save_png(out / f"{explanation.method}.png", draw_explanation(explanation, SIZE, style=style))
         else:
             # one of another image must not stand beside this one's numbers
-            (out / f"{one.method}.png").unlink(missing_ok=True)
-    save_html(out / "explanation.html", [(one, style) for one in explanations], title=title, notes=notes)
+            (out / f"{explanation.method}.png").unlink(missing_ok=True)
+    save_html(
+        out / "explanation.html", [(explanation, style) for explanation in explanations], title=title, notes=notes
+    )
 
 
 def listed() -> str:
@@ -183,9 +185,9 @@ def listed() -> str:
     for method in explainers():
         lines.append(f"{method.name}: {method.title}. {method.sentence}")
         lines += [f"    preset {name}: {preset.title}. {preset.sentence}" for name, preset in method.presets.items()]
-        for one in describe(method.settings):
-            default = f", {one.text(one.default)} by default" if one.text(one.default) else ""
-            lines.append(f"    {one.name} ({one.limits}{default}): {one.label}. {one.help}")
+        for setting in describe(method.settings):
+            default = f", {setting.text(setting.default)} by default" if setting.text(setting.default) else ""
+            lines.append(f"    {setting.name} ({setting.limits}{default}): {setting.label}. {setting.help}")
     return "\n".join(lines)
 
 

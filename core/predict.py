@@ -34,9 +34,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
     options = parser.parse_args(arguments)
     data = DataPath(options.data, options.fake_classes.split(","))
-    known = find_detectors((options.out, *command_homes()))
+    detectors = find_detectors((options.out, *command_homes()))
     try:
-        detector = load_detector(find_named(options.detector, known, "detector"), device=options.device)
+        detector = load_detector(find_named(options.detector, detectors, "detector"), device=options.device)
         images = load_with_bar(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
         with reading_bar("train") as progress:
             training = find_training_set(detector, data, progress=progress)

@@ -185,7 +185,7 @@ def _text_bytes(opened: BinaryIO) -> int:
     opened.seek(0)
     texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
     types = {
-        field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        field.name: field.type.parsedtype if pa.types.is_dictionary(field.type) else field.type
         for field in pq.ParquetFile(opened).schema_arrow
     }
     names = [name for name, kind in types.items() if any(fits(kind) for fits in texts)]
@@ -211,20 +211,20 @@ def parse_json(text: bytes) -> Any:
         RecursionError: it is nested too deep.
     """
     # json.loads would guess the encoding of bytes
-    found = json.loads(text.decode())
+    parsed = json.loads(text.decode())
     if b"\\u" in text:
-        json.dumps(found, ensure_ascii=False).encode()
-    return found
+        json.dumps(parsed, ensure_ascii=False).encode()
+    return parsed
 
 
 def plain_json(value: Any) -> Any:
     """Convert a value to plain JSON: dataclasses to objects, NumPy numbers to plain ones, non-finite ones to None."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: plain_json(getattr(value, one.name)) for one in fields(value)}
+        return {item.name: plain_json(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain_json(one) for key, one in value.items()}
+        return {str(key): plain_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain_json(one) for one in value]
+        return [plain_json(item) for item in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
@@ -536,7 +536,7 @@ def restore_all(parent: Path) -> None:
     """Bring back every folder of `parent` whose replacement was cut off."""
     asides: list[Path] = []
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
-        asides = [Path(one.path) for one in entries if one.name.startswith(".") and one.name.endswith(".old")]
+        asides = [Path(entry.path) for entry in entries if entry.name.startswith(".") and entry.name.endswith(".old")]
     for aside in asides:
         # one that cannot be listed keeps no other from being restored
         with contextlib.suppress(OSError):

@@ -28,13 +28,13 @@ def gather_comparison(first: Run, second: Run) -> Comparison:
         StudyError: they cannot be compared.
     """
     pair = pair_of(first, second)
-    one, other = gather(first), gather(second)
+    own, other = gather(first), gather(second)
     problems = [
         f"{name}: {problem}"
-        for name, found in zip(pair.names, (one, other), strict=True)
-        for problem in found["problems"]
+        for name, gathered in zip(pair.names, (own, other), strict=True)
+        for problem in gathered["problems"]
     ]
-    return Comparison(pair, (one["answers"].get, other["answers"].get), tuple(problems))
+    return Comparison(pair, (own["answers"].get, other["answers"].get), tuple(problems))
 
 
 def comparison_report(compared: Comparison) -> str:
@@ -59,7 +59,7 @@ def comparison_report(compared: Comparison) -> str:
         sections.append(Section("Not read", [list(compared.problems)]))
     sections.append(limits(pair.first, pair.second))
     for run, read in zip((pair.first, pair.second), compared.readers, strict=True):
-        sections.append(settings(run, None, {name: found for name in STUDIES if (found := read(name))}))
+        sections.append(settings(run, None, {name: study for name in STUDIES if (study := read(name))}))
     return page(pair.first, f"{first} and {second} on {pair.first.manifest['set']}", lead, sections, other=pair.second)
 
 

@@ -69,7 +69,7 @@ def html_of(
         notes: sentences that must be read with it, for instance how the image was cropped.
         beside: what else is known of the image and of such explanations.
     """
-    styled = [one if isinstance(one, tuple) else (one, DEFAULT) for one in panels]
+    styled = [panel if isinstance(panel, tuple) else (panel, DEFAULT) for panel in panels]
     first = styled[0][0]
     height, width = first.image.shape[:2]
     return render(
@@ -113,8 +113,11 @@ def _panel(explanation: Explanation, style: Style, beside: Beside) -> dict[str, 
 def _map(explanation: Explanation, style: Style) -> dict[str, Any]:
     return {
         "drawings": [
-            (DRAWINGS[one].capitalize(), data_url(draw_explanation(explanation, style=replace(style, drawing=one))))
-            for one in dict.fromkeys((style.drawing, "overlay" if style.drawing == "alone" else "alone"))
+            (
+                DRAWINGS[drawing].capitalize(),
+                data_url(draw_explanation(explanation, style=replace(style, drawing=drawing))),
+            )
+            for drawing in dict.fromkeys((style.drawing, "overlay" if style.drawing == "alone" else "alone"))
         ],
         "bar": legend(scale_of(explanation, style), palette=style.palette, unit=explanation.unit),
         "hatched": explanation.undecided is not None,
@@ -124,12 +127,15 @@ def _map(explanation: Explanation, style: Style) -> dict[str, Any]:
 
 def _probes(result: ProbeResult) -> dict[str, Any]:
     """Collect the conclusion, every change that flips the verdict unlike its controls, and pictures of the smallest."""
-    rows = [(f"{one.probe.title}, {one.strength.told}", f"{said(result, one)}.") for one in result.flipping]
+    rows = [(f"{probed.probe.title}, {probed.strength.told}", f"{said(result, probed)}.") for probed in result.flipping]
     pictures = []
     if result.smallest is not None:
-        one, drawn = result.smallest, dict(zip(probe_columns(), result.pictures, strict=True))
-        shown = [("The image", result.image, result.verdict), (one.probe.title, drawn[one.column], one.verdict)]
-        for control in map(result.get, one.controls):
+        probed, drawn = result.smallest, dict(zip(probe_columns(), result.pictures, strict=True))
+        shown = [
+            ("The image", result.image, result.verdict),
+            (probed.probe.title, drawn[probed.column], probed.verdict),
+        ]
+        for control in map(result.get, probed.controls):
             if control.known:
                 name = f"Control: {control.probe.inline}"
                 shown.append((name, drawn[control.column], control.verdict))

@@ -48,7 +48,7 @@ def report_of(
     sections = [
         _summary(answers),
         Section("How good is it?", _quality(run)),
-        *(_study(found) for found in answers.values()),
+        *(_study(study) for study in answers.values()),
         *([Section("Not read", [list(problems)])] if problems else []),
         limits(run),
         settings(run, detector, answers),
@@ -63,19 +63,19 @@ def gather(run: Run, homes: tuple[Path, ...] | None = None) -> dict[str, Any]:
         run: to report on.
         homes: folders that hold detectors/; those that commands look in by default.
     """
-    found = find_studies(run)
-    problems = list(found.problems)
+    studies = find_studies(run)
+    problems = list(studies.problems)
     detectors, _ = identify_all(find_detectors(homes))
     maker = find_maker(run.manifest, detectors)
     rank = {name: number for number, name in enumerate(ORDER)}
     answers = {}
-    for name in sorted(found.answers, key=lambda name: rank.get(name, len(ORDER))):
+    for name in sorted(studies.answers, key=lambda name: rank.get(name, len(ORDER))):
         try:
-            found.answers[name].findings  # noqa: B018 - remembered
+            studies.answers[name].findings  # noqa: B018 - remembered
         except ContractError as error:
             problems.append(str(error))
         else:
-            answers[name] = found.answers[name]
+            answers[name] = studies.answers[name]
     # a report may be sent to others, so its paths are relative to the run's folder
     problems = [problem.replace(f"{run.path}{os.sep}", "") for problem in problems]
     return {"detector": None if maker is None else detectors[maker].manifest, "answers": answers, "problems": problems}
@@ -98,13 +98,13 @@ def _lead(run: Run) -> list[str]:
 
 def _summary(answers: Mapping[str, StudyResult]) -> Section:
     # each study's first finding is its most telling
-    first = [found.findings[0] for found in answers.values() if found.findings]
+    first = [study.findings[0] for study in answers.values() if study.findings]
     table = findings(first, "Question", "Group", "Headline", "Status", most=len(first))
     return Section("What was found", [table if first else "No study of this run has a finding."])
 
 
-def _study(found: StudyResult) -> Section:
-    about, rows = found.about, found.findings
+def _study(study: StudyResult) -> Section:
+    about, rows = study.about, study.findings
     note = f"{about['images']:,} images; {len(rows)} findings, of which {min(MOST, len(rows))} are shown."
     table = findings(rows, "Of", "Group", "Effect", "Control", "Status", most=MOST)
     return Section(str(about["title"]), [str(about["question"]), *([table] if rows else []), note])
@@ -117,13 +117,13 @@ def _quality(run: Run) -> list[Chart | Table]:
     blocks: list[Chart | Table] = [confusion_table(counts), _scores(scores, counts)]
     if counts.sum(axis=1).all():
         blocks.append(_roc(table, scores))
-    found = calibration(table)
-    points = "; ".join(f"{row.confidence:.0%} sure: {row.accuracy:.0%} right" for row in found.itertuples())
+    bins = calibration(table)
+    points = "; ".join(f"{row.confidence:.0%} sure: {row.accuracy:.0%} right" for row in bins.itertuples())
     curves = [
         Curve("perfect calibration", (0.5, 1), (0.5, 1), GREY, "2 4"),
         Curve(
-            "this run, 95% intervals", found["confidence"].tolist(), found["accuracy"].tolist(), REAL,
-            low=found["low"].to_numpy(), high=found["high"].to_numpy(),
+            "this run, 95% intervals", bins["confidence"].tolist(), bins["accuracy"].tolist(), REAL,
+            low=bins["low"].to_numpy(), high=bins["high"].to_numpy(),
         ),
     ]  # fmt: skip
     axes = ("confidence", 0.5, 1.0), ("accuracy", 0.0, 1.0)
@@ -139,8 +139,8 @@ def _scores(scores: pd.DataFrame, counts: NDArray[np.int64]) -> Table:
     rows = []
     for number, (name, row) in enumerate(scores.iterrows()):
         labelled, predicted = counts[number].sum() > 0, counts[:, number].sum() > 0
-        known = {"precision": labelled and predicted, "recall": labelled, "f1": labelled}
-        rows.append([str(name), *(f"{row[key]:.3f}" if fits else "none" for key, fits in known.items())])
+        defined = {"precision": labelled and predicted, "recall": labelled, "f1": labelled}
+        rows.append([str(name), *(f"{row[key]:.3f}" if fits else "none" for key, fits in defined.items())])
     return Table(["Class", "Precision", "Recall", "F1"], rows)
 
 

@@ -144,7 +144,7 @@ class Filter:
 
     def ranging(self, column: str, low: float = -math.inf, high: float = math.inf) -> "Filter":
         """Return the filter with another range of one column, on its first page."""
-        others = tuple(found for found in self.ranges if found[0] != column)
+        others = tuple(ends for ends in self.ranges if ends[0] != column)
         added = ((column, low, high),) if math.isfinite(low) or math.isfinite(high) else ()
         return replace(self, ranges=tuple(sorted(others + added)), page=1)
 
@@ -168,24 +168,24 @@ class Filter:
     @classmethod
     def from_params(cls, params: Mapping[str, str], table: pd.DataFrame) -> "Filter":
         """Read URL parameters, ignoring whatever does not fit `table` (from `browse_table`)."""
-        found = cls()
+        wanted = cls()
         for key, text in params.items():
             column = COLUMNS.get(key, key)
             if key in RESERVED or column not in table.columns:
                 continue
             if column in range_columns(table):
                 if ends := _parse_range(text):
-                    found = found.ranging(column, *ends)
+                    wanted = wanted.ranging(column, *ends)
             else:
                 allowed = choices_of(table, column)
-                asked = dict.fromkeys(unquote(value) for value in text.split(","))
-                found = found.choosing(column, [value for value in asked if value in allowed])
+                given = dict.fromkeys(unquote(value) for value in text.split(","))
+                wanted = wanted.choosing(column, [value for value in given if value in allowed])
         sort = params.get("sort", "")
         area = Area.parse(params.get("area", ""))
         threshold = _number(params.get("cut", ""))
         per_page, page = _number(params.get("per", "")), _number(params.get("page", ""))
         return replace(
-            found,
+            wanted,
             tag=params.get("tag") or None,
             name=params.get("name") or None,
             area=area if area and {f"{area.space}_x", f"{area.space}_y"} <= set(table.columns) else None,

@@ -47,33 +47,33 @@ def misnamed(homes: tuple[Path, ...], kind: str) -> dict[str, str]:
     }
 
 
-def find_named(name: str, known: Mapping[str, Path], kind: str) -> Path:
-    """Find the folder that a user names on the command line: a name among `known`, or else a path.
+def find_named(name: str, paths: Mapping[str, Path], kind: str) -> Path:
+    """Find the folder that a user names on the command line: a name among `paths`, or else a path.
 
     Args:
         name: a name or a path.
-        known: from `find_runs` or `find_detectors`.
+        paths: from `find_runs` or `find_detectors`.
         kind: "run" or "detector", for the error message.
 
     Raises:
         ContractError: there is none of that name.
     """
-    if name in known:
-        return known[name]
+    if name in paths:
+        return paths[name]
     if (Path(name) / MANIFEST).is_file():
         # a bare name has no parents; a link keeps its name, which is the run's
         return Path(os.path.abspath(name))  # noqa: PTH100
-    there = ", ".join(known) or "none"
-    raise ContractError(f"there is no {kind} {name!r} in {kind}s/ or assets/{kind}s/; there is {there}")
+    names = ", ".join(paths) or "none"
+    raise ContractError(f"there is no {kind} {name!r} in {kind}s/ or assets/{kind}s/; there is {names}")
 
 
 def _find(homes: tuple[Path, ...], folder: str, *, shadowed: str = "{}") -> dict[str, Path]:
     # one with a damaged manifest is found too, so that opening it says what is wrong
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for path in (path for home in _distinct(homes) for path in _folders(home / folder)):
         if is_plain_name(path.name):
-            found.setdefault(path.name if path.name not in found else shadowed.format(path.name), path)
-    return found
+            paths.setdefault(path.name if path.name not in paths else shadowed.format(path.name), path)
+    return paths
 
 
 def _distinct(homes: tuple[Path, ...]) -> Iterable[Path]:
@@ -83,10 +83,10 @@ def _distinct(homes: tuple[Path, ...]) -> Iterable[Path]:
 def _place(home: Path) -> object:
     """Identify a folder, whatever path leads to it."""
     try:
-        found = home.stat()
+        status = home.stat()
     except OSError:
         return home
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 # os.scandir, because every page lists these folders and pathlib takes several times longer

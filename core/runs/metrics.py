@@ -193,13 +193,13 @@ def beyond_confidence(bins: pd.DataFrame) -> tuple[int, int]:
     return int((bins["confidence"] > bins["high"]).sum()), int((bins["confidence"] < bins["low"]).sum())
 
 
-def largest(found: pd.DataFrame, most: int = MOST_GROUPS) -> pd.DataFrame:
+def largest(groups: pd.DataFrame, most: int = MOST_GROUPS) -> pd.DataFrame:
     """Keep the rows of `error_by` with the most images, at most `most`, in their order.
 
     Ties are broken by name; breaking them by rate would favour groups that are worst by chance.
     """
-    kept = found.assign(text=found["value"].astype(str)).sort_values(["images", "text"], ascending=[False, True])
-    return found.loc[sorted(kept.index[:most])].reset_index(drop=True)
+    kept = groups.assign(text=groups["value"].astype(str)).sort_values(["images", "text"], ascending=[False, True])
+    return groups.loc[sorted(kept.index[:most])].reset_index(drop=True)
 
 
 def error_by(table: pd.DataFrame, column: str, *, threshold: float = HALF) -> pd.DataFrame:
@@ -210,8 +210,8 @@ def error_by(table: pd.DataFrame, column: str, *, threshold: float = HALF) -> pd
     """
     wrong = predicted_real(table, threshold) != (table["label"] == "REAL").to_numpy(bool)
     codes, values = pd.factorize(table[column], sort=True)
-    known = codes >= 0
-    images, errors = (np.bincount(codes[chosen], minlength=len(values)) for chosen in (known, known & wrong))
+    has_value = codes >= 0
+    images, errors = (np.bincount(codes[chosen], minlength=len(values)) for chosen in (has_value, has_value & wrong))
     counts = pd.DataFrame({"images": images, "wrong": errors}, index=np.asarray(values, object))
     counts["rate"] = counts["wrong"] / counts["images"]
     counts["low"], counts["high"] = wilson_interval(counts["wrong"].to_numpy(int), counts["images"].to_numpy(int))

@@ -58,8 +58,8 @@ def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:
     made = run.preprocessing
     # "" means not resized, which is the same if the preprocessing keeps images of the right size unchanged
     seen = {made.steps, ""} if made.resize == made.size else {made.steps}
-    sized = [one for one in sets if one.side == run.side and one.fit in seen]
-    for image_set in sorted(sized, key=lambda found: found.fingerprint != run.manifest["set_fingerprint"]):
+    sized = [image_set for image_set in sets if image_set.side == run.side and image_set.fit in seen]
+    for image_set in sorted(sized, key=lambda candidate: candidate.fingerprint != run.manifest["set_fingerprint"]):
         digests = image_set.rows["sha256"]
         if np.array_equal(digests.to_numpy(str), wanted.to_numpy(str)):
             # same files in the same order, repeats included: the pack's rows are used directly
@@ -67,9 +67,9 @@ def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:
         first = digests[~digests.duplicated()]
         positions = dict(zip(first, first.index, strict=True))
         where = wanted.map(positions).fillna(MISSING).to_numpy(np.intp)
-        found = Pictures(image_set.pixels, where, image_set.name)
-        if found.found == len(run):
-            return found
-        if found.found > best.found:
-            best = found
+        pictures = Pictures(image_set.pixels, where, image_set.name)
+        if pictures.found == len(run):
+            return pictures
+        if pictures.found > best.found:
+            best = pictures
     return best

@@ -97,7 +97,7 @@ def write_run(
     files: dict[str, Callable[[Path], None]] = {
         "predictions.parquet": lambda file: predictions.to_parquet(file, index=False),
     }
-    maps, features = (None if one is None else halved(one) for one in (computed.maps, computed.features))
+    maps, features = (None if array is None else halved(array) for array in (computed.maps, computed.features))
     if maps is not None:
         files["maps.npy"] = lambda file: np.save(file, maps, allow_pickle=False)
     if features is not None and features.nbytes <= LARGE_FEATURES:
