@@ -1,6 +1,9 @@
+"""Class activation maps against torchcam, the papers' formulas and autograd, and what runs store of them."""
+
 import copy
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,14 +17,15 @@ from core.detectors.resnet import ResNetDetector
 from core.explainers import activation
 from core.explainers import explainer as batches
 from core.explainers.activation import activation_maps
-from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, SCORECAM, XGRADCAM, Cam, CamSettings
-from core.explainers.explanation import Explanation
+from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, SCORECAM, XGRADCAM, Cam, CamSettings, stored_map
+from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplanationError
-from core.images.labels import FAKE, REAL
+from core.images.labels import FAKE, REAL, ClassName
 from tests.conftest import make_detector, textured
 from tests.core.any_detector import pictures
 from tests.core.detectors.plain import make_plain
+from tests.core.trust_cues import made_run
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 CAMS = (GRADCAM, LAYERCAM, XGRADCAM, GRADCAMPP, SCORECAM)
@@ -131,23 +135,6 @@ def test_score_cam_asks_between_batches_of_channels_and_ends(detector: Detector,
     assert len(whole) == 2 + 4
 
 
-def test_other_maps_are_made_between_the_batches_of_score_cam(detector: Detector, fifty: NDArray[np.uint8]) -> None:
-    alone = SCORECAM.explain_fully(detector, fifty[0]).map
-    other = CamSettings(layer="layer3")
-    expected = GRADCAM.explain_fully(detector, fifty[1], other).map
-    others: list[NDArray[np.float32]] = []
-
-    def cancel() -> bool:
-        others.append(GRADCAM.explain_fully(detector, fifty[1], other).map)
-        return False
-
-    (found,) = (one.map for one in SCORECAM.explain(detector, fifty[0], CamSettings(), cancel=cancel))
-    np.testing.assert_array_equal(found, alone)
-    assert len(others) == 3
-    for made in others:
-        np.testing.assert_array_equal(made, expected)
-
-
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("method", ["GradCAM", "XGradCAM", "LayerCAM"])
 def test_the_margins_signed_map_is_its_formula(
@@ -232,23 +219,6 @@ def test_nothing_is_left_on_the_network(
     assert not any(parameter.requires_grad for parameter in detector.network.parameters())
 
 
-def test_no_gradient_is_recorded_below_the_stage(detector: Detector, fifty: NDArray[np.uint8]) -> None:
-    recorded: dict[str, bool] = {}
-    handles = [
-        module.register_forward_hook(
-            lambda _module, _inputs, output, name=name: recorded.update({name: output.requires_grad})
-        )
-        for name, module in detector.network.named_children()
-    ]
-    try:
-        explain(GRADCAM, detector, fifty[:2], layer="layer3")
-    finally:
-        for handle in handles:
-            handle.remove()
-    assert {name for name, gradient in recorded.items() if gradient} == {"layer4", "avgpool", "fc"}
-    assert {"conv1", "layer1", "layer2", "layer3"} <= set(recorded)
-
-
 def test_threads_do_not_see_each_other(detector: Detector, fifty: NDArray[np.uint8]) -> None:
     expected = {stage: explain(GRADCAM, detector, fifty[:6], layer=stage) for stage in STAGES}
     found: dict[tuple[int, str], list[NDArray[np.float32]]] = {}
@@ -268,29 +238,6 @@ def test_threads_do_not_see_each_other(detector: Detector, fifty: NDArray[np.uin
     assert hooks(detector.network) == 0
 
 
-@pytest.mark.parametrize("cam", [GRADCAM, LAYERCAM], ids=lambda cam: cam.name)
-def test_the_stage_that_fits_puts_the_one_patch_first(
-    red_detector: Detector, red_patch: NDArray[np.uint8], cam: Cam
-) -> None:
-    for stage, side in (("layer3", 4), ("layer4", 8)):
-        (result,) = explain(cam, red_detector, red_patch[None], layer=stage)
-        expected = np.zeros_like(result.map, bool)
-        expected[20 // side, 8 // side] = True
-        np.testing.assert_array_equal(result.map > 0, expected)
-        assert result.diagnostics.one_colour == "one sign"
-        assert "speaks for REAL" in result.diagnostics.sentence
-
-
-def test_flat_and_zero_maps_are_said_to_be_that(red_detector: Detector, red_patch: NDArray[np.uint8]) -> None:
-    grey, red = np.full((32, 32, 3), 90, np.uint8), np.full((32, 32, 3), (200, 0, 0), np.uint8)
-    zero, flat, pointed = explain(GRADCAM, red_detector, np.stack([grey, red, red_patch]))
-    assert zero.diagnostics.one_colour == "zero"
-    assert "zero everywhere" in zero.diagnostics.sentence
-    assert flat.diagnostics.one_colour == "flat"
-    assert "points at no place" in flat.diagnostics.sentence
-    assert pointed.diagnostics.one_colour == "one sign"
-
-
 def test_logits_that_are_no_numbers_are_refused(fifty: NDArray[np.uint8]) -> None:
     detector = make_detector(width=4, seed=3)
     network = detector.network
@@ -303,40 +250,9 @@ def test_logits_that_are_no_numbers_are_refused(fifty: NDArray[np.uint8]) -> Non
     assert hooks(network) == 0
 
 
-@pytest.mark.parametrize("wrong", [{"layer": "layer5"}, {"target": "CAT"}])
-def test_unknown_settings_are_refused(detector: Detector, fifty: NDArray[np.uint8], wrong: dict[str, str]) -> None:
-    with pytest.raises(ExplanationError, match=f"{next(iter(wrong))} must be one of"):
-        explain(GRADCAM, detector, fifty[:1], **wrong)
-
-
-def test_width_1_works(fifty: NDArray[np.uint8]) -> None:
-    for cam in CAMS:
-        assert np.isfinite(cam.explain_fully(make_detector(width=1), fifty[0]).map).all()
-
-
 def test_an_image_of_another_size_is_refused(detector: Detector) -> None:
     with pytest.raises(ExplanationError, match="image must be uint8 .32, 32, 3."):
         GRADCAM.explain_fully(detector, np.zeros((64, 64, 3), np.uint8))
-
-
-def test_the_cost_is_what_is_run(detector: Detector, fifty: NDArray[np.uint8]) -> None:
-    """Forward passes counted by a hook; the detector's own pass runs beside the network and counts one."""
-    passed: list[int] = []
-    handle = detector.network.register_forward_hook(lambda _network, inputs, _output: passed.append(len(inputs[0])))
-    try:
-        explain(LAYERCAM, detector, fifty[:1])
-        assert len(passed) == 1
-        assert LAYERCAM.cost(CamSettings(), detector) == 1 + 1 + 2 * 2
-        assert GRADCAMPP.cost(CamSettings(), detector) == 1 + 1 + 2
-        passed.clear()
-        explain(SCORECAM, detector, fifty[:1])
-    finally:
-        handle.remove()
-    # the twin carries the hook of what it is copied from
-    assert SCORECAM.cost(CamSettings(), detector) == 1 + sum(passed)
-    assert GRADCAM.cost(CamSettings(), detector) == 1
-    assert GRADCAM.cost(CamSettings(layer="layer3"), detector) == LAYERCAM.cost(CamSettings(), detector)
-    assert SCORECAM.cost(CamSettings()) > 100
 
 
 def formula(detector: Detector, pixels: NDArray[np.uint8], layer: str) -> NDArray[np.float64]:
@@ -382,3 +298,45 @@ def test_what_follows_a_layer_may_write_into_its_output() -> None:
         for cam in (GRADCAM, LAYERCAM, GRADCAMPP):
             one, other = (explain(cam, which, images, layer=layer) for which in (detector, greedy))
             np.testing.assert_allclose([x.map for x in one], [x.map for x in other], rtol=1e-4, atol=1e-6)
+
+
+def test_it_is_what_grad_cam_gives(tiny_detector: Detector) -> None:
+    pixels = textured(4, fine=True, seed=1)
+    found = tiny_detector.full_pass(pixels)
+    said = np.where(found.margins > 0, "REAL", "FAKE").tolist()
+    p_real = tiny_detector.p_real(found.margins)
+    run = made_run(said, said, maps=found.maps, margin=found.margins, p_real=p_real)
+    manifest = {"detector": tiny_detector.name, "detector_sha256": tiny_detector.sha256, "versions": {"torch": "2"}}
+    kept = stored_map(replace(run, manifest=manifest), 2, pixels[2])
+    fresh = GRADCAM.explain_fully(tiny_detector, pixels[2])
+    np.testing.assert_allclose(kept.map, fresh.map, rtol=2e-3, atol=2e-3)
+    assert (kept.method, kept.settings, kept.unit) == (fresh.method, fresh.settings, fresh.unit)
+    assert kept.verdict == fresh.verdict
+    assert kept.diagnostics.one_colour == fresh.diagnostics.one_colour
+    assert kept.provenance.detector_sha256 == fresh.provenance.detector_sha256
+    assert kept.provenance.versions == {"torch": "2"}
+    assert kept.complete
+
+
+@pytest.mark.parametrize(
+    ("values", "one_sided", "cause", "words"),
+    [
+        ([0, 0, 0, 0], None, "zero", "zero everywhere"),
+        ([0, 0, 0, 0], "FAKE", "zero", "zero everywhere"),
+        ([1.0, 1.0, 0.95, 1.0], None, "flat", "points at no place. Every position speaks for REAL"),
+        ([-1.0, -0.95, -1.0, -1.0], None, "flat", "points at no place. Every position speaks for FAKE"),
+        ([1.0, 0.1, 0.5, 0.0], None, "one sign", "Every position speaks for REAL"),
+        ([-1.0, -0.1, -0.5, 0.0], None, "one sign", "Every position speaks for FAKE"),
+        ([-1.0, -0.1, -0.5, 0.0], "FAKE", "one-sided", "only what speaks for FAKE, never what speaks against"),
+        ([1.0, -0.1, 0.5, 0.0], None, "", ""),
+    ],
+)
+def test_a_map_is_told_by_what_it_shows(
+    values: list[float], one_sided: ClassName | None, cause: str, words: str
+) -> None:
+    found = map_diagnostics(np.array(values, np.float32).reshape(2, 2), one_sided=one_sided)
+    assert found.one_colour == cause
+    assert words in found.sentence
+    assert bool(found.sentence) == bool(cause)
+    largest = max(map(abs, values))
+    assert found.numbers["spread"] == pytest.approx((max(values) - min(values)) / largest if largest else 0)

@@ -1,7 +1,5 @@
 """Integrated Gradients against captum called as its documentation shows it, and against a sum by hand."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -11,13 +9,11 @@ from scipy import ndimage
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.explainers import integrated_gradients
 from core.explainers.cam import GRADCAM, CamSettings
 from core.explainers.explanation import Explanation
 from core.explainers.integrated_gradients import (
     INTEGRATED_GRADIENTS,
     IntegratedGradientsSettings,
-    blurred,
     diagnose,
 )
 from core.explainers.settings import ExplanationError
@@ -109,30 +105,6 @@ def test_a_sum_that_is_off_is_said() -> None:
         assert found.numbers["gap"] == pytest.approx(abs(3 - gained))
 
 
-def test_what_the_blur_leaves_as_it_is_has_no_value(detector: Detector) -> None:
-    flat = np.full((32, 32, 3), 90, np.uint8)
-    (found,) = explain(detector, flat[None])
-    assert found.diagnostics.one_colour == "zero"
-    half = flat.copy()
-    half[:, :4] = np.random.default_rng(0).integers(0, 256, (32, 4, 3))
-    (found,) = explain(detector, half[None])
-    assert (found.map[:, 16:] == 0).all()
-    assert (found.map[:, :4] != 0).any()
-
-
-def test_the_baseline_is_blurred_by_a_share_of_the_side() -> None:
-    small, large = (np.zeros((side, side, 3), np.uint8) for side in (32, 64))
-    small[16, 16] = large[32, 32] = 255
-    widths = []
-    for image in (small, large):
-        profile = blurred(image, 0.0625)[len(image) // 2, :, 0].astype(float)
-        places = np.arange(len(image)) - len(image) // 2
-        widths.append(np.sqrt((profile * places**2).sum() / profile.sum()) / len(image))
-    # the tails of the larger blur are rounded away
-    assert widths[0] == pytest.approx(0.0625, rel=0.2)
-    assert widths[1] == pytest.approx(widths[0], rel=0.3)
-
-
 def test_it_asks_between_batches_and_whoever_is_asked_may_use_the_detector(
     detector: Detector, six: NDArray[np.uint8]
 ) -> None:
@@ -152,31 +124,6 @@ def test_it_asks_between_batches_and_whoever_is_asked_may_use_the_detector(
         detector, six[0], IntegratedGradientsSettings(steps=150), cancel=lambda: next(answers)
     )
     assert list(stopped) == []
-
-
-def test_of_larger_inputs_fewer_go_through_the_network_at_once(
-    detector: Detector, six: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole, sizes = explain(detector, six[:1], steps=16), []
-    scores = type(detector).scores
-
-    def counted(own: Detector, inputs: torch.Tensor) -> torch.Tensor:
-        sizes.append(len(inputs))
-        return scores(own, inputs)
-
-    monkeypatch.setattr(integrated_gradients, "INPUTS", 4)
-    monkeypatch.setattr(type(detector), "scores", counted)
-    found = explain(detector, six[:1], steps=16)
-    assert max(sizes[-4:]) == 4
-    np.testing.assert_allclose(found[0].map, whole[0].map, rtol=1e-3, atol=1e-5)
-    assert integrated_gradients._at_once(SimpleNamespace(side=64)) == 1  # type: ignore[arg-type]
-
-
-def test_nothing_is_left_on_the_network(detector: Detector, six: NDArray[np.uint8]) -> None:
-    explain(detector, six[:2])
-    assert not any(parameter.requires_grad for parameter in detector.network.parameters())
-    assert all(parameter.grad is None for parameter in detector.network.parameters())
-    assert not detector.network.training
 
 
 def test_what_cannot_be_explained_is_one_sentence(detector: Detector, six: NDArray[np.uint8]) -> None:

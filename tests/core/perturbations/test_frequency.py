@@ -9,13 +9,11 @@ from core.perturbations.frequency import (
     attenuated_elsewhere,
     energy,
     images_of,
-    patterned_elsewhere,
     rephased,
     ring,
     scrambled,
     spectra_of,
     transplanted,
-    transplanted_elsewhere,
     wave_length,
 )
 from core.perturbations.photometric import rms
@@ -36,10 +34,6 @@ def power(pixels: NDArray[np.uint8], low: float, high: float) -> NDArray[np.floa
     spectrum = np.fft.fft2(pixels.astype(np.float64), axes=(1, 2))
     inside = ((radius > low) & (radius <= high))[None, :, :, None]
     return (np.abs(spectrum) ** 2 * inside).sum(axis=(1, 2, 3)) / 1024
-
-
-def test_there_and_back_is_the_same_picture(grain: NDArray[np.uint8]) -> None:
-    np.testing.assert_array_equal(images_of(spectra_of(grain)), grain)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 4), (4, 8), (12, 16), (8, 99)])
@@ -63,15 +57,6 @@ def test_on_other_sizes_a_radius_is_the_same_length_of_wave(side: int) -> None:
     assert min(kept) > 0.95
 
 
-@pytest.mark.parametrize("side", [33, 48])
-def test_other_sizes_go_there_and_back_and_keep_parsevals_energy(side: int) -> None:
-    pixels = np.random.default_rng(0).integers(60, 200, (3, side, side, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(images_of(spectra_of(pixels)), pixels)
-    mean = pixels.mean(axis=(1, 2), keepdims=True)
-    expected = ((pixels - mean) ** 2).sum(axis=(1, 2, 3))
-    np.testing.assert_allclose(energy(spectra_of(pixels), ring(0, side=side)), expected, rtol=1e-4)
-
-
 def test_rings_share_no_frequency_and_leave_out_the_mean() -> None:
     rings = [ring(low, high, side=32) for low, high in ((0, 4), (4, 8), (8, 12), (12, 16), (16, 99))]
     total = np.sum(rings, axis=0)
@@ -88,32 +73,6 @@ def test_a_ring_that_is_removed_is_gone_and_the_rest_stays(grain: NDArray[np.uin
     kept = [(0, low), (high, 99)]
     before, now = (sum(power(images, *band) for band in kept) for images in (grain, after))
     np.testing.assert_allclose(now, before, rtol=0.02)
-    np.testing.assert_allclose(after.mean(axis=(1, 2)), grain.mean(axis=(1, 2)), atol=0.1)
-
-
-@pytest.mark.parametrize(("low", "high"), [(12, 99), (8, 12)])
-def test_the_control_takes_as_much_energy_and_leaves_the_ring(
-    grain: NDArray[np.uint8], low: float, high: float
-) -> None:
-    spectra, rings = spectra_of(grain), ring(low, high, side=32)
-    taken, control = (rms(edit(spectra, rings), grain) for edit in (attenuated, attenuated_elsewhere))
-    # the energy of what was changed, which is the squared size of the change
-    np.testing.assert_allclose(control, taken, rtol=0.03)
-    np.testing.assert_allclose(
-        power(attenuated_elsewhere(spectra, rings), low, high), power(grain, low, high), rtol=0.05
-    )
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_a_coarse_pattern_has_the_energy_asked_for_and_leaves_the_ring(grain: NDArray[np.uint8], channels: int) -> None:
-    spectra, rings = spectra_of(grain), ring(12, side=32)
-    noise = np.random.default_rng(0).standard_normal((6, 32, 32, channels)).astype(np.float32)
-    after = patterned_elsewhere(spectra, rings, noise, energy(spectra, rings))
-    np.testing.assert_allclose(rms(after, grain), rms(attenuated(spectra, rings), grain), rtol=0.03)
-    np.testing.assert_allclose(power(after, 12, 99), power(grain, 12, 99), rtol=0.05)
-    change = after.astype(float) - grain
-    grey = np.abs(change - change.mean(axis=-1, keepdims=True)).max()
-    assert (grey <= 1) == (channels == 1)
     np.testing.assert_allclose(after.mean(axis=(1, 2)), grain.mean(axis=(1, 2)), atol=0.1)
 
 
@@ -151,15 +110,6 @@ def test_a_transplant_brings_the_donors_ring_and_nothing_else(grain: NDArray[np.
     assert np.mean(np.abs(after - expected) ** 2) < 1024 / 12 * 1.2
 
 
-def test_the_control_of_a_transplant_changes_as_much_and_leaves_the_ring(grain: NDArray[np.uint8]) -> None:
-    image, donor = spectra_of(grain[:3]), spectra_of(grain[3:])
-    swapped, control = (edit(image, donor, ring(10, side=32)) for edit in (transplanted, transplanted_elsewhere))
-    np.testing.assert_allclose(rms(control, grain[:3]), rms(swapped, grain[:3]), rtol=0.03)
-    np.testing.assert_allclose(power(control, 10, 99), power(grain[:3], 10, 99), rtol=0.05)
-    moved = np.linalg.norm((grain[3:].astype(float) - control).reshape(3, -1), axis=1)
-    assert (moved < np.linalg.norm((grain[3:].astype(float) - grain[:3]).reshape(3, -1), axis=1)).all()
-
-
 def test_a_scrambled_texture_keeps_every_amplitude(grain: NDArray[np.uint8]) -> None:
     noise = np.random.default_rng(0).standard_normal((6, 32, 32)).astype(np.float32)
     texture = scrambled(spectra_of(grain), noise)
@@ -167,12 +117,3 @@ def test_a_scrambled_texture_keeps_every_amplitude(grain: NDArray[np.uint8]) -> 
     np.testing.assert_allclose(new, own, rtol=1e-3, atol=0.5)
     correlation = np.corrcoef((grain - grain.mean(axis=(1, 2), keepdims=True)).ravel(), texture.ravel())[0, 1]
     assert abs(correlation) < 0.3
-
-
-def test_an_image_of_one_colour_is_left_alone() -> None:
-    flat = np.full((2, 32, 32, 3), 77, np.uint8)
-    spectra = spectra_of(flat)
-    for edit in (attenuated, attenuated_elsewhere):
-        np.testing.assert_array_equal(edit(spectra, ring(8, side=32)), flat)
-    for swap in (transplanted, transplanted_elsewhere):
-        np.testing.assert_array_equal(swap(spectra, spectra, ring(8, side=32)), flat)

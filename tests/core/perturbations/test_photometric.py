@@ -37,12 +37,6 @@ def test_saturation_and_contrast_are_pillows(pixels: NDArray[np.uint8], factor: 
     close(photometric.contrasted(pixels, factor), pillow(pixels, ImageEnhance.Contrast, factor), 2)
 
 
-def test_grey_has_three_equal_channels(pixels: NDArray[np.uint8]) -> None:
-    grey = photometric.saturated(pixels, 0)
-    assert (grey == grey[..., :1]).all()
-    close(grey[..., 0], np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in pixels]))
-
-
 def test_tinting_reaches_the_mean_that_is_asked_for(pixels: NDArray[np.uint8]) -> None:
     soft = (pixels // 2 + 60).astype(np.uint8)
     means = np.random.default_rng(2).uniform(100, 150, (len(soft), 3))
@@ -50,11 +44,6 @@ def test_tinting_reaches_the_mean_that_is_asked_for(pixels: NDArray[np.uint8]) -
     np.testing.assert_allclose(photometric.tinted(soft, means, 1).mean(axis=(1, 2)), means, atol=0.51)
     np.testing.assert_allclose(photometric.tinted(soft, means, 0.5).mean(axis=(1, 2)), (own + means) / 2, atol=0.51)
     np.testing.assert_array_equal(photometric.tinted(soft, means, 0), soft)
-
-
-@pytest.mark.parametrize("amount", [-48, 16])
-def test_brightness_adds_and_is_cut_at_the_ends(pixels: NDArray[np.uint8], amount: int) -> None:
-    np.testing.assert_array_equal(photometric.brightened(pixels, amount), np.clip(pixels.astype(int) + amount, 0, 255))
 
 
 @pytest.mark.parametrize("sigma", [0.5, 1, 2])

@@ -16,18 +16,6 @@ def block_set(image: NDArray[np.uint8], side: int) -> list[bytes]:
     return sorted(image[y : y + side, x : x + side].tobytes() for y in range(0, 32, side) for x in range(0, 32, side))
 
 
-@pytest.mark.parametrize("side", [4, 8, 16])
-def test_shuffling_keeps_every_block_and_leaves_none_in_its_place(pixels: NDArray[np.uint8], side: int) -> None:
-    noisy = np.random.default_rng(0).integers(0, 256, pixels.shape).astype(np.uint8)
-    chance = Chance.of([str(number) for number in range(len(noisy))], side=32)
-    after = spatial.shuffled(noisy, side, chance.orders[32 // side])
-    for one, other in zip(noisy, after, strict=True):
-        assert block_set(one, side) == block_set(other, side)
-        same = [(one[y : y + side, x : x + side] == other[y : y + side, x : x + side]).all()
-                for y in range(0, 32, side) for x in range(0, 32, side)]  # fmt: skip
-        assert not any(same)
-
-
 @pytest.mark.parametrize("side", [8, 10, 15, 28, 36, 47, 63])
 @pytest.mark.parametrize("parts", BLOCKS)
 def test_every_block_moves_whatever_the_side(side: int, parts: int) -> None:
@@ -46,18 +34,6 @@ def test_every_block_moves_whatever_the_side(side: int, parts: int) -> None:
     # faded flat colour is flat colour
     flat = np.full_like(pixels, 90)
     np.testing.assert_array_equal(spatial.cross_faded(flat, block, order), flat)
-
-
-def test_orders_of_another_number_of_blocks_are_refused(pixels: NDArray[np.uint8]) -> None:
-    order = Chance.of([str(number) for number in range(len(pixels))], side=32).orders[4]
-    for shuffle in (spatial.shuffled, spatial.cross_faded):
-        with pytest.raises(ValueError, match="a permutation of the blocks of each image"):
-            shuffle(pixels, 4, order)
-
-
-def test_blocks_go_there_and_back(pixels: NDArray[np.uint8]) -> None:
-    np.testing.assert_array_equal(spatial.image_of(spatial.blocks_of(pixels, 8)), pixels)
-    np.testing.assert_array_equal(spatial.blocks_of(pixels, 8)[:, 5], pixels[:, 8:16, 8:16])
 
 
 @pytest.mark.parametrize("side", [4, 8, 16])
@@ -104,23 +80,6 @@ def test_blocks_without_seams_solve_the_poisson_equation(side: int, block: int) 
         np.testing.assert_allclose(found.mean(axis=(1, 2)), pixels.mean(axis=(1, 2)), atol=0.1)
 
 
-@pytest.mark.parametrize("block", [4, 8, 16])
-def test_no_seam_shows_where_blocks_are_flat_and_their_texture_stays(block: int) -> None:
-    generator = np.random.default_rng(0)
-    flat = generator.integers(60, 196, (3, 32 // block, 32 // block, 3)).repeat(block, axis=1).repeat(block, axis=2)
-    orders = Chance.of(["a", "b", "c"], side=32).orders[32 // block]
-    after = spatial.without_seams(flat.astype(np.uint8), block, orders)
-    assert np.ptp(after, axis=(1, 2)).max() == 0
-    grain = generator.integers(-8, 9, flat.shape)
-    after = spatial.without_seams((flat + grain).astype(np.uint8), block, orders).astype(int)
-    moved = spatial.shuffled((flat + grain).astype(np.uint8), block, orders).astype(int)
-    inner = np.arange(31) % block != block - 1
-    difference = np.diff(after, axis=2)[:, :, inner] - np.diff(moved, axis=2)[:, :, inner]
-    assert np.abs(difference).mean() < 0.5 * np.abs(np.diff(moved, axis=2)[:, :, inner]).mean()
-    across = [np.abs(np.diff(image, axis=2)[:, :, ~inner]).mean() for image in (after, moved)]
-    assert across[0] < 0.3 * across[1]
-
-
 @pytest.mark.parametrize(("side", "block"), [(32, 4), (32, 8), (32, 16), (50, 12)])
 def test_cross_faded_blocks_are_the_shuffled_ones_within_and_mix_at_their_edges(side: int, block: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (3, side, side, 3)).astype(np.uint8)
@@ -145,24 +104,6 @@ def test_cross_faded_blocks_are_the_shuffled_ones_within_and_mix_at_their_edges(
         for edit in (spatial.cross_faded, spatial.shuffled)
     )
     assert faded.mean() < 0.6 * hard.mean()
-
-
-@pytest.mark.parametrize("side", [4, 8, 16])
-def test_the_control_of_shuffling_has_its_seams_on_all_sides_of_a_block(side: int) -> None:
-    """Where the picture is smooth: a jump at every border of blocks, in both directions, nearly as shuffling has."""
-    y, x = np.mgrid[:32, :32]
-    smooth = np.stack([4 * y + 3 * x, 2 * y + 5 * x, 6 * y + x], axis=-1)[None].astype(np.uint8)
-
-    def jumps(image: NDArray[np.uint8]) -> tuple[float, float]:
-        steps = [np.abs(np.diff(image.astype(int), axis=axis)) for axis in (1, 2)]
-        return float(steps[0][:, side - 1 :: side].mean()), float(steps[1][:, :, side - 1 :: side].mean())
-
-    orders = Chance.of([str(number) for number in range(200)], side=32).orders[32 // side]
-    shuffled = jumps(spatial.shuffled(smooth.repeat(200, axis=0), side, orders))
-    seams = jumps(spatial.rotated_in_blocks(smooth, side))
-    for mine, theirs, before in zip(seams, shuffled, jumps(smooth), strict=True):
-        assert mine > 3 * before
-        assert mine > 0.3 * theirs
 
 
 def test_geometry(pixels: NDArray[np.uint8]) -> None:
@@ -197,11 +138,6 @@ def test_frames_are_as_thick_wherever_they_are_and_share_no_pixel(side: int, thi
         assert mask.sum() == outer**2 - (outer - 2 * thick) ** 2
 
 
-@pytest.mark.parametrize(("side", "thick"), [(28, 2), (24, 2), (32, 2), (8, 1)])
-def test_a_frame_is_a_sixteenth_of_the_side_thick_up_to_rounding(side: int, thick: int) -> None:
-    assert spatial.frame_mask(0, side=side)[:, side // 2].sum() == 2 * thick
-
-
 @pytest.mark.parametrize("side", [48, 50, 33])
 def test_on_other_sizes_places_and_blocks_are_the_same_shares(side: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, side, side, 3)).astype(np.uint8)
@@ -223,16 +159,6 @@ def test_on_other_sizes_places_and_blocks_are_the_same_shares(side: int) -> None
         np.testing.assert_array_equal(
             turned[:, :block, :block], pixels[:, block - 1 :: -1, block - 1 :: -1][:, :block, :block]
         )
-
-
-def test_a_flat_place_of_a_large_busy_picture_is_covered_by_its_own_value() -> None:
-    generator = np.random.default_rng(0)
-    picture = generator.integers(0, 256, (1, 512, 512, 3)).astype(np.uint8)
-    mask = spatial.place_mask("top_left", side=512)
-    picture[:, mask] = 201
-    texture = (60 * generator.standard_normal(picture.shape)).astype(np.float32)
-    for cover in (None, texture):
-        np.testing.assert_array_equal(spatial.hidden(picture, mask, cover), picture)
 
 
 @pytest.mark.parametrize("place", ["centre", "bottom_left"])

@@ -51,19 +51,6 @@ def test_without_any_band_the_mean_brightness_is_left(rich: NDArray[np.uint8]) -
     assert (empty == np.rint((rich @ LUMA).mean())).all()
 
 
-def test_shuffled_bands_keep_their_spectrum_and_nothing_else(rich: NDArray[np.uint8]) -> None:
-    drawn = [split_image(rich, fill="shuffled", seed=seed) for seed in range(20)]
-    for number, (one, part) in enumerate(zip(BANDS, drawn[0].bands, strict=True)):
-        fills = [parts.fills[number] for parts in drawn]
-        if one.high == 0:
-            assert not np.any(fills)
-            continue
-        spectra = [np.abs(np.fft.fft2(values.reshape(32, 32, 3), axes=(0, 1))) for values in (part, fills[0])]
-        np.testing.assert_allclose(*spectra, atol=0.05 * spectra[0].max())
-        # a few waves may look like themselves by chance, but not with every draw
-        assert abs(np.mean([np.corrcoef(part, fill)[0, 1] for fill in fills])) < 0.25
-
-
 @pytest.mark.parametrize("channel", ["brightness", "colour"])
 @pytest.mark.parametrize("ends", list(RINGS))
 def test_the_band_that_is_read_speaks_and_no_other(
@@ -93,13 +80,6 @@ def test_the_band_that_is_read_speaks_and_no_other(
     turned = weighed(CueDetector(lambda x: -formula(x)), rich)
     np.testing.assert_allclose(turned.parts.weights, -result.parts.weights, atol=1e-3)
     assert "speaks most for FAKE" in turned.diagnostics.sentence
-
-
-def test_the_ring_of_the_cue_is_named() -> None:
-    cue = ring_energy()
-    result = weighed(cue.detector, cue.pixels[60])
-    assert BANDS[int(result.parts.weights.argmax())][:3] == ("brightness", 8, 12)
-    assert "Brightness in waves of 2.7 to 4 pixels speaks most for REAL" in result.diagnostics.sentence
 
 
 def test_a_detector_that_adds_bands_up_is_read_to_the_coefficient(rich: NDArray[np.uint8]) -> None:
@@ -157,13 +137,6 @@ def test_equal_settings_give_equal_answers_and_other_seeds_others(
     assert (one.parts.weights <= one.parts.high).all()
 
 
-def test_what_moves_nothing_is_undecided(rich: NDArray[np.uint8]) -> None:
-    result = weighed(CueDetector(lambda x: np.ones(len(x))), rich)
-    assert (result.parts.decisions == 0).all()
-    assert "nothing speaks clearly for" in result.diagnostics.sentence.lower()
-    assert f"{len(BANDS)} of {len(BANDS)} kinds of detail are undecided" in result.diagnostics.sentence
-
-
 def test_of_a_grey_picture_no_colour_has_a_weight_and_only_what_is_there_is_counted() -> None:
     grey = np.random.default_rng(1).integers(60, 196, (32, 32, 1), np.uint8).repeat(3, axis=2)
     result = weighed(CueDetector(lambda x: x.std(axis=(1, 2, 3)) - 20), grey, least_share=0.0)
@@ -202,12 +175,6 @@ def test_larger_images_have_rings_of_longer_waves_and_the_same_fine_ones() -> No
     # radii count waves on 32 pixels
     assert ends[-1] >= 16 * 2**0.5
     assert ends[1] == 32 / 64
-
-
-def test_an_image_of_any_side_is_the_sum_of_its_bands() -> None:
-    image = np.random.default_rng(2).integers(0, 256, (96, 96, 3), dtype=np.uint8)
-    whole = split_image(image)
-    np.testing.assert_array_equal(whole.versions(np.ones((1, len(bands(96))), bool))[0], image)
 
 
 def test_bands_are_parts_without_a_place(rich: NDArray[np.uint8]) -> None:

@@ -1,3 +1,5 @@
+"""LIME on regions against the lime package and on detectors of which the answer is known."""
+
 from itertools import pairwise
 
 import numpy as np
@@ -11,13 +13,13 @@ from sklearn.linear_model import Ridge
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.explainers.explanation import Explanation
-from core.explainers.lime.diagnostics import lime_diagnostics
-from core.explainers.lime.regions import LIME, LimeSettings, target_values, towards_real
+from core.explainers.lime.regions import LIME, LIME_GRID, GridSettings, LimeSettings, target_values, towards_real
 from core.explainers.lime.segmentation import SEGMENTATIONS, segment
 from core.explainers.settings import ExplanationError
 from core.images.labels import FAKE, REAL
 from core.perturbations.masking import FILLS, Fill, mask_batch
 from tests.conftest import make_detector, textured
+from tests.core.detectors.plain import CLASSES, PREPROCESSING, SIDE, Plain, PlainDetector
 
 
 @pytest.fixture(scope="module")
@@ -136,15 +138,6 @@ def test_cancel_stops_between_batches(detector: Detector, image: NDArray[np.uint
     assert list(LIME.explain(detector, image, LimeSettings(), cancel=lambda: True)) == []
 
 
-def test_equal_settings_give_equal_results_and_seeds_differ(detector: Detector, image: NDArray[np.uint8]) -> None:
-    one, same, other = (LIME.explain_fully(detector, image, LimeSettings(seed=seed)) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(one.parts.weights, same.parts.weights)
-    np.testing.assert_array_equal(one.parts.high, same.parts.high)
-    assert (one.parts.weights != other.parts.weights).any()
-    assert hash(one.settings) == hash(same.settings) != hash(other.settings)
-    assert one.provenance.detector_sha256 == detector.sha256
-
-
 @pytest.mark.parametrize("fill", ["mean", "black", "blur"])
 @pytest.mark.parametrize("sampling", ["balanced", "random"])
 def test_the_one_patch_that_the_detector_sees_comes_first_and_the_rest_is_undecided(
@@ -164,13 +157,6 @@ def test_the_one_patch_that_the_detector_sees_comes_first_and_the_rest_is_undeci
         np.testing.assert_array_equal(result.parts.decisions, expected)
         assert result.parts.weights[patch] == pytest.approx(result.margin, rel=0.05)
     assert result.diagnostics.numbers["value"] == pytest.approx(result.margin, abs=1e-5)
-
-
-def test_the_true_patch_is_found_with_slic_too(red_detector: Detector, red_patch: NDArray[np.uint8]) -> None:
-    result = LIME.explain_fully(red_detector, red_patch, LimeSettings(fill="black", n_samples=512))
-    holding = set(np.unique(result.parts.regions[20:24, 8:12]))
-    assert set(np.flatnonzero(result.parts.decisions)) <= holding
-    assert result.parts.weights.argmax() in holding
 
 
 def test_targets_speak_for_what_they_say(image: NDArray[np.uint8]) -> None:
@@ -196,17 +182,6 @@ def test_each_target_grows_towards_real() -> None:
 def test_a_probability_far_from_one_half_keeps_its_digits() -> None:
     values, _ = target_values(np.array([[0.0, 30.0], [0.0, -30.0]]), "probability")
     np.testing.assert_allclose(values, [1, 9.357622968839299e-14], rtol=1e-2)
-
-
-def test_the_red_detectors_margin_and_probability_agree_on_the_side(
-    red_detector: Detector, red_patch: NDArray[np.uint8]
-) -> None:
-    settings = LimeSettings(segmentation="grid", n_segments=16, fill="black")
-    for target in ("margin", "probability", "REAL"):
-        result = LIME.explain_fully(red_detector, red_patch, settings.changed(target=target))
-        # whatever is explained, what speaks for REAL is above 0
-        assert result.parts.weights.argmax() == result.regions[21, 9]
-        assert result.unit == {"margin": "margin", "probability": "probability", "REAL": "logit"}[target]
 
 
 def test_undecided_is_what_is_uncertain_or_too_small_to_name(detector: Detector, image: NDArray[np.uint8]) -> None:
@@ -253,15 +228,6 @@ def test_what_holds_under_every_fill_is_what_each_fill_decides_alike(
     assert "another fill may reverse" not in LIME.reading(last)
 
 
-def test_a_check_of_fills_that_is_stopped_is_not_complete(detector: Detector, image: NDArray[np.uint8]) -> None:
-    settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=64, certain_under="every")
-    asked = iter(range(100))
-    found = list(LIME.explain(detector, image, settings, cancel=lambda: next(asked) > 2))
-    assert found
-    assert not any(one.complete for one in found)
-    assert not list(LIME.explain_batch(detector, image[None], settings, cancel=lambda: next(asked) > 5))
-
-
 def test_one_segment_is_named_as_the_cause(detector: Detector, image: NDArray[np.uint8]) -> None:
     for settings in (LimeSettings(segmentation="grid", n_segments=1), LimeSettings(segmentation="slic", n_segments=1)):
         result = LIME.explain_fully(detector, image, settings)
@@ -287,47 +253,6 @@ def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector
     assert "shuffled texture" in result.diagnostics.sentence
 
 
-def test_weights_of_one_sign_whatever_the_fill_are_not_blamed_on_it(red_detector: Detector) -> None:
-    odd = np.random.default_rng(0).random((32, 32, 1)) < 0.5
-    grain = np.where(odd, (180, 80, 80), (80, 180, 180)).astype(np.uint8)
-    settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=512)
-    result = LIME.explain_fully(red_detector, grain, settings)
-    np.testing.assert_array_equal(result.parts.decisions, 1)
-    assert result.diagnostics.one_colour == "one sign"
-    assert "every decided segment points the same way" in result.diagnostics.sentence
-
-
-def test_what_covering_does_is_measured_on_the_score_that_is_explained(red_detector: Detector) -> None:
-    # red raises the score for FAKE more than that for REAL: the margin moves the other way
-    red_detector.network.fc.weight[FAKE, 0] = 200
-    detector = ResNetDetector(red_detector.network, 1)
-    odd = np.random.default_rng(0).random((32, 32, 1)) < 0.5
-    grain = np.where(odd, (180, 80, 80), (80, 180, 180)).astype(np.uint8)
-    settings = LimeSettings(segmentation="grid", n_segments=16, n_samples=512, target="REAL")
-    result = LIME.explain_fully(detector, grain, settings)
-    assert result.verdict == "FAKE"
-    np.testing.assert_array_equal(result.parts.decisions, 1)
-    assert "covering nearly any part makes the image look less REAL" in result.diagnostics.sentence
-    assert "of the shift is towards FAKE" in result.diagnostics.sentence
-
-
-@pytest.mark.parametrize("speaks", ["REAL", "FAKE"])
-def test_of_one_colour_it_is_said_what_covering_does(speaks: str) -> None:
-    # covering takes away what speaks for the class: the margin (REAL less FAKE) falls where that is REAL
-    balance = -0.98 if speaks == "REAL" else 0.98
-    diagnostics = lime_diagnostics(
-        fill="mean",
-        regions=np.arange(1024, dtype=np.int32).reshape(32, 32) // 64,
-        decisions=np.ones(16, np.int8),
-        numbers={"samples": 256, "distinct": 256, "r2": 0.9},
-        aim=50,
-        filled_alone=lambda _own, _other: (balance, balance),
-    )
-    other = "FAKE" if speaks == "REAL" else "REAL"
-    assert f"covering nearly any part makes the image look less {speaks}" in diagnostics.sentence
-    assert f"99% of the shift is towards {other}; with their own shuffled texture, 99%" in diagnostics.sentence
-
-
 @pytest.mark.parametrize("segmentation", SEGMENTATIONS)
 @pytest.mark.parametrize("fill", FILLS)
 def test_a_constant_image_works(detector: Detector, segmentation: str, fill: Fill) -> None:
@@ -341,49 +266,10 @@ def test_a_constant_image_works(detector: Detector, segmentation: str, fill: Fil
         assert result.diagnostics.numbers["decided_share"] == 0
 
 
-def test_every_pixel_can_be_a_segment(detector: Detector, image: NDArray[np.uint8]) -> None:
-    settings = LimeSettings(segmentation="grid", n_segments=1024, n_samples=100, fill="black")
-    result = LIME.explain_fully(detector, image, settings)
-    assert result.diagnostics.numbers["segments"] == 1024
-    assert np.isinf(result.parts.high).all()
-    assert result.diagnostics.one_colour == "nothing decided"
-
-
 def test_more_segments_than_pixels_are_refused_in_words(detector: Detector, image: NDArray[np.uint8]) -> None:
     for segmentation in ("slic", "grid"):
         with pytest.raises(ExplanationError, match="1024 pixels"):
             LIME.explain_fully(detector, image, LimeSettings(segmentation=segmentation, n_segments=1025))
-
-
-@pytest.mark.parametrize("count", [0, 1, 5001])
-def test_too_few_and_too_many_samples_are_refused_in_words(count: int) -> None:
-    with pytest.raises(ExplanationError, match=f"n_samples must be from 2 to 5000, not {count}"):
-        LimeSettings(n_samples=count)
-
-
-def test_two_samples_work(detector: Detector, image: NDArray[np.uint8]) -> None:
-    for sampling in ("balanced", "random"):
-        result = LIME.explain_fully(detector, image, LimeSettings(n_samples=2, sampling=sampling))  # type: ignore[arg-type]
-        assert np.isfinite(result.parts.weights).all()
-        assert result.diagnostics.one_colour == "nothing decided"
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"segmentation": "felzenszwalb"},
-        {"fill": "pink"},
-        {"target": "CAT"},
-        {"sampling": "lucky"},
-        {"n_segments": 0},
-        {"seed": -1},
-        {"confidence": 1.0},
-        {"least_share": -0.1},
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ExplanationError, match=next(iter(wrong))):
-        LimeSettings(**wrong)  # type: ignore[arg-type]
 
 
 def test_logits_that_are_no_numbers_are_refused(image: NDArray[np.uint8]) -> None:
@@ -391,11 +277,6 @@ def test_logits_that_are_no_numbers_are_refused(image: NDArray[np.uint8]) -> Non
     network.fc.bias.fill_(float("nan"))
     with pytest.raises(ExplanationError, match="not finite"):
         LIME.explain_fully(ResNetDetector(network, 2), image)
-
-
-def test_an_image_of_another_size_is_refused(detector: Detector) -> None:
-    with pytest.raises(ExplanationError, match="image must be uint8"):
-        LIME.explain_fully(detector, np.zeros((64, 64, 3), np.uint8))
 
 
 def test_segments_are_numbered_without_gaps_and_as_many_as_asked(image: NDArray[np.uint8]) -> None:
@@ -435,11 +316,24 @@ def test_what_speaks_for_fake_is_below_0_with_its_interval(
         assert found.diagnostics.numbers["value"] > 0 or target == "margin"
 
 
-def test_a_batch_is_one_image_after_another(detector: Detector, fifty: NDArray[np.uint8]) -> None:
-    settings = LimeSettings(n_samples=64)
-    found = list(LIME.explain_batch(detector, fifty[:3], settings))
-    for image, one in zip(fifty[:3], found, strict=True):
-        np.testing.assert_array_equal(one.map, LIME.explain_fully(detector, image, settings).map)
-        np.testing.assert_array_equal(one.image, image)
-    answers = iter([False, True])
-    assert len(list(LIME.explain_batch(detector, fifty, settings, cancel=lambda: next(answers)))) == 1
+def test_it_is_lime_cut_by_the_same_grid(red_detector: Detector, image: NDArray[np.uint8]) -> None:
+    grid = LIME_GRID.explain_fully(red_detector, image, GridSettings(cells=4, n_samples=64))
+    same = LIME.explain_fully(red_detector, image, LimeSettings(segmentation="grid", n_segments=16, n_samples=64))
+    np.testing.assert_array_equal(grid.map, same.map)
+    assert grid.diagnostics.numbers == same.diagnostics.numbers
+    # the number of squares is no aim
+    assert grid.diagnostics.sentence.startswith("16 segments, ")
+
+
+def test_more_regions_than_can_be_weighed_are_refused() -> None:
+    large = PlainDetector(Plain(4), PREPROCESSING, CLASSES)
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    with pytest.raises(ExplanationError, match="LIME on a grid weighs at most 1,024 regions, not 1,600; ask for fewer"):
+        LIME_GRID.explain_fully(large, image, GridSettings(cells=40))
+
+
+def test_more_cells_than_pixels_are_refused(red_detector: Detector, image: NDArray[np.uint8]) -> None:
+    every = GridSettings(cells=32, n_samples=4, sampling="random")
+    assert LIME_GRID.explain_fully(red_detector, image, every).regions.max() == 1023
+    with pytest.raises(ExplanationError, match="cells must be from 1 to the image's 32 pixels a side, not 33"):
+        LIME_GRID.explain_fully(red_detector, image, GridSettings(cells=33))

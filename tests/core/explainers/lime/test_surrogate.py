@@ -1,4 +1,4 @@
-"""The surrogate and its intervals on functions of which every combination can be computed."""
+"""The surrogate, its samples and its intervals, on functions of which every combination can be computed."""
 
 from itertools import product
 
@@ -18,12 +18,10 @@ from core.explainers.lime.imputation import (
     TUNED_ON,
     Process,
     UnseenFitter,
-    fold,
     in_pairs,
     tune,
-    unfold,
 )
-from core.explainers.lime.sampling import Samples, balanced_samples, random_samples
+from core.explainers.lime.sampling import Samples, balanced_samples, distinct_rows, random_samples
 from core.explainers.lime.surrogate import Fit, SampledExplainer, ridge, sampling_error
 
 SEGMENTS = 13
@@ -67,16 +65,6 @@ def fits(explainer: SampledExplainer) -> dict[str, list[Fit]]:
     return found
 
 
-@pytest.mark.parametrize(("sampling", "lowest"), [("random", 0.9), ("balanced", 0.93)])
-def test_intervals_hold_the_truth_as_often_as_they_say(
-    fits: dict[str, list[Fit]], truth: NDArray[np.float64], sampling: str, lowest: float
-) -> None:
-    holds = np.mean([np.abs(fit.weights - truth) <= fit.error for fit in fits[sampling]])
-    assert holds >= lowest
-    # intervals as wide as the effects would hold everything and say nothing
-    assert np.mean([np.median(fit.error) for fit in fits[sampling]]) < np.median(np.abs(truth))
-
-
 def test_the_closed_form_is_the_spread_over_draws(fits: dict[str, list[Fit]]) -> None:
     spread = np.std([fit.weights for fit in fits["random"]], axis=0)
     claimed = np.mean([fit.error for fit in fits["random"]], axis=0) / 1.98
@@ -100,15 +88,6 @@ def test_guessing_what_was_not_run_comes_nearer_to_the_truth_than_twice_as_many_
     flips = [random_samples(256, SEGMENTS, RandomState(seed)) for seed in range(SEEDS)]
     twice = distance([explainer.surrogate(draw.keep, rough(draw.keep))[0] for draw in flips])
     assert distance([fit.weights for fit in fits["balanced"]]) < twice
-
-
-def test_more_samples_narrow_the_intervals(explainer: SampledExplainer) -> None:
-    widths = []
-    for count in (64, 256, 1000):
-        samples = balanced_samples(count, SEGMENTS, RandomState(5))
-        fit = UnseenFitter(explainer, SEGMENTS).fit(samples, rough(samples.keep), confidence=0.95)
-        widths.append(fit.error.mean())
-    assert widths[0] > 1.3 * widths[1] > 1.69 * widths[2]
 
 
 @pytest.mark.parametrize("sampling", ["balanced", "random"])
@@ -196,9 +175,112 @@ def test_the_tuned_process_is_the_likeliest(count: int) -> None:
     assert likelihood(found) == pytest.approx(max(map(likelihood, choices)), abs=1e-6)
 
 
-def test_what_is_folded_is_unfolded() -> None:
-    values = np.random.default_rng(0).normal(size=(3, 12))
-    for paired in (False, True):
-        parts = fold(values, paired=paired)
-        np.testing.assert_allclose(unfold(parts), values)
-        assert sum((part**2).sum() for part in parts) == pytest.approx((values**2).sum())
+@pytest.mark.parametrize(("n_samples", "n_segments"), [(64, 7), (64, 30), (256, 33), (255, 20), (100, 128), (2, 9)])
+def test_balanced_samples_come_with_their_complements(n_samples: int, n_segments: int) -> None:
+    samples = balanced_samples(n_samples, n_segments, RandomState(0))
+    assert samples.keep.shape == (n_samples, n_segments)
+    assert samples.keep[0].all()
+    if n_samples > 2:
+        assert not samples.exhaustive
+    whole = n_samples // 2 * 2
+    np.testing.assert_array_equal(samples.keep[1:whole:2], ~samples.keep[:whole:2])
+    np.testing.assert_array_equal(samples.clusters, np.arange(n_samples) // 2)
+
+
+def test_in_a_block_segments_and_pairs_of_segments_are_kept_equally_often() -> None:
+    keep = balanced_samples(2 + 2 * 64, 40, RandomState(3)).keep[2:]
+    signs = 2.0 * keep - 1
+    np.testing.assert_array_equal(keep.mean(axis=0), 0.5)
+    np.testing.assert_array_equal(signs.T @ signs, 128 * np.eye(40))
+    # no segment's own effect can be taken for an interaction of two others
+    pairs = np.einsum("ni,nj->nij", signs, signs).reshape(len(signs), -1)
+    np.testing.assert_array_equal(signs.T @ pairs, 0)
+
+
+def test_blocks_and_seeds_differ() -> None:
+    one, same, other = (balanced_samples(258, 30, RandomState(seed)).keep for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any()
+    assert len(np.unique(one, axis=0)) > 250
+
+
+@pytest.mark.parametrize("n_segments", [1, 2, 5, 8])
+def test_few_segments_are_run_in_every_combination_once(n_segments: int) -> None:
+    samples = balanced_samples(256, n_segments, RandomState(0))
+    assert samples.exhaustive
+    assert len(samples) == 2**n_segments == len(np.unique(samples.keep, axis=0))
+    assert samples.keep[0].all()
+    np.testing.assert_array_equal(samples.keep[1::2], ~samples.keep[::2])
+
+
+def test_random_samples_are_coin_flips_after_the_image_itself() -> None:
+    samples = random_samples(4000, 6, RandomState(0))
+    assert samples.keep[0].all()
+    np.testing.assert_allclose(samples.keep.mean(axis=0), 0.5, atol=0.03)
+    assert len(np.unique(samples.clusters)) == 4000
+
+
+@pytest.mark.parametrize("n_segments", [1, 3, 8, 9, 30])
+def test_distinct_rows_rebuild_all_rows_in_their_order(n_segments: int) -> None:
+    keep = np.random.default_rng(0).random((500, n_segments)) < 0.5
+    first, inverse = distinct_rows(keep)
+    np.testing.assert_array_equal(keep[first][inverse], keep)
+    assert len(first) == len(np.unique(keep, axis=0))
+    assert first[0] == 0
+    assert (np.diff(first) > 0).all()
+    assert all(not (keep[:position] == keep[position]).all(axis=1).any() for position in first)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+def test_intervals_of_coin_flips_hold_the_truth_as_often_as_they_say(
+    explainer: SampledExplainer, truth: NDArray[np.float64], confidence: float
+) -> None:
+    held = []
+    for seed in range(150):
+        flips = random_samples(128, SEGMENTS, RandomState(seed))
+        fit = explainer.fit(flips, rough(flips.keep), confidence=confidence)
+        held.append(np.abs(fit.weights - truth) <= fit.error)
+    # 1,950 intervals, those of one draw alike: 90% for 95% would lie outside, 99% too
+    assert np.mean(held) == pytest.approx(confidence, abs=0.025)
+
+
+@pytest.mark.parametrize(("sampling", "lowest"), [("random", 0.93), ("balanced", 0.93)])
+def test_intervals_hold_the_truth_and_say_something(
+    fits: dict[str, list[Fit]], truth: NDArray[np.float64], sampling: str, lowest: float
+) -> None:
+    assert np.mean([np.abs(fit.weights - truth) <= fit.error for fit in fits[sampling]]) >= lowest
+    # intervals as wide as the effects would hold everything and say nothing
+    assert np.mean([np.median(fit.error) for fit in fits[sampling]]) < np.median(np.abs(truth))
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_the_width_of_an_interval_is_students_quantile(explainer: SampledExplainer, balanced: bool) -> None:
+    draw = balanced_samples if balanced else random_samples
+    samples = draw(128, SEGMENTS, RandomState(1))
+    fitter = UnseenFitter(explainer, SEGMENTS) if balanced else explainer
+    wide, narrow = (fitter.fit(samples, rough(samples.keep), confidence=level).error for level in (0.95, 0.8))
+    # both parts of the guesses' error grow alike, but for the degrees of freedom of the population
+    freedom = 128 - SEGMENTS - balanced
+    expected = stats.t.ppf(0.975, freedom) / stats.t.ppf(0.9, freedom)
+    np.testing.assert_allclose(wide / narrow, expected, rtol=0.01)
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_the_error_is_the_jackknife_over_clusters(explainer: SampledExplainer, balanced: bool) -> None:
+    """Each cluster is left out and the ridge solved anew with the same penalty (Bell and McCaffrey's CR3)."""
+    samples = (balanced_samples if balanced else random_samples)(60, 6, RandomState(2))
+    values = np.random.default_rng(0).normal(size=len(samples)) + samples.keep @ np.arange(6.0)
+    proximity = explainer.proximity(samples.keep)
+    design = np.column_stack([np.ones(len(samples)), samples.keep])
+    penalty = np.diag([0.0] + [len(samples) / 1000] * 6)
+
+    def solved(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+        weighted = design[rows] * proximity[rows, None]
+        return np.linalg.solve(weighted.T @ design[rows] + penalty, weighted.T @ values[rows])
+
+    whole, clusters = solved(np.ones(len(samples), bool)), np.unique(samples.clusters[samples.clusters > 0])
+    moved = np.array([solved(samples.clusters != cluster) - whole for cluster in clusters])
+    expected = stats.t.ppf(0.975, len(clusters) - 6) * np.sqrt((moved**2).sum(axis=0))[1:]
+    assert not samples.exhaustive
+    found = sampling_error(samples, values, proximity=proximity, confidence=0.95)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

@@ -1,8 +1,11 @@
-import base64
+"""Explanations drawn and saved: arrays, files, one page and one command."""
+
 import html
 import io
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,34 +16,157 @@ from PIL import Image
 
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
-from core.explain import main, write
+from core.explain import main
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import (
-    SIZE,
     Style,
+    common_scale,
+    draw_edges,
     draw_explanation,
+    draw_image,
+    draw_map,
+    draw_outline,
     draw_overlay,
     grey_picture,
-    npz_of,
+    legend,
     orient,
     save_npz,
     save_png,
     scale_of,
 )
 from core.explainers.explanation import Explanation
-from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.probing import ProbeSettings, explain_probes, said
 from core.explainers.registry import explainers
 from core.findings.numbers import percent
-from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.images.labels import REAL
-from core.images.palette import CLASS_COLOURS, PALETTES, UNDECIDED, rgb
-from core.report.explanation import Beside, html_of, save_html
-from core.runs.folders import find_detectors, find_named
-from core.storage import ContractError
+from core.images.palette import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED, Palette, rgb
+from core.report.explanation import Beside, save_html
 from tests.conftest import make_detector
+
+MAP = np.arange(16, dtype=np.float32).reshape(4, 4) - 5
+
+
+def test_arrays_in_arrays_out_without_torch() -> None:
+    code = (
+        "import sys, core.images.palette, core.explainers.drawing, core.explainers.agreement, core.report.explanation;"
+        "sys.exit('torch' in sys.modules or 'streamlit' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("palette", PALETTES)
+def test_the_middle_is_neutral_and_the_ends_are_the_palettes(palette: Palette) -> None:
+    drawn = draw_map(np.array([[-2.0, 0.0, 2.0]] * 3), 3, palette=palette)[0, :, :3]
+    negative, positive = ENDS[palette]
+    assert tuple(drawn[1]) == rgb(NEUTRAL)
+    assert np.abs(drawn[0].astype(int) - rgb(negative)).max() <= 1
+    assert np.abs(drawn[2].astype(int) - rgb(positive)).max() <= 1
+    assert ENDS["class"] == (CLASS_COLOURS["FAKE"], CLASS_COLOURS["REAL"])
+
+
+def test_native_shows_that_4_by_4_is_4_by_4_and_smooth_does_not() -> None:
+    native = draw_map(MAP, 64)
+    blocks = native.reshape(4, 16, 4, 16, 4)
+    assert (blocks == blocks[:, :1, :, :1]).all()
+    assert len(np.unique(native.reshape(-1, 4), axis=0)) == 16
+    smooth = draw_map(MAP, 64, smooth=True)
+    assert len(np.unique(smooth.reshape(-1, 4), axis=0)) > 40
+
+
+def test_a_map_is_never_stretched_to_both_ends() -> None:
+    positive = draw_map(np.full((4, 4), 3.0) + MAP / 100, 4)
+    assert (positive[..., 2] > positive[..., 0]).all(), "only blue where every value is positive"
+    np.testing.assert_array_equal(draw_map(np.zeros((4, 4)), 4)[..., :3], np.broadcast_to(rgb(NEUTRAL), (4, 4, 3)))
+
+
+def test_one_scale_makes_panels_comparable() -> None:
+    strong, weak = np.array([[4.0, -1.0]] * 2), np.array([[1.0, 0.0]] * 2)
+    scale = common_scale([strong, weak])
+    assert scale == 4
+    np.testing.assert_array_equal(draw_map(weak, 2, scale=scale)[0, 0], draw_map(-strong, 2, scale=scale)[0, 1])
+    assert common_scale([]) == 0
+    # what is beyond the scale is drawn full and not wrapped
+    np.testing.assert_array_equal(draw_map(strong, 2, scale=0.5)[0, 0], draw_map(strong, 2)[0, 0])
+
+
+def test_an_overlay_is_the_grey_picture_where_the_map_is_zero_and_mixed_where_it_is_not() -> None:
+    image = np.full((32, 32, 3), (200, 100, 50), np.uint8)
+    grey = float(grey_picture(image)[0, 0, 0])
+    assert (grey_picture(image) == grey).all(), "no colour but the map's"
+    values = np.zeros((32, 32))
+    values[:, 16:] = -1
+    drawn = draw_overlay(image, values, 64, opacity=0.5)
+    np.testing.assert_array_equal(drawn[:, :32, :3], grey)
+    expected = np.rint(grey / 2 + np.array(rgb(CLASS_COLOURS["FAKE"])) / 2)
+    np.testing.assert_allclose(drawn[0, 63, :3], expected, atol=1)
+    assert (drawn[..., 3] == 255).all()
+    np.testing.assert_array_equal(draw_overlay(image, values, 64, opacity=0), draw_image(grey_picture(image), 64))
+
+
+def test_undecided_is_hatched_in_grey_and_what_is_decided_is_not() -> None:
+    undecided = np.zeros((32, 32), bool)
+    undecided[:16] = True
+    plain, hatched = draw_map(np.ones((32, 32)), 64), draw_map(np.ones((32, 32)), 64, undecided=undecided)
+    np.testing.assert_array_equal(hatched[32:], plain[32:])
+    shown = {tuple(pixel) for pixel in hatched[:32, :, :3].reshape(-1, 3)}
+    assert shown == {rgb(UNDECIDED), rgb(NEUTRAL)}
+    over = draw_overlay(np.full((32, 32, 3), 200, np.uint8), np.ones((32, 32)), 64, undecided=undecided)
+    assert (over[:32] == (*rgb(UNDECIDED), 255)).all(axis=2).mean() > 0.1
+    # between the lines there is the picture, without any colour
+    grey = tuple(grey_picture(np.full((1, 1, 3), 200, np.uint8))[0, 0])
+    assert {tuple(pixel) for pixel in over[:32, :, :3].reshape(-1, 3)} == {rgb(UNDECIDED), grey}
+
+
+def test_an_outline_encloses_the_strongest_quarter_in_the_colour_of_its_sign() -> None:
+    image = np.full((32, 32, 3), (10, 200, 30), np.uint8)
+    values = np.zeros((8, 8))
+    values[:2, :4], values[6:, 4:], values[3] = 3.0, -2.0, 0.1
+    drawn = draw_outline(image, values, 256)
+    changed = (drawn != draw_image(image, 256)).any(axis=2)
+    strong = np.zeros((256, 256), bool)
+    strong[:64, :128] = strong[192:, 128:] = True
+    # on the inside of both places, at the picture's edge too, and nowhere else
+    assert not changed[~strong].any()
+    assert changed[0, :128].all()
+    assert changed[255, 128:].all()
+    assert not changed[20:40, 20:100].any()
+    assert tuple(drawn[0, 0, :3]) == rgb(CLASS_COLOURS["REAL"])
+    assert tuple(drawn[255, 255, :3]) == rgb(CLASS_COLOURS["FAKE"])
+    np.testing.assert_array_equal(draw_outline(image, np.zeros((8, 8)), 64), draw_image(image, 64))
+
+
+def test_edges_lie_between_segments_only() -> None:
+    segments = np.repeat(np.arange(2), 16)[None].repeat(32, axis=0)
+    ground = draw_map(np.zeros((32, 32)), 64)
+    lined = draw_edges(ground, segments)
+    changed = (lined != ground).any(axis=2)
+    assert changed[:, 32].all()
+    assert changed.sum() == 64
+
+
+def test_orient_turns_to_real_or_to_the_verdict() -> None:
+    for verdict, palette, sign in (
+        ("FAKE", "class", 1),
+        ("REAL", "class", 1),
+        ("FAKE", "paper", -1),
+        ("REAL", "paper", 1),
+    ):
+        np.testing.assert_array_equal(orient(MAP, verdict=verdict, palette=palette), sign * MAP)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="palette must be one of"):
+        orient(MAP, verdict="REAL", palette="jet")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="palette must be one of"):
+        draw_map(MAP, 8, palette="jet")  # type: ignore[arg-type]
+
+
+def test_the_legend_is_the_colours_that_are_drawn() -> None:
+    bar = legend(2.5, palette="class", unit="margin")
+    assert bar.ticks == (-2.5, 0, 2.5)
+    assert bar.labels == ("speaks for FAKE", "speaks for REAL")
+    shares = np.linspace(-1, 1, len(bar.colours))
+    row = draw_map(np.tile(shares, (len(shares), 1)), len(shares))[0, :, :3]
+    assert [rgb(colour) for colour in bar.colours] == [tuple(pixel) for pixel in row.tolist()]
 
 
 @pytest.fixture(scope="module")
@@ -81,20 +207,6 @@ def test_three_states_are_drawn_as_full_colour_light_and_none(lime: Explanation)
     ]  # fmt: skip
 
 
-def test_the_page_says_what_a_light_part_is(tmp_path: Path, lime: Explanation) -> None:
-    found = with_decisions(lime, [2.0, 1.0, -2.0, 9.0], [1, 1, -1, 0], [True, False, False, False])
-    save_html(tmp_path / "page.html", [found], title="light")
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "parts in a light tint are not decided alike under every fill." in page
-    assert "light: certain under this fill, but not under all<" in page
-    readings = re.findall(r"<td>(speaks [^<]*)</td>", page)
-    assert sorted(readings) == [
-        "speaks for FAKE under this fill, but not under all",
-        "speaks for REAL under every fill",
-        "speaks for REAL under this fill, but not under all",
-    ]
-
-
 def test_noise_is_not_stretched_to_full_colour(lime: Explanation) -> None:
     found = with_decisions(lime, [0.1, 0.05, -0.1, 0.0], [1, 1, -1, 0], [True, True, True, False])
     # a margin of 4 spread over four segments
@@ -113,15 +225,6 @@ def test_where_nothing_is_decided_there_is_no_map_but_the_sentence(tmp_path: Pat
     assert nothing.diagnostics.sentence[:20] in pages[0]
 
 
-def test_a_picture_of_an_earlier_image_does_not_stay_beside_the_numbers_of_this_one(
-    tmp_path: Path, lime: Explanation
-) -> None:
-    nothing = with_decisions(lime, [0.1, 0.05, -0.1, 0.0], [0, 0, 0, 0], [False] * 4)
-    for one, pictures in ((lime, {"lime.png"}), (nothing, set())):
-        write(tmp_path, [one], title="any", notes=[], palette="class")
-        assert {path.name for path in tmp_path.iterdir()} == {"explanation.html", "lime.npz", *pictures}
-
-
 def test_npz_holds_everything_and_needs_no_pickle(tmp_path: Path, lime: Explanation) -> None:
     save_npz(tmp_path / "lime.npz", lime)
     with np.load(tmp_path / "lime.npz", allow_pickle=False) as kept:
@@ -137,13 +240,6 @@ def test_npz_holds_everything_and_needs_no_pickle(tmp_path: Path, lime: Explanat
     assert about["diagnostics"]["sentence"] == lime.diagnostics.sentence
     assert about["verdict"] == lime.verdict
     assert (about["method"], about["title"]) == ("lime", "LIME")
-
-
-def test_what_is_made_in_memory_is_what_is_written(tmp_path: Path, lime: Explanation) -> None:
-    save_npz(tmp_path / "lime.npz", lime)
-    assert npz_of(lime) == (tmp_path / "lime.npz").read_bytes()
-    save_html(tmp_path / "page.html", [lime], title="Café", notes=["Cut."])
-    assert html_of([lime], title="Café", notes=["Cut."]).encode() == (tmp_path / "page.html").read_bytes()
 
 
 def test_png_is_the_drawing(tmp_path: Path, lime: Explanation) -> None:
@@ -177,55 +273,6 @@ def test_the_page_needs_nothing_else_and_names_what_matters(
     assert lime.provenance.detector_sha256 in page
     assert "not the truth" in page
     assert page.count(f"<td>{lime.parts.weights[np.abs(lime.parts.weights).argmax()]:+.2f}</td>") >= 1
-
-
-def test_an_image_larger_than_the_pictures_of_the_page_loses_nothing(tmp_path: Path, lime: Explanation) -> None:
-    side = SIZE + 16
-    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
-    nothing = with_decisions(lime, [0.1, 0.05, -0.1, 0.0], [0, 0, 0, 0], [False] * 4)
-    save_html(tmp_path / "page.html", [replace(nothing, image=pixels)], title="large")
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    (text,) = re.findall(r"data:image/png;base64,([^\"]+)", page)
-    np.testing.assert_array_equal(decode(base64.b64decode(text)), pixels)
-    assert f"{side} x {side} pixels.</figcaption>" in page
-
-
-def test_undecided_segments_without_an_interval_are_said_to_be_that(
-    tmp_path: Path, detector: Detector, image: NDArray[np.uint8]
-) -> None:
-    few = LIME.explain_fully(detector, image, LimeSettings(n_samples=4))
-    save_html(tmp_path / "page.html", [few], title="few")
-    assert "unknown: too few samples" in (tmp_path / "page.html").read_text(encoding="utf-8")
-
-
-def test_drawings_follow_palette_and_scale(detector: Detector, image: NDArray[np.uint8]) -> None:
-    result = GRADCAM.explain_fully(detector, image)
-    ours, paper = (draw_explanation(result, 32, style=Style(palette, drawing="alone")) for palette in PALETTES)
-    assert (ours != paper).any()
-    weak = Style(scale=100 * float(np.abs(result.values).max()), drawing="alone")
-    faint = draw_explanation(result, 32, style=weak)
-    assert faint[..., :3].astype(int).min() > ours[..., :3].astype(int).min()
-
-
-def test_the_page_s_pictures_are_drawn_as_they_are_asked_for(
-    tmp_path: Path, detector: Detector, image: NDArray[np.uint8], lime: Explanation
-) -> None:
-    cam = GRADCAM.explain_fully(detector, image)
-    largest = float(np.abs(cam.values).max())
-    style = Style("paper", opacity=0.35, smooth=True, scale=3 * largest)
-    save_html(tmp_path / "page.html", [(cam, style), lime], title="x")
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    _, over, _, lime_over, _ = (
-        decode(base64.b64decode(text)) for text in re.findall(r"data:image/png;base64,([^\"]+)", page)
-    )
-    values = orient(cam.map, verdict=cam.verdict, palette="paper")
-    drawn = draw_overlay(image, values, SIZE, scale=3 * largest, palette="paper", smooth=True, opacity=0.35)
-    np.testing.assert_array_equal(over, drawn[..., :3])
-    np.testing.assert_array_equal(lime_over, draw_explanation(lime)[..., :3])
-    # the bar under it has the scale that it is drawn on
-    assert f"{-3 * largest:.2g}<br>" in page
-    # segments have edges
-    np.testing.assert_array_equal(draw_explanation(lime, style=Style(smooth=True)), draw_explanation(lime))
 
 
 def test_the_page_has_what_the_screen_has(tmp_path: Path, detector: Detector, image: NDArray[np.uint8]) -> None:
@@ -330,52 +377,6 @@ def test_what_goes_wrong_is_one_sentence(
     assert message in printed.err
     assert len(printed.err.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
-
-
-def test_a_detector_is_found_by_its_folder_too(folder: Path) -> None:
-    assert find_named(str(folder), find_detectors(), "detector") == folder
-    with pytest.raises(ContractError, match="there is no detector"):
-        find_named(str(folder.parent / "other"), find_detectors(), "detector")
-
-
-def test_any_method_can_be_asked_for_with_its_own_settings(
-    tmp_path: Path, folder: Path, image: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "in.png").write_bytes(encode_png(image))
-    out = tmp_path / "out"
-    options = ["--detector", str(folder), "--out", str(out), "--set", "n_samples=64", "--set", "lime_grid.n_samples=32"]
-    options += ["--set", "lime_grid.cells=3", "--set", "least_share=0"]
-    methods = [text for name in ("lime_grid", "lime_bands", "integrated_gradients") for text in ("--method", name)]
-    assert main([str(tmp_path / "in.png"), *options, *methods]) == 0
-    # bands have no place, and so no picture
-    assert {path.name for path in out.iterdir()} == {
-        "explanation.html", "lime_grid.npz", "lime_grid.png", "lime_bands.npz", "integrated_gradients.npz",
-        "integrated_gradients.png",
-    }  # fmt: skip
-    for name, samples in (("lime_grid", 32), ("lime_bands", 64)):
-        with np.load(out / f"{name}.npz") as kept:
-            assert json.loads(str(kept["about"]))["settings"]["n_samples"] == samples
-    printed = capsys.readouterr().out
-    assert "LIME on kinds of detail: " in printed
-    assert "kinds of detail are undecided" in printed
-    page = (out / "explanation.html").read_text(encoding="utf-8")
-    for title in ("LIME on a grid", "LIME on kinds of detail", "Integrated Gradients"):
-        assert f"<h2>{title}</h2>" in page
-    # a map is drawn twice, bands are a table
-    assert page.count("data:image/png;base64,") == 1 + 2 + 2
-    assert "Mean colour" in page
-
-
-def test_the_page_of_parts_without_a_place_is_their_table(
-    tmp_path: Path, detector: Detector, image: NDArray[np.uint8]
-) -> None:
-    explanation = LIME_BANDS.explain_fully(detector, image, BandSettings(n_samples=64))
-    save_html(tmp_path / "page.html", [explanation], title="bands")
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "<details open>" in page
-    assert "<th>Pixels</th>" not in page
-    strongest = int(np.abs(explanation.parts.weights).argmax())
-    assert f"<td>{explanation.parts.labels[strongest]}</td>" in page
 
 
 def test_the_list_shows_every_method_and_its_settings_and_needs_no_image(capsys: pytest.CaptureFixture[str]) -> None:

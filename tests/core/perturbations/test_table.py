@@ -1,0 +1,77 @@
+"""The table of probes: every control changes as much as its probe, and flips count only what changes side."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from core.perturbations.flips import controlled_flips, flipped_predictions
+from core.perturbations.photometric import rms
+from core.perturbations.probe import Batch, Chance, Probe
+from core.perturbations.table import PROBES, probe_columns
+
+# only these change as much as their probe: a shuffled picture cannot be matched, nor can places or class means
+MATCHED = [
+    (key, control)
+    for key, probe in PROBES.items()
+    for control in probe.controls
+    if probe.family in ("detail", "transplant") and control != "transplant_same"
+]
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    """Six images with energy at every frequency, soft enough that no change leaves 0..255, and their donors."""
+    generator = np.random.default_rng(3)
+    coarse = generator.uniform(100, 150, (18, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)
+    pixels = np.rint(coarse + generator.normal(0, 4, (18, 32, 32, 3))).astype(np.uint8)
+    means = np.zeros((6, 3), np.float32)
+    return Batch(pixels[:6], pixels[6:12], pixels[12:], means, means, Chance.of(list("abcdef"), side=32))
+
+
+def sizes(batch: Batch, probe: Probe) -> dict[str, NDArray[np.float32]]:
+    return {one.key: rms(probe.edit(batch, one.value), batch.pixels) for one in probe.strengths if not one.excess}
+
+
+@pytest.mark.parametrize(("key", "control"), MATCHED)
+def test_a_control_changes_as_much_as_its_probe(batch: Batch, key: str, control: str) -> None:
+    own, other = sizes(batch, PROBES[key]), sizes(batch, PROBES[control])
+    assert own.keys() == other.keys()
+    for strength, size in own.items():
+        np.testing.assert_allclose(other[strength], size, rtol=0.05, err_msg=strength)
+
+
+def test_keys_controls_and_choices_are_in_the_table() -> None:
+    assert len(probe_columns()) == sum(len(probe.strengths) for probe in PROBES.values())
+    for probe in PROBES.values():
+        for key in probe.controls:
+            assert [one.key for one in PROBES[key].strengths] == [one.key for one in probe.strengths]
+        assert all(PROBES[key].way for keys in probe.others.values() for key in keys)
+
+
+def answers(**values: float) -> pd.DataFrame:
+    return pd.DataFrame([dict.fromkeys(probe_columns(), 1.0) | values])
+
+
+def flips(called_real: bool, **values: float) -> Any:
+    return flipped_predictions(answers(**values), np.array([called_real])).iloc[0]
+
+
+def test_a_margin_of_zero_is_fake() -> None:
+    assert flips(True, blur_1=0.0)["blur_1"]
+    assert not flips(False, blur_1=0.0)["blur_1"]
+    assert not flips(True, blur_1=1e-6)["blur_1"]
+    # a donor flips where it gets the image's verdict
+    assert flips(False, lend_12=0.0)["lend_12"]
+    assert not flips(True, lend_12=0.0)["lend_12"]
+
+
+def test_what_could_not_be_made_flips_nothing_and_controls_nothing() -> None:
+    assert not flips(True, blur_1=np.nan)["blur_1"]
+    table = answers(lowpass_8=-1.0)
+    found = flipped_predictions(table, np.array([True]))
+    assert controlled_flips(found, table.notna())["lowpass_8"].iloc[0]
+    known = table.notna().assign(**{PROBES[key].column("8"): False for key in PROBES["lowpass"].controls})
+    assert not controlled_flips(found, known)["lowpass_8"].iloc[0]
