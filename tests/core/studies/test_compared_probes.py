@@ -124,6 +124,13 @@ def test_intervals_are_those_of_statsmodels(shared: Shared) -> None:
     assert row["difference_value"] == pytest.approx((first - second).mean())
     assert (row["difference_low"], row["difference_high"]) == pytest.approx(DescrStatsW(first - second).tconfint_mean())
     assert row["first_value"] == pytest.approx(first.mean())
+    # findings have wider intervals, which hold together
+    findings = read(shared)
+    confidence, difference = 1 - 0.05 / len(findings), of(findings, "reads-detail-FAKE").difference
+    assert difference is not None
+    assert (difference.low, difference.high) == pytest.approx(
+        DescrStatsW(first - second).tconfint_mean(alpha=1 - confidence)
+    )
     # no other control leaves both detectors less
     for other in probes.controls("lowpass_8").values():
         beyond = probes.beyond("lowpass_8", other, "FAKE")
@@ -140,7 +147,7 @@ def test_only_images_that_both_call_the_same_are_compared() -> None:
 def test_samples_are_weighted_by_both_and_one_sample_once(pair: Pair) -> None:
     whole = table_of({"lowpass_8": 0.5}, LOWPASS, seed=4)
     some = table_of({}, LOWPASS, seed=5).iloc[::5]
-    some = some.assign(**{WEIGHT: np.where(np.arange(len(some)) % 2, 1.0, 9.0)})
+    some = some.assign(**{WEIGHT: np.where(np.arange(len(some)) % 3, 1.0, 9.0)})
     flips = [(whole[column].to_numpy()[::5] > 0) != REAL[::5] for column in LOWPASS]
     row = side_by_side(share_rows(pair, whole, some)).set_index("verdict").loc["REAL"]
     leads = (flips[0] * 1.0 - flips[1])[REAL[::5]]
