@@ -25,9 +25,9 @@ from core.storage import TakenError, WriteError, only_writer
 from core.studies.faithfulness import OWN_COLUMNS, with_maps
 from core.studies.ray_engine import add_engine, check_engine, ray_engine
 from core.studies.registry import STUDIES, find_study
-from core.studies.runner import conclude_again, find_stored, run_study
+from core.studies.runner import conclude_again, run_study
 from core.studies.source import find_source
-from core.studies.store import read_study, study_path
+from core.studies.store import find_stored, read_study, study_path
 from core.studies.study import Study, StudyError
 
 # columns that are named where some were added

@@ -7,7 +7,6 @@ one that flips most. Its controls, and the other ways of making the same change,
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -164,23 +163,12 @@ def _answer(flips: FlipTable, rates: pd.DataFrame, family: str, verdict: str) ->
     probe, strength = probe_columns()[answering_column(candidates)]
     chosen = flips.chosen(verdict)
     effect = _choice(flips, chosen, "", "", probe, strength)
-    # what stands among controls and choices already is not repeated
-    shown = {probe.key, *probe.controls, *(key for keys in probe.others.values() for key in keys)}
-    others = rows[~rows["probe"].isin(shown)].sort_values("share", ascending=False, kind="stable")
-    beside = {
-        f"{inline(row['title'])} ({row['strength']})": _share_of(row)
-        for _, row in others.drop_duplicates("probe").iterrows()
-    }
-    strengths = {
-        step.at(flips.side).label: Measure.of(flips.share(chosen, probe, step)) for step in flips.strengths(probe)
-    }
     details = {
         "family": family, "probe": probe.key, "title": probe.title, "strength": strength.at(flips.side).told,
-        "strengths": list(strengths), "others": list(beside), "falls_at": _falls_at(flips, chosen, probe),
     }  # fmt: skip
     return Finding(
         f"{family}-{verdict}", "probes", "flip_rate", effect.measure, verdict, effect.control, effect.difference,
-        tuple(_choices(flips, chosen, probe, strength)), beside=strengths | beside, details=details,
+        tuple(_choices(flips, chosen, probe, strength)), details=details,
         subject=_subject(probe.title, strength.at(flips.side).told),
     )  # fmt: skip
 
@@ -210,7 +198,6 @@ def finding_of_rate(
     row: "pd.Series[Any]",
     *,
     study: str = "probes",
-    beside: Mapping[str, Measure] | None = None,
     **details: Any,
 ) -> Finding:
     """Make a finding of one row of `flip_rates`, beside the strongest of its controls."""
@@ -221,7 +208,7 @@ def finding_of_rate(
         net, net_low, net_high = (float(row[name]) for name in ("net", "net_low", "net_high"))
         difference = Measure(net, net_low, net_high, int(row["images"]))
     return Finding(
-        key, study, "flip_rate", _share_of(row), str(row["verdict"]), control, difference, beside=beside or {},
+        key, study, "flip_rate", _share_of(row), str(row["verdict"]), control, difference,
         details={"title": row["title"], "strength": row["strength"], **details},
         subject=_subject(row["title"], row["strength"]),
     )  # fmt: skip
@@ -264,16 +251,6 @@ def _choices(flips: FlipTable, chosen: Rows, probe: Probe, strength: Strength) -
             yield _choice(flips, chosen, probe.strengths_are, step.label, probe, step)
 
 
-def _falls_at(flips: FlipTable, chosen: Rows, probe: Probe) -> list[str]:
-    """The labels of doses that certainly flip fewer verdicts than the weaker one before them."""
-    doses = [] if probe.strengths_are else flips.strengths(probe)
-    return [
-        stronger.at(flips.side).label
-        for weaker, stronger in pairwise(doses)
-        if flips.difference(chosen, probe, stronger, probe, weaker).high < 0
-    ]
-
-
 def _smallest(flips: FlipTable, verdict: str, top: pd.DataFrame) -> Finding:
     """The probe that flips most for its size; without a known number where none flips more than its control."""
     key, top = f"smallest-{verdict}", top[~top["probe"].isin(OTHER_WAYS)]
@@ -282,12 +259,7 @@ def _smallest(flips: FlipTable, verdict: str, top: pd.DataFrame) -> Finding:
     if fair.empty and alone.empty:
         return Finding(key, "probes", "flip_rate", Measure(np.nan), group=verdict)
     first = (alone if fair.empty else fair).iloc[0]
-    smaller = alone[alone["per_level"] > first["per_level"]]
-    beside, details = {}, {}
-    if not fair.empty and not smaller.empty:
-        beside["smaller"] = _share_of(smaller.iloc[0])
-        details = {f"smaller_{name}": smaller.iloc[0][name] for name in ("title", "strength")}
-    finding = finding_of_rate(key, first, beside=beside, size=float(first["size"]), **details)
+    finding = finding_of_rate(key, first, size=float(first["size"]))
     probe, strength = probe_columns()[first["column"]]
     return replace(finding, choices=tuple(_choices(flips, flips.chosen(verdict), probe, strength)))
 

@@ -24,61 +24,17 @@ from core.detectors.devices import pick_device
 from core.runs.metrics import count_cells
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
-from core.storage import ContractError, cache_dir, open_file, read_manifest, write_bytes_atomically
+from core.storage import cache_dir, open_file, read_manifest, write_bytes_atomically
 from core.studies.groups import choose_rows
 from core.studies.registry import VERSIONS
 from core.studies.result import StudyResult
 from core.studies.sealed import DETECTOR, foreign_key
 from core.studies.source import Source, find_source
-from core.studies.store import read_study, study_path, write_study
+from core.studies.store import StoredColumns, read_study, study_path, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
 
 # called with (images done, all images, what is being done)
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True, eq=False)
-class StoredColumns:
-    """A study's file that is to be completed.
-
-    Attributes:
-        result: as read, without columns that are computed again.
-        positions: intp (M,), positions of the run's rows.
-        missing: names of the columns to compute.
-    """
-
-    result: StudyResult
-    positions: NDArray[np.intp]
-    missing: frozenset[str]
-
-
-def find_stored(study: Study, folder: Path, *, again: Collection[str] = ()) -> StoredColumns | None:
-    """Find what stays of a run's file of a study.
-
-    Args:
-        study: as it is declared now.
-        folder: the run's.
-        again: columns that are computed again.
-
-    Returns:
-        None without a file, where it is of other parameters, and where a study of the whole set lacks a column.
-    """
-    run = read_run(folder)
-    try:
-        result = read_study(study_path(folder, study.name), run)
-    except ContractError:
-        return None
-    given = result.about.get("parameters", {})
-    if any(given[name] != value for name, value in study.parameters.items() if name in given):
-        return None
-    table = result.table.drop(columns=list(again), errors="ignore")
-    missing = frozenset(study.missing(table))
-    if study.whole:
-        return None if missing else StoredColumns(result, np.arange(0), missing)
-    positions = pd.Index(run.predictions["id"]).get_indexer(table["id"])
-    if (positions < 0).any():
-        return None
-    return StoredColumns(replace(result, table=table), np.asarray(positions, np.intp), missing)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,22 +5,24 @@ version of the study, its findings, and a sha256 over this and the values. A fil
 another run, or that another version of the study made is refused.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from core.console import quote
-from core.runs.run import Run
+from core.runs.run import Run, read_run
 from core.storage import ContractError, is_text, plain_json, printable
 from core.studies.registry import CURRENT, VERSIONS, outdated
 from core.studies.result import CONCLUDED, RULE, StudyResult
 from core.studies.sealed import OF_RUN, foreign_key, read_sealed, write_sealed
-from core.studies.study import WEIGHT
+from core.studies.study import WEIGHT, Study
 
 # files of the second have a version for each column
 SCHEMAS = (1, 2, CURRENT)
@@ -167,3 +169,47 @@ def find_studies(run: Run) -> Found:
         except ContractError as error:
             problems.append(str(error))
     return Found(answers, tuple(problems))
+
+
+@dataclass(frozen=True, eq=False)
+class StoredColumns:
+    """A study's file that is to be completed.
+
+    Attributes:
+        result: as read, without columns that are computed again.
+        positions: intp (M,), positions of the run's rows.
+        missing: names of the columns to compute.
+    """
+
+    result: StudyResult
+    positions: NDArray[np.intp]
+    missing: frozenset[str]
+
+
+def find_stored(study: Study, folder: Path, *, again: Collection[str] = ()) -> StoredColumns | None:
+    """Find what stays of a run's file of a study.
+
+    Args:
+        study: as it is declared now.
+        folder: the run's.
+        again: columns that are computed again.
+
+    Returns:
+        None without a file, where it is of other parameters, and where a study of the whole set lacks a column.
+    """
+    run = read_run(folder)
+    try:
+        result = read_study(study_path(folder, study.name), run)
+    except ContractError:
+        return None
+    given = result.about.get("parameters", {})
+    if any(given[name] != value for name, value in study.parameters.items() if name in given):
+        return None
+    table = result.table.drop(columns=list(again), errors="ignore")
+    missing = frozenset(study.missing(table))
+    if study.whole:
+        return None if missing else StoredColumns(result, np.arange(0), missing)
+    positions = pd.Index(run.predictions["id"]).get_indexer(table["id"])
+    if (positions < 0).any():
+        return None
+    return StoredColumns(replace(result, table=table), np.asarray(positions, np.intp), missing)

@@ -28,9 +28,9 @@ from core.studies import registry
 from core.studies.command import main
 from core.studies.groups import choose_rows, with_predictions
 from core.studies.registry import find_study
-from core.studies.runner import find_stored, run_study, work_folder
+from core.studies.runner import run_study, work_folder
 from core.studies.source import Source, find_source
-from core.studies.store import read_study, study_path, write_study
+from core.studies.store import find_stored, read_study, study_path, write_study
 from core.studies.study import Context, StudyError
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
