@@ -185,7 +185,7 @@ def _text_bytes(opened: BinaryIO) -> int:
     opened.seek(0)
     texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
     types = {
-        field.name: field.type.parsedtype if pa.types.is_dictionary(field.type) else field.type
+        field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type
         for field in pq.ParquetFile(opened).schema_arrow
     }
     names = [name for name, kind in types.items() if any(fits(kind) for fits in texts)]
