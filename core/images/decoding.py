@@ -217,8 +217,8 @@ def _walk_jpeg(data: bytes) -> int:
             start += 1
         if marker == b"\xff\xda":
             scans += 1
-            found = AFTER_SCAN.search(data, start)
-            start = found.start() if found else len(data)
+            end = AFTER_SCAN.search(data, start)
+            start = end.start() if end else len(data)
     return 0
 
 

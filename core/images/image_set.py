@@ -118,9 +118,9 @@ def is_cifake(names: Iterable[str]) -> bool:
     Files called `0001.jpg` alone may be anybody's; of CIFAKE's they are one category in ten. Renamed in bulk or
     downloaded twice, files have numbers in brackets too, but not only those from 2 to 10.
     """
-    found = [CIFAKE_NAME.fullmatch(name.partition("/")[2]) for name in names]
-    numbers = {int(one[1]) for one in found if one and one[1]}
-    return all(found) and bool(numbers) and numbers <= set(range(2, len(CIFAR10) + 1))
+    matches = [CIFAKE_NAME.fullmatch(name.partition("/")[2]) for name in names]
+    numbers = {int(match[1]) for match in matches if match and match[1]}
+    return all(matches) and bool(numbers) and numbers <= set(range(2, len(CIFAR10) + 1))
 
 
 def category_of(name: str) -> str | None:
@@ -129,9 +129,9 @@ def category_of(name: str) -> str | None:
     if match := CIFAKE_NAME.fullmatch(stem):
         number = int(match[1] or 1)
         return CIFAR10[number - 1] if 1 <= number <= len(CIFAR10) else None
-    found = harmless(stem.rpartition("-")[0]).strip()
+    category = harmless(stem.rpartition("-")[0]).strip()
     # blanks and joiners alone would be invisible
-    return found if any(unicodedata.category(letter)[0] not in "CZ" for letter in found) else None
+    return category if any(unicodedata.category(letter)[0] not in "CZ" for letter in category) else None
 
 
 def fingerprint_of(split: str, rows: pd.DataFrame) -> str:

@@ -22,7 +22,7 @@ PREVIEW = 480
 MOST_RESIZED = 2**23
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """A square that the user chose in an image.
 
     Attributes:
@@ -38,7 +38,7 @@ class Place(NamedTuple):
         """Return the side of the square in image pixels."""
         return max(1, round(min(height, width) / max(1.0, self.zoom)))
 
-    def after_crop(self, before: tuple[int, int], after: tuple[int, int]) -> "Place | None":
+    def after_crop(self, before: tuple[int, int], after: tuple[int, int]) -> "Location | None":
         """Find the same square in an image whose border was cut off evenly.
 
         Args:
@@ -60,7 +60,7 @@ class Place(NamedTuple):
             (start + (length - new) // 2) / max(1, left - new)
             for start, length, left in zip(starts, lengths, after, strict=True)
         )
-        return Place(x, y, min(after) / new)
+        return Location(x, y, min(after) / new)
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Preprocessing:
         try:
             mean, std = (_channels(fields[key]) for key in ("mean", "std"))
             size, side = fields["size"], fields["resize"]
-            if not all(isinstance(one, int) and not isinstance(one, bool) for one in (size, side)):
+            if not all(isinstance(pixels, int) and not isinstance(pixels, bool) for pixels in (size, side)):
                 raise ValueError("size and resize must be whole numbers")
             return cls(size, side, fields["crop"], fields["interpolation"], mean, std)
         except KeyError as error:
@@ -134,37 +134,37 @@ class Preprocessing:
         """The shorter side of an image / that of the part which `fit` keeps, at least 1."""
         return self.resize / self.size
 
-    def square(self, height: int, width: int, place: Place | None = None) -> int:
+    def square(self, height: int, width: int, location: Location | None = None) -> int:
         """Return the side in image pixels of the square that becomes the input; the shorter side if `fit` stretches."""
-        return (Place(zoom=self.zoom) if place is None else place).side(height, width)
+        return (Location(zoom=self.zoom) if location is None else location).side(height, width)
 
-    def resamples(self, height: int, width: int, place: Place | None = None) -> bool:
+    def resamples(self, height: int, width: int, location: Location | None = None) -> bool:
         """Check whether an image of this size is resized, so that the interpolation matters."""
-        if place is not None:
-            return self.square(height, width, place) != self.size
+        if location is not None:
+            return self.square(height, width, location) != self.size
         if self.crop == "none":
             return (height, width) != (self.size, self.size)
         return min(height, width) != self.resize
 
-    def enlarges(self, height: int, width: int, place: Place | None = None) -> bool:
+    def enlarges(self, height: int, width: int, location: Location | None = None) -> bool:
         """Check whether the shorter side of an image, or of the chosen square, is enlarged to fill the input."""
-        if place is not None:
-            return self.square(height, width, place) < self.size
+        if location is not None:
+            return self.square(height, width, location) < self.size
         return min(height, width) < self.resize
 
-    def see(self, image: NDArray[np.uint8], place: Place | None = None) -> NDArray[np.uint8]:
+    def see(self, image: NDArray[np.uint8], location: Location | None = None) -> NDArray[np.uint8]:
         """Resize the chosen square of an image to the network's input; without one, `fit` the image.
 
         Args:
             image: uint8 (height, width, 3).
-            place: the chosen square, or None.
+            location: the chosen square, or None.
 
         Returns:
             uint8 (size, size, 3).
         """
-        if place is None:
+        if location is None:
             return self.fit(image)
-        return resize(crop_square(image, *place), self.size, resampling=self.interpolation)
+        return resize(crop_square(image, *location), self.size, resampling=self.interpolation)
 
     def fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize and crop an image to the network's input; normalisation is not included.
@@ -208,7 +208,7 @@ class Prepared:
     Attributes:
         preprocessing: the detector's.
         width, height: of the original image.
-        place: of the square that somebody chose; None where the detector's own preprocessing chooses.
+        location: of the square that somebody chose; None where the detector's own preprocessing chooses.
         filters: names of the resampling filters; only the detector's own where nothing is resized.
         pixels: uint8 (K, side, side, 3), under each filter.
         preview: uint8 (h, w, 3), the whole image, at most 480 pixels a side.
@@ -217,7 +217,7 @@ class Prepared:
     preprocessing: Preprocessing
     width: int
     height: int
-    place: Place | None
+    location: Location | None
     filters: tuple[str, ...]
     pixels: NDArray[np.uint8]
     preview: NDArray[np.uint8]
@@ -235,7 +235,7 @@ class Prepared:
     @property
     def square(self) -> int:
         """Side, in pixels of the image, of the square that became the input; the shorter side if it was stretched."""
-        return self.preprocessing.square(self.height, self.width, self.place)
+        return self.preprocessing.square(self.height, self.width, self.location)
 
     @property
     def resized(self) -> bool:
@@ -245,12 +245,12 @@ class Prepared:
     @property
     def stretched(self) -> bool:
         """True where a whole image that is not square was stretched to the detector's square input."""
-        return self.place is None and self.preprocessing.crop == "none" and self.width != self.height
+        return self.location is None and self.preprocessing.crop == "none" and self.width != self.height
 
     @property
     def whole(self) -> bool:
         """True where the detector sees the original image by itself, neither cropped nor resized."""
-        return self.place is None and (self.width, self.height) == (self.side, self.side) and not self.resized
+        return self.location is None and (self.width, self.height) == (self.side, self.side) and not self.resized
 
     def seen(self, name: str) -> NDArray[np.uint8]:
         """Return uint8 (side, side, 3) under the named filter, or under the only one."""
@@ -269,18 +269,20 @@ class Prepared:
         return f"The image was cut to a square {how}."
 
 
-def prepare_pixels(image: NDArray[np.uint8], preprocessing: Preprocessing, place: Place | None = None) -> Prepared:
+def prepare_pixels(
+    image: NDArray[np.uint8], preprocessing: Preprocessing, location: Location | None = None
+) -> Prepared:
     """Make a detector's pixels of an image under every filter.
 
     Args:
         image: uint8 (height, width, 3).
         preprocessing: the detector's, but for its filter.
-        place: of the square that it sees; None for what its preprocessing takes.
+        location: of the square that it sees; None for what its preprocessing takes.
     """
     height, width = image.shape[:2]
-    filters = tuple(RESAMPLING) if preprocessing.resamples(height, width, place) else (preprocessing.interpolation,)
-    pixels = np.stack([replace(preprocessing, interpolation=name).see(image, place) for name in filters])
-    return Prepared(preprocessing, width, height, place, filters, pixels, _preview(image))
+    filters = tuple(RESAMPLING) if preprocessing.resamples(height, width, location) else (preprocessing.interpolation,)
+    pixels = np.stack([replace(preprocessing, interpolation=name).see(image, location) for name in filters])
+    return Prepared(preprocessing, width, height, location, filters, pixels, _preview(image))
 
 
 def settle(margins: NDArray[np.floating]) -> Outcome:

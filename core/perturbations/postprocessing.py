@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.images.decoding import RESAMPLING
-from core.images.preprocessing import Place, Preprocessing
+from core.images.preprocessing import Location, Preprocessing
 
 Picture = NDArray[np.uint8]
 # the filters of browsers, editors and image libraries; "nearest" is for pixel art
@@ -154,7 +154,7 @@ class See(Protocol):
         ...
 
 
-def seeing(preprocessing: Preprocessing, place: Place | None = None) -> See:
+def seeing(preprocessing: Preprocessing, place: Location | None = None) -> See:
     """Return how a detector sees a picture.
 
     Args:

@@ -121,7 +121,7 @@ class Judgement(NamedTuple):
 def scope_of(ready: Prepared, threshold: Threshold | None) -> Scope:
     """Return "in scope" for a picture at the detector's own size, or the one reason why it is not."""
     if ready.resized:
-        return "enlarged" if ready.preprocessing.enlarges(ready.height, ready.width, ready.place) else "shrunk"
+        return "enlarged" if ready.preprocessing.enlarges(ready.height, ready.width, ready.location) else "shrunk"
     if not ready.whole:
         return "cut"
     if threshold is None:

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from core.images.encoding import data_url
-from core.images.preprocessing import Place, Prepared, Preprocessing
+from core.images.preprocessing import Location, Prepared, Preprocessing
 from dashboard.components.component import component, nothing
 
 _mount = component(__file__, "crop")
@@ -17,7 +17,7 @@ def most_zoom(width: int, height: int, preprocessing: Preprocessing) -> float:
     return max(preprocessing.zoom, min(width, height) / preprocessing.size)
 
 
-def place_of(key: str, *, most: float) -> Place | None:
+def place_of(key: str, *, most: float) -> Location | None:
     """Read where the square of an image was put last; None where nobody moved it.
 
     Args:
@@ -28,7 +28,7 @@ def place_of(key: str, *, most: float) -> Place | None:
     return sound_place(kept, most=most)
 
 
-def sound_place(value: Any, *, most: float) -> Place | None:
+def sound_place(value: Any, *, most: float) -> Location | None:
     """Check a place sent by a browser and clip it to its limits; None for anything else."""
     if not isinstance(value, list | tuple) or len(value) != 3:
         return None
@@ -40,7 +40,7 @@ def sound_place(value: Any, *, most: float) -> Place | None:
         return None
     if not all(map(math.isfinite, (x, y, zoom))):
         return None
-    return Place(min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0), min(max(zoom, 1.0), most))
+    return Location(min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0), min(max(zoom, 1.0), most))
 
 
 def draw_crop(ready: Prepared, *, key: str, name: str) -> None:
@@ -61,18 +61,18 @@ def draw_crop(ready: Prepared, *, key: str, name: str) -> None:
     element = f"upload.crop.{key}"
     # where the detector's own preprocessing stretches the image there is no square
     stretches = ready.preprocessing.crop == "none" and width != height
-    first = None if stretches else list(Place(zoom=ready.preprocessing.zoom))
+    first = None if stretches else list(Location(zoom=ready.preprocessing.zoom))
     data = {
         "key": key,
         "source": data_url(ready.preview),
         "width": width,
         "height": height,
-        "place": first if ready.place is None else list(ready.place),
+        "place": first if ready.location is None else list(ready.location),
         "first": first,
         "most": most,
         "alt": f"{name}, all of which the detector is shown"
         if ready.stretched
         else f"{name} with the square that the detector is shown",
     }
-    moves = most > 1 or width != height or ready.place is not None
+    moves = most > 1 or width != height or ready.location is not None
     _mount(key=element, data=data, on_place_change=keep if moves else nothing)

@@ -12,7 +12,7 @@ from streamlit.typing import UploadedFile
 from core.console import one_direction
 from core.images.decoding import ImageError, PassingError, pixels_sha256
 from core.images.labels import ClassName, verdict_of
-from core.images.preprocessing import Place, Prepared, Preprocessing, prepare_pixels
+from core.images.preprocessing import Location, Prepared, Preprocessing, prepare_pixels
 from core.perturbations.postprocessing import DELIVERIES, Delivered, Delivery, deliver, seeing
 from core.studies.judgement import versions
 from dashboard.components.crop import most_zoom, place_of
@@ -94,13 +94,13 @@ def ready_for(file: UploadedFile, preprocessing: Preprocessing) -> Prepared:
     return found
 
 
-def _as_cut(file: UploadedFile, place: Place | None, preprocessing: Preprocessing) -> Prepared:
+def _as_cut(file: UploadedFile, place: Location | None, preprocessing: Preprocessing) -> Prepared:
     """Crop an upload at a place and resize it; the session's last upload is cached for every preprocessing."""
     moved = st.session_state.get("upload.place", {}).get(file.file_id)
     kept = st.session_state.get("upload.cut")
     if kept is None or kept[:2] != (file.file_id, moved):
         kept = st.session_state["upload.cut"] = file.file_id, moved, {}
-    found: dict[tuple[Place | None, str], Prepared] = kept[2]
+    found: dict[tuple[Location | None, str], Prepared] = kept[2]
     key = place, preprocessing.steps
     if key not in found:
         data = file.getvalue()
@@ -113,7 +113,7 @@ def cut(file: UploadedFile, preprocessing: Preprocessing) -> Prepared:
     return _as_cut(file, _placed(file, preprocessing), preprocessing)
 
 
-def _placed(file: UploadedFile, preprocessing: Preprocessing) -> Place | None:
+def _placed(file: UploadedFile, preprocessing: Preprocessing) -> Location | None:
     """Return where the square of an upload was put, None where nobody moved it."""
     whole = ready_for(file, preprocessing)
     return place_of(file.file_id, most=most_zoom(whole.width, whole.height, preprocessing))

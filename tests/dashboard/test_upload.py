@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from core.detectors.storage import load_detector, save_detector
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, PassingError, decode
-from core.images.preprocessing import Place, Preprocessing, prepare_pixels, settle
+from core.images.preprocessing import Location, Preprocessing, prepare_pixels, settle
 from core.perturbations.postprocessing import deliver, seeing
 from core.runs.run import read_run
 from core.runs.writing import write_run
@@ -186,7 +186,7 @@ def test_a_square_stays_where_it_was_put_for_another_detector(open_page: Open, h
     square = np.asarray(Image.fromarray(decode(picture(3))[:, :90]).resize((32, 32), RESAMPLING["box"]))
     assert plus(float(rival.margins(square[None])[0])) in raw_margins(app)
     # each preprocessing has made its pixels once
-    assert (Place(0.0, 0.5, 1.0), rival.preprocessing.steps) in app.session_state["upload.cut"][2]
+    assert (Location(0.0, 0.5, 1.0), rival.preprocessing.steps) in app.session_state["upload.cut"][2]
 
 
 def test_files_of_one_name_can_each_be_chosen(open_page: Open) -> None:
@@ -284,8 +284,8 @@ def test_another_crop_decodes_nothing(open_page: Open, home: Path, monkeypatch: 
         app = settled(app.run())
     assert counted.calls == 1
     np.testing.assert_array_equal(
-        app.session_state["upload.cut"][2][Place(0.5, 0.5, 2.5), Preprocessing(32).steps].pixels,
-        prepare_pixels(decode(data), Preprocessing(32), Place(zoom=2.5)).pixels,
+        app.session_state["upload.cut"][2][Location(0.5, 0.5, 2.5), Preprocessing(32).steps].pixels,
+        prepare_pixels(decode(data), Preprocessing(32), Location(zoom=2.5)).pixels,
     )
 
 

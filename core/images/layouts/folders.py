@@ -45,7 +45,7 @@ def _real_fake(files: Files, _: tuple[str, ...]) -> Splits | None:
         *_, parent, file = listed.name.split("/")
         if parent == folder.label and not folder.after:
             # the same name wherever the set lies, and a category by CIFAKE's numbers
-            return Entry(f"{parent}/{file}", listed.size, listed.stamp, place=listed.name)
+            return Entry(f"{parent}/{file}", listed.size, listed.stamp, path=listed.name)
         return Entry(*listed, label=folder.label, category="/".join(folder.after))
 
     return collect(files, ((folder.split, entry(folder, listed)) for folder in placed for listed in folder.images))

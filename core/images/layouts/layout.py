@@ -34,7 +34,7 @@ class Entry(NamedTuple):
         label: its class; "" where the name begins with it.
         source: the generator or camera that it comes from; "" where that is not known.
         category: what it shows; "" where that is not known.
-        place: path or table row that it is read from; "" if it is read by `name`.
+        path: file or table row that it is read from; "" if it is read by `name`.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Entry(NamedTuple):
     label: str = ""
     source: str = ""
     category: str = ""
-    place: str = ""
+    path: str = ""
 
     @property
     def class_name(self) -> str:
@@ -105,8 +105,8 @@ def collect(files: Files, pairs: Iterable[tuple[str, Entry]]) -> Splits:
         entries.setdefault(split, []).append(entry)
     order = {listed.name: number for number, listed in enumerate(files.listing)}
     for of_split in entries.values():
-        of_split.sort(key=lambda entry: order.get(entry.place or entry.name, 0))
-    return Splits(entries, lambda entry: files.read(entry.place or entry.name))
+        of_split.sort(key=lambda entry: order.get(entry.path or entry.name, 0))
+    return Splits(entries, lambda entry: files.read(entry.path or entry.name))
 
 
 def source_name(value: object) -> str:

@@ -84,12 +84,12 @@ class _Reader:
                 suffix = f".{file_name.rpartition('.')[2]}" if is_picture(file_name) else ""
                 # the size of a row is not known here; that of its file is
                 listed = Listed(f"{table.name}/{position:07d}{suffix}", 0, (table.stamp << 40) + table.size)
-                yield Row(listed, *texts, place=f"{position}")
+                yield Row(listed, *texts, path=f"{position}")
                 position += 1
 
     def read(self, entry: Entry) -> bytes:
         """Read the picture of a row."""
-        file, row = entry.name.rpartition("/")[0], int(entry.place)
+        file, row = entry.name.rpartition("/")[0], int(entry.path)
         number = bisect.bisect_right(self.groups[file], row) - 1
         if self.last is None or self.last[0] != (file, number):
             self.last = None

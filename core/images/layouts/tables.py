@@ -74,7 +74,7 @@ class Row:
     label: str
     source: str
     split: str
-    place: str = ""
+    path: str = ""
 
 
 def entries_of(rows: Sequence[Row], fake: tuple[str, ...], where: str) -> Iterator[tuple[str, Entry]]:
@@ -91,7 +91,7 @@ def entries_of(rows: Sequence[Row], fake: tuple[str, ...], where: str) -> Iterat
         raise DatasetError(f"{where} has the splits {some(unknown)}; expected {', '.join(sorted(SPLITS))}.")
     for row in rows:
         split = SPLITS.get(row.split.lower(), "")
-        yield split, Entry(*row.listed, label=labels[row.label], source=source_name(row.source), place=row.place)
+        yield split, Entry(*row.listed, label=labels[row.label], source=source_name(row.source), path=row.path)
 
 
 def column_of(columns: Iterable[str], names: Sequence[str]) -> str | None:

@@ -10,7 +10,7 @@ from torchvision.transforms import v2
 from core.images import preprocessing
 from core.images.decoding import RESAMPLING, crop_square, decode, resize
 from core.images.encoding import encode_png
-from core.images.preprocessing import MOST_RESIZED, PREVIEW, Place, Preprocessing, prepare_pixels, settle
+from core.images.preprocessing import MOST_RESIZED, PREVIEW, Location, Preprocessing, prepare_pixels, settle
 from core.perturbations.postprocessing import cropped
 
 METHODS = {"bilinear": v2.InterpolationMode.BILINEAR, "bicubic": v2.InterpolationMode.BICUBIC}
@@ -82,7 +82,7 @@ def test_what_has_been_fitted_is_left_alone() -> None:
 def test_a_chosen_square_is_resized_and_nothing_else(steps: Preprocessing) -> None:
     image = picture(90, 150)
     np.testing.assert_array_equal(
-        steps.see(image, Place(1.0, 0.0, 1.5)), resize(image[:60, 90:], 64, resampling="bicubic")
+        steps.see(image, Location(1.0, 0.0, 1.5)), resize(image[:60, 90:], 64, resampling="bicubic")
     )
     np.testing.assert_array_equal(steps.see(image), steps.fit(image))
 
@@ -96,7 +96,7 @@ def test_a_square_keeps_the_pixels_that_a_crop_leaves_of_it(height: int, width: 
         square = crop_square(image, x, y, zoom)
         rows = np.intersect1d(square[:, 0, 0], cut[:, 0, 0])
         columns = np.intersect1d(square[0, :, 1], cut[0, :, 1])
-        found = Place(x, y, zoom).after_crop((height, width), cut.shape[:2])
+        found = Location(x, y, zoom).after_crop((height, width), cut.shape[:2])
         # a pixel may be lost to rounding
         short = [
             len(kept) == 0 or (len(kept) + 1) * whole < len(square) * left
@@ -130,7 +130,7 @@ def test_how_much_of_an_image_is_seen(
     image = picture(height, width)
     other = Preprocessing(64, steps.resize, steps.crop, "box").fit(image)
     assert np.array_equal(steps.fit(image), other) != resamples
-    assert steps.square(height, width, Place(zoom=2.0)) == round(min(height, width) / 2)
+    assert steps.square(height, width, Location(zoom=2.0)) == round(min(height, width) / 2)
 
 
 def test_it_is_data() -> None:
@@ -201,7 +201,7 @@ def test_a_detectors_own_preprocessing_is_kept_but_for_the_filter(steps: Preproc
     np.testing.assert_array_equal(ready.seen("lanczos"), replace(steps, interpolation="lanczos").fit(image))
     assert ready.describe(ready.usual) == f"The image was {told}."
     # a square that somebody chose is what it sees
-    chosen = prepare_pixels(image, steps, Place(1.0, 0.5, 1.0))
+    chosen = prepare_pixels(image, steps, Location(1.0, 0.5, 1.0))
     expected = Image.fromarray(image[:, 60:]).resize((32, 32), RESAMPLING["hamming"])
     np.testing.assert_array_equal(chosen.seen("hamming"), np.asarray(expected))
     assert chosen.describe("box") == "The image was cut to a square and resized to 32 x 32 (box)."
@@ -215,7 +215,7 @@ def test_an_image_of_its_size_that_a_detector_enlarges_first_is_not_seen_whole()
 @pytest.mark.parametrize(("height", "width", "zoom"), [(64, 64, 2.0), (50, 32, 1.0)])
 def test_a_crop_of_32_by_32_is_not_resized_and_not_the_whole(height: int, width: int, zoom: float) -> None:
     image = ramp(height, width)
-    ready = prepare_pixels(decode(encode_png(image)), Preprocessing(32), Place(0, 0, zoom))
+    ready = prepare_pixels(decode(encode_png(image)), Preprocessing(32), Location(0, 0, zoom))
     assert (ready.resized, ready.whole) == (False, False)
     np.testing.assert_array_equal(ready.pixels, image[None, :32, :32])
 
@@ -223,7 +223,7 @@ def test_a_crop_of_32_by_32_is_not_resized_and_not_the_whole(height: int, width:
 def test_the_crop_moves_and_the_preview_is_the_whole_image() -> None:
     image = np.full((200, 1000, 3), 255, np.uint8)
     image[:, 800:] = 0
-    right = prepare_pixels(decode(encode_png(image)), Preprocessing(32), Place(x=1.0))
+    right = prepare_pixels(decode(encode_png(image)), Preprocessing(32), Location(x=1.0))
     assert right.pixels.max() == 0
     assert max(right.preview.shape[:2]) <= PREVIEW
     # the whole image, wherever the crop is
