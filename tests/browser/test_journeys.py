@@ -13,7 +13,6 @@ from core.explainers.lime.regions import LimeSettings
 from core.explainers.settings import describe
 from core.runs.metrics import confusion_at
 from core.runs.run import read_run
-from dashboard.components.component import key_of
 from tests.browser.app import PATIENCE, settle, visit
 
 pytestmark = pytest.mark.browser
@@ -27,9 +26,6 @@ FOCUSED = """() => {
   const role = found?.type === 'range' ? 'slider' : found?.getAttribute('role')
   return [role, found?.dataset?.cell, found?.getAttribute('aria-label'), found?.innerText].filter(Boolean).join(' ')
 }"""
-# what Streamlit makes of the panel's key
-LIME = key_of("lime", "tiny").replace(".", "-")
-# the Stop button is pressed as soon as it is there, once: from out here that may be too late on a fast machine
 
 
 @pytest.fixture(scope="module")
@@ -123,27 +119,7 @@ def told_anew(page: Page, before: str) -> str:
     return told(page).inner_text()
 
 
-def stopped(page: Page, address: str) -> Locator:
-    """Stop LIME on its way; the button to go on with."""
-    again = page.locator(f".st-key-{LIME}-again button")
-    # if LIME was done before the button was pressed, try again with another seed
-    for seed in range(1, 21):
-        page.goto(f"{address}/inspect?run={RUN}&lime.n_samples=2048&lime.n_segments=120&lime.seed={seed}")
-        page.locator(f".st-key-{LIME}-stop button").click()
-        settle(page)
-        if again.count():
-            return again
-    raise AssertionError("LIME was always done before it could be stopped")
-
-
-def test_stop_next_and_back(page: Page, address: str, accused: int) -> None:
-    again = stopped(page, address)
-    expect(again).to_have_text(re.compile("Go on$"))
-    again.click()
-    expect(again).to_have_count(0)
-    settle(page)
-    expect(told(page)).to_be_visible()
-
+def test_next_and_back(page: Page, address: str, accused: int) -> None:
     visit(page, f"{address}/inspect?run={RUN}&true=REAL&said=FAKE")
     expect(page.get_by_text(f"1 of {accused}")).to_be_visible()
     page.get_by_role("button", name="Next").click()

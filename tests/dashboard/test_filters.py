@@ -12,18 +12,16 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.runs.filter import Filter
-from core.runs.rows import extents_of, find_rows
+from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.studies.columns import browse_table
 from core.studies.store import study_path, write_study
 from dashboard import library
-from dashboard.components import matrix
 from dashboard.components.filter_panel import admitted
-from dashboard.components.filters import filter_key, only_value
-from dashboard.components.words import percent
+from dashboard.components.filters import filter_key
 from tests.core.studies.test_columns import seal
 from tests.dashboard.conftest import Open
-from tests.dashboard.test_pages import settled, values_in_tables, with_more_filters, words
+from tests.dashboard.test_pages import with_more_filters, words
 
 
 def add_study(home: Path) -> pd.DataFrame:
@@ -72,14 +70,6 @@ def test_a_filter_that_no_cell_fits_leaves_all_of_the_matrix_out() -> None:
     assert admitted(Filter().choosing("category", ["cat"])) is None
 
 
-def test_the_matrix_has_no_share_of_a_class_without_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[dict[str, Any]] = []
-    monkeypatch.setattr(matrix, "_mount", lambda *, data, **_: drawn.append(data) or SimpleNamespace(open=None))
-    matrix.confusion_matrix(np.array([[3, 1], [0, 0]]), key="matrix")
-    shares = [cell["share"] for cell in drawn[0]["cells"]]
-    assert shares == [f"{percent(0.75)} of FAKE", f"{percent(0.25)} of FAKE", "no REAL", "no REAL"]
-
-
 def test_what_filters_and_sorts_is_read_before_what_is_only_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"cues.{number:02}" for number in range(library.MOST_LINKED + 3)]
     *shown, filtered, sorted_by, coloured = names
@@ -102,43 +92,6 @@ def test_values_are_written_for_people_and_asked_for_as_they_are(open_page: Open
     assert "**30** of 60 images" in words(app)
 
 
-def test_what_all_images_share_is_said_instead_of_offered(open_page: Open, home: Path) -> None:
-    add_study(home)
-    app = with_more_filters(open_page("explore", run="tiny@seen-test"))
-    keys = {str(element.key) for element in (*app.pills, *app.slider)}
-    assert filter_key("cues.cue") in keys
-    assert not keys & {filter_key("cues.one"), filter_key("cues.flat")}
-    assert "nothing to filter by: Card (grey card), Height (7)." in words(app)
-    orders = app.selectbox(key="explore.sort").options
-    assert [order for order in orders if "cues: " in order.lower()] == ["Cues: cue, A to Z", "Cues: cue, Z to A"]
-    # a link that asks for it shows that it does, and can be taken back
-    asked = with_more_filters(open_page("explore", **{"run": "tiny@seen-test", "cues.one": "grey_card"}))
-    assert asked.pills(key=filter_key("cues.one")).value == ["grey_card"]
-
-
-def test_a_number_that_is_known_of_no_image_has_no_value_to_tell() -> None:
-    table = pd.DataFrame({"contrast": [np.nan, np.nan], "brightness": [3.0, np.nan]})
-    opened = SimpleNamespace(table=table, extents=extents_of(table))
-    assert only_value(opened, "contrast") == ""  # type: ignore[arg-type]
-    assert only_value(opened, "brightness") == "3"  # type: ignore[arg-type]
-
-
-def test_text_needs_no_column_of_lower_values(open_page: Open, home: Path) -> None:
-    table = add_study(home)
-    app = settled(open_page("inspect", run="tiny@seen-test", id=table["id"][0], **{"lime.n_samples": "64"}))
-    found = values_in_tables(app)
-    assert found["Cue"] == ["blue sky", ""]
-    assert found["Height"][1] != ""
-    assert words(app).count("not the run's share") == 1
-    folder = home / "runs" / "tiny@seen-test" / "studies"
-    (folder / "cues.parquet").unlink()
-    seal(folder / "words.parquet", pd.DataFrame({"id": table["id"], "cue": ["sky", "sea"] * 30}), {"title": "Words"})
-    app = settled(open_page("inspect", run="tiny@seen-test", id=table["id"][0], **{"lime.n_samples": "64"}))
-    found = next(one.value for one in app.markdown if "| Cue |" in one.value)
-    assert found.startswith("| Value | here |\n")
-    assert "not the run's share" not in words(app)
-
-
 def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_page: Open, home: Path) -> None:
     folder = home / "runs" / "tiny@seen-test"
     run = read_run(folder)
@@ -157,7 +110,6 @@ def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_pa
         "set_fingerprint": run.manifest["set_fingerprint"],
     }
     write_study(study_path(folder, "cues"), frame, about)
-    found, others = (frame.loc[fake & (called == said), "height"].mean() for said in (True, False))
 
     def compared(**asked: str) -> str:
         app = open_page("explore", run="tiny@seen-test", **asked)
@@ -166,6 +118,5 @@ def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_pa
 
     text = compared(true="FAKE", said="FAKE")
     assert f"the {(fake & ~called).sum()} images that fit too but got the other verdict" in text
-    assert f"**height**: {found:.1f}, others {others:.1f}" in text
     assert f"all {(~fake).sum()} other images" in compared(true="FAKE")
     assert "got the other verdict" not in compared()

@@ -90,17 +90,6 @@ def test_the_first_visitor_sees_it_while_its_pictures_are_read(
     assert any("Reading pictures, 6 of 24" in found.text for found in open_page("explore").get("progress"))
 
 
-def test_every_reading_that_ends_is_another_end(open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    datasets._registries.clear()
-    monkeypatch.setattr("dashboard.datasets.DatasetRegistry._read_all", lambda *_: None)
-    app = open_page("overview")
-    for state in ("done", "reading", "done"):
-        datasets.registry().status = Attaching(state)  # type: ignore[arg-type]
-        app.run()
-        # the page is drawn again where this differs from what it was drawn with
-        assert app.session_state["pictures"].state == state
-
-
 def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, first: Path) -> None:
     datasets._registries.clear()
     app = open_page("overview")
@@ -120,16 +109,6 @@ def test_examples_to_begin_with_are_those_of_the_run(open_page: Open, first: Pat
     assert "What the detector sees" in told(opened(open_page, "upload", sample=own))
     other = str(read_run(first / "runs" / "tiny@seen-test").predictions["id"].iloc[0])
     assert "What the detector sees" not in told(opened(open_page, "upload", sample=other))
-
-
-def test_an_example_of_the_gallery_stays_open_once_the_run_has_pictures_of_its_own(
-    open_page: Open, first: Path
-) -> None:
-    (first / "runs" / "tiny@seen-test").rename(first / "runs" / "tiny@sample-test")
-    example = str(read_run(first / "runs" / "tiny@sample-test").predictions["id"].iloc[0])
-    app = opened(open_page, "upload", run="swift@cifake-test", sample=example)
-    assert "All its pictures are available." in told(app)
-    assert "What the detector sees" in told(app)
 
 
 def test_where_it_was_taken_out_the_rest_works(open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,16 +137,6 @@ def test_a_damaged_archive_is_a_sentence_and_the_rest_works(open_page: Open, fir
     assert any(metric.label == "Accuracy" for metric in app.metric)
 
 
-def test_a_damaged_archive_keeps_nothing_else_from_being_read(open_page: Open, first: Path, cifake: Path) -> None:
-    (first / SHIPPED / "manifest.json").write_text("{}")
-    (first / "data").mkdir()
-    cifake.rename(first / "data" / "cifake")
-    app = opened(open_page)
-    assert app.session_state["run"] == "swift@cifake-test"
-    assert "All its pictures are available." in told(app)
-    assert "manifest.json" in app.error[0].value
-
-
 def test_a_read_only_cache_is_a_sentence_and_pictures_are_there(open_page: Open, first: Path) -> None:
     with faulty(cache_dir(), at=1, what=errno.EROFS):
         app = opened(open_page)
@@ -191,16 +160,3 @@ def test_a_set_in_data_is_read_for_what_did_not_ship(open_page: Open, first: Pat
     write_run(first, detector, load_image_set(first / "data" / "cifake", "train"))
     opened(open_page)
     assert [found.name for found in datasets.registry().sets] == ["cifake-test", "cifake-train"]
-
-
-def test_the_sample_says_what_it_is(open_page: Open, first: Path) -> None:
-    (first / "runs" / "tiny@seen-test").rename(first / "runs" / "tiny@sample-test")
-    app = opened(open_page)
-    assert app.selectbox(key="url.run").options == [
-        "paper on cifake-test",
-        "swift on cifake-test",
-        "tiny on blind-test",
-        "tiny on the sample gallery",
-    ]
-    assert "crops of a few photographs" not in told(app)
-    assert "crops of a few photographs" in told(opened(open_page, run="tiny@sample-test"))

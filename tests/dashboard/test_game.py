@@ -57,20 +57,6 @@ def test_a_second_quick_press_is_none(open_page: Open) -> None:
     assert len(grids(app)["game.grid"]["tiles"]) == 10
 
 
-def test_a_game_goes_on_where_it_was_left_for_another(open_page: Open) -> None:
-    app = open_page("game", run="tiny@seen-test", game="1")
-    for key in ("game.real", "game.next", "game.fake"):
-        app.button(key=key).click().run()
-    begun = app.session_state["game.answers"], app.session_state["game.seen"]
-    assert begun == (["REAL", "FAKE"], 1)
-    for game, found in (("2", ([], 0)), ("1", begun)):
-        app.query_params["game"] = game
-        app.run()
-        assert not app.exception
-        assert (app.session_state["game.answers"], app.session_state["game.seen"]) == found
-    assert "Right." in words(app) or "Wrong." in words(app)
-
-
 def test_a_picture_whose_file_is_gone_is_one_sentence(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pictures, "get", lambda *_: None)
     app = open_page("game", run="tiny@seen-test")
@@ -78,16 +64,6 @@ def test_a_picture_whose_file_is_gone_is_one_sentence(open_page: Open, monkeypat
     assert [error.value for error in app.error] == [
         "The file of this picture has changed or is gone, so the game cannot go on."
     ]
-
-
-def test_a_run_with_too_few_images_is_not_said_to_lack_pictures(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dashboard.components.rounds.draw_round", lambda *_, **__: None)
-    app = open_page("game")
-    assert not app.exception
-    assert "this run has fewer" in words(app)
-    assert "Attach images" not in words(app)
 
 
 def test_without_pictures_it_says_what_to_do(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,6 @@ from core.studies.runner import run_study
 from core.studies.source import Source
 from core.studies.study import Context, Study
 from dashboard.components.cast import RADII, TRIED, choose_cast, suspects, with_less_detail
-from dashboard.components.words import percent
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
 
@@ -71,22 +70,6 @@ def test_every_step_opens(open_page: Open, run: str, step: int) -> None:
     assert (app.title[0].value == "Guide") == (run != RUN)
 
 
-def test_its_first_number_is_the_run_s(open_page: Open, home: Path) -> None:
-    accuracy = read_run(home / "runs" / RUN).manifest["metrics"]["all"]["accuracy"]
-    assert f"**{percent(accuracy)}**" in words(open_page("guide", run=RUN))
-
-
-MEASURED = [
-    (3, "one_colour", "paper-FAKE"),
-    (3, "one_colour", "ours-FAKE"),
-    (4, "agreement", "beyond-REAL"),
-    (5, "probes", "detail-FAKE"),
-    (5, "probes", "transplant-REAL"),
-    (6, "transfer", "large"),
-    (6, "transfer", "photographs"),
-]
-
-
 def test_a_damaged_study_is_one_sentence(open_page: Open, home: Path) -> None:
     file = home / "runs" / RUN / "studies" / "one_colour.parquet"
     file.parent.mkdir()
@@ -107,24 +90,6 @@ def test_the_buttons_turn_the_page_and_the_address(open_page: Open) -> None:
     assert app.button(key="guide.next").disabled
     app.button(key="guide.back").click().run()
     assert f"Step {STEPS - 1} of {STEPS}" in words(app)
-
-
-def lacks_sidebar(app: AppTest) -> bool:
-    return any("[data-testid=stSidebar] { display: none }" in one.value for one in app.html)
-
-
-def test_full_width_hides_the_sidebar_of_this_page_alone(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    configured: list[str] = []
-    monkeypatch.setattr(st, "set_page_config", lambda **options: configured.extend(options))
-    app = open_page("guide", run=RUN)
-    assert not lacks_sidebar(app)
-    app.button(key="guide.wide").click().run()
-    assert app.query_params["wide"] == "yes"
-    assert lacks_sidebar(app)
-    assert not lacks_sidebar(app.switch_page("views/overview.py").run())
-    # Streamlit's own setting would outlast the page
-    assert configured
-    assert "initial_sidebar_state" not in configured
 
 
 @pytest.mark.parametrize("studied", [False, True])
@@ -187,14 +152,6 @@ def test_a_failed_question_can_be_asked_again(open_page: Open, home: Path) -> No
     app = answered(app.run())
     assert not app.error
     assert "It found **" in words(app)
-
-
-def test_more_parts_make_another_picture(open_page: Open) -> None:
-    app = answered(open_page("guide", run=RUN, step="3"))
-    assert "It found **" in words(app)
-    app.select_slider(key="url.parts").set_value("30").run()
-    assert not answered(app).exception
-    assert app.query_params["parts"] == "30"
 
 
 def glossary(app: AppTest) -> list[str]:

@@ -1,20 +1,12 @@
 """The guide's images: chosen by rule, and one with less and less detail."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from core.detectors.storage import load_detector
-from core.explainers.drawing import Style, draw_explanation
-from core.explainers.lime.regions import LIME, LimeSettings
-from core.images.image_set import ImageSet
-from core.runs.folders import ROOT
-from core.runs.run import read_run
 from core.studies.columns import browse_table
-from dashboard.components.cast import DETAIL_COLUMN, RADII, UNSURE, choose_cast, is_all_red, with_less_detail
+from dashboard.components.cast import DETAIL_COLUMN, RADII, UNSURE, choose_cast, with_less_detail
 from tests.conftest import textured
 from tests.core.runs.test_rows import make_run
 
@@ -82,29 +74,6 @@ def test_the_study_says_which_image_is_red_all_over(tmp_path: Path) -> None:
         cast = choose_cast(table, everything, None, study)
         assert cast is not None
         assert cast.red == cast.fake
-
-
-@pytest.mark.parametrize("name", ["swift", "paper"])
-def test_on_cifake_it_really_is_red(name: str, cifake_test: ImageSet) -> None:
-    run = read_run(ROOT / "assets" / "runs" / f"{name}@cifake-test")
-    study = pd.read_parquet(run.path / "studies" / "one_colour.parquet")
-    cast = choose_cast(browse_table(run), np.ones(len(run), bool), None, study)
-    assert cast is not None
-    detector = load_detector(ROOT / "assets" / "detectors" / name, device="cpu")
-    result = LIME.explain_fully(detector, np.asarray(cifake_test.pixels[cast.red]), LimeSettings.paper())
-    assert result.verdict == "FAKE"
-    assert is_all_red(result)
-    drawn = draw_explanation(result, 64, style=Style("paper", drawing="alone"))[..., :3].astype(int)
-    assert ((drawn[..., 0] > drawn[..., 1] + 30) & (drawn[..., 0] > drawn[..., 2] + 30)).mean() > 0.9
-    # and green, or of both colours, it is not
-    assert not is_all_red(replace(result, values=-result.map))
-    assert not is_all_red(replace(result, undecided=np.ones_like(result.undecided)))
-
-
-def test_without_pictures_there_is_none(tmp_path: Path) -> None:
-    table = made_table(tmp_path)
-    assert choose_cast(table, np.zeros(len(table), bool)) is None
-    assert choose_cast(table, (table["label"] == "REAL").to_numpy()) is None
 
 
 def test_detail_goes_from_fine_to_coarse() -> None:

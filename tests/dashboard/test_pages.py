@@ -5,7 +5,6 @@ import json
 import shutil
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from dashboard import library
-from dashboard.components import grid
 from dashboard.components.component import key_of
 from dashboard.components.requests import worker
 from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
@@ -157,17 +155,6 @@ def test_overview_shows_the_runs_own_numbers(open_page: Open, home: Path) -> Non
         assert shown == [f"{100 * value:.1f}%" for value in expected]
 
 
-LEANS = [
-    ([[29, 1], [11, 19]], "calls REAL images FAKE more often than the reverse."),
-    ([[19, 11], [1, 29]], "calls FAKE images REAL more often than the reverse."),
-    # as can happen by chance
-    ([[27, 3], [5, 25]], "calls neither class the other significantly more often."),
-    ([[27, 3], [3, 27]], "wrong on 10.0 of 100 images, and calls neither class the other significantly more often."),
-    ([[30, 0], [0, 30]], "It is wrong on none of these images."),
-    ([[0, 0], [6, 54]], "wrong on 10.0 of 100 images, and since they are of one class, they do not show"),
-]
-
-
 def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     run = read_run(home / "runs" / "tiny@seen-test")
     app = open_page("overview", run=run.name)
@@ -249,29 +236,6 @@ def test_explore_tags_what_is_selected(open_page: Open, home: Path) -> None:
     app.form_submit_button(key="explore.untag").click().run()
     assert not app.error
     assert "**1** of 60 images" in words(open_page("explore", run="tiny@seen-test", tag="odd one"))
-
-
-def test_what_is_selected_stays_while_an_image_is_looked_at(
-    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
-    pick = ",".join(table["id"][:20])
-    asked = {"run": "tiny@seen-test", "pick": pick, "compare": "on", "tile": "small", "maps": "on", "per": "48"}
-    # as a click on an image is answered; AppTest cannot click in a component
-    gone: list[dict[str, str]] = []
-    monkeypatch.setattr(st, "switch_page", lambda page, query_params: gone.append({"to": page, **query_params}))
-    monkeypatch.setattr(grid, "_mount", lambda **_: SimpleNamespace(open=table["id"][7]))
-    open_page("explore", **asked)
-    there = gone[-1]
-    assert there == {"to": "views/inspect.py", "id": table["id"][7], **asked}
-    app = open_page("inspect", **{name: value for name, value in there.items() if name != "to"})
-    app.button(key="inspect.after").click().run()
-    app.button(key="inspect.back").click().run()
-    # to the image that was looked at last, and to the page that it is on
-    last = app.query_params["id"]
-    place = find_rows(table, Filter()).tolist().index(table["id"].tolist().index(last))
-    page = {"page": "2"} if place >= 48 else {}
-    assert gone[-1] == {"to": "views/explore.py", "at": last, **page, **asked}
 
 
 def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
@@ -400,24 +364,6 @@ def test_inspect_without_its_detector_shows_the_runs_map(open_page: Open, home: 
     assert "is not among the detectors here" in words(app)
 
 
-def test_settings_of_an_explanation_are_in_the_url(open_page: Open) -> None:
-    asked = {"lime.n_samples": "64", "lime.n_segments": "12", "gradcam.layer": "layer3"}
-    app = open_page("inspect", run="tiny@seen-test", **asked)
-    assert app.select_slider(key="url.lime.n_segments").value == 12
-    app.select_slider(key="url.lime.n_segments").set_value(20).run()
-    assert app.query_params["lime.n_segments"] == "20"
-    assert app.query_params["gradcam.layer"] == "layer3"
-
-
-def test_the_papers_settings_are_chosen_and_left_again(open_page: Open) -> None:
-    app = open_page("inspect", run="tiny@seen-test")
-    app.segmented_control(key="lime.preset").set_value("paper").run()
-    assert "finds one or two segments in most images" in words(app)
-    app.segmented_control(key="lime.preset").set_value("").run()
-    assert dict(app.query_params) == {"run": "tiny@seen-test"}
-    assert "finds one or two segments" not in words(app)
-
-
 def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page: Open, home: Path) -> None:
     asked = {"true": "REAL", "page": "2", "pick": "nobody"}
     app = open_page("explore", run="tiny@seen-test", **asked)
@@ -428,13 +374,6 @@ def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page: Ope
     app = open_page("explore", run="tiny@seen-test", **asked)
     app.selectbox(key="url.run").set_value("tiny@other-test").run()
     assert dict(app.query_params) == {"run": "tiny@other-test"}
-
-
-def test_two_runs_that_are_compared_change_places_when_the_second_is_chosen(open_page: Open) -> None:
-    app = open_page("explore", run="tiny@seen-test", versus="tiny@blind-test")
-    app.selectbox(key="url.run").set_value("tiny@blind-test").run()
-    assert not app.exception
-    assert dict(app.query_params) == {"run": "tiny@blind-test", "versus": "tiny@seen-test"}
 
 
 def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> None:

@@ -62,12 +62,6 @@ def pictures(app: AppTest) -> list[str]:
     return [one.alt for element in app.get("image") for one in element.proto.imgs]
 
 
-def test_without_the_study_it_says_what_to_type(open_page: Open) -> None:
-    app = open_page("patterns", run=RUN)
-    assert not app.exception
-    assert f"`python -m core study clusters --run {RUN}`" in words(app)
-
-
 @pytest.mark.parametrize("space", ["features", "maps"])
 def test_every_image_is_a_point_and_every_cluster_numbered(open_page: Open, studied: Path, space: str) -> None:
     app = open_page("patterns", run=RUN, space=space)
@@ -125,18 +119,6 @@ def test_a_drawn_area_opens_in_explore_and_a_click_in_inspect(open_page: Open, s
     app.session_state["patterns.row"] = 7
     app.run()
     assert app.query_params["id"] == table["id"][7]
-
-
-def test_without_pictures_there_is_a_mean_map_and_no_mean_image(
-    open_page: Open, studied: Path, clustered: Path
-) -> None:
-    seen = pictures(open_page("patterns", run=RUN))
-    assert {alt.partition(" of ")[0] for alt in seen} == {"Mean image", "Mean margin map"}
-    # the other run is of the same detector and the same images, so the study fits it
-    shutil.copytree(clustered, studied / "runs" / "tiny@blind-test" / "studies")
-    app = open_page("patterns", run="tiny@blind-test")
-    assert not app.exception
-    assert pictures(app) == [alt for alt in seen if alt.startswith("Mean margin map")]
 
 
 def test_what_the_browser_draws_becomes_an_area() -> None:

@@ -13,16 +13,8 @@ from core.runs.folders import HOMES
 from dashboard import library
 from dashboard.components.downloads import report_file
 from tests.damage import reseal
-from tests.dashboard.conftest import Open
 
 RUN = "tiny@seen-test"
-
-
-@pytest.mark.parametrize("page", ["overview", "explore"])
-def test_the_button_is_there(open_page: Open, page: str) -> None:
-    app = open_page(page, run=RUN, true="REAL")
-    assert not app.exception
-    assert [one.proto.label for one in app.get("download_button")].count("Report") == 1
 
 
 @pytest.mark.parametrize("query", ["", "true=REAL&said=FAKE", "cut=0.3&category=cat,dog&sort=name"])

@@ -91,10 +91,3 @@ def test_explore_writes_tags_and_notes_as_text(open_page: Open, monkeypatch: pyt
     for key in ("explore.csv", "explore.tags"):
         rows = {row["id"]: row for row in csv.DictReader(io.StringIO(files[key]().decode("utf-8-sig")))}
         assert (rows[id_]["tags"], rows[id_]["note"]) == ("'=odd", "'@SUM(A1)"), key
-
-
-def test_a_table_says_its_encoding_to_spreadsheets() -> None:
-    table = pd.DataFrame({"name": ["Zürich"], "change": ["±1"]})
-    written = as_csv(table)
-    assert written.startswith(b"\xef\xbb\xbf")
-    pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(written)), table)

@@ -11,19 +11,17 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector, save_detector
 from core.findings.numbers import plus
-from core.images.decoding import RESAMPLING, PassingError, decode
+from core.images.decoding import RESAMPLING, decode
 from core.images.preprocessing import Location, Preprocessing, prepare_pixels, settle
 from core.perturbations.postprocessing import deliver, seeing
 from core.runs.run import read_run
-from core.runs.writing import write_run
 from core.studies.judgement import scores, threshold_path, write_threshold
 from dashboard import decoding
 from dashboard.components.crop import sound_place
-from dashboard.components.uploads import Example
 from dashboard.components.words import CLASS_WORDS
 from tests.conftest import make_detector
 from tests.core.studies.test_judgement import threshold
-from tests.dashboard.conftest import Open, image_set
+from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import grids, settled, words
 
 BROKEN = ("broken.png", b"\x89PNG\r\n\x1a\n and no more", "image/png")
@@ -158,22 +156,6 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(
     assert "the detector sees the square" in words(app)
 
 
-def test_an_example_that_its_detector_has_fitted_is_not_fitted_again(open_page: Open, home: Path) -> None:
-    """A run's pictures are what its detector sees: Upload says of them what the run says."""
-    steps = Preprocessing(32, 40, "after", "bilinear")
-    rival = make_detector(seed=7, preprocessing=steps)
-    rival.manifest = {"name": "rival"}
-    save_detector(home / "detectors" / "rival", rival, model_card="# Detector `rival`\n")
-    write_run(home, rival, image_set("seen-test"), ship_images=True)
-    run = read_run(home / "runs" / "rival@seen-test")
-    id_, margin = run.predictions[["id", "margin"]].iloc[3]
-    app = settled(open_page("upload", run="rival@seen-test", by="rival", sample=id_, others="on"))
-    assert not app.exception
-    assert raw_margins(app) == [plus(float(margin))]
-    others = app.dataframe[0].value.set_index("detector")["margin"]
-    assert others["rival"] == plus(float(margin))
-
-
 def test_a_square_stays_where_it_was_put_for_another_detector(open_page: Open, home: Path) -> None:
     rival = make_detector(seed=7, preprocessing=Preprocessing(32, 40, "after"))
     rival.manifest = {"name": "rival"}
@@ -187,15 +169,6 @@ def test_a_square_stays_where_it_was_put_for_another_detector(open_page: Open, h
     assert plus(float(rival.margins(square[None])[0])) in raw_margins(app)
     # each preprocessing has made its pixels once
     assert (Location(0.0, 0.5, 1.0), rival.preprocessing.steps) in app.session_state["upload.cut"][2]
-
-
-def test_files_of_one_name_can_each_be_chosen(open_page: Open) -> None:
-    files = [("a.png", picture(seed, height), "image/png") for seed, height in ((2, 60), (5, 90))]
-    app = upload(open_page("upload", run="tiny@seen-test"), *files)
-    assert app.dataframe[0].value["file"].tolist() == ["1. a.png", "2. a.png"]
-    for number, pixels in ((1, "120 x 90"), (0, "120 x 60")):
-        app.selectbox(key="upload.chosen").select_index(number)
-        assert f"a.png, {pixels} pixels" in words(settled(app.run()))
 
 
 def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, home: Path) -> None:
@@ -215,15 +188,6 @@ def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, home:
     assert "stripes2.png, 120 x 90 pixels" in words(app)
     chosen.select_index(2)
     assert "stripes5.png, 120 x 90 pixels" in words(settled(app.run()))
-
-
-def test_an_example_of_one_name_and_other_pixels_is_sent_again() -> None:
-    small, large = (
-        Example("seen-1", np.full((side,) * 2 + (3,), 9, np.uint8), "REAL", Preprocessing(side)) for side in (32, 64)
-    )
-    seen_by = Preprocessing(64, 64, "before", "bicubic")
-    assert small.origin(seen_by).key != large.origin(seen_by).key
-    assert small.origin(seen_by).key == small.origin(seen_by).key
 
 
 @pytest.mark.parametrize(
@@ -256,37 +220,6 @@ def test_a_refused_file_is_decoded_once(open_page: Open, monkeypatch: pytest.Mon
         app.run()
     assert "not an image" in app.dataframe[0].value["reason"][0]
     assert counted.calls == 2
-
-
-def test_a_file_that_there_was_no_memory_for_is_decoded_again(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    room: list[str] = []
-
-    def scarce(data: bytes) -> np.ndarray:
-        if not room:
-            raise PassingError("There is not enough memory to decode the image now; try again later.")
-        return decode(data)
-
-    monkeypatch.setattr(decoding, "decode", scarce)
-    app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3), "image/png"))
-    assert app.error[0].value.startswith("stripes.png: There is not enough memory")
-    room.append("again")
-    app = settled(app.run())
-    assert not app.exception
-    assert not app.error
-    assert "stripes.png, 120 x 90 pixels" in words(app)
-
-
-def test_another_crop_decodes_nothing(open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    counted, data = Counted(monkeypatch), picture(3)
-    app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", data, "image/png"))
-    for zoom in (1.5, 2.5):
-        app.session_state["upload.place"] = {app.session_state["upload.cut"][0]: (0.5, 0.5, zoom)}
-        app = settled(app.run())
-    assert counted.calls == 1
-    np.testing.assert_array_equal(
-        app.session_state["upload.cut"][2][Location(0.5, 0.5, 2.5), Preprocessing(32).steps].pixels,
-        prepare_pixels(decode(data), Preprocessing(32), Location(zoom=2.5)).pixels,
-    )
 
 
 def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open) -> None:
