@@ -49,8 +49,9 @@ def serve(arguments: list[str]) -> int:
     parser.add_argument("--home", type=Path, help="folder with runs/ and detectors/ of your own, also $TELLTALE_HOME")
     options, rest = parser.parse_known_args(arguments)
     app = Path(__file__).parents[1] / "dashboard" / "app.py"
+    words = [sys.executable, "-m", "streamlit", "run", str(app), *rest]
     environment = os.environ | ({} if options.home is None else {"TELLTALE_HOME": str(options.home.resolve())})
-    try:
-        return subprocess.call([sys.executable, "-m", "streamlit", "run", str(app), *rest], env=environment)  # noqa: S603
-    except KeyboardInterrupt:
-        return 130
+    if os.name != "nt":
+        # in place of this process, so that whatever stops it stops the server
+        os.execve(words[0], words, environment)  # noqa: S606
+    return subprocess.call(words, env=environment)  # noqa: S603 - no shell
