@@ -259,7 +259,7 @@ def _spread(values: NDArray[np.floating], like: Pass) -> NDArray[np.float64]:
 STUDY = Study(
     name="faithfulness",
     title="Faithfulness",
-    question="Does the detector lean on what an explanation names, more than on what a blind control names?",
+    question="Does the detector rely on what an explanation marks, more than on what a blind control marks?",
     columns=COLUMNS,
     further=OWN_COLUMNS.get,
     needs=("maps",),

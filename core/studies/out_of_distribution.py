@@ -328,8 +328,8 @@ def _confidence(key: str, where: str, row: Row, own: pd.DataFrame, name: str) ->
 
 STUDY = Study(
     name="transfer",
-    title="How far a verdict carries",
-    question="What does the detector say of images that it was not made for, and does it sound as sure?",
+    title="Images of other sources",
+    question="How often is the detector wrong on images of other sources, and how confident is it there?",
     columns={
         "kind": "test set (the run's own), generator (pictures drawn at the detector's size), large generator "
         "(pictures drawn large and resized), photographs (ordinary ones, cropped and resized)",

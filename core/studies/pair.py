@@ -182,13 +182,13 @@ def share_rows(pair: Pair, first: pd.DataFrame, second: pd.DataFrame) -> Shared:
         first, second: the study's tables, a row an image.
     """
     positions = pd.Index(second["id"]).get_indexer(pd.Index(first["id"]))
-    one = first[positions >= 0].reset_index(drop=True)
+    own = first[positions >= 0].reset_index(drop=True)
     other = second.iloc[positions[positions >= 0]].reset_index(drop=True)
-    rows = pd.Index(pair.first.predictions["id"]).get_indexer(pd.Index(one["id"]))
+    rows = pd.Index(pair.first.predictions["id"]).get_indexer(pd.Index(own["id"]))
     called = [(frame["predicted"] == "REAL").to_numpy(bool)[rows] for frame in (pair.first.predictions, pair.rows)]
-    weights = one[WEIGHT].to_numpy(np.float64)
+    weights = own[WEIGHT].to_numpy(np.float64)
     # two different samples both hold an image with the product of its inclusion probabilities
-    if len(one) < max(len(first), len(second)):
+    if len(own) < max(len(first), len(second)):
         weights = weights * other[WEIGHT].to_numpy(np.float64)
-    crossed = len(one) < min(len(first), len(second))
-    return Shared(pair, (one, other), rows, (called[0], called[1]), weights, crossed)
+    crossed = len(own) < min(len(first), len(second))
+    return Shared(pair, (own, other), rows, (called[0], called[1]), weights, crossed)

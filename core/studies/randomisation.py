@@ -225,7 +225,7 @@ def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.D
 
 STUDY = Study(
     name="sanity",
-    title="Sanity",
+    title="Randomisation test",
     question="Does an explanation change when what the detector has learned is replaced by chance?",
     columns=Columns(_columns),
     further=describe_level,

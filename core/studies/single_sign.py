@@ -118,8 +118,8 @@ def one_colour_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> 
 
 STUDY = Study(
     name="one_colour",
-    title="One colour",
-    question="How often does LIME show one colour only, under the paper's settings and under ours?",
+    title="Single-sign maps",
+    question="How often does LIME show one sign only, under the paper's settings and under ours?",
     columns=COLUMNS,
     control="The paper's own settings (quickshift, 1,000 coin-flip samples, probability) on the same images.",
     compute=compute,
