@@ -25,12 +25,10 @@ class Curves:
     Attributes:
         deletion: float32 (M, F, K + 1), the margin with the first 0, 1, ... K parts of the order filled.
         insertion: float32 (M, F, K + 1), the margin with nothing but the first 0, 1, ... K parts shown.
-        forwards: versions of the image that were run; what several curves share was run once.
     """
 
     deletion: NDArray[np.float32]
     insertion: NDArray[np.float32]
-    forwards: int
 
     @property
     def score(self) -> NDArray[np.float64]:
@@ -99,7 +97,7 @@ def deletion_curves(
     rest = found[1:].reshape(len(fills), len(distinct) - 1)
     whole = np.concatenate([np.full((len(fills), 1), found[0]), rest], axis=1)[:, inverse]
     deletion, insertion = whole.reshape(len(fills), 2, len(values), steps + 1).transpose(1, 2, 0, 3)
-    return Curves(deletion, insertion, len(pixels))
+    return Curves(deletion, insertion)
 
 
 def edge_map(image: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -162,21 +162,6 @@ def _rim(inside: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     return inside & ~core[width:-width, width:-width]
 
 
-def draw_over(picture: NDArray[np.uint8], values: Values) -> NDArray[np.uint8]:
-    """A picture of any shape with a map of any shape laid over all of it.
-
-    Args:
-        picture: uint8 (height, width, 3).
-        values: float (h, w); the largest is drawn in full colour.
-
-    Returns:
-        uint8 RGBA (height, width, 4).
-    """
-    height, width = picture.shape[:2]
-    square = draw_overlay(picture, values, max(height, width))
-    return np.asarray(Image.fromarray(square).resize((width, height), Image.Resampling.NEAREST))
-
-
 def draw_edges(drawn: NDArray[np.uint8], segments: NDArray[np.integer]) -> NDArray[np.uint8]:
     """A copy of RGBA (size, size, 4) with a thin line, grey enough for light and dark ground, where segments meet."""
     large = _nearest(segments, len(drawn))

@@ -55,8 +55,8 @@ TERMS: dict[str, str] = {
     "Leak": "A test image whose file was also among the training images, so the detector has seen it.",
     "LIME": "Local interpretable model-agnostic explanations (Ribeiro et al. 2016): parts of the image are covered in "
     "many ways and the detector is run each time; a part's weight is how much showing it adds to the score.",
-    "LIME on kinds of detail": "LIME with kinds of detail instead of parts of the image, from coarse to fine, in grey "
-    "and in colour: which kind speaks for which class.",
+    "LIME over frequency bands": "LIME with bands of the spectrum instead of parts of the image, from coarse to fine, "
+    "in grey and in colour: which band speaks for which class.",
     "Logistic regression": "One of the simplest ways to separate two classes: a weighted sum of a few numbers, turned "
     "into a probability.",
     "Low-pass": "An image without its finest detail; what is left looks soft.",

@@ -17,7 +17,7 @@ from scipy import fft
 
 from core.detectors.manifest import Offers
 from core.explainers.explainer import Cancel, Explainer, Pixels, Stopwatch, check_finite, check_pixels
-from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
+from core.explainers.explanation import Diagnostics, Explanation, OneColour
 from core.explainers.lime.sampling import SampledSettings
 from core.explainers.settings import Control
 from core.images.statistics import LUMA
@@ -41,7 +41,7 @@ NOTHING = 0.01
 
 
 class Band(NamedTuple):
-    """One kind of detail.
+    """One frequency band.
 
     Attributes:
         channel: "brightness" (luma, alike in red, green and blue) or "colour" (what is left).
@@ -100,9 +100,9 @@ class BandSettings(SampledSettings):
 
     fill: Annotated[BandFill, Control(names=BAND_FILLS)] = Field(
         default="removed",
-        title="Replace removed kinds with",
+        title="Replace removed bands with",
         description="Removing fine waves blurs, which is a change of its own. Noise with the same spectrum keeps the "
-        "amount of each kind but destroys its structure. Trust most what both agree on.",
+        "amount of each band but destroys its structure. Trust most what both agree on.",
     )
 
 
@@ -173,8 +173,8 @@ class BandLime(Explainer[BandSettings]):
     """The explainer; see the module."""
 
     name = "lime_bands"
-    title = "LIME on kinds of detail"
-    sentence = "How the verdict changes when kinds of detail are left out, from broad shading to the finest."
+    title = "LIME over frequency bands"
+    sentence = "How the verdict changes when frequency bands are left out, from broad shading to the finest detail."
     settings = BandSettings
     libraries = ("lime", "scikit-learn")
     has_map = False
@@ -216,13 +216,18 @@ class BandLime(Explainer[BandSettings]):
         seconds: float,
     ) -> Explanation:
         found = step.parts(tuple(one.label for one in bands(len(image))))
-        # a kind that the image has none of changes nothing, whatever the samples say
+        # a band that the image has none of changes nothing, whatever the samples say
         parts = replace(
             found, weights=np.where(there, found.weights, 0), low=np.where(there, found.low, 0),
             high=np.where(there, found.high, 0), decisions=np.where(there, found.decisions, 0).astype(np.int8),
         )  # fmt: skip
         signs = set(parts.decisions[parts.decisions != 0].tolist())
         cause: OneColour = "" if len(signs) == 2 else "one sign" if signs else "nothing decided"
+        total = int(there.sum())
+        sentence = (
+            f"{total - int((parts.decisions != 0).sum())} of {total} frequency bands are undecided, and the sum of the "
+            f"bars explains {max(step.fit.r2, 0):.0%} of the variance."
+        )
         margin = float(step.values[0])
         return self.explanation(
             detector,
@@ -231,7 +236,7 @@ class BandLime(Explainer[BandSettings]):
             margin=margin,
             seconds=seconds,
             unit="margin",
-            diagnostics=Diagnostics(_conclude(parts, step.fit.r2, int(there.sum())), cause, step.numbers),
+            diagnostics=Diagnostics(sentence, cause, step.numbers),
             parts=parts,
             done=step.done,
         )
@@ -243,33 +248,10 @@ class BandLime(Explainer[BandSettings]):
     def reading(self, explanation: Explanation) -> str:
         """See `Explainer.reading`."""
         return (
-            "A picture is a sum of waves, from broad shading to detail as fine as two pixels. Kinds of waves were left "
+            "A picture is a sum of waves, from broad shading to detail as fine as two pixels. Bands of waves were left "
             f"out {explanation.diagnostics.numbers['samples']} times, and the detector was asked each time: the weight "
-            "of a kind is what having it adds to the score for REAL."
+            "of a band is what having it adds to the score for REAL."
         )
-
-
-def _conclude(parts: Parts, r2: float, there: int) -> str:
-    """Which band speaks most for each class, and how far to lean on it; the image has `there` of the bands."""
-    said = []
-    # the class that has more to say comes first
-    for sign in (1, -1) if parts.weights.max() > -parts.weights.min() else (-1, 1):
-        name, of_it = ("REAL", parts.decisions == 1) if sign > 0 else ("FAKE", parts.decisions == -1)
-        if not of_it.any():
-            said.append(f"nothing speaks clearly for {name}")
-            continue
-        best = int(np.where(of_it, sign * parts.weights, -np.inf).argmax())
-        label = parts.labels[best]
-        said.append(
-            f"{label[0].lower()}{label[1:]} speaks most for {name} "
-            f"(margin {parts.weights[best]:+.2g}, {parts.low[best]:+.2g} to {parts.high[best]:+.2g})"
-        )
-    undecided = there - int((parts.decisions != 0).sum())
-    text = (
-        f"{'; '.join(said)}. {undecided} of {there} kinds of detail are undecided, and the sum of the bars "
-        f"explains {max(r2, 0):.0%} of the variance."
-    )
-    return text[0].upper() + text[1:]
 
 
 LIME_BANDS = BandLime()

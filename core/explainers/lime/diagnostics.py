@@ -7,13 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.explainers.explanation import Diagnostics, OneColour
-from core.perturbations.masking import FILLS, Fill, mask_batch
+from core.perturbations.masking import Fill, mask_batch
 
 Margins = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 # one direction holds this share of all movement: "every segment the same way"
 SAME_WAY = 0.9
 # fewest and most segments filled one at a time to judge a fill; with fewer, a common direction may be chance
 MIN_PROBES, MAX_PROBES = 5, 24
+ONE_COLOUR: dict[OneColour, str] = {
+    "": "",
+    "nothing decided": "No colour: no segment's effect is both clear of sampling error and worth naming.",
+    "one segment": "One colour only: there is one segment; use SLIC or the grid with more.",
+    "one sign": "One colour only: every decided segment points the same way.",
+    "fill": "One colour only, and the fill is the cause: try another fill.",
+}
 
 
 def lime_diagnostics(
@@ -38,14 +45,14 @@ def lime_diagnostics(
     """
     count = len(decisions)
     area = float(np.isin(regions, np.flatnonzero(decisions)).mean())
-    cause, sentence = _one_colour(fill, decisions, filled_alone)
+    cause = _one_colour(fill, decisions, filled_alone)
     found = (
         f"{count} segment{'s' if count > 1 else ''}{f' (of {aim} requested)' if aim else ''}, "
         f"{numbers['distinct']} different versions of the image in {numbers['samples']} samples; the surrogate "
         f"explains {max(numbers['r2'], 0):.0%} of the variance, and {area:.0%} of the area is decided."
     )
     about = {"segments": count, "decided_share": area, **numbers}
-    return Diagnostics(f"{found} {sentence}".strip(), cause, about)
+    return Diagnostics(f"{found} {ONE_COLOUR[cause]}".strip(), cause, about)
 
 
 def with_holding(diagnostics: Diagnostics, decisions: NDArray[np.int8], holds: NDArray[np.bool_]) -> Diagnostics:
@@ -54,63 +61,28 @@ def with_holding(diagnostics: Diagnostics, decisions: NDArray[np.int8], holds: N
     if not decided:
         return diagnostics
     held = int(np.count_nonzero(holds))
-    of = f"Of {decided} decided segment{'s' if decided > 1 else ''}"
-    told = f"{of}, {held} speak the same way under every fill."
-    return replace(
-        diagnostics, sentence=f"{diagnostics.sentence} {told}", numbers={**diagnostics.numbers, "hold": held}
+    sentence = (
+        f"{diagnostics.sentence} Of {decided} decided segment{'s' if decided > 1 else ''}, {held} speak the same way "
+        "under every fill."
     )
+    return replace(diagnostics, sentence=sentence, numbers={**diagnostics.numbers, "hold": held})
 
 
 def _one_colour(
     fill: Fill, decisions: NDArray[np.int8], filled_alone: Callable[[Fill, Fill], tuple[float, float]] | None
-) -> tuple[OneColour, str]:
+) -> OneColour:
     signs = set(decisions[decisions != 0].tolist())
-    if len(decisions) == 1 and not signs:
-        return "nothing decided", (
-            "No colour: the one segment's effect is uncertain or too small to name; cut the image into more segments."
-        )
-    if len(decisions) == 1:
-        return "one segment", (
-            "One colour only: the segmentation found one segment, so there is one number to colour; use SLIC or the "
-            "grid with more segments."
-        )
     if not signs:
-        return "nothing decided", (
-            "No colour: no segment's effect is both clear of sampling error and worth naming; draw more samples or ask "
-            "for fewer segments."
-        )
+        return "nothing decided"
     if len(signs) == 2:
-        return "", ""
-    one_sign = "One colour only: every decided segment points the same way"
-    if len(decisions) < MIN_PROBES:
-        return (
-            "one sign",
-            f"{one_sign}, which {len(decisions)} segments often do by chance; use SLIC or the grid with more.",
-        )
-    if filled_alone is None:
-        return "one sign", one_sign + "."
-    other: Fill = "texture" if fill != "texture" else "mean"
-    own, elsewhere = filled_alone(fill, other)
-    # filling moves the score that is explained, so towards FAKE means that what is seen there speaks for REAL
-    side, less = ("REAL", "FAKE") if own > 0 else ("FAKE", "REAL")
-    measured = (
-        f"covered one at a time with {FILLS[fill].phrase}, {_toward(own, own):.0%} of the shift is towards {side}; "
-        f"with {FILLS[other].phrase}, {_toward(elsewhere, own):.0%}"
-    )
-    throughout = abs(own) >= 2 * SAME_WAY - 1
-    if throughout and elsewhere * np.sign(own) < 2 * SAME_WAY - 1:
-        return "fill", f"One colour only, and the fill is the cause: {measured}. Try {FILLS[other].phrase}."
-    if throughout:
-        return "one sign", (
-            f"{one_sign}: covering nearly any part makes the image look less {less}, so the colour cannot say where "
-            f"({measured})."
-        )
-    return "one sign", f"{one_sign} ({measured})."
-
-
-def _toward(balance: float, direction: float) -> float:
-    """Return the share of movement, 0 to 1, in the sign of `direction`, given a balance (-1 to 1)."""
-    return 0.5 * (1 + balance * (1 if direction > 0 else -1))
+        return ""
+    if len(decisions) == 1:
+        return "one segment"
+    if len(decisions) < MIN_PROBES or filled_alone is None:
+        return "one sign"
+    own, other = filled_alone(fill, "texture" if fill != "texture" else "mean")
+    one_way = 2 * SAME_WAY - 1
+    return "fill" if abs(own) >= one_way and other * np.sign(own) < one_way else "one sign"
 
 
 def movement(

@@ -71,15 +71,9 @@ def test_the_band_that_is_read_speaks_and_no_other(
     assert result.parts.decisions[right] == 1
     assert result.parts.weights.argmax() == right
     assert np.abs(np.delete(result.parts.weights, right)).max() < 0.15 * result.parts.weights[right]
-    label = BANDS[right].label
-    assert (
-        f"{label[0].lower()}{label[1:]} speaks most for REAL"
-        in result.diagnostics.sentence[0].lower() + result.diagnostics.sentence[1:]
-    )
     # a FAKE verdict for the same detail is the same with the sign turned
     turned = weighed(CueDetector(lambda x: -formula(x)), rich)
     np.testing.assert_allclose(turned.parts.weights, -result.parts.weights, atol=1e-3)
-    assert "speaks most for FAKE" in turned.diagnostics.sentence
 
 
 def test_a_detector_that_adds_bands_up_is_read_to_the_coefficient(rich: NDArray[np.uint8]) -> None:
@@ -145,7 +139,7 @@ def test_of_a_grey_picture_no_colour_has_a_weight_and_only_what_is_there_is_coun
         assert not values[colour].any()
     decided = int((parts.decisions != 0).sum())
     assert decided > 0
-    assert f"{6 - decided} of 6 kinds of detail are undecided" in result.diagnostics.sentence
+    assert f"{6 - decided} of 6 frequency bands are undecided" in result.diagnostics.sentence
 
 
 def test_what_does_not_fit_is_one_sentence(rich: NDArray[np.uint8]) -> None:
