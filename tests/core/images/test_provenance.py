@@ -24,7 +24,7 @@ COMFY = {
     "5": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "refiner.safetensors"}},
 }
 MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif", "HEIF": "image/heif"}
-SECONDS = 2.0
+SECONDS = 4.0
 
 
 def claims(data: bytes, kind: str) -> list[Claim]:

@@ -260,9 +260,9 @@ def going_back(path: Path) -> None:
 
 def bomb(path: Path) -> None:
     with tarfile.open(path, "w:xz") as archive:
-        for n in range(4):
+        for n in range(3):
             info = tarfile.TarInfo(f"a/real/{n}.png")
-            info.size = 30_000_000
+            info.size = 10_000_000
             archive.addfile(info, io.BytesIO(bytes(info.size)))
 
 
