@@ -192,7 +192,7 @@ def all_there(opened: Opened, names: Sequence[str]) -> dict[str, StudyResult]:
 
 
 def summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.DataFrame:
-    """Summarise a study by a function of `core.studies.trust`; cached.
+    """Summarise a study by a function of its module; cached.
 
     Raises:
         ContractError: the study's file is of another version and lacks a column.

@@ -101,7 +101,7 @@ def deletion_curves(frame: pd.DataFrame, best: Mapping[str, str]) -> go.Figure:
     """Plot a group's deletion curves above its insertion curves, with all controls.
 
     Args:
-        frame: rows of `core.studies.trust.curves.mean_curves` of one group and fill.
+        frame: rows of `core.studies.faithfulness_curves.mean_curves` of one group and fill.
         best: direction -> name of the best control there, drawn bold; a control as coarse as a map has no curve.
     """
     figure = make_subplots(rows=2, shared_xaxes=False, vertical_spacing=0.2)
@@ -134,7 +134,7 @@ def randomised(frame: pd.DataFrame, method: str) -> go.Figure:
     """Plot how well maps match the trained detector's as weights are randomised from the top down; control dotted.
 
     Args:
-        frame: from `core.studies.trust.summary.sanity_summary`.
+        frame: from `core.studies.randomisation.sanity_summary`.
         method: an explainer's name.
     """
     rows = frame[frame["method"] == method]
