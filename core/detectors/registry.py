@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Outputs
@@ -90,7 +90,6 @@ class Kind:
         build: settings plus the contents of `files` by name -> the network; stored weights are loaded afterwards,
             into a network on torch's meta device too.
         describe: settings -> a description in words; raises ValueError for impossible settings.
-        is_halved: (weight, its name) -> whether the file stores it as float16.
         files: uint8 entries of the network's state that are stored as separate files of the same name.
         source: the form of the sources that `python -m core detectors add` takes; "" where there are none.
         takes: source -> whether it is of this kind.
@@ -100,7 +99,6 @@ class Kind:
     detector: type[Detector]
     build: Callable[[Mapping[str, Any]], nn.Module]
     describe: Callable[[Mapping[str, Any]], str]
-    is_halved: Callable[[Tensor, str], bool] = lambda _tensor, _name: False
     files: tuple[str, ...] = ()
     source: str = ""
     takes: Callable[[str], bool] = lambda _source: False

@@ -150,16 +150,11 @@ def round_to_float16(network: nn.Module) -> None:
     """
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
-            if is_rounded(tensor, name):
+            if tensor.ndim > 1 or name.startswith("fc."):
                 rounded = tensor.half()
                 if not bool(torch.isfinite(rounded).all()):
                     raise ValueError(f"{name} has values that float16 cannot hold; the training has diverged")
                 tensor.copy_(rounded)
-
-
-def is_rounded(tensor: Tensor, name: str) -> bool:
-    """Check whether a weight of this name is stored as float16."""
-    return tensor.ndim > 1 or name.startswith("fc.")
 
 
 def _shape(config: Mapping[str, Any]) -> tuple[int, int]:
@@ -176,5 +171,4 @@ KIND = Kind(
     ResNetDetector,
     build=lambda config: empty_network(*_shape(config)),
     describe=lambda config: f"width-{_shape(config)[0]} detector of {_shape(config)[1]} groups",
-    is_halved=is_rounded,
 )

@@ -42,7 +42,7 @@ def save_detector(
 
     Args:
         path: the folder; its last part becomes the detector's name.
-        detector: already rounded to float16 if its kind stores weights so.
+        detector: weights that float16 holds exactly are stored so, see `round_to_float16`.
         model_card: Markdown.
         reference: uint8 (N, S, S, 3), pictures that are stored with their margins and compared at each loading.
         replace: overwrite an existing folder.
@@ -53,10 +53,7 @@ def save_detector(
     """
     kind = find_kind(detector.kind)
     tensors = {
-        # a copy, because safetensors refuses weights that share memory
-        name: _as_stored(tensor, halved=kind.is_halved(tensor, name)).cpu().clone().contiguous()
-        for name, tensor in detector.network.state_dict().items()
-        if not name.endswith(COUNTER)
+        name: _as_stored(tensor) for name, tensor in detector.network.state_dict().items() if not name.endswith(COUNTER)
     }
     manifest = {
         **detector.manifest,
@@ -126,13 +123,14 @@ def load_detector(path: Path, *, device: str = "auto") -> Detector:
     return detector
 
 
-def _as_stored(tensor: Tensor, *, halved: bool) -> Tensor:
-    """Return a weight as it is stored: in float16 if its kind says so or nothing is lost, otherwise unchanged."""
+def _as_stored(tensor: Tensor) -> Tensor:
+    """Return a weight as it is stored: in float16 where nothing is lost, otherwise unchanged."""
     if tensor.dtype == torch.bfloat16:
         # NumPy has no such numbers, and float32 holds them exactly
         tensor = tensor.float()
     short = tensor.dtype == torch.float32 and tensor.ndim > 1 and bool((tensor.half().float() == tensor).all())
-    return tensor.half() if halved or short else tensor
+    # a copy, because safetensors refuses weights that share memory
+    return (tensor.half() if short else tensor).cpu().clone().contiguous()
 
 
 def _write(data: bytes, file: Path) -> None:

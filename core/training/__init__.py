@@ -1,1 +1,4 @@
-"""Training a detector: recipes, the loop, checkpoints, held-out images, and the model card."""
+"""Training: recipes (`recipe.py`), the loop (`fit.py`) with checkpoints, held-out images, joining, and the model card.
+
+`train.py` at the root is the command.
+"""

@@ -1,1 +1,1 @@
-"""Adapters: detectors that others made, brought by `python -m core detectors add`. One module a kind of source."""
+"""Kinds of detectors that others made, one module a kind of source; `python -m core detectors add` reads them."""
