@@ -32,8 +32,6 @@ from dashboard.visitors import for_visitors
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
-# seconds between two polls
-SOON = 0.4
 # far longer than between two polls, even of a page that takes half a minute on a busy machine
 LEASE = 45.0
 # requests that wait: of all, and of one visitor, who may show a table of 32 uploads

@@ -39,11 +39,8 @@ LONGEST = (
     "browser/test_first_sight.py",
     "core/studies/test_explanations.py",
     "core/studies/test_ray_engine.py",
-    "core/perturbations/test_probing.py",
-    "core/images/cifake/test_fetching.py",
     "core/training/test_fit.py",
     "browser/test_first_screens.py",
-    "core/findings/test_command.py",
     "dashboard/test_upload.py",
 )
 
