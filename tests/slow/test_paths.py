@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 PICTURE = jpeg(textured(1, fine=True, seed=9)[0])
 # to a folder beside the home, whatever it is resolved against
-AWAY = ("..", "../elsewhere", "../../elsewhere", "../runs/../../elsewhere/runs", "..\\elsewhere", "%2e%2e/elsewhere")
+AWAY = ("..", "../runs/../../elsewhere/runs", "%2e%2e/elsewhere")
 MEMBERS = (
     "../test/REAL/away.jpg",
     "../../../../test/REAL/away.jpg",
