@@ -30,20 +30,26 @@ def told_apart(found: Sequence[Concern], network: Measure) -> go.Figure:
     """
     figure = new_figure(height=110 + 32 * len(found))
     rows: dict[str, tuple[list[Measure], dict[str, Any]]] = {
-        "by this alone, fitted": ([one.cue.measure for one in found], {"color": GREY, "symbol": "circle", "size": 11}),
+        "by this alone, fitted": (
+            [concern.cue.measure for concern in found],
+            {"color": GREY, "symbol": "circle", "size": 11},
+        ),
         "by rank": (
-            [next((each.measure for each in one.cue.choices if each.value == "rank"), Measure(nan)) for one in found],
+            [
+                next((each.measure for each in concern.cue.choices if each.value == "rank"), Measure(nan))
+                for concern in found
+            ],
             {"color": GREY, "symbol": "circle-open", "size": 8, "line": {"width": 1.5}},
         ),
         "by the detector, where this cannot help": (
-            [one.lean.measure for one in found],
+            [concern.lean.measure for concern in found],
             {"color": DETECTOR, "symbol": "diamond-open", "size": 11, "line": {"width": 2.2}},
         ),
     }
     places = [-number for number in range(len(found))]
     for name, (estimates, marker) in rows.items():
         figure.add_scatter(
-            x=[one.value for one in estimates],
+            x=[estimate.value for estimate in estimates],
             y=places,
             mode="markers",
             name=name,
@@ -62,13 +68,13 @@ def told_apart(found: Sequence[Concern], network: Measure) -> go.Figure:
     mark_line(figure, network.value, "the detector, all images", DETECTOR, dash="dashdot")
     figure.update_yaxes(
         tickvals=places,
-        ticktext=[one.name.title for one in found],
+        ticktext=[concern.name.title for concern in found],
         range=[-len(found) + 0.4, 0.6],
         showgrid=False,
         title=None,
     )
-    measures = [measure for one in found for measure in (one.cue.measure, one.lean.measure)]
-    values = [value for one in measures for value in (one.value, one.low, one.high) if isfinite(value)]
+    measures = [measure for concern in found for measure in (concern.cue.measure, concern.lean.measure)]
+    values = [value for measure in measures for value in (measure.value, measure.low, measure.high) if isfinite(value)]
     figure.update_xaxes(
         title="pairs ranked correctly, of 100 (AUROC x 100)",
         range=[min([0.48, *values]) - 0.01, 1.03],

@@ -37,7 +37,7 @@ ROW = 40
 
 def chosen_methods(offers: Offers) -> tuple[AnyExplainer, ...]:
     """The methods that stand side by side, of those that can explain a detector."""
-    offered = {one.name: one for one in explainers(offers, with_map=True)}
+    offered = {method.name: method for method in explainers(offers, with_map=True)}
     found = [offered[name] for name in dict.fromkeys(METHODS.value.split(",")) if name in offered]
     return tuple(found[:MOST]) or default_explainers(offers)
 
@@ -75,8 +75,8 @@ def draw_controls() -> None:
 
 def draw_methods(offers: Offers) -> None:
     """The choice of the methods that stand side by side, of those that can explain a detector."""
-    offered = {one.name: one for one in explainers(offers, with_map=True)}
-    st.session_state["methods.chosen"] = [one.name for one in chosen_methods(offers)]
+    offered = {method.name: method for method in explainers(offers, with_map=True)}
+    st.session_state["methods.chosen"] = [method.name for method in chosen_methods(offers)]
     st.multiselect(
         "Methods side by side",
         list(offered),
@@ -86,13 +86,13 @@ def draw_methods(offers: Offers) -> None:
         on_change=_take_methods,
         args=(offers,),
         width=330,
-        help="\n\n".join(f"**{one.title}**: {one.sentence}" for one in offered.values()),
+        help="\n\n".join(f"**{method.title}**: {method.sentence}" for method in offered.values()),
     )
 
 
 def _take_methods(offers: Offers) -> None:
     names = st.session_state["methods.chosen"]
-    usual = [one.name for one in default_explainers(offers)]
+    usual = [method.name for method in default_explainers(offers)]
     METHODS.set("" if names == usual else ",".join(names))
 
 
@@ -108,18 +108,18 @@ def question_of(explainer: AnyExplainer, offers: Offers) -> ExplainRequest:
 
 def settings_of(explainer: AnyExplainer, offers: Offers) -> ExplainerSettings:
     """A method's settings, as the address has them for a detector."""
-    values = {one.name: parameter(explainer, one).value for one in describe(explainer.settings, offers)}
+    values = {field.name: parameter(explainer, field).value for field in describe(explainer.settings, offers)}
     found: ExplainerSettings = explainer.settings(**values)
     return found
 
 
-def parameter(explainer: AnyExplainer, one: SettingField) -> Setting:
+def parameter(explainer: AnyExplainer, field: SettingField) -> Setting:
     """The URL parameter of one setting of a method."""
-    name, choices = f"{explainer.name}.{one.name}", one.choices or None
+    name, choices = f"{explainer.name}.{field.name}", field.choices or None
     # without a limit of its own, no more than the widget offers: larger ones hold the one thread for all visitors
-    high = one.high if one.high is not None else max(one.offers, default=math.inf)
-    low = -math.inf if one.low is None else one.low
-    return Setting(name, one.default, choices, kind=one.kind, low=low, high=high)
+    high = field.high if field.high is not None else max(field.offers, default=math.inf)
+    low = -math.inf if field.low is None else field.low
+    return Setting(name, field.default, choices, kind=field.kind, low=low, high=high)
 
 
 def draw_settings(explainer: AnyExplainer, offers: Offers) -> None:
@@ -127,13 +127,13 @@ def draw_settings(explainer: AnyExplainer, offers: Offers) -> None:
     settings, found = settings_of(explainer, offers), describe(explainer.settings, offers)
     values = settings.model_dump()
     _draw_presets(explainer, settings)
-    for one in found:
-        if not one.advanced:
-            _draw_setting(explainer, one, values)
+    for field in found:
+        if not field.advanced:
+            _draw_setting(explainer, field, values)
     with st.expander("More"):
-        for one in found:
-            if one.advanced:
-                _draw_setting(explainer, one, values)
+        for field in found:
+            if field.advanced:
+                _draw_setting(explainer, field, values)
         st.caption(f"About {explainer.cost(settings, offers):,} forward passes of the detector.")
 
 
@@ -163,30 +163,32 @@ def _take_preset(explainer: AnyExplainer, key: str) -> None:
     preset = explainer.presets.get(st.session_state[key])
     values = (explainer.settings() if preset is None else preset.settings).model_dump()
     free = () if preset is None else preset.free
-    bound = {one.name: parameter(explainer, one) for one in describe(explainer.settings) if one.name not in free}
+    bound = {
+        field.name: parameter(explainer, field) for field in describe(explainer.settings) if field.name not in free
+    }
     put_all({setting.name: setting.text_of(values[name]) for name, setting in bound.items()})
 
 
-def _draw_setting(explainer: AnyExplainer, one: SettingField, values: Mapping[str, Any]) -> None:
-    widget, options = _widget(one, values[one.name])
-    terms = terms_in(one.label, *map(one.told, one.choices))
-    help = explain(*terms, also=one.help)
-    parameter(explainer, one).linked(widget, one.label, help=help, disabled=not one.applies(values), **options)
+def _draw_setting(explainer: AnyExplainer, field: SettingField, values: Mapping[str, Any]) -> None:
+    widget, options = _widget(field, values[field.name])
+    terms = terms_in(field.label, *map(field.told, field.choices))
+    help = explain(*terms, also=field.help)
+    parameter(explainer, field).linked(widget, field.label, help=help, disabled=not field.applies(values), **options)
 
 
-def _widget(one: SettingField, value: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
+def _widget(field: SettingField, value: Any) -> tuple[Callable[..., Any], dict[str, Any]]:
     """Choose a setting's widget: a row or list of choices, a slider through what is offered, or a field to write in."""
-    if one.choices:
-        options = {"options": list(one.choices), "format_func": one.told}
-        if sum(len(one.told(choice)) for choice in one.choices) <= ROW:
+    if field.choices:
+        options = {"options": list(field.choices), "format_func": field.told}
+        if sum(len(field.told(choice)) for choice in field.choices) <= ROW:
             return st.segmented_control, options | {"required": True}
         return st.selectbox, options
-    if one.offers:
-        return st.select_slider, {"options": sorted({*one.offers, value}), "format_func": one.told}
-    if one.kind is str:
+    if field.offers:
+        return st.select_slider, {"options": sorted({*field.offers, value}), "format_func": field.told}
+    if field.kind is str:
         return st.text_input, {}
     return st.number_input, {
-        "min_value": None if one.low is None else one.kind(one.low),
-        "max_value": None if one.high is None else one.kind(one.high),
-        "step": 1 if one.kind is int else None,
+        "min_value": None if field.low is None else field.kind(field.low),
+        "max_value": None if field.high is None else field.kind(field.high),
+        "step": 1 if field.kind is int else None,
     }

@@ -32,7 +32,7 @@ def sound_place(value: Any, *, most: float) -> Location | None:
     """Check a place sent by a browser and clip it to its limits; None for anything else."""
     if not isinstance(value, list | tuple) or len(value) != 3:
         return None
-    if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in value):
+    if not all(isinstance(number, int | float) and not isinstance(number, bool) for number in value):
         return None
     try:
         x, y, zoom = map(float, value)

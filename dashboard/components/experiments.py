@@ -53,7 +53,7 @@ def experiments(subject: Subject, detector: DetectorHandle, opened: Opened, row:
         "again. If the verdict flips, but not under the control beside it, the verdict rested on what was changed."
     )
     # they say what, and have no map to compare
-    methods = {one.name: one for one in explainers(detector.about, with_map=False)}
+    methods = {method.name: method for method in explainers(detector.about, with_map=False)}
     names = BEFORE | {name: one.title for name, one in methods.items()} | AFTER
     setting = Setting("evidence", "", {"": "", **names})
     chosen = setting.choose("Experiment", options=list(names), required=False, label_visibility="collapsed")

@@ -178,12 +178,12 @@ def draw_active(opened: Opened, wanted: Filter) -> None:
 
 def in_words(wanted: Filter) -> str:
     """Say which images are shown, by the main filters and how many others; "" without any."""
-    chosen = {column: [value_name(one) for one in wanted.chosen(column)] for column in MAIN}
+    chosen = {column: [value_name(value) for value in wanted.chosen(column)] for column in MAIN}
     said = []
     if len(chosen["label"]) == len(chosen["predicted"]) == 1:
         said.append(f"{chosen['label'][0]} called {chosen['predicted'][0]}")
     else:
-        said += chosen["label"] + [f"called {one}" for one in chosen["predicted"]]
+        said += chosen["label"] + [f"called {value}" for value in chosen["predicted"]]
     for column in ("correct", "category", "source"):
         values = chosen[column]
         said += values if len(values) <= FEW else [*values[: FEW - 1], f"{len(values) - FEW + 1} more"]

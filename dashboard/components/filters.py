@@ -95,7 +95,7 @@ def only_value(opened: Opened, column: str) -> str | None:
     choices = choices_of(opened.table, column)
     if column in opened.studied and isinstance(values.dtype, pd.CategoricalDtype):
         # of yes and no, only one may occur
-        choices = [str(one) for one in values.cat.categories[np.unique(values.cat.codes[values.cat.codes >= 0])]]
+        choices = [str(value) for value in values.cat.categories[np.unique(values.cat.codes[values.cat.codes >= 0])]]
     if values.dtype == bool:
         return None if values.any() and not values.all() else choices[0 if values.all() else 1]
     return None if len(choices) > 1 else value_name(choices[0]) if choices else ""

@@ -83,9 +83,9 @@ def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
         return found
     pictures = library.pictures(opened)
 
-    def pictured(one: Neighbour) -> Neighbour:
-        row = opened.row_of(one.id)
-        return one._replace(image=pictures.get(row)) if one.image is None and row is not None else one
+    def pictured(neighbour: Neighbour) -> Neighbour:
+        row = opened.row_of(neighbour.id)
+        return neighbour._replace(image=pictures.get(row)) if neighbour.image is None and row is not None else neighbour
 
     other = None if found.other is None else pictured(found.other)
     return replace(found, near=tuple(map(pictured, found.near)), other=other)
@@ -94,7 +94,7 @@ def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
 def _draw_found(found: Neighbours, detector: DetectorHandle) -> None:
     st.markdown(plain(found.sentence))
     shown = [*found.near, *([found.other] if found.other else [])]
-    if all(one.image is not None for one in shown):
+    if all(neighbour.image is not None for neighbour in shown):
         picture_strip(map(_cell, found.near))
         if found.other:
             st.markdown(f"The nearest that it calls {CLASS_WORDS[found.other.predicted]}:")
@@ -103,10 +103,10 @@ def _draw_found(found: Neighbours, detector: DetectorHandle) -> None:
         st.table(
             pd.DataFrame(
                 {
-                    "image": [plain(one.name) for one in shown],
-                    "is": [CLASS_WORDS[one.label] for one in shown],
-                    "called": [CLASS_WORDS[one.predicted] for one in shown],
-                    "distance": [f"{one.distance:.3f}" for one in shown],
+                    "image": [plain(neighbour.name) for neighbour in shown],
+                    "is": [CLASS_WORDS[neighbour.label] for neighbour in shown],
+                    "called": [CLASS_WORDS[neighbour.predicted] for neighbour in shown],
+                    "distance": [f"{neighbour.distance:.3f}" for neighbour in shown],
                 }
             ).set_index("image"),
             border="horizontal",
@@ -124,12 +124,13 @@ def _draw_found(found: Neighbours, detector: DetectorHandle) -> None:
         )
 
 
-def _cell(one: Neighbour) -> Cell:
-    assert one.image is not None  # noqa: S101 - the caller has looked
-    about = plain((one.category or "").replace("_", " "))
-    wrong = f" **called {one.predicted}**" if one.predicted != one.label else ""
-    alt = f"{one.name}: is {one.label}, called {one.predicted}, cosine distance {one.distance:.3f}"
-    return Cell(one.image, alt, f"{CLASS_WORDS[one.label]} {about} {one.distance:.3f}{wrong}", one.label)
+def _cell(neighbour: Neighbour) -> Cell:
+    assert neighbour.image is not None  # noqa: S101 - the caller has looked
+    about = plain((neighbour.category or "").replace("_", " "))
+    wrong = f" **called {neighbour.predicted}**" if neighbour.predicted != neighbour.label else ""
+    label = neighbour.label
+    alt = f"{neighbour.name}: is {label}, called {neighbour.predicted}, cosine distance {neighbour.distance:.3f}"
+    return Cell(neighbour.image, alt, f"{CLASS_WORDS[label]} {about} {neighbour.distance:.3f}{wrong}", label)
 
 
 def _offer(asked_for: str) -> None:

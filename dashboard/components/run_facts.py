@@ -22,10 +22,12 @@ def draw_training(made_by: Identified | None) -> None:
     manifest = made_by.manifest if made_by else {}
     history = manifest.get("history")
     if members := manifest.get("members"):
-        rows = [(plain(one["name"]), f"{one['weight']:.2f}", percent(one["val_accuracy"], 2)) for one in members]
+        rows = [
+            (plain(member["name"]), f"{member['weight']:.2f}", percent(member["val_accuracy"], 2)) for member in members
+        ]
         table = pd.DataFrame(rows, columns=["network", "weight", "accuracy on held-out images"])
         st.table(table.set_index("network"), border="horizontal")
-        histories = {str(one["name"]): one["history"] for one in members if one.get("history")}
+        histories = {str(member["name"]): member["history"] for member in members if member.get("history")}
         if histories:
             history = histories[Setting("network", next(iter(histories)), tuple(histories)).choose("Network")]
     if history:

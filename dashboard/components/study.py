@@ -138,7 +138,7 @@ def study_fold(
     with fold(name, question, answer, explained=explained, help=help) as is_open:
         found = study_of(opened, name) if is_open else None
         if found is not None:
-            finding_table([one for one in found.findings if one.key not in more], key=name)
+            finding_table([finding for finding in found.findings if finding.key not in more], key=name)
         yield found
 
 
@@ -146,8 +146,8 @@ def _headlines(answer: StudyResult | None) -> str:
     """Return the headlines of a study's first question, at most one a group."""
     if answer is None:
         return "Not measured yet."
-    first = [one for one in answer.findings if one.question == answer.findings[0].question]
-    return " ".join(dict.fromkeys(plain(one.headline) for one in first[:2]))
+    first = [finding for finding in answer.findings if finding.question == answer.findings[0].question]
+    return " ".join(dict.fromkeys(plain(finding.headline) for finding in first[:2]))
 
 
 def _not_measured(opened: Opened, name: str) -> None:

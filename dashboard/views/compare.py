@@ -147,7 +147,9 @@ def draw_outcomes() -> None:
     """Draw for each class how often only one detector, or both, are wrong; a bar opens those images in Explore."""
     words = {"only first wrong": f"only {names[0]} is wrong", "only second wrong": f"only {names[1]} is wrong"}
     rows = comparison.outcomes
-    rows = rows.assign(value=rows["label"] + ": " + rows["outcome"].map(lambda one: words.get(one, "both are wrong")))
+    rows = rows.assign(
+        value=rows["label"] + ": " + rows["outcome"].map(lambda outcome: words.get(outcome, "both are wrong"))
+    )
     section(
         "Who is wrong where",
         "Share of each class, with 95% intervals. The diamond is how often both would be wrong if their errors had "
@@ -214,7 +216,7 @@ def draw_margins() -> None:
         help=explain("Margin", "Rank correlation"),
     )
     charts.show(margins(comparison.pair), key="compare.margins", alt="Margins of both detectors; the table has numbers")
-    wanted = [one for one in comparison.findings if one.key.startswith("margins") or one.key == "auroc"]
+    wanted = [finding for finding in comparison.findings if finding.key.startswith("margins") or finding.key == "auroc"]
     pair_table(wanted, names, key="compare.margins.table")
 
 
@@ -223,7 +225,7 @@ def draw_calibration() -> None:
     st.caption("How often verdicts of each confidence are right.", help=explain("Calibration", "Brier score"))
     bins = {name: calibration(run.judged) for name, run in zip(names, (opened, other), strict=True)}
     charts.show(curves.calibration(bins), key="compare.calibration", alt="Calibration of both detectors")
-    wanted = [one for one in comparison.findings if one.key == "confidence"]
+    wanted = [finding for finding in comparison.findings if finding.key == "confidence"]
     pair_table(wanted, names, key="compare.calibration.table")
 
 
@@ -283,7 +285,7 @@ names = comparison.pair.names
 with top:
     conclusion = verdict(find(comparison.findings, "accuracy"), names)
     heading(title, shows, conclusion, help=explain("Detector", "Interval", "McNemar's test"))
-first = [one for one in comparison.findings if not one.key.startswith(("margins", "confidence"))]
+first = [finding for finding in comparison.findings if not finding.key.startswith(("margins", "confidence"))]
 pair_table(first, names, key="compare.accuracy")
 draw_shared_networks()
 draw_outcomes()

@@ -45,7 +45,7 @@ def draw_headlines(audit: StudyResult, found: Sequence[Concern], duplicates: Stu
         if duplicates is not None:
             unchecked = duplicates.finding("unchecked") is not None and not opened.run.leaks_checked
             leaks = [duplicates.finding(key) for key, (side, _) in COUNTED.items() if side == "in_training"]
-            count = sum(int(one.details.get("count", 0)) for one in leaks if one is not None)
+            count = sum(int(leak.details.get("count", 0)) for leak in leaks if leak is not None)
             of = f"of {len(opened.run):,} images have a copy in the training set"
             _headline("Train-test leakage", "not checked" if unchecked else f"{count:,}", of)
         repeats = int(opened.run.predictions["is_repeat"].sum())
@@ -64,7 +64,7 @@ def draw_concern(concern: Concern, probes: StudyResult | None) -> None:
     changed = changes_of(opened.origin, probes, concern.key) if probes is not None else []
     extra = [audit.finding("grey")] if concern.key == "greyness" else []
     finding_table(
-        [*(one for one in (concern.cue, concern.lean, *extra) if one is not None), *changed],
+        [*(finding for finding in (concern.cue, concern.lean, *extra) if finding is not None), *changed],
         key=key_of("data.concern", concern.key),
     )
     draw_buttons(concern)
@@ -123,12 +123,12 @@ def draw_cues() -> None:
                 icon=":material/science:",
             )
         elif is_open and results is not None:
-            cues = [one for one in findings if not one.details["is_control"]]
-            rows = pd.DataFrame([{"name": one.details["title"], **vars(one.measure)} for one in cues])
+            cues = [cue for cue in findings if not cue.details["is_control"]]
+            rows = pd.DataFrame([{"name": cue.details["title"], **vars(cue.measure)} for cue in cues])
             figure = charts.dot_figure(rows, colour=DETECTOR, unit="accuracy from this alone")
             for key, name in (("everything", "everything kept"), ("labels", "shuffled labels")):
-                if (one := find(findings, f"cue-{key}")) is not None:
-                    charts.mark_line(figure, one.measure.value, name)
+                if (cue := find(findings, f"cue-{key}")) is not None:
+                    charts.mark_line(figure, cue.measure.value, name)
             charts.show(figure, key="data.cues", alt="Accuracy from each cue alone; the table has the numbers")
             about = results.about
             few = " This is a quick look at a part of them." if about.get("limit") else ""
@@ -161,7 +161,7 @@ def _results(opened: Opened, files: tuple[tuple[Path, int], ...]) -> tuple[Resul
             found.append(results)
     if not found and problem is not None:
         raise problem
-    largest = max(found, key=lambda one: int(one.about["training_images"]), default=None)
+    largest = max(found, key=lambda study: int(study.about["training_images"]), default=None)
     return largest, [] if largest is None else conclude(largest)
 
 
@@ -186,8 +186,8 @@ if found_audit is None:
 audit: StudyResult = found_audit
 probes = readable(opened, "probes", concluded=False)
 found = concerns(audit)
-facts = [one for one in found if one.key != "leak"]
-flaws = [one for one in facts if one.is_flaw]
+facts = [fact for fact in found if fact.key != "leak"]
+flaws = [fact for fact in facts if fact.is_flaw]
 draw_headlines(audit, facts, duplicates)
 section(
     "How well each cue separates the classes",
@@ -196,15 +196,17 @@ section(
     help=explain("AUROC"),
 )
 if found:
-    network = next((one.lean.control.measure for one in found if one.lean.control is not None), Measure(float("nan")))
+    network = next(
+        (concern.lean.control.measure for concern in found if concern.lean.control is not None), Measure(float("nan"))
+    )
     alt = "AUROC of each cue, and of the detector matched on it; the table beneath has the numbers"
     charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=alt)
-    finding_table([finding for one in found for finding in (one.cue, one.lean)], key="data.cues")
+    finding_table([finding for concern in found for finding in (concern.cue, concern.lean)], key="data.cues")
 for concern in flaws:
     with fold(f"cue-{concern.key}", plain(concern.name.title), f"AUROC {concern.cue.measure.value:.2f}") as is_open:
         if is_open:
             draw_concern(concern, probes)
-if rest := [one for one in facts if not one.is_flaw]:
+if rest := [fact for fact in facts if not fact.is_flaw]:
     with fold("harmless", f"{len(rest)} of {len(facts)} cues barely separate the classes, if at all") as is_open:
         if is_open:
             with st.grid(3, min_column_width=260, gap="large") as grid:
@@ -222,7 +224,7 @@ with fold(
 ) as is_open:
     if is_open:
         charts.show(audit_charts.spectrum(rings(audit)), key="data.spectrum", alt="Power by ring and class")
-        finding_table([one for one in audit.findings if one.key.startswith("ring")], key="data.ring")
+        finding_table([finding for finding in audit.findings if finding.key.startswith("ring")], key="data.ring")
 with fold(
     "baseline",
     "How far does a logistic regression get?",
@@ -232,7 +234,9 @@ with fold(
     if is_open:
         figure = audit_charts.beside(yardsticks(audit), guessing=guessing(opened.run))
         charts.show(figure, key="data.beside", alt="Accuracy of each baseline; the table has the numbers")
-        finding_table([one for one in audit.findings if one.key.startswith("baseline")], key="data.baseline")
+        finding_table(
+            [finding for finding in audit.findings if finding.key.startswith("baseline")], key="data.baseline"
+        )
 with fold(
     "copies",
     "Are test images copies of training images?",

@@ -145,7 +145,7 @@ def play(number: int) -> None:
 
 def marked(answers: Sequence[str]) -> list[str]:
     """Mark each answer as right or wrong."""
-    return [f"{'✓' if one == label else '✗'} {one}" for one, label in zip(answers, labels, strict=True)]
+    return [f"{'✓' if answer == label else '✗'} {answer}" for answer, label in zip(answers, labels, strict=True)]
 
 
 def finish() -> None:

@@ -87,7 +87,9 @@ def image_of(row: int) -> NDArray[np.uint8]:
 def measured(study: str, *keys: str) -> None:
     """Draw a study's findings with numbers in large type; without the study, the command that makes it."""
     answer = readable(about, study)
-    found = [one for key in keys if answer is not None and (one := answer.finding(key)) and one.measure.known]
+    found = [
+        finding for key in keys if answer is not None and (finding := answer.finding(key)) and finding.measure.known
+    ]
     if not found and not is_there(about, study):
         st.caption(f"This has not been measured for this run yet: {code(command(about, study))}")
     with st.grid(3, min_column_width=240) as grid:

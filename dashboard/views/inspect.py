@@ -120,7 +120,7 @@ if image is None:
 
 stored = None if opened.run.maps is None else stored_map(opened.run, row, image)
 subject = Subject.of(image, found["name"])
-asked = [one for one in (own, known.get(BESIDE.value)) if one is not None]
+asked = [method for method in (own, known.get(BESIDE.value)) if method is not None]
 methods = chosen_methods(asked[0].about) if asked else ()
 side_by_side = panels.SideBySide(subject, asked, methods, stored if own else None)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

@@ -71,7 +71,7 @@ def rates(cards: Sequence[Card], of: int) -> pd.DataFrame:
 
 def draw_worst() -> None:
     """Draw the findings on the clusters in which the detector errs most, and ways to the worst."""
-    finding_table([one for one in answer.findings if one.key.startswith("worst-")], key="patterns")
+    finding_table([finding for finding in answer.findings if finding.key.startswith("worst-")], key="patterns")
     if worst is None:
         return
     whose, card = worst
@@ -158,7 +158,9 @@ def draw_rates(cards: Sequence[Card]) -> None:
             if value is not None:
                 number = int(value.removeprefix("cluster "))
                 state.go("explore", run=run, wanted=members(space, number, wrong=True))
-    finding_table([one for one in answer.findings if one.key.startswith(f"number-{space}")], key="patterns.number")
+    finding_table(
+        [finding for finding in answer.findings if finding.key.startswith(f"number-{space}")], key="patterns.number"
+    )
 
 
 def draw_card(card: Card, scale: float) -> None:
@@ -223,12 +225,12 @@ standing_out = [
     (space, card)
     for space, listed in cards.items()
     for verdict in VERDICTS
-    if (card := worst_card([one for one in listed if one.verdict == verdict]))
+    if (card := worst_card([row for row in listed if row.verdict == verdict]))
 ]
-worst = max(standing_out, key=lambda one: one[1].error_rate.low, default=None)
+worst = max(standing_out, key=lambda row: row[1].error_rate.low, default=None)
 # show by default what the first table is about
 SPACE = Setting("space", worst[0] if worst else "features", SPACE_NAMES)
-VERDICT = Setting("verdict", worst[1].verdict if worst else "FAKE", {one: CLASS_WORDS[one] for one in VERDICTS})
+VERDICT = Setting("verdict", worst[1].verdict if worst else "FAKE", {name: CLASS_WORDS[name] for name in VERDICTS})
 space = SPACE.value
 draw_worst()
 draw_points(space, Setting("colour", "cluster", colourings(opened)).value)

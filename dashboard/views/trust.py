@@ -87,7 +87,9 @@ def draw_faithfulness() -> None:
         ) as is_open:
             if is_open:
                 draw_curves(answer)
-                finding_table([one for one in answer.findings if one.quantity == "faithfulness"], key="faithfulness")
+                finding_table(
+                    [finding for finding in answer.findings if finding.quantity == "faithfulness"], key="faithfulness"
+                )
                 tables = {"Numbers": lambda: summary(opened, answer, leads, BY.value)}
                 study_files(opened, answer, key="trust.faithfulness", tables=tables)
     except ContractError as error:

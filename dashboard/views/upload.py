@@ -173,7 +173,7 @@ if files:
     chosen = files[0].file_id
     if len(files) > 1:
         chosen = st.selectbox("Explain", list(names), format_func=lambda id_: names.get(id_, id_), key="upload.chosen")
-    file = next(one for one in files if one.file_id == chosen)
+    file = next(upload for upload in files if upload.file_id == chosen)
     name, origin, origin_row = file.name, opened, None
     try:
         ready_at = partial(uploads.cut, file)
