@@ -32,15 +32,6 @@ STUDIES: dict[str, str] = {
     "files": "core.studies.copies.files",
 }
 
-# conclusions of studies whose `Study` does not hold its own yet
-CONCLUSIONS: dict[str, str] = {
-    "neighbours": "core.studies.neighbours.findings:conclude",
-    "clusters": "core.studies.clusters.findings:conclude",
-    "audit": "core.studies.audit.findings:conclude",
-    "duplicates": "core.studies.copies.findings:duplicates",
-    "files": "core.studies.copies.findings:files",
-}
-
 # study -> version of its values, raised whenever they change; 1 if it is not listed
 VERSIONS: dict[str, int] = {}
 
@@ -60,7 +51,8 @@ def find_study(name: str) -> Study:
     """
     if name not in STUDIES:
         raise StudyError(f"there is no study {name}; there are {', '.join(STUDIES) or 'none'}")
-    study: Study = _attribute(STUDIES[name], "STUDY")
+    module, _, attribute = STUDIES[name].partition(":")
+    study: Study = getattr(import_module(module), attribute or "STUDY")
     return study
 
 
@@ -69,14 +61,7 @@ def conclude_study(name: str, run: Run, table: pd.DataFrame, parameters: Mapping
     if name not in STUDIES:
         return []
     study = find_study(name)
-    conclude = _attribute(CONCLUSIONS[name], "conclude") if name in CONCLUSIONS else study.conclude
-    return with_headlines(conclude(run, table, parameters), study.headlines)
-
-
-def _attribute(place: str, default: str) -> Any:
-    """Import `module:ATTRIBUTE`, or the default attribute of a module."""
-    module, _, attribute = place.partition(":")
-    return getattr(import_module(module), attribute or default)
+    return with_headlines(study.conclude(run, table, parameters), study.headlines)
 
 
 def outdated(study: str, columns: Sequence[str], about: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.headlines import Headlines, with_headlines
 from core.findings.intervals import share_ratio, weighted_share
 from core.findings.separation import RULE_BINS
 from core.runs.run import Run
@@ -21,6 +22,53 @@ SHUFFLED, EVERY = "shuffled labels", "all images"
 GREY = 0.99
 # choices of the rule by which a number tells the classes apart
 FITTED, RANK = f"{RULE_BINS} fitted bins", "rank"
+
+HEADLINES: Headlines = {
+    "fact.*": {
+        "question": "Does this image statistic alone tell REAL from FAKE?",
+        "holds": "It says something about the class.",
+        "not shown": "Not shown to say anything about the class.",
+        "no control": "All images have the same value.",
+    },
+    "leak": {
+        "question": "Does remembering the training images tell REAL from FAKE?",
+        "subject": "copies in the training set",
+        "holds": "Copies in the training set give the class of some images away.",
+        "not shown": "Not shown that copies in the training set give classes away.",
+    },
+    "grey": {
+        "question": "Is one class grey more often than the other?",
+        "holds": "One class is grey more often than the other.",
+    },
+    "baseline.spectrum": {
+        "question": "Does logistic regression tell REAL from FAKE?",
+        "subject": "of the spectrum",
+        "holds": "The strengths of frequencies alone tell the classes apart.",
+    },
+    "baseline.*": {
+        "question": "Does logistic regression tell REAL from FAKE?",
+        "subject": "of image statistics",
+        "holds": "Simple image statistics tell the classes apart.",
+    },
+    "lean.*": {
+        "question": "Does the detector need this image statistic?",
+        "holds": "It does better where this statistic cannot help.",
+        "holds below": "It does worse where this statistic cannot help.",
+        "not shown": "Not shown that the detector needs this statistic.",
+    },
+    "ring": {
+        "question": "Which ring of the spectrum differs most between the classes?",
+        "no control": "Descriptive only: the ring that differs most.",
+    },
+    "training.*": {
+        "question": "How many images have a copy in the training set?",
+        "no control": "A count, which has no control.",
+    },
+    "forced.*": {
+        "question": "Does changing this image statistic flip verdicts?",
+        "holds": "Changing it flips verdicts more often than its control does.",
+    },
+}
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:  # noqa: ARG001
@@ -178,4 +226,4 @@ def forced(run: Run, probes: StudyResult, fact: str) -> list[Finding]:
         beyond = fair_rates(group)["net_low"]
         certain = float(beyond.max()) if len(beyond) else None
         found.append(finding_of_rate(f"forced.{fact}.{str(verdict).lower()}", best, study="audit", certain=certain))
-    return found
+    return with_headlines(found, HEADLINES)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.studies.audit.baselines import radial_spectrum
 from core.studies.audit.copies import leak_row, training_copies
+from core.studies.audit.findings import HEADLINES, conclude
 from core.studies.audit.names import FACT_NAMES
 from core.studies.audit.rows import ENDS, baseline_rows, fact_row, network_row, ring_rows
 from core.studies.copies.both_splits import links_of, own_part, training_part, with_compression
@@ -78,6 +79,8 @@ STUDY = Study(
     columns=COLUMNS,
     control="the same rules and regressions after the labels were shuffled",
     compute=compute,
+    conclude=conclude,
+    headlines=HEADLINES,
     parameters={"seed": 0},
     whole=True,
 )

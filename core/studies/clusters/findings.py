@@ -7,9 +7,37 @@ import numpy as np
 import pandas as pd
 
 from core.findings.finding import Control, Finding, Measure
+from core.findings.headlines import Headlines
 from core.runs.run import Run
 from core.studies.clusters.summary import SPACES, Card, clearness, read_cards, worst_card
 from core.studies.groups import VERDICTS
+
+HEADLINES: Headlines = {
+    "worst-*-FAKE": {
+        "question": "Is there a group of FAKE verdicts that errs unusually often?",
+        "holds": "One group of FAKE verdicts errs more often than its margins predict.",
+        "holds below": "The worst group errs less often than its margins predict.",
+        "not shown": "The worst group errs no more than its margins predict.",
+        "unknown": "No group of FAKE verdicts certainly errs more often than the others.",
+    },
+    "worst-*-REAL": {
+        "question": "Is there a group of REAL verdicts that errs unusually often?",
+        "holds": "One group of REAL verdicts errs more often than its margins predict.",
+        "holds below": "The worst group errs less often than its margins predict.",
+        "not shown": "The worst group errs no more than its margins predict.",
+        "unknown": "No group of REAL verdicts certainly errs more often than the others.",
+    },
+    "number-*-FAKE": {
+        "question": "Do FAKE verdicts fall into separate groups?",
+        "holds": "FAKE verdicts fall into separate groups.",
+        "not shown": "Not shown that the groups of FAKE verdicts are separate.",
+    },
+    "number-*-REAL": {
+        "question": "Do REAL verdicts fall into separate groups?",
+        "holds": "REAL verdicts fall into separate groups.",
+        "not shown": "Not shown that the groups of REAL verdicts are separate.",
+    },
+}
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
@@ -35,12 +63,21 @@ def _worst(cards: list[Card], space: str) -> Finding:
     details: dict[str, Any] = {"space": SPACES[space]}
     if worst is None:
         unknown = Measure(np.nan, n=overall.n)
-        return Finding(key, "clusters", "error_rate", unknown, group=verdict, beside=beside, details=details)
+        return Finding(
+            key,
+            "clusters",
+            "error_rate",
+            unknown,
+            group=verdict,
+            beside=beside,
+            details=details,
+            subject=f"by {SPACES[space]}",
+        )
     expected, beyond = map(Measure.of, worst.expected)
     return Finding(
         key, "clusters", "error_rate", Measure.of(worst.error_rate), group=verdict,
         control=Control(f"{verdict} verdicts with equal margins", expected), difference=beyond, beside=beside,
-        details={**details, "cluster": worst.number},
+        details={**details, "cluster": worst.number}, subject=f"by {SPACES[space]}",
     )  # fmt: skip
 
 
@@ -51,4 +88,5 @@ def _number(table: pd.DataFrame, run: Run, space: str, verdict: str) -> Finding:
     return Finding(
         f"number-{space}-{verdict}", "clusters", "silhouette", Measure(clear.silhouette, n=clear.images),
         group=verdict, control=control, details={"space": SPACES[space], "clusters": clear.clusters},
+        subject=f"by {SPACES[space]}",
     )  # fmt: skip

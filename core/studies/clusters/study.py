@@ -22,6 +22,7 @@ from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from core.studies.clusters.findings import HEADLINES, conclude
 from core.studies.clusters.summary import SPACES
 from core.studies.groups import VERDICTS
 from core.studies.study import Context, Study, StudyError
@@ -238,6 +239,8 @@ STUDY = Study(
     needs=("maps",),
     control="The same clustering of a normal cloud, which has no clusters, with the same spread.",
     compute=compute,
+    conclude=conclude,
+    headlines=HEADLINES,
     parameters={"components": 20, "subsample": 3000, "most": 12, "clouds": 3, "seed": 0},
     explore=("features_cluster", "maps_cluster"),
     whole=True,

@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.differences import Difference
+from core.findings.differences import Difference, describe_difference
 from core.findings.intervals import Estimate, weighted_share
-from core.findings.words import differences
 from core.images.image_set import DatasetError
 from core.runs.pictures import Pictures
 from core.runs.run import Run
@@ -242,7 +241,7 @@ def card_table(cards: list[Card]) -> pd.DataFrame:
                     f"beyond{end}": value
                     for end, value in zip(("", "_low", "_high"), card.expected.beyond, strict=False)
                 },
-                "words": "; ".join(str(differences.tell(one)) for one in card.apart),
+                "words": "; ".join(describe_difference(one) for one in card.apart),
             }
             for card in cards
         ]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.studies.copies import findings
 from core.studies.copies.both_splits import links_of, own_part, training_part
 from core.studies.copies.nearest_copy import FILE, UNKNOWN, nearest_copies
 from core.studies.study import Context, Study
@@ -53,6 +54,8 @@ STUDY = Study(
     control="none: equal bytes and equal pixels are certain, and a near copy is a pair of images whose perceptual "
     "hashes (imagehash's phash) differ in at most 8 of 64 bits and whose luma correlates by 0.9 or more",
     compute=compute,
+    conclude=findings.duplicates,
+    headlines=findings.HEADLINES,
     explore=("in_training", "training_class", "training_bits", "in_set", "set_class"),
     # all images are needed for each: one shard
     shard=2**31,

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.studies.copies import findings
 from core.studies.copies.both_splits import compressions, own_part
 from core.studies.study import Context, Study
 
@@ -28,6 +29,8 @@ STUDY = Study(
     },
     control="none: it is read from the files",
     compute=compute,
+    conclude=findings.files,
+    headlines=findings.HEADLINES,
     explore=("compression",),
     shard=2**14,
 )

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from core.findings.finding import Finding, Measure
+from core.findings.headlines import Headlines
 from core.findings.intervals import weighted_share
 from core.runs.run import Run
 from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN, UNKNOWN
@@ -23,6 +24,23 @@ COUNTED = {
 }
 # kinds of files that are told
 COMMON = 5
+
+COUNT = "A count, which has no control."
+LEAKS, COPIES = "How many images have a copy in the training set?", "How many images have a copy within the set?"
+HEADLINES: Headlines = {
+    "leak.file": {"question": LEAKS, "subject": "the same file", "no control": COUNT},
+    "leak.pixels": {"question": LEAKS, "subject": "the same pixels", "no control": COUNT},
+    "leak.near": {"question": LEAKS, "subject": "nearly the same image", "no control": COUNT},
+    "copy.file": {"question": COPIES, "subject": "the same file", "no control": COUNT},
+    "copy.pixels": {"question": COPIES, "subject": "the same pixels", "no control": COUNT},
+    "copy.near": {"question": COPIES, "subject": "nearly the same image", "no control": COUNT},
+    "unchecked": {"question": LEAKS, "unknown": "Some images were not compared with the training set."},
+    "common.*": {"question": "How were the files compressed?", "no control": COUNT},
+    "unknown": {
+        "question": "How were the files compressed?",
+        "unknown": "The files do not say how they were compressed.",
+    },
+}
 
 
 def duplicates(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.headlines import Headlines
 from core.findings.intervals import weighted_lead, weighted_share
 from core.images.image_set import split_of
 from core.images.labels import CLASSES
@@ -20,6 +21,34 @@ ENOUGH = 20
 # how often labels are dealt to see where one deal may end
 DEALS = 200
 PIXELS, DEALT = "raw pixels", "random labels"
+
+HEADLINES: Headlines = {
+    "agree_fake": {
+        "question": "Do FAKE verdicts lie among generated training images?",
+        "holds": "FAKE verdicts lie among generated training images.",
+        "not shown": "Not shown that FAKE verdicts lie among generated training images.",
+    },
+    "agree_real": {
+        "question": "Do REAL verdicts lie among photographs of the training set?",
+        "holds": "REAL verdicts lie among photographs of the training set.",
+        "not shown": "Not shown that REAL verdicts lie among photographs.",
+    },
+    "truth": {
+        "question": "Do the nearest training images have the image's true class?",
+        "holds": "The detector's features tell the true class better than raw pixels.",
+        "holds below": "Raw pixels tell the true class better than the detector's features.",
+    },
+    "errors": {
+        "question": "Do misclassified images lie among training images of the wrong class?",
+        "no control": "Descriptive only: how many errors lie among images of the wrong class.",
+    },
+    "far": {
+        "question": "Does the detector err more often far from its training images?",
+        "holds": "It errs more often on images unlike its training images.",
+        "holds below": "It errs less often on images unlike its training images.",
+        "not shown": "Not shown that distance from the training images brings errors.",
+    },
+}
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.findings.numbers import percent
 from core.images.labels import CLASSES
 from core.runs.nearest import Nearest, find_nearest
-from core.studies.neighbours.findings import NAMED
+from core.studies.neighbours.findings import HEADLINES, NAMED, conclude
 from core.studies.neighbours.reference import (
     NO_FEATURES,
     NeighbourError,
@@ -163,6 +163,8 @@ STUDY = Study(
     },
     control="The same search on raw pixels, and the same neighbours with their labels dealt anew at random.",
     compute=compute,
+    conclude=conclude,
+    headlines=HEADLINES,
     parameters={"k": 10, "seed": 0},
     explore=("fake_share", "distance", "distance_other", "agrees"),
     shard=1000,

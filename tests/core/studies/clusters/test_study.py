@@ -14,7 +14,6 @@ from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
 from core.findings.claims import ClaimStatus, claim_status
 from core.findings.finding import to_json
-from core.findings.words import tell
 from core.runs.run import Run, read_run
 from core.studies.clusters.findings import conclude
 from core.studies.clusters.study import (
@@ -198,12 +197,9 @@ def test_the_study_finds_what_was_planted_and_where_it_errs(run: Run) -> None:
         assert worst.details["cluster"] == bad
         assert worst.measure.low < worst.measure.value < worst.measure.high
         assert claim_status(worst) == ClaimStatus("holds", 1)
-        overall = (run.predictions["label"] == "REAL")[run.predictions["predicted"] == "FAKE"].mean()
-        assert worst.beside["overall"].value == pytest.approx(overall)
         # where nothing is wrong no cluster is worse
         none = said[f"worst-{space}-REAL"]
         assert not none.measure.known
-        assert "no cluster of REAL verdicts errs significantly more than the 0.0%" in str(tell(none).answer)
 
 
 def test_what_is_clustered_are_features_and_where_maps_point(run: Run) -> None:

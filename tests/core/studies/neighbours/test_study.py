@@ -10,8 +10,7 @@ from scipy import stats
 
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
-from core.findings.finding import Finding, Measure
-from core.findings.words import tell
+from core.findings.finding import Measure
 from core.images.image_set import BusyError, ImageSet
 from core.runs.metrics import wilson_interval
 from core.runs.run import read_run
@@ -33,10 +32,10 @@ def _nothing_remembered() -> None:
     searched.cache_clear()
 
 
-def asked(source: Source, k: int = 5) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Table and sentences."""
+def asked(source: Source, k: int = 5) -> pd.DataFrame:
+    """The table."""
     answer = read_study(run_study(STUDY.with_parameters({"k": k}), source), read_run(source.run))
-    return answer.table, {finding.key: str(tell(finding).whole) for finding in answer.findings}
+    return answer.table
 
 
 def test_what_is_searched_is_opened_once_for_all_shards(source: Source) -> None:
@@ -45,7 +44,7 @@ def test_what_is_searched_is_opened_once_for_all_shards(source: Source) -> None:
 
 
 def test_the_runs_own_images_are_searched_where_the_training_images_are_not_at_hand(source: Source) -> None:
-    table, said = asked(source)
+    table = asked(source)
     context = source.open()
     run, found = context.run, context.detector.full_pass(context.pixels)
     unit = found.features.astype(np.float16).astype(np.float64)
@@ -68,11 +67,10 @@ def test_the_runs_own_images_are_searched_where_the_training_images_are_not_at_h
         assert said_of["distance_other"] == pytest.approx(others.min(), abs=1e-4)
     assert set(table["among"]) == {neighbours.OWN}
     assert set(table["candidates"]) == {60}
-    assert "the training images were not available" in said["truth"]
 
 
 def test_pixels_and_dealt_labels_are_controls(source: Source) -> None:
-    table, _ = asked(source)
+    table = asked(source)
     context = source.open()
     flat = context.pixels.reshape(60, -1).astype(float)
     flat /= np.linalg.norm(flat, axis=1)[:, None]
@@ -94,7 +92,7 @@ def test_copies_of_a_file_are_not_its_neighbours(tmp_path: Path) -> None:
     rows = images.rows.copy()
     rows.loc[1, "sha256"] = rows.loc[0, "sha256"]
     source = _written(tmp_path, replace(images, pixels=pixels, rows=rows), mixed_detector(pixels))
-    table, _ = asked(source, k=3)
+    table = asked(source, k=3)
     assert rows["id"][1] not in table[[f"near_{n}" for n in range(1, 6)]].iloc[0].tolist()
     assert table["distance"][0] > 0
 
@@ -114,10 +112,9 @@ def test_the_training_images_are_searched_where_they_are_at_hand(
     detector.manifest = {"name": "tiny", "training_set": "made-train", "training_set_fingerprint": "f" * 64}
     source = replace(_written(tmp_path, images, detector), data="somewhere")
     monkeypatch.setattr(reference, "open_training_set", lambda *_args, **_more: train)
-    table, said = asked(source)
+    table = asked(source)
     assert set(table["among"]) == {"made-train"}
     assert set(table["candidates"]) == {40}
-    assert "their 5 nearest of 40 training images" in said["truth"]
     found = table[[f"near_{n}" for n in range(1, 6)]].to_numpy(str)
     assert set(found.ravel()) <= set(train.rows["id"])
 
@@ -127,9 +124,8 @@ def test_a_set_without_training_images_leads_to_the_runs_own(tmp_path: Path) -> 
     detector = mixed_detector(images.pixels)
     detector.manifest = {"name": "tiny", "training_set": "cifake-train", "training_set_fingerprint": "f" * 64}
     tested = write_cifake(tmp_path / "cifake", train=0)
-    table, said = asked(replace(_written(tmp_path, images, detector), data=str(tested)))
+    table = asked(replace(_written(tmp_path, images, detector), data=str(tested)))
     assert set(table["among"]) == {neighbours.OWN}
-    assert "the training images were not available" in said["truth"]
 
 
 def test_while_the_training_images_are_being_packed_no_others_are_searched(
@@ -201,12 +197,6 @@ def test_without_errors_nothing_is_said_of_them(source: Source) -> None:
     table = read_study(run_study(STUDY, source), run).table
     run.predictions["predicted"] = run.predictions["label"]
     assert {finding.key for finding in conclude(run, table, STUDY.parameters)} == {"agree_fake", "agree_real", "truth"}
-
-
-def test_of_errors_that_all_look_like_the_wrong_class_no_rest_is_told() -> None:
-    every = Finding("errors", "neighbours", "label_agreement", Measure(1.0, 0.9, 1.0, 30))
-    assert "In the rest" not in str(tell(every).full)
-    assert "In the rest" in str(tell(replace(every, measure=Measure(0.9, 0.8, 0.95, 30))).full)
 
 
 def test_a_deal_by_lot_ends_far_from_a_half_where_images_share_their_neighbours() -> None:
