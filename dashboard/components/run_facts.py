@@ -52,6 +52,8 @@ def facts_of(run: Run, made_by: Identified | None) -> dict[str, str]:
         "Computed on": plain({"cpu": "CPU", "cuda": "GPU (CUDA or ROCm)", "mps": "Apple GPU"}.get(device, device)),
         "Versions": plain(", ".join(f"{library} {version}" for library, version in manifest["versions"].items())),
     }
+    if not run.sealed:
+        facts["Seal"] = "not sealed: a change of its manifest would not be noticed; make the run again to seal it"
     if made_by is not None:
         recipe = made_by.manifest.get("recipe", {})
         # those of an ONNX file are not counted
