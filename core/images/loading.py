@@ -180,6 +180,8 @@ def _read(cache: Path, reader: Reader, base: str | None, *, skip_bad: bool) -> I
                 reason = f"{reader.n_bytes / 1e9:,.1f} GB are needed and {free / 1e9:,.1f} GB are free"
                 raise OSError(errno.ENOSPC, reason)
             _write(cache, reader, base, skip_bad=skip_bad)
+            # caches of earlier versions
+            shutil.rmtree(cache_dir() / "packs", ignore_errors=True)
             return _open(cache)
     except Timeout:
         raise BusyError("This image set is being read already; try again once that is done.") from None

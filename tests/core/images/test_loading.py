@@ -88,7 +88,9 @@ def test_zip_and_folder_are_the_same_set(cifake: Path, prefix: str) -> None:
 
 
 def test_a_second_start_decodes_nothing_until_a_file_has_changed(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cache_dir() / "packs" / "of an earlier version").mkdir(parents=True)
     before = load_image_set(cifake, "test")
+    assert not (cache_dir() / "packs").exists()
     with monkeypatch.context() as patched:
         patched.setattr(reading, "decode", lambda data: pytest.fail("decoded again"))
         again = load_image_set(cifake, "test")
