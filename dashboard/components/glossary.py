@@ -111,7 +111,6 @@ TERMS: dict[str, str] = {
     "class.",
     "Transfer": "Out-of-distribution tests: how the detector does on other generators' images and other photographs.",
     "Undecided": "A part whose effect is within sampling error or too small to name. It is hatched and has no colour.",
-    "Undetermined": "An upload whose verdict depends on the resampling filter: one says REAL, another FAKE.",
 }
 
 
