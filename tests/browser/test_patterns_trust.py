@@ -86,8 +86,9 @@ def caught(page: Page, table: pd.DataFrame) -> int:
 
 
 def test_a_lasso_opens_its_images_in_explore(page: Page, studied: str, table: pd.DataFrame) -> None:
-    visit(page, f"{studied}/patterns?run={RUN}&drag=lasso")
+    visit(page, f"{studied}/patterns?run={RUN}")
     names(page)
+    page.locator(".modebar-btn[data-title='Lasso Select']").dispatch_event("click")
     low, middle, high = (table["features_x"].quantile(share) for share in (0.2, 0.5, 0.8))
     bottom, top = (table["features_y"].quantile(share) for share in (0.1, 0.9))
     inside = [(low, bottom), (high, bottom), (middle, top), (low, bottom)]
