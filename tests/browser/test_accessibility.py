@@ -9,7 +9,7 @@ from tests.browser.app import PATIENCE, visit
 from tests.browser.axe import STREAMLITS, barriers
 from tests.dashboard.conftest import PAGES
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

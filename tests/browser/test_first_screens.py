@@ -9,7 +9,7 @@ from tests.browser.app import PATIENCE, visit
 from tests.browser.screenshots import RUN
 from tests.server import running_server
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PHONE = (390, 844)
 
 

@@ -150,6 +150,7 @@ def back_in_explore(page: Page) -> None:
     settle(page)
 
 
+@pytest.mark.slow
 def test_an_upload_is_explained_and_a_broken_one_is_a_sentence(
     page: Page, address: str, photograph: Path, broken: Path
 ) -> None:
@@ -209,6 +210,7 @@ def test_two_tagged_images_are_exported(page: Page, address: str) -> None:
     assert [row["tags"] for row in rows].count("halo") == 2
 
 
+@pytest.mark.slow
 def test_from_a_cell_to_an_explanation_by_keyboard(page: Page, browser: Browser, address: str, accused: int) -> None:
     visit(page, f"{address}/?run={RUN}")
     tab_to(page, ACCUSED)
@@ -266,6 +268,7 @@ def test_from_a_cell_to_an_explanation_by_keyboard(page: Page, browser: Browser,
     with_other.close()
 
 
+@pytest.mark.slow
 def test_the_square_of_an_upload_is_put_back(page: Page, address: str, photograph: Path) -> None:
     visit(page, f"{address}/upload?run={RUN}&lime.n_samples=64")
     page.locator("[data-testid=stFileUploaderDropzone] input").set_input_files(photograph)

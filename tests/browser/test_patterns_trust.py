@@ -16,7 +16,7 @@ from tests.browser.app import PATIENCE, POLLING, settle, visit
 from tests.dashboard.studies import TRUST, add_studies
 from tests.server import running_server
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 RUN = "tiny@seen-test"
 # how many points are drawn, and where on the screen a place of the picture is
 DRAWN = """() => {

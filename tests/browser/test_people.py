@@ -11,7 +11,7 @@ from dashboard.components.rounds import ROUND
 from tests.browser.app import PATIENCE, settle, visit
 from tests.browser.test_journeys import RUN, tab_to
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 STEPS = 7
 Save = Callable[[str], Path]
 
