@@ -24,7 +24,7 @@ from core.studies.store import find_studies
 # order of the studies in a report, what readers ask first on top; studies not named here come last
 ORDER = ("probes", "transfer", "deliveries", "neighbours", "clusters", "faithfulness", "agreement", "stability")
 # findings of each study; all of them are on the dashboard and in `python -m core findings`
-MOST = 3
+MOST = 2
 
 
 def report_of(
