@@ -277,7 +277,7 @@ def amplified(picture: Pixels, image: Pixels) -> tuple[Pixels, int]:
     return np.clip(128 + gain * change, 0, 255).astype(np.uint8), gain
 
 
-def said(result: ProbeResult, one: After) -> str:
+def describe_effect(result: ProbeResult, one: After) -> str:
     """Say what a change did."""
     whose = "the other image is" if one.probe.changes_donor else "the verdict is"
     controls = [control for control in map(result.get, one.controls) if control.known]

@@ -159,7 +159,7 @@ def describe(settings: type[ExplainerSettings], offers: Offers | None = None) ->
     return tuple(found)
 
 
-def told_settings(settings: ExplainerSettings) -> dict[str, str]:
+def readable_settings(settings: ExplainerSettings) -> dict[str, str]:
     """Label -> value of every setting that is read, both for a reader."""
     values = settings.model_dump()
     return {

@@ -87,7 +87,7 @@ def smallest_flips(clean: pd.DataFrame, sizes: pd.DataFrame) -> tuple[NDArray[np
     return np.where(some, cost.argmin(axis=1), -1), np.where(some, cost.min(axis=1), np.nan)
 
 
-def tell(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
+def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
     """Summarise what flips each verdict in a few columns to browse by.
 
     Args:

@@ -9,9 +9,9 @@ import numpy as np
 
 from core.explainers.drawing import DEFAULT, DRAWINGS, SIZE, Style, draw_explanation, draw_image, legend, scale_of
 from core.explainers.explanation import Explanation, Parts
-from core.explainers.probing import ProbeResult, said
+from core.explainers.probing import ProbeResult, describe_effect
 from core.explainers.registry import find_explainer
-from core.explainers.settings import told_settings
+from core.explainers.settings import readable_settings
 from core.findings.numbers import percent, plus
 from core.images.encoding import data_url
 from core.images.labels import ClassName
@@ -95,7 +95,7 @@ def html_of(
 def _panel(explanation: Explanation, style: Style, beside: Beside) -> dict[str, Any]:
     explainer, provenance = find_explainer(explanation.method), explanation.provenance
     versions = ", ".join(f"{name} {version}" for name, version in provenance.versions.items())
-    settings = "; ".join(f"{label}: {value}" for label, value in told_settings(explanation.settings).items())
+    settings = "; ".join(f"{label}: {value}" for label, value in readable_settings(explanation.settings).items())
     return {
         "heading": explainer.title,
         "reading": explainer.reading(explanation),
@@ -127,7 +127,10 @@ def _map(explanation: Explanation, style: Style) -> dict[str, Any]:
 
 def _probes(result: ProbeResult) -> dict[str, Any]:
     """Collect the conclusion, every change that flips the verdict unlike its controls, and pictures of the smallest."""
-    rows = [(f"{probed.probe.title}, {probed.strength.told}", f"{said(result, probed)}.") for probed in result.flipping]
+    rows = [
+        (f"{probed.probe.title}, {probed.strength.told}", f"{describe_effect(result, probed)}.")
+        for probed in result.flipping
+    ]
     pictures = []
     if result.smallest is not None:
         probed, drawn = result.smallest, dict(zip(probe_columns(), result.pictures, strict=True))

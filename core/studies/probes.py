@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.headlines import Headlines
-from core.perturbations.flips import short_margins, short_sizes, tell
+from core.perturbations.flips import short_margins, short_sizes, summarise_flips
 from core.perturbations.photometric import rms
 from core.perturbations.probe import FAMILIES, Batch, Chance, Probe, Strength, inline, size_column
 from core.perturbations.table import OTHER_WAYS, PROBES, in_every_way, probe_columns
@@ -139,7 +139,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
 def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     """Summarise what flips each verdict, from the margins and sizes under all probes."""
     called_real = run.predictions.set_index("id")["predicted"].loc[table["id"]] == "REAL"
-    return tell(table, table, called_real.to_numpy())
+    return summarise_flips(table, table, called_real.to_numpy())
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:

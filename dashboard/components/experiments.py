@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.probing import After, ProbeResult, ProbeSettings, amplified, said
+from core.explainers.probing import After, ProbeResult, ProbeSettings, amplified, describe_effect
 from core.explainers.registry import explainers
 from core.images.decoding import pixels_sha256
 from core.images.encoding import data_url
@@ -208,7 +208,7 @@ def _draw_large(result: ProbeResult, after: After) -> None:
     pictures = dict(zip(probe_columns(), result.pictures, strict=True))
     smallest = result.smallest is not None and result.smallest.column == after.column
     title = f"The smallest change that flips it: {after.probe.inline}" if smallest else after.probe.title
-    sentence = said(result, after)
+    sentence = describe_effect(result, after)
     st.markdown(f"**{title}**")
     st.caption(f"{after.probe.sentence} {sentence[0].upper()}{sentence[1:]}.")
     cells = []

@@ -36,7 +36,7 @@ from core.explainers.drawing import (
 )
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.explainers.probing import ProbeSettings, explain_probes, said
+from core.explainers.probing import ProbeSettings, describe_effect, explain_probes
 from core.explainers.registry import explainers
 from core.findings.numbers import percent
 from core.images.encoding import encode_png
@@ -290,7 +290,7 @@ def test_the_page_has_what_the_screen_has(tmp_path: Path, detector: Detector, im
     assert "Grad-CAM and LIME: they agree." in page
     assert probed.sentence in page
     assert page.count(" (margin ") == len(probed.flipping) > 0
-    assert all(f"{said(probed, one)}." in page for one in probed.flipping)
+    assert all(f"{describe_effect(probed, one)}." in page for one in probed.flipping)
     assert percent(max(cam.p_real, 1 - cam.p_real)) in page
     # nobody knows, and nothing else was asked
     save_html(tmp_path / "less.html", [cam], title="x")

@@ -9,7 +9,7 @@ import pytest
 
 from core.explainers.probing import BATCH, HEADLINES, MAX_GAIN, ProbeResult, ProbeSettings, amplified, explain_probes
 from core.explainers.settings import ExplanationError
-from core.perturbations.flips import tell
+from core.perturbations.flips import summarise_flips
 from core.perturbations.probe import Batch, Chance, size_column
 from core.perturbations.table import PROBES, probe_columns
 from core.runs.run import Run
@@ -104,7 +104,7 @@ def margins_of(flipped: dict[str, bool | None]) -> pd.DataFrame:
 
 def told(flipped: dict[str, bool | None]) -> pd.Series:  # type: ignore[type-arg]
     sizes = pd.DataFrame([{size_column(column): 5.0 for column in probe_columns()}])
-    return tell(margins_of(flipped), sizes, np.array([True])).iloc[0]
+    return summarise_flips(margins_of(flipped), sizes, np.array([True])).iloc[0]
 
 
 @pytest.mark.parametrize("control", PROBES["lowpass"].controls)

@@ -11,7 +11,7 @@ from core.explainers.settings import (
     ExplanationError,
     describe,
     from_parameters,
-    told_settings,
+    readable_settings,
 )
 from tests.core.explainers.texts import to_parameters
 
@@ -95,5 +95,5 @@ def test_texts_that_do_not_fit_are_refused(texts: dict[str, str], sentence: str)
 
 
 def test_a_reader_is_told_what_is_read_and_by_its_name() -> None:
-    assert told_settings(Tea()) == {"Seed": "0", "Minutes": "3.5", "Leaf": "green tea"}
-    assert told_settings(Tea(leaf="black", sugar=1))["Sugar"] == "1"
+    assert readable_settings(Tea()) == {"Seed": "0", "Minutes": "3.5", "Leaf": "green tea"}
+    assert readable_settings(Tea(leaf="black", sugar=1))["Sugar"] == "1"
