@@ -37,7 +37,7 @@ SHOWN = 6
 def main(arguments: list[str] | None = None) -> int:
     """Compute the studies that the command line names; returns the exit status."""
     options = parse(arguments)
-    if options.list or not options.study:
+    if options.list or not (options.study or options.conclude):
         for name in STUDIES:
             print(f"{name:14} {find_study(name).question}")
         return 0
@@ -97,7 +97,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         help="compute only the columns that the file lacks, with its parameters and for its images",
     )
     what.add_argument(
-        "--conclude", action="store_true", help="only make the findings again from the values that the file has"
+        "--conclude",
+        action="store_true",
+        help="only make the findings again from the values that the files have; of all studies where none is named",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter of the study"
@@ -110,6 +112,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def _make_all(options: argparse.Namespace) -> None:
     """Make every study that was named, one after the other."""
     run = find_named(options.run, find_runs(), "run")
+    if options.conclude and not options.study:
+        options.study = [name for name in STUDIES if study_path(run, name).is_file()]
     # what cannot be done is said before the first study has taken an hour
     studies = [_declared(options, name, run) for name in options.study]
     for study, own in studies:

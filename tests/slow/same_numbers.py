@@ -26,7 +26,7 @@ NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 # what a file says of itself that is about words, dates and form
 WORDS = {
     "schema", "title", "question", "columns", "control", "better", "explore", "findings", "described", "sha256",
-    "version", "column_versions", "created", "seconds", "extended",
+    "version", "column_versions", "created", "seconds", "extended", "conclusions",
 }  # fmt: skip
 
 

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 
 from core.findings.claims import claim_status, sign_of
-from core.findings.finding import from_json
+from core.findings.finding import from_json, to_json
 from core.findings.headlines import DEFAULTS, Headlines
 from core.runs.folders import ROOT
 from core.runs.run import read_run
 from core.studies import compared_images, compared_predictions, compared_probes, cues
 from core.studies.conclusions import CHOSEN, RUNS, across, gather, main, quality
 from core.studies.registry import STUDIES, find_study
+from core.studies.result import CONCLUDED
+from core.studies.store import read_study, study_path
 
 RUN = "sample@sample-test"
 DECLARED: dict[str, Headlines] = {
@@ -41,6 +43,15 @@ def test_every_finding_of_the_shipped_runs_has_a_question_and_a_headline() -> No
         for finding in gather(run):
             assert finding.question, finding.key
             assert finding.headline, finding.key
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_shipped_findings_are_those_that_are_concluded_now(study: str) -> None:
+    """Otherwise `python -m core study --conclude --run RUN`, for each run, and raise `core.studies.result.RULE`."""
+    run = read_run(ROOT / "assets" / "runs" / RUN)
+    result = read_study(study_path(run.path, study), run)
+    assert CONCLUDED in result.about
+    assert to_json(result.findings) == to_json(result.concluded())
 
 
 def test_findings_are_printed_as_a_table_and_as_data(capsys: pytest.CaptureFixture[str]) -> None:
