@@ -99,6 +99,6 @@ def _disagree(finding: Finding) -> bool:
     Intervals that do not overlap differ at a stricter level than 95%.
     """
     return any(
-        sign_of(one) != sign_of(other) and sign(effect_over_control(one), effect_over_control(other))
-        for one, other in combinations(compared(finding), 2)
+        sign_of(first) != sign_of(second) and sign(effect_over_control(first), effect_over_control(second))
+        for first, second in combinations(compared(finding), 2)
     )

@@ -55,29 +55,29 @@ PHRASES = {
 }
 
 
-def describe_difference(one: Difference) -> str:
+def describe_difference(difference: Difference) -> str:
     """Write a difference: "brighter (brightness 120 of 255, others 99)"."""
-    phrase = PHRASES.get(one.column)
-    share = one.share or (phrase is not None and phrase.share)
-    own, rest = (percent(one.own), percent(one.rest)) if share else alike(one.own, one.rest)
+    phrase = PHRASES.get(difference.column)
+    share = difference.share or (phrase is not None and phrase.share)
+    own, rest = (percent(difference.own), percent(difference.rest)) if share else alike(difference.own, difference.rest)
     if phrase is not None:
-        told = phrase.numbers.format(own=own, rest=rest)
-        return f"{phrase.more if one.own > one.rest else phrase.less} ({told})"
-    if one.value:
-        name = "" if one.column == "category" else f"{one.label}: "
-        return f"more often {name}{one.value.replace('_', ' ')} ({own}, others {rest})"
-    return f"{one.label}: {own}, others {rest}"
+        numbers = phrase.numbers.format(own=own, rest=rest)
+        return f"{phrase.more if difference.own > difference.rest else phrase.less} ({numbers})"
+    if difference.value:
+        name = "" if difference.column == "category" else f"{difference.label}: "
+        return f"more often {name}{difference.value.replace('_', ' ')} ({own}, others {rest})"
+    return f"{difference.label}: {own}, others {rest}"
 
 
 def alike(own: float, rest: float) -> tuple[str, str]:
     """Two numbers with two digits each, and more where they would look the same."""
     most = _digits(max(abs(own), abs(rest)))
-    told = []
-    for one in (own, rest):
+    texts = []
+    for number in (own, rest):
         # at most one decimal more than the larger number has
-        digits = max(min(_digits(abs(one)), most + 1), most, _digits(abs(own - rest)) - 1)
-        told.append(f"{round(one, digits):,.{max(digits, 0)}f}".replace("-", MINUS))
-    return told[0], told[1]
+        digits = max(min(_digits(abs(number)), most + 1), most, _digits(abs(own - rest)) - 1)
+        texts.append(f"{round(number, digits):,.{max(digits, 0)}f}".replace("-", MINUS))
+    return texts[0], texts[1]
 
 
 def _digits(number: float) -> int:

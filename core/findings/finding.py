@@ -122,12 +122,12 @@ class Finding:
 
     def choice(self, kind: str, value: str) -> Choice | None:
         """The finding under one choice, None where that was not tried."""
-        return next((one for one in self.choices if (one.kind, one.value) == (kind, value)), None)
+        return next((choice for choice in self.choices if (choice.kind, choice.value) == (kind, value)), None)
 
 
 def find(findings: Iterable[Finding], key: str) -> Finding | None:
     """The finding of this key, None where there is none."""
-    return next((one for one in findings if one.key == key), None)
+    return next((finding for finding in findings if finding.key == key), None)
 
 
 def to_json(findings: Sequence[Finding]) -> str:

@@ -51,22 +51,22 @@ def share_difference(hits: int, images: int, other_hits: int, other_images: int)
     (low, high), (low_other, high_other) = (
         map(float, wilson_interval(k, n)) for k, n in ((hits, images), (other_hits, other_images))
     )
-    one = Estimate(hits / images, low, high, images)
-    other = Estimate(other_hits / other_images, low_other, high_other, other_images)
-    return difference_of_intervals(one, other)
+    first = Estimate(hits / images, low, high, images)
+    second = Estimate(other_hits / other_images, low_other, high_other, other_images)
+    return difference_of_intervals(first, second)
 
 
-def difference_of_intervals(one: Estimate, other: Estimate) -> Estimate:
+def difference_of_intervals(first: Estimate, second: Estimate) -> Estimate:
     """Estimate the difference of two independent numbers from their intervals (Zou and Donner 2008).
 
     Of numbers that are positively correlated, such as shares of the same images, the interval is wider than need be.
     """
-    value = one.value - other.value
+    value = first.value - second.value
     low, high = (
-        np.hypot(one.value - one.low, other.high - other.value),
-        np.hypot(one.high - one.value, other.value - other.low),
+        np.hypot(first.value - first.low, second.high - second.value),
+        np.hypot(first.high - first.value, second.value - second.low),
     )
-    return Estimate(value, value - float(low), value + float(high), one.images + other.images)
+    return Estimate(value, value - float(low), value + float(high), first.images + second.images)
 
 
 def effective_size(weights: NDArray[np.floating]) -> float:
@@ -113,8 +113,8 @@ def weighted_mean(
     """
     numbers = np.asarray(values, np.float64)
     counted = np.ones(len(numbers)) if weights is None else np.asarray(weights, np.float64)
-    known = np.isfinite(numbers)
-    numbers, counted = numbers[known], counted[known]
+    finite = np.isfinite(numbers)
+    numbers, counted = numbers[finite], counted[finite]
     count = len(numbers)
     if not count:
         return Estimate(np.nan, np.nan, np.nan, 0)
@@ -124,7 +124,7 @@ def weighted_mean(
     pulls = np.asarray(counted * (numbers - mean) / counted.sum(), np.float64)
     half = _half_width(pulls, confidence)
     if clusters is not None:
-        _, codes = np.unique(np.asarray(clusters)[known], return_inverse=True)
+        _, codes = np.unique(np.asarray(clusters)[finite], return_inverse=True)
         half = np.maximum(half, _half_width(np.bincount(codes, pulls).astype(np.float64), confidence))
     return Estimate(mean, float(mean - half), float(mean + half), count)
 
@@ -144,23 +144,23 @@ def weighted_lead(
         weights: (N,) above 0, how many images each row stands for; all alike when None.
         confidence: between 0 and 1.
     """
-    found = weighted_mean(leads, weights, confidence=confidence)
-    known = np.isfinite(np.asarray(leads, np.float64))
-    numbers = np.asarray(leads, np.float64)[known]
+    estimate = weighted_mean(leads, weights, confidence=confidence)
+    finite = np.isfinite(np.asarray(leads, np.float64))
+    numbers = np.asarray(leads, np.float64)[finite]
     first, second = int((numbers > 0).sum()), int((numbers < 0).sum())
     if not first + second:
-        return found
-    low, high = np.fmin(found.low, found.value), np.fmax(found.high, found.value)
+        return estimate
+    low, high = np.fmin(estimate.low, estimate.value), np.fmax(estimate.high, estimate.value)
     if max(first, second) == len(numbers) and (np.abs(numbers) == 1).all():
-        counted = np.ones(len(numbers)) if weights is None else np.asarray(weights, np.float64)[known]
+        counted = np.ones(len(numbers)) if weights is None else np.asarray(weights, np.float64)[finite]
         inner = _certain(effective_size(counted), confidence)
         low, high = (inner, high) if first else (low, -inner)
     if exact_sign_test(first, second) >= 1 - confidence:
         low, high = min(low, 0.0), max(high, 0.0)
     if weights is not None:
-        low, high = _at_least(numbers, np.asarray(weights, np.float64)[known], low, high, confidence)
+        low, high = _at_least(numbers, np.asarray(weights, np.float64)[finite], low, high, confidence)
     most = max(1.0, float(np.abs(numbers).max()))
-    return Estimate(found.value, max(float(low), -most), min(float(high), most), found.images)
+    return Estimate(estimate.value, max(float(low), -most), min(float(high), most), estimate.images)
 
 
 def _at_least(
@@ -242,12 +242,12 @@ def _ratio(
     hits: NDArray[np.floating], trials: NDArray[np.floating], counted: NDArray[np.float64]
 ) -> tuple[float, NDArray[np.float64], NDArray[np.bool_]]:
     """The ratio, each image's pull on it, and whether an image has a trial."""
-    one, many = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
-    total = float((counted * many).sum())
+    hit, tried = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
+    total = float((counted * tried).sum())
     if not total:
-        return float("nan"), np.zeros(len(one)), many > 0
-    value = float((counted * one).sum() / total)
-    return value, counted * (one - value * many) / total, many > 0
+        return float("nan"), np.zeros(len(hit)), tried > 0
+    value = float((counted * hit).sum() / total)
+    return value, counted * (hit - value * tried) / total, tried > 0
 
 
 def _half_width(pulls: NDArray[np.float64], confidence: float) -> float:

@@ -25,8 +25,8 @@ class Outcomes(NamedTuple):
 
 def count_outcomes(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> Outcomes:
     """Count images by which classifier is right, from two bool (N,) arrays."""
-    found = np.bincount(2 * (~second_right).astype(np.int8) + ~first_right, minlength=4)
-    return Outcomes(*map(int, found))
+    cells = np.bincount(2 * (~second_right).astype(np.int8) + ~first_right, minlength=4)
+    return Outcomes(*map(int, cells))
 
 
 def mcnemar(counts: Outcomes) -> float:
@@ -55,17 +55,17 @@ def difference_of_shares(counts: Outcomes, *, confidence: float = 0.95) -> Estim
     if not images:
         return Estimate(np.nan, np.nan, np.nan, 0)
     a, b, c, d = counts.both_right, counts.only_second_wrong, counts.only_first_wrong, counts.both_wrong
-    one, other = (a + b) / images, (a + c) / images
-    low_one, high_one = map(float, wilson_interval(a + b, images, confidence=confidence))
-    low_other, high_other = map(float, wilson_interval(a + c, images, confidence=confidence))
+    first, second = (a + b) / images, (a + c) / images
+    low_first, high_first = map(float, wilson_interval(a + b, images, confidence=confidence))
+    low_second, high_second = map(float, wilson_interval(a + c, images, confidence=confidence))
     phi = _correlation(a, b, c, d)
 
     def width(left: float, right: float) -> float:
         return float(np.sqrt(max(left**2 - 2 * phi * left * right + right**2, 0.0)))
 
-    low = one - other - width(one - low_one, high_other - other)
-    high = one - other + width(high_one - one, other - low_other)
-    return Estimate(one - other, max(low, -1.0), min(high, 1.0), images)
+    low = first - second - width(first - low_first, high_second - second)
+    high = first - second + width(high_first - first, second - low_second)
+    return Estimate(first - second, max(low, -1.0), min(high, 1.0), images)
 
 
 def _correlation(a: int, b: int, c: int, d: int) -> float:

@@ -80,9 +80,10 @@ def best_rule(values: NDArray[Any], is_real: NDArray[np.bool_], *, seed: int = 0
     folds = min(FOLDS, int(np.sum(is_real)), int(np.sum(~is_real)))
     if folds < 2:
         return scores
-    for known, asked in StratifiedKFold(folds, shuffle=True, random_state=seed).split(bins, is_real):
-        real, fake = (np.bincount(bins[known][chosen], minlength=count) for chosen in (is_real[known], ~is_real[known]))
-        scores[asked] = np.log((real + 0.5) / (fake + 0.5))[bins[asked]]
+    for fitted, scored in StratifiedKFold(folds, shuffle=True, random_state=seed).split(bins, is_real):
+        chosen = (is_real[fitted], ~is_real[fitted])
+        real, fake = (np.bincount(bins[fitted][rows], minlength=count) for rows in chosen)
+        scores[scored] = np.log((real + 0.5) / (fake + 0.5))[bins[scored]]
     return scores
 
 
@@ -103,9 +104,9 @@ def carried_rule(learned: NDArray[Any], learned_real: NDArray[np.bool_], values:
         values: (N,) values of the images to score; an unseen value gives 0.
     """
     codes = strata_of(np.concatenate([learned, values]), count=RULE_BINS)
-    met, asked = codes[: len(learned)], codes[len(learned) :]
-    real, fake = (np.bincount(met[chosen], minlength=codes.max() + 1) for chosen in (learned_real, ~learned_real))
-    return np.asarray(np.log((real + 0.5) / (fake + 0.5))[asked])
+    fitted, scored = codes[: len(learned)], codes[len(learned) :]
+    real, fake = (np.bincount(fitted[chosen], minlength=codes.max() + 1) for chosen in (learned_real, ~learned_real))
+    return np.asarray(np.log((real + 0.5) / (fake + 0.5))[scored])
 
 
 class Matched(NamedTuple):
@@ -165,16 +166,16 @@ def leaning(scores: NDArray[np.float64], margins: NDArray[Any], is_real: NDArray
     Returns:
         Spearman's rank correlation, -1 to 1, with a 95% interval (Bonett & Wright 2000); NaN if both are left out.
     """
-    found = []
+    classes = []
     for chosen in (is_real, ~is_real):
         if chosen.sum() < 10 or np.ptp(scores[chosen]) == 0 or np.ptp(margins[chosen]) == 0:
             continue
         rho = float(spearmanr(scores[chosen], margins[chosen]).statistic)
         count = int(chosen.sum())
-        found.append((np.arctanh(np.clip(rho, -0.999999, 0.999999)), (1 + rho**2 / 2) / (count - 3), count))
-    if not found:
+        classes.append((np.arctanh(np.clip(rho, -0.999999, 0.999999)), (1 + rho**2 / 2) / (count - 3), count))
+    if not classes:
         return UNKNOWN
-    middle = sum(z for z, _, _ in found) / len(found)
-    half = NORMAL * np.sqrt(sum(variance for _, variance, _ in found)) / len(found)
+    middle = sum(z for z, _, _ in classes) / len(classes)
+    half = NORMAL * np.sqrt(sum(variance for _, variance, _ in classes)) / len(classes)
     value, low, high = (float(np.tanh(z)) for z in (middle, middle - half, middle + half))
-    return Estimate(value, low, high, sum(count for _, _, count in found))
+    return Estimate(value, low, high, sum(count for _, _, count in classes))

@@ -104,7 +104,7 @@ def with_donors(
         first = _draw(pools[called, kind], pools[called, -1], own, number_of(f"donor {name}", seed))
         near = pools[called, kind] if len(pools[called, kind]) > donors else pools[called, -1]
         order = np.random.default_rng(number_of(f"donors {name}", seed)).permutation(near)
-        for position in (first, *(one for one in order[: 4 * donors] if one not in (first, own))):
+        for position in (first, *(candidate for candidate in order[: 4 * donors] if candidate not in (first, own))):
             picture = get(int(position)) if position >= 0 else None
             if picture is not None and len(lent[called]) < donors:
                 lent[called].append(picture)
@@ -117,8 +117,8 @@ def _draw(near: NDArray[np.intp], far: NDArray[np.intp], row: int, draw: int) ->
     """The image, other than `row`, that a random number picks of the near ones, or of the far ones without these."""
     for pool in (near, far):
         if len(pool) > 1 or (len(pool) == 1 and pool[0] != row):
-            found = draw % len(pool)
-            return int(pool[found] if pool[found] != row else pool[(found + 1) % len(pool)])
+            position = draw % len(pool)
+            return int(pool[position] if pool[position] != row else pool[(position + 1) % len(pool)])
     return -1
 
 
@@ -166,7 +166,7 @@ def probe_example(run: Run, row: int, get: Callable[[int], Pixels | None], *, se
     image = get(row)
     if image is None:
         return None
-    chosen = [int(one[0]) for one in choose_donors(run, np.array([row]), seed=seed)]
+    chosen = [int(donor[0]) for donor in choose_donors(run, np.array([row]), seed=seed)]
     other, same = (get(position) if position >= 0 else None for position in chosen)
     verdict = int(run.predictions["predicted"].iloc[row] == "REAL")
     means = class_means(run)

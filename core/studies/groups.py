@@ -29,11 +29,11 @@ def with_predictions(table: pd.DataFrame, run: Run) -> pd.DataFrame:
         table: with the column `id`.
         run: that holds every id.
     """
-    found = run.predictions.set_index("id").loc[table["id"].to_numpy(), ["label", "predicted", "margin"]]
+    rows = run.predictions.set_index("id").loc[table["id"].to_numpy(), ["label", "predicted", "margin"]]
     added = {
-        "label": found["label"].astype(str).to_numpy(),
-        "predicted": found["predicted"].astype(str).to_numpy(),
-        "margin": found["margin"].to_numpy(np.float32),
+        "label": rows["label"].astype(str).to_numpy(),
+        "predicted": rows["predicted"].astype(str).to_numpy(),
+        "margin": rows["margin"].to_numpy(np.float32),
     }
     if WEIGHT not in table:
         added[WEIGHT] = np.ones(len(table), np.float32)
@@ -107,8 +107,8 @@ class Cells:
                 break
         else:
             alike = np.ones(len(everything), bool)
-        found: NDArray[np.intp] = everything[alike & (with_itself | (everything != row))]
-        return found
+        pool: NDArray[np.intp] = everything[alike & (with_itself | (everything != row))]
+        return pool
 
 
 def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.float32]]:

@@ -77,11 +77,11 @@ def outdated(study: str, columns: Sequence[str], about: Mapping[str, Any]) -> li
     if VERSIONS.get(study, 1) > 1:
         return list(columns)
     made, whole = about.get("column_versions"), about.get("version")
-    found = []
+    old = []
     for column in columns:
         last = OF_COLUMNS.get(f"{study}.{column}", OF_COLUMNS.get(study, 1))
         last += sum(OF_METHODS.get(part, 0) for part in column.split("_"))
         version = made.get(column, last) if isinstance(made, dict) else whole
         if version not in {None, last}:
-            found.append(column)
-    return found
+            old.append(column)
+    return old

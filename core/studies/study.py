@@ -117,9 +117,8 @@ class Study:
             names: of a table's columns. If they include all declared columns and some of `further`, those are described
                 in this order, without any that are not the study's; otherwise the declared columns are.
         """
-        told = {name: self.columns.get(name) or self.further(name) for name in names}
-        found = {name: text for name, text in told.items() if text}
-        return found if set(self.columns) < set(found) else dict(self.columns)
+        texts = {name: text for name in names if (text := self.columns.get(name) or self.further(name))}
+        return texts if set(self.columns) < set(texts) else dict(self.columns)
 
     def missing(self, table: pd.DataFrame) -> list[str]:
         """List the declared columns that a table lacks and that are not derived, in their order."""
@@ -138,8 +137,8 @@ class Study:
         """
         for key, value in changes.items():
             if key not in self.parameters:
-                known = ", ".join(self.parameters) or "none"
-                raise StudyError(f"the study {self.name} has no parameter {key}; it has {known}")
+                there = ", ".join(self.parameters) or "none"
+                raise StudyError(f"the study {self.name} has no parameter {key}; it has {there}")
             if not isinstance(value, type(self.parameters[key])):
                 kind = type(self.parameters[key]).__name__
                 raise StudyError(f"{key} of the study {self.name} must be a {kind}, not {value!r}")
