@@ -209,6 +209,7 @@ run_study(replace(BRIGHTNESS, compute=slow, shard=4), Source(Path(sys.argv[1]), 
 """
 
 
+@pytest.mark.slow
 def test_kill_9_loses_at_most_a_shard(source: Source) -> None:
     command = [sys.executable, "-c", KILLED, str(source.run), str(source.detector)]
     process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, cwd=Path(__file__).parents[3])
