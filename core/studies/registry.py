@@ -26,7 +26,7 @@ STUDIES: dict[str, str] = {
     "certainty": "core.studies.certainty",
     "stability": "core.studies.stability",
     "sanity": "core.studies.randomisation",
-    "clusters": "core.studies.clusters.study",
+    "clusters": "core.studies.clusters",
     "audit": "core.studies.audit.study",
     "duplicates": "core.studies.copies.duplicates",
     "files": "core.studies.copies.files",

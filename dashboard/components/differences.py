@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.findings.differences import Difference
 from core.runs.filter import Filter
-from core.studies.clusters.differences import FACTS, differences
+from core.studies.cluster_cards import FACTS, differences
 from core.studies.store import find_studies
 from dashboard import library
 from dashboard.components.glossary import explain

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.explainers.drawing import common_scale, draw_image, draw_map
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures
-from core.studies.clusters.summary import SPACES, Card, card_table, read_cards, worst_card
+from core.studies.cluster_cards import SPACES, Card, card_table, read_cards, worst_card
 from core.studies.groups import VERDICTS
 from core.studies.registry import STUDIES
 from core.studies.result import StudyResult

@@ -22,8 +22,10 @@ from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from core.studies.clusters.findings import HEADLINES, conclude
-from core.studies.clusters.summary import SPACES
+from core.findings.finding import Control, Finding, Measure
+from core.findings.headlines import Headlines
+from core.runs.run import Run
+from core.studies.cluster_cards import SPACES, read_cards, worst_card
 from core.studies.groups import VERDICTS
 from core.studies.study import Context, Study, StudyError
 
@@ -44,6 +46,34 @@ COLUMNS = {
         "silhouette": "how much nearer its own cluster is than the next, -1 to 1; nothing beyond the subsample",
         "control": "the same in a cloud without clusters that is spread as widely, mean over clouds",
     }.items()
+}
+
+
+HEADLINES: Headlines = {
+    "worst-*-FAKE": {
+        "question": "Is there a group of FAKE verdicts that errs unusually often?",
+        "holds": "One group of FAKE verdicts errs more often than its margins predict.",
+        "holds below": "The worst group errs less often than its margins predict.",
+        "not shown": "The worst group errs no more than its margins predict.",
+        "unknown": "No group of FAKE verdicts certainly errs more often than the others.",
+    },
+    "worst-*-REAL": {
+        "question": "Is there a group of REAL verdicts that errs unusually often?",
+        "holds": "One group of REAL verdicts errs more often than its margins predict.",
+        "holds below": "The worst group errs less often than its margins predict.",
+        "not shown": "The worst group errs no more than its margins predict.",
+        "unknown": "No group of REAL verdicts certainly errs more often than the others.",
+    },
+    "number-*-FAKE": {
+        "question": "Do FAKE verdicts fall into separate groups?",
+        "holds": "FAKE verdicts fall into separate groups.",
+        "not shown": "Not shown that the groups of FAKE verdicts are separate.",
+    },
+    "number-*-REAL": {
+        "question": "Do REAL verdicts fall into separate groups?",
+        "holds": "REAL verdicts fall into separate groups.",
+        "not shown": "Not shown that the groups of REAL verdicts are separate.",
+    },
 }
 
 
@@ -81,9 +111,7 @@ def spaces(context: Context, rows: NDArray[np.intp]) -> dict[str, NDArray[np.flo
     stored = context.run.features
     features = context.detector.full_pass(np.asarray(context.pixels[rows])).features if stored is None else stored[rows]
     if features is None:
-        raise StudyError(
-            f"{context.detector.name} has no layer whose features could be clustered; ask another detector"
-        )
+        raise StudyError(f"{context.detector.name} has no features to cluster; ask another detector")
     maps = np.asarray(context.run.needed_maps[rows], np.float64).reshape(len(rows), -1)
     # a map's length is how sure the detector is; scaled to 1, it only says where the detector looks
     lengths = np.linalg.norm(maps, axis=1, keepdims=True)
@@ -103,23 +131,22 @@ def cluster_space(
         verdicts: (N,), "FAKE" or "REAL".
         parameters: of the study.
     """
-    found = np.full((4, len(points)), np.nan)
-    taken = 0
+    labels, distances, silhouettes, control = np.full((4, len(points)), np.nan)
     for verdict in VERDICTS:
         mine = np.flatnonzero(verdicts == verdict)
         if len(mine):
-            one = cluster_verdict(points[mine], parameters)
-            found[:, mine] = one.labels + taken, one.distances, one.silhouettes, one.control
-            taken += one.labels.max() + 1
-    places = lay_out(points, parameters)
+            part = cluster_verdict(points[mine], parameters)
+            labels[mine] = part.labels + np.nanmax(labels, initial=-1) + 1
+            distances[mine], silhouettes[mine], control[mine] = part.distances, part.silhouettes, part.control
+    places = lay_out(points, parameters).astype(np.float32)
     return pd.DataFrame(
         {
-            "cluster": by_size(found[0].astype(np.int64)).astype(np.int8),
-            "distance": found[1].astype(np.float32),
-            "x": places[:, 0].astype(np.float32),
-            "y": places[:, 1].astype(np.float32),
-            "silhouette": found[2].astype(np.float16),
-            "control": found[3].astype(np.float16),
+            "cluster": by_size(labels.astype(np.int64)).astype(np.int8),
+            "distance": distances.astype(np.float32),
+            "x": places[:, 0],
+            "y": places[:, 1],
+            "silhouette": silhouettes.astype(np.float16),
+            "control": control.astype(np.float16),
         }
     )
 
@@ -134,23 +161,28 @@ def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) 
     seed, size = parameters["seed"], len(points)
     reduced = _components(points, parameters)
     unknown = np.full(size, np.nan)
-    distinct = _distinct(points)
+    distinct = len(np.unique(points, axis=0))
     if size < LEAST or distinct == 1:
         return Clustering(np.zeros(size, np.int64), np.linalg.norm(reduced - reduced.mean(0), axis=1), unknown, unknown)
-    some = _some(size, parameters["subsample"], seed)
+    some = _subsample(size, parameters["subsample"], seed)
     parameters = {**parameters, "most": min(parameters["most"], distinct)}
     own = silhouettes_by_number(reduced[some], parameters)
-    control = _control(reduced[some], parameters)
-    number = max(
-        sorted(own.keys() & control.keys()), key=lambda count: float(own[count].mean() - control[count].mean())
-    )
+    generator = np.random.default_rng(seed)
+    spread = reduced[some].std(axis=0)
+    clouds = [
+        silhouettes_by_number(generator.normal(size=(len(some), len(spread))) * spread, parameters)
+        for _ in range(parameters["clouds"])
+    ]
+    # the numbers of clusters that all clouds allow
+    shared = sorted(set(own).intersection(*clouds))
+    control = {number: np.mean([cloud[number] for cloud in clouds], axis=0) for number in shared}
+    number = max(shared, key=lambda count: float(own[count].mean() - control[count].mean()))
     fitted = _k_means(reduced, number, seed)
     labels = by_size(fitted.labels_)
     distances = np.linalg.norm(reduced - fitted.cluster_centers_[fitted.labels_], axis=1)
-    silhouettes = np.stack([unknown, unknown])
-    silhouettes[0, some] = _silhouettes(reduced[some], labels[some])
-    silhouettes[1, some] = control[number]
-    return Clustering(labels, distances, *silhouettes)
+    silhouettes, of_clouds = unknown.copy(), unknown.copy()
+    silhouettes[some], of_clouds[some] = _silhouettes(reduced[some], labels[some]), control[number]
+    return Clustering(labels, distances, silhouettes, of_clouds)
 
 
 def silhouettes_by_number(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> dict[int, NDArray[np.float64]]:
@@ -159,25 +191,13 @@ def silhouettes_by_number(points: NDArray[np.float64], parameters: Mapping[str, 
     Tries 2 to `most` clusters, and stops before the first number above 2 that gives a cluster of fewer than `SMALLEST`
     points.
     """
-    found: dict[int, NDArray[np.float64]] = {}
+    silhouettes: dict[int, NDArray[np.float64]] = {}
     for number in range(2, parameters["most"] + 1):
         labels = _k_means(points, number, parameters["seed"]).labels_
-        if found and np.bincount(labels).min() < SMALLEST:
+        if silhouettes and np.bincount(labels).min() < SMALLEST:
             break
-        found[number] = _silhouettes(points, labels)
-    return found
-
-
-def _control(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> dict[int, NDArray[np.float64]]:
-    """As `silhouettes_by_number`, in clouds without clusters: its mean over them, for the numbers that all allow."""
-    if parameters["clouds"] < 1:
-        raise ValueError(f"clouds must be at least 1, not {parameters['clouds']}")
-    generator = np.random.default_rng(parameters["seed"])
-    clouds = [
-        silhouettes_by_number(generator.normal(size=points.shape) * points.std(axis=0), parameters)
-        for _ in range(parameters["clouds"])
-    ]
-    return {number: np.mean([one[number] for one in clouds], axis=0) for number in set.intersection(*map(set, clouds))}
+        silhouettes[number] = _silhouettes(points, labels)
+    return silhouettes
 
 
 def by_size(labels: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -188,36 +208,31 @@ def by_size(labels: NDArray[np.integer]) -> NDArray[np.int64]:
 
 def lay_out(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArray[np.float64]:
     """float64 (N, 2): t-SNE of a subsample, and every other point at the mean of its nearest there."""
-    if _distinct(points) == 1:
+    if (points == points[0]).all():
         return np.zeros((len(points), 2))
     reduced = _components(points, parameters)
     if reduced.shape[1] == 1:
         # the embedding has two dimensions, and begins with as many components
         reduced = np.pad(reduced, ((0, 0), (0, 1)))
-    some = _some(len(points), parameters["subsample"], parameters["seed"])
+    some = _subsample(len(points), parameters["subsample"], parameters["seed"])
     perplexity = min(30.0, (len(some) - 1) / 4)
     drawn = TSNE(2, perplexity=perplexity, init="pca", random_state=parameters["seed"]).fit_transform(reduced[some])
     nearest = NearestNeighbors(n_neighbors=min(NEAREST, len(some))).fit(reduced[some])
-    distances, found = nearest.kneighbors(reduced)
+    distances, neighbours = nearest.kneighbors(reduced)
     weights = 1 / np.maximum(distances, 1e-9)
-    places = (drawn[found] * weights[..., None]).sum(axis=1) / weights.sum(axis=1, keepdims=True)
+    places = (drawn[neighbours] * weights[..., None]).sum(axis=1) / weights.sum(axis=1, keepdims=True)
     places[some] = drawn
     return np.asarray(places, np.float64)
 
 
 def _components(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArray[np.float64]:
-    if _distinct(points) == 1:
+    if (points == points[0]).all():
         return np.zeros((len(points), 1))
     count = min(parameters["components"], *points.shape)
     return np.asarray(PCA(count, svd_solver="full").fit_transform(points))
 
 
-def _distinct(points: NDArray[np.float64]) -> int:
-    """Count the distinct rows."""
-    return len(np.unique(points, axis=0))
-
-
-def _some(size: int, most: int, seed: int) -> NDArray[np.intp]:
+def _subsample(size: int, most: int, seed: int) -> NDArray[np.intp]:
     return np.sort(np.random.default_rng(seed).permutation(size)[:most])
 
 
@@ -229,6 +244,44 @@ def _silhouettes(points: NDArray[np.float64], labels: NDArray[np.integer]) -> ND
     if not 1 < len(np.unique(labels)) < len(points):
         return np.zeros(len(points))
     return np.asarray(silhouette_samples(points, labels))
+
+
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+    """For each space and verdict: `worst-<space>-<verdict>` and `number-<space>-<verdict>`.
+
+    `worst` is the error rate of the cluster that errs most, beside what its margins predict; unknown where no cluster
+    certainly errs more than the verdict. `number` is how well the clusters are separated.
+    """
+    predicted = run.predictions.set_index("id").loc[table["id"], "predicted"].astype(str).to_numpy()
+    findings = []
+    for space, name in SPACES.items():
+        all_cards = read_cards(table, run, space)
+        for verdict in VERDICTS:
+            cards = [card for card in all_cards if card.verdict == verdict]
+            if len(cards) < 2:
+                continue
+            overall = Measure(cards[0].verdict_error_rate, n=sum(card.images for card in cards))
+            measure, control, difference = Measure(np.nan, n=overall.n), None, None
+            details: dict[str, Any] = {"space": name}
+            if (worst := worst_card(cards)) is not None:
+                measure, expected, difference = map(Measure.of, (worst.error_rate, *worst.expected))
+                control = Control(f"{verdict} verdicts with equal margins", expected)
+                details["cluster"] = worst.number
+            findings.append(Finding(
+                f"worst-{space}-{verdict}", "clusters", "error_rate", measure, group=verdict, control=control,
+                difference=difference, beside={"overall": overall}, details=details, subject=f"by {name}",
+            ))  # fmt: skip
+            mine = table[predicted == verdict]
+            own, cloud = (mine[f"{space}_{key}"].astype(np.float64).dropna() for key in ("silhouette", "control"))
+            findings.append(Finding(
+                f"number-{space}-{verdict}", "clusters", "silhouette", Measure(float(own.mean()), n=len(own)),
+                group=verdict, subject=f"by {name}",
+                control=Control(
+                    "a cloud without clusters that is spread as widely", Measure(float(cloud.mean()), n=len(own))
+                ),
+                details={"space": name, "clusters": int(mine[f"{space}_cluster"].nunique())},
+            ))  # fmt: skip
+    return findings
 
 
 STUDY = Study(

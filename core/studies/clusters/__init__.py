@@ -1,1 +1,0 @@
-"""The study `clusters`: which images a detector treats alike, and what sets them apart."""

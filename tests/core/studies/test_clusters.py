@@ -1,0 +1,325 @@
+"""Clusters: planted ones are found, every number is scikit-learn's, and cards repeat the table and the run."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.manifold import trustworthiness
+from sklearn.metrics import adjusted_rand_score, silhouette_samples
+
+from core.findings.claims import ClaimStatus, claim_status
+from core.runs.pictures import Pictures
+from core.runs.run import Run, read_run
+from core.studies.cluster_cards import card_table, differences, read_cards, worst_card
+from core.studies.clusters import COLUMNS, STUDY, by_size, cluster_space, cluster_verdict, compute, conclude, spaces
+from core.studies.result import StudyResult
+from core.studies.runner import run_study
+from core.studies.source import Source
+from core.studies.store import read_study
+from core.studies.study import Context, StudyError
+from tests.core.studies.conftest import source as source  # noqa: PLC0414 - a fixture
+from tests.core.trust_cues import made_run
+
+PARAMETERS: dict[str, Any] = {**STUDY.parameters, "most": 6, "clouds": 2}
+STATISTICS = {name: np.float32(1) for name in ("brightness", "contrast", "greyness", "fine_detail", "file_bytes")}
+
+
+def planted(kinds: int, size: int = 120, *, apart: float = 8) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """(size, 16) points around so many centres, unit noise, and which centre each has; smaller kinds come later."""
+    generator = np.random.default_rng(0)
+    kind = np.minimum(np.floor(np.arange(size) * (1.2 + 0.8 * np.arange(size) / size) * kinds / (2 * size)), kinds - 1)
+    kind = generator.permutation(kind.astype(int))
+    centres = generator.normal(size=(kinds, 16))
+    centres *= apart / np.linalg.norm(centres, axis=1, keepdims=True)
+    return centres[kind] + generator.normal(size=(size, 16)), kind
+
+
+@pytest.mark.parametrize(("kinds", "apart"), [(2, 8), (3, 8), (5, 8), (4, 4)])
+def test_clusters_are_those_that_lead_most_over_the_control(kinds: int, apart: float) -> None:
+    """The criterion a second time, with scikit-learn alone."""
+    points, kind = planted(kinds, apart=apart)
+    clustering = cluster_verdict(points, PARAMETERS)
+    reduced = PCA(16, svd_solver="full").fit_transform(points)
+    generator = np.random.default_rng(0)
+    clouds = [generator.normal(size=reduced.shape) * reduced.std(axis=0) for _ in range(2)]
+    lead = {}
+    for number in range(2, 7):
+        own, *control = (
+            silhouette_samples(what, KMeans(number, n_init=4, random_state=0).fit_predict(what)).mean()
+            for what in (reduced, *clouds)
+        )
+        lead[number] = own - np.mean(control)
+    number = max(lead, key=lead.__getitem__)
+    assert clustering.labels.max() + 1 == number
+    assert clustering.silhouettes.mean() - clustering.control.mean() == pytest.approx(lead[number], abs=1e-6)
+    assert (np.diff(np.bincount(clustering.labels)) <= 0).all()
+    np.testing.assert_allclose(clustering.silhouettes, silhouette_samples(reduced, clustering.labels), atol=1e-6)
+    for label in range(number):
+        mine = reduced[clustering.labels == label]
+        distances = np.linalg.norm(mine - mine.mean(axis=0), axis=1)
+        np.testing.assert_allclose(clustering.distances[clustering.labels == label], distances, rtol=1e-4)
+    if apart == 8:
+        assert number == kinds
+        assert adjusted_rand_score(kind, clustering.labels) > 0.95
+
+
+def test_in_one_cloud_no_number_leads_by_much() -> None:
+    clustering = cluster_verdict(np.random.default_rng(1).normal(size=(200, 16)), PARAMETERS)
+    assert abs(clustering.silhouettes.mean() - clustering.control.mean()) < 0.03
+
+
+def test_beyond_the_subsample_images_have_a_cluster_and_a_place_but_no_silhouette() -> None:
+    points, kind = planted(3, 200)
+    table = cluster_space(points, np.repeat(["FAKE"], 200), {**PARAMETERS, "subsample": 60})
+    assert table["silhouette"].notna().sum() == table["control"].notna().sum() == 60
+    assert adjusted_rand_score(kind, table["cluster"]) > 0.95
+    centres = table.groupby("cluster")[["x", "y"]].mean()
+    nearest = [((centres - place) ** 2).sum(axis=1).idxmin() for place in table[["x", "y"]].to_numpy()]
+    assert np.mean(nearest == table["cluster"]) > 0.95
+
+
+def test_verdicts_share_no_cluster_and_the_picture_keeps_neighbours() -> None:
+    """Four kinds that do not follow the verdict: each verdict has its own four."""
+    points, kind = planted(4, 200)
+    verdicts = np.random.default_rng(3).permutation(["FAKE", "REAL"] * 100)
+    table = cluster_space(points, verdicts, PARAMETERS)
+    assert (pd.crosstab(table["cluster"], verdicts) > 0).sum(axis=1).eq(1).all()
+    assert (np.diff(table["cluster"].value_counts().sort_index()) <= 0).all()
+    for verdict in ("FAKE", "REAL"):
+        assert adjusted_rand_score(kind[verdicts == verdict], table["cluster"][verdicts == verdict]) > 0.95
+    # 1 keeps every neighbour, random places have 0.5
+    assert trustworthiness(points, table[["x", "y"]].to_numpy(), n_neighbors=10) > 0.85
+    pd.testing.assert_frame_equal(table, cluster_space(points, verdicts, PARAMETERS))
+
+
+@pytest.mark.filterwarnings("error")
+def test_few_and_equal_images() -> None:
+    np.testing.assert_array_equal(by_size(np.array([3, 0, 3])), [0, 1, 0])
+    equal = cluster_space(np.ones((50, 16)), np.repeat(["FAKE", "REAL"], 25), PARAMETERS)
+    assert equal["cluster"].tolist() == [0] * 25 + [1] * 25
+    assert (equal[["distance", "x", "y"]] == 0).all(axis=None)
+    points = np.zeros((40, 16))
+    points[::4] = 1
+    two = cluster_space(points, np.repeat(["REAL"], 40), PARAMETERS)
+    assert two["cluster"].tolist() == [1, 0, 0, 0] * 10
+    np.testing.assert_allclose(two["silhouette"], 1)
+    points = np.random.default_rng(0).normal(size=(43, 16))
+    few = cluster_space(points, np.repeat(["FAKE", "REAL"], [40, 3]), PARAMETERS)
+    assert few["cluster"][40:].nunique() == 1
+    assert few["silhouette"][40:].isna().all()
+    centre = np.linalg.norm(points[40:] - points[40:].mean(axis=0), axis=1)
+    np.testing.assert_allclose(few["distance"][40:], centre, rtol=1e-3)
+
+
+@pytest.fixture
+def two_kinds() -> Run:
+    """Two kinds within each verdict, in features and maps alike; one kind of FAKE verdicts is mostly wrong."""
+    generator = np.random.default_rng(0)
+    kind = np.arange(160) % 4
+    predicted = np.where(kind < 2, "FAKE", "REAL")
+    label = np.where(kind == 1, np.where(generator.random(160) < 0.8, "REAL", "FAKE"), predicted)
+    features = generator.normal(size=(160, 16)) + 6 * np.eye(16)[kind]
+    maps = 0.2 * generator.normal(size=(160, 4, 4))
+    for number in range(4):
+        maps[kind == number, number] += 1 if number > 1 else -1
+    run = made_run(label.tolist(), predicted.tolist(), maps=maps, category="cat", **STATISTICS)
+    return replace(run, features=np.asarray(features, np.float16))
+
+
+def test_the_study_finds_what_was_planted_and_where_it_errs(two_kinds: Run) -> None:
+    context = Context(two_kinds, None, np.zeros((160, 32, 32, 3), np.uint8))  # type: ignore[arg-type]
+    points = spaces(context, np.arange(160))
+    np.testing.assert_array_equal(points["features"], np.asarray(two_kinds.features, np.float64))
+    maps = np.asarray(two_kinds.maps, np.float64).reshape(160, 16)
+    np.testing.assert_allclose(points["maps"], maps / np.linalg.norm(maps, axis=1, keepdims=True))
+    table = compute(context, np.arange(160), PARAMETERS)
+    assert list(table.columns) == ["id", *COLUMNS]
+    kind = np.arange(160) % 4
+    findings = {finding.key: finding for finding in conclude(two_kinds, table, PARAMETERS)}
+    for space in ("features", "maps"):
+        assert adjusted_rand_score(kind, table[f"{space}_cluster"]) > 0.95
+        for verdict in ("FAKE", "REAL"):
+            number = findings[f"number-{space}-{verdict}"]
+            assert number.details["clusters"] == 2
+            mine = table[two_kinds.predictions["predicted"].to_numpy() == verdict]
+            assert number.measure.value == pytest.approx(mine[f"{space}_silhouette"].astype(float).mean())
+            assert number.control is not None
+            assert number.control.measure.value == pytest.approx(mine[f"{space}_control"].astype(float).mean())
+        worst = findings[f"worst-{space}-FAKE"]
+        assert worst.details["cluster"] == int(table.loc[kind == 1, f"{space}_cluster"].mode()[0])
+        assert claim_status(worst) == ClaimStatus("holds", 1)
+        # where nothing is wrong no cluster is worse
+        assert not findings[f"worst-{space}-REAL"].measure.known
+    with pytest.raises(StudyError, match="ask for at least 24"):
+        compute(context, np.arange(23), PARAMETERS)
+
+
+def test_it_runs_as_a_study_and_computes_features_that_the_run_lacks(source: Source) -> None:
+    run, context = read_run(source.run), source.open()
+    answer = read_study(run_study(STUDY.with_parameters({"most": 3, "clouds": 1}), source), run)
+    assert list(answer.table.columns) == ["id", *COLUMNS]
+    assert len(answer.table) == 60
+    computed = spaces(replace(context, run=replace(run, features=None)), np.arange(60))["features"]
+    expected = context.detector.full_pass(context.pixels).features
+    np.testing.assert_allclose(computed, expected, rtol=2e-3, atol=2e-3)
+    assert [finding.key for finding in answer.findings] == [finding.key for finding in conclude(run, answer.table, {})]
+
+
+SIZE = 240
+PREDICTED = np.repeat(["FAKE", "REAL"], SIZE // 2)
+# clusters 0, 2, 4 are FAKE verdicts and 1, 3, 5 REAL ones; cluster 4 is mostly wrong
+CLUSTER = np.concatenate([np.repeat([0, 2, 4], [60, 40, 20]), np.repeat([1, 3, 5], [50, 40, 30])])
+WRONG = (CLUSTER == 4) & (np.arange(SIZE) % 4 > 0) | (np.arange(SIZE) % 20 == 0)
+# a sample of every error and every third right answer, and how many images each stands for
+KEEP = WRONG | (np.arange(SIZE) % 3 == 0)
+CELLS = pd.Series(WRONG.astype(str)).add(PREDICTED)
+CELL_WEIGHTS = (CELLS.map(CELLS.value_counts()) / CELLS.map(CELLS[KEEP].value_counts())).to_numpy()
+
+
+@pytest.fixture
+def run() -> Run:
+    label = np.where(WRONG, np.where(PREDICTED == "FAKE", "REAL", "FAKE"), PREDICTED)
+    bright = np.where(CLUSTER == 2, 200, 100) + np.random.default_rng(0).normal(0, 5, SIZE)
+    # a sample holds every error, which would make its plain mean too bright
+    return made_run(
+        label.tolist(), PREDICTED.tolist(), category="cat", **{**STATISTICS, "brightness": bright + 20 * WRONG}
+    )
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """In an order of its own."""
+    generator = np.random.default_rng(1)
+    columns: dict[str, Any] = {"id": list(map(str, range(SIZE)))}
+    for space in ("features", "maps"):
+        columns[f"{space}_cluster"] = CLUSTER.astype(np.int8)
+        columns[f"{space}_distance"] = generator.random(SIZE).astype(np.float32)
+        columns[f"{space}_silhouette"] = np.where(generator.random(SIZE) < 0.5, generator.random(SIZE), np.nan)
+        columns[f"{space}_control"] = generator.random(SIZE) / 5
+    return pd.DataFrame(columns).iloc[generator.permutation(SIZE)].reset_index(drop=True)
+
+
+def test_cards_repeat_the_table_and_the_run(run: Run, table: pd.DataFrame) -> None:
+    pixels = np.random.default_rng(2).integers(0, 256, (SIZE, 32, 32, 3)).astype(np.uint8)
+    cards = read_cards(table, run, "features", pictures=Pictures(pixels, np.arange(SIZE)))
+    assert [card.number for card in cards] == list(range(6))
+    for card in cards:
+        mine = np.flatnonzero(card.number == CLUSTER)
+        assert (card.images, card.verdict, card.errors) == (len(mine), PREDICTED[mine[0]], WRONG[mine].sum())
+        assert card.share == pytest.approx(len(mine) / SIZE)
+        interval = binomtest(card.errors, card.images).proportion_ci(method="wilson")
+        assert card.error_rate[:3] == pytest.approx((card.errors / card.images, *interval))
+        assert card.verdict_error_rate == pytest.approx(WRONG[card.verdict == PREDICTED].mean())
+        part = table[table["features_cluster"] == card.number].sort_values("features_distance")
+        assert list(card.members) == part["id"].tolist()[:12]
+        assert card.mean_image is not None
+        np.testing.assert_array_equal(card.mean_image, np.rint(pixels[mine].mean(axis=0)).astype(np.uint8))
+        np.testing.assert_allclose(card.mean_map, np.asarray(run.maps[mine], float).mean(axis=0), atol=1e-3)
+        surest = run.predictions.loc[mine[WRONG[mine]]].sort_values("margin", key=lambda margin: -margin.abs())
+        assert list(card.wrong) == surest["id"].tolist()[:12]
+    rows = card_table(cards)
+    assert (rows["errors"].sum(), rows["images"].sum()) == (WRONG.sum(), SIZE)
+    assert card_table([]).empty
+    # errors are even among REAL verdicts
+    worst = {verdict: worst_card([card for card in cards if card.verdict == verdict]) for verdict in ("FAKE", "REAL")}
+    assert worst["REAL"] is None
+    assert worst["FAKE"] is not None
+    assert worst["FAKE"].number == 4
+
+
+def test_a_sample_is_weighted_up_wherever_its_pictures_are(run: Run, table: pd.DataFrame) -> None:
+    generator = np.random.default_rng(2)
+    pixels = generator.integers(0, 256, (SIZE, 8, 8, 3)).astype(np.uint8)
+    where = generator.permutation(SIZE)
+    where[CLUSTER == 3] = -1
+    part = table[KEEP[table["id"].astype(int)]]
+    cards = read_cards(part, run, "features", studies={}, pictures=Pictures(pixels, where))
+    for card in cards:
+        mine = np.flatnonzero(KEEP & (card.number == CLUSTER))
+        weights = CELL_WEIGHTS[mine]
+        assert card.error_rate.value == pytest.approx(np.average(WRONG[mine], weights=weights))
+        assert card.verdict_error_rate == pytest.approx(WRONG[card.verdict == PREDICTED].mean())
+        assert card.share == pytest.approx(weights.sum() / SIZE)
+        if card.number == 3:
+            assert card.mean_image is None
+        else:
+            assert card.mean_image is not None
+            expected = np.average(pixels[where[mine]], axis=0, weights=weights)
+            np.testing.assert_allclose(card.mean_image, expected, rtol=0, atol=0.51)
+        if card.number == 2:
+            (bright,) = (each for each in card.apart if each.column == "brightness")
+            expected = np.average(run.predictions["brightness"].to_numpy()[mine], weights=weights)
+            assert bright.own == pytest.approx(expected)
+
+
+def test_of_many_clusters_that_err_alike_one_is_rarely_called_worse() -> None:
+    """Errors by chance in twelve clusters, sixty times: 95 % intervals of each alone would be fooled far more often."""
+    generator = np.random.default_rng(3)
+    labels = np.arange(360) % 12
+    table = pd.DataFrame({"id": list(map(str, range(360))), "maps_cluster": labels, "maps_distance": 0.0})
+    alone = strict = 0
+    for _ in range(60):
+        label = np.where(generator.random(360) < 0.2, "REAL", "FAKE")
+        cards = read_cards(table, made_run(label.tolist(), ["FAKE"] * 360, category="cat", **STATISTICS), "maps")
+        alone += any(card.error_rate.low > card.verdict_error_rate for card in cards)
+        strict += worst_card(cards) is not None
+    assert strict <= 5 < alone
+
+
+def test_a_verdict_that_is_missing_or_whole_has_no_findings(run: Run, table: pd.DataFrame) -> None:
+    assert len(conclude(run, table, {})) == 8
+    only = table[table["id"].astype(int) < SIZE // 2]
+    assert {finding.group for finding in conclude(run, only, {})} == {"FAKE"}
+    assert conclude(run, only.assign(features_cluster=0, maps_cluster=0), {}) == []
+
+
+def test_columns_of_studies_set_clusters_and_groups_apart(run: Run, table: pd.DataFrame) -> None:
+    """Of a probe's columns on two images in three, with weights; the sparser of two samples decides."""
+    generator = np.random.default_rng(2)
+    covered = generator.permutation(np.flatnonzero(np.arange(SIZE) % 3 > 0))
+    flips = np.where(CLUSTER == 1, generator.random(SIZE) < 0.9, generator.random(SIZE) < 0.1)
+    weights = np.where(flips, 1.0, 2.0)
+    columns = {
+        "id": list(map(str, range(SIZE))),
+        "flips": flips,
+        "change": generator.normal(size=SIZE) + 5 * (CLUSTER == 3),
+        "cause": np.where(CLUSTER == 0, "fill", "none"),
+        "hidden": 9.0 * (CLUSTER == 0),
+        "name": [f"n{number}" for number in range(SIZE)],
+        "weight": weights,
+    }
+    explore = {"flips": "blur flips, yes or no", "change": "change; margins", "cause": "why", "name": "name"}
+    about = {"explore": list(explore), "columns": explore}
+    probes = StudyResult(Path("probes.parquet"), pd.DataFrame(columns).iloc[covered], about)
+    clusters = StudyResult(Path("clusters.parquet"), pd.DataFrame(columns), about)
+    studies = {"probes": probes, "clusters": clusters}
+    cards = read_cards(table, run, "features", studies=studies)
+    apart = {(card.number, each.column): each for card in cards for each in card.apart}
+
+    def mean(*numbers: int) -> float:
+        mine = covered[np.isin(CLUSTER[covered], numbers)]
+        return float(np.average(flips[mine], weights=weights[mine]))
+
+    flipping = apart[1, "probes.flips"]
+    assert (flipping.label, flipping.own, flipping.rest) == (
+        "blur flips",
+        pytest.approx(mean(1)),
+        pytest.approx(mean(3, 5)),
+    )
+    cause = apart[0, "probes.cause"]
+    assert (cause.label, cause.value, cause.own, cause.rest) == ("why", "fill", 1, 0)
+    assert apart[3, "probes.change"].label == "change"
+    assert not any(name in {"probes.hidden", "probes.name"} or name.startswith("clusters") for _, name in apart)
+    # what can be seen comes first, whatever its size
+    assert cards[2].apart[0].column == "brightness"
+    found = [each.column for each in differences(CLUSTER == 1, CLUSTER == 3, run.predictions, studies=studies)]
+    assert found == ["probes.change", "probes.flips"]
+    but = differences(CLUSTER == 1, CLUSTER == 3, run.predictions, studies=studies, but=["probes.change"])
+    assert [each.column for each in but] == ["probes.flips"]
