@@ -27,9 +27,9 @@ STUDIES: dict[str, str] = {
     "stability": "core.studies.stability",
     "sanity": "core.studies.randomisation",
     "clusters": "core.studies.clusters",
-    "audit": "core.studies.audit.study",
-    "duplicates": "core.studies.copies.duplicates",
-    "files": "core.studies.copies.files",
+    "audit": "core.studies.audit",
+    "duplicates": "core.studies.copies:DUPLICATES",
+    "files": "core.studies.copies:FILES",
 }
 
 # study -> version of its values, raised whenever they change; 1 if it is not listed

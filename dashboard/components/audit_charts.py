@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from core.findings.finding import Measure
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, DETECTOR, GREY
-from core.studies.audit.summary import Concern
+from core.studies.audit_summary import Concern
 from dashboard.components.charts import MARGIN, cached, clear, error_bars, mark_line, new_figure
 from dashboard.components.plain import figure_text
 from dashboard.components.words import percent
@@ -25,7 +25,7 @@ def told_apart(found: Sequence[Concern], network: Measure) -> go.Figure:
     """Plot each statistic's AUROC, and the detector's on images matched on that statistic, worst first.
 
     Args:
-        found: from `core.studies.audit.summary.concerns`.
+        found: from `core.studies.audit_summary.concerns`.
         network: the detector's AUROC over all images.
     """
     figure = new_figure(height=110 + 32 * len(found))
@@ -91,7 +91,7 @@ def spread(frame: pd.DataFrame, unit: str) -> go.Figure:
     """Plot the distribution of a statistic over REAL and FAKE images.
 
     Args:
-        frame: from `core.studies.audit.summary.histogram`.
+        frame: from `core.studies.audit_summary.histogram`.
         unit: of the values, for the axis.
     """
     return _of_names(frame) if "value" in frame else _of_numbers(frame, unit)
@@ -160,7 +160,7 @@ def spectrum(frame: pd.DataFrame) -> go.Figure:
     """Plot median power by ring of the spectrum and class, with the middle half of the images.
 
     Args:
-        frame: from `core.studies.audit.summary.rings`.
+        frame: from `core.studies.audit_summary.rings`.
     """
     figure = new_figure(height=330)
     for name in CLASSES:
@@ -197,7 +197,7 @@ def beside(frame: pd.DataFrame, *, guessing: float) -> go.Figure:
     """Plot the accuracy of each baseline, with intervals, the network last.
 
     Args:
-        frame: from `core.studies.audit.summary.yardsticks`.
+        frame: from `core.studies.audit_summary.baselines`.
         guessing: what guessing gets right, 0 to 1.
     """
     figure = new_figure(height=330, showlegend=False)

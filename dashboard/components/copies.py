@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 from core.findings.finding import Finding
 from core.images.labels import other_class
 from core.runs.filter import Filter
-from core.studies.audit.pictures import training_pictures
-from core.studies.audit.summary import copy_pairs
-from core.studies.copies.findings import COUNTED
-from core.studies.copies.nearest_copy import FILE, NEAR, SHOWN
+from core.studies.audit_summary import copy_pairs, training_pictures
+from core.studies.copies import COUNTED, FILE, NEAR, SHOWN
 from core.studies.result import StudyResult
 from dashboard import catalogue, datasets, library, state
 from dashboard.components.component import key_of
@@ -97,7 +95,7 @@ def draw_pair(opened: Opened, pair: tuple, row: int, training: dict[str, NDArray
     """Draw an image beside its copy, and a button that opens it.
 
     Args:
-        pair: a row of `core.studies.audit.summary.copy_pairs`.
+        pair: a row of `core.studies.audit_summary.copy_pairs`.
         row: where the image stands in the run.
         training: pixels of training images by identity; None where the copies are in the run itself.
     """

@@ -9,10 +9,16 @@ import streamlit as st
 from core.findings.finding import Finding, Measure, find
 from core.images.palette import DETECTOR
 from core.storage import ContractError
-from core.studies.audit.findings import forced
-from core.studies.audit.names import FACT_NAMES
-from core.studies.audit.summary import Concern, concerns, guessing, histogram, rings, yardsticks
-from core.studies.copies.findings import COUNTED
+from core.studies.audit_summary import (
+    STATISTIC_NAMES,
+    Concern,
+    baselines,
+    concerns,
+    experiments_on,
+    histogram,
+    rings,
+)
+from core.studies.copies import COUNTED
 from core.studies.cues import Results, conclude, find_results, read_results
 from core.studies.result import StudyResult
 from dashboard import catalogue, library, state
@@ -35,7 +41,7 @@ STUDIES = ("duplicates", "files", "audit")
 def draw_headlines(audit: StudyResult, found: Sequence[Concern], duplicates: StudyResult | None) -> None:
     """Draw the four numbers that a reviewer asks for."""
     network = audit.table[audit.table["kind"] == "network"].iloc[0]
-    line = yardsticks(audit).set_index("name").loc["16 numbers of the spectrum"]
+    line = baselines(audit).set_index("name").loc["16 numbers of the spectrum"]
     with st.grid(4, min_column_width=190):
         if found:
             auroc = f"AUROC {found[0].cue.measure.value:.2f} alone; guessing is 0.50"
@@ -73,7 +79,7 @@ def draw_concern(concern: Concern, probes: StudyResult | None) -> None:
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
 def changes_of(opened: Opened, probes: StudyResult, key: str) -> list[Finding]:
     """Return the findings of the experiments that change a statistic."""
-    return forced(opened.run, probes, key) if key in FACT_NAMES else []
+    return experiments_on(opened.run, probes, key) if key in STATISTIC_NAMES else []
 
 
 def draw_buttons(concern: Concern) -> None:
@@ -232,7 +238,8 @@ with fold(
     help=explain("Baseline", "Logistic regression", "AUROC"),
 ) as is_open:
     if is_open:
-        figure = audit_charts.beside(yardsticks(audit), guessing=guessing(opened.run))
+        real = float(opened.run.is_real.mean())
+        figure = audit_charts.beside(baselines(audit), guessing=max(real, 1 - real))
         charts.show(figure, key="data.beside", alt="Accuracy of each baseline; the table has the numbers")
         finding_table(
             [finding for finding in audit.findings if finding.key.startswith("baseline")], key="data.baseline"

@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.runs.run import read_run
-from core.studies.audit.summary import concerns
+from core.studies.audit_summary import concerns
 from core.studies.registry import find_study
 from core.studies.result import StudyResult
 from core.studies.runner import run_study

@@ -132,30 +132,21 @@ def compressions(context: Context, part: Part, rows: NDArray[np.intp] | None = N
         return [None] * len(chosen)
 
 
-def with_compression(context: Context, part: Part) -> pd.DataFrame:
-    """The rows of a part with the column `compression`."""
-    return part.rows.assign(compression=pd.Series(compressions(context, part), dtype=object))
-
-
 def links_of(context: Context, own: Part, training: Part | None) -> Links:
     """Copies and near copies among the run's images and training images; kept in memory for the next study."""
-    key = (
-        context.run.path,
-        context.run.manifest["set_fingerprint"],
-        context.data,
-        0 if training is None else len(training),
-    )
+    count = 0 if training is None else len(training)
+    key = (context.run.path, context.run.manifest["set_fingerprint"], context.data, count)
     if key not in _kept:
         _kept.clear()
-        _kept[key] = _links([own] if training is None else [own, training], context.say)
+        _kept[key] = find_links([own] if training is None else [own, training], context.say)
     return _kept[key]
 
 
 _kept: dict[Any, Links] = {}
 
 
-class _Chosen:
-    """Some images of several parts, read where they lie: together they may be larger than memory."""
+class _Selection:
+    """Images selected from several parts, each read from its own: together they may be larger than memory."""
 
     def __init__(self, parts: list[Part], chosen: NDArray[np.intp]) -> None:
         self._parts, self._chosen = parts, chosen
@@ -169,22 +160,28 @@ class _Chosen:
         return (self._read(number) for number in self._chosen)
 
     def __getitem__(self, which: NDArray[np.intp]) -> NDArray[np.uint8]:
-        found = np.empty((len(which), *self.shape[1:]), np.uint8)
-        for place, number in enumerate(self._chosen[which]):
-            found[place] = self._read(number)
-        return found
+        pixels = np.empty((len(which), *self.shape[1:]), np.uint8)
+        for position, number in enumerate(self._chosen[which]):
+            pixels[position] = self._read(number)
+        return pixels
 
     def _read(self, number: int) -> NDArray[np.uint8]:
         part = int(np.searchsorted(self._starts, number, side="right")) - 1
         return np.asarray(self._parts[part].pixels[number - self._starts[part]])
 
 
-def _links(parts: list[Part], say: Callable[[float, str], None]) -> Links:
+def find_links(parts: list[Part], say: Callable[[float, str], None]) -> Links:
+    """Compare all images of the parts, of which the first are the run's own.
+
+    Args:
+        parts: whose images.
+        say: called with the share done, 0 to 1, and what is being done.
+    """
     file = pd.factorize(pd.concat([part.rows["sha256"] for part in parts]))[0]
     shown = pd.factorize(np.concatenate([pixel_digests(part.pixels) for part in parts]))[0]
     # of equal images the first is compared for all
     _, first = np.unique(shown, return_index=True)
-    pixels: Any = _Chosen(parts, first)
+    pixels: Any = _Selection(parts, first)
     hashes = perceptual_hashes(pixels, say=lambda share: say(0.5 * share, "perceptual hashes"))
     say(0.5, "near copies")
     pairs = near_pairs(pixels, hashes)

@@ -1,0 +1,95 @@
+"""Image sets made in a test, in whose FAKE files a shortcut can be planted, and runs on them."""
+
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from core.images.decoding import decode
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
+from core.runs.run import Run
+from core.runs.writing import prediction_frame
+from core.studies.result import StudyResult
+from core.studies.study import WEIGHT, Context, Study
+from tests.conftest import jpeg
+
+COUNTS = {"train": 300, "test": 160}
+Files = dict[str, bytes]
+
+
+@lru_cache(maxsize=1)
+def clean_pixels() -> dict[str, NDArray[np.uint8]]:
+    """Of each split and class, pictures of one kind: `train/REAL` and so on."""
+    generator = np.random.default_rng(0)
+    pixels = {}
+    for split, n in COUNTS.items():
+        for label in ("REAL", "FAKE"):
+            layers = [
+                ndimage.gaussian_filter(generator.normal(0, 1, (n, 32, 32, 3)), (0, sigma, sigma, 0)) * sigma * 40
+                for sigma in (0.7, 2, 4)
+            ]
+            light = generator.normal(128, 25, (n, 1, 1, 3))
+            pixels[f"{split}/{label}"] = np.clip(light + sum(layers), 0, 255).astype(np.uint8)
+    return pixels
+
+
+def made_files(
+    edit: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None, *, quality: int = 90, tail: int = 0
+) -> Files:
+    """A set whose FAKE files alone are edited, or saved with another quality, or longer."""
+    files = {}
+    for folder, pixels in clean_pixels().items():
+        is_fake = folder.endswith("FAKE")
+        edited = pixels if edit is None or not is_fake else np.rint(edit(pixels.astype(np.float64)))
+        for number, image in enumerate(np.clip(edited, 0, 255).astype(np.uint8)):
+            data = jpeg(image, quality if is_fake else 90)
+            files[f"{folder}/{number:04d} ({number % 10 + 1}).jpg"] = data + b"\0" * (tail if is_fake else 0)
+    return files
+
+
+def brighter(data: bytes, quality: int) -> bytes:
+    """A near copy of an image file."""
+    return jpeg(np.clip(decode(data).astype(int) + 6, 0, 255).astype(np.uint8), quality)
+
+
+def first(files: Files, folder: str, number: int = 0) -> str:
+    """The name of a file of a folder."""
+    return next(name for name in files if name.startswith(f"{folder}/{number:04d}"))
+
+
+def made_context(root: Path, files: Files, *, data: bool = True, leans_on: str | None = None) -> Context:
+    """A run on the test files by a detector that guesses, or that goes by one statistic alone."""
+    for name, content in files.items():
+        path = root / "set" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    images = load_image_set(root / "set", "test")
+    train = load_image_set(root / "set", "train")
+    return context_of(images, frozenset(train.rows["sha256"]), str(root / "set") if data else None, leans_on)
+
+
+def context_of(images: ImageSet, trained: frozenset[str], data: str | None, leans_on: str | None = None) -> Context:
+    """The context of a study of a run on these images."""
+    margins = np.random.default_rng(1).normal(0, 1, len(images)).astype(np.float32)
+    if leans_on:
+        values = images.rows[leans_on].to_numpy()
+        margins = (values - np.median(values)) / values.std() + 0.1 * margins
+    logits = np.stack([np.zeros_like(margins), margins], axis=1)
+    table = prediction_frame(images, logits, 1 / (1 + np.exp(-margins)), trained)
+    manifest = {"set": images.name, "set_fingerprint": images.fingerprint, "detector_sha256": "0" * 64}
+    path = Path(hashlib.sha256(images.fingerprint.encode()).hexdigest())
+    run = Run(path, manifest, table, np.zeros((len(images), 4, 4), np.float16), None, None)
+    return Context(run, None, np.asarray(images.pixels), data)  # type: ignore[arg-type]
+
+
+def result_of(study: Study, context: Context) -> StudyResult:
+    """A study's result, as if read from its file."""
+    table = study.compute(context, np.arange(len(context.run)), study.parameters)
+    assert set(table.columns) - {"id"} == set(study.columns)
+    table = table if study.whole else table.assign(**{WEIGHT: np.float32(1)})
+    return StudyResult(Path("x.parquet"), table, {"study": study.name, "parameters": study.parameters}, context.run)

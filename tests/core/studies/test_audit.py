@@ -1,0 +1,238 @@
+"""The audit ranks a planted shortcut first, and its numbers are scikit-learn's."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import ndimage
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from core.findings.claims import ClaimStatus, claim_status, sign_of
+from core.images.decoding import decode
+from core.images.encoding import encode_png
+from core.images.loading import load_image_set
+from core.runs.run import Run, read_run
+from core.studies import audit, probes
+from core.studies.audit_rows import radial_spectrum, regression_scores
+from core.studies.audit_summary import STATISTIC_NAMES, baselines, concerns, experiments_on, histogram, rings
+from core.studies.result import StudyResult
+from core.studies.runner import run_study
+from core.studies.source import Source
+from core.studies.store import read_study
+from core.studies.study import WEIGHT, Context, StudyError
+from tests.core.cues import CUES
+from tests.core.studies.image_sets import Files, brighter, clean_pixels, first, made_context, made_files, result_of
+
+LUMA = [0.299, 0.587, 0.114]
+SHORTCUTS: dict[str, Callable[[], Files]] = {
+    "greyness": lambda: made_files(lambda pixels: 0.6 * pixels + 0.4 * (pixels @ LUMA)[..., None]),
+    "brightness": lambda: made_files(lambda pixels: pixels + 20),
+    "compression": lambda: made_files(quality=80),
+    "file_bytes": lambda: made_files(tail=60),
+    "red": lambda: made_files(lambda pixels: pixels + np.array([40, 0, 0])),
+    "contrast": lambda: made_files(lambda pixels: 1.2 * pixels - 0.2 * pixels.mean((1, 2), keepdims=True)),
+    "fine_detail": lambda: made_files(lambda pixels: ndimage.gaussian_filter(pixels, (0, 0.5, 0.5, 0))),
+}
+# what may change along with it
+GO_ALONG = {
+    "greyness": {"file_bytes", "red", "green", "blue"},
+    "brightness": {"red", "green", "blue"},
+    "compression": {"file_bytes", "fine_detail"},
+    "file_bytes": set(),
+    "red": {"brightness", "greyness", "file_bytes"},
+    "contrast": {"file_bytes", "greyness"},
+    "fine_detail": {"file_bytes", "greyness", "contrast"},
+}
+
+
+def is_real(context: Context) -> np.ndarray:
+    return (context.run.predictions["label"] == "REAL").to_numpy()
+
+
+def test_a_clean_set_has_no_flaw(tmp_path: Path) -> None:
+    result = result_of(audit.STUDY, made_context(tmp_path, made_files()))
+    assert not any(concern.is_flaw for concern in concerns(result))
+    copies = result.table[result.table["kind"] == "copies"]
+    assert copies["count"].tolist() == [0, 0, 0]
+    statistics = result.table[result.table["kind"] == "fact"].set_index("name")
+    assert statistics.loc["compression", "values"] == 1
+    assert (statistics.drop("compression")["auroc"] - 0.5).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("name", SHORTCUTS)
+def test_a_planted_shortcut_is_first(tmp_path: Path, name: str) -> None:
+    result = result_of(audit.STUDY, made_context(tmp_path, SHORTCUTS[name]()))
+    rest = [concern for concern in concerns(result) if concern.key not in GO_ALONG[name]]
+    assert [concern.key for concern in rest if concern.is_flaw] == [rest[0].key] == [name]
+    row = result.table[(result.table["kind"] == "fact") & (result.table["name"] == name)].iloc[0]
+    cue, lean = rest[0].cue, rest[0].lean
+    assert claim_status(cue) == ClaimStatus("holds", 1)
+    assert cue.measure.low > 0.7
+    assert cue.control is not None
+    assert abs(cue.control.measure.value - 0.5) < 0.1
+    assert cue.details.get("higher") == (None if name == "compression" else "REAL" if name == "fine_detail" else "FAKE")
+    right = lean.beside.get("right")
+    assert (right is None) == bool(np.isnan(row["matched_accuracy"]))
+    assert right is None or (right.value, right.n) == (pytest.approx(row["matched_accuracy"]), 0)
+    # the guessing detector does not use it
+    assert "lean" not in lean.beside or lean.beside["lean"].low < 0.05
+    for finding in result.findings:
+        for measure in (finding.measure, *finding.beside.values()):
+            assert not measure.has_interval or measure.low <= measure.value <= measure.high
+
+
+def test_a_detector_that_uses_the_shortcut_fails_where_it_cannot_help(tmp_path: Path) -> None:
+    context = made_context(tmp_path, SHORTCUTS["brightness"](), leans_on="brightness")
+    result = result_of(audit.STUDY, context)
+    rows = result.table.set_index("name")
+    row = rows.loc["brightness"]
+    assert 1 - rows.loc["network", "auroc"] > 0.65
+    assert abs(row["lean"]) > 0.8
+    assert row["matched_auroc_low"] < 0.5 < row["matched_auroc_high"]
+    assert rows.loc["contrast", "matched_auroc_high"] < 0.5
+    values, real = context.run.predictions["brightness"].to_numpy(), is_real(context)
+    area = roc_auc_score(real, values)
+    assert row["direct"] == pytest.approx(area)
+    assert row["median_fake"] == pytest.approx(np.median(values[~real]))
+    finding = result.finding("fact.brightness")
+    assert finding is not None
+    fitted, ranked = finding.choices
+    assert (fitted.measure, ranked.measure.value) == (finding.measure, pytest.approx(1 - area))
+
+
+def test_leaks_score_by_the_class_of_what_they_copy(tmp_path: Path) -> None:
+    files = made_files()
+    files[first(files, "test/REAL", 0)] = files[first(files, "train/FAKE", 7)]
+    files[first(files, "test/FAKE", 3)] = encode_png(decode(files[first(files, "train/FAKE", 8)]))
+    files[first(files, "train/FAKE", 5)] = files[first(files, "train/REAL", 6)]
+    files[first(files, "train/FAKE", 11)] = brighter(files[first(files, "train/REAL", 12)], 85)
+    context = made_context(tmp_path, files)
+    rows = result_of(audit.STUDY, context).table.set_index("name")
+    assert rows.loc["leak", ["count", "other_class"]].tolist() == [2, 1]
+    scores = np.zeros(len(context.run))
+    names = context.run.predictions["name"].tolist()
+    scores[names.index(first(files, "test/REAL", 0).removeprefix("test/"))] = -1
+    scores[names.index(first(files, "test/FAKE", 3).removeprefix("test/"))] = -1
+    assert rows.loc["leak", "auroc"] == pytest.approx(roc_auc_score(is_real(context), scores))
+    for name in ("training.file", "training.pixels"):
+        assert rows.loc[name, ["count", "other_class"]].tolist() == [1, 2]
+    assert rows.loc["training.near", ["count", "other_class"]].tolist() == [2, 2]
+
+
+def test_without_training_images_statistics_are_cross_fitted(tmp_path: Path) -> None:
+    table = result_of(audit.STUDY, made_context(tmp_path, made_files(), data=False)).table
+    assert set(table["kind"]) == {"fact", "ring", "baseline", "network"}
+    assert set(table.loc[table["kind"] == "fact", "name"]) == set(STATISTIC_NAMES) - {"compression", "category"}
+    assert (table["fitted"].fillna(0) == 0).all()
+
+
+def test_the_regression_is_scikit_learns_trained_on_train_and_tested_on_test(tmp_path: Path) -> None:
+    context = made_context(tmp_path, SHORTCUTS["fine_detail"]())
+    result = result_of(audit.STUDY, context)
+    row = result.table[(result.table["kind"] == "baseline") & (result.table["name"] == "spectrum")].iloc[0]
+    train = load_image_set(str(context.data), "train")
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    model.fit(radial_spectrum(train.pixels), train.labels == 1)
+    scores = model.decision_function(radial_spectrum(context.pixels))
+    real = is_real(context)
+    assert row["auroc"] == pytest.approx(roc_auc_score(real, scores))
+    assert row["accuracy"] == pytest.approx(accuracy_score(real, scores > 0))
+    assert row["fitted"] == 600
+    assert abs(row["shuffled"] - 0.5) < 0.1
+    frame = baselines(result)
+    assert frame["value"].is_monotonic_increasing
+    assert set(frame["name"]) == {"16 numbers of the spectrum", "8 plain facts", "The network", "File size alone"}
+    # blurring reduces the outer rings most
+    table = rings(result)
+    assert table["ring"].tolist() == list(range(1, 17))
+    assert table["direct"].iloc[12:].min() > 0.75
+    assert abs(table["direct"].iloc[1] - 0.5) < 0.12
+
+
+@pytest.mark.parametrize("smaller", [2, 3, 40])
+def test_without_training_images_the_regression_is_cross_validated(smaller: int) -> None:
+    labels = np.arange(120) < smaller
+    features = np.random.default_rng(0).normal(size=(120, 4)) * [1, 100, 0.01, 5] + 2 * labels[:, None]
+    for seed in (0, 1):
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        folds = StratifiedKFold(min(5, smaller), shuffle=True, random_state=seed)
+        expected = cross_val_predict(model, features, labels, cv=folds, method="decision_function")
+        np.testing.assert_allclose(regression_scores(features, labels, seed=seed), expected)
+    for real in (0, 1, 119, 120):
+        with pytest.raises(StudyError, match=f"two images of each class, and of 120 images {real} are REAL"):
+            regression_scores(features, np.arange(120) < real)
+    with pytest.raises(StudyError, match="of 120 images 0 are REAL"):
+        regression_scores(features, labels, features, np.zeros(120, bool))
+
+
+@pytest.mark.parametrize("chunk", [4096, 2])
+def test_the_radial_spectrum_is_a_mean_over_rings(chunk: int) -> None:
+    pixels = clean_pixels()["test/REAL"][:3]
+    y, x = np.meshgrid(np.fft.fftfreq(32) * 32, np.fft.fftfreq(32) * 32)
+    ring = np.minimum(np.rint(np.sqrt(x**2 + y**2)), 16)
+    for image, spectrum in zip(pixels.astype(np.float64) @ LUMA, radial_spectrum(pixels, chunk=chunk), strict=True):
+        power = np.abs(np.fft.fft2(image)) ** 2
+        expected = [np.log10(power[ring == r].mean() + 1) for r in range(1, 17)]
+        np.testing.assert_allclose(spectrum, expected, rtol=1e-3)
+
+
+def test_a_sample_of_the_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="leave --images out"):
+        audit.compute(made_context(tmp_path, made_files()), np.arange(10), {"seed": 0})
+
+
+def test_histograms_count_every_image_once_and_missing_ones_never() -> None:
+    values = pd.Series(np.random.default_rng(0).normal(0, 1, 1000))
+    values[0], values[1] = 1e9, np.nan
+    frame = histogram(values, np.arange(1000) % 4 == 0)
+    assert frame[["real", "fake"]].sum().tolist() == pytest.approx([1, 1])
+    assert frame["high"].max() < 5
+    flat = histogram(pd.Series([3.0, 3.0]), np.array([True, False]))
+    assert flat[["real", "fake"]].sum().tolist() == [1, 1]
+    names = histogram(pd.Series(["b", "a", "a", None]), np.array([True, True, False, False]))
+    assert names.to_numpy().tolist() == [["a", 0.5, 1], ["b", 0.5, 0]]
+
+
+def test_wholly_grey_images_are_counted_by_class() -> None:
+    greyness = np.concatenate([np.full(8, 0.995), np.full(32, 0.3), np.full(1, 1.0), np.full(39, 0.9)])
+    frame = pd.DataFrame({"label": ["FAKE"] * 40 + ["REAL"] * 40, "greyness": greyness})
+    run = Run(Path("made"), {}, frame, None, None, None)
+    (finding,) = audit.grey_finding(run)
+    assert finding.control is not None
+    assert (finding.group, finding.measure.value, finding.control.measure.value) == ("FAKE", 0.2, 0.025)
+    # Katz et al.'s interval of a ratio of shares, by hand
+    half = 1.959964 * np.sqrt(1 / 8 - 1 / 40 + 1 - 1 / 40)
+    times = finding.beside["times"]
+    assert (times.value, times.low, times.high) == pytest.approx((8, 8 * np.exp(-half), 8 * np.exp(half)))
+    assert audit.grey_finding(replace(run, predictions=frame.assign(greyness=0.5))) == []
+
+
+def test_experiments_on_a_statistic_are_flip_rates_of_its_probes(tmp_path: Path) -> None:
+    cue = CUES["mean_colour"]()
+    run = cue.run(tmp_path)
+    context = Context(run, cue.detector, cue.pixels)  # type: ignore[arg-type]
+    table = probes.compute(context, np.arange(len(run)), {"seed": 0}).assign(**{WEIGHT: np.float32(1)})
+    result = StudyResult(Path("x.parquet"), table, {"parameters": {"seed": 0}})
+    assert experiments_on(run, result, "category") == []
+    findings = experiments_on(run, result, "red")
+    assert [finding.group for finding in findings] == ["FAKE", "REAL"]
+    for finding in findings:
+        chosen = (run.predictions["predicted"] == finding.group).to_numpy()
+        share = ((table["tint_full"] > 0).to_numpy() != (finding.group == "REAL"))[chosen].mean()
+        assert (finding.measure.value, sign_of(finding)) == (pytest.approx(share), 1)
+        assert finding.question
+
+
+def test_the_runner_writes_a_file_that_reads_back(source: Source) -> None:
+    result = read_study(run_study(audit.STUDY, source), read_run(source.run))
+    assert list(result.table.columns) == [*audit.STUDY.columns]
+    # fine grain is what the two classes of these images differ in
+    assert concerns(result)[0].key in ("fine_detail", "contrast")
+    assert concerns(result)[0].cue.measure.low > 0.7

@@ -1,0 +1,229 @@
+"""Copies, near copies and compressions of made sets, against a search by brute force."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from core.images.decoding import decode
+from core.images.duplicates import Pairs, near_pairs, perceptual_hashes, pixel_digests
+from core.images.encoding import encode_png
+from core.images.image_set import DataPath
+from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
+from core.runs.run import read_run
+from core.studies.audit_summary import copy_pairs, training_pictures
+from core.studies.copies import (
+    COMMON,
+    COUNTED,
+    DUPLICATES,
+    FILE,
+    FILES,
+    NEAR,
+    NONE,
+    SHOWN,
+    UNKNOWN,
+    conclude_files,
+    nearest_copies,
+)
+from core.studies.result import StudyResult
+from core.studies.runner import run_study
+from core.studies.source import Source
+from core.studies.splits import Links, Part, compressions, find_links, own_part, source_of, training_part
+from core.studies.store import read_study
+from core.studies.study import WEIGHT, Study
+from tests.conftest import textured
+from tests.core.images.layouts import made
+from tests.core.studies.image_sets import Files, brighter, context_of, first, made_context, made_files, result_of
+
+
+def counted(result: StudyResult) -> dict[str, int]:
+    """Column and kind of copy -> how many, those that are there."""
+    counts = {
+        COUNTED[finding.key]: finding.details.get("count") for finding in result.findings if finding.key in COUNTED
+    }
+    return {" ".join(key): count for key, count in counts.items() if count}
+
+
+def with_copies() -> Files:
+    files = made_files()
+    files[first(files, "test/REAL", 0)] = files[first(files, "train/FAKE", 7)]
+    files[first(files, "test/REAL", 2)] = files[first(files, "test/REAL", 1)]
+    files[first(files, "test/FAKE", 3)] = encode_png(decode(files[first(files, "train/FAKE", 8)]))
+    files[first(files, "test/REAL", 4)] = brighter(files[first(files, "train/REAL", 9)], 85)
+    files[first(files, "test/FAKE", 5)] = brighter(files[first(files, "train/REAL", 10)], 88)
+    files[first(files, "test/REAL", 31)] = brighter(files[first(files, "test/REAL", 30)], 88)
+    return files
+
+
+def test_each_copy_has_its_kind_class_and_nearest_file(tmp_path: Path) -> None:
+    files = with_copies()
+    context = made_context(tmp_path, files)
+    result = result_of(DUPLICATES, context)
+    assert counted(result) == {
+        "in_training same file": 1, "in_training same pixels": 1, "in_training near copy": 2, "in_set same file": 2,
+        "in_set near copy": 2,
+    }  # fmt: skip
+    table = result.table.set_index(context.run.predictions["name"])
+    for own, other, kind, same in (
+        ("REAL", ("FAKE", 7), FILE, "other"), ("FAKE", ("FAKE", 8), SHOWN, "same"), ("REAL", ("REAL", 9), NEAR, "same"),
+    ):  # fmt: skip
+        row = table.loc[first(files, f"test/{own}", {FILE: 0, SHOWN: 3, NEAR: 4}[kind]).removeprefix("test/")]
+        copy = first(files, f"train/{other[0]}", other[1])
+        assert row[["in_training", "training_class", "training_name"]].tolist() == [kind, same, copy[len("train/") :]]
+        assert row["training_id"] == f"train-{hashlib.sha256(files[copy]).hexdigest()[:16]}"
+        assert 0 <= row["training_bits"] <= (8 if kind == NEAR else 0)
+    pair = table.loc[[first(files, "test/REAL", number).removeprefix("test/") for number in (1, 2)]]
+    assert pair["set_name"].tolist() == pair.index[::-1].tolist()
+    leaks = result.finding("leak.file")
+    assert leaks is not None
+    assert leaks.measure.value == pytest.approx(1 / 320)
+    assert (leaks.details["real"], leaks.details["fake"], leaks.details["other_class"]) == (1, 0, 1)
+    # pairs to look at: each once, those of the other class first
+    assert copy_pairs(result, "in_training")["class"].tolist() == ["other", "same", "same"]
+    assert len(copy_pairs(result, "in_set")) == 1
+
+
+def brute_force(
+    links: Links, images: pd.DataFrame, among: NDArray[np.bool_]
+) -> list[tuple[str, str | None, str | None]]:
+    """Kind, class and id of each image's nearest copy."""
+    real, ids, result = images["is_real"].tolist(), images["id"].tolist(), []
+    pairs = list(zip(*(column.tolist() for column in links.pairs[:4]), strict=True))
+    for own in range(links.own):
+        others = [other for other in np.flatnonzero(among).tolist() if other != own]
+        shown = [other for other in others if links.shown[other] == links.shown[own]]
+        file = [other for other in others if links.file[other] == links.file[own]]
+        near = [
+            (bits, -correlation, other)
+            for left, right, bits, correlation in pairs
+            for other in others
+            if {links.shown[left], links.shown[right]} == {links.shown[own], links.shown[other]}
+            and links.shown[own] != links.shown[other]
+        ]
+        copies = file or shown or ([min(near)[2]] if near else [])
+        kind = FILE if file else SHOWN if shown else NEAR if near else NONE
+        mixed = any(real[other] != real[own] for other in (shown or copies))
+        name = ("other" if mixed else "same") if copies else None
+        result.append((kind, name, ids[copies[0]] if copies else None))
+    return result
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_nearest_copies_are_those_of_a_search_by_brute_force(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    n = int(generator.integers(6, 40))
+    shown = pd.factorize(generator.integers(0, n, n))[0]
+    file = pd.factorize(3 * shown + generator.integers(0, 2, n))[0]
+    left, right = np.triu_indices(shown.max() + 1, 1)
+    chosen = generator.random(len(left)) < 0.1
+    heads = np.unique(shown, return_index=True)[1]
+    bits, scores = generator.integers(0, 9, chosen.sum()), generator.random((2, chosen.sum()))
+    pairs = Pairs(heads[left[chosen]], heads[right[chosen]], bits.astype(np.uint8), *scores.astype(np.float32))
+    links = Links(n // 2, file, shown, pairs)
+    images = pd.DataFrame({"id": np.arange(n).astype(str), "name": "x", "is_real": generator.random(n) < 0.5})
+    for among in (np.arange(n) < n // 2, np.arange(n) >= n // 2):
+        found = nearest_copies(links, images, among)
+        rows = found[["kind", "class", "id"]].astype(object).where(found[["kind", "class", "id"]].notna(), None)
+        assert list(rows.itertuples(index=False, name=None)) == brute_force(links, images, among)
+
+
+@pytest.mark.parametrize("own_real", [False, True])
+def test_exactly_one_twin_of_the_other_class_counts(own_real: bool) -> None:
+    """An image's first copy has its own class, and one of the later ones, alone, the other."""
+    empty = np.zeros(0, np.intp)
+    group = np.zeros(6, np.intp)
+    links = Links(1, group, group, Pairs(empty, empty, *np.zeros((3, 0), np.float32)))
+    for twins in ([], [4]):
+        real = np.full(6, own_real)
+        real[twins] = not own_real
+        images = pd.DataFrame({"id": list("abcdef"), "name": list("abcdef"), "is_real": real})
+        found = nearest_copies(links, images, np.arange(6) > 0)
+        assert found[["kind", "class", "id"]].to_numpy().tolist() == [[FILE, "other" if twins else "same", "b"]]
+
+
+def test_where_files_are_not_available_copies_are_unknown(tmp_path: Path) -> None:
+    files = made_files()
+    files[first(files, "test/REAL", 0)] = files[first(files, "train/REAL", 7)]
+    context = made_context(tmp_path, files, data=False)
+    result = result_of(DUPLICATES, context)
+    assert (result.table["in_training"] == UNKNOWN).sum() == 319
+    # the run itself remembers which files were trained on, though not of which class they were
+    assert counted(result) == {"in_training same file": 1}
+    unknown = {finding.key for finding in result.findings if not finding.measure.known}
+    assert unknown == {"leak.pixels", "leak.near", "unchecked"}
+    assert [finding.key for finding in result_of(FILES, context).findings] == ["unknown"]
+    context.run.manifest["leaks_checked"] = False  # type: ignore[index]
+    unknown = {finding.key for finding in result_of(DUPLICATES, context).findings if not finding.measure.known}
+    assert unknown == {"leak.file", "leak.pixels", "leak.near", "unchecked"}
+
+
+def test_compressions_are_listed_by_image_and_counted_by_weight(tmp_path: Path) -> None:
+    context = made_context(tmp_path, made_files(quality=80))
+    real = (context.run.predictions["label"] == "REAL").to_numpy()
+    found = result_of(FILES, context).table["compression"]
+    assert (found == np.where(real, "JPEG quality 90, 4:2:0", "JPEG quality 80, 4:2:0")).all()
+    names = [f"JPEG quality {quality}, 4:2:0" for quality in (70, 75, 80, 85, 90, 95)]
+    rows, images = np.arange(6, 0, -1), np.arange(10, 70, 10)
+    table = pd.DataFrame({"compression": np.repeat(names, rows), WEIGHT: np.repeat(images / rows, rows)})
+    findings = conclude_files(None, table, {})  # type: ignore[arg-type]
+    assert [finding.details["name"] for finding in findings] == names[::-1][:COMMON]
+    assert [finding.measure.value for finding in findings] == pytest.approx([n / 210 for n in (60, 50, 40, 30, 20)])
+
+
+def test_named_fake_classes_hold_where_the_files_are_read_again(tmp_path: Path) -> None:
+    _, fake = made.LAYOUTS["image_folder"]
+    truths = made.image_folder(tmp_path / "set")
+    data = DataPath(str(tmp_path / "set"), fake)
+    context = context_of(load_image_set(data, "test", fit=Preprocessing(32)), frozenset(), data)
+    source = source_of(context)
+    assert isinstance(source, DataPath)
+    assert (source, source.fake_classes) == (data, fake)
+    training = training_part(context)
+    assert training is not None
+    real = {name: truth.label == "REAL" for name, truth in truths.items() if truth.split == "train"}
+    assert dict(zip(training.rows["name"], training.is_real.tolist(), strict=True)) == real
+    assert compressions(context, own_part(context)) == ["PNG"] * 6
+
+
+def test_links_of_two_parts_are_those_of_one_array_of_all_their_images() -> None:
+    own = textured(12, fine=False, seed=1)
+    # some as they are, some a little brighter, some that are no copies
+    training = np.concatenate([own[:4], own[4:8] + np.uint8(5), textured(6, fine=False, seed=2)])
+    both = np.concatenate([own, training])
+    digests = pixel_digests(both)
+    parts = [
+        Part("test", own, pd.DataFrame({"sha256": digests[: len(own)]})),
+        Part("train", training, pd.DataFrame({"sha256": digests[len(own) :]})),
+    ]
+    _, heads = np.unique(pd.factorize(digests)[0], return_index=True)
+    expected = near_pairs(both[heads], perceptual_hashes(both[heads]))
+    links = find_links(parts, lambda *_: None)
+    np.testing.assert_array_equal(links.shown, pd.factorize(digests)[0])
+    expected = expected._replace(left=heads[expected.left], right=heads[expected.right])
+    for one, other in zip(links.pairs, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    pairs = set(zip(links.pairs.left.tolist(), links.pairs.right.tolist(), strict=True))
+    assert {(number, len(own) + number) for number in range(4, 8)} <= pairs
+
+
+def test_a_training_picture_is_shown_under_its_own_hash_alone(cifake: Path) -> None:
+    file = next((cifake / "train" / "REAL").iterdir())
+    identity, name = f"train-{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}", f"REAL/{file.name}"
+    wanted = {identity: name, f"{identity}~1": name, "train-0": "REAL/none.jpg"}
+    pictures = training_pictures(str(cifake), wanted)
+    assert set(pictures) == {identity, f"{identity}~1"}
+    np.testing.assert_array_equal(pictures[identity], decode(file.read_bytes()))
+    file.write_bytes(next((cifake / "train" / "FAKE").iterdir()).read_bytes())
+    assert training_pictures(str(cifake), {identity: name}) == {}
+    assert training_pictures(str(cifake / "nowhere"), wanted) == {}
+
+
+@pytest.mark.parametrize("study", [DUPLICATES, FILES], ids=lambda study: study.name)
+def test_the_runner_writes_a_file_that_reads_back(source: Source, study: Study) -> None:
+    result = read_study(run_study(study, source), read_run(source.run))
+    assert list(result.table.columns) == ["id", *study.columns, WEIGHT]
+    assert result.findings
