@@ -16,7 +16,7 @@ from core.images.loading import load_with_bar, reading_bar
 from core.runs.folders import ROOT, command_homes, find_detectors, find_named
 from core.runs.writing import write_run
 from core.storage import ContractError, TakenError
-from core.studies.neighbours.reference import find_training_set
+from core.studies.training_reference import find_training_set
 
 
 @command("core predict")

@@ -26,7 +26,7 @@ from core.explainers.probing import ProbeSettings
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplainerSettings
 from core.storage import Bounded
-from core.studies.neighbours.similarity import NeighbourSettings
+from dashboard.neighbours import NeighbourSettings, look_for_neighbours
 from dashboard.visitors import for_visitors
 
 if TYPE_CHECKING:
@@ -360,7 +360,6 @@ def compute_answer(
 
     from core.explainers.explainer import check_finite  # noqa: PLC0415
     from core.explainers.probing import explain_probes  # noqa: PLC0415
-    from dashboard.neighbours import look_for_neighbours  # noqa: PLC0415
 
     def cancelled() -> bool:
         # whether gradients are recorded belongs to the thread, and so to all requests

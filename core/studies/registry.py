@@ -17,7 +17,7 @@ CURRENT = 3
 # name -> module that holds it as `STUDY`, or `module:ATTRIBUTE`; in the order in which they are best made
 STUDIES: dict[str, str] = {
     "probes": "core.studies.probes",
-    "neighbours": "core.studies.neighbours.study",
+    "neighbours": "core.studies.neighbours",
     "transfer": "core.studies.out_of_distribution",
     "deliveries": "core.studies.deliveries",
     "faithfulness": "core.studies.faithfulness",

@@ -7,8 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.storage import ContractError
-from core.studies.neighbours.reference import count_kept
-from core.studies.neighbours.similarity import Neighbour, Neighbours, NeighbourSettings, Preparing
+from core.studies.training_reference import count_kept
 from dashboard import catalogue, datasets, library
 from dashboard.components.glossary import explain
 from dashboard.components.missing import how_to_get_pictures, offer_training_images
@@ -17,6 +16,7 @@ from dashboard.components.plain import plain, with_code
 from dashboard.components.requests import DetectorHandle, Subject, follow
 from dashboard.components.words import CLASS_WORDS
 from dashboard.jobs import Request
+from dashboard.neighbours import Neighbour, Neighbours, NeighbourSettings, Preparing
 from dashboard.visitors import for_visitors
 
 SLOT = "neighbours"
@@ -91,8 +91,24 @@ def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
     return replace(found, near=tuple(map(pictured, found.near)), other=other)
 
 
+def summary(found: Neighbours) -> str:
+    """Count the labels of the nearest images in a sentence."""
+    count, same = len(found.near), sum(neighbour.label == found.verdict for neighbour in found.near)
+    whose = "training images" if found.is_training else "images of this run"
+    if not count:
+        return f"There are no other {whose} to compare with."
+    if same == count > 1:
+        return f"All {count} {whose} that are most alike to it are {found.verdict}, as it calls this image."
+    counted = f"Of the {count} {whose} that are most alike to it, {same} are {found.verdict}"
+    if 2 * same > count:
+        return f"{counted}, as it calls this image."
+    if 2 * same == count:
+        return f"{counted}, as many as of the other class: what is most alike does not decide."
+    return f"{counted}, fewer than the other class: the verdict parts from what is most alike."
+
+
 def _draw_found(found: Neighbours, detector: DetectorHandle) -> None:
-    st.markdown(plain(found.sentence))
+    st.markdown(plain(summary(found)))
     shown = [*found.near, *([found.other] if found.other else [])]
     if all(neighbour.image is not None for neighbour in shown):
         picture_strip(map(_cell, found.near))

@@ -10,7 +10,7 @@ from core.images.palette import CLASS_COLOURS
 from core.perturbations.probe import FAMILIES, Probe
 from core.perturbations.table import PROBES
 from core.runs.filter import Filter
-from core.studies.neighbours.findings import among_training
+from core.studies.neighbours import among_training
 from core.studies.result import StudyResult
 from dashboard import catalogue, library, state
 from dashboard.components import charts

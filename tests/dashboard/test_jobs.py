@@ -21,9 +21,9 @@ from core.explainers.probing import ProbeSettings, explain_probes
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplanationError
 from core.images.image_set import BusyError
-from core.studies.neighbours.similarity import NeighbourSettings
 from dashboard import jobs, neighbours
 from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest, Request, Worker, compute_answer
+from dashboard.neighbours import NeighbourSettings
 from tests.conftest import textured
 
 IMAGE = textured(1, fine=True, seed=9)

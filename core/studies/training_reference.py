@@ -11,6 +11,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ from numpy.typing import NDArray
 
 from core.images.image_set import BusyError, DatasetError, ImageSet
 from core.images.loading import load_image_set
-from core.images.preprocessing import Preprocessing
 from core.runs.nearest import halved
 from core.runs.run import Run
 from core.storage import (
@@ -154,12 +154,24 @@ def compute_features(
             if found.features is None:
                 raise NeighbourError(NO_FEATURES.format(detector.name))
             block = {"features": halved(found.features), "margins": found.margins}
-            write_bytes_atomically(file, lambda target, block=block: _save_block(target, block))  # type: ignore[misc]
+            write_bytes_atomically(file, partial(_save_block, block))
         blocks.append(block)
         # the last step is the sealed folder
         yield min(0.999, (start + BLOCK) / len(images))
     whole = {name: np.concatenate([block[name] for block in blocks]) for name in ("features", "margins")}
-    _seal(path, detector.cache_key, images, whole)
+    rows = images.rows[KEPT_ROWS].reset_index(drop=True)
+    manifest = {"detector": detector.cache_key, "set": images.name, "set_fingerprint": images.fingerprint}
+    write_folder(
+        path,
+        kind=KIND,
+        manifest={**manifest, "images": len(images)},
+        files={
+            "features.npy": lambda file: np.save(file, whole["features"], allow_pickle=False),
+            "margins.npy": lambda file: np.save(file, whole["margins"], allow_pickle=False),
+            "rows.parquet": lambda file: rows.to_parquet(file, index=False),
+        },
+        replace=True,
+    )
     # of other orders, too: blocks that another process still needs are in its memory
     for part in path.parent.glob(f"{path.name}*.part"):
         shutil.rmtree(part, ignore_errors=True)
@@ -170,7 +182,7 @@ class _StopError(Exception):
     """Nobody waits for the answer any more."""
 
 
-def _save_block(file: Path, block: Mapping[str, NDArray[Any]]) -> None:
+def _save_block(block: Mapping[str, NDArray[Any]], file: Path) -> None:
     with file.open("wb") as opened:
         np.savez(opened, **block)  # type: ignore[arg-type]
 
@@ -186,76 +198,49 @@ def _read_block(file: Path, images: int, channels: int) -> dict[str, NDArray[Any
     return block if fits else None
 
 
-def _seal(path: Path, detector: str, images: ImageSet, whole: Mapping[str, NDArray[Any]]) -> None:
-    rows = images.rows[KEPT_ROWS].reset_index(drop=True)
-    write_folder(
-        path,
-        kind=KIND,
-        manifest={
-            "detector": detector,
-            "set": images.name,
-            "set_fingerprint": images.fingerprint,
-            "images": len(images),
-        },
-        files={
-            "features.npy": lambda file: np.save(file, whole["features"], allow_pickle=False),
-            "margins.npy": lambda file: np.save(file, whole["margins"], allow_pickle=False),
-            "rows.parquet": lambda file: rows.to_parquet(file, index=False),
-        },
-        replace=True,
-    )
-
-
 def is_sample(manifest: Mapping[str, Any]) -> bool:
     """Check whether a detector was trained on the sample, which is small and always available."""
     return str(manifest.get("training_set", "")).startswith("sample-")
 
 
-def open_training_set(
-    manifest: Mapping[str, Any], data: str | None, *, fit: Preprocessing | None = None, progress: Progress | None = None
-) -> ImageSet | None:
+def open_training_set(detector: Detector, data: str | None, *, progress: Progress | None = None) -> ImageSet | None:
     """The images that a detector was trained on, None where they are not available.
 
     Args:
-        manifest: the detector's.
+        detector: whose; files of another size than it takes are made to fit.
         data: where CIFAKE is; the sample is found without.
-        fit: the detector's preprocessing, for files of another size than it takes.
         progress: called with (files read, files) where they are read for the first time.
 
     Raises:
         DatasetError: `data` cannot be read.
         NeighbourError: it holds other images than the detector was trained on.
     """
-    wanted = manifest.get("training_set_fingerprint")
-    source = "sample" if is_sample(manifest) else data
+    wanted = detector.manifest.get("training_set_fingerprint")
+    source = "sample" if is_sample(detector.manifest) else data
     if wanted is None or source is None:
         return None
-    found = load_image_set(source, "train", fit=fit, skip_bad=True, progress=progress)
+    images = load_image_set(source, "train", fit=detector.preprocessing, skip_bad=True, progress=progress)
     # trained with --limit: the same draw gives the same images
     # by the number alone: the same images may have another name by now
-    if limit := re.search(r"-train-(\d+)$", str(manifest.get("training_set", ""))):
-        found = found.limited(int(limit[1]))
-    if found.fingerprint != wanted:
+    if limit := re.search(r"-train-(\d+)$", str(detector.manifest.get("training_set", ""))):
+        images = images.limited(int(limit[1]))
+    if images.fingerprint != wanted:
         raise NeighbourError(
-            f"the training images of {source} are not those that {manifest.get('name', 'this detector')} was trained "
-            f"on (their fingerprint differs{', or their order, by which --limit draws' if limit else ''}); attach the "
-            "set that it was trained on"
+            f"the training images of {source} are not those that {detector.name} was trained on (their fingerprint "
+            f"differs{', or their order, by which --limit draws' if limit else ''}); attach the set that it was "
+            "trained on"
         )
-    return found
+    return images
 
 
 def find_training_set(detector: Detector, data: str | None, *, progress: Progress | None = None) -> ImageSet | None:
-    """The images that a detector was trained on; None where `data` cannot be read or holds others.
-
-    Args:
-        detector: whose.
-        data, progress: as for `open_training_set`.
+    """Open the training images as `open_training_set`; None where `data` cannot be read or holds others.
 
     Raises:
         BusyError: another process is preparing them; a later try finds them, and what is made without them would stay.
     """
     try:
-        return open_training_set(detector.manifest, data, fit=detector.preprocessing, progress=progress)
+        return open_training_set(detector, data, progress=progress)
     except BusyError:
         raise
     except (DatasetError, NeighbourError):

@@ -1,0 +1,198 @@
+"""The study of neighbours: its table is that of a search written out, and its findings are scipy's numbers."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from core.detectors.detector import Detector
+from core.detectors.storage import save_detector
+from core.findings.finding import Measure
+from core.images.image_set import BusyError, ImageSet
+from core.runs.metrics import wilson_interval
+from core.runs.run import read_run
+from core.runs.writing import write_run
+from core.studies import neighbours, training_reference
+from core.studies.neighbours import DEALT, OWN, STUDY, conclude, searched, simulate_labels
+from core.studies.runner import run_study
+from core.studies.source import Source
+from core.studies.store import read_study
+from tests.conftest import write_cifake
+from tests.core.studies.conftest import made_set, mixed_detector
+from tests.core.studies.conftest import source as source  # noqa: PLC0414 - a fixture
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    searched.cache_clear()
+
+
+def made_table(source: Source, k: int = 5) -> pd.DataFrame:
+    return read_study(run_study(STUDY.with_parameters({"k": k}), source), read_run(source.run)).table
+
+
+def cosine_distances(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Distances of all pairs; an image is infinitely far from itself."""
+    unit = vectors.reshape(len(vectors), -1).astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1)[:, None]
+    distances = 1 - unit @ unit.T
+    np.fill_diagonal(distances, np.inf)
+    return np.asarray(distances)
+
+
+def test_without_training_images_the_runs_own_are_searched(source: Source) -> None:
+    context = source.open()
+    run_study(replace(STUDY.with_parameters({"k": 5}), shard=7), source)
+    # once for all shards
+    assert searched.cache_info().misses == 1
+    table = read_study(source.run / "studies" / "neighbours.parquet", read_run(source.run)).table
+    run = context.run
+    distances = cosine_distances(context.detector.full_pass(context.pixels).features.astype(np.float16))
+    real, predicted = ((run.predictions[name] == "REAL").to_numpy() for name in ("label", "predicted"))
+    ids = run.predictions["id"].to_numpy()
+    for row in range(0, 60, 7):
+        near = np.argsort(distances[row])[:5]
+        values = table.iloc[row]
+        assert values["fake_share"] == pytest.approx(1 - real[near].mean())
+        assert values["neighbours_say"] == ("REAL" if real[near].mean() > 0.5 else "FAKE")
+        assert values["agrees"] == ((real[near].mean() > 0.5) == predicted[row])
+        assert [values[f"near_{n}"] for n in range(1, 6)] == ids[near].tolist()
+        assert values["distance"] == pytest.approx(distances[row, near[0]], abs=1e-4)
+        others = np.where(predicted != predicted[row], distances[row], np.inf)
+        assert values["near_other"] == ids[others.argmin()]
+        assert values["distance_other"] == pytest.approx(others.min(), abs=1e-4)
+    assert (set(table["among"]), set(table["candidates"])) == ({OWN}, {60})
+    near = np.argsort(cosine_distances(context.pixels), axis=1)[:, :5]
+    by_pixels = np.where(real[near].mean(axis=1) > 0.5, "REAL", "FAKE")
+    assert (table["pixels_say"].to_numpy(str) == by_pixels).mean() > 0.98
+    # random labels are right about half the time
+    assert 0.3 < ((table["shuffled_say"] == "REAL").to_numpy() == real).mean() < 0.7
+
+
+def write(folder: Path, images: ImageSet, detector: Detector) -> Source:
+    save_detector(folder / "detectors" / "tiny", detector, model_card="# tiny\n")
+    return Source(write_run(folder, detector, images, ship_images=True), folder / "detectors" / "tiny")
+
+
+def test_copies_of_a_file_are_not_its_neighbours(tmp_path: Path) -> None:
+    images = made_set()
+    pixels, rows = images.pixels.copy(), images.rows.copy()
+    pixels[1], rows.loc[1, "sha256"] = pixels[0], rows.loc[0, "sha256"]
+    table = made_table(write(tmp_path, replace(images, pixels=pixels, rows=rows), mixed_detector(pixels)), k=3)
+    assert rows["id"][1] not in table[[f"near_{n}" for n in range(1, 6)]].iloc[0].tolist()
+    assert table["distance"][0] > 0
+
+
+def test_training_images_are_searched_where_they_are_available(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = made_set()
+    train = replace(made_set(40), name="made-train", split="train", fingerprint="f" * 64)
+    detector = mixed_detector(images.pixels)
+    detector.manifest = {"name": "tiny", "training_set": "made-train", "training_set_fingerprint": "f" * 64}
+    source = replace(write(tmp_path, images, detector), data=str(write_cifake(tmp_path / "cifake", train=0)))
+    # the attached set has none
+    assert set(made_table(source)["among"]) == {OWN}
+    searched.cache_clear()
+    monkeypatch.setattr(training_reference, "open_training_set", lambda *_, **__: train)
+    table = made_table(source, k=6)
+    assert (set(table["among"]), set(table["candidates"])) == ({"made-train"}, {40})
+    assert set(table[[f"near_{n}" for n in range(1, 6)]].to_numpy(str).ravel()) <= set(train.rows["id"])
+
+
+def test_while_training_images_are_being_prepared_no_others_are_searched(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_arguments: object, **_options: object) -> None:
+        raise BusyError("wait until it has finished")
+
+    monkeypatch.setattr(training_reference, "open_training_set", busy)
+    with pytest.raises(BusyError):
+        searched(source.open())
+
+
+def test_findings_are_shares_with_their_intervals(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "ENOUGH", 3)
+    run = read_run(source.run)
+    table = read_study(run_study(STUDY, source), run).table
+    findings = {finding.key: finding for finding in conclude(run, table, STUDY.parameters)}
+    predicted, label = (run.predictions[name].astype(str).to_numpy() for name in ("predicted", "label"))
+    for verdict in ("FAKE", "REAL"):
+        own, pixels = (
+            (table[f"{name}_say"].to_numpy(str) == verdict)[predicted == verdict] for name in ("neighbours", "pixels")
+        )
+        finding = findings[f"agree_{verdict.lower()}"]
+        interval = map(float, wilson_interval(int(own.sum()), len(own)))
+        measure = finding.measure
+        assert (measure.value, measure.low, measure.high) == pytest.approx((own.mean(), *interval))
+        assert finding.control is not None
+        assert finding.control.measure.value == pytest.approx(pixels.mean())
+        # the same images twice: the interval of the difference is that of pairs
+        paired = own.astype(float) - pixels
+        half = stats.t.ppf(0.975, len(paired) - 1) * stats.sem(paired)
+        assert finding.difference is not None
+        difference = (finding.difference.value, finding.difference.low, finding.difference.high)
+        assert difference == pytest.approx((paired.mean(), paired.mean() - half, paired.mean() + half))
+    wrong = predicted != label
+    agree = (table["neighbours_say"].to_numpy(str) == predicted)[wrong].mean()
+    assert (findings["errors"].measure.n, findings["errors"].measure.value) == (wrong.sum(), pytest.approx(agree))
+    far = table["distance"].to_numpy().argsort()[-6:]
+    assert (findings["far"].measure.n, findings["far"].measure.value) == (6, pytest.approx(wrong[far].mean()))
+    first = np.arange(len(table)) == 0
+    for mixed in (
+        table.assign(among=np.where(first, "some-train", table["among"].to_numpy(str))),
+        table.assign(candidates=np.where(first, 59, table["candidates"])),
+    ):
+        with pytest.raises(ValueError, match="searched among different images"):
+            conclude(run, mixed, STUDY.parameters)
+    # with few candidates all others are neighbours
+    for among, k in ((OWN, 2), ("made-train", 3)):
+        few = conclude(run, table.assign(among=among, candidates=3), STUDY.parameters)
+        assert few[0].details["k"] == k
+    run.predictions["predicted"] = run.predictions["label"]
+    assert {finding.key for finding in conclude(run, table, STUDY.parameters)} == {"agree_fake", "agree_real", "truth"}
+
+
+def table_of(rows: NDArray[np.integer]) -> pd.DataFrame:
+    return pd.DataFrame({f"near_{n + 1}": [f"train-{row}" for row in rows[:, n]] for n in range(5)})
+
+
+def test_simulated_labels_vary_with_the_neighbours_that_images_share() -> None:
+    def ends(table: pd.DataFrame, share: float = 0.5) -> tuple[float, ...]:
+        return tuple(np.quantile(simulate_labels(table, np.ones(400), share=share), [0.025, 0.975]))
+
+    every = table_of(np.arange(2000).reshape(400, 5))
+    assert ends(table_of(np.arange(2000).reshape(400, 5) % 5)) == (0.0, 1.0)
+    # as many throws of a coin as there are images; a missing neighbour has no vote
+    error = 1.96 * 0.5 / 20
+    for table in (every, every.assign(**{f"near_{n}": None for n in range(2, 6)})):
+        assert ends(table) == pytest.approx((0.5 - error, 0.5 + error), abs=0.02)
+    # three of five, where nine of ten are of the class
+    low, high = ends(every, share=0.9)
+    assert low < stats.binom.sf(2, 5, 0.9) < high
+    # of ten, five of each class leave it to the nearest
+    expected = stats.binom.sf(5, 10, 0.8) + stats.binom.pmf(5, 10, 0.8) / 2
+    assert simulate_labels(every, np.ones(400), share=0.8, k=10).mean() == pytest.approx(expected, abs=0.004)
+
+
+def test_random_labels_have_the_class_balance_of_the_searched_images(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = read_run(source.run)
+    table = made_table(source)
+
+    def shuffled(training: bool) -> Measure | None:
+        rows = table.assign(shuffled_say="REAL", among="some-train" if training else table["among"])
+        findings = {finding.key: finding for finding in conclude(run, rows, STUDY.parameters)}
+        choice = findings["agree_real"].choice("control", DEALT)
+        return None if choice is None or choice.control is None else choice.control.measure
+
+    run.predictions["label"] = np.where(np.arange(len(run)) % 30 == 0, "FAKE", "REAL")
+    own = shuffled(training=False)
+    assert own is not None
+    assert own.low > 0.8
+    # training images of which half are REAL could not all say so
+    monkeypatch.setattr(neighbours, "simulate_labels", lambda *_, **__: np.linspace(0.45, 0.55, 200))
+    assert shuffled(training=True) is None

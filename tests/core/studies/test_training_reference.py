@@ -1,0 +1,175 @@
+"""Features of training images: computed once, kept sealed, resumed after a stop."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.detectors.detector import Detector, Pass
+from core.detectors.resnet import ResNetDetector
+from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
+from core.runs.run import read_run
+from core.storage import MANIFEST, sibling
+from core.studies import training_reference
+from core.studies.source import Source
+from core.studies.training_reference import (
+    NeighbourError,
+    Reference,
+    compute_features,
+    count_kept,
+    features_path,
+    find_training_set,
+    is_sample,
+    open_training_set,
+    read_features,
+    run_reference,
+)
+from tests.conftest import make_detector
+from tests.core.studies.conftest import made_set
+from tests.core.studies.conftest import source as source  # noqa: PLC0414 - a fixture
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_reference, "BLOCK", 16)
+
+
+@pytest.fixture
+def images() -> ImageSet:
+    return made_set()
+
+
+def computed(detector: Detector, images: ImageSet) -> Reference:
+    """The features, computed and read again."""
+    assert list(compute_features(detector, images))[-1] == 1
+    reference = read_features(detector.cache_key, images.fingerprint, images=images)
+    assert reference is not None
+    return reference
+
+
+def test_kept_features_are_the_detectors_in_the_order_of_the_set(tiny_detector: Detector, images: ImageSet) -> None:
+    assert read_features(tiny_detector.cache_key, images.fingerprint) is None
+    reference = computed(tiny_detector, images)
+    expected = tiny_detector.full_pass(images.pixels)
+    np.testing.assert_allclose(reference.features, expected.features, rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(reference.margins, expected.margins, atol=1e-4)
+    assert (reference.name, reference.is_training, reference.features.dtype) == ("made-test", True, np.float16)
+    assert not list(features_path("", "").parent.glob("*.part"))
+    order = np.random.default_rng(0).permutation(len(images))
+    permuted = images.subset(order)
+    again = read_features(tiny_detector.cache_key, permuted.fingerprint, images=permuted)
+    assert again is not None
+    assert again.rows["id"].tolist() == permuted.rows["id"].tolist()
+    np.testing.assert_array_equal(again.features, reference.features[order])
+    np.testing.assert_array_equal(again.margins, reference.margins[order])
+    np.testing.assert_array_equal(again.pixels, permuted.pixels)
+
+
+def test_a_stopped_computation_is_resumed(
+    tiny_detector: Detector, images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    full_pass = ResNetDetector.full_pass
+
+    def counted(self: Detector, pixels: NDArray[np.uint8], **more: object) -> object:
+        seen.append(len(pixels))
+        return full_pass(self, pixels, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ResNetDetector, "full_pass", counted)
+    shares = list(compute_features(tiny_detector, images, stop=lambda: len(seen) > 2))
+    assert shares == [16 / 60, 32 / 60]
+    assert read_features(tiny_detector.cache_key, images.fingerprint) is None
+    # of the two blocks that are kept one is damaged
+    block = sorted(features_path(tiny_detector.cache_key, images.fingerprint).parent.glob("*.part/*.npz"))[1]
+    block.write_bytes(block.read_bytes()[:100])
+    seen.clear()
+    computed(tiny_detector, images)
+    assert sum(seen) == 44
+
+
+def test_features_that_were_changed_or_belong_to_others_are_not_read(tiny_detector: Detector, images: ImageSet) -> None:
+    computed(tiny_detector, images)
+    assert read_features(make_detector(seed=1).cache_key, images.fingerprint) is None
+    assert read_features(tiny_detector.cache_key, "0" * 64) is None
+    file = features_path(tiny_detector.cache_key, images.fingerprint) / "features.npy"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(bytes(data))
+    assert read_features(tiny_detector.cache_key, images.fingerprint) is None
+    # and computing them again mends it
+    computed(tiny_detector, images)
+
+
+def test_two_computations_at_once_keep_whole_features_and_only_finished_ones_count(
+    tiny_detector: Detector, images: ImageSet
+) -> None:
+    # whichever seals its features first deletes the other's blocks
+    slow = compute_features(tiny_detector, images)
+    next(slow)
+    # a folder that is being sealed has its manifest already
+    sealing = sibling(features_path(tiny_detector.cache_key, images.fingerprint))
+    sealing.mkdir()
+    (sealing / MANIFEST).touch()
+    assert count_kept() == 0
+    list(compute_features(tiny_detector, images))
+    assert list(slow)[-1] == 1
+    assert count_kept() == 1
+    reference = read_features(tiny_detector.cache_key, images.fingerprint)
+    assert reference is not None
+    np.testing.assert_allclose(reference.margins, tiny_detector.full_pass(images.pixels).margins, atol=1e-4)
+
+
+def test_features_that_half_precision_cannot_hold_stay_finite(
+    tiny_detector: Detector, images: ImageSet, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full_pass = ResNetDetector.full_pass
+
+    def scaled(self: ResNetDetector, pixels: NDArray[np.uint8], **more: object) -> Pass:
+        result = full_pass(self, pixels, **more)  # type: ignore[arg-type]
+        return result._replace(features=1e6 * result.features)  # type: ignore[operator]
+
+    monkeypatch.setattr(ResNetDetector, "full_pass", scaled)
+    features = computed(tiny_detector, images).features
+    assert np.isfinite(features).all()
+    assert features.max() > np.finfo(np.float16).max
+    own = run_reference(read_run(source.run), np.asarray(features))
+    np.testing.assert_array_equal(own.features, features)
+
+
+def test_a_runs_own_images_stand_in(source: Source) -> None:
+    run, context = read_run(source.run), source.open()
+    features = context.detector.full_pass(context.pixels).features
+    reference = run_reference(run, features)
+    assert not reference.is_training
+    labels = np.array(["FAKE", "REAL"])[reference.rows["label"].to_numpy()]
+    np.testing.assert_array_equal(labels, run.predictions["label"].astype(str))
+    np.testing.assert_allclose(reference.features, features, rtol=2e-3, atol=2e-3)
+    with pytest.raises(NeighbourError, match="kept no features"):
+        run_reference(replace(run, features=None))
+
+
+def test_the_training_set_is_that_of_the_manifest(cifake: Path) -> None:
+    train = load_image_set(cifake, "train")
+
+    def detector(name: str = "cifake-train", fingerprint: str | None = train.fingerprint) -> Detector:
+        manifest = {"training_set": name, "training_set_fingerprint": fingerprint}
+        return SimpleNamespace(name="tiny", manifest=manifest, preprocessing=None)  # type: ignore[return-value]
+
+    images = open_training_set(detector(), str(cifake))
+    assert images is not None
+    assert images.fingerprint == train.fingerprint
+    assert open_training_set(detector(), None) is None
+    assert open_training_set(detector(fingerprint=None), str(cifake)) is None
+    few = train.limited(30)
+    limited = open_training_set(detector(few.name, few.fingerprint), str(cifake))
+    assert limited is not None
+    assert limited.rows["name"].tolist() == few.rows["name"].tolist()
+    with pytest.raises(NeighbourError, match="are not those that tiny was trained on"):
+        open_training_set(detector(fingerprint="0" * 64), str(cifake))
+    assert find_training_set(detector(fingerprint="0" * 64), str(cifake)) is None
+    assert is_sample({"training_set": "sample-train"})
+    assert not is_sample(detector().manifest)
