@@ -41,21 +41,6 @@ def share_ratio(hits: int, images: int, other_hits: int, other_images: int) -> E
     return Estimate(value, float(value * np.exp(-half)), float(value * np.exp(half)), images + other_images)
 
 
-def share_difference(hits: int, images: int, other_hits: int, other_images: int) -> Estimate:
-    """Estimate one share less another, independent one, with the 95% interval of Newcombe (1998), method 10.
-
-    Args:
-        hits, images: counts of the first share; both `images` and `other_images` must be above 0.
-        other_hits, other_images: counts of the second.
-    """
-    (low, high), (low_other, high_other) = (
-        map(float, wilson_interval(k, n)) for k, n in ((hits, images), (other_hits, other_images))
-    )
-    first = Estimate(hits / images, low, high, images)
-    second = Estimate(other_hits / other_images, low_other, high_other, other_images)
-    return difference_of_intervals(first, second)
-
-
 def difference_of_intervals(first: Estimate, second: Estimate) -> Estimate:
     """Estimate the difference of two independent numbers from their intervals (Zou and Donner 2008).
 

@@ -8,7 +8,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from core.findings.intervals import (
     clustered_share,
-    share_difference,
+    difference_of_intervals,
     share_over_seeds,
     weighted_lead,
     weighted_mean,
@@ -255,7 +255,8 @@ def test_light_rows_alone_do_not_claim_a_lead() -> None:
 @pytest.mark.parametrize("counts", [(3, 40, 9, 50), (0, 10, 4, 10), (10, 10, 10, 12)])
 def test_a_difference_of_independent_shares_is_that_of_statsmodels(counts: tuple[int, int, int, int]) -> None:
     hits, images, other, others = counts
-    found = share_difference(*counts)
+    shares = [weighted_share(np.arange(n) < k) for k, n in ((hits, images), (other, others))]
+    found = difference_of_intervals(*shares)
     low, high = confint_proportions_2indep(hits, images, other, others, method="newcomb")
     assert found.value == pytest.approx(hits / images - other / others)
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
