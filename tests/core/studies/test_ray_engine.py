@@ -59,7 +59,7 @@ def test_the_command_gives_the_rows_and_values_of_this_process(
     ray.shutdown()
     local = table_of(run_study(find_study("agreement"), source, images=16))
     assert main(["agreement", "--run", str(source.run), "--images", "16", "--engine", "ray"]) == 0
-    assert "of one image correlate" in capsys.readouterr().out
+    assert "Written: " in capsys.readouterr().out
     assert not ray.is_initialized()
     far = table_of(source.run / "studies" / "agreement.parquet")
     assert len(far) == 16
