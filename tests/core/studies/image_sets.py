@@ -52,9 +52,9 @@ def made_files(
     return files
 
 
-def brighter(data: bytes, quality: int) -> bytes:
+def brighter(data: bytes) -> bytes:
     """A near copy of an image file."""
-    return jpeg(np.clip(decode(data).astype(int) + 6, 0, 255).astype(np.uint8), quality)
+    return jpeg(np.clip(decode(data).astype(int) + 6, 0, 255).astype(np.uint8), 85)
 
 
 def first(files: Files, folder: str, number: int = 0) -> str:

@@ -9,35 +9,24 @@ import pytest
 from numpy.typing import NDArray
 
 from core.images.decoding import decode
-from core.images.duplicates import Pairs, near_pairs, perceptual_hashes, pixel_digests
+from core.images.duplicates import Pairs, pixel_digests
 from core.images.encoding import encode_png
 from core.images.image_set import DataPath
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.runs.run import read_run
 from core.studies.audit_summary import copy_pairs, training_pictures
-from core.studies.copies import (
-    COMMON,
-    COUNTED,
-    DUPLICATES,
-    FILE,
-    FILES,
-    NEAR,
-    NONE,
-    SHOWN,
-    UNKNOWN,
-    conclude_files,
-    nearest_copies,
-)
+from core.studies.copies import COUNTED, DUPLICATES, FILE, FILES, NEAR, NONE, SHOWN, UNKNOWN, nearest_copies
+from core.studies.registry import find_study
 from core.studies.result import StudyResult
 from core.studies.runner import run_study
 from core.studies.source import Source
 from core.studies.splits import Links, Part, compressions, find_links, own_part, source_of, training_part
 from core.studies.store import read_study
-from core.studies.study import WEIGHT, Study
+from core.studies.study import WEIGHT
 from tests.conftest import textured
 from tests.core.images.layouts import made
-from tests.core.studies.image_sets import Files, brighter, context_of, first, made_context, made_files, result_of
+from tests.core.studies.image_sets import brighter, context_of, first, made_context, made_files, result_of
 
 
 def counted(result: StudyResult) -> dict[str, int]:
@@ -48,36 +37,30 @@ def counted(result: StudyResult) -> dict[str, int]:
     return {" ".join(key): count for key, count in counts.items() if count}
 
 
-def with_copies() -> Files:
-    files = made_files()
-    files[first(files, "test/REAL", 0)] = files[first(files, "train/FAKE", 7)]
-    files[first(files, "test/REAL", 2)] = files[first(files, "test/REAL", 1)]
-    files[first(files, "test/FAKE", 3)] = encode_png(decode(files[first(files, "train/FAKE", 8)]))
-    files[first(files, "test/REAL", 4)] = brighter(files[first(files, "train/REAL", 9)], 85)
-    files[first(files, "test/FAKE", 5)] = brighter(files[first(files, "train/REAL", 10)], 88)
-    files[first(files, "test/REAL", 31)] = brighter(files[first(files, "test/REAL", 30)], 88)
-    return files
-
-
 def test_each_copy_has_its_kind_class_and_nearest_file(tmp_path: Path) -> None:
-    files = with_copies()
+    files = made_files()
+    copied = {("REAL", 0): ("FAKE", 0), ("FAKE", 3): ("FAKE", 8), ("REAL", 4): ("REAL", 9), ("FAKE", 5): ("REAL", 10)}
+    made_by = (bytes, lambda data: encode_png(decode(data)), brighter, brighter)
+    wanted = ((FILE, "other"), (SHOWN, "same"), (NEAR, "same"), (NEAR, "other"))
+    names = {
+        first(files, f"test/{own[0]}", own[1]): first(files, f"train/{of[0]}", of[1]) for own, of in copied.items()
+    }
+    for (name, of), make in zip(names.items(), made_by, strict=True):
+        files[name] = make(files[of])
+    files[first(files, "test/REAL", 2)] = files[first(files, "test/REAL", 1)]
+    files[first(files, "test/REAL", 31)] = brighter(files[first(files, "test/REAL", 30)])
     context = made_context(tmp_path, files)
     result = result_of(DUPLICATES, context)
     assert counted(result) == {
         "in_training same file": 1, "in_training same pixels": 1, "in_training near copy": 2, "in_set same file": 2,
         "in_set near copy": 2,
     }  # fmt: skip
-    table = result.table.set_index(context.run.predictions["name"])
-    for own, other, kind, same in (
-        ("REAL", ("FAKE", 7), FILE, "other"), ("FAKE", ("FAKE", 8), SHOWN, "same"), ("REAL", ("REAL", 9), NEAR, "same"),
-    ):  # fmt: skip
-        row = table.loc[first(files, f"test/{own}", {FILE: 0, SHOWN: 3, NEAR: 4}[kind]).removeprefix("test/")]
-        copy = first(files, f"train/{other[0]}", other[1])
-        assert row[["in_training", "training_class", "training_name"]].tolist() == [kind, same, copy[len("train/") :]]
-        assert row["training_id"] == f"train-{hashlib.sha256(files[copy]).hexdigest()[:16]}"
-        assert 0 <= row["training_bits"] <= (8 if kind == NEAR else 0)
-    pair = table.loc[[first(files, "test/REAL", number).removeprefix("test/") for number in (1, 2)]]
-    assert pair["set_name"].tolist() == pair.index[::-1].tolist()
+    table = result.table.set_index("test/" + context.run.predictions["name"])
+    for (name, of), kind in zip(names.items(), wanted, strict=True):
+        identity = f"train-{hashlib.sha256(files[of]).hexdigest()[:16]}"
+        row = table.loc[name, ["in_training", "training_class", "training_name", "training_id"]]
+        assert row.tolist() == [*kind, of.removeprefix("train/"), identity]
+        assert 0 <= table.loc[name, "training_bits"] <= (8 if kind[0] == NEAR else 0)
     leaks = result.finding("leak.file")
     assert leaks is not None
     assert leaks.measure.value == pytest.approx(1 / 320)
@@ -169,8 +152,8 @@ def test_compressions_are_listed_by_image_and_counted_by_weight(tmp_path: Path) 
     names = [f"JPEG quality {quality}, 4:2:0" for quality in (70, 75, 80, 85, 90, 95)]
     rows, images = np.arange(6, 0, -1), np.arange(10, 70, 10)
     table = pd.DataFrame({"compression": np.repeat(names, rows), WEIGHT: np.repeat(images / rows, rows)})
-    findings = conclude_files(None, table, {})  # type: ignore[arg-type]
-    assert [finding.details["name"] for finding in findings] == names[::-1][:COMMON]
+    findings = FILES.conclude(None, table, {})  # type: ignore[arg-type]
+    assert [finding.details["name"] for finding in findings] == names[::-1][:5]
     assert [finding.measure.value for finding in findings] == pytest.approx([n / 210 for n in (60, 50, 40, 30, 20)])
 
 
@@ -194,19 +177,19 @@ def test_links_of_two_parts_are_those_of_one_array_of_all_their_images() -> None
     # some as they are, some a little brighter, some that are no copies
     training = np.concatenate([own[:4], own[4:8] + np.uint8(5), textured(6, fine=False, seed=2)])
     both = np.concatenate([own, training])
-    digests = pixel_digests(both)
-    parts = [
-        Part("test", own, pd.DataFrame({"sha256": digests[: len(own)]})),
-        Part("train", training, pd.DataFrame({"sha256": digests[len(own) :]})),
-    ]
-    _, heads = np.unique(pd.factorize(digests)[0], return_index=True)
-    expected = near_pairs(both[heads], perceptual_hashes(both[heads]))
-    links = find_links(parts, lambda *_: None)
-    np.testing.assert_array_equal(links.shown, pd.factorize(digests)[0])
-    expected = expected._replace(left=heads[expected.left], right=heads[expected.right])
-    for one, other in zip(links.pairs, expected, strict=True):
+    apart, together = (
+        find_links(
+            [Part("test", part, pd.DataFrame({"sha256": pixel_digests(part)})) for part in parts], lambda *_: None
+        )
+        for parts in ([own, training], [both])
+    )
+    for one, other in zip(
+        (apart.file, apart.shown, *apart.pairs), (together.file, together.shown, *together.pairs), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
-    pairs = set(zip(links.pairs.left.tolist(), links.pairs.right.tolist(), strict=True))
+    assert apart.own == len(own)
+    np.testing.assert_array_equal(apart.shown, pd.factorize(pixel_digests(both))[0])
+    pairs = set(zip(apart.pairs.left.tolist(), apart.pairs.right.tolist(), strict=True))
     assert {(number, len(own) + number) for number in range(4, 8)} <= pairs
 
 
@@ -222,8 +205,9 @@ def test_a_training_picture_is_shown_under_its_own_hash_alone(cifake: Path) -> N
     assert training_pictures(str(cifake / "nowhere"), wanted) == {}
 
 
-@pytest.mark.parametrize("study", [DUPLICATES, FILES], ids=lambda study: study.name)
-def test_the_runner_writes_a_file_that_reads_back(source: Source, study: Study) -> None:
+@pytest.mark.parametrize("name", ["audit", "duplicates", "files"])
+def test_the_runner_writes_a_file_that_reads_back(source: Source, name: str) -> None:
+    study = find_study(name)
     result = read_study(run_study(study, source), read_run(source.run))
-    assert list(result.table.columns) == ["id", *study.columns, WEIGHT]
+    assert list(result.table.columns) == ([*study.columns] if study.whole else ["id", *study.columns, WEIGHT])
     assert result.findings
