@@ -240,7 +240,11 @@ def test_a_sample_is_weighted_up_wherever_its_pictures_are(run: Run, table: pd.D
     where = generator.permutation(SIZE)
     where[CLUSTER == 3] = -1
     part = table[KEEP[table["id"].astype(int)]]
-    cards = read_cards(part, run, "features", studies={}, pictures=Pictures(pixels, where))
+    # of two samples the sparser decides
+    whole = pd.DataFrame({"id": run.predictions["id"], "again": run.predictions["brightness"], "weight": 1.0})
+    about = {"explore": ["again"], "columns": {"again": "again"}}
+    studies = {"probes": StudyResult(Path("probes.parquet"), whole, about)}
+    cards = read_cards(part, run, "features", studies=studies, pictures=Pictures(pixels, where))
     for card in cards:
         mine = np.flatnonzero(KEEP & (card.number == CLUSTER))
         weights = CELL_WEIGHTS[mine]
@@ -254,9 +258,11 @@ def test_a_sample_is_weighted_up_wherever_its_pictures_are(run: Run, table: pd.D
             expected = np.average(pixels[where[mine]], axis=0, weights=weights)
             np.testing.assert_allclose(card.mean_image, expected, rtol=0, atol=0.51)
         if card.number == 2:
-            (bright,) = (each for each in card.apart if each.column == "brightness")
             expected = np.average(run.predictions["brightness"].to_numpy()[mine], weights=weights)
-            assert bright.own == pytest.approx(expected)
+            assert [(each.column, each.own) for each in card.apart] == [
+                ("brightness", pytest.approx(expected)),
+                ("probes.again", pytest.approx(expected)),
+            ]
 
 
 def test_of_many_clusters_that_err_alike_one_is_rarely_called_worse() -> None:
