@@ -74,7 +74,9 @@ def agreement_panel(side: SideBySide, others: NDArray[np.float32], *, whose: str
                          f"{agreement.as_well} of {agreement.others}" if agreement.others else "unknown"))  # fmt: skip
     if rows:
         heads = ["methods", "rank correlation", "foremost places shared", "by chance", "other images' maps fit as well"]
-        st.table(pd.DataFrame(rows, columns=heads).set_index("methods").T, border="horizontal")
+        table = pd.DataFrame(rows, columns=heads).set_index("methods").T
+        # an unnamed index has an empty header, which says nothing to a screen reader
+        st.table(table.rename_axis(index="measure", columns=None), border="horizontal")
         by = f" By {plain(detector.name)}." if len(side.detectors) > 1 else ""
         st.caption(f"Over the places of the image; compared with {whose}.{by}", help=explain("Rank correlation"))
         lines += [", ".join(f"{head} {value}" for head, value in zip(heads, row, strict=True)) for row in rows]

@@ -260,13 +260,14 @@ def what_it_reads() -> None:
         less_detail(cast.detailed)
     else:
         rows = suspects(shown.table, library.pictures(shown).where >= 0)
-
-        def draw(answer: Any) -> None:
-            flipped = first_flipped(answer.margins)
-            less_detail(cast.detailed if flipped is None else int(rows[flipped]))
-
         edited = detail_removed(np.stack([image_of(int(row)) for row in rows]))
-        asked(PredictRequest(), edited, draw, slot="guide.search", whole=True)
+        now = request(PredictRequest(), edited, slot="guide.search")
+        if now.busy or now.answer is None:
+            # once it is there the whole page is drawn again: what it leads to asks for more itself
+            asked(PredictRequest(), edited, lambda _answer: None, slot="guide.search", whole=True)
+        else:
+            flipped = first_flipped(now.answer.margins)
+            less_detail(cast.detailed if flipped is None else int(rows[flipped]))
     measured("probes", "detail-FAKE", "transplant-REAL")
 
 

@@ -337,10 +337,10 @@ async def _wait_and_keep(
     await visitor.wait_for(*buttons)
     asked = visitor.parameters
     lime = LimeSettings(
-        n_segments=int(asked.get("lime.n_segments", LimeSettings.n_segments)),
-        n_samples=int(asked.get("lime.n_samples", LimeSettings.n_samples)),
+        n_segments=int(asked.get("lime.n_segments", LimeSettings().n_segments)),
+        n_samples=int(asked.get("lime.n_samples", LimeSettings().n_samples)),
         seed=int(asked.get("lime.seed", 0)),
-        fill=asked.get("lime.fill", LimeSettings.fill),  # type: ignore[arg-type]
+        fill=asked.get("lime.fill", LimeSettings().fill),  # type: ignore[arg-type]
     )
     cam = CamSettings(layer=asked.get("gradcam.layer", ""))
     for method, settings in (("lime", lime), ("gradcam", cam)):
