@@ -275,8 +275,6 @@ def less_detail(row: int) -> None:
     """Draw an image with less and less detail, and its verdict."""
     images, number = with_less_detail(image_of(row)), RADII.index(KEPT.value)
     left, right = st.columns([2, 3], gap="large")
-    with left:
-        place = st.container(width=SIDE)
     with right:
         st.markdown(
             "A map cannot say *what* it sees there. An experiment can: remove the finest detail from this "
@@ -287,16 +285,18 @@ def less_detail(row: int) -> None:
             KEPT, "Detail that is left", RADII, words=kept_words, less="Less detail", more="More detail", way=-1
         )
 
-        def draw(answer: Any) -> None:
-            now, before = (verdict_of(answer.margins[which]) for which in (number, 0))
-            p = float(answer.p_real[number])
-            with place:
-                alt = f"The image, detail left: {kept_words(KEPT.value)}."
-                plain_picture(images[number], key="guide.detail.picture", alt=alt, edge=now)
-            st.markdown(f"### Called {CLASS_WORDS[now]}, {percent(max(p, 1 - p), 0)} sure")
-            flipped = " **The verdict has flipped.**" if now != before else ""
-            st.markdown(f"Margin {plus(answer.margins[number], 1)}.{flipped}", help=explain("Margin"))
+    def draw(answer: Any) -> None:
+        now, before = (verdict_of(answer.margins[which]) for which in (number, 0))
+        p = float(answer.p_real[number])
+        with st.container(width=SIDE):
+            alt = f"The image, detail left: {kept_words(KEPT.value)}."
+            plain_picture(images[number], key="guide.detail.picture", alt=alt, edge=now)
+        st.markdown(f"### Called {CLASS_WORDS[now]}, {percent(max(p, 1 - p), 0)} sure")
+        flipped = " **The verdict has flipped.**" if now != before else ""
+        st.markdown(f"Margin {plus(answer.margins[number], 1)}.{flipped}", help=explain("Margin"))
 
+    with left:
+        # all in one place: what is drawn again on its own cannot reach into another column
         asked(PredictRequest(), images, draw, slot="guide.detail", whole=True)
 
 
