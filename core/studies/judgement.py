@@ -25,7 +25,6 @@ from core.images.out_of_distribution import crop_photographs
 from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
 from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
-from core.runs.metrics import wilson_interval
 from core.runs.run import Run, read_run
 from core.storage import ContractError, WriteError, read_bytes, read_manifest, write_bytes_atomically
 from core.studies.store import read_study, study_path
@@ -51,7 +50,7 @@ SENTENCES: Mapping[str, str] = {
     "enlarged": "Your picture was enlarged to {side} x {side}; enlarging changes what the detector reads.",
     "cut": "Your picture was cut to {side} x {side}; the detector sees only a part of it.",
     "unmeasured": "How far this detector can be trusted has not been measured.",
-    "weak": "This detector misses most generated pictures unless it also accuses photographs.",
+    "weak": "On its own test images this detector is wrong too often to answer.",
 }
 
 
@@ -168,18 +167,15 @@ def scores(detector: "Detector", pixels: NDArray[np.uint8]) -> NDArray[np.float3
 
 
 def find_margin(real: NDArray[np.floating]) -> float:
-    """Return the highest threshold, at most 0, below which few enough scores of REAL images lie.
+    """Return the highest threshold, at most 0, below which few enough scores of held-out REAL images lie.
 
-    The upper end of Wilson's interval of the share below it is at most `MOST_REAL`, so that other images of the same
-    kind keep to it too.
+    Few enough is half of `MOST_REAL`, as other images of the same kind may be somewhat harder.
 
     Raises:
         StudyError: there are too few images to tell.
     """
-    hits = np.arange(len(real))
-    _, high = wilson_interval(hits, len(real)) if len(real) else (hits, hits)
-    allowed = int((np.asarray(high) <= MOST_REAL).sum()) - 1
-    if allowed < 0:
+    allowed = int(MOST_REAL / 2 * len(real))
+    if not allowed:
         raise StudyError(f"{len(real)} held-out REAL images are too few to set a threshold; hold out more of them")
     # as many scores as are allowed lie below the next one
     return min(0.0, float(np.sort(real)[allowed]))
