@@ -305,17 +305,12 @@ async def _change_setting(visitor: Visitor, chance: random.Random, watch: Watch)
         kind, fill, part = next(one for one in visitor.widgets() if one[1].id.endswith("-url.lime.fill"))
         await visitor.change(fill.id, part, **(_some_value(kind, fill, chance) or {}))
     else:
-        # the slider's positions
-        place = float(chance.randrange(3, 48))
-        await visitor.change(*_named(visitor, "url.lime.n_segments"), double_array_value=[place])
+        slider, part = visitor.find("url.lime.n_segments")
+        # a slider through options sends the chosen option's text, as a browser does
+        await visitor.change(slider.id, part, string_array_value=[chance.choice(slider.options)])
     watch.begin()
     await visitor.change(seed.id, fragment, double_value=float(chance.randrange(10_000)))
     watch.asked()
-
-
-def _named(visitor: Visitor, key: str) -> tuple[str, str]:
-    widget, fragment = visitor.find(key)
-    return widget.id, fragment
 
 
 async def _wait_and_keep(
