@@ -1,16 +1,68 @@
-"""Findings: what a study concludes, as data."""
-
-from __future__ import annotations
+"""Findings: what a study concludes, as data, and the quantities that they measure."""
 
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, TypeAdapter
 
 from core.findings.intervals import Estimate
-from core.findings.quantities import QUANTITIES, Quantity
 from core.storage import plain_json
+
+Unit = Literal["share", "margins", "correlation", "auroc", "silhouette"]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """The measured quantity.
+
+    Attributes:
+        label: the term, for a heading or a table's cell.
+        unit: how a value is written; shares and AUROCs are 0 to 1.
+        counted: it only says how many there are, for which there is no control.
+    """
+
+    label: str
+    unit: Unit
+    counted: bool = False
+
+
+QUANTITIES: dict[str, Quantity] = {
+    "flip_rate": Quantity("verdicts flipped", "share"),
+    "faithfulness": Quantity("faithfulness", "margins"),
+    "rank_correlation": Quantity("rank correlation", "correlation"),
+    "beyond_chance": Quantity("images that agree beyond chance", "share"),
+    "residual_correlation": Quantity("rank correlation after randomisation", "correlation"),
+    "reversed_signs": Quantity("certain signs reversed", "share"),
+    "held_signs": Quantity("certain signs that hold", "share"),
+    "one_colour": Quantity("one-colour maps", "share"),
+    "cue_auroc": Quantity("AUROC of a cue alone", "auroc"),
+    "matched_auroc": Quantity("AUROC of the detector on matched images", "auroc"),
+    "ring_auroc": Quantity("AUROC of a ring's power", "auroc"),
+    "called_real": Quantity("called REAL", "share"),
+    "called_fake": Quantity("called FAKE", "share"),
+    "filter_dependent": Quantity("verdicts that depend on the filter", "share"),
+    "confidence": Quantity("mean confidence", "share"),
+    "label_agreement": Quantity("nearest images of the same class", "share"),
+    "grey_share": Quantity("images that are wholly grey", "share"),
+    "error_rate": Quantity("error rate", "share"),
+    "accuracy": Quantity("accuracy", "share"),
+    "recall": Quantity("recall", "share"),
+    "auroc": Quantity("AUROC", "auroc"),
+    "cue_accuracy": Quantity("accuracy from a cue alone", "share"),
+    "both_wrong": Quantity("images that both get wrong", "share"),
+    "overconfidence": Quantity("mean confidence less accuracy", "share"),
+    "controlled_flips": Quantity("verdicts flipped beyond the control", "share"),
+    "right_share": Quantity("verdicts that are right among as many of each class", "share"),
+    "unfamiliar": Quantity("familiar images that are taken for unfamiliar", "share"),
+    "silhouette": Quantity("mean silhouette", "silhouette"),
+    "copies": Quantity("copies", "share", counted=True),
+    "file_kind": Quantity("files of this kind", "share", counted=True),
+}
+# null in JSON, which knows no NaN
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
 
 
 @dataclass(frozen=True)
@@ -23,14 +75,14 @@ class Measure:
         clusters: how many independent sources those come from, where that is fewer.
     """
 
-    value: float
-    low: float = math.nan
-    high: float = math.nan
+    value: Number
+    low: Number = math.nan
+    high: Number = math.nan
     n: int = 0
     clusters: int | None = None
 
     @classmethod
-    def of(cls, estimate: Estimate, *, clusters: int | None = None) -> Measure:
+    def of(cls, estimate: Estimate, *, clusters: int | None = None) -> Self:
         """The same as an estimate of `core.findings.intervals`."""
         value, low, high = map(float, estimate[:3])
         return cls(value, low, high, int(estimate.images), clusters)
@@ -46,7 +98,7 @@ class Measure:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
-    def or_exact(self) -> Measure:
+    def or_exact(self) -> "Measure":
         """The same, taken as exact where it has no interval."""
         return self if self.has_interval else Measure(self.value, self.value, self.value)
 
@@ -98,7 +150,7 @@ class Finding:
         details: plain JSON values: names and counts.
         subject: what was measured, a method, a change or a delivery, as a noun phrase; "" where the question says it.
         question: the plain question that it answers, at most 15 words.
-        headline: the answer for its claim status, a fixed text of at most 15 words (`core.findings.headlines`).
+        headline: the answer for its claim status, a fixed text of at most 15 words (`core.findings.claims`).
     """
 
     key: str
@@ -135,49 +187,16 @@ def to_json(findings: Sequence[Finding]) -> str:
     return json.dumps(plain_json(findings), indent=1, allow_nan=False)
 
 
-def from_json(text: str) -> list[Finding]:
-    """Read findings that `to_json` wrote.
-
-    Raises:
-        ValueError: the text holds something else.
-    """
-    return read_findings(json.loads(text))
-
-
 def read_findings(rows: Sequence[Mapping[str, Any]]) -> list[Finding]:
     """Read findings from plain JSON values.
 
     Raises:
         ValueError: the values are something else.
     """
-    try:
-        return [_finding(row) for row in rows]
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"these are no findings ({type(error).__name__}: {error})") from error
+    findings = _FINDINGS.validate_python(rows)
+    if unknown := {finding.quantity for finding in findings} - QUANTITIES.keys():
+        raise ValueError(f"findings measure no {', '.join(sorted(unknown))}")
+    return findings
 
 
-def _finding(row: Mapping[str, Any]) -> Finding:
-    texts = {name: row.get(name, "") for name in ("key", "study", "quantity", "subject", "question", "headline")}
-    group, details = row["group"], row["details"]
-    if not all(isinstance(text, str) for text in (*texts.values(), group or "")) or not isinstance(details, dict):
-        raise TypeError("a text is none")
-    if texts["quantity"] not in QUANTITIES:
-        raise KeyError(texts["quantity"])
-    choices = tuple(Choice(str(choice["kind"]), str(choice["value"]), **_effect(choice)) for choice in row["choices"])
-    beside = {str(name): _measure(measure) for name, measure in row["beside"].items()}
-    return Finding(**texts, **_effect(row), group=group, choices=choices, beside=beside, details=details)
-
-
-def _effect(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Measure, control and difference of a finding or a choice."""
-    control, difference = row["control"], row["difference"]
-    return {
-        "measure": _measure(row["measure"]),
-        "control": None if control is None else Control(str(control["name"]), _measure(control["measure"])),
-        "difference": None if difference is None else _measure(difference),
-    }
-
-
-def _measure(row: Mapping[str, Any]) -> Measure:
-    value, low, high = (math.nan if row[name] is None else float(row[name]) for name in ("value", "low", "high"))
-    return Measure(value, low, high, int(row["n"]), None if row["clusters"] is None else int(row["clusters"]))
+_FINDINGS = TypeAdapter(list[Finding])

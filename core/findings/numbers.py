@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from core.findings.finding import Measure
-from core.findings.quantities import Unit
+from core.findings.finding import Measure, Unit
 
 MINUS = "\N{MINUS SIGN}"
 # a share whose interval is at least this wide (0 to 1) is written without decimals

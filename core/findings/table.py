@@ -1,38 +1,14 @@
-"""Findings as tables: data frames of numbers, the same as text ready to show, and Markdown."""
+"""Findings as tables of text, and as Markdown."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import pandas as pd
 
-from core.findings.claims import Sign, claim_status, effect_over_control, sign_of
-from core.findings.finding import Choice, Finding, Measure
+from core.findings.claims import Sign, claim_status, sign_of
+from core.findings.finding import Choice, Finding
 from core.findings.numbers import format_difference, format_measure
 
 SIGNS: dict[Sign | None, str] = {1: "above", -1: "below", 0: "no difference", None: "no control"}
-
-
-def findings_table(findings: Iterable[Finding]) -> pd.DataFrame:
-    """Lay findings out as numbers, a row each, in their order.
-
-    Returns:
-        Columns `study`, `key`, `question`, `subject`, `group`, `n`, `effect`, `low`, `high`, `control` (its name),
-        `control_effect`, `difference`, `difference_low`, `difference_high`, `status`, `headline`. Shares and AUROCs are
-        0 to 1, intervals of 95 %; NaN where there is none.
-    """
-    rows = [
-        {
-            **{name: getattr(finding, name) for name in ("study", "key", "question", "subject")},
-            "group": finding.group or "",
-            "n": finding.measure.n,
-            **_numbers(finding),
-            "status": str(claim_status(finding)),
-            "headline": finding.headline,
-        }
-        for finding in findings
-    ]
-    names = ["study", "key", "question", "subject", "group", "n", *_NUMBERS, "status", "headline"]
-    return pd.DataFrame(rows, columns=names)
 
 
 def findings_text(findings: Iterable[Finding]) -> pd.DataFrame:
@@ -55,22 +31,12 @@ def findings_text(findings: Iterable[Finding]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["Question", "Of", "Group", *_TEXTS, "Status", "Headline"])
 
 
-def choices_table(finding: Finding) -> pd.DataFrame:
-    """Lay out what each analysis choice made of a finding, as numbers.
+def choices_text(finding: Finding) -> pd.DataFrame:
+    """Lay out what each analysis choice made of a finding, as text ready to show.
 
     Returns:
-        Columns `kind`, `value`, `effect`, `low`, `high`, `control` (its name), `control_effect`, `difference`,
-        `difference_low`, `difference_high`, `sign`: 1 above the control, -1 below, 0 neither, None without one.
+        Columns `Choice`, `Value`, `Effect`, `Control`, `Difference`, `Sign`.
     """
-    rows = [
-        {"kind": choice.kind, "value": choice.value, **_numbers(choice), "sign": sign_of(choice)}
-        for choice in finding.choices
-    ]
-    return pd.DataFrame(rows, columns=["kind", "value", *_NUMBERS, "sign"])
-
-
-def choices_text(finding: Finding) -> pd.DataFrame:
-    """Lay out the same as text, ready to show: `Choice`, `Value`, `Effect`, `Control`, `Difference`, `Sign`."""
     rows = [
         {
             "Choice": choice.kind,
@@ -99,19 +65,7 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-_NUMBERS = (
-    "effect", "low", "high", "control", "control_effect", "difference", "difference_low", "difference_high",
-)  # fmt: skip
 _TEXTS = ("Effect", "Control", "Difference")
-
-
-def _numbers(finding: Finding | Choice) -> dict[str, Any]:
-    control = finding.control
-    difference = Measure(float("nan")) if sign_of(finding) is None else effect_over_control(finding)
-    measures = (finding.measure, difference)
-    own, over = ((measure.value, measure.low, measure.high) for measure in measures)
-    beside = ("", float("nan")) if control is None else (control.name, control.measure.value)
-    return dict(zip(_NUMBERS, (*own, *beside, *over), strict=True))
 
 
 def _texts(finding: Finding, choice: Finding | Choice) -> dict[str, str]:

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.headlines import Headlines
 from core.findings.intervals import share_ratio, weighted_share
 from core.findings.separation import RULE_BINS
 from core.runs.run import Run

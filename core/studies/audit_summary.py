@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.claims import Headlines, with_headlines
 from core.findings.finding import Finding
-from core.findings.headlines import Headlines, with_headlines
 from core.images.decoding import ImageError, decode
 from core.images.image_set import DatasetError
 from core.images.loading import read_files

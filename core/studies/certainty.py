@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from core.explainers.explainer import AnyExplainer
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplainerSettings
+from core.findings.claims import Headlines
 from core.findings.finding import Control, Finding, Measure
-from core.findings.headlines import Headlines
 from core.findings.intervals import weighted_ratio
 from core.perturbations.masking import FILLS, Fill
 from core.runs.run import Run

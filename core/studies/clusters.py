@@ -22,8 +22,8 @@ from sklearn.metrics import silhouette_samples
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from core.findings.claims import Headlines
 from core.findings.finding import Control, Finding, Measure
-from core.findings.headlines import Headlines
 from core.runs.run import Run
 from core.studies.cluster_cards import SPACES, read_cards, worst_card
 from core.studies.groups import VERDICTS

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.claims import Headlines, with_headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.headlines import Headlines, with_headlines
 from core.findings.intervals import difference_of_intervals, weighted_lead, weighted_mean, weighted_share
 from core.images.labels import CLASSES
 from core.images.preprocessing import Preprocessing

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.claims import Headlines, with_headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.headlines import Headlines, with_headlines
 from core.findings.intervals import weighted_mean
 from core.findings.paired import area, difference_of_aurocs, difference_of_shares, mcnemar, rank_correlation
 from core.images.labels import CLASSES

@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import claim_status
+from core.findings.claims import Headlines, claim_status, with_headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.headlines import Headlines, with_headlines
 from core.findings.intervals import weighted_lead, weighted_share
 from core.perturbations.probe import FAMILIES, Probe, Strength
 from core.perturbations.table import OTHER_WAYS, PROBES, in_every_way, probe_columns

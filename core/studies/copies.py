@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.claims import Headlines
 from core.findings.finding import Finding, Measure
-from core.findings.headlines import Headlines
 from core.findings.intervals import weighted_share
 from core.runs.run import Run
 from core.studies.splits import Links, compressions, links_of, own_part, training_part

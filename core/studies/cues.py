@@ -24,8 +24,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.console import progress_to
+from core.findings.claims import Headlines, with_headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.headlines import Headlines, with_headlines
 from core.findings.intervals import Estimate, difference_of_intervals, share_over_seeds
 from core.findings.numbers import format_measure, percent
 from core.findings.table import markdown

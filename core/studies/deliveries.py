@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.claims import Headlines
 from core.findings.finding import Control, Finding, Measure
-from core.findings.headlines import Headlines
 from core.findings.intervals import weighted_lead, weighted_share
 from core.images.labels import CLASSES
 from core.perturbations.postprocessing import DELIVERIES, deliver, seeing

@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import sign_of
+from core.findings.claims import Headlines, sign_of
 from core.findings.finding import Choice, Finding, Measure
-from core.findings.headlines import Headlines
 from core.findings.intervals import weighted_mean
 from core.perturbations.masking import FILLS as FILLINGS
 from core.perturbations.masking import Fill

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.headlines import Headlines
 from core.findings.intervals import weighted_lead, weighted_share
 from core.findings.numbers import percent
 from core.images.image_set import split_of

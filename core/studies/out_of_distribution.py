@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.headlines import Headlines
 from core.findings.intervals import clustered_share
 from core.images.labels import CLASSES
 from core.images.out_of_distribution import (

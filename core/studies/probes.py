@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.headlines import Headlines
 from core.perturbations.flips import short_margins, short_sizes, summarise_flips
 from core.perturbations.photometric import rms
 from core.perturbations.probe import FAMILIES, Batch, Chance, Probe, Strength, inline, size_column

@@ -18,8 +18,8 @@ from core.explainers.agreement import rank_correlation
 from core.explainers.cam import KEPT
 from core.explainers.deletion import edge_map
 from core.explainers.explainer import AnyExplainer
+from core.findings.claims import Headlines
 from core.findings.finding import Finding
-from core.findings.headlines import Headlines
 from core.findings.intervals import weighted_mean
 from core.runs.run import Run
 from core.studies.explanations import (

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from core.findings.claims import with_headlines
 from core.findings.finding import Finding
-from core.findings.headlines import with_headlines
 from core.runs.run import Run
 from core.studies.study import Study, StudyError
 

@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.lime.regions import LIME, LimeSettings
+from core.findings.claims import Headlines
 from core.findings.finding import Control, Finding
-from core.findings.headlines import Headlines
 from core.findings.intervals import weighted_share
 from core.runs.run import Run
 from core.studies.explanations import Compared, Pass, explain_all, lead_of, share_of, summarise

@@ -12,8 +12,8 @@ from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.settings import ExplainerSettings
+from core.findings.claims import Headlines
 from core.findings.finding import Finding
-from core.findings.headlines import Headlines
 from core.runs.run import Run
 from core.studies.explanations import (
     OTHERS,

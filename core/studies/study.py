@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.findings.claims import Headlines
 from core.findings.finding import Finding
-from core.findings.headlines import Headlines
 from core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Study:
         compute: (context, positions, parameters) -> a table that begins with `id`, one row per image in the order of
             the positions; with `whole`, any table. An image's row must not depend on the other positions.
         conclude: (run, table, parameters) -> its findings, most telling first.
-        headlines: questions and headlines of its findings, see `core.findings.headlines`.
+        headlines: questions and headlines of its findings, see `core.findings.claims`.
         parameters: JSON-able settings and seeds.
         explore: the columns that the page Explore offers as filters.
         shard: number of images that are computed and stored together.

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from core.findings.claims import claim_status, sign_of
-from core.findings.finding import from_json, to_json
-from core.findings.headlines import DEFAULTS, Headlines
+from core.findings.claims import DEFAULTS, Headlines, claim_status, sign_of
+from core.findings.finding import read_findings, to_json
 from core.runs.folders import ROOT
 from core.runs.run import read_run
 from core.studies import compared_images, compared_predictions, compared_probes, cues
@@ -62,7 +61,7 @@ def test_findings_are_printed_as_a_table_and_as_data(capsys: pytest.CaptureFixtu
     assert "nan" not in " ".join(lines).replace("finance", "")
     assert main([RUN, "clusters", "--json"]) == 0
     printed = capsys.readouterr().out
-    assert from_json(printed)[0].study == "clusters"
+    assert read_findings(json.loads(printed))[0].study == "clusters"
     assert len(json.loads(printed)) == len(gather(RUN, ["clusters"]))
 
 

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.findings.claims import claim_status
+from core.findings.claims import MOST, SLIGHT, claim_status, with_headlines
 from core.findings.finding import Finding
-from core.findings.headlines import MOST, SLIGHT, with_headlines
 from core.perturbations.probe import FAMILIES
 from core.perturbations.table import PROBES
 from core.studies.flips import controlled_flip, flip_rates, ranking, read_flips
