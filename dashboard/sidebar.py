@@ -16,6 +16,7 @@ from dashboard.components.plain import plain, with_code
 from dashboard.components.requests import poll
 from dashboard.components.words import remaining
 from dashboard.datasets import Attaching
+from dashboard.state import SHOWS_PIXELS
 from dashboard.visitors import for_visitors, is_local
 
 UNUSABLE = " (cannot be opened)"
@@ -55,7 +56,23 @@ def draw_sidebar(page: str) -> None:
         if not reading and "pictures" in st.session_state:
             # the page is drawn after this, with the pictures that are there now
             st.session_state["pictures"] = status
+        _draw_pixels_switch()
         poll(_draw_pictures, busy=reading)
+
+
+def _draw_pixels_switch() -> None:
+    """Draw the switch that shows the pixels of all pictures; it holds on every page and stands in the address."""
+    if (wanted := st.query_params.get(SHOWS_PIXELS)) is not None:
+        st.session_state[SHOWS_PIXELS] = wanted == "on"
+    st.toggle(
+        "Show pixels", key=SHOWS_PIXELS, on_change=_store_pixels, help="Draw pixels as squares, not smoothly enlarged."
+    )
+    _store_pixels()
+
+
+def _store_pixels() -> None:
+    """Write the switch to the address."""
+    state.put(SHOWS_PIXELS, "on" if st.session_state[SHOWS_PIXELS] else None)
 
 
 def _draw_refused(refused: Mapping[str, str]) -> None:

@@ -17,6 +17,15 @@ from dashboard.navigation import script_of
 CARRIED = ("also", "pick", "compare", "tile", "maps", "versus")
 
 
+# the session's choice of how all pictures are enlarged; the sidebar carries it from page to page
+SHOWS_PIXELS = "pixels"
+
+
+def shows_pixels() -> bool:
+    """Check whether pictures show every pixel as a square instead of being enlarged smoothly."""
+    return bool(st.session_state.get(SHOWS_PIXELS))
+
+
 @dataclass(frozen=True)
 class Setting:
     """One URL parameter and the widget that sets it.

@@ -19,7 +19,7 @@ from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
-from core.images.encoding import encode_png
+from core.images.encoding import encode_png, enlarged
 from core.images.palette import END_LABELS, ENDS, NEUTRAL, OPACITY, PALETTES, UNDECIDED, Palette, rgb
 from core.images.statistics import LUMA
 from core.storage import write_bytes_atomically
@@ -50,10 +50,11 @@ class Legend:
     unit: str
 
 
-def draw_image(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """A (height, width, 3) uint8 image as opaque RGBA (size, size, 4), every pixel a crisp rectangle."""
-    enlarged = _nearest(image, size)
-    return np.dstack([enlarged, np.full((size, size), 255, np.uint8)])
+def draw_image(image: NDArray[np.uint8], size: int, *, pixels: bool = False) -> NDArray[np.uint8]:
+    """Draw a square uint8 image as opaque RGBA (size, size, 4): smooth, or with every pixel a crisp rectangle."""
+    large = enlarged(image, size, pixels=pixels)
+    large = _nearest(image, size) if len(large) > size else large
+    return np.dstack([large, np.full((size, size), 255, np.uint8)])
 
 
 def draw_map(
@@ -95,18 +96,19 @@ def draw_overlay(
     smooth: bool = False,
     undecided: NDArray[np.bool_] | None = None,
     opacity: float = OPACITY,
+    pixels: bool = False,
 ) -> NDArray[np.uint8]:
     """Draw a map over a greyscale image: grey where the map is 0, `opacity` of the end colour at full scale.
 
     The image is greyscale so that every visible colour is the map's. Arguments as for `draw_map`; `image` is uint8
-    (height, width, 3) and `opacity` 0 to 1.
+    (height, width, 3), `opacity` 0 to 1, and `pixels` as for `draw_image`.
 
     Returns:
         uint8 RGBA (size, size, 4), opaque.
     """
     share = _share(values, size, scale, smooth)[..., None]
     over = _end_colours(share, palette)
-    base = draw_image(grey_picture(image), size)
+    base = draw_image(grey_picture(image), size, pixels=pixels)
     weight = opacity * np.abs(share)
     if undecided is not None:
         weight[_nearest(undecided, size)] = 0
@@ -116,7 +118,13 @@ def draw_overlay(
 
 
 def draw_outline(
-    image: NDArray[np.uint8], values: Values, size: int, *, palette: Palette = "class", smooth: bool = False
+    image: NDArray[np.uint8],
+    values: Values,
+    size: int,
+    *,
+    palette: Palette = "class",
+    smooth: bool = False,
+    pixels: bool = False,
 ) -> NDArray[np.uint8]:
     """Draw an image in its own colours, with lines around the strongest quarter of a map, coloured by sign.
 
@@ -128,7 +136,7 @@ def draw_outline(
     share = _share(values, size, None, smooth)
     strength = np.abs(share)
     least = np.quantile(strength, 1 - STRONGEST)
-    drawn = draw_image(image, size)
+    drawn = draw_image(image, size, pixels=pixels)
     line, halo = max(1, size // 100), max(1, size // 200)
     for end, positive in zip(ENDS[palette], (False, True), strict=True):
         inside = (strength >= least) & (strength > 0) & ((share > 0) == positive)
@@ -266,6 +274,7 @@ class Style:
         smooth: blend between a map's positions; maps of regions have edges, and stay as they are.
         scale: the value drawn in full colour; see `scale_of` when None.
         drawing: over the grey picture, alone, or as lines around the strongest quarter of the area on the picture.
+        pixels: draw the picture's pixels as crisp rectangles; the map is drawn the same either way.
     """
 
     palette: Palette = "class"
@@ -273,6 +282,7 @@ class Style:
     smooth: bool = False
     scale: float | None = None
     drawing: Drawing = "overlay"
+    pixels: bool = False
 
 
 DEFAULT = Style()
@@ -379,7 +389,8 @@ def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style
     regions = explanation.regions
     smooth = style.smooth and regions is None
     if style.drawing == "outline":
-        return draw_outline(explanation.image, values, size, palette=style.palette, smooth=smooth)
+        pixels = style.pixels
+        return draw_outline(explanation.image, values, size, palette=style.palette, smooth=smooth, pixels=pixels)
     drawing: dict[str, Any] = {
         "scale": scale,
         "palette": style.palette,
@@ -387,7 +398,7 @@ def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style
         "undecided": explanation.undecided,
     }
     drawn = (
-        draw_overlay(explanation.image, values, size, opacity=style.opacity, **drawing)
+        draw_overlay(explanation.image, values, size, opacity=style.opacity, pixels=style.pixels, **drawing)
         if style.drawing == "overlay"
         else draw_map(values, size, **drawing)
     )

@@ -15,6 +15,27 @@ SAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 Tables = tuple[tuple[int, ...], ...]
 # pixels along a side up to which an image is sent to a browser as it is
 CRISP = 64
+# and to which a small one is enlarged first, so that the browser has only a little to add
+SMOOTH = 160
+
+
+def enlarged(image: NDArray[np.uint8], side: int, *, pixels: bool = False) -> NDArray[np.uint8]:
+    """Enlarge an image smoothly (bicubic), because squares of 10 screen pixels hide what a picture shows.
+
+    Args:
+        image: uint8 (height, width), (height, width, 3) or (height, width, 4).
+        side: pixels of the longer side afterwards; an image that is as large or larger stays as it is.
+        pixels: draw every pixel as a crisp rectangle instead.
+
+    Returns:
+        uint8 of the same number of channels.
+    """
+    height, width = image.shape[:2]
+    if max(height, width) >= side:
+        return image
+    size = max(1, round(width * side / max(height, width))), max(1, round(height * side / max(height, width)))
+    resampling = Image.Resampling.NEAREST if pixels else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(image).resize(size, resampling))
 
 
 def encode_png(pixels: NDArray[np.uint8], *, scale: int = 1) -> bytes:
@@ -24,18 +45,20 @@ def encode_png(pixels: NDArray[np.uint8], *, scale: int = 1) -> bytes:
     return buffer.getvalue()
 
 
-def thumbnail_url(image: NDArray[np.uint8], most: int) -> str:
+def thumbnail_url(image: NDArray[np.uint8], most: int, *, pixels: bool = False) -> str:
     """Encode an image as text that a browser shows at up to `most` pixels a side.
-
-    Small images are PNGs with every pixel as it is. Of larger ones a page of PNGs would be too long: they are WebPs.
 
     Args:
         image: uint8 (height, width, 3 or 4).
         most: pixels of the longer side.
+        pixels: send a small image as a PNG with every pixel as it is. Otherwise, and for large images, of which a page
+            of PNGs would be too long, it is a WebP, enlarged by `enlarged`.
     """
+    if max(image.shape[:2]) <= CRISP:
+        if pixels:
+            return data_url(image)
+        image = enlarged(image, min(most, SMOOTH))
     height, width = image.shape[:2]
-    if max(height, width) <= CRISP:
-        return data_url(image)
     share = min(1.0, most / max(height, width))
     small = Image.fromarray(image).resize((max(1, round(share * width)), max(1, round(share * height))))
     buffer = io.BytesIO()

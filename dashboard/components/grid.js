@@ -1,6 +1,6 @@
 // Images as buttons, where they are selectable with a box each.
 // data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags}], picked: [id], most: how many can be,
-//   selectable, tile, judged: badges are verdicts, not truths, current: the id that the page is about, left: the id that the visitor comes
+//   selectable, tile, judged: badges are verdicts, not truths, crisp: show pixels, current: the id that the page is about, left: the id that the visitor comes
 //   back from, or ""}
 
 const COLUMNS = [12, 8, 6, 4, 3, 2, 1]
@@ -14,6 +14,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const selects = data.selectable ? ", Space selects" : ""
   root.setAttribute("aria-label", `Images. Arrow keys go from one to the next, Enter opens${selects}.`)
   root.style.setProperty("--tile", `${data.tile}px`)
+  root.classList.toggle("crisp", data.crisp)
   // so many columns that a page of 24, 48 or 96 fills its last row
   const fit = () => {
     const gap = 14

@@ -1,4 +1,4 @@
-"""A grid of images: crisp, bordered by their verdict, each a button, and selectable where that is useful."""
+"""A grid of images: bordered by their verdict, each a button, and selectable where that is useful."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.console import one_direction
-from core.images.encoding import thumbnail_url
+from core.images.encoding import SMOOTH, thumbnail_url
 from core.runs.metrics import predicted_real
 from core.runs.pictures import Pictures
 from dashboard.components.charts import cached
 from dashboard.components.component import component, nothing, one_of
 from dashboard.components.words import NO_BREAK, percent
 from dashboard.library import Opened
+from dashboard.state import shows_pixels
 
 _mount = component(__file__, "grid")
 COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name"]
@@ -103,6 +104,7 @@ def image_grid(
         "judged": judged,
         "current": current,
         "left": left,
+        "crisp": shows_pixels(),
     }
     result = _mount(key=key, data=data, on_open_change=nothing, on_pick_change=on_pick or nothing)
     return one_of(result.open, opened.rows)
@@ -121,22 +123,23 @@ def _source(opened: Opened, row: int, pictures: Pictures, maps: bool) -> str | N
     """The picture of a tile for the browser, None where there is neither an image nor a map."""
     image = pictures.get(row)
     if opened.run.maps is None or (image is not None and not maps):
-        return None if image is None else _encoded(image)
-    return _mapped(np.asarray(opened.run.maps[row], np.float32), opened.map_scale, image)
+        return None if image is None else _encoded(image, shows_pixels())
+    return _mapped(np.asarray(opened.run.maps[row], np.float32), opened.map_scale, image, shows_pixels())
 
 
 # most visitors turn the same pages
 @partial(cached, most=MOST)
-def _encoded(image: NDArray[np.uint8]) -> str:
-    return thumbnail_url(image, FINEST)
+def _encoded(image: NDArray[np.uint8], pixels: bool) -> str:
+    return thumbnail_url(image, FINEST, pixels=pixels)
 
 
 @partial(cached, most=MOST)
-def _mapped(values: NDArray[np.float32], scale: float, image: NDArray[np.uint8] | None) -> str:
+def _mapped(values: NDArray[np.float32], scale: float, image: NDArray[np.uint8] | None, pixels: bool) -> str:
     """A map, over its image where that is available."""
     # scikit-image, which gives the colours, is imported only for maps
     from core.explainers.drawing import draw_map, draw_overlay  # noqa: PLC0415
 
     if image is None:
-        return thumbnail_url(draw_map(values, len(values), scale=scale), FINEST)
-    return thumbnail_url(draw_overlay(image, values, len(image), scale=scale, smooth=True), FINEST)
+        return thumbnail_url(draw_map(values, SMOOTH, scale=scale), FINEST)
+    side = len(image) if pixels else max(SMOOTH, len(image))
+    return thumbnail_url(draw_overlay(image, values, side, scale=scale, smooth=True), FINEST, pixels=pixels)

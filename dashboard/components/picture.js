@@ -1,5 +1,5 @@
-// One crisp picture with its values under the pointer or, after a Tab, under the arrow keys.
-// data: {source, alt, edge, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: {texts, codes: base64, rows, columns} | null, dim: it belongs to an earlier setting, legend: {colours, low, high, left, right, outline: [text of the low end, of the high end] | null, hatch, light: [colour] | null} | null}
+// One picture with its values under the pointer or, after a Tab, under the arrow keys.
+// data: {source, alt, edge, rgb: base64, "" where there is no picture, side: of the image in pixels, cells: {texts, codes: base64, rows, columns} | null, crisp: show its pixels, dim: it belongs to an earlier setting, legend: {colours, low, high, left, right, outline: [text of the low end, of the high end] | null, hatch, light: [colour] | null} | null}
 
 const legend = (data) => {
   const bar = make("div", "bar")
@@ -35,6 +35,7 @@ const legend = (data) => {
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".picture")
   root.classList.toggle("dim", Boolean(data.dim))
+  root.classList.toggle("crisp", Boolean(data.crisp))
   const bytes = Uint8Array.from(atob(data.rgb), (letter) => letter.charCodeAt(0))
   const frame = root.querySelector(".frame") ?? make("div", "")
   frame.className = `frame ${data.edge ?? ""}`

@@ -1,7 +1,8 @@
-"""One picture, large and crisp: as it is, or with a map over it, its legend, and the values under the pointer."""
+"""One picture, large: as it is, or with a map over it, its legend, and the values under the pointer."""
 
 import base64
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,10 +14,11 @@ from core.explainers.drawing import DEFAULT, DRAWINGS, Style, draw_explanation, 
 from core.explainers.explanation import SIDES, Explanation
 from core.explainers.registry import find_explainer
 from core.findings.numbers import MINUS, plus
-from core.images.encoding import data_url
+from core.images.encoding import data_url, enlarged, thumbnail_url
 from core.images.palette import CLASS_COLOURS, UNDECIDED, Palette, rgb
 from dashboard.components.charts import cached
 from dashboard.components.component import component
+from dashboard.state import shows_pixels
 
 _mount = component(__file__, "picture")
 SIZE = 512
@@ -34,7 +36,9 @@ def plain_picture(image: NDArray[np.uint8], *, key: str, alt: str, edge: str | N
         alt: what it shows.
         edge: the class whose colour frames it.
     """
-    data = {"source": data_url(image), "alt": alt, "edge": edge, "rgb": _rgb(image), "side": len(image)}
+    crisp = shows_pixels()
+    source = data_url(image) if crisp else thumbnail_url(enlarged(image, SIZE), SIZE)
+    data = {"source": source, "alt": alt, "edge": edge, "rgb": _rgb(image), "side": len(image), "crisp": crisp}
     hint = f"{len(image)} x {len(image)} pixels, enlarged"
     _mount(key=key, data=data | {"cells": None, "legend": None, "hint": hint})
 
@@ -51,7 +55,7 @@ def explained_picture(
         blind: the image is not available; `style` then draws the map alone.
         dim: it is not the one that is asked for now.
     """
-    _mount(key=key, data=_drawn(explanation, style, blind) | {"dim": dim})
+    _mount(key=key, data=_drawn(explanation, replace(style, pixels=shows_pixels()), blind) | {"dim": dim})
 
 
 class Cell(NamedTuple):
@@ -81,7 +85,7 @@ def picture_strip(cells: Iterable[Cell], *, width: int = 128) -> None:
 
 
 def framed(image: NDArray[np.uint8], verdict: str | None, *, side: int = 256) -> NDArray[np.uint8]:
-    """Enlarge an image in whole steps, and frame it in the colour of a class.
+    """Enlarge an image, and frame it in the colour of a class.
 
     Args:
         image: uint8 (n, n, 3).
@@ -91,7 +95,7 @@ def framed(image: NDArray[np.uint8], verdict: str | None, *, side: int = 256) ->
     Returns:
         uint8 (m, m, 3).
     """
-    large = image.repeat(max(1, -(-side // len(image))), 0).repeat(max(1, -(-side // len(image))), 1)
+    large = enlarged(image, side, pixels=shows_pixels())
     if verdict is None:
         return large
     edge = max(2, len(large) // 32)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from core.images.decoding import decode
-from core.images.encoding import CRISP, compression_of, data_url, thumbnail_url
+from core.images.encoding import CRISP, SMOOTH, compression_of, data_url, enlarged, thumbnail_url
 
 
 def pixels_of(url: str) -> np.ndarray:
@@ -16,11 +16,22 @@ def pixels_of(url: str) -> np.ndarray:
     return decode(base64.b64decode(url.partition(",")[2]))
 
 
-def test_a_small_image_is_sent_pixel_by_pixel() -> None:
+def test_an_image_is_enlarged_smoothly_or_pixel_by_pixel() -> None:
+    ramp = np.broadcast_to(np.linspace(0, 255, 32).astype(np.uint8)[None, :, None], (32, 32, 3)).copy()
+    smooth, squares = enlarged(ramp, 320), enlarged(ramp, 320, pixels=True)
+    assert smooth.shape == squares.shape == (320, 320, 3)
+    np.testing.assert_array_equal(squares, ramp.repeat(10, 0).repeat(10, 1))
+    # a ramp stays one, without steps
+    assert len(np.unique(smooth[0, :, 0])) > 200
+    assert np.abs(np.diff(smooth[0, :, 0].astype(int))).max() <= 2
+    assert enlarged(ramp, 16) is ramp
+    assert enlarged(ramp[:16], 64).shape == (32, 64, 3)
+
+
+def test_a_small_image_is_sent_smooth_or_pixel_by_pixel() -> None:
     image = np.random.default_rng(0).integers(0, 256, (CRISP, CRISP, 3)).astype(np.uint8)
-    url = thumbnail_url(image, 20)
-    assert url == data_url(image)
-    np.testing.assert_array_equal(pixels_of(url), image)
+    assert thumbnail_url(image, 20, pixels=True) == data_url(image)
+    assert pixels_of(thumbnail_url(image, 1000)).shape == (SMOOTH, SMOOTH, 3)
 
 
 @pytest.mark.parametrize(("shape", "most", "expected"), [((300, 200), 150, (150, 100)), ((100, 90), 344, (100, 90))])
