@@ -2,8 +2,9 @@
 
 A claim holds if the difference from the control is significant with the same sign under every choice tried. If choices
 disagree, the finding is that they disagree. That one is significant and another not is no disagreement yet: the two
-must differ themselves (Gelman and Stern 2006), or the finding is shown in part. A measure without a control is a number
-and explains nothing.
+must differ themselves (Gelman and Stern 2006), by an effect that matters, or the finding is shown in part. A measure
+without a control is a number and explains nothing. No difference is no equality yet: "as often as" is said where the
+whole interval of the difference is too small to matter.
 
 Questions and headlines of findings: fixed texts that each study declares as data.
 
@@ -19,6 +20,8 @@ How a study declares them, in the module that concludes:
             "holds slightly": "Fine detail hardly matters.",          # so, but less than 5 of 100 images do
             "holds below": "...",                                     # the effect lies below its control
             "in part": "...", "depends": "...", "depends on fill": "...", "not shown": "...", "no control": "...",
+            "few sources": "...",                                     # fewer than five independent ones: counts only
+            "equivalent": "...",                                      # not shown, and less than two points for certain
         },
     }
 
@@ -34,8 +37,10 @@ from fnmatch import fnmatchcase
 from itertools import combinations
 from typing import Literal
 
-from core.findings.finding import Choice, Finding, Measure
+from core.findings.finding import Choice, Finding, Measure, Unit
 
+# the least difference that matters: two points of a share, of other quantities a tenth of the larger effect
+LEAST_POINTS, LEAST_PART = 0.02, 0.1
 # of a difference from the control: certainly above, certainly below, or neither
 Sign = Literal[-1, 0, 1]
 # a difference of nothing
@@ -48,9 +53,9 @@ class ClaimStatus:
     """The outcome of the claim rule.
 
     Attributes:
-        kind: "holds"; "in part" if only some choices make it significant, though none differs from them for certain;
-            "depends" if choices disagree; "not shown" if no difference is significant; or "no control" if there is
-            nothing to compare with.
+        kind: "holds"; "in part" if only some choices make it significant, though none differs from them for certain by
+            an effect that matters; "depends" if choices disagree; "not shown" if no difference is significant; or "no
+            control" if there is nothing to compare with.
         sign: of a claim that holds, 1 above the control and -1 below; otherwise 0.
         on: kind of choice -> value -> sign under it, for the kinds of choice that keep the claim from holding.
     """
@@ -116,15 +121,28 @@ def effect_over_control(finding: Finding | Choice) -> Measure:
     return Measure(measure.value - control.value, measure.low - control.high, measure.high - control.low)
 
 
+def is_equivalent(finding: Finding) -> bool:
+    """Check that a share differs by less than matters from its control, for certain, under every choice tried."""
+    effects = [effect_over_control(tried) for tried in compared(finding)]
+    within = (max(abs(effect.low), abs(effect.high)) < LEAST_POINTS for effect in effects)
+    return finding.about.unit == "share" and bool(effects) and all(within)
+
+
 def _disagree(finding: Finding) -> bool:
-    """Check for choices of different signs whose intervals lie apart, as those of opposite signs always do.
+    """Check for choices of different signs whose intervals lie apart, by a difference that matters.
 
     Intervals that do not overlap differ at a stricter level than 95%.
     """
+    tried = [(sign_of(one), effect_over_control(one)) for one in compared(finding)]
     return any(
-        sign_of(first) != sign_of(second) and sign(effect_over_control(first), effect_over_control(second))
-        for first, second in combinations(compared(finding), 2)
+        own != other and sign(effect, against) and _matters(effect, against, finding.about.unit)
+        for (own, effect), (other, against) in combinations(tried, 2)
     )
+
+
+def _matters(effect: Measure, other: Measure, unit: Unit) -> bool:
+    least = LEAST_POINTS if unit == "share" else LEAST_PART * max(abs(effect.value), abs(other.value))
+    return abs(effect.value - other.value) >= least
 
 
 # pattern of keys -> "question", "subject", or status -> text
@@ -152,6 +170,8 @@ DEFAULTS: Mapping[str, str] = {
     "depends on repetition": "Depends on how it is repeated.",
     "depends on images": "Depends on which images are counted.",
     "not shown": "No difference from its control was found.",
+    "equivalent": "As often as its control, within two points.",
+    "few sources": "Too few independent sources for a claim: counts only.",
     "no control": "No matched control: descriptive only.",
     "unknown": "Could not be measured.",
 }
@@ -188,6 +208,8 @@ def _statuses(finding: Finding) -> Iterator[str]:
     if not finding.measure.known:
         yield "unknown"
         return
+    if finding.measure.has_few_sources:
+        yield "few sources"
     status = claim_status(finding)
     if status.kind == "depends" and len(status.on) == 1:
         yield f"depends on {next(iter(status.on))}"
@@ -195,4 +217,6 @@ def _statuses(finding: Finding) -> Iterator[str]:
         least = effect_over_control(finding).low
         if finding.about.unit == "share" and least < MOST:
             yield from (("holds slightly", "holds for some") if least < SLIGHT else ("holds for some",))
+    if status.kind == "not shown" and is_equivalent(finding):
+        yield "equivalent"
     yield "holds below" if status.sign < 0 else status.kind

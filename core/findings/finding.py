@@ -11,6 +11,8 @@ from pydantic import BeforeValidator, TypeAdapter
 from core.findings.intervals import Estimate
 from core.storage import plain_json
 
+# with fewer independent sources there is no interval
+FEWEST_SOURCES = 5
 Unit = Literal["share", "margins", "correlation", "auroc", "silhouette"]
 
 
@@ -70,7 +72,8 @@ class Measure:
     """A number with its 95 % interval.
 
     Attributes:
-        value, low, high: in the unit of the quantity; NaN where unknown.
+        value, low, high: in the unit of the quantity; NaN where unknown. With fewer than `FEWEST_SOURCES` clusters the
+            ends are NaN: the number describes those sources and says nothing about others.
         n: how many images it rests on; 0 where that is unknown.
         clusters: how many independent sources those come from, where that is fewer.
     """
@@ -81,11 +84,21 @@ class Measure:
     n: int = 0
     clusters: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.has_few_sources:
+            for end in ("low", "high"):
+                object.__setattr__(self, end, math.nan)
+
     @classmethod
     def of(cls, estimate: Estimate, *, clusters: int | None = None) -> Self:
         """The same as an estimate of `core.findings.intervals`."""
         value, low, high = map(float, estimate[:3])
         return cls(value, low, high, int(estimate.images), clusters)
+
+    @property
+    def has_few_sources(self) -> bool:
+        """True with too few independent sources for an interval."""
+        return self.clusters is not None and self.clusters < FEWEST_SOURCES
 
     @property
     def known(self) -> bool:

@@ -41,7 +41,11 @@ def plus(value: float, digits: int = 2) -> str:
 
 
 def format_measure(measure: Measure, unit: Unit) -> str:
-    """Write a measure with its interval in its unit: "4.6% (4.1 to 5.2%)", "−0.40 (−0.47 to −0.33)"; "" if unknown."""
+    """Write a measure with its interval in its unit: "4.6% (4.1 to 5.2%)", "−0.40 (−0.47 to −0.33)"; "" if unknown.
+
+    With too few independent sources for an interval, their number and that of the images follow: "51.0% (400 images
+    from 2 sources)".
+    """
     if not measure.known:
         return ""
     wide = measure.high - measure.low >= WIDE
@@ -61,6 +65,9 @@ def format_difference(measure: Measure, unit: Unit) -> str:
 
 
 def _with_interval(measure: Measure, write: Callable[[float], str], unit: str = "") -> str:
+    if measure.has_few_sources:
+        sources = "1 source" if measure.clusters == 1 else f"{measure.clusters} sources"
+        return f"{write(measure.value)} ({measure.n:,} images from {sources})"
     return write(measure.value) + _interval(measure, write, unit)
 
 

@@ -54,14 +54,14 @@ HEADLINES: Headlines = {
         "question": "Is there a group of FAKE verdicts that errs unusually often?",
         "holds": "One group of FAKE verdicts errs more often than its margins predict.",
         "holds below": "The worst group errs less often than its margins predict.",
-        "not shown": "The worst group errs no more than its margins predict.",
+        "not shown": "The worst group is not shown to err more than its margins predict.",
         "unknown": "No group of FAKE verdicts certainly errs more often than the others.",
     },
     "worst-*-REAL": {
         "question": "Is there a group of REAL verdicts that errs unusually often?",
         "holds": "One group of REAL verdicts errs more often than its margins predict.",
         "holds below": "The worst group errs less often than its margins predict.",
-        "not shown": "The worst group errs no more than its margins predict.",
+        "not shown": "The worst group is not shown to err more than its margins predict.",
         "unknown": "No group of REAL verdicts certainly errs more often than the others.",
     },
     "number-*-FAKE": {

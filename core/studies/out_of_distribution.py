@@ -53,6 +53,7 @@ _PASS_AS_REAL = {
     "in part": "Some pass as REAL; not shown under every choice that was tried.",
     "depends": "How they are made small or saved decides what it calls them.",
     "not shown": "Not shown to pass as REAL more often than test images.",
+    "few sources": "Too few generators to speak for others: counts only.",
     "unknown": "No such pictures were measured.",
 }
 HEADLINES: Headlines = {

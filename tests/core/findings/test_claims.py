@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.findings.claims import ClaimStatus, claim_status, sign_of
+from core.findings.claims import ClaimStatus, claim_status, is_equivalent, sign_of
 from core.findings.finding import Choice, Control, Measure
 from tests.core.findings.planted import finding, measure
 
@@ -72,6 +72,37 @@ def test_one_significant_and_one_not_do_not_disagree_unless_they_differ(other: f
     found = claim_status(finding(control=0.1, difference=0.08, choices={"fill": {"blur": 0.08, "texture": other}}))
     assert found.kind == kind
     assert found.sign == (kind == "holds")
+
+
+@pytest.mark.parametrize(
+    ("quantity", "other", "kind"),
+    [
+        # shares: two points matter, whatever their sign
+        ("flip_rate", 0.086, "in part"),
+        ("flip_rate", 0.079, "depends"),
+        # others: a tenth of the larger effect
+        ("rank_correlation", 0.091, "in part"),
+        ("rank_correlation", 0.089, "depends"),
+    ],
+)
+def test_choices_disagree_only_by_a_difference_that_matters(quantity: str, other: float, kind: str) -> None:
+    # the first is significant and the second is not, whose interval reaches far down; they lie apart
+    second = Choice("fill", "blur", measure(0.5), Control("x", measure(0.4)), Measure(other, -0.1, other + 0.0001))
+    made = finding(0.5, control=0.4, quantity=quantity)
+    made = replace(made, difference=Measure(0.1, 0.0995, 0.1005), choices=(second,))
+    assert claim_status(made).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"), [(-0.019, 0.019, True), (-0.021, 0.001, False), (-0.01, 0.03, False)]
+)
+def test_as_often_as_needs_an_interval_within_two_points(low: float, high: float, expected: bool) -> None:
+    made = replace(finding(0.5, control=0.5, quantity="flip_rate"), difference=Measure(0.0, low, high))
+    assert is_equivalent(made) is expected
+    assert not is_equivalent(replace(made, quantity="rank_correlation"))
+    assert not is_equivalent(replace(made, difference=None, control=None))
+    wide = Choice("fill", "blur", measure(0.5), made.control, Measure(0.0, -0.1, 0.1))
+    assert not is_equivalent(replace(made, choices=(wide,)))
 
 
 def test_unpaired_choices_differ_only_where_no_values_in_their_intervals_agree() -> None:

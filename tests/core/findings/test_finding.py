@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.findings.claims import claim_status
 from core.findings.finding import Finding, Measure, find, read_findings, to_json
 from core.findings.intervals import Estimate
+from core.findings.numbers import format_measure
 from tests.core.findings.planted import finding
 
 
@@ -46,9 +48,17 @@ def test_findings_are_read_as_they_were_written() -> None:
 
 
 def test_a_measure_is_an_estimate_of_so_many_sources() -> None:
-    assert Measure.of(Estimate(0.5, 0.4, 0.6, 90), clusters=3) == Measure(0.5, 0.4, 0.6, 90, 3)
+    assert Measure.of(Estimate(0.5, 0.4, 0.6, 90), clusters=5) == Measure(0.5, 0.4, 0.6, 90, 5)
     assert not Measure(np.nan).known
     assert not Measure(0.5).has_interval
+
+
+def test_fewer_than_five_sources_are_counted_and_have_no_interval() -> None:
+    few = Measure.of(Estimate(0.51, -1, 1, 1200), clusters=2)
+    assert not few.has_interval
+    assert format_measure(few, "share") == "51.0% (1,200 images from 2 sources)"
+    # so nothing is claimed from them
+    assert claim_status(replace(finding(0.1, control=0.5), measure=few)).kind == "not shown"
 
 
 def test_a_finding_is_found_by_its_key_and_a_choice_by_its_kind_and_value() -> None:
