@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.logo import LOGO, TEXT
-from dashboard.navigation import NEW, listed, script_of
+from dashboard.navigation import pages
 from dashboard.sidebar import draw_sidebar, note_other_run
 
 # what the theme cannot set: an outline for keyboard focus in the navigation; no dimming of captions, chosen segments
@@ -34,18 +34,10 @@ st.logo(LOGO.format(text=TEXT["dark" if st.context.theme.type == "dark" else "li
 
 st.html(STYLE)
 
-
-def overview() -> None:
-    """Answer to the Overview's name; its own address is the app's root."""
-    st.switch_page(script_of("overview"), query_params=st.query_params.to_dict())
-
-
-pages = listed()
-pages[NEW].append(st.Page(overview, title="Overview", url_path="overview", visibility="hidden"))
-page = st.navigation(pages, expanded=True)
+page = st.navigation(pages())
 # the page first: it tells tabs and history apart, and a screen reader what has changed
 st.set_page_config(page_title=f"{page.title} - Telltale")
-if page.title != "Upload":
+if page.title != "Try a picture":
     # what was made of uploads goes when their page is left; its uploader comes back empty
     for key in [str(key) for key in st.session_state if str(key).startswith("upload.")]:
         del st.session_state[key]

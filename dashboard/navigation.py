@@ -10,33 +10,44 @@ class Page:
     """A page's entry in the navigation.
 
     Attributes:
-        section: the heading above it.
         title: shown in the navigation.
         icon: of Material.
         help: one sentence on what the page shows.
+        is_listed: False for a page that only other pages lead to.
     """
 
-    section: str
     title: str
     icon: str
     help: str
+    is_listed: bool = True
 
 
-DETECTOR, READS, TRY, NEW = "The detector", "What it reads", "Try it", "New to this"
-# script -> entry, in the order of the navigation; the first page is at the app's root
+# script, which is its address too -> entry, in the order of the navigation; the first page is at the app's root
 PAGES = {
-    "overview": Page(DETECTOR, "Overview", "monitoring", "How good the detector is: its numbers and its mistakes."),
-    "explore": Page(DETECTOR, "Explore", "grid_view", "Browse the images: filter, sort, compare, tag, export."),
-    "inspect": Page(DETECTOR, "Inspect", "troubleshoot", "One image: which parts of it the verdict rests on."),
-    "compare": Page(DETECTOR, "Compare", "compare_arrows", "Two detectors on the same images: who is right where."),
-    "evidence": Page(READS, "Evidence", "science", "Which change of a picture flips the verdict."),
-    "patterns": Page(READS, "Patterns", "bubble_chart", "Images that it treats alike, and where each group errs."),
-    "data": Page(READS, "Data", "database", "What else the detector could have learned from these images."),
-    "trust": Page(READS, "Trust", "balance", "Whether the explanations can be trusted, measured beside controls."),
-    "upload": Page(TRY, "Upload", "add_photo_alternate", "Your own image: what the detector calls it, and why."),
-    "game": Page(TRY, "Game", "sports_esports", "REAL or FAKE? Ten images, and your score beside the detector's."),
-    "guide": Page(NEW, "Guide", "tour", "A tour of seven steps."),
-    "glossary": Page(NEW, "Glossary", "menu_book", "Every term of these pages in plain words."),
+    "start": Page("Start", "home", "The same picture to you, and the opposite verdict."),
+    "mistakes": Page("Mistakes", "grid_view", "Which images it gets wrong, and what flips each of them."),
+    "try_picture": Page("Try a picture", "add_photo_alternate", "Your own picture: its verdict, and what flips it."),
+    "reads": Page("What it reads", "science", "Which change of a picture flips the verdict."),
+    "maps": Page("Can maps be believed?", "balance", "Maps of the verdict beside maps that know nothing."),
+    "detectors": Page("Detectors", "monitoring", "How good each detector is, and where two of them differ."),
+    "help": Page("Help", "menu_book", "Every term of these pages in plain words."),
+    "play": Page("Play", "sports_esports", "REAL or FAKE? Ten images, and your score beside the detector's.", False),
+    "inspect": Page("Inspect", "troubleshoot", "One image: which parts of it the verdict rests on.", False),
+    "compare": Page("Compare", "compare_arrows", "Two detectors on the same images: who is right where.", False),
+    "patterns": Page("Patterns", "bubble_chart", "Images that it treats alike, and where each group errs.", False),
+    "data": Page("Data", "database", "What else the detector could have learned from these images.", False),
+}
+# an address of before -> the page that shows the same view, and the parameters that open it there
+OLD: dict[str, tuple[str, dict[str, str]]] = {
+    "start": ("start", {}),
+    "overview": ("detectors", {}),
+    "explore": ("mistakes", {}),
+    "upload": ("try_picture", {}),
+    "evidence": ("reads", {}),
+    "trust": ("maps", {}),
+    "game": ("play", {}),
+    "guide": ("start", {}),
+    "glossary": ("help", {}),
 }
 
 
@@ -45,11 +56,10 @@ def script_of(name: str) -> str:
     return f"views/{name}.py"
 
 
-def listed() -> dict[str, list[st.Page]]:
-    """Return the pages by section, as Streamlit's navigation takes them."""
-    sections: dict[str, list[st.Page]] = {}
-    for number, (name, page) in enumerate(PAGES.items()):
-        entry = st.Page(
+def pages() -> list[st.Page]:
+    """Return the pages, and one for each address of before, as Streamlit's navigation takes them."""
+    entries = [
+        st.Page(
             script_of(name),
             title=page.title,
             icon=f":material/{page.icon}:",
@@ -57,6 +67,17 @@ def listed() -> dict[str, list[st.Page]]:
             # the default page is at the app's root; a hidden page answers to its name
             url_path=name if number else "home",
             help=page.help,
+            visibility="visible" if page.is_listed else "hidden",
         )
-        sections.setdefault(page.section, []).append(entry)
-    return sections
+        for number, (name, page) in enumerate(PAGES.items())
+    ]
+    return entries + [_moved(name, *OLD[name]) for name in OLD]
+
+
+def _moved(name: str, page: str, parameters: dict[str, str]) -> st.Page:
+    """Return a page at an address of before that opens the page of now."""
+
+    def open_now() -> None:
+        st.switch_page(script_of(page), query_params=st.query_params.to_dict() | parameters)
+
+    return st.Page(open_now, title=PAGES[page].title, url_path=name, visibility="hidden")

@@ -87,7 +87,7 @@ def _draw_count(opened: Opened, side: str, kind: str, one: Finding) -> None:
         key = f"data.{side}.{kind}"
         if st.button(count, icon=":material/grid_view:", key=key, disabled=not about["count"], help="Show in Explore"):
             wanted = Filter().choosing(f"duplicates.{side}", [kind])
-            state.go("explore", run=opened.run.name, wanted=wanted)
+            state.go("mistakes", run=opened.run.name, wanted=wanted)
         st.markdown(f"{what}: {sides}{clash}" if about["count"] else what, width="stretch")
 
 

@@ -144,7 +144,7 @@ def _draw_trust(detector: DetectorHandle, explainer: AnyExplainer, explanation: 
         st.markdown(f"{plain(finding.headline)}{_unlike(explanation)}")
         run = answer.path.parent.parent.name
         label, icon = "How this was measured", ":material/balance:"
-        st.page_link(script_of("trust"), label=label, icon=icon, query_params={"run": run})
+        st.page_link(script_of("maps"), label=label, icon=icon, query_params={"run": run})
 
 
 def trust_sentence(detector: DetectorHandle, explanation: Explanation) -> str:

@@ -167,7 +167,7 @@ def draw_outcomes() -> None:
 
 def explore(wanted: Filter) -> None:
     """Open Explore with the other detector's verdicts as filters beside this one's."""
-    state.go("explore", run=opened.run.name, wanted=wanted, versus=other.run.name)
+    state.go("mistakes", run=opened.run.name, wanted=wanted, versus=other.run.name)
 
 
 def draw_values(findings: list[Finding], unit: str, key: str, name_of: Callable[[Finding], str] | None = None) -> None:

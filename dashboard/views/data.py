@@ -87,7 +87,7 @@ def draw_buttons(concern: Concern) -> None:
     with st.container(horizontal=True, gap="small"):
         for words, wanted in concern.shown.items():
             if st.button(words, icon=":material/grid_view:", key=key_of("data.show", concern.key, words)):
-                state.go("explore", run=opened.run.name, wanted=wanted)
+                state.go("mistakes", run=opened.run.name, wanted=wanted)
 
 
 def draw_spread(concern: Concern) -> None:

@@ -69,7 +69,7 @@ if sentence := refused.get(st.query_params.get("beside", "")):
 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
     if st.button("All images", icon=":material/grid_view:", key="inspect.back"):
         page = 1 if place.number is None else 1 + (place.number - 1) // wanted.per_page
-        state.go("explore", run=run, wanted=replace(wanted, page=page), at=str(found["id"]))
+        state.go("mistakes", run=run, wanted=replace(wanted, page=page), at=str(found["id"]))
     st.button(
         "Previous", icon=":material/chevron_left:", key="inspect.before", on_click=move, args=(place.before,),
         disabled=place.before is None, shortcut="P",

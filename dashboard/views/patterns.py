@@ -78,7 +78,7 @@ def draw_worst() -> None:
     with st.container(horizontal=True):
         only = f"See the {card.errors:,} wrong ones of cluster {card.number} ({SPACE_NAMES[whose].lower()})"
         if st.button(only, key="patterns.worst.errors", icon=":material/grid_view:"):
-            state.go("explore", run=run, wanted=members(whose, card.number, wrong=True))
+            state.go("mistakes", run=run, wanted=members(whose, card.number, wrong=True))
         if st.button("Show its card below", key="patterns.worst.card", type="tertiary"):
             unfold("cards")
             state.put_all({"space": SPACE.text_of(whose), "verdict": VERDICT.text_of(card.verdict)})
@@ -92,7 +92,7 @@ def draw_points(space: str, coloured: str) -> None:
     if area := st.session_state.pop(AREA, None):
         wanted = Filter(area=area)
         if len(library.matching(opened, wanted)):
-            state.go("explore", run=run, wanted=wanted)
+            state.go("mistakes", run=run, wanted=wanted)
         st.toast("There is no image in that area.", icon=":material/crop_free:")
     if (row := st.session_state.pop(ROW, None)) is not None:
         state.go("inspect", run=run, id=str(opened.table["id"].iloc[row]))
@@ -157,7 +157,7 @@ def draw_rates(cards: Sequence[Card]) -> None:
                 )
             if value is not None:
                 number = int(value.removeprefix("cluster "))
-                state.go("explore", run=run, wanted=members(space, number, wrong=True))
+                state.go("mistakes", run=run, wanted=members(space, number, wrong=True))
     finding_table(
         [finding for finding in answer.findings if finding.key.startswith(f"number-{space}")], key="patterns.number"
     )
@@ -193,10 +193,10 @@ def draw_card(card: Card, scale: float) -> None:
         draw_images(card.wrong[:WRONG], wanted=wrong, key=f"wrong.{name}")
     with st.container(horizontal=True):
         if st.button(f"Explore all {card.images:,}", key=f"patterns.all.{name}", icon=":material/grid_view:"):
-            state.go("explore", run=run, wanted=members(space, card.number))
+            state.go("mistakes", run=run, wanted=members(space, card.number))
         only = f"Only the {card.errors:,} wrong"
         if card.errors and st.button(only, key=f"patterns.errors.{name}", type="tertiary"):
-            state.go("explore", run=run, wanted=members(space, card.number, wrong=True))
+            state.go("mistakes", run=run, wanted=members(space, card.number, wrong=True))
 
 
 def draw_images(ids: Sequence[str], *, wanted: Filter, key: str) -> None:

@@ -34,7 +34,7 @@ def tops(page: Page, selector: str) -> list[float]:
     return sorted(set(found))
 
 
-@pytest.mark.parametrize(("name", "first"), [("explore", ".grid .tile img"), ("evidence", ".js-plotly-plot")])
+@pytest.mark.parametrize(("name", "first"), [("mistakes", ".grid .tile img"), ("reads", ".js-plotly-plot")])
 def test_a_phone_shows_the_first_image_and_the_first_answer(page: Page, shipped: str, name: str, first: str) -> None:
     looked_at(page, f"{shipped}/{name}?run={RUN}", *PHONE)
     page.wait_for_selector(first, timeout=PATIENCE)

@@ -32,7 +32,7 @@ def test_from_nothing_to_an_explained_mistake(page: Page, new_server: str, cifak
     # for being redrawn must survive that
     linked = page.context.new_page()
     linked.goto(f"{new_server}/inspect?run=swift%40cifake-test&id={cifake_test.rows['id'][0]}", wait_until="commit")
-    page.goto(f"{new_server}/explore")
+    page.goto(f"{new_server}/mistakes")
     # numbers are there before any picture has to be
     page.wait_for_selector(".tile", timeout=PATIENCE)
     expect(page.locator("[data-cell='FAKE-REAL'] .count")).to_have_text("315")

@@ -14,7 +14,7 @@ MESSAGE = {"stCommVersion": 1, "type": "SET_FILE_UPLOAD_CLIENT_CONFIG", "prefix"
 
 
 def frame(page: Page, address: str) -> None:
-    html = f'<iframe src="{address}/upload" width="1200" height="900"></iframe>'
+    html = f'<iframe src="{address}/try_picture" width="1200" height="900"></iframe>'
     page.route(f"{FRAMING}/**", lambda route: route.fulfill(body=html, content_type="text/html"))
     page.goto(FRAMING)
 
@@ -35,7 +35,7 @@ def test_uploads_stay_here_even_where_a_browser_frames_it(page: Page, address: s
         }
         route.fulfill(response=answer, headers=kept)
 
-    page.route(f"{address}/upload", without_headers)
+    page.route(f"{address}/try_picture", without_headers)
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "PUT" else None)
     frame(page, address)

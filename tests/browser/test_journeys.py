@@ -80,7 +80,7 @@ def test_from_a_cell_to_an_explanation_to_another_browser(
     cell = page.locator(f"[data-cell={ACCUSED}]")
     expect(cell.locator(".count")).to_have_text(str(accused))
     cell.click()
-    page.wait_for_url("**/explore**")
+    page.wait_for_url("**/mistakes**")
     settle(page)
     expect(page.get_by_text(f"{accused} of 60 images")).to_be_visible()
     expect(tiles(page)).to_have_count(min(accused, 24))
@@ -128,7 +128,7 @@ def test_next_and_back(page: Page, address: str, accused: int) -> None:
     page.go_back()
     expect(page.get_by_text(f"1 of {accused}")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="All images").click()
-    page.wait_for_url("**/explore**")
+    page.wait_for_url("**/mistakes**")
     settle(page)
     assert "true=REAL" in page.url
     expect(page.get_by_text(f"{accused} of 60 images")).to_be_visible()
@@ -146,7 +146,7 @@ def inspected(page: Page, tile: Locator) -> str | None:
 def back_in_explore(page: Page) -> None:
     """Go one step back in the browser."""
     page.go_back()
-    page.wait_for_url("**/explore**")
+    page.wait_for_url("**/mistakes**")
     settle(page)
 
 
@@ -154,7 +154,7 @@ def back_in_explore(page: Page) -> None:
 def test_an_upload_is_explained_and_a_broken_one_is_a_sentence(
     page: Page, address: str, photograph: Path, broken: Path
 ) -> None:
-    visit(page, f"{address}/upload?run={RUN}")
+    visit(page, f"{address}/try_picture?run={RUN}")
     page.locator("input[type=file]").set_input_files(photograph)
     expect(page.get_by_text("What the detector sees")).to_be_visible()
     settle(page)
@@ -180,14 +180,14 @@ def test_an_upload_is_explained_and_a_broken_one_is_a_sentence(
     expect(page.locator(".crop .spoken")).to_contain_text("136 pixels")
     settle(page)
     assert crop.get_attribute("aria-label") != middle
-    visit(page, f"{address}/upload?run={RUN}")
+    visit(page, f"{address}/try_picture?run={RUN}")
     page.locator("input[type=file]").set_input_files(broken)
     expect(page.get_by_text("broken.png: The file is not an image")).to_be_visible()
     assert page.get_by_text("Traceback").count() == 0
 
 
 def test_two_tagged_images_are_exported(page: Page, address: str) -> None:
-    visit(page, f"{address}/explore?run={RUN}&sort=name")
+    visit(page, f"{address}/mistakes?run={RUN}&sort=name")
     for number in (0, 3):
         tiles(page).nth(number).hover()
         tiles(page).nth(number).locator("input").check()
@@ -215,7 +215,7 @@ def test_from_a_cell_to_an_explanation_by_keyboard(page: Page, browser: Browser,
     visit(page, f"{address}/?run={RUN}")
     tab_to(page, ACCUSED)
     page.keyboard.press("Enter")
-    page.wait_for_url("**/explore**")
+    page.wait_for_url("**/mistakes**")
     settle(page)
     expect(page.get_by_text(f"{accused} of 60 images")).to_be_visible()
 
@@ -270,7 +270,7 @@ def test_from_a_cell_to_an_explanation_by_keyboard(page: Page, browser: Browser,
 
 @pytest.mark.slow
 def test_the_square_of_an_upload_is_put_back(page: Page, address: str, photograph: Path) -> None:
-    visit(page, f"{address}/upload?run={RUN}&lime.n_samples=64")
+    visit(page, f"{address}/try_picture?run={RUN}&lime.n_samples=64")
     page.locator("[data-testid=stFileUploaderDropzone] input").set_input_files(photograph)
     frame, square, spoken = (page.locator(f".crop .{part}") for part in ("frame", "square", "spoken"))
     expect(frame).to_be_visible(timeout=PATIENCE)

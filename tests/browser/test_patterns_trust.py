@@ -76,7 +76,7 @@ def drag(page: Page, *corners: tuple[float, float]) -> None:
 
 def caught(page: Page, table: pd.DataFrame) -> int:
     """How many images the area in the address holds, by the places in the study."""
-    page.wait_for_url("**/explore**")
+    page.wait_for_url("**/mistakes**")
     settle(page)
     found = re.search(r"[?&]area=([^&]+)", page.url)
     assert found
@@ -105,7 +105,7 @@ def test_a_lasso_opens_its_images_in_explore(page: Page, studied: str, table: pd
 
 
 def test_a_part_opens_on_demand_and_the_address_says_which(page: Page, studied: str) -> None:
-    visit(page, f"{studied}/trust?run={RUN}")
+    visit(page, f"{studied}/maps?run={RUN}")
     part = page.locator("summary", has_text="Does LIME contradict Grad-CAM?")
     expect(page.locator(".js-plotly-plot")).to_have_count(0)
     part.focus()
@@ -117,5 +117,5 @@ def test_a_part_opens_on_demand_and_the_address_says_which(page: Page, studied: 
     settle(page)
     expect(page.locator(".js-plotly-plot")).to_have_count(1)
     # as addresses were before
-    visit(page, f"{studied}/trust?run={RUN}&open=agreement")
+    visit(page, f"{studied}/maps?run={RUN}&open=agreement")
     expect(page.locator(".js-plotly-plot")).to_have_count(1)

@@ -17,7 +17,7 @@ Save = Callable[[str], Path]
 
 
 def test_the_tour_by_keyboard_alone(page: Page, address: str) -> None:
-    visit(page, f"{address}/guide?run={RUN}")
+    visit(page, f"{address}/start?run={RUN}")
     for number in range(1, STEPS + 1):
         expect(page.get_by_text(f"Step {number} of {STEPS}")).to_be_visible(timeout=PATIENCE)
         assert number == 1 or f"step={number}" in page.url
@@ -54,7 +54,7 @@ def test_the_tour_by_keyboard_alone(page: Page, address: str) -> None:
 
 
 def test_the_game_to_its_end(page: Page, address: str) -> None:
-    visit(page, f"{address}/game?run={RUN}&game=3")
+    visit(page, f"{address}/play?run={RUN}&game=3")
     right = 0
     for number in range(1, ROUND + 1):
         expect(page.get_by_text(f"Image {number} of {ROUND}")).to_be_visible(timeout=PATIENCE)

@@ -107,10 +107,10 @@ def test_the_server_would_see_a_request(watched: Page, elsewhere: Elsewhere, tmp
 @pytest.mark.parametrize("page", PAGES)
 def test_pages(watched: Page, app: str, strange: Path, elsewhere: Elsewhere, page: str) -> None:
     ids = list(read_run(strange / "runs" / RUN).predictions["id"])
-    path = "" if page == "overview" else page
+    path = "" if page == "start" else page
     # an address with all that the page takes from one; on Explore that leaves no image, so it is opened without, too
     asking = [{"tag": TAG.format(host=elsewhere.host)[:40]} | ADDRESSES.get(page, {}) | {"id": ids[3]}]
-    if page == "explore":
+    if page == "mistakes":
         asking += [{}]
     for more in asking:
         # an address leads to nobody either
@@ -128,7 +128,7 @@ def test_pages(watched: Page, app: str, strange: Path, elsewhere: Elsewhere, pag
             watched.locator(f"[data-testid=stExpander] a[href*='{elsewhere.host}']").count()
         )
         shown = read(watched)
-        if page in ("overview", "inspect", "upload"):
+        if page in ("detectors", "inspect", "try_picture"):
             assert payload(elsewhere.host) in shown
     assert elsewhere.asked == []
 

@@ -36,7 +36,7 @@ Open = Callable[..., AppTest]
 # all that the navigation leads to, in its order, by the names of their folders in dashboard/views/
 PAGES = tuple(LISTED)
 # pages whose parts open on demand
-FOLDED = ("evidence", "patterns", "data", "trust")
+FOLDED = ("reads", "patterns", "data", "maps")
 
 
 def image_set(name: str, n: int = 60) -> ImageSet:
@@ -98,7 +98,7 @@ def home(made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def open_page(home: Path) -> Open:
     """A function that opens a page of the app with URL parameters, with all that a page folds unfolded."""
 
-    def opened(page: str = "overview", /, **params: str) -> AppTest:
+    def opened(page: str = "detectors", /, **params: str) -> AppTest:
         params = ({"open": "all"} if page in FOLDED else {}) | params
         return at_page(page, params).run()
 

@@ -92,8 +92,8 @@ def test_going_takes_the_filter_and_what_belongs_to_it_along(monkeypatch: pytest
     monkeypatch.setattr(st, "query_params", {"run": "old", "page": "3", "seed": "7", **carried})
     monkeypatch.setattr(st, "switch_page", lambda page, query_params: opened.append((page, query_params)))
     go("inspect", run="new", wanted=Filter().choosing("label", ["FAKE"]), id="x")
-    go("upload", run="new")
+    go("try_picture", run="new")
     assert opened == [
         ("views/inspect.py", {"run": "new", **carried, "true": "FAKE", "id": "x"}),
-        ("views/upload.py", {"run": "new"}),
+        ("views/try_picture.py", {"run": "new"}),
     ]

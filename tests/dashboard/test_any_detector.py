@@ -59,7 +59,7 @@ def test_inspect_runs_every_probe() -> None:
 
 
 def test_trust_names_its_own_parts(made: Source) -> None:
-    app = opened("trust", open="sanity")
+    app = opened("maps", open="sanity")
     figures = [element.proto.spec for element in app.get("plotly_chart")]
     assert any("and second" in figure and "everything" in figure for figure in figures)
     assert read_run(made.run).target_layer == "third"

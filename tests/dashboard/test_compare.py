@@ -109,12 +109,12 @@ def test_a_damaged_run_is_not_chosen_where_another_opens(two: Path, open_page: O
     assert not app.error
     assert app.selectbox(key="url.versus").value == OTHER
     (two / "runs" / RUN / "predictions.parquet").write_bytes(b"no table")
-    assert not open_page("overview", run="nobody@seen-test").error
+    assert not open_page("detectors", run="nobody@seen-test").error
 
 
 def test_explore_filters_by_the_verdict_of_the_other(two: Path, open_page: Open) -> None:
     parameters = {"run": RUN, "versus": OTHER, "result": "right", "versus.correct": "wrong"}
-    app = open_page("explore", **parameters)
+    app = open_page("mistakes", **parameters)
     first, second = (read_run(two / "runs" / name).predictions.set_index("id") for name in (RUN, OTHER))
     second = second.loc[first.index]
     right = [(one["label"].astype(str) == one["predicted"].astype(str)).to_numpy() for one in (first, second)]
@@ -122,6 +122,6 @@ def test_explore_filters_by_the_verdict_of_the_other(two: Path, open_page: Open)
     assert 0 < many < len(first)
     assert f"**{many}** of {len(first)} images" in words(app)
     # another image set has no verdict on these
-    app = open_page("explore", **parameters | {"versus": "twin@other-test"})
+    app = open_page("mistakes", **parameters | {"versus": "twin@other-test"})
     assert not app.exception
     assert f"**{int(right[0].sum())}** of {len(first)} images" in words(app)

@@ -145,7 +145,7 @@ def cifake_run(home: Path, cifake: Path) -> str:
 
 @pytest.mark.usefixtures("on_this_machine")
 def test_pictures_appear_once_their_set_is_attached(open_page: Open, cifake_run: str, cifake: Path) -> None:
-    app = open_page("explore", run=cifake_run)
+    app = open_page("mistakes", run=cifake_run)
     assert any("24 pictures are not available" in found.value for found in app.caption)
     app = attach(app, cifake)
     assert not app.exception
@@ -163,7 +163,7 @@ def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(
     detector.manifest = {"name": "tiny"}
     data = DataPath(str(folder), ["biggan", "sd14"])
     run = write_run(home, detector, load_image_set(data, "test", fit=detector.preprocessing))
-    app = open_page("explore", run=run.name)
+    app = open_page("mistakes", run=run.name)
     # its folders do not say what is FAKE
     app = attach(app, folder)
     assert any("--fake-classes" in error.value for error in app.error)
@@ -192,9 +192,9 @@ def test_detectors_that_resize_in_other_ways_each_have_their_pixels(tmp_path: Pa
 
 @pytest.mark.usefixtures("on_this_machine")
 def test_pictures_are_there_after_all_caches_were_cleared(open_page: Open, cifake_run: str, cifake: Path) -> None:
-    attach(open_page("explore", run=cifake_run), cifake)
+    attach(open_page("mistakes", run=cifake_run), cifake)
     st.cache_resource.clear()
-    app = open_page("explore", run=cifake_run)
+    app = open_page("mistakes", run=cifake_run)
     assert not any("not available" in found.value for found in app.caption)
     assert datasets.registry().source == str(cifake)
 
@@ -261,14 +261,14 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
     open_page: Open, cifake_run: str, serve: Serve
 ) -> None:
     serve()
-    app = pressed(open_page("explore", run=cifake_run), "attach.github")
+    app = pressed(open_page("mistakes", run=cifake_run), "attach.github")
     assert not app.exception
     assert any(found.value == "All its pictures are available." for found in app.caption)
     # another start of the dashboard
     datasets._registries.clear()
     datasets.registry().begin()
     settled(datasets.registry())
-    app = open_page("explore", run=cifake_run)
+    app = open_page("mistakes", run=cifake_run)
     assert any(found.value == "All its pictures are available." for found in app.caption)
     assert datasets.registry().source == str(fetched_path())
 
@@ -276,7 +276,7 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
 @pytest.mark.usefixtures("on_this_machine")
 def test_what_cannot_be_fetched_is_a_sentence(open_page: Open, cifake_run: str, serve: Serve) -> None:
     serve(statuses=[404])
-    app = pressed(open_page("explore", run=cifake_run), "attach.github")
+    app = pressed(open_page("mistakes", run=cifake_run), "attach.github")
     assert [found.value for found in app.error] == [
         "127.0.0.1 answered 404; try again, or download the .zip from "
         "kaggle.com/datasets/birdy654/cifake-real-and-ai-generated-synthetic-images and give its path."
@@ -285,7 +285,7 @@ def test_what_cannot_be_fetched_is_a_sentence(open_page: Open, cifake_run: str, 
 
 @pytest.mark.usefixtures("on_this_machine")
 def test_a_wrong_path_is_a_sentence(open_page: Open, tmp_path: Path) -> None:
-    app = attach(open_page("explore"), tmp_path / "nothing here")
+    app = attach(open_page("mistakes"), tmp_path / "nothing here")
     assert not app.exception
     assert any("does not exist" in found.value for found in app.error)
 
@@ -298,13 +298,13 @@ def test_a_click_counts_though_the_pictures_have_been_read_meanwhile(
     app = open_page("inspect", run="tiny@seen-test")
     datasets.registry().status = Attaching("done")
     app.button(key="inspect.back").click().run()
-    assert gone == ["views/explore.py"]
+    assert gone == ["views/mistakes.py"]
     assert app.session_state["pictures"].state == "done"
 
 
 def test_an_open_server_offers_no_path(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sidebar, "is_local", lambda: False)
-    app = open_page("explore")
+    app = open_page("mistakes")
     assert not app.exception
     assert not any(found.key == "attach.path" for found in app.text_input)
     assert not any(found.key == "attach.github" for found in app.button)
@@ -314,7 +314,7 @@ def test_what_somebody_here_typed_is_told_to_nobody_elsewhere(
     open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sidebar, "is_local", lambda: True)
-    attach(open_page("explore"), tmp_path / "a private place" / "with pictures")
+    attach(open_page("mistakes"), tmp_path / "a private place" / "with pictures")
     monkeypatch.setattr(sidebar, "is_local", lambda: False)
-    shown = " ".join(found.value for found in open_page("explore").error)
+    shown = " ".join(found.value for found in open_page("mistakes").error)
     assert shown == "An image set could not be read; the server's log says why."

@@ -125,7 +125,7 @@ def test_upload_experiments_on_what_was_chosen_and_saves_it(
     monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: files.update({key: data}))
     row = 7
     asked = {"lime.n_samples": "64", "evidence": "turns"}
-    app = open_page("upload", run=RUN, sample=run.predictions["id"].iloc[row], **asked)
+    app = open_page("try_picture", run=RUN, sample=run.predictions["id"].iloc[row], **asked)
     app = settled(app)
     assert not app.exception
     result = probed(home, run, row)

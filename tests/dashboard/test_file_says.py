@@ -24,7 +24,9 @@ def transparent() -> Image.Image:
 
 def test_what_a_file_says(open_page: Open) -> None:
     settings = WEBUI + "\n**bold** <img src=x>"
-    app = upload(open_page("upload", run="tiny@seen-test"), ("drawn.png", png({"parameters": settings}), "image/png"))
+    app = upload(
+        open_page("try_picture", run="tiny@seen-test"), ("drawn.png", png({"parameters": settings}), "image/png")
+    )
     assert not app.exception
     said = words(app)
     assert "**The file says that a generator made it.**" in said
@@ -35,7 +37,7 @@ def test_what_a_file_says(open_page: Open) -> None:
 
 
 def test_a_file_that_says_nothing_and_one_that_contradicts_itself(open_page: Open) -> None:
-    app = upload(open_page("upload", run="tiny@seen-test"), ("plain.png", saved("PNG"), "image/png"))
+    app = upload(open_page("try_picture", run="tiny@seen-test"), ("plain.png", saved("PNG"), "image/png"))
     assert "The file does not say whether a camera or a generator made it" in words(app)
     assert "transparent" not in words(app)
     comment = b"ASCII\0\0\0" + WEBUI.encode()
@@ -59,7 +61,7 @@ def test_a_transparent_picture_is_asked_about_on_both_grounds(open_page: Open, h
         np.testing.assert_array_equal(laid[number], prepare_pixels(pixels[:, :, :3], Preprocessing(32)).seen("bicubic"))
     white, black = load_detector(home / "detectors" / "tiny").margins(laid)
     app = settled(
-        upload(open_page("upload", run="tiny@seen-test"), (f"a.{kind.lower()}", data, f"image/{kind.lower()}"))
+        upload(open_page("try_picture", run="tiny@seen-test"), (f"a.{kind.lower()}", data, f"image/{kind.lower()}"))
     )
     said = words(app)
     depends = "**depends** on that" if (white > 0) != (black > 0) else "does not depend on that"
@@ -73,6 +75,6 @@ def test_an_opaque_picture_with_an_alpha_channel_is_no_question() -> None:
 
 
 def test_after_an_error_the_examples_stay(open_page: Open) -> None:
-    app = upload(open_page("upload", run="tiny@seen-test"), BROKEN)
+    app = upload(open_page("try_picture", run="tiny@seen-test"), BROKEN)
     assert app.error[0].value.startswith("broken.png: ")
     assert "Or begin with one of these." in words(app)

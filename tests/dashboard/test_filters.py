@@ -57,7 +57,7 @@ def matrix_cells(app: AppTest) -> dict[tuple[str, str], bool]:
 def test_the_matrix_marks_every_cell_that_the_filter_lets_through(
     open_page: Open, home: Path, asked: dict[str, str]
 ) -> None:
-    app = open_page("explore", run="tiny@seen-test", **asked)
+    app = open_page("mistakes", run="tiny@seen-test", **asked)
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     found = table.iloc[find_rows(table, Filter.from_params(asked, table))]
     expected = set(zip(found["label"].astype(str), found["predicted"].astype(str), strict=True)) if asked else set()
@@ -83,7 +83,7 @@ def test_what_filters_and_sorts_is_read_before_what_is_only_shown(monkeypatch: p
 
 def test_values_are_written_for_people_and_asked_for_as_they_are(open_page: Open, home: Path) -> None:
     add_study(home)
-    app = with_more_filters(open_page("explore", run="tiny@seen-test"))
+    app = with_more_filters(open_page("mistakes", run="tiny@seen-test"))
     pills = app.pills(key=filter_key("cues.cue"))
     assert [option.content for option in pills.proto.options] == ["blue sky 30", "sea 30"]
     pills.set_value(["blue_sky"]).run()
@@ -112,7 +112,7 @@ def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_pa
     write_study(study_path(folder, "cues"), frame, about)
 
     def compared(**asked: str) -> str:
-        app = open_page("explore", run="tiny@seen-test", **asked)
+        app = open_page("mistakes", run="tiny@seen-test", **asked)
         app.session_state["explore.apart"] = True
         return words(app.run())
 

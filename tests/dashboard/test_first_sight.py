@@ -80,19 +80,19 @@ def test_the_first_visitor_sees_it_while_its_pictures_are_read(
 ) -> None:
     datasets._registries.clear()
     monkeypatch.setattr("dashboard.datasets.DatasetRegistry._read_all", lambda *_: None)
-    app = open_page("explore")
+    app = open_page("mistakes")
     assert not app.exception
     assert app.session_state["run"] == "swift@cifake-test"
     assert f"{PICTURES} pictures are not available" in told(app)
     assert "They are being read and will appear here by themselves." in told(app)
     assert "Attach images on the left" not in told(app)
     datasets.registry().status = Attaching("reading", "test", 6, PICTURES, 2.0)
-    assert any("Reading pictures, 6 of 24" in found.text for found in open_page("explore").get("progress"))
+    assert any("Reading pictures, 6 of 24" in found.text for found in open_page("mistakes").get("progress"))
 
 
 def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, first: Path) -> None:
     datasets._registries.clear()
-    app = open_page("overview")
+    app = open_page("detectors")
     assert any("Reading pictures" in found.text for found in app.get("progress"))
     assert not any(thread.name == "attach" for thread in threading.enumerate())
     assert datasets.registry().sets == ()

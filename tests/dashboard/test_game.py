@@ -13,7 +13,7 @@ from tests.dashboard.test_pages import grids, words
 
 def test_ten_answers_and_both_scores(open_page: Open, home: Path) -> None:
     run = read_run(home / "runs" / "tiny@seen-test")
-    app = open_page("game", run=run.name, game="3")
+    app = open_page("play", run=run.name, game="3")
     for number in range(10):
         assert f"Image {number + 1} of 10" in app.get("progress")[0].proto.text
         assert "It is" not in words(app).replace("It is 32 x 32", "")
@@ -47,7 +47,7 @@ def press_twice(app: AppTest, key: str) -> None:
 
 
 def test_a_second_quick_press_is_none(open_page: Open) -> None:
-    app = open_page("game", run="tiny@seen-test", game="3")
+    app = open_page("play", run="tiny@seen-test", game="3")
     for number in range(10):
         assert f"Image {number + 1} of 10" in app.get("progress")[0].proto.text
         press_twice(app, "game.real")
@@ -59,7 +59,7 @@ def test_a_second_quick_press_is_none(open_page: Open) -> None:
 
 def test_a_picture_whose_file_is_gone_is_one_sentence(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pictures, "get", lambda *_: None)
-    app = open_page("game", run="tiny@seen-test")
+    app = open_page("play", run="tiny@seen-test")
     assert not app.exception
     assert [error.value for error in app.error] == [
         "The file of this picture has changed or is gone, so the game cannot go on."
@@ -70,6 +70,6 @@ def test_without_pictures_it_says_what_to_do(open_page: Open, monkeypatch: pytes
     # a visitor over the network cannot attach any
     for local, said in (("yes", "Attach images"), ("no", "Whoever runs this server can attach them.")):
         monkeypatch.setenv("TELLTALE_LOCAL", local)
-        app = open_page("game", run="tiny@blind-test")
+        app = open_page("play", run="tiny@blind-test")
         assert not app.exception
         assert said in words(app)

@@ -65,7 +65,7 @@ def say(home: Path, name: str, found: Finding, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("run", [RUN, "tiny@blind-test"])
 @pytest.mark.parametrize("step", range(1, STEPS + 1))
 def test_every_step_opens(open_page: Open, run: str, step: int) -> None:
-    app = open_page("guide", run=run, step=str(step))
+    app = open_page("start", run=run, step=str(step))
     assert not app.exception
     assert (app.title[0].value == "Guide") == (run != RUN)
 
@@ -74,14 +74,14 @@ def test_a_damaged_study_is_one_sentence(open_page: Open, home: Path) -> None:
     file = home / "runs" / RUN / "studies" / "one_colour.parquet"
     file.parent.mkdir()
     file.write_bytes(b"no parquet")
-    app = open_page("guide", run=RUN, step="3")
+    app = open_page("start", run=RUN, step="3")
     assert not app.exception
     assert "is no readable study" in words(app) + " ".join(one.value for one in app.warning)
     assert str(home) not in words(app) + " ".join(one.value for one in app.warning)
 
 
 def test_the_buttons_turn_the_page_and_the_address(open_page: Open) -> None:
-    app = open_page("guide", run=RUN)
+    app = open_page("start", run=RUN)
     assert app.button(key="guide.back").disabled
     for step in range(2, STEPS + 1):
         app.button(key="guide.next").click().run()
@@ -101,7 +101,7 @@ def test_the_verdict_after_each_step_of_the_slider_is_the_detector_s(
     detector = load_detector(home / "detectors" / "tiny", device="cpu")
     if studied:
         say(home, "probes", found_of("probes", "detail-FAKE", 0.5), monkeypatch)
-    app = answered(open_page("guide", run=RUN, step="5", kept="8"))
+    app = answered(open_page("start", run=RUN, step="5", kept="8"))
     images = np.asarray(run.images)
     row = choose_cast(browse_table(run), np.ones(len(run), bool), None).detailed if studied else turning(run, detector)  # type: ignore[union-attr]
     margins = detector.margins(with_less_detail(images[row]))
@@ -145,7 +145,7 @@ def test_a_failed_question_can_be_asked_again(open_page: Open, home: Path) -> No
     card = home / "detectors" / "tiny" / "README.md"
     whole = card.read_bytes()
     card.write_bytes(b"")
-    app = answered(open_page("guide", run=RUN, step="3"))
+    app = answered(open_page("start", run=RUN, step="3"))
     assert [error.value.startswith("tiny/README.md") for error in app.error] == [True]
     card.write_bytes(whole)
     app.button(key="guide.lime.again").click()

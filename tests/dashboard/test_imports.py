@@ -12,11 +12,12 @@ ROOT = Path(__file__).parents[2]
 CODE = """
 import sys
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 heavy = {"torch", "torchvision", "torchcam", "lime"}
 titles = {
-    "overview": "How good is the detector?",
-    "explore": "Browse the images",
-    "trust": "Can the explanations be trusted?",
+    "detectors": "How good is the detector?",
+    "mistakes": "Browse the images",
+    "maps": "Can the explanations be trusted?",
     "data": "Which shortcuts does the data contain, and does the detector use them?",
     "patterns": "Which images does it treat alike?",
 }
@@ -24,7 +25,7 @@ app = AppTest.from_file("dashboard/main.py", default_timeout=120)
 app.query_params["run"] = "tiny@seen-test"
 app.run()
 for page, title in titles.items():
-    if page != "overview":
+    if page != "start":
         app.switch_page(f"views/{page}.py").run()
     assert not app.exception, (page, app.exception)
     assert app.title[0].value == title, app.title

@@ -118,8 +118,8 @@ def test_that_another_run_is_shown_is_said_on_the_page_that_was_opened_only(open
     assert "gone" not in words(app)
     # moving something on the page leaves it there
     assert "is not here; showing" in words(app.slider[0].set_value(0.7).run())
-    assert "is not here; showing" not in words(app.switch_page("views/trust.py").run())
-    assert "is not here; showing" not in words(app.switch_page("views/overview.py").run())
+    assert "is not here; showing" not in words(app.switch_page("views/maps.py").run())
+    assert "is not here; showing" not in words(app.switch_page("views/detectors.py").run())
     assert "is not here; showing" not in words(open_page(run="tiny@blind-test"))
 
 
@@ -145,7 +145,7 @@ def test_overview_shows_the_runs_own_numbers(open_page: Open, home: Path) -> Non
     run = read_run(home / "runs" / "tiny@seen-test")
     for count in ("all", "clean"):
         numbers = run.manifest["metrics"][count]
-        app = open_page("overview", run=run.name, count=count)
+        app = open_page("detectors", run=run.name, count=count)
         shown = [metric.value for metric in app.metric]
         expected = [
             numbers["accuracy"],
@@ -157,7 +157,7 @@ def test_overview_shows_the_runs_own_numbers(open_page: Open, home: Path) -> Non
 
 def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
     run = read_run(home / "runs" / "tiny@seen-test")
-    app = open_page("overview", run=run.name)
+    app = open_page("detectors", run=run.name)
     assert app.slider(key="url.cut").label.endswith(" is above")
     before = {metric.label: metric.value for metric in app.metric}
     cut = round(float(run.predictions["p_real"].quantile(0.8)), 2)
@@ -177,7 +177,7 @@ def test_overview_moves_with_the_threshold(open_page: Open, home: Path) -> None:
 
 def test_explore_filters_through_the_url_and_through_its_widgets(open_page: Open, home: Path) -> None:
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
-    app = open_page("explore", run="tiny@seen-test", category="cat,ship")
+    app = open_page("mistakes", run="tiny@seen-test", category="cat,ship")
     expected = len(find_rows(table, Filter().choosing("category", ["cat", "ship"])))
     assert f"**{expected}** of 60 images" in words(app)
     app.segmented_control(key="explore.label").set_value("FAKE").run()
@@ -196,7 +196,7 @@ def test_explore_filters_through_the_url_and_through_its_widgets(open_page: Open
 
 
 def test_explore_turns_pages_and_keeps_the_order(open_page: Open) -> None:
-    app = open_page("explore", run="tiny@seen-test", sort="-brightness", page="2")
+    app = open_page("mistakes", run="tiny@seen-test", sort="-brightness", page="2")
     assert app.selectbox(key="explore.sort").value == "-brightness"
     assert app.pagination[0].value == 2
     app.selectbox(key="explore.sort").set_value("name").run()
@@ -206,7 +206,7 @@ def test_explore_turns_pages_and_keeps_the_order(open_page: Open) -> None:
 
 def test_explore_tags_what_is_selected(open_page: Open, home: Path) -> None:
     ids = browse_table(read_run(home / "runs" / "tiny@seen-test"))["id"]
-    app = open_page("explore", run="tiny@seen-test", pick=f"{ids[0]},{ids[3]},nobody")
+    app = open_page("mistakes", run="tiny@seen-test", pick=f"{ids[0]},{ids[3]},nobody")
     assert "**2 selected**" in words(app)
     app.text_input(key="explore.tag_text").set_value("odd one")
     app.form_submit_button(key="explore.tag").click().run()
@@ -218,12 +218,12 @@ def test_explore_tags_what_is_selected(open_page: Open, home: Path) -> None:
     app.button(key="explore.tagged.show").click().run()
     assert app.query_params["tag"] == "odd one"
     assert "**2** of 60 images" in words(app)
-    app = open_page("explore", run="tiny@seen-test", pick=ids[1])
+    app = open_page("mistakes", run="tiny@seen-test", pick=ids[1])
     app.form_submit_button(key="explore.tag").click().run()
     assert "1 to 40 characters" in words(app)
-    app = open_page("explore", run="tiny@seen-test", tag="odd one")
+    app = open_page("mistakes", run="tiny@seen-test", tag="odd one")
     assert "**2** of 60 images" in words(app)
-    app = open_page("explore", run="tiny@seen-test", pick=ids[0])
+    app = open_page("mistakes", run="tiny@seen-test", pick=ids[0])
     app.text_input(key="explore.tag_text").set_value("a,b")
     app.form_submit_button(key="explore.tag").click().run()
     assert "no comma, semicolon or invisible character" in words(app)
@@ -235,7 +235,7 @@ def test_explore_tags_what_is_selected(open_page: Open, home: Path) -> None:
     app.text_input(key="explore.tag_text").set_value("odd one")
     app.form_submit_button(key="explore.untag").click().run()
     assert not app.error
-    assert "**1** of 60 images" in words(open_page("explore", run="tiny@seen-test", tag="odd one"))
+    assert "**1** of 60 images" in words(open_page("mistakes", run="tiny@seen-test", tag="odd one"))
 
 
 def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
@@ -248,7 +248,7 @@ def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
     files: dict[str, Any] = {}
     monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: files.update({key: data}))
     pick = turned["id"].iloc[0]
-    app = open_page("explore", run="tiny@seen-test", cut=f"{cut:g}", said="FAKE", sort="sure", pick=pick, compare="on")
+    app = open_page("mistakes", run="tiny@seen-test", cut=f"{cut:g}", said="FAKE", sort="sure", pick=pick, compare="on")
     assert not app.exception
     rows = pd.read_csv(io.BytesIO(files["explore.csv"]()))
     assert len(rows) == (table["p_real"] <= cut).sum()
@@ -267,7 +267,7 @@ def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
         assert ("though REAL is likelier" in tiles[id_]["label"]) == bool(moved)
     assert set(turned["id"]) & set(tiles)
     assert "; REAL needs p(REAL) of " in words(app)
-    assert "; REAL needs p(REAL) of " not in words(open_page("explore", run="tiny@seen-test"))
+    assert "; REAL needs p(REAL) of " not in words(open_page("mistakes", run="tiny@seen-test"))
     rows = pd.read_csv(io.BytesIO(files["explore.csv"]()))
     assert "threshold" not in rows
     assert rows["predicted"].tolist() == table["predicted"].iloc[find_rows(table, Filter())].tolist()
@@ -366,12 +366,12 @@ def test_inspect_without_its_detector_shows_the_runs_map(open_page: Open, home: 
 
 def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page: Open, home: Path) -> None:
     asked = {"true": "REAL", "page": "2", "pick": "nobody"}
-    app = open_page("explore", run="tiny@seen-test", **asked)
+    app = open_page("mistakes", run="tiny@seen-test", **asked)
     # the same images, without their pictures
     app.selectbox(key="url.run").set_value("tiny@blind-test").run()
     assert dict(app.query_params) == {"run": "tiny@blind-test", **asked}
     write_run(home, load_detector(home / "detectors" / "tiny", device="cpu"), image_set("other-test", 12))
-    app = open_page("explore", run="tiny@seen-test", **asked)
+    app = open_page("mistakes", run="tiny@seen-test", **asked)
     app.selectbox(key="url.run").set_value("tiny@other-test").run()
     assert dict(app.query_params) == {"run": "tiny@other-test"}
 

@@ -33,12 +33,12 @@ def test_every_page(page: str) -> None:
 
 
 def test_of_maps_that_the_run_has_not_none_is_told() -> None:
-    explore = test_any_detector.opened("explore")
+    explore = test_any_detector.opened("mistakes")
     assert "url.maps" not in [one.key for one in explore.toggle]
     assert "margin map" not in words(explore)
-    assert "have a margin map" not in words(test_any_detector.opened("trust"))
-    assert "the detector's answer." in words(test_any_detector.opened("game"))
-    assert "was not trained here" in words(test_any_detector.opened("overview"))
+    assert "have a margin map" not in words(test_any_detector.opened("maps"))
+    assert "the detector's answer." in words(test_any_detector.opened("play"))
+    assert "was not trained here" in words(test_any_detector.opened("detectors"))
 
 
 def test_a_study_that_needs_layers_is_said_to_be_impossible() -> None:
@@ -59,6 +59,6 @@ def test_inspect_explains_by_what_needs_no_more() -> None:
 
 @pytest.mark.parametrize("step", range(1, 8))
 def test_every_step_of_the_guide(step: int) -> None:
-    app = test_any_detector.opened("guide", step=str(step))
+    app = test_any_detector.opened("start", step=str(step))
     assert not app.exception
     assert not app.error

@@ -44,20 +44,20 @@ def test_a_run_keeps_the_sources_of_its_set(sourced: Run, home: Path) -> None:
 
 
 def test_overview_shows_the_error_rate_of_each(sourced: Run, open_page: Open) -> None:
-    app = open_page("overview", run=sourced.name)
+    app = open_page("detectors", run=sourced.name)
     assert not app.exception
     assert "Error rate by source" in words(app)
     opened = next(box for box in app.selectbox if box.key == "source.open")
     assert len(opened.options) == sourced.predictions["source"].nunique()
-    assert "Error rate by source" not in words(open_page("overview", run="tiny@seen-test"))
+    assert "Error rate by source" not in words(open_page("detectors", run="tiny@seen-test"))
 
 
 def test_explore_filters_by_it(sourced: Run, open_page: Open) -> None:
-    app = open_page("explore", run=sourced.name, source="midjourney_5")
+    app = open_page("mistakes", run=sourced.name, source="midjourney_5")
     assert not app.exception
     assert "**20** of 60 images" in words(app)
     assert app.session_state["explore.source"] == ["midjourney_5"]
-    assert "explore.source" not in open_page("explore", run="tiny@seen-test").session_state
+    assert "explore.source" not in open_page("mistakes", run="tiny@seen-test").session_state
 
 
 def test_a_source_that_is_no_text_is_refused(sourced: Run, home: Path) -> None:

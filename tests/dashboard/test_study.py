@@ -41,7 +41,7 @@ def test_what_to_type_asks_for_as_many_images_as_are_enough(open_page: Open, mon
     assert command(opened, "audit", "files") == "python -m core study audit files --run tiny@seen-test"
     # wherever it is told
     assert any(
-        "one_colour --run tiny@seen-test --images 50" in one.value for one in open_page("guide", step="3").caption
+        "one_colour --run tiny@seen-test --images 50" in one.value for one in open_page("start", step="3").caption
     )
 
 
@@ -83,7 +83,7 @@ def test_a_table_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -
 def test_explore_writes_tags_and_notes_as_text(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     files: dict[str, Callable[[], bytes]] = {}
     monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: files.update({key: data}))
-    app = open_page("explore", run="tiny@seen-test")
+    app = open_page("mistakes", run="tiny@seen-test")
     id_ = library.open_run(catalogue.runs()["tiny@seen-test"]).table["id"][0]
     library.tags().add([id_], "=odd")
     library.tags().note(id_, "@SUM(A1)")

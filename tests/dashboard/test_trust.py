@@ -31,7 +31,7 @@ def plain(text: str) -> str:
 
 def test_cells_and_fills_are_in_the_url(open_page: Open, home: Path) -> None:
     add_studies(home, "faithfulness", "agreement")
-    app = open_page("trust", run=RUN, by="cell", filled="road")
+    app = open_page("maps", run=RUN, by="cell", filled="road")
     assert not app.exception
     assert app.segmented_control(key="url.by").value == "cell"
     assert app.segmented_control(key="url.filled").value == "road"
@@ -41,7 +41,7 @@ def test_a_broken_study_is_one_sentence_and_the_others_stay(open_page: Open, hom
     add_studies(home, "agreement", "stability")
     file = home / "runs" / RUN / "studies" / "stability.parquet"
     file.write_bytes(file.read_bytes()[:-20])
-    app = open_page("trust", run=RUN)
+    app = open_page("maps", run=RUN)
     assert not app.exception
     assert [error.value.startswith("tiny@seen-test/studies/stability.parquet is no") for error in app.error] == [True]
     assert str(home) not in words(app)
@@ -54,7 +54,7 @@ def test_a_method_that_a_file_lacks_is_left_out(open_page: Open, home: Path, mon
     columns = {name: said for name, said in study.columns.items() if name != "lime_other"}
     monkeypatch.setattr("tests.dashboard.studies.find_study", lambda _: replace(study, columns=columns))
     add_studies(home, "sanity")
-    app = open_page("trust", run=RUN)
+    app = open_page("maps", run=RUN)
     assert not app.exception
     assert not app.error
     drawn = {chart.key for chart in app.get("plotly_chart")}

@@ -49,7 +49,7 @@ def raw_margins(app: AppTest) -> list[str]:
 def test_a_threshold_that_cannot_be_read_is_one_sentence(open_page: Open, home: Path) -> None:
     threshold_path(home / "runs" / "tiny@seen-test").parent.mkdir(exist_ok=True)
     threshold_path(home / "runs" / "tiny@seen-test").write_text("{}")
-    app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3, 32, 32), "image/png"))
+    app = upload(open_page("try_picture", run="tiny@seen-test"), ("stripes.png", picture(3, 32, 32), "image/png"))
     assert not app.exception
     assert "Out of scope" in words(app)
     assert "judgement.json holds no threshold" in words(app)
@@ -64,7 +64,7 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page: Open, home: Pa
     path.parent.mkdir(exist_ok=True)
     write_threshold(path, threshold(detector=name, run="tiny@seen-test", margin=min(0.0, lowest + 0.1)))
     files = [("own.png", own, "image/png"), ("large.png", picture(3), "image/png")]
-    app = upload(open_page("upload", run="tiny@seen-test"), *files)
+    app = upload(open_page("try_picture", run="tiny@seen-test"), *files)
     assert not app.exception
     expected = "FAKE-like" if lowest < min(0.0, lowest + 0.1) else "Nothing found"
     assert app.dataframe[0].value["answer"].tolist() == [expected, "Out of scope"]
@@ -74,7 +74,7 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page: Open, home: Pa
 
 def test_a_picture_is_called_under_every_filter(open_page: Open, home: Path) -> None:
     data = picture(3)
-    app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", data, "image/png"))
+    app = upload(open_page("try_picture", run="tiny@seen-test"), ("stripes.png", data, "image/png"))
     assert not app.exception
     assert not app.error
     ready = prepare_pixels(decode(data), Preprocessing(32))
@@ -88,16 +88,16 @@ def test_a_picture_is_called_under_every_filter(open_page: Open, home: Path) -> 
 
 def test_an_example_that_an_address_opens_stands_among_the_others(open_page: Open, home: Path) -> None:
     ids = read_run(home / "runs" / "tiny@seen-test").predictions["id"].tolist()
-    usual = {tile["id"] for tile in grids(open_page("upload", run="tiny@seen-test"))["upload.samples"]["tiles"]}
+    usual = {tile["id"] for tile in grids(open_page("try_picture", run="tiny@seen-test"))["upload.samples"]["tiles"]}
     another = next(id_ for id_ in ids if id_ not in usual)
-    data = grids(open_page("upload", run="tiny@seen-test", sample=another))["upload.samples"]
+    data = grids(open_page("try_picture", run="tiny@seen-test", sample=another))["upload.samples"]
     shown = {tile["id"] for tile in data["tiles"]}
     assert (data["current"], len(shown), len(shown - usual)) == (another, len(usual), 1)
     assert another in shown
 
 
 def test_what_is_no_image_is_one_sentence(open_page: Open) -> None:
-    app = upload(open_page("upload", run="tiny@seen-test"), BROKEN)
+    app = upload(open_page("try_picture", run="tiny@seen-test"), BROKEN)
     assert not app.exception
     assert len(app.error) == 1
     assert app.error[0].value.startswith("broken.png: The file is not an image")
@@ -108,7 +108,7 @@ def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page: Open, h
     card = home / "detectors" / "tiny" / "README.md"
     whole = card.read_bytes()
     card.write_bytes(b"")
-    app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3), "image/png"))
+    app = upload(open_page("try_picture", run="tiny@seen-test"), ("stripes.png", picture(3), "image/png"))
     assert not app.exception
     # of the verdict and of both explanations
     assert [error.value.startswith("tiny/README.md") for error in app.error] == [True] * 3
@@ -134,7 +134,7 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(
     rival.manifest = {"name": "rival"}
     save_detector(home / "detectors" / "rival", rival, model_card="# Detector `rival`\n")
     files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (2, 5)]
-    app = upload(open_page("upload", run="tiny@seen-test", by="rival", others="on"), *files)
+    app = upload(open_page("try_picture", run="tiny@seen-test", by="rival", others="on"), *files)
     assert not app.exception
     margin = float(rival.margins(steps.fit(decode(files[0][1]))[None])[0])
     assert plus(margin) in raw_margins(app)
@@ -161,7 +161,7 @@ def test_a_square_stays_where_it_was_put_for_another_detector(open_page: Open, h
     rival = make_detector(seed=7, preprocessing=Preprocessing(32, 40, "after"))
     rival.manifest = {"name": "rival"}
     save_detector(home / "detectors" / "rival", rival, model_card="# Detector `rival`\n")
-    app = upload(open_page("upload", run="tiny@seen-test", filter="box"), ("stripes.png", picture(3), "image/png"))
+    app = upload(open_page("try_picture", run="tiny@seen-test", filter="box"), ("stripes.png", picture(3), "image/png"))
     app.session_state["upload.place"] = {app.session_state["upload.cut"][0]: (0.0, 0.5, 1.0)}
     app.selectbox(key="url.by").set_value("rival")
     app = settled(app.run())
@@ -174,7 +174,7 @@ def test_a_square_stays_where_it_was_put_for_another_detector(open_page: Open, h
 
 def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, home: Path) -> None:
     files = [(f"stripes{seed}.png", picture(seed), "image/png") for seed in (2, 5)]
-    app = upload(open_page("upload", run="tiny@seen-test"), files[0], BROKEN, files[1])
+    app = upload(open_page("try_picture", run="tiny@seen-test"), files[0], BROKEN, files[1])
     assert not app.exception
     table = app.dataframe[0].value
     assert table["file"].tolist() == ["stripes2.png", "broken.png", "stripes5.png"]
@@ -216,7 +216,7 @@ class Counted:
 
 def test_a_refused_file_is_decoded_once(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = Counted(monkeypatch)
-    app = upload(open_page("upload", run="tiny@seen-test"), BROKEN, ("stripes.png", picture(3), "image/png"))
+    app = upload(open_page("try_picture", run="tiny@seen-test"), BROKEN, ("stripes.png", picture(3), "image/png"))
     for _ in range(3):
         app.run()
     assert "not an image" in app.dataframe[0].value["reason"][0]
@@ -225,7 +225,7 @@ def test_a_refused_file_is_decoded_once(open_page: Open, monkeypatch: pytest.Mon
 
 def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open) -> None:
     pictures = [(f"{seed}.png", picture(seed), "image/png") for seed in range(3)]
-    app = upload(open_page("upload", run="tiny@seen-test"), *pictures)
+    app = upload(open_page("try_picture", run="tiny@seen-test"), *pictures)
     whole = app.session_state["upload.whole"]
     assert len(whole) == 3
     # previews are two hundred times the pixels
@@ -240,7 +240,7 @@ def test_only_what_is_there_and_explained_is_kept_for_a_visitor(open_page: Open)
 
 
 def test_nothing_is_kept_of_who_leaves_the_page(open_page: Open) -> None:
-    app = upload(open_page("upload", run="tiny@seen-test"), ("stripes.png", picture(3), "image/png"))
+    app = upload(open_page("try_picture", run="tiny@seen-test"), ("stripes.png", picture(3), "image/png"))
     assert "upload.cut" in app.session_state
-    app.switch_page("views/glossary.py").run()
+    app.switch_page("views/help.py").run()
     assert not any(key in app.session_state for key in ("upload.whole", "upload.cut"))

@@ -32,7 +32,7 @@ from core.runs.run import read_run
 from dashboard.components.component import key_of
 from tests.visitor import Trouble, Visitor, component_data, widget_of
 
-BROWSED = ("", "explore", "explore", "evidence", "patterns", "data", "trust", "guide")
+BROWSED = ("", "mistakes", "mistakes", "reads", "patterns", "data", "maps", "detectors")
 # how many pages a visitor looks at before leaving; another one comes then
 STAY = 20
 # the widgets that a browsing visitor leaves alone: they lead to another run, or off the page
@@ -183,7 +183,7 @@ class Gallery:
 async def explain(address: str, number: int, gallery: Gallery, records: Records, *, until: float, think: float) -> None:
     """A visitor who has one image after another explained, every other one on the page Upload."""
     chance = random.Random(f"explainer {number}")
-    page = ("inspect", "upload")[number % 2]
+    page = ("inspect", "try_picture")[number % 2]
     while records.now < until:
         visitor = Visitor(address)
         try:

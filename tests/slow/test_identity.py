@@ -106,7 +106,7 @@ def test_without_a_claim_they_are_another_detector(home: Path, impostor: Callabl
 
 
 @pytest.mark.parametrize("change", [flip, normalise, soften])
-@pytest.mark.parametrize("page", ["upload", "inspect", "overview", "evidence"])
+@pytest.mark.parametrize("page", ["try_picture", "inspect", "detectors", "reads"])
 def test_a_copy_never_answers_for_the_detector_of_a_run(
     home: Path, impostor: Callable[..., Path], open_page: Open, page: str, change: Callable[[Path], None]
 ) -> None:
@@ -115,7 +115,7 @@ def test_a_copy_never_answers_for_the_detector_of_a_run(
     assert catalogue.maker(run) == DETECTOR
     app = settled(open_page(page, run=RUN))
     assert not app.exception
-    if page == "upload":
+    if page == "try_picture":
         (by,) = (box for box in app.selectbox if box.label == "Detector")
         assert by.value == DETECTOR
         assert ("a copy" in by.options) == (change is not flip)

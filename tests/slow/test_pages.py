@@ -96,12 +96,12 @@ def unescaped(app: AppTest) -> list[tuple[str, str]]:
 
 ADDRESSES: dict[str, dict[str, str]] = {
     "inspect": {"evidence": "alike"},
-    "explore": {
+    "mistakes": {
         "tag": f"![b](http://{HOST}/x.png)", "name": f"![b](http://{HOST}/y.png)", "category": payload(HOST),
         "run": "![b](x)", "sort": "![b](x)", "also": "![b](x)", "compare": "on",
     },
-    "upload": {"by": "![b](x) **sample**"},
-    "trust": {"by": "cell"},
+    "try_picture": {"by": "![b](x) **sample**"},
+    "maps": {"by": "cell"},
 }  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def test_every_page_over_the_nasty_home(home: Path, open_page: Open, page: str) 
     ]
     for asked in visits:
         app = open_page(page, **asked)
-        if page == "explore":
+        if page == "mistakes":
             for key in ("explore.more", "explore.apart"):
                 app.session_state[key] = True
             app.run()
@@ -125,7 +125,7 @@ def test_every_page_over_the_nasty_home(home: Path, open_page: Open, page: str) 
         assert str(home) not in words(app)
         assert unescaped(app) == []
         # and yet it is there
-        if asked == visits[0] and page in ("overview", "explore", "inspect"):
+        if asked == visits[0] and page in ("detectors", "mistakes", "inspect"):
             assert "b](" in "".join(text for _, text in as_markdown(app._tree)).replace("\\", "").replace(JOINER, "")
 
 

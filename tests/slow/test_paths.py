@@ -185,7 +185,7 @@ def test_no_run_in_an_address_is_a_path(open_page: Open, home: Path, elsewhere: 
         backslashes=up.replace("/", "\\"),
     )
     app = open_page(
-        "inspect" if form == "{up}" else "overview",
+        "inspect" if form == "{up}" else "detectors",
         run=run,
         id="../../x",
         beside=f"../../elsewhere/detectors/secret-{DETECTOR}",
@@ -201,7 +201,7 @@ def test_no_run_in_an_address_is_a_path(open_page: Open, home: Path, elsewhere: 
 @pytest.mark.parametrize("study", [f"../../../elsewhere/runs/secret-{RUN}/studies/brightness.margin", "/etc/x.y"])
 def test_no_study_in_an_address_is_a_path(open_page: Open, home: Path, elsewhere: Path, study: str) -> None:
     assert elsewhere.is_dir()
-    app = open_page("explore", run=RUN, also=study, sort=study)
+    app = open_page("mistakes", run=RUN, also=study, sort=study)
     assert not app.exception
     assert not app.error
     assert str(home.parent) not in words(app)

@@ -177,7 +177,7 @@ def _draw_groups(opened: Opened, evidence: Evidence, probe: Probe) -> None:
                 # without a category there is nothing to filter by
                 field = "category" if BY.value == "category" else "label"
                 also = [] if (field, value) == ("category", "unknown") else [(field, value)]
-                state.go("explore", run=opened.run.name, wanted=flipped(verdict, column, also))
+                state.go("mistakes", run=opened.run.name, wanted=flipped(verdict, column, also))
 
 
 def draw_neighbours(opened: Opened, answer: StudyResult) -> None:
@@ -190,7 +190,7 @@ def draw_neighbours(opened: Opened, answer: StudyResult) -> None:
     if "neighbours.agrees" in opened.table and st.button(
         "Images whose neighbours disagree", icon=":material/grid_view:", key="evidence.disagree"
     ):
-        state.go("explore", run=opened.run.name, wanted=Filter().choosing("neighbours.agrees", ["no"]))
+        state.go("mistakes", run=opened.run.name, wanted=Filter().choosing("neighbours.agrees", ["no"]))
 
 
 opened = library.current()

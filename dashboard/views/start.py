@@ -319,11 +319,11 @@ def go_on() -> None:
     """Draw step 7: where to go from here."""
     ways = {
         "inspect": ("Inspect an image", "Both explanations, their diagnostics, and what flips the verdict."),
-        "evidence": ("What the detector reads", "Every experiment on the test set, beside its control."),
-        "trust": ("Can the explanations be trusted?", "How faithful, how stable, how often they agree."),
-        "upload": ("Try your own image", "And see how far the verdict carries."),
-        "game": ("Play against it", "Ten images, REAL or FAKE?"),
-        "glossary": ("Look a word up", "Every term in plain words."),
+        "reads": ("What the detector reads", "Every experiment on the test set, beside its control."),
+        "maps": ("Can the explanations be trusted?", "How faithful, how stable, how often they agree."),
+        "try_picture": ("Try your own image", "And see how far the verdict carries."),
+        "play": ("Play against it", "Ten images, REAL or FAKE?"),
+        "help": ("Look a word up", "Every term in plain words."),
     }
     with st.grid(3, min_column_width=220) as grid:
         for page, (name, text) in ways.items():

@@ -174,7 +174,7 @@ def finish() -> None:
         st.button("Ten other images", key="game.again", type="primary", on_click=new_game)
         wrong = bool((table["correct"] == "wrong").any())
         if wrong and st.button("Look at the detector's mistakes", key="game.mistakes"):
-            state.go("explore", run=opened.run.name, result="wrong")
+            state.go("mistakes", run=opened.run.name, result="wrong")
     st.caption(
         "The address in the browser identifies these ten images: share it to compare scores. Only a first try counts: "
         "after a reload they begin again."

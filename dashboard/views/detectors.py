@@ -83,7 +83,7 @@ def draw_matrix(rows: pd.DataFrame, base: Filter) -> None:
     )
     if cell := confusion_matrix(confusion_at(rows, THRESHOLD.value), key="matrix"):
         wanted = Filter(threshold=THRESHOLD.value, choices=base.choices)
-        state.go("explore", run=run, wanted=wanted.choosing("label", cell[:1]).choosing("predicted", cell[1:]))
+        state.go("mistakes", run=run, wanted=wanted.choosing("label", cell[:1]).choosing("predicted", cell[1:]))
 
 
 def draw_curves(rows: pd.DataFrame) -> None:
@@ -162,7 +162,7 @@ def draw_rates(rows: pd.DataFrame, base: Filter, column: str) -> None:
     if value is not None:
         asked = base if OF.value == "all" else base.choosing("label", [OF.value])
         wanted = Filter(threshold=THRESHOLD.value, choices=asked.choices)
-        state.go("explore", run=run, wanted=wanted.choosing(column, [value]).choosing("correct", ["wrong"]))
+        state.go("mistakes", run=run, wanted=wanted.choosing(column, [value]).choosing("correct", ["wrong"]))
 
 
 def draw_confidence(rows: pd.DataFrame, calibration_error: float) -> None:
@@ -214,7 +214,7 @@ if not rows.empty:
     draw_headlines(numbers)
 if detector is not None:
     draw_reach(detector)
-st.page_link(script_of("guide"), label="New here? Start the guide", query_params={"run": run})
+st.page_link(script_of("start"), label="New here? Start the guide", query_params={"run": run})
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
     if manifest["leaked"] or manifest["repeats"] or not opened.run.leaks_checked:
         leaked = f"{manifest['leaked']:,}" if opened.run.leaks_checked else "an unknown number"
