@@ -6,8 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from core.explainers.drawing import DEFAULT, DRAWINGS, SIZE, Style, draw_explanation, draw_image, legend, scale_of
+from core.explainers.drawing import (
+    DEFAULT,
+    DRAWINGS,
+    SIZE,
+    Drawing,
+    Style,
+    draw_explanation,
+    draw_image,
+    legend,
+    scale_of,
+)
 from core.explainers.explanation import Explanation, Parts
 from core.explainers.probing import ProbeResult, describe_effect
 from core.explainers.registry import find_explainer
@@ -20,8 +31,6 @@ from core.perturbations.table import probe_columns
 from core.report.html import render
 from core.storage import write_bytes_atomically
 
-# pixels a side of the pictures of an experiment
-SMALL = 160
 Panel = tuple[Explanation, Style]
 
 
@@ -77,13 +86,11 @@ def html_of(
         title=title,
         notes=notes,
         first=first,
-        panels=[_panel(explanation, style, beside) for explanation, style in styled],
+        panels=[_panel(explanation, style) for explanation, style in styled],
         beside=beside,
         probes=None if beside.probes is None else _probes(beside.probes),
-        colour=CLASS_COLOURS[first.verdict],
         colours=CLASS_COLOURS,
         undecided_colour=UNDECIDED,
-        meaning="a photograph" if first.verdict == "REAL" else "made by an image generator",
         confidence=percent(max(first.p_real, 1 - first.p_real)),
         margin=plus(first.margin),
         size=f"{width} x {height}",
@@ -92,80 +99,64 @@ def html_of(
     )
 
 
-def _panel(explanation: Explanation, style: Style, beside: Beside) -> dict[str, Any]:
-    explainer, provenance = find_explainer(explanation.method), explanation.provenance
-    versions = ", ".join(f"{name} {version}" for name, version in provenance.versions.items())
+def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
+    explainer, made = find_explainer(explanation.method), explanation.provenance
     settings = "; ".join(f"{label}: {value}" for label, value in readable_settings(explanation.settings).items())
-    return {
+    versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
+    took = f"Took {made.seconds:.2f} seconds." if made.seconds else "Read from the run, which stores 16-bit numbers."
+    panel: dict[str, Any] = {
+        "explanation": explanation,
         "heading": explainer.title,
         "reading": explainer.reading(explanation),
-        "map": _map(explanation, style) if explanation.has_picture else None,
-        "diagnostics": explanation.diagnostics.sentence,
-        "measured": beside.measured.get(explanation.method, ""),
-        "parts": None if explanation.parts is None else _parts(explanation.parts),
-        "settings": settings + (f". Computed with {versions}" if versions else ""),
-        "made": f"Took {provenance.seconds:.2f} seconds."
-        if provenance.seconds
-        else "Read from the run, which stores 16-bit numbers.",
+        "settings": f"{settings}{f'. Computed with {versions}' if versions else ''}. {took}",
     }
-
-
-def _map(explanation: Explanation, style: Style) -> dict[str, Any]:
-    return {
-        "drawings": [
-            (
-                DRAWINGS[drawing].capitalize(),
-                data_url(draw_explanation(explanation, style=replace(style, drawing=drawing))),
-            )
-            for drawing in dict.fromkeys((style.drawing, "overlay" if style.drawing == "alone" else "alone"))
-        ],
-        "bar": legend(scale_of(explanation, style), palette=style.palette, unit=explanation.unit),
-        "hatched": explanation.undecided is not None,
-        "light": explanation.light is not None,
-    }
+    if explanation.has_picture:
+        other: Drawing = "overlay" if style.drawing == "alone" else "alone"
+        panel["drawings"] = {
+            DRAWINGS[own.drawing].capitalize(): data_url(draw_explanation(explanation, style=own))
+            for own in (style, replace(style, drawing=other))
+        }
+        panel["bar"] = legend(scale_of(explanation, style), palette=style.palette, unit=explanation.unit)
+    if explanation.parts is not None:
+        panel["parts"] = _parts(explanation.parts)
+    return panel
 
 
 def _probes(result: ProbeResult) -> dict[str, Any]:
     """Collect the conclusion, every change that flips the verdict unlike its controls, and pictures of the smallest."""
-    rows = [
-        (f"{probed.probe.title}, {probed.strength.told}", f"{describe_effect(result, probed)}.")
-        for probed in result.flipping
-    ]
-    pictures = []
+    pictures = {}
     if result.smallest is not None:
         probed, drawn = result.smallest, dict(zip(probe_columns(), result.pictures, strict=True))
-        shown = [
-            ("The image", result.image, result.verdict),
-            (probed.probe.title, drawn[probed.column], probed.verdict),
-        ]
-        for control in map(result.get, probed.controls):
-            if control.known:
-                name = f"Control: {control.probe.inline}"
-                shown.append((name, drawn[control.column], control.verdict))
-        pictures = [
-            (f"{name}, called {verdict}", data_url(draw_image(image, max(SMALL, len(image)))))
-            for name, image, verdict in shown
-        ]
-    return {"sentence": result.sentence, "rows": rows, "pictures": pictures}
-
-
-def _parts(parts: Parts) -> dict[str, Any]:
-    """Tabulate the ten parts with the largest weights."""
-    words = {1: "speaks for REAL", -1: "speaks for FAKE", 0: "undecided"}
-    area = None if parts.regions is None else np.bincount(parts.regions.ravel())
-    rows = [
-        (
-            parts.labels[index],
-            *([] if area is None else [area[index]]),
-            plus(parts.weights[index]),
-            _interval(parts.low[index], parts.high[index]),
-            words[int(parts.decisions[index])] + parts.held(int(index)),
-        )
-        for index in np.argsort(-np.abs(parts.weights))[:10]
+        controls = [control for control in map(result.get, probed.controls) if control.known]
+        shown = {"The image": (result.image, result.verdict)}
+        shown |= {probed.probe.title: (drawn[probed.column], probed.verdict)}
+        shown |= {f"Control: {after.probe.inline}": (drawn[after.column], after.verdict) for after in controls}
+        pictures = {
+            f"{name}, called {verdict}": data_url(draw_image(image, max(SIZE, len(image))))
+            for name, (image, verdict) in shown.items()
+        }
+    changes = [
+        (f"{after.probe.title}, {after.strength.told}", describe_effect(result, after)) for after in result.flipping
     ]
-    pixels = [] if area is None else ["Pixels"]
-    return {"head": ["Part", *pixels, "Effect", f"{parts.confidence:.0%} interval", "Reading"], "rows": rows}
+    return {"sentence": result.sentence, "rows": changes, "pictures": pictures}
 
 
-def _interval(low: float, high: float) -> str:
-    return f"{plus(low)} to {plus(high)}" if np.isfinite([low, high]).all() else "unknown: too few samples"
+def _parts(parts: Parts) -> pd.DataFrame:
+    """Tabulate the ten parts with the largest weights."""
+    top = np.argsort(-np.abs(parts.weights))[:10]
+    words = {1: "speaks for REAL", -1: "speaks for FAKE", 0: "undecided"}
+    ends = np.stack([parts.low, parts.high], axis=1)
+    table = pd.DataFrame(
+        {
+            "Part": [parts.labels[part] for part in top],
+            "Effect": [plus(parts.weights[part]) for part in top],
+            f"{parts.confidence:.0%} interval": [
+                " to ".join(map(plus, ends[part])) if np.isfinite(ends[part]).all() else "unknown: too few samples"
+                for part in top
+            ],
+            "Reading": [words[int(parts.decisions[part])] + parts.held(int(part)) for part in top],
+        }
+    )
+    if parts.regions is not None:
+        table.insert(1, "Pixels", np.bincount(parts.regions.ravel())[top])
+    return table

@@ -1,26 +1,36 @@
-"""What every report is put together from, and the page around it. Text is escaped."""
+"""What reports are put together from: tables, charts as SVG, and the page around them, without script or network."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from core.console import one_direction
 from core.findings.finding import Finding
 from core.findings.numbers import percent
 from core.findings.table import findings_text
+from core.images.encoding import data_url
 from core.images.labels import CLASSES
-from core.images.palette import CLASS_COLOURS
-from core.report.charts import Chart
+from core.images.palette import CLASS_COLOURS, UNDECIDED
+from core.runs.metrics import largest
 from core.runs.run import Run
-from core.storage import sha256_of
+from core.storage import harmless, sha256_of
 from core.studies.result import StudyResult
 
+INK, GREY, PALE = "#1d2026", "#5b616b", "#e3e5e9"
+# letters of a name beside a row
+MOST_LETTERS = 40
+# pixels: around the axes, a row, a letter
+LEFT, RIGHT, TOP, BOTTOM, ROW, LETTER = 62, 24, 28, 46, 26, 7
+# label, and the values at both ends
+Axis = tuple[str, float, float]
 LIMITS = (
     "Differences within the 95% intervals may be chance.",
     "Explanations say what moves this detector's score, not what makes a picture real.",
@@ -29,99 +39,245 @@ LIMITS = (
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows of text under their headings."""
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Section:
-    """A titled part of the page.
+class Chart:
+    """A chart with its caption.
 
     Attributes:
-        title: its heading.
-        blocks: charts and tables; text is a note, a list of texts is bulleted, and `{"tiles": [...]}` is a grid of
-            images: each with `called`, `wrong`, `words`, `name`, and `picture` as a data URL or None.
+        width, height: of the picture in pixels.
+        shapes: SVG elements.
+        alt: description for those who do not see it.
+        caption: what it shows.
     """
 
-    title: str
-    blocks: Sequence[Chart | Table | Mapping[str, Any] | str | list[str]]
+    width: int
+    height: int
+    shapes: Sequence[str]
+    alt: str
+    caption: str
+
+    @property
+    def svg(self) -> str:
+        """The picture; its text is drawn in the reader's own font."""
+        box = f'viewBox="0 0 {self.width} {self.height}" width="{self.width}" height="{self.height}"'
+        head = f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-family="system-ui, sans-serif" font-size="13">'
+        return f"{head}{''.join(self.shapes)}</svg>"
+
+    @property
+    def url(self) -> str:
+        """The picture as a data URL."""
+        return data_url(self.svg.encode(), mime="image/svg+xml")
 
 
-def page(run: Run, title: str, lead: Sequence[str], sections: Sequence[Section], *, other: Run | None = None) -> str:
-    """Render the whole page: a title, sentences to begin with, and sections; `other` is a run beside the first."""
-    return render("report.html", run=run, other=other, title=title, lead=lead, sections=sections, colours=CLASS_COLOURS)
+Block: TypeAlias = "Chart | pd.DataFrame | Mapping[str, Any] | str | list[str]"
+# title -> charts and tables; text is a note, a list of texts is bulleted, and `{"tiles": [...]}` is a grid of images:
+# each with `called`, `wrong`, `words`, `name`, and `picture` as a data URL or None
+Sections: TypeAlias = Mapping[str, Sequence[Block]]
 
 
-def findings(rows: Sequence[Finding], *columns: str, most: int) -> Table:
-    """Lay out the first findings, at most `most`, in columns of `core.findings.table.findings_text`."""
-    table = findings_text(rows[:most])[list(columns)]
-    table = table.loc[:, (table != "").any()]
-    return Table(list(table), table.to_numpy(str).tolist())
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Points on two axes, joined by a line unless they have intervals.
+
+    Attributes:
+        name: for the legend; "" for none.
+        x, y: (N,) coordinates.
+        colour: CSS.
+        dash: SVG's dash pattern of the line.
+        low, high: (N,) ends of the intervals of y; None without.
+    """
+
+    name: str
+    x: Sequence[float] | NDArray[np.floating]
+    y: Sequence[float] | NDArray[np.floating]
+    colour: str = INK
+    dash: str = ""
+    low: NDArray[np.floating] | None = None
+    high: NDArray[np.floating] | None = None
 
 
-def confusion_table(counts: NDArray[np.int64]) -> Table:
+def page(title: str, lead: Sequence[str], first: Sections, details: Sections, *runs: Run) -> str:
+    """Render a report: a title, sentences to begin with, the sections of the first page, and those after it."""
+    sections = [*first.items(), *details.items()]
+    return render(
+        "report.html", runs=runs, title=title, lead=lead, sections=sections, first=len(first), colours=CLASS_COLOURS
+    )
+
+
+def findings(rows: Sequence[Finding], *columns: str) -> pd.DataFrame:
+    """Lay findings out as text in columns of `core.findings.table.findings_text`, without those that are empty."""
+    table = findings_text(rows)[list(columns)]
+    return table.loc[:, (table != "").any()]
+
+
+def confusion_table(counts: NDArray[np.int64]) -> pd.DataFrame:
     """Lay out int (2, 2) counts [label][prediction], FAKE first, with the shares of each label."""
     rows = [
         [f"is {label}", *(f"{count:,} ({percent(count / row.sum())})" if row.any() else "no images" for count in row)]
         for label, row in zip(CLASSES, counts, strict=True)
     ]
-    return Table(["", *(f"called {name}" for name in CLASSES)], rows)
+    return pd.DataFrame(rows, columns=["", *(f"called {name}" for name in CLASSES)])
 
 
-def limits(*runs: Run) -> Section:
+def limits(*runs: Run) -> list[Block]:
     """State what no report of these runs can say."""
     sides = " or ".join(dict.fromkeys(f"{run.side} x {run.side}" for run in runs))
-    about = f"A detector knows images like those it was trained on, at {sides} pixels, and nothing else."
-    return Section("What this report cannot say", [[about, *LIMITS]])
+    return [[f"A detector knows images like those it was trained on, at {sides} pixels, and nothing else.", *LIMITS]]
 
 
-def settings(run: Run, detector: Mapping[str, Any] | None, studies: Mapping[str, StudyResult]) -> Section:
-    """Tabulate the settings and hashes of a run; `detector` is the detector's manifest, if available."""
-    manifest, detector = run.manifest, detector or {}
+def settings(run: Run, detector: Mapping[str, Any], studies: Mapping[str, StudyResult]) -> pd.DataFrame:
+    """Tabulate the settings and hashes of a run; `detector` is its detector's manifest, empty where it is unknown."""
+    manifest = run.manifest
     rows = [
-        ["Detector", f"{manifest['detector']}, weights sha256 {manifest['detector_sha256']}"],
-        ["Images", f"{manifest['set']}, fingerprint {manifest['set_fingerprint']}"],
-        ["Created", str(manifest["created"])],
-        ["Left out as unreadable", f"{len(manifest['skipped']):,}"],
-        ["Temperature", f"{manifest['temperature']:.4f}"],
-        ["Versions", listed(manifest["versions"])],
+        ("Detector", f"{manifest['detector']}, weights sha256 {manifest['detector_sha256']}"),
+        ("Images", f"{manifest['set']}, fingerprint {manifest['set_fingerprint']}"),
+        ("Created", str(manifest["created"])),
+        ("Left out as unreadable", f"{len(manifest['skipped']):,}"),
+        ("Temperature", f"{manifest['temperature']:.4f}"),
+        ("Versions", _in_a_line(manifest["versions"])),
     ]
     if not run.sealed:
-        rows.append(["Seal", "none: a change of the run's manifest would not be noticed"])
+        rows.append(("Seal", "none: a change of the run's manifest would not be noticed"))
     # detectors of others do not say how they were trained
     if detector.get("recipe"):
-        rows.append(["Training", f"{listed(detector['recipe'])}; in {detector.get('computed_in', 'unknown')}"])
+        rows.append(("Training", f"{_in_a_line(detector['recipe'])}; in {detector.get('computed_in', 'unknown')}"))
     for member in detector.get("members", ()):
-        rows.append([f"Joined of {member['name']}", f"weight {member['weight']:.3f}; {listed(member['recipe'])}"])
+        rows.append((f"Joined of {member['name']}", f"weight {member['weight']:.3f}; {_in_a_line(member['recipe'])}"))
     if detector.get("training_set"):
         training = (detector["training_set"], detector.get("training_set_fingerprint"))
-        rows.append(["Trained on", ", ".join(str(name) for name in training if name)])
-    rows += [[f"Study {name}", f"file sha256 {sha256_of(found.path)}"] for name, found in studies.items()]
-    return Section(f"Settings and hashes of {run.name}", [Table(["Setting", "Value"], rows)])
+        rows.append(("Trained on", ", ".join(str(name) for name in training if name)))
+    rows += [(f"Study {name}", f"file sha256 {sha256_of(study.path)}") for name, study in studies.items()]
+    return pd.DataFrame(rows, columns=["Setting", "Value"])
 
 
-def listed(values: Mapping[str, Any]) -> str:
-    """Write settings in one line."""
+def _in_a_line(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{str(key).replace('_', ' ')} {value}" for key, value in values.items()) or "none"
+
+
+def curve_chart(curves: Sequence[Curve], across: Axis, up: Axis, *, alt: str, caption: str) -> Chart:
+    """Draw curves on two axes, each given as its label and its ends; a curve of one point is a dot."""
+    width, height = 470, 330
+    right, bottom = width - RIGHT, height - BOTTOM
+    x, y = _scale(across, LEFT, right), _scale(up, bottom, TOP)
+    shapes = [_text((LEFT + right) / 2, height - 8, across[0]), _text(LEFT - 46, 16, up[0], anchor="start")]
+    shapes += [_text(x(value), bottom + 18, _percent(value), GREY) for value in _ticks(across)]
+    for value in _ticks(up):
+        shapes.append(_line([(LEFT, y(value)), (right, y(value))], PALE))
+        shapes.append(_text(LEFT - 8, y(value) + 4, _percent(value), GREY, anchor="end"))
+    for curve in curves:
+        points = [(x(a), y(b)) for a, b in zip(curve.x, curve.y, strict=True)]
+        if curve.low is not None and curve.high is not None:
+            for (a, _), low, high in zip(points, curve.low, curve.high, strict=True):
+                shapes.append(_line([(a, y(low)), (a, y(high))], curve.colour))
+        elif len(points) > 1:
+            shapes.append(_line(points, curve.colour, curve.dash))
+            continue
+        shapes += [_dot(a, b, curve.colour) for a, b in points]
+    for number, curve in enumerate(curve for curve in curves[::-1] if curve.name):
+        shapes.append(_text(right - 6, bottom - 10 - 17 * number, curve.name, curve.colour, anchor="end"))
+    return Chart(width, height, shapes, alt, caption)
+
+
+def row_chart(
+    rows: pd.DataFrame,
+    *,
+    unit: str,
+    alt: str,
+    caption: str,
+    line: float = math.nan,
+    colours: Sequence[str] = (INK,),
+    legend: Sequence[str] = (),
+) -> Chart:
+    """Draw shares with their intervals, a row for each name, the first row on top.
+
+    Args:
+        rows: columns `name`, `value`, `low`, `high`, and `series` (0, 1, ...) where a name has several values.
+        unit: label of the axis.
+        alt, caption: see `Chart`.
+        line: where a dashed upright line is drawn; NaN for none.
+        colours, legend: of each series.
+    """
+    names = list(dict.fromkeys(rows["name"]))
+    left = LETTER * max(len(_short(name)) for name in names) + 16
+    width, height = left + 420, TOP + ROW * len(names) + BOTTOM
+    ends, bottom = [*rows[["value", "low", "high"]].to_numpy(np.float64).ravel(), line], height - BOTTOM
+    axis = (unit, float(np.nanmin(ends)), float(np.nanmax(ends)))
+    x = _scale(axis, left + 12, width - RIGHT)
+    shapes = [_text((left + width) / 2, height - 8, unit)]
+    for value in _ticks(axis):
+        shapes.append(_line([(x(value), TOP - 4), (x(value), bottom)], PALE))
+        shapes.append(_text(x(value), bottom + 18, _percent(value), GREY))
+    if math.isfinite(line):
+        shapes.append(_line([(x(line), TOP - 4), (x(line), bottom)], INK, "4 3"))
+    shapes += [_text(left, TOP + ROW * (at + 0.5) + 4, _short(name), anchor="end") for at, name in enumerate(names)]
+    for row in rows.itertuples():
+        of = getattr(row, "series", 0)
+        y = TOP + ROW * (names.index(row.name) + 0.5) + 8 * (of - (len(colours) - 1) / 2)
+        if math.isfinite(row.low) and math.isfinite(row.high):
+            shapes.append(_line([(x(row.low), y), (x(row.high), y)], colours[of]))
+        if math.isfinite(row.value):
+            shapes.append(_dot(x(row.value), y, colours[of]))
+    for number, name in enumerate(legend):
+        shapes.append(_text(left + 12 + 200 * number, 14, _short(name), colours[number], anchor="start"))
+    return Chart(width, height, shapes, alt, caption)
+
+
+def rates_chart(groups: pd.DataFrame, overall: float, *, by: str = "category", of: str = "all images") -> Chart:
+    """Draw the error rates of `core.runs.metrics.error_by`, worst on top, with a line at `overall`."""
+    shown = largest(groups).rename(columns={"value": "name", "rate": "value"})
+    alt = f"Error rate by {by}: {'; '.join(f'{row.name} {row.value:.1%}' for row in shown.itertuples(index=False))}."
+    caption = f"Error rate by {by}, with 95% intervals; the line is that of {of}."
+    if len(shown) < len(groups):
+        caption += f" Shown are the {len(shown)} of {len(groups):,} with the most images."
+    return row_chart(shown, unit="error rate", line=overall, colours=(UNDECIDED,), alt=alt, caption=caption)
+
+
+def _line(points: Sequence[tuple[float, float]], colour: str, dash: str = "") -> str:
+    corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{corners}" fill="none" stroke="{colour}" stroke-width="1.6" stroke-dasharray="{dash}"/>'
+
+
+def _dot(x: float, y: float, colour: str) -> str:
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.6" fill="{colour}"/>'
+
+
+def _text(x: float, y: float, text: str, colour: str = INK, *, anchor: str = "middle") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.3g}%"
+
+
+def _short(name: object) -> str:
+    """Shorten a name to fit beside a row."""
+    text = harmless(str(name)).replace("_", " ")
+    return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"
+
+
+def _scale(axis: Axis, start: float, end: float) -> Callable[[float], float]:
+    """Return the function from a value on an axis to its pixel."""
+    _, low, high = axis
+    return lambda value: start + (float(value) - low) / ((high - low) or 1) * (end - start)
+
+
+def _ticks(axis: Axis) -> list[float]:
+    """Choose three to eight round values within an axis."""
+    _, low, high = axis
+    size = 10.0 ** math.floor(math.log10((high - low) or 1))
+    step = next(size * part for part in (0.1, 0.2, 0.5, 1, 2) if (high - low) / (size * part) <= 8)
+    return [step * number for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
 def render(template: str, **values: Any) -> str:
     """Fill in a template."""
-    return _ENVIRONMENT.get_template(template).render(**values)
+    return ENVIRONMENT.get_template(template).render(**values)
 
 
-def _finished(value: Any) -> Any:
-    """Keep a stranger's text from reversing the sentence around it."""
-    return one_direction(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-_ENVIRONMENT = Environment(
+ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
-    finalize=_finished,
+    # keeps a stranger's text from reversing the sentence around it
+    finalize=lambda value: one_direction(value) if type(value) is not Markup and isinstance(value, str) else value,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -1,30 +1,52 @@
-"""The report of a run: one HTML file without script or network."""
+"""The reports of a run and of two runs on the same images, each as one HTML file; the command that writes them.
 
+python -m core report swift@cifake-test --out FILE
+python -m core report swift@cifake-test paper@cifake-test --out FILE
+"""
+
+import argparse
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from core.console import command
 from core.detectors.identity import find_maker, identify_all
+from core.findings.finding import Finding
 from core.findings.numbers import percent
-from core.images.palette import CURVE, REAL
-from core.report.charts import GREY, INK, Chart, Curve, curve_chart, rates_chart
-from core.report.html import Section, Table, confusion_table, findings, limits, page, settings
-from core.runs.folders import find_detectors
-from core.runs.metrics import calibration, class_scores, confusion_at, error_by, sweep, wilson_interval
-from core.runs.run import Run
-from core.storage import ContractError
+from core.findings.table import findings_text
+from core.images.palette import CURVE, PAIR, REAL
+from core.report.html import (
+    GREY,
+    Block,
+    Chart,
+    Curve,
+    Sections,
+    confusion_table,
+    curve_chart,
+    findings,
+    limits,
+    page,
+    rates_chart,
+    row_chart,
+    settings,
+)
+from core.runs.folders import command_homes, find_detectors, find_named, find_runs
+from core.runs.metrics import calibration, class_scores, confusion_at, error_by, largest, sweep, wilson_interval
+from core.runs.run import Run, read_run
+from core.storage import ContractError, write_bytes_atomically
+from core.studies.comparison import Comparison, as_row, pair_of
+from core.studies.registry import STUDIES
 from core.studies.result import StudyResult
 from core.studies.store import find_studies
 
 # order of the studies in a report, what readers ask first on top; studies not named here come last
 ORDER = ("probes", "transfer", "deliveries", "neighbours", "clusters", "faithfulness", "agreement", "stability")
-# findings of each study; all of them are on the dashboard and in `python -m core findings`
-MOST = 2
+# findings of each study, and rows of a table of a comparison; all are on the dashboard
+MOST, MOST_ROWS = 2, 12
+SIDES = ("first", "second")
 
 
 def report_of(
@@ -42,18 +64,35 @@ def report_of(
         answers: the run's studies (`core.studies.store.find_studies`).
         problems: sentences about studies that could not be read.
     """
-    metrics, answers = run.manifest["metrics"]["all"], answers or {}
-    if not metrics["images"]:
-        return page(run, f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], [])
-    sections = [
-        _summary(answers),
-        Section("How good is it?", _quality(run)),
-        *(_study(study) for study in answers.values()),
-        *([Section("Not read", [list(problems)])] if problems else []),
-        limits(run),
-        settings(run, detector, answers),
+    manifest, answers = run.manifest, answers or {}
+    overall, clean = manifest["metrics"]["all"], manifest["metrics"]["clean"]
+    if not (images := overall["images"]):
+        return page(f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], {}, {}, run)
+    low, high = map(float, wilson_interval(round(overall["accuracy"] * images), images))
+    (_, fake_real), (real_fake, _) = overall["confusion"]
+    leaks = f"{manifest['leaked']:,}" if run.leaks_checked else "an unknown number"
+    left = f"accuracy without them: {percent(clean['accuracy'])}" if clean["images"] else "nothing is left without them"
+    lead = [
+        f"Accuracy {percent(overall['accuracy'])} ({percent(low)} to {percent(high)}) on {images:,} images.",
+        f"{fake_real:,} FAKE called REAL, {real_fake:,} REAL called FAKE.",
+        f"Images also in the training set: {leaks}; copies of another: {manifest['repeats']:,}; {left}.",
     ]
-    return page(run, f"{run.manifest['detector']} on {run.manifest['set']}", _lead(run), sections)
+    # each study's first finding is its most telling
+    first = [study.findings[0] for study in answers.values() if study.findings]
+    shown = [finding for study in answers.values() for finding in study.findings[:MOST]]
+    titles = [str(study.about["title"]) for study in answers.values() for _ in study.findings[:MOST]]
+    details: dict[str, Sequence[Block]] = {"How good is it?": _quality(run)}
+    if shown:
+        table = findings(shown, "Of", "Group", "Effect", "Control", "Status")
+        table.insert(0, "Study", titles)
+        total = sum(len(study.findings) for study in answers.values())
+        details["Findings in numbers"] = [table, f"{len(shown)} of {total} findings, at most {MOST} of each study."]
+    if problems:
+        details["Not read"] = [list(problems)]
+    details[f"Settings and hashes of {run.name}"] = [settings(run, detector or {}, answers)]
+    found = findings(first, "Question", "Group", "Headline", "Status") if first else "No study has a finding."
+    front: Sections = {"What was found": [found], "What this report cannot say": limits(run)}
+    return page(f"{manifest['detector']} on {manifest['set']}", lead, front, details, run)
 
 
 def gather(run: Run, homes: tuple[Path, ...] | None = None) -> dict[str, Any]:
@@ -67,9 +106,8 @@ def gather(run: Run, homes: tuple[Path, ...] | None = None) -> dict[str, Any]:
     problems = list(studies.problems)
     detectors, _ = identify_all(find_detectors(homes))
     maker = find_maker(run.manifest, detectors)
-    rank = {name: number for number, name in enumerate(ORDER)}
     answers = {}
-    for name in sorted(studies.answers, key=lambda name: rank.get(name, len(ORDER))):
+    for name in sorted(studies.answers, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)):
         try:
             studies.answers[name].findings  # noqa: B018 - remembered
         except ContractError as error:
@@ -81,80 +119,137 @@ def gather(run: Run, homes: tuple[Path, ...] | None = None) -> dict[str, Any]:
     return {"detector": None if maker is None else detectors[maker].manifest, "answers": answers, "problems": problems}
 
 
-def _lead(run: Run) -> list[str]:
-    manifest = run.manifest
-    metrics, clean = manifest["metrics"]["all"], manifest["metrics"]["clean"]
-    images, accuracy = metrics["images"], metrics["accuracy"]
-    low, high = map(float, wilson_interval(round(accuracy * images), images))
-    (_, fake_real), (real_fake, _) = metrics["confusion"]
-    leaks = f"{manifest['leaked']:,}" if run.leaks_checked else "an unknown number"
-    left = f"accuracy without them: {percent(clean['accuracy'])}" if clean["images"] else "nothing is left without them"
-    return [
-        f"Accuracy {percent(accuracy)} ({percent(low)} to {percent(high)}) on {images:,} images.",
-        f"{fake_real:,} FAKE called REAL, {real_fake:,} REAL called FAKE.",
-        f"Images also in the training set: {leaks}; copies of another: {manifest['repeats']:,}; {left}.",
-    ]
-
-
-def _summary(answers: Mapping[str, StudyResult]) -> Section:
-    # each study's first finding is its most telling
-    first = [study.findings[0] for study in answers.values() if study.findings]
-    table = findings(first, "Question", "Group", "Headline", "Status", most=len(first))
-    return Section("What was found", [table if first else "No study of this run has a finding."])
-
-
-def _study(study: StudyResult) -> Section:
-    about, rows = study.about, study.findings
-    note = f"{about['images']:,} images; {len(rows)} findings, of which {min(MOST, len(rows))} are shown."
-    table = findings(rows, "Of", "Group", "Effect", "Control", "Status", most=MOST)
-    return Section(str(about["title"]), [str(about["question"]), *([table] if rows else []), note])
-
-
-def _quality(run: Run) -> list[Chart | Table]:
+def _quality(run: Run) -> list[Block]:
     table = run.predictions
     counts = confusion_at(table)
-    scores = class_scores(counts)
-    blocks: list[Chart | Table] = [confusion_table(counts), _scores(scores, counts)]
-    if counts.sum(axis=1).all():
-        blocks.append(_roc(table, scores))
-    bins = calibration(table)
-    points = "; ".join(f"{row.confidence:.0%} sure: {row.accuracy:.0%} right" for row in bins.itertuples())
-    curves = [
-        Curve("perfect calibration", (0.5, 1), (0.5, 1), GREY, "2 4"),
-        Curve(
-            "this run, 95% intervals", bins["confidence"].tolist(), bins["accuracy"].tolist(), REAL,
-            low=bins["low"].to_numpy(), high=bins["high"].to_numpy(),
-        ),
-    ]  # fmt: skip
-    axes = ("confidence", 0.5, 1.0), ("accuracy", 0.0, 1.0)
-    blocks.append(curve_chart(curves, *axes, alt=f"Accuracy by confidence. {points}.", caption="Calibration."))
-    wrong = float(counts[0, 1] + counts[1, 0]) / len(table)
-    for column in ("category", "source"):
-        groups = error_by(table, column) if column in table else pd.DataFrame()
-        blocks += [rates_chart(groups, wrong, by=column)] if len(groups) else []
-    return blocks
-
-
-def _scores(scores: pd.DataFrame, counts: NDArray[np.int64]) -> Table:
-    rows = []
-    for number, (name, row) in enumerate(scores.iterrows()):
-        labelled, predicted = counts[number].sum() > 0, counts[:, number].sum() > 0
-        defined = {"precision": labelled and predicted, "recall": labelled, "f1": labelled}
-        rows.append([str(name), *(f"{row[key]:.3f}" if fits else "none" for key, fits in defined.items())])
-    return Table(["Class", "Precision", "Recall", "F1"], rows)
-
-
-def _roc(table: pd.DataFrame, scores: pd.DataFrame) -> Chart:
-    swept, recall = sweep(table), scores.loc["FAKE", "recall"]
-    alarms = 1 - scores.loc["REAL", "recall"]
-    return curve_chart(
-        [
+    scores, labelled = class_scores(counts), counts.sum(axis=1) > 0
+    defined = {"precision": labelled & (counts.sum(axis=0) > 0), "recall": labelled, "f1": labelled}
+    written = scores.map("{:.3f}".format).where(pd.DataFrame(defined, index=scores.index), "none")
+    blocks: list[Block] = [confusion_table(counts), written.rename_axis("class").reset_index()]
+    if labelled.all():
+        recall, alarms = scores.loc["FAKE", "recall"], 1 - scores.loc["REAL", "recall"]
+        swept = sweep(table)
+        curves = [
             Curve("guessing", (0, 1), (0, 1), GREY, "2 4"),
             Curve("all thresholds", swept.false_positive_rate, swept.true_positive_rate, CURVE),
-            Curve("the run's threshold", [alarms], [recall], INK),
-        ],
-        ("false-positive rate (REAL called FAKE)", 0, 1),
-        ("true-positive rate (FAKE called FAKE)", 0, 1),
-        alt=f"ROC curve; at the run's threshold {recall:.1%} of FAKE and {alarms:.1%} of REAL are called FAKE.",
-        caption="ROC curve.",
+            Curve("the run's threshold", [alarms], [recall]),
+        ]
+        axes = ("false-positive rate (REAL called FAKE)", 0, 1), ("true-positive rate (FAKE called FAKE)", 0, 1)
+        alt = f"ROC curve; at the run's threshold {recall:.1%} of FAKE and {alarms:.1%} of REAL are called FAKE."
+        blocks.append(curve_chart(curves, *axes, alt=alt, caption="ROC curve."))
+    bins = calibration(table)
+    ends = {end: bins[end].to_numpy() for end in ("low", "high")}
+    curves = [
+        Curve("perfect calibration", (0.5, 1), (0.5, 1), GREY, "2 4"),
+        Curve("this run, 95% intervals", bins["confidence"].tolist(), bins["accuracy"].tolist(), REAL, **ends),
+    ]
+    points = "; ".join(f"{row.confidence:.0%} sure: {row.accuracy:.0%} right" for row in bins.itertuples())
+    alt = f"Accuracy by confidence. {points}."
+    blocks.append(curve_chart(curves, ("confidence", 0.5, 1), ("accuracy", 0, 1), alt=alt, caption="Calibration."))
+    wrong = float(counts[0, 1] + counts[1, 0]) / len(table)
+    groups = {column: error_by(table, column) for column in ("category", "source") if column in table}
+    return blocks + [rates_chart(rates, wrong, by=column) for column, rates in groups.items() if len(rates)]
+
+
+def gather_comparison(first: Run, second: Run) -> Comparison:
+    """Bring two runs and their studies together.
+
+    Raises:
+        StudyError: they cannot be compared.
+    """
+    pair = pair_of(first, second)
+    both = {name: gather(run) for name, run in zip(pair.names, (first, second), strict=True)}
+    problems = [f"{name}: {problem}" for name, gathered in both.items() for problem in gathered["problems"]]
+    own, other = (gathered["answers"].get for gathered in both.values())
+    return Comparison(pair, (own, other), tuple(problems))
+
+
+def comparison_report(compared: Comparison) -> str:
+    """Write the HTML report of a comparison."""
+    pair = compared.pair
+    first, second = pair.names
+    counts, rights = pair.counts(), [percent(float(right.mean())) for right in pair.right]
+    lead = [
+        f"Accuracy: {first} {rights[0]}, {second} {rights[1]} on the same {counts.images:,} images.",
+        f"Only {first} is wrong on {counts.only_first_wrong:,} images, only {second} on {counts.only_second_wrong:,}, "
+        f"both on {counts.both_wrong:,}.",
+    ]
+    tables = {
+        "What each relies on, on images that both call the same": _beside(pair.names, compared.reads),
+        "After saving, resizing and sending": _beside(pair.names, compared.deliveries),
+        "On images of other sources": _beside(pair.names, compared.other_images),
+        "Explanations: difference from the control": _explanations(compared),
+    }
+    details: dict[str, Sequence[Block]] = {}
+    for column, rows in compared.broken_down.items():
+        chart = _accuracies(pair.names, column, rows)
+        details[f"By {column}"] = [chart, *_first_rows(_beside(pair.names, rows))]
+    details |= {title: _first_rows(table) for title, table in tables.items()}
+    if compared.problems:
+        details["Not read"] = [list(compared.problems)]
+    for run, read in zip((pair.first, pair.second), compared.readers, strict=True):
+        studies = {name: study for name in STUDIES if (study := read(name))}
+        details[f"Settings and hashes of {run.name}"] = [settings(run, {}, studies)]
+    front: Sections = {
+        "Verdicts": _first_rows(_beside(pair.names, compared.findings)),
+        "What this report cannot say": limits(pair.first, pair.second),
+    }
+    title = f"{first} and {second} on {pair.first.manifest['set']}"
+    return page(title, lead, front, details, pair.first, pair.second)
+
+
+def _first_rows(table: pd.DataFrame) -> list[Block]:
+    if table.empty:
+        return ["The runs have nothing of this in common."]
+    return [table.head(MOST_ROWS), *[f"The first {MOST_ROWS} of {len(table)} rows."] * (len(table) > MOST_ROWS)]
+
+
+def _beside(names: tuple[str, str], rows: Sequence[Finding]) -> pd.DataFrame:
+    """Lay findings out as text, the first run's number beside the second's, which is its control."""
+    table = findings_text(rows)[["Of", "Group", "Effect", "Control", "Difference", "Status"]]
+    titles = [row.details.get("value") or row.details.get("title") or row.about.label for row in rows]
+    table["Of"] = [subject or title for subject, title in zip(table["Of"], titles, strict=True)]
+    table["Control"] = table["Control"].str.removesuffix(f", {names[1]}")
+    return table.loc[:, (table != "").any()].rename(columns=dict(zip(("Effect", "Control"), names, strict=True)))
+
+
+def _explanations(compared: Comparison) -> pd.DataFrame:
+    both = compared.explanations
+    sides = [findings_text([getattr(row, side) for row in both]) for side in SIDES]
+    table = sides[0][["Of", "Group"]]
+    table.insert(0, "Study", [row.title for row in both])
+    for name, side in zip(compared.pair.names, sides, strict=True):
+        table[name] = [", ".join(filter(None, cells)) for cells in zip(side["Difference"], side["Status"], strict=True)]
+    return table
+
+
+def _accuracies(names: tuple[str, str], column: str, rows: Sequence[Finding]) -> Chart:
+    table = largest(pd.DataFrame([as_row(row, str(row.details["value"])) for row in rows]))
+    values = [
+        table[["name"]].assign(series=number, **{end: table[f"{side}_{end}"] for end in ("value", "low", "high")})
+        for number, side in enumerate(SIDES)
+    ]
+    pairs = table[["name", "first_value", "second_value"]].itertuples(index=False)
+    listed = "; ".join(f"{name} {one:.1%} and {other:.1%}" for name, one, other in pairs)
+    alt = f"Accuracy by {column}, {' and '.join(names)}: {listed}."
+    caption = f"Accuracy by {column}, with simultaneous 95% intervals; the largest difference on top."
+    return row_chart(pd.concat(values), unit="accuracy", colours=PAIR, legend=names, alt=alt, caption=caption)
+
+
+@command("core report")
+def main(arguments: list[str] | None = None) -> None:
+    """Write the report that the command line asks for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m core report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("run", help="a name in runs/ or assets/runs/, or a folder")
+    parser.add_argument("other", nargs="?", help="a run on the same images, to compare it with")
+    parser.add_argument("--out", type=Path, required=True, help="the HTML file to write")
+    options = parser.parse_args(arguments)
+    runs = [read_run(find_named(name, find_runs(), "run")) for name in (options.run, options.other) if name]
+    if options.other:
+        text = comparison_report(gather_comparison(*runs))
+    else:
+        text = report_of(runs[0], **gather(runs[0], (runs[0].path.parents[1], *command_homes())))
+    write_bytes_atomically(options.out, lambda file: file.write_text(text, encoding="utf-8"))
+    print(f"Written to {options.out}")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,8 +9,7 @@ from numpy.typing import NDArray
 
 from core.findings.numbers import percent
 from core.images.encoding import data_url
-from core.report.charts import rates_chart
-from core.report.html import Section, confusion_table, limits, page, settings
+from core.report.html import Block, confusion_table, limits, page, rates_chart, settings
 from core.runs.filter import SORTS, Filter
 from core.runs.metrics import HALF, confusion_at, error_by, predicted_real, wilson_interval
 from core.runs.pictures import Pictures
@@ -52,7 +50,7 @@ def selection_report(
     rows, words = table.iloc[chosen], describe(wanted, other)
     title = f"{len(rows):,} image{'s' * (len(rows) != 1)} of {run.name}"
     if rows.empty:
-        return page(run, title, ["No image fits this selection.", words], [])
+        return page(title, ["No image fits this selection.", words], {}, {}, run)
     counts, everything = (confusion_at(part, wanted.threshold) for part in (rows, table))
     wrong, total = int(counts[0, 1] + counts[1, 0]), len(rows)
     low, high = map(float, wilson_interval(wrong, total))
@@ -62,17 +60,17 @@ def selection_report(
         f"Error rate {percent(wrong / total)} ({percent(low)} to {percent(high)}): {wrong:,} of {total:,} images.",
         f"Over all {len(table):,} images of the run: {of_all}.",
     ]
+    matrix: list[Block] = [confusion_table(counts)]
     groups = error_by(rows, "category", threshold=wanted.threshold)
-    telling = len(groups) > 1 and 0 < wrong < total
-    drawn = [rates_chart(groups, wrong / total, of="all selected images")] if telling else []
+    if len(groups) > 1 and 0 < wrong < total:
+        matrix.append(rates_chart(groups, wrong / total, of="all selected images"))
     pixels = [pictures.get(int(row)) for row in chosen[:TILES]] if pictures else []
-    sections = [
-        Section("Confusion matrix", [confusion_table(counts), *drawn]),
-        Section("The images", _tiles(rows, wanted, pixels)),
-        limits(run),
-        settings(run, None, {}),
-    ]
-    return page(run, title, lead, sections)
+    first = {"Confusion matrix": matrix, "The images": _tiles(rows, wanted, pixels)}
+    details = {
+        "What this report cannot say": limits(run),
+        f"Settings and hashes of {run.name}": [settings(run, {}, {})],
+    }
+    return page(title, lead, first, details, run)
 
 
 def describe(wanted: Filter, other: str = "") -> str:
@@ -96,21 +94,19 @@ def _chosen(column: str, values: Sequence[str]) -> str:
     return f"{name} {' or '.join(values)}"
 
 
-def _tiles(rows: pd.DataFrame, wanted: Filter, pixels: list[NDArray[np.uint8] | None]) -> list[str | dict[str, Any]]:
+def _tiles(rows: pd.DataFrame, wanted: Filter, pixels: list[NDArray[np.uint8] | None]) -> list[Block]:
     shown = rows.head(TILES)
-    tiles = []
     predicted = np.where(predicted_real(shown, wanted.threshold), "REAL", "FAKE")
-    for row, prediction, picture in zip_longest(shown.itertuples(), predicted, pixels):
-        wrong = bool(prediction != row.label)
-        tiles.append(
-            {
-                "called": prediction,
-                "wrong": wrong,
-                "words": f"{prediction}, p(REAL) {row.p_real:.2f}{'; is ' + row.label if wrong else ''}",
-                "name": row.name,
-                "picture": None if picture is None else data_url(picture),
-            }
-        )
+    tiles = [
+        {
+            "called": prediction,
+            "wrong": prediction != row.label,
+            "words": f"{prediction}, p(REAL) {row.p_real:.2f}{'; is ' + row.label if prediction != row.label else ''}",
+            "name": row.name,
+            "picture": None if picture is None else data_url(picture),
+        }
+        for row, prediction, picture in zip_longest(shown.itertuples(), predicted, pixels)
+    ]
     note = "The border is the verdict: blue for REAL, orange for FAKE; dashed where it is wrong."
     if not any(tile["picture"] for tile in tiles):
         note = "Their pictures are not available."

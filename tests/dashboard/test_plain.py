@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.report.html import _ENVIRONMENT
+from core.report.html import ENVIRONMENT
 from dashboard.components.downloads import as_csv
 from dashboard.components.plain import JOINER, code, figure_text, plain, with_code, without_pictures
 from tests.strangers import payload
@@ -40,7 +40,7 @@ def test_ordinary_names_are_as_they_are() -> None:
 def test_no_name_reverses_the_sentence_in_which_it_stands(control: str) -> None:
     for shown in (plain, with_code, code, figure_text, without_pictures):
         assert control not in shown(f"cat{control}.png, 60 x 48")
-    assert _ENVIRONMENT.from_string("{{ name }}, 60 x 48").render(name=f"cat{control}") == "cat, 60 x 48"
+    assert ENVIRONMENT.from_string("{{ name }}, 60 x 48").render(name=f"cat{control}") == "cat, 60 x 48"
 
 
 def test_letters_from_right_to_left_are_isolated() -> None:

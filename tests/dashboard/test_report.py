@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.report import page, selection
-from core.report.command import main
+from core.report.page import main
 from core.runs.filter import Filter
 from core.runs.folders import HOMES
 from dashboard import library

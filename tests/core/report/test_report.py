@@ -14,21 +14,21 @@ from sklearn.metrics import accuracy_score, precision_score
 from core.findings.finding import Finding, Measure
 from core.findings.numbers import percent
 from core.findings.table import findings_text
-from core.report.charts import Curve, curve_chart, row_chart
-from core.report.command import main
-from core.report.html import confusion_table
-from core.report.page import gather, report_of
-from core.report.selection import TILES, describe, selection_report
+from core.report.html import Curve, confusion_table, curve_chart, row_chart
+from core.report.page import comparison_report, gather, main, report_of
+from core.report.selection import TILES, selection_report
 from core.runs.filter import Area, Filter
 from core.runs.pictures import find_pictures
 from core.runs.rows import find_rows
 from core.runs.run import Run, read_run
 from core.studies.columns import browse_table
+from core.studies.comparison import Comparison, pair_of
 from core.studies.runner import run_study
 from core.studies.source import Source
 from core.studies.store import find_studies
 from core.studies.study import Study
 from tests.core.studies.conftest import BRIGHTNESS, conclude, made_set, source  # noqa: F401 - a fixture
+from tests.core.studies.pairs import drawn_runs
 
 
 class Page(HTMLParser):
@@ -74,6 +74,7 @@ def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     members = [{"name": "part", "recipe": {"epochs": 3}, "weight": 0.25, "val_accuracy": 0.5}]
     manifest = {"recipe": {"epochs": 2}, "training_set": "made-train", "members": members}
     page = Page(report_of(run, detector=manifest, answers=found.answers, problems=("a file is broken",)))
+    assert len(page.text.split()) < 1500
     truth, said = run.predictions["label"].astype(str), run.predictions["predicted"].astype(str)
     assert f"Accuracy {percent(accuracy_score(truth, said))} (" in page.text
     assert f"{precision_score(truth, said, pos_label='REAL'):.3f}" in page.text
@@ -82,7 +83,7 @@ def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     table = findings_text(found.answers["brightness"].findings)
     assert len(table)
     assert all(cell in page.text for cell in table[["Group", "Effect", "Control", "Status"]].to_numpy().ravel())
-    for text in (BRIGHTNESS.question, "a file is broken", "Joined of part", "weight 0.250; epochs 3"):
+    for text in ("a file is broken", "Joined of part", "weight 0.250; epochs 3"):
         assert text in page.text
     assert run.manifest["detector_sha256"] in page.text
     assert run.manifest["set_fingerprint"] in page.text
@@ -97,12 +98,12 @@ def test_a_class_that_is_never_predicted_has_no_precision(source: Source) -> Non
     run = run_of(source)
     run.predictions["predicted"] = pd.Categorical(["REAL"] * 60, categories=["FAKE", "REAL"])
     page = Page(report_of(run))
-    assert "FAKEnone0.0000.000" in page.text
+    assert "FAKEnone0.0000.000" in "".join(page.text.split())
 
 
 def test_the_confusion_table_has_shares_of_each_label() -> None:
     table = confusion_table(np.array([[3, 1], [0, 0]]))
-    assert table.rows == [["is FAKE", "3 (75.0%)", "1 (25.0%)"], ["is REAL", "no images", "no images"]]
+    assert table.to_numpy().tolist() == [["is FAKE", "3 (75.0%)", "1 (25.0%)"], ["is REAL", "no images", "no images"]]
 
 
 def shapes(svg: str, tag: str) -> list[dict[str, str]]:
@@ -165,13 +166,6 @@ def test_a_selection_shows_its_images_at_its_threshold(source: Source, threshold
     assert "Their pictures are not available." in without
 
 
-def test_a_selection_is_described_as_it_was_asked_for() -> None:
-    wanted = Filter().choosing("in_train", ["yes"]).choosing("is_repeat", ["no"]).ranging("file_bytes", low=3456789)
-    assert describe(wanted) == "also in the training set, not a copy of an earlier file, file bytes from 3456789"
-    wanted = Filter().choosing("versus.correct", ["right"])
-    assert describe(wanted, "other@made-test") == "verdict of other@made-test right"
-
-
 def test_text_from_files_and_addresses_is_no_markup(
     source: Source,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
@@ -210,3 +204,22 @@ def test_what_is_gathered_is_on_disk_and_names_no_folder_of_this_machine(source:
     assert "studies/broken.parquet is no readable study" in text
     assert str(run.path) not in text
     assert gather(run, (run.path,))["detector"] is None
+
+
+def test_two_runs_beside_each_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    good, worse = drawn_runs()
+    good.manifest["detector"] = "<b>bold</b>"
+    pair = pair_of(good, worse)
+    text = comparison_report(Comparison(pair, ({}.get, {}.get), ("worse: a study is damaged",)))
+    page, counts = Page(text), pair.counts()
+    assert f"is wrong on {counts.only_first_wrong} images, only worse on {counts.only_second_wrong}," in page.text
+    assert all(f"{right.mean():.1%}" in page.text for right in pair.right)
+    assert "worse: a study is damaged" in page.text
+    assert all(link.startswith("data:") for link in page.links)
+    assert "<b>bold</b>" not in text
+    shipped = [f"assets/runs/{name}" for name in ("sample@sample-test", "swift@sample-test", "swift@cifake-test")]
+    assert main([*shipped[:2], "--out", str(tmp_path / "both.html")]) == 0
+    text = Page((tmp_path / "both.html").read_text("utf-8")).text
+    assert all(f"{read_run(Path(run)).manifest['metrics']['all']['accuracy']:.1%}" in text for run in shipped[:2])
+    assert main([*shipped[1:], "--out", str(tmp_path / "other.html")]) == 2
+    assert "are runs on different images" in capsys.readouterr().err
