@@ -10,27 +10,24 @@ import errno
 import glob
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
 import stat
 import tempfile
 import time
-import tokenize
 import uuid
-import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import platformdirs
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
+from pydantic_core import to_jsonable_python
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,6 +51,8 @@ OTHER = 2**8 * MB
 MAX_ROWS = 5_000_000
 MAX_BYTES = 16 * MB
 MAX_ROW_BYTES = 4096
+# Arrow's types of text, alone and in dictionaries
+TEXTS = re.compile("(dictionary<values=)?(large_)?(string|binary)")
 # errors of a moment, not of a file: no descriptor or memory left, a disk or a server that does not answer
 PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, getattr(errno, "ESTALE", errno.EIO)})
 COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
@@ -88,9 +87,8 @@ def open_file(path: Path, *, limit: int | None = None) -> BufferedReader:
         UnfitFileError: it is a folder, a pipe, a device or a socket, or it is larger than `limit`.
         OSError: it is missing or may not be read.
     """
-    limit = LIMITS.get(path.suffix.lower(), OTHER) if limit is None else limit
     # checked before opening, because some devices act on it, and after, in case the file was exchanged in between
-    _refuse_unfit(path, path.stat(), limit)
+    check_file(path, limit=limit)
     handle = os.open(path, FLAGS)
     try:
         _refuse_unfit(path, os.fstat(handle), limit)
@@ -102,7 +100,16 @@ def open_file(path: Path, *, limit: int | None = None) -> BufferedReader:
 
 def check_file(path: Path, *, limit: int | None = None) -> None:
     """Check a file as `open_file` does, without opening it; a missing read permission is not noticed."""
-    _refuse_unfit(path, path.stat(), LIMITS.get(path.suffix.lower(), OTHER) if limit is None else limit)
+    _refuse_unfit(path, path.stat(), limit)
+
+
+def _refuse_unfit(path: Path, status: os.stat_result, limit: int | None) -> None:
+    limit = LIMITS.get(path.suffix.lower(), OTHER) if limit is None else limit
+    if not stat.S_ISREG(status.st_mode):
+        raise UnfitFileError(0, "it is no regular file", str(path))
+    if status.st_size > limit:
+        size, most = (f"{-(-size // MB):,} MB" for size in (status.st_size, limit))
+        raise UnfitFileError(0, f"it has {size}, and at most {most} of such a file are read", str(path))
 
 
 def read_bytes(path: Path, *, limit: int | None = None) -> bytes:
@@ -112,26 +119,23 @@ def read_bytes(path: Path, *, limit: int | None = None) -> bytes:
         return file.read(os.fstat(file.fileno()).st_size)
 
 
-def read_array(path: Path, *, mapped: bool = False, limit: int | None = None) -> NDArray[Any]:
-    """Read the array in a `.npy` file, memory-mapped where `mapped`; never unpickles. `limit` as for `open_file`.
+def read_array(path: Path, *, mapped: bool = False) -> NDArray[Any]:
+    """Read the array in a `.npy` file, memory-mapped where `mapped`; never unpickles.
 
     Raises:
-        ValueError, EOFError, OverflowError, MemoryError, SyntaxError: not a plain array, or its header lies.
+        ValueError: it is no plain array, or its header lies.
         OSError: as `open_file`.
     """
-    with open_file(path, limit=limit) as file, np.errstate(over="raise"):
+    with open_file(path) as file, np.errstate(over="raise"):
         try:
-            array: NDArray[Any] = (
-                np.load(path, mmap_mode="r", allow_pickle=False) if mapped else np.load(file, allow_pickle=False)
-            )
-        except FloatingPointError:
-            # NumPy multiplies the sides that a header claims, and would only warn
-            raise ValueError("its header claims more numbers than can be counted") from None
-        except (tokenize.TokenError, zipfile.BadZipFile) as error:
-            raise ValueError(f"its header is damaged ({error})") from None
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise ValueError("it is an archive, and not one array")
+            if mapped:
+                return np.lib.format.open_memmap(path, mode="r")
+            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+        except OSError:
+            raise
+        except Exception as error:
+            # of many kinds, also where the shape that a header claims is more than can be counted or held
+            raise ValueError(f"it is no plain array ({error})") from error
     return array
 
 
@@ -155,52 +159,42 @@ def read_table(file: Path, *, columns: Sequence[str] | None = None, rows: int | 
     # an open file: given a path, pyarrow would turn folders named key=value into columns
     with open_file(file) as opened:
         try:
-            about = pq.ParquetFile(opened).metadata
+            about = pq.read_metadata(opened)
+            if about.num_rows > MAX_ROWS:
+                raise ContractError(
+                    f"{file} has {about.num_rows:,} rows, far more than a run has images; do not use it"
+                )
+            if rows is not None and about.num_rows != rows:
+                reason = f"has {about.num_rows} rows and {MANIFEST} says {rows}"
+                raise ContractError(f"{file} {reason}; write the run again")
             size = sum(about.row_group(part).total_byte_size for part in range(about.num_row_groups))
             most = MAX_BYTES + MAX_ROW_BYTES * about.num_rows
             # what the description refuses is not unpacked to be measured
-            fits = about.num_rows == (about.num_rows if rows is None else rows) <= MAX_ROWS and size <= most
-            size = max(size, _text_bytes(opened)) if fits else size
-            opened.seek(0)
-            if fits and size <= most:
-                return pq.read_table(opened, columns=columns, page_checksum_verification=True)
-        except OSError:
+            size = size if size > most else max(size, _text_bytes(opened))
+            if size > most:
+                raise ContractError(
+                    f"{file} would unpack to {size >> 20:,} MB, far more than a run needs; do not use it"
+                )
+            return pq.read_table(opened, columns=columns, page_checksum_verification=True)
+        except (OSError, ContractError):
             raise
         except Exception as error:
             raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from error
-    if about.num_rows > MAX_ROWS:
-        raise ContractError(f"{file} has {about.num_rows:,} rows, far more than a run has images; do not use it")
-    if rows is not None and about.num_rows != rows:
-        raise ContractError(f"{file} has {about.num_rows} rows and {MANIFEST} says {rows}; write the run again")
-    raise ContractError(f"{file} would unpack to {size >> 20:,} MB, far more than a run needs; do not use it")
 
 
-def _text_bytes(opened: BinaryIO) -> int:
-    """Return the bytes of all text in the flat columns of a parquet table, of which its description counts equal values
-    once; lists and structures, which this product does not write, are not counted."""
-    import pyarrow as pa  # noqa: PLC0415
+def _text_bytes(opened: BufferedReader) -> int:
+    """Return the most that the text in the flat columns of a parquet table may take: the longest value in each row.
+
+    The file's description counts equal values once. Lists and structures, which are never written here, do not count.
+    """
     import pyarrow.compute as pc  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    opened.seek(0)
-    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    types = {
-        field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        for field in pq.ParquetFile(opened).schema_arrow
-    }
-    names = [name for name, kind in types.items() if any(fits(kind) for fits in texts)]
-    opened.seek(0)
-    # each text once, with the places where it stands
-    table = pq.ParquetFile(opened, read_dictionary=names).read(columns=names)
-    size = 0
-    for chunk in (chunk for column in table.columns for chunk in column.chunks):
-        lengths = (
-            pc.binary_length(chunk.dictionary).take(chunk.indices)
-            if pa.types.is_dictionary(chunk.type)
-            else pc.binary_length(chunk)
-        )
-        size += int(pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0)
-    return size
+    texts = [field.name for field in pq.read_schema(opened) if TEXTS.match(str(field.type))]
+    # each text once, with the rows in which it stands
+    table = pq.read_table(opened, columns=texts, read_dictionary=texts)
+    chunks = [getattr(chunk, "dictionary", chunk) for column in table.columns for chunk in column.chunks]
+    return int(table.num_rows * sum(pc.max(pc.binary_length(chunk)).as_py() or 0 for chunk in chunks))
 
 
 def parse_json(text: bytes) -> Any:
@@ -219,15 +213,7 @@ def parse_json(text: bytes) -> Any:
 
 def plain_json(value: Any) -> Any:
     """Convert a value to plain JSON: dataclasses to objects, NumPy numbers to plain ones, non-finite ones to None."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {item.name: plain_json(getattr(value, item.name)) for item in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_json(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return to_jsonable_python(value, inf_nan_mode="null", fallback=lambda odd: odd.item())
 
 
 def is_text(name: str) -> bool:
@@ -252,14 +238,6 @@ def harmless(text: str) -> str:
     return COMMANDS.sub(" ", text)
 
 
-def _refuse_unfit(path: Path, status: os.stat_result, limit: int) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise UnfitFileError(0, "it is no regular file", str(path))
-    if status.st_size > limit:
-        size, most = (f"{-(-size // MB):,} MB" for size in (status.st_size, limit))
-        raise UnfitFileError(0, f"it has {size}, and at most {most} of such a file are read", str(path))
-
-
 # seconds after which an untouched temporary was left by a process that was killed
 ABANDONED = 3600.0
 
@@ -280,7 +258,7 @@ class WriteError(OSError):
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
+def _writing(path: Path) -> Iterator[None]:
     """Turn every OSError within into a `WriteError` for `path`; libraries name the temporary sibling, or no file."""
     try:
         yield
@@ -317,19 +295,19 @@ def write_bytes_atomically(path: Path, write: Callable[[Path], object], *, durab
     """
     temporary = sibling(path)
     try:
-        with writing(path):
+        with _writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            remove_abandoned(path)
+            _remove_abandoned(path)
             # tempfile would create it readable by its owner only; touch() leaves the permissions to the umask
             temporary.touch(exist_ok=False)
             mode = temporary.stat().st_mode
             write(temporary)
             temporary.chmod(mode)
             if durable:
-                sync(temporary)
+                _sync(temporary)
             temporary.replace(path)
             if durable:
-                sync_folder(path.parent)
+                _sync_folder(path.parent)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -350,39 +328,28 @@ def sibling(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
 
 
-def remove_abandoned(path: Path) -> None:
+def _remove_abandoned(path: Path) -> None:
     """Remove temporaries of `path` that killed processes left: those untouched for `ABANDONED` seconds."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        if "." in left.stem.removeprefix(f".{path.name}."):
-            # of another path, whose name begins with this one's and a dot
+        # another path's name may begin with this one's and a dot
+        if left.suffix not in (".tmp", ".old") or "." in left.stem.removeprefix(f".{path.name}."):
             continue
         with contextlib.suppress(OSError):
-            if left.suffix in (".tmp", ".old") and time.time() - _last_touched(left) > ABANDONED:
-                if left.is_dir():
-                    shutil.rmtree(left, ignore_errors=True)
-                else:
-                    left.unlink()
+            if time.time() - max(file.stat().st_mtime for file in (left, *left.glob("*"))) > ABANDONED:
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
 
 
-def _last_touched(path: Path) -> float:
-    return max(file.stat().st_mtime for file in (path, *path.glob("*")))
-
-
-def sync(path: Path) -> None:
+def _sync(path: Path) -> None:
     """Wait until a file's data has reached the disk; only then is a rename atomic."""
     # Windows syncs only what is open for writing
     with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 
-def sync_folder(path: Path) -> None:
+def _sync_folder(path: Path) -> None:
     """Wait until a folder's names have reached the disk, where the system can sync folders."""
-    with contextlib.suppress(OSError):
-        folder = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    with contextlib.suppress(OSError), os.fdopen(os.open(path, os.O_RDONLY)) as folder:
+        os.fsync(folder.fileno())
 
 
 @contextlib.contextmanager
@@ -397,8 +364,8 @@ def only_writer(path: Path, *, remedy: str = "choose another name") -> Iterator[
         TakenError: another process is writing it.
         WriteError: its parent folder cannot be written.
     """
-    file = path.with_name(f".{path.name}.lock")
-    lock = FileLock(file, timeout=0)
+    # the lock's file remains: a process that waits for it may hold it open
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -406,15 +373,9 @@ def only_writer(path: Path, *, remedy: str = "choose another name") -> Iterator[
         raise TakenError(f"{path} is being written by another process; {remedy}") from None
     except OSError as error:
         raise WriteError(error.errno, error.strerror, str(path.parent)) from error
-    held = file.stat().st_ino
     try:
         yield
     finally:
-        # deleted while still locked; the lock file remains where open files cannot be deleted. Where the folder was
-        # replaced, a file of that name is another process's lock
-        with contextlib.suppress(OSError):
-            if file.stat().st_ino == held:
-                file.unlink()
         lock.release()
 
 
@@ -456,29 +417,27 @@ def write_folder(
         TakenError: `path` exists and `replace` is false.
         WriteError: the disk is full or read-only; the unfinished folder is removed.
     """
-    if not replace:
-        refuse_taken(path)
     temporary = sibling(path)
     try:
-        with writing(path):
+        with _writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             # undo what a killed process left half done
             restore(path)
-            remove_abandoned(path)
+            _remove_abandoned(path)
             if not replace:
                 refuse_taken(path)
             temporary.mkdir()
             for name, write in files.items():
-                with writing(path / name):
+                with _writing(path / name):
                     write(temporary / name)
                     # safetensors makes its files the writer's alone
                     (temporary / name).chmod(temporary.stat().st_mode & 0o666)
-                    sync(temporary / name)
+                    _sync(temporary / name)
             hashes = {name: sha256_of(temporary / name) for name in files}
             # hashed after a round trip through JSON, which turns tuples into lists and keys into strings
             whole = sealed(json.loads(json.dumps({"schema": SCHEMA, "kind": kind, **manifest, "files": hashes})))
             (temporary / MANIFEST).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-            sync(temporary / MANIFEST)
+            _sync(temporary / MANIFEST)
             if not replace:
                 # another process may have been faster
                 refuse_taken(path)
@@ -486,7 +445,7 @@ def write_folder(
                 _exchange(path, temporary)
             else:
                 temporary.rename(path)
-            sync_folder(path.parent)
+            _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -534,14 +493,8 @@ def restore(path: Path) -> None:
 
 def restore_all(parent: Path) -> None:
     """Bring back every folder of `parent` whose replacement was cut off."""
-    asides: list[Path] = []
-    with contextlib.suppress(OSError), os.scandir(parent) as entries:
-        asides = [Path(entry.path) for entry in entries if entry.name.startswith(".") and entry.name.endswith(".old")]
-    for aside in asides:
-        # one that cannot be listed keeps no other from being restored
-        with contextlib.suppress(OSError):
-            for held in aside.iterdir():
-                restore(parent / held.name)
+    for held in glob.glob(f"{glob.escape(str(parent))}/.*.old/*"):  # noqa: PTH207 - every page does this
+        restore(parent / Path(held).name)
 
 
 def read_manifest(path: Path, kind: str) -> dict[str, Any]:
@@ -584,8 +537,7 @@ def read_folder(path: Path, kind: str) -> dict[str, Any]:
     """
     manifest = read_manifest(path, kind)
     for name, digest in manifest["files"].items():
-        if _each_file(path, name, kind, sha256_of) != digest:
-            raise ContractError(f"{path / name} is not the file that was written (its sha256 differs); restore it")
+        _refuse_changed(path / name, _each_file(path, name, kind, sha256_of), digest)
     return manifest
 
 
@@ -596,8 +548,7 @@ def read_sealed(path: Path, name: str, manifest: Mapping[str, Any], *, kind: str
         ContractError: as for `read_folder`, of this file.
     """
     data: bytes = _each_file(path, name, kind, read_bytes)
-    if hashlib.sha256(data).hexdigest() != manifest["files"][name]:
-        raise ContractError(f"{path / name} is not the file that was written (its sha256 differs); restore it")
+    _refuse_changed(path / name, hashlib.sha256(data).hexdigest(), manifest["files"][name])
     return data
 
 
@@ -613,12 +564,17 @@ def glance_at_folder(path: Path, kind: str) -> dict[str, Any]:
     return manifest
 
 
-def _each_file(path: Path, name: str, kind: str, ask: Callable[[Path], T]) -> T:
-    """Apply `ask` to a file that a manifest names."""
+def _refuse_changed(file: Path, digest: str, written: str) -> None:
+    if digest != written:
+        raise ContractError(f"{file} is not the file that was written (its sha256 differs); restore it")
+
+
+def _each_file(path: Path, name: str, kind: str, read: Callable[[Path], T]) -> T:
+    """Apply `read` to a file that a manifest names."""
     if Path(name).name != name:
         raise ContractError(f"{path / MANIFEST} names a file outside its folder ({name!r}); do not use it")
     try:
-        return ask(path / name)
+        return read(path / name)
     except (FileNotFoundError, ValueError):
         # a name with a null byte is no file's
         raise ContractError(f"{path / name} is missing; restore it or write the {kind} again") from None
