@@ -30,8 +30,7 @@ from core.studies.columns import (
     verdicts_of,
 )
 from core.studies.judgement import Threshold, find_threshold, threshold_path
-from core.studies.result import StudyResult
-from core.studies.store import find_studies, read_study, study_path
+from core.studies.store import StudyResult, find_studies, read_study, study_path
 from dashboard.catalogue import homes, is_by, runs
 from dashboard.components.plain import with_code
 from dashboard.datasets import registry

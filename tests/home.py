@@ -6,8 +6,7 @@ from pathlib import Path
 from core.detectors.resnet import round_to_float16
 from core.detectors.storage import save_detector
 from core.runs.writing import write_run
-from core.studies.runner import run_study
-from core.studies.source import Source
+from core.studies.runner import Source, run_study
 from tests.conftest import make_detector
 from tests.core.studies.conftest import BRIGHTNESS
 from tests.dashboard.conftest import image_set

@@ -22,7 +22,7 @@ from core.images.palette import CLASS_COLOURS, UNDECIDED
 from core.runs.metrics import largest
 from core.runs.run import Run
 from core.storage import harmless, sha256_of
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 
 INK, GREY, PALE = "#1d2026", "#5b616b", "#e3e5e9"
 # letters of a name beside a row

@@ -38,9 +38,8 @@ from core.runs.metrics import calibration, class_scores, confusion_at, error_by,
 from core.runs.run import Run, read_run
 from core.storage import ContractError, write_bytes_atomically
 from core.studies.comparison import Comparison, as_row, pair_of
-from core.studies.registry import STUDIES
-from core.studies.result import StudyResult
-from core.studies.store import find_studies
+from core.studies.store import StudyResult, find_studies
+from core.studies.study import STUDIES
 
 # order of the studies in a report, what readers ask first on top; studies not named here come last
 ORDER = ("probes", "transfer", "deliveries", "neighbours", "clusters", "faithfulness", "agreement", "stability")

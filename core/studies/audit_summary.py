@@ -18,7 +18,7 @@ from core.runs.run import Run
 from core.studies.copies import FILE, NEAR, SHOWN
 from core.studies.flips import flip_rates, read_flips
 from core.studies.probes import answering_column, fair_rates, finding_of_rate
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 
 BINS = 28
 # what lies beyond is counted in the outermost bins

@@ -16,7 +16,7 @@ from core.findings.intervals import Estimate, weighted_share
 from core.images.image_set import DatasetError
 from core.runs.pictures import Pictures
 from core.runs.run import Run
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from core.studies.study import WEIGHT
 
 SPACES = {"features": "the detector's features", "maps": "margin maps"}

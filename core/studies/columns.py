@@ -19,8 +19,7 @@ from core.runs.metrics import is_right
 from core.runs.rows import judged_table
 from core.runs.run import Run
 from core.storage import ContractError, is_passing, is_text, open_file, parse_json, read_manifest, read_table
-from core.studies.registry import outdated
-from core.studies.sealed import foreign_key
+from core.studies.store import foreign_key, outdated
 from core.studies.study import WEIGHT
 
 KEY = b"telltale"

@@ -15,7 +15,7 @@ from core.studies.compared_images import after_deliveries, on_other_images
 from core.studies.compared_predictions import SEVERAL, by, columns_of, conclude, outcome_rates
 from core.studies.compared_probes import read, side_by_side
 from core.studies.pair import Pair, Shared, pair_of, share_rows
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from core.studies.study import WEIGHT, StudyError
 
 __all__ = ["SEVERAL", "TRUST", "Comparison", "Pair", "Read", "SideBySide", "as_row", "elsewhere", "pair_of"]

@@ -27,9 +27,8 @@ from core.storage import WriteError, write_bytes_atomically
 from core.studies.comparison import Comparison, elsewhere
 from core.studies.cues import find_results, markdown_table, read_results
 from core.studies.pair import pair_of
-from core.studies.registry import STUDIES, find_study
 from core.studies.store import Found, find_studies
-from core.studies.study import StudyError
+from core.studies.study import STUDIES, StudyError, find_study
 
 # the runs of docs/results.md; the first is told in full and is README's
 RUNS = ("swift@cifake-test", "strong@cifake-test", "robust@cifake-test", "paper@cifake-test")

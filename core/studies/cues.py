@@ -35,7 +35,7 @@ from core.runs.folders import ROOT, command_homes
 from core.runs.writing import library_versions
 from core.storage import ContractError, WriteError, is_plain_name, only_writer
 from core.studies.cue_versions import EDITION, VERSIONS, Version, make_version, mean_amplitude
-from core.studies.sealed import read_sealed, write_sealed
+from core.studies.store import read_sealed, write_sealed
 from core.studies.study import StudyError
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from core.runs.metrics import is_right
 from core.runs.run import Run
 from core.storage import cache_dir, open_file, write_bytes_atomically
 from core.studies.groups import By, groups
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from core.studies.study import Context
 
 if TYPE_CHECKING:

@@ -4,13 +4,11 @@ Each worker opens run, detector and images once and then computes shard after sh
 hands its shard to another; the caller keeps every finished shard, so that a killed job resumes where it stopped.
 """
 
-import argparse
 import io
 import logging
 import os
 import traceback
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from types import ModuleType
@@ -21,15 +19,14 @@ import pandas as pd
 from core.images.image_set import DatasetError
 from core.runs.folders import ROOT
 from core.storage import ContractError, cache_dir
-from core.studies.runner import Engine, Progress, Work
-from core.studies.source import Source
+from core.studies.runner import Engine, Source, Work
 from core.studies.study import Context, StudyError
 
 INSTALL = "Ray is not installed; give `pip install 'ray[data]'`, or leave --engine ray out to compute in this process"
 
 
 def ray_engine(address: str | None = None) -> Engine:
-    """An engine for `run_study`.
+    """Return an engine for `run_study`.
 
     Args:
         address: of a cluster ("auto", "host:port", "ray://host:port"), whose machines must see this checkout, the run,
@@ -39,47 +36,11 @@ def ray_engine(address: str | None = None) -> Engine:
         StudyError: Ray is not installed.
     """
     find_ray()
-    return partial(run_on_ray, address=address)
+    return partial(_run_on_ray, address)
 
 
-def run_on_ray(
-    source: Source, work: Work, missing: list[int], progress: Progress, *, address: str | None = None
-) -> Iterator[tuple[int, pd.DataFrame]]:
-    """Yield the shards `missing` and their tables in the order in which workers finish them, see `runner.Engine`.
-
-    Raises:
-        StudyError: no cluster at the address, or a worker failed for another reason than being killed.
-    """
-    progress(work.done_besides(missing), len(work.positions), "starting Ray")
-    yield from tables_on_ray(ShardWorker, (source, work), missing, gpu=source.device != "cpu", address=address)
-
-
-class Worker(ABC):
-    """Makes tables, each known by a number, in a process of its own."""
-
-    name: str
-
-    @abstractmethod
-    def table(self, number: int) -> pd.DataFrame:
-        """Make a table."""
-
-    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """The table `row["number"]` as parquet, or the sentence that says why there is none."""
-        number = int(row["number"])
-        try:
-            table = self.table(number)
-        except (StudyError, ContractError, DatasetError) as error:
-            return _answer(number, problem=str(error))
-        except Exception as error:  # noqa: BLE001 - Ray would wrap it in pages of its own
-            problem = f"{self.name} failed in a worker ({type(error).__name__}: {error}); what was finished is kept"
-            return _answer(number, problem=problem, trace=traceback.format_exc())
-        buffer = io.BytesIO()
-        table.to_parquet(buffer, index=False)
-        return _answer(number, table=buffer.getvalue())
-
-
-class ShardWorker(Worker):
-    """Computes shards.
+class ShardWorker:
+    """Computes shards, in a process of its own.
 
     Args:
         source: opened at the first shard.
@@ -89,36 +50,54 @@ class ShardWorker(Worker):
     def __init__(self, source: Source, work: Work) -> None:
         self.source = source
         self.work = work
-        self.name = work.study.name
         self.context: Context | None = None
 
-    def table(self, number: int) -> pd.DataFrame:
-        """Compute a shard."""
-        self.context = self.context or self.source.open(missing=self.work.missing)
-        return self.work.compute(self.context, number)
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the table of shard `row["number"]` as parquet, or the sentence that says why there is none."""
+        answer: dict[str, Any] = {"number": int(row["number"]), "table": b"", "problem": "", "trace": ""}
+        try:
+            self.context = self.context or self.source.open(missing=self.work.missing)
+            buffer = io.BytesIO()
+            self.work.compute(self.context, answer["number"]).to_parquet(buffer, index=False)
+        except (StudyError, ContractError, DatasetError) as error:
+            return answer | {"problem": str(error)}
+        except Exception as error:  # noqa: BLE001 - Ray would wrap it in pages of its own
+            failed = f"{self.work.study.name} failed in a worker ({type(error).__name__}: {error})"
+            return answer | {"problem": f"{failed}; what was finished is kept", "trace": traceback.format_exc()}
+        return answer | {"table": buffer.getvalue()}
 
 
-def tables_on_ray(
-    worker: type[Worker], arguments: tuple[Any, ...], numbers: Sequence[int], *, gpu: bool, address: str | None = None
+def _run_on_ray(
+    address: str | None, source: Source, work: Work, missing: list[int], report: Callable[[float, str], None]
 ) -> Iterator[tuple[int, pd.DataFrame]]:
-    """Yield tables by their numbers in the order in which workers finish them.
-
-    Args:
-        worker: makes them; one for each GPU, else for each core.
-        arguments: of the worker.
-        numbers: of the tables.
-        gpu: whether workers use a GPU where there are any.
-        address: see `ray_engine`.
+    """Yield shards and their tables in the order in which workers finish them, an `Engine` after the address.
 
     Raises:
         StudyError: no cluster at the address, or a worker failed for another reason than being killed.
     """
+    report(0.0, "starting Ray")
     ray = find_ray()
     mine = not ray.is_initialized()
     try:
         if mine:
-            _connect(ray, address)
-        for row in _rows(ray, worker, arguments, numbers, gpu=gpu):
+            here = {"address": "local", "include_dashboard": False}
+            where = here if address is None else {"address": address}
+            ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+        # a GPU for each worker where there are any, else a core
+        resources = ray.cluster_resources()
+        gpus = int(resources.get("GPU", 0)) if source.device != "cpu" else 0
+        workers = max(1, min(len(missing), gpus or int(resources.get("CPU", 1))))
+        items = ray.data.from_items([{"number": number} for number in missing], override_num_blocks=len(missing))
+        answers = items.map(
+            ShardWorker,
+            fn_constructor_args=(source, work),
+            # one shard waits at each worker, so that none is idle while the next is sent
+            compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
+            num_cpus=1,
+            num_gpus=1 if gpus else 0,
+            runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "TELLTALE_CACHE": str(cache_dir())}},
+        )
+        for row in answers.iter_rows():
             if row["problem"]:
                 raise StudyError(row["problem"]) from (RuntimeError(row["trace"]) if row["trace"] else None)
             yield int(row["number"]), pd.read_parquet(io.BytesIO(row["table"]))
@@ -129,37 +108,8 @@ def tables_on_ray(
             ray.shutdown()
 
 
-def _answer(number: int, *, table: bytes = b"", problem: str = "", trace: str = "") -> dict[str, Any]:
-    return {"number": number, "table": table, "problem": problem, "trace": trace}
-
-
-def _rows(
-    ray: ModuleType, worker: type[Worker], arguments: tuple[Any, ...], numbers: Sequence[int], *, gpu: bool
-) -> Iterator[dict[str, Any]]:
-    """Yield the workers' answers, with a GPU for each worker where there are any, else a core."""
-    resources = ray.cluster_resources()
-    gpus = int(resources.get("GPU", 0)) if gpu else 0
-    workers = max(1, min(len(numbers), gpus or int(resources.get("CPU", 1))))
-    items = ray.data.from_items([{"number": number} for number in numbers], override_num_blocks=len(numbers))
-    found = items.map(
-        worker,
-        fn_constructor_args=arguments,
-        # one shard waits at each worker, so that none is idle while the next is sent
-        compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
-        num_cpus=1,
-        num_gpus=1 if gpus else 0,
-        runtime_env={"env_vars": {"PYTHONPATH": str(ROOT), "TELLTALE_CACHE": str(cache_dir())}},
-    )
-    yield from found.iter_rows()
-
-
-def _connect(ray: ModuleType, address: str | None) -> None:
-    here = {"address": "local", "include_dashboard": False}
-    ray.init(**(here if address is None else {"address": address}), log_to_driver=False, logging_level=logging.ERROR)
-
-
 def find_ray() -> ModuleType:
-    """Ray with its Data library, told to say and to send nothing.
+    """Import Ray with its Data library, without its messages and telemetry.
 
     Raises:
         StudyError: it is not installed.
@@ -167,23 +117,10 @@ def find_ray() -> ModuleType:
     for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}.items():
         os.environ.setdefault(name, value)
     try:
-        ray = import_module("ray")
-        data = import_module("ray.data")
+        ray, data = import_module("ray"), import_module("ray.data")
     except ImportError:
         raise StudyError(INSTALL) from None
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     # the runner's bar is the one that is shown
     data.DataContext.get_current().enable_progress_bars = False
     return ray
-
-
-def add_engine(parser: argparse.ArgumentParser) -> None:
-    """Add --engine and --address."""
-    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
-    parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
-
-
-def check_engine(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """Exit with a usage error if --address is given without --engine ray."""
-    if options.address is not None and options.engine != "ray":
-        parser.error("--address names a Ray cluster; give --engine ray with it")

@@ -1,4 +1,4 @@
-"""The one runner of all studies: chooses the images, computes them in shards, and goes on where it was stopped.
+"""The runner of all studies: finds what a study needs, chooses the images, and computes them in shards.
 
 Every finished shard is kept in the cache folder until the study's file is written, so that a killed process loses at
 most one shard and no image is computed twice. Where a file is completed, its rows and columns stay, and only the
@@ -9,32 +9,131 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from core.detectors.devices import pick_device
+from core.detectors.identity import find_maker, identify_all
+from core.detectors.storage import load_detector
+from core.images.cifake import is_fetched, is_shipped
+from core.images.image_set import DataPath
+from core.images.loading import load_image_set
+from core.images.sources import SHIPPED, SHIPPED_FOLDER
+from core.runs.folders import ROOT, command_homes, find_detectors, find_named, find_runs
 from core.runs.metrics import count_cells
+from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
 from core.storage import cache_dir, open_file, read_manifest, write_bytes_atomically
 from core.studies.groups import choose_rows
-from core.studies.registry import VERSIONS
-from core.studies.result import StudyResult
-from core.studies.sealed import DETECTOR, foreign_key
-from core.studies.source import Source, find_source
-from core.studies.store import StoredColumns, read_study, study_path, write_study
-from core.studies.study import WEIGHT, Context, Study, StudyError
+from core.studies.store import DETECTOR, StoredColumns, foreign_key, read_study, study_path, write_study
+from core.studies.study import VERSIONS, WEIGHT, Context, Study, StudyError
 
+__all__ = ["Engine", "Progress", "Source", "Work", "find_source", "read_run", "read_study", "run_study"]
+
+FOLDER = ROOT / "data" / "cifake"
 # called with (images done, all images, what is being done)
 Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Paths and names from which any process can open a study's context.
+
+    Attributes:
+        run: the run's folder.
+        detector: the folder of the detector that made it.
+        data: where the images are, as for `load_image_set`; None if the run holds its own images.
+        device: "auto", "cpu", "cuda" or "mps".
+    """
+
+    run: Path
+    detector: Path
+    data: str | None = None
+    device: str = "auto"
+
+    def open(
+        self, *, missing: frozenset[str] | None = None, report: Callable[[str], None] = lambda _text: None
+    ) -> Context:
+        """Read run, detector and images, and check that they belong together.
+
+        Args:
+            missing: the columns to compute; None for all.
+            report: called with how far the images are read.
+
+        Raises:
+            StudyError: the detector is another one, or pictures are missing.
+            ContractError, DatasetError: something cannot be read.
+        """
+        run, detector = read_run(self.run), load_detector(self.detector, device=self.device)
+        if not detector.identity.made(run.manifest):
+            raise StudyError(f"{self.detector} is not the detector that made {self.run}; name the one that did")
+        sets = []
+        if run.images is None and self.data is not None:
+            # pictures are found by the hash of their file: one that is no image is in no run
+            sets = [
+                load_image_set(
+                    self.data,
+                    run.split,
+                    fit=run.preprocessing,
+                    skip_bad=True,
+                    progress=lambda done, total: report(f"reading images, {done / max(1, total):.0%}"),
+                )
+            ]
+        pictures = find_pictures(run, sets)
+        if pictures.pixels is None or pictures.found < len(run):
+            lacks = f"{self.data} lacks them (removed or changed): restore them, or make the run again"
+            raise StudyError(
+                f"{len(run) - pictures.found} of the {len(run)} images of {run.name} are not available; "
+                f"{lacks if sets else 'say with --data where they are'}"
+            )
+        whole = np.array_equal(pictures.where, np.arange(len(pictures.pixels)))
+        pixels = pictures.pixels if whole else np.asarray(pictures.pixels[pictures.where])
+        return Context(run, detector, pixels, self.data, missing=missing)
+
+
+def find_source(
+    run: str | Path, *, data: str | None = None, fake_classes: Sequence[str] = (), device: str = "auto"
+) -> Source:
+    """Find a run, the detector that made it, and its images.
+
+    Args:
+        run: name of the run, or its folder.
+        data: where the images are, as for `load_image_set`. When None, data/cifake or a downloaded CIFAKE, which have
+            the training images too, else the test set that ships.
+        fake_classes: see `DataPath`.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        StudyError: the detector is not here.
+        ContractError: there is no such run, or it cannot be read.
+    """
+    runs = find_runs()
+    folder = find_named(str(run), runs, "run")
+    manifest = read_run(folder).manifest
+    homes = (folder.parents[1], *command_homes(), *(path.parents[1] for path in runs.values()))
+    detectors, refused = identify_all(find_detectors(homes))
+    maker = find_maker(manifest, detectors)
+    if maker is None:
+        made_by = manifest["detector"]
+        absent = f"the detector {made_by} that made {folder.name} is not here; there are {', '.join(detectors)}"
+        raise StudyError(refused.get(made_by, absent))
+    if data:
+        data = DataPath(data, fake_classes)
+    elif FOLDER.is_dir():
+        data = str(FOLDER)
+    elif is_fetched():
+        data = "github"
+    elif is_shipped(SHIPPED_FOLDER):
+        data = SHIPPED
+    return Source(folder, detectors[maker].path, data, device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +152,6 @@ class Work:
     folder: Path
     missing: frozenset[str] | None = None
 
-    def compute(self, context: Context, number: int) -> pd.DataFrame:
-        """Compute the table of a shard, in a context that was opened for the same missing columns."""
-        return self.study.compute(context, self.shards[number], self.study.parameters)
-
     @cached_property
     def shards(self) -> list[NDArray[np.intp]]:
         """The positions of each shard."""
@@ -64,18 +159,14 @@ class Work:
             return [self.positions]
         return [self.positions[at : at + self.study.shard] for at in range(0, len(self.positions), self.study.shard)]
 
-    def done_besides(self, missing: Collection[int]) -> int:
-        """Count the images of all shards but those in `missing`."""
-        return len(self.positions) - sum(len(self.shards[number]) for number in missing)
-
-    def file(self, number: int) -> Path:
-        """Return the file of a shard."""
-        return self.folder / f"{number:06d}.parquet"
+    def compute(self, context: Context, number: int) -> pd.DataFrame:
+        """Compute the table of a shard, in a context that was opened for the same missing columns."""
+        return self.study.compute(context, self.shards[number], self.study.parameters)
 
     def read(self, number: int) -> pd.DataFrame | None:
         """Read a finished shard, None where it is not there or not whole."""
         try:
-            with open_file(self.file(number)) as file:
+            with open_file(self._file(number)) as file:
                 table = pd.read_parquet(file)
         except Exception:  # noqa: BLE001 - whatever is wrong with it, it is computed again
             return None
@@ -83,11 +174,24 @@ class Work:
 
     def keep(self, number: int, table: pd.DataFrame) -> None:
         """Write a finished shard."""
-        write_bytes_atomically(self.file(number), lambda file: table.to_parquet(file, index=False))
+        write_bytes_atomically(self._file(number), lambda file: table.to_parquet(file, index=False))
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.parquet"
 
 
-# computes the shards that are still to do and yields each with its table, in any order
-Engine = Callable[[Source, Work, list[int], Progress], Iterable[tuple[int, pd.DataFrame]]]
+# (source, work, numbers of the shards to compute, report of what is being done) -> each with its table, in any order
+Engine = Callable[[Source, Work, list[int], Callable[[float, str], None]], Iterable[tuple[int, pd.DataFrame]]]
+
+
+def run_locally(
+    source: Source, work: Work, missing: list[int], report: Callable[[float, str], None]
+) -> Iterable[tuple[int, pd.DataFrame]]:
+    """Compute shards one after the other in this process, an `Engine`."""
+    # one context for all shards: studies remember what they have made for it
+    context = replace(source.open(missing=work.missing, report=lambda text: report(0.0, text)), say=report)
+    for number in missing:
+        yield number, work.compute(context, number)
 
 
 def run_study(
@@ -97,8 +201,8 @@ def run_study(
     images: int | None = None,
     seed: int = 0,
     stored: StoredColumns | None = None,
-    engine: Engine | None = None,
-    progress: Progress | None = None,
+    engine: Engine = run_locally,
+    progress: Progress = lambda _done, _total, _text: None,
 ) -> Path:
     """Compute a study of a run and write its file beside the run, in the place of an older one.
 
@@ -109,7 +213,7 @@ def run_study(
         seed: of that choice.
         stored: from `find_stored`: its rows and columns stay as they are, and only the columns that it lacks are
             computed.
-        engine: what computes the shards; `run_locally` when None.
+        engine: what computes the shards.
         progress: called with (images done, all images, what is being done).
 
     Returns:
@@ -121,7 +225,7 @@ def run_study(
         ContractError, DatasetError: run, detector or images cannot be read.
         WriteError: a shard or the file cannot be written.
     """
-    started, report, run = time.perf_counter(), progress or (lambda _done, _total, _text: None), read_run(source.run)
+    started, run = time.perf_counter(), read_run(source.run)
     if "maps" in study.needs and run.maps is None:
         raise StudyError(
             f"the study {study.name} compares maps, and {run.name} has none: its detector has no layers to read them "
@@ -130,18 +234,29 @@ def run_study(
     if stored is None:
         positions, weights = choose_rows(run, images, seed=seed)
     else:
-        positions, weights = stored.positions, _weights_of(stored.result.table)
+        old = stored.result.table
+        positions, weights = stored.positions, np.asarray(old.get(WEIGHT, np.ones(len(old))), np.float32)
         seed = int(stored.result.about.get("chosen_with_seed", seed))
-    missing, device = None if stored is None else stored.missing, pick_device(source.device).type
+    missing = None if stored is None else stored.missing
+    device = pick_device(source.device).type
     folder = work_folder(study, run, positions, missing=missing, data=source.data, device=device)
     work = Work(study, positions, folder, missing)
-    computed, resumed = _compute(source, work, engine or run_locally, report)
+    table, resumed = _compute(source, work, engine, progress)
     if not study.whole:
-        check_table(study, run, work, computed)
-    table = _assemble(study, run, computed if stored is None else _joined(stored.result.table, computed), weights)
+        check_table(study, run, work, table)
+        if stored is not None:
+            table = pd.concat([old, table.drop(columns=old.columns, errors="ignore")], axis=1)
+        table = table.drop(columns=[*study.derived, WEIGHT], errors="ignore")
+        table = pd.concat([table, study.derive(run, table)], axis=1)
+        # columns of an older file that the study no longer declares stay behind the others
+        declared = ["id", *study.describe(table.columns)]
+        table = table[[*declared, *table.columns.difference(declared, sort=False)]].assign(**{WEIGHT: weights})
     about = {
         "study": study.name,
-        **_declared(study, table),
+        **{name: getattr(study, name) for name in ("title", "question", "control")},
+        "columns": study.describe(table.columns)
+        | ({} if study.whole else {WEIGHT: "how many images of the run this one stands for"}),
+        "explore": list(study.explore),
         "parameters": {name: value for name, value in study.parameters.items() if name not in study.private},
         "whole": study.whole,
         **{name: run.manifest[name] for name in ("detector", "detector_sha256", "set", "set_fingerprint")},
@@ -165,96 +280,22 @@ def run_study(
     return path
 
 
-def make_study(
-    study: Study,
-    run: str | Path,
-    *,
-    data: str | None = None,
-    images: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
-) -> StudyResult:
-    """Compute a study for a run, write its file beside it, and return it.
-
-    Args:
-        study: the study.
-        run: name of the run, or its folder.
-        data, device: see `find_source`.
-        images, seed: see `run_study`, whose errors are raised.
-    """
-    source = find_source(run, data=data, device=device)
-    return read_study(run_study(study, source, images=images, seed=seed), read_run(source.run))
-
-
-def conclude_again(path: Path, run: Run) -> StudyResult:
-    """Make the findings of a study's file again; its values stay.
-
-    Raises:
-        ContractError: the file cannot be read, or its values lack what is concluded from.
-    """
-    result = read_study(path, run)
-    result.concluded()
-    write_study(path, result.table, result.about, run)
-    return read_study(path, run)
-
-
-def _weights_of(table: pd.DataFrame) -> NDArray[np.float32]:
-    return np.asarray(table.get(WEIGHT, np.ones(len(table))), np.float32)
-
-
-def _joined(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Add the columns that are missing to those that stay."""
-    return pd.concat([old, new[[name for name in new if name not in old]]], axis=1)
-
-
-def _assemble(study: Study, run: Run, table: pd.DataFrame, weights: NDArray[np.float32]) -> pd.DataFrame:
-    """Derive what follows from the other columns, add the weights, and put the columns in the declared order.
-
-    Columns of an older file that the study no longer declares stay behind the others.
-    """
-    if study.whole:
-        return table
-    table = table.drop(columns=[*study.derived, WEIGHT], errors="ignore")
-    table = pd.concat([table, study.derive(run, table)], axis=1)
-    declared = ["id", *study.describe(table.columns)]
-    return table[[*declared, *(name for name in table if name not in declared)]].assign(**{WEIGHT: weights})
-
-
-def _declared(study: Study, table: pd.DataFrame) -> dict[str, Any]:
-    """Describe a study and each column of its file but `id` in plain words."""
-    weight = {} if study.whole else {WEIGHT: "how many images of the run this one stands for"}
-    return {
-        **{name: getattr(study, name) for name in ("title", "question", "control")},
-        "columns": study.describe(table.columns) | weight,
-        "explore": list(study.explore),
-    }
-
-
-def _compute(source: Source, work: Work, engine: Engine, report: Progress) -> tuple[pd.DataFrame, bool]:
+def _compute(source: Source, work: Work, engine: Engine, progress: Progress) -> tuple[pd.DataFrame, bool]:
     """Compute all shards as one table, and tell whether some were there already."""
     tables = {number: table for number in range(len(work.shards)) if (table := work.read(number)) is not None}
     unfinished, resumed = [number for number in range(len(work.shards)) if number not in tables], bool(tables)
-    done, total = work.done_besides(unfinished), len(work.positions)
-    report(done, total, work.study.name)
+    total, done = len(work.positions), sum(len(work.shards[number]) for number in tables)
+    progress(done, total, work.study.name)
     if unfinished:
-        for number, table in engine(source, work, unfinished, report):
+        before = done
+        for number, table in engine(
+            source, work, unfinished, lambda share, text: progress(before + int(share * (total - before)), total, text)
+        ):
             work.keep(number, table)
             tables[number] = table
             done += len(work.shards[number])
-            report(done, total, work.study.name)
+            progress(done, total, work.study.name)
     return pd.concat([tables[number] for number in sorted(tables)], ignore_index=True), resumed
-
-
-def run_locally(
-    source: Source, work: Work, missing: list[int], progress: Progress
-) -> Iterable[tuple[int, pd.DataFrame]]:
-    """Compute the shards one after the other in this process."""
-    done, total = work.done_besides(missing), len(work.positions)
-    opened = source.open(missing=work.missing, report=lambda text: progress(done, total, text))
-    # the same object for all shards: studies remember what they have made for it
-    context = replace(opened, say=lambda share, text: progress(int(share * total), total, text))
-    for number in missing:
-        yield number, work.compute(context, number)
 
 
 def work_folder(

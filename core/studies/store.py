@@ -5,47 +5,133 @@ version of the study, its findings, and a sha256 over this and the values. A fil
 another run, or that another version of the study made is refused.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from core.console import quote
+from core.findings.finding import Finding, find, read_findings
 from core.runs.run import Run, read_run
-from core.storage import ContractError, is_text, plain_json, printable
-from core.studies.registry import CURRENT, VERSIONS, outdated
-from core.studies.result import CONCLUDED, RULE, StudyResult
-from core.studies.sealed import OF_RUN, foreign_key, read_sealed, write_sealed
-from core.studies.study import WEIGHT, Study
+from core.storage import ContractError, is_text, parse_json, plain_json, printable, read_table, write_bytes_atomically
+from core.studies.study import STUDIES, VERSIONS, WEIGHT, Study, conclude_study, find_study
 
-# files of the second have a version for each column
-SCHEMAS = (1, 2, CURRENT)
+KEY = b"telltale"
+# of files from now on; those of 1 and 2 have a version for each column
+CURRENT = 3
+# raised when a study concludes otherwise, or the claim rule or a headline changes: stored findings are made again then
+RULE = 1
+# key of the stored findings among what a file says of itself
+CONCLUDED = "conclusions"
+# what a study's file and its run's manifest both say
+OF_RUN = ("detector_sha256", "set_fingerprint")
+DETECTOR = "detector_fingerprint"
+
+# what files of schemas 1 and 2 name: study, or <study>.<column> -> its last version, and method -> what it adds to that
+OF_COLUMNS: dict[str, int] = {
+    "probes": 2, "probes.turned_by": 3, "probes.turned_size": 3, "probes.turned_families": 3, "probes.detail_radius": 3,
+    "probes.detail_both_ways": 3, "transfer": 4, "agreement": 2, "stability": 2, "sanity": 3, "clusters": 3,
+}  # fmt: skip
+OF_METHODS = {"gradcampp": 1}
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+class Conclusions(BaseModel, strict=True):
+    """Findings as a file holds them, and the rule by which they were concluded."""
+
+    rule: Any = None
+    findings: list[Any]
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+class About(BaseModel, strict=True):
+    """The form of what pages read of a file's metadata, which may have more or less."""
+
+    title: str = ""
+    question: str = ""
+    control: str = ""
+    created: str = ""
+    detector: str = ""
+    set: str = ""
+    columns: dict[str, str] = {}
+    parameters: dict[str, Any] = {}
+    explore: list[str] = []
+    column_versions: dict[str, NonNegativeInt] = {}
+    conclusions: Conclusions | None = None
+    images: NonNegativeInt = 0
+    of: NonNegativeInt = 0
+    version: NonNegativeInt = 0
 
 
-# metadata key of a study file -> check that the pages can handle its value
-FORMS: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("title", "question", "control", "created", "detector", "set"), _is_text),
-    "columns": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
-    "parameters": lambda value: isinstance(value, dict),
-    "explore": lambda value: isinstance(value, list) and all(map(_is_text, value)),
-    "column_versions": lambda value: isinstance(value, dict) and all(map(_is_count, value.values())),
-    CONCLUDED: lambda value: isinstance(value, dict) and isinstance(value.get("findings"), list),
-    **dict.fromkeys(("images", "of", "version"), _is_count),
-}
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """A study as read from its file.
+
+    Attributes:
+        path: its file.
+        table: its rows.
+        about: everything that the file says of itself: `study`, `title`, `question`, `columns`, `control`,
+            `parameters`, `explore`, hashes, versions, `images`, `seconds`.
+        run: that it was asked of; None where it was read without one, and then nothing is concluded.
+    """
+
+    path: Path
+    table: pd.DataFrame
+    about: Mapping[str, Any]
+    run: Run | None = None
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """Its findings, most telling first, as the file holds them; an older file has none, and they are concluded.
+
+        Raises:
+            ContractError: the values lack what is concluded from.
+        """
+        stored = self.about.get(CONCLUDED, {})
+        if self.run is None or stored.get("rule") != RULE:
+            return self.concluded()
+        try:
+            return tuple(read_findings(stored["findings"]))
+        except ValueError as error:
+            command = f"python -m core study --conclude {self.about['study']} --run {quote(self.run.name)}"
+            raise ContractError(f"{self.path} holds other findings than it may; run `{command}`") from error
+
+    def concluded(self) -> tuple[Finding, ...]:
+        """Conclude again from the values.
+
+        Raises:
+            ContractError: the values lack what is concluded from.
+        """
+        if self.run is None:
+            return ()
+        name = str(self.about["study"])
+        try:
+            return tuple(conclude_study(name, self.run, self.table, self.about["parameters"]))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            lacking = isinstance(error, KeyError)
+            lacks = f"has no column {error}" if lacking else "holds values of another form"
+            command = f"python -m core study {name} --run {quote(self.run.name)}"
+            again = f"make it again with `{command}{' --only-missing' if lacking else ''}`"
+            raise ContractError(f"{self.path} {lacks}, from which the study {name} concludes; {again}") from error
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """The declared columns that the file lacks; a study of a whole set has all of its columns or is refused."""
+        name = str(self.about["study"])
+        return () if name not in STUDIES or self.about.get("whole") else tuple(find_study(name).missing(self.table))
+
+    def finding(self, key: str) -> Finding | None:
+        """The finding of this key, None where it has none."""
+        return find(self.findings, key)
 
 
 def study_path(run: Path, name: str) -> Path:
@@ -99,7 +185,7 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         raise ContractError(
             f"{path} is no readable study ({type(error.__cause__ or error).__name__}); {again}"
         ) from None
-    if about.get("schema") not in SCHEMAS:
+    if about.get("schema") not in range(1, CURRENT + 1):
         raise ContractError(f"{path} was written by another version; run {command} again")
     if not intact:
         raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
@@ -107,7 +193,10 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         raise ContractError(f"{path} holds the study {about.get('study')}; {again}")
     # sentences of older files: findings are made from the values
     about.pop("findings", None)
-    _check_about(path, about, again)
+    try:
+        About.model_validate(about)
+    except ValidationError as error:
+        raise ContractError(f"{path} has no usable {error.errors()[0]['loc'][0]}; {again}") from None
     if about.get("whole") is False and about.get("images", len(table)) != len(table):
         raise ContractError(f"{path} has {len(table)} rows and says {about['images']}; {again}")
     table = _current(path, table, about, command)
@@ -118,22 +207,14 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
     return StudyResult(path, table, about, run)
 
 
-def _check_about(path: Path, about: Mapping[str, Any], again: str) -> None:
-    """Refuse what a file says of itself where pages could not take it."""
-    for name, fits in FORMS.items():
-        if name in about and not fits(about[name]):
-            raise ContractError(f"{path} has no usable {name}; {again}")
-
-
 def _current(path: Path, table: pd.DataFrame, about: dict[str, Any], command: str) -> pd.DataFrame:
     """Drop the columns that another version of the study made, from the table and in place from `about`.
 
     Raises:
         ContractError: no column is left, or the study is of a whole set and lacks one now.
     """
-    values = [str(name) for name in table.columns if name not in {"id", WEIGHT}]
-    old = outdated(path.stem, values, about)
-    if old and (about.get("whole") or len(old) == len(values)):
+    old = outdated(path.stem, list(table.columns), about)
+    if old and (about.get("whole") or len(old) == len(table.columns.difference(["id", WEIGHT]))):
         raise ContractError(
             f"{path} was made by another version of the study, which gave other values; run {command} again"
         )
@@ -142,6 +223,18 @@ def _current(path: Path, table: pd.DataFrame, about: dict[str, Any], command: st
     if "explore" in about:
         about["explore"] = [name for name in about["explore"] if name not in old]
     return table.drop(columns=old)
+
+
+def conclude_again(path: Path, run: Run) -> StudyResult:
+    """Make the findings of a study's file again; its values stay.
+
+    Raises:
+        ContractError: the file cannot be read, or its values lack what is concluded from.
+    """
+    result = read_study(path, run)
+    result.concluded()
+    write_study(path, result.table, result.about, run)
+    return read_study(path, run)
 
 
 @dataclass(frozen=True)
@@ -213,3 +306,82 @@ def find_stored(study: Study, folder: Path, *, again: Collection[str] = ()) -> S
     if (positions < 0).any():
         return None
     return StoredColumns(replace(result, table=table), np.asarray(positions, np.intp), missing)
+
+
+def outdated(study: str, columns: Sequence[str], about: Mapping[str, Any]) -> list[str]:
+    """List those columns of a study's file that another version of the study made.
+
+    Args:
+        study: its name.
+        columns: of the file.
+        about: what the file says of itself.
+    """
+    values, version = [name for name in columns if name not in {"id", WEIGHT}], VERSIONS.get(study, 1)
+    if about.get("schema") == CURRENT or version > 1:
+        return [] if (about.get("schema"), about.get("version")) == (CURRENT, version) else values
+
+    def is_old(column: str) -> bool:
+        last = OF_COLUMNS.get(f"{study}.{column}", OF_COLUMNS.get(study, 1))
+        last += sum(OF_METHODS.get(part, 0) for part in column.split("_"))
+        made = about.get("column_versions")
+        return (made.get(column) if isinstance(made, dict) else about.get("version")) not in (None, last)
+
+    return list(filter(is_old, values))
+
+
+def foreign_key(about: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
+    """Return the key by which a study's metadata name another run than that of a manifest; "" where none does.
+
+    Older files and older runs do not name the detector as a whole, with its preprocessing, classes and layer.
+    """
+    named = [key for key in OF_RUN if key in about] + [DETECTOR] * bool(about.get(DETECTOR) and manifest.get(DETECTOR))
+    return next((key for key in named if about[key] != manifest.get(key)), "")
+
+
+def write_sealed(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> None:
+    """Write a table that says what it is, whole or not at all.
+
+    Args:
+        path: of the file, parquet.
+        table: columns of numbers, booleans or text.
+        about: JSON-able; a sha256 is added, and numbers that are not finite become null.
+    """
+    described = plain_json(about)
+    sealed = json.dumps({**described, "sha256": _digest(table, described)}, allow_nan=False)
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), KEY: sealed.encode()})
+    write_bytes_atomically(path, lambda file: pq.write_table(arrow, file, compression="zstd", write_page_checksum=True))
+
+
+def read_sealed(path: Path) -> tuple[pd.DataFrame, dict[str, Any], bool]:
+    """Read a table and its metadata, and verify both.
+
+    Returns:
+        The table; its metadata without the sha256; and True if both match that sha256.
+
+    Raises:
+        FileNotFoundError: there is no file.
+        KeyError: its metadata has no entry `KEY`.
+        Exception: it cannot be read; the errors of pyarrow share no base class below that.
+    """
+    arrow = read_table(path)
+    about: dict[str, Any] = dict(parse_json((arrow.schema.metadata or {})[KEY]))
+    digest = about.pop("sha256", None)
+    table = arrow.to_pandas()
+    return table, about, digest == _digest(table, about)
+
+
+def _digest(table: pd.DataFrame, about: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name in table.columns:
+        digest.update(str(name).encode())
+        # whatever type a column comes back as, equal values have equal hashes
+        values = table[name]
+        if isinstance(values.dtype, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(values):
+            digest.update("\0".join(values.astype(object).where(values.notna(), "\1").astype(str)).encode())
+        else:
+            numbers = np.array(values.to_numpy())
+            # parquet does not keep which of its many bit patterns a NaN has
+            numbers[np.isnan(numbers)] = np.nan if numbers.dtype.kind == "f" else 0
+            digest.update(numbers.tobytes())
+    return digest.hexdigest()

@@ -1,6 +1,6 @@
-"""The Study type: a question, the columns of its answer, its control, and the function that computes one shard.
+"""The Study type: a question, the columns of its answer, its control, how it is computed and what it concludes.
 
-Nothing here computes anything; `runner.py` does, and `store.py` keeps what comes out.
+And the studies that there are, by name. Nothing here computes anything: `runner.py` does, and `store.py` has the file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import Headlines
+from core.findings.claims import Headlines, with_headlines
 from core.findings.finding import Finding
 from core.runs.run import Run
 
@@ -23,6 +23,25 @@ if TYPE_CHECKING:
 
     from core.detectors.detector import Detector
 
+# name -> module that holds it as `STUDY`, or `module:ATTRIBUTE`; in the order in which they are best made
+STUDIES: dict[str, str] = {
+    "probes": "core.studies.probes",
+    "neighbours": "core.studies.neighbours",
+    "transfer": "core.studies.out_of_distribution",
+    "deliveries": "core.studies.deliveries",
+    "faithfulness": "core.studies.faithfulness",
+    "agreement": "core.studies.agreement",
+    "one_colour": "core.studies.single_sign",
+    "certainty": "core.studies.certainty",
+    "stability": "core.studies.stability",
+    "sanity": "core.studies.randomisation",
+    "clusters": "core.studies.clusters",
+    "audit": "core.studies.audit",
+    "duplicates": "core.studies.copies:DUPLICATES",
+    "files": "core.studies.copies:FILES",
+}
+# study -> version of its values, raised whenever they change; 1 if it is not listed
+VERSIONS: dict[str, int] = {}
 # the column that every study of images gets from the runner: how many images of the run a row stands for
 WEIGHT = "weight"
 
@@ -62,11 +81,6 @@ Compute = Callable[[Context, NDArray[np.intp], Mapping[str, Any]], pd.DataFrame]
 Conclude = Callable[[Run, pd.DataFrame, Mapping[str, Any]], list[Finding]]
 
 
-def conclude_nothing(_run: Run, _table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """Conclude nothing, for a study that only supplies columns."""
-    return []
-
-
 @dataclass(frozen=True)
 class Study:
     """One question asked of a run.
@@ -98,7 +112,7 @@ class Study:
     columns: Mapping[str, str]
     control: str
     compute: Compute
-    conclude: Conclude = conclude_nothing
+    conclude: Conclude = field(default=lambda _run, _table, _parameters: [])
     headlines: Headlines = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     explore: tuple[str, ...] = ()
@@ -124,10 +138,26 @@ class Study:
         """List the declared columns that a table lacks and that are not derived, in their order."""
         return [name for name in self.columns if name not in table and name not in self.derived]
 
-    def run(self, run: str | Path, **options: Any) -> Any:
-        """Compute the study for a run, as in a notebook; arguments and result are those of `runner.make_study`."""
+    def run(
+        self,
+        run: str | Path,
+        *,
+        data: str | None = None,
+        images: int | None = None,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> Any:
+        """Compute the study for a run, write its file beside it, and return that as a `StudyResult`.
+
+        Args:
+            run: name of the run, or its folder.
+            data, device: see `runner.find_source`.
+            images, seed: see `runner.run_study`, whose errors are raised.
+        """
         # the runner imports this module
-        return import_module("core.studies.runner").make_study(self, run, **options)
+        runner = import_module("core.studies.runner")
+        source = runner.find_source(run, data=data, device=device)
+        return runner.read_study(runner.run_study(self, source, images=images, seed=seed), runner.read_run(source.run))
 
     def with_parameters(self, changes: Mapping[str, Any]) -> Study:
         """The same with other parameters.
@@ -143,3 +173,24 @@ class Study:
                 kind = type(self.parameters[key]).__name__
                 raise StudyError(f"{key} of the study {self.name} must be a {kind}, not {value!r}")
         return replace(self, parameters={**self.parameters, **changes})
+
+
+def find_study(name: str) -> Study:
+    """Find the study of this name, whose module is imported when it is first asked for.
+
+    Raises:
+        StudyError: there is none.
+    """
+    if name not in STUDIES:
+        raise StudyError(f"there is no study {name}; there are {', '.join(STUDIES) or 'none'}")
+    module, _, attribute = STUDIES[name].partition(":")
+    study: Study = getattr(import_module(module), attribute or "STUDY")
+    return study
+
+
+def conclude_study(name: str, run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+    """Conclude from the table of a study, with questions and headlines; nothing for one not in the registry."""
+    if name not in STUDIES:
+        return []
+    study = find_study(name)
+    return with_headlines(study.conclude(run, table, parameters), study.headlines)

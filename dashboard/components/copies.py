@@ -10,7 +10,7 @@ from core.images.labels import other_class
 from core.runs.filter import Filter
 from core.studies.audit_summary import copy_pairs, training_pictures
 from core.studies.copies import COUNTED, FILE, NEAR, SHOWN
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from dashboard import catalogue, datasets, library, state
 from dashboard.components.component import key_of
 from dashboard.components.missing import offer_training_images

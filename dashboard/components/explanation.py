@@ -18,7 +18,7 @@ from core.images.encoding import encode_png
 from core.images.palette import FAKE, GREY, REAL
 from core.storage import ContractError
 from core.studies.explanations import MOST, cost_of
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components import charts
 from dashboard.components.charts import error_bars, new_figure

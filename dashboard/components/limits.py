@@ -10,7 +10,7 @@ from core.detectors.manifest import OLD_SIDE
 from core.findings.finding import Finding
 from core.images.palette import CLASS_COLOURS
 from core.storage import ContractError
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from dashboard import catalogue, library
 from dashboard.components import charts
 from dashboard.components.plain import plain, with_code

@@ -21,7 +21,7 @@ from core.runs.rows import evenly
 from core.storage import ContractError
 from core.studies.donors import ProbeExample, probe_example
 from core.studies.flips import By, FlipTable, controlled_flip, flip_rates, ranking, read_flips
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components.charts import GRID, MARGIN, SYMBOLS, cached, error_bars, new_figure
 from dashboard.components.plain import figure_text

@@ -12,8 +12,7 @@ from core.findings.finding import Finding
 from core.findings.table import choices_text, findings_text
 from core.storage import ContractError
 from core.studies.groups import By
-from core.studies.result import StudyResult
-from core.studies.store import study_path
+from core.studies.store import StudyResult, study_path
 from dashboard import catalogue, library
 from dashboard.components.downloads import csv_button
 from dashboard.components.fold import fold

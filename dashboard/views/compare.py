@@ -17,7 +17,7 @@ from core.storage import ContractError, glance_at_folder
 from core.studies.compared_predictions import SEVERAL
 from core.studies.comparison import TRUST, Comparison, as_row
 from core.studies.pair import pair_of
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from core.studies.study import StudyError
 from dashboard import catalogue, library, state
 from dashboard.components import charts, curves

@@ -20,7 +20,7 @@ from core.studies.audit_summary import (
 )
 from core.studies.copies import COUNTED
 from core.studies.cues import Results, conclude, find_results, read_results
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from dashboard import catalogue, library, state
 from dashboard.components import audit_charts, charts
 from dashboard.components.component import key_of

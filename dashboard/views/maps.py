@@ -17,9 +17,9 @@ from core.studies.certainty import certainty_summary
 from core.studies.explanations import coverage
 from core.studies.faithfulness_curves import DIRECTIONS, FILLS, leads, mean_curves
 from core.studies.randomisation import sanity_summary
-from core.studies.result import StudyResult
 from core.studies.single_sign import one_colour_summary
 from core.studies.stability import stability_summary
+from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components import charts, trust_charts
 from dashboard.components.fold import fold

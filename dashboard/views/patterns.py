@@ -13,8 +13,8 @@ from core.runs.filter import Filter
 from core.runs.pictures import Pictures
 from core.studies.cluster_cards import SPACES, Card, card_table, read_cards, worst_card
 from core.studies.groups import VERDICTS
-from core.studies.registry import STUDIES
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
+from core.studies.study import STUDIES
 from dashboard import library, state
 from dashboard.components.charts import rate_chart
 from dashboard.components.differences import difference_table

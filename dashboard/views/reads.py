@@ -11,7 +11,7 @@ from core.perturbations.probe import FAMILIES, Probe
 from core.perturbations.table import PROBES
 from core.runs.filter import Filter
 from core.studies.neighbours import among_training
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from dashboard import catalogue, library, state
 from dashboard.components import charts
 from dashboard.components.charts import rate_chart

@@ -13,10 +13,8 @@ from core.detectors.storage import save_detector
 from core.images.encoding import encode_png
 from core.images.loading import load_image_set
 from core.runs.writing import write_run
-from core.studies.registry import STUDIES, find_study
-from core.studies.runner import run_study
-from core.studies.source import Source
-from core.studies.study import Study
+from core.studies.runner import Source, run_study
+from core.studies.study import STUDIES, Study, find_study
 from tests.core.detectors.plain import SIDE, make_plain
 
 NAME = "plain"

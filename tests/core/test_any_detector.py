@@ -21,10 +21,9 @@ from core.perturbations.table import PROBES, probe_columns
 from core.report import command as report
 from core.runs.run import read_run
 from core.studies.donors import with_donors
-from core.studies.registry import STUDIES
-from core.studies.source import Source
+from core.studies.runner import Source
 from core.studies.store import read_study, study_path
-from core.studies.study import Context
+from core.studies.study import STUDIES, Context
 from tests.conftest import make_detector, textured
 from tests.core.any_detector import NAME, pictures, plain_kind, source_of, write_studies
 from tests.core.detectors.plain import SIDE

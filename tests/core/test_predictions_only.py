@@ -19,11 +19,9 @@ from core.report import command as report
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.donors import with_donors
-from core.studies.registry import STUDIES, find_study
-from core.studies.runner import run_study
-from core.studies.source import Source
+from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
-from core.studies.study import Context
+from core.studies.study import STUDIES, Context, find_study
 from tests.core.any_detector import ask_studies, pictures, write_set
 from tests.core.detectors.plain import SIDE
 from tests.core.detectors.sources.graphs import make_graph

@@ -20,7 +20,7 @@ from core.images.labels import CLASSES, FAKE, REAL
 from core.images.statistics import image_statistics
 from core.runs.run import Run
 from core.runs.writing import write_run
-from core.studies.source import Source
+from core.studies.runner import Source
 
 SIDE = 8
 PLACES = 16

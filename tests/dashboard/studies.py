@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 from core.detectors.resnet import LEVELS
 from core.storage import MANIFEST
 from core.studies.randomisation import columns_for
-from core.studies.registry import find_study
-from core.studies.runner import run_study
-from core.studies.source import Source
+from core.studies.runner import Source, run_study
 from core.studies.store import study_path
-from core.studies.study import Context
+from core.studies.study import Context, find_study
 
 TRUST = ("faithfulness", "agreement", "stability", "certainty", "sanity", "one_colour")
 # the files of studies that were made, by what they were made from

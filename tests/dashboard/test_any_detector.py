@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.runs.run import read_run
-from core.studies.source import Source
+from core.studies.runner import Source
 from tests.core.any_detector import plain_kind, source_of, write_studies
 from tests.dashboard.conftest import PAGES, at_page
 from tests.dashboard.test_pages import settled, words

@@ -13,11 +13,9 @@ from streamlit.testing.v1 import AppTest
 
 from core.runs.run import read_run
 from core.studies.audit_summary import concerns
-from core.studies.registry import find_study
-from core.studies.result import StudyResult
-from core.studies.runner import run_study
-from core.studies.source import Source
-from core.studies.store import read_study
+from core.studies.runner import Source, run_study
+from core.studies.store import StudyResult, read_study
+from core.studies.study import find_study
 from dashboard.components.component import key_of
 from dashboard.components.words import CLASS_WORDS
 from tests.dashboard.conftest import Open

@@ -17,8 +17,7 @@ from core.findings.finding import Choice, Finding, Measure
 from core.findings.numbers import plus
 from core.runs.run import Run, read_run
 from core.studies.columns import browse_table
-from core.studies.runner import run_study
-from core.studies.source import Source
+from core.studies.runner import Source, run_study
 from core.studies.study import Context, Study
 from dashboard.components.cast import RADII, TRIED, choose_cast, suspects, with_less_detail
 from tests.dashboard.conftest import Open
@@ -56,7 +55,7 @@ def say(home: Path, name: str, found: Finding, monkeypatch: pytest.MonkeyPatch) 
     def compute(context: Context, rows: NDArray[np.intp], _parameters: Any) -> pd.DataFrame:
         return pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows], "lowpass_12": np.float32(1)})
 
-    monkeypatch.setattr("core.studies.result.conclude_study", lambda *_: [found])
+    monkeypatch.setattr("core.studies.store.conclude_study", lambda *_: [found])
     study = Study(name, name, "What?", {"lowpass_12": "margin"}, "None.", compute)
     run_study(study, Source(home / "runs" / RUN, home / "detectors" / "tiny", device="cpu"))
     st.cache_resource.clear()

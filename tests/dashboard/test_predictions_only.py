@@ -3,8 +3,8 @@
 import pytest
 import streamlit as st
 
-from core.studies.registry import STUDIES
-from core.studies.source import Source
+from core.studies.runner import Source
+from core.studies.study import STUDIES
 from dashboard.components.study import NEED_LAYERS
 from tests.core.test_predictions_only import ABLE, NAME, graph_home
 from tests.dashboard import test_any_detector

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from core.runs.run import read_run
-from core.studies.registry import find_study
 from core.studies.store import read_study
+from core.studies.study import find_study
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import TRUST, add_studies
 from tests.dashboard.test_pages import words

@@ -19,8 +19,7 @@ import pyarrow.parquet as pq
 from core.findings.finding import Finding, to_json
 from core.runs.folders import ROOT, find_runs
 from core.runs.run import read_run
-from core.studies.sealed import KEY
-from core.studies.store import find_studies
+from core.studies.store import KEY, find_studies
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 # what a file says of itself that is about words, dates and form

@@ -25,8 +25,7 @@ from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.storage import MANIFEST, ContractError
 from core.studies import explanations as module
-from core.studies.runner import StudyError
-from core.studies.source import Source
+from core.studies.runner import Source, StudyError
 from core.studies.training_reference import compute_features, read_features
 from dashboard import catalogue
 from dashboard.jobs import Prediction, PredictRequest, Request, Worker

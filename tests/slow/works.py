@@ -29,7 +29,7 @@ from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.tags import TagError, Tags
 from core.runs.writing import write_run
-from core.studies import registry, runner
+from core.studies import runner, study
 from core.studies.command import main as make_study
 from core.studies.store import read_study, study_path
 from core.studies.study import Context
@@ -328,7 +328,7 @@ class Studies(Work):
             keep(work, number, table)
             report(number)
 
-        registry.STUDIES["brightness"] = studies.__name__
+        study.STUDIES["brightness"] = studies.__name__
         studies.STUDY = replace(studies.BRIGHTNESS, shard=self.shard, compute=compute)  # type: ignore[attr-defined]
         errors: list[str] = []
         before, sys.stderr = sys.stderr, _Lines(errors.append)  # type: ignore[assignment]

@@ -23,8 +23,7 @@ from core.runs.rows import find_rows
 from core.runs.run import Run, read_run
 from core.studies.columns import browse_table
 from core.studies.comparison import Comparison, pair_of
-from core.studies.runner import run_study
-from core.studies.source import Source
+from core.studies.runner import Source, run_study
 from core.studies.store import find_studies
 from core.studies.study import Study
 from tests.core.studies.conftest import BRIGHTNESS, conclude, made_set, source  # noqa: F401 - a fixture
@@ -67,7 +66,7 @@ def svg_texts(image: dict[str, str | None]) -> list[str]:
 
 
 def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
-    monkeypatch.setattr("core.studies.result.conclude_study", lambda _, *given: conclude(*given))
+    monkeypatch.setattr("core.studies.store.conclude_study", lambda _, *given: conclude(*given))
     run_study(BRIGHTNESS, source)
     run = run_of(source)
     found = find_studies(run)
@@ -172,7 +171,7 @@ def test_text_from_files_and_addresses_is_no_markup(
 ) -> None:
     run = run_of(source)
     found = Finding("key", "brightness", "faithfulness", Measure(3.0), subject="<b>bold</b> & plain")
-    monkeypatch.setattr("core.studies.result.conclude_study", lambda *_: [found])
+    monkeypatch.setattr("core.studies.store.conclude_study", lambda *_: [found])
     run_study(Study(**{**vars(BRIGHTNESS), "title": "<script>alert(1)</script>"}), source)
     pages = [Page(report_of(run, answers=find_studies(run).answers))]
     wanted = Filter(name="<script>alert(1)</script>", area=Area.drawn("features", (0, 1), (0, 1)))

@@ -23,10 +23,8 @@ from core.images.statistics import image_statistics
 from core.runs.run import Run
 from core.runs.writing import write_run
 from core.studies import explanations
-from core.studies.registry import find_study
-from core.studies.runner import run_study
-from core.studies.source import Source
-from core.studies.study import Context, Study
+from core.studies.runner import Source, run_study
+from core.studies.study import Context, Study, find_study
 from tests.conftest import make_detector, textured
 from tests.core.trust_cues import patch_detector, patch_images, write_source
 from tests.shared import made_once

@@ -14,7 +14,7 @@ from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.runs.run import Run
 from core.runs.writing import prediction_frame
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from core.studies.study import WEIGHT, Context, Study
 from tests.conftest import jpeg
 

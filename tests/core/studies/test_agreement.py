@@ -17,8 +17,7 @@ from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.runs.run import Run, read_run
 from core.studies import agreement
 from core.studies.agreement import STUDY, compute, conclude
-from core.studies.runner import run_study
-from core.studies.source import Source
+from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context
 from tests.core.trust_cues import made_run

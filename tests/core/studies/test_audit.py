@@ -22,7 +22,7 @@ from core.runs.run import Run
 from core.studies import audit, probes
 from core.studies.audit_rows import radial_spectrum, regression_scores
 from core.studies.audit_summary import STATISTIC_NAMES, baselines, concerns, experiments_on, histogram, rings
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from core.studies.study import WEIGHT, Context, StudyError
 from tests.core.cues import CUES
 from tests.core.studies.image_sets import Files, brighter, clean_pixels, first, made_context, made_files, result_of

@@ -9,8 +9,7 @@ from core.findings.claims import claim_status
 from core.findings.finding import Finding, find
 from core.runs.run import read_run
 from core.studies.certainty import STUDY, certainty_summary, conclude
-from core.studies.runner import run_study
-from core.studies.source import Source
+from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from tests.core.trust_cues import made_run
 

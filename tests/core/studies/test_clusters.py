@@ -19,10 +19,8 @@ from core.runs.pictures import Pictures
 from core.runs.run import Run, read_run
 from core.studies.cluster_cards import card_table, differences, read_cards, worst_card
 from core.studies.clusters import COLUMNS, STUDY, by_size, cluster_space, cluster_verdict, compute, conclude, spaces
-from core.studies.result import StudyResult
-from core.studies.runner import run_study
-from core.studies.source import Source
-from core.studies.store import read_study
+from core.studies.runner import Source, run_study
+from core.studies.store import StudyResult, read_study
 from core.studies.study import Context, StudyError
 from tests.core.studies.conftest import source as source  # noqa: PLC0414 - a fixture
 from tests.core.trust_cues import made_run

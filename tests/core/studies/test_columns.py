@@ -25,7 +25,7 @@ from core.studies.columns import (
     study_columns,
     verdicts_of,
 )
-from core.studies.registry import OF_COLUMNS
+from core.studies.store import OF_COLUMNS
 from tests.core.runs.test_rows import ids, make_run
 from tests.core.studies.pairs import drawn_runs
 

@@ -17,7 +17,7 @@ from core.studies.compared_images import after_deliveries, on_other_images
 from core.studies.comparison import Comparison, elsewhere
 from core.studies.out_of_distribution import AS_CIFAKE, AS_IT_IS, IMITATIONS, PHOTOGRAPHS
 from core.studies.pair import Pair, pair_of, share_rows
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from core.studies.study import WEIGHT, StudyError
 from tests.core.studies.pairs import made_run
 

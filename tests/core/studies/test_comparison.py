@@ -17,7 +17,7 @@ from core.runs.run import Run
 from core.studies.compared_predictions import by, columns_of, conclude, outcome_rates
 from core.studies.comparison import Comparison, SideBySide
 from core.studies.pair import Pair, pair_of
-from core.studies.result import StudyResult
+from core.studies.store import StudyResult
 from core.studies.study import StudyError
 from tests.core.studies.pairs import drawn_runs, made_run
 

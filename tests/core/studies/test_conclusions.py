@@ -11,9 +11,8 @@ from core.runs.folders import ROOT
 from core.runs.run import read_run
 from core.studies import compared_images, compared_predictions, compared_probes, cues
 from core.studies.conclusions import CHOSEN, RUNS, across, gather, main, quality
-from core.studies.registry import STUDIES, find_study
-from core.studies.result import CONCLUDED
-from core.studies.store import read_study, study_path
+from core.studies.store import CONCLUDED, read_study, study_path
+from core.studies.study import STUDIES, find_study
 
 RUN = "sample@sample-test"
 DECLARED: dict[str, Headlines] = {
@@ -46,7 +45,7 @@ def test_every_finding_of_the_shipped_runs_has_a_question_and_a_headline() -> No
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_shipped_findings_are_those_that_are_concluded_now(study: str) -> None:
-    """Otherwise `python -m core study --conclude --run RUN`, for each run, and raise `core.studies.result.RULE`."""
+    """Otherwise `python -m core study --conclude --run RUN`, for each run, and raise `core.studies.store.RULE`."""
     run = read_run(ROOT / "assets" / "runs" / RUN)
     result = read_study(study_path(run.path, study), run)
     assert CONCLUDED in result.about

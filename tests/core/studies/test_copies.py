@@ -17,13 +17,10 @@ from core.images.preprocessing import Preprocessing
 from core.runs.run import read_run
 from core.studies.audit_summary import copy_pairs, training_pictures
 from core.studies.copies import COUNTED, DUPLICATES, FILE, FILES, NEAR, NONE, SHOWN, UNKNOWN, nearest_copies
-from core.studies.registry import find_study
-from core.studies.result import StudyResult
-from core.studies.runner import run_study
-from core.studies.source import Source
+from core.studies.runner import Source, run_study
 from core.studies.splits import Links, Part, compressions, find_links, own_part, source_of, training_part
-from core.studies.store import read_study
-from core.studies.study import WEIGHT
+from core.studies.store import StudyResult, read_study
+from core.studies.study import WEIGHT, find_study
 from tests.conftest import textured
 from tests.core.images.layouts import made
 from tests.core.studies.image_sets import brighter, context_of, first, made_context, made_files, result_of

@@ -31,7 +31,7 @@ from core.studies.cues import (
     read_results,
     run,
 )
-from core.studies.sealed import write_sealed
+from core.studies.store import write_sealed
 from core.training.fit import Training
 from tests.core.studies.planted import by_colour, by_detail
 

@@ -9,7 +9,7 @@ from core.perturbations.table import PROBES, probe_columns
 from core.runs.run import read_run
 from core.studies.dial import COLUMNS, EXPERIMENTS, dial_pictures, flip_shares, smallest_flip
 from core.studies.flips import flip_rates, read_flips
-from core.studies.source import Source
+from core.studies.runner import Source
 from core.studies.store import read_study, study_path
 
 

@@ -6,7 +6,7 @@ from core.perturbations.table import PROBES, probe_columns
 from core.runs.run import read_run
 from core.studies.donors import choose_donors, probe_example
 from core.studies.probes import STUDY
-from core.studies.source import Source
+from core.studies.runner import Source
 from core.studies.store import read_study, study_path
 
 

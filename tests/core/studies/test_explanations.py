@@ -22,11 +22,9 @@ from core.runs.run import Run, read_run
 from core.storage import cache_dir
 from core.studies.explanations import MOST, Pass, coverage, explain_all, has_seed, judged, method_of, methods_in
 from core.studies.faithfulness_curves import FILLS, curve_of, leads
-from core.studies.registry import find_study
-from core.studies.result import StudyResult
-from core.studies.runner import run_study
-from core.studies.source import Source
-from core.studies.store import find_stored, read_study
+from core.studies.runner import Source, run_study
+from core.studies.store import StudyResult, find_stored, read_study
+from core.studies.study import find_study
 from tests.core.explainers.toy import BRIGHT, BrightSettings
 from tests.core.trust_cues import made_run
 

@@ -38,10 +38,8 @@ from core.studies.faithfulness_curves import (
     mean_curves,
 )
 from core.studies.groups import CELLS, Cells
-from core.studies.result import StudyResult
-from core.studies.runner import run_study
-from core.studies.source import Source
-from core.studies.store import read_study, study_path
+from core.studies.runner import Source, run_study
+from core.studies.store import StudyResult, read_study, study_path
 from tests.core.trust_cues import made_run, patch_images, patch_of
 
 pytestmark = pytest.mark.usefixtures("two_methods")

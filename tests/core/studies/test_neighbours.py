@@ -18,8 +18,7 @@ from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies import neighbours, training_reference
 from core.studies.neighbours import DEALT, OWN, STUDY, conclude, searched, simulate_labels
-from core.studies.runner import run_study
-from core.studies.source import Source
+from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from tests.conftest import write_cifake
 from tests.core.studies.conftest import made_set, mixed_detector

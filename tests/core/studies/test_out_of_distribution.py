@@ -28,10 +28,8 @@ from core.studies.out_of_distribution import (
     PHOTOGRAPHS,
     STUDY,
 )
-from core.studies.result import StudyResult
-from core.studies.runner import run_study
-from core.studies.source import Source
-from core.studies.store import read_study
+from core.studies.runner import Source, run_study
+from core.studies.store import StudyResult, read_study
 from core.studies.study import StudyError
 from tests.conftest import textured
 from tests.core.images.test_out_of_distribution import png, write_archive

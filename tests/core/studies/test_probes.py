@@ -20,8 +20,7 @@ from core.runs.run import read_run
 from core.studies.donors import choose_donors, class_means, with_donors
 from core.studies.flips import flip_rates, ranking, read_flips
 from core.studies.probes import STUDY, conclude
-from core.studies.runner import run_study
-from core.studies.source import Source
+from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
 from tests.core.cues import CUES, Cue, mean_colour
 from tests.core.studies.counted import PARAMETERS, asked, asked_of, counted

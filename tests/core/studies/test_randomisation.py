@@ -23,7 +23,7 @@ from core.studies import explanations, randomisation
 from core.studies.explanations import Pass
 from core.studies.groups import Cells
 from core.studies.randomisation import STUDY, compute, conclude, levels_for, levels_of, on_grid, sanity_summary
-from core.studies.source import Source
+from core.studies.runner import Source
 from core.studies.study import Context
 from tests.core.trust_cues import made_run
 

@@ -18,11 +18,9 @@ from core.runs.run import read_run
 from core.storage import cache_dir
 from core.studies.command import main
 from core.studies.ray_engine import ShardWorker, ray_engine
-from core.studies.registry import find_study
-from core.studies.runner import Work, run_study
-from core.studies.source import Source
+from core.studies.runner import Source, Work, run_study
 from core.studies.store import read_study
-from core.studies.study import Context, StudyError
+from core.studies.study import Context, StudyError, find_study
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 pytestmark = pytest.mark.slow

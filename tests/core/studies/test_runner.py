@@ -24,14 +24,11 @@ from core.runs.folders import ROOT, find_runs
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
 from core.storage import MANIFEST, cache_dir, only_writer, sealed
-from core.studies import registry
 from core.studies.command import main
 from core.studies.groups import choose_rows, with_predictions
-from core.studies.registry import find_study
-from core.studies.runner import run_study, work_folder
-from core.studies.source import Source, find_source
+from core.studies.runner import Source, find_source, run_study, work_folder
 from core.studies.store import find_stored, read_study, study_path, write_study
-from core.studies.study import Context, StudyError
+from core.studies.study import STUDIES, Context, StudyError, find_study
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 
@@ -197,7 +194,7 @@ import sys, time
 from pathlib import Path
 from dataclasses import replace
 from core.studies.runner import run_study
-from core.studies.source import Source, find_source
+from core.studies.runner import Source, find_source
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 def slow(context, rows, parameters):
@@ -288,7 +285,7 @@ def test_another_question_keeps_nothing(source: Source) -> None:
 
 
 def test_a_study_runs_in_a_notebook(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.studies.source.find_detectors", lambda _: {"tiny": source.detector})
+    monkeypatch.setattr("core.studies.runner.find_detectors", lambda _: {"tiny": source.detector})
     found = BRIGHTNESS.run(source.run, images=20)
     assert (len(found.table), found.about["images"]) == (20, 20)
     assert found.finding("mean") is None or found.findings
@@ -311,7 +308,7 @@ def test_shipped_studies_lack_nothing(run: str, study: str) -> None:
 
 
 def test_images_are_those_that_ship_where_no_others_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.studies.source.FOLDER", tmp_path / "cifake")
+    monkeypatch.setattr("core.studies.runner.FOLDER", tmp_path / "cifake")
     assert find_source("swift@cifake-test").data == "cifake-test"
     (tmp_path / "cifake").mkdir()
     assert find_source("swift@cifake-test").data == str(tmp_path / "cifake")
@@ -324,14 +321,14 @@ def test_a_detector_of_the_project_is_found_where_the_project_has_no_run(
     home, folder = source.run.parents[1], tmp_path / "away" / "runs"
     folder.mkdir(parents=True)
     run = source.run.rename(folder / source.run.name)
-    monkeypatch.setattr("core.studies.source.command_homes", lambda: (home,))
+    monkeypatch.setattr("core.studies.runner.command_homes", lambda: (home,))
     assert find_source(run, data="sample").detector == source.detector
 
 
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line in the registry and one module are all that a study needs."""
-    monkeypatch.setitem(registry.STUDIES, "brightness", "tests.core.studies.conftest:BRIGHTNESS")
+    monkeypatch.setitem(STUDIES, "brightness", "tests.core.studies.conftest:BRIGHTNESS")
 
 
 @pytest.mark.usefixtures("registered")

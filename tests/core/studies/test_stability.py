@@ -17,8 +17,7 @@ from core.runs.run import read_run
 from core.studies import stability
 from core.studies.explanations import Pass, maps_of
 from core.studies.groups import Cells
-from core.studies.runner import run_study
-from core.studies.source import Source
+from core.studies.runner import Source, run_study
 from core.studies.stability import COLUMNS, STUDY, add_noise, compute, conclude, mean_rank, stability_summary
 from core.studies.store import read_study
 from tests.core.trust_cues import made_run

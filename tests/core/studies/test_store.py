@@ -17,12 +17,17 @@ import pytest
 from core.findings.finding import Finding
 from core.runs.run import Run, read_run
 from core.storage import ContractError
-from core.studies.registry import STUDIES, VERSIONS
-from core.studies.result import StudyResult
-from core.studies.runner import conclude_again, run_study
-from core.studies.sealed import write_sealed
-from core.studies.source import Source
-from core.studies.store import find_studies, read_study, study_path, write_study
+from core.studies.runner import Source, run_study
+from core.studies.store import (
+    StudyResult,
+    conclude_again,
+    find_studies,
+    read_study,
+    study_path,
+    write_sealed,
+    write_study,
+)
+from core.studies.study import STUDIES, VERSIONS
 from tests.core.studies.conftest import BRIGHTNESS, conclude
 
 TABLE = pd.DataFrame(
@@ -154,7 +159,7 @@ def test_findings_are_stored_with_the_study_and_made_again_only_where_they_are_n
         calls.append((run.name, parameters))
         return conclude(run, table, parameters)
 
-    monkeypatch.setattr("core.studies.result.conclude_study", counted)
+    monkeypatch.setattr("core.studies.store.conclude_study", counted)
     monkeypatch.setitem(STUDIES, "brightness", "tests.core.studies.conftest:BRIGHTNESS")
     run = read_run(source.run)
     path = run_study(BRIGHTNESS, source)
@@ -172,13 +177,13 @@ def test_findings_are_stored_with_the_study_and_made_again_only_where_they_are_n
     assert read_study(path, run).findings == answer.findings
     assert len(calls) == 2
     assert conclude_again(path, run).findings == answer.findings
-    monkeypatch.setattr("core.studies.result.RULE", 0)
+    monkeypatch.setattr("core.studies.store.RULE", 0)
     assert read_study(path, run).findings == answer.findings
     assert len(calls) == 5
 
 
 def test_values_that_lack_what_is_concluded_from_are_named(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.studies.result.conclude_study", lambda _, *given: conclude(*given))
+    monkeypatch.setattr("core.studies.store.conclude_study", lambda _, *given: conclude(*given))
     path = run_study(BRIGHTNESS, source)
     write_study(path, read_study(path).table.rename(columns={"brightness": "darkness"}), read_study(path).about)
     answer = read_study(path, read_run(source.run))
@@ -190,7 +195,7 @@ def test_values_that_lack_what_is_concluded_from_are_named(source: Source, monke
 
 
 def test_the_name_of_a_run_is_quoted_in_what_to_type(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.studies.result.conclude_study", lambda _, *given: conclude(*given))
+    monkeypatch.setattr("core.studies.store.conclude_study", lambda _, *given: conclude(*given))
     run = replace(read_run(source.run), path=Path("my run@made (1)"))
     answer = StudyResult(Path("brightness.parquet"), TABLE, {"study": "brightness", "parameters": {}}, run)
     command = "`python -m core study brightness --run 'my run@made (1)' --only-missing`"
@@ -200,7 +205,7 @@ def test_the_name_of_a_run_is_quoted_in_what_to_type(source: Source, monkeypatch
 
 def test_every_study_concludes_without_torch() -> None:
     code = (
-        "import sys; from core.studies.registry import STUDIES, find_study; "
+        "import sys; from core.studies.study import STUDIES, find_study; "
         "assert all(map(find_study, STUDIES)); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,7 +15,7 @@ from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.storage import MANIFEST, sibling
 from core.studies import training_reference
-from core.studies.source import Source
+from core.studies.runner import Source
 from core.studies.training_reference import (
     NeighbourError,
     Reference,
