@@ -31,7 +31,7 @@ from tests.visitor import (
 )
 
 INSIDE = "what only the log may hold"
-BROWSED = ("", "explore", "evidence", "data")
+BROWSED = ("", "mistakes", "reads", "detectors")
 ELSEWHERE = "http://elsewhere.example"
 
 
@@ -43,8 +43,8 @@ def server(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "dashboard" / "views" / "fail.py").write_text(f"raise RuntimeError({INSIDE!r})\n", encoding="utf-8")
     navigation = folder / "dashboard" / "navigation.py"
-    entry = '    "fail": Page(TRY, "Fail", "error", "Fails."),\n'
-    navigation.write_text(navigation.read_text("utf-8").replace('    "guide":', f'{entry}    "guide":'), "utf-8")
+    entry = '    "fail": Page("Fail", "error", "Fails."),\n'
+    navigation.write_text(navigation.read_text("utf-8").replace('    "help":', f'{entry}    "help":'), "utf-8")
     with running_server(made_home, folder / "cache", folder=folder) as (address, _):
         yield address
 
