@@ -5,8 +5,7 @@ from pathlib import Path
 
 from core.detectors.identity import Identified, Identity, find_maker, identify_all
 from core.runs.folders import HOMES, find_detectors, find_runs, misnamed
-from core.runs.run import Run
-from core.runs.validation import check_manifest
+from core.runs.run import Run, check_manifest
 from core.storage import ContractError, glance_at_folder, read_manifest
 from dashboard.visitors import for_visitors
 

@@ -1,31 +1,64 @@
-"""Runs: one detector on one image set, written once and never changed. Reading one needs no torch."""
+"""Runs: one detector on one image set, written once and never changed; reading and verifying them needs no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from core.detectors.manifest import OLD_LAYER, OLD_SIDE
+from core.detectors.manifest import OLD_LAYER, OLD_SIDE, Name, Number, Text
 from core.images.image_set import Split, split_of
-from core.images.preprocessing import Preprocessing
-from core.runs.validation import check_array, check_manifest, check_numbers, check_predictions
+from core.images.labels import CLASSES
+from core.images.preprocessing import SIDES, Preprocessing
+from core.images.statistics import STATISTICS
+from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.storage import MANIFEST, SEAL, ContractError, read_array, read_folder, read_table
 
 KIND = "run"
 LARGE = 64 * 2**20
+# of numbers that were computed in another order, or from margins of single precision
+TOLERANCE = 1e-6
+Count = Annotated[int, Field(ge=0)]
 
 
-def told_apart(runs: Sequence["Run"]) -> list[str]:
-    """Name each of some runs: by its detector where all are on one set, else by its own name, numbered if need be."""
-    detectors, names = [str(run.manifest["detector"]) for run in runs], [run.name for run in runs]
-    different = len({run.path for run in runs})
-    if len({run.manifest.get("set_fingerprint") for run in runs}) == 1 and len(set(detectors)) == different:
-        return detectors
-    return names if len(set(names)) == different else [f"{name} ({number})" for number, name in enumerate(names, 1)]
+class Manifest(BaseModel):
+    """The fields of a run's manifest that are read; runs of earlier versions lack those with a default."""
+
+    model_config = ConfigDict(strict=True)
+    detector: Name
+    detector_sha256: Text
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    set: Name
+    set_fingerprint: Text
+    skipped: list[str]
+    images: Count
+    created: Text
+    versions: dict[str, str]
+    metrics: dict[str, Any]
+    leaked: Count
+    repeats: Count
+    bias: Number | None
+    preprocess: Annotated[dict[str, Any], AfterValidator(Preprocessing.of)] = {"size": OLD_SIDE}
+    target_layer: Text | None = OLD_LAYER
+    detector_fingerprint: Text = "unknown"
+    device: Text = "unknown"
+
+
+def check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a run's manifest in which a field is missing or malformed.
+
+    Raises:
+        ContractError: naming the file and the first thing that is wrong with it.
+    """
+    try:
+        Manifest.model_validate(manifest)
+    except ValidationError as error:
+        name = error.errors()[0]["loc"][0]
+        raise ContractError(f"{path / MANIFEST} has no usable {name}; restore it or write the run again") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +68,7 @@ class Run:
     Attributes:
         path: its folder, named `<detector>@<set>`.
         manifest: detector and set hashes, metrics, settings.
-        predictions: one row per image, the columns of `core.runs.validation.COLUMNS` and of
+        predictions: one row per image, the columns of `COLUMNS` and of
             `core.images.statistics.STATISTICS`, and `source` (generator or camera) where the set knows any.
         maps: float (N, h, w), the signed margin maps; None where the detector gives none. Arrays are memory-mapped only
             if they have more than `LARGE` bytes.
@@ -127,8 +160,12 @@ def read_run(path: Path) -> Run:
         predictions = read_table(file, rows=manifest["images"]).to_pandas()
     except OSError as error:
         raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
-    check_predictions(file, predictions)
-    check_numbers(path, manifest, predictions)
+    if missing := sorted(set(COLUMNS) - set(predictions)):
+        raise ContractError(f"{file} lacks the column {missing[0]}; write the run again")
+    for name, fits in (COLUMNS | FURTHER_COLUMNS).items():
+        if name in predictions and not fits(predictions[name]):
+            raise ContractError(f"{file} has no usable column {name}; write the run again")
+    _check_numbers(path, manifest, predictions)
     run = Run(path, manifest, predictions, None, None, None)
     maps, features, images = (_read_array(run, name) for name in ("maps", "features", "images"))
     if maps is None and run.target_layer is not None:
@@ -136,21 +173,114 @@ def read_run(path: Path) -> Run:
     return replace(run, maps=maps, features=features, images=images)
 
 
+def _check_numbers(path: Path, manifest: Mapping[str, Any], predictions: pd.DataFrame) -> None:
+    """Refuse a run of which a number does not follow from those that it is derived from."""
+    table = path / "predictions.parquet"
+    margin = predictions["margin"].to_numpy(np.float64)
+    if ((predictions["predicted"] == "REAL").to_numpy(bool) != (margin > 0)).any():
+        raise ContractError(f"{table} has a prediction on the other side of 0 than its margin; write the run again")
+    p_real = 0.5 * (1 + np.tanh(margin / manifest["temperature"] / 2))
+    if not np.allclose(predictions["p_real"], p_real, rtol=0, atol=TOLERANCE):
+        raise ContractError(f"{table} has a p_real that does not follow from its margin; write the run again")
+    derived = {
+        "leaked": int(predictions["in_train"].sum()),
+        "repeats": int(predictions["is_repeat"].sum()),
+        "metrics": {"all": metrics(predictions), "clean": metrics(without_leaks_and_repeats(predictions))},
+    }
+    stated = dict(_leaves(manifest))
+    for keys, value in _leaves(derived):
+        given, name = stated.get(keys), " of ".join(key for key in reversed(keys) if isinstance(key, str))
+        is_number = isinstance(given, int | float) and not isinstance(given, bool) and value is not None
+        if not (abs(given - value) <= TOLERANCE if is_number else given is value is None and keys in stated):
+            reason = f"has another {name} than its predictions give"
+            raise ContractError(f"{path / MANIFEST} {reason}; restore it or write the run again")
+
+
+def _leaves(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Yield the keys and the value of everything in nested objects and lists, and the lengths of lists."""
+    if isinstance(value, list):
+        yield (*keys, -1), len(value)
+    parts = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
+    if parts is None:
+        yield keys, value
+        return
+    for key, part in parts:
+        yield from _leaves(part, (*keys, key))
+
+
 def _read_array(run: Run, name: str) -> NDArray[Any] | None:
+    """Read maps, features or images, and refuse those of another shape or type than a run's."""
     file = run.path / f"{name}.npy"
     if file.name not in run.manifest["files"]:
         return None
     try:
         # a mapped file that is cut short while it is read kills the process
         array = read_array(file, mapped=file.stat().st_size > LARGE)
-    except (ValueError, OSError, EOFError, OverflowError, MemoryError, SyntaxError):
-        # includes a header that claims exabytes
+    except (ValueError, OSError):
         raise ContractError(f"{file} is no plain numpy array; restore it or write the run again") from None
-    check_array(file, array, rows=len(run), side=run.side)
+    if array.shape[:1] != (len(run),):
+        count = array.shape[0] if array.ndim else 0
+        raise ContractError(f"{file} has {count} rows and predictions.parquet {len(run)}; write the run again")
+    sides, is_float = array.shape[1:], array.dtype.kind == "f"
+    fits, what = {
+        # a network may enlarge inside, so a map may be finer than its image
+        "maps": (len(sides) == 2 and is_float and 0 < min(sides) <= max(sides) <= SIDES[-1], "a map per image"),
+        "features": (len(sides) == 1 and is_float, "features per image"),
+        "images": (
+            sides == (run.side, run.side, 3) and array.dtype == np.uint8, f"{run.side} x {run.side} images",
+        ),
+    }[name]  # fmt: skip
+    if not fits or (name == "maps" and not np.isfinite(array).all()):
+        raise ContractError(f"{file} does not hold {what}; write the run again")
     return array
+
+
+def told_apart(runs: Sequence["Run"]) -> list[str]:
+    """Name each of some runs: by its detector where all are on one set, else by its own name, numbered if need be."""
+    detectors, names = [str(run.manifest["detector"]) for run in runs], [run.name for run in runs]
+    different = len({run.path for run in runs})
+    if len({run.manifest.get("set_fingerprint") for run in runs}) == 1 and len(set(detectors)) == different:
+        return detectors
+    return names if len(set(names)) == different else [f"{name} ({number})" for number, name in enumerate(names, 1)]
 
 
 def same_images(first: Run, second: Run) -> bool:
     """Check whether two runs are different ones on one image set."""
     same = first.manifest.get("set_fingerprint") == second.manifest.get("set_fingerprint")
     return same and first.path.resolve() != second.path.resolve()
+
+
+def _words(values: pd.Series) -> bool:
+    different = values.cat.categories if isinstance(values.dtype, pd.CategoricalDtype) else values
+    # to look at each takes longer than all else of a run
+    is_text = isinstance(different.dtype, pd.StringDtype) or all(isinstance(value, str) for value in different)
+    return is_text and not values.hasnans
+
+
+def _numbers(values: pd.Series) -> bool:
+    return isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiu"
+
+
+def _finite(values: pd.Series) -> bool:
+    return _numbers(values) and bool(np.isfinite(values.to_numpy()).all())
+
+
+def _classes(values: pd.Series) -> bool:
+    return bool(values.astype(object).isin(CLASSES).all())
+
+
+def _words_or_none(values: pd.Series) -> bool:
+    return _words(values.dropna())
+
+
+# those of every run
+COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
+    "id": lambda values: _words(values) and values.is_unique,
+    **dict.fromkeys(("name", "sha256"), _words),
+    **dict.fromkeys(("label", "predicted"), _classes),
+    **dict.fromkeys(("margin", "logit_fake", "logit_real"), _finite),
+    "p_real": lambda values: _finite(values) and bool(values.between(0, 1).all()),
+    "category": _words_or_none,
+    **dict.fromkeys(("in_train", "is_repeat"), pd.api.types.is_bool_dtype),
+}
+FURTHER_COLUMNS = {"source": _words_or_none, **dict.fromkeys(STATISTICS, _numbers)}

@@ -154,15 +154,6 @@ def test_a_study_of_a_run_that_was_replaced_meanwhile_is_not_written(source: Sou
     assert not path.exists()
 
 
-def test_a_lock_that_another_process_took_in_a_new_folder_stays(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    with only_writer(folder / "a"):
-        folder.rename(tmp_path / "old")
-        folder.mkdir()
-        (folder / ".a.lock").touch()
-    assert (folder / ".a.lock").exists()
-
-
 def test_shards_of_a_run_that_was_made_again_are_kept_apart(source: Source) -> None:
     run, every = read_run(source.run), np.arange(60)
     again = replace(run, manifest={**run.manifest, "files": {"predictions.parquet": "0" * 64}})
