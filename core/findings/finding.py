@@ -113,7 +113,7 @@ class Measure:
     @property
     def or_exact(self) -> "Measure":
         """The same, taken as exact where it has no interval."""
-        return self if self.has_interval else Measure(self.value, self.value, self.value)
+        return self if self.has_interval or self.has_few_sources else Measure(self.value, self.value, self.value)
 
 
 @dataclass(frozen=True)

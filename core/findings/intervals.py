@@ -1,4 +1,4 @@
-"""Confidence intervals of shares and means."""
+"""Confidence intervals of shares, means and ratios, and of their differences on the same images."""
 
 from statistics import NormalDist
 from typing import NamedTuple
@@ -26,19 +26,6 @@ class Estimate(NamedTuple):
     low: float
     high: float
     images: int
-
-
-def share_ratio(hits: int, images: int, other_hits: int, other_images: int) -> Estimate:
-    """Estimate the ratio of two independent shares (the risk ratio), with the log interval of Katz et al. (1978).
-
-    Args:
-        hits, images: counts of the numerator; `hits` and `other_hits` must be above 0.
-        other_hits, other_images: counts of the denominator.
-    """
-    value = (hits / images) / (other_hits / other_images)
-    spread = np.sqrt(1 / hits - 1 / images + 1 / other_hits - 1 / other_images)
-    half = NORMAL * spread
-    return Estimate(value, float(value * np.exp(-half)), float(value * np.exp(half)), images + other_images)
 
 
 def difference_of_intervals(first: Estimate, second: Estimate) -> Estimate:
@@ -274,22 +261,62 @@ def clustered_share(hits: NDArray[np.bool_], clusters: NDArray[np.integer]) -> E
     return Estimate(share, float(low), float(high), len(hits))
 
 
-def share_over_seeds(hits: NDArray[np.integer], images: int) -> Estimate:
-    """Estimate a share of images from networks that differ by their seed and were tested on the same images.
+class Outcomes(NamedTuple):
+    """Counts of images by which of two classifiers is right on them."""
 
-    The interval combines two independent errors, whose half-widths add in quadrature: over images, Wilson's interval of
-    the mean share, as wide as for a single network, since all are tested on the same images; over seeds, Student's
-    interval of the networks' shares. The interval of a single network covers images only.
+    both_right: int
+    only_first_wrong: int
+    only_second_wrong: int
+    both_wrong: int
+
+    @property
+    def images(self) -> int:
+        """All of them."""
+        return sum(self)
+
+
+def count_outcomes(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> Outcomes:
+    """Count images by which classifier is right, from two bool (N,) arrays."""
+    cells = np.bincount(2 * (~second_right).astype(np.int8) + ~first_right, minlength=4)
+    return Outcomes(*map(int, cells))
+
+
+def difference_of_shares(counts: Outcomes, *, confidence: float = 0.95) -> Estimate:
+    """Estimate the first classifier's accuracy less the second's (Newcombe 1998, method 10 for paired data).
+
+    It combines the score intervals of both shares and their correlation, so that it is right for few images and where
+    one classifier is hardly ever wrong.
 
     Args:
-        hits: (S,) counts, one for each network.
-        images: that each was tested on.
+        counts: from `count_outcomes`.
+        confidence: between 0 and 1.
+
+    Returns:
+        -1 to 1; NaN without an image.
     """
-    shares = np.asarray(hits, np.float64) / images if images else np.zeros(0)
-    if not len(shares):
+    images = counts.images
+    if not images:
         return Estimate(np.nan, np.nan, np.nan, 0)
-    value = float(shares.mean())
-    low, high = map(float, wilson_interval(value * images, images))
-    over_seeds = 0.0 if len(shares) == 1 else _half_width((shares - value) / len(shares), 0.95)
-    below, above = np.hypot(value - low, over_seeds), np.hypot(high - value, over_seeds)
-    return Estimate(value, max(0.0, float(value - below)), min(1.0, float(value + above)), images)
+    a, b, c, d = counts.both_right, counts.only_second_wrong, counts.only_first_wrong, counts.both_wrong
+    first, second = (a + b) / images, (a + c) / images
+    low_first, high_first = map(float, wilson_interval(a + b, images, confidence=confidence))
+    low_second, high_second = map(float, wilson_interval(a + c, images, confidence=confidence))
+    phi = _correlation(a, b, c, d)
+
+    def width(left: float, right: float) -> float:
+        return float(np.sqrt(max(left**2 - 2 * phi * left * right + right**2, 0.0)))
+
+    low = first - second - width(first - low_first, high_second - second)
+    high = first - second + width(high_first - first, second - low_second)
+    return Estimate(first - second, max(low, -1.0), min(high, 1.0), images)
+
+
+def _correlation(a: int, b: int, c: int, d: int) -> float:
+    """The phi coefficient of a 2 x 2 table, with Newcombe's correction for continuity."""
+    margins = float(a + b) * (c + d) * (a + c) * (b + d)
+    if not margins:
+        return 0.0
+    product = float(a) * d - float(b) * c
+    # only a positive correlation narrows the interval
+    corrected = max(product - (a + b + c + d) / 2, 0.0) if product > 0 else product
+    return float(corrected / np.sqrt(margins))

@@ -1,12 +1,11 @@
-"""Separation of two classes, with intervals: AUROC, rules on one statistic, and strata matched on it."""
+"""Separation of two classes, with intervals: AUROC, rank correlation, rules on one statistic, and matched strata."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata, spearmanr
-from sklearn.model_selection import StratifiedKFold
+from scipy.stats import spearmanr
 
 from core.findings.intervals import NORMAL, Estimate
 from core.runs.metrics import wilson_interval
@@ -47,16 +46,70 @@ def _estimate(value: float, variance: float, smaller: int, images: int) -> Estim
 
 
 def _delong(scores: NDArray[np.float64], is_real: NDArray[np.bool_]) -> tuple[float, float]:
-    """Compute AUROC and its variance from ranks (Sun & Xu 2014)."""
-    real, fake = scores[is_real], scores[~is_real]
-    if not len(real) or not len(fake):
+    """Compute AUROC and its variance; NaN where a class is missing."""
+    if is_real.all() or not is_real.any():
         return np.nan, np.nan
-    ranks = rankdata(np.concatenate([real, fake]))
     # for each image, the share of the other class on its right side
-    above = (ranks[: len(real)] - rankdata(real)) / len(fake)
-    below = 1 - (ranks[len(real) :] - rankdata(fake)) / len(real)
+    above, below = _placements(scores[is_real], scores[~is_real]), 1 - _placements(scores[~is_real], scores[is_real])
     spread = [values.var(ddof=1) / len(values) if len(values) > 1 else 0.25 for values in (above, below)]
     return float(above.mean()), float(sum(spread))
+
+
+def _placements(scores: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.float64]:
+    """float64 (N,): the share of `others` that each score is above, ties counting half."""
+    ordered = np.sort(others)
+    places = np.searchsorted(ordered, scores, side="left") + np.searchsorted(ordered, scores, side="right")
+    return np.asarray(places / (2 * len(others)), np.float64)
+
+
+def difference_of_aurocs(
+    first: NDArray[np.floating],
+    second: NDArray[np.floating],
+    is_real: NDArray[np.bool_],
+) -> Estimate:
+    """Estimate the first score's AUROC less the second's on the same images (DeLong et al. 1988).
+
+    Args:
+        first, second: (N,) scores, higher where more REAL.
+        is_real: bool (N,).
+
+    Returns:
+        -1 to 1; NaN where a class is missing; without an interval where a class has one image, or all images of a
+        class are alike.
+    """
+    real, fake = int(is_real.sum()), int((~is_real).sum())
+    if not real or not fake:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    above = _placements(first[is_real], first[~is_real]) - _placements(second[is_real], second[~is_real])
+    below = _placements(second[~is_real], second[is_real]) - _placements(first[~is_real], first[is_real])
+    value = float(above.mean())
+    if min(real, fake) < 2:
+        return Estimate(value, np.nan, np.nan, real + fake)
+    spread = np.sqrt(above.var(ddof=1) / real + below.var(ddof=1) / fake)
+    if spread < 1e-12 and value:
+        # the variance of what is always so says nothing
+        return Estimate(value, np.nan, np.nan, real + fake)
+    half = NORMAL * float(spread)
+    return Estimate(value, max(value - half, -1.0), min(value + half, 1.0), real + fake)
+
+
+def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> Estimate:
+    """Correlate two scores by rank, with the interval of Bonett & Wright (2000).
+
+    Returns:
+        Spearman's correlation, -1 to 1, without an interval at its ends; NaN for fewer than four images or a constant
+        score.
+    """
+    n = len(first)
+    if n < 4 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return Estimate(np.nan, np.nan, np.nan, n)
+    rho = float(spearmanr(first, second).statistic)
+    if abs(rho) > 0.999999:
+        # one order of few images is likely by chance, and the formula knows no chance at 1
+        return Estimate(rho, np.nan, np.nan, n)
+    half = NORMAL * np.sqrt((1 + rho**2 / 2) / (n - 3))
+    middle = np.arctanh(rho)
+    return Estimate(rho, float(np.tanh(middle - half)), float(np.tanh(middle + half)), n)
 
 
 def best_rule(values: NDArray[Any], is_real: NDArray[np.bool_], *, seed: int = 0) -> NDArray[np.float64]:
@@ -80,6 +133,9 @@ def best_rule(values: NDArray[Any], is_real: NDArray[np.bool_], *, seed: int = 0
     folds = min(FOLDS, int(np.sum(is_real)), int(np.sum(~is_real)))
     if folds < 2:
         return scores
+    # imported here: pages that compare two runs need no rule
+    from sklearn.model_selection import StratifiedKFold  # noqa: PLC0415
+
     for fitted, scored in StratifiedKFold(folds, shuffle=True, random_state=seed).split(bins, is_real):
         chosen = (is_real[fitted], ~is_real[fitted])
         real, fake = (np.bincount(bins[fitted][rows], minlength=count) for rows in chosen)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import share_ratio, weighted_share
+from core.findings.intervals import weighted_share
 from core.findings.separation import RULE_BINS
 from core.runs.run import Run
 from core.studies.audit_rows import (
@@ -152,7 +152,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
     return [
         *(_cue(row) for row in alone),
         *(finding for row in alone if row["name"] == "greyness" for finding in grey_finding(run)),
-        *(_baseline(row, network) for row in rows["baseline"]),
+        *(_baseline(row) for row in rows["baseline"]),
         *(_lean(row, network) for row in alone),
         _strongest_ring(rows["ring"]),
         *(_copies(row) for row in rows["copies"]),
@@ -202,27 +202,14 @@ def grey_finding(run: Run) -> list[Finding]:
     if not all(part.any() for part in parts.values()):
         return []
     less, more = sorted(parts, key=lambda label: float(parts[label].mean()))
-    times = share_ratio(*(count for label in (more, less) for count in (int(parts[label].sum()), len(parts[label]))))
     shares = {label: Measure.of(weighted_share(part)) for label, part in parts.items()}
-    return [
-        Finding(
-            "grey", "audit", "grey_share", shares[more], group=more, control=Control(f"{less} images", shares[less]),
-            beside={"times": Measure.of(times)},
-        )
-    ]  # fmt: skip
+    return [Finding("grey", "audit", "grey_share", shares[more], more, Control(f"{less} images", shares[less]))]
 
 
-def _baseline(row: Row, network: Row) -> Finding:
-    """A regression beside the network."""
-    beside = {
-        "accuracy": _measure(row, "accuracy"),
-        "network": _measure(network, "auroc"),
-        "network_accuracy": _measure(network, "accuracy"),
-    }
+def _baseline(row: Row) -> Finding:
+    """A regression, beside the same on shuffled labels."""
     control = Control(SHUFFLED, _measure(row, "shuffled"))
-    return Finding(
-        f"baseline.{row['name']}", "audit", "cue_auroc", _measure(row, "auroc"), control=control, beside=beside
-    )
+    return Finding(f"baseline.{row['name']}", "audit", "cue_auroc", _measure(row, "auroc"), control=control)
 
 
 def _lean(row: Row, network: Row) -> Finding:

@@ -77,16 +77,9 @@ def _after(shared: Shared, column: str, title: str, confidence: float) -> Findin
     everything = np.ones(len(is_real), bool)
     choices = {} if shared.clean.all() else {"all": everything, shared.pair.without_leaks: shared.clean}
     first, second, difference = both(everything)
-    beside = {}
-    for label in CLASSES:
-        rows = is_real == (label == "REAL")
-        if rows.any():
-            beside[f"first_{label}"], control, _ = both(rows)
-            beside[f"second_{label}"] = control.measure
     return Finding(
         f"delivery-{column}", "comparison", "accuracy", first, None, second, difference,
-        tuple(Choice("images", name, *both(rows)) for name, rows in choices.items()), beside=beside,
-        details={"first": names[0], "second": names[1], "value": title, "changes": int(column != UNCHANGED)},
+        tuple(Choice("images", name, *both(rows)) for name, rows in choices.items()),
         subject=title if column != UNCHANGED else f"unchanged (saved as {title})",
     )  # fmt: skip
 
@@ -101,36 +94,28 @@ def on_other_images(pair: Pair, tables: Tables, imitates: tuple[str, str]) -> li
         tables: of their studies `transfer`.
         imitates: what the small pictures imitate, by each study.
     """
-    kinds = [kind for kind in GROUPS if kind != IMITATIONS or imitates[0] == imitates[1]]
-    findings = [_group(pair, kind, tables, imitates[0]) for kind in kinds]
-    return with_headlines(filter(None, findings), HEADLINES)
-
-
-def _group(pair: Pair, kind: str, tables: Tables, imitates: str) -> Finding | None:
-    rows = [table[(table["kind"] == kind) & table["depends"].isna()] for table in tables]
     # where both read the same pixels of a picture, fingerprints of the same pictures are the same
-    first, second = (_geometry(run.preprocessing) for run in (pair.first, pair.second))
-    columns = ["images", "clusters", *(["fingerprint"] if first == second else [])]
+    same = _geometry(pair.first.preprocessing) == _geometry(pair.second.preprocessing)
+    columns = ["images", "clusters", *(["fingerprint"] if same else [])]
     # each detector's own way of resizing, where pictures had to be resized
     filters = (pair.first.preprocessing.interpolation, pair.second.preprocessing.interpolation)
-    main = _compare(pair, kind, AS_CIFAKE, rows, filters, columns)
-    if main is None:
-        return None
-    choices = [
-        Choice(what, value, *compared)
-        for what, value, encoding, chosen in _choices(rows, filters)
-        if (compared := _compare(pair, kind, encoding, rows, chosen, columns)) is not None
-    ]
-    measure, control, difference = main
-    details = {
-        "first": pair.names[0], "second": pair.names[1], "imitates": imitates,
-        "sources": measure.clusters or measure.n,
-    }  # fmt: skip
-    key, subject = GROUPS[kind]
-    return Finding(
-        f"other-{key}", "comparison", "accuracy", measure, _label(kind), control, difference, tuple(choices),
-        details=details, subject=subject.format(imitates=imitates),
-    )  # fmt: skip
+    findings = []
+    for kind, (key, subject) in GROUPS.items():
+        rows = [table[(table["kind"] == kind) & table["depends"].isna()] for table in tables]
+        main = _compare(pair, kind, AS_CIFAKE, rows, filters, columns)
+        if main is None or (kind == IMITATIONS and imitates[0] != imitates[1]):
+            continue
+        measure, control, difference = main
+        choices = tuple(
+            Choice(what, value, *compared)
+            for what, value, encoding, chosen in _choices(rows, filters)
+            if (compared := _compare(pair, kind, encoding, rows, chosen, columns)) is not None
+        )
+        findings.append(Finding(
+            f"other-{key}", "comparison", "accuracy", measure, _label(kind), control, difference, choices,
+            subject=subject.format(imitates=imitates[0]),
+        ))  # fmt: skip
+    return with_headlines(findings, HEADLINES)
 
 
 def _label(kind: str) -> str:

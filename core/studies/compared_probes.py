@@ -6,10 +6,11 @@ is claimed only where it holds against every control and without one, in each ot
 each fill.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -128,24 +129,16 @@ def side_by_side(shared: Shared) -> pd.DataFrame:
         donor are left out.
     """
     probes = ProbePair(shared)
-    return pd.DataFrame([row for verdict in VERDICTS for row in _rows(probes, verdict)])
-
-
-def _rows(probes: ProbePair, verdict: str) -> Iterator[dict[str, object]]:
-    for column, (probe, strength) in probes.columns.items():
+    rows: list[dict[str, object]] = []
+    for verdict, (column, (probe, strength)) in product(VERDICTS, probes.columns.items()):
         control, flips = probes.strictest(column, verdict)
-        if not flips.difference.n:
-            continue
-        numbers = {
-            f"{name}_{end}": getattr(measure, end)
-            for name, measure in zip(Flips._fields, flips, strict=True)
-            for end in ("value", "low", "high")
-        }
-        yield {
-            "verdict": verdict, "family": probe.family, "probe": probe.key, "title": probe.title,
-            "strength": probes.strength_of(strength).label, "column": column,
-            "control": control, "images": flips.difference.n, **numbers,
-        }  # fmt: skip
+        if flips.difference.n:
+            row = {"verdict": verdict, "family": probe.family, "probe": probe.key, "title": probe.title}
+            row |= {"strength": probes.strength_of(strength).label, "column": column, "control": control}
+            for name, measure in flips._asdict().items():
+                row |= {f"{name}_{end}": getattr(measure, end) for end in ("value", "low", "high")}
+            rows.append({**row, "images": flips.difference.n})
+    return pd.DataFrame(rows)
 
 
 def read(shared: Shared, rows: pd.DataFrame | None = None) -> list[Finding]:
@@ -162,25 +155,23 @@ def read(shared: Shared, rows: pd.DataFrame | None = None) -> list[Finding]:
     table = side_by_side(shared) if rows is None else rows
     if table.empty:
         return []
-    answering = table[~table["probe"].isin(_BESIDE)]
-    answering = answering[~answering["column"].map(lambda column: probe_columns()[column][1].excess)]
+    excess = table["column"].map(lambda column: probe_columns()[column][1].excess)
+    answering = table[~table["probe"].isin(_BESIDE) & ~excess]
     answering = answering.assign(
         fair=answering["control"] != "",
         ways=answering["column"].map(in_every_way),
         both=answering["first_value"] + answering["second_value"],
     )
-    ranked = answering.sort_values(["fair", "ways", "both"], ascending=False, kind="stable")
-    best = ranked.drop_duplicates(["family", "verdict"]).sort_values("verdict", kind="stable")
-    order = {family: number for number, family in enumerate(FAMILIES)}
-    best = best.sort_values("family", key=lambda names: names.map(order), kind="stable")
+    best = answering.sort_values(["fair", "ways", "both"], ascending=False, kind="stable")
+    best = best.drop_duplicates(["family", "verdict"]).sort_values("verdict", kind="stable")
+    best = best.sort_values("family", key=lambda names: names.map(list(FAMILIES).index), kind="stable")
     probes, confidence = ProbePair(shared), 1 - LEVEL / len(best)
     findings = [_finding(probes, row["column"], row["verdict"], confidence) for row in best.to_dict("records")]
     return with_headlines(findings, HEADLINES)
 
 
 def _finding(probes: ProbePair, column: str, verdict: str, confidence: float) -> Finding:
-    probe, strength = probe_columns()[column]
-    names = probes.shared.pair.names
+    (probe, strength), names = probe_columns()[column], probes.shared.pair.names
     name, main = probes.strictest(column, verdict, confidence=confidence)
     tried = [
         ("control", title, probes.beyond(column, control, verdict, confidence=confidence))
@@ -188,7 +179,7 @@ def _finding(probes: ProbePair, column: str, verdict: str, confidence: float) ->
     ]
     variants: dict[str, dict[str, str]] = {}
     if probe.strengths_are:
-        variants[probe.strengths_are] = {other.label: probe.column(other.key) for other in probe.strengths}
+        variants[probe.strengths_are] = {step.label: probe.column(step.key) for step in probe.strengths}
     for kind, keys in probe.others.items():
         ways = {PROBES[key].way: PROBES[key].column(strength.key) for key in (probe.key, *keys)}
         if sum(other in probes.columns for other in ways.values()) > 1:
@@ -199,19 +190,15 @@ def _finding(probes: ProbePair, column: str, verdict: str, confidence: float) ->
         for title, other in others.items()
         if other in probes.columns
     ]
-    choices = [
+    choices = tuple(
         Choice(kind, title, flips.first, Control(names[1], flips.second), flips.difference)
         for kind, title, flips in tried
-    ]
+    )
     label = probes.strength_of(strength).told
-    details: dict[str, Any] = {
-        "first": names[0], "second": names[1], "family": probe.family, "probe": probe.key, "column": column,
-        "title": probe.title, "strength": label, "bar": name,
-    }  # fmt: skip
     finding = Finding(
         f"reads-{probe.family}-{verdict}", "comparison", "controlled_flips", main.first, verdict,
-        Control(names[1], main.second), main.difference, tuple(choices if len(choices) > 1 else ()), details=details,
-        subject=f"{probe.title} ({label})",
+        Control(names[1], main.second), main.difference, choices if len(choices) > 1 else (),
+        details={"column": column, "title": probe.title, "strength": label}, subject=f"{probe.title} ({label})",
     )  # fmt: skip
     status = claim_status(finding)
     more = main.first if status.sign > 0 else main.second

@@ -22,16 +22,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from core.console import progress_to
 from core.findings.claims import Headlines, with_headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import Estimate, difference_of_intervals, share_over_seeds
+from core.findings.intervals import Estimate, difference_of_intervals
 from core.findings.numbers import format_measure, percent
 from core.findings.table import markdown
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
 from core.images.labels import CLASSES, REAL
 from core.runs.folders import ROOT, command_homes
+from core.runs.metrics import wilson_interval
 from core.runs.writing import library_versions
 from core.storage import ContractError, WriteError, is_plain_name, only_writer
 from core.studies.cue_versions import EDITION, VERSIONS, Version, make_version, mean_amplitude
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 FOLDER = "cues"
 EVERYTHING, LABELS = "everything", "labels"
+BOUND = "A lower bound: what one small network, trained by one recipe, reads from each cue; others may read more."
 COLUMNS = {
     "trained": "the version that the network was trained on",
     "tested": "the version that it was tested on",
@@ -135,18 +138,32 @@ def find_results(homes: Iterable[Path] | None = None) -> dict[str, Path]:
 def accuracies(results: Results) -> pd.DataFrame:
     """Estimate the accuracy of networks trained on each version and tested on each.
 
+    The intervals combine two independent errors, whose half-widths add in quadrature: over images, Wilson's interval of
+    the mean share, since all networks are tested on the same images; over seeds, Student's interval with the variance
+    between seeds pooled over the versions, since three seeds say little of their own variance. That of `LABELS`, whose
+    seeds shuffle labels too, is its own. Networks tested on other versions than their own have no interval.
+
     Returns:
-        Index `trained`, `tested`; columns `value`, `low`, `high` (0 to 1, 95 % over networks and images), `images`,
-        `networks`.
+        Index `trained`, `tested`; columns `value`, `low`, `high` (0 to 1), `images`, `networks`.
     """
-    rows = {}
-    for cell, part in results.table.groupby(["trained", "tested"]):
-        right = (part["right_fake"] + part["right_real"]).to_numpy()
-        images = int((part["images_fake"] + part["images_real"]).iloc[0])
-        rows[cell] = [*share_over_seeds(right, images)[:3], images, len(part)]
-    names = ["value", "low", "high", "images", "networks"]
-    index = pd.MultiIndex.from_tuples(rows, names=["trained", "tested"])
-    return pd.DataFrame(list(rows.values()), index=index, columns=names)
+    rows = results.table
+    images = rows["images_fake"] + rows["images_real"]
+    rows = rows.assign(images=images, share=(rows["right_fake"] + rows["right_real"]) / images)
+    grouped = rows.groupby(["trained", "tested"])
+    cells = grouped.agg(value=("share", np.mean), images=("images", "first"), networks=("share", "size"))
+    spread = grouped["share"].var().fillna(0) * (cells["networks"] - 1)
+    trained, tested = (cells.index.get_level_values(level) for level in ("trained", "tested"))
+    own, labels = trained == tested, trained == LABELS
+    cells["low"], cells["high"] = np.nan, np.nan
+    for chosen in (own & ~labels, own & labels):
+        freedom = int((cells["networks"] - 1)[chosen].sum())
+        for cell, (value, count, networks) in cells.loc[chosen, ["value", "images", "networks"]].iterrows():
+            ends = np.array(wilson_interval(value * count, count))
+            variance = spread[chosen].sum() / max(1, freedom) / networks
+            seeds = float(stdtrit(freedom, 0.975)) * np.sqrt(variance) if freedom else 0.0
+            half = np.hypot(ends - value, seeds)
+            cells.loc[cell, ["low", "high"]] = max(0.0, value - half[0]), min(1.0, value + half[1])
+    return cells
 
 
 def conclude(results: Results) -> list[Finding]:
@@ -155,7 +172,7 @@ def conclude(results: Results) -> list[Finding]:
     A cue's controls are networks that were trained on shuffled labels, and guessing the larger class.
     """
     cells = accuracies(results)
-    own = {key: _estimate(cells, key, key) for key in results.versions if (key, key) in cells.index}
+    own = {key: _estimate(cells.loc[(key, key)]) for key in results.versions if (key, key) in cells.index}
     whole = results.table[results.table["trained"] == results.table["tested"]]
     classes = whole[["images_fake", "images_real"]].sum()
     guessing = float(classes.max() / max(1, classes.sum()))
@@ -178,42 +195,36 @@ def conclude(results: Results) -> list[Finding]:
         crossed = {"read_by_everything": (EVERYTHING, key), "reads_everything": (key, EVERYTHING)}
         about = results.versions[key]
         details = {"title": about["title"], "keeps": about["keeps"], "is_control": about["control"], "version": key}
-        finding = Finding(
-            f"cue-{key}",
-            FOLDER,
-            "cue_accuracy",
-            measure,
-            None,
-            choices[0].control,
-            choices[0].difference,
+        findings.append(Finding(
+            f"cue-{key}", FOLDER, "cue_accuracy", measure, None, choices[0].control, choices[0].difference,
             choices if len(choices) > 1 else (),
-            beside={name: Measure.of(_estimate(cells, *cell)) for name, cell in crossed.items() if cell in cells.index},
+            beside={
+                name: Measure.of(_estimate(cells.loc[cell])) for name, cell in crossed.items() if cell in cells.index
+            },
             details={**details, "seeds": int(cells.loc[(key, key), "networks"])},
-        )
-        findings.append(finding)
+        ))  # fmt: skip
     findings.sort(key=lambda finding: (finding.details["is_control"], -finding.measure.value))
     return with_headlines(findings, HEADLINES)
 
 
+def _estimate(cell: "pd.Series[Any]") -> Estimate:
+    return Estimate(float(cell["value"]), float(cell["low"]), float(cell["high"]), int(cell["images"]))
+
+
 def markdown_table(results: Results) -> str:
-    """Write every version that networks were trained on as a Markdown table, the best cue first."""
+    """Write every version that networks were trained on as a Markdown table, the best cue first, under `BOUND`."""
     rows = []
     for finding in conclude(results):
-        name = f"{finding.details['title']}: {finding.details['keeps']}"
         crossed = [finding.beside.get(key) for key in ("read_by_everything", "reads_everything")]
         alone = finding.details["version"] == EVERYTHING
-        shown = ["" if measure is None or alone else percent(measure.value) for measure in crossed]
-        rows.append([name, format_measure(finding.measure, "share"), *shown, finding.details["seeds"]])
-    head = [
-        "what is kept", "accuracy when trained and tested on it", "trained on everything, tested on it",
-        "trained on it, tested on everything", "networks",
-    ]  # fmt: skip
-    return markdown(pd.DataFrame(rows, columns=head))
-
-
-def _estimate(cells: pd.DataFrame, trained: str, tested: str) -> Estimate:
-    value, low, high, images = cells.loc[(trained, tested), ["value", "low", "high", "images"]]
-    return Estimate(float(value), float(low), float(high), int(images))
+        rows.append({
+            "what is kept": f"{finding.details['title']}: {finding.details['keeps']}",
+            "accuracy when trained and tested on it": format_measure(finding.measure, "share"),
+            "trained on everything, tested on it": "" if alone or crossed[0] is None else percent(crossed[0].value),
+            "trained on it, tested on everything": "" if alone or crossed[1] is None else percent(crossed[1].value),
+            "networks": finding.details["seeds"],
+        })  # fmt: skip
+    return f"{BOUND}\n\n{markdown(pd.DataFrame(rows))}"
 
 
 @dataclass(frozen=True)
@@ -252,6 +263,7 @@ class Trainer:
         self.train, self.test, self.settings = train, test, settings
         self.some = test.limited(settings.across)
         self.amplitude = mean_amplitude(train.pixels)
+        # versions of `some`, which many networks are tested on
         self.tests: dict[str, NDArray[np.uint8]] = {}
 
     def rows(self, network: Network, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
@@ -259,50 +271,43 @@ class Trainer:
         start = time.perf_counter()
         name, seed = network
         detector = self._trained(VERSIONS[name], seed, progress)
-        rows = [self._row(network, name, self.test, self._version(VERSIONS[name], self.test), detector)]
-        others = () if VERSIONS[name].shuffled else self.settings.versions
-        for other in others:
-            if other == name or VERSIONS[other].shuffled:
+        rows = [_count(detector, network, name, self.test, self._pixels(name, self.test))]
+        for other in self.settings.versions:
+            if other == name or VERSIONS[name].shuffled or VERSIONS[other].shuffled:
                 continue
             if other not in self.tests:
-                self.tests[other] = self._version(VERSIONS[other], self.some)
-            rows.append(self._row(network, other, self.some, self.tests[other], detector))
+                self.tests[other] = self._pixels(other, self.some)
+            rows.append(_count(detector, network, other, self.some, self.tests[other]))
         return pd.DataFrame(rows).assign(seconds=time.perf_counter() - start)
 
-    def _version(self, version: Version, images: ImageSet) -> NDArray[np.uint8]:
-        return make_version(version, images.pixels, images.rows["sha256"].to_numpy(), self.amplitude)
+    def _pixels(self, name: str, images: ImageSet) -> NDArray[np.uint8]:
+        return make_version(VERSIONS[name], images.pixels, images.rows["sha256"].to_numpy(), self.amplitude)
 
     def _trained(self, version: Version, seed: int, progress: Callable[[int, int], None] | None) -> "Detector":
         from core.detectors.devices import pick_device  # noqa: PLC0415 - torch
         from core.training.fit import Training  # noqa: PLC0415
 
-        rows = self.train.rows
+        rows, train = self.train.rows, self.train
         if version.shuffled:
-            rows = rows.assign(label=np.random.default_rng(seed).permutation(self.train.labels))
-        images = replace(self.train, pixels=self._version(version, self.train), rows=rows)
+            rows = rows.assign(label=np.random.default_rng(seed).permutation(train.labels))
+        pixels = make_version(version, train.pixels, rows["sha256"].to_numpy(), self.amplitude)
         recipe = replace(self.settings.full_recipe(), seed=seed)
-        training = Training(recipe, images, pick_device("auto"))
+        training = Training(recipe, replace(train, pixels=pixels, rows=rows), pick_device("auto"))
         report = None if progress is None else (lambda done, total, _text: progress(done, total))
         while training.done.epoch < recipe.epochs:
             training.run_epoch(report)
         return training.finish()
 
-    @staticmethod
-    def _row(
-        network: Network, tested: str, images: ImageSet, pixels: NDArray[np.uint8], detector: "Detector"
-    ) -> dict[str, Any]:
-        labels = images.labels
-        right = (detector.margins(pixels) > 0) == (labels == REAL)
-        row: dict[str, Any] = {"trained": network[0], "tested": tested, "seed": network[1]}
-        for number, name in enumerate(CLASSES):
-            row[f"images_{name.lower()}"] = int((labels == number).sum())
-            row[f"right_{name.lower()}"] = int(right[labels == number].sum())
-        return row
 
-
-def limited(train: ImageSet, test: ImageSet, limit: int | None) -> tuple[ImageSet, ImageSet]:
-    """Take `limit` training images and a fifth as many test images; all for None."""
-    return (train, test) if limit is None else (train.limited(limit), test.limited(max(2, limit // 5)))
+def _count(
+    detector: "Detector", network: Network, tested: str, images: ImageSet, pixels: NDArray[np.uint8]
+) -> dict[str, Any]:
+    right = (detector.margins(pixels) > 0) == (images.labels == REAL)
+    row: dict[str, Any] = {"trained": network[0], "tested": tested, "seed": network[1]}
+    for number, name in enumerate(CLASSES):
+        row[f"images_{name.lower()}"] = int((images.labels == number).sum())
+        row[f"right_{name.lower()}"] = int(right[images.labels == number].sum())
+    return row
 
 
 def run(
@@ -336,7 +341,8 @@ def run(
             f"the training images have {train.side} pixels a side and the test images {test.side}; resize one of them"
         )
     of_fingerprint = test.fingerprint
-    train, test = limited(train, test, settings.limit)
+    if settings.limit is not None:
+        train, test = train.limited(settings.limit), test.limited(max(2, settings.limit // 5))
     about = json.loads(json.dumps({
         "study": FOLDER, "schema": SCHEMA, "columns": COLUMNS, "title": "Cues",
         "question": "How much of REAL against FAKE is in each cue alone?",

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.intervals import effective_size
-from core.findings.paired import Outcomes, count_outcomes
+from core.findings.intervals import Outcomes, count_outcomes, effective_size
 from core.runs.metrics import is_right
 from core.runs.run import Run, same_images, told_apart
 from core.studies.study import WEIGHT, StudyError

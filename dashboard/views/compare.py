@@ -14,8 +14,7 @@ from core.findings.table import findings_text
 from core.runs.filter import Filter
 from core.runs.metrics import calibration, largest
 from core.storage import ContractError, glance_at_folder
-from core.studies.compared_predictions import SEVERAL
-from core.studies.comparison import TRUST, Comparison, as_row
+from core.studies.comparison import SEVERAL, TRUST, Comparison, as_row
 from core.studies.pair import pair_of
 from core.studies.store import StudyResult
 from core.studies.study import StudyError

@@ -19,7 +19,7 @@ from core.studies.audit_summary import (
     rings,
 )
 from core.studies.copies import COUNTED
-from core.studies.cues import Results, conclude, find_results, read_results
+from core.studies.cues import BOUND, Results, conclude, find_results, read_results
 from core.studies.store import StudyResult
 from dashboard import catalogue, library, state
 from dashboard.components import audit_charts, charts
@@ -118,7 +118,7 @@ def draw_cues() -> None:
         "What is each cue worth?",
         "" if results is not None else "Not measured yet.",
         explained="A small network is trained on the images with all but one cue removed, and tested on test images "
-        "treated the same way. Dots are accuracies with 95% intervals over networks and images.",
+        f"treated the same way. Dots are accuracies with 95% intervals over networks and images. {BOUND}",
         help=explain("Accuracy", "Low-pass", "Interval"),
     ) as is_open:
         if is_open and results is None:

@@ -119,3 +119,9 @@ def test_unpaired_choices_differ_only_where_no_values_in_their_intervals_agree()
 def test_a_choice_without_a_control_bears_nothing() -> None:
     alone = Choice("verdict", "REAL", measure(0.9))
     assert claim_status(replace(finding(control=0.1, difference=0.2), choices=(alone,))) == ClaimStatus("holds", 1)
+
+
+def test_a_control_from_few_sources_is_not_exact() -> None:
+    few, enough = (Control("other", Measure(0.1, 0.05, 0.15, 200, clusters)) for clusters in (4, 5))
+    kinds = [claim_status(replace(finding(0.5), control=control)).kind for control in (few, enough)]
+    assert kinds == ["not shown", "holds"]

@@ -15,7 +15,7 @@ from core.perturbations.table import probe_columns
 from core.studies.compared_probes import NEITHER, UNCONTROLLED, ProbePair, read, side_by_side
 from core.studies.pair import Pair, Shared, pair_of, share_rows
 from core.studies.study import WEIGHT
-from tests.core.studies.pairs import drawn_runs, made_run
+from tests.core.studies.pairs import made_run
 
 N = 400
 REAL = np.arange(N) % 2 == 0
@@ -135,13 +135,6 @@ def test_intervals_are_those_of_statsmodels(shared: Shared) -> None:
     for other in probes.controls("lowpass_8").values():
         beyond = probes.beyond("lowpass_8", other, "FAKE")
         assert beyond.first.value + beyond.second.value >= row["first_value"] + row["second_value"] - 1e-9
-
-
-def test_only_images_that_both_call_the_same_are_compared() -> None:
-    pair = pair_of(*drawn_runs(N))
-    frames = [table_of({}, LOWPASS, seed=3, margins=margins).assign(lowpass_8=-margins) for margins in pair.margins]
-    agreed = (pair.margins[0] > 0) == (pair.margins[1] > 0)
-    assert side_by_side(share_rows(pair, *frames))["images"].sum() == agreed.sum() < N
 
 
 def test_samples_are_weighted_by_both_and_one_sample_once(pair: Pair) -> None:

@@ -9,15 +9,17 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from scipy.stats import t as student
+from statsmodels.stats.proportion import proportion_confint
 
 from core.findings.claims import claim_status
 from core.findings.finding import find
-from core.findings.intervals import share_over_seeds
 from core.images.image_set import ImageSet
 from core.runs.folders import ROOT
 from core.storage import ContractError
 from core.studies.cue_versions import VERSIONS
 from core.studies.cues import (
+    BOUND,
     COLUMNS,
     FOLDER,
     SCHEMA,
@@ -26,7 +28,6 @@ from core.studies.cues import (
     accuracies,
     conclude,
     find_results,
-    main,
     markdown_table,
     read_results,
     run,
@@ -122,8 +123,16 @@ def test_numbers_of_findings_and_table(tmp_path: Path) -> None:
     results = made(tmp_path / "made-test.parquet")
     grey = find(conclude(results), "cue-grey")
     assert grey is not None
-    own = share_over_seeds(np.array([1400, 1440, 1380]), 2000)
-    assert (grey.measure.value, grey.measure.low, grey.measure.high) == pytest.approx(own[:3])
+    # over images Wilson's interval, over seeds Student's with the variance of three versions pooled; not of the labels'
+    shares = np.array([[(950 + k) / 1000 for k in (0, 2, 4)], [0.94, 0.941, 0.93], [0.70, 0.72, 0.69]])
+    seeds = student.ppf(0.975, 6) * np.sqrt(shares.var(axis=1, ddof=1).mean() / 3)
+    low, high = proportion_confint(0.7033333 * 2000, 2000, method="wilson")
+    expected = 0.7033333 - np.hypot(0.7033333 - low, seeds), 0.7033333 + np.hypot(high - 0.7033333, seeds)
+    assert (grey.measure.low, grey.measure.high) == pytest.approx(expected, abs=1e-6)
+    labels = find(conclude(results), "cue-labels")
+    assert labels is not None
+    assert labels.measure.high - 0.5 == pytest.approx(np.hypot(0.0219, student.ppf(0.975, 2) * 0.01 / 3**0.5), abs=1e-3)
+    assert markdown_table(results).startswith(BOUND)
     assert grey.details["seeds"] == 3
     assert grey.beside["reads_everything"].value == pytest.approx((500 + 703.33) / 2000, abs=1e-4)
     assert "| high-pass 4: wavelengths under 8 pixels | 93.7%" in markdown_table(results)
@@ -174,8 +183,3 @@ def test_the_shipped_file_has_every_version() -> None:
     results = read_results(find_results((ROOT / "assets",))["cifake-test"])
     assert results.networks == set(Settings().networks())
     assert len(conclude(results)) == len(VERSIONS)
-
-
-def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--data", str(tmp_path / "nowhere"), "--out", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
