@@ -3,6 +3,7 @@
 python train.py --data sample                 a small detector on the sample gallery, minutes
 python train.py --data data/cifake            the `swift` recipe on CIFAKE; --data github downloads it first (43 MB)
 python train.py --data cifake.zip --recipe paper --resume
+python train.py --data data/cifake --arch patch:9 --name patch
 python train.py --data data/cifake --arch timm:resnet34 --name mine
 python train.py --data data/cifake --join swift robust --name both
 """
@@ -10,7 +11,6 @@ python train.py --data data/cifake --join swift robust --name both
 import argparse
 import glob
 import sys
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,8 @@ from core.runs.metrics import result_table
 from core.runs.run import read_run
 from core.runs.writing import library_versions, write_run
 from core.storage import WriteError, only_writer
-from core.training.checkpoints import TrainingInterrupted, checkpoint_file
-from core.training.fit import REPORT_EVERY, fit
-from core.training.joining import join
+from core.training.fit import REPORT_EVERY, TrainingInterrupted, checkpoint_file, fit
+from core.training.held_out import join
 from core.training.model_card import model_card
 from core.training.recipe import RECIPES, Recipe
 
@@ -82,7 +81,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     how.add_argument("--join", nargs="+", metavar="NAME", help="train nothing: join detectors that held out the same")
-    parser.add_argument("--recipe", choices=RECIPES, help="default: swift, and sample for --data sample")
+    parser.add_argument("--recipe", choices=RECIPES, help="default: swift; sample for --data sample, patch for patch:")
     overrides = parser.add_argument_group("hyper-parameters, in place of the recipe's")
     for field in (field for field in fields(Recipe) if field.name in HYPER_PARAMETERS):
         kind: Any = type(field.default)
@@ -96,7 +95,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def train(options: argparse.Namespace) -> None:
     """Load the images, train or join, test, and write the detector and its run."""
-    recipe = RECIPES[options.recipe or ("sample" if options.data == "sample" else "swift")]
+    usual = "patch" if str(options.arch).startswith("patch:") else "sample" if options.data == "sample" else "swift"
+    recipe = RECIPES[options.recipe or usual]
     given = {name: getattr(options, name) for name in HYPER_PARAMETERS}
     recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
     # before images are read, so that a name that does not exist costs no minutes
@@ -113,19 +113,12 @@ def train(options: argparse.Namespace) -> None:
             if path.exists() and not options.replace:
                 raise FileExistsError(f"{path} exists; choose another --name or pass --replace")
         train_set, test_set = load_sets(options)
-        detector: Detector
-        made: Mapping[str, Any]
-        if members:
-            detector = join(members, train_set)
-            made = detector.manifest
-            for row in (*made["members"], {"name": name, **made}):
-                weight = f"weight {row['weight']:.3f}" if "weight" in row else "joined"
-                print(f"{row['name']:20} {weight:14} validation accuracy {row['val_accuracy']:.4f}")
-        else:
-            detector, made = fit_with_bar(options, recipe, train_set, start)
+        detector = join(members, train_set) if members else fit_with_bar(options, recipe, train_set, start)
+        for row in detector.manifest.get("members", ()):
+            print(f"{row['name']:20} weight {row['weight']:.3f}  validation accuracy {row['val_accuracy']:.4f}")
         detector.manifest = {
             "name": name,
-            **made,
+            **detector.manifest,
             "training_set": train_set.name,
             "training_images": len(train_set),
             "training_set_fingerprint": train_set.fingerprint,
@@ -177,10 +170,8 @@ def load_sets(options: argparse.Namespace) -> tuple[ImageSet, ImageSet]:
     return train_set, test_set
 
 
-def fit_with_bar(
-    options: argparse.Namespace, recipe: Recipe, train_set: ImageSet, start: Detector | None
-) -> tuple[Detector, dict[str, Any]]:
-    """Train with a progress bar; return the detector and what its manifest says of the training."""
+def fit_with_bar(options: argparse.Namespace, recipe: Recipe, train_set: ImageSet, start: Detector | None) -> Detector:
+    """Train with a progress bar."""
     settings = ", ".join(f"{key} {value}" for key, value in recipe.settings().items() if key != "name")
     print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}")
     with tqdm(total=0, unit=" step", smoothing=0.05, disable=None) as progress_bar:
@@ -196,20 +187,8 @@ def fit_with_bar(
             # at once, where it goes to a file
             sys.stdout.flush()
 
-        trained = fit(
-            recipe,
-            train_set,
-            start=start,
-            device=options.device,
-            resume=options.resume,
-            report=report,
-            progress=advance,
-        )
-    return trained.detector, {
-        "recipe": recipe.settings(),
-        "history": trained.history,
-        "computed_in": trained.computed_in,
-    }
+        how = {"device": options.device, "resume": options.resume}
+        return fit(recipe, train_set, start=start, report=report, progress=advance, **how)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from tests.shared import made_once
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
+    from core.detectors.patch import PatchDetector
     from core.images.image_set import ImageSet
 
 
@@ -141,7 +142,7 @@ def tiny_detector() -> "Detector":
 @cache
 def _initial(width: int, seed: int) -> dict[str, Any]:
     """The initial weights of a network; drawing them takes longer than most tests."""
-    from core.detectors.resnet18 import build_network
+    from core.detectors.resnet import build_network
 
     return build_network(width, seed=seed).state_dict()
 
@@ -151,8 +152,7 @@ def make_detector(width: int = 2, seed: int = 0, **settings: Any) -> "Detector":
     import torch
     from torch import nn
 
-    from core.detectors.resnet import ResNetDetector, round_to_float16
-    from core.detectors.resnet18 import empty_network
+    from core.detectors.resnet import ResNetDetector, empty_network, round_to_float16
 
     network = empty_network(width)
     network.load_state_dict({name: value.clone() for name, value in _initial(width, seed).items()}, assign=True)
@@ -163,7 +163,28 @@ def make_detector(width: int = 2, seed: int = 0, **settings: Any) -> "Detector":
             module.running_var.uniform_(0.5, 2, generator=generator)
             module.weight.data.uniform_(0.5, 1.5, generator=generator)
     round_to_float16(network)
-    return ResNetDetector(network, width, **settings)
+    return ResNetDetector(network, **settings)
+
+
+def make_patch(field: int = 9, *, side: int = 32) -> "PatchDetector":
+    """A random detector of patches whose scores differ from patch to patch."""
+    import torch
+    from torch import nn
+
+    from core.detectors.manifest import About
+    from core.detectors.patch import PatchDetector, PatchNetwork
+    from core.images.preprocessing import Preprocessing
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(field)
+        network = PatchNetwork(field)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_var.fill_(0.2)
+    network.scores.weight.data.mul_(4)
+    detector = PatchDetector.from_about(network, About("patch", {"field": field}, Preprocessing(side)))
+    assert isinstance(detector, PatchDetector)
+    return detector
 
 
 @pytest.fixture

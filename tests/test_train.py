@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import train
+from core.detectors.detector import Detector
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DatasetError
 from core.runs.run import read_run
 from core.storage import WriteError, cache_dir, only_writer
-from core.training import joining
-from core.training.fit import Trained, fit
+from core.training import held_out
+from core.training.fit import fit
 from tests.conftest import make_detector
 from tests.core.any_detector import write_set
 from tests.core.images.github import Serve, serve
@@ -60,7 +61,7 @@ def test_another_architecture_without_the_cue(cifake: Path, tmp_path: Path, caps
     assert (recipe["arch"], recipe["without_cue"]) == ("timm:test_resnet", True)
     # two bytes a weight
     assert (tmp_path / "detectors/other/weights.safetensors").stat().st_size < 2.5 * detector.manifest["parameters"]
-    for arch, sentence in (("timm:nobody", "has no network 'nobody'"), ("resnet50", "arch is resnet, torchvision:")):
+    for arch, sentence in (("timm:nobody", "has no network 'nobody'"), ("resnet50", "arch is resnet, patch:")):
         assert train.main(command(cifake, tmp_path / "none", "--arch", arch)) == 2
         assert sentence in capsys.readouterr().err
 
@@ -91,7 +92,7 @@ def test_starting_with_other_weights_and_joining_both(
         assert train.main(command(cifake, tmp_path, "--name", "none", *wrong)) == 2
         assert sentence in capsys.readouterr().err
     # networks that know so little may weigh nothing
-    monkeypatch.setattr(joining, "fit_weights", lambda margins, labels: np.array([0.75, 0.5]))
+    monkeypatch.setattr(held_out, "fit_weights", lambda margins, labels: np.array([0.75, 0.5]))
     join = ["--data", str(cifake), "--out", str(tmp_path), "--name", "both", "--join", "first", "second"]
     assert train.main([*join, "--device", "cpu"]) == 0
     both = load_detector(tmp_path / "detectors/both", device="cpu")
@@ -229,7 +230,7 @@ def test_a_second_training_under_one_name_is_refused_before_it_begins(
 def test_a_name_that_is_taken_meanwhile_costs_no_training(
     cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fit_meanwhile(*arguments: Any, **options: Any) -> Trained:
+    def fit_meanwhile(*arguments: Any, **options: Any) -> Detector:
         trained = fit(*arguments, **options)
         save_detector(tmp_path / "detectors/swift", make_detector(), model_card="")
         return trained

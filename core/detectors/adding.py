@@ -42,15 +42,15 @@ class Checked:
 
     Attributes:
         margins: float32 (8,), of the reference pictures.
+        warning: a sentence on a suspicious result; "" without one.
         pictures: number of labelled images; 0 if none were given.
         right: number of labelled images that are predicted correctly.
-        warning: a sentence on a suspicious result; "" without one.
     """
 
     margins: NDArray[np.float32]
+    warning: str = ""
     pictures: int = 0
     right: int = 0
-    warning: str = ""
 
 
 def add(
@@ -120,7 +120,7 @@ def build_from(
     assert kind.read is not None  # noqa: S101 - `kind_of` gives no other
     brought = kind.read(request)
     preprocessing, classes = complete(brought, request)
-    about = About(kind.detector.kind, brought.config, preprocessing, classes, target_layer or "", temperature)
+    about = About(kind.name, brought.config, preprocessing, classes, target_layer or "", temperature)
     manifest = {"name": name, "source": Path(request.source).name}
     return kind.detector.from_about(brought.network, about, manifest=manifest, device=CPU)
 
@@ -131,14 +131,9 @@ def kind_of(source: str) -> Kind:
     Raises:
         SourceError: none does.
     """
-    try:
-        Path(source).expanduser()
-    except RuntimeError:
-        raise SourceError(f"{source} begins with a user who is unknown here; write the whole path") from None
     kinds = [kind for kind in map(find_kind, KINDS) if kind.read is not None]
-    for kind in kinds:
-        if kind.takes(source):
-            return kind
+    if taking := [kind for kind in kinds if kind.takes(source)]:
+        return taking[0]
     forms = "; ".join(kind.source for kind in kinds)
     raise SourceError(f"there is no folder {source!r}, and it is no other source that is known: {forms}")
 
@@ -228,7 +223,7 @@ def check(detector: Detector, data: str | None = None, *, progress: Progress | N
             "them, take that away, or export it to ONNX"
         ) from None
     if data is None:
-        return Checked(margins, warning=warning)
+        return Checked(margins, warning)
     try:
         images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True, progress=progress)
     except DatasetError as error:
@@ -241,7 +236,7 @@ def check(detector: Detector, data: str | None = None, *, progress: Progress | N
             f"it is right on {right} of {len(images)} pictures of {data}, fewer than a coin would be; check "
             "--fake-classes, the order of --classes, and the preprocessing"
         )
-    return Checked(margins, len(images), right, warning)
+    return Checked(margins, warning, len(images), right)
 
 
 def describe_in_words(detector: Detector, checked: Checked) -> dict[str, str]:

@@ -11,14 +11,14 @@ preprocessing and classes is asked for; --check tries the result on pictures who
 
 import argparse
 import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
 from tqdm import tqdm
 
 from core.console import join, progress_to
-from core.detectors.adding import Checked, add, describe_in_words
-from core.detectors.detector import Detector
+from core.detectors.adding import add, describe_in_words
 from core.detectors.manifest import Outputs, check_detector_name
 from core.detectors.registry import Request
 from core.images.decoding import RESAMPLING
@@ -55,7 +55,13 @@ def main(arguments: list[str] | None = None) -> int:
                 temperature=options.temperature,
                 replace=options.replace,
                 progress=progress_to(progress_bar),
-                report=_print_description,
+                report=lambda detector, checked: print(
+                    *(
+                        f"{heading}: {printable(text)}"
+                        for heading, text in describe_in_words(detector, checked).items()
+                    ),
+                    sep="\n",
+                ),
             )
     except KeyboardInterrupt:
         print("\ncore detectors: stopped; no detector was added.", file=sys.stderr)
@@ -69,11 +75,6 @@ def main(arguments: list[str] | None = None) -> int:
     out = [] if options.out == ROOT else ["--out", str(options.out)]
     print(f"Written: {path}\nNext: {join(['python', '-m', 'core', 'predict', str(path), '--data', 'DATA', *out])}")
     return 0
-
-
-def _print_description(detector: Detector, checked: Checked) -> None:
-    for heading, words in describe_in_words(detector, checked).items():
-        print(f"{heading}: {printable(words)}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     adding.add_argument("--interpolation", choices=tuple(RESAMPLING), help="filter of the resizing")
     adding.add_argument("--mean", type=_three, help="one number or three, subtracted from the scaled values")
     adding.add_argument("--std", type=_three, help="one number or three, by which they are divided then")
-    adding.add_argument("--scale", type=_scale, help="factor from 0..255 to the values that are normalised (1/255)")
+    adding.add_argument("--scale", type=_number, help="factor from 0..255 to the values that are normalised (1/255)")
     adding.add_argument("--target-layer", help="the layer to explain instead of the one that is found")
     adding.add_argument("--temperature", type=float, default=1.0, help="margins are divided by it for probabilities")
     adding.add_argument("--check", metavar="DATA", help="pictures with known answers: an image set with a test split")
@@ -115,17 +116,13 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def _number(text: str) -> float:
+    try:
+        return float(Fraction(text))
+    except ZeroDivisionError:
+        raise argparse.ArgumentTypeError("cannot be divided by 0") from None
+
+
 def _three(text: str) -> tuple[float, ...]:
-    values = tuple(float(value) for value in text.split(","))
-    if len(values) not in (1, 3):
-        raise argparse.ArgumentTypeError("must be one number, or three with commas between them")
-    return values * (3 // len(values))
-
-
-def _scale(text: str) -> float:
-    above, _, below = text.partition("/")
-    divisor = float(below or 1)
-    value = float(above) / divisor if divisor else 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be above 0, for instance 1/255 or 1")
-    return value
+    values = tuple(map(_number, text.split(",")))
+    return values * 3 if len(values) == 1 else values

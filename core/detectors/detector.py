@@ -8,7 +8,7 @@ a single output, its logit, negated if its class is FAKE. `capabilities` state w
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -115,7 +115,7 @@ class Detector:
         ValueError: the network does not accept such images, has another number of outputs, or has no such layer.
     """
 
-    kind: ClassVar[str]
+    kind: str = ""
     layers: dict[str, tuple[int, int]]
     channels: int
 
@@ -153,29 +153,16 @@ class Detector:
     @classmethod
     def from_about(cls, network: nn.Module, about: About, **settings: Any) -> "Detector":
         """Make a detector of a network and its description; `settings` are manifest, device and batch size."""
-        return cls(
-            network,
-            about.preprocessing,
-            about.classes,
-            config=about.config,
-            target_layer=about.target_layer or None,
-            temperature=about.temperature,
-            **settings,
-        )
+        settings |= {"config": about.config, "temperature": about.temperature}
+        detector = cls(network, about.preprocessing, about.classes, target_layer=about.target_layer or None, **settings)
+        detector.kind = about.kind
+        return detector
 
     @property
     def about(self) -> About:
         """Its description, as a manifest states it."""
-        return About(
-            self.kind,
-            self.config,
-            self.preprocessing,
-            self.classes,
-            self.target_layer,
-            self.temperature,
-            self.layers,
-            self.capabilities,
-        )
+        target = (self.target_layer, self.temperature, self.layers, self.capabilities)
+        return About(self.kind, self.config, self.preprocessing, self.classes, *target)
 
     @property
     def identity(self) -> Identity:
@@ -216,13 +203,17 @@ class Detector:
             seed: of the new weights.
         """
         # on the CPU, because every device has other random numbers
-        network, levels = deepcopy(self.network).cpu(), self.levels
-        parts = parts_of(network)
-        for upper in levels[: levels.index(level) + 1]:
-            # a seed per part, so that the upper parts do not depend on how far down the randomisation goes
-            reinitialise(parts[upper], seed=seed * 1_000_003 + levels.index(upper))
+        network = deepcopy(self.network).cpu()
+        self._randomise(network, self.levels[: self.levels.index(level) + 1], seed)
         manifest, plain = {"name": f"{self.name} random to {level}"}, replace(self.about, temperature=1.0)
         return self.from_about(network, plain, manifest=manifest, device=self.device, batch_size=self.batch_size)
+
+    def _randomise(self, network: nn.Module, levels: tuple[str, ...], seed: int) -> None:
+        """Give the parts of these levels random weights, in place."""
+        parts = parts_of(network)
+        for number, level in enumerate(levels):
+            # a seed per part, so that the upper parts do not depend on how far down the randomisation goes
+            reinitialise(parts[level], seed=seed * 1_000_003 + number)
 
     def inputs(self, pixels: NDArray[np.uint8] | Tensor) -> Tensor:
         """Convert uint8 (N, S, S, 3) to normalised float32 (N, 3, S, S) as the network takes it."""

@@ -38,6 +38,11 @@ class Capability(StrEnum):
     GRADIENTS = "gradients"  # differentiable scores of a batch of inputs
     LAYERS = "layers"  # named layers that hooks can read
     INSTANT_MAP = "instant map"  # a signed map from the forward pass itself
+    PATCH_SCORES = "patch scores"  # scores of small patches, whose mean is the margin
+
+
+# those of the paper's network, which manifests from before detectors had kinds imply
+OLD_CAPABILITIES = tuple(able for able in Capability if able != Capability.PATCH_SCORES)
 
 
 class Offers(Protocol):
@@ -256,7 +261,7 @@ def _upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "fake": ["FAKE"],
         "target_layer": OLD_LAYER,
         "layers": {name: list(size) for name, size in OLD_LAYERS.items()},
-        "capabilities": list(Capability),
+        "capabilities": list(OLD_CAPABILITIES),
     }
 
 

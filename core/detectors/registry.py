@@ -1,5 +1,9 @@
-"""The registry of detector kinds, and what a kind reads from sources that others made."""
+"""The registry of detector kinds, and what a kind reads from sources that others made: settings and weights.
 
+Weights are safetensors, or a `.pth` that holds plain tensors and nothing else; no file of weights is ever executed.
+"""
+
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -7,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from safetensors.torch import load
+from torch import Tensor, nn
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Outputs
-from core.storage import printable
+from core.storage import LIMITS, printable, read_bytes
 
 # name -> the module that defines it as `KIND`, or module:NAME; it is imported when it is needed
 KINDS: dict[str, str] = {
@@ -21,7 +26,12 @@ KINDS: dict[str, str] = {
     "torchvision": "core.detectors.sources.libraries:TORCHVISION",
     "onnx": "core.detectors.sources.onnx_file",
     "python": "core.detectors.sources.python_code",
+    "patch": "core.detectors.patch",
 }
+# where training scripts put the weights in a file that holds more
+INSIDE = ("state_dict", "model_state_dict", "model")
+# what torch.nn.DataParallel puts before every name
+PARALLEL = "module."
 
 
 class SourceError(ValueError):
@@ -86,19 +96,19 @@ class Kind:
     """A kind of detector: how to build its network from a manifest, and from sources that others made.
 
     Attributes:
-        detector: its class; the class's `kind` is a key of `KINDS`.
+        name: a key of `KINDS`.
         build: settings plus the contents of `files` by name -> the network; stored weights are loaded afterwards,
-            into a network on torch's meta device too.
-        describe: settings -> a description in words; raises ValueError for impossible settings.
+            into a network on torch's meta device too. Raises ValueError for impossible settings.
+        detector: its class.
         files: uint8 entries of the network's state that are stored as separate files of the same name.
         source: the form of the sources that `python -m core detectors add` takes; "" where there are none.
         takes: source -> whether it is of this kind.
         read: request -> the network and the settings that the source states; raises SourceError.
     """
 
-    detector: type[Detector]
+    name: str
     build: Callable[[Mapping[str, Any]], nn.Module]
-    describe: Callable[[Mapping[str, Any]], str]
+    detector: type[Detector] = Detector
     files: tuple[str, ...] = ()
     source: str = ""
     takes: Callable[[str], bool] = lambda _source: False
@@ -148,3 +158,69 @@ def stated(config: Mapping[str, Any], *names: str) -> tuple[Any, ...]:
 def first_line(error: Exception) -> str:
     """Return the first line of what a library of others says, or the error's type."""
     return printable(str(error).strip().partition("\n")[0]) or type(error).__name__
+
+
+def read_source(file: Path, option: str = "its name") -> bytes:
+    """Read a source's file of at most the size that weights may have.
+
+    Args:
+        file: the file.
+        option: to check where it cannot be read, for the message.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    try:
+        return read_bytes(file, limit=LIMITS[".safetensors"])
+    except OSError as error:
+        raise SourceError(f"{file} cannot be read ({error.strerror}); check {option}") from None
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read weights by name. Nothing in the file is executed: a pickle may hold tensors and plain containers alone.
+
+    Raises:
+        SourceError: the file is missing, of another kind, or holds anything but tensors.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (".safetensors", ".pth", ".pt", ".bin"):
+        raise SourceError(f"{path} is no file of weights; give a .safetensors, or a .pth of plain tensors")
+    data = read_source(path, "the name after --weights")
+    try:
+        loaded: Any = load(data) if suffix == ".safetensors" else torch.load(io.BytesIO(data), "cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 - a damaged or unsafe file makes both raise anything
+        raise SourceError(
+            f"{path} is no whole file of plain tensors, and nothing in it was run ({type(error).__name__}); save the "
+            "network's state_dict as safetensors"
+        ) from None
+    if isinstance(loaded, Mapping):
+        loaded = next((loaded[key] for key in INSIDE if isinstance(loaded.get(key), Mapping)), loaded)
+    plain = isinstance(loaded, Mapping) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in loaded.items()
+    )
+    if not plain or not loaded:
+        raise SourceError(f"{path} does not hold tensors by name; save the network's state_dict as safetensors")
+    parallel = all(name.startswith(PARALLEL) for name in loaded)
+    return {name.removeprefix(PARALLEL) if parallel else name: tensor for name, tensor in loaded.items()}
+
+
+def load_weights(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Load weights by name into a network, in place; all must be present and fit.
+
+    Raises:
+        SourceError: a weight is missing, unknown, of another shape or not finite.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise SourceError(f"{printable(name)} holds a number that is not finite; save the weights again")
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise SourceError(
+            f"the weights do not fit the network ({misfit(error)}); check its name and the classes"
+        ) from None
+
+
+def misfit(error: RuntimeError) -> str:
+    """Return the first weight that does not fit, from torch's message: its first line names the class."""
+    return printable(str(error).splitlines()[1].strip())[:200]

@@ -1,21 +1,170 @@
-"""The paper's modified ResNet-18 as a detector, with a fused fast path and margin maps at no extra cost."""
+"""The paper's detector: a ResNet-18 (He et al. 2016) of any width whose stem keeps the size of small images.
+
+Names and order of the layers are torchvision's. The network is defined here to avoid importing torchvision, which pulls
+in torch's compiler: that takes longer than torch itself and would slow down every command and a server's first
+explanation.
+"""
 
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from core.detectors.detector import Detector
-from core.detectors.manifest import OLD_SIDE, About, Capability, Classes
+from core.detectors.devices import move_network
+from core.detectors.manifest import OLD_CAPABILITIES, OLD_SIDE, Capability, Classes
 from core.detectors.registry import Kind
-from core.detectors.resnet18 import FusedNetwork, ResNet18, build_network, empty_network
-from core.images.preprocessing import Channels, Preprocessing
+from core.images.preprocessing import Preprocessing
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 LEVELS = ("fc", *reversed(STAGES), "conv1")
+
+
+class BasicBlock(nn.Module):
+    """Two 3 x 3 convolutions and a shortcut around them.
+
+    Args:
+        channels_in: of the input.
+        channels: of the output; where they differ, the first convolution and the shortcut halve the side.
+        groups: of channels that do not see each other.
+    """
+
+    def __init__(self, channels_in: int, channels: int, *, groups: int = 1) -> None:
+        super().__init__()
+        stride = 1 if channels_in == channels else 2
+        shortcut = None
+        if stride > 1:
+            shortcut = nn.Sequential(
+                nn.Conv2d(channels_in, channels, 1, stride=stride, groups=groups, bias=False), nn.BatchNorm2d(channels)
+            )
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride=stride, padding=1, groups=groups, bias=False)
+        self.bn1: nn.Module = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, groups=groups, bias=False)
+        self.bn2: nn.Module = nn.BatchNorm2d(channels)
+        self.downsample = shortcut
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (N, channels_in, S, S) to (N, channels, S / stride, S / stride)."""
+        shortcut = inputs if self.downsample is None else self.downsample(inputs)
+        output = self.relu(self.bn1(self.conv1(inputs)))
+        output = self.bn2(self.conv2(output))
+        output += shortcut
+        activations: Tensor = self.relu(output)
+        return activations
+
+
+class ResNet18(nn.Module):
+    """Four stages of two blocks, for images of any size; pooled over all positions before a classifier of two outputs.
+
+    Args:
+        width: channels of the first stage; the last has 8 * width. The paper's network has width 64.
+        groups: networks side by side, each of width / groups, that share nothing but the sum of their outputs.
+
+    Raises:
+        ValueError: a width that is not from 1 to 1,024, or one that `groups` does not divide.
+    """
+
+    def __init__(self, width: int, groups: int = 1) -> None:
+        if type(width) is not int or not 1 <= width <= 1024:
+            raise ValueError(f"width must be from 1 to 1024, not {width!r}")
+        if type(groups) is not int or groups < 1 or width % groups:
+            raise ValueError(f"width {width} cannot be divided into {groups!r} groups")
+        super().__init__()
+        self.width, self.groups = width, groups
+        # torchvision's own is drawn first, as it was for the shipped detectors: random weights depend on it
+        self.conv1 = nn.Conv2d(3, 64, 7, bias=False)
+        self.bn1: nn.Module = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self._add_stages(64, 1)
+        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.fc = nn.Linear(8 * 64, 2)
+        self._initialise(1)
+        self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False)
+        if width != 64 or groups > 1:
+            self.bn1 = nn.BatchNorm2d(width)
+            self._add_stages(width, groups)
+            self.fc = nn.Linear(8 * width, 2)
+        self._initialise(groups)
+
+    def _add_stages(self, width: int, groups: int) -> None:
+        for number, stage in enumerate(STAGES):
+            channels, before = width * 2**number, width * 2 ** max(0, number - 1)
+            blocks = (BasicBlock(before, channels, groups=groups), BasicBlock(channels, channels, groups=groups))
+            setattr(self, stage, nn.Sequential(*blocks))
+
+    def _initialise(self, groups: int) -> None:
+        """Draw the weights of all convolutions, in module order (He et al. 2015), each group by itself."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                # the fan-out of all groups together would make the weights of each too small
+                for part in module.weight.detach().chunk(groups):
+                    nn.init.kaiming_normal_(part, mode="fan_out", nonlinearity="relu")
+
+    def activations(self, inputs: Tensor) -> Tensor:
+        """Map (N, 3, S, S) to layer4's output (N, 8 * width, s, s), where s is S / 8 rounded up."""
+        activations: Tensor = self.relu(self.bn1(self.conv1(inputs)))
+        for stage in STAGES:
+            activations = self.get_submodule(stage)(activations)
+        return activations
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (N, 3, S, S) to (N, 2)."""
+        logits: Tensor = self.fc(torch.flatten(self.avgpool(self.activations(inputs)), 1))
+        return logits
+
+
+def build_network(width: int = 64, *, groups: int = 1, seed: int | None = None) -> ResNet18:
+    """Build the network with random weights.
+
+    Args:
+        width, groups: see `ResNet18`.
+        seed: of the initial weights; torch's global generator is not touched.
+    """
+    with torch.random.fork_rng(devices=[], enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        return ResNet18(width, groups)
+
+
+def empty_network(width: int, groups: int = 1) -> ResNet18:
+    """Build the same network without memory for its weights, which `load_state_dict(..., assign=True)` gives it."""
+    return deepcopy(_outline(width, groups))
+
+
+@lru_cache(maxsize=8)
+def _outline(width: int, groups: int) -> ResNet18:
+    with torch.device("meta"):
+        return ResNet18(width, groups)
+
+
+def fused_groups(network: ResNet18) -> list[ResNet18]:
+    """Copy each group of a network in evaluation mode, its batch normalisations folded into its convolutions.
+
+    The copies share no weights with the network and have no classifier. They are for passes that need neither gradients
+    nor hooks, one group after the other, because grouped convolutions take a third longer.
+    """
+    copies = []
+    for group in range(network.groups):
+        part = empty_network(network.width // network.groups)
+        del part.fc
+        state = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("fc.")}
+        parts = {name: tensor.chunk(network.groups)[group] if tensor.ndim else tensor for name, tensor in state.items()}
+        part.load_state_dict(parts, assign=True)
+        pairs: list[tuple[nn.Module, str, str]] = [(part, "conv1", "bn1")]
+        for block in (module for module in part.modules() if isinstance(module, BasicBlock)):
+            pairs += [(block, "conv1", "bn1"), (block, "conv2", "bn2")]
+            pairs += [] if block.downsample is None else [(block.downsample, "0", "1")]
+        for owner, convolution, norm in pairs:
+            fused = fuse_conv_bn_eval(owner.get_submodule(convolution).eval(), owner.get_submodule(norm).eval())  # type: ignore[type-var, arg-type]
+            setattr(owner, convolution, fused)
+            setattr(owner, norm, nn.Identity())
+        copies.append(part.eval().requires_grad_(False))
+    return copies
 
 
 class ResNetDetector(Detector):
@@ -23,12 +172,7 @@ class ResNetDetector(Detector):
 
     Args:
         network: from `build_network`.
-        width: channels of its first stage.
-        groups: of its channels, see `build_network`.
-        mean, std: per channel, of pixels scaled to 0..1, for normalisation.
-        preprocessing: replaces `mean`, `std` and the default input of 32 x 32 pixels.
-        classes: which of the two outputs is FAKE.
-        settings: see `Detector`.
+        preprocessing, classes, settings: see `Detector`; by default 32 x 32 pixels in 0..1, and FAKE before REAL.
     """
 
     kind = "resnet"
@@ -37,41 +181,18 @@ class ResNetDetector(Detector):
     def __init__(
         self,
         network: ResNet18,
-        width: int,
-        mean: Channels = (0.0, 0.0, 0.0),
-        std: Channels = (1.0, 1.0, 1.0),
-        *,
-        groups: int = 1,
-        preprocessing: Preprocessing | None = None,
-        classes: Classes | None = None,
+        preprocessing: Preprocessing = Preprocessing(OLD_SIDE),  # noqa: B008 - frozen
+        classes: Classes = Classes(),  # noqa: B008 - frozen
         **settings: Any,
     ) -> None:
-        self.width, self.groups = width, groups
-        preprocessing = preprocessing or Preprocessing(OLD_SIDE, mean=mean, std=std)
-        config = {"width": width} | ({"groups": groups} if groups > 1 else {})
-        super().__init__(network, preprocessing, classes or Classes(), config=config, **settings)
-        self._fused = FusedNetwork(self.network, groups)
-
-    @classmethod
-    def from_about(cls, network: nn.Module, about: About, **settings: Any) -> "ResNetDetector":
-        """Make a detector of a network and its description."""
-        assert isinstance(network, ResNet18)  # noqa: S101 - its kind builds no other
-        width, groups = _shape(about.config)
-        return cls(
-            network,
-            width,
-            groups=groups,
-            preprocessing=about.preprocessing,
-            classes=about.classes,
-            target_layer=about.target_layer or None,
-            temperature=about.temperature,
-            **settings,
-        )
+        settings["config"] = {"width": network.width} | ({"groups": network.groups} if network.groups > 1 else {})
+        super().__init__(network, preprocessing, classes, **settings)
+        self._groups = [move_network(group, self.device, self.format) for group in fused_groups(self.network)]
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        """All capabilities; the instant map only where the last stage is the target layer."""
-        return frozenset(Capability) if self._instant else super().capabilities
+        """Those of any network, and the instant map where the last stage is the target layer."""
+        return frozenset(OLD_CAPABILITIES) if self._instant else super().capabilities
 
     @property
     def bias(self) -> float | None:
@@ -83,29 +204,17 @@ class ResNetDetector(Detector):
         """The classifier, the stages, and the first convolution with its normalisation."""
         return LEVELS
 
-    def randomised(self, level: str, *, seed: int) -> "ResNetDetector":
-        """Return a copy with random weights from the classifier down to `level`."""
-        fresh, network = _fresh(self.width, self.groups, seed), deepcopy(self.network)
-        for upper in LEVELS[: LEVELS.index(level) + 1]:
-            for part in ("conv1", "bn1") if upper == "conv1" else (upper,):
+    def _randomise(self, network: nn.Module, levels: tuple[str, ...], seed: int) -> None:
+        fresh = _fresh(self.network.width, self.network.groups, seed)
+        for level in levels:
+            for part in ("conv1", "bn1") if level == "conv1" else (level,):
                 network.get_submodule(part).load_state_dict(fresh.get_submodule(part).state_dict())
-        return ResNetDetector(
-            network,
-            self.width,
-            groups=self.groups,
-            manifest={"name": f"{self.name} random to {level}"},
-            device=self.device,
-            batch_size=self.batch_size,
-            preprocessing=self.preprocessing,
-            classes=self.classes,
-            target_layer=self.target_layer,
-        )
 
     def _pass_with_map(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute logits, pooled features and margin maps at the cost of one forward pass."""
         if not self._instant:
             return super()._pass_with_map(inputs)
-        activations = self._fused.activations(inputs)
+        activations = self._activations(inputs)
         features = activations.mean(dim=(2, 3))
         # NHWC @ (C,) is a matrix product without a copy
         maps = activations.permute(0, 2, 3, 1) @ self._direction(self.network.fc.weight)
@@ -119,8 +228,12 @@ class ResNetDetector(Detector):
         """Subtract FAKE's row of the classifier's weights or biases from REAL's."""
         return classifier[self.classes.real_outputs[0]] - classifier[self.classes.fake_outputs[0]]
 
+    def _activations(self, inputs: Tensor) -> Tensor:
+        outputs = [group.activations(inputs) for group in self._groups]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+
     def _forward(self, inputs: Tensor) -> Tensor:
-        return self._grouped(self._fused(inputs))
+        return self._grouped(self.network.fc(self._activations(inputs).mean(dim=(2, 3))))
 
     def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
         # each stage but the first halves the size, rounded up
@@ -129,15 +242,14 @@ class ResNetDetector(Detector):
             raise ValueError(f"its layers are {', '.join(positions)}, not {wanted!r}")
         if len(self.classes.names) != 2:
             raise ValueError(f"its network has two outputs and {len(self.classes.names)} classes")
-        self.channels = self.width * 2 ** STAGES.index(wanted or STAGES[-1])
+        self.channels = self.network.width * 2 ** STAGES.index(wanted or STAGES[-1])
         return {name: (side, side) for name, side in positions.items()}
 
 
 @lru_cache(maxsize=1)
 def _fresh(width: int, groups: int, seed: int) -> nn.Module:
     """Build random weights, shared by all levels of one randomised detector."""
-    network: nn.Module = build_network(width, groups=groups, seed=seed)
-    return network
+    return cast("nn.Module", build_network(width, groups=groups, seed=seed))
 
 
 def round_to_float16(network: nn.Module) -> None:
@@ -151,24 +263,15 @@ def round_to_float16(network: nn.Module) -> None:
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
             if tensor.ndim > 1 or name.startswith("fc."):
-                rounded = tensor.half()
-                if not bool(torch.isfinite(rounded).all()):
+                if not bool(torch.isfinite(tensor.half()).all()):
                     raise ValueError(f"{name} has values that float16 cannot hold; the training has diverged")
-                tensor.copy_(rounded)
+                tensor.copy_(tensor.half())
 
 
-def _shape(config: Mapping[str, Any]) -> tuple[int, int]:
-    """Return width and groups from a manifest."""
-    width, groups = config.get("width"), config.get("groups", 1)
-    if type(width) is not int or not 1 <= width <= 1024:
-        raise ValueError(f"width must be from 1 to 1024, not {width!r}")
-    if type(groups) is not int or groups < 1 or width % groups:
-        raise ValueError(f"groups must be a divisor of width {width}, not {groups!r}")
-    return width, groups
+def _build(config: Mapping[str, Any]) -> ResNet18:
+    if "width" not in config:
+        raise ValueError("its architecture lacks width")
+    return empty_network(config["width"], config.get("groups", 1))
 
 
-KIND = Kind(
-    ResNetDetector,
-    build=lambda config: empty_network(*_shape(config)),
-    describe=lambda config: f"width-{_shape(config)[0]} detector of {_shape(config)[1]} groups",
-)
+KIND = Kind("resnet", build=_build, detector=ResNetDetector)

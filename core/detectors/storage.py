@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,11 @@ from core.detectors.detector import Detector
 from core.detectors.devices import pick_device
 from core.detectors.identity import COUNTER, REFERENCE, WEIGHTS, check_claim, read_weights
 from core.detectors.manifest import describe
-from core.detectors.registry import find_kind
+from core.detectors.registry import find_kind, misfit
 from core.images.decoding import decode
 from core.images.preprocessing import Preprocessing
 from core.images.sources import open_source
-from core.storage import MANIFEST, ContractError, printable, read_array, read_folder, write_folder
+from core.storage import MANIFEST, ContractError, read_array, read_folder, write_folder
 
 KIND = "detector"
 # what building a network from settings of the wrong type raises
@@ -65,7 +64,7 @@ def save_detector(
     own = {name: tensors.pop(name).numpy().tobytes() for name in kind.files}
     files: dict[str, Callable[[Path], object]] = {
         "README.md": lambda file: file.write_text(model_card, encoding="utf-8"),
-        **{name: partial(_write, data) for name, data in own.items()},
+        **{name: lambda file, data=data: file.write_bytes(data) for name, data in own.items()},  # type: ignore[misc]
     }
     if tensors:
         files[WEIGHTS] = lambda file: file.write_bytes(save(tensors))
@@ -86,8 +85,7 @@ def load_detector(path: Path, *, device: str = "auto") -> Detector:
     about = describe(path, manifest)
     try:
         kind = find_kind(about.kind)
-        words = kind.describe(about.config)
-    except UNFIT as error:
+    except ValueError as error:
         raise ContractError(f"{path / MANIFEST} describes no detector that is known here ({error})") from None
     tensors = {name: torch.from_numpy(values) for name, values in read_weights(path, manifest).items()}
     for name, tensor in tensors.items():
@@ -105,11 +103,9 @@ def load_detector(path: Path, *, device: str = "auto") -> Detector:
     try:
         network.load_state_dict(tensors, assign=any(parameter.is_meta for parameter in network.parameters()))
     except RuntimeError as error:
-        # the first line names the class, the second the first weight that does not fit
-        reason = printable(str(error).splitlines()[1].strip())[:200]
         raise ContractError(
-            f"{path / WEIGHTS} does not hold the weights of a {words} ({reason}); restore it, or train or add the "
-            "detector again (a library of another version may name weights otherwise)"
+            f"{path / WEIGHTS} does not hold the weights of {about.network_words} ({misfit(error)}); restore it, "
+            "or train or add the detector again (a library of another version may name weights otherwise)"
         ) from None
     # the folder gives the name: a manifest may claim another detector's
     named, chosen = {**manifest, "name": path.absolute().name}, pick_device(device)
@@ -131,10 +127,6 @@ def _as_stored(tensor: Tensor) -> Tensor:
     short = tensor.dtype == torch.float32 and tensor.ndim > 1 and bool((tensor.half().float() == tensor).all())
     # a copy, because safetensors refuses weights that share memory
     return (tensor.half() if short else tensor).cpu().clone().contiguous()
-
-
-def _write(data: bytes, file: Path) -> None:
-    file.write_bytes(data)
 
 
 def reference_pictures(preprocessing: Preprocessing) -> NDArray[np.uint8]:

@@ -21,6 +21,7 @@ _BUILT_IN: dict[str, str] = {
     "lime_grid": "core.explainers.lime.regions:LIME_GRID",
     "lime_bands": "core.explainers.lime.bands:LIME_BANDS",
     "integrated_gradients": "core.explainers.integrated_gradients:INTEGRATED_GRADIENTS",
+    "exact": "core.explainers.exact:EXACT",
 }
 _ADDED: dict[str, AnyExplainer] = {}
 # what stands side by side where nobody has asked for others: the paper's two

@@ -419,7 +419,7 @@ def _run(options: argparse.Namespace) -> None:
     from tqdm import tqdm  # noqa: PLC0415 - pages import this module
 
     from core.images.loading import load_with_bar  # noqa: PLC0415
-    from core.training.checkpoints import TrainingInterrupted  # noqa: PLC0415
+    from core.training.fit import TrainingInterrupted  # noqa: PLC0415
 
     data = DataPath(options.data, options.fake_classes.split(","))
     settings = Settings(versions=tuple(options.versions), seeds=options.seeds, limit=options.limit)

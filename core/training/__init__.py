@@ -1,4 +1,4 @@
-"""Training: recipes (`recipe.py`), the loop (`fit.py`) with checkpoints, held-out images, joining, and the model card.
+"""Training: recipes (`recipe.py`), the loop (`fit.py`), what held-out images decide (`held_out.py`), and model cards.
 
 `train.py` at the root is the command.
 """

@@ -1,14 +1,19 @@
-"""The training loop, with checkpoints and resume; every hyper-parameter is in `recipe.py`."""
+"""The training loop with its checkpoints; every hyper-parameter is in `recipe.py`."""
 
+import hashlib
+import json
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from core.detectors.detector import Detector, Normalisation
@@ -18,14 +23,7 @@ from core.detectors.registry import find_kind
 from core.detectors.resnet import round_to_float16
 from core.images.image_set import ImageSet
 from core.images.preprocessing import Preprocessing
-from core.storage import only_writer
-from core.training.checkpoints import (
-    Progress,
-    TrainingInterrupted,
-    checkpoint_file,
-    read_checkpoint,
-    write_checkpoint,
-)
+from core.storage import cache_dir, check_file, only_writer, write_bytes_atomically
 from core.training.held_out import channel_statistics, fit_temperature, split_of, validation_split
 from core.training.recipe import Recipe, architecture_of, augment, autocast, build_for, learning_rate, precision_on
 
@@ -33,21 +31,29 @@ from core.training.recipe import Recipe, architecture_of, augment, autocast, bui
 AVERAGE_EVERY = 5
 # steps from one call of `progress` to the next
 REPORT_EVERY = 10
+# bytes of a checkpoint: the network, its average and the optimizer's state in float32
+LARGEST = 2**35
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The outcome of `fit`.
+class TrainingInterrupted(RuntimeError):
+    """A training that stopped early or cannot continue; the message says what is kept and how to continue."""
+
+
+@dataclass
+class Progress:
+    """How far a training is.
 
     Attributes:
-        detector: rounded to float16.
+        epoch: epochs done.
+        step: steps done.
         history: a row per epoch.
-        computed_in: precision and device, and for how many epochs each where a resumed training had several.
+        computed: precision and device of each epoch.
     """
 
-    detector: Detector
-    history: list[dict[str, float]]
-    computed_in: str
+    epoch: int = 0
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    computed: list[str] = field(default_factory=list)
 
 
 def fit(
@@ -59,7 +65,7 @@ def fit(
     resume: bool = False,
     report: Callable[[str], None] = print,
     progress: Callable[[int, int, str], None] | None = None,
-) -> Trained:
+) -> Detector:
     """Train a detector; its checkpoint stays until `checkpoint_file` is removed.
 
     Args:
@@ -70,6 +76,10 @@ def fit(
         resume: continue from the last checkpoint; on one CPU this gives the weights of an uninterrupted training.
         report: called with a line per epoch.
         progress: called with (steps done, all steps, text) every tenth step.
+
+    Returns:
+        The detector, rounded to float16, not saved yet. Its manifest has the recipe, the history (a row per epoch), and
+        precision and device under `computed_in`.
 
     Raises:
         TrainingInterrupted: a checkpoint exists and `resume` is not set, or the loss is not finite.
@@ -94,54 +104,79 @@ def fit(
                 f"epoch {training.done.epoch}/{recipe.epochs}  loss {row['loss']:.4f}  "
                 f"training accuracy {row['train_accuracy']:.4f}{validation}  {row['seconds']:.0f} s"
             )
-        return Trained(training.finish(), training.done.history, training.computed_in)
+        return training.finish()
 
 
 class Training:
     """The state of one training, which a checkpoint holds, and the steps that change it."""
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        images: ImageSet,
-        device: torch.device,
-        start: Detector | None = None,
-    ) -> None:
-        self.recipe, self.device, self.side = recipe, device, images.side
-        # a side that no detector can have is refused before the training
-        Preprocessing(images.side)
+    def __init__(self, recipe: Recipe, images: ImageSet, device: torch.device, start: Detector | None = None) -> None:
+        self.recipe, self.device = recipe, device
         if recipe.shift >= images.side:
             raise ValueError(f"shift cannot be {recipe.shift} on images of {images.side} pixels a side")
         self.file = checkpoint_file(recipe, images)
         held = validation_split(images.rows["sha256"].to_numpy(), images.labels, recipe.validation, seed=recipe.seed)
-        # pixels of a set that could not be cached are read once, and not in every epoch
-        self.pixels = np.asarray(images.pixels)
-        self.labels = torch.from_numpy(images.labels.astype(np.int64)).to(device)
         if held.all():
             raise ValueError(
                 f"Holding out {recipe.validation:.0%} of each class leaves none of {len(images)} training images; use "
                 "more images or hold out fewer."
             )
-        self.train = torch.from_numpy(np.flatnonzero(~held))
-        self.held = np.flatnonzero(held)
-        self.mean, self.std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+        # pixels of a set that could not be cached are read once, and not in every epoch
+        self.pixels = np.asarray(images.pixels)
+        self.labels = torch.from_numpy(images.labels.astype(np.int64)).to(device)
+        self.train, self.held = torch.from_numpy(np.flatnonzero(~held)), np.flatnonzero(held)
+        # a side that no detector can have is refused before the training
+        self.preprocessing = Preprocessing(images.side)
         if recipe.normalise == "dataset":
-            self.mean, self.std = channel_statistics(images.pixels[np.flatnonzero(~held)])
+            mean, std = channel_statistics(images.pixels[np.flatnonzero(~held)])
+            self.preprocessing = Preprocessing(images.side, mean=mean, std=std)
         self.network, self.averaged = (build_for(recipe, images.side) for _ in range(2))
         self.format = fastest_format(self.network, device)
-        if recipe.start_sha256 != ("" if start is None else start.sha256):
-            raise ValueError("the recipe begins with the weights of another detector than the one that is given")
-        if start is not None:
-            self._check_start(start, images)
+        if start is not None or recipe.start_sha256:
+            self._begin_with(start, images)
         for network in (self.network, self.averaged):
-            if start is not None:
-                network.load_state_dict(start.network.state_dict())
             move_network(network, device, self.format)
         self.networks = {"network": self.network, "averaged": self.averaged}
-        self.optimizer = _optimizer(recipe, self.network)
-        self.steps = recipe.epochs * _steps_an_epoch(len(self.train), recipe.batch_size)
+        self.best = self.averaged if recipe.average else self.network
+        groups: list[dict[str, object]] = [
+            {"params": [p for p in self.network.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+            {"params": [p for p in self.network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self.optimizer: torch.optim.Optimizer = (
+            torch.optim.Adam(groups, recipe.learning_rate)
+            if recipe.optimizer == "adam"
+            else torch.optim.SGD(groups, recipe.learning_rate, momentum=0.9, nesterov=True)
+        )
+        full, rest = divmod(len(self.train), recipe.batch_size)
+        self.steps = recipe.epochs * (full + (rest > 1 or full == 0))
         self.done = Progress()
-        self._normalised = Normalisation(self.mean, self.std, device)
+        self._normalised = Normalisation(self.preprocessing.mean, self.preprocessing.std, device)
+
+    def _begin_with(self, start: Detector | None, images: ImageSet) -> None:
+        """Load a detector's weights, or refuse one that is another than the recipe's or does not fit."""
+        recipe = self.recipe
+        if start is None or recipe.start_sha256 != start.sha256:
+            raise ValueError("the recipe begins with the weights of another detector than the one that is given")
+        mine = {"training_set_fingerprint": images.fingerprint, "validation": recipe.validation, "seed": recipe.seed}
+        if split_of(start.manifest) != mine:
+            raise ValueError(
+                f"{start.name} was trained on other images, among them such as are held out here; begin with a "
+                "detector of this training set, with its --limit, --validation and --seed"
+            )
+        same = [
+            np.allclose(getattr(start.preprocessing, key), getattr(self.preprocessing, key), atol=1e-6)
+            for key in ("mean", "std")
+        ]
+        if not all(same) or start.classes != Classes():
+            raise ValueError(f"{start.name} normalises images otherwise or has other classes than this recipe")
+        try:
+            for network in (self.network, self.averaged):
+                network.load_state_dict(start.network.state_dict())
+        except RuntimeError:
+            raise ValueError(
+                f"the weights of {start.name} do not fit the network of this recipe; begin with a detector of its "
+                "architecture and width"
+            ) from None
 
     def run_epoch(self, progress: Callable[[int, int, str], None] | None = None) -> dict[str, float]:
         """Train for one epoch and return its row of the history; arguments as for `fit`."""
@@ -149,8 +184,7 @@ class Training:
         # order and augmentation depend only on seed and epoch, so a resumed training repeats them
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.done.epoch)
         order = self.train[torch.randperm(len(self.train), generator=generator)]
-        loss_sum = torch.zeros((), device=self.device)
-        correct = torch.zeros((), device=self.device)
+        loss_sum, correct = (torch.zeros((), device=self.device) for _ in range(2))
         seen = 0
         self.network.train()
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
@@ -182,14 +216,6 @@ class Training:
         self.done.computed.append(f"{precision_on(recipe, self.device)} on {self.device.type}")
         return row
 
-    @property
-    def computed_in(self) -> str:
-        """Precision and device; of several each with its number of epochs."""
-        counts = Counter(self.done.computed)
-        if len(counts) < 2:
-            return "".join(counts)
-        return ", ".join(f"{where} ({n} epoch{'s' * (n > 1)})" for where, n in counts.items())
-
     def _step(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         recipe = self.recipe
         for group in self.optimizer.param_groups:
@@ -204,7 +230,12 @@ class Training:
         self.done.step += 1
         # a training shorter than AVERAGE_EVERY steps is averaged once, at its end, or its random start would be kept
         if recipe.average and (self.done.step % AVERAGE_EVERY == 0 or self.done.step == self.steps < AVERAGE_EVERY):
-            _average(self.averaged, self.network, recipe.average, self.done.step)
+            # a short memory at first, or the random start would linger for a thousand steps
+            weight = 1 - min(recipe.average**AVERAGE_EVERY, (1 + self.done.step) / (50 + self.done.step))
+            values = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
+            with torch.no_grad():
+                for mean, value in values:
+                    mean.copy_(mean.lerp(value, weight) if mean.is_floating_point() else value)
         return loss, logits, labels
 
     def batch(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -216,12 +247,9 @@ class Training:
         # a set of large images may not fit into the memory of a GPU
         return torch.from_numpy(self.pixels[indices]).to(self.device).permute(0, 3, 1, 2).float()
 
-    def _best(self) -> nn.Module:
-        return self.averaged if self.recipe.average else self.network
-
     def _held_accuracy(self) -> float:
         """Compute the accuracy of the averaged network on the images held out."""
-        network, correct = self._best().eval(), 0
+        network, correct = self.best.eval(), 0
         with torch.inference_mode(), autocast(self.recipe, self.device):
             for start in range(0, len(self.held), 512):
                 indices = self.held[start : start + 512]
@@ -230,57 +258,78 @@ class Training:
         return correct / len(self.held)
 
     def finish(self) -> Detector:
-        """Return the detector, rounded to float16 and calibrated on the images held out."""
-        network = self._best().eval()
-        round_to_float16(network)
-        preprocessing = Preprocessing(self.side, mean=self.mean, std=self.std)
-        kind, config = architecture_of(self.recipe, self.side)
-        detector = find_kind(kind).detector.from_about(network, About(kind, config, preprocessing), device=self.device)
+        """Return the detector, rounded to float16 and calibrated on the images held out; see `fit`."""
+        round_to_float16(self.best.eval())
+        kind, config = architecture_of(self.recipe, self.preprocessing.size)
+        about = About(kind, config, self.preprocessing)
+        detector = find_kind(kind).detector.from_about(self.best, about, device=self.device)
         if len(self.held):
             margins = detector.margins(self.pixels[self.held])
             detector.temperature = fit_temperature(margins, self.labels[self.held].cpu().numpy())
+        counts = Counter(self.done.computed)
+        epochs = {where: f" ({n} epoch{'s' * (n > 1)})" if len(counts) > 1 else "" for where, n in counts.items()}
+        detector.manifest = {
+            "recipe": self.recipe.settings(),
+            "history": self.done.history,
+            "computed_in": ", ".join(where + suffix for where, suffix in epochs.items()),
+        }
         return detector
 
-    def _check_start(self, start: Detector, images: ImageSet) -> None:
-        """Refuse a detector whose weights this training cannot begin with."""
-        recipe = self.recipe
-        mine = {"training_set_fingerprint": images.fingerprint, "validation": recipe.validation, "seed": recipe.seed}
-        if split_of(start.manifest) != mine:
-            raise ValueError(
-                f"{start.name} was trained on other images, among them such as are held out here; begin with a "
-                "detector of this training set, with its --limit, --validation and --seed"
-            )
-        theirs = (start.preprocessing.mean, start.preprocessing.std)
-        if not np.allclose(theirs, (self.mean, self.std), atol=1e-6) or start.classes != Classes():
-            raise ValueError(f"{start.name} normalises images otherwise or has other classes than this recipe")
-        shapes = [{name: v.shape for name, v in n.state_dict().items()} for n in (start.network, self.network)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"the weights of {start.name} do not fit the network of this recipe; begin with a detector of its "
-                "architecture and width"
-            )
+
+def checkpoint_file(recipe: Recipe, images: ImageSet) -> Path:
+    """Return the checkpoint's path: one per recipe and training set."""
+    key = hashlib.sha256(json.dumps([recipe.settings(), images.fingerprint]).encode()).hexdigest()[:16]
+    return cache_dir() / "checkpoints" / f"{recipe.name}-{key}.safetensors"
 
 
-def _average(averaged: nn.Module, network: nn.Module, decay: float, step: int) -> None:
-    # a short memory at first, or the random start would linger for a thousand steps
-    weight = 1 - min(decay**AVERAGE_EVERY, (1 + step) / (50 + step))
-    with torch.no_grad():
-        for mean, value in zip(averaged.state_dict().values(), network.state_dict().values(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, weight)
-            else:
-                mean.copy_(value)
+def write_checkpoint(
+    file: Path, networks: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, progress: Progress
+) -> None:
+    """Write the networks under their names, the optimizer's state, and the progress.
+
+    Raises:
+        WriteError: the file cannot be written; one that was there is kept.
+    """
+    tensors = {f"{name}.{key}": v for name, network in networks.items() for key, v in network.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    data = save(tensors, {"training": json.dumps(asdict(progress))})
+    write_bytes_atomically(file, lambda path: path.write_bytes(data))
 
 
-def _steps_an_epoch(images: int, batch_size: int) -> int:
-    full, rest = divmod(images, batch_size)
-    return full + (rest > 1 or full == 0)
+def read_checkpoint(file: Path, networks: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> Progress:
+    """Load the networks and the optimizer's state in place, and return the progress.
 
-
-def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
-    weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    if recipe.optimizer == "adam":
-        return torch.optim.Adam(groups, recipe.learning_rate)
-    return torch.optim.SGD(groups, recipe.learning_rate, momentum=0.9, nesterov=True)
+    Raises:
+        TrainingInterrupted: the file cannot be read, is damaged, or is of another version.
+    """
+    try:
+        check_file(file, limit=LARGEST)
+        with safe_open(file, framework="pt", device="cpu") as opened:
+            done = json.loads(opened.metadata()["training"])
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
+        for name, network in networks.items():
+            prefix = f"{name}."
+            network.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+        state = optimizer.state_dict() | {"state": {}}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                state["state"].setdefault(int(index), {})[key] = tensor
+        optimizer.load_state_dict(state)
+        for parameter, moments in optimizer.state.items():
+            for key, value in moments.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    # in the weights' memory format, as in an uninterrupted training
+                    moments[key] = torch.empty_like(parameter).copy_(value)
+        # absent from checkpoints of older versions
+        return Progress(**{"computed": ["unknown"] * done["epoch"]} | done)
+    except OSError as error:
+        raise TrainingInterrupted(
+            f"The checkpoint {file} cannot be read ({error}); it is kept, so see to that and try again."
+        ) from None
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError):
+        raise TrainingInterrupted(
+            f"The checkpoint {file} is damaged or of another version; delete it to start again."
+        ) from None

@@ -1,16 +1,30 @@
-"""The training images that are held out, the temperature that is fitted on them, and the channels' mean and spread."""
+"""The training images that are held out, and what they decide: the temperature, and the weights of joined detectors.
+
+Joining puts detectors side by side in one network. An average of networks that err on different images often errs less
+than each (Dietterich 2000); as groups of one network's channels (Laurent et al. 2023, Packed-Ensembles) it remains a
+detector like any other, with layers, features and maps.
+"""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
+from torch import Tensor
 
+from core.detectors.detector import Detector
+from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
+from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.images.preprocessing import Channels
 
+# of a margin divided by its own spread, so that separable images cannot make it endless
+LARGEST = 20.0
+# of a member's manifest, kept in the manifest of what it became part of
+KEPT = ("name", "recipe", "history", "weights_sha256", "computed_in")
 # of a manifest: together they say which images a detector was trained on and which it held out
 SPLIT = ("training_set_fingerprint", "validation", "seed")
 
@@ -77,3 +91,105 @@ def fit_temperature(margins: NDArray[np.float32], labels: NDArray[Any]) -> float
         return float(np.logaddexp(0, -signed / np.exp(log_temperature)).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
+
+
+def join(members: Sequence[Detector], images: ImageSet) -> ResNetDetector:
+    """Join detectors into one whose margin is a weighted sum of theirs, weighed on the images they all held out.
+
+    Args:
+        members: two or more of the paper's network, of one width, preprocessing and training set.
+        images: that training set.
+
+    Returns:
+        A detector that is not saved yet. Its manifest has `members`: of each name, recipe, history, hash of
+        weights, what it was computed in, weight and accuracy on the held-out images; and the joined accuracy as
+        `val_accuracy`.
+
+    Raises:
+        ValueError: they cannot be joined, or one of them adds nothing to the others; the message says which.
+    """
+    first, networks = members[0], [member for member in members if isinstance(member, ResNetDetector)]
+    split = {"training_set_fingerprint": images.fingerprint}
+    for member in members:
+        own = split_of(member.manifest)
+        if not isinstance(member, ResNetDetector) or member.network.groups > 1:
+            raise ValueError(f"{member.name} is not the paper's network, and only such networks can be joined")
+        if (member.config, member.preprocessing, member.classes) != (first.config, first.preprocessing, first.classes):
+            raise ValueError(f"{member.name} has another width, preprocessing or classes than {first.name}")
+        if not own["validation"] or own != split_of(first.manifest) | split:
+            raise ValueError(f"{member.name} did not hold out the images of {images.name} that {first.name} did")
+    if len({member.sha256 for member in networks}) < max(2, len(networks)):
+        raise ValueError("joining needs two detectors or more, each of them once")
+    recipe = first.manifest["recipe"]
+    held = validation_split(images.rows["sha256"].to_numpy(), images.labels, recipe["validation"], seed=recipe["seed"])
+    if len(np.unique(images.labels[held])) < 2:
+        raise ValueError(f"too few images of {images.name} were held out to say how much each detector counts")
+    pixels, labels = images.pixels[np.flatnonzero(held)], images.labels[held]
+    margins = np.stack([member.margins(pixels) for member in networks])
+    weights = fit_weights(margins, labels)
+    if not weights.all():
+        idle = networks[int(np.argmin(weights))].name
+        raise ValueError(f"{idle} adds nothing to the others on the images held out; leave it out")
+    joined = pack(networks, weights)
+    own_margins = joined.margins(pixels)
+    joined.temperature = fit_temperature(own_margins, labels)
+    accuracies = ((np.stack([*margins, own_margins]) > 0) == (labels == REAL)).mean(axis=1).tolist()
+    joined.manifest = {
+        "recipe": {
+            "arch": joined.kind,
+            **joined.config,
+            "joined": " + ".join(f"{m.name} x {weight:.3f}" for m, weight in zip(networks, weights, strict=True)),
+            "validation": recipe["validation"],
+            "seed": recipe["seed"],
+        },
+        "history": [],
+        "computed_in": f"float32 on {joined.device.type}",
+        "members": [
+            {key: m.manifest[key] for key in KEPT if key in m.manifest} | {"weight": weight, "val_accuracy": accuracy}
+            for m, weight, accuracy in zip(networks, weights.tolist(), accuracies[:-1], strict=True)
+        ],
+        "val_accuracy": accuracies[-1],
+    }
+    return joined
+
+
+def fit_weights(margins: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[np.float64]:
+    """Find the weights, 0 or more, whose sum of margins has the least log-loss (Wolpert 1992, stacking).
+
+    Args:
+        margins: float (K, N), a row a detector.
+        labels: (N,), REAL = 1.
+
+    Returns:
+        float64 (K,).
+    """
+    spread = margins.std(axis=1, dtype=np.float64)
+    spread[spread == 0] = 1.0
+    signed = np.where(labels == REAL, 1.0, -1.0) * margins / spread[:, None]
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        together = weights @ signed
+        # the derivative of log(1 + e^-x) is -1 / (1 + e^x), here without overflow
+        slope = -np.exp(-np.logaddexp(0, together))
+        return float(np.logaddexp(0, -together).mean()), signed @ slope / len(labels)
+
+    best = minimize(loss, np.ones(len(margins)), jac=True, method="L-BFGS-B", bounds=[(0, LARGEST)] * len(margins))
+    return np.asarray(best.x / spread)
+
+
+def pack(members: Sequence[ResNetDetector], weights: NDArray[np.float64]) -> ResNetDetector:
+    """Build the network of `members` as groups of its channels; its logits are the weighted sum of theirs."""
+    first, states = members[0], [member.network.state_dict() for member in members]
+    network = build_network(sum(member.network.width for member in members), groups=len(members), seed=0)
+    packed: dict[str, Tensor] = {}
+    for name, own in network.state_dict().items():
+        parts = [state[name].detach().cpu() for state in states]
+        if name.startswith("fc."):
+            parts = [part * float(weight) for part, weight in zip(parts, weights, strict=True)]
+        if name == "fc.bias":
+            packed[name] = torch.stack(parts).sum(dim=0)
+        else:
+            packed[name] = torch.cat(parts, dim=1 if name == "fc.weight" else 0) if own.ndim else own
+    network.load_state_dict(packed)
+    round_to_float16(network)
+    return ResNetDetector(network, first.preprocessing, first.classes, device=first.device)

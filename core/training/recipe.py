@@ -9,14 +9,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.detectors.registry import find_kind
-from core.detectors.resnet18 import build_network
-from core.training.without_cue import STRENGTHS, without_fine_detail
+from core.detectors.resnet import build_network
+from core.perturbations.photometric import compressed
 
 Precision = Literal["auto", "float32", "bfloat16"]
+# how fine detail is removed as a cue: the share of images that each of three edits is applied to; all get at least one
+SHARE = 0.5
+# of the low-pass, in sixteenths of the Nyquist frequency
+RADII = (5.0, 14.0)
+# side to shrink to before enlarging again, as a share of the image's side
+SIDES = (0.4, 0.95)
+QUALITIES = (30, 90)
+FILTERS = ("nearest", "bilinear", "bicubic", "area")
+STRENGTHS = (
+    f"each of three at {SHARE} and never none: low-pass at radius {RADII[0]:g} to {RADII[1]:g}, resampling at "
+    f"{SIDES[0]} to {SIDES[1]} by {', '.join(FILTERS)}, JPEG {QUALITIES[0]} to {QUALITIES[1]}; whole grey levels"
+)
+
 # the network of the paper, of any width
 PAPERS = "resnet"
-# whose networks `Recipe.arch` can name
-LIBRARIES = ("torchvision", "timm")
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,8 @@ class Recipe:
         validation: share of the training images held out by file hash, to fit the temperature and compare recipes.
         precision: "auto" is bfloat16 autocast on GPUs and CPUs with units for it (AVX-512 BF16), float32 elsewhere.
         seed: of weights, order and augmentation, 0 to 2 ** 40 - 1.
-        arch: "resnet" is the paper's; "torchvision:NAME" or "timm:NAME" another, whose stem is adapted to small images.
+        arch: "resnet" is the paper's; "patch:SIDE" scores patches of 5, 9, 13 or 17 pixels; "torchvision:NAME" or
+            "timm:NAME" is another, whose stem is adapted to small images.
         without_cue: remove fine detail as a cue: images are low-passed, resampled or JPEG-compressed at random.
         without_cue_share: of the images for which it is removed, above 0 to 1.
         start: name of a detector of this network whose weights the training begins with; "" for random ones.
@@ -116,6 +128,7 @@ RECIPES = {
     ),
     "swift": Recipe(name="swift", width=32, epochs=20, shift=2),
     "robust": Recipe(name="robust", width=32, epochs=20, shift=2, without_cue=True),
+    "patch": Recipe(name="patch", arch="patch:9", epochs=20),
     "sample": Recipe(name="sample", width=16, epochs=30, batch_size=64, learning_rate=0.02, colour=True),
 }
 
@@ -138,10 +151,11 @@ def architecture_of(recipe: Recipe, side: int) -> tuple[str, dict[str, object]]:
     if recipe.arch == PAPERS:
         return PAPERS, {"width": recipe.width}
     library, _, name = recipe.arch.partition(":")
-    if library not in LIBRARIES or not name:
-        raise ValueError(f"arch is {PAPERS}, torchvision:NAME or timm:NAME, not {recipe.arch!r}")
-    config: dict[str, object] = {"name": name, "outputs": 2, "stem": side}
-    return library, config | ({"size": None} if library == "timm" else {})
+    if library == "patch" and name.isdigit():
+        return library, {"field": int(name)}
+    if library not in ("torchvision", "timm") or not name:
+        raise ValueError(f"arch is {PAPERS}, patch:SIDE, torchvision:NAME or timm:NAME, not {recipe.arch!r}")
+    return library, {"name": name, "outputs": 2, "stem": side} | ({"size": None} if library == "timm" else {})
 
 
 def build_for(recipe: Recipe, side: int) -> nn.Module:
@@ -195,3 +209,55 @@ def augment(recipe: Recipe, pixels: Tensor, generator: torch.Generator) -> Tenso
         chosen = torch.nonzero(torch.rand(n, generator=generator) < recipe.without_cue_share).flatten().to(device)
         return pixels.index_copy(0, chosen, without_fine_detail(pixels[chosen], generator)) if len(chosen) else pixels
     return without_fine_detail(pixels, generator) if recipe.without_cue else pixels
+
+
+def without_fine_detail(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Low-pass, resample or compress every image of a batch, each at random strength; many in more than one way.
+
+    Args:
+        pixels: float (N, 3, S, S) of 0..255.
+        generator: on the CPU.
+
+    Returns:
+        The same form, in whole grey levels as pictures on disk are.
+    """
+    n = len(pixels)
+    chosen = torch.rand(3, n, generator=generator) < SHARE
+    # an image without any edit would keep the cue, so it gets one at random
+    only = torch.randint(3, (n,), generator=generator)
+    chosen |= ~chosen.any(0) & (torch.arange(3)[:, None] == only)
+    strength = torch.rand(3, n, generator=generator)
+    filters = torch.randint(len(FILTERS), (n,), generator=generator)
+    radii, sides, qualities = (
+        low + (high - low) * drawn for drawn, (low, high) in zip(strength, (RADII, SIDES, QUALITIES), strict=True)
+    )
+    pixels = _low_passed(pixels, chosen[0].to(pixels.device), radii.to(pixels.device))
+    sides = sides.mul(pixels.shape[-1]).round().int()
+    # images that are treated alike are resampled together
+    for side in set(sides[chosen[1]].tolist()):
+        for number, how in enumerate(FILTERS):
+            here = torch.nonzero(chosen[1] & (sides == side) & (filters == number)).flatten().to(pixels.device)
+            if len(here):
+                smooth = how in ("bilinear", "bicubic")
+                small = F.interpolate(pixels[here], size=(side, side), mode=how, antialias=smooth)
+                large = F.interpolate(small, size=pixels.shape[-2:], mode="bilinear").clamp(0, 255)
+                pixels = pixels.index_copy(0, here, large)
+    return _compressed(pixels, chosen[2], qualities.round().int())
+
+
+def _low_passed(pixels: Tensor, chosen: Tensor, radii: Tensor) -> Tensor:
+    side = pixels.shape[-1]
+    across, up = torch.fft.rfftfreq(side, device=pixels.device), torch.fft.fftfreq(side, device=pixels.device)
+    # half a cycle a pixel is radius 16
+    radius = 32 * torch.hypot(up[:, None], across)
+    kept = (radius <= radii.view(-1, 1, 1, 1)) | ~chosen.view(-1, 1, 1, 1)
+    passed: Tensor = torch.fft.irfft2(torch.fft.rfft2(pixels) * kept, s=(side, side))
+    return torch.where(chosen.view(-1, 1, 1, 1), passed.clamp(0, 255), pixels)
+
+
+def _compressed(pixels: Tensor, chosen: Tensor, qualities: Tensor) -> Tensor:
+    whole = pixels.permute(0, 2, 3, 1).round().clamp(0, 255).byte().cpu().numpy()
+    made = whole.copy()
+    for index in torch.nonzero(chosen).flatten().tolist():
+        made[index] = compressed(whole[index : index + 1], int(qualities[index]))[0]
+    return torch.from_numpy(made).permute(0, 3, 1, 2).to(pixels)

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import ResNetDetector, round_to_float16
-from core.detectors.resnet18 import build_network
+from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.detectors.storage import save_detector
 from core.images.image_set import ImageSet, fingerprint_of
 from core.images.labels import CLASSES, FAKE, REAL
@@ -49,7 +48,7 @@ def patch_detector() -> Detector:
         network.fc.bias.zero_()
         network.fc.weight[REAL, 0] = network.fc.weight[FAKE, 1] = 400
     round_to_float16(network)
-    return ResNetDetector(network, 2, manifest={"name": "patch"})
+    return ResNetDetector(network, manifest={"name": "patch"})
 
 
 def patch_images(n: int = 16, *, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:

@@ -76,7 +76,7 @@ def _write_home(home: Path) -> None:
     # verdicts of both classes, so that every cell of the confusion matrix can have images
     detector.network.fc.bias.data[REAL] -= float(np.median(margins))
     round_to_float16(detector.network)
-    detector = type(detector)(detector.network, detector.width, manifest=detector.manifest)
+    detector = type(detector)(detector.network, manifest=detector.manifest)
     save_detector(home / "detectors" / "tiny", detector, model_card="# Detector `tiny`\n\nFor tests.\n")
     seen = image_set("seen-test")
     leak = frozenset(seen.rows["sha256"].iloc[:2])

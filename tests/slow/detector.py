@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torchcam.methods import GradCAM
 
 from core.detectors.detector import Detector
-from core.detectors.resnet18 import build_network
+from core.detectors.resnet import build_network
 from core.detectors.storage import load_detector
 from core.images.image_set import ImageSet, fingerprint_of
 from core.images.statistics import image_statistics

@@ -16,8 +16,7 @@ from scipy.special import softmax
 from torchcam.methods import GradCAM
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import ResNetDetector
-from core.detectors.resnet18 import build_network
+from core.detectors.resnet import ResNetDetector, build_network
 from core.detectors.storage import load_detector
 from core.explainers.cam import GRADCAM
 from core.explainers.explanation import Explanation
@@ -179,8 +178,8 @@ def paper(settings: Settings) -> list[Row]:
     detector = _detector(settings)
     few = pictures(settings, 2 if settings.quick else FEW, seed=1)
     rows = [against_package(detector, few, LimeSettings.paper(), "the paper's settings")]
-    if detector.width != PAPER_WIDTH and not settings.quick:
-        wide = ResNetDetector(build_network(PAPER_WIDTH, seed=0), PAPER_WIDTH, device=detector.device)
+    if detector.network.width != PAPER_WIDTH and not settings.quick:
+        wide = ResNetDetector(build_network(PAPER_WIDTH, seed=0), device=detector.device)
         rows.append(against_package(wide, few, LimeSettings.paper(), f"the paper's settings, width {PAPER_WIDTH}"))
     return shown(rows)
 

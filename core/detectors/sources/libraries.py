@@ -8,9 +8,17 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from core.detectors.detector import Detector
-from core.detectors.registry import Brought, Kind, Request, SourceError, first_line, require, stated
-from core.detectors.sources.weights_file import load_weights, read_tensors
+from core.detectors.registry import (
+    Brought,
+    Kind,
+    Request,
+    SourceError,
+    first_line,
+    load_weights,
+    read_tensors,
+    require,
+    stated,
+)
 from core.images.preprocessing import SIDES
 
 # timm's `crop_mode` -> `Preprocessing.crop`
@@ -19,18 +27,6 @@ NAMES = tuple(torchvision.models.list_models(module=torchvision.models))
 # networks of torchvision with a second classifier for training, which takes no weights of its own here; they normalise
 # a second time inside, but only with torchvision's own weights, and a file does not say whether
 AUXILIARY = {"googlenet": {"init_weights": False}, "inception_v3": {"init_weights": False}}
-
-
-class TimmDetector(Detector):
-    """A network of timm."""
-
-    kind = "timm"
-
-
-class TorchvisionDetector(Detector):
-    """A network of torchvision."""
-
-    kind = "torchvision"
 
 
 def _build_timm(config: Mapping[str, Any]) -> nn.Module:
@@ -123,19 +119,17 @@ def torchvision_preprocessing(name: str) -> dict[str, Any]:
     presets = [weights.transforms() for weights in torchvision.models.get_model_weights(name)]
     if not presets:
         return {}
-    preset, fields = presets[0], dict[str, Any](scale=1 / 255)
+    found: dict[str, set[Any]] = {
+        "size": {preset.crop_size[0] for preset in presets},
+        "resize": {preset.resize_size[0] for preset in presets},
+        "interpolation": {preset.interpolation.value for preset in presets},
+    }
+    fields: dict[str, Any] = {key: values.pop() for key, values in found.items() if len(values) == 1}
     if name not in AUXILIARY:
-        fields |= {"mean": tuple(preset.mean), "std": tuple(preset.std)}
-    if len({preset.crop_size[0] for preset in presets}) == 1:
-        fields["size"] = preset.crop_size[0]
-    if len({(preset.crop_size[0], preset.resize_size[0]) for preset in presets}) == 1:
-        fields |= {"resize": preset.resize_size[0], "crop": "after"}
-    else:
-        # to be stated
-        fields["resize"] = None
-    if len({preset.interpolation for preset in presets}) == 1:
-        fields["interpolation"] = preset.interpolation.value
-    return fields
+        fields |= {"mean": tuple(presets[0].mean), "std": tuple(presets[0].std)}
+    # None is to be stated by the user
+    square = {"crop": "after"} if {"size", "resize"} <= set(fields) else {"resize": None}
+    return {"scale": 1 / 255} | fields | square
 
 
 def adapt_stem(network: nn.Module, side: object) -> nn.Module:
@@ -171,17 +165,15 @@ def adapt_stem(network: nn.Module, side: object) -> nn.Module:
 
 
 TIMM = Kind(
-    TimmDetector,
+    "timm",
     build=_build_timm,
-    describe=lambda config: f"{config.get('name')} of timm",
     source="timm:NAME with --weights FILE",
     takes=lambda source: source.startswith("timm:"),
     read=_read_timm,
 )
 TORCHVISION = Kind(
-    TorchvisionDetector,
+    "torchvision",
     build=_build_torchvision,
-    describe=lambda config: f"{config.get('name')} of torchvision",
     source="torchvision:NAME with --weights FILE",
     takes=lambda source: source.startswith("torchvision:"),
     read=_read_torchvision,

@@ -1,9 +1,8 @@
 """Detectors from an ONNX file, computed by onnxruntime: predictions only, without gradients and layers."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +10,18 @@ from torch import Tensor, nn
 
 from core.detectors.detector import CPU, Detector
 from core.detectors.manifest import Capability
-from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, first_line, require, stated
-from core.storage import LIMITS, printable, read_bytes
+from core.detectors.registry import (
+    Brought,
+    Kind,
+    Request,
+    SourceError,
+    Stored,
+    first_line,
+    read_source,
+    require,
+    stated,
+)
+from core.storage import printable
 
 # onnxruntime's names of the numbers that an input may take
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -33,7 +42,7 @@ class Graph(nn.Module):
     def __init__(self, data: bytes, output: str) -> None:
         super().__init__()
         self.model = Stored("onnx", data)
-        session = self._open()
+        session = _session(data)
         inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
         if len(inputs) != 1 or inputs[0].type not in FLOATS or len(inputs[0].shape) != 4:
             what = ", ".join(f"{value.name} of {value.type} {value.shape}" for value in inputs)
@@ -52,7 +61,7 @@ class Graph(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, 3, S, S) to what the file gives, (N, K); no gradient goes through."""
         if self._session is None:
-            self._session = self._open()
+            self._session = _session(self.model.get_buffer("onnx").cpu().numpy().tobytes())
         values = inputs.detach().cpu().numpy().astype(self.dtype)
         values = np.ascontiguousarray(values.transpose(0, 2, 3, 1) if self.last else values)
         size = self.batch or len(values)
@@ -66,9 +75,6 @@ class Graph(nn.Module):
             # the file may squeeze a batch of one
             parts.append(np.reshape(outputs, (len(filled), -1))[: len(part)])
         return torch.from_numpy(np.concatenate(parts).astype(np.float32)).to(inputs.device)
-
-    def _open(self) -> Any:
-        return _session(self.model.get_buffer("onnx").cpu().numpy().tobytes())
 
     def __getstate__(self) -> dict[str, Any]:
         # a session cannot be copied; the copy opens its own
@@ -95,18 +101,10 @@ def _session(model: bytes | str) -> Any:
         ) from None
 
 
-def _check_alone(data: bytes) -> None:
-    """Refuse a file with external weights, which onnxruntime would look for in the working directory."""
-    with TemporaryDirectory() as empty:
-        alone = Path(empty) / FILE
-        alone.write_bytes(data)
-        _session(str(alone))
-
-
 class OnnxDetector(Detector):
     """An ONNX file."""
 
-    kind: ClassVar[str] = "onnx"
+    kind = "onnx"
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         # its session computes on the CPU wherever torch could
@@ -118,25 +116,18 @@ class OnnxDetector(Detector):
         return frozenset({Capability.PREDICTIONS})
 
 
-def build(config: Mapping[str, Any]) -> nn.Module:
-    """Open the file that is stored with the detector."""
-    data, output = stated(config, FILE, "output")
-    return Graph(data, str(output))
-
-
 def read(request: Request) -> Brought:
     """Open the file; what it does not say is asked for."""
-    file = Path(request.source).expanduser()
+    file = Path(request.source)
     if request.weights is not None:
         raise SourceError(f"{file} has weights of its own; leave out --weights")
+    data = read_source(file)
     try:
-        data = read_bytes(file, limit=LIMITS[".safetensors"])
-    except OSError as error:
-        raise SourceError(f"{file} cannot be read ({error.strerror}); check its name") from None
-    if not data:
-        raise SourceError(f"{file} is empty; export it again")
-    try:
-        _check_alone(data)
+        with TemporaryDirectory() as empty:
+            # elsewhere, onnxruntime would look for external weights in the working directory
+            alone = Path(empty) / FILE
+            alone.write_bytes(data)
+            _session(str(alone))
         network = Graph(data, request.output_name or "")
     except SourceError as error:
         raise SourceError(f"{file} cannot be used: {error}") from None
@@ -145,9 +136,9 @@ def read(request: Request) -> Brought:
 
 
 KIND = Kind(
-    OnnxDetector,
-    build=build,
-    describe=lambda _config: "network in an ONNX file",
+    "onnx",
+    build=lambda config: Graph(*stated(config, FILE, "output")),
+    detector=OnnxDetector,
     files=(FILE,),
     source="FILE.onnx",
     takes=lambda source: source.lower().endswith(".onnx"),

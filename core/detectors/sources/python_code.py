@@ -16,10 +16,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.detectors.detector import Detector
-from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, first_line, stated
-from core.detectors.sources.weights_file import load_weights, read_tensors
-from core.storage import MB, read_bytes
+from core.detectors.registry import (
+    Brought,
+    Kind,
+    Request,
+    SourceError,
+    Stored,
+    first_line,
+    load_weights,
+    read_source,
+    read_tensors,
+    stated,
+)
 
 PREFIX = "py:"
 FILE = "code.py"
@@ -41,12 +49,6 @@ class Coded(nn.Module):
         """Map (N, 3, S, S) to what the network gives."""
         outputs: Tensor = self.network(inputs)
         return outputs
-
-
-class PythonDetector(Detector):
-    """A network that a Python function has built."""
-
-    kind = "python"
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:
@@ -71,7 +73,15 @@ def read(request: Request) -> Brought:
         raise SourceError(
             f"{request.source} runs code, which may do whatever you may do; give --run-code if you trust it"
         )
-    source = _read_module(module)
+    try:
+        # the packages around the module are imported to find it
+        spec = find_spec(module)
+    except Exception as error:  # noqa: BLE001 - they may raise anything
+        raise SourceError(f"the module {module} cannot be found ({error}); start in the folder that holds it") from None
+    file = Path(spec.origin) if spec is not None and spec.origin else None
+    if file is None or file.suffix != ".py":
+        raise SourceError(f"there is no file of a Python module {module}; start in the folder that holds it")
+    source = read_source(file, "its permissions")
     _consented.add(hashlib.sha256(source).hexdigest())
     network = build({FILE: source, "factory": factory})
     if request.weights is not None:
@@ -79,44 +89,27 @@ def read(request: Request) -> Brought:
     return Brought(network, {"factory": factory})
 
 
-def _read_module(name: str) -> bytes:
-    """Read the file of a module that can be imported; the packages around it are imported to find it."""
-    try:
-        spec = find_spec(name)
-    except Exception as error:  # noqa: BLE001 - packages around it may raise anything
-        raise SourceError(f"the module {name} cannot be found ({error}); start in the folder that holds it") from None
-    file = Path(spec.origin) if spec is not None and spec.origin else None
-    if file is None or file.suffix != ".py":
-        raise SourceError(f"there is no file of a Python module {name}; start in the folder that holds it")
-    try:
-        return read_bytes(file, limit=MB)
-    except OSError as error:
-        raise SourceError(f"{file} cannot be read ({error.strerror}); check its permissions") from None
-
-
 def _run(source: bytes, factory: str) -> nn.Module:
     """Run a module's file and call its function."""
     name = f"telltale_code_{hashlib.sha256(source).hexdigest()[:16]}"
     module = ModuleType(name)
     try:
-        code = compile(source, FILE, "exec")
         # dataclasses look their module up
         sys.modules[name] = module
-        exec(code, module.__dict__)  # noqa: S102 - consented to, see the module's docstring
+        exec(compile(source, FILE, "exec"), module.__dict__)  # noqa: S102 - consented to, see the module's docstring
         network = getattr(module, factory)()
+        if not isinstance(network, nn.Module):
+            raise TypeError(f"{factory} returns {type(network).__name__}, not a torch.nn.Module")
     except Exception as error:  # noqa: BLE001 - code of others raises anything
         sys.modules.pop(name, None)
         what = f"{type(error).__name__} ({first_line(error)})"
         raise SourceError(f"its code fails with {what}; correct {factory} and its file") from None
-    if not isinstance(network, nn.Module):
-        raise SourceError(f"{factory} returns {type(network).__name__}, not a torch.nn.Module; correct it")
     return network
 
 
 KIND = Kind(
-    PythonDetector,
+    "python",
     build=build,
-    describe=lambda config: f"network of a Python function {config.get('factory')}",
     files=(FILE,),
     source=f"{PREFIX}MODULE:FUNCTION with --run-code",
     takes=lambda source: source.startswith(PREFIX),

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from core.detectors.detector import Detector
-from core.detectors.registry import Brought, Kind, Request, SourceError, first_line, require, stated
+from core.detectors.registry import Brought, Kind, Request, SourceError, first_line, read_source, require, stated
 from core.images.preprocessing import Preprocessing
-from core.storage import parse_json, read_bytes
+from core.storage import parse_json
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 # Pillow's numbers of its filters
@@ -32,12 +31,6 @@ class Logits(nn.Module):
         """Map (N, 3, S, S) to logits (N, K)."""
         logits: Tensor = self.model(pixel_values=inputs).logits
         return logits
-
-
-class TransformersDetector(Detector):
-    """An image classifier of transformers."""
-
-    kind = "transformers"
 
 
 def build(config: Mapping[str, Any]) -> nn.Module:
@@ -58,10 +51,15 @@ def build(config: Mapping[str, Any]) -> nn.Module:
 
 def read(request: Request) -> Brought:
     """Read configuration, preprocessor and weights."""
-    folder = Path(request.source).expanduser()
+    folder = Path(request.source)
     if request.weights is not None:
         raise SourceError(f"{folder} has weights of its own; leave out --weights")
-    settings = _read_json(folder / CONFIG)
+    if not (folder / CONFIG).exists():
+        raise SourceError(f"{folder / CONFIG} is missing; name a folder that save_pretrained wrote")
+    try:
+        settings = dict(parse_json(read_source(folder / CONFIG, "its permissions")))
+    except (ValueError, TypeError, RecursionError):
+        raise SourceError(f"{folder / CONFIG} is not readable JSON of settings by name; fetch it again") from None
     _refuse_elsewhere(settings)
     transformers = require("transformers", f"{folder}")
     if not list(folder.glob("*.safetensors")):
@@ -94,11 +92,7 @@ def read(request: Request) -> Brought:
         classes = tuple(map(str, settings["label_names"]))
     preprocess = preprocess_of(folder) if (folder / PREPROCESSOR).exists() else {}
     # a folder written by timm states no model_type, but transformers can load it
-    settings = {
-        **settings,
-        "model_type": model.config.model_type,
-        "transformers_version": transformers.__version__,
-    }
+    settings |= {"model_type": model.config.model_type, "transformers_version": transformers.__version__}
     return Brought(Logits(model.float()), {"config": settings}, preprocess, classes, "logits")
 
 
@@ -175,25 +169,10 @@ def _pictures(size: int) -> list[NDArray[np.uint8]]:
     return [generator.integers(0, 256, (*side, 3)).astype(np.uint8) for side in sides]
 
 
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        content = parse_json(read_bytes(file))
-    except FileNotFoundError:
-        raise SourceError(f"{file} is missing; name a folder that save_pretrained wrote") from None
-    except OSError as error:
-        raise SourceError(f"{file} cannot be read ({error.strerror}); check its permissions") from None
-    except (ValueError, RecursionError):
-        raise SourceError(f"{file} is not readable JSON; fetch it again") from None
-    if not isinstance(content, dict):
-        raise SourceError(f"{file} holds no settings by name; fetch it again")
-    return content
-
-
 KIND = Kind(
-    TransformersDetector,
+    "transformers",
     build=build,
-    describe=lambda config: f"{dict(config.get('config') or {}).get('model_type')} of transformers",
     source="a folder of transformers",
-    takes=lambda source: Path(source).expanduser().is_dir(),
+    takes=lambda source: Path(source).is_dir(),
     read=read,
 )

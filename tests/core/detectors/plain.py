@@ -1,7 +1,6 @@
 """A kind of detector that the project does not know: a plain network for 48 x 48 pixels with a single output."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +53,7 @@ def make_plain(*, seed: int = 0, width: int = 4, **settings: Any) -> PlainDetect
     return PlainDetector(network, PREPROCESSING, CLASSES, config={"width": width}, **settings)
 
 
-def _told(config: Mapping[str, Any]) -> str:
-    if not isinstance(config.get("width"), int):
-        raise ValueError("width must be a number")
-    return "plain detector"
-
-
-KIND = Kind(PlainDetector, build=lambda config: Plain(config["width"]), describe=_told)
+KIND = Kind("plain", build=lambda config: Plain(config["width"]), detector=PlainDetector)
 
 
 def reseal(folder: Path, **values: object) -> None:

@@ -216,9 +216,7 @@ def test_each_source_has_a_kind() -> None:
         "A.ONNX": "onnx",
         ".": "transformers",
     }
-    assert {source: kind_of(source).detector.kind for source in kinds} == kinds
-    assert set(kinds.values()) == {name for name in KINDS if name != "resnet"}
+    assert {source: kind_of(source).name for source in kinds} == kinds
+    assert set(kinds.values()) == set(KINDS) - {"resnet", "patch"}
     with pytest.raises(SourceError, match=r"no other source that is known: a folder of transformers; timm:NAME"):
         kind_of("nothing.pth")
-    with pytest.raises(SourceError, match="begins with a user who is unknown here"):
-        kind_of("~nobody-here/model")

@@ -15,7 +15,7 @@ from core.detectors.registry import Request
 from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
 from core.storage import MANIFEST, SEAL, ContractError
-from core.training.joining import pack
+from core.training.held_out import pack
 from tests.conftest import make_detector, textured
 from tests.core.detectors.plain import reseal
 from tests.core.detectors.sources.graphs import make_graph
@@ -34,7 +34,7 @@ def test_an_old_manifest_is_the_papers_network_at_32_pixels() -> None:
     assert found.preprocessing == Preprocessing(32, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
     assert (found.target_layer, found.temperature, found.side) == ("layer4", 1.5, 32)
     assert found.layers["layer4"] == (4, 4)
-    assert found.capabilities == set(Capability)
+    assert found.capabilities == set(Capability) - {Capability.PATCH_SCORES}
 
 
 def test_what_is_written_is_read() -> None:
@@ -97,11 +97,12 @@ def test_a_manifest_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
     ("architecture", "sentence"),
     [
         ({"kind": "oracle"}, "there is no kind of detector 'oracle'"),
-        ({"kind": "resnet"}, "width must be from 1 to 1024, not None"),
+        ({"kind": "resnet"}, "lacks width"),
         ({"kind": "resnet", "width": 10**6}, "width must be from 1 to 1024"),
         ({"kind": "resnet", "width": True}, "width must be from 1 to 1024"),
         ({"kind": "torchvision", "name": "resnet18", "outputs": None}, "d cannot be opened: "),
-        ({"kind": "transformers", "config": 5}, "describes no detector that is known here"),
+        ({"kind": "transformers", "config": 5}, "d cannot be opened: "),
+        ({"kind": "patch", "field": 7}, "side of a patch must be"),
     ],
 )
 def test_a_kind_that_cannot_be_built_is_refused(tmp_path: Path, architecture: dict[str, Any], sentence: str) -> None:
@@ -136,7 +137,9 @@ def test_its_history_and_members_are_validated_too() -> None:
 # as detectors were written before there were kinds, other sources, and these modules
 def test_detectors_of_older_versions_open(tmp_path: Path) -> None:
     images = textured(5, fine=True, seed=1)
-    detector = make_detector(mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), temperature=1.5)
+    detector = make_detector(
+        preprocessing=Preprocessing(32, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6)), temperature=1.5
+    )
     save_detector(tmp_path / "oldest", detector, model_card="")
     manifest = json.loads((tmp_path / "oldest" / MANIFEST).read_text())
     oldest = {key: value for key, value in manifest.items() if key not in (*detector.about.as_manifest(), SEAL)}

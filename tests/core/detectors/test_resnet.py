@@ -16,10 +16,10 @@ from torchvision.models.resnet import BasicBlock, ResNet
 from core.detectors.devices import batch_size, fastest_format, pick_device
 from core.detectors.layers import weights_sha256
 from core.detectors.manifest import Classes
-from core.detectors.resnet import ResNetDetector, round_to_float16
-from core.detectors.resnet18 import build_network
+from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.detectors.storage import load_detector, save_detector
 from core.images.labels import REAL
+from core.images.preprocessing import Preprocessing
 from core.storage import ContractError
 from tests.conftest import make_detector
 from tests.core.any_detector import plain_kind
@@ -60,7 +60,7 @@ def test_initial_weights_follow_the_seed_and_leave_the_global_generator() -> Non
 
 @pytest.mark.parametrize("width", [8, 12])
 def test_passes_equal_the_plain_network(width: int, pixels: NDArray[np.uint8]) -> None:
-    detector = make_detector(width, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25))
+    detector = make_detector(width, preprocessing=Preprocessing(32, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25)))
     inputs = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - torch.tensor([0.4, 0.5, 0.6]).view(3, 1, 1)) / (
         torch.tensor([0.2, 0.3, 0.25]).view(3, 1, 1)
     )
@@ -116,7 +116,7 @@ def test_no_images() -> None:
 
 
 def test_saved_and_loaded_says_the_same(tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
-    detector = make_detector(mean=(0.1, 0.2, 0.3), temperature=1.7)
+    detector = make_detector(preprocessing=Preprocessing(32, mean=(0.1, 0.2, 0.3)), temperature=1.7)
     save_detector(tmp_path / "d", detector, model_card="# card")
     loaded = load_detector(tmp_path / "d", device="cpu")
     assert (loaded.name, loaded.sha256, loaded.temperature) == ("d", detector.sha256, 1.7)
@@ -176,7 +176,7 @@ def test_rounding_refuses_what_float16_cannot_hold() -> None:
 
 
 def test_detector_is_of_evaluation_mode_without_gradients() -> None:
-    detector = ResNetDetector(build_network(8).train(), 8)
+    detector = ResNetDetector(build_network(8).train())
     assert not detector.network.training
     assert not any(parameter.requires_grad for parameter in detector.network.parameters())
 
@@ -207,7 +207,7 @@ def test_a_narrow_network_learns_from_larger_images_without_a_crash() -> None:
     step = """
 import torch
 from core.detectors.devices import fastest_format
-from core.detectors.resnet18 import build_network
+from core.detectors.resnet import build_network
 network = build_network(4, seed=0)
 form = fastest_format(network, torch.device("cpu"))
 network.to(memory_format=form)

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import ResNetDetector
-from core.detectors.resnet18 import build_network
+from core.detectors.resnet import ResNetDetector, build_network
 from core.images.labels import REAL
 
 
@@ -43,7 +42,7 @@ def red_detector() -> Detector:
         network.fc.weight.zero_()
         network.fc.bias.zero_()
         network.fc.weight[REAL, 0] = 100
-    return ResNetDetector(network, 1)
+    return ResNetDetector(network)
 
 
 @pytest.fixture

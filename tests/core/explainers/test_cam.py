@@ -242,7 +242,7 @@ def test_logits_that_are_no_numbers_are_refused(fifty: NDArray[np.uint8]) -> Non
     detector = make_detector(width=4, seed=3)
     network = detector.network
     network.fc.weight.fill_(float("nan"))
-    broken = ResNetDetector(network, 4)
+    broken = ResNetDetector(network)
     with pytest.raises(ExplanationError, match="not finite"):
         explain(GRADCAM, broken, fifty[:2], layer="layer3")
     with pytest.raises(ExplanationError, match="not finite"):

@@ -132,7 +132,7 @@ def test_what_cannot_be_explained_is_one_sentence(detector: Detector, six: NDArr
     broken = make_detector(width=4, seed=3)
     broken.network.fc.bias.fill_(float("nan"))
     with pytest.raises(ExplanationError, match="not finite"):
-        explain(ResNetDetector(broken.network, 4), six[:1])
+        explain(ResNetDetector(broken.network), six[:1])
     for wrong in ({"steps": 1}, {"sigma": 0.0}, {"target": "CAT"}):
         with pytest.raises(ExplanationError, match="must be"):
             IntegratedGradientsSettings(**wrong)  # type: ignore[arg-type]

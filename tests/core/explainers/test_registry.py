@@ -24,7 +24,7 @@ from core.explainers.registry import explainers, find_explainer, register, regis
 from core.explainers.settings import ExplanationError, describe, from_parameters
 from core.images.encoding import encode_png
 from core.report.explanation import save_html
-from tests.conftest import make_detector, textured
+from tests.conftest import make_detector, make_patch, textured
 from tests.core.any_detector import pictures
 from tests.core.detectors.plain import make_plain
 from tests.core.explainers.texts import to_parameters
@@ -61,6 +61,8 @@ def test_every_method_keeps_its_promises(name: str, kind: str, tmp_path: Path) -
     else:
         detector, pixels = make_detector(width=2, seed=1), textured(3, fine=True, seed=4)
     explainer = find_explainer(name)
+    if Capability.PATCH_SCORES in explainer.needs:
+        detector = make_patch(side=pixels.shape[1])
     settings = small(explainer)
     before = pixels.copy()
     *_, last = explainer.explain(detector, pixels[1], settings)
@@ -122,6 +124,8 @@ def test_of_a_network_with_one_output_only_the_class_that_it_scores_is_explained
 @pytest.mark.parametrize("name", NAMES)
 def test_every_method_stops_when_it_is_told_to(name: str, detector: Detector) -> None:
     explainer, pixels = find_explainer(name), textured(2, fine=True, seed=4)
+    if Capability.PATCH_SCORES in explainer.needs:
+        detector = make_patch()
     # the instant map is one pass: there is nothing to stop
     settings = explainer.settings(layer="layer3") if explainer.name == "gradcam" else explainer.settings()
     assert list(explainer.explain(detector, pixels[0], settings, cancel=lambda: True)) == []

@@ -55,7 +55,7 @@ def mixed_detector(pixels: NDArray[np.uint8]) -> Detector:
     detector = make_detector(seed=6)
     detector.network.fc.bias.data[REAL] -= float(np.median(detector.margins(pixels)))
     round_to_float16(detector.network)
-    return ResNetDetector(detector.network, detector.width, manifest={"name": "tiny"})
+    return ResNetDetector(detector.network, manifest={"name": "tiny"})
 
 
 @pytest.fixture

@@ -100,8 +100,10 @@ def test_a_cell_agrees_with_a_second_implementation(detail) -> None:  # type: ig
         training.run_epoch(None)
     some = test.limited(100)
     with torch.inference_mode():
-        inputs = torch.from_numpy(some.pixels).permute(0, 3, 1, 2) / 255 - torch.tensor(training.mean).view(3, 1, 1)
-        inputs = (inputs / torch.tensor(training.std).view(3, 1, 1)).float()
+        inputs = torch.from_numpy(some.pixels).permute(0, 3, 1, 2) / 255 - torch.tensor(
+            training.preprocessing.mean
+        ).view(3, 1, 1)
+        inputs = (inputs / torch.tensor(training.preprocessing.std).view(3, 1, 1)).float()
         called = training.averaged.eval()(inputs).argmax(1).numpy()
     cell = accuracies(results).loc[("colour", "everything")]
     assert cell["images"] == len(some)

@@ -229,7 +229,7 @@ def test_a_detector_that_always_says_real_is_shown_to(source: Source, generators
     context = source.open()
     network = context.detector.network
     network.fc.bias.data[REAL] += 1000
-    always = replace(context, detector=ResNetDetector(network, context.detector.width))
+    always = replace(context, detector=ResNetDetector(network))
     table = STUDY.compute(always, np.arange(60), STUDY.parameters | {"imitations": str(generators)})
     others = table[table["kind"] != OWN]
     assert (others[["share_real", "high"]] == 1).all(axis=None)

@@ -9,8 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.detectors.resnet import ResNetDetector
-from core.detectors.resnet18 import build_network
+from core.detectors.resnet import ResNetDetector, build_network
 from core.findings.claims import claim_status
 from core.perturbations.flips import short_margins
 from core.perturbations.probe import FAMILIES, size_column
@@ -106,7 +105,7 @@ def test_a_trained_network_is_seen_through_too(tmp_path: Path) -> None:
             module.momentum = None
     with torch.no_grad():
         network(pixels)
-    detector = ResNetDetector(network, 4)
+    detector = ResNetDetector(network)
     run, table = asked(Cue(detector, cue.pixels[::3]), tmp_path)  # type: ignore[arg-type]
     assert (run.predictions["label"] == run.predictions["predicted"]).mean() > 0.9
     turns = read_flips(run, table, PARAMETERS)

@@ -13,8 +13,7 @@ from scipy import stats
 from scipy.stats import spearmanr
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import LEVELS, ResNetDetector
-from core.detectors.resnet18 import build_network
+from core.detectors.resnet import LEVELS, ResNetDetector, build_network
 from core.explainers.agreement import rank_correlation
 from core.explainers.deletion import edge_map
 from core.explainers.lime.regions import LIME, LimeSettings
@@ -76,7 +75,7 @@ def context(source: Source) -> Context:
 def test_everything_down_to_the_level_is_new_and_the_rest_as_it_was(level: str, tiny_detector: Detector) -> None:
     before = {name: tensor.clone() for name, tensor in tiny_detector.network.state_dict().items()}
     random = tiny_detector.randomised(level, seed=5)
-    fresh = build_network(tiny_detector.width, seed=5).state_dict()
+    fresh = build_network(tiny_detector.network.width, seed=5).state_dict()
     fallen = LEVELS[: LEVELS.index(level) + 1]
     for name, tensor in random.network.state_dict().items():
         part = name.split(".")[0].replace("bn1", "conv1")

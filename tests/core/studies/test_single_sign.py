@@ -96,8 +96,8 @@ def test_under_the_papers_settings_signs_are_the_packages() -> None:
     images = np.concatenate([textured(2, fine=False, seed=5), textured(2, fine=True, seed=6)])
     # one colour from edge to edge is one segment, and one weight has one sign
     images[0] = 120
-    network.fc.bias[REAL] -= float(np.mean(ResNetDetector(network, 2).margins(images)))
-    detector = ResNetDetector(network, 2)
+    network.fc.bias[REAL] -= float(np.mean(ResNetDetector(network).margins(images)))
+    detector = ResNetDetector(network)
 
     def classifier(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         with torch.inference_mode():

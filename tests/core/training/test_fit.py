@@ -11,11 +11,11 @@ from safetensors.torch import load, save
 from torch import nn
 
 import core.training.fit as fitting
+from core.detectors.detector import Detector
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.storage import LIMITS, TakenError, only_writer
-from core.training.checkpoints import Progress, TrainingInterrupted, checkpoint_file, read_checkpoint, write_checkpoint
-from core.training.fit import Trained, fit
+from core.training.fit import Progress, TrainingInterrupted, checkpoint_file, fit, read_checkpoint, write_checkpoint
 from core.training.recipe import Recipe
 from tests.core.any_detector import write_set
 
@@ -34,7 +34,7 @@ def images(cifake: Path) -> ImageSet:
     return load_image_set(cifake, "train")
 
 
-def trained(recipe: Recipe, images: ImageSet, *, interrupted: bool = False) -> Trained:
+def trained(recipe: Recipe, images: ImageSet, *, interrupted: bool = False) -> Detector:
     """Fit and forget the checkpoint; where `interrupted`, with a stop in the last epoch and a resumption."""
 
     def stop(_done: int, _total: int, text: str) -> None:
@@ -52,16 +52,16 @@ def trained(recipe: Recipe, images: ImageSet, *, interrupted: bool = False) -> T
 def test_training_learns_and_reports(images: ImageSet) -> None:
     lines: list[str] = []
     result = fit(replace(QUICK, epochs=8, average=0.5), images, report=lines.append, device="cpu")
-    assert result.history[-1]["loss"] < result.history[0]["loss"]
-    assert result.history[-1]["val_accuracy"] > 0.8
+    assert result.manifest["history"][-1]["loss"] < result.manifest["history"][0]["loss"]
+    assert result.manifest["history"][-1]["val_accuracy"] > 0.8
     assert len(lines) == 8
-    predictions = result.detector.margins(np.asarray(images.pixels)) > 0
+    predictions = result.margins(np.asarray(images.pixels)) > 0
     assert (predictions == images.labels).mean() > 0.8
 
 
 def test_weights_follow_the_seed(images: ImageSet) -> None:
     recipe = replace(QUICK, epochs=1, shift=1, colour=True)
-    first, again, other = (trained(replace(recipe, seed=seed), images).detector.sha256 for seed in (0, 0, 1))
+    first, again, other = (trained(replace(recipe, seed=seed), images).sha256 for seed in (0, 0, 1))
     assert first == again != other
 
 
@@ -71,8 +71,8 @@ def test_interrupted_and_resumed_ends_where_unbroken_ends(images: ImageSet, opti
     # progress is reported every tenth step
     recipe = replace(QUICK, optimizer=optimizer, average=0.9, shift=1, width=width, batch_size=4)
     whole, resumed = trained(recipe, images), trained(recipe, images, interrupted=True)
-    assert resumed.detector.sha256 == whole.detector.sha256
-    for row, same in zip(resumed.history, whole.history, strict=True):
+    assert resumed.sha256 == whole.sha256
+    for row, same in zip(resumed.manifest["history"], whole.manifest["history"], strict=True):
         assert row | {"seconds": 0} == same | {"seconds": 0}
 
 
@@ -100,7 +100,7 @@ def test_each_precision_of_a_resumed_training_is_stated(images: ImageSet, monkey
         fit(recipe, images, device="cpu", progress=stop)
     monkeypatch.setattr(fitting, "precision_on", lambda *_: "bfloat16")
     result = fit(recipe, images, device="cpu", resume=True)
-    assert result.computed_in == "float32 on cpu (1 epoch), bfloat16 on cpu (2 epochs)"
+    assert result.manifest["computed_in"] == "float32 on cpu (1 epoch), bfloat16 on cpu (2 epochs)"
 
 
 def test_a_diverging_training_says_so(images: ImageSet) -> None:
@@ -110,7 +110,7 @@ def test_a_diverging_training_says_so(images: ImageSet) -> None:
 
 def test_images_of_another_side_make_a_detector_of_that_side(images: ImageSet, tmp_path: Path) -> None:
     large = load_image_set(write_set(tmp_path / "set", train=20), "train")
-    detector = fit(replace(QUICK, epochs=1), large, device="cpu").detector
+    detector = fit(replace(QUICK, epochs=1), large, device="cpu")
     assert (detector.side, detector.layers["layer4"]) == (48, (6, 6))
     tiny = replace(images, pixels=np.asarray(images.pixels)[:, :4, :4])
     with pytest.raises(ValueError, match="size must be 8 to 1024 pixels, not 4"):
@@ -120,7 +120,7 @@ def test_images_of_another_side_make_a_detector_of_that_side(images: ImageSet, t
 def test_few_steps_are_averaged_too(images: ImageSet) -> None:
     # two steps, fewer than lie between two averages
     recipe, few = replace(QUICK, epochs=1, average=0.999, validation=0.0), images.limited(32)
-    slow, fast = (trained(replace(recipe, learning_rate=rate), few).detector.sha256 for rate in (0.05, 0.5))
+    slow, fast = (trained(replace(recipe, learning_rate=rate), few).sha256 for rate in (0.05, 0.5))
     assert slow != fast
 
 
@@ -129,7 +129,7 @@ def test_what_a_network_drops_at_random_depends_on_the_seed_alone(images: ImageS
 
     def weights(state: int) -> str:
         torch.manual_seed(state)
-        return trained(recipe, images.limited(32)).detector.sha256
+        return trained(recipe, images.limited(32)).sha256
 
     assert weights(1) == weights(2)
 

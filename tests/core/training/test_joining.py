@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import ResNetDetector
-from core.detectors.resnet18 import build_network
+from core.detectors.resnet import ResNetDetector, build_network
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.storage import ContractError
-from core.training import joining
-from core.training.held_out import validation_split
-from core.training.joining import fit_weights, join, pack
+from core.training import held_out
+from core.training.held_out import fit_weights, join, pack, validation_split
 from tests.conftest import make_detector
 
 RECIPE = {"name": "tiny", "validation": 0.25, "seed": 0}
@@ -45,7 +43,7 @@ def make(images: ImageSet) -> Make:
 @pytest.fixture
 def equally(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random networks know nothing, and one would otherwise weigh nothing."""
-    monkeypatch.setattr(joining, "fit_weights", lambda margins, labels: np.linspace(0.5, 1.0, len(margins)))
+    monkeypatch.setattr(held_out, "fit_weights", lambda margins, labels: np.linspace(0.5, 1.0, len(margins)))
 
 
 def test_margins_are_the_weighted_sum(pixels: NDArray[np.uint8]) -> None:
@@ -55,7 +53,7 @@ def test_margins_are_the_weighted_sum(pixels: NDArray[np.uint8]) -> None:
     expected = sum(weight * one.margins(pixels) for weight, one in zip(weights, members, strict=True))
     # classifier weights are float16 again after the multiplication
     np.testing.assert_allclose(packed.margins(pixels), expected, rtol=2e-3, atol=2e-3)
-    assert (packed.width, packed.groups, packed.layers) == (24, 3, members[0].layers)
+    assert (packed.network.width, packed.network.groups, packed.layers) == (24, 3, members[0].layers)
 
 
 def test_a_packed_network_is_a_detector_like_any_other(pixels: NDArray[np.uint8], tmp_path: Path) -> None:
@@ -75,7 +73,7 @@ def test_a_packed_network_is_a_detector_like_any_other(pixels: NDArray[np.uint8]
     assert not torch.equal(fresh.network.layer3[0].conv1.weight, read.network.layer3[0].conv1.weight)
     read.config = {"width": 16, "groups": 3}
     save_detector(tmp_path / "odd", read, model_card="")
-    with pytest.raises(ContractError, match="groups must be a divisor of width 16, not 3"):
+    with pytest.raises(ContractError, match="width 16 cannot be divided into 3 groups"):
         load_detector(tmp_path / "odd", device="cpu")
 
 
@@ -101,7 +99,7 @@ def test_what_only_misleads_weighs_nothing_and_what_is_always_right_is_finite() 
     right = np.where(labels == REAL, 1.0, -1.0)
     found = fit_weights(np.stack([right, -right]).astype(np.float32), labels)
     assert found[1] == 0
-    assert 0 < found[0] <= joining.LARGEST
+    assert 0 < found[0] <= held_out.LARGEST
 
 
 def test_joining_is_weighed_on_what_all_held_out(make: Make, images: ImageSet, equally: None) -> None:
@@ -131,13 +129,12 @@ def test_what_cannot_be_joined_is_a_sentence(make: Make, images: ImageSet, monke
         ([one, make("two", width=8)], images, "two has another width, preprocessing or classes than one"),
         ([one, elsewhere], images, "two has another width, preprocessing or classes than one"),
         ([one, other], images, "other is not the paper's network"),
-        ([one, make("two", validation=0.5)], images, "two did not hold out the images that one did"),
-        ([make("one", validation=0.0)] * 2, images, "one did not hold out"),
-        ([one, two], foreign, "one was not trained on another"),
+        ([one, make("two", validation=0.5)], images, "two did not hold out the images of .* that one did"),
+        ([one, two], foreign, "one did not hold out the images of another"),
         (seldom, images, "too few images"),
     ):
         with pytest.raises(ValueError, match=sentence):
             join(members, where)
-    monkeypatch.setattr(joining, "fit_weights", lambda margins, labels: np.array([1.0, 0.0]))
+    monkeypatch.setattr(held_out, "fit_weights", lambda margins, labels: np.array([1.0, 0.0]))
     with pytest.raises(ValueError, match="two adds nothing to the others"):
         join([one, two], images)

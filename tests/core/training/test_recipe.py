@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from core.storage import read_manifest
-from core.training import without_cue
-from core.training.recipe import RECIPES, Recipe, augment, learning_rate, precision_on
-from core.training.without_cue import without_fine_detail
+from core.training import recipe as recipes
+from core.training.recipe import RECIPES, Recipe, augment, learning_rate, precision_on, without_fine_detail
 
 PLAIN = Recipe(name="plain", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
 
@@ -116,8 +115,8 @@ def test_each_edit_is_drawn_as_often_as_declared(monkeypatch: pytest.MonkeyPatch
         drawn.append(chosen)
         return pixels
 
-    monkeypatch.setattr(without_cue, "_low_passed", record)
-    monkeypatch.setattr(without_cue, "_compressed", record)
+    monkeypatch.setattr(recipes, "_low_passed", record)
+    monkeypatch.setattr(recipes, "_compressed", record)
     without_fine_detail(torch.zeros(4000, 3, 8, 8), torch.Generator().manual_seed(0))
     for chosen in drawn:
         # half, and a third of the eighth that none was drawn for

@@ -16,7 +16,7 @@ from torch import nn
 
 from core.detectors.adding import add, build_from, complete
 from core.detectors.registry import Brought, Request, SourceError, find_kind
-from core.detectors.resnet18 import build_network
+from core.detectors.resnet import build_network
 from core.detectors.sources.libraries import adapt_stem, torchvision_preprocessing
 from core.detectors.storage import load_detector
 from tests.core.detectors.sources.made import expected_of, given_by, spread

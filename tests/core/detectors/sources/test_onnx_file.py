@@ -95,7 +95,7 @@ def test_what_is_stored_answers_and_copies_do_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"", "is empty"),
+        (b"", "cannot compute it"),
         (b"no graph", "cannot compute it"),
         (make_graph(operator="Riddle"), r"cannot compute it \(.*Riddle.*\); export it"),
         (make_graph(extra=True), "has the outputs y, flat; give one of them as --output-name"),

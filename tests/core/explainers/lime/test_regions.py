@@ -27,8 +27,8 @@ def detector() -> Detector:
     """Random, but loud enough for masks to matter and undecided enough for probabilities to move."""
     network = make_detector(width=2, seed=1).network
     network.fc.weight *= 50
-    network.fc.bias[REAL] -= float(np.mean(ResNetDetector(network, 2).margins(textured(20, fine=True, seed=9))))
-    return ResNetDetector(network, 2)
+    network.fc.bias[REAL] -= float(np.mean(ResNetDetector(network).margins(textured(20, fine=True, seed=9))))
+    return ResNetDetector(network)
 
 
 @pytest.fixture(scope="module")
@@ -275,7 +275,7 @@ def test_logits_that_are_no_numbers_are_refused(image: NDArray[np.uint8]) -> Non
     network = make_detector(width=2).network
     network.fc.bias.fill_(float("nan"))
     with pytest.raises(ExplanationError, match="not finite"):
-        LIME.explain_fully(ResNetDetector(network, 2), image)
+        LIME.explain_fully(ResNetDetector(network), image)
 
 
 def test_segments_are_numbered_without_gaps_and_as_many_as_asked(image: NDArray[np.uint8]) -> None:
@@ -303,7 +303,7 @@ def test_what_speaks_for_fake_is_below_0_with_its_interval(
 ) -> None:
     weight = red_detector.network.fc.weight
     weight[[FAKE, REAL]] = weight[[REAL, FAKE]].clone()
-    detector = ResNetDetector(red_detector.network, 1)
+    detector = ResNetDetector(red_detector.network)
     settings = LimeSettings(segmentation="grid", n_segments=64, n_samples=512, fill="black", sampling="random")
     for target in ("FAKE", "margin", "probability"):
         found = LIME.explain_fully(detector, red_patch, settings.changed(target=target))

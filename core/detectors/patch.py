@@ -1,0 +1,97 @@
+"""A detector that explains itself: its margin is the mean of the scores of small patches.
+
+The scores are its explanation, and exact (BagNet: Brendel and Bethge 2019, arXiv 1904.00760; LaDeDa: Cavia et al. 2024,
+arXiv 2406.09398). No convolution is padded, so that each score depends on its own patch alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from core.detectors.detector import Detector
+from core.detectors.manifest import Capability
+from core.detectors.registry import Kind, stated
+
+# sides of the patches that can be trained, in pixels
+FIELDS = (5, 9, 13, 17)
+# pixels from one patch to the next
+STRIDE = 2
+# module that computes the features, from which a linear layer computes the scores
+FEATURES = "features"
+
+
+class PatchNetwork(nn.Module):
+    """3 x 3 convolutions without padding, the second with stride 2, and 1 x 1 convolutions that score each position.
+
+    Args:
+        field: side of a patch in pixels, one of `FIELDS`: the least has 2 of the 3 x 3 convolutions, each further one 1
+            more.
+
+    Raises:
+        ValueError: another field.
+    """
+
+    def __init__(self, field: int) -> None:
+        if field not in FIELDS:
+            raise ValueError(f"the side of a patch must be {', '.join(map(str, FIELDS))} pixels, not {field!r}")
+        super().__init__()
+        self.field, self.stride, deeper = field, STRIDE, (field - 5) // 4
+        # inputs, outputs, kernel, stride
+        shapes = [(3, 32, 3, 1), (32, 64, 3, STRIDE), (64, 128, 3 if deeper else 1, 1)]
+        shapes += [(128, 128, 3, 1)] * (deeper - 1) + [(128, 128, 1, 1)]
+        layers: list[nn.Module] = []
+        for inputs, outputs, kernel, stride in shapes:
+            layers += [nn.Conv2d(inputs, outputs, kernel, stride, bias=False), nn.BatchNorm2d(outputs)]
+            layers += [nn.ReLU(inplace=True)]
+        self.features = nn.Sequential(*layers)
+        self.scores = nn.Conv2d(128, 1, 1)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (N, 3, S, S) to logits (N, 2) of FAKE and REAL: minus and plus half the mean of the patches' scores."""
+        half = self.scores(self.features(inputs)).float().mean((1, 2, 3)) / 2
+        return torch.stack([-half, half], dim=1)
+
+
+class PatchDetector(Detector):
+    """A network of `PatchNetwork`; by default its features are explained, of which the scores are a weighted sum."""
+
+    network: PatchNetwork
+
+    def __init__(self, *arguments: Any, target_layer: str | None = None, **settings: Any) -> None:
+        super().__init__(*arguments, target_layer=target_layer or FEATURES, **settings)
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Those of any network, and the scores of patches."""
+        return super().capabilities | {Capability.PATCH_SCORES}
+
+    @property
+    def bias(self) -> float | None:
+        """The bias of all scores: the margin minus the mean of a margin map."""
+        return float(self.network.scores.bias) if self.target_layer == FEATURES else None  # type: ignore[arg-type]
+
+    def patch_scores(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute the scores of all patches of N images, positive for REAL; their mean is the margin.
+
+        Args:
+            pixels: uint8 (N, S, S, 3).
+
+        Returns:
+            float32 (N, h, w); the patch of score (i, j) has its upper left pixel at (2 i, 2 j).
+        """
+        sign = 1 if self.classes.fake_outputs == (0,) else -1
+        parts = [self.network.scores(self.network.features(batch)) for batch in self._batches(pixels, None, None)]
+        scores: NDArray[np.float32] = torch.cat(parts)[:, 0].float().cpu().numpy()
+        return sign * scores
+
+
+def _build(config: Mapping[str, Any]) -> PatchNetwork:
+    (field,) = stated(config, "field")
+    return PatchNetwork(field)
+
+
+KIND = Kind("patch", build=_build, detector=PatchDetector)

@@ -1,0 +1,89 @@
+"""The exact map of a detector whose margin is the mean of scores of small patches."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import convolve
+
+from core.detectors.manifest import Capability, Offers
+from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, Pixels, check_finite
+from core.explainers.explanation import Explanation, map_diagnostics
+from core.explainers.settings import ExplainerSettings
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+
+class ExactSettings(ExplainerSettings):
+    """Nothing can be set: there is one exact map."""
+
+
+class Exact(BatchExplainer[ExactSettings]):
+    """The explainer: each patch's share of the margin, spread evenly over the pixels of the patch."""
+
+    name = "exact"
+    title = "Exact map"
+    sentence = "What each patch of the image adds to the score: all of it, because this detector adds up small patches."
+    settings = ExactSettings
+    needs = frozenset({Capability.PATCH_SCORES})
+    libraries = ("torch",)
+
+    def explain_part(
+        self,
+        detector: "Detector",
+        pixels: Pixels,
+        settings: ExactSettings,  # noqa: ARG002 - there are none
+        cancel: Cancel | None,
+    ) -> Iterator[dict[str, Any]]:
+        """See `BatchExplainer.explain_part`."""
+        from core.detectors.patch import PatchDetector  # noqa: PLC0415 - torch
+
+        assert isinstance(detector, PatchDetector)  # noqa: S101 - no other has such scores
+        if cancel is not None and cancel():
+            raise Cancelled
+        scores = detector.patch_scores(pixels)
+        check_finite(detector, scores)
+        for own in scores:
+            values = spread_scores(
+                own, side=detector.side, field=detector.network.field, stride=detector.network.stride
+            )
+            yield {
+                "margin": float(own.mean()),
+                "values": values,
+                "unit": "margin",
+                "diagnostics": map_diagnostics(values),
+            }
+
+    def cost(self, settings: ExactSettings, offers: Offers | None = None) -> int:  # noqa: ARG002
+        """See `Explainer.cost`."""
+        return 1
+
+    def reading(self, explanation: Explanation) -> str:  # noqa: ARG002
+        """See `Explainer.reading`."""
+        return (
+            "This detector scores every small patch by itself, and its score is their mean. Each patch's share is "
+            "spread over its pixels, so that all pixels together make up the score exactly: nothing is estimated."
+        )
+
+
+def spread_scores(scores: NDArray[np.floating], *, side: int, field: int, stride: int) -> NDArray[np.float32]:
+    """Spread the scores of patches evenly over their pixels, so that all pixels add up to the scores' mean.
+
+    Args:
+        scores: float (h, w), of patches from the upper left corner on.
+        side: of the image in pixels; pixels that no patch covers get 0.
+        field: side of a patch in pixels.
+        stride: pixels from one patch to the next.
+
+    Returns:
+        float32 (side, side).
+    """
+    corners = np.zeros((side - field + 1,) * 2)
+    corners[::stride, ::stride][: len(scores), : scores.shape[1]] = scores
+    patch = np.full((field, field), 1 / (scores.size * field**2))
+    return np.asarray(convolve(corners, patch, method="direct"), np.float32)
+
+
+EXACT = Exact()
