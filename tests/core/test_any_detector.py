@@ -18,7 +18,7 @@ from core.images.decoding import resize
 from core.images.encoding import encode_png
 from core.images.labels import FAKE, REAL
 from core.perturbations.table import PROBES, probe_columns
-from core.report import command as report
+from core.report import page as report
 from core.runs.run import read_run
 from core.studies.donors import with_donors
 from core.studies.runner import Source

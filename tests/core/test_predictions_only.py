@@ -15,7 +15,7 @@ from core.explainers.probing import explain_probes
 from core.explainers.registry import explainers
 from core.images.encoding import encode_png
 from core.images.loading import load_image_set
-from core.report import command as report
+from core.report import page as report
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.donors import with_donors
