@@ -101,6 +101,8 @@ def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDA
     least, size = smallest_flips(clean, sizes)
     # the last is for verdicts that nothing flips
     keys = np.array([*(probe.key for probe in own.values()), None], object)
+    steps = (probe_columns()[column] for column in own)
+    names = np.array([*(f"{probe.title}, {step.at_any_side}" for probe, step in steps), None], object)
     families = np.array([probe.family for probe in own.values()])
     flags = clean.to_numpy(bool)
     count = sum(flags[:, families == family].any(axis=1).astype(np.int8) for family in dict.fromkeys(families))
@@ -109,6 +111,7 @@ def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDA
     finest = np.where(removed, [one.value for one in lowpass], -np.inf).max(axis=1)
     return pd.DataFrame(
         {
+            "smallest_flip": names[least],
             "turned_by": keys[least],
             "turned_size": size.astype(np.float16),
             "turned_families": np.asarray(count, np.int8),

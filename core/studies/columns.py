@@ -23,7 +23,7 @@ from core.studies.store import foreign_key, outdated
 from core.studies.study import WEIGHT
 
 KEY = b"telltale"
-MAX_CHOICES = 50
+MAX_CHOICES = 64
 # characters of a label, and of one that must distinguish columns
 MAX_LABEL = 64
 MAX_LONG_LABEL = 100

@@ -74,6 +74,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "was downloaded, else the test set that ships")  # fmt: skip
     add("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     add("--images", type=int, help="at most N images, errors (up to half of N) and right answers")
+    add("--simple", action="store_true", help="draw them at random: narrower intervals of rates, fewer errors to see")
     add("--seed", type=int, default=0, help="of that choice")
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     add("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
@@ -133,6 +134,7 @@ def _compute(options: argparse.Namespace, study: Study, run: Path) -> str:
             study,
             source,
             images=options.images,
+            simple=options.simple,
             seed=options.seed,
             stored=stored,
             engine=ray_engine(options.address) if options.engine == "ray" else run_locally,

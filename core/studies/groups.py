@@ -111,7 +111,9 @@ class Cells:
         return pool
 
 
-def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+def choose_rows(
+    run: Run, images: int | None, *, seed: int = 0, simple: bool = False
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Choose every error, and as many right verdicts as fit, half of them from each class where there are enough.
 
     Errors fill at most half of the sample; otherwise a handful of right verdicts would have to stand for all others.
@@ -121,6 +123,7 @@ def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray
         run: whose rows.
         images: how many in all; None for every image.
         seed: of the draw.
+        simple: draw every image with the same probability instead, which estimates rates more closely.
 
     Returns:
         intp (M,) ascending positions, and float32 (M,) how many images of the run each of them stands for: the size of
@@ -134,6 +137,9 @@ def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray
         return np.arange(total), np.ones(total, np.float32)
     if images < 1:
         raise StudyError(f"the number of images must be at least 1, not {images}")
+    generator = np.random.default_rng(seed)
+    if simple:
+        return np.sort(generator.choice(total, images, replace=False)), np.full(images, total / images, np.float32)
     cell = 2 * run.is_real + run.predicted_real
     cells = [np.flatnonzero(cell == number) for number in range(4)]
     wrong, right = [cells[1], cells[2]], [cells[0], cells[3]]
@@ -142,7 +148,6 @@ def choose_rows(run: Run, images: int | None, *, seed: int = 0) -> tuple[NDArray
         quotas = [(cell, len(cell)) for cell in wrong] + _shares(right, images - errors)
     else:
         quotas = _shares(cells, images)
-    generator = np.random.default_rng(seed)
     taken = [(generator.choice(cell, count, replace=False), len(cell) / count) for cell, count in quotas if count]
     positions = np.concatenate([rows for rows, _ in taken])
     weights = np.concatenate([np.full(len(rows), weight, np.float32) for rows, weight in taken])

@@ -22,6 +22,7 @@ from core.perturbations.table import OTHER_WAYS, PROBES, in_every_way, probe_col
 from core.runs.run import Run
 from core.studies.donors import choose_donors, class_means
 from core.studies.flips import FlipTable, Rows, flip_rates, ranking, read_flips
+from core.studies.groups import VERDICTS
 from core.studies.study import Context, Study
 
 # a share of verdicts below which a change hardly matters
@@ -31,87 +32,48 @@ _BESIDE = {key for key, probe in PROBES.items() if probe.beside} | OTHER_WAYS
 _CHANGES_DONOR = {key: probe.changes_donor for key, probe in PROBES.items()}
 _EXCESS = {column: strength.excess for column, (_, strength) in probe_columns().items()}
 
+# family -> what a verdict does that holds beyond every control
+RESTS = {
+    "detail": "rest on fine detail", "blocks": "rest on spatial layout", "place": "rest on one place",
+    "colour": "rest on colour",
+}  # fmt: skip
+# family -> what a verdict may survive
+SURVIVES = {
+    "light": "a change of light", "compression": "compression, blurring and sharpening",
+    "geometry": "another orientation", "levels": "a change of the finest grey levels",
+}  # fmt: skip
+NONE_FLIPS = {verdict: f"No change flips {verdict} verdicts more often than its control does." for verdict in VERDICTS}
+
+
+def _rests(verdict: str, what: str) -> dict[str, str]:
+    """Word the headlines of a family: "FAKE verdicts rest on fine detail."."""
+    verb, rest = what.split(" ", 1)
+    return {
+        "question": f"Do {verdict} verdicts {what}?",
+        "holds": f"{verdict} verdicts {what}.",
+        "holds for some": f"Some {verdict} verdicts {what}.",
+        "holds slightly": f"Hardly any {verdict} verdict {verb}s {rest}.",
+    }
+
+
 HEADLINES: Headlines = {
-    "smallest-FAKE": {
-        "question": "What flips FAKE verdicts most, for its size?",
-        "holds": "This change flips most FAKE verdicts for its size.",
-        "no control": "No change flips FAKE verdicts more often than its control does.",
-        "unknown": "No change flips FAKE verdicts more often than its control does.",
+    **{
+        f"smallest-{verdict}": {
+            "question": f"What flips {verdict} verdicts most, for its size?",
+            "holds": f"This change flips most {verdict} verdicts for its size.",
+            "no control": NONE_FLIPS[verdict],
+            "unknown": NONE_FLIPS[verdict],
+        }
+        for verdict in VERDICTS
     },
-    "smallest-REAL": {
-        "question": "What flips REAL verdicts most, for its size?",
-        "holds": "This change flips most REAL verdicts for its size.",
-        "no control": "No change flips REAL verdicts more often than its control does.",
-        "unknown": "No change flips REAL verdicts more often than its control does.",
+    **{f"{family}-{verdict}": _rests(verdict, what) for family, what in RESTS.items() for verdict in VERDICTS},
+    "transplant-FAKE": _rests("FAKE", "follow the fine detail of photographs"),
+    "transplant-REAL": _rests("REAL", "follow the fine detail of fakes"),
+    **{
+        f"{family}-{verdict}": {"question": f"Do {verdict} verdicts survive {what}?"}
+        for family, what in SURVIVES.items()
+        for verdict in VERDICTS
     },
-    "detail-FAKE": {
-        "question": "Do FAKE verdicts rest on fine detail?",
-        "holds": "FAKE verdicts rest on fine detail.",
-        "holds for some": "Some FAKE verdicts rest on fine detail.",
-        "holds slightly": "Hardly any FAKE verdict rests on fine detail.",
-    },
-    "detail-REAL": {
-        "question": "Do REAL verdicts rest on fine detail?",
-        "holds": "REAL verdicts rest on fine detail.",
-        "holds for some": "Some REAL verdicts rest on fine detail.",
-        "holds slightly": "Hardly any REAL verdict rests on fine detail.",
-    },
-    "transplant-FAKE": {
-        "question": "Do FAKE verdicts follow the fine detail of photographs?",
-        "holds": "FAKE verdicts follow the fine detail of photographs.",
-        "holds for some": "Some FAKE verdicts follow the fine detail of photographs.",
-        "holds slightly": "Hardly any FAKE verdict follows the fine detail of photographs.",
-    },
-    "transplant-REAL": {
-        "question": "Do REAL verdicts follow the fine detail of fakes?",
-        "holds": "REAL verdicts follow the fine detail of fakes.",
-        "holds for some": "Some REAL verdicts follow the fine detail of fakes.",
-        "holds slightly": "Hardly any REAL verdict follows the fine detail of fakes.",
-    },
-    "blocks-FAKE": {
-        "question": "Do FAKE verdicts rest on spatial layout?",
-        "holds": "FAKE verdicts rest on spatial layout.",
-        "holds for some": "Some FAKE verdicts rest on spatial layout.",
-        "holds slightly": "Hardly any FAKE verdict rests on spatial layout.",
-    },
-    "blocks-REAL": {
-        "question": "Do REAL verdicts rest on spatial layout?",
-        "holds": "REAL verdicts rest on spatial layout.",
-        "holds for some": "Some REAL verdicts rest on spatial layout.",
-        "holds slightly": "Hardly any REAL verdict rests on spatial layout.",
-    },
-    "place-FAKE": {
-        "question": "Do FAKE verdicts rest on one place?",
-        "holds": "FAKE verdicts rest on one place.",
-        "holds for some": "Some FAKE verdicts rest on one place.",
-        "holds slightly": "Hardly any FAKE verdict rests on one place.",
-    },
-    "place-REAL": {
-        "question": "Do REAL verdicts rest on one place?",
-        "holds": "REAL verdicts rest on one place.",
-        "holds for some": "Some REAL verdicts rest on one place.",
-        "holds slightly": "Hardly any REAL verdict rests on one place.",
-    },
-    "colour-FAKE": {
-        "question": "Do FAKE verdicts rest on colour?",
-        "holds": "FAKE verdicts rest on colour.",
-        "holds for some": "Some FAKE verdicts rest on colour.",
-        "holds slightly": "Hardly any FAKE verdict rests on colour.",
-    },
-    "colour-REAL": {
-        "question": "Do REAL verdicts rest on colour?",
-        "holds": "REAL verdicts rest on colour.",
-        "holds for some": "Some REAL verdicts rest on colour.",
-        "holds slightly": "Hardly any REAL verdict rests on colour.",
-    },
-    "light-FAKE": {"question": "Do FAKE verdicts survive a change of light?"},
-    "light-REAL": {"question": "Do REAL verdicts survive a change of light?"},
-    "compression-FAKE": {"question": "Do FAKE verdicts survive compression, blurring and sharpening?"},
-    "compression-REAL": {"question": "Do REAL verdicts survive compression, blurring and sharpening?"},
-    "geometry-FAKE": {"question": "Do FAKE verdicts survive another orientation?"},
-    "geometry-REAL": {"question": "Do REAL verdicts survive another orientation?"},
-    "levels-FAKE": {"question": "Do FAKE verdicts survive a change of the finest grey levels?"},
-    "levels-REAL": {"question": "Do REAL verdicts survive a change of the finest grey levels?"},
 }
 
 
@@ -193,22 +155,19 @@ def fair_rates(rows: pd.DataFrame) -> pd.DataFrame:
     return every_way if len(every_way) else fair
 
 
-def finding_of_rate(
-    key: str,
-    row: "pd.Series[Any]",
-    *,
-    study: str = "probes",
-    **details: Any,
-) -> Finding:
+def finding_of_rate(key: str, row: "pd.Series[Any]", *, study: str = "probes", **details: Any) -> Finding:
     """Make a finding of one row of `flip_rates`, beside the strongest of its controls."""
+
+    def measure(*names: str) -> Measure:
+        value, low, high = (float(row[name]) for name in names)
+        return Measure(value, low, high, int(row["images"]))
+
     control, difference = None, None
     if isinstance(row["control"], str):
-        value, low, high = (float(row[f"control_{end}"]) for end in ("share", "low", "high"))
-        control = Control(PROBES[row["control"]].inline, Measure(value, low, high, int(row["images"])))
-        net, net_low, net_high = (float(row[name]) for name in ("net", "net_low", "net_high"))
-        difference = Measure(net, net_low, net_high, int(row["images"]))
+        against = measure("control_share", "control_low", "control_high")
+        control, difference = Control(PROBES[row["control"]].inline, against), measure("net", "net_low", "net_high")
     return Finding(
-        key, study, "flip_rate", _share_of(row), str(row["verdict"]), control, difference,
+        key, study, "flip_rate", measure("share", "low", "high"), str(row["verdict"]), control, difference,
         details={"title": row["title"], "strength": row["strength"], **details},
         subject=_subject(row["title"], row["strength"]),
     )  # fmt: skip
@@ -216,11 +175,6 @@ def finding_of_rate(
 
 def _subject(title: str, strength: str) -> str:
     return f"{inline(title)} ({strength})"
-
-
-def _share_of(row: "pd.Series[Any]") -> Measure:
-    """The share of a row of `flip_rates`."""
-    return Measure(float(row["share"]), float(row["low"]), float(row["high"]), int(row["images"]))
 
 
 def _choice(  # noqa: PLR0917
@@ -264,8 +218,25 @@ def _smallest(flips: FlipTable, verdict: str, top: pd.DataFrame) -> Finding:
     return replace(finding, choices=tuple(_choices(flips, flips.chosen(verdict), probe, strength)))
 
 
+def smallest_flip(row: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return title and strength of the smallest change that flips a verdict while its controls do not.
+
+    Args:
+        row: of the study's table, or of a run's with the study's columns; of an older file the strength is "".
+
+    Returns:
+        For instance ("Blurring", "2 pixels"); None where no change does.
+    """
+    name, key = (row.get(column, row.get(f"probes.{column}")) for column in ("smallest_flip", "turned_by"))
+    if isinstance(name, str):
+        title, _, strength = name.partition(", ")
+        return title, strength
+    return (PROBES[key].title, "") if isinstance(key, str) and key in PROBES else None
+
+
 DERIVED = {
-    "turned_by": "Smallest probe that flips it while its controls do not; none where none does",
+    "smallest_flip": "Smallest change that flips it, while its controls do not; none where none does",
+    "turned_by": "Kind of that change, the probe that flips it while its controls do not; none where none does",
     "turned_size": "Size of the smallest flip, root mean square in grey levels, 0 to 255",
     "turned_families": "Kinds of probes that flip it while their controls do not, 0 to 9",
     "detail_radius": "Mildest low-pass that flips it, radius of the spectrum, 8 to 14; none where none does",
@@ -293,5 +264,5 @@ STUDY = Study(
     parameters={"seed": 0},
     derived=tuple(DERIVED),
     derive=derive,
-    explore=tuple(DERIVED),
+    explore=tuple(name for name in DERIVED if name != "turned_by"),
 )

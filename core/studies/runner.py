@@ -33,7 +33,7 @@ from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
 from core.storage import cache_dir, open_file, read_manifest, write_bytes_atomically
 from core.studies.groups import choose_rows
-from core.studies.store import DETECTOR, StoredColumns, foreign_key, read_study, study_path, write_study
+from core.studies.store import DETECTOR, StoredColumns, foreign_key, read_study, study_path, with_derived, write_study
 from core.studies.study import VERSIONS, WEIGHT, Context, Study, StudyError
 
 __all__ = ["Engine", "Progress", "Source", "Work", "find_source", "read_run", "read_study", "run_study"]
@@ -200,6 +200,7 @@ def run_study(
     *,
     images: int | None = None,
     seed: int = 0,
+    simple: bool = False,
     stored: StoredColumns | None = None,
     engine: Engine = run_locally,
     progress: Progress = lambda _done, _total, _text: None,
@@ -210,7 +211,7 @@ def run_study(
         study: the study.
         source: run, detector and images.
         images: maximum number of images, chosen by `choose_rows`; all when None.
-        seed: of that choice.
+        seed, simple: of that choice.
         stored: from `find_stored`: its rows and columns stay as they are, and only the columns that it lacks are
             computed.
         engine: what computes the shards.
@@ -232,7 +233,7 @@ def run_study(
             "from; choose another run"
         )
     if stored is None:
-        positions, weights = choose_rows(run, images, seed=seed)
+        positions, weights = choose_rows(run, images, seed=seed, simple=simple)
     else:
         old = stored.result.table
         positions, weights = stored.positions, np.asarray(old.get(WEIGHT, np.ones(len(old))), np.float32)
@@ -246,11 +247,7 @@ def run_study(
         check_table(study, run, work, table)
         if stored is not None:
             table = pd.concat([old, table.drop(columns=old.columns, errors="ignore")], axis=1)
-        table = table.drop(columns=[*study.derived, WEIGHT], errors="ignore")
-        table = pd.concat([table, study.derive(run, table)], axis=1)
-        # columns of an older file that the study no longer declares stay behind the others
-        declared = ["id", *study.describe(table.columns)]
-        table = table[[*declared, *table.columns.difference(declared, sort=False)]].assign(**{WEIGHT: weights})
+        table = with_derived(study, run, table.assign(**{WEIGHT: weights}))
     about = {
         "study": study.name,
         **{name: getattr(study, name) for name in ("title", "question", "control")},

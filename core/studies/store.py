@@ -226,15 +226,31 @@ def _current(path: Path, table: pd.DataFrame, about: dict[str, Any], command: st
 
 
 def conclude_again(path: Path, run: Run) -> StudyResult:
-    """Make the findings of a study's file again; its values stay.
+    """Make the findings and derived columns of a study's file again; its other values stay.
 
     Raises:
         ContractError: the file cannot be read, or its values lack what is concluded from.
     """
     result = read_study(path, run)
     result.concluded()
-    write_study(path, result.table, result.about, run)
+    table, about = result.table, dict(result.about)
+    if path.stem in STUDIES and (study := find_study(path.stem)).derived and not study.missing(table):
+        table = with_derived(study, run, table)
+        about["columns"] = {**study.describe(table.columns), WEIGHT: about["columns"].get(WEIGHT, "")}
+        about["explore"] = list(study.explore)
+    write_study(path, table, about, run)
     return read_study(path, run)
+
+
+def with_derived(study: Study, run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """Derive a study's derived columns again, and put all into the declared order.
+
+    Columns of an older file that the study no longer declares stay behind the others, and weights are last.
+    """
+    values = table.drop(columns=[*study.derived, WEIGHT], errors="ignore")
+    values = pd.concat([values, study.derive(run, values)], axis=1)
+    declared = ["id", *study.describe(values.columns)]
+    return values[[*declared, *values.columns.difference(declared, sort=False)]].assign(**{WEIGHT: table[WEIGHT]})
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,16 @@ def test_true_agreement_stands_out() -> None:
     assert found.overlap_share < 0.1
 
 
+def test_maps_that_agree_exactly_as_well_count_against_the_agreement() -> None:
+    first, second, worse = smooth_maps(3, seed=3)
+    # 19 other images, 5 of which have this image's own map: ties are at least as good
+    others = np.stack([second] * 5 + [-first] * 14)
+    found = agreement(first, second, segments=SEGMENTS, others=others)
+    assert (found.rank_share, found.overlap_share) == (6 / 20, 6 / 20)
+    assert found.as_well == 5
+    assert agreement(first, first, segments=SEGMENTS, others=np.stack([worse] * 19)).rank_share == 1 / 20
+
+
 def test_a_flat_map_agrees_with_nothing() -> None:
     found = agreement(np.ones((4, 4)), smooth_maps(1, seed=0)[0], segments=SEGMENTS, others=smooth_maps(5, seed=1))
     assert np.isnan(found.rank)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from core.runs.run import Run
-from core.studies.groups import CELLS, Cells, groups, with_predictions
+from core.studies.groups import CELLS, Cells, choose_rows, groups, with_predictions
 from core.studies.study import StudyError
 from tests.core.trust_cues import made_run
 
@@ -116,3 +116,16 @@ def test_signs_point_to_the_verdict(cells: Cells) -> None:
 def test_one_image_has_nothing_to_be_compared_with() -> None:
     with pytest.raises(StudyError, match="made@made-test has one image only"):
         Cells(made_run(["REAL"], ["REAL"]))
+
+
+def test_a_simple_sample_gives_every_image_the_same_weight() -> None:
+    run = made_run(CELL_LABEL, CELL_CALLED)
+    errors = {row for row in range(60) if CELL_LABEL[row] != CELL_CALLED[row]}
+    rows, weights = choose_rows(run, 20)
+    assert errors <= set(rows.tolist())
+    assert weights.sum() == pytest.approx(60)
+    drawn = [choose_rows(run, 20, seed=seed, simple=True) for seed in range(300)]
+    assert all(len(set(rows.tolist())) == 20 and (weights == 3).all() for rows, weights in drawn)
+    counts = np.bincount(np.concatenate([rows for rows, _ in drawn]), minlength=60)
+    # a third of 300 draws each, within five standard errors
+    assert np.abs(counts - 100).max() < 5 * np.sqrt(300 * 2 / 9)
