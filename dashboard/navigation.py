@@ -46,7 +46,7 @@ OLD: dict[str, tuple[str, dict[str, str]]] = {
     "evidence": ("reads", {}),
     "trust": ("maps", {}),
     "game": ("play", {}),
-    "guide": ("start", {}),
+    "guide": ("start", {"step": "1"}),
     "glossary": ("help", {}),
 }
 

@@ -102,6 +102,14 @@ export default function ({ data, parentElement, setStateValue }) {
       }),
     )
   }
+  // a page's own keys are not meant by those that move the knob
+  root.onkeydown = (event) => event.key.startsWith("Arrow") && event.stopPropagation()
+  knob.onkeydown = (event) => {
+    if (event.key !== "Home" && event.key !== "End") return
+    event.preventDefault()
+    knob.value = event.key === "Home" ? 0 : knob.max
+    knob.oninput()
+  }
   knob.oninput = () => {
     state.at = Number(knob.value)
     draw()

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -44,7 +45,7 @@ def draw_dial(
         key: of the element and its request.
     """
     own = detector is None or detector.identity.made(opened.run.manifest)
-    name = subject.sha256 if row is None else str(opened.table["id"].iloc[row])
+    name = subject.sha256 if row is None else str(opened.judged["id"].iloc[row])
     if own and row is not None and (margins := measured_margins(opened.origin, row)) is not None:
         p_real = 0.5 * (1 + np.tanh(np.array([*margins.values()]) / opened.run.manifest["temperature"] / 2))
         _draw(subject, name, margins, p_real, opened=opened, key=key)
@@ -70,7 +71,7 @@ def measured_margins(opened: Opened, row: int) -> dict[str, float] | None:
 
     None where the study is not there or lacks one of them.
     """
-    margins = _measured(opened)
+    margins = measured(opened)
     id_, before = opened.judged[["id", "margin"]].iloc[row]
     if margins is None or id_ not in margins.index:
         return None
@@ -79,7 +80,7 @@ def measured_margins(opened: Opened, row: int) -> dict[str, float] | None:
 
 
 @partial(cached, most=8)
-def _measured(opened: Opened) -> Any:
+def measured(opened: Opened) -> pd.DataFrame | None:
     """Return the study's margins of all images, a row an id; None without them."""
     try:
         study = library.study_of(opened, "probes")
@@ -93,7 +94,7 @@ def _measured(opened: Opened) -> Any:
 
 
 @cached
-def _measured_shares(opened: Opened) -> tuple[int, dict[str, dict[str, float]]]:
+def measured_shares(opened: Opened) -> tuple[int, dict[str, dict[str, float]]]:
     """Return how many images the study has, and what it measured: column -> verdict -> share that flips."""
     try:
         study = library.study_of(opened, "probes")
@@ -117,7 +118,7 @@ def _draw(
     key: str,
 ) -> None:
     frames = _frames(subject.image, name, dict(margins), p_real, shows_pixels())
-    images, shares = (0, {}) if opened is None else _measured_shares(opened.origin)
+    images, shares = (0, {}) if opened is None else measured_shares(opened.origin)
     pictures = _pictures(subject.image, name)
     smallest = smallest_flip(subject.image, pictures, dict(margins), before=margins[""])
     side = len(subject.image)

@@ -1,4 +1,4 @@
-"""What those who are new to this do: the tour by keys alone, the game to its end, a report read without a network."""
+"""What those who are new to this do: the story by keys alone, the game to its end, a report read without a network."""
 
 import re
 from collections.abc import Callable
@@ -12,45 +12,35 @@ from tests.browser.app import PATIENCE, settle, visit
 from tests.browser.test_journeys import RUN, tab_to
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-STEPS = 7
+STEPS = 5
 Save = Callable[[str], Path]
 
 
-def test_the_tour_by_keyboard_alone(page: Page, address: str) -> None:
-    visit(page, f"{address}/start?run={RUN}")
+def test_the_story_by_the_next_key_alone_and_the_dial_by_keys(page: Page, address: str) -> None:
+    visit(page, f"{address}/?run={RUN}&step=1")
     for number in range(1, STEPS + 1):
         expect(page.get_by_text(f"Step {number} of {STEPS}")).to_be_visible(timeout=PATIENCE)
-        assert number == 1 or f"step={number}" in page.url
+        assert f"step={number}" in page.url
         if number < STEPS:
             page.keyboard.press("ArrowRight")
-    for number in (STEPS - 1, STEPS - 2):
-        page.keyboard.press("ArrowLeft")
-        expect(page.get_by_text(f"Step {number} of {STEPS}")).to_be_visible(timeout=PATIENCE)
-    settle(page)
-
-    called = page.get_by_role("heading", name="Called")
-    expect(called).to_contain_text("FAKE")
-    turned = page.get_by_text("The verdict has flipped")
-    for _ in range(11):
-        if turned.count():
-            break
-        before = page.url
-        page.keyboard.press("l")
-        page.wait_for_url(lambda url, before=before: url != before, timeout=PATIENCE)
-        settle(page)
-    expect(turned).to_be_visible()
-    expect(called).to_contain_text("REAL")
-
-    # in a slider the arrows are the slider's
-    tab_to(page, "slider", "Detail that is left")
-    picture = page.locator(".picture img").first
-    before, kept = picture.get_attribute("src"), re.search(r"kept=(\d+)", page.url)
+    visit(page, f"{address}/?run={RUN}&step=2")
+    changed = page.locator(".dial figure").nth(1)
+    tab_to(page, "slider", "Strength")
+    page.keyboard.press("Home")
+    expect(changed).to_contain_text("not changed yet")
+    expect(changed).to_contain_text("FAKE")
+    page.keyboard.press("End")
+    # the arrows are the slider's: the story stays where it is
     page.keyboard.press("ArrowLeft")
-    expect(picture).not_to_have_attribute("src", before or "", timeout=PATIENCE)
     settle(page)
-    assert kept
-    assert f"kept={int(kept[1])}" not in page.url
-    expect(page.get_by_text(f"Step {STEPS - 2} of {STEPS}")).to_be_visible()
+    expect(page.get_by_text(f"Step 2 of {STEPS}")).to_be_visible()
+    page.wait_for_url(re.compile("change=lowpass_"), timeout=PATIENCE)
+    # another experiment, and the address that a colleague opens
+    page.get_by_role("radio", name="Turn").check(force=True)
+    page.wait_for_url(re.compile("change=turn_"), timeout=PATIENCE)
+    settle(page)
+    visit(page, page.url)
+    expect(page.get_by_role("radio", name="Turn")).to_be_checked()
 
 
 def test_the_game_to_its_end(page: Page, address: str) -> None:

@@ -23,7 +23,6 @@ WIDGETS = (
     ("inspect", {"methods": "lime,gradcam"}, ("multiselect", "methods.chosen", ["lime", "gradcam"])),
     ("inspect", {"lime.n_segments": "12"}, ("select_slider", "url.lime.n_segments", 12)),
     ("inspect", {"palette": "paper"}, ("selectbox", "url.palette", "paper")),
-    ("guide", {"step": "3", "parts": "30"}, ("select_slider", "url.parts", "30")),
     ("glossary", {"find": "margin"}, ("text_input", "url.find", "margin")),
 )
 

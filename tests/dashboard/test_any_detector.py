@@ -33,7 +33,7 @@ def opened(page: str, **params: str) -> AppTest:
     """A page of the run."""
     app = at_page(page, {"run": RUN, **params}).run()
     # both always show how far they are
-    return app if page in ("game", "guide") else settled(app)
+    return app if page in ("play", "start") else settled(app)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -65,7 +65,7 @@ def told(app: AppTest) -> str:
     return words(app) + " ".join(one.value for one in app.error)
 
 
-@pytest.mark.parametrize("page", ["overview", "explore", "evidence", "upload", "guide", "game"])
+@pytest.mark.parametrize("page", ["overview", "explore", "evidence", "upload", "start", "game"])
 def test_without_an_address_every_page_opens_swift_on_cifake(open_page: Open, first: Path, page: str) -> None:
     app = opened(open_page, page)
     assert app.session_state["run"] == "swift@cifake-test"

@@ -40,9 +40,7 @@ def test_what_to_type_asks_for_as_many_images_as_are_enough(open_page: Open, mon
     assert command(opened, "stability") == asked
     assert command(opened, "audit", "files") == "python -m core study audit files --run tiny@seen-test"
     # wherever it is told
-    assert any(
-        "one_colour --run tiny@seen-test --images 50" in one.value for one in open_page("start", step="3").caption
-    )
+    assert any("probes --run tiny@seen-test --images 50" in one.value for one in open_page("start", step="3").caption)
 
 
 def test_a_study_is_read_again_where_its_run_was_replaced(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

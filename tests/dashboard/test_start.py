@@ -1,0 +1,148 @@
+"""The page Start, its story, and the dial."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import streamlit as st
+
+from core.detectors.storage import load_detector
+from core.images.decoding import pixels_sha256
+from core.images.labels import verdict_of
+from core.runs.run import read_run
+from core.studies.dial import COLUMNS, EXPERIMENTS, dial_pictures
+from core.studies.store import read_study, study_path
+from dashboard.components import dial
+from dashboard.components.dial import short_percent
+from dashboard.components.story import choose_fakes, choose_other, choose_picture, shuffled_values
+from tests.dashboard.conftest import Open
+from tests.dashboard.studies import add_studies
+from tests.dashboard.test_pages import words
+
+RUN = "tiny@seen-test"
+STEPS = 5
+
+
+def planted(**columns: Any) -> pd.DataFrame:
+    """Six images: a leak, four FAKE called FAKE, one REAL called REAL."""
+    table = pd.DataFrame(
+        {
+            "id": list("abcdef"),
+            "label": ["FAKE"] * 5 + ["REAL"],
+            "predicted": ["FAKE"] * 5 + ["REAL"],
+            "margin": [-9.0, -3.0, -2.0, -4.0, -1.0, 2.0],
+            "category": ["cat"] * 6,
+            "in_train": [True, *[False] * 5],
+            "is_repeat": False,
+        }
+    )
+    return table.assign(**columns)
+
+
+def test_the_picture_is_the_one_that_flips_most_clearly_while_its_control_stays() -> None:
+    table, all_pictured = planted(), np.ones(6, bool)
+    margins = pd.DataFrame(-9.0, index=list("abcdef"), columns=list(COLUMNS))
+    assert choose_picture(table, all_pictured, None) == 2, "without a study the median of b, c, d, e"
+    strengths = [column for column, _ in EXPERIMENTS[0].columns]
+    margins.loc[list("abcd"), strengths] = [[5.0], [1.0], [1.9], [0.5]]
+    assert choose_picture(table, all_pictured, margins) == 2, "a was trained on"
+    margins.loc["c", [control for _, control in EXPERIMENTS[0].columns]] = 1.0
+    assert choose_picture(table, all_pictured, margins) == 1
+    # one strength is better than none
+    margins.loc[list("abcdef")] = -9.0
+    margins.loc["e", strengths[-1]] = 0.5
+    assert choose_picture(table, all_pictured, margins) == 4
+    assert choose_picture(table, np.zeros(6, bool), margins) is None
+    assert choose_other(table, all_pictured, 1) == 5
+    assert choose_other(planted(category=["cat"] * 5 + ["dog"]), all_pictured, 1) == 5
+    assert sorted(choose_fakes(table, all_pictured)) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.9999, ">99%"), (0.001, "<1%"), (0.0, "0%"), (0.5, "50%"), (1.0, "100%")]
+)
+def test_a_share_is_short(share: float, text: str) -> None:
+    assert short_percent(share).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+@pytest.mark.parametrize("step", range(STEPS + 1))
+@pytest.mark.parametrize("run", [RUN, "tiny@blind-test"])
+def test_every_step_opens_with_and_without_pictures(open_page: Open, run: str, step: int) -> None:
+    app = open_page("start", run=run, step=str(step))
+    assert not app.exception
+    assert (app.title[0].value == "No picture to show yet") == (run != RUN)
+    assert (app.button(key="story.begin") is not None) if run == RUN and not step else True
+
+
+def test_next_alone_turns_the_pages_of_the_story(open_page: Open) -> None:
+    app = open_page("start", run=RUN)
+    app.button(key="story.begin").click().run()
+    for step in range(1, STEPS):
+        assert app.query_params["step"] == str(step)
+        assert not app.exception
+        app.button(key="story.next").click().run()
+    assert app.button(key="story.next").disabled
+    app.button(key="story.back").click().run()
+    assert f"Step {STEPS - 1} of {STEPS}" in words(app)
+
+
+def test_a_damaged_study_leaves_the_page_whole(open_page: Open, home: Path) -> None:
+    file = study_path(home / "runs" / RUN, "probes")
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"no parquet")
+    assert not open_page("start", run=RUN).exception
+    assert "core study probes" in words(open_page("start", run=RUN, step="3"))
+
+
+@pytest.mark.parametrize("studied", [False, True])
+def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(
+    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch, studied: bool
+) -> None:
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(dial, "_mount", lambda *, data, **_: sent.append(data))
+    if studied:
+        add_studies(home, "probes")
+        st.cache_resource.clear()
+    app = open_page("start", run=RUN, change="turn_180")
+    for _ in range(300):
+        if sent:
+            break
+        time.sleep(0.1)
+        app.run()
+    assert not app.exception
+    data, run = sent[-1], read_run(home / "runs" / RUN)
+    margins = read_study(study_path(run.path, "probes"), run).table.set_index("id") if studied else None
+    row = choose_picture(run.predictions, np.ones(len(run), bool), margins)
+    assert row is not None
+    id_ = str(run.predictions["id"].iloc[row])
+    pictures = dial_pictures(np.asarray(run.images[row]), name=id_)
+    assert pixels_sha256(np.asarray(run.images[row])) in data["id"]
+    after = load_detector(home / "detectors" / "tiny").margins(np.stack([*pictures.values()]))
+    verdicts = dict(zip(COLUMNS, map(verdict_of, after), strict=True))
+    stops = [stop for experiment in data["experiments"] for stop in experiment["stops"]]
+    assert {stop["column"]: stop["changed"]["verdict"] for stop in stops} == {
+        stop["column"]: verdicts[stop["column"]] for stop in stops
+    }
+    assert data["picture"]["verdict"] == "FAKE"
+    assert data["at"] == "turn_180"
+    assert all(bool(stop["shares"]) == studied for stop in stops)
+    assert [bar["name"] for bar in stops[0]["shares"]] == (
+        ["FAKE flips", "its control", "REAL flips"] if studied else []
+    )
+
+
+def test_what_a_browser_sends_is_a_column_or_nothing() -> None:
+    assert [dial._column(sent) for sent in ("blur_1", "levels_2", None, ["blur_1"], 3)] == ["blur_1", "", "", "", ""]
+
+
+def test_a_random_map_has_the_same_values() -> None:
+    class Map:
+        map = np.arange(16, dtype=np.float32).reshape(4, 4)
+
+    shuffled = shuffled_values(Map())  # type: ignore[arg-type]
+    assert shuffled.shape == (4, 4)
+    assert not np.array_equal(shuffled, Map.map)
+    assert sorted(shuffled.ravel()) == list(range(16))
