@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', 'kaggle', or 'sample'")
+    parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', or 'sample'")
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used")
     parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick try")

@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m core predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("detector", help="a name in detectors/ or assets/detectors/, or a folder")
-    parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', 'kaggle', 'sample' or 'cifake-test'")
+    parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'")
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets runs/")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")

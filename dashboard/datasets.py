@@ -110,7 +110,7 @@ class DatasetRegistry:
             self.status = Attaching("reading")
             self._stop.clear()
         hide_parent(data)
-        self._start([(data, splits, fit)], is_private=str(data) not in ("github", "kaggle"))
+        self._start([(data, splits, fit)], is_private=str(data) != "github")
         return True
 
     def _start(self, wanted: Sequence[Wanted], *, is_private: bool = False) -> None:

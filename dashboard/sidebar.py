@@ -6,7 +6,6 @@ import streamlit as st
 
 from core.console import one_direction
 from core.detectors.manifest import OLD_SIDE
-from core.images.cifake import KAGGLE
 from core.images.image_set import DataPath
 from core.images.preprocessing import Preprocessing
 from core.storage import ContractError, glance_at_folder
@@ -170,14 +169,6 @@ def _draw_pictures() -> bool:
                     type="tertiary",
                     help="Downloads all 120,000 images from the repository of CIFAKE's authors (43 MB, no account), "
                     "checks each of them, and keeps them in the cache folder of this computer.",
-                )
-                st.button(
-                    "From Kaggle",
-                    key="attach.kaggle",
-                    on_click=_attach,
-                    args=("kaggle",),
-                    type="tertiary",
-                    help=f"Downloads {KAGGLE} with kagglehub, where that is installed.",
                 )
     if uncached := datasets.registry().uncached:
         until = "pictures are held in memory or read from their files, and each start reads them again"

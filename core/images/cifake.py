@@ -21,12 +21,11 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from core.images.decoding import MAX_FILE_BYTES
+from core.images.decoding import MAX_FILE_BYTES, ImageError
 from core.images.image_set import DatasetError, Progress, Split, fingerprint_of
 from core.images.labels import CLASSES
 from core.images.layouts.files import DAMAGED, open_files
 from core.images.layouts.layout import Entry
-from core.images.layouts.tables import UNREADABLE
 from core.images.statistics import STATISTICS
 from core.storage import (
     ContractError,
@@ -249,9 +248,7 @@ def _repack(archive: Path, target: Path, *, sender: str, progress: Progress) -> 
                     progress(done, len(members))
     except DatasetError:
         raise DatasetError(f"{sender} did not send a whole archive; {OTHERWISE}.") from None
-    except UNREADABLE as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
+    except ImageError as error:
         raise DatasetError(f"The archive from {sender} is damaged ({error}); {OTHERWISE}.") from None
     for split, fingerprint in FINGERPRINTS.items():
         if fingerprint_of(split, pd.DataFrame(rows[split], columns=["sha256", "label"])) != fingerprint:

@@ -112,6 +112,11 @@ class ImageSet:
         return self.subset(np.sort(np.concatenate(chosen)), name=f"{self.name}-{n}")
 
 
+def is_numbered(name: str) -> bool:
+    """Check whether a file has a name of CIFAKE's form, in any folder."""
+    return CIFAKE_NAME.fullmatch(name.rpartition("/")[2]) is not None
+
+
 def is_cifake(names: Iterable[str]) -> bool:
     """Return True where all names of files are of CIFAKE's form, and some have the number of a category in brackets.
 

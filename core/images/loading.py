@@ -34,8 +34,8 @@ from core.images.image_set import (
 from core.images.labels import CLASSES
 from core.images.layouts.layout import Entry
 from core.images.preprocessing import Preprocessing
-from core.images.reading import Reader, whole_rows
-from core.images.sources import LayoutSource, Source, measure_sides, open_source, read_entry
+from core.images.reading import Reader, measure_sides, read_entry, whole_rows
+from core.images.sources import LayoutSource, Source, open_source
 from core.storage import (
     ContractError,
     cache_dir,
@@ -96,8 +96,8 @@ def load_image_set(
     written, a set of up to `SMALL` bytes of pixels is held in memory.
 
     Args:
-        data: a folder, .zip, .tar or table in one of `core.images.layouts`, perhaps a `DataPath`; "github", "kaggle",
-            "sample", or "cifake-test" for the test set as it ships.
+        data: a folder, .zip, .tar or table in one of `core.images.layouts`, perhaps a `DataPath`; "github", "sample",
+            or "cifake-test" for the test set as it ships.
         split: "train" or "test".
         fit: resizes images of any size, unless nearly all have the right size already; without it all must be squares
             of one side.

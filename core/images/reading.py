@@ -1,7 +1,9 @@
 """Reading the files of a set some at a time: their pixels, and a row of hash, label and statistics for each."""
 
+import contextlib
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,11 +14,11 @@ from numpy.typing import NDArray
 
 from core.images.cifake import ShippedSource
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, MAX_PIXELS, ImageError, PassingError, decode
-from core.images.image_set import CIFAKE_NAME, DatasetError, Progress, Split, category_of, is_cifake
+from core.images.image_set import DatasetError, Progress, Split, category_of, is_cifake, is_numbered
 from core.images.labels import CLASSES
 from core.images.layouts.layout import Entry
 from core.images.preprocessing import Preprocessing
-from core.images.sources import MAX_SIDE, Source, read_entry
+from core.images.sources import Source
 from core.images.statistics import STATISTICS, image_statistics
 from core.storage import is_text, printable
 
@@ -26,6 +28,51 @@ BATCH = 2**26
 AT_ONCE = 4096 * 32 * 32
 # seconds between two calls of `progress`
 PAUSE = 0.2
+# pixels along each side of images that are not resized
+MAX_SIDE = 1024
+# files whose sizes are measured to find the side of a set
+MEASURED = 99
+# if this share of them has one size, the others count as mistakes, not as images to be resized
+NEARLY_ALL = 0.9
+
+
+def read_entry(source: Source, entry: Entry, *, most: int = MAX_FILE_BYTES) -> bytes:
+    """Read a file of at most so many bytes.
+
+    Raises:
+        ImageError: it is larger, or damaged.
+        PassingError: the disk or its permissions are at fault.
+    """
+    size, data = entry.size, b""
+    if size <= most:
+        try:
+            data = source.read(entry)
+        except (ImageError, DatasetError):
+            raise
+        except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
+            kind = PassingError if isinstance(error, OSError) and error.errno else ImageError
+            raise kind(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    # some sources learn the size only now
+    if max(size, len(data)) > most:
+        raise ImageError(f"has {max(size, len(data))} bytes, and at most {most} are read")
+    return data
+
+
+def measure_sides(source: Source, entries: list[Entry]) -> tuple[int, bool]:
+    """Measure a sample of files spread over a set.
+
+    Returns:
+        The commonest side of square images, 0 where there is none, and whether `NEARLY_ALL` files have it.
+    """
+    spread = np.unique(np.linspace(0, len(entries) - 1, min(len(entries), MEASURED)).astype(int))
+    sides: Counter[int] = Counter()
+    for number in spread:
+        with contextlib.suppress(ImageError):
+            height, width = decode(read_entry(source, entries[number]), most_pixels=MAX_SIDE**2).shape[:2]
+            if height == width <= MAX_SIDE:
+                sides[height] += 1
+    side = max(sides, key=lambda side: (sides[side], side), default=0)
+    return side, sides[side] >= NEARLY_ALL * len(spread) > 0
 
 
 @dataclass(eq=False)
@@ -99,25 +146,22 @@ class Reader:
     @cached_property
     def _is_cifake(self) -> bool:
         # of the numbered files alone: one of another name takes no category from the others
-        names = (entry.name for entry in self.entries)
-        return is_cifake(name for name in names if CIFAKE_NAME.fullmatch(name.rpartition("/")[2]))
+        return is_cifake(entry.name for entry in self.entries if is_numbered(entry.name))
 
     def _category(self, entry: Entry) -> str | None:
         if entry.label:
             return entry.category or None
         # only in CIFAKE's layout, whose entries have no label, do file names give the category
-        numbered = CIFAKE_NAME.fullmatch(entry.name.rpartition("/")[2])
-        return None if numbered and not self._is_cifake else category_of(entry.name)
+        return None if is_numbered(entry.name) and not self._is_cifake else category_of(entry.name)
 
     def _rows(self, usable: list[tuple[Entry, str, int]], pixels: NDArray[np.uint8]) -> pd.DataFrame:
-        entries = [entry for entry, _, _ in usable]
-        names = [entry.name for entry in entries]
+        names = [entry.name for entry, _, _ in usable]
         rows = pd.DataFrame(
             {
                 "name": pd.Series(names, dtype=str),
-                "label": np.array([CLASSES.index(entry.class_name) for entry in entries], np.uint8),  # type: ignore[arg-type]
-                "category": [self._category(entry) for entry in entries],
-                "source": [entry.source or None for entry in entries],
+                "label": np.array([CLASSES.index(entry.class_name) for entry, _, _ in usable], np.uint8),  # type: ignore[arg-type]
+                "category": [self._category(entry) for entry, _, _ in usable],
+                "source": [entry.source or None for entry, _, _ in usable],
                 "sha256": pd.Series([digest for _, digest, _ in usable], dtype=str),
             }
         )
@@ -126,28 +170,18 @@ class Reader:
             statistics = self.source.statistics.loc[names].reset_index(drop=True)
         else:
             statistics = image_statistics(pixels, chunk=max(1, AT_ONCE // max(1, self.side) ** 2))
-        rows = pd.concat([rows, statistics], axis=1)
-        rows["file_bytes"] = np.array([size for _, _, size in usable], np.float32)
-        return rows
+        return pd.concat([rows, statistics], axis=1).assign(
+            file_bytes=np.array([size for _, _, size in usable], np.float32)
+        )
 
 
 def whole_rows(split: Split, batches: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Make the rows of a set from those of its batches; see `core.images.image_set.ImageSet`."""
     table = pd.concat(batches, ignore_index=True) if len(batches) > 1 else batches[0]
     hashes = table["sha256"]
-    occurrence = hashes.groupby(hashes).cumcount()
-    ids = f"{split}-" + hashes.str[:16]
-    rows = pd.DataFrame(
-        {
-            # a repeated file has the hash of the first; a count keeps the ids unique
-            "id": ids.where(occurrence == 0, ids + "~" + occurrence.astype(str)),
-            "name": table["name"],
-            "label": table["label"],
-            "category": table["category"],
-            "sha256": hashes,
-            "is_repeat": (occurrence > 0).to_numpy(),
-        }
-    )
-    if table["source"].notna().any():
-        rows["source"] = table["source"]
-    return pd.concat([rows, table[list(STATISTICS)]], axis=1)
+    occurrence, ids = hashes.groupby(hashes).cumcount(), f"{split}-" + hashes.str[:16]
+    # a repeated file has the hash of the first; a count keeps the ids unique
+    table.insert(0, "id", ids.where(occurrence == 0, ids + "~" + occurrence.astype(str)))
+    table["is_repeat"] = (occurrence > 0).to_numpy()
+    source = ["source"] if table["source"].notna().any() else []
+    return table[["id", "name", "label", "category", "sha256", "is_repeat", *source, *STATISTICS]]

@@ -70,7 +70,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("study", nargs="*", help="names of studies; `--list` shows them")
     add("--list", action="store_true", help="print the names and questions of all studies")
     add("--run", default="swift@cifake-test", help="name of the run, or its folder")
-    add("--data", help=f"{DATA_HELP}, 'github', 'kaggle', 'sample' or 'cifake-test'; default: data/cifake, else what "
+    add("--data", help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'; default: data/cifake, else what "
         "was downloaded, else the test set that ships")  # fmt: skip
     add("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     add("--images", type=int, help="at most N images, errors (up to half of N) and right answers")

@@ -29,7 +29,7 @@ from tests.visitor import Trouble, Visitor
 RUN = "tiny@made-test"
 TEXTS = ("", "nonsense", "-1", "1e400", "\0", "[]", "{}", "9" * 400, "None", "../../etc/passwd", "x" * 100_000)
 # buttons that are never pressed, because the server would fetch something
-DOWNLOADS = ("From GitHub", "From Kaggle", "Download CIFAKE")
+DOWNLOADS = ("From GitHub", "Download CIFAKE")
 NUMBERS = (0.0, -1.0, 1e308, float("inf"), float("-inf"), float("nan"), 0.5, 7.0)
 WHOLE = (0, -1, 1, 2**31, 2**53, -(2**53))
 JSONS = (

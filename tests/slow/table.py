@@ -19,7 +19,7 @@ class Settings:
 
     Attributes:
         detector: name or folder.
-        data: CIFAKE's folder or zip, "kaggle" or "sample": where images come from.
+        data: CIFAKE's folder or zip, or "sample": where images come from.
         run: for the dashboard's pages.
         quick: so few images that a test can wait for them; such numbers say only that the command works.
     """

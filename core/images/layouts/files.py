@@ -16,12 +16,11 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
-from core.images.decoding import MAX_BYTES, ImageError
+from core.images.decoding import MAX_BYTES, ImageError, PassingError
 from core.images.image_set import DatasetError
 from core.storage import LIMITS, UnfitFileError, open_file, read_bytes
 
@@ -35,7 +34,11 @@ ENCRYPTED = 1
 MOST_TIMES, MOST_ANYWAY = 100, 2**30
 # first bytes of a file -> what unpacks it
 PACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"BZh": bz2.open}
-DAMAGED = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, UnicodeError, ValueError, struct.error)
+# what damaged, encrypted or unusual archives and their members raise
+DAMAGED = (
+    tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, struct.error, EOFError, OSError, ValueError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
 
 
 class Listed(NamedTuple):
@@ -47,15 +50,17 @@ class Listed(NamedTuple):
 
 
 class Files:
-    """The files of a folder or an archive; they are listed once, and the listing is kept."""
+    """The files below a folder, without hidden ones; they are listed once, and the listing is kept."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # the folder that names are relative to
+        self.root = path
 
     @cached_property
     def listing(self) -> list[Listed]:
         """The files: by name, or, of a compressed archive, in its order."""
-        return list(self._list())
+        return sorted(self._list())
 
     @cached_property
     def _by_name(self) -> dict[str, Listed]:
@@ -66,42 +71,32 @@ class Files:
         return self._by_name.get(_normal(name))
 
     def read(self, name: str, *, limit: int = MAX_BYTES) -> bytes:
-        """Read a listed file; raises ImageError or OSError."""
-        raise NotImplementedError
+        """Read a listed file.
+
+        Raises:
+            ImageError: it has more than `limit` bytes, or is damaged.
+            PassingError: the disk or its permissions are at fault.
+        """
+        try:
+            return self._read(name, limit)
+        except (ImageError, DatasetError):
+            raise
+        except DAMAGED as error:
+            kind = PassingError if isinstance(error, OSError) and error.errno else ImageError
+            raise kind(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
     def open(self, name: str) -> BinaryIO:
         """Open a listed file for reading in any order."""
-        return io.BytesIO(self.read(name, limit=MAX_TABLE))
+        return open_file(self.root / name, limit=LIMITS[".zip"])
 
     def close(self) -> None:
         """Close the archive."""
 
-    def _list(self) -> Iterator[Listed]:
-        raise NotImplementedError
-
-
-def _normal(name: str) -> str:
-    """Write a name in one way: tables of Windows have backslashes, and macOS writes é as two letters."""
-    return unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
-
-
-class FolderFiles(Files):
-    """The files below a folder; hidden ones are left out."""
-
-    @property
-    def root(self) -> Path:
-        """The folder that names are relative to."""
-        return self.path
-
-    def read(self, name: str, *, limit: int = MAX_BYTES) -> bytes:
+    def _read(self, name: str, limit: int) -> bytes:
         return read_bytes(self.root / name, limit=limit)
-
-    def open(self, name: str) -> BinaryIO:
-        return open_file(self.root / name, limit=LIMITS[".zip"])
 
     def _list(self) -> Iterator[Listed]:
         seen: set[tuple[int, int]] = set()
-        listed = []
         for folder, folders, names in os.walk(self.path, followlinks=True):
             # a folder that is linked to is read once; folders that link to each other would go round for ever
             with contextlib.suppress(OSError):
@@ -117,16 +112,20 @@ class FolderFiles(Files):
                 with contextlib.suppress(OSError):
                     status = os.stat(f"{folder}/{name}")  # noqa: PTH116 - Path takes twice as long
                     if not name.startswith(".") and stat.S_ISREG(status.st_mode):
-                        listed.append(Listed(prefix + name, status.st_size, status.st_mtime_ns))
-        return iter(sorted(listed))
+                        yield Listed(prefix + name, status.st_size, status.st_mtime_ns)
 
 
-class TableFile(FolderFiles):
+def _normal(name: str) -> str:
+    """Write a name in one way: tables of Windows have backslashes, and macOS writes é as two letters."""
+    return unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
+
+
+class TableFile(Files):
     """A table that names files by their paths, relative to its own folder or absolute; its folder is not listed."""
 
-    @property
-    def root(self) -> Path:
-        return self.path.parent
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.root = path.parent
 
     def look_up(self, name: str) -> Listed | None:
         # a table of Windows has backslashes
@@ -137,91 +136,94 @@ class TableFile(FolderFiles):
         return None
 
     def _list(self) -> Iterator[Listed]:
-        listed = self.look_up(self.path.name)
-        return iter([listed] if listed else [])
+        return iter(filter(None, [self.look_up(self.path.name)]))
 
 
-class ZipFiles(Files):
+class Archive(Files):
+    """The members of an archive; hidden ones and those whose path has an empty part or ".." are left out.
+
+    Args:
+        path: of it.
+        file: it, opened.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        super().__init__(path)
+        self._file = file
+        # name -> what a subclass needs to unpack it
+        self._members: dict[str, tuple[Listed, Any]] = {}
+        self._repeated: set[str] = set()
+
+    def open(self, name: str) -> BinaryIO:
+        return io.BytesIO(self.read(name, limit=MAX_TABLE))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _add(self, listed: Listed, where: object) -> None:
+        if all(part and not part.startswith(".") for part in listed.name.split("/")):
+            if listed.name in self._members:
+                self._repeated.add(listed.name)
+            self._members[listed.name] = listed, where
+
+    def _read(self, name: str, limit: int) -> bytes:
+        listed, where = self._members[name]
+        if listed.size > limit:
+            raise ImageError(f"has {listed.size} bytes, and at most {limit} are read")
+        if name in self._repeated:
+            raise ImageError("is in the archive more than once; pack it again with one file of this name")
+        return self._unpack(where, listed.size)
+
+    def _unpack(self, where: Any, size: int) -> bytes:
+        raise NotImplementedError
+
+
+class ZipFiles(Archive):
     """The members of a .zip."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        with ExitStack() as opened:
-            try:
-                self._file = opened.enter_context(_open_regular(path))
-                self._archive = zipfile.ZipFile(self._file)
-            except DatasetError:
-                raise
-            except (zipfile.BadZipFile, EOFError, OSError):
-                raise DatasetError(f"{path} is not a whole .zip file; download it again.") from None
-            except (NotImplementedError, RuntimeError, ValueError, struct.error) as error:
-                # members that ask for a newer unpacker, or whose names are no text
-                reason = f"is packed in a way that is not read here ({error}); pack it again."
-                raise DatasetError(f"{path} {reason}") from None
-            opened.pop_all()
-        self._repeated: set[str] = set()
-        self._infos: dict[str, zipfile.ZipInfo] = {}
-        for info in filter(lambda info: _is_plain(info.filename), self._archive.infolist()):
-            if info.filename in self._infos:
-                self._repeated.add(info.filename)
-            self._infos[info.filename] = info
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        super().__init__(path, file)
+        try:
+            self._archive = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, EOFError, OSError):
+            raise DatasetError(f"{path} is not a whole .zip file; download it again.") from None
+        except (NotImplementedError, RuntimeError, ValueError, struct.error) as error:
+            # members that ask for a newer unpacker, or whose names are no text
+            reason = f"is packed in a way that is not read here ({error}); pack it again."
+            raise DatasetError(f"{path} {reason}") from None
 
-    def read(self, name: str, *, limit: int = MAX_BYTES) -> bytes:
-        info = self._infos[name]
-        if info.file_size > limit:
-            raise ImageError(f"has {info.file_size} bytes, and at most {limit} are read")
-        if name in self._repeated:
-            raise ImageError("is in the .zip more than once; pack it again with one file of this name")
-        if info.flag_bits & ENCRYPTED:
+    def _list(self) -> Iterator[Listed]:
+        for info in self._archive.infolist():
+            self._add(Listed(info.filename, info.file_size, info.CRC), info)
+        return (listed for listed, _ in self._members.values())
+
+    def _unpack(self, where: zipfile.ZipInfo, size: int) -> bytes:
+        if where.flag_bits & ENCRYPTED:
             raise ImageError("is encrypted; pack the .zip again without a password")
-        if info.compress_type not in UNPACKED:
+        if where.compress_type not in UNPACKED:
             raise ImageError("is packed in a way that is not read here; pack the .zip again")
         # read() without a size would unpack a whole bomb first
-        with self._archive.open(info) as file:
-            return file.read(info.file_size)
-
-    def close(self) -> None:
-        self._archive.close()
-        self._file.close()
-
-    def _list(self) -> Iterator[Listed]:
-        return iter(sorted(Listed(name, info.file_size, info.CRC) for name, info in self._infos.items()))
+        with self._archive.open(where) as file:
+            return file.read(size)
 
 
-class TarFiles(Files):
+class TarFiles(Archive):
     """The members of a .tar, which may be compressed; then they are best read in the archive's order, as listed."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._repeated: set[str] = set()
-        self._places: dict[str, tuple[int, int]] = {}
-        with ExitStack() as opened:
-            self._file = opened.enter_context(_open_regular(path))
-            begins = self._file.read(6)
-            self._file.seek(0)
-            packer = next((PACKERS[magic] for magic in PACKERS if begins.startswith(magic)), None)
-            self._is_packed = packer is not None
-            most = MOST_ANYWAY + MOST_TIMES * os.fstat(self._file.fileno()).st_size
-            self._stream = _Bounded(packer(self._file) if packer else self._file, most)
-            opened.pop_all()
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        super().__init__(path, file)
+        begins = file.read(6)
+        file.seek(0)
+        self._packer = next((packer for magic, packer in PACKERS.items() if begins.startswith(magic)), None)
+        most = MOST_ANYWAY + MOST_TIMES * os.fstat(file.fileno()).st_size
+        self._stream = _Bounded(self._packer(file) if self._packer else file, most)
 
-    def read(self, name: str, *, limit: int = MAX_BYTES) -> bytes:
-        offset, size = self._places[name]
-        if name in self._repeated:
-            raise ImageError("is in the .tar more than once; pack it again with one file of this name")
-        if size > limit:
-            raise ImageError(f"has {size} bytes, and at most {limit} are read")
-        self._stream.seek(offset)
-        content = self._stream.read(size, most=limit)
-        if len(content) < size:
-            raise ImageError("cannot be read (the .tar ends before it)")
-        return content
-
-    def close(self) -> None:
-        self._file.close()
+    @cached_property
+    def listing(self) -> list[Listed]:
+        # going back in a compressed archive unpacks it from its start
+        return list(self._list()) if self._packer else sorted(self._list())
 
     def _list(self) -> Iterator[Listed]:
-        listed: dict[str, Listed] = {}
         try:
             with tarfile.open(fileobj=self._stream, mode="r:") as tar:  # type: ignore[call-overload]
                 while (info := tar.next()) is not None:
@@ -230,17 +232,39 @@ class TarFiles(Files):
                     if info.size < 0:
                         raise tarfile.ReadError("a member has a negative size")
                     name = info.name.removeprefix("./")
-                    if info.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and _is_plain(name):
-                        if name in self._places:
-                            self._repeated.add(name)
+                    if info.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
                         # a repeated name gets another stamp, so that a cache from before the repeat is not reused
-                        stamp = -info.offset_data if name in self._repeated else int(info.mtime)
-                        listed[name] = Listed(name, info.size, stamp)
-                        self._places[name] = info.offset_data, info.size
+                        stamp = -info.offset_data if name in self._members else int(info.mtime)
+                        self._add(Listed(name, info.size, stamp), info.offset_data)
         except DAMAGED as error:
             raise DatasetError(f"{self.path} is not a whole .tar file ({error}); download it again.") from None
-        # going back in a compressed archive unpacks it from its start
-        return iter(listed.values() if self._is_packed else sorted(listed.values()))
+        return (listed for listed, _ in self._members.values())
+
+    def _unpack(self, where: int, size: int) -> bytes:
+        self._stream.seek(where)
+        if len(content := self._stream.stream.read(size)) < size:
+            raise EOFError("the .tar ends before it")
+        return content
+
+
+class _Bounded:
+    """A decompressed stream that raises EOFError on reads too long or too far in for an archive of images."""
+
+    def __init__(self, stream: IO[bytes], most: int) -> None:
+        self.stream = stream
+        self._most = most + MAX_BYTES
+        self.tell = stream.tell
+
+    def read(self, size: int) -> bytes:
+        if size > 2 * MAX_BYTES:
+            raise EOFError("a part of it is too long")
+        self.seek(self.tell(), size)
+        return self.stream.read(size)
+
+    def seek(self, offset: int, further: int = 0) -> int:
+        if offset + further > self._most:
+            raise EOFError("it unpacks to far more than pictures do")
+        return self.stream.seek(offset)
 
 
 def open_files(path: Path) -> Files:
@@ -250,51 +274,22 @@ def open_files(path: Path) -> Files:
         DatasetError: it is none of them, or damaged.
     """
     if path.is_dir():
-        return FolderFiles(path)
+        return Files(path)
     if not path.exists():
         raise DatasetError(f"{path} does not exist; name a folder, .zip, .tar, .csv or .parquet of images.")
-    with _open_regular(path) as file:
+    with contextlib.ExitStack() as opened:
+        try:
+            file = opened.enter_context(open_file(path, limit=LIMITS[".zip"]))
+        except UnfitFileError as error:
+            raise DatasetError(f"{error}.") from None
+        except OSError as error:
+            raise DatasetError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
+        if path.suffix.lower() in TABLES:
+            return TableFile(path)
         begins = file.read(512)
-    if path.suffix.lower() in TABLES:
-        return TableFile(path)
-    is_tar = begins[257:262] == b"ustar" or begins.startswith(tuple(PACKERS)) or ".tar" in path.name.lower()
-    return TarFiles(path) if is_tar else ZipFiles(path)
-
-
-def _open_regular(path: Path) -> BinaryIO:
-    try:
-        return open_file(path, limit=LIMITS[".zip"])
-    except UnfitFileError as error:
-        raise DatasetError(f"{error}.") from None
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
-
-
-class _Bounded:
-    """A decompressed stream that raises EOFError on reads too long or too far in for an archive of images."""
-
-    def __init__(self, stream: IO[bytes], most: int) -> None:
-        self._stream = stream
-        self._most = most
-
-    def read(self, size: int, *, most: int = 2 * MAX_BYTES) -> bytes:
-        if size > most:
-            raise EOFError("a part of it is too long")
-        self._check(self._stream.tell() + size)
-        return self._stream.read(size)
-
-    def seek(self, offset: int) -> int:
-        self._check(offset)
-        return self._stream.seek(offset)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def _check(self, offset: int) -> None:
-        if offset > self._most + MAX_BYTES:
-            raise EOFError("it unpacks to far more than pictures do")
-
-
-def _is_plain(name: str) -> bool:
-    """Check that a member is a file, and that no part of its path is empty, hidden or ".."."""
-    return all(part and not part.startswith(".") for part in name.split("/"))
+        file.seek(0)
+        is_tar = begins[257:262] == b"ustar" or begins.startswith(tuple(PACKERS)) or ".tar" in path.name.lower()
+        archive = TarFiles(path, file) if is_tar else ZipFiles(path, file)
+        # it stays open
+        opened.pop_all()
+    return archive

@@ -30,6 +30,13 @@ class Placed(NamedTuple):
     before: list[str]
     after: list[str]
 
+    def entries(self) -> Iterator[tuple[str, Entry]]:
+        """Yield the split and each picture; the first folder before the class is the source, others the category."""
+        source = source_name(self.before[0]) if self.before else ""
+        category = source_name("/".join([*self.before[1:], *self.after]))
+        for listed in self.images:
+            yield self.split, Entry(*listed, label=self.label, source=source, category=category)
+
 
 def _real_fake(files: Files, _: tuple[str, ...]) -> Splits | None:
     """CIFAKE's layout: REAL and FAKE, in folders of a split or without, and with no source."""
@@ -51,31 +58,21 @@ def _real_fake(files: Files, _: tuple[str, ...]) -> Splits | None:
     return collect(files, ((folder.split, entry(folder, listed)) for folder in placed for listed in folder.images))
 
 
-def _sources(expects: str, classes: Mapping[str, ClassName], *, last: bool = False) -> Layout:
-    """Make a layout in which a folder names the class, and one above it the source; further ones are the category.
-
-    Args:
-        expects: see `Layout`.
-        classes: lower-case folder name -> class.
-        last: no other layout with these folders is tried afterwards, so a set that mixes them is refused.
-    """
-
-    def find(files: Files, _: tuple[str, ...]) -> Splits | None:
-        placed, outside = _by_class_folder(files, classes, needed=expects if last else "")
-        return collect(files, entries(placed)) if placed and not outside else None
-
-    def entries(placed: list[Placed]) -> Iterator[tuple[str, Entry]]:
-        for folder in placed:
-            source = source_name(folder.before[0]) if folder.before else ""
-            category = source_name("/".join([*folder.before[1:], *folder.after]))
-            for listed in folder.images:
-                yield folder.split, Entry(*listed, label=folder.label, source=source, category=category)
-
-    return Layout(expects, find)
+def _sources(files: Files, _: tuple[str, ...]) -> Splits | None:
+    """A folder for each generator or camera, with one for each class in it: CNNDetection's, GenImage's or others'."""
+    # the exact names first: "camera" is a word for REAL, and may be a source
+    for names in (("0_real", "1_fake"), ("nature", "ai")):
+        placed, outside = _by_class_folder(files, {name: WORDS[name] for name in names})
+        if placed and not outside:
+            break
+    else:
+        # no other layout of folders is tried, so a set that mixes them is refused
+        placed, _outside = _by_class_folder(files, WORDS, needed=SOURCES.expects)
+    return collect(files, (pair for folder in placed for pair in folder.entries())) if placed else None
 
 
 def _image_folder(files: Files, fake: tuple[str, ...]) -> Splits | None:
-    """ImageFolder: a folder a class, where the user states which classes are FAKE."""
+    """ImageFolder: a folder a class, which is the source too, where the user states which classes are FAKE."""
     if not fake or not (pictures := pictures_of(files)):
         return None
     parts = {folder: _split_and_folders(folder) for folder in pictures}
@@ -92,14 +89,11 @@ def _image_folder(files: Files, fake: tuple[str, ...]) -> Splits | None:
             "; move them out of it."
         )
     labels = classes_of({folders[depth] for _, folders in parts.values()}, fake, str(files.path))
-
-    def entries() -> Iterator[tuple[str, Entry]]:
-        for folder, (split, folders) in parts.items():
-            name, category = folders[depth], source_name("/".join(folders[depth + 1 :]))
-            for listed in pictures[folder]:
-                yield split, Entry(*listed, label=labels[name], source=source_name(name), category=category)
-
-    return collect(files, entries())
+    placed = [
+        Placed(pictures[folder], split, labels[folders[depth]], folders[depth : depth + 1], folders[depth + 1 :])
+        for folder, (split, folders) in parts.items()
+    ]
+    return collect(files, (pair for folder in placed for pair in folder.entries()))
 
 
 def _split_and_folders(folder: str) -> tuple[str, list[str]]:
@@ -149,24 +143,16 @@ def _by_class_folder(
             f"{files.path} is read as {needed}, and {len(outside):,} pictures are in no such folder: {some(outside)}; "
             "move them out of it, or name the FAKE classes with --fake-classes A,B."
         )
-    return _without_wrappers(placed), outside
-
-
-def _without_wrappers(placed: list[Placed]) -> list[Placed]:
-    """Drop outermost folders that all images share, as long as some image has another folder before its class."""
-    while placed and all(folder.before for folder in placed):
-        first = placed[0].before[0]
-        if any(folder.before[0] != first for folder in placed) or all(len(folder.before) == 1 for folder in placed):
-            break
+    # outermost folders that all images share go, as long as some image has another folder before its class
+    while len({folder.before[0] if folder.before else None for folder in placed}) == 1 and any(
+        len(folder.before) > 1 for folder in placed
+    ):
         placed = [folder._replace(before=folder.before[1:]) for folder in placed]
-    return placed
+    return placed, outside
 
 
 REAL_FAKE = Layout("{train,test}/{REAL,FAKE}", _real_fake)
-# of CNNDetection
-ZERO_ONE = _sources("{generator}/{0_real,1_fake}", {"0_real": "REAL", "1_fake": "FAKE"})
-# GenImage
-AI_NATURE = _sources("{generator}/{train,val}/{ai,nature}", {"nature": "REAL", "ai": "FAKE"})
-# a folder for each generator or camera, with one for each class in it, under any of the names in `WORDS`
-GENERATOR_LABEL = _sources("{generator}/{real,fake}", WORDS, last=True)
+SOURCES = Layout(
+    "{generator}/{0_real,1_fake}, {generator}/{train,val}/{ai,nature} or {generator}/{real,fake}", _sources
+)
 IMAGE_FOLDER = Layout("{class}/ with --fake-classes A,B", _image_folder)

@@ -70,8 +70,7 @@ class Splits:
         return next((self.entries[name] for name in ("test", "val", "") if self.entries.get(name)), [])
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """A way in which image sets are laid out.
 
     Attributes:

@@ -5,7 +5,6 @@ import hashlib
 import io
 import os
 import shutil
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -355,18 +354,6 @@ def test_limited_is_balanced_and_repeatable(cifake: Path) -> None:
 )
 def test_the_split_is_the_end_of_the_name(name: str, split: str) -> None:
     assert split_of(name) == split
-
-
-def test_kaggle_without_kagglehub_or_network_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Hub:
-        @staticmethod
-        def dataset_download(handle: str) -> str:
-            raise ConnectionError(handle)
-
-    for hub, sentence in ((None, "pip install kagglehub"), (Hub, r"could not be reached \(ConnectionError\)")):
-        monkeypatch.setitem(sys.modules, "kagglehub", hub)
-        with pytest.raises(DatasetError, match=rf"{sentence}.*download the \.zip"):
-            load_image_set("kaggle", "test")
 
 
 def write_pictures(folder: Path, sizes: dict[str, tuple[int, int]]) -> Path:
