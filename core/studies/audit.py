@@ -29,7 +29,7 @@ from core.studies.audit_rows import (
     training_copies,
 )
 from core.studies.audit_summary import STATISTIC_NAMES, worst_first
-from core.studies.splits import Part, compressions, links_of, own_part, training_part
+from core.studies.splits import compressions, links_of, own_part, training_part
 from core.studies.study import Context, Study, StudyError
 
 Row: TypeAlias = "pd.Series[Any]"
@@ -125,38 +125,54 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     if training is not None:
         table += [leak_row(links, own, training, margins, seed=seed), *training_copies(links, training)]
     context.say(0.6, "how files were compressed")
-    statistics, learned = own.rows.assign(compression=_compressions(context, own)), None
-    if training is not None:
-        learned = training.rows.assign(compression=_compressions(context, training))
+    statistics, learned = (
+        None if part is None else part.rows.assign(compression=pd.Series(compressions(context, part), dtype=object))
+        for part in (own, training)
+    )
     for number, name in enumerate(STATISTIC_NAMES):
         context.say(0.75 + 0.01 * number, name)
         if row := statistic_row(name, statistics, margins, training=learned, seed=seed):
             table.append(row)
     context.say(0.85, "spectra")
     spectra = radial_spectrum(own.pixels)
-    table += ring_rows(spectra, own.is_real)
-    table += baseline_rows(own, training, spectra, seed=seed)
+    table += [*ring_rows(spectra, own.is_real), *baseline_rows(own, training, spectra, seed=seed)]
     return pd.DataFrame(table).reindex(columns=list(COLUMNS))
-
-
-def _compressions(context: Context, part: Part) -> pd.Series:
-    return pd.Series(compressions(context, part), dtype=object)
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """Findings `fact.<name>` and `leak` worst first; `grey`, `baseline.<name>`, `lean.<name>`, `ring`, `training.*`."""
-    kinds = ("network", "baseline", "ring", "copies")
-    rows = {kind: [row for _, row in table[table["kind"] == kind].iterrows()] for kind in kinds}
+    rows = {kind: [row for _, row in part.iterrows()] for kind, part in table.groupby("kind", sort=False)}
     alone = [row for _, row in worst_first(table).iterrows()]
-    network = rows["network"][0]
-    return [
-        *(_cue(row) for row in alone),
-        *(finding for row in alone if row["name"] == "greyness" for finding in grey_finding(run)),
-        *(_baseline(row) for row in rows["baseline"]),
-        *(_lean(row, network) for row in alone),
-        _strongest_ring(rows["ring"]),
-        *(_copies(row) for row in rows["copies"]),
-    ]
+    everything = Control(EVERY, _measure(rows["network"][0], "auroc"))
+    strongest = max(rows["ring"], key=lambda row: abs(row["direct"] - 0.5))
+    findings = [_cue(row) for row in alone]
+    if any(row["name"] == "greyness" for row in alone):
+        findings += grey_finding(run)
+    for row in rows["baseline"]:
+        control = Control(SHUFFLED, _measure(row, "shuffled"))
+        findings.append(
+            Finding(f"baseline.{row['name']}", "audit", "cue_auroc", _measure(row, "auroc"), control=control)
+        )
+    for row in alone:
+        # how the detector does where a statistic, or a copy, cannot help it. Matched pairs are fewer than the images,
+        # and the file does not say how many
+        matched = replace(_measure(row, "matched_auroc"), n=0)
+        details = _title(row)
+        findings.append(
+            Finding(f"lean.{row['name']}", "audit", "matched_auroc", matched, control=everything, details=details)
+        )
+    details = {"ring": int(strongest["name"])}
+    findings.append(Finding("ring", "audit", "ring_auroc", _measure(strongest, "direct"), details=details))
+    for row in rows.get("copies", ()):
+        images, details = int(row["images"]), _copied(row)
+        findings.append(
+            Finding(row["name"], "audit", "copies", Measure(details["count"] / images, n=images), details=details)
+        )
+    return findings
+
+
+def _copied(row: Row) -> dict[str, int]:
+    return {name: int(row[name]) for name in ("count", "other_class")}
 
 
 def _measure(row: Row, name: str) -> Measure:
@@ -173,18 +189,13 @@ def _cue(row: Row) -> Finding:
     """How well a statistic, or remembering the training images, separates the classes alone."""
     measure, control, details = _measure(row, "auroc"), Control(SHUFFLED, _measure(row, "shuffled")), _title(row)
     if row["kind"] == "leak":
-        details = {name: int(row[name]) for name in ("count", "other_class")}
-        return Finding("leak", "audit", "cue_auroc", measure, control=control, details=details)
+        return Finding("leak", "audit", "cue_auroc", measure, control=control, details=_copied(row))
     key = f"fact.{row['name']}"
     if row["values"] == 1:
         return Finding(key, "audit", "cue_auroc", Measure(0.5, 0.5, 0.5, measure.n), details=details)
     if not STATISTIC_NAMES[row["name"]].is_number:
         return Finding(key, "audit", "cue_auroc", measure, control=control, details=details)
     direct = ranked = _measure(row, "direct")
-    details["medians"] = {name: float(row[f"median_{name.lower()}"]) for name in ("REAL", "FAKE")}
-    details["higher"] = None
-    if not direct.low <= 0.5 <= direct.high:
-        details["higher"] = "REAL" if direct.value > 0.5 else "FAKE"
     if direct.value < 0.5:
         ranked = Measure(1 - direct.value, 1 - direct.high, 1 - direct.low, direct.n)
     choices = (
@@ -204,38 +215,6 @@ def grey_finding(run: Run) -> list[Finding]:
     less, more = sorted(parts, key=lambda label: float(parts[label].mean()))
     shares = {label: Measure.of(weighted_share(part)) for label, part in parts.items()}
     return [Finding("grey", "audit", "grey_share", shares[more], more, Control(f"{less} images", shares[less]))]
-
-
-def _baseline(row: Row) -> Finding:
-    """A regression, beside the same on shuffled labels."""
-    control = Control(SHUFFLED, _measure(row, "shuffled"))
-    return Finding(f"baseline.{row['name']}", "audit", "cue_auroc", _measure(row, "auroc"), control=control)
-
-
-def _lean(row: Row, network: Row) -> Finding:
-    """How the detector does where a statistic, or a copy, cannot help it."""
-    # matched pairs are fewer than the images, and the file does not say how many
-    auroc, lean, right = (
-        replace(_measure(row, column), n=0) for column in ("matched_auroc", "lean", "matched_accuracy")
-    )
-    return Finding(
-        f"lean.{row['name']}", "audit", "matched_auroc", auroc, control=Control(EVERY, _measure(network, "auroc")),
-        beside={name: measure for name, measure in (("lean", lean), ("right", right)) if measure.known},
-        details=_title(row),
-    )  # fmt: skip
-
-
-def _strongest_ring(rings: list[Row]) -> Finding:
-    """The ring of the spectrum whose power differs most between the classes."""
-    best = max(rings, key=lambda row: abs(row["direct"] - 0.5))
-    return Finding("ring", "audit", "ring_auroc", _measure(best, "direct"), details={"ring": int(best["name"])})
-
-
-def _copies(row: Row) -> Finding:
-    """Copies among the training images."""
-    details = {name: int(row[name]) for name in ("count", "other_class")}
-    images = int(row["images"])
-    return Finding(row["name"], "audit", "copies", Measure(details["count"] / images, n=images), details=details)
 
 
 STUDY = Study(

@@ -1,7 +1,5 @@
 """An audit made ready for a page: its statistics in words, shortcuts worst first, tables for charts. Needs no torch."""
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,9 +8,6 @@ from numpy.typing import NDArray
 
 from core.findings.claims import Headlines, with_headlines
 from core.findings.finding import Finding
-from core.images.decoding import ImageError, decode
-from core.images.image_set import DatasetError
-from core.images.loading import read_files
 from core.runs.filter import Filter
 from core.runs.run import Run
 from core.studies.copies import FILE, NEAR, SHOWN
@@ -180,51 +175,6 @@ def rings(audit: StudyResult) -> pd.DataFrame:
     """Select the rows of the radial power spectrum: `ring` 1 to 16 and the quartiles of both classes."""
     rows = audit.table[audit.table["kind"] == "ring"]
     return rows.assign(ring=rows["name"].astype(int)).sort_values("ring").reset_index(drop=True)
-
-
-def copy_pairs(duplicates: StudyResult, side: str) -> pd.DataFrame:
-    """List the images that have a near copy, or the same pixels in another file; each pair once.
-
-    Those of the other class come first, then the nearest.
-
-    Args:
-        duplicates: the study.
-        side: "in_training" or "in_set".
-
-    Returns:
-        `id` of the image; `kind`, `class`, `name`, `partner` (id) and `bits` of its copy.
-    """
-    prefix = side.removeprefix("in_")
-    columns = {side: "kind", **{f"{prefix}_{name}": name for name in ("class", "name", "id", "bits")}}
-    table = duplicates.table[duplicates.table[side].isin((NEAR, SHOWN))]
-    pairs = table[["id", *columns]].rename(columns={**columns, f"{prefix}_id": "partner"})
-    # within a set a pair has two rows, one for each of its ends
-    ends = [" ".join(sorted(pair)) for pair in zip(pairs["id"], pairs["partner"], strict=True)]
-    pairs = pairs[~pd.Series(ends, index=pairs.index, dtype=str).duplicated()]
-    order = pd.DataFrame({"same": pairs["class"] != "other", "bits": pairs["bits"].astype(float)})
-    return pairs.loc[order.sort_values(["same", "bits"], kind="stable").index].reset_index(drop=True)
-
-
-def training_pictures(data: str, wanted: Mapping[str, str]) -> dict[str, NDArray[np.uint8]]:
-    """Read training images from their set, each checked by its hash.
-
-    Args:
-        data: as for `core.images.image_set.load_image_set`.
-        wanted: identity (`train-` and the beginning of the file's sha256) -> name of its file.
-
-    Returns:
-        identity -> uint8 (height, width, 3), without those that are not there or whose file is another.
-    """
-    pictures: dict[str, NDArray[np.uint8]] = {}
-    try:
-        for identity, content in zip(wanted, read_files(data, "train", wanted.values()), strict=True):
-            # a repeated file has its number behind the hash
-            if f"train-{hashlib.sha256(content).hexdigest()[:16]}" == identity.partition("~")[0]:
-                pictures[identity] = decode(content)
-    except (DatasetError, ImageError, OSError):
-        # what could be read is shown
-        return pictures
-    return pictures
 
 
 def experiments_on(run: Run, probes: StudyResult, statistic: str) -> list[Finding]:

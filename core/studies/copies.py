@@ -1,5 +1,6 @@
 """The studies `duplicates` and `files`: copies within and between image sets, and how their files were compressed."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from core.findings.claims import Headlines
 from core.findings.finding import Finding, Measure
 from core.findings.intervals import weighted_share
+from core.images.decoding import ImageError, decode
+from core.images.image_set import DatasetError
+from core.images.loading import read_files
 from core.runs.run import Run
 from core.studies.splits import Links, compressions, links_of, own_part, training_part
 from core.studies.study import WEIGHT, Context, Study
@@ -29,15 +33,18 @@ COUNTED = {
 COMMON = 5
 
 COUNT = "A count, which has no control."
-LEAKS, COPIES = "How many images have a copy in the training set?", "How many images have a copy within the set?"
+QUESTIONS = {
+    "leak": "How many images have a copy in the training set?",
+    "copy": "How many images have a copy within the set?",
+}
+SUBJECTS = {"file": "the same file", "pixels": "the same pixels", "near": "nearly the same image"}
 HEADLINES: Headlines = {
-    "leak.file": {"question": LEAKS, "subject": "the same file", "no control": COUNT},
-    "leak.pixels": {"question": LEAKS, "subject": "the same pixels", "no control": COUNT},
-    "leak.near": {"question": LEAKS, "subject": "nearly the same image", "no control": COUNT},
-    "copy.file": {"question": COPIES, "subject": "the same file", "no control": COUNT},
-    "copy.pixels": {"question": COPIES, "subject": "the same pixels", "no control": COUNT},
-    "copy.near": {"question": COPIES, "subject": "nearly the same image", "no control": COUNT},
-    "unchecked": {"question": LEAKS, "unknown": "Some images were not compared with the training set."},
+    **{
+        f"{where}.{kind}": {"question": question, "subject": subject, "no control": COUNT}
+        for where, question in QUESTIONS.items()
+        for kind, subject in SUBJECTS.items()
+    },
+    "unchecked": {"question": QUESTIONS["leak"], "unknown": "Some images were not compared with the training set."},
     "common.*": {"question": "How were the files compressed?", "no control": COUNT},
     "unknown": {
         "question": "How were the files compressed?",
@@ -159,15 +166,10 @@ def _count(run: Run, table: pd.DataFrame, key: str) -> Finding:
         return Finding(key, "duplicates", "copies", Measure(np.nan))
     weights = table[WEIGHT].to_numpy(np.float64)
     is_real = (run.predictions.set_index("id")["label"].reindex(table["id"]) == "REAL").to_numpy(bool)
-    classes = table[column.replace("in_", "") + "_class"]
-    of_other = (classes == "other").to_numpy(bool) & hit
+    of_other = hit & (table[f"{column.removeprefix('in_')}_class"] == "other").to_numpy(bool)
     counts = {"count": hit, "real": hit & is_real, "fake": hit & ~is_real, "other_class": of_other}
     details: dict[str, Any] = {name: round(float(weights[chosen].sum())) for name, chosen in counts.items()}
-    details |= {"images": round(float(weights.sum())), "sampled": len(table) < len(run)}
-    # what a run remembers of its leaks lacks the class of the training image
-    details["classes"] = bool(classes[hit].notna().all())
-    if key == "copy.file":
-        details["repeats"] = int(run.predictions["is_repeat"].sum())
+    details["sampled"] = len(table) < len(run)
     return Finding(key, "duplicates", "copies", Measure.of(weighted_share(hit, weights)), details=details)
 
 
@@ -194,6 +196,51 @@ def conclude_files(_run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any
         )
         for number, name in enumerate(by_weight.index[:COMMON])
     ]  # fmt: skip
+
+
+def copy_pairs(table: pd.DataFrame, side: str) -> pd.DataFrame:
+    """List the images that have a near copy, or the same pixels in another file; each pair once.
+
+    Those of the other class come first, then the nearest.
+
+    Args:
+        table: of the study `duplicates`.
+        side: "in_training" or "in_set".
+
+    Returns:
+        `id` of the image; `kind`, `class`, `name`, `partner` (id) and `bits` of its copy.
+    """
+    prefix = side.removeprefix("in_")
+    columns = {side: "kind", **{f"{prefix}_{name}": name for name in ("class", "name", "id", "bits")}}
+    table = table[table[side].isin((NEAR, SHOWN))]
+    pairs = table[["id", *columns]].rename(columns={**columns, f"{prefix}_id": "partner"})
+    # within a set a pair has two rows, one for each of its ends
+    ends = [" ".join(sorted(pair)) for pair in zip(pairs["id"], pairs["partner"], strict=True)]
+    pairs = pairs[~pd.Series(ends, index=pairs.index, dtype=str).duplicated()]
+    order = pd.DataFrame({"same": pairs["class"] != "other", "bits": pairs["bits"].astype(float)})
+    return pairs.loc[order.sort_values(["same", "bits"], kind="stable").index].reset_index(drop=True)
+
+
+def training_pictures(data: str, wanted: Mapping[str, str]) -> dict[str, NDArray[np.uint8]]:
+    """Read training images from their set, each checked by its hash.
+
+    Args:
+        data: as for `core.images.image_set.load_image_set`.
+        wanted: identity (`train-` and the beginning of the file's sha256) -> name of its file.
+
+    Returns:
+        identity -> uint8 (height, width, 3), without those that are not there or whose file is another.
+    """
+    pictures: dict[str, NDArray[np.uint8]] = {}
+    try:
+        for identity, content in zip(wanted, read_files(data, "train", wanted.values()), strict=True):
+            # a repeated file has its number behind the hash
+            if f"train-{hashlib.sha256(content).hexdigest()[:16]}" == identity.partition("~")[0]:
+                pictures[identity] = decode(content)
+    except (DatasetError, ImageError, OSError):
+        # what could be read is shown
+        return pictures
+    return pictures
 
 
 DUPLICATES = Study(

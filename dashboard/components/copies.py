@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from core.findings.finding import Finding
 from core.images.labels import other_class
 from core.runs.filter import Filter
-from core.studies.audit_summary import copy_pairs, training_pictures
-from core.studies.copies import COUNTED, FILE, NEAR, SHOWN
+from core.studies.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
 from core.studies.store import StudyResult
 from dashboard import catalogue, datasets, library, state
 from dashboard.components.component import key_of
@@ -53,7 +52,7 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
                         catalogue.maker(opened.run),
                         key="data.fetch",
                     )
-    found = {side: copy_pairs(duplicates, side) for side in SIDES}
+    found = {side: copy_pairs(duplicates.table, side) for side in SIDES}
     if not any(map(len, found.values())):
         st.caption("There are no pairs: no near copies, and no equal pixels in another file.")
         return
@@ -95,7 +94,7 @@ def draw_pair(opened: Opened, pair: tuple, row: int, training: dict[str, NDArray
     """Draw an image beside its copy, and a button that opens it.
 
     Args:
-        pair: a row of `core.studies.audit_summary.copy_pairs`.
+        pair: a row of `core.studies.copies.copy_pairs`.
         row: where the image stands in the run.
         training: pixels of training images by identity; None where the copies are in the run itself.
     """
