@@ -33,14 +33,14 @@ PAGES = {
     "help": Page("Help", "menu_book", "Every term of these pages in plain words."),
     "play": Page("Play", "sports_esports", "REAL or FAKE? Ten images, and your score beside the detector's.", False),
     "inspect": Page("Inspect", "troubleshoot", "One image: which parts of it the verdict rests on.", False),
-    "compare": Page("Compare", "compare_arrows", "Two detectors on the same images: who is right where.", False),
     "patterns": Page("Patterns", "bubble_chart", "Images that it treats alike, and where each group errs.", False),
     "data": Page("Data", "database", "What else the detector could have learned from these images.", False),
 }
 # an address of before -> the page that shows the same view, and the parameters that open it there
 OLD: dict[str, tuple[str, dict[str, str]]] = {
     "start": ("start", {}),
-    "overview": ("detectors", {}),
+    "overview": ("detectors", {"open": "numbers.errors.calibration"}),
+    "compare": ("detectors", {"open": "compare"}),
     "explore": ("mistakes", {}),
     "upload": ("try_picture", {}),
     "evidence": ("reads", {}),

@@ -42,7 +42,7 @@ LONGEST = (
     "core/studies/test_ray_engine.py",
     "core/training/test_fit.py",
     "browser/test_first_screens.py",
-    "dashboard/test_upload.py",
+    "dashboard/test_try_picture.py",
 )
 
 

@@ -211,7 +211,6 @@ class Prepared:
         location: of the square that somebody chose; None where the detector's own preprocessing chooses.
         filters: names of the resampling filters; only the detector's own where nothing is resized.
         pixels: uint8 (K, side, side, 3), under each filter.
-        preview: uint8 (h, w, 3), the whole image, at most 480 pixels a side.
     """
 
     preprocessing: Preprocessing
@@ -220,7 +219,6 @@ class Prepared:
     location: Location | None
     filters: tuple[str, ...]
     pixels: NDArray[np.uint8]
-    preview: NDArray[np.uint8]
 
     @property
     def side(self) -> int:
@@ -282,7 +280,7 @@ def prepare_pixels(
     height, width = image.shape[:2]
     filters = tuple(RESAMPLING) if preprocessing.resamples(height, width, location) else (preprocessing.interpolation,)
     pixels = np.stack([replace(preprocessing, interpolation=name).see(image, location) for name in filters])
-    return Prepared(preprocessing, width, height, location, filters, pixels, _preview(image))
+    return Prepared(preprocessing, width, height, location, filters, pixels)
 
 
 def settle(margins: NDArray[np.floating]) -> Outcome:
@@ -292,6 +290,7 @@ def settle(margins: NDArray[np.floating]) -> Outcome:
     return "FAKE" if (margins <= 0).all() else UNDETERMINED
 
 
-def _preview(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def preview(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return every nth pixel of uint8 (height, width, 3), so that neither side has more than 480."""
     step = max(1, -(-max(image.shape[:2]) // PREVIEW))
     return np.ascontiguousarray(image[::step, ::step])

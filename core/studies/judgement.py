@@ -9,9 +9,10 @@ python -m core judgement --run swift@cifake-test --data data/cifake
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from core.detectors.identity import Identity, find_maker, identify_all
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.labels import CLASSES, FAKE, REAL, verdict_of
 from core.images.out_of_distribution import crop_photographs
-from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
+from core.images.preprocessing import UNDETERMINED, Prepared, Preprocessing, prepare_pixels, settle
 from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
@@ -41,17 +42,20 @@ MOST_REAL, LEAST_FAKE = 0.01, 0.5
 CROPS = 100
 BATCH = 64
 Answer = Literal["FAKE-like", "Nothing found", "Out of scope"]
-Scope = Literal["in scope", "shrunk", "enlarged", "cut", "unmeasured", "weak"]
+Scope = Literal["in scope", "shrunk", "shrunk alike", "enlarged", "cut", "unmeasured", "weak"]
 SENTENCES: Mapping[str, str] = {
     "FAKE-like": "It carries the signs of the generator that this detector knows.",
     "Nothing found": "No sign that this detector knows. That does not make it a photograph: pictures by other "
     "generators look like this to it too.",
     "shrunk": "Your picture was shrunk to {side} x {side}; how it is shrunk decides the answer.",
+    "shrunk alike": "Your picture was shrunk to {side} x {side}; the fine detail that this detector reads is gone.",
     "enlarged": "Your picture was enlarged to {side} x {side}; enlarging changes what the detector reads.",
     "cut": "Your picture was cut to {side} x {side}; the detector sees only a part of it.",
     "unmeasured": "How far this detector can be trusted has not been measured.",
     "weak": "On its own test images this detector is wrong too often to answer.",
 }
+# as long as somebody looks at the picture
+_versions: WeakKeyDictionary[Prepared, NDArray[np.uint8]] = WeakKeyDictionary()
 
 
 class Count(BaseModel):
@@ -129,8 +133,12 @@ def scope_of(ready: Prepared, threshold: Threshold | None) -> Scope:
 
 
 def versions(ready: Prepared) -> NDArray[np.uint8]:
-    """Return what a detector is asked of a picture, uint8 (K, S, S, 3): under each filter, or saved."""
-    return np.concatenate([ready.pixels, saved(ready.pixels[0], ready.preprocessing)]) if ready.whole else ready.pixels
+    """Return what a detector is asked of a picture, uint8 (K, S, S, 3): under each filter, or saved; made once."""
+    if not ready.whole:
+        return ready.pixels
+    if ready not in _versions:
+        _versions[ready] = np.concatenate([ready.pixels, saved(ready.pixels[0], ready.preprocessing)])
+    return _versions[ready]
 
 
 def saved(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
@@ -139,18 +147,21 @@ def saved(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.
     return np.stack([version.pixels for version in deliver(image, seeing(preprocessing.fitted), among=savings)])
 
 
-def judge(ready: Prepared, threshold: Threshold | None, margins: Iterable[float]) -> Judgement:
+def judge(ready: Prepared, threshold: Threshold | None, margins: Sequence[float] | NDArray[np.floating]) -> Judgement:
     """Judge a picture.
 
     Args:
         ready: the picture as the detector sees it.
         threshold: of the detector; None where nobody has set one.
-        margins: of its `versions`; not needed out of scope.
+        margins: of its `versions`.
     """
-    scope = scope_of(ready, threshold)
+    scope, margins = scope_of(ready, threshold), np.asarray(margins, np.float64)
+    if scope == "shrunk" and settle(margins[: len(ready.filters)]) != UNDETERMINED:
+        # that the filter decides would be said beside verdicts that are all the same
+        scope = "shrunk alike"
     if scope != "in scope" or threshold is None:
         return Judgement("Out of scope", scope, SENTENCES[scope].format(side=ready.side))
-    answer: Answer = "FAKE-like" if max(margins) < threshold.margin else "Nothing found"
+    answer: Answer = "FAKE-like" if margins.max() < threshold.margin else "Nothing found"
     return Judgement(answer, scope, SENTENCES[answer])
 
 

@@ -28,7 +28,7 @@ const build = (root) => {
   frame.append(image, square)
   const spoken = make("div", "spoken")
   spoken.setAttribute("aria-live", "polite")
-  const hint = make("div", "quiet hint", "Drag the square, or its corner; double-click to put it back. Keys: arrows move it, + and − size it, 0 puts it back.")
+  const hint = make("div", "quiet hint", "Drag the square or its corner. Keys: arrows, + and −; 0 puts it back.")
   root.replaceChildren(frame, spoken, hint)
   return { frame, image, square, corner, spoken }
 }

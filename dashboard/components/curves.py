@@ -1,4 +1,4 @@
-"""Curves of a detector's performance, in Plotly: ROC, precision-recall, confidence, calibration, training."""
+"""Figures of how well detectors do, in Plotly: thresholds, confidence, calibration, training, and two side by side."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,44 +15,63 @@ from core.runs.rows import evenly
 from core.studies.pair import Pair
 from dashboard.components.charts import GRID, HEIGHT, MARGIN, SYMBOLS, TEMPLATE, error_bars, new_figure
 from dashboard.components.plain import figure_text
-from dashboard.components.words import percent
 
 SHAPES = ("circle", "square")
 GUESSING: dict[str, Any] = {"color": GREY, "dash": "dot", "width": 1}
+# marks of a run's shares, the first one filled
+MARKS = ({"symbol": "circle", "color": CURVE}, {"symbol": "diamond", "color": GREY}, {"symbol": "x", "color": GREY})
+# most points in one figure; errors take precedence
+MOST_POINTS = 4000
 
 
-def roc(swept: Sweep, *, recall: float, false_positive_rate: float) -> go.Figure:
-    """Plot the ROC curve, FAKE being the positive class, with the present threshold as a point."""
-    figure = new_figure("false-positive rate (REAL called FAKE)", "true-positive rate (FAKE)", showlegend=False)
-    _add_curve(figure, swept.false_positive_rate, swept.true_positive_rate, swept, (false_positive_rate, recall))
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=GUESSING, hoverinfo="skip")
-    return _percent_axes(figure)
+def carries(rows: pd.DataFrame, columns: Sequence[str]) -> go.Figure:
+    """Plot for each run how often it is right on several kinds of picture, the first row on top.
+
+    Args:
+        rows: `name`, and a percentage for each of the columns, NaN where it is not known.
+        columns: up to three, the run's own images first.
+    """
+    figure = new_figure("pictures that it gets right", height=110 + 30 * len(rows))
+    names = [figure_text(name) for name in rows["name"]]
+    for name, shares in zip(names, rows[list(columns)].to_numpy(float), strict=True):
+        ends = np.array([np.nanmin(shares), np.nanmax(shares)]) if np.isfinite(shares).any() else shares[:2]
+        line = {"color": GRID, "width": 5}
+        figure.add_scatter(x=ends, y=[name] * 2, mode="lines", line=line, showlegend=False, hoverinfo="skip")
+    for column, mark in zip(columns, MARKS, strict=False):
+        figure.add_scatter(
+            x=rows[column], y=names, mode="markers", name=column, marker={"size": 12, **mark},
+            hovertemplate=f"%{{y}}, {column}: %{{x:.1f}}%<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(ticksuffix="%", range=[-1, 101], gridcolor=GRID)
+    figure.update_yaxes(autorange="reversed", type="category")
+    return figure
 
 
-def precision_recall(swept: Sweep, *, recall: float, precision: float, base: float) -> go.Figure:
-    """Plot precision over recall of FAKE, with the present threshold as a point; `base` is the share of FAKE."""
-    figure = new_figure("recall of FAKE", "precision of FAKE", showlegend=False)
-    _add_curve(figure, swept.true_positive_rate, swept.precision, swept, (recall, precision))
-    figure.add_hline(y=base, line=GUESSING)
-    return _percent_axes(figure)
+def threshold_curve(
+    x: Any, y: Any, swept: Sweep, *, now: tuple[float, float], titles: tuple[str, str], guess: tuple[float, float]
+) -> go.Figure:
+    """Plot one rate over another at every threshold, the present one as a point.
 
-
-def _add_curve(figure: go.Figure, x: Any, y: Any, swept: Sweep, now: tuple[float, float]) -> None:
+    Args:
+        x, y: rates of `swept`, 0 to 1.
+        now: both at the present threshold.
+        titles: of both axes.
+        guess: y of guessing at x = 0 and at x = 1, drawn as a dotted line.
+    """
+    figure = new_figure(*titles, showlegend=False)
     figure.add_scatter(
-        x=x,
-        y=y,
-        mode="lines",
-        line={"color": CURVE, "width": 2.5},
-        customdata=swept.thresholds,
+        x=x, y=y, mode="lines", line={"color": CURVE, "width": 2.5}, customdata=swept.thresholds,
         hovertemplate="%{x:.1%}, %{y:.1%} at threshold %{customdata:.0%}<extra></extra>",
-    )
+    )  # fmt: skip
     hover = "now: %{x:.1%}, %{y:.1%}<extra></extra>"
     figure.add_scatter(x=now[:1], y=now[1:], mode="markers", marker={"color": CURVE, "size": 13}, hovertemplate=hover)
+    figure.add_scatter(x=[0, 1], y=guess, mode="lines", line=GUESSING, hoverinfo="skip")
+    return _share_axes(_share_axes(figure, "x"), "y")
 
 
-def _percent_axes(figure: go.Figure) -> go.Figure:
-    figure.update_xaxes(tickformat=".0%", range=[-0.01, 1.01])
-    figure.update_yaxes(tickformat=".0%", gridcolor=GRID)
+def _share_axes(figure: go.Figure, axis: str) -> go.Figure:
+    """Make an axis that of a share from 0 to 1."""
+    figure.update_layout({f"{axis}axis": {"tickformat": ".0%", "range": [-0.01, 1.01], "gridcolor": GRID}})
     return figure
 
 
@@ -60,10 +79,9 @@ def confidence(histogram: pd.DataFrame) -> go.Figure:
     """Plot right verdicts above wrong ones by confidence, on separate axes because far fewer are wrong."""
     figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.08)
     figure.update_layout(template=TEMPLATE, margin=MARGIN, height=HEIGHT, showlegend=False, bargap=0.05)
-    middle = (histogram["low"] + histogram["high"]) / 2
     for row, name in enumerate(("right", "wrong"), start=1):
         figure.add_bar(
-            x=middle,
+            x=(histogram["low"] + histogram["high"]) / 2,
             y=histogram[name],
             # wrong verdicts are hatched, as in the confusion matrix
             marker={"color": GREY, "pattern": {"shape": "/" if name == "wrong" else "", "solidity": 0.4}},
@@ -95,10 +113,8 @@ def calibration(curves: Mapping[str, pd.DataFrame]) -> go.Figure:
             line={"color": colour, "width": 2},
             marker={"size": 9, "symbol": shape},
             error_y=error_bars(bins["accuracy"], bins["low"], bins["high"], color=colour),
-            customdata=[
-                [percent(row.confidence, 0), percent(row.accuracy), f"{row.images:,}"] for row in bins.itertuples()
-            ],
-            hovertemplate="%{customdata[0]} sure: %{customdata[1]} right of %{customdata[2]}<extra></extra>",
+            customdata=bins["images"],
+            hovertemplate="%{x:.1%} sure: %{y:.1%} right of %{customdata:,}<extra></extra>",
         )
     figure.add_scatter(x=[0.5, 1], y=[0.5, 1], mode="lines", line=GUESSING, hoverinfo="skip", showlegend=False)
     figure.update_xaxes(range=[0.49, 1.01], tickformat=".0%")
@@ -108,13 +124,12 @@ def calibration(curves: Mapping[str, pd.DataFrame]) -> go.Figure:
 
 def training(history: Sequence[dict[str, Any]]) -> go.Figure:
     """Plot accuracy on the training and the held-out images after each epoch."""
-    figure = new_figure("epoch", "accuracy")
+    figure, rows = new_figure("epoch", "accuracy"), pd.DataFrame(history)
     columns = (("train_accuracy", "training images", "dot"), ("val_accuracy", "held-out images", "solid"))
     for column, name, dash in columns:
-        known = [(row["epoch"], row[column]) for row in history if row.get(column) is not None]
         figure.add_scatter(
-            x=[epoch for epoch, _ in known],
-            y=[value for _, value in known],
+            x=rows["epoch"],
+            y=rows.get(column),
             name=name,
             mode="lines+markers",
             line={"color": GREY, "dash": dash, "width": 2.5},
@@ -122,10 +137,6 @@ def training(history: Sequence[dict[str, Any]]) -> go.Figure:
         )
     figure.update_yaxes(tickformat=".1%", gridcolor=GRID)
     return figure
-
-
-# most points in one figure; errors take precedence
-MOST_POINTS = 4000
 
 
 def beside(rows: pd.DataFrame, names: tuple[str, str], *, unit: str) -> go.Figure:
@@ -136,8 +147,7 @@ def beside(rows: pd.DataFrame, names: tuple[str, str], *, unit: str) -> go.Figur
         names: of the detectors.
         unit: of the values.
     """
-    figure = new_figure(unit, height=90 + 34 * len(rows))
-    places = np.arange(len(rows))
+    figure, places = new_figure(unit, height=90 + 34 * len(rows)), np.arange(len(rows))
     sides = zip(("first", "second"), names, PAIR, SHAPES, (-0.14, 0.14), strict=True)
     for side, name, colour, symbol, shift in sides:
         value, low, high = (rows[f"{side}_{end}"] for end in ("value", "low", "high"))
@@ -176,7 +186,6 @@ def margins(pair: Pair) -> go.Figure:
             marker={"color": CLASS_COLOURS[label], "symbol": SYMBOLS[label], "size": 5, "opacity": 0.45},
             hovertemplate=f"{label}: %{{x:.2f}}, %{{y:.2f}}<extra></extra>",
         )
-    line: dict[str, Any] = {"color": GREY, "dash": "dot", "width": 1}
-    figure.add_vline(x=0, line=line)
-    figure.add_hline(y=0, line=line)
+    figure.add_vline(x=0, line=GUESSING)
+    figure.add_hline(y=0, line=GUESSING)
     return figure

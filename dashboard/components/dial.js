@@ -79,8 +79,8 @@ export default function ({ data, parentElement, setStateValue }) {
     more.textContent = experiment.more
     const last = experiment.stops.length
     Object.assign(knob, { max: last, value: state.at })
-    const beside = stop && control ? `; control ${control.verdict}, ${control.sure}` : ""
-    knob.setAttribute("aria-valuetext", `${stop?.label ?? experiment.less}: ${changed.verdict}, ${changed.sure}${beside}`)
+    const beside = stop && control ? `; control ${control.verdict} ${control.sure}` : ""
+    knob.setAttribute("aria-valuetext", `${stop?.label ?? experiment.less}: ${changed.verdict} ${changed.sure}${beside}`)
     // a colour reaches half way to the next stop
     const inks = [picture, ...experiment.stops.map((stop) => stop.changed)].map((frame) => `var(--${frame.verdict.toLowerCase()})`)
     const at = (stop) => `calc(var(--thumb) / 2 + (100% - var(--thumb)) * ${Math.min(1, Math.max(0, stop / last))})`

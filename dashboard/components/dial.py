@@ -33,7 +33,13 @@ Frame = dict[str, Any]
 
 
 def draw_dial(
-    subject: Subject, detector: DetectorHandle | None, opened: Opened, row: int | None = None, *, key: str = "dial"
+    subject: Subject,
+    detector: DetectorHandle | None,
+    opened: Opened,
+    row: int | None = None,
+    *,
+    key: str = "dial",
+    sure: bool = True,
 ) -> None:
     """Draw the dial of a picture, with what the run's study measured on all images at each strength.
 
@@ -43,12 +49,13 @@ def draw_dial(
         opened: the run on the page.
         row: where the picture stands in it, None for an upload; what its study measured of it is not computed again.
         key: of the element and its request.
+        sure: say how sure the detector is of each verdict.
     """
     own = detector is None or detector.identity.made(opened.run.manifest)
     name = subject.sha256 if row is None else str(opened.judged["id"].iloc[row])
     if own and row is not None and (margins := measured_margins(opened.origin, row)) is not None:
         p_real = 0.5 * (1 + np.tanh(np.array([*margins.values()]) / opened.run.manifest["temperature"] / 2))
-        _draw(subject, name, margins, p_real, opened=opened, key=key)
+        _draw(subject, name, margins, p_real if sure else None, opened=opened, key=key)
         return
     if detector is None:
         st.caption("The detector that made this run is not among the detectors here, so it cannot be run.")
@@ -58,7 +65,8 @@ def draw_dial(
     def show(now: JobStatus) -> None:
         if now.answer is not None:
             margins = dict(zip(("", *COLUMNS), map(float, now.answer.margins), strict=True))
-            _draw(subject, name, margins, now.answer.p_real, opened=opened if own else None, key=key)
+            p_real = now.answer.p_real if sure else None
+            _draw(subject, name, margins, p_real, opened=opened if own else None, key=key)
         elif now.busy:
             st.image(framed(subject.image, None), alt=subject.name, width=240)
         draw_progress(now, key, "Changing the picture")
@@ -112,7 +120,7 @@ def _draw(
     subject: Subject,
     name: str,
     margins: Mapping[str, float],
-    p_real: NDArray[np.floating],
+    p_real: NDArray[np.floating] | None,
     *,
     opened: Opened | None,
     key: str,
@@ -152,17 +160,20 @@ def _column(sent: object) -> str:
 
 @partial(cached, most=32)
 def _frames(
-    image: NDArray[np.uint8], name: str, margins: dict[str, float], p_real: NDArray[np.floating], pixels: bool
+    image: NDArray[np.uint8], name: str, margins: dict[str, float], p_real: NDArray[np.floating] | None, pixels: bool
 ) -> dict[str, Frame]:
-    """Return picture, verdict and certainty of the image, named "", and of each column."""
+    """Return picture, verdict and certainty, "" unless it is said, of the image, named "", and of each column."""
+    said = (
+        [""] * len(margins) if p_real is None else [f"{short_percent(max(p, 1 - p))} sure" for p in map(float, p_real)]
+    )
     pictures = {"": image} | _pictures(image, name)
     return {
         column: {
             "source": thumbnail_url(pictures[column], SMOOTH, pixels=pixels),
             "verdict": verdict_of(margin),
-            "sure": f"{short_percent(max(p, 1 - p))} sure",
+            "sure": sure,
         }
-        for (column, margin), p in zip(margins.items(), map(float, p_real), strict=True)
+        for (column, margin), sure in zip(margins.items(), said, strict=True)
     }
 
 

@@ -1,8 +1,10 @@
-"""Uploaded files: prepared for the detector, sent through deliveries, kept for one session only."""
+"""Pictures that a visitor tries: uploads, kept for one session only, and examples of a run; the square that is seen."""
 
+import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -10,174 +12,166 @@ from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
 from core.console import one_direction
-from core.images.decoding import ImageError, PassingError, pixels_sha256
-from core.images.labels import ClassName, verdict_of
-from core.images.preprocessing import Location, Prepared, Preprocessing, prepare_pixels
-from core.perturbations.postprocessing import DELIVERIES, Delivered, Delivery, deliver, seeing
-from core.studies.judgement import versions
-from dashboard.components.crop import most_zoom, place_of
-from dashboard.components.requests import DetectorHandle, ask
+from core.images.decoding import ImageError, PassingError
+from core.images.encoding import data_url
+from core.images.labels import ClassName
+from core.images.preprocessing import Location, Prepared, Preprocessing, prepare_pixels, preview
+from core.perturbations.postprocessing import DELIVERIES, Delivered, deliver, seeing
+from dashboard.components.component import component, nothing
 from dashboard.decoding import with_pixels
-from dashboard.jobs import JobStatus, Prediction, PredictRequest
 
+_mount = component(__file__, "crop")
 # seconds of a page's time that deliveries take before it is drawn again
 SLICE = 0.8
+# of the session: what was made of pictures, and where their squares were put, by their keys
+MADE, PLACES = "upload.made", "upload.places"
+Work = Callable[[NDArray[np.uint8]], Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Origin:
-    """Where the image that is explained comes from.
+class Picture:
+    """A picture that a visitor tries.
 
     Attributes:
-        key: of the image, its crop and the detector's preprocessing.
-        steps: of that preprocessing.
-        send: gives the image after one delivery, as the detector sees it.
-        label: what it is, where that is known.
+        key: of it, in the session.
+        name: of its file.
+        work: calls a function with its pixels, uint8 (height, width, 3); raises `ImageError` where it has none.
+        label: its class, where that is known.
+        fitted: the preprocessing that has made it its size; None of an upload.
     """
 
     key: str
-    steps: str
-    send: Callable[[Delivery], Delivered]
+    name: str
+    work: Callable[[Work], Any]
     label: ClassName | None = None
+    fitted: Preprocessing | None = None
 
+    def ready(self, preprocessing: Preprocessing, *, moved: bool = True) -> Prepared:
+        """Return it as a detector sees it; what was made, and why nothing could be, is kept.
 
-def sent_so_far(origin: Origin) -> list[Delivered]:
-    """Make deliveries for about `SLICE` seconds and return all made so far; kept for the last image."""
-    found: dict[str, Delivered]
-    key, found = st.session_state.get("upload.sent", ("", {}))
-    if key != origin.key:
-        found = {}
-        st.session_state["upload.sent"] = origin.key, found
-    started = time.monotonic()
-    for delivery in DELIVERIES:
-        if delivery.name in found:
-            continue
-        found[delivery.name] = origin.send(delivery)
-        if time.monotonic() - started > SLICE:
-            break
-    return [found[delivery.name] for delivery in DELIVERIES if delivery.name in found]
+        Args:
+            preprocessing: the detector's.
+            moved: as seen in the square that the visitor has chosen, if any.
 
+        Raises:
+            ImageError: it cannot be read as an image here.
+        """
+        steps, place = self._steps(preprocessing), self.place(preprocessing) if moved else None
+        made: Prepared | str = self._made(
+            f"{steps.steps} {place}", lambda: self.work(lambda pixels: prepare_pixels(pixels, steps, place))
+        )
+        if isinstance(made, str):
+            raise ImageError(made)
+        return made
 
-def forget_others(files: Sequence[UploadedFile]) -> None:
-    """Drop what was made of uploads that are no longer there."""
-    there = {file.file_id for file in files}
-    for key in ("upload.whole", "upload.place"):
-        kept = st.session_state.get(key, {})
-        st.session_state[key] = {id_: made for id_, made in kept.items() if id_ in there}
-    if st.session_state.get("upload.cut", (None,))[0] not in there:
-        st.session_state.pop("upload.cut", None)
+    def place(self, preprocessing: Preprocessing) -> Location | None:
+        """Return where its square was put, None where nobody moved it."""
+        place = st.session_state.get(PLACES, {}).get(self.key)
+        if place is None:
+            return None
+        return sound_place(place, most=most_zoom(self.ready(preprocessing, moved=False)))
 
+    def preview(self) -> NDArray[np.uint8]:
+        """Return all of it at no more than 480 pixels a side."""
+        return np.asarray(self._made("preview", lambda: self.work(preview)))
 
-def ready_for(file: UploadedFile, preprocessing: Preprocessing) -> Prepared:
-    """Prepare an upload with the detector's default crop, without a preview.
+    def sent(self, preprocessing: Preprocessing) -> list[Delivered]:
+        """Make deliveries for about `SLICE` seconds, as a detector sees them; return all that have been made."""
+        steps, place, started = self._steps(preprocessing), self.place(preprocessing), time.monotonic()
+        made: dict[str, Delivered] = self._made(f"sent {steps.steps} {place}", dict)
 
-    Cached, and so are refusals that are the file's own fault.
+        def send(pixels: NDArray[np.uint8]) -> None:
+            rest = [delivery for delivery in DELIVERIES if delivery.name not in made]
+            for delivered in deliver(pixels, seeing(steps, place), among=rest):
+                made[delivered.delivery.name] = delivered
+                if time.monotonic() - started > SLICE:
+                    return
 
-    Raises:
-        ImageError: the file cannot be read as an image here.
-    """
-    kept = st.session_state.setdefault("upload.whole", {})
-    found: Prepared | str | None = kept.get(file.file_id)
-    if found is None or (isinstance(found, Prepared) and found.preprocessing.steps != preprocessing.steps):
-        try:
-            whole = _as_cut(file, None, preprocessing)
-        except PassingError:
-            # not the file's fault: the next try may succeed
-            raise
-        except ImageError as error:
-            found = kept[file.file_id] = str(error)
-        else:
-            # previews are two hundred times the pixels, and only the upload that is explained shows one
-            found = kept[file.file_id] = replace(whole, preview=np.zeros((0, 0, 3), np.uint8))
-    if isinstance(found, str):
-        raise ImageError(found)
-    return found
-
-
-def _as_cut(file: UploadedFile, place: Location | None, preprocessing: Preprocessing) -> Prepared:
-    """Crop an upload at a place and resize it; the session's last upload is cached for every preprocessing."""
-    moved = st.session_state.get("upload.place", {}).get(file.file_id)
-    kept = st.session_state.get("upload.cut")
-    if kept is None or kept[:2] != (file.file_id, moved):
-        kept = st.session_state["upload.cut"] = file.file_id, moved, {}
-    found: dict[tuple[Location | None, str], Prepared] = kept[2]
-    key = place, preprocessing.steps
-    if key not in found:
-        data = file.getvalue()
-        found[key] = with_pixels(file.file_id, data, lambda pixels: prepare_pixels(pixels, preprocessing, place))
-    return found[key]
-
-
-def cut(file: UploadedFile, preprocessing: Preprocessing) -> Prepared:
-    """Return an upload as a detector sees it, or the square of it that was chosen; raises as `ready_for`."""
-    return _as_cut(file, _placed(file, preprocessing), preprocessing)
-
-
-def _placed(file: UploadedFile, preprocessing: Preprocessing) -> Location | None:
-    """Return where the square of an upload was put, None where nobody moved it."""
-    whole = ready_for(file, preprocessing)
-    return place_of(file.file_id, most=most_zoom(whole.width, whole.height, preprocessing))
-
-
-def origin_of(file: UploadedFile, preprocessing: Preprocessing) -> Origin:
-    """Return where an upload's deliveries come from."""
-    place = _placed(file, preprocessing)
-    data, see = file.getvalue(), seeing(preprocessing, place)
-
-    def send(delivery: Delivery) -> Delivered:
-        return with_pixels(file.file_id, data, lambda pixels: next(deliver(pixels, see, among=[delivery])))
-
-    return Origin(f"{file.file_id} {place} {preprocessing.steps}", preprocessing.steps, send)
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """A picture of a run that stands in for an upload.
-
-    Attributes:
-        id: of it in its run.
-        pixels: uint8 (n, n, 3).
-        label: its class.
-        fitted: by which preprocessing it became these pixels.
-    """
-
-    id: str
-    pixels: NDArray[np.uint8]
-    label: ClassName
-    fitted: Preprocessing
-
-    def ready(self, preprocessing: Preprocessing) -> Prepared:
-        """Return the example as a detector sees it."""
-        return prepare_pixels(self.pixels, self._steps(preprocessing))
-
-    def origin(self, preprocessing: Preprocessing) -> Origin:
-        """Return where its deliveries come from."""
-        steps = self._steps(preprocessing)
-        # an example of one name has other pixels in a run of another size
-        see, key = seeing(steps), f"{self.id} {pixels_sha256(self.pixels)} {steps.steps}"
-        return Origin(key, steps.steps, lambda one: next(deliver(self.pixels, see, among=[one])), self.label)
+        if len(made) < len(DELIVERIES):
+            self.work(send)
+        return list(made.values())
 
     def _steps(self, preprocessing: Preprocessing) -> Preprocessing:
-        return preprocessing.fitted if preprocessing.steps == self.fitted.steps else preprocessing
+        is_fitted = self.fitted is not None and self.fitted.steps == preprocessing.steps
+        return preprocessing.fitted if is_fitted else preprocessing
+
+    def _made(self, what: str, make: Callable[[], Any]) -> Any:
+        """Return what was made of it before, or make it; a refusal is kept as its sentence."""
+        kept = st.session_state.setdefault(MADE, {}).setdefault(self.key, {})
+        if what not in kept:
+            try:
+                made = make()
+            except PassingError:
+                # not the file's fault: the next try may succeed
+                raise
+            except ImageError as error:
+                made = str(error)
+            while len(kept) > 16:
+                # of a square that was moved again and again
+                del kept[next(iter(kept))]
+            kept[what] = made
+        return kept[what]
 
 
-def labels(files: Sequence[UploadedFile]) -> dict[str, str]:
-    """Name each upload by its id; numbered where names repeat, because a list distinguishes its entries by name."""
+def pictures_of(files: Sequence[UploadedFile]) -> dict[str, Picture]:
+    """Return uploads by their ids; names are numbered where they repeat, because a list goes by them."""
     repeated = len({file.name for file in files}) < len(files)
-    return {
-        file.file_id: one_direction(f"{number}. {file.name}" if repeated else file.name)
-        for number, file in enumerate(files, 1)
+
+    def picture(number: int, file: UploadedFile) -> Picture:
+        name = one_direction(f"{number}. {file.name}" if repeated else file.name)
+        return Picture(file.file_id, name, lambda work: with_pixels(file.file_id, file.getvalue(), work))
+
+    return {file.file_id: picture(number, file) for number, file in enumerate(files, 1)}
+
+
+def forget_others(keys: Container[str]) -> None:
+    """Drop what was made of pictures with other keys."""
+    for part in (MADE, PLACES):
+        st.session_state[part] = {key: kept for key, kept in st.session_state.get(part, {}).items() if key in keys}
+
+
+def draw_crop(picture: Picture, ready: Prepared) -> None:
+    """Draw the whole picture with the square that is seen: dragged with the pointer, or moved by keys.
+
+    A movement is remembered, and draws the page again.
+    """
+    width, height, preprocessing, most = ready.width, ready.height, ready.preprocessing, most_zoom(ready)
+
+    def keep() -> None:
+        place = sound_place(st.session_state[element].place, most=most)
+        st.session_state.setdefault(PLACES, {})[picture.key] = place
+
+    element = f"upload.crop.{picture.key}"
+    # where the detector's own preprocessing stretches the image there is no square
+    stretches = preprocessing.crop == "none" and width != height
+    first = None if stretches else list(Location(zoom=preprocessing.zoom))
+    seen = "all of which the detector is shown" if ready.stretched else "with the square that the detector is shown"
+    data = {
+        "key": picture.key,
+        "source": data_url(picture.preview()),
+        "width": width,
+        "height": height,
+        "place": first if ready.location is None else list(ready.location),
+        "first": first,
+        "most": most,
+        "alt": f"{picture.name}, {seen}" if ready.stretched else f"{picture.name} {seen}",
     }
+    moves = most > 1 or width != height or ready.location is not None
+    _mount(key=element, data=data, on_place_change=keep if moves else nothing)
 
 
-def look(ready: Prepared, detector: DetectorHandle, *, slot: str) -> JobStatus:
-    """Ask for the detector's predictions on the picture's `versions`; the answer is a `Prediction`."""
-    return ask(detector, versions(ready), PredictRequest(), slot=slot)
+def most_zoom(ready: Prepared) -> float:
+    """Return the zoom at which the square has the detector's own size, but no less than its preprocessing's."""
+    steps = ready.preprocessing
+    return max(steps.zoom, min(ready.width, ready.height) / steps.size)
 
 
-def predicted_class(ready: Prepared, detector: DetectorHandle, *, shown: str) -> str | None:
-    """Return the prediction of the pixels that are explained, None while it is not known."""
-    found: Prediction | None = look(ready, detector, slot="upload").answer
-    if found is None:
+def sound_place(value: Any, *, most: float) -> Location | None:
+    """Check a place sent by a browser and clip it to its limits; None for anything else."""
+    try:
+        x, y, zoom = (float(number) for number in value)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return verdict_of(found.margins[ready.filters.index(shown) if shown in ready.filters else 0])
+    if not all(map(math.isfinite, (x, y, zoom))):
+        return None
+    return Location(min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0), min(max(zoom, 1.0), most))

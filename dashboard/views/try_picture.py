@@ -1,7 +1,6 @@
-"""Upload: try your own image."""
+"""Try a picture: the answer on an upload or an example, and what would change it."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,48 +9,63 @@ from streamlit.typing import UploadedFile
 
 from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError
 from core.images.encoding import data_url
-from core.images.preprocessing import Prepared, Preprocessing, settle
-from core.studies.judgement import judge
+from core.images.labels import verdict_of
 from dashboard import catalogue, library, state
-from dashboard.components import panels, uploads
+from dashboard.components import judged, panels
 from dashboard.components.agreement import agreement_panel, other_maps
 from dashboard.components.choice import chosen_methods, draw_controls, draw_methods
-from dashboard.components.crop import draw_crop
+from dashboard.components.dial import draw_dial
 from dashboard.components.downloads import csv_button
 from dashboard.components.experiments import experiments, last_probes
+from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
-from dashboard.components.judged import draw_file_says, draw_judgement, draw_others, judgement_lines
 from dashboard.components.limits import draw_limits
-from dashboard.components.picture import plain_picture
 from dashboard.components.plain import plain, with_code
-from dashboard.components.requests import DetectorHandle, Subject, any_busy, known_detectors, poll, visitor, worker
+from dashboard.components.requests import Subject, any_busy, known_detectors, poll, visitor, worker
+from dashboard.components.uploads import Picture, draw_crop, forget_others, pictures_of
 from dashboard.components.words import heading
 from dashboard.decoding import MAX_FILES, MAX_OWN
-from dashboard.jobs import JobStatus, Prediction
-from dashboard.library import threshold_of
+from dashboard.jobs import JobStatus
+from dashboard.library import Opened
 from dashboard.state import Setting
 
 
-def draw_table(files: Sequence[UploadedFile]) -> None:
-    """Draw a row a file, filled in as the answers come; a ticked one is explained beneath."""
-    names = uploads.labels(files)
+def within_limits(files: Sequence[UploadedFile]) -> list[UploadedFile]:
+    """Return the files that are read, and say so where that is not all of them."""
+    if len(files) <= MAX_FILES and sum(file.size for file in files) <= MAX_OWN:
+        return list(files)
+    st.info(f"At most {MAX_FILES} files and {MAX_OWN >> 20} MB in total are read at once. Remove some to see others.")
+    fits = np.cumsum([file.size for file in files]) <= MAX_OWN
+    return [file for file, is_read in zip(files[:MAX_FILES], fits, strict=False) if is_read]
+
+
+def draw_table(pictures: dict[str, Picture]) -> None:
+    """Draw a row a picture, filled in as the answers come; a ticked one is explained beneath."""
+
+    def rows() -> list[tuple[dict[str, object], JobStatus | None]]:
+        found = []
+        for number, picture in enumerate(pictures.values()):
+            row, now = judged.answer_row(picture, detector, slot=f"table.{number}")
+            seen = None if now is None else data_url(picture.ready(preprocessing, moved=False).seen(FILTER.default))
+            found.append(({"seen": seen, "file": picture.name} | row, now))
+        return found
 
     def choose() -> None:
-        rows = st.session_state["upload.table"].selection.rows
+        chosen = st.session_state["upload.table"].selection.rows
         # as the browser sent it
-        if rows and type(rows[0]) is int and 0 <= rows[0] < len(files):
-            st.session_state["upload.chosen"] = files[rows[0]].file_id
+        if chosen and type(chosen[0]) is int and 0 <= chosen[0] < len(pictures):
+            st.session_state["upload.chosen"] = list(pictures)[chosen[0]]
 
     def again() -> None:
-        for number in range(len(files)):
+        for number in range(len(pictures)):
             worker().go_on(visitor(), f"table.{number}")
 
     def draw() -> bool:
-        rows = [row_of(file, names[file.file_id], slot=f"table.{number}") for number, file in enumerate(files)]
-        table, statuses = pd.DataFrame([row for row, _ in rows]), [status for _, status in rows]
+        drawn = rows()
+        table, statuses = pd.DataFrame([row for row, _ in drawn]), [now for _, now in drawn]
         st.dataframe(
-            table.drop(columns=["lowest margin", "highest margin"], errors="ignore"),
+            table[["seen", "file", "answer", "reason"]],
             hide_index=True,
             height="content",
             alt="What each file is called",
@@ -66,68 +80,63 @@ def draw_table(files: Sequence[UploadedFile]) -> None:
             },
         )
         with st.container(horizontal=True):
-            if any(status is not None and status.state == "failed" for status in statuses):
+            if any(now is not None and now.state == "failed" for now in statuses):
                 st.button("Try again", key="table.again", on_click=again, icon=":material/play_arrow:")
-            written = table.drop(columns="seen", errors="ignore").assign(detector=detector.name)
+            written = table.drop(columns="seen").assign(detector=detector.name)
             csv_button("As CSV", written, "judgements.csv", key="table.csv")
         return any_busy(statuses)
 
-    poll(draw, busy=any_busy(row_of(file, "", slot=f"table.{number}")[1] for number, file in enumerate(files)))
+    poll(draw, busy=any_busy(now for _, now in rows()))
 
 
-def row_of(file: UploadedFile, name: str, *, slot: str) -> tuple[dict[str, object], JobStatus | None]:
-    """Return a file's row of the table, and the status of its request; None where it is no image."""
-    try:
-        ready = uploads.ready_for(file, preprocessing)
-    except ImageError as error:
-        return {"seen": None, "file": name, "answer": None, "reason": str(error), "verdict": None}, None
-    now = uploads.look(ready, detector, slot=slot)
-    row: dict[str, object] = {"seen": data_url(ready.seen(ready.usual)), "file": name}
-    if now.answer is None:
-        verdict = "being asked" if now.busy else None
-        return row | {"answer": None, "reason": now.message, "verdict": verdict}, now
-    found: Prediction = now.answer
-    judgement = judge(ready, threshold_of(detector.identity)[0], map(float, found.margins))
-    margins = found.margins[: len(ready.filters)]
-    return row | {
-        "answer": judgement.answer,
-        "reason": judgement.sentence,
-        "verdict": settle(margins),
-        "lowest margin": float(margins.min()),
-        "highest margin": float(margins.max()),
-        "pixels": f"{ready.width} x {ready.height}",
-    }, now
+def example() -> tuple[Picture, Opened, int] | None:
+    """Draw examples of both classes; return the chosen one, its run and its row, None where no run has its pictures."""
+    # the run of an example that is open stays, though other pictures have come meanwhile
+    samples = library.samples(SAMPLE.value)
+    if samples is None:
+        return None
+    run, rows = samples
+    generated = rows[(run.table["label"].iloc[rows] == "FAKE").to_numpy()]
+    id_ = SAMPLE.value if run.row_of(SAMPLE.value) is not None else str(run.table["id"].iloc[generated[0]])
+    pictures = library.pictures(run)
+    if pressed := image_grid(run, rows, pictures, key="upload.samples", size="small", judged=False, current=id_):
+        state.put("sample", pressed)
+        st.rerun()
+    row = run.row_of(id_)
+    if row is None or (pixels := pictures.get(row)) is None:
+        return None
+    about = run.table.iloc[row]
+    key = f"{run.run.name} {id_}"
+    picture = Picture(key, str(about["name"]), lambda work: work(pixels), about["label"], run.run.preprocessing)
+    return picture, run, row
 
 
-def draw_seen() -> None:
-    """Draw the pixels, and by which rule they were made."""
-    st.markdown("#### What the detector sees")
-    st.caption(f"All the detector gets: {side} x {side} pixels, whatever the size of the original.")
-    plain_picture(seen, key="upload.seen", alt=f"{name} as {side} x {side} pixels")
-    if ready.resized:
-        FILTER.choose("Resampling", st.selectbox, options=list(ready.filters), help=explain("Resampling filter"))
-    else:
-        st.caption(plain(name) if ready.whole else "Exactly what is inside the crop: nothing was resized.")
-
-
-def draw_agreement() -> list[str]:
-    """Draw whether the explanations agree, compared with the run's own images where its detector is asked."""
-    verdict = uploads.predicted_class(ready, detector, shown=FILTER.value)
+def draw_maps(picture: Picture) -> None:
+    """Draw the explanations side by side with their settings, whether they agree, and the file to save."""
+    methods = chosen_methods(detector.about)
+    panels.forget_drawn()
+    side_by_side = panels.SideBySide(subject, [detector], methods)
+    draw_methods(detector.about)
+    draw_controls()
+    with st.grid(len(methods), min_column_width=190, gap="medium") as maps:
+        side_by_side.draw(maps)
+    now = judged.look(ready, detector)
     others = np.zeros((0, 1, 1), np.float32)
     # chance agreement cannot be measured with another detector's maps
-    if verdict is not None and detector.name == made_by:
-        row = origin_row if origin.run.path == opened.run.path else None
-        others = other_maps(opened, verdict=verdict, label=None, row=row)
-    return agreement_panel(side_by_side, others, whose="images of the run on the left with this verdict")
+    if now.answer is not None and detector.name == made_by:
+        shown = ready.filters.index(FILTER.value) if FILTER.value in ready.filters else 0
+        own = row if origin.run.path == opened.run.path else None
+        others = other_maps(opened, verdict=verdict_of(float(now.answer.margins[shown])), label=None, row=own)
+    agreement = agreement_panel(side_by_side, others, whose="images of the run on the left with this verdict")
+    judgement = judged.judged(ready, detector, now)
+    notes = [ready.describe(FILTER.value), f"{judgement.answer}: {judgement.sentence}" if judgement else ""]
+    probes = last_probes(subject, detector)
+    side_by_side.download(list(filter(None, notes)), label=picture.label, agreement=agreement, probes=probes)
 
 
 opened = library.current()
 known = known_detectors()
-heading(
-    "Try your own image",
-    "Drop an image: see the pixels that the detector gets, what it says and how far that can be believed. A verdict is "
-    "not proof, and must not be used against anyone.",
-)
+heading("Try a picture", "Drop a picture to see whether it looks generated, and what changes the answer.")
 if not known:
     draw_limits()
     st.info("There is no detector here yet. Make one with `python train.py --data PATH`, then reload this page.")
@@ -136,116 +145,86 @@ if not known:
     st.stop()
 
 made_by = catalogue.maker(opened.run)
-own = made_by if made_by in known else next(iter(known))
-BY = Setting("by", own, choices=tuple(known))
+BY = Setting("by", made_by if made_by in known else next(iter(known)), choices=tuple(known))
 SAMPLE = Setting("sample", "")
-left, right = st.columns([3, 1], gap="large", vertical_alignment="bottom")
+left, right = st.columns([3, 1], vertical_alignment="bottom")
 with left:
-    files = st.file_uploader(
-        "Images (PNG, JPEG, WebP, GIF, AVIF or HEIC). No file is kept.",
+    uploaded = st.file_uploader(
+        "Your pictures",
         type=list(SUFFIXES),
         accept_multiple_files=True,
         max_upload_size=MAX_BYTES >> 20,
         key="upload.files",
-        help=f"At most {MAX_BYTES >> 20} MB each, {MAX_FILES} files and {MAX_OWN >> 20} MB together; what is more is "
-        "refused. Nothing is kept on disk or sent on.",
+        help=f"PNG, JPEG, WebP, GIF, AVIF or HEIC; at most {MAX_BYTES >> 20} MB each, {MAX_FILES} files and "
+        f"{MAX_OWN >> 20} MB together. Nothing is kept on disk or sent on.",
     )
 with right:
     BY.choose("Detector", st.selectbox)
-detector: DetectorHandle = known[BY.value]
-preprocessing, side = detector.about.preprocessing, detector.about.side
+    for sentence in catalogue.refused_detectors().values():
+        st.caption(with_code(sentence), help="So it is not among the detectors to ask.")
+detector = known[BY.value]
+preprocessing = detector.about.preprocessing
 FILTER = Setting("filter", preprocessing.interpolation, choices=tuple(RESAMPLING))
-for sentence in catalogue.refused_detectors().values():
-    st.caption(with_code(sentence), help="So it is not among the detectors to ask.")
 
-if len(files) > MAX_FILES or sum(file.size for file in files) > MAX_OWN:
-    st.info(f"At most {MAX_FILES} files and {MAX_OWN >> 20} MB in total are read at once. Remove some to see others.")
-    within = np.cumsum([file.size for file in files]) <= MAX_OWN
-    files = [file for file, fits in zip(files[:MAX_FILES], within, strict=False) if fits]
-uploads.forget_others(files)
-if len(files) > 1:
-    draw_table(files)
-
-ready_at: Callable[[Preprocessing], Prepared]
+files = within_limits(uploaded)
+pictures = pictures_of(files)
+picture: Picture | None = None
 file: UploadedFile | None = None
+origin, row = opened, None
+if len(files) > 1:
+    draw_table(pictures)
+    st.selectbox("Explain", list(pictures), format_func=lambda id_: pictures[id_].name, key="upload.chosen")
 if files:
-    names = uploads.labels(files)
-    chosen = files[0].file_id
-    if len(files) > 1:
-        chosen = st.selectbox("Explain", list(names), format_func=lambda id_: names.get(id_, id_), key="upload.chosen")
-    file = next(upload for upload in files if upload.file_id == chosen)
-    name, origin, origin_row = file.name, opened, None
+    chosen = st.session_state["upload.chosen"] if len(files) > 1 else files[0].file_id
+    picture, file = pictures[chosen], next(file for file in files if file.file_id == chosen)
     try:
-        ready_at = partial(uploads.cut, file)
-        ready, from_where = ready_at(preprocessing), uploads.origin_of(file, preprocessing)
+        picture.ready(preprocessing)
         state.put("sample", None)
     except ImageError as error:
         st.error(f"{plain(file.name)}: {plain(error)}")
         # the examples stay
-        file = None
-if file is None:
-    # the run of an example that is open stays, though other pictures have come meanwhile
-    samples = library.samples(SAMPLE.value)
-    image = None
-    if samples is not None:
-        origin, rows = samples
-        pictures = library.pictures(origin)
-        st.markdown("**Or begin with one of these.** The badge is its label; the verdict appears below.")
-        current = SAMPLE.value or None
-        if id_ := image_grid(origin, rows, pictures, key="upload.samples", size="small", judged=False, current=current):
-            state.put("sample", id_)
-            st.rerun()
-        origin_row = origin.row_of(SAMPLE.value)
-        image = pictures.get(origin_row) if origin_row is not None else None
-    if image is None:
-        draw_limits(catalogue.detectors().get(BY.value))
-        st.stop()
-    found = origin.table.iloc[origin_row]
-    name, chosen = str(found["name"]), SAMPLE.value
-    example = uploads.Example(SAMPLE.value, image, found["label"], origin.run.preprocessing)
-    ready_at = example.ready
-    ready, from_where = ready_at(preprocessing), example.origin(preprocessing)
+        picture, file = None, None
+if picture is None and (begun := example()) is not None:
+    picture, origin, row = begun
+forget_others({*pictures, picture.key if picture else ""})
+if picture is None:
+    draw_limits(catalogue.detectors().get(BY.value))
+    st.stop()
 
-panels.forget_drawn()
-methods = chosen_methods(detector.about)
-seen = ready.seen(FILTER.value)
-subject = Subject.of(seen, name)
-side_by_side = panels.SideBySide(subject, [detector], methods)
-draw_judgement(from_where, ready, detector, shown=FILTER.value)
+ready = picture.ready(preprocessing)
+# what is seen whole stands beneath, in the dial
+left, right = [st.container()] * 2 if ready.whole else st.columns([1, 3])
 if not ready.whole:
-    with st.grid(2, min_column_width=190, gap="medium") as grid:
-        with grid.cell():
-            st.markdown("#### Your image")
-            if file is not None:
-                draw_crop(ready, key=chosen, name=name)
-            else:
-                st.image(ready.preview, alt=name, width="stretch")
-            sees = "all of it, stretched to a square" if ready.stretched else "the square"
-            st.caption(f"{plain(name)}, {ready.width} x {ready.height} pixels; the detector sees {sees}")
-        with grid.cell():
-            draw_seen()
-draw_others(known, ready_at)
+    with left:
+        draw_crop(picture, ready)
+with right:
+    judged.draw_answer(picture, ready, detector)
+    if ready.resized:
+        help_ = explain("Resampling filter")
+        FILTER.choose("Shown below", st.selectbox, options=list(ready.filters), help=help_, width=330)
+subject = Subject.of(ready.seen(FILTER.value), picture.name)
+# how sure it is would be taken for the answer
+draw_dial(subject, detector, origin, row, key="upload.dial", sure=False)
+with fold("maps", "Where does it look?") as is_open:
+    if is_open:
+        draw_maps(picture)
+with fold("sent", "What do saving and resizing do?", help=explain("Delivery")) as is_open:
+    if is_open:
+        judged.draw_sent(picture, detector)
+with fold("others", "What do other detectors say?") as is_open:
+    if is_open:
+        judged.draw_others(picture, known)
 if file is not None:
-    draw_file_says(file, detector)
-draw_methods(detector.about)
-draw_controls()
-# as on Inspect: the image stands beside its maps
-with st.container(key="beside_image"), st.grid(3, min_column_width=190, gap="medium", dense=True) as grid:
-    if ready.whole:
-        with grid.cell():
-            draw_seen()
-    with (
-        grid.cell(column_span=2, row_span=2),
-        st.grid(len(methods), min_column_width=190, gap="medium") as maps,
-    ):
-        side_by_side.draw(maps)
-    with grid.cell():
-        agreement = draw_agreement()
-notes = [told] if (told := ready.describe(FILTER.value)) else []
-save = st.container()
-experiments(subject, detector, origin, origin_row)
-with save:
-    notes += judgement_lines(from_where, detector)
-    probes = last_probes(subject, detector)
-    side_by_side.download(notes, label=from_where.label, agreement=agreement, probes=probes)
+    explained = (
+        "Read on this server and sent nowhere. Anyone can write, change or remove what a file says about itself."
+    )
+    with fold("file", "What does the file say?", explained=explained) as is_open:
+        if is_open:
+            judged.draw_file_says(file, detector)
+with fold(
+    "raw", "Raw output", explained="What the network computes; out of scope, nothing follows from it."
+) as is_open:
+    if is_open:
+        judged.draw_raw(ready, detector)
+experiments(subject, detector, origin, row)
 draw_limits(catalogue.detectors().get(BY.value))

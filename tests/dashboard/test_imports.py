@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 heavy = {"torch", "torchvision", "torchcam", "lime"}
 titles = {
-    "detectors": "How good is the detector?",
+    "detectors": "Detectors",
     "mistakes": "Browse the images",
     "maps": "Can the explanations be trusted?",
     "data": "Which shortcuts does the data contain, and does the detector use them?",

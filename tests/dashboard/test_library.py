@@ -8,7 +8,7 @@ import pytest
 
 from core.storage import MANIFEST, SEAL, ContractError
 from dashboard import catalogue, library
-from dashboard.components.run_facts import facts_of
+from dashboard.components.performance import facts_of
 
 
 @pytest.mark.usefixtures("home")

@@ -43,13 +43,13 @@ def test_a_run_keeps_the_sources_of_its_set(sourced: Run, home: Path) -> None:
     assert Filter.from_params({"source": "biggan"}, unsourced) == Filter()
 
 
-def test_overview_shows_the_error_rate_of_each(sourced: Run, open_page: Open) -> None:
+def test_detectors_shows_the_error_rate_of_each(sourced: Run, open_page: Open) -> None:
     app = open_page("detectors", run=sourced.name)
     assert not app.exception
-    assert "Error rate by source" in words(app)
+    assert "By source" in words(app)
     opened = next(box for box in app.selectbox if box.key == "source.open")
     assert len(opened.options) == sourced.predictions["source"].nunique()
-    assert "Error rate by source" not in words(open_page("detectors", run="tiny@seen-test"))
+    assert "By source" not in words(open_page("detectors", run="tiny@seen-test"))
 
 
 def test_explore_filters_by_it(sourced: Run, open_page: Open) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from core.images.decoding import RESAMPLING, ImageError, decode
-from core.images.preprocessing import PREVIEW, Preprocessing, prepare_pixels
+from core.images.preprocessing import Preprocessing, prepare_pixels
 from tests.home import make_home
 from tests.slow import addresses, mutations
 from tests.slow.uploads import MEGABYTES, PATIENCE, SECONDS, peak
@@ -49,10 +49,9 @@ def judge(data: bytes) -> tuple[str, str]:
     except Exception as error:  # noqa: BLE001 - whatever it is, a visitor would see it
         outcome = ("wrong", f"{type(error).__name__}: {error}")
     else:
-        shapes = ready.pixels.dtype == ready.preview.dtype == np.uint8
+        shapes = ready.pixels.dtype == np.uint8
         kept = len(ready.filters)
         shapes &= ready.pixels.shape == (kept, steps.size, steps.size, 3) and kept in (1, len(RESAMPLING))
-        shapes &= ready.preview.shape[2] == 3 and max(ready.preview.shape) <= PREVIEW
         outcome = ("image" if shapes else "wrong", f"{ready.width} x {ready.height}")
     seconds, megabytes = time.process_time() - begun, peak() - before
     if seconds > SECONDS or megabytes > MEGABYTES:

@@ -58,10 +58,16 @@ def test_only_pictures_of_the_detectors_size_are_in_scope(
 ) -> None:
     ready = prepare_pixels(np.zeros((*size, 3), np.uint8), steps)
     assert scope_of(ready, threshold()) == scope
-    judgement = judge(ready, threshold(), [-9.0])
+    judgement = judge(ready, threshold(), [-9.0, 9.0])
     assert (judgement.answer == "Out of scope") == (scope != "in scope")
     if scope != "in scope":
         assert judgement.sentence == SENTENCES[scope].format(side=32)
+
+
+def test_that_the_filter_decides_is_said_only_where_it_does() -> None:
+    ready = prepare_pixels(np.zeros((64, 48, 3), np.uint8), Preprocessing(32))
+    for margins, scope in (([-1.0] * 5 + [1.0], "shrunk"), ([-1.0] * 6, "shrunk alike")):
+        assert judge(ready, threshold(), margins).sentence == SENTENCES[scope].format(side=32)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,181 @@
+"""Detectors: numbers against the runs' own, runs that cannot be compared, and the way into Mistakes."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.detectors.storage import save_detector
+from core.runs.run import Run, read_run
+from core.runs.writing import write_run
+from core.studies.pair import pair_of
+from core.studies.store import study_path, write_study
+from dashboard.components import curves as figures
+from dashboard.components import performance
+from dashboard.components.words import percent
+from tests.conftest import make_detector
+from tests.core.studies.pairs import made_run
+from tests.dashboard.conftest import Open, image_set
+from tests.dashboard.test_pages import words
+
+RUN, OTHER = "tiny@seen-test", "twin@seen-test"
+
+
+@pytest.fixture
+def two(home: Path) -> Path:
+    """The home with a second detector's run on the same images, and one on others."""
+    twin = make_detector(seed=3)
+    twin.manifest = {"name": "twin"}
+    margins = twin.margins(image_set("x").pixels)
+    twin.network.fc.bias.data[1] -= float(np.median(margins))
+    twin = type(twin)(twin.network, manifest=twin.manifest)
+    save_detector(home / "detectors" / "twin", twin, model_card="# Detector `twin`\n")
+    write_run(home, twin, image_set("seen-test"), ship_images=True)
+    write_run(home, twin, image_set("other-test", 40))
+    return home
+
+
+def test_the_table_holds_what_runs_and_studies_do(two: Path, open_page: Open) -> None:
+    run = read_run(two / "runs" / RUN)
+    after = pd.DataFrame({"id": run.predictions["id"], "weight": 1.0})
+    for name in ("png", "screenshot"):
+        after[name] = run.predictions["margin"].to_numpy() + (0.5 if name == "screenshot" else 0)
+    add_study(run, "deliveries", after)
+    table = open_page("detectors", run=RUN, open="").dataframe[0].value.set_index("Detector")
+    assert set(table.index) >= {"tiny on seen-test", "twin on seen-test"}
+    for name in (RUN, OTHER):
+        numbers, row = read_run(two / "runs" / name).manifest["metrics"]["all"], table.loc[name.replace("@", " on ")]
+        assert row["Accuracy"] == pytest.approx(100 * numbers["accuracy"])
+        assert row["Recall (FAKE)"] == pytest.approx(100 * numbers["per_class"]["FAKE"]["recall"])
+    expected = ((after["screenshot"] > 0).to_numpy() == run.is_real).mean()
+    assert table.loc["tiny on seen-test", "After a screenshot"] == pytest.approx(100 * expected)
+    # what was not measured is empty
+    assert pd.isna(table.loc["twin on seen-test", "After a screenshot"])
+    assert table["Other generators"].isna().all()
+
+
+def test_the_paper_stands_beside_its_own_images_only(
+    two: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "paper's" not in open_page("detectors", run=RUN, open="numbers").table[0].value.to_csv()
+    fingerprint = read_run(two / "runs" / RUN).manifest["set_fingerprint"]
+    monkeypatch.setattr(performance, "FINGERPRINTS", {"test": fingerprint})
+    assert "paper's" in open_page("detectors", run=RUN, open="numbers").table[0].value.to_csv()
+
+
+@pytest.mark.parametrize("count", ["all", "clean"])
+def test_the_numbers_are_the_runs_own(open_page: Open, home: Path, count: str) -> None:
+    run = read_run(home / "runs" / RUN)
+    numbers = run.manifest["metrics"][count]
+    shown = [metric.value for metric in open_page("detectors", run=RUN, count=count, open="numbers").metric]
+    recalls = (numbers["per_class"][name]["recall"] for name in ("FAKE", "REAL"))
+    assert shown == [f"{100 * value:.1f}%" for value in (numbers["accuracy"], *recalls, numbers["auroc"])]
+
+
+def test_the_numbers_follow_the_threshold(open_page: Open, home: Path) -> None:
+    run = read_run(home / "runs" / RUN)
+    app = open_page("detectors", run=RUN, open="numbers")
+    before = {metric.label: metric.value for metric in app.metric}
+    cut = round(float(run.predictions["p_real"].quantile(0.8)), 2)
+    app.slider(key="url.cut").set_value(cut).run()
+    after = {metric.label: metric.value for metric in app.metric}
+    real, called = run.predictions["label"] == "REAL", run.predictions["p_real"] > cut
+    # every number but the one that is of all thresholds
+    assert after == {
+        "Accuracy": percent((real == called).mean()),
+        "Recall (FAKE)": percent((~called[~real]).mean()),
+        "Recall (REAL)": percent(called[real].mean()),
+        "AUROC": before["AUROC"],
+    }
+    assert after != before
+    assert app.query_params["cut"] == f"{cut:g}"
+
+
+def test_each_part_of_a_comparison_opens_on_demand(two: Path, open_page: Open) -> None:
+    app = open_page("detectors", run=RUN, versus=OTHER, open="compare")
+    for more in ("category", "margins", "calibration", "reads", "deliveries", "other", "explanations"):
+        app.query_params["more"] = more
+        app.run()
+        assert not app.exception
+        if more in ("reads", "deliveries"):
+            assert "has not been made" in words(app)
+    add_probes(two / "runs" / RUN, 0.9)
+    add_probes(two / "runs" / OTHER, 0.0)
+    app.query_params["more"] = "reads"
+    text = words(app.run())
+    assert not app.exception
+    assert "has not been made" not in text
+
+
+def test_of_too_many_errors_those_of_both_classes_and_right_verdicts_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_real, wrong = np.arange(80) // 20 % 2 == 1, np.arange(80) < 40
+    margins = np.where(is_real != wrong, 1.0, -1.0)
+    pair = pair_of(made_run("a", margins, is_real), made_run("b", margins, is_real))
+    monkeypatch.setattr(figures, "MOST_POINTS", 8)
+    for trace in figures.margins(pair).data:
+        # as many on either side of 0
+        assert np.sign(trace.x).tolist().count(1) == np.sign(trace.x).tolist().count(-1) == 2
+
+
+def test_a_category_opens_in_explore_beside_the_other_detector(two: Path, open_page: Open) -> None:
+    app = open_page("detectors", run=RUN, versus=OTHER, more="category")
+    app.selectbox(key="compare.category.open").set_value("dog").run()
+    assert not app.exception
+    assert app.title[0].value == "Browse the images"
+    table = read_run(two / "runs" / RUN).predictions
+    dogs = int((table["category"] == "dog").sum())
+    assert f"**{dogs}** of {len(table)} images" in words(app)
+    assert app.query_params["versus"] == OTHER
+
+
+def add_probes(path: Path, share: float) -> None:
+    """Write probes of a run: one change that flips this share of its verdicts, and a control that flips none."""
+    run = read_run(path)
+    margins = run.predictions["margin"].to_numpy()
+    flipped = np.random.default_rng(0).random(len(margins)) < share
+    table = pd.DataFrame({"id": run.predictions["id"], "weight": np.ones(len(margins), np.float32)})
+    for name, after in (("lowpass_8", np.where(flipped, -margins, margins)), ("lowpass_control_8", margins)):
+        table[name], table[f"{name}_size"] = after, np.full(len(margins), 8.0, np.float32)
+    add_study(run, "probes", table)
+
+
+def add_study(run: Run, name: str, table: pd.DataFrame) -> None:
+    about = {key: run.manifest[key] for key in ("detector_sha256", "set_fingerprint")}
+    about |= {"study": name, "title": name, "parameters": {"seed": 0}, "images": len(run), "of": len(run)}
+    write_study(study_path(run.path, name), table, about, run)
+
+
+def test_runs_that_cannot_be_compared_give_a_sentence(two: Path, open_page: Open) -> None:
+    assert "are runs on different images" in words(open_page("detectors", run=RUN, versus="twin@other-test"))
+    assert "is not here" in words(open_page("detectors", run=RUN, versus="nobody@seen-test"))
+    assert "There is no other run on these images" in words(open_page("detectors", run="twin@other-test"))
+
+
+def test_a_damaged_run_is_not_chosen_where_another_opens(two: Path, open_page: Open) -> None:
+    damaged = two / "runs" / "tiny@blind-test"
+    (damaged / "predictions.parquet").write_bytes(b"no table")
+    app = open_page("detectors", run=RUN)
+    assert not app.error
+    assert app.selectbox(key="url.versus").value == OTHER
+    # nor for a run that is gone from the address
+    app = open_page("detectors", run=RUN, versus="nobody@seen-test")
+    assert not app.error
+    assert app.selectbox(key="url.versus").value == OTHER
+    (two / "runs" / RUN / "predictions.parquet").write_bytes(b"no table")
+    assert not open_page("detectors", run="nobody@seen-test", open="").error
+
+
+def test_explore_filters_by_the_verdict_of_the_other(two: Path, open_page: Open) -> None:
+    parameters = {"run": RUN, "versus": OTHER, "result": "right", "versus.correct": "wrong"}
+    app = open_page("mistakes", **parameters)
+    first, second = (read_run(two / "runs" / name).predictions.set_index("id") for name in (RUN, OTHER))
+    second = second.loc[first.index]
+    right = [(one["label"].astype(str) == one["predicted"].astype(str)).to_numpy() for one in (first, second)]
+    many = int((right[0] & ~right[1]).sum())
+    assert 0 < many < len(first)
+    assert f"**{many}** of {len(first)} images" in words(app)
+    # another image set has no verdict on these
+    app = open_page("mistakes", **parameters | {"versus": "twin@other-test"})
+    assert not app.exception
+    assert f"**{int(right[0].sum())}** of {len(first)} images" in words(app)

@@ -1,0 +1,240 @@
+"""Try a picture: one answer a picture, several files as a table, and what a file says of itself."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from core.detectors.storage import load_detector, save_detector
+from core.findings.numbers import plus
+from core.images.decoding import RESAMPLING, decode
+from core.images.preprocessing import Location, Preprocessing, prepare_pixels
+from core.perturbations.postprocessing import deliver, seeing
+from core.runs.run import read_run
+from core.studies.judgement import scores, threshold_path, write_threshold
+from dashboard import decoding
+from dashboard.components.judged import on_both
+from dashboard.components.uploads import sound_place
+from dashboard.components.words import CLASS_WORDS
+from tests.conftest import make_detector
+from tests.core.images.origin_files import WEBUI, exif, png, saved
+from tests.core.studies.test_judgement import threshold
+from tests.dashboard.conftest import Open
+from tests.dashboard.test_pages import grids, settled, words
+
+RUN = "tiny@seen-test"
+BROKEN = ("broken.png", b"\x89PNG\r\n\x1a\n and no more", "image/png")
+
+
+def picture(seed: int, height: int = 90, width: int = 120) -> bytes:
+    """A PNG of soft stripes."""
+    rows, columns = np.indices((height, width))
+    pixels = np.stack([rows * seed, columns, (rows + seed * columns)], axis=2) % 256
+    return saved("PNG", pixels.astype(np.uint8))
+
+
+def upload(app: AppTest, *files: tuple[str, bytes, str]) -> AppTest:
+    app.file_uploader(key="upload.files").set_value(list(files)).run()
+    return settled(app)
+
+
+def stripes(seed: int = 3, height: int = 90, width: int = 120) -> tuple[str, bytes, str]:
+    return f"stripes{seed}.png", picture(seed, height, width), "image/png"
+
+
+def table(app: AppTest, column: str) -> Any:
+    """The first table of a page with this column."""
+    return next(element.value for element in app.table if column in element.value)
+
+
+def rival(home: Path, steps: Preprocessing) -> Any:
+    """A second detector."""
+    made = make_detector(seed=7, preprocessing=steps)
+    made.manifest = {"name": "rival"}
+    save_detector(home / "detectors" / "rival", made, model_card="# Detector `rival`\n")
+    return made
+
+
+def test_a_threshold_that_cannot_be_read_is_one_sentence(open_page: Open, home: Path) -> None:
+    threshold_path(home / "runs" / RUN).parent.mkdir(exist_ok=True)
+    threshold_path(home / "runs" / RUN).write_text("{}")
+    app = upload(open_page("try_picture", run=RUN), stripes(3, 32, 32))
+    assert not app.exception
+    assert "Out of scope" in words(app)
+    assert "judgement.json holds no threshold" in words(app)
+
+
+def test_only_a_picture_of_its_own_size_gets_an_answer(open_page: Open, home: Path) -> None:
+    detector = load_detector(home / "detectors" / "tiny")
+    own = stripes(3, 32, 32)
+    lowest = float(scores(detector, decode(own[1])[None])[0])
+    path, margin = threshold_path(home / "runs" / RUN), min(0.0, lowest + 0.1)
+    path.parent.mkdir(exist_ok=True)
+    write_threshold(path, threshold(detector=detector.identity.fingerprint, run=RUN, margin=margin))
+    app = upload(open_page("try_picture", run=RUN), own, stripes(5))
+    assert not app.exception
+    expected = "FAKE-like" if lowest < margin else "Nothing found"
+    assert app.dataframe[0].value["answer"].tolist() == [expected, "Out of scope"]
+    assert expected.removeprefix("FAKE") in words(app)
+    # the counts stand beside the answer
+    assert "60 of 100 generated" in words(app)
+    assert "1 of 9 squares of photographs" in words(app)
+
+
+def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(open_page: Open, home: Path) -> None:
+    rival(home, Preprocessing(32))
+    app = upload(open_page("try_picture", run=RUN, open="sent.others"), stripes())
+    assert not app.exception
+    assert "Out of scope" in words(app)
+    shown = "\n".join([words(app), *(element.value.to_csv() for element in (*app.table, *app.dataframe))])
+    margins = load_detector(home / "detectors" / "tiny").margins(
+        prepare_pixels(decode(picture(3)), Preprocessing(32)).pixels
+    )
+    assert not any(text in shown for text in ("p(REAL)", "margin", "% sure", *map(plus, margins)))
+    # who is out of scope says REAL or FAKE of nothing
+    assert table(app, "answer")["answer"].tolist() == ["Out of scope"] * 2
+    assert "REAL" not in table(app, "answer").to_csv()
+    app = upload(open_page("try_picture", run=RUN, open="raw"), stripes())
+    assert table(app, "p(REAL)")["margin"].tolist() == [plus(margin) for margin in margins]
+    assert table(app, "p(REAL)")["called"].tolist() == [CLASS_WORDS["REAL" if one > 0 else "FAKE"] for one in margins]
+
+
+def test_an_example_that_an_address_opens_stands_among_the_others(open_page: Open, home: Path) -> None:
+    ids = read_run(home / "runs" / RUN).predictions["id"].tolist()
+    usual = {tile["id"] for tile in grids(open_page("try_picture", run=RUN, open=""))["upload.samples"]["tiles"]}
+    another = next(id_ for id_ in ids if id_ not in usual)
+    data = grids(open_page("try_picture", run=RUN, sample=another, open=""))["upload.samples"]
+    shown = {tile["id"] for tile in data["tiles"]}
+    assert (data["current"], len(shown), len(shown - usual)) == (another, len(usual), 1)
+    assert {tile["truth"] for tile in data["tiles"]} == {"REAL", "FAKE"}
+
+
+def test_what_is_no_image_is_one_sentence_and_the_examples_stay(open_page: Open) -> None:
+    app = upload(open_page("try_picture", run=RUN, open=""), BROKEN)
+    assert not app.exception
+    assert [error.value.startswith("broken.png: The file is not an image") for error in app.error] == [True]
+    assert "upload.samples" in grids(app)
+
+
+def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page: Open, home: Path) -> None:
+    # the detector looks whole until it is asked
+    card = home / "detectors" / "tiny" / "README.md"
+    whole = card.read_bytes()
+    card.write_bytes(b"")
+    app = upload(open_page("try_picture", run=RUN, open=""), stripes())
+    assert not app.exception
+    assert {error.value.partition(" ")[0] for error in app.error} == {"tiny/README.md"}
+    card.write_bytes(whole)
+    app.button(key="upload.again").click()
+    app = settled(app.run())
+    assert "Out of scope" in words(app)
+    assert "upload.again" not in [button.key for button in app.button]
+
+
+@pytest.mark.parametrize(
+    "steps", [Preprocessing(32, 40, "after", "bilinear"), Preprocessing(32, crop="none", interpolation="box")]
+)
+def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(
+    open_page: Open, home: Path, steps: Preprocessing
+) -> None:
+    """What `core.predict` asks it about a file of a set is what this page asks."""
+    other = rival(home, steps)
+    app = upload(open_page("try_picture", run=RUN, by="rival", open="raw.sent"), stripes())
+    assert not app.exception
+    pixels = decode(picture(3))
+    margin = float(other.margins(steps.fit(pixels)[None])[0])
+    assert plus(margin) in table(app, "p(REAL)")["margin"].tolist()
+    # and so are its deliveries
+    sent = [delivered.pixels for delivered in deliver(pixels, seeing(steps))]
+    called = [CLASS_WORDS["REAL" if one > 0 else "FAKE"] for one in other.margins(np.stack(sent))]
+    assert next(one.value for one in app.table if "JPEG 95" in one.value.index)["called"].tolist() == called
+    # until somebody moves its square, which stays for another detector
+    app.session_state["upload.places"] = dict.fromkeys(app.session_state["upload.made"], (0.0, 0.5, 1.0))
+    app = settled(app.run())
+    square = Image.fromarray(pixels[:, :90])
+
+    def resized(name: str) -> np.ndarray:
+        return np.asarray(square.resize((32, 32), RESAMPLING[name]))[None]
+
+    assert plus(float(other.margins(resized(steps.interpolation))[0])) in table(app, "p(REAL)")["margin"].tolist()
+    app.selectbox(key="url.by").set_value("tiny")
+    app = settled(app.run())
+    tiny = load_detector(home / "detectors" / "tiny")
+    assert plus(float(tiny.margins(resized("bicubic"))[0])) in table(app, "p(REAL)")["margin"].tolist()
+
+
+def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(decoding, "decode", lambda data: calls.append(data) or decode(data))
+    app = upload(open_page("try_picture", run=RUN, open=""), stripes(2), BROKEN, stripes(5))
+    assert not app.exception
+    shown = app.dataframe[0].value
+    assert shown["file"].tolist() == ["stripes2.png", "broken.png", "stripes5.png"]
+    assert shown["seen"].isna().tolist() == shown["answer"].isna().tolist() == [False, True, False]
+    assert "not an image" in shown["reason"][1]
+    app.selectbox(key="upload.chosen").select_index(2)
+    app = settled(app.run())
+    # a refusal is kept too, and previews are made of what is shown alone
+    assert calls.count(BROKEN[1]) == 1
+    made = list(app.session_state["upload.made"].values())
+    assert ["preview" in kept for kept in made] == [True, False, True]
+    upload(app, stripes(5))
+    assert len(app.session_state["upload.made"]) == 1
+    app.switch_page("views/help.py").run()
+    assert not any(key in app.session_state for key in ("upload.made", "upload.places"))
+
+
+@pytest.mark.parametrize("sent", [None, "x", [1, 2], [0.5, 0.5, float("nan")], {"x": 1}, [0.1, 0.2, 10**400]])
+def test_a_place_that_makes_no_sense_is_none(sent: Any) -> None:
+    assert sound_place(sent, most=4.0) is None
+
+
+def test_a_place_is_kept_within_its_limits() -> None:
+    assert sound_place([-1, 0.25, 9], most=4.0) == Location(0.0, 0.25, 4.0)
+
+
+def test_what_a_file_says(open_page: Open) -> None:
+    settings = WEBUI + "\n**bold** <img src=x>"
+    drawn = ("drawn.png", png({"parameters": settings}), "image/png")
+    app = upload(open_page("try_picture", run=RUN, open="file"), drawn)
+    assert not app.exception
+    said = words(app)
+    assert "**The file says that a generator made it.**" in said
+    assert "Stable Diffusion WebUI or one of its kind, model “dreamshaper" in said
+    assert any(element.value == settings for element in app.code)
+    # what a stranger wrote is nowhere read as Markdown
+    assert not any("**bold**" in element.value for element in app.markdown)
+
+
+def test_the_summary_is_that_of_the_claims_beneath(open_page: Open) -> None:
+    app = upload(open_page("try_picture", run=RUN, open="file"), ("plain.png", saved("PNG"), "image/png"))
+    assert "The file does not say whether a camera or a generator made it" in words(app)
+    assert "transparent" not in words(app)
+    phone = saved("JPEG", exif=exif(camera=("Apple", "iPhone 13")))
+    said = words(upload(app, ("phone.jpg", phone, "image/jpeg")))
+    assert "The file says that a camera took it." in said
+    assert "Taken by the camera" in said
+    assert "does not say" not in said
+    both = saved("JPEG", exif=exif(camera=("Canon", "EOS R6"), comment=b"ASCII\0\0\0" + WEBUI.encode()))
+    assert "says both" in words(upload(app, ("both.jpg", both, "image/jpeg")))
+
+
+def test_a_transparent_picture_is_asked_about_on_both_grounds(open_page: Open, home: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 4), np.uint8)
+    pixels[:, :, 3] = 255
+    assert on_both(saved("PNG", pixels), Preprocessing(32)) is None
+    pixels[:, 32:, 3] = 0
+    laid = on_both(saved("WEBP", pixels, lossless=True), Preprocessing(32))
+    assert laid is not None
+    # laid by hand
+    for number, grey in enumerate((255, 0)):
+        ground = pixels[:, :, :3].copy()
+        ground[:, 32:] = grey
+        np.testing.assert_array_equal(laid[number], prepare_pixels(ground, Preprocessing(32)).seen("bicubic"))
+    white, black = load_detector(home / "detectors" / "tiny").margins(laid)
+    app = upload(open_page("try_picture", run=RUN, open="file"), ("a.png", saved("PNG", pixels), "image/png"))
+    depends = "**depends** on that" if (white > 0) != (black > 0) else "does not depend on that"
+    assert f"Its verdict {depends}" in words(settled(app))
