@@ -24,6 +24,7 @@ STYLE = """<style>
 }
 .stLayoutWrapper:has(> .stExpander) + .stLayoutWrapper:has(> .stExpander) { margin-top: -.55rem }
 .st-key-beside_image [data-testid=stGrid]:not([data-testid=stGrid] *) { grid-template-rows: min-content 1fr }
+@media print { [data-testid=stSidebar], [data-testid=stHeader] { display: none !important } }
 @media (min-width: 1000px) { [class*=st-key-narrow] { display: none } }
 [data-testid=stPlotlyChart] :is([class$=tick] text, [class$=title], .legendtext) { fill: currentColor !important }
 </style>"""

@@ -1,4 +1,4 @@
-"""Choose the pictures of the page Start: always the same ones for a run. Needs no torch."""
+"""The pictures of Start and its story, always the same ones for a run, and the dial on the first. Needs no torch."""
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,50 @@ from core.explainers.explanation import Explanation
 from core.runs.metrics import is_fresh
 from core.runs.rows import evenly
 from core.studies.dial import EXPERIMENTS, Experiment
+from dashboard import catalogue, library
+from dashboard.components.charts import cached
+from dashboard.components.dial import draw_dial, measured
+from dashboard.components.plain import inline
+from dashboard.components.requests import Subject, known_detectors
+from dashboard.library import Opened
 
 # the experiment of the first screen
 SHOWN: Experiment = EXPERIMENTS[0]
+STRENGTHS = [column for column, _ in SHOWN.columns]
+
+
+def first_picture(opened: Opened) -> tuple[Opened, int] | None:
+    """Find the picture for the dial: of this run or, where none of its pictures is here, of the sample gallery's."""
+    for run in (opened, *library.with_samples()):
+        pictured = library.pictures(run).where >= 0
+        row = _chosen(run, pictured) if pictured.any() else None
+        if row is not None:
+            return run, row
+    return None
+
+
+@cached
+def _chosen(run: Opened, pictured: NDArray[np.bool_]) -> int | None:
+    return choose_picture(run.judged, pictured, measured(run.origin))
+
+
+def flips_without_detail(run: Opened, row: int) -> bool:
+    """Check whether the study `probes` has seen an image called REAL at some strength of `SHOWN`."""
+    margins, id_ = measured(run.origin), run.judged["id"].iloc[row]
+    return margins is not None and id_ in margins.index and bool((margins.loc[id_, STRENGTHS] > 0).any())
+
+
+def thing(run: Opened, row: int) -> str:
+    """Say what a picture shows, as far as the run says it."""
+    category = run.judged["category"].iloc[row]
+    return inline(category.replace("_", " ")) if isinstance(category, str) else "picture"
+
+
+def draw_first_dial(run: Opened, row: int, *, key: str) -> None:
+    """Draw the dial on the picture of `first_picture`."""
+    detector, image = known_detectors().get(catalogue.maker(run.run) or ""), library.pictures(run).get(row)
+    if image is not None:
+        draw_dial(Subject.of(image, f"A generated {thing(run, row)}"), detector, run, row, key=key)
 
 
 def choose_picture(table: pd.DataFrame, pictured: NDArray[np.bool_], margins: pd.DataFrame | None) -> int | None:

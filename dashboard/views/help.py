@@ -1,17 +1,33 @@
-"""Glossary: every term of the app in plain words."""
+"""Help: how to read the dial, the story's door, and every term in plain words."""
 
 import streamlit as st
 
+from dashboard import library
 from dashboard.components.glossary import TERMS
-from dashboard.components.words import heading
+from dashboard.components.story import draw_first_dial, first_picture
+from dashboard.components.words import CLASS_WORDS, draw_title
+from dashboard.navigation import script_of
 from dashboard.state import Setting
 
 FIND = Setting("find", "")
 
-heading(
-    "What the words mean",
-    "Terms that the pages use, in plain words. The same text appears under the question marks on the pages.",
-)
+draw_title("Help")
+opened = library.current()
+with st.container(horizontal=True):
+    for page, label, parameters in (
+        ("start", "The story in five steps", {"step": "1"}),
+        ("play", "Play against the detector", {}),
+    ):
+        params = {"run": opened.run.name} | parameters
+        st.page_link(script_of(page), label=label, icon=":material/arrow_forward:", query_params=params)
+if not FIND.value and (first := first_picture(opened)):
+    st.subheader("How to read the dial", anchor=False)
+    st.markdown(
+        f"A frame has its verdict's colour: {CLASS_WORDS['REAL']} or {CLASS_WORDS['FAKE']}. If the change flips it and "
+        "the control does not, the verdict rested on what was changed."
+    )
+    draw_first_dial(*first, key="help")
+st.subheader("What the words mean", anchor=False)
 FIND.linked(st.text_input, "Find a word", placeholder="for example margin", max_chars=60, width=320)
 wanted = FIND.value.strip().lower()
 found = {term: text for term, text in TERMS.items() if wanted in f"{term} {text}".lower()}

@@ -10,18 +10,24 @@ from numpy.typing import NDArray
 from core.explainers.cam import stored_map
 from core.explainers.drawing import Style
 from core.studies.dial import dial_pictures
-from dashboard import catalogue, datasets, library
-from dashboard.components.charts import cached
-from dashboard.components.dial import draw_dial, measured, measured_shares, short_percent
+from dashboard import datasets, library
+from dashboard.components.dial import measured, measured_shares, short_percent
 from dashboard.components.glossary import explain
 from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.picture import Cell, explained_picture, picture_strip
 from dashboard.components.plain import code, inline
-from dashboard.components.requests import Subject, known_detectors
-from dashboard.components.story import SHOWN, choose_fakes, choose_other, choose_picture, shuffled_values
+from dashboard.components.story import (
+    SHOWN,
+    choose_fakes,
+    choose_other,
+    draw_first_dial,
+    first_picture,
+    flips_without_detail,
+    shuffled_values,
+    thing,
+)
 from dashboard.components.study import command
 from dashboard.components.words import CLASS_WORDS
-from dashboard.library import Opened
 from dashboard.navigation import script_of
 from dashboard.state import Setting
 
@@ -34,35 +40,6 @@ LARGE = """<style>
 COLUMN, CONTROL = SHOWN.columns[1]
 
 
-@cached
-def chosen(run: Opened, pictured: NDArray[np.bool_]) -> int | None:
-    """Choose the picture of a run for the dial; see `choose_picture`."""
-    return choose_picture(run.judged, pictured, measured(run.origin))
-
-
-def choose_run() -> tuple[Opened, int]:
-    """Choose the run whose pictures are shown, the one on the page if it has some, and its picture for the dial."""
-    if datasets.registry().status.state == "reading" and not library.pictures(opened).found:
-        # they are there in a moment, and the sidebar draws the page again
-        st.title("Same picture to you. The opposite verdict.", anchor=False)
-        st.skeleton(height=430)
-        draw_doors()
-        st.stop()
-    for shown in (opened, *library.with_samples()):
-        pictured = library.pictures(shown).where >= 0
-        row = chosen(shown, pictured) if pictured.any() else None
-        if row is not None:
-            return shown, row
-    st.title("No picture to show yet", anchor=False)
-    st.info(
-        f"Start needs the picture of a generated image that is called FAKE. {how_to_get_pictures()} "
-        "Or choose a run of the sample gallery.",
-        icon=":material/hide_image:",
-    )
-    draw_doors()
-    return st.stop()
-
-
 def image_of(position: int) -> NDArray[np.uint8]:
     """Return the picture of a row that was chosen among those with one."""
     found = library.pictures(shown).get(position)
@@ -70,18 +47,6 @@ def image_of(position: int) -> NDArray[np.uint8]:
         st.error("The file of this picture has changed or is gone. Reload this page.", icon=":material/error:")
         st.stop()
     return found
-
-
-def thing(position: int) -> str:
-    """Say what a picture shows, as far as the run says it."""
-    category = shown.judged["category"].iloc[position]
-    return inline(category.replace("_", " ")) if isinstance(category, str) else "picture"
-
-
-def dial() -> None:
-    """Draw the dial on the chosen picture."""
-    detector = known_detectors().get(catalogue.maker(shown.run) or "")
-    draw_dial(Subject.of(image_of(row), f"A generated {thing(row)}"), detector, shown, row, key="start")
 
 
 def draw_doors() -> None:
@@ -113,7 +78,7 @@ def play() -> None:
 def flips() -> None:
     """Draw step 2: the dial."""
     st.markdown(f"A is generated, and the detector calls it {CLASS_WORDS['FAKE']}. Now take its finest detail away.")
-    dial()
+    draw_first_dial(shown, row, key="start")
 
 
 def all_do() -> None:
@@ -173,18 +138,31 @@ def move(by: int) -> None:
 
 
 opened = library.current()
-shown, row = choose_run()
 number = STEP.value
+if datasets.registry().status.state == "reading" and not library.pictures(opened).found:
+    # they are there in a moment, and the sidebar draws the page again
+    st.title("Same picture to you. The opposite verdict.", anchor=False)
+    st.skeleton(height=430)
+    draw_doors()
+    st.stop()
+if (first := first_picture(opened)) is None:
+    st.title("No picture to show yet", anchor=False)
+    st.info(
+        f"Start needs the picture of a generated image that is called FAKE. {how_to_get_pictures()} "
+        "Or choose a run of the sample gallery.",
+        icon=":material/hide_image:",
+    )
+    draw_doors()
+    st.stop()
+shown, row = first
 if not number:
-    margins = measured(shown.origin)
-    known = margins is not None and shown.judged["id"].iloc[row] in margins.index
-    does = known and margins.loc[shown.judged["id"].iloc[row], [column for column, _ in SHOWN.columns]].gt(0).any()  # type: ignore[union-attr]
+    does = flips_without_detail(shown, row)
     st.title("Same picture to you. The opposite verdict." if does else "What flips the verdict?", anchor=False)
     st.markdown(
-        f"The detector calls this generated {thing(row)} {CLASS_WORDS['FAKE']}"
+        f"The detector calls this generated {thing(shown, row)} {CLASS_WORDS['FAKE']}"
         + (", until its finest detail is gone." if does else ". Change it, and watch the verdict.")
     )
-    dial()
+    draw_first_dial(shown, row, key="start")
     if shown is not opened:
         st.caption(
             f"The picture is of {inline(shown.run.name)}: those of this run are not here. {how_to_get_pictures()}"

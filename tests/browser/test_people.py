@@ -57,7 +57,7 @@ def test_the_game_to_its_end(page: Page, address: str) -> None:
         right += told.inner_text() == "Right."
         expect(page.get_by_role("button", name=re.compile("Next image|See the score"))).to_be_visible(timeout=PATIENCE)
         page.keyboard.press("n")
-    expect(page.get_by_text("All answered")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Ten other images")).to_be_visible(timeout=PATIENCE)
     settle(page)
     mine, detectors = page.get_by_test_id("stMetricValue").all_inner_texts()
     assert mine == f"{right} of {ROUND}"
