@@ -110,8 +110,3 @@ def centre_map(height: int, width: int) -> NDArray[np.float64]:
     """float64 (height, width): a blob in the middle, 1 at its top."""
     places = [(np.arange(size) - (size - 1) / 2) / size for size in (height, width)]
     return np.asarray(np.exp(-4 * np.add.outer(places[0] ** 2, places[1] ** 2)))
-
-
-def area_map(segments: NDArray[np.integer]) -> NDArray[np.float64]:
-    """float64 like `segments`: the area in pixels of each pixel's segment; a larger piece moves more when filled."""
-    return np.asarray(np.bincount(segments.ravel())[segments], np.float64)

@@ -16,15 +16,18 @@ from core.findings.claims import Headlines
 from core.findings.finding import Control, Finding, Measure
 from core.runs.run import Run
 from core.studies.explanations import (
+    ALIKE,
     OTHERS,
+    SAME,
+    ByMethod,
     Columns,
     Compared,
     judged,
     maps_of,
     mean_of,
+    measures_of,
     settings_of,
     share_of,
-    summarise,
     table_by_method,
 )
 from core.studies.groups import By, Cells, groups
@@ -40,14 +43,10 @@ VALUES = {
     "others_overlap": "the same with {kept} of other images, mean, 0 to 1",
     "overlap_share": "share of those that overlap as much as this image's own, 0 to 1",
 }
-# value -> its name in a chart
-SUMMARY = {"rank": "{one} and {kept} of one image", "others_rank": "{one}, and {kept} of other images"}
-
 
 HEADLINES: Headlines = {
     "rank-*": {
-        "question": "Do LIME and Grad-CAM agree?",
-        "subject": "rank correlation, 1 is the same ranking",
+        "question": "Do LIME and other methods agree with Grad-CAM?",
         "holds": "They agree more than maps of different images do.",
         "holds below": "They agree less than maps of different images do.",
         "not shown": "Not shown to agree more than maps of different images do.",
@@ -76,12 +75,16 @@ def column_of(method: str, value: str) -> str:
     return value if method in DEFAULT else f"{method}_{value}"
 
 
-def _columns(_judged: Mapping[str, AnyExplainer]) -> dict[str, str]:
+def _columns(_judged: Mapping[str, AnyExplainer]) -> ByMethod:
     return {
-        column_of(name, value): text.format(one=explainer.title, kept=KEPT.title)
+        name: {
+            column_of(name, value): text.format(one=explainer.title, kept=KEPT.title) for value, text in VALUES.items()
+        }
         for name, explainer in compared().items()
-        for value, text in VALUES.items()
     }
+
+
+COLUMNS = Columns(_columns)
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -106,20 +109,29 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
                 column.append(getattr(both, value))
         return values
 
-    columns = {name: [column_of(name, value) for value in VALUES] for name in compared()}
-    return table_by_method(context, rows, columns, compare)
+    return table_by_method(context, rows, COLUMNS.by_method, compare)
 
 
-def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
-    """`rank-<verdict>`: how far the two methods agree; `beyond-<verdict>`: on how many images beyond chance."""
+def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any], by: By = "verdict") -> list[Finding]:
+    """`rank-<verdict>`: how far LIME and Grad-CAM agree, and `rank-<method>-<verdict>` of other methods; then
+    `beyond-<verdict>`: on how many images LIME does beyond chance.
+    """
     cells, positions = Cells(run), pd.Index(run.predictions["id"])
     findings = []
-    for group, part, weights in groups(table, run):
-        own, others = (part[name].to_numpy(float) for name in ("rank", "others_rank"))
-        # the difference keeps the precision of the columns
-        difference = mean_of((part["rank"] - part["others_rank"]).to_numpy(float), weights)
-        ranks = Compared(mean_of(own, weights), Control(OTHERS, mean_of(others, weights)), difference)
-        findings.append(ranks.finding(f"rank-{group}", "agreement", "rank_correlation", group))
+    for group, part, weights in groups(table, run, by):
+        for method, explainer in compared().items():
+            columns = [column_of(method, value) for value in ("rank", "others_rank")]
+            if not set(columns) <= set(part) or not part[columns[0]].notna().any():
+                continue
+            # what is one method with Grad-CAM agrees with it of necessity
+            if method in ALIKE and part[columns[0]].mean() > SAME:
+                continue
+            own, others = (part[name].to_numpy(float) for name in columns)
+            # the difference keeps the precision of the columns
+            difference = mean_of((part[columns[0]] - part[columns[1]]).to_numpy(float), weights)
+            ranks = Compared(mean_of(own, weights), Control(OTHERS, mean_of(others, weights)), difference)
+            key, details = f"rank-{group}" if method in DEFAULT else f"rank-{method}-{group}", {"name": explainer.title}
+            findings.append(ranks.finding(key, "agreement", "rank_correlation", group, details=details))
         compared_with = np.minimum(cells.sizes(positions.get_indexer(part["id"])) - 1, parameters["others"])
         enough_others = np.array([enough(count) for count in compared_with], bool)
         decided = part["rank_share"].notna().to_numpy() & enough_others
@@ -131,21 +143,16 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
 
 
 def agreement_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
-    """Summarise the rank correlations with the map that the run stores, and the control's, see `summarise`."""
-    names = {
-        column_of(name, value): text.format(one=explainer.title, kept=KEPT.title)
-        for name, explainer in compared().items()
-        for value, text in SUMMARY.items()
-        if column_of(name, value) in table
-    }
-    return summarise(table, run, names, by=by)
+    """Lay out the rank correlations with the map that the run stores, and the control's, see `measures_of`."""
+    findings = conclude(run, table, STUDY.parameters, by)
+    return measures_of(finding for finding in findings if finding.quantity == "rank_correlation")
 
 
 STUDY = Study(
     name="agreement",
     title="Agreement",
     question="Do Grad-CAM and LIME mark the same regions, more than maps of other images would?",
-    columns=Columns(_columns),
+    columns=COLUMNS,
     needs=("maps",),
     control="Grad-CAM maps of other images of the same cell of the confusion matrix in the place of the image's own.",
     compute=compute,

@@ -35,7 +35,7 @@ RUNS = ("swift@cifake-test", "strong@cifake-test", "robust@cifake-test", "paper@
 # the rows of README's table
 CHOSEN = (
     "probes.detail-FAKE", "probes.transplant-FAKE", "probes.blocks-FAKE", "transfer.imitations",
-    "deliveries.flips_fake", "faithfulness.lime-FAKE", "certainty.reversed-lime-FAKE", "agreement.rank-FAKE",
+    "deliveries.flips_fake", "faithfulness.lime-FAKE", "certainty.contradicted-lime-FAKE", "agreement.rank-FAKE",
 )  # fmt: skip
 BLOCK = re.compile(r"(<!-- findings -->\n).*?(<!-- end -->)", re.DOTALL)
 QUALITY = (

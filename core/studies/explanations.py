@@ -5,9 +5,9 @@ for single images, not for thousands. Columns of studies are named after the exp
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,18 +15,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.explainers.agreement import rank_correlation
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer, versions_of
 from core.explainers.explanation import Explanation
 from core.explainers.registry import explainers
 from core.explainers.settings import ExplainerSettings
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import Estimate, weighted_lead, weighted_mean, weighted_share
+from core.findings.intervals import weighted_mean, weighted_share
 from core.images.decoding import pixels_sha256
 from core.runs.metrics import is_right
 from core.runs.run import Run
 from core.storage import cache_dir, open_file, write_bytes_atomically
-from core.studies.groups import By, groups
 from core.studies.store import StudyResult
 from core.studies.study import Context
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 MOST, CHEAP = 512, 16
 # raised whenever an explainer gives other values than before
 VERSION = 3
+# one method on the last layer of networks that average it: counted once where so many values differ by no more
+ALIKE = {"gradcam", "layercam", "xgradcam"}
+SAME, CLOSE = 0.95, 0.01
 Maps = list[NDArray[np.float32]]
 Numbers = NDArray[np.floating]
 # the control of studies that compare maps of one image with maps of others
@@ -67,63 +70,86 @@ def settings_of(explainer: AnyExplainer, seed: int) -> ExplainerSettings:
 def methods_in(table: pd.DataFrame, column: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Name -> title of the explainers that a study's table has values of.
 
+    `ALIKE` count as one method, under the first one's name, where nearly all of their values are the same.
+
     Args:
         table: of a study.
         column: the name of a column that has them, with {} for the explainer's name.
         more: name -> title of what is judged besides the registered explainers.
     """
     titles = {name: explainer.title for name, explainer in judged().items()} | dict(more or {})
-    present = {name for name in titles if column.format(name) in table and table[column.format(name)].notna().any()}
-    return {name: title for name, title in titles.items() if name in present}
+    values = {name: table[column.format(name)] for name in titles if column.format(name) in table}
+    found: dict[str, str] = {}
+    for name, own in values.items():
+        first = next((other for other in found if {name, other} <= ALIKE), name)
+        if first != name and np.isclose(own, values[first], atol=CLOSE, equal_nan=True).mean() >= SAME:
+            found[first] += f", {titles[name]}"
+        elif own.notna().any():
+            found[name] = titles[name]
+    return found
 
 
-def method_of(column: str, names: Mapping[str, object]) -> str | None:
+def method_of(column: str, names: Iterable[str]) -> str | None:
     """Return the explainer that a column's name begins with, the longest match ("lime_grid" before "lime"), or None."""
     return max((name for name in names if column.startswith(f"{name}_")), key=len, default=None)
 
 
-def columns_by_method(columns: Iterable[str]) -> dict[str, list[str]]:
-    """Group columns by the judged explainer that their names begin with."""
-    methods = judged()
-    by_method: dict[str, list[str]] = {name: [] for name in methods}
-    for column in columns:
-        if (name := method_of(column, methods)) is not None:
-            by_method[name].append(column)
-    return by_method
+# explainer, "" for columns of none -> column -> plain description
+ByMethod = dict[str, dict[str, str]]
 
 
 class Columns(Mapping[str, str]):
-    """Columns of a study with plain descriptions, rebuilt whenever the judged explainers change.
+    """Columns of a study with plain descriptions, as the judged explainers are now.
 
     Args:
-        build: name -> explainer, to column -> plain description.
+        build: from name -> explainer.
     """
 
-    def __init__(self, build: Callable[[dict[str, AnyExplainer]], dict[str, str]]) -> None:
-        self._build = build
-        self._built: tuple[tuple[str, ...], dict[str, str]] = ((), {})
+    def __init__(self, build: Callable[[dict[str, AnyExplainer]], ByMethod]) -> None:
+        self._built = lru_cache(maxsize=1)(lambda methods: build(dict(methods)))
+        self._flat = lru_cache(maxsize=1)(
+            lambda methods: {name: text for own in self._built(methods).values() for name, text in own.items()}
+        )
+
+    @property
+    def by_method(self) -> ByMethod:
+        """The same by the explainer that they are of."""
+        return self._built(tuple(judged().items()))
 
     def _current(self) -> dict[str, str]:
-        methods = judged()
-        if self._built[0] != tuple(methods):
-            self._built = tuple(methods), self._build(methods)
-        return self._built[1]
+        return self._flat(tuple(judged().items()))
 
     def __getitem__(self, column: str) -> str:
-        """What a column holds."""
         return self._current()[column]
 
     def __iter__(self) -> Iterator[str]:
-        """The columns in order."""
         return iter(self._current())
 
     def __len__(self) -> int:
-        """How many there are."""
         return len(self._current())
 
 
 def _none() -> Any:
     return np.zeros(0, np.float32)
+
+
+def on_grid(values: NDArray[np.floating], cells: tuple[int, ...]) -> NDArray[np.float64]:
+    """float64 (S,): the means of a map over so many cells down and across, row by row, as even as its size allows."""
+    rows, columns = cells
+    height, width = values.shape
+    if height % rows == 0 and width % columns == 0:
+        whole = np.asarray(values, np.float64).reshape(rows, height // rows, columns, width // columns)
+        means: NDArray[np.float64] = whole.mean(axis=(1, 3))
+        return means.ravel()
+    cell = np.add.outer(np.arange(height) * rows // height * columns, np.arange(width) * columns // width).ravel()
+    return np.bincount(cell, np.asarray(values, np.float64).ravel(), rows * columns) / np.bincount(cell)
+
+
+def mean_rank(first: NDArray[np.floating], others: list[NDArray[np.floating]], *, signed: bool = True) -> float:
+    """Average one map's rank correlations with several others, absolute unless `signed`; NaN if all are undefined."""
+    ranks = np.array([rank_correlation(first, other) for other in others])
+    ranks = ranks if signed else np.abs(ranks)
+    return float(np.nanmean(ranks)) if np.isfinite(ranks).any() else float("nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +215,7 @@ def maps_of(
 def table_by_method(
     context: Context,
     rows: NDArray[np.intp],
-    columns: Mapping[str, Sequence[str]],
+    columns: Mapping[str, Collection[str]],
     compute: Callable[[AnyExplainer], Mapping[str, Sequence[float]]],
 ) -> pd.DataFrame:
     """Compute the wanted columns of each method as float32; NaN where it cannot explain the detector.
@@ -197,12 +223,12 @@ def table_by_method(
     Args:
         context: of the study.
         rows: of the run.
-        columns: method -> its columns, in order.
+        columns: method -> its columns, in order; those of none are left out.
         compute: returns those of them that are wanted, a value a row.
     """
     table = pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows]})
     for name, own in columns.items():
-        if not context.wants(*own):
+        if not name or not context.wants(*own):
             continue
         explainer = judged()[name]
         able = explainer is KEPT or not explainer.unavailable(context.detector)
@@ -261,11 +287,6 @@ def share_of(hits: NDArray[np.bool_], weights: Numbers) -> Measure:
     return Measure.of(weighted_share(np.asarray(hits, bool), weights))
 
 
-def lead_of(leads: Numbers, weights: Numbers) -> Measure:
-    """Measure a paired difference of shares, from -1, 0 or 1 an image."""
-    return Measure.of(weighted_lead(np.asarray(leads, np.float64), weights))
-
-
 class Compared(NamedTuple):
     """A measure, its control and their paired difference."""
 
@@ -295,32 +316,20 @@ class Compared(NamedTuple):
         return Finding(key, study, quantity, self.measure, group, self.control, self.difference, choices, **more)
 
 
-def summarise(
-    table: pd.DataFrame,
-    run: Run,
-    columns: Mapping[str, str],
-    *,
-    by: By,
-    estimate: Callable[[Numbers, Numbers], Estimate] = weighted_mean,
-) -> pd.DataFrame:
-    """Estimate columns of a study for each group of images.
-
-    Args:
-        table: of a study, a row an image.
-        run: that was studied.
-        columns: column -> its name in the result.
-        by: how to group.
-        estimate: of values and weights; rows without a value are left out by the default.
+def measures_of(findings: Iterable[Finding]) -> pd.DataFrame:
+    """Lay out the measures of findings for a chart: of each choice, or the finding's own, then of the control.
 
     Returns:
-        `group`, `column`, `name`, `value`, `low`, `high` (95 % interval) and `images`.
+        `group`, `name` (of the method, and of the choice or control), `value`, `low`, `high` (95 % interval), `images`.
     """
-    rows = [
-        {"group": group, "column": column, "name": name}
-        | estimate(np.asarray(part[column], np.float64), weights)._asdict()
-        for group, part, weights in groups(table, run, by)
-        for column, name in columns.items()
-    ]
+    rows = []
+    for finding in findings:
+        own = {choice.value: choice.measure for choice in finding.choices} or {"": finding.measure}
+        control = {} if finding.control is None else {finding.control.name: finding.control.measure}
+        for what, measure in (own | control).items():
+            name = ": ".join(filter(None, (str(finding.details["name"]), what)))
+            numbers = {"value": measure.value, "low": measure.low, "high": measure.high, "images": measure.n}
+            rows.append({"group": finding.group, "name": name, **numbers})
     return pd.DataFrame(rows)
 
 

@@ -24,6 +24,7 @@ from core.findings.intervals import weighted_mean
 from core.runs.run import Run
 from core.studies.explanations import (
     CHEAP,
+    ByMethod,
     Columns,
     Compared,
     Pass,
@@ -31,13 +32,14 @@ from core.studies.explanations import (
     judged,
     maps_of,
     mean_of,
+    mean_rank,
     method_of,
     methods_in,
+    on_grid,
     passes_of,
     settings_of,
 )
 from core.studies.groups import By, Cells, groups
-from core.studies.stability import mean_rank
 from core.studies.study import Context, Study, StudyError
 
 if TYPE_CHECKING:
@@ -60,14 +62,14 @@ HEADLINES: Headlines = {
 }
 
 
-def _columns(explanations: Mapping[str, AnyExplainer]) -> dict[str, str]:
-    columns = {"network": "which of the random detectors it was compared with, counted from 0"}
+def _columns(explanations: Mapping[str, AnyExplainer]) -> ByMethod:
+    columns: ByMethod = {"": {"network": "which of the random detectors it was compared with, counted from 0"}}
     for name, explainer in explanations.items():
-        columns[f"{name}_{OTHER}"] = (
-            f"size of the rank correlation of {explainer.title} with that of other images of the cell by the detector "
-            "that is random throughout, over the same regions where it has such, mean, 0 to 1"
-        )
-        columns[f"{name}_{EDGES}"] = f"size of the rank correlation of {explainer.title} with edges, 0 to 1"
+        columns[name] = {
+            f"{name}_{OTHER}": f"size of the rank correlation of {explainer.title} with that of other images of the "
+            "cell by the detector that is random throughout, over the same regions where it has such, mean, 0 to 1",
+            f"{name}_{EDGES}": f"size of the rank correlation of {explainer.title} with edges, 0 to 1",
+        }
     return columns
 
 
@@ -165,18 +167,6 @@ def _cells(values: NDArray[np.floating]) -> tuple[int, ...]:
     return values.shape if values.size <= CELLS**2 else (min(CELLS, height), min(CELLS, width))
 
 
-def on_grid(values: NDArray[np.floating], cells: tuple[int, ...] = (CELLS, CELLS)) -> NDArray[np.float64]:
-    """float64 (S,): the means of a map over so many cells down and across, row by row, as even as its size allows."""
-    rows, columns = cells
-    height, width = values.shape
-    if height % rows == 0 and width % columns == 0:
-        whole = np.asarray(values, np.float64).reshape(rows, height // rows, columns, width // columns)
-        means: NDArray[np.float64] = whole.mean(axis=(1, 3))
-        return means.ravel()
-    cell = np.add.outer(np.arange(height) * rows // height * columns, np.arange(width) * columns // width).ravel()
-    return np.bincount(cell, np.asarray(values, np.float64).ravel(), rows * columns) / np.bincount(cell)
-
-
 def levels_of(table: pd.DataFrame, method: str) -> list[str]:
     """Return the parts of the detector that were made random for a method, from the output down."""
     # a file also has columns of methods that are no longer registered
@@ -192,7 +182,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
     for group, part, weights in groups(table, run):
         # images share a random detector, and with it its luck
         shared = part["network"].to_numpy()
-        for method, title in methods_in(part, f"{{}}_{OTHER}").items():
+        for method, title in methods_in(table, f"{{}}_{OTHER}").items():
             levels = levels_of(table, method)
             columns = [f"{method}_{level}" for level in (levels[0], levels[-1], OTHER, EDGES)]
             first, last, other, edges = (part[column].to_numpy(float) for column in columns)

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.findings.claims import Headlines
-from core.findings.finding import Control, Finding
-from core.findings.intervals import weighted_share
+from core.findings.finding import Control, Finding, Measure
+from core.findings.intervals import weighted_lead
 from core.runs.run import Run
-from core.studies.explanations import Compared, Pass, explain_all, lead_of, share_of, summarise
+from core.studies.explanations import Compared, Pass, explain_all, measures_of, share_of
 from core.studies.groups import By, Cells, groups
 from core.studies.study import Context, Study
 
@@ -28,15 +28,6 @@ COLUMNS = {
     "ours_decided": "our settings: share of the area that is decided, 0 to 1",
     "ours_r2": "our settings: share of what the detector does that the surrogate explains, up to 1",
 }
-# column -> its name in a chart
-SUMMARY = {
-    "paper_one_sign": "paper's settings: one colour",
-    "paper_against": "paper's settings: all against the verdict",
-    "ours_one_sign": "our settings: one colour",
-    "ours_against": "our settings: all against the verdict",
-    "ours_shown_one": "our settings, undecided segments left grey: one colour or none",
-}
-
 
 HEADLINES: Headlines = {
     "paper-*": {
@@ -84,36 +75,30 @@ def _is_against(lime: Pass, sign: int) -> bool:
     return bool((sign * lime.weights < 0).all())
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any], by: By = "verdict") -> list[Finding]:
     """`paper-<verdict>` and `ours-<verdict>`: single-sign maps under both settings, and those all against."""
-    details = {"name": LIME.title}
     findings = []
-    for group, part, weights in groups(table, run):
+    for group, part, weights in groups(table, run, by):
         paper, ours = (part[name].to_numpy(bool) for name in ("paper_one_sign", "ours_shown_one"))
         few = share_of((part["paper_segments"] <= 2).to_numpy(), weights)
         against = {name: share_of(part[f"{name}_against"].to_numpy(bool), weights) for name in ("paper", "ours")}
-        alone = Finding(
-            f"paper-{group}",
-            "one_colour",
-            "one_colour",
-            share_of(paper, weights),
-            group,
-            beside={"against": against["paper"], "few": few},
-            details=details,
-        )
-        control = Control("the paper's settings", alone.measure)
-        both = Compared(share_of(ours, weights), control, lead_of(ours.astype(float) - paper, weights))
-        beside = {"against": against["ours"]}
+        alone = share_of(paper, weights)
+        lead = Measure.of(weighted_lead(ours.astype(float) - paper, weights))
+        both = Compared(share_of(ours, weights), Control("the paper's settings", alone), lead)
+        details, beside = {"name": LIME.title}, {"against": against["ours"]}
         findings += [
-            alone,
+            Finding(
+                f"paper-{group}", "one_colour", "one_colour", alone, group,
+                beside={"against": against["paper"], "few": few}, details=details,
+            ),
             both.finding(f"ours-{group}", "one_colour", "one_colour", group, beside=beside, details=details),
-        ]
+        ]  # fmt: skip
     return findings
 
 
 def one_colour_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
-    """Summarise the shares of single-sign maps under the paper's settings and ours, see `summarise`."""
-    return summarise(table, run, SUMMARY, by=by, estimate=lambda hits, weights: weighted_share(hits > 0, weights))
+    """Lay out the shares of single-sign maps under our settings and the paper's, see `measures_of`."""
+    return measures_of(finding for finding in conclude(run, table, {}, by) if finding.control is not None)
 
 
 STUDY = Study(

@@ -17,17 +17,18 @@ from core.findings.finding import Finding
 from core.runs.run import Run
 from core.studies.explanations import (
     OTHERS,
+    ByMethod,
     Columns,
     Compared,
     Maps,
-    columns_by_method,
     explain_all,
     has_seed,
     maps_of,
+    mean_rank,
+    measures_of,
     methods_in,
     settings_of,
     share_of,
-    summarise,
     table_by_method,
 )
 from core.studies.groups import By, Cells, groups
@@ -37,14 +38,6 @@ from core.studies.study import Context, Study
 FEW = 64
 # what is repeated -> the column of its correlation
 REPETITIONS = {"noise of 1 in 255": "noise", "that noise with the same segments": "kept", "another seed": "seed"}
-# column -> its name in a chart
-SUMMARY = {
-    "seed": "{}, another seed",
-    "kept": "{}, noise of 1 in 255, same segments",
-    "noise": "{}, noise of 1 in 255",
-    "other": "{} of other images",
-}
-
 
 HEADLINES: Headlines = {
     "flips-*": {
@@ -63,21 +56,20 @@ HEADLINES: Headlines = {
 }
 
 
-def _columns(explanations: Mapping[str, AnyExplainer]) -> dict[str, str]:
-    columns = {}
+def _columns(explanations: Mapping[str, AnyExplainer]) -> ByMethod:
+    columns: ByMethod = {}
     for name, explainer in explanations.items():
         itself = f"rank correlation of {explainer.title} with itself"
-        if has_seed(explainer):
-            columns[f"{name}_seed"] = f"{itself} under another seed, -1 to 1"
-        columns[f"{name}_noise"] = f"{itself} on the image with noise of -1, 0 or 1, -1 to 1"
-        if explainer.cuts:
-            columns[f"{name}_kept"] = f"{itself} on that image cut as the one without noise is, -1 to 1"
-        columns[f"{name}_other"] = (
-            f"rank correlation of {explainer.title} with that of other images of the same cell, mean, -1 to 1"
-        )
-    columns["margin_change"] = "how far the noise moves the margin"
-    columns["noise_turns"] = "the noise flips the verdict"
-    return columns
+        columns[name] = {
+            **({f"{name}_seed": f"{itself} under another seed, -1 to 1"} if has_seed(explainer) else {}),
+            f"{name}_noise": f"{itself} on the image with noise of -1, 0 or 1, -1 to 1",
+            **({f"{name}_kept": f"{itself} on that image cut as the one without noise is, -1 to 1"}
+               if explainer.cuts else {}),
+            f"{name}_other": f"rank correlation of {explainer.title} with that of other images of the same cell, mean, "
+            "-1 to 1",
+        }  # fmt: skip
+    general = {"margin_change": "how far the noise moves the margin", "noise_turns": "the noise flips the verdict"}
+    return {**columns, "": general}
 
 
 COLUMNS = Columns(_columns)
@@ -105,7 +97,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
         }
         for kind, again in repetitions.items():
             column = f"{explainer.name}_{kind}"
-            if column in columns[explainer.name] and context.wants(column):
+            if column in COLUMNS and context.wants(column):
                 triples = zip(first, again(), grids, strict=True)
                 values[column] = [rank_correlation(*_compared_values([a, b], grid)) for a, b, grid in triples]
         if context.wants(f"{explainer.name}_other"):
@@ -116,8 +108,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
                 values[f"{explainer.name}_other"].append(mean_rank(ranked, rest))
         return values
 
-    columns = columns_by_method(COLUMNS)
-    table = table_by_method(context, rows, columns, repeat)
+    table = table_by_method(context, rows, COLUMNS.by_method, repeat)
     return table.assign(margin_change=np.abs(after - before), noise_turns=(after > 0) != (before > 0))
 
 
@@ -151,18 +142,11 @@ def add_noise(image: NDArray[np.uint8], *, seed: tuple[int, int]) -> NDArray[np.
     return np.asarray(np.clip(np.asarray(image, np.int16) + noise, 0, 255), np.uint8)
 
 
-def mean_rank(first: NDArray[np.floating], others: list[NDArray[np.floating]], *, signed: bool = True) -> float:
-    """Average one map's rank correlations with several others, absolute unless `signed`; NaN if all are undefined."""
-    ranks = np.array([rank_correlation(first, other) for other in others])
-    ranks = ranks if signed else np.abs(ranks)
-    return float(np.nanmean(ranks)) if np.isfinite(ranks).any() else float("nan")
-
-
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any], by: By = "verdict") -> list[Finding]:
     """`<method>-<verdict>`: how alike a repeated explanation is; `flips-<verdict>`: verdicts that the noise flips."""
     findings = []
-    for group, part, weights in groups(table, run):
-        for method, title in methods_in(part, "{}_noise").items():
+    for group, part, weights in groups(table, run, by):
+        for method, title in methods_in(table, "{}_noise").items():
             other = part[f"{method}_other"].to_numpy(float)
             repeated = {
                 what: Compared.means(OTHERS, part[f"{method}_{column}"].to_numpy(float), other, weights)
@@ -179,14 +163,8 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
 
 
 def stability_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
-    """Summarise each explanation's correlation with itself, and with other images' explanations, see `summarise`."""
-    names = {
-        f"{method}_{kind}": text.format(title)
-        for method, title in methods_in(table, "{}_noise").items()
-        for kind, text in SUMMARY.items()
-        if f"{method}_{kind}" in table
-    }
-    return summarise(table, run, names, by=by)
+    """Lay out each explanation's correlation with itself and with other images' explanations, see `measures_of`."""
+    return measures_of(finding for finding in conclude(run, table, {}, by) if finding.quantity == "rank_correlation")
 
 
 STUDY = Study(

@@ -31,7 +31,7 @@ KEY = b"telltale"
 # of files from now on; those of 1 and 2 have a version for each column
 CURRENT = 3
 # raised when a study concludes otherwise, or the claim rule or a headline changes: stored findings are made again then
-RULE = 1
+RULE = 2
 # key of the stored findings among what a file says of itself
 CONCLUDED = "conclusions"
 # what a study's file and its run's manifest both say

@@ -5,7 +5,6 @@ about one verdict, colour, line and shape say the method.
 """
 
 import textwrap
-from collections.abc import Mapping
 from functools import partial
 from itertools import cycle
 from typing import Any
@@ -19,7 +18,7 @@ from core.detectors.manifest import layer_words
 from core.explainers.registry import DEFAULT
 from core.images.palette import CLASS_COLOURS, GREY
 from core.studies.explanations import judged
-from core.studies.faithfulness_curves import DIRECTIONS, OWN, OWN_TITLE
+from core.studies.faithfulness import BASELINES, CONTROLS, DIRECTIONS, ORDERS, OWN, OWN_TITLE
 from core.studies.randomisation import OTHER_IMAGE
 from dashboard.components.charts import MARGIN, SYMBOLS, TEMPLATE, cached, clear, error_bars, new_figure
 
@@ -97,27 +96,25 @@ def dots(frame: pd.DataFrame, *, unit: str, share: bool = False, zero: bool = Fa
 
 
 @_kept
-def deletion_curves(frame: pd.DataFrame, best: Mapping[str, str]) -> go.Figure:
-    """Plot a group's deletion curves above its insertion curves, with all controls.
+def deletion_curves(frame: pd.DataFrame) -> go.Figure:
+    """Plot a group's deletion curves above its insertion curves, with both controls and the baselines.
 
     Args:
-        frame: rows of `core.studies.faithfulness_curves.mean_curves` of one group and fill.
-        best: direction -> name of the best control there, drawn bold; a control as coarse as a map has no curve.
+        frame: rows of `core.studies.faithfulness.mean_curves` of one group and fill.
     """
     figure = make_subplots(rows=2, shared_xaxes=False, vertical_spacing=0.2)
     figure.update_layout(template=TEMPLATE, margin=MARGIN, height=520)
-    methods = {name: one for name, one in _titles().items() if name in set(frame["method"])}
+    titles = frame.drop_duplicates("method").set_index("method")["name"]
+    methods = {name: titles[name] for name in sorted(titles.index, key=lambda one: one not in DEFAULT)}
+    methods = {name: title for name, title in methods.items() if name not in ORDERS}
     for row, direction in enumerate(DIRECTIONS, start=1):
         part = frame[frame["direction"] == direction]
-        controls = [name for name in dict.fromkeys(part["name"]) if name not in methods.values()]
-        first = best.get(direction)
-        for number, name in enumerate(name for name in controls if name != first):
-            line = {"color": GREY, "width": 1.2}
-            legend = {"legendgroup": "controls", "showlegend": row == 1 and number == 0}
-            _line(figure, part, name, row, line=line, opacity=0.5, told="other controls", **legend)
-        if first is not None and first in controls:
-            line = {"color": GREY, "width": 3, "dash": "dot"}
-            _line(figure, part, first, row, line=line, told=f"best control by {direction}: {first}")
+        for name in BASELINES.values():
+            line = {"color": GREY, "width": 1.2, "dash": "dash" if name.startswith("edges") else "solid"}
+            _line(figure, part, name, row, line=line, opacity=0.6, told=f"baseline: {name}", showlegend=row == 1)
+        for name in CONTROLS.values():
+            line = {"color": GREY, "width": 3, "dash": "dot" if name.startswith("random") else "solid"}
+            _line(figure, part, name, row, line=line, told=f"control: {name}", showlegend=row == 1)
         for (method, name), style in zip(methods.items(), cycle(STYLES), strict=False):
             _band(figure, part[part["method"] == method], clear(style["color"], BAND), row)
             line = {"color": style["color"], "dash": style["dash"], "width": 2.5}

@@ -15,7 +15,7 @@ from core.storage import ContractError
 from core.studies.agreement import agreement_summary
 from core.studies.certainty import certainty_summary
 from core.studies.explanations import coverage
-from core.studies.faithfulness_curves import DIRECTIONS, FILLS, leads, mean_curves
+from core.studies.faithfulness import CONTROLS, DIRECTIONS, FILLS, choice_value, leads, mean_curves
 from core.studies.randomisation import sanity_summary
 from core.studies.single_sign import one_colour_summary
 from core.studies.stability import stability_summary
@@ -97,11 +97,13 @@ def draw_faithfulness() -> None:
 
 
 def draw_methods(findings: Sequence[Finding]) -> None:
-    """Draw a table per verdict, methods by fills: better or worse than the best control, deletion then insertion."""
+    """Draw a table per verdict, methods by fills: better or worse than both controls, deletion then insertion."""
     scored = [finding for finding in findings if finding.quantity == "faithfulness"]
     st.caption(
-        "Faithfulness minus best control, in units of the margin: deletion first, then insertion. Columns are what "
-        "covers a part. ▲ significantly better, ▼ significantly worse, ◇ neither. Methods in one row score alike."
+        "Faithfulness minus that of a random order as coarse as the map, in units of the margin: deletion first, then "
+        "insertion. Columns are what covers a part. The first mark compares with that order, the second with another "
+        "image's map: ▲ significantly better, ▼ significantly worse, ◇ neither. Methods in one row score alike. Edges "
+        "are a baseline and no control: for a detector of fine detail they are nearly the right answer."
     )
     with st.grid(2, min_column_width=340) as grid:
         for group in dict.fromkeys(str(finding.group) for finding in scored):
@@ -119,13 +121,16 @@ def draw_methods(findings: Sequence[Finding]) -> None:
 
 
 def cell(finding: Finding, fill: str) -> str:
-    """Write a method's difference from its best control under one fill, deletion then insertion."""
-    tried = [choice for direction in DIRECTIONS if (choice := finding.choice(direction, fill)) is not None]
-    signs = {sign_of(choice) for choice in tried}
-    text = " ".join(
-        f"{SYMBOLS[sign_of(choice)]}\N{NO-BREAK SPACE}{signed((choice.difference or choice.measure).value)}"
-        for choice in tried
-    )
+    """Write a method's difference from a random order under one fill, with marks against both controls."""
+    signs, texts = set(), []
+    for direction in DIRECTIONS:
+        tried = [finding.choice(direction, choice_value(fill, control)) for control in CONTROLS]
+        found = [choice for choice in tried if choice is not None]
+        if found:
+            signs |= {sign_of(choice) for choice in found}
+            lead = signed((found[0].difference or found[0].measure).value)
+            texts.append(f"{''.join(SYMBOLS[sign_of(choice)] for choice in found)}\N{NO-BREAK SPACE}{lead}")
+    text = " ".join(texts)
     colour = COLOURS.get(signs.pop()) if len(signs) == 1 else None
     return f":{colour}-background[{text}]" if colour else text
 
@@ -133,17 +138,15 @@ def cell(finding: Finding, fill: str) -> str:
 def draw_curves(answer: StudyResult) -> None:
     """Draw deletion and insertion curves under one fill."""
     FILL.choose("Fill", help=explain("Fill"))
-    drawn, best = (summary(opened, answer, make, BY.value) for make in (mean_curves, leads))
+    drawn = summary(opened, answer, mean_curves, BY.value)
     fill = FILL.value if FILL.value in set(drawn["fill"]) else drawn["fill"].iloc[0]
-    drawn, best = drawn[drawn["fill"] == fill], best[best["fill"] == fill]
+    drawn = drawn[drawn["fill"] == fill]
     with st.grid(2, min_column_width=320) as grid:
         for group in dict.fromkeys(drawn["group"]):
-            mine = best[best["group"] == group].drop_duplicates("direction")
-            controls = dict(zip(mine["direction"], mine["control"], strict=True))
             with grid.cell():
                 st.markdown(group_words(group))
                 charts.show(
-                    trust_charts.deletion_curves(drawn[drawn["group"] == group], controls),
+                    trust_charts.deletion_curves(drawn[drawn["group"] == group]),
                     key=f"trust.curves.{group}",
                     alt=f"Deletion and insertion curves of {group}: every explanation and every control",
                 )

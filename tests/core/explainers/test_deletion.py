@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torchcam.metrics import DeletionInsertionMetric
 
 from core.detectors.detector import Detector
-from core.explainers.deletion import area_map, areas, centre_map, deletion_curves, edge_map, ranks_of
+from core.explainers.deletion import areas, centre_map, deletion_curves, edge_map, ranks_of
 from core.explainers.lime.segmentation import segment
 from core.images.labels import FAKE, REAL
 from core.perturbations.masking import Fill, fill_image
@@ -144,8 +144,3 @@ def test_the_middle_is_highest_and_the_same_from_every_side() -> None:
     np.testing.assert_allclose(found, found[::-1])
     np.testing.assert_allclose(found, found.T)
     assert (np.diff(found[16, 16:]) < 0).all()
-
-
-def test_area_is_that_of_each_pixels_segment() -> None:
-    segments = np.array([[0, 0, 1], [0, 2, 2]])
-    np.testing.assert_array_equal(area_map(segments), [[3, 3, 1], [3, 2, 2]])

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from core.findings.claims import DEFAULTS, Headlines, claim_status, sign_of
+from core.findings.claims import DEFAULTS, ClaimStatus, Headlines, claim_status, sign_of
 from core.findings.finding import read_findings, to_json
 from core.runs.folders import ROOT
 from core.runs.run import read_run
 from core.studies import compared_images, compared_probes, comparison, cues
-from core.studies.conclusions import CHOSEN, RUNS, across, gather, main, quality
+from core.studies.conclusions import CHOSEN, across, gather, main, quality
+from core.studies.faithfulness import CONTROLS
 from core.studies.store import CONCLUDED, read_study, study_path
 from core.studies.study import STUDIES, find_study
 
@@ -84,12 +85,20 @@ def test_findings_are_found_by_patterns() -> None:
     assert gather(RUN, ["none.*"]) == []
 
 
-def test_no_faithfulness_is_claimed_that_another_fill_reverses() -> None:
-    findings = [finding for finding in gather(RUNS[0], ["faithfulness"]) if finding.quantity == "faithfulness"]
-    assert len(findings) >= 4
-    for finding in findings:
-        signs = {sign_of(choice) for choice in finding.choices}
-        assert (claim_status(finding).kind == "depends") == (len(signs) > 1)
+def test_shipped_lime_beats_both_declared_controls_in_every_cell() -> None:
+    """Sixteen cells of fill, direction and verdict against each control."""
+    run = read_run(ROOT / "assets" / "runs" / "swift@cifake-test")
+    findings = read_study(study_path(run.path, "faithfulness"), run).concluded()
+    for method in ("lime", "lime_grid"):
+        tried = [finding for finding in findings if finding.key in (f"{method}-FAKE", f"{method}-REAL")]
+        for control in CONTROLS.values():
+            choices = [choice for one in tried for choice in one.choices if choice.control.name == control]  # type: ignore[union-attr]
+            assert [sign_of(choice) for choice in choices] == [1] * 16
+        assert [claim_status(finding) for finding in tried] == [ClaimStatus("holds", 1)] * 2
+    # Grad-CAM, XGrad-CAM and Layer-CAM are one method there
+    assert {finding.details["name"] for finding in findings} == {
+        "Grad-CAM, Layer-CAM, XGrad-CAM", "Grad-CAM++", "LIME", "LIME on a grid", "Integrated Gradients",
+    }  # fmt: skip
 
 
 def test_readme_s_table_is_written_between_its_marks(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from core.explainers.registry import explainers, registered
 from core.runs.run import Run, read_run
 from core.storage import cache_dir
 from core.studies.explanations import MOST, Pass, coverage, explain_all, has_seed, judged, method_of, methods_in
-from core.studies.faithfulness_curves import FILLS, curve_of, leads
+from core.studies.faithfulness import FILLS, curve_of, leads
 from core.studies.runner import Source, run_study
 from core.studies.store import StudyResult, find_stored, read_study
 from core.studies.study import find_study

@@ -10,11 +10,10 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.stats import binomtest
 from sklearn.metrics import auc
 
 from core.explainers.agreement import segment_values
-from core.explainers.deletion import centre_map, deletion_curves, edge_map
+from core.explainers.deletion import centre_map, deletion_curves
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.segmentation import segment
 from core.findings.claims import ClaimStatus, claim_status, sign_of
@@ -22,20 +21,22 @@ from core.findings.finding import Finding, find
 from core.runs.run import Run, read_run
 from core.studies.command import main
 from core.studies.explanations import Pass
-from core.studies.faithfulness import COLUMNS, STUDY, _scores
-from core.studies.faithfulness_curves import (
-    COARSE,
+from core.studies.faithfulness import (
+    BASELINES,
+    COLUMNS,
     CONTROLS,
     DIRECTIONS,
     FILLS,
-    NEVER_BETTER,
     STEPS,
+    STUDY,
     area_column,
     area_of,
+    choice_value,
     conclude,
     curve_of,
     leads,
     mean_curves,
+    scores_of,
 )
 from core.studies.groups import CELLS, Cells
 from core.studies.runner import Source, run_study
@@ -44,7 +45,6 @@ from tests.core.trust_cues import made_run, patch_images, patch_of
 
 pytestmark = pytest.mark.usefixtures("two_methods")
 METHODS = ("gradcam", "lime")
-BACK = {"deletion": "insertion", "insertion": "deletion"}
 GENERATOR = np.random.default_rng(0)
 SIZE = 90
 LABEL = GENERATOR.choice(["FAKE", "REAL"], SIZE)
@@ -60,7 +60,7 @@ def result(patched: Source, two_methods: None) -> StudyResult:
 def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, result: StudyResult) -> None:
     assert list(result.table.columns) == ["id", *STUDY.columns, "weight"]
     found = leads(result.table, read_run(patched.run))
-    assert len(found) == 2 * len(METHODS) * len(FILLS) * len(DIRECTIONS)
+    assert len(found) == 2 * len(METHODS) * len(FILLS) * len(DIRECTIONS) * len(CONTROLS)
     erased = found[found["fill"].isin(["mean", "blur"]) & (found["method"] == "gradcam")]
     assert (erased["low"] > 0).all()
     # the first of eight parts is the patch: with it the margin goes, under each fill that erases it
@@ -72,7 +72,10 @@ def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, re
         finding = result.finding(f"{method}-{verdict}")
         assert finding is not None
         assert (sign_of(finding), finding.group, finding.measure.n) == (1, verdict, 8)
-        assert [(choice.kind, choice.value) for choice in finding.choices] == list(product(DIRECTIONS, FILLS))
+        # both controls by name, and baselines beside them
+        values = [choice_value(fill, control) for fill, control in product(FILLS, CONTROLS)]
+        assert [(choice.kind, choice.value) for choice in finding.choices] == list(product(DIRECTIONS, values))
+        assert set(finding.beside) == set(BASELINES.values())
 
 
 def test_columns_are_the_curves_signed_toward_the_verdict(patched: Source, result: StudyResult) -> None:
@@ -89,45 +92,34 @@ def test_columns_are_the_curves_signed_toward_the_verdict(patched: Source, resul
             curve = sign * getattr(expected, direction)[number, at]
             computed = curve_of(result.table, direction, method, fill)[row]
             np.testing.assert_allclose(computed, curve, rtol=2e-3, atol=2e-3)
-            area = area_of(result.table, direction, method, fill)[row]
-            assert area == pytest.approx(auc(np.arange(9) / 8, curve), abs=5e-3)
+            area = abs(area_of(result.table, direction, method, fill)[row])
+            assert area == pytest.approx(abs(auc(np.arange(9) / 8, curve)), abs=5e-3)
 
 
 def test_controls_are_as_coarse_as_the_map(patched: Source, result: StudyResult) -> None:
-    """Edges averaged by hand over the parts that the map has."""
+    """Another image's map averaged by hand over the parts that the map has."""
     context, row = patched.open(), 12
-    image, detector = np.asarray(context.pixels[row]), context.detector
-    grid, edges = segment(image, method="grid", n_segments=64), edge_map(image)
+    image, detector, cells = np.asarray(context.pixels[row]), context.detector, Cells(context.run)
+    grid = segment(image, method="grid", n_segments=64)
+    other = np.asarray(context.run.needed_maps[cells.others(row, 1)[0]], np.float64)
+    large = np.asarray(Image.fromarray(other.astype(np.float32)).resize((32, 32), Image.Resampling.BILINEAR))
     regions = LIME.explain_fully(detector, image, LimeSettings()).regions
-    means = np.array([edges[regions == number].mean() for number in range(regions.max() + 1)])
-    quarter = edges.reshape(4, 8, 4, 8).mean(axis=(1, 3)).astype(np.float32)
-    large = np.asarray(Image.fromarray(quarter).resize((32, 32), Image.Resampling.BILINEAR))
-    for (method, values), fill in product({"lime": means[regions], "gradcam": large}.items(), FILLS):
-        cells = np.array([values[grid == number].mean() for number in range(64)])
-        expected = deletion_curves(detector.margins, image, grid, values=cells[None], fills=[fill])
+    means = np.array([large[regions == number].mean() for number in range(regions.max() + 1)])
+    quarter = large.reshape(4, 8, 4, 8).mean(axis=(1, 3))
+    again = np.asarray(Image.fromarray(quarter).resize((32, 32), Image.Resampling.BILINEAR))
+    for (method, values), fill in product({"lime": means[regions], "gradcam": again}.items(), FILLS):
+        heights = np.array([values[grid == number].mean() for number in range(64)])
+        expected = deletion_curves(detector.margins, image, grid, values=heights[None], fills=[fill])
         for direction in DIRECTIONS:
             area = np.trapezoid(getattr(expected, direction)[0, 0], dx=1 / 8)
-            computed = result.table[area_column(direction, "edges", method, fill)][row]
+            computed = result.table[area_column(direction, "other", method, fill)][row]
             assert computed == pytest.approx(area, rel=2e-3, abs=4e-3)
     # a map as fine as the grid has the plain controls
     fine, coarse = (Pass(np.random.default_rng(0).normal(size=(side, side)).astype(np.float32)) for side in (8, 2))
-    passes = {"fine": fine, "coarse": coarse}
-    scores = _scores(context, Cells(context.run), 3, STUDY.parameters, grid=grid, passes=passes)
-    for control in COARSE:
+    scores = scores_of(context, cells, 3, grid=grid, passes={"fine": fine, "coarse": coarse}, seed=0)
+    for control in CONTROLS:
         np.testing.assert_array_equal(scores[control, "fine"], scores[control, ""])
         assert len(np.unique(scores[control, "coarse"].reshape(8, 8)[:2, :2].round(9))) == 1
-
-
-def test_a_reversed_order_has_the_area_of_the_other_direction(patched: Source) -> None:
-    context, places = patched.open(), patch_images()[1]
-    image = np.asarray(context.pixels[0])
-    grid = segment(image, method="grid", n_segments=64)
-    values = np.stack([patch_of(places[0]).ravel() + np.arange(64) / 1000, np.random.default_rng(3).random(64)])
-    forth, back = (
-        deletion_curves(context.detector.margins, image, grid, values=way * values, fills=FILLS).score
-        for way in (1, -1)
-    )
-    np.testing.assert_allclose(forth, -back, atol=1e-4)
 
 
 def test_maps_of_your_own_are_one_more_method(patched: Source, result: StudyResult, tmp_path: Path) -> None:
@@ -200,51 +192,42 @@ def of(table: pd.DataFrame, key: str = "lime-FAKE") -> Finding:
 
 
 @pytest.mark.parametrize("by", ["verdict", "cell"])
-def test_leads_are_the_paired_difference_from_the_best_control(by: str, table: pd.DataFrame) -> None:
-    found = leads(table, RUN, by=by).set_index(["group", "fill", "direction", "method"])  # type: ignore[arg-type]
-    assert len(found) == (2 if by == "verdict" else 4) * len(FILLS) * 2 * len(METHODS)
+def test_leads_are_the_paired_difference_from_each_control(by: str, table: pd.DataFrame) -> None:
+    found = leads(table, RUN, by=by).set_index(["group", "fill", "direction", "method", "control"])  # type: ignore[arg-type]
+    assert len(found) == (2 if by == "verdict" else 4) * len(FILLS) * 2 * len(METHODS) * 2
     for (group, part), fill, direction, method in product(parts(table, by), FILLS, DIRECTIONS, METHODS):
-        back, sign = BACK[direction], 1 if direction == "insertion" else -1
-        controls = {}
-        for control, (name, opposite) in CONTROLS.items():
-            controls[name] = height(part, direction, control, fill)
-            if opposite:
-                # the reverse is shown where the order itself is filled
-                controls[opposite] = -height(part, back, control, fill)
-            for title, way in ((name, direction), (opposite, back)):
-                if control in COARSE and title:
-                    values = part[area_column(way, control, method, fill)].to_numpy(float)
-                    controls[f"{title}, as coarse as the map"] = sign * values
-        best = max(controls, key=lambda name: np.average(controls[name], weights=part["weight"]))
-        row = found.loc[(group, fill, direction, method)]
-        assert (row["control"], row["images"]) == (best, len(part))
-        difference = height(part, direction, method, fill) - controls[best]
-        assert row["value"] == pytest.approx(np.average(difference, weights=part["weight"]))
-        # the linearised variance of a weighted mean, with numpy
-        pulls = part["weight"] * (difference - row["value"]) / part["weight"].sum()
-        spread = np.sqrt((pulls**2).sum() * len(part) / (len(part) - 1))
-        assert row["high"] - row["value"] == pytest.approx(row["value"] - row["low"])
-        assert 1.9 * spread < row["high"] - row["value"] < 2.4 * spread
+        for control, title in CONTROLS.items():
+            sign = 1 if direction == "insertion" else -1
+            beside = sign * part[area_column(direction, control, method, fill)].to_numpy(float)
+            difference = height(part, direction, method, fill) - beside
+            row = found.loc[(group, fill, direction, method, title)]
+            assert row["value"] == pytest.approx(np.average(difference, weights=part["weight"]))
+            # the linearised variance of a weighted mean, with numpy
+            pulls = part["weight"] * (difference - row["value"]) / part["weight"].sum()
+            spread = np.sqrt((pulls**2).sum() * len(part) / (len(part) - 1))
+            assert row["high"] - row["value"] == pytest.approx(row["value"] - row["low"])
+            assert 1.9 * spread < row["high"] - row["value"] < 2.4 * spread
 
 
 def test_a_file_from_before_coarse_controls_and_a_fill_is_concluded_as_it_is(table: pd.DataFrame) -> None:
     old = table[[name for name in table if "_as_" not in name and not name.endswith("road") and "_road_" not in name]]
-    found = leads(old, RUN)
-    assert list(dict.fromkeys(found["fill"])) == ["mean", "blur", "texture"]
-    assert not found["control"].str.contains("coarse").any()
-    assert len(of(old).choices) == 6
+    assert list(dict.fromkeys(leads(old, RUN)["fill"])) == ["mean", "blur", "texture"]
+    finding = of(old)
+    assert len(finding.choices) == 12
+    # the control as fine as the grid
+    (_, part), *_ = parts(old)
+    assert finding.control is not None
+    expected = np.average(height(part, "deletion", "random", "mean"), weights=part["weight"])
+    assert finding.control.measure.value == pytest.approx(expected)
 
 
-def test_mean_curves_are_means_point_by_point_and_reverses_their_mirrors(table: pd.DataFrame) -> None:
+def test_mean_curves_are_means_point_by_point(table: pd.DataFrame) -> None:
     found = mean_curves(table, RUN).set_index(["group", "fill", "method", "direction"]).sort_index()
     for (group, part), direction in product(parts(table), DIRECTIONS):
-        points = curve_of(part, direction, "centre", "blur")
         rows = found.loc[(group, "blur", "centre", direction)]
         np.testing.assert_allclose(rows["share"], np.arange(9) / 8)
+        points = curve_of(part, direction, "centre", "blur")
         np.testing.assert_allclose(rows["value"], np.average(points, axis=0, weights=part["weight"]))
-        mirror = found.loc[(group, "blur", "centre reversed", BACK[direction])]
-        np.testing.assert_allclose(mirror["value"], rows["value"][::-1])
-        assert set(mirror["name"]) == {"border first"}
 
 
 def moved(table: pd.DataFrame, fills: dict[str, float], *, deletion: float = -1) -> pd.DataFrame:
@@ -257,29 +240,16 @@ def moved(table: pd.DataFrame, fills: dict[str, float], *, deletion: float = -1)
     return moved
 
 
-def test_it_holds_where_every_fill_and_direction_agrees_and_else_depends(table: pd.DataFrame) -> None:
+def test_it_holds_where_every_fill_direction_and_control_agrees_and_else_depends(table: pd.DataFrame) -> None:
     better, worse = (of(moved(table, dict.fromkeys(FILLS, far))) for far in (4.0, -4.0))
-    assert (claim_status(better), better.headline) == (ClaimStatus("holds", 1), "")
-    assert (claim_status(worse), worse.headline) == (ClaimStatus("holds", -1), NEVER_BETTER)
+    assert (claim_status(better), claim_status(worse)) == (ClaimStatus("holds", 1), ClaimStatus("holds", -1))
     signs = {"mean": 1, "blur": 1, "texture": 1, "road": -1}
     mixed = of(moved(table, {fill: 4.0 * sign for fill, sign in signs.items()}))
-    assert claim_status(mixed).on == {"deletion": signs, "insertion": signs}
+    both = {choice_value(fill, control): sign for fill, sign in signs.items() for control in CONTROLS}
+    assert claim_status(mixed).on == {"deletion": both, "insertion": both}
     # far worse by deletion, which comes first, and far better by insertion
     apart = of(moved(table, dict.fromkeys(FILLS, 4.0), deletion=1))
-    assert (claim_status(apart).kind, claim_status(apart).on) == ("depends", {"insertion": dict.fromkeys(FILLS, 1)})
-
-
-def test_flipped_verdicts_are_a_number_beside_that_of_scattered_cells(table: pd.DataFrame) -> None:
-    """Single cells have another shape than what a map ranks first, so they are no control."""
-    for (group, part), method in product(parts(table), METHODS):
-        finding = of(table.assign(weight=1.0), f"flipped-{method}-{group}")
-        assert claim_status(finding) == ClaimStatus("no control")
-        for choice in finding.choices:
-            flipped, blind = (part[f"deletion_{name}_{choice.value}_2"] < 0 for name in (method, "random"))
-            low, high = binomtest(int(flipped.sum()), len(part)).proportion_ci(method="wilson")
-            measure = choice.measure
-            assert (measure.value, measure.low, measure.high) == pytest.approx((flipped.mean(), low, high))
-            assert finding.beside[choice.value].value == pytest.approx(blind.mean())
+    assert (claim_status(apart).kind, claim_status(apart).on) == ("depends", {"insertion": dict.fromkeys(both, 1)})
 
 
 def test_tables_with_few_rows_are_concluded_as_far_as_they_go(table: pd.DataFrame) -> None:

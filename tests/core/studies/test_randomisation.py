@@ -19,9 +19,9 @@ from core.explainers.deletion import edge_map
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.findings.claims import sign_of
 from core.studies import explanations, randomisation
-from core.studies.explanations import Pass
+from core.studies.explanations import Pass, on_grid
 from core.studies.groups import Cells
-from core.studies.randomisation import STUDY, compute, conclude, levels_for, levels_of, on_grid, sanity_summary
+from core.studies.randomisation import STUDY, compute, conclude, levels_for, levels_of, sanity_summary
 from core.studies.runner import Source
 from core.studies.study import Context
 from tests.core.trust_cues import made_run

@@ -70,11 +70,11 @@ def test_planted_signs_are_counted(context: Context) -> None:
 def test_shares_are_those_that_were_planted_with_wilsons_interval(context: Context) -> None:
     table = compute(context, np.arange(50), STUDY.parameters)
     findings = {finding.key: finding for finding in conclude(context.run, table, STUDY.parameters)}
-    summary = one_colour_summary(table, context.run).set_index(["group", "column"])
+    summary = one_colour_summary(table, context.run).set_index(["group", "name"])
     for verdict, size, against in (("FAKE", 30, 0.2), ("REAL", 20, 0.4)):
         low, high = binomtest(round(0.8 * size), size).proportion_ci(method="wilson")
-        for key, column in (("paper", "paper_one_sign"), ("ours", "ours_shown_one")):
-            measure, row = findings[f"{key}-{verdict}"].measure, summary.loc[(verdict, column)]
+        for key, name in (("paper", "LIME: the paper's settings"), ("ours", "LIME")):
+            measure, row = findings[f"{key}-{verdict}"].measure, summary.loc[(verdict, name)]
             assert (measure.value, measure.low, measure.high) == pytest.approx((0.8, low, high))
             assert (row["value"], row["low"], row["high"], measure.n) == pytest.approx((0.8, low, high, size))
         paper, ours = findings[f"paper-{verdict}"], findings[f"ours-{verdict}"]

@@ -15,10 +15,10 @@ from core.detectors.detector import Detector
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.runs.run import read_run
 from core.studies import stability
-from core.studies.explanations import Pass, maps_of
+from core.studies.explanations import Pass, maps_of, mean_rank
 from core.studies.groups import Cells
 from core.studies.runner import Source, run_study
-from core.studies.stability import COLUMNS, STUDY, add_noise, compute, conclude, mean_rank, stability_summary
+from core.studies.stability import COLUMNS, STUDY, add_noise, compute, conclude, stability_summary
 from core.studies.store import read_study
 from tests.core.trust_cues import made_run
 
@@ -132,7 +132,7 @@ def test_findings_and_summary_hold_the_weighted_means_of_each_verdict() -> None:
     table = table.assign(id=list(map(str, range(60))), weight=generator.uniform(1, 3, 60))
     run = made_run(*(generator.permutation(["FAKE", "REAL"] * 30).tolist() for _ in range(2)))
     findings = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
-    summary = stability_summary(table, run).set_index(["group", "column"])
+    summary = stability_summary(table, run).set_index(["group", "name"])
     assert len(findings) == 6
     for verdict in ("FAKE", "REAL"):
         part = table[(run.predictions["predicted"].astype(str) == verdict).to_numpy()]
@@ -145,7 +145,8 @@ def test_findings_and_summary_hold_the_weighted_means_of_each_verdict() -> None:
             own, other = there[f"{method}_noise"], there[f"{method}_other"]
             assert finding.measure.value == pytest.approx(np.average(own, weights=there["weight"]))
             assert finding.measure.n == len(there)
-            assert summary.loc[(verdict, f"{method}_noise"), "value"] == finding.measure.value
+            name = f"{finding.details['name']}: noise of 1 in 255"
+            assert summary.loc[(verdict, name), "value"] == finding.measure.value
             assert finding.difference is not None
             assert finding.difference.value == pytest.approx(np.average(own - other, weights=there["weight"]))
             assert (finding.choice("repetition", "another seed") is not None) == (method == "lime")
