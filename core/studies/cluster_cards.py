@@ -3,35 +3,102 @@
 Needs no torch.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.differences import Column, Difference, Expected, compare_groups, describe_difference, expected_errors
 from core.findings.intervals import Estimate, weighted_share
 from core.images.image_set import DatasetError
 from core.runs.pictures import Pictures
 from core.runs.run import Run
+from core.studies.differences import Difference, columns_of, differing
 from core.studies.store import StudyResult
-from core.studies.study import WEIGHT
 
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
 MEMBERS = 12
 MOST_DIFFERENCES = 4
 # smallest effect size that a card shows: a medium one (Cohen 1988)
 MEDIUM = 0.5
-# the same between groups that a visitor chose: a small one
-SMALL = 0.2
-# red, green and blue mostly say again how bright an image is
-FACTS = ("brightness", "contrast", "greyness", "fine_detail", "file_bytes")
 # what anybody sees who looks at the images
 VISIBLE = ("category", "brightness", "contrast", "greyness", "fine_detail")
-# a column of more texts names images rather than kinds
-MOST_TEXTS = 30
+
+
+class Expected(NamedTuple):
+    """A group's errors beside those of all images of its verdict that have equal margins.
+
+    Attributes:
+        rate: the error rate that its margins predict, 0 to 1.
+        beyond: its own error rate less that.
+    """
+
+    rate: Estimate
+    beyond: Estimate
+
+
+def expected_errors(
+    margins: NDArray[np.floating],
+    wrong: NDArray[np.bool_],
+    inside: NDArray[np.bool_],
+    weights: NDArray[np.floating],
+    *,
+    confidence: float = 0.95,
+) -> Expected:
+    """Predict a group's error rate from its margins, by isotonic regression over all images of its verdict.
+
+    The fitted error rate never rises with the size of the margin. The group's own images are part of the fit: where
+    only they have certain margins, the prediction is their own error rate, and nothing sets them apart.
+
+    Args:
+        margins: (N,), of the images of one verdict.
+        wrong: bool (N,), the verdict is wrong.
+        inside: bool (N,), the images of the group, at least one.
+        weights: (N,) above 0, how many images each stands for.
+        confidence: of the interval of `beyond`, between 0 and 1.
+    """
+    # not needed by the pages that read this module for other things
+    from scipy.optimize import isotonic_regression  # noqa: PLC0415
+
+    # equal margins first become one point
+    point = np.unique(np.abs(np.asarray(margins, np.float64)), return_inverse=True)[1]
+    there = np.bincount(point, weights)
+    fitted = isotonic_regression(np.bincount(point, weights * wrong) / there, weights=there, increasing=False)
+    # where the fit is flat it is the mean over a bin
+    bins = np.searchsorted(fitted.blocks, point, side="right") - 1
+
+    def sums(chosen: NDArray[np.bool_], values: NDArray[np.floating]) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(bins[chosen], values[chosen], len(fitted.blocks) - 1), np.float64)
+
+    everyone = np.ones(len(bins), bool)
+    total, mine = sums(everyone, weights), sums(inside, weights)
+    rates = _divided(sums(everyone, weights * wrong), total)
+    share, others = mine / mine.sum(), 1 - _divided(mine, total)
+    # of a bin's rate, with Kish's effective sizes
+    varies = rates * (1 - rates)
+    own, rest = (varies * _divided(sums(part, weights**2), sums(part, weights) ** 2) for part in (inside, ~inside))
+    rate, observed = float(share @ rates), float(np.average(wrong[inside], weights=weights[inside]))
+    # two ways of adding up the same numbers differ in the last digit
+    beyond = 0.0 if np.isclose(observed, rate, rtol=0, atol=1e-12) else observed - rate
+    whole = varies * _divided(sums(everyone, weights**2), total**2)
+    expected = _estimate(rate, float(share**2 @ whole), len(bins), 0.95)
+    return Expected(
+        expected._replace(low=max(0.0, expected.low), high=min(1.0, expected.high)),
+        # the group's rate less the verdict's is that to the rest, times the share of the rest
+        _estimate(beyond, float((share * others) ** 2 @ (own + rest)), int(inside.sum()), confidence),
+    )
+
+
+def _divided(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(parts, wholes, out=np.zeros_like(parts), where=wholes > 0)
+
+
+def _estimate(value: float, variance: float, images: int, confidence: float) -> Estimate:
+    half = NormalDist().inv_cdf(0.5 + confidence / 2) * float(np.sqrt(variance))
+    return Estimate(value, value - half, value + half, images)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +166,7 @@ def read_cards(
     cell = 2 * run.is_real + run.predicted_real
     in_run, in_sample = np.bincount(cell, minlength=4), np.bincount(cell[positions], minlength=4)
     weights = (in_run / np.maximum(in_sample, 1))[cell[positions]]
-    columns = [] if studies is None else list(_columns(rows, studies, weights))
+    columns = [] if studies is None else list(columns_of(rows, studies, weights))
     cards = []
     for number in np.unique(labels):
         inside = labels == number
@@ -112,7 +179,7 @@ def read_cards(
         strict = weighted_share(wrong[mine], weights[mine], confidence=confidence)
         errors = mine[wrong[mine]]
         typical = mine[np.argsort(distances[mine], kind="stable")]
-        differing = _differing(columns, inside, peers & ~inside, MEDIUM)
+        apart = differing(columns, inside, peers & ~inside, MEDIUM)
         maps = np.asarray(run.needed_maps[positions[mine]], np.float32)
         card = Card(
             number=int(number),
@@ -128,7 +195,7 @@ def read_cards(
             ),
             members=tuple(ids[typical[:MEMBERS]].tolist()),
             wrong=tuple(ids[errors[np.argsort(-np.abs(margins[errors]), kind="stable")][:MEMBERS]].tolist()),
-            apart=tuple(sorted(differing, key=lambda each: each.column not in VISIBLE)[:MOST_DIFFERENCES]),
+            apart=tuple(sorted(apart, key=lambda difference: difference.column not in VISIBLE)[:MOST_DIFFERENCES]),
             mean_map=np.average(maps, axis=0, weights=weights[mine]).astype(np.float32),
             mean_image=_mean_image(pictures, positions[mine], weights[mine]),
         )
@@ -146,22 +213,17 @@ def worst_card(cards: list[Card]) -> Card | None:
 
 def card_table(cards: list[Card]) -> pd.DataFrame:
     """The cards as a table, a row a cluster: a column for each number of `Card` and `words` joined by semicolons."""
-    ends = ("", "_low", "_high")
-    return pd.DataFrame(
-        [
-            {
-                **{name: getattr(card, name) for name in ("number", "verdict", "images", "share", "errors")},
-                "error_rate": card.error_rate.value,
-                "low": card.error_rate.low,
-                "high": card.error_rate.high,
-                "verdict_error_rate": card.verdict_error_rate,
-                **{f"expected{end}": value for end, value in zip(ends, card.expected.rate, strict=False)},
-                **{f"beyond{end}": value for end, value in zip(ends, card.expected.beyond, strict=False)},
-                "words": "; ".join(map(describe_difference, card.apart)),
-            }
-            for card in cards
-        ]
-    )
+    rows = []
+    for card in cards:
+        row = {name: getattr(card, name) for name in ("number", "verdict", "images", "share", "errors")}
+        row |= dict(zip(("error_rate", "low", "high"), card.error_rate, strict=False))
+        row["verdict_error_rate"] = card.verdict_error_rate
+        for name, estimate in card.expected._asdict().items():
+            column = "expected" if name == "rate" else name
+            row |= {f"{column}{end}": value for end, value in zip(("", "_low", "_high"), estimate, strict=False)}
+        words = (f"{f'{one.label} {one.value}'.strip()} {one.own:.3g}, others {one.rest:.3g}" for one in card.apart)
+        rows.append({**row, "words": "; ".join(words)})
+    return pd.DataFrame(rows)
 
 
 def _mean_image(
@@ -184,75 +246,3 @@ def _mean_image(
             return None
         total += np.tensordot(weights[here], some, axes=1)
     return np.asarray(np.rint(total / weights.sum()), np.uint8)
-
-
-def differences(
-    group: NDArray[np.bool_],
-    others: NDArray[np.bool_],
-    rows: pd.DataFrame,
-    *,
-    studies: Mapping[str, StudyResult] | None = None,
-    but: Collection[str] = (),
-) -> list[Difference]:
-    """List what differs between two groups of images with certainty and at least a small effect, largest first.
-
-    How sure the detector is of them is left out: it goes with every verdict.
-
-    Args:
-        group, others: bool (N,), without common images.
-        rows: N rows of a run's predictions.
-        studies: by name; their columns for Explore are looked at on the images that they cover.
-        but: columns that are no news, studies' as `<study>.<column>`.
-    """
-    columns = [column for column in _columns(rows, studies or {}) if column.name not in {"margin", *but}]
-    return _differing(columns, group, others, SMALL)
-
-
-def _differing(
-    columns: list[Column], group: NDArray[np.bool_], others: NDArray[np.bool_], least: float
-) -> list[Difference]:
-    compared = (compare_groups(column, group, others) for column in columns)
-    return sorted((each for each in compared if each.effect >= least), key=lambda each: -each.effect)
-
-
-def _columns(
-    rows: pd.DataFrame, studies: Mapping[str, StudyResult], given: NDArray[np.float64] | None = None
-) -> Iterator[Column]:
-    """Size of the margin, categories, facts, and the columns that studies of images offer to Explore.
-
-    Args:
-        rows: N of a run's predictions.
-        studies: by name.
-        given: float64 (N,), how many images each row stands for; all alike when None.
-    """
-    even = np.ones(len(rows)) if given is None else given
-    yield Column("margin", "margin", np.abs(rows["margin"].to_numpy(np.float64)), even)
-    yield from _of_texts("category", "category", rows["category"], even)
-    yield from (Column(name, name, rows[name].to_numpy(np.float64), even) for name in FACTS)
-    for study, answer in studies.items():
-        if study == "clusters" or "id" not in answer.table or not answer.about.get("explore"):
-            continue
-        table = answer.table.drop_duplicates("id").set_index("id").reindex(rows["id"])
-        weights = table[WEIGHT].fillna(0).to_numpy(np.float64) if WEIGHT in table else np.ones(len(rows))
-        if given is not None:
-            # the sparser of the two samples is the one that a row is drawn from
-            weights = np.where(weights > 0, np.maximum(weights, given), 0)
-        for column in answer.about["explore"]:
-            # the unit and the range come after the first comma
-            label = str(answer.about["columns"][column]).partition(";")[0].partition(",")[0]
-            name, kind = f"{study}.{column}", answer.table[column]
-            share = pd.api.types.is_bool_dtype(kind)
-            if share or pd.api.types.is_numeric_dtype(kind):
-                numbers = pd.to_numeric(table[column].astype(object), errors="coerce").to_numpy(np.float64)
-                yield Column(name, label, numbers, weights, share)
-            else:
-                yield from _of_texts(name, label, table[column], weights)
-
-
-def _of_texts(name: str, label: str, values: "pd.Series[Any]", weights: NDArray[np.float64]) -> Iterator[Column]:
-    """A column of shares for each text; nothing where nearly every image has its own."""
-    texts = values.dropna().unique()
-    for text in sorted(map(str, texts)) if len(texts) <= MOST_TEXTS else ():
-        if text:
-            hit = np.where(values.notna(), values.astype(str) == text, np.nan).astype(np.float64)
-            yield Column(name, label, hit, weights, share=True, text=text)

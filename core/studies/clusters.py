@@ -47,32 +47,24 @@ COLUMNS = {
         "control": "the same in a cloud without clusters that is spread as widely, mean over clouds",
     }.items()
 }
-
-
 HEADLINES: Headlines = {
-    "worst-*-FAKE": {
-        "question": "Is there a group of FAKE verdicts that errs unusually often?",
-        "holds": "One group of FAKE verdicts errs more often than its margins predict.",
-        "holds below": "The worst group errs less often than its margins predict.",
-        "not shown": "The worst group is not shown to err more than its margins predict.",
-        "unknown": "No group of FAKE verdicts certainly errs more often than the others.",
+    **{
+        f"worst-*-{verdict}": {
+            "question": f"Is there a group of {verdict} verdicts that errs unusually often?",
+            "holds": f"One group of {verdict} verdicts errs more often than its margins predict.",
+            "holds below": "The worst group errs less often than its margins predict.",
+            "not shown": "The worst group is not shown to err more than its margins predict.",
+            "unknown": f"No group of {verdict} verdicts certainly errs more often than the others.",
+        }
+        for verdict in VERDICTS
     },
-    "worst-*-REAL": {
-        "question": "Is there a group of REAL verdicts that errs unusually often?",
-        "holds": "One group of REAL verdicts errs more often than its margins predict.",
-        "holds below": "The worst group errs less often than its margins predict.",
-        "not shown": "The worst group is not shown to err more than its margins predict.",
-        "unknown": "No group of REAL verdicts certainly errs more often than the others.",
-    },
-    "number-*-FAKE": {
-        "question": "Do FAKE verdicts fall into separate groups?",
-        "holds": "FAKE verdicts fall into separate groups.",
-        "not shown": "Not shown that the groups of FAKE verdicts are separate.",
-    },
-    "number-*-REAL": {
-        "question": "Do REAL verdicts fall into separate groups?",
-        "holds": "REAL verdicts fall into separate groups.",
-        "not shown": "Not shown that the groups of REAL verdicts are separate.",
+    **{
+        f"number-*-{verdict}": {
+            "question": f"Do {verdict} verdicts fall into separate groups?",
+            "holds": f"{verdict} verdicts fall into separate groups.",
+            "not shown": f"Not shown that the groups of {verdict} verdicts are separate.",
+        }
+        for verdict in VERDICTS
     },
 }
 

@@ -19,24 +19,18 @@ from core.studies.study import WEIGHT, Context, Study
 UNCHANGED = "png"
 CONTROL = "saving as PNG"
 LEVEL = 0.05
-Hits = NDArray[np.bool_]
 
 HEADLINES: Headlines = {
-    "flips_fake": {
-        "question": "Do FAKE verdicts survive saving, resizing and sharing?",
-        "subject": "at least one delivery",
-        "holds": "Most FAKE verdicts flip under at least one of them.",
-        "holds for some": "Some FAKE verdicts flip under at least one of them.",
-        "holds slightly": "Nearly all FAKE verdicts survive all of them.",
-        "not shown": "No FAKE verdict is shown to flip under any of them.",
-    },
-    "flips_real": {
-        "question": "Do REAL verdicts survive saving, resizing and sharing?",
-        "subject": "at least one delivery",
-        "holds": "Most REAL verdicts flip under at least one of them.",
-        "holds for some": "Some REAL verdicts flip under at least one of them.",
-        "holds slightly": "Nearly all REAL verdicts survive all of them.",
-        "not shown": "No REAL verdict is shown to flip under any of them.",
+    **{
+        f"flips_{verdict.lower()}": {
+            "question": f"Do {verdict} verdicts survive saving, resizing and sharing?",
+            "subject": "at least one delivery",
+            "holds": f"Most {verdict} verdicts flip under at least one of them.",
+            "holds for some": f"Some {verdict} verdicts flip under at least one of them.",
+            "holds slightly": f"Nearly all {verdict} verdicts survive all of them.",
+            "not shown": f"No {verdict} verdict is shown to flip under any of them.",
+        }
+        for verdict in CLASSES
     },
     "errors_fake": {
         "question": "Does saving, resizing or sharing hide generated images?",
@@ -76,7 +70,8 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     """Conclude, for each class: `flips_<verdict>` of its verdicts, and `errors_<label>` of its images.
 
     `flips` measures the share of verdicts that at least one delivery flips; `errors` the error rate after the delivery
-    with the most errors. The control of both is saving as PNG, which changes no pixel.
+    with the most errors, its interval corrected for choosing the worst of so many. The control of both is saving as
+    PNG, which changes no pixel.
     """
     rows = run.predictions.set_index("id").loc[table["id"]]
     weights = table[WEIGHT].to_numpy(np.float64)
@@ -94,52 +89,30 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
         return []
     findings = []
     for number, group in enumerate(CLASSES):
-        verdicts, images = predicted == bool(number), label == bool(number)
-        if verdicts.any():
-            key = f"flips_{group.lower()}"
-            flips = np.any([flipped[name] for name in names], axis=0)
-            findings.append(_finding(key, "flip_rate", flips, flipped, titles, verdicts, weights))
-        if images.any():
-            key = f"errors_{group.lower()}"
-            rates = {name: np.average(wrong[name][images], weights=weights[images]) for name in names}
-            worst = wrong[max(rates, key=rates.__getitem__)]
-            # corrected for choosing the worst of so many
-            confidence = 1 - LEVEL / len(rates)
-            findings.append(_finding(key, "error_rate", worst, wrong, titles, images, weights, confidence=confidence))
+        for key, quantity, hits_after, chosen in (
+            (f"flips_{group.lower()}", "flip_rate", flipped, predicted == bool(number)),
+            (f"errors_{group.lower()}", "error_rate", wrong, label == bool(number)),
+        ):
+            if not chosen.any():
+                continue
+            own = weights[chosen]
+            rates = {name: weighted_share(hits[chosen], own) for name, hits in hits_after.items()}
+            worst = max(names, key=lambda name: rates[name].value)
+            hits, confidence = hits_after[worst], 1 - LEVEL / len(names)
+            if quantity == "flip_rate":
+                # under any of them; nothing was chosen
+                hits, confidence = np.any([hits_after[name] for name in names], axis=0), 0.95
+            leads = hits[chosen].astype(np.float64) - hits_after[UNCHANGED][chosen]
+            shares = {titles[name]: Measure.of(rates[name]) for name in names}
+            findings.append(Finding(
+                key, "deliveries", quantity, Measure.of(weighted_share(hits[chosen], own)), group,
+                Control(CONTROL, Measure.of(rates[UNCHANGED])),
+                Measure.of(weighted_lead(leads, own, confidence=confidence)),
+                beside={"worst": shares[titles[worst]], **shares},
+                details={"worst_name": titles[worst], "deliveries": len(shares), "each": list(shares)},
+                subject=titles[worst] if quantity == "error_rate" else "",
+            ))  # fmt: skip
     return findings
-
-
-def _finding(  # noqa: PLR0917
-    key: str,
-    quantity: str,
-    hits: Hits,
-    hits_after: Mapping[str, Hits],
-    titles: Mapping[str, str],
-    chosen: Hits,
-    weights: NDArray[np.float64],
-    *,
-    confidence: float = 0.95,
-) -> Finding:
-    """Compare a share of the chosen rows with that after saving as PNG, on the same images.
-
-    Args:
-        hits, hits_after: bool (N,), what is counted, and the same after each delivery.
-        confidence: of their difference; higher where `hits` was chosen as the largest of several.
-    """
-    shares = {
-        titles[name]: Measure.of(weighted_share(after[chosen], weights[chosen])) for name, after in hits_after.items()
-    }
-    control = shares.pop(titles[UNCHANGED])
-    worst = max(shares, key=lambda title: shares[title].value)
-    difference = hits[chosen].astype(np.float64) - hits_after[UNCHANGED][chosen]
-    return Finding(
-        key, "deliveries", quantity, Measure.of(weighted_share(hits[chosen], weights[chosen])),
-        group=key.rpartition("_")[2].upper(), control=Control(CONTROL, control),
-        difference=Measure.of(weighted_lead(difference, weights[chosen], confidence=confidence)),
-        beside={"worst": shares[worst], **shares},
-        details={"worst_name": worst, "deliveries": len(shares), "each": list(shares)},
-        subject=worst if quantity == "error_rate" else "",
-    )  # fmt: skip
 
 
 STUDY = Study(

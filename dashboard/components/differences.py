@@ -8,9 +8,8 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.findings.differences import Difference
 from core.runs.filter import Filter
-from core.studies.cluster_cards import FACTS, differences
+from core.studies.differences import FACTS, Difference, differences
 from core.studies.store import find_studies
 from dashboard import library
 from dashboard.components.glossary import explain

@@ -16,11 +16,11 @@ from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
 from core.findings.claims import ClaimStatus, claim_status
 from core.runs.pictures import Pictures
-from core.runs.run import Run, read_run
-from core.studies.cluster_cards import card_table, differences, read_cards, worst_card
+from core.runs.run import Run
+from core.studies.cluster_cards import card_table, read_cards, worst_card
 from core.studies.clusters import COLUMNS, STUDY, by_size, cluster_space, cluster_verdict, compute, conclude, spaces
-from core.studies.runner import Source, run_study
-from core.studies.store import StudyResult, read_study
+from core.studies.differences import differences
+from core.studies.store import StudyResult
 from core.studies.study import Context, StudyError
 from tests.core.studies.conftest import source as source  # noqa: PLC0414 - a fixture
 from tests.core.trust_cues import made_run
@@ -66,11 +66,6 @@ def test_clusters_are_those_that_lead_most_over_the_control(kinds: int, apart: f
     if apart == 8:
         assert number == kinds
         assert adjusted_rand_score(kind, clustering.labels) > 0.95
-
-
-def test_in_one_cloud_no_number_leads_by_much() -> None:
-    clustering = cluster_verdict(np.random.default_rng(1).normal(size=(200, 16)), PARAMETERS)
-    assert abs(clustering.silhouettes.mean() - clustering.control.mean()) < 0.03
 
 
 def test_beyond_the_subsample_images_have_a_cluster_and_a_place_but_no_silhouette() -> None:
@@ -157,17 +152,6 @@ def test_the_study_finds_what_was_planted_and_where_it_errs(two_kinds: Run) -> N
         assert not findings[f"worst-{space}-REAL"].measure.known
     with pytest.raises(StudyError, match="ask for at least 24"):
         compute(context, np.arange(23), PARAMETERS)
-
-
-def test_it_runs_as_a_study_and_computes_features_that_the_run_lacks(source: Source) -> None:
-    run, context = read_run(source.run), source.open()
-    answer = read_study(run_study(STUDY.with_parameters({"most": 3, "clouds": 1}), source), run)
-    assert list(answer.table.columns) == ["id", *COLUMNS]
-    assert len(answer.table) == 60
-    computed = spaces(replace(context, run=replace(run, features=None)), np.arange(60))["features"]
-    expected = context.detector.full_pass(context.pixels).features
-    np.testing.assert_allclose(computed, expected, rtol=2e-3, atol=2e-3)
-    assert [finding.key for finding in answer.findings] == [finding.key for finding in conclude(run, answer.table, {})]
 
 
 SIZE = 240
@@ -261,20 +245,6 @@ def test_a_sample_is_weighted_up_wherever_its_pictures_are(run: Run, table: pd.D
                 ("brightness", pytest.approx(expected)),
                 ("probes.again", pytest.approx(expected)),
             ]
-
-
-def test_of_many_clusters_that_err_alike_one_is_rarely_called_worse() -> None:
-    """Errors by chance in twelve clusters, sixty times: 95 % intervals of each alone would be fooled far more often."""
-    generator = np.random.default_rng(3)
-    labels = np.arange(360) % 12
-    table = pd.DataFrame({"id": list(map(str, range(360))), "maps_cluster": labels, "maps_distance": 0.0})
-    alone = strict = 0
-    for _ in range(60):
-        label = np.where(generator.random(360) < 0.2, "REAL", "FAKE")
-        cards = read_cards(table, made_run(label.tolist(), ["FAKE"] * 360, category="cat", **STATISTICS), "maps")
-        alone += any(card.error_rate.low > card.verdict_error_rate for card in cards)
-        strict += worst_card(cards) is not None
-    assert strict <= 5 < alone
 
 
 def test_a_verdict_that_is_missing_or_whole_has_no_findings(run: Run, table: pd.DataFrame) -> None:

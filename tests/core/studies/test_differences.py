@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.findings.differences import Column, compare_groups, expected_errors
+from core.studies.cluster_cards import expected_errors
+from core.studies.differences import Column, compare_groups
 
 SIZE = 900
 GROUP, OTHERS = (np.arange(SIZE) % 3 == number for number in (0, 1))
@@ -93,13 +94,3 @@ def test_expected_errors_are_a_mean_over_images_of_equal_margins() -> None:
     # an image that stands for three counts like three
     weighted = expected_errors(margins, wrong, inside, np.where(margins == 5, 3.0, 1.0))
     assert weighted.rate.value == pytest.approx(0.5 * 25 / 70 + 0.5 * 20 / 110)
-
-
-def test_margins_that_no_other_image_has_make_no_difference() -> None:
-    margins = np.arange(1.0, 41.0)
-    assert expected_errors(margins, margins == 3, margins <= 5, np.ones(40)).beyond[:3] == (0, 0, 0)
-    margins = np.repeat([1.0, 5.0], 100)
-    wrong = (margins == 1) & (np.arange(200) % 3 == 0)
-    expected = expected_errors(margins, wrong, margins == 1, np.ones(200))
-    assert expected.beyond[:3] == pytest.approx((0, 0, 0))
-    assert expected.rate.value == pytest.approx(wrong[:100].mean())
