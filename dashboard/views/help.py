@@ -13,18 +13,13 @@ FIND = Setting("find", "")
 
 draw_title("Help")
 opened = library.current()
-with st.container(horizontal=True):
-    for page, label, parameters in (
-        ("start", "The story in five steps", {"step": "1"}),
-        ("play", "Play against the detector", {}),
-    ):
-        params = {"run": opened.run.name} | parameters
-        st.page_link(script_of(page), label=label, icon=":material/arrow_forward:", query_params=params)
+params = {"run": opened.run.name, "step": "1"}
+st.page_link(script_of("start"), label="The story in five steps", icon=":material/arrow_forward:", query_params=params)
 if not FIND.value and (first := first_picture(opened)):
     st.subheader("How to read the dial", anchor=False)
     st.markdown(
-        f"A frame has its verdict's colour: {CLASS_WORDS['REAL']} or {CLASS_WORDS['FAKE']}. If the change flips it and "
-        "the control does not, the verdict rested on what was changed."
+        f"A frame has its verdict's colour: {CLASS_WORDS['REAL']} or {CLASS_WORDS['FAKE']}. "
+        "What flips it, while the control does not, is what the verdict rested on."
     )
     draw_first_dial(*first, key="help")
 st.subheader("What the words mean", anchor=False)
