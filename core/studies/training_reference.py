@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +28,6 @@ from core.storage import (
     open_file,
     read_array,
     read_folder,
-    write_bytes_atomically,
     write_folder,
 )
 
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
 KIND = "training features"
-# images that a killed computation loses at most
+# images between two steps of a computation
 BLOCK = 2048
 KEPT_ROWS = ["id", "name", "label", "category", "sha256"]
 NO_FEATURES = "{} has no layer whose features could be compared, so it has no neighbours; ask another detector"
@@ -121,7 +118,7 @@ def count_kept() -> int:
 def compute_features(
     detector: Detector, images: ImageSet, *, stop: Callable[[], bool] = lambda: False
 ) -> Iterator[float]:
-    """Compute and keep the features of a set; what a killed computation has finished is used by the next.
+    """Compute and keep the features of a set.
 
     Args:
         detector: whose features.
@@ -131,71 +128,41 @@ def compute_features(
     Yields:
         The share that is done; after the last, 1, `read_features` finds them.
     """
-    path = features_path(detector.cache_key, images.fingerprint)
-    # blocks are of images in one order
-    order = hashlib.sha256("".join(images.rows["sha256"]).encode()).hexdigest()[:8]
-    unfinished = path.with_name(f"{path.name}-{order}.part")
-    starts = range(0, len(images), BLOCK)
-    blocks: list[dict[str, NDArray[Any]]] = []
+    blocks: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
     def between(_done: int, _of: int) -> None:
         if stop():
             raise _StopError
 
-    for start in starts:
-        file = unfinished / f"{start:07d}.npz"
-        # kept in memory too: another process that computes the same features may finish first and delete the files
-        block = _read_block(file, min(BLOCK, len(images) - start), detector.channels)
-        if block is None:
-            try:
-                found = detector.full_pass(np.asarray(images.pixels[start : start + BLOCK]), progress=between)
-            except _StopError:
-                return
-            if found.features is None:
-                raise NeighbourError(NO_FEATURES.format(detector.name))
-            block = {"features": halved(found.features), "margins": found.margins}
-            write_bytes_atomically(file, partial(_save_block, block))
-        blocks.append(block)
+    for start in range(0, len(images), BLOCK):
+        try:
+            found = detector.full_pass(np.asarray(images.pixels[start : start + BLOCK]), progress=between)
+        except _StopError:
+            return
+        if found.features is None:
+            raise NeighbourError(NO_FEATURES.format(detector.name))
+        blocks.append((halved(found.features), found.margins))
         # the last step is the sealed folder
         yield min(0.999, (start + BLOCK) / len(images))
-    whole = {name: np.concatenate([block[name] for block in blocks]) for name in ("features", "margins")}
+    features, margins = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     rows = images.rows[KEPT_ROWS].reset_index(drop=True)
     manifest = {"detector": detector.cache_key, "set": images.name, "set_fingerprint": images.fingerprint}
     write_folder(
-        path,
+        features_path(detector.cache_key, images.fingerprint),
         kind=KIND,
         manifest={**manifest, "images": len(images)},
         files={
-            "features.npy": lambda file: np.save(file, whole["features"], allow_pickle=False),
-            "margins.npy": lambda file: np.save(file, whole["margins"], allow_pickle=False),
+            "features.npy": lambda file: np.save(file, features, allow_pickle=False),
+            "margins.npy": lambda file: np.save(file, margins, allow_pickle=False),
             "rows.parquet": lambda file: rows.to_parquet(file, index=False),
         },
         replace=True,
     )
-    # of other orders, too: blocks that another process still needs are in its memory
-    for part in path.parent.glob(f"{path.name}*.part"):
-        shutil.rmtree(part, ignore_errors=True)
     yield 1.0
 
 
 class _StopError(Exception):
     """Nobody waits for the answer any more."""
-
-
-def _save_block(block: Mapping[str, NDArray[Any]], file: Path) -> None:
-    with file.open("wb") as opened:
-        np.savez(opened, **block)  # type: ignore[arg-type]
-
-
-def _read_block(file: Path, images: int, channels: int) -> dict[str, NDArray[Any]] | None:
-    """A finished block, None where it is not there or not whole."""
-    try:
-        with open_file(file) as opened, np.load(opened, allow_pickle=False) as arrays:
-            block = {name: arrays[name] for name in ("features", "margins")}
-    except Exception:  # noqa: BLE001 - zipfile's and numpy's errors share no base class; it is computed again
-        return None
-    fits = block["features"].shape == (images, channels) and len(block["margins"]) == images
-    return block if fits else None
 
 
 def is_sample(manifest: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from scipy import stats
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
 from core.findings.finding import Measure
-from core.images.image_set import BusyError, ImageSet
+from core.images.image_set import ImageSet
 from core.runs.metrics import wilson_interval
 from core.runs.run import read_run
 from core.runs.writing import write_run
@@ -99,17 +99,6 @@ def test_training_images_are_searched_where_they_are_available(tmp_path: Path, m
     table = made_table(source, k=6)
     assert (set(table["among"]), set(table["candidates"])) == ({"made-train"}, {40})
     assert set(table[[f"near_{n}" for n in range(1, 6)]].to_numpy(str).ravel()) <= set(train.rows["id"])
-
-
-def test_while_training_images_are_being_prepared_no_others_are_searched(
-    source: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def busy(*_arguments: object, **_options: object) -> None:
-        raise BusyError("wait until it has finished")
-
-    monkeypatch.setattr(training_reference, "open_training_set", busy)
-    with pytest.raises(BusyError):
-        searched(source.open())
 
 
 def test_findings_are_shares_with_their_intervals(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
