@@ -1,4 +1,4 @@
-"""Explain one image, written to files; `--json` prints its judgement."""
+"""Explain one image: print its verdict or, with `--json`, its judgement; `--out` writes explanations to files."""
 
 import argparse
 import json
@@ -17,6 +17,7 @@ from core.explainers.explanation import Explanation
 from core.explainers.registry import DEFAULT, explainers, find_explainer
 from core.explainers.settings import ExplainerSettings, ExplanationError, describe, from_parameters
 from core.images.decoding import MAX_BYTES, RESAMPLING, decode
+from core.images.labels import verdict_of
 from core.images.palette import PALETTES, Palette
 from core.images.preprocessing import Preprocessing, prepare_pixels
 from core.images.provenance import read_claims
@@ -31,14 +32,14 @@ if TYPE_CHECKING:
 
 @command("core explain")
 def main(arguments: list[str] | None = None) -> None:
-    """Write the explanations that the command line asks for, or print the judgement."""
+    """Print the verdict on an image or its judgement, or write the explanations that the command line asks for."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.list:
-        print(listed())
+        print(_list_methods())
         return
-    if options.image is None or (options.out is None and not options.json):
-        parser.error("say which IMAGE to explain and where to write with --out DIR or --json, or --list the methods")
+    if options.image is None:
+        parser.error("say which IMAGE to explain, or --list the methods")
     if options.json and options.resampling:
         parser.error("--json judges the image under every filter; leave out --resampling")
     methods = [find_explainer(name) for name in dict.fromkeys(options.method or DEFAULT)]
@@ -50,6 +51,8 @@ def main(arguments: list[str] | None = None) -> None:
     detector = load_detector(folder, device=options.device)
     if options.json:
         print(json.dumps(judged(options.image, detector, home=folder.parent.parent), indent=1, allow_nan=False))
+    elif options.out is None:
+        print(_verdict(options.image, detector, options.resampling))
     if options.out is None:
         return
     image, notes = read_image(options.image, detector.preprocessing, resampling=options.resampling)
@@ -71,6 +74,17 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"Written to {options.out}")
 
 
+def _verdict(path: Path, detector: "Detector", resampling: str | None) -> str:
+    """Write the verdict on an image file in a line, and under how many filters it would be the other."""
+    ready = prepare_pixels(decode(read_bytes(path, limit=MAX_BYTES)), detector.preprocessing)
+    name = resampling or ready.usual
+    margins = detector.margins(ready.pixels)
+    margin = float(margins[ready.filters.index(name)] if ready.resized else margins[0])
+    others = int(((margins > 0) != (margin > 0)).sum())
+    beside = f", the other verdict under {others} of {len(margins)} resampling filters" if ready.resized else ""
+    return f"{path.name}: {verdict_of(margin)}, margin {margin:+.2f}{beside}"
+
+
 def read_settings(
     methods: Sequence[AnyExplainer], given: Sequence[str], *, preset: str | None = None
 ) -> list[ExplainerSettings]:
@@ -85,9 +99,10 @@ def read_settings(
         ExplanationError: a text that is not an assignment, a setting or preset that no method has, or an invalid
             value.
     """
+    names = ", ".join(method.name for method in methods)
     if preset is not None and not any(preset in method.presets for method in methods):
-        raise ExplanationError(f"none of {_names(methods)} has a preset {preset!r}")
-    chosen: dict[str, dict[str, str]] = {method.name: {} for method in methods}
+        raise ExplanationError(f"none of {names} has a preset {preset!r}")
+    texts: dict[str, dict[str, str]] = {method.name: {} for method in methods}
     for text in given:
         key, equals, value = text.partition("=")
         name, _, setting = key.rpartition(".")
@@ -95,23 +110,16 @@ def read_settings(
             raise ExplanationError(f"--set takes KEY=VALUE or METHOD.KEY=VALUE, not {text!r}")
         having = [method for method in methods if name in ("", method.name) and setting in method.settings.model_fields]
         if not having:
-            raise ExplanationError(f"none of {_names(methods)} has a setting {key!r}; --list shows them")
+            raise ExplanationError(f"none of {names} has a setting {key!r}; --list shows them")
         for method in having:
-            chosen[method.name][setting] = value
-    return [_with(method, chosen[method.name], preset) for method in methods]
-
-
-def _with(method: AnyExplainer, texts: dict[str, str], preset: str | None) -> ExplainerSettings:
-    settings: ExplainerSettings = from_parameters(method.settings, texts)
-    if preset is None or preset not in method.presets:
-        return settings
-    changed = {name: value for name, value in settings.model_dump().items() if name in texts}
-    begun: ExplainerSettings = method.presets[preset].settings.changed(**changed)
-    return begun
-
-
-def _names(methods: Sequence[AnyExplainer]) -> str:
-    return ", ".join(method.name for method in methods)
+            texts[method.name][setting] = value
+    settings: list[ExplainerSettings] = []
+    for method in methods:
+        own = from_parameters(method.settings, texts[method.name])
+        if preset is not None and preset in method.presets:
+            own = method.presets[preset].settings.changed(**{name: getattr(own, name) for name in texts[method.name]})
+        settings.append(own)
+    return settings
 
 
 def read_image(
@@ -143,7 +151,7 @@ def judged(path: Path, detector: "Detector", *, home: Path) -> dict[str, Any]:
 
     Args:
         path: of the file.
-        detector: who is asked.
+        detector: that judges.
         home: the folder whose detectors/ it is in; a run beside it may hold its rule.
 
     Raises:
@@ -155,10 +163,9 @@ def judged(path: Path, detector: "Detector", *, home: Path) -> dict[str, Any]:
     data = read_bytes(path, limit=MAX_BYTES)
     picture = decode(data)
     threshold = find_threshold(detector.identity, find_runs((home, *command_homes())).values())
-    height, width = picture.shape[:2]
-    about = {"file": path.name, "pixels": [width, height], "detector": detector.name}
-    claims = {"provenance": [asdict(claim) for claim in read_claims(data)]}
-    return about | judge_picture(detector, picture, threshold) | claims
+    about = {"file": path.name, "pixels": [picture.shape[1], picture.shape[0]], "detector": detector.name}
+    claims = [asdict(claim) for claim in read_claims(data)]
+    return {**about, **judge_picture(detector, picture, threshold), "provenance": claims}
 
 
 def write(
@@ -174,13 +181,12 @@ def write(
         else:
             # one of another image must not stand beside this one's numbers
             (out / f"{explanation.method}.png").unlink(missing_ok=True)
-    save_html(
-        out / "explanation.html", [(explanation, style) for explanation in explanations], title=title, notes=notes
-    )
+    panels = [(explanation, style) for explanation in explanations]
+    save_html(out / "explanation.html", panels, title=title, notes=notes)
 
 
-def listed() -> str:
-    """Every method with its settings, for `--list`."""
+def _list_methods() -> str:
+    """Describe every method with its settings."""
     lines = []
     for method in explainers():
         lines.append(f"{method.name}: {method.title}. {method.sentence}")
@@ -193,32 +199,21 @@ def listed() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m core explain", description="Explain what a detector says of one image."
+        prog="python -m core explain", description="Explain a detector's verdict on one image."
     )
-    parser.add_argument("image", type=Path, nargs="?", help="an image file: PNG, JPEG, WebP, GIF, AVIF or HEIC")
-    parser.add_argument("--out", type=Path, help="the folder to write explanations to")
-    parser.add_argument("--json", action="store_true", help="print the judgement and its deliveries as JSON")
-    parser.add_argument(
-        "--method",
-        action="append",
-        metavar="NAME",
-        help=f"a method of --list, as often as wanted; {' and '.join(DEFAULT)} where none is named",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="[METHOD.]KEY=VALUE",
-        help="a setting of --list, for every method that has it or for one",
-    )
-    parser.add_argument("--preset", metavar="NAME", help="begin with these settings of --list")
-    parser.add_argument("--list", action="store_true", help="show every method with its settings")
-    parser.add_argument("--detector", default="swift", help="a name in detectors/ or assets/detectors/, or a folder")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--palette", choices=PALETTES, default="class")
-    parser.add_argument(
-        "--resampling",
-        choices=tuple(RESAMPLING),
-        help="filter for images of another size; the detector's own where none is named",
-    )
+    add = parser.add_argument
+    add("image", type=Path, nargs="?", help="an image file: PNG, JPEG, WebP, GIF, AVIF or HEIC")
+    add("--out", type=Path, help="the folder to write explanations to; without it, the verdict is printed")
+    add("--json", action="store_true", help="print the judgement and its deliveries as JSON")
+    help_ = f"a method of --list, as often as wanted; default: {' and '.join(DEFAULT)}"
+    add("--method", action="append", metavar="NAME", help=help_)
+    help_ = "a setting of --list, for every method that has it or for one"
+    add("--set", action="append", default=[], metavar="[METHOD.]KEY=VALUE", help=help_)
+    add("--preset", metavar="NAME", help="begin with these settings of --list")
+    add("--list", action="store_true", help="show every method with its settings")
+    add("--detector", default="swift", help="a name in detectors/ or assets/detectors/, or a folder; default: swift")
+    add("--device", default="auto", help="auto, cpu, cuda or mps")
+    add("--palette", choices=PALETTES, default="class")
+    help_ = "filter for images of another size; default: the detector's own"
+    add("--resampling", choices=tuple(RESAMPLING), help=help_)
     return parser

@@ -18,8 +18,8 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF")
 # file name extensions of these formats
 SUFFIXES = ("png", "jpg", "jpeg", "webp", "gif", "avif", "heic", "heif")
 MAX_BYTES = 20 * 2**20
-# of an AVIF or HEIC, whose EXIF is parsed when it is opened, however large
-MAX_BOXED_BYTES = 8 * 2**20
+# of files that are parsed part by part when opened: the EXIF of AVIF and HEIC, a GIF's blocks before its picture
+MAX_PARSED_BYTES = 8 * 2**20
 # per file of an image set: one of 32 x 32 pixels is far smaller, so more is a bomb or a mistake
 MAX_FILE_BYTES = 2**20
 MAX_PIXELS = 20_000_000
@@ -95,7 +95,7 @@ def open_image(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Iterator[Image.
     """
     if not data:
         raise ImageError("The file is empty; choose another image.")
-    most_bytes = MAX_BOXED_BYTES if data[4:8] == b"ftyp" else MAX_BYTES
+    most_bytes = MAX_PARSED_BYTES if data[4:8] == b"ftyp" or data[:4] == b"GIF8" else MAX_BYTES
     if len(data) > most_bytes:
         raise ImageError(f"The file has more than {most_bytes >> 20} MB, and no more is read; save it smaller.")
     scans = _count_scans(data)
@@ -162,8 +162,6 @@ def _count_scans(data: bytes) -> int:
     """
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return _walk_png(data)
-    if data[:6] in (b"GIF87a", b"GIF89a"):
-        return _walk_gif(data)
     return _walk_jpeg(data) if data.startswith(b"\xff\xd8") else 1
 
 
@@ -177,25 +175,6 @@ def _walk_png(data: bytes) -> int:
         if packed > MAX_PACKED:
             return 0
         start += 12 + int.from_bytes(data[start : start + 4], "big")
-    return 0
-
-
-def _walk_gif(data: bytes) -> int:
-    flags = data[10] if len(data) > 10 else 0
-    # after the header and the global colour table
-    start, is_inside = 13 + (3 << ((flags & 7) + 1) if flags & 128 else 0), False
-    for _ in range(MAX_PARTS):
-        # walks the blocks before the first frame; the frame's own blocks hold its pixels
-        if is_inside:
-            size = data[start] if start < len(data) else 0
-            is_inside, start = size > 0, start + 1 + size
-        elif data[start : start + 1] == b"!":
-            is_inside, start = True, start + 2
-        elif start >= len(data) or data[start] in b",;":
-            return 1
-        else:
-            # a stray byte between blocks, which decoders skip
-            start += 1
     return 0
 
 

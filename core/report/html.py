@@ -18,17 +18,16 @@ from core.findings.numbers import percent
 from core.findings.table import findings_text
 from core.images.encoding import data_url
 from core.images.labels import CLASSES
-from core.images.palette import CLASS_COLOURS, UNDECIDED
+from core.images.palette import CLASS_COLOURS
 from core.runs.metrics import largest
 from core.runs.run import Run
-from core.storage import harmless, sha256_of
+from core.storage import sha256_of
 from core.studies.store import StudyResult
 
 INK, GREY, PALE = "#1d2026", "#5b616b", "#e3e5e9"
-# letters of a name beside a row
-MOST_LETTERS = 40
-# pixels: around the axes, a row, a letter
-LEFT, RIGHT, TOP, BOTTOM, ROW, LETTER = 62, 24, 28, 46, 26, 7
+# pixels of a chart, and around its axes
+WIDTH, HEIGHT = 470, 330
+LEFT, RIGHT, TOP, BOTTOM = 62, 24, 28, 46
 # label, and the values at both ends
 Axis = tuple[str, float, float]
 LIMITS = (
@@ -43,14 +42,11 @@ class Chart:
     """A chart with its caption.
 
     Attributes:
-        width, height: of the picture in pixels.
-        shapes: SVG elements.
+            shapes: SVG elements.
         alt: description for those who do not see it.
         caption: what it shows.
     """
 
-    width: int
-    height: int
     shapes: Sequence[str]
     alt: str
     caption: str
@@ -58,7 +54,7 @@ class Chart:
     @property
     def svg(self) -> str:
         """The picture; its text is drawn in the reader's own font."""
-        box = f'viewBox="0 0 {self.width} {self.height}" width="{self.width}" height="{self.height}"'
+        box = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
         head = f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-family="system-ui, sans-serif" font-size="13">'
         return f"{head}{''.join(self.shapes)}</svg>"
 
@@ -118,6 +114,15 @@ def confusion_table(counts: NDArray[np.int64]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["", *(f"called {name}" for name in CLASSES)])
 
 
+def rates_table(groups: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Lay out the error rates of `core.runs.metrics.error_by`, worst first, of the groups with the most images."""
+    rows = [
+        (str(row.value), f"{row.images:,}", f"{percent(row.rate)} ({percent(row.low)} to {percent(row.high)})")
+        for row in largest(groups).itertuples(index=False)
+    ]
+    return pd.DataFrame(rows, columns=[by.capitalize(), "Images", "Error rate"])
+
+
 def limits(*runs: Run) -> list[Block]:
     """State what no report of these runs can say."""
     sides = " or ".join(dict.fromkeys(f"{run.side} x {run.side}" for run in runs))
@@ -155,10 +160,9 @@ def _in_a_line(values: Mapping[str, Any]) -> str:
 
 def curve_chart(curves: Sequence[Curve], across: Axis, up: Axis, *, alt: str, caption: str) -> Chart:
     """Draw curves on two axes, each given as its label and its ends; a curve of one point is a dot."""
-    width, height = 470, 330
-    right, bottom = width - RIGHT, height - BOTTOM
+    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     x, y = _scale(across, LEFT, right), _scale(up, bottom, TOP)
-    shapes = [_text((LEFT + right) / 2, height - 8, across[0]), _text(LEFT - 46, 16, up[0], anchor="start")]
+    shapes = [_text((LEFT + right) / 2, HEIGHT - 8, across[0]), _text(LEFT - 46, 16, up[0], anchor="start")]
     shapes += [_text(x(value), bottom + 18, _percent(value), GREY) for value in _ticks(across)]
     for value in _ticks(up):
         shapes.append(_line([(LEFT, y(value)), (right, y(value))], PALE))
@@ -174,61 +178,7 @@ def curve_chart(curves: Sequence[Curve], across: Axis, up: Axis, *, alt: str, ca
         shapes += [_dot(a, b, curve.colour) for a, b in points]
     for number, curve in enumerate(curve for curve in curves[::-1] if curve.name):
         shapes.append(_text(right - 6, bottom - 10 - 17 * number, curve.name, curve.colour, anchor="end"))
-    return Chart(width, height, shapes, alt, caption)
-
-
-def row_chart(
-    rows: pd.DataFrame,
-    *,
-    unit: str,
-    alt: str,
-    caption: str,
-    line: float = math.nan,
-    colours: Sequence[str] = (INK,),
-    legend: Sequence[str] = (),
-) -> Chart:
-    """Draw shares with their intervals, a row for each name, the first row on top.
-
-    Args:
-        rows: columns `name`, `value`, `low`, `high`, and `series` (0, 1, ...) where a name has several values.
-        unit: label of the axis.
-        alt, caption: see `Chart`.
-        line: where a dashed upright line is drawn; NaN for none.
-        colours, legend: of each series.
-    """
-    names = list(dict.fromkeys(rows["name"]))
-    left = LETTER * max(len(_short(name)) for name in names) + 16
-    width, height = left + 420, TOP + ROW * len(names) + BOTTOM
-    ends, bottom = [*rows[["value", "low", "high"]].to_numpy(np.float64).ravel(), line], height - BOTTOM
-    axis = (unit, float(np.nanmin(ends)), float(np.nanmax(ends)))
-    x = _scale(axis, left + 12, width - RIGHT)
-    shapes = [_text((left + width) / 2, height - 8, unit)]
-    for value in _ticks(axis):
-        shapes.append(_line([(x(value), TOP - 4), (x(value), bottom)], PALE))
-        shapes.append(_text(x(value), bottom + 18, _percent(value), GREY))
-    if math.isfinite(line):
-        shapes.append(_line([(x(line), TOP - 4), (x(line), bottom)], INK, "4 3"))
-    shapes += [_text(left, TOP + ROW * (at + 0.5) + 4, _short(name), anchor="end") for at, name in enumerate(names)]
-    for row in rows.itertuples():
-        of = getattr(row, "series", 0)
-        y = TOP + ROW * (names.index(row.name) + 0.5) + 8 * (of - (len(colours) - 1) / 2)
-        if math.isfinite(row.low) and math.isfinite(row.high):
-            shapes.append(_line([(x(row.low), y), (x(row.high), y)], colours[of]))
-        if math.isfinite(row.value):
-            shapes.append(_dot(x(row.value), y, colours[of]))
-    for number, name in enumerate(legend):
-        shapes.append(_text(left + 12 + 200 * number, 14, _short(name), colours[number], anchor="start"))
-    return Chart(width, height, shapes, alt, caption)
-
-
-def rates_chart(groups: pd.DataFrame, overall: float, *, by: str = "category", of: str = "all images") -> Chart:
-    """Draw the error rates of `core.runs.metrics.error_by`, worst on top, with a line at `overall`."""
-    shown = largest(groups).rename(columns={"value": "name", "rate": "value"})
-    alt = f"Error rate by {by}: {'; '.join(f'{row.name} {row.value:.1%}' for row in shown.itertuples(index=False))}."
-    caption = f"Error rate by {by}, with 95% intervals; the line is that of {of}."
-    if len(shown) < len(groups):
-        caption += f" Shown are the {len(shown)} of {len(groups):,} with the most images."
-    return row_chart(shown, unit="error rate", line=overall, colours=(UNDECIDED,), alt=alt, caption=caption)
+    return Chart(shapes, alt, caption)
 
 
 def _line(points: Sequence[tuple[float, float]], colour: str, dash: str = "") -> str:
@@ -246,12 +196,6 @@ def _text(x: float, y: float, text: str, colour: str = INK, *, anchor: str = "mi
 
 def _percent(value: float) -> str:
     return f"{100 * value:.3g}%"
-
-
-def _short(name: object) -> str:
-    """Shorten a name to fit beside a row."""
-    text = harmless(str(name)).replace("_", " ")
-    return text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…"
 
 
 def _scale(axis: Axis, start: float, end: float) -> Callable[[float], float]:

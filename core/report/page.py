@@ -17,27 +17,14 @@ from core.detectors.identity import find_maker, identify_all
 from core.findings.finding import Finding
 from core.findings.numbers import percent
 from core.findings.table import findings_text
-from core.images.palette import CURVE, PAIR, REAL
-from core.report.html import (
-    GREY,
-    Block,
-    Chart,
-    Curve,
-    Sections,
-    confusion_table,
-    curve_chart,
-    findings,
-    limits,
-    page,
-    rates_chart,
-    row_chart,
-    settings,
-)
+from core.images.palette import CURVE, REAL
+from core.report import html
+from core.report.html import Block, Curve, Sections, curve_chart, limits, page, settings
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
-from core.runs.metrics import calibration, class_scores, confusion_at, error_by, largest, sweep, wilson_interval
+from core.runs.metrics import calibration, class_scores, confusion_at, error_by, sweep, wilson_interval
 from core.runs.run import Run, read_run
 from core.storage import ContractError, write_bytes_atomically
-from core.studies.comparison import Comparison, as_row, pair_of
+from core.studies.comparison import Comparison, pair_of
 from core.studies.store import StudyResult, find_studies
 from core.studies.study import STUDIES
 
@@ -82,14 +69,14 @@ def report_of(
     titles = [str(study.about["title"]) for study in answers.values() for _ in study.findings[:MOST]]
     details: dict[str, Sequence[Block]] = {"How good is it?": _quality(run)}
     if shown:
-        table = findings(shown, "Of", "Group", "Effect", "Control", "Status")
+        table = html.findings(shown, "Of", "Group", "Effect", "Control", "Status")
         table.insert(0, "Study", titles)
         total = sum(len(study.findings) for study in answers.values())
         details["Findings in numbers"] = [table, f"{len(shown)} of {total} findings, at most {MOST} of each study."]
     if problems:
         details["Not read"] = [list(problems)]
     details[f"Settings and hashes of {run.name}"] = [settings(run, detector or {}, answers)]
-    found = findings(first, "Question", "Group", "Headline", "Status") if first else "No study has a finding."
+    found = html.findings(first, "Question", "Group", "Headline", "Status") if first else "No study has a finding."
     front: Sections = {"What was found": [found], "What this report cannot say": limits(run)}
     return page(f"{manifest['detector']} on {manifest['set']}", lead, front, details, run)
 
@@ -124,12 +111,12 @@ def _quality(run: Run) -> list[Block]:
     scores, labelled = class_scores(counts), counts.sum(axis=1) > 0
     defined = {"precision": labelled & (counts.sum(axis=0) > 0), "recall": labelled, "f1": labelled}
     written = scores.map("{:.3f}".format).where(pd.DataFrame(defined, index=scores.index), "none")
-    blocks: list[Block] = [confusion_table(counts), written.rename_axis("class").reset_index()]
+    blocks: list[Block] = [html.confusion_table(counts), written.rename_axis("class").reset_index()]
     if labelled.all():
         recall, alarms = scores.loc["FAKE", "recall"], 1 - scores.loc["REAL", "recall"]
         swept = sweep(table)
         curves = [
-            Curve("guessing", (0, 1), (0, 1), GREY, "2 4"),
+            Curve("guessing", (0, 1), (0, 1), html.GREY, "2 4"),
             Curve("all thresholds", swept.false_positive_rate, swept.true_positive_rate, CURVE),
             Curve("the run's threshold", [alarms], [recall]),
         ]
@@ -139,15 +126,14 @@ def _quality(run: Run) -> list[Block]:
     bins = calibration(table)
     ends = {end: bins[end].to_numpy() for end in ("low", "high")}
     curves = [
-        Curve("perfect calibration", (0.5, 1), (0.5, 1), GREY, "2 4"),
+        Curve("perfect calibration", (0.5, 1), (0.5, 1), html.GREY, "2 4"),
         Curve("this run, 95% intervals", bins["confidence"].tolist(), bins["accuracy"].tolist(), REAL, **ends),
     ]
     points = "; ".join(f"{row.confidence:.0%} sure: {row.accuracy:.0%} right" for row in bins.itertuples())
     alt = f"Accuracy by confidence. {points}."
     blocks.append(curve_chart(curves, ("confidence", 0.5, 1), ("accuracy", 0, 1), alt=alt, caption="Calibration."))
-    wrong = float(counts[0, 1] + counts[1, 0]) / len(table)
     groups = {column: error_by(table, column) for column in ("category", "source") if column in table}
-    return blocks + [rates_chart(rates, wrong, by=column) for column, rates in groups.items() if len(rates)]
+    return blocks + [html.rates_table(rates, column) for column, rates in groups.items() if len(rates)]
 
 
 def gather_comparison(first: Run, second: Run) -> Comparison:
@@ -174,16 +160,13 @@ def comparison_report(compared: Comparison) -> str:
         f"both on {counts.both_wrong:,}.",
     ]
     tables = {
+        **{f"By {column}": _beside(pair.names, rows) for column, rows in compared.broken_down.items()},
         "What each relies on, on images that both call the same": _beside(pair.names, compared.reads),
         "After saving, resizing and sending": _beside(pair.names, compared.deliveries),
         "On images of other sources": _beside(pair.names, compared.other_images),
         "Explanations: difference from the control": _explanations(compared),
     }
-    details: dict[str, Sequence[Block]] = {}
-    for column, rows in compared.broken_down.items():
-        chart = _accuracies(pair.names, column, rows)
-        details[f"By {column}"] = [chart, *_first_rows(_beside(pair.names, rows))]
-    details |= {title: _first_rows(table) for title, table in tables.items()}
+    details: dict[str, Sequence[Block]] = {title: _first_rows(table) for title, table in tables.items()}
     if compared.problems:
         details["Not read"] = [list(compared.problems)]
     for run, read in zip((pair.first, pair.second), compared.readers, strict=True):
@@ -220,19 +203,6 @@ def _explanations(compared: Comparison) -> pd.DataFrame:
     for name, side in zip(compared.pair.names, sides, strict=True):
         table[name] = [", ".join(filter(None, cells)) for cells in zip(side["Difference"], side["Status"], strict=True)]
     return table
-
-
-def _accuracies(names: tuple[str, str], column: str, rows: Sequence[Finding]) -> Chart:
-    table = largest(pd.DataFrame([as_row(row, str(row.details["value"])) for row in rows]))
-    values = [
-        table[["name"]].assign(series=number, **{end: table[f"{side}_{end}"] for end in ("value", "low", "high")})
-        for number, side in enumerate(SIDES)
-    ]
-    pairs = table[["name", "first_value", "second_value"]].itertuples(index=False)
-    listed = "; ".join(f"{name} {one:.1%} and {other:.1%}" for name, one, other in pairs)
-    alt = f"Accuracy by {column}, {' and '.join(names)}: {listed}."
-    caption = f"Accuracy by {column}, with simultaneous 95% intervals; the largest difference on top."
-    return row_chart(pd.concat(values), unit="accuracy", colours=PAIR, legend=names, alt=alt, caption=caption)
 
 
 @command("core report")

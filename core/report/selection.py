@@ -1,6 +1,5 @@
 """The report of the images that a filter finds in a run."""
 
-from collections.abc import Sequence
 from itertools import zip_longest
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from core.findings.numbers import percent
 from core.images.encoding import data_url
-from core.report.html import Block, confusion_table, limits, page, rates_chart, settings
+from core.report.html import Block, confusion_table, limits, page, rates_table, settings
 from core.runs.filter import SORTS, Filter
 from core.runs.metrics import HALF, confusion_at, error_by, predicted_real, wilson_interval
 from core.runs.pictures import Pictures
@@ -20,8 +19,8 @@ NAMES = {
     "label": "is",
     "predicted": "called",
     "correct": "verdict",
-    "in_train": "also in the training set",
-    "is_repeat": "a copy of an earlier file",
+    "in_train": "also in the training set:",
+    "is_repeat": "a copy of an earlier file:",
     "versus.correct": "verdict of the other run",
     "versus.predicted": "called by the other run",
     "versus.margin": "margin by the other run",
@@ -63,7 +62,7 @@ def selection_report(
     matrix: list[Block] = [confusion_table(counts)]
     groups = error_by(rows, "category", threshold=wanted.threshold)
     if len(groups) > 1 and 0 < wrong < total:
-        matrix.append(rates_chart(groups, wrong / total, of="all selected images"))
+        matrix.append(rates_table(groups, "category"))
     pixels = [pictures.get(int(row)) for row in chosen[:TILES]] if pictures else []
     first = {"Confusion matrix": matrix, "The images": _tiles(rows, wanted, pixels)}
     details = {
@@ -75,23 +74,16 @@ def selection_report(
 
 def describe(wanted: Filter, other: str = "") -> str:
     """Describe a filter in words: "is REAL, called FAKE, confidence from 0.95"; `other` is as in `selection_report`."""
-    words = [_chosen(column, values) for column, values in wanted.choices]
+    words = [
+        f"{NAMES.get(column, column.replace('_', ' '))} {' or '.join(values)}" for column, values in wanted.choices
+    ]
     for column, low, high in wanted.ranges:
         ends = [f"from {low:.9g}"] * bool(np.isfinite(low)) + [f"up to {high:.9g}"] * bool(np.isfinite(high))
         words.append(f"{NAMES.get(column, column.replace('_', ' '))} {' '.join(ends)}")
     words += ["in an area drawn on Patterns"] * (wanted.area is not None)
     words += [f"tagged {wanted.tag}"] * bool(wanted.tag) + [f"file name with {wanted.name}"] * bool(wanted.name)
-    if wanted.threshold != HALF:
-        words.append(f"at a threshold of {100 * wanted.threshold:g}%")
+    words += [f"at a threshold of {100 * wanted.threshold:g}%"] * (wanted.threshold != HALF)
     return (", ".join(words) or "all images").replace("the other run", other or "the other run")
-
-
-def _chosen(column: str, values: Sequence[str]) -> str:
-    name = NAMES.get(column, column.replace("_", " "))
-    if column in {"in_train", "is_repeat"}:
-        negated = f"not {name.removeprefix('also ')}"
-        return " or ".join({"yes": name, "no": negated}.get(value, value) for value in values)
-    return f"{name} {' or '.join(values)}"
 
 
 def _tiles(rows: pd.DataFrame, wanted: Filter, pixels: list[NDArray[np.uint8] | None]) -> list[Block]:

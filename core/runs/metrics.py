@@ -156,14 +156,13 @@ def expected_calibration_error(p_real: NDArray[np.floating], right: NDArray[np.b
 
 def confidence_histogram(table: pd.DataFrame) -> pd.DataFrame:
     """Count right and wrong verdicts by confidence: columns `low`, `high` (0.5 to 1), `right`, `wrong`."""
-    confidence = confidence_of(table["p_real"].to_numpy())
-    right, index = is_right(table), _bins_of(confidence, HISTOGRAM_BINS)
-    edges = np.linspace(HALF, 1, HISTOGRAM_BINS + 1)
-    counts = {
-        name: np.bincount(index[chosen], minlength=HISTOGRAM_BINS)
-        for name, chosen in (("right", right), ("wrong", ~right))
-    }
-    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], **counts})
+    right = is_right(table)
+    index, edges = (
+        _bins_of(confidence_of(table["p_real"].to_numpy()), HISTOGRAM_BINS),
+        np.linspace(HALF, 1, HISTOGRAM_BINS + 1),
+    )
+    counts = [np.bincount(index[chosen], minlength=HISTOGRAM_BINS) for chosen in (right, ~right)]
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "right": counts[0], "wrong": counts[1]})
 
 
 def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:
@@ -209,14 +208,11 @@ def error_by(table: pd.DataFrame, column: str, *, threshold: float = HALF) -> pd
         Columns `value`, `images`, `wrong`, `rate`, and `low`, `high`: the 95% interval of the rate, 0 to 1.
     """
     wrong = predicted_real(table, threshold) != (table["label"] == "REAL").to_numpy(bool)
-    codes, values = pd.factorize(table[column], sort=True)
-    has_value = codes >= 0
-    images, errors = (np.bincount(codes[chosen], minlength=len(values)) for chosen in (has_value, has_value & wrong))
-    counts = pd.DataFrame({"images": images, "wrong": errors}, index=np.asarray(values, object))
+    counts = pd.DataFrame({"value": table[column].astype(object), "wrong": wrong}).groupby("value")["wrong"]
+    counts = counts.agg(images="count", wrong="sum").reset_index()
     counts["rate"] = counts["wrong"] / counts["images"]
     counts["low"], counts["high"] = wilson_interval(counts["wrong"].to_numpy(int), counts["images"].to_numpy(int))
-    counts.index.name = "value"
-    return counts.reset_index().sort_values("rate", ascending=False, kind="stable", ignore_index=True)
+    return counts.sort_values("rate", ascending=False, kind="stable", ignore_index=True)
 
 
 def is_fresh(predictions: pd.DataFrame) -> NDArray[np.bool_]:

@@ -1,5 +1,6 @@
 """Tags and notes on images, stored in one small SQLite file."""
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -25,13 +26,6 @@ class TagError(ValueError):
 
 class ChangedError(TagError):
     """A note that was not saved because somebody else had changed it meanwhile."""
-
-
-def _remedy(error: sqlite3.Error) -> str:
-    # only a damaged file should be moved away; after any other error the saved tags are still there
-    if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-        return "move it away and start with no tags"
-    return NOT_KEPT
 
 
 class Tags:
@@ -75,8 +69,7 @@ class Tags:
             raise TagError("Enter the tag to remove.")
         with self._open() as connection:
             gone = connection.executemany("DELETE FROM tags WHERE id = ? AND tag = ?", [(id_, tag) for id_ in ids])
-            taken = gone.rowcount
-        if not taken:
+        if not gone.rowcount:
             raise TagError(f"None of these images carries the tag “{tag}”, so there is nothing to remove.")
 
     def note(self, id_: str, text: str, *, over: str | None = None) -> None:
@@ -116,17 +109,14 @@ class Tags:
 
     def of(self, id_: str) -> list[str]:
         """Return the tags of one image, sorted."""
-        return [row[0] for row in self._read("SELECT tag FROM tags WHERE id = ? ORDER BY tag", id_)]
+        return self.of_each([id_]).get(id_, [])
 
     def of_each(self, ids: Sequence[str]) -> dict[str, list[str]]:
         """Return the tags of some images, sorted; images without any are left out."""
         tags: dict[str, list[str]] = {}
-        # SQLite takes so many values at once
-        for start in range(0, len(ids), 500):
-            part = ids[start : start + 500]
-            marks = ",".join("?" * len(part))
-            for id_, tag in self._read(f"SELECT id, tag FROM tags WHERE id IN ({marks}) ORDER BY tag", *part):  # noqa: S608 - marks alone
-                tags.setdefault(id_, []).append(tag)
+        query = "SELECT id, tag FROM tags WHERE id IN (SELECT value FROM json_each(?)) ORDER BY tag"
+        for id_, tag in self._read(query, json.dumps(list(ids))):
+            tags.setdefault(id_, []).append(tag)
         return tags
 
     @property
@@ -180,6 +170,9 @@ class Tags:
                 connection.execute("CREATE TABLE IF NOT EXISTS notes (id TEXT PRIMARY KEY, text TEXT)")
                 yield connection
         except sqlite3.Error as error:
-            raise TagError(f"{self.path} cannot be used ({error}); {_remedy(error)}.") from error
+            # only a damaged file should be moved away; after any other error the saved tags are still there
+            is_damaged = getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT"))
+            remedy = "move it away and start with no tags" if is_damaged else NOT_KEPT
+            raise TagError(f"{self.path} cannot be used ({error}); {remedy}.") from error
         finally:
             connection.close()

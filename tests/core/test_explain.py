@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from core import explain
+from core.detectors.storage import load_detector
 from core.images.encoding import encode_png
-from core.images.preprocessing import Preprocessing
+from core.images.preprocessing import Preprocessing, prepare_pixels
 from tests.conftest import textured
 
 
@@ -39,7 +40,14 @@ def test_a_judgement_is_of_every_filter_so_none_can_be_chosen(capsys: pytest.Cap
     assert "leave out --resampling" in capsys.readouterr().err
 
 
-def test_what_to_do_has_to_be_said(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        explain.main(["picture.png"])
-    assert "--out DIR or --json" in capsys.readouterr().err
+def test_without_options_the_verdict_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = textured(1, fine=True, seed=3)[0].repeat(3, axis=0).repeat(3, axis=1)
+    (tmp_path / "picture.png").write_bytes(encode_png(picture))
+    assert explain.main([str(tmp_path / "picture.png"), "--detector", "paper", "--device", "cpu"]) == 0
+    detector = load_detector(Path("assets/detectors/paper"), device="cpu")
+    ready = prepare_pixels(picture, detector.preprocessing)
+    margins = dict(zip(ready.filters, detector.margins(ready.pixels), strict=True))
+    own = margins[detector.preprocessing.interpolation]
+    others = sum((margin > 0) != (own > 0) for margin in margins.values())
+    line = f"picture.png: {'REAL' if own > 0 else 'FAKE'}, margin {own:+.2f}, the other verdict under {others} of 6"
+    assert capsys.readouterr().out.startswith(line)

@@ -28,11 +28,6 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return buffer.getvalue()
 
 
-# a GIF, and where its first frame begins
-GIF = encoded(Image.new("P", (4, 4)), "GIF")
-GIF_HEAD = 13 + (3 << ((GIF[10] & 7) + 1))
-
-
 def test_equal_pixels_have_one_hash_however_they_lie_in_memory() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
     turned = pixels[:, :, ::-1]
@@ -125,16 +120,10 @@ def test_cmyk_and_animation() -> None:
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "not an image|damaged"),
         (encoded(Image.new("RGB", (64, 64)), "TIFF"), "not an image that can be read"),
         (encoded(Image.new("L", (20_000, 1)), "PNG"), "20000 x 1 pixels"),
-        (GIF[:-1] + b"!\xfe" + b"\2ab" * 20_000 + b"\0;", None),
-        (GIF[:GIF_HEAD] + b"!\xfe" + b"\2ab" * 20_000 + b"\0" + GIF[GIF_HEAD:], "far more parts than an image needs"),
-        (GIF[:GIF_HEAD] + b"\0!\xfe" + b"\2ab" * 20_000 + b"\0" + GIF[GIF_HEAD:], "far more parts than an image needs"),
-        (GIF[:GIF_HEAD] + b"!\1\0" * 20_000 + GIF[GIF_HEAD:], "far more parts than an image needs"),
+        (b"GIF89a" + bytes(8 * 2**20), "more than 8 MB"),
     ],
 )
-def test_bad_bytes_are_one_sentence(data: bytes, sentence: str | None) -> None:
-    if sentence is None:
-        decode(data)
-        return
+def test_bad_bytes_are_one_sentence(data: bytes, sentence: str) -> None:
     with pytest.raises(ImageError, match=sentence):
         decode(data)
 
