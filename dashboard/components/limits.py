@@ -13,8 +13,8 @@ from core.storage import ContractError
 from core.studies.store import StudyResult
 from dashboard import catalogue, library
 from dashboard.components import charts
+from dashboard.components.findings import finding_table
 from dashboard.components.plain import plain, with_code
-from dashboard.components.study import finding_table
 from dashboard.visitors import for_visitors
 
 # findings of the study `transfer` that say most
@@ -63,7 +63,7 @@ def _draw_rates(detector: Identified) -> None:
             "How often it errs on other generators and on ordinary photographs has not been measured for this detector."
         )
         return
-    finding_table(findings, key="limits")
+    finding_table(findings)
 
 
 def _seen(detector: Identified | None) -> str:

@@ -11,9 +11,8 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.findings.finding import Finding
 from core.images.labels import verdict_of
-from core.images.palette import CLASS_COLOURS, GREY
+from core.images.palette import CLASS_COLOURS
 from core.perturbations.table import PROBES, probe_columns
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures
@@ -24,7 +23,6 @@ from core.studies.flips import By, FlipTable, controlled_flip, flip_rates, ranki
 from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components.charts import GRID, MARGIN, SYMBOLS, cached, error_bars, new_figure
-from dashboard.components.plain import figure_text
 from dashboard.library import Opened
 from dashboard.state import Setting
 
@@ -195,36 +193,6 @@ def flipped(verdict: str, column: str, also: Sequence[tuple[str, str]] = ()) -> 
     for other, value in also:
         wanted = wanted.choosing(other, [value])
     return wanted
-
-
-def effects(findings: Sequence[Finding]) -> go.Figure:
-    """Plot each finding's effect with its interval, and its control as a diamond, a row each."""
-    figure = new_figure("share of verdicts that flip", height=70 + 28 * len(findings), showlegend=False)
-    names = [figure_text(f"{finding.question or finding.subject} ({finding.group})") for finding in findings]
-    places = list(range(len(findings)))
-    values = pd.DataFrame([vars(finding.measure) for finding in findings])
-    colours = [CLASS_COLOURS.get(finding.group or "", GREY) for finding in findings]
-    for place, colour in enumerate(colours):
-        row = values.iloc[[place]]
-        figure.add_scatter(
-            x=row["value"],
-            y=[place],
-            mode="markers",
-            marker={"color": colour, "size": 11, "symbol": SYMBOLS.get(findings[place].group or "", "circle")},
-            error_x=error_bars(row["value"], row["low"], row["high"], color=colour, thickness=2),
-            hovertemplate="%{x:.1%}<extra></extra>",
-        )
-    controls = [(place, one.control.measure.value) for place, one in enumerate(findings) if one.control is not None]
-    figure.add_scatter(
-        x=[value for _, value in controls],
-        y=[place for place, _ in controls],
-        mode="markers",
-        marker={"color": GREY, "size": 10, "symbol": "x-thin", "line": {"width": 2, "color": GREY}},
-        hovertemplate="control: %{x:.1%}<extra></extra>",
-    )
-    figure.update_yaxes(tickvals=places, ticktext=names, range=[len(findings) - 0.5, -0.5], showgrid=False)
-    figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02], gridcolor=GRID, showgrid=True)
-    return figure
 
 
 @cached

@@ -1,6 +1,6 @@
-"""A study on a page: its findings as a table, what its file lacks or how it is made, and its numbers as files."""
+"""A study on a page: its findings, what its file lacks or how it is made, and its numbers as files."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FunctionType
 
@@ -8,16 +8,14 @@ import pandas as pd
 import streamlit as st
 
 from core.console import quote
-from core.findings.finding import Finding
-from core.findings.table import choices_text, findings_text
 from core.storage import ContractError
 from core.studies.groups import By
 from core.studies.store import StudyResult, study_path
 from dashboard import catalogue, library
 from dashboard.components.downloads import csv_button
+from dashboard.components.findings import finding_table
 from dashboard.components.fold import fold
 from dashboard.components.plain import code, plain, with_code
-from dashboard.components.words import CLASS_WORDS
 from dashboard.library import BY_STAMP, Opened
 from dashboard.visitors import for_visitors
 
@@ -28,51 +26,9 @@ QUICK = ("audit", "clusters", "duplicates", "files", "transfer")
 # of detectors that give predictions only these cannot be made
 NEED_LAYERS = frozenset({"faithfulness", "agreement", "stability", "sanity", "clusters", "neighbours"})
 Summary = Callable[..., pd.DataFrame]
-# rows up to which findings are a plain table, which a browser prints and a screen reader reads whole
-FEW = 16
 # of columns that are named where some are lacking
 SHOWN = 4
-ORDER = ("Headline", "Group", "Effect", "Control", "Difference", "Status", "Of", "Question")
 ABOUT = ["id", "name", "label", "predicted", "margin"]
-
-
-def finding_table(findings: Iterable[Finding], *, key: str) -> None:
-    """Draw findings, a row each, and beneath them what each analysis choice made of them.
-
-    Args:
-        findings: of one study, in their order.
-        key: of the elements.
-    """
-    shown = list(findings)
-    if not shown:
-        st.caption("These images allow no conclusion.")
-        return
-    table = findings_text(shown)
-    named = [name for name in ORDER if (table[name] != "").any()]
-    # a question that all rows share stands above them
-    table = table[[name for name in named if name != "Question" or table[name].nunique() > 1]]
-    if len(table) > FEW:
-        st.dataframe(table, hide_index=True, alt="Findings", key=f"{key}.findings")
-    else:
-        escaped = table.map(plain)
-        if "Group" in escaped:
-            escaped["Group"] = table["Group"].map(lambda group: CLASS_WORDS.get(group, plain(group)))
-        st.table(escaped.set_index(escaped.columns[0]), border="horizontal")
-    choices = [
-        choices_text(finding).assign(Of=finding.subject or finding.question, Group=finding.group or "")
-        for finding in shown
-        if finding.choices
-    ]
-    if choices:
-        tried = pd.concat(choices)
-        tried = tried.loc[:, (tried != "").any()]
-        front = [name for name in ("Of", "Group") if name in tried]
-        with st.expander("Every choice that was tried", key=f"{key}.choices"):
-            st.dataframe(
-                tried[[*front, *(name for name in tried if name not in front)]],
-                hide_index=True,
-                alt="What each analysis choice made of these findings",
-            )
 
 
 def command(opened: Opened, *names: str, there: bool = False) -> str:
@@ -115,7 +71,7 @@ def study_of(opened: Opened, name: str) -> StudyResult | None:
 
 @contextmanager
 def study_fold(
-    opened: Opened, name: str, question: str, *, explained: str, help: str | None = None, more: Sequence[str] = ()
+    opened: Opened, name: str, question: str, *, explained: str, help: str | None = None
 ) -> Iterator[StudyResult | None]:
     """Draw a folded part of a page about a study: its findings, and what the page draws beneath them.
 
@@ -124,29 +80,20 @@ def study_fold(
         name: of the study, and of the part in the address.
         question: the title.
         explained, help: as for `fold`.
-        more: keys of findings that are left out, because the page shows them otherwise.
 
     Yields:
         The study, where the part is open and there is one; else there is nothing left to draw.
     """
-    answer = ""
     try:
-        answer = _headlines(library.study_of(opened, name))
+        answer = library.study_of(opened, name)
+        headline = "Not measured yet." if answer is None else next((one.headline for one in answer.findings), "")
     except ContractError:
-        answer = "The file cannot be read."
-    with fold(name, question, answer, explained=explained, help=help) as is_open:
+        headline = "The file cannot be read."
+    with fold(name, question, plain(headline), explained=explained, help=help) as is_open:
         found = study_of(opened, name) if is_open else None
         if found is not None:
-            finding_table([finding for finding in found.findings if finding.key not in more], key=name)
+            finding_table(found.findings)
         yield found
-
-
-def _headlines(answer: StudyResult | None) -> str:
-    """Return the headlines of a study's first question, at most one a group."""
-    if answer is None:
-        return "Not measured yet."
-    first = [finding for finding in answer.findings if finding.question == answer.findings[0].question]
-    return " ".join(dict.fromkeys(plain(finding.headline) for finding in first[:2]))
 
 
 def _not_measured(opened: Opened, name: str) -> None:

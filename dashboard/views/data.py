@@ -25,10 +25,11 @@ from dashboard import catalogue, library, state
 from dashboard.components import audit_charts, charts
 from dashboard.components.component import key_of
 from dashboard.components.copies import draw_copies
+from dashboard.components.findings import finding_table
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain, with_code
-from dashboard.components.study import command, finding_table, readable, study_files
+from dashboard.components.study import command, readable, study_files
 from dashboard.components.words import heading, percent, section
 from dashboard.library import BY_STAMP, Opened
 from dashboard.visitors import for_visitors
@@ -69,10 +70,7 @@ def draw_concern(concern: Concern, probes: StudyResult | None) -> None:
     draw_spread(concern)
     changed = changes_of(opened.origin, probes, concern.key) if probes is not None else []
     extra = [audit.finding("grey")] if concern.key == "greyness" else []
-    finding_table(
-        [*(finding for finding in (concern.cue, concern.lean, *extra) if finding is not None), *changed],
-        key=key_of("data.concern", concern.key),
-    )
+    finding_table([*(finding for finding in (concern.cue, concern.lean, *extra) if finding is not None), *changed])
     draw_buttons(concern)
 
 
@@ -139,7 +137,7 @@ def draw_cues() -> None:
             about = results.about
             few = " This is a quick look at a part of them." if about.get("limit") else ""
             st.caption(f"Trained on {about['training_images']:,} images of {plain(about['training_set'])}.{few}")
-            finding_table(findings, key="cues")
+            finding_table(findings)
 
 
 def results_of(opened: Opened) -> tuple[Results | None, list[Finding]]:
@@ -207,7 +205,7 @@ if found:
     )
     alt = "AUROC of each cue, and of the detector matched on it; the table beneath has the numbers"
     charts.show(audit_charts.told_apart(found, network), key="data.apart", alt=alt)
-    finding_table([finding for concern in found for finding in (concern.cue, concern.lean)], key="data.cues")
+    finding_table([finding for concern in found for finding in (concern.cue, concern.lean)])
 for concern in flaws:
     with fold(f"cue-{concern.key}", plain(concern.name.title), f"AUROC {concern.cue.measure.value:.2f}") as is_open:
         if is_open:
@@ -230,7 +228,7 @@ with fold(
 ) as is_open:
     if is_open:
         charts.show(audit_charts.spectrum(rings(audit)), key="data.spectrum", alt="Power by ring and class")
-        finding_table([finding for finding in audit.findings if finding.key.startswith("ring")], key="data.ring")
+        finding_table([finding for finding in audit.findings if finding.key.startswith("ring")])
 with fold(
     "baseline",
     "How far does a logistic regression get?",
@@ -241,9 +239,7 @@ with fold(
         real = float(opened.run.is_real.mean())
         figure = audit_charts.beside(baselines(audit), guessing=max(real, 1 - real))
         charts.show(figure, key="data.beside", alt="Accuracy of each baseline; the table has the numbers")
-        finding_table(
-            [finding for finding in audit.findings if finding.key.startswith("baseline")], key="data.baseline"
-        )
+        finding_table([finding for finding in audit.findings if finding.key.startswith("baseline")])
 with fold(
     "copies",
     "Are test images copies of training images?",

@@ -22,13 +22,13 @@ from core.studies.stability import stability_summary
 from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components import charts, trust_charts
+from dashboard.components.findings import finding_table
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
 from dashboard.components.study import (
     Summary,
     all_there,
-    finding_table,
     refused,
     study_files,
     study_fold,
@@ -87,9 +87,7 @@ def draw_faithfulness() -> None:
         ) as is_open:
             if is_open:
                 draw_curves(answer)
-                finding_table(
-                    [finding for finding in answer.findings if finding.quantity == "faithfulness"], key="faithfulness"
-                )
+                finding_table([finding for finding in answer.findings if finding.quantity == "faithfulness"])
                 tables = {"Numbers": lambda: summary(opened, answer, leads, BY.value)}
                 study_files(opened, answer, key="trust.faithfulness", tables=tables)
     except ContractError as error:

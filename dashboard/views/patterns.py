@@ -19,11 +19,12 @@ from dashboard import library, state
 from dashboard.components.charts import rate_chart
 from dashboard.components.differences import difference_table
 from dashboard.components.downloads import csv_button
+from dashboard.components.findings import finding_table
 from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
 from dashboard.components.scatter import MOST_POINTS, clicked_row, colourings, column_of, drawn_area, scatter
-from dashboard.components.study import all_there, finding_table, study_files, study_of
+from dashboard.components.study import all_there, study_files, study_of
 from dashboard.components.words import CLASS_WORDS, heading, percent
 from dashboard.library import BY_STAMP, Opened
 from dashboard.state import Setting
@@ -71,7 +72,7 @@ def rates(cards: Sequence[Card], of: int) -> pd.DataFrame:
 
 def draw_worst() -> None:
     """Draw the findings on the clusters in which the detector errs most, and ways to the worst."""
-    finding_table([finding for finding in answer.findings if finding.key.startswith("worst-")], key="patterns")
+    finding_table([finding for finding in answer.findings if finding.key.startswith("worst-")])
     if worst is None:
         return
     whose, card = worst
@@ -158,9 +159,7 @@ def draw_rates(cards: Sequence[Card]) -> None:
             if value is not None:
                 number = int(value.removeprefix("cluster "))
                 state.go("mistakes", run=run, wanted=members(space, number, wrong=True))
-    finding_table(
-        [finding for finding in answer.findings if finding.key.startswith(f"number-{space}")], key="patterns.number"
-    )
+    finding_table([finding for finding in answer.findings if finding.key.startswith(f"number-{space}")])
 
 
 def draw_card(card: Card, scale: float) -> None:

@@ -15,6 +15,7 @@ from core.studies.store import StudyResult
 from dashboard import catalogue, library, state
 from dashboard.components import charts
 from dashboard.components.charts import rate_chart
+from dashboard.components.findings import finding_table
 from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
 from dashboard.components.limits import draw_transfer
@@ -24,7 +25,6 @@ from dashboard.components.plain import code, plain
 from dashboard.components.probing import (
     Evidence,
     Shown,
-    effects,
     flipped,
     next_picture,
     rates_by,
@@ -33,7 +33,7 @@ from dashboard.components.probing import (
     shown_picture,
     telling,
 )
-from dashboard.components.study import command, finding_table, study_files, study_fold, study_of
+from dashboard.components.study import command, study_files, study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, heading, percent
 from dashboard.library import Opened
 from dashboard.state import Setting
@@ -206,12 +206,7 @@ if opened.table.empty:
 
 probes = study_of(opened, "probes")
 if probes is not None and len(probes.table):
-    own = [finding for finding in probes.findings if "probe" in finding.details]
-    if own:
-        alt = "Share of verdicts that each change flips, and its control; the table beneath has the numbers"
-        charts.show(effects(own), key="evidence.effects", alt=alt)
-        st.caption("◆ FAKE, ● REAL with 95% intervals; × the control.")
-    finding_table(probes.findings, key="probes")
+    finding_table(probes.findings)
     evidence = read_evidence(opened, probes)
     # the first of the ranking, of FAKE verdicts if any
     top = "lowpass" if evidence.first is None else str(evidence.first["probe"].iloc[0])

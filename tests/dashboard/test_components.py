@@ -98,23 +98,30 @@ def test_what_cannot_be_compared_is_not_said_to_agree() -> None:
 
 
 def table_app() -> None:
-    """Draw two findings, one with a headline that is Markdown."""
+    """Draw three findings: one with a headline that is HTML, one without a control, one in another unit."""
     from core.findings.finding import Choice, Control, Finding, Measure
-    from dashboard.components.study import finding_table
+    from dashboard.components.findings import finding_table
 
     chance, flips = Control("chance", Measure(0.2)), Measure(0.5, 0.4, 0.6)
-    choices = (Choice("fill", "mean", flips, chance), Choice("fill", "blur", Measure(0.1, 0.0, 0.2)))
-    first = Finding("a", "probes", "flip_rate", flips, "FAKE", chance, choices=choices, headline="*H*")
+    choices = (Choice("fill", "mean", flips, chance), Choice("fill", "<b>", Measure(0.1, 0.0, 0.2)))
+    first = Finding("a", "probes", "flip_rate", flips, "FAKE", chance, choices=choices, headline="<i>H</i>")
     second = Finding("b", "probes", "flip_rate", Measure(0.3, 0.2, 0.4), "REAL", headline="I")
-    finding_table([first, second], key="t")
+    finding_table([first, second, Finding("c", "audit", "cue_auroc", Measure(0.75), headline="J")])
 
 
-def test_findings_are_rows_and_their_choices_open() -> None:
+def test_findings_are_rows_on_an_axis_and_their_choices_open() -> None:
     app = AppTest.from_function(table_app).run()
     assert not app.exception
-    table = app.table[0].value
-    assert list(table.index) == ["\\*H\\*", "I"]
-    assert list(table["Status"]) == ["holds", "no control"] or len(table) == 2
-    assert ":orange[**FAKE**]" in set(table["Group"])
-    choices = app.dataframe[0].value
-    assert list(choices["Value"]) == ["mean", "blur"]
+    body = app.get("html")[0].proto.body
+    assert body.count("<details>") == 3
+    assert body.count('<div class="findings">') == 2
+    assert "&lt;i&gt;H&lt;/i&gt;" in body
+    assert "<td>&lt;b&gt;</td>" in body
+    assert 'class="interval" style="left:40.00%;width:20.00%"' in body
+    assert 'class="mark control" style="left:20.00%"' in body
+    # an AUROC's axis runs from guessing to certainty
+    assert 'class="mark " style="left:50.00%"' in body
+    for word in ("holds", "no control", "FAKE verdicts", "chance"):
+        assert word in body
+    app.query_params["open"] = "all"
+    assert app.run().get("html")[0].proto.body.count("<details open>") == 3
