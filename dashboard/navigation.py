@@ -33,8 +33,6 @@ PAGES = {
     "help": Page("Help", "menu_book", "Every term of these pages in plain words."),
     "play": Page("Play", "sports_esports", "REAL or FAKE? Ten images, and your score beside the detector's.", False),
     "inspect": Page("Inspect", "troubleshoot", "One image: which parts of it the verdict rests on.", False),
-    "patterns": Page("Patterns", "bubble_chart", "Images that it treats alike, and where each group errs.", False),
-    "data": Page("Data", "database", "What else the detector could have learned from these images.", False),
 }
 # an address of before -> the page that shows the same view, and the parameters that open it there
 OLD: dict[str, tuple[str, dict[str, str]]] = {
@@ -44,6 +42,8 @@ OLD: dict[str, tuple[str, dict[str, str]]] = {
     "explore": ("mistakes", {}),
     "upload": ("try_picture", {}),
     "evidence": ("reads", {}),
+    "data": ("reads", {"tab": "Data"}),
+    "patterns": ("reads", {"tab": "Patterns"}),
     "trust": ("maps", {}),
     "game": ("play", {}),
     "guide": ("start", {"step": "1"}),

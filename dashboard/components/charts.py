@@ -4,8 +4,8 @@ import functools
 import hashlib
 import pickle
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -62,38 +62,52 @@ def clear(colour: str, opacity: float) -> str:
 GRID = clear(GREY, 0.25)
 
 
-def mark_line(figure: go.Figure, x: float, text: str, colour: str = GREY, *, dash: str = "dot") -> None:
-    """Draw a named vertical line through a figure."""
-    figure.add_vline(
-        x=x,
-        line={"color": colour, "dash": dash, "width": 1.4},
-        annotation={"text": text, "yref": "paper", "y": 1.0, "yanchor": "bottom", "yshift": -2, "showarrow": False},
-        annotation_position="top left" if x > 0.8 else "top right",
-        annotation_font={"size": 12},
-    )
+class Line(NamedTuple):
+    """A line of a figure.
 
-
-def dot_figure(rows: pd.DataFrame, *, colour: str, unit: str) -> go.Figure:
-    """Plot shares with their intervals, a row a dot, from the top down.
-
-    Args:
-        rows: `name`, `value`, `low`, `high`, shares of 0 to 1.
-        colour: of the dots.
-        unit: title of the axis.
+    Attributes:
+        name: in the legend and under the pointer; lines of one name have one entry.
+        x, y: columns or arrays of one length.
+        colour, dash, symbol: of the line; "" for no markers.
+        low, high: ends of an interval, drawn as a band; None for none.
+        width: in pixels; thin ones are faint.
+        shape: "linear", or "hv" for steps.
     """
-    figure = new_figure(unit, height=80 + 26 * len(rows), showlegend=False)
-    figure.add_scatter(
-        x=rows["value"],
-        y=[figure_text(name) for name in rows["name"]],
-        mode="markers",
-        marker={"size": 9, "color": colour},
-        error_x=error_bars(rows["value"], rows["low"], rows["high"], color=colour, thickness=1.6),
-        customdata=rows[["low", "high"]],
-        hovertemplate="%{y}: %{x:.1%} (%{customdata[0]:.1%} to %{customdata[1]:.1%})<extra></extra>",
-    )
-    figure.update_xaxes(tickformat=".0%", gridcolor=GRID, showgrid=True)
-    figure.update_yaxes(autorange="reversed", type="category")
-    figure.update_layout(margin={**MARGIN, "t": 28})
+
+    name: str
+    x: Any
+    y: Any
+    colour: str = GREY
+    dash: str = "solid"
+    symbol: str = ""
+    low: Any = None
+    high: Any = None
+    width: float = 2.5
+    shape: str = "linear"
+
+
+def line_figure(lines: Iterable[Line], x: str | None = None, y: str | None = None, **layout: Any) -> go.Figure:
+    """Plot lines with their intervals; the values of all lines at one place are under the pointer."""
+    figure, listed = new_figure(x, y, **layout), set()
+    for line in lines:
+        if line.low is not None:
+            ends = {"x": [*line.x, *line.x[::-1]], "y": [*line.high, *line.low[::-1]]}
+            figure.add_scatter(
+                **ends, fill="toself", fillcolor=clear(line.colour, 0.16), line={"width": 0}, mode="lines",
+                hoverinfo="skip", showlegend=False,
+            )  # fmt: skip
+        figure.add_scatter(
+            x=line.x,
+            y=line.y,
+            name=figure_text(line.name),
+            mode="lines+markers" if line.symbol else "lines",
+            line={"color": line.colour, "dash": line.dash, "width": line.width, "shape": line.shape},
+            marker={"symbol": line.symbol or "circle", "size": 8},
+            opacity=1 if line.width > 1.5 else 0.6,
+            legendgroup=line.name,
+            showlegend=line.name not in listed,
+        )
+        listed.add(line.name)
     return figure
 
 

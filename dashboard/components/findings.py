@@ -50,7 +50,7 @@ class Bar(NamedTuple):
     colour: str = GREY
 
 
-def draw_bars(bars: Iterable[Bar]) -> None:
+def draw_bars(bars: Sequence[Bar]) -> None:
     """Draw shares as labelled bars, a row each."""
     rows = [
         f'<div class="bar"><span>{_escape(bar.label)}</span><span class="track">'
@@ -58,7 +58,8 @@ def draw_bars(bars: Iterable[Bar]) -> None:
         f"<b>{percent(bar.share, 0)}</b></div>"
         for bar in bars
     ]
-    st.html(f'{STYLE}<div class="bars">{"".join(rows)}</div>')
+    widest = max((len(bar.label) for bar in bars), default=0)
+    st.html(f'{STYLE}<div class="bars" style="--label:{widest / 2:.0f}em">{"".join(rows)}</div>')
 
 
 def finding_table(findings: Iterable[Finding]) -> None:
@@ -117,7 +118,7 @@ def _numbers(finding: Finding) -> str:
     unit, control = finding.about.unit, finding.control
     rows = {
         "Question": finding.question,
-        finding.about.label.capitalize(): format_measure(finding.measure, unit),
+        finding.about.label[:1].upper() + finding.about.label[1:]: format_measure(finding.measure, unit),
         "Control": f"{format_measure(control.measure, unit)}, {control.name}" if control else "none",
         "Difference": format_difference(finding.difference, unit) if finding.difference else "",
         "Images": f"{finding.measure.n:,}" if finding.measure.n else "",

@@ -1,30 +1,17 @@
 """Limits of a detector: always stated, with measured rates where there are any."""
 
-from collections.abc import Sequence
-
-import pandas as pd
 import streamlit as st
 
 from core.detectors.identity import Identified
 from core.detectors.manifest import OLD_SIDE
-from core.findings.finding import Finding
-from core.images.palette import CLASS_COLOURS
 from core.storage import ContractError
-from core.studies.store import StudyResult
 from dashboard import catalogue, library
-from dashboard.components import charts
 from dashboard.components.findings import finding_table
 from dashboard.components.plain import plain, with_code
 from dashboard.visitors import for_visitors
 
 # findings of the study `transfer` that say most
 RATES = ("large", "imitations", "photographs", "filters_large", "filters_photographs")
-# finding -> heading, what its chart tells apart, the class that is counted
-GROUPS = {
-    "large": ("Drawn large, resized with", "filter", "REAL"),
-    "imitations": ("Imitations of {} by", "generator", "REAL"),
-    "photographs": ("Ordinary photographs, resized with", "filter", "FAKE"),
-}
 
 
 def draw_limits(detector: Identified | None = None) -> None:
@@ -54,7 +41,7 @@ def _draw_rates(detector: Identified) -> None:
     """Draw the findings of the study `transfer` of a detector; or why there is none that can be read."""
     try:
         answer = library.study_by(detector.identity, "transfer")
-        findings = None if answer is None else chosen(answer, RATES)
+        findings = None if answer is None else [one for one in map(answer.finding, RATES) if one is not None]
     except ContractError as error:
         st.caption(with_code(for_visitors(error, homes=catalogue.homes())))
         return
@@ -84,27 +71,3 @@ def _seen(detector: Identified | None) -> str:
     # one of the sample's photographs is a portrait
     portrait = "" if trained_on.startswith("sample") else "a portrait, "
     return f"It has seen {seen}, and nothing else: never another generator, {portrait}a screenshot or a drawing."
-
-
-def chosen(answer: StudyResult, keys: Sequence[str]) -> list[Finding]:
-    """Return the findings with these keys that there are, in this order."""
-    return [finding for key in keys if (finding := answer.finding(key)) is not None]
-
-
-def draw_transfer(answer: StudyResult) -> None:
-    """Draw for each group of other images the share called the other class, by resampling filter or generator."""
-    with st.grid(3, min_column_width=270, gap="large") as grid:
-        for finding in chosen(answer, tuple(GROUPS)):
-            heading, kind, called = GROUPS[finding.key]
-            tried = [(choice.value, choice.measure) for choice in finding.choices if choice.kind == kind]
-            if not tried:
-                continue
-            with grid.cell():
-                st.markdown(f"#### {heading.format(plain(str(finding.details.get('imitates', ''))))}")
-                rows = pd.DataFrame([{"name": name, **vars(measure)} for name, measure in tried])
-                figure = charts.dot_figure(rows, colour=CLASS_COLOURS[called], unit=f"called {called}")
-                if finding.control is not None:
-                    charts.mark_line(figure, finding.control.measure.value, "test set")
-                figure.update_xaxes(range=[-0.02, 1.02])
-                alt = f"Share called {called}, by {kind}"
-                charts.show(figure, key=f"evidence.{finding.key}", alt=alt)

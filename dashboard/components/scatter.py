@@ -1,33 +1,29 @@
-"""The picture of clusters: images as points that can be pointed at, boxed in and lassoed."""
+"""The picture of clusters: images as points that can be pointed at, boxed in and lassoed, and an outline a cluster."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
 from core.images.palette import CLASS_COLOURS, GREY
 from core.runs.filter import Area
 from core.runs.rows import evenly
-from dashboard.components.charts import TEMPLATE, cached
+from core.studies.cluster_cards import outline
+from dashboard.components.charts import cached, new_figure
 from dashboard.components.plain import figure_text
 from dashboard.library import Opened
 
-HEIGHT = 620
 # points that are drawn: a browser that encloses them sends about 170 bytes of each back, of 2 MB that a server takes
 MOST_POINTS = 8_000
-# neighbours in this order differ in hue or lightness; the clusters' numbers are written on the picture, because no
-# twelve colours are distinct to everyone; those that resemble the colours of the classes come last
+# distinct under any colour blindness (Tol's muted scheme); outlines of the same colour differ in their dashes
 COLOURS = (
-    "#6f63bb", "#2f9e8f", "#94902f", "#d0607a", "#3f7d3a", "#8c3a63", "#5f7387", "#b05fb0", "#a8704a", "#3fa0c9",
-    "#c98f2a", "#3f6fae",
+    "#6f63bb", "#88ccee", "#44aa99", "#117733", "#999933", "#ddcc77", "#cc6677", "#882255", "#aa4499",
 )  # fmt: skip
-WRONG = "#cc4aa3"
-ABSENT, UNKNOWN = "no value", "not known"
-OTHERS = "others"
+DASHES = ("solid", "dash", "dot")
+WRONG = "#cc6677"
+ABSENT, OTHERS = "no value", "others"
 OWN = {
     "cluster": "Cluster",
     "predicted": "Prediction",
@@ -48,32 +44,6 @@ CELLS: dict[tuple[str, str], tuple[str, float]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Points:
-    """The N images that are drawn: those that have a 2-D embedding, at most `MOST_POINTS`.
-
-    Attributes:
-        positions: intp (N,), row positions in the run.
-        x, y: float32 (N,), the embedding.
-        label, predicted: text (N,), "FAKE" or "REAL".
-        sure: float32 (N,), confidence in percent.
-        cluster: int (N,).
-    """
-
-    positions: NDArray[np.intp]
-    x: NDArray[np.float32]
-    y: NDArray[np.float32]
-    label: NDArray[np.object_]
-    predicted: NDArray[np.object_]
-    sure: NDArray[np.float32]
-    cluster: NDArray[np.int64]
-
-    @property
-    def size(self) -> float:
-        """Of a point in pixels, smaller where there are many."""
-        return float(np.clip(260 / np.sqrt(max(len(self.x), 1)), 4, 9))
-
-
 def colourings(opened: Opened) -> dict[str, str]:
     """Everything that points can be coloured by: key or column -> its name."""
     table = opened.table
@@ -86,11 +56,6 @@ def colourings(opened: Opened) -> dict[str, str]:
     }
 
 
-def column_of(key: str, space: str) -> str:
-    """The column of the run's table behind a key of `colourings`."""
-    return f"clusters.{space}_cluster" if key == "cluster" else key
-
-
 @cached
 def scatter(opened: Opened, space: str, key: str) -> go.Figure:
     """Draw the run's images, or an even selection of very many, where the study `clusters` puts them.
@@ -100,76 +65,50 @@ def scatter(opened: Opened, space: str, key: str) -> go.Figure:
         space: "features" or "maps".
         key: of `colourings`, what to colour by.
     """
-    points = _read(opened.table, space)
-    values = opened.table[column_of(key, space)].iloc[points.positions]
-    figure = go.Figure(layout=_layout(space))
+    cluster = f"clusters.{space}_cluster"
+    rows = evenly(np.flatnonzero(np.isfinite(opened.table[f"{space}_x"].to_numpy(np.float64))), MOST_POINTS)
+    points = opened.table.iloc[rows].assign(row=rows)
+    points = points.assign(x=points[f"{space}_x"], y=points[f"{space}_y"], cluster=points[cluster].astype(int))
+    values = points["cluster" if key == "cluster" else key]
+    # another colouring keeps the place that was zoomed to, and what a legend hides would still be in a box
+    legend = {"itemsizing": "constant", "itemclick": False, "itemdoubleclick": False}
+    figure = new_figure(height=560, dragmode="select", uirevision=space, legend=legend)
+    figure.update_xaxes(showgrid=False, showticklabels=False, ticks="")
+    figure.update_yaxes(showgrid=False, showticklabels=False, ticks="")
     if key != "cluster" and pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        name = figure_text(colourings(opened)[key])
-        _draw_numbers(figure, points, values.to_numpy(np.float32), name)
+        title = {"text": figure_text(colourings(opened)[key]), "side": "right"}
+        low, high = values.quantile([0.01, 0.99])
+        axis = {"colorscale": "Cividis", "cmin": low, "cmax": high, "colorbar": {"title": title, "thickness": 12}}
+        figure.update_layout(coloraxis=axis)
+        traces = _traces(points.assign(colour=values.astype(float)), "%{marker.color:.3g}", None)
     else:
-        _draw_names(figure, points, values, key)
-    _number_clusters(figure, points, coloured=key == "cluster")
+        names = _names(values, key)
+        by_length = key == "cluster"
+        listed = sorted(set(names), key=lambda name: (name not in (ABSENT, OTHERS), by_length and len(name), name))
+        colours = _colours(key, listed)
+        traces = (
+            trace
+            for name in listed
+            for trace in _traces(points[(names == name).to_numpy()], name, colours[name], legend=key != "cluster")
+        )
+    for trace in traces:
+        figure.add_trace(trace)
+    for number, mine in points.groupby("cluster"):
+        _outline(figure, int(number), mine)
     return figure
 
 
-def _read(table: pd.DataFrame, space: str) -> Points:
-    positions = evenly(np.flatnonzero(np.isfinite(table[f"{space}_x"].to_numpy(np.float64))), MOST_POINTS)
-    rows = table.iloc[positions]
-    return Points(  # type: ignore[misc]
-        positions,
-        *(rows[f"{space}_{end}"].to_numpy(np.float32) for end in "xy"),
-        *(rows[column].astype(str).to_numpy(object) for column in ("label", "predicted")),
-        sure=(100 * rows["confidence"]).to_numpy(np.float32),
-        cluster=rows[f"clusters.{space}_cluster"].to_numpy(np.int64),
-    )
-
-
-def _layout(space: str) -> dict[str, Any]:
-    axis = {"zeroline": False, "showgrid": False, "ticks": "", "title": None, "showticklabels": False}
-    return {
-        "template": TEMPLATE,
-        "height": HEIGHT,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "dragmode": "select",
-        # another colouring keeps the place that was zoomed to
-        "uirevision": space,
-        "xaxis": axis,
-        "yaxis": axis,
-        # what is hidden would still be in a box
-        "legend": {"itemsizing": "constant", "itemclick": False, "itemdoubleclick": False},
-        "newselection": {"line": {"color": GREY, "width": 2}},
-    }
-
-
-def _draw_names(figure: go.Figure, points: Points, values: pd.Series, key: str) -> None:
-    """Draw points with a colour per name; of more than 12 names other than clusters, only for the 11 most frequent."""
-    absent = UNKNOWN if key in FURTHER else ABSENT
-    words = values.astype(object).map(lambda value: _word(value, key))
+def _names(values: pd.Series, key: str) -> pd.Series:
+    """The name of each point's value: of more than nine names other than clusters, only the eight most frequent."""
+    names = values.astype(object).map(
+        lambda value: f"cluster {value}" if key == "cluster"
+        else {True: "yes", False: "no"}.get(value, figure_text(str(value).replace("_", " ")))
+    )  # fmt: skip
     # a category of that very name is another thing than what the legend calls so
-    words = words.where(~words.isin([absent, OTHERS]), "“" + words.astype(str) + "”")
-    texts = np.where(values.isna(), absent, words)
-    counted = pd.Series(texts[texts != absent]).value_counts()
-    named = list(counted.index) if len(counted) <= len(COLOURS) or key == "cluster" else [*counted.index[:11]]
-    texts = np.where(np.isin(texts, [*named, absent]), texts, OTHERS)
-    names = sorted(named, key=lambda name: (len(name), name) if key == "cluster" else (0, name))
-    colours = _colours(key, names)
-    for name in (absent, OTHERS, *names):
-        _draw(
-            figure,
-            points,
-            texts == name,
-            name,
-            colour=colours.get(name, GREY),
-            faint=name in (absent, OTHERS),
-            # the clusters' numbers are on the picture
-            legend=key != "cluster",
-        )
-
-
-def _word(value: Any, key: str) -> str:
-    if key == "cluster":
-        return f"cluster {int(value)}"
-    return {True: "yes", False: "no"}.get(value, figure_text(str(value).replace("_", " ")))
+    names = names.where(~names.isin([ABSENT, OTHERS]), "“" + names.astype(str) + "”").where(values.notna(), ABSENT)
+    counted = names[names != ABSENT].value_counts().index
+    few = len(counted) <= len(COLOURS) or key == "cluster"
+    return names if few else names.where(names.isin([ABSENT, *counted[: len(COLOURS) - 1]]), OTHERS)
 
 
 def _colours(key: str, names: list[str]) -> Mapping[str, str]:
@@ -177,72 +116,48 @@ def _colours(key: str, names: list[str]) -> Mapping[str, str]:
         return CLASS_COLOURS
     if key == "correct":
         return {"right": GREY, "wrong": WRONG}
-    return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
+    own = [name for name in names if name not in (ABSENT, OTHERS)]
+    return {ABSENT: GREY, OTHERS: GREY} | {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(own)}
 
 
-def _draw_numbers(figure: go.Figure, points: Points, values: NDArray[np.float32], name: str) -> None:
-    """Draw points coloured by a number, on a scale from dark to light between its 1st and 99th percentile."""
-    known = np.isfinite(values)
-    _draw(figure, points, ~known, ABSENT, colour=GREY, faint=True)
-    _draw(figure, points, known, name, colour=values, legend=False)
-    low, high = map(float, np.quantile(values[known], [0.01, 0.99])) if known.any() else (0.0, 1.0)
-    bar = {"title": {"text": name, "side": "right"}, "thickness": 12, "outlinewidth": 0, "len": 0.9}
-    figure.update_layout(coloraxis={"colorscale": "Cividis", "cmin": low, "cmax": high, "colorbar": bar})
-
-
-def _draw(
-    figure: go.Figure,
-    points: Points,
-    chosen: NDArray[np.bool_],
-    name: str,
-    *,
-    colour: str | NDArray[np.float32],
-    faint: bool = False,
-    legend: bool = True,
-) -> None:
-    """Points under one name, a trace for each cell of the confusion matrix."""
-    numbers = not isinstance(colour, str)
-    told = f"{name}: %{{marker.color:.3g}}" if numbers else name
-    first = True
+def _traces(points: pd.DataFrame, name: str, colour: str | None, *, legend: bool = False) -> Iterator[go.Scattergl]:
+    """Points under one name, a trace for each cell of the matrix; without a colour, by the column `colour`."""
+    size = float(np.clip(260 / np.sqrt(max(len(points), 1)), 4, 9))
     for (label, predicted), (symbol, larger) in CELLS.items():
-        mine = np.flatnonzero(chosen & (points.label == label) & (points.predicted == predicted))
-        if not len(mine):
-            continue
-        shade = {"color": colour} if isinstance(colour, str) else {"color": colour[mine], "coloraxis": "coloraxis"}
-        figure.add_scattergl(
-            x=points.x[mine],
-            y=points.y[mine],
-            mode="markers",
-            name=name,
-            legendgroup=name,
-            showlegend=first and legend,
-            marker={"symbol": symbol, "size": points.size * larger, "opacity": 0.25 if faint else 0.75, **shade},
-            customdata=np.column_stack([points.positions[mine].astype(np.float32), points.sure[mine]]),
-            hovertemplate=f"{told}<br>is {label}, called {predicted}, %{{customdata[1]:.0f}} % sure<extra></extra>",
-        )
-        first = False
+        mine = points[(points["label"] == label) & (points["predicted"] == predicted)]
+        if len(mine):
+            shade = {"color": colour} if colour else {"color": mine["colour"], "coloraxis": "coloraxis"}
+            faint = name in (ABSENT, OTHERS)
+            yield go.Scattergl(
+                x=mine["x"],
+                y=mine["y"],
+                mode="markers",
+                name=name,
+                legendgroup=name,
+                showlegend=legend,
+                marker={"symbol": symbol, "size": size * larger, "opacity": 0.25 if faint else 0.75, **shade},
+                customdata=np.column_stack([mine["row"], 100 * mine["confidence"]]).astype(np.float32),
+                hovertemplate=f"{name}<br>is {label}, called {predicted}, %{{customdata[1]:.0f}}% sure<extra></extra>",
+            )
+            legend = False
 
 
-def _number_clusters(figure: go.Figure, points: Points, *, coloured: bool) -> None:
-    """The number of each cluster, in the middle of its images."""
-    for number in np.unique(points.cluster).tolist():
-        mine = points.cluster == number
-        figure.add_annotation(
-            x=float(np.median(points.x[mine])),
-            y=float(np.median(points.y[mine])),
-            text=f"<b>{number}</b>",
-            showarrow=False,
-            font={"color": "#ffffff", "size": 14},
-            bgcolor="#4b5361",
-            bordercolor=COLOURS[number % len(COLOURS)] if coloured else "#ffffff",
-            borderwidth=2,
-            borderpad=3,
-            opacity=0.92,
-        )
+def _outline(figure: go.Figure, number: int, points: pd.DataFrame) -> None:
+    """Enclose most images of a cluster, and write its number in their middle."""
+    places = points[["x", "y"]].to_numpy(np.float64)
+    middle, corners = np.median(places, axis=0), outline(places)
+    colour, dash = COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
+    if len(corners):
+        path = f"M {' L '.join(f'{x},{y}' for x, y in corners)} Z"
+        figure.add_shape(type="path", path=path, line={"color": colour, "width": 2, "dash": dash}, opacity=0.8)
+    figure.add_annotation(
+        x=middle[0], y=middle[1], text=f"<b>{number}</b>", showarrow=False, font={"color": "#ffffff", "size": 14},
+        bgcolor="#39414f", bordercolor=colour, borderwidth=2, borderpad=3, opacity=0.92,
+    )  # fmt: skip
 
 
 def drawn_area(selection: Mapping[str, Any], space: str) -> Area | None:
-    """The area that was boxed in or lassoed last, as the browser sent it; None for anything else."""
+    """Return the area that was boxed in or lassoed last, as the browser sent it; None for anything else."""
     for kind in ("lasso", "box"):
         drawn = selection.get(kind) or []
         try:
@@ -254,7 +169,7 @@ def drawn_area(selection: Mapping[str, Any], space: str) -> Area | None:
 
 
 def clicked_row(selection: Mapping[str, Any], rows: int) -> int | None:
-    """The position of the one image that was clicked; None where it was none, or several.
+    """Return the position of the one image that was clicked; None where it was none, or several.
 
     Args:
         selection: as the browser sent it.

@@ -1,270 +1,253 @@
-"""Trust: can the explanations be trusted?"""
+"""Can maps be believed? A real map beside maps that know nothing, and every method measured beside its controls."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from functools import partial
+from itertools import cycle
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from plotly.graph_objects import Figure
 
-from core.explainers.registry import find_explainer
+from core.explainers.cam import KEPT
+from core.explainers.drawing import common_scale, draw_overlay
 from core.findings.claims import Sign, sign_of
 from core.findings.finding import Finding
-from core.findings.numbers import signed
+from core.images.palette import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
+from core.runs.rows import evenly
 from core.storage import ContractError
 from core.studies.agreement import agreement_summary
 from core.studies.certainty import certainty_summary
 from core.studies.explanations import coverage
-from core.studies.faithfulness import CONTROLS, DIRECTIONS, FILLS, choice_value, leads, mean_curves
+from core.studies.faithfulness import CONTROLS, DIRECTIONS, FILLS, ORDERS, choice_value, leads, mean_curves
+from core.studies.groups import Cells
 from core.studies.randomisation import sanity_summary
 from core.studies.single_sign import one_colour_summary
 from core.studies.stability import stability_summary
 from core.studies.store import StudyResult
+from core.studies.study import StudyError
 from dashboard import library
-from dashboard.components import charts, trust_charts
-from dashboard.components.findings import finding_table
+from dashboard.components import charts
+from dashboard.components.charts import Line, line_figure
+from dashboard.components.findings import Bar, draw_bars, finding_table
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
+from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.plain import plain
-from dashboard.components.study import (
-    Summary,
-    all_there,
-    refused,
-    study_files,
-    study_fold,
-    study_of,
-    summary,
-)
+from dashboard.components.probing import PICTURE, PICTURES
+from dashboard.components.study import Summary, all_there, readable, refused, study_files, study_fold, study_of, summary
 from dashboard.components.words import CLASS_WORDS, heading, name_paper
 from dashboard.state import Setting
 
 BY = Setting("by", "verdict", {"verdict": "Verdict", "cell": "Verdict, right and wrong separately"})
 FILL = Setting("filled", "mean", {fill: FILLINGS[fill].title for fill in FILLS})
+WIDTH, SIDE = 220, 384
 # told apart with every kind of colour blindness, and by the symbol without any
-SYMBOLS: dict[Sign | None, str] = {1: "▲", -1: "▼", 0: "◇", None: "·"}
-COLOURS: dict[Sign | None, str] = {1: "green", -1: "violet"}
+SYMBOLS: dict[Sign, str] = {1: "▲", -1: "▼", 0: "◇"}
+COLOURS: dict[Sign, str] = {1: "green", -1: "violet"}
+# of methods, where the class colours would mislead: distinct under any colour blindness
+LINES = ("#9b59c9", "#0f9d8a", "#c2527b", "#8a8500", "#4a7fb5", "#c46a00", "#8d6e5b", "#2f7d4f")
+MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "star")
+DASHES = {"random": "dot", "other": "dash", "edges": "dash", "centre": "solid"}
+DIRECTION_NAMES = {
+    "deletion": "Deletion: share of the image that is filled",
+    "insertion": "Insertion: share of the image that is shown",
+}
+# study -> its question, how it was measured, terms of the glossary, and what summarises it as a table
+PARTS: dict[str, tuple[str, str, tuple[str, ...], Summary]] = {
+    "one_colour": (
+        "Is LIME all one colour?",
+        "The paper: “A large majority of the images I looked at are uniformly red”. A single colour does not say "
+        "where. Its settings segment by quickshift; ours use about thirty segments and leave undecided ones grey.",
+        ("LIME", "Segment", "Undecided"),
+        one_colour_summary,
+    ),
+    "agreement": (
+        "Does LIME contradict Grad-CAM?",
+        "The paper: “the LIME method simply does not corroborate”. Rank correlation of both maps of one image over 64 "
+        "cells; the control uses another image's Grad-CAM. Two methods can agree and both be wrong.",
+        ("Agreement", "Rank correlation"),
+        agreement_summary,
+    ),
+    "stability": (
+        "Are the maps repeatable?",
+        "Rank correlation of an explanation with itself under another seed, and under noise of 1 in 255; the control "
+        "is the explanation of another image.",
+        ("Stability", "Rank correlation", "Seed"),
+        stability_summary,
+    ),
+    "certainty": (
+        "Does what LIME calls certain hold under another fill?",
+        "Each image is explained again with every other fill. The control draws other samples with the same fill.",
+        ("Fill", "Undecided", "LIME"),
+        certainty_summary,
+    ),
+    "sanity": (
+        "Does it depend on what the detector has learned?",
+        "The detector's weights are randomised from the classifier down (Adebayo et al. 2018). A map that does not "
+        "change shows the image and not the detector. The control is another image's map by the random detector.",
+        ("Sanity",),
+        sanity_summary,
+    ),
+}
+# finding of the study `transfer` -> what its bar is a share of, and the class that is counted
+OTHERS = {
+    "large": ("Other generators' pictures called REAL", "REAL"),
+    "imitations": ("Small imitations called REAL", "REAL"),
+    "photographs": ("Ordinary photographs called FAKE", "FAKE"),
+}
 
 
-class Part(NamedTuple):
-    """A part of the page about a study.
-
-    Attributes:
-        name: of the study.
-        title: a question.
-        explained: what is measured, and with what it is compared.
-        terms: of the glossary.
-        make: what summarises the study for the chart.
-        draw: draws the chart from that; None without one.
-    """
-
-    name: str
-    title: str
-    explained: str
-    terms: tuple[str, ...]
-    make: Summary
-    draw: Callable[[str, pd.DataFrame], None] | None
-
-
-def group_words(group: str) -> str:
-    """Write a group as a heading, the verdict in its colour."""
-    label, called, verdict = group.partition(" called ")
-    return f"**{label} called** {CLASS_WORDS[verdict]}" if called else f"{CLASS_WORDS[label]} **verdicts**"
-
-
-def draw_faithfulness() -> None:
-    """Draw the table of all methods under all fills, and the curves behind it."""
-    answer = study_of(opened, "faithfulness")
-    if answer is None:
+def draw_maps() -> None:
+    """Draw a picture with its own map, a shuffled one, and one of another picture."""
+    run, pictures = opened.run, library.pictures(opened)
+    rows = evenly(np.flatnonzero(pictures.where >= 0), PICTURES)
+    if run.maps is None or not len(rows):
+        st.info("Maps need a detector with layers, and its pictures.", icon=":material/hide_image:")
         return
+    row = int(rows[(PICTURE.value - 1) % len(rows)])
+    image, own = pictures.get(row), np.asarray(run.maps[row], np.float32)
     try:
-        draw_methods(answer.findings)
-        with fold(
-            "faithfulness",
-            "How far does the margin fall and rise?",
-            explained="Parts of the image are filled in the order that an explanation gives (deletion), or shown in "
-            "that order (insertion; Petsiuk et al. 2018). Where it is right the margin falls fast, and rises fast.",
-            help=explain("Faithfulness", "Deletion and insertion", "Fill", "Margin", "Control"),
-        ) as is_open:
-            if is_open:
-                draw_curves(answer)
-                finding_table([finding for finding in answer.findings if finding.quantity == "faithfulness"])
-                tables = {"Numbers": lambda: summary(opened, answer, leads, BY.value)}
-                study_files(opened, answer, key="trust.faithfulness", tables=tables)
-    except ContractError as error:
-        refused(error)
+        other = np.asarray(run.maps[Cells(run).others(row, 1)[0]], np.float32)
+    except StudyError:
+        other = own[::-1]
+    if image is None:
+        return
+    shuffled = np.random.default_rng(row).permutation(own.ravel()).reshape(own.shape)
+    verdict = str(opened.table["predicted"].iloc[row])
+    cells = [Cell(image, f"The picture, called {verdict}", f"called {CLASS_WORDS[verdict]}", verdict)]
+    for values, name in ((own, "its own map"), (shuffled, "the same map, shuffled"), (other, "another picture's map")):
+        drawn = draw_overlay(image, values, SIDE, scale=common_scale([own, other]))[..., :3]
+        cells.append(Cell(drawn, f"{name.capitalize()}, {KEPT.title}", name))
+    picture_strip(cells, width=WIDTH)
+    st.caption(f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']}: what the place speaks for.")
+    st.button("Another picture", icon=":material/refresh:", on_click=_next_picture)
+
+
+def _next_picture() -> None:
+    PICTURE.set(PICTURE.value % PICTURES + 1)
 
 
 def draw_methods(findings: Sequence[Finding]) -> None:
     """Draw a table per verdict, methods by fills: better or worse than both controls, deletion then insertion."""
     scored = [finding for finding in findings if finding.quantity == "faithfulness"]
-    st.caption(
-        "Faithfulness minus that of a random order as coarse as the map, in units of the margin: deletion first, then "
-        "insertion. Columns are what covers a part. The first mark compares with that order, the second with another "
-        "image's map: ▲ significantly better, ▼ significantly worse, ◇ neither. Methods in one row score alike. Edges "
-        "are a baseline and no control: for a detector of fine detail they are nearly the right answer."
-    )
     with st.grid(2, min_column_width=340) as grid:
         for group in dict.fromkeys(str(finding.group) for finding in scored):
             mine = [finding for finding in scored if finding.group == group]
             fills = list(dict.fromkeys(fill for finding in mine for fill in finding.details["fills"]))
             rows: dict[tuple[str, ...], list[str]] = {}
             for finding in mine:
-                cells = tuple(cell(finding, fill) for fill in fills)
-                rows.setdefault(cells, []).append(plain(str(finding.details["name"])))
-            head = ["method", *(FILLINGS[fill].title for fill in fills)]
-            lines = [head, ["---"] * len(head), *([f"**{', '.join(names)}**", *cells] for cells, names in rows.items())]
+                rows.setdefault(tuple(cell(finding, fill) for fill in fills), []).append(plain(finding.subject))
+            names = [", ".join(alike) for alike in rows.values()]
+            table = pd.DataFrame(list(rows), names, [FILLINGS[fill].title for fill in fills])
             with grid.cell():
-                st.markdown(group_words(group))
-                st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+                st.table(table.rename_axis(f"{group} verdicts"), border="horizontal")
+    st.caption(
+        "▲ better than both controls, ▼ worse than both, ◇ neither: deletion, then insertion. Columns are what covers "
+        "a part. Methods in one row score alike.",
+        help=explain("Faithfulness", "Deletion and insertion", "Fill", "Control"),
+    )
 
 
 def cell(finding: Finding, fill: str) -> str:
-    """Write a method's difference from a random order under one fill, with marks against both controls."""
-    signs, texts = set(), []
+    """Write for each direction whether a method is better than both controls under a fill, worse, or neither."""
+    signs: list[Sign] = []
     for direction in DIRECTIONS:
         tried = [finding.choice(direction, choice_value(fill, control)) for control in CONTROLS]
-        found = [choice for choice in tried if choice is not None]
-        if found:
-            signs |= {sign_of(choice) for choice in found}
-            lead = signed((found[0].difference or found[0].measure).value)
-            texts.append(f"{''.join(SYMBOLS[sign_of(choice)] for choice in found)}\N{NO-BREAK SPACE}{lead}")
-    text = " ".join(texts)
-    colour = COLOURS.get(signs.pop()) if len(signs) == 1 else None
+        found = {sign_of(choice) for choice in tried if choice is not None}
+        signs.append(1 if found == {1} else -1 if found == {-1} else 0)
+    text = "\N{NO-BREAK SPACE}".join(SYMBOLS[sign] for sign in signs)
+    colour = COLOURS.get(signs[0]) if len(set(signs)) == 1 else None
     return f":{colour}-background[{text}]" if colour else text
 
 
 def draw_curves(answer: StudyResult) -> None:
     """Draw deletion and insertion curves under one fill."""
-    FILL.choose("Fill", help=explain("Fill"))
+    with st.container(horizontal=True, gap="medium"):
+        FILL.choose("Fill", help=explain("Fill"))
+        BY.choose("Group by", help="REAL and FAKE verdicts are never pooled.")
     drawn = summary(opened, answer, mean_curves, BY.value)
-    fill = FILL.value if FILL.value in set(drawn["fill"]) else drawn["fill"].iloc[0]
-    drawn = drawn[drawn["fill"] == fill]
+    drawn = drawn[drawn["fill"] == (FILL.value if FILL.value in set(drawn["fill"]) else drawn["fill"].iloc[0])]
     with st.grid(2, min_column_width=320) as grid:
-        for group in dict.fromkeys(drawn["group"]):
+        for (group, direction), part in drawn.groupby(["group", "direction"], sort=False):
             with grid.cell():
-                st.markdown(group_words(group))
-                charts.show(
-                    trust_charts.deletion_curves(drawn[drawn["group"] == group]),
-                    key=f"trust.curves.{group}",
-                    alt=f"Deletion and insertion curves of {group}: every explanation and every control",
-                )
+                st.markdown(f"**{group}**")
+                key = f"trust.curves.{group}.{direction}"
+                charts.show(curves(part, str(direction)), key=key, alt=f"Curves by {direction} of {group}")
 
 
-def draw_correlations(name: str, frame: pd.DataFrame) -> None:
-    """Draw rank correlations with their controls."""
-    figure = trust_charts.dots(frame, unit="rank correlation", zero=True)
-    charts.show(figure, key=f"trust.{name}", alt="Rank correlations; the table has the numbers")
+def curves(part: pd.DataFrame, direction: str) -> Figure:
+    """Plot the curves of one group, fill and direction, from `mean_curves`; controls are grey, baselines thin."""
+    styles, lines = cycle(zip(LINES, MARKS, strict=True)), []
+    for (method, name), rows in part.groupby(["method", "name"], sort=False):
+        if method in ORDERS:
+            is_control = method in CONTROLS
+            words, width = f"{'control' if is_control else 'baseline'}: {name}", 2.5 if is_control else 1.3
+            lines.append(Line(words, rows["share"], rows["value"], dash=DASHES[method], width=width))
+        else:
+            (colour, symbol), ends = next(styles), (rows["low"], rows["high"])
+            lines.append(Line(name, rows["share"], rows["value"], colour, "solid", symbol, *ends))
+    figure = line_figure(lines, DIRECTION_NAMES[direction], "margin for the verdict", height=360)
+    return figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02])
 
 
-def draw_shares(name: str, frame: pd.DataFrame) -> None:
-    """Draw the share of single-sign results under both settings."""
-    figure = trust_charts.dots(frame, unit="share of verdicts", share=True)
-    charts.show(figure, key=f"trust.{name}", alt="Share of single-sign LIME results; the table has the numbers")
-
-
-def draw_sanity(name: str, frame: pd.DataFrame) -> None:
-    """Draw a picture for each explanation."""
-    with st.grid(2, min_column_width=340, gap="large") as grid:
-        for method in dict.fromkeys(frame["method"]):
-            title = find_explainer(method).title
-            with grid.cell():
-                st.markdown(f"**{title}**")
-                alt = f"Correlation of {title} with that by a randomised detector, level by level"
-                charts.show(trust_charts.randomised(frame, method), key=f"trust.{name}.{method}", alt=alt)
-
-
-PARTS = (
-    Part(
-        "one_colour",
-        "Is LIME all one colour?",
-        "The paper: “A large majority of the images I looked at are uniformly red”. A single colour does not say "
-        "where. Its settings segment by quickshift; ours use about thirty segments and leave undecided ones grey.",
-        ("LIME", "Segment", "Undecided"),
-        one_colour_summary,
-        draw_shares,
-    ),
-    Part(
-        "agreement",
-        "Does LIME contradict Grad-CAM?",
-        "The paper: “the LIME method simply does not corroborate”. Rank correlation of both maps of one image over 64 "
-        "cells; the control uses another image's Grad-CAM. Two methods can agree and both be wrong.",
-        ("Agreement", "Rank correlation"),
-        agreement_summary,
-        draw_correlations,
-    ),
-    Part(
-        "stability",
-        "Are the maps repeatable?",
-        "Rank correlation of an explanation with itself under another seed, and under noise of 1 in 255; the control "
-        "is the explanation of another image.",
-        ("Stability", "Rank correlation", "Seed"),
-        stability_summary,
-        draw_correlations,
-    ),
-    Part(
-        "certainty",
-        "Does what LIME calls certain hold under another fill?",
-        "Each image is explained again with every other fill. The control draws other samples with the same fill.",
-        ("Fill", "Undecided", "LIME"),
-        certainty_summary,
-        None,
-    ),
-    Part(
-        "sanity",
-        "Does it depend on what the detector has learned?",
-        "The detector's weights are randomised from the classifier down (Adebayo et al. 2018). A map that does not "
-        "change shows the image and not the detector. Dotted: another image's map by the fully random detector.",
-        ("Sanity",),
-        sanity_summary,
-        draw_sanity,
-    ),
-)
-
-
-def draw_part(part: Part) -> None:
-    """Draw a part about a study: its findings, its picture, its files."""
-    explained, help = part.explained, explain(*part.terms)
-    with study_fold(opened, part.name, part.title, explained=explained, help=help) as answer:
-        if answer is None:
-            return
-        try:
-            frame = summary(opened, answer, part.make, BY.value)
-        except ContractError as error:
-            refused(error)
-            return
-        # a file of other explainers than there are now has nothing to draw
-        if part.draw is not None and not frame.empty:
-            part.draw(part.name, frame)
-        study_files(opened, answer, key=f"trust.{part.name}", tables={"Numbers": lambda: frame})
-
-
-def draw_scale() -> None:
-    """Draw how many images have maps, and how many the studies have judged."""
-    judged = coverage(all_there(opened, ("faithfulness", *(part.name for part in PARTS))), opened.run)
-    with fold("scale", "Does it scale?", explained="The paper: “any more than a handful require teams”.") as is_open:
-        if is_open:
-            if opened.run.maps is not None:
-                st.markdown(f"All {len(opened.run):,} images have a margin map.")
-            if judged.empty:
-                st.caption("No study has judged explanations of this run yet.")
-            else:
-                st.dataframe(judged, hide_index=True, alt="Images, and errors among them, that each study has judged")
+def draw_others(answer: StudyResult | None) -> None:
+    """Draw how often verdicts on other pictures are wrong, and beside it on the test set."""
+    st.subheader("And on other pictures?", anchor=False)
+    found = {key: answer.finding(key) for key in OTHERS} if answer is not None else {}
+    bars = []
+    for key, finding in found.items():
+        if finding is not None:
+            bars.append(Bar(OTHERS[key][0], finding.measure.value, CLASS_COLOURS[OTHERS[key][1]]))
+            bars += [] if finding.control is None else [Bar("on the test set", finding.control.measure.value)]
+    draw_bars(bars)
 
 
 opened = library.current()
-detector, images = (plain(str(opened.run.manifest[key])) for key in ("detector", "set"))
 heading(
-    "Can the explanations be trusted?",
-    f"Explanations of **{detector}** on **{images}** by every method, measured beside controls that know nothing of "
-    "the detector.",
+    "Can maps be believed?",
+    "A map can look right and mean nothing.",
     help=explain("Grad-CAM", "LIME", "Control"),
 )
-draw_faithfulness()
-for part in PARTS:
-    draw_part(part)
-draw_scale()
-BY.choose(
-    "Group the figures above by",
-    help="REAL and FAKE verdicts are never pooled: an edit that speaks against one speaks for the other.",
-)
+draw_maps()
+faithfulness = study_of(opened, "faithfulness")
+if faithfulness is not None:
+    try:
+        draw_methods(faithfulness.findings)
+        with fold(
+            "faithfulness",
+            "How far does the margin fall and rise?",
+            explained="Parts of the image are filled in the order that an explanation gives (deletion), or shown in "
+            "that order (insertion; Petsiuk et al. 2018). Where it is right the margin falls fast, and rises fast. "
+            "Edges are a baseline and no control: for a detector of fine detail they are nearly the right answer.",
+            help=explain("Faithfulness", "Deletion and insertion", "Fill", "Margin", "Control"),
+        ) as is_open:
+            if is_open:
+                draw_curves(faithfulness)
+                finding_table([one for one in faithfulness.findings if one.quantity == "faithfulness"])
+                tables = {"Numbers": lambda: summary(opened, faithfulness, leads, BY.value)}
+                study_files(opened, faithfulness, key="trust.faithfulness", tables=tables)
+    except ContractError as error:
+        refused(error)
+for name, (question, explained, terms, summarise) in PARTS.items():
+    with study_fold(opened, name, question, explained=explained, help=explain(*terms)) as answer:
+        if answer is not None:
+            tables = {"Numbers": partial(summary, opened, answer, summarise, BY.value)}
+            study_files(opened, answer, key=f"trust.{name}", tables=tables)
+with fold("scale", "Does it scale?", explained="The paper: “any more than a handful require teams”.") as is_open:
+    if is_open:
+        judged = coverage(all_there(opened, ("faithfulness", *PARTS)), opened.run)
+        st.dataframe(judged, hide_index=True, alt="Images, and errors among them, that each study has judged")
+draw_others(readable(opened, "transfer"))
+with study_fold(
+    opened,
+    "transfer",
+    "How far does a verdict carry?",
+    explained="Pictures that the detector was not made for, saved as JPEG as CIFAKE's are; intervals resample "
+    "generators and photographs, not pictures.",
+    help=explain("Transfer", "Resampling filter"),
+) as answer:
+    if answer is not None:
+        study_files(opened, answer, key="evidence.transfer")
 name_paper()

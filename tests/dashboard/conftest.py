@@ -36,7 +36,7 @@ Open = Callable[..., AppTest]
 # all that the navigation leads to, in its order, by the names of their folders in dashboard/views/
 PAGES = tuple(LISTED)
 # pages whose parts open on demand
-FOLDED = ("try_picture", "detectors", "reads", "patterns", "data", "maps")
+FOLDED = ("try_picture", "detectors", "reads", "maps")
 
 
 def image_set(name: str, n: int = 60) -> ImageSet:

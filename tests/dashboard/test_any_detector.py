@@ -6,7 +6,6 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.runs.run import read_run
 from core.studies.runner import Source
 from tests.core.any_detector import plain_kind, source_of, write_studies
 from tests.dashboard.conftest import PAGES, at_page
@@ -56,10 +55,3 @@ def test_inspect_runs_every_probe() -> None:
     app = opened("inspect", evidence="turns", change="shuffle_16")
     assert not app.exception
     assert any("change" in one.value for one in app.dataframe)
-
-
-def test_trust_names_its_own_parts(made: Source) -> None:
-    app = opened("maps", open="sanity")
-    figures = [element.proto.spec for element in app.get("plotly_chart")]
-    assert any("and second" in figure and "everything" in figure for figure in figures)
-    assert read_run(made.run).target_layer == "third"

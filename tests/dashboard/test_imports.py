@@ -17,13 +17,13 @@ heavy = {"torch", "torchvision", "torchcam", "lime"}
 titles = {
     "detectors": "Detectors",
     "mistakes": "Browse the images",
-    "maps": "Can the explanations be trusted?",
-    "data": "Which shortcuts does the data contain, and does the detector use them?",
-    "patterns": "Which images does it treat alike?",
+    "maps": "Can maps be believed?",
+    "reads": "What it reads",
 }
 app = AppTest.from_file("dashboard/main.py", default_timeout=120)
 app.query_params["run"] = "tiny@seen-test"
 for page, title in titles.items():
+    app.query_params["tab"] = "Patterns" if page == "reads" else "Data"
     app._page_hash = calc_hash(page)
     app.run()
     assert not app.exception, (page, app.exception)

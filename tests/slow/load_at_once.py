@@ -13,7 +13,7 @@ from tests.visitor import Trouble, Visitor, widget_of
 
 # seconds after which a visitor still waiting counts as unserved
 PATIENCE = 120.0
-BYSTANDER = ("mistakes", "", "data")
+BYSTANDER = ("mistakes", "", "maps")
 # seconds between two pages of the bystander
 PAUSE = 0.5
 

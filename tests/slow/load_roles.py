@@ -32,7 +32,7 @@ from core.runs.run import read_run
 from dashboard.components.component import key_of
 from tests.visitor import Trouble, Visitor, component_data, widget_of
 
-BROWSED = ("", "mistakes", "mistakes", "reads", "patterns", "data", "maps", "detectors")
+BROWSED = ("", "mistakes", "mistakes", "reads", "reads", "maps", "detectors")
 # how many pages a visitor looks at before leaving; another one comes then
 STAY = 20
 # the widgets that a browsing visitor leaves alone: they lead to another run, or off the page

@@ -102,6 +102,7 @@ ADDRESSES: dict[str, dict[str, str]] = {
     },
     "try_picture": {"by": "![b](x) **sample**"},
     "maps": {"by": "cell"},
+    "reads": {"tab": "Data"},
 }  # fmt: skip
 
 

@@ -1,0 +1,279 @@
+"""Evidence, a tab of What it reads: changed pictures beside their controls, all experiments, and curves by strength."""
+
+import pandas as pd
+import streamlit as st
+from plotly.graph_objects import Figure
+
+from core.explainers.probing import amplified
+from core.findings.claims import effect_over_control
+from core.findings.finding import Finding
+from core.images.labels import other_class
+from core.images.palette import CLASS_COLOURS
+from core.perturbations.probe import FAMILIES, Probe
+from core.perturbations.table import PROBES
+from core.runs.filter import Filter
+from core.studies.flips import ranking
+from core.studies.groups import VERDICTS
+from core.studies.neighbours import among_training
+from core.studies.store import StudyResult
+from dashboard import catalogue, state
+from dashboard.components import charts
+from dashboard.components.charts import SYMBOLS, Line, line_figure, rate_chart
+from dashboard.components.findings import Bar, draw_bars, finding_table
+from dashboard.components.fold import fold, unfold
+from dashboard.components.glossary import explain
+from dashboard.components.missing import how_to_get_pictures, offer_training_images
+from dashboard.components.picture import Cell, picture_strip
+from dashboard.components.plain import code, plain
+from dashboard.components.probing import PICTURE, PICTURES, Shown, flipped, rates_of, shown_picture
+from dashboard.components.study import command, study_files, study_fold, study_of
+from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.library import Opened
+from dashboard.state import Setting
+
+# family -> what its strip of pictures shows, in the order of the page
+STRIPS = {
+    "detail": "Fine detail removed",
+    "blocks": "Parts shuffled",
+    "geometry": "Turned",
+    "colour": "Colour shifted",
+}
+WIDTH = 132
+OWN = [probe for probe in PROBES.values() if not probe.is_control]
+BY = Setting("by", "category", {"category": "What it shows", "cell": "Right and wrong verdicts"})
+RANKING = {
+    "verdict": "verdict",
+    "title": "change",
+    "strength": "strength",
+    "share": "flips",
+    "control_share": "control flips",
+    "net_low": "at least, beyond control",
+    "size": "grey levels",
+}
+
+
+def draw(opened: Opened) -> None:
+    """Draw the tab."""
+    probes = study_of(opened, "probes")
+    if probes is not None and len(probes.table):
+        draw_strips(opened, probes)
+        finding_table(probes.findings)
+        draw_experiments(opened, probes)
+    with study_fold(
+        opened,
+        "deliveries",
+        "Which verdicts survive saving, resizing and sharing?",
+        explained="Every image, resized for the detector, after JPEG, WebP, scaling, a screenshot, a messenger.",
+        help=explain("Delivery", "Control"),
+    ) as answer:
+        if answer is not None:
+            study_files(opened, answer, key="evidence.deliveries")
+    with study_fold(
+        opened,
+        "neighbours",
+        "Which images look alike to it?",
+        explained="For each image, the training images (or, without them, the run's other images) with the most "
+        "similar features, and whether their labels match the verdict.",
+        help=explain("Neighbours", "Features"),
+    ) as answer:
+        if answer is not None:
+            draw_neighbours(opened, answer)
+            study_files(opened, answer, key="evidence.neighbours")
+
+
+def draw_strips(opened: Opened, probes: StudyResult) -> None:
+    """Draw a picture, the same changed, and its control, for the strongest experiment of each family."""
+    with st.grid(2, min_column_width=440, gap="medium") as grid:
+        for family, title in STRIPS.items():
+            own = [one for one in (probes.finding(f"{family}-{verdict}") for verdict in VERDICTS) if one is not None]
+            if own:
+                strongest = max(own, key=lambda finding: effect_over_control(finding).value)
+                with grid.cell():
+                    draw_strip(opened, strongest, title)
+    st.button("Other pictures", icon=":material/refresh:", on_click=_next_picture, key="evidence.next")
+
+
+def draw_strip(opened: Opened, finding: Finding, title: str) -> None:
+    """Draw one experiment: three pictures framed in their verdicts, and the shares that flip."""
+    probe, verdict, control = PROBES[finding.details["probe"]], str(finding.group), finding.control
+    strength = next(step for step in probe.at(opened.run.side) if step.told == finding.details["strength"])
+    column = probe.column(strength.key)
+    shown = shown_picture(opened, column, verdict)
+    st.markdown(f"**{title}.** {plain(finding.headline)}")
+    if shown is None:
+        st.caption(f"No picture is available to show it on. {how_to_get_pictures()}")
+    else:
+        cells = [Cell(shown.example.image, f"A picture called {verdict}", CLASS_WORDS[verdict], verdict)]
+        for made, name in [(probe, "changed"), *((PROBES[key], "control") for key in probe.controls)]:
+            picture = shown.example.pictures.get(made.column(strength.key))
+            if picture is not None and (made is probe or (control is not None and made.inline == control.name)):
+                called = shown.verdict(made.column(strength.key))
+                caption = f"{name}: {CLASS_WORDS.get(called or '', 'not known')}"
+                cells.append(Cell(picture, f"After {made.inline}, called {called}", caption, called))
+        picture_strip(cells, width=WIDTH)
+    bars = [Bar(f"{verdict} verdicts that flip", finding.measure.value, CLASS_COLOURS[verdict])]
+    bars += [] if control is None else [Bar("under the control", control.measure.value)]
+    draw_bars(bars)
+
+
+def _next_picture() -> None:
+    PICTURE.set(PICTURE.value % PICTURES + 1)
+
+
+def draw_experiments(opened: Opened, probes: StudyResult) -> None:
+    """Draw, folded, which change flips verdicts most easily, and what one change does as it grows."""
+    setting = Setting("probe", "lowpass", choices=tuple(probe.key for probe in OWN))
+    with fold(
+        "ranking",
+        "Which change flips verdicts most easily?",
+        explained="Each change at its best strength, ranked by the share that flips for sure beyond its control, for "
+        "each grey level of change. Tick a row to see that change below.",
+        help=explain("Probe", "Control", "Radius"),
+    ) as is_open:
+        if is_open:
+            rates = rates_of(opened.origin, probes)
+            draw_ranking(pd.concat([ranking(rates, verdict=verdict) for verdict in VERDICTS]), setting)
+    with fold("probe", "What does a change do as it grows?", PROBES[setting.value].title) as is_open:
+        if is_open:
+            draw_probe(opened, probes, setting)
+    tables = {"Rates": lambda: rates_of(opened.origin, probes)}
+    study_files(opened, probes, key="evidence.probes", tables=tables)
+
+
+def draw_ranking(top: pd.DataFrame, setting: Setting) -> None:
+    """Draw the changes by how easily they flip verdicts; a ticked row is shown below."""
+
+    def choose() -> None:
+        rows = st.session_state["evidence.ranking"].selection.rows
+        # as the browser sent it
+        if rows and type(rows[0]) is int and 0 <= rows[0] < len(top):
+            setting.set(str(top["probe"].iloc[rows[0]]))
+            unfold("probe")
+
+    share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+    st.dataframe(
+        top[list(RANKING)].rename(columns=RANKING),
+        hide_index=True,
+        key="evidence.ranking",
+        on_select=choose,
+        selection_mode="single-row",
+        alt="Changes by how easily they flip verdicts",
+        column_config={
+            **dict.fromkeys(("flips", "control flips", "at least, beyond control"), share),
+            "grey levels": st.column_config.NumberColumn(format="%.1f"),
+        },
+    )
+
+
+def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
+    """Draw the pictures of a change at each strength, how verdicts follow, and which images it flips."""
+    probe = PROBES[setting.value]
+    setting.linked(
+        st.selectbox,
+        "The change",
+        options=list(setting.choices or ()),
+        format_func=lambda key: f"{FAMILIES[PROBES[key].family].title}: {PROBES[key].inline}",
+        width=420,
+    )
+    shown = shown_picture(opened, probe.columns[-1])
+    for made in (probe, *(PROBES[key] for key in probe.controls)):
+        if shown is not None:
+            st.markdown(f"**{made.title if made is probe else f'Control: {made.inline}'}**")
+            st.caption(made.sentence)
+            picture_strip(_cells(shown, probe, made), width=WIDTH)
+    family = tuple(each.key for each in OWN if each.family == probe.family)
+    rates = rates_of(opened.origin, probes)
+    st.caption("Share of verdicts that flip: ◆ FAKE, ● REAL, dashed and hollow the control.", help=explain("Control"))
+    with st.grid(3, min_column_width=250, gap="medium") as grid:
+        for key in family:
+            own = rates[(rates["probe"] == key) & (rates["images"] > 0)]
+            if len(own):
+                with grid.cell():
+                    st.markdown(f"**{PROBES[key].title}**")
+                    shares = (f"{row.flipped}, {row.strength}: {percent(row.share, 0)}" for row in own.itertuples())
+                    alt = f"Share of verdicts that flip. {'; '.join(shares)}"
+                    charts.show(response(own), key=f"evidence.response.{key}", alt=alt)
+    draw_groups(opened, probes, probe)
+
+
+def _cells(shown: Shown, probe: Probe, made: Probe) -> list[Cell]:
+    """The example under each strength of a probe, or of one of its controls; of a probe, with what it changed."""
+    before, cells = shown.example.before(probe), []
+    # without a donor there is no picture of the other class to begin with
+    if made is probe and not (probe.changes_donor and shown.example.donor is None):
+        called = other_class(shown.called) if probe.changes_donor else shown.called  # type: ignore[arg-type]
+        cells.append(Cell(before, f"A picture called {called}", "as it is", called))
+    for strength in made.at(len(before)):
+        picture = shown.example.pictures.get(made.column(strength.key))
+        if picture is not None:
+            verdict = shown.verdict(made.column(strength.key))
+            cells.append(Cell(picture, f"After {made.inline}, {strength.label}", strength.told, verdict))
+    if made is probe and len(cells) > 1:
+        difference, gain = amplified(cells[-1].picture, before)
+        cells.append(Cell(difference, "The difference", f"the last change, {gain} times as strong"))
+    return cells
+
+
+def response(rates: pd.DataFrame) -> Figure:
+    """Plot the share of verdicts flipped by strength, with 95% intervals; the control dashed and hollow.
+
+    Args:
+        rates: the rows of one probe from `core.studies.flips.flip_rates`.
+    """
+    lines = []
+    for verdict, rows in rates.groupby("flipped"):
+        colour, symbol = CLASS_COLOURS[str(verdict)], SYMBOLS[str(verdict)]
+        for prefix in ("", "control_"):
+            share, low, high = (rows[f"{prefix}{end}"] for end in ("share", "low", "high"))
+            if share.notna().any():
+                style = ("dash", f"{symbol}-open", None, None, 1.5) if prefix else ("solid", symbol, low, high, 2.5)
+                lines.append(Line(f"{verdict}{', control' * bool(prefix)}", rows["strength"], share, colour, *style))
+    figure = line_figure(lines, height=220, showlegend=False)
+    figure.update_yaxes(range=[-0.04, 1.04], tickformat=".0%", dtick=0.25, gridcolor=charts.GRID)
+    return figure.update_xaxes(type="category")
+
+
+def draw_groups(opened: Opened, probes: StudyResult, probe: Probe) -> None:
+    """Draw how often one strength of a probe flips verdicts, by category or by right and wrong verdicts."""
+    st.markdown("**Which images it flips**")
+    words = {strength.key: strength.told for strength in probe.at(opened.run.side)}
+    # the strongest that changes no more than what is tested
+    default = [strength.key for strength in probe.strengths if not strength.excess][-1]
+    chosen = Setting("strength", default, words)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        chosen.choose("How much")
+        BY.choose("By")
+    column = probe.column(chosen.value)
+    rates = rates_of(opened.origin, probes, BY.value, (probe.key,))
+    rates = rates[(rates["column"] == column) & (rates["images"] > 0)]
+    with st.grid(2, min_column_width=400, gap="large") as grid:
+        for verdict, own in rates.groupby("verdict", sort=False):
+            drawn = own.sort_values("share", ascending=False, kind="stable")
+            drawn = drawn.rename(columns={"group": "value", "share": "rate", "control_share": "expected"})
+            with grid.cell():
+                st.markdown(f"{CLASS_WORDS[str(own['flipped'].iloc[0])]} verdicts")
+                value = rate_chart(
+                    drawn.astype({"expected": float}),
+                    key=f"evidence.groups.{verdict}",
+                    title="Share of verdicts that flip, by group",
+                    opens="Show the images of one group",
+                    colour=CLASS_COLOURS[str(verdict)],
+                )
+            if value is not None:
+                # without a category there is nothing to filter by
+                field = "category" if BY.value == "category" else "label"
+                also = [] if (field, value) == ("category", "unknown") else [(field, value)]
+                state.go("mistakes", run=opened.run.name, wanted=flipped(str(verdict), column, also))
+
+
+def draw_neighbours(opened: Opened, answer: StudyResult) -> None:
+    """Offer the training images where those were not searched, and the images whose neighbours disagree."""
+    if len(answer.table) and not among_training(answer.table):
+        some = f" --images {len(answer.table)}" if len(answer.table) < len(opened.run) else ""
+        again = code(f"{command(opened, 'neighbours')}{some}")
+        sentence = f"With its training images available, run {again} to look among those."
+        offer_training_images(sentence, catalogue.maker(opened.run), key="evidence.fetch")
+    if "neighbours.agrees" in opened.table and st.button(
+        "Images whose neighbours disagree", icon=":material/grid_view:", key="evidence.disagree"
+    ):
+        state.go("mistakes", run=opened.run.name, wanted=Filter().choosing("neighbours.agrees", ["no"]))

@@ -1,0 +1,265 @@
+"""What it reads and Can maps be believed?: pictures first, ways to the images, and what they say without a study."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.findings.claims import with_headlines
+from core.findings.finding import Control, Finding, Measure
+from core.images.palette import CLASS_COLOURS
+from core.runs.filter import Area
+from core.runs.run import read_run
+from core.studies.audit_summary import concerns
+from core.studies.clusters import HEADLINES
+from core.studies.columns import browse_table
+from core.studies.runner import Source, run_study
+from core.studies.store import read_study
+from core.studies.study import find_study
+from dashboard.components import limits
+from dashboard.components.component import key_of
+from dashboard.components.scatter import clicked_row, drawn_area
+from tests.dashboard.conftest import Open
+from tests.dashboard.studies import TRUST, add_studies
+from tests.dashboard.test_pages import words
+
+RUN = "tiny@seen-test"
+AUDIT = ("audit", "duplicates", "files")
+
+
+def dealt(context: Any, rows: np.ndarray, _parameters: Any) -> pd.DataFrame:
+    """Three leaks, one of the other class; thirty near copies in pairs within the set; the rest is clean."""
+    ids = context.run.predictions["id"].to_numpy(object)
+    table = pd.DataFrame({"id": ids, "in_training": "none", "in_set": "none"})
+    for name in ("training_class", "training_name", "training_id", "set_class", "set_name", "set_id"):
+        table[name] = None
+    for name in ("training_bits", "set_bits"):
+        table[name] = np.float16(np.nan)
+    for row, kind, same in ((0, "same file", "same"), (1, "near copy", "other"), (2, "same pixels", "same")):
+        name = f"{'FAKE' if same == 'same' else 'REAL'}/{row:04d}.jpg"
+        table.loc[row, ["in_training", "training_class", "training_name", "training_id", "training_bits"]] = [
+            kind, same, name, f"train-{row:016d}", 4.0 * (kind == "near copy"),
+        ]  # fmt: skip
+    for row in range(10, 40):
+        other = row + 1 if row % 2 == 0 else row - 1
+        table.loc[row, ["in_set", "set_class", "set_name", "set_id", "set_bits"]] = [
+            "near copy", "same", f"name {other}", ids[other], 2.0,
+        ]  # fmt: skip
+    columns = ["id", *find_study("duplicates").columns]
+    return table[columns].iloc[rows].reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def made(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The studies of the made run, computed once; copies are dealt."""
+    home = tmp_path_factory.mktemp("read") / "home"
+    shutil.copytree(made_home, home)
+    add_studies(home, "audit", "files", "clusters", "probes")
+    source = Source(home / "runs" / RUN, home / "detectors" / "tiny")
+    run_study(replace(find_study("duplicates"), compute=dealt), source)
+    return home / "runs" / RUN / "studies"
+
+
+@pytest.fixture
+def studied(home: Path, made: Path) -> Path:
+    """The home that the dashboard finds, with those studies."""
+    shutil.copytree(made, home / "runs" / RUN / "studies")
+    return home
+
+
+def figure(app: AppTest) -> dict[str, Any]:
+    """The first figure of a page."""
+    return dict(json.loads(app.get("plotly_chart")[0].proto.spec))
+
+
+def tables(app: AppTest) -> str:
+    """The HTML of a page."""
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def alts(app: AppTest) -> list[str]:
+    """What the pictures of a page are called."""
+    return [image.alt for element in app.get("image") for image in element.proto.imgs]
+
+
+def test_pictures_come_first_and_every_finding_is_a_row(open_page: Open, studied: Path) -> None:
+    app = open_page("reads", run=RUN, open="probe")
+    assert not app.exception
+    assert not app.error
+    assert any(alt.startswith("A picture called") for alt in alts(app))
+    assert any(alt.startswith("After") for alt in alts(app))
+    run = read_run(studied / "runs" / RUN)
+    found = read_study(studied / "runs" / RUN / "studies" / "probes.parquet", run).findings
+    assert tables(app).count("<details>") == len(found)
+    assert [tab.label for tab in app.tabs] == ["Evidence", "Data", "Patterns"]
+    # on a run without pictures those of another stand in, or it says how to get some
+    blind = open_page("reads", run="tiny@blind-test")
+    assert not blind.exception
+    assert "core study probes --run tiny@blind-test --data DATA" in words(blind)
+
+
+@pytest.mark.parametrize("address", ["data", "patterns"])
+def test_an_old_address_opens_its_tab(open_page: Open, studied: Path, address: str) -> None:
+    app = open_page(address, run=RUN)
+    assert not app.exception
+    assert app.title[0].value == "What it reads"
+    assert app.query_params["tab"] == address.capitalize()
+
+
+@pytest.mark.parametrize("space", ["features", "maps"])
+def test_every_image_is_a_point_and_every_group_outlined_and_numbered(
+    open_page: Open, studied: Path, space: str
+) -> None:
+    app = open_page("reads", run=RUN, tab="Patterns", space=space)
+    assert not app.exception
+    assert not app.error
+    drawn, table = figure(app), browse_table(read_run(studied / "runs" / RUN))
+    sizes = [int(str(trace["customdata"].get("shape", "0")).split(",")[0]) for trace in drawn["data"]]
+    assert sum(sizes) == 60
+    clusters = table[f"clusters.{space}_cluster"]
+    assert {note["text"] for note in drawn["layout"]["annotations"]} == {f"<b>{one}</b>" for one in clusters.unique()}
+    looks = [(shape["line"]["color"], shape["line"]["dash"]) for shape in drawn["layout"].get("shapes", [])]
+    assert len(set(looks)) == len(looks)
+    # right and wrong verdicts have another shape, whatever the colour
+    shapes = {trace["marker"]["symbol"] for trace in drawn["data"]}
+    cells = {(str(row.label), str(row.predicted)) for row in table.itertuples()}
+    assert len(shapes) == len(cells) > 2
+
+
+@pytest.mark.parametrize("colour", ["predicted", "confidence", "stability.lime_seed", "correct", "category"])
+def test_any_column_colours_the_points(open_page: Open, studied: Path, colour: str) -> None:
+    if "." in colour:
+        add_studies(studied, "stability")
+    app = open_page("reads", run=RUN, tab="Patterns", open="", colour=colour)
+    assert not app.exception
+    traces = {(trace["name"], str(trace["marker"].get("color", ""))) for trace in figure(app)["data"]}
+    if colour == "predicted":
+        assert traces == set(CLASS_COLOURS.items())
+    assert ("coloraxis" in figure(app)["layout"]) == (colour in ("confidence", "stability.lime_seed"))
+
+
+def test_what_is_enclosed_or_clicked_opens(open_page: Open, studied: Path) -> None:
+    table = browse_table(read_run(studied / "runs" / RUN))
+    x, y = (table[f"features_{end}"].to_numpy() for end in "xy")
+    area = Area.drawn("features", [float(np.median(x)), 9e3], [-9e3, 9e3])
+    assert area is not None
+    app = open_page("reads", run=RUN, tab="Patterns", open="")
+    app.session_state["patterns.area"] = area
+    app.run()
+    assert not app.exception
+    assert app.query_params["area"] == str(area)
+    assert 20 < area.holds(x, y).sum() < 40
+    app = open_page("reads", run=RUN, tab="Patterns", open="")
+    app.session_state["patterns.area"] = Area.drawn("features", [8e3, 9e3], [8e3, 9e3])
+    app.run()
+    assert "no image in that area" in app.toast[0].value
+    app = open_page("reads", run=RUN, tab="Patterns", open="")
+    app.session_state["patterns.row"] = 7
+    app.run()
+    assert app.query_params["id"] == table["id"][7]
+
+
+@pytest.mark.parametrize(
+    ("read", "sent", "expected"),
+    [
+        (drawn_area, {"box": [{"x": [1, 3], "y": [5, 2]}], "lasso": []}, Area.drawn("maps", [1, 3], [5, 2])),
+        (drawn_area, {"lasso": [{"x": [0, 1, 1], "y": [0, 0, 1]}]}, Area.drawn("maps", [0, 1, 1], [0, 0, 1])),
+        (drawn_area, {}, None),
+        (drawn_area, {"box": [{}]}, None),
+        (drawn_area, {"lasso": [{"x": "abc", "y": [1, 2, 3]}]}, None),
+        (drawn_area, {"box": [{"x": [1, 1], "y": [2, 3]}]}, None),
+        (clicked_row, {"points": [{"customdata": [12.0, 99.0]}]}, 12),
+        (clicked_row, {}, None),
+        (clicked_row, {"points": [{"customdata": [60, 1]}]}, None),
+        (clicked_row, {"points": [{"customdata": "x"}]}, None),
+        (clicked_row, {"points": [{"customdata": [float("inf")]}]}, None),
+        (clicked_row, {"points": [{"customdata": [1]}], "box": [{"x": [0, 1], "y": [0, 1]}]}, None),
+    ],
+)
+def test_what_the_browser_sends(read: Callable[..., Any], sent: dict[str, Any], expected: object) -> None:
+    assert read(sent, "maps" if read is drawn_area else 60) == expected
+
+
+@pytest.mark.parametrize(("beyond", "claims"), [((0.0, -0.01, 0.01), False), ((0.04, 0.03, 0.05), True)])
+def test_a_headline_about_the_worst_group_holds_or_makes_no_claim(
+    beyond: tuple[float, float, float], claims: bool
+) -> None:
+    rate = Measure(0.1, 0.08, 0.12)
+    found = Finding("worst-maps-REAL", "clusters", "error_rate", rate, "REAL", Control("peers", rate), Measure(*beyond))
+    headline = with_headlines([found], HEADLINES)[0].headline
+    assert ("errs more often than" in headline) == claims
+
+
+@pytest.mark.parametrize("run", [RUN, "tiny@blind-test"])
+def test_without_an_audit_it_says_what_to_type(open_page: Open, run: str) -> None:
+    app = open_page("reads", run=run, tab="Data")
+    assert not app.exception
+    assert not app.error
+    # its images are neither in the run nor CIFAKE's
+    data = "" if run == RUN else " --data DATA"
+    assert f"`python -m core study duplicates files audit --run {run}{data}`" in words(app)
+
+
+def test_images_of_a_cue_are_one_click_away(open_page: Open, studied: Path) -> None:
+    run = read_run(studied / "runs" / RUN)
+    worst = concerns(read_study(studied / "runs" / RUN / "studies" / "audit.parquet", run))[0]
+    for button, name, value in (
+        (key_of("data.show", worst.key, "Highest first"), "sort", f"-{worst.key}"),
+        ("data.in_training.same file", "duplicates.in_training", "same file"),
+    ):
+        app = open_page("reads", run=RUN, tab="Data")
+        app.button(key=button).click().run()
+        assert not app.exception
+        assert app.query_params[name] == value
+
+
+@pytest.mark.parametrize(
+    ("page", "tab", "name"), [("reads", "Data", "audit"), ("reads", "Data", "duplicates"), ("maps", "", "stability")]
+)
+def test_a_broken_study_is_one_sentence(open_page: Open, studied: Path, page: str, tab: str, name: str) -> None:
+    add_studies(studied, "agreement", "stability")
+    file = studied / "runs" / RUN / "studies" / f"{name}.parquet"
+    file.write_bytes(file.read_bytes()[:-20])
+    app = open_page(page, run=RUN, tab=tab)
+    assert not app.exception
+    assert [error.value.startswith(f"tiny@seen-test/studies/{name}.parquet is no") for error in app.error] == [True]
+    assert str(studied) not in words(app)
+    assert "<details" in tables(app) or name == "audit"
+
+
+def test_a_real_map_stands_beside_maps_that_know_nothing(open_page: Open, home: Path) -> None:
+    add_studies(home, *TRUST)
+    app = open_page("maps", run=RUN, by="cell", filled="road")
+    assert not app.exception
+    assert not app.error
+    assert [alt.split(",")[0] for alt in alts(app)] == [
+        "The picture", "Its own map", "The same map", "Another picture's map",
+    ]  # fmt: skip
+    assert app.segmented_control(key="url.by").value == "cell"
+    assert app.segmented_control(key="url.filled").value == "road"
+    # a table of methods and fills a verdict
+    assert all(set("".join(table.value.to_numpy().ravel())) & set("▲▼◇·") for table in app.table)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        ({}, "What it was trained on is not known here."),
+        ({"training_set": "mine-train"}, "It has seen the 224 x 224 images of mine-train, and nothing else."),
+        ({"training_set": "cifake-train"}, "ten kinds of things"),
+        ({"training_set": "sample-train"}, "five photographs"),
+    ],
+)
+def test_what_a_detector_has_seen_is_said_as_far_as_it_is_known(manifest: dict[str, str], said: str) -> None:
+    sentence = limits._seen(SimpleNamespace(manifest=manifest, about=SimpleNamespace(side=224)))  # type: ignore[arg-type]
+    assert said in sentence
+    # only of these sets is it known what is not in them
+    assert ("never another generator" in sentence) == manifest.get("training_set", "").startswith(("cifake", "sample"))
