@@ -1,268 +1,316 @@
-"""Kill what writes, and let its writes fail: the next start finds nothing corrupt, and nothing lost that was done.
+"""Kill what writes, and let its writes fail: the next start finds nothing corrupt, and repeats nothing that was done.
 
 python -m tests.slow.kills --count 100
 
-For each piece of work: every change to a file fails in turn, with a full disk and with one that is read-only from then
-on; then the disk is full in the midst of files of several sizes, until as many writes have failed as are asked for;
-then the process is killed (SIGKILL), half of the times at a moment drawn evenly from all that an undisturbed work
-takes, half right before a random change to a file.
-After each the next start is made, and what it finds is compared with what an undisturbed work comes to. Ends with a
-table, and with status 1 where anything was corrupt or lost.
+Each piece of work reports what is done. It suffers as many failing writes (a full disk, a disk that is read-only from
+some change on, files that cannot grow beyond some size) as kills (SIGKILL, half of the times at a moment drawn evenly,
+half right before a random change to a file). Then it is started again, undisturbed: it must end with the result of an
+undisturbed work, and do nothing again that was reported. Ends with a table, and with status 1 where that did not hold.
 """
 
 import argparse
 import errno
-import importlib
+import hashlib
+import io
 import os
 import random
 import re
 import shutil
-import statistics
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 # a child of a process with threads of its own can hang; one thread is enough for what is this small
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests.faults import KILL, Outcome, faulty, in_child, small_disk
-from tests.slow.works import ANEW, CORRUPT, DONE, LOST, RESUMED, SILENT, WORKS, Problems, Work, problem_of
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-ERRORS = {"full disk": errno.ENOSPC, "read-only": errno.EROFS}
-COLUMNS = (
-    "write errors", "said so", "went on", "kills", "in a write", RESUMED, DONE, ANEW, CORRUPT, LOST, SILENT,
-)  # fmt: skip
-# what lies about while something is written
-UNFINISHED = (".*.tmp", ".*.old", "*-journal")
+import train
+from core.detectors.detector import Detector
+from core.detectors.resnet import round_to_float16
+from core.detectors.storage import load_detector, save_detector
+from core.images.loading import load_image_set
+from core.runs.run import read_run
+from core.runs.tags import TagError, Tags
+from core.runs.writing import write_run
+from core.studies import study
+from core.studies.command import main as make_study
+from core.studies.store import read_study, study_path
+from tests.conftest import make_detector, write_cifake
+from tests.core.studies import conftest as studies
+from tests.dashboard.conftest import image_set
+from tests.faults import KILL, Outcome, Report, faulty, in_child, small_disk
 
-
-@dataclass
-class Account:
-    """What came of one piece of work.
-
-    Attributes:
-        counts: by `COLUMNS`.
-        problems: a line on each thing that was wrong.
-        sentences: what was said of write errors, and how often.
-        stages: what the work was at when it was killed, and how often.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
-    sentences: Counter[str] = field(default_factory=Counter)
-    stages: Counter[str] = field(default_factory=Counter)
-
-    def add(self, what: str, problems: Problems) -> None:
-        """Note what was wrong after one fault."""
-        for kind, sentence in problems:
-            self.counts[kind] += 1
-            self.problems.append(f"{what}: {kind}: {sentence}")
+COLUMNS = ("write errors", "said so", "kills", "corrupt", "repeated", "no sentence")
+# what happened, why, and what to do
+SENTENCE = re.compile(r"[^\n]+ (could not|cannot) be [^\n]+ \([^\n]+\)[;,] [^\n]+")
 
 
-@dataclass
-class Suffered:
-    """What became of one work under a fault.
+def call(program: Callable[[list[str]], int], arguments: list[object], line: Callable[[str], None]) -> str:
+    """Run a command with each line that it prints reported; what it says of its failure, "" for none."""
 
-    Attributes:
-        first: how the work ended.
-        unfinished: whether the fault left something half written.
-        found: what the next start found: ANEW, RESUMED or DONE.
-        problems: what was wrong with it.
-    """
+    class Lines(io.StringIO):
+        def write(self, text: str) -> int:
+            for part in filter(str.strip, text.splitlines()):
+                line(part)
+            return len(text)
 
-    first: Outcome
-    unfinished: bool
-    found: str
-    problems: Problems
+    with redirect_stdout(Lines()), redirect_stderr(io.StringIO()) as errors:
+        status = program([str(argument) for argument in arguments])
+    return errors.getvalue().strip() or (f"nothing, and ended with {status}" if status else "")
 
 
-@dataclass
+class Training:
+    """`train.py` on a tiny network; an epoch is reported."""
+
+    def prepare(self, folder: Path) -> None:
+        write_cifake(folder / "cifake", train=8, test=4)
+
+    def do(self, folder: Path, report: Report) -> str:
+        if (folder / "out" / "detectors" / "tiny").exists():
+            return ""
+        arguments = ["--data", folder / "cifake", "--recipe", "sample", "--name", "tiny", "--out", folder / "out"]
+        arguments += ["--device", "cpu", "--resume", "--precision", "float32"]
+        arguments += ["--width", 4, "--epochs", 3, "--batch-size", 8]
+
+        def line(text: str) -> None:
+            if epoch := re.match(r"epoch (\d+)/", text):
+                report(epoch[1])
+
+        return call(train.main, arguments, line)
+
+    def result(self, folder: Path) -> Any:
+        detector = load_detector(folder / "out" / "detectors" / "tiny", device="cpu")
+        return detector.sha256, read_run(folder / "out" / "runs" / "tiny@cifake-test").predictions["margin"].tolist()
+
+
+class Images:
+    """Reading an image set, which keeps its pixels in the cache. Twice, as what could not be kept is read again."""
+
+    def prepare(self, folder: Path) -> None:
+        write_cifake(folder / "cifake", train=12, test=8)
+
+    def do(self, folder: Path, _report: Report) -> str:
+        with redirect_stderr(io.StringIO()) as errors:
+            self.result(folder)
+            self.result(folder)
+        return "".join(set(errors.getvalue().splitlines()))
+
+    def result(self, folder: Path) -> Any:
+        digests = []
+        for split in ("train", "test"):
+            images = load_image_set(folder / "cifake", split)
+            digests.append(
+                hashlib.sha256(np.asarray(images.pixels).tobytes() + images.rows.to_csv().encode()).hexdigest()
+            )
+        return digests
+
+
+class Runs:
+    """Writing versions of a run over one another; each is reported."""
+
+    def __init__(self) -> None:
+        self.images = image_set("made-test", 12)
+        self.detectors = [make_detector(width=4, seed=seed) for seed in range(4)]
+        for detector in self.detectors:
+            round_to_float16(detector.network)
+            detector.manifest = {"name": "tiny"}
+
+    def prepare(self, folder: Path) -> None:
+        self.write(folder, self.detectors[0])
+
+    def write(self, folder: Path, detector: Detector) -> None:
+        write_run(folder, detector, self.images, ship_images=True, replace=True)
+
+    def do(self, folder: Path, report: Report) -> str:
+        hashes = [detector.sha256 for detector in self.detectors]
+        for number in range(hashes.index(self.result(folder)) + 1, len(hashes)):
+            try:
+                self.write(folder, self.detectors[number])
+            except OSError as error:
+                return str(error)
+            report(number)
+        return ""
+
+    def result(self, folder: Path) -> Any:
+        return read_run(folder / "runs" / "tiny@made-test").manifest["detector_sha256"]
+
+
+class Detectors(Runs):
+    """Writing versions of a detector over one another."""
+
+    def write(self, folder: Path, detector: Detector) -> None:
+        save_detector(folder / "detectors" / "tiny", detector, model_card="# tiny\n", replace=True)
+
+    def result(self, folder: Path) -> Any:
+        return load_detector(folder / "detectors" / "tiny", device="cpu").sha256
+
+
+class Studies:
+    """`python -m core study` with six shards; a shard that later ones have followed is reported."""
+
+    def prepare(self, folder: Path) -> None:
+        studies.write_made(folder / "home", 36)
+
+    def do(self, folder: Path, report: Report) -> str:
+        if study_path(folder / "home" / "runs" / "tiny@made-test", "brightness").exists():
+            return ""
+        begun: list[int] = []
+
+        def compute(context: study.Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+            # a shard is kept before the next begins
+            for first in begun[-1:]:
+                report(first)
+            begun.append(int(rows[0]))
+            return studies.brightness(context, rows, parameters)
+
+        study.STUDIES["brightness"] = studies.__name__
+        studies.STUDY = replace(studies.BRIGHTNESS, shard=6, compute=compute)  # type: ignore[attr-defined]
+        arguments = ["brightness", "--run", folder / "home" / "runs" / "tiny@made-test", "--device", "cpu"]
+        return call(make_study, arguments, lambda _: None)
+
+    def result(self, folder: Path) -> Any:
+        run = read_run(folder / "home" / "runs" / "tiny@made-test")
+        return read_study(study_path(run.path, "brightness"), run).table[["id", "brightness"]].to_numpy().tolist()
+
+
+class Tagging:
+    """Tags and notes, one after the other; each pair is reported."""
+
+    def prepare(self, folder: Path) -> None:
+        pass
+
+    def do(self, folder: Path, report: Report) -> str:
+        tags, sentence = Tags(folder / "tags.sqlite"), ""
+        kept = {id_ for id_ in tags.ids("odd") if tags.note_of(id_)}
+        for id_ in (f"image-{number}" for number in range(15)):
+            if id_ not in kept:
+                try:
+                    tags.add([id_], "odd")
+                    tags.note(id_, f"note of {id_} " + "x" * 500)
+                except TagError as error:
+                    sentence = str(error)
+                else:
+                    report(id_)
+        return sentence
+
+    def result(self, folder: Path) -> Any:
+        tags = Tags(folder / "tags.sqlite")
+        return tags.problem, sorted((id_, tags.note_of(id_)) for id_ in tags.ids("odd"))
+
+
+WORKS = {work.__name__.lower(): work for work in (Training, Images, Runs, Detectors, Studies, Tagging)}
+
+
 class Trial:
-    """One piece of work, prepared, and what it comes to without a fault.
+    """One piece of work with the result of an undisturbed one, and the table's row of what came of its faults."""
 
-    Attributes:
-        work: what is done.
-        template: the folder that it begins with.
-        expected: its result.
-        changes: how many changes to files it makes.
-        seconds: how long it takes.
-        largest: bytes of the largest file that it leaves.
-    """
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.work, self.template = name, WORKS[name](), folder / name
+        self.counts: Counter[str] = Counter()
+        self.problems: list[str] = []
 
-    work: Work
-    template: Path
-    expected: Any
-    changes: int
-    seconds: float
-    largest: int
+        def prepare(_: Report) -> None:
+            self.template.mkdir(parents=True)
+            os.environ["TELLTALE_CACHE"] = str(self.template / "cache")
+            self.work.prepare(self.template)
 
-    def suffer(self, *, at: int = 0, what: int = 0, size: int | None = None, after: float | None = None) -> Suffered:
-        """Do the work with a fault, then make the next start."""
+        def whole(_: Report) -> tuple[Any, int]:
+            os.environ["TELLTALE_CACHE"] = str(folder / "whole" / "cache")
+            with faulty(folder / "whole") as faults:
+                sentence = self.work.do(folder / "whole", lambda _: None)
+            if sentence:
+                raise RuntimeError(sentence)
+            return self.work.result(folder / "whole"), faults.seen
+
+        for child in (prepare, whole):
+            outcome = in_child(child)
+            if outcome.error:
+                raise RuntimeError(outcome.error)
+            shutil.rmtree(folder / "whole", ignore_errors=True)
+            shutil.copytree(self.template, folder / "whole")
+        (self.expected, self.changes), self.seconds = outcome.result, outcome.seconds
+
+    def suffer(
+        self, what: str, *, at: int = 0, fault: int = 0, size: int | None = None, after: float | None = None
+    ) -> Outcome:
+        """Do the work with a fault, start it again without, and note what was wrong; how the first ended."""
         with tempfile.TemporaryDirectory(prefix="telltale-kills-") as kept:
             folder = Path(kept) / "work"
             shutil.copytree(self.template, folder)
 
-            def do(report: Callable[[Any], None]) -> str:
-                with faulty(folder, at=at, what=what), small_disk(size):
+            def do(report: Report) -> str:
+                os.environ["TELLTALE_CACHE"] = str(folder / "cache")
+                with faulty(folder, at=at, what=fault), small_disk(size):
                     return self.work.do(folder, report)
 
+            def again(report: Report) -> Any:
+                os.environ["TELLTALE_CACHE"] = str(folder / "cache")
+                if sentence := self.work.do(folder, report):
+                    raise RuntimeError(sentence)
+                return self.work.result(folder)
+
             first = in_child(do, kill_after=after)
-            unfinished = any(any(folder.rglob(pattern)) for pattern in UNFINISHED)
-            second = in_child(lambda _: self.work.check(folder, first.reports, self.expected))
-            found, problems = second.result or (ANEW, [(CORRUPT, second.error or "the next start died")])
-            if first.error:
-                problems = [*problems, (SILENT, first.error.strip().splitlines()[-1])]
-            if first.result:
-                problems = [*problems, *problem_of(first.result, folder)]
-        return Suffered(first, unfinished, found, problems)
+            second = in_child(again)
+            if second.error or second.result != self.expected:
+                self._note("corrupt", what, second.error or "another result than without a fault")
+            if repeated := {*first.reports} & {*second.reports}:
+                self._note("repeated", what, f"{sorted(repeated)}")
+            sentence = first.error or first.result or ""
+            if sentence and (
+                "Traceback" in sentence or not SENTENCE.fullmatch(sentence) or str(folder) not in sentence
+            ):
+                self._note("no sentence", what, sentence)
+        return first
 
+    def _note(self, kind: str, what: str, problem: str) -> None:
+        self.counts[kind] += 1
+        self.problems.append(f"{self.name}, {what}: {kind}: {problem}")
 
-def prepare(work: Work, folder: Path, *, times: int = 3) -> Trial:
-    """Make what the work needs, and do it a few times without a fault."""
-    template, done = folder / "template", folder / "done"
+    def fail_writes(self, count: int, chance: random.Random) -> None:
+        """Let `count` writes fail, by both errors and by the size of a file in turn."""
+        for number in range(count):
+            at, size = chance.randint(1, self.changes), int(10 ** chance.uniform(0, 5))
+            fault = (errno.ENOSPC, errno.EROFS, 0)[number % 3]
+            what = f"{errno.errorcode[fault]} at change {at}" if fault else f"no file beyond {size} bytes"
+            outcome = self.suffer(what, **({"at": at, "fault": fault} if fault else {"size": size}))
+            self.counts["write errors"] += 1
+            self.counts["said so"] += bool(outcome.result)
 
-    def make(_: Callable[[Any], None]) -> None:
-        template.mkdir(parents=True)
-        work.enter(template)
-        work.prepare(template)
-
-    made = in_child(make)
-    if made.error:
-        raise RuntimeError(made.error)
-
-    def count(report: Callable[[Any], None]) -> tuple[int, list[str]]:
-        with faulty(done) as faults:
-            said = work.do(done, report)
-        if said:
-            raise RuntimeError(said)
-        return faults.seen, list(sys.modules)
-
-    def whole() -> Outcome:
-        shutil.rmtree(done, ignore_errors=True)
-        shutil.copytree(template, done)
-        return in_child(count)
-
-    first = whole()
-    # what is imported here no child has to import again; importing starts none of the threads that working starts
-    for module in first.result[1] if first.result else ():
-        with suppress(ImportError):
-            importlib.import_module(module)
-    wholes = [whole() for _ in range(times)]
-    found = in_child(lambda _: work.result(done))
-    if problem := first.error or wholes[-1].error or found.error:
-        raise RuntimeError(problem)
-    seconds = statistics.median(whole.seconds for whole in wholes)
-    return Trial(work, template, found.result, wholes[-1].result[0], seconds, _largest(template, done))
-
-
-def _largest(template: Path, done: Path) -> int:
-    """Bytes of the largest file that was written between the two."""
-    files = [file.relative_to(done) for file in done.rglob("*") if file.is_file()]
-    return max(
-        (done / file).stat().st_size
-        for file in files
-        if not (template / file).exists() or (template / file).read_bytes() != (done / file).read_bytes()
-    )
-
-
-def fail_writes(
-    trial: Trial, account: Account, every: int = 1, *, first: int = 1, in_turn: bool = False, least: int = 0
-) -> Iterator[str]:
-    """Every `every`-th change fails from the `first` on, and disks of several sizes are full.
-
-    Each fails with both errors, or, `in_turn`, with one of them. Where that comes to less than `least` failures, disks
-    of further sizes are full, drawn from all that are smaller than the largest file.
-    """
-    kinds = list(ERRORS.items())
-    faults: list[tuple[str, dict[str, Any]]] = [
-        (f"{name} at change {at} of {trial.changes}", {"at": at, "what": number})
-        for at in range(first, trial.changes + 1, every)
-        for name, number in (kinds[at % 2 :][:1] if in_turn else kinds)
-    ]
-    if first == 1:
-        own = trial.work.sizes
-        others = sorted(set(range(trial.largest)) - set(own))
-        missing = max(0, least - len(faults) - len(own))
-        sizes = [*own, *sorted(random.Random(0).sample(others, min(missing, len(others))))]
-        faults += [(f"full at {size} bytes", {"size": size}) for size in sizes]
-    for what, fault in faults:
-        suffered = trial.suffer(**fault)
-        account.counts["write errors"] += 1
-        if suffered.first.result:
-            account.counts["said so"] += 1
-            account.sentences[re.sub(r"/\S*telltale-kills-[^/]*/work/", "", suffered.first.result)] += 1
-        elif not suffered.first.error:
-            account.counts["went on"] += 1
-        account.add(what, suffered.problems)
-        yield what
-
-
-def kill(trial: Trial, account: Account, count: int, chance: random.Random) -> Iterator[str]:
-    """Kill it `count` times; one that was through before its moment came counts for nothing."""
-    number = 0
-    while number < count:
-        if number % 2:
-            at = chance.randint(1, trial.changes)
-            what, suffered = f"killed before change {at} of {trial.changes}", trial.suffer(at=at, what=KILL)
-        else:
-            after = chance.uniform(0, trial.seconds)
-            what, suffered = f"killed after {after:.3f} of {trial.seconds:.3f} s", trial.suffer(after=after)
-        if suffered.first.killed:
-            number += 1
-            account.counts["kills"] += 1
-            account.counts["in a write"] += suffered.unfinished
-            account.counts[suffered.found] += 1
-            account.stages[trial.work.stage(suffered.first.reports)] += 1
-        account.add(what, suffered.problems)
-        yield what
-
-
-def show(accounts: dict[str, Account]) -> None:
-    """The table, and below it what was wrong."""
-    print(f"{'':16}" + "".join(f"{name:>14}" for name in COLUMNS))
-    total: Counter[str] = Counter()
-    for name, account in accounts.items():
-        total += account.counts
-        print(f"{name:16}" + "".join(f"{account.counts[column]:>14}" for column in COLUMNS))
-    print(f"{'all':16}" + "".join(f"{total[column]:>14}" for column in COLUMNS))
-    for name, account in accounts.items():
-        print(f"{name} was killed at: " + ", ".join(f"{stage} ({n})" for stage, n in sorted(account.stages.items())))
-        for sentence, times in account.sentences.most_common(3):
-            print(f"{name} said {times} times: {sentence}")
-        for problem in account.problems:
-            print(f"{name}: {problem}")
+    def kill(self, count: int, chance: random.Random) -> None:
+        """Kill it `count` times; one that was through before its moment came counts for nothing."""
+        while self.counts["kills"] < count:
+            at, after = chance.randint(1, self.changes), chance.uniform(0, self.seconds)
+            by_change = self.counts["kills"] % 2
+            what = f"killed before change {at}" if by_change else f"killed after {after:.3f} s"
+            outcome = self.suffer(what, **({"at": at, "fault": KILL} if by_change else {"after": after}))
+            self.counts["kills"] += outcome.killed
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do it all; 1 where anything was corrupt, lost, or unsaid."""
+    """Do it all; 1 where anything was corrupt, repeated, or unsaid."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--count", type=int, default=100, help="kills of each piece of work; as many writes fail, or more"
-    )
-    parser.add_argument("--every", type=int, default=1, help="let only every N-th change fail")
-    parser.add_argument("--first", type=int, default=1, help="of these; so that several processes share them")
+    parser.add_argument("--count", type=int, default=100, help="kills, and failing writes, of each piece of work")
     parser.add_argument("--only", nargs="+", choices=WORKS, default=list(WORKS))
-    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--seed", type=int, default=0, help="of what fails")
     options = parser.parse_args(arguments)
-    chance, accounts = random.Random(options.seed), {}
-    # stopped by hand, it shows what was done until then
-    with tempfile.TemporaryDirectory(prefix="telltale-kills-") as kept, suppress(KeyboardInterrupt):
+    chance, trials = random.Random(options.seed), []
+    with tempfile.TemporaryDirectory(prefix="telltale-kills-") as kept:
         for name in options.only:
-            account = accounts[name] = Account()
-            trial = prepare(WORKS[name](), Path(kept) / name.replace(" ", "-"))
-            print(f"{name}: {trial.changes} changes to files in {trial.seconds:.2f} s", flush=True)
-            writes = fail_writes(trial, account, options.every, first=options.first, least=options.count)
-            for step in (writes, kill(trial, account, options.count, chance)):
-                for done in step:
-                    if sys.stderr.isatty():
-                        print(f"\r\033[K{name}: {done}", end="\r", file=sys.stderr)
-    show(accounts)
-    return int(any(account.problems for account in accounts.values()))
+            trials.append(trial := Trial(name, Path(kept)))
+            trial.fail_writes(options.count, chance)
+            trial.kill(options.count, chance)
+    print(pd.DataFrame([trial.counts for trial in trials], options.only, list(COLUMNS)).fillna(0).astype(int))
+    problems = [problem for trial in trials for problem in trial.problems]
+    print(*problems, sep="\n")
+    return int(bool(problems))
 
 
 if __name__ == "__main__":
