@@ -40,7 +40,7 @@ OLD: dict[str, tuple[str, dict[str, str]]] = {
     "overview": ("detectors", {"open": "numbers.errors.calibration"}),
     "compare": ("detectors", {"open": "compare"}),
     "explore": ("mistakes", {}),
-    "upload": ("try_picture", {}),
+    "upload": ("try_picture", {"open": "maps"}),
     "evidence": ("reads", {}),
     "data": ("reads", {"tab": "Data"}),
     "patterns": ("reads", {"tab": "Patterns"}),

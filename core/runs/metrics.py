@@ -82,26 +82,6 @@ def class_scores(confusion: NDArray[np.int64]) -> pd.DataFrame:
     return pd.DataFrame({"precision": precision, "recall": recall, "f1": f1}, index=list(CLASSES))
 
 
-def metrics_at(table: pd.DataFrame, metrics: Mapping[str, Any], threshold: float) -> dict[str, Any]:
-    """Recompute the metrics that depend on the threshold: accuracy, confusion matrix, and the scores of each class.
-
-    Args:
-        table: the rows that the metrics describe, at least one.
-        metrics: from `core.runs.writing.metrics`, at a threshold of one half; AUROC and calibration error are kept.
-        threshold: of p(REAL), 0 to 1.
-    """
-    if threshold == HALF:
-        return dict(metrics)
-    confusion = confusion_at(table, threshold)
-    scores = class_scores(confusion).assign(support=confusion.sum(axis=1))
-    return {
-        **metrics,
-        "accuracy": float(np.trace(confusion) / confusion.sum()),
-        "per_class": scores.to_dict("index"),
-        "confusion": confusion.tolist(),
-    }
-
-
 def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> Sweep:
     """Compute the rates at about `points` thresholds, spread evenly along the ROC curve.
 

@@ -1,7 +1,6 @@
 """Details of one image: its statistics, the studies' findings, and the visitor's own tags and note."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +16,8 @@ from dashboard.components.words import percent
 from dashboard.library import Opened
 from dashboard.visitors import for_visitors
 
-SAMPLED = (
-    "Lower: the share of known values that are lower. Studies of a sample hold a larger share of mistakes than the run."
-)
+# of the session: a note that could not be saved, and why
+UNSAVED = "inspect.unsaved."
 
 
 def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
@@ -27,21 +25,24 @@ def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
     with st.expander("Image statistics", expanded=unfolded):
         _draw_values(opened, row, [name for name in STATISTICS if name in opened.table])
     by_study: dict[str, list[str]] = {}
-    for column, described in opened.studied.items():
+    for column in filter(opened.table.columns.__contains__, opened.studied):
+        value = opened.table[column].iloc[row]
         # studies of earlier versions wrote "no such image" as an infinite distance
-        if column in opened.table and not _is_unknown(opened.table[column].iloc[row]):
-            by_study.setdefault(described.study, []).append(column)
+        if not pd.isna(value) and value not in (np.inf, -np.inf):
+            by_study.setdefault(opened.studied[column].study, []).append(column)
     if opened.studied:
         with st.expander("What studies found", expanded=unfolded):
             for title, columns in by_study.items():
                 st.markdown(f"**{plain(title)}**", help=plain(opened.studied[columns[0]].question) or None)
                 _draw_values(opened, row, columns)
-            st.caption(SAMPLED)
-    _draw_own(str(opened.table["id"].iloc[row]))
-
-
-def _is_unknown(value: Any) -> bool:
-    return bool(pd.isna(value)) or (isinstance(value, float | np.floating) and bool(np.isinf(value)))
+            st.caption(
+                "Lower: the share of known values that are lower. Studies of a sample hold a larger share of mistakes "
+                "than the run."
+            )
+    id_ = str(opened.table["id"].iloc[row])
+    tags, note = library.tags().of(id_), library.tags().note_of(id_)
+    with st.expander("Tags and note", expanded=bool(tags or note)):
+        _draw_own(id_, tags, note)
 
 
 def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> None:
@@ -61,36 +62,33 @@ def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> None:
     st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
-def _draw_own(id_: str) -> None:
+def _draw_own(id_: str, tags: Sequence[str], note: str) -> None:
     """Draw the visitor's tags and note; what cannot be saved stays in the box, with the reason."""
-    tags, note = library.tags().of(id_), library.tags().note_of(id_)
-    with st.expander("Tags and note", expanded=bool(tags or note)):
-        st.session_state["inspect.tags"] = tags
-        st.multiselect(
-            "Tags",
-            sorted({*library.tags().names(), *tags}),
-            key="inspect.tags",
-            accept_new_options=True,
-            on_change=_keep_tags,
-            args=(id_, tuple(tags)),
-            placeholder="choose or type",
-        )
-        unsaved, why = st.session_state.get(f"inspect.unkept.{id_}", (None, ""))
-        # a box of its own for each image: the browser keeps in a box what was typed and not yet sent
-        key = key_of("inspect.note", id_)
-        st.session_state[key] = note if unsaved is None else unsaved
-        st.text_area("Note", key=key, on_change=_keep_note, args=(id_, note), max_chars=2000, height=90)
-        if unsaved is not None:
-            st.warning(with_code(why), icon=":material/edit_note:")
-            # verbatim: a note is not Markdown
-            st.text(f"Saved now: {note or 'no note'}")
-            with st.container(horizontal=True):
-                st.button("Keep mine", key="inspect.mine", on_click=_keep_note, args=(id_, note))
-                forget = st.session_state.pop
-                label = "Take what is kept"
-                st.button(label, key="inspect.theirs", on_click=forget, args=(f"inspect.unkept.{id_}", None))
-        if problem := st.session_state.pop("inspect.problem", None):
-            st.error(with_code(problem))
+    st.session_state["inspect.tags"] = tags
+    st.multiselect(
+        "Tags",
+        sorted({*library.tags().names(), *tags}),
+        key="inspect.tags",
+        accept_new_options=True,
+        on_change=_keep_tags,
+        args=(id_, tuple(tags)),
+        placeholder="choose or type",
+    )
+    unsaved, why = st.session_state.get(UNSAVED + id_, (None, ""))
+    # a box of its own for each image: the browser keeps in a box what was typed and not yet sent
+    key = key_of("inspect.note", id_)
+    st.session_state[key] = note if unsaved is None else unsaved
+    st.text_area("Note", key=key, on_change=_keep_note, args=(id_, note), max_chars=2000, height=90)
+    if unsaved is not None:
+        st.warning(with_code(why), icon=":material/edit_note:")
+        # verbatim: a note is not Markdown
+        st.text(f"Saved now: {note or 'no note'}")
+        forget = st.session_state.pop
+        with st.container(horizontal=True):
+            st.button("Keep mine", key="inspect.mine", on_click=_keep_note, args=(id_, note))
+            st.button("Take what is saved", key="inspect.theirs", on_click=forget, args=(UNSAVED + id_, None))
+    if problem := st.session_state.pop("inspect.problem", None):
+        st.error(with_code(problem))
 
 
 def _keep_note(id_: str, drawn: str) -> None:
@@ -99,9 +97,9 @@ def _keep_note(id_: str, drawn: str) -> None:
     try:
         library.tags().note(id_, text, over=drawn)
     except TagError as error:
-        st.session_state[f"inspect.unkept.{id_}"] = text, for_visitors(error)
+        st.session_state[UNSAVED + id_] = text, for_visitors(error)
     else:
-        st.session_state.pop(f"inspect.unkept.{id_}", None)
+        st.session_state.pop(UNSAVED + id_, None)
 
 
 def _keep_tags(id_: str, drawn: Sequence[str]) -> None:

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, CURVE, GREY, PAIR
 from core.runs.metrics import Sweep
 from core.runs.rows import evenly
 from core.studies.pair import Pair
-from dashboard.components.charts import GRID, HEIGHT, MARGIN, SYMBOLS, TEMPLATE, error_bars, new_figure
+from dashboard.components.charts import GRID, SYMBOLS, error_bars, new_figure
 from dashboard.components.plain import figure_text
 
 SHAPES = ("circle", "square")
+SHARE = {"tickformat": ".0%", "range": [-0.01, 1.01], "gridcolor": GRID}
 GUESSING: dict[str, Any] = {"color": GREY, "dash": "dot", "width": 1}
 # marks of a run's shares, the first one filled
 MARKS = ({"symbol": "circle", "color": CURVE}, {"symbol": "diamond", "color": GREY}, {"symbol": "x", "color": GREY})
@@ -66,33 +66,21 @@ def threshold_curve(
     hover = "now: %{x:.1%}, %{y:.1%}<extra></extra>"
     figure.add_scatter(x=now[:1], y=now[1:], mode="markers", marker={"color": CURVE, "size": 13}, hovertemplate=hover)
     figure.add_scatter(x=[0, 1], y=guess, mode="lines", line=GUESSING, hoverinfo="skip")
-    return _share_axes(_share_axes(figure, "x"), "y")
-
-
-def _share_axes(figure: go.Figure, axis: str) -> go.Figure:
-    """Make an axis that of a share from 0 to 1."""
-    figure.update_layout({f"{axis}axis": {"tickformat": ".0%", "range": [-0.01, 1.01], "gridcolor": GRID}})
+    figure.update_xaxes(SHARE).update_yaxes(SHARE)
     return figure
 
 
 def confidence(histogram: pd.DataFrame) -> go.Figure:
-    """Plot right verdicts above wrong ones by confidence, on separate axes because far fewer are wrong."""
-    figure = make_subplots(rows=2, shared_xaxes=True, vertical_spacing=0.08)
-    figure.update_layout(template=TEMPLATE, margin=MARGIN, height=HEIGHT, showlegend=False, bargap=0.05)
-    for row, name in enumerate(("right", "wrong"), start=1):
-        figure.add_bar(
-            x=(histogram["low"] + histogram["high"]) / 2,
-            y=histogram[name],
-            # wrong verdicts are hatched, as in the confusion matrix
-            marker={"color": GREY, "pattern": {"shape": "/" if name == "wrong" else "", "solidity": 0.4}},
-            customdata=histogram[["low", "high"]],
-            hovertemplate=f"%{{customdata[0]:.0%}} to %{{customdata[1]:.0%}}: %{{y:,}} {name}<extra></extra>",
-            row=row,
-            col=1,
-        )
-        figure.update_yaxes(title=f"{name}: {int(histogram[name].sum()):,}", gridcolor=GRID, row=row, col=1)
+    """Plot how many verdicts of each confidence are right and wrong, on a logarithmic axis because far fewer are."""
+    figure = new_figure("confidence in the verdict", "verdicts", barmode="group")
+    for name, shape in (("right", ""), ("wrong", "/")):
+        # wrong verdicts are hatched, as in the confusion matrix
+        pattern = {"color": GREY, "pattern": {"shape": shape, "solidity": 0.4}}
+        hover = f"%{{x:.0%}} sure: %{{y:,}} {name}<extra></extra>"
+        middle = (histogram["low"] + histogram["high"]) / 2
+        figure.add_bar(x=middle, y=histogram[name], name=name, marker=pattern, hovertemplate=hover)
     figure.update_xaxes(tickformat=".0%", range=[0.49, 1.01])
-    figure.update_xaxes(title="confidence in the verdict", row=2, col=1)
+    figure.update_yaxes(type="log", gridcolor=GRID)
     return figure
 
 

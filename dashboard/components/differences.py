@@ -23,38 +23,33 @@ FEWEST = 5
 
 def draw_group_differences(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> None:
     """Draw a folded comparison; nothing where the filter finds everything, or too few to compare."""
-    if not FEWEST <= len(positions) <= len(opened.table) - FEWEST:
+    everything = np.arange(len(opened.table))
+    if not FEWEST <= len(positions) <= len(everything) - FEWEST:
         return
-    with st.expander(
-        f"How do these {len(positions):,} differ from the rest?",
-        icon=":material/compare_arrows:",
-        key="explore.apart",
-        on_change="rerun",
-    ) as folded:
-        if folded.open:
-            _draw_words(opened, wanted, positions)
-
-
-def _draw_words(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> None:
-    others, whose = _others(opened, wanted, positions)
-    if len(others) < FEWEST:
-        st.caption("There are too few other images to compare them with.")
-        return
-    st.markdown(f"Compared with {whose.format(len(others))}:")
-    # the columns that the filter fixes differ by definition
-    fixed = {column for column, _ in wanted.choices} | {column for column, _, _ in wanted.ranges}
-    own, of_studies = _differences(opened, positions, others, tuple(sorted(fixed)))
-    with st.grid(2, min_column_width=300, gap="medium") as grid:
-        for title, found in (("Content and looks", own), ("Studies", of_studies)):
-            with grid.cell():
-                st.markdown(f"**{title}**")
-                difference_table(found[:SHOWN])
-    st.caption(
-        "Listed are differences that are not tiny (at least a fifth of a standard deviation, or Cohen's h of 0.2 for "
-        "shares) and unlikely to be chance (four standard errors), largest first. They go with the verdict; only "
-        "changing the image can show whether they cause it: see Evidence, or the experiments on Inspect.",
-        help=explain("Cohen's h"),
-    )
+    title = f"How do these {len(positions):,} differ from the rest?"
+    with st.expander(title, icon=":material/compare_arrows:", key="explore.apart", on_change="rerun") as folded:
+        if not folded.open:
+            return
+        # what got the other verdict, where there is enough of it
+        lifted = replace(wanted.choosing("predicted", []).choosing("correct", []), sort=Filter.sort)
+        others, whose = library.matching(opened, lifted), "that all filters but verdicts find"
+        if len(others) - len(positions) < FEWEST:
+            others, whose = everything, "of this run"
+        others = np.setdiff1d(others, positions)
+        st.markdown(f"Compared with the {len(others):,} other images {whose}:")
+        # the columns that the filter fixes differ by definition
+        fixed = {column for column, _ in wanted.choices} | {column for column, _, _ in wanted.ranges}
+        found = _differences(opened, positions, others, tuple(sorted(fixed)))
+        with st.grid(2, min_column_width=300, gap="medium") as grid:
+            for title, differing in zip(("Content and looks", "Studies"), found, strict=True):
+                with grid.cell():
+                    st.markdown(f"**{title}**")
+                    difference_table(differing[:SHOWN])
+        st.caption(
+            "Listed are differences that are not tiny and unlikely to be chance (four standard errors), largest first. "
+            "They go with the verdict; only changing the image can show whether they cause it.",
+            help=explain("Cohen's h"),
+        )
 
 
 def difference_table(differences: Sequence[Difference]) -> None:
@@ -64,24 +59,13 @@ def difference_table(differences: Sequence[Difference]) -> None:
         return
     rows = [
         {
-            "of": plain(f"{each.label}: {each.value}" if each.value else each.label),
-            "these": percent(each.own) if each.share else f"{each.own:.3g}",
-            "others": percent(each.rest) if each.share else f"{each.rest:.3g}",
+            "of": plain(f"{difference.label}: {difference.value}" if difference.value else difference.label),
+            "these": percent(difference.own) if difference.share else f"{difference.own:.3g}",
+            "others": percent(difference.rest) if difference.share else f"{difference.rest:.3g}",
         }
-        for each in differences
+        for difference in differences
     ]
     st.table(pd.DataFrame(rows).set_index("of"), border="horizontal")
-
-
-def _others(opened: Opened, wanted: Filter, positions: NDArray[np.intp]) -> tuple[NDArray[np.intp], str]:
-    """Find what the filter finds under the other verdict or, if too few, all other images; and words for them."""
-    lifted = replace(wanted.choosing("predicted", []).choosing("correct", []), sort=Filter.sort)
-    others = np.setdiff1d(library.matching(opened, lifted), positions)
-    if len(others) >= FEWEST:
-        if wanted.chosen("correct"):
-            return others, "the {:,} other images that fit all filters but those on verdicts"
-        return others, "the {:,} images that fit too but got the other verdict"
-    return np.setdiff1d(np.arange(len(opened.table)), positions), "all {:,} other images"
 
 
 # Streamlit hashes large arrays by a sample of their values
@@ -90,9 +74,8 @@ def _differences(
     opened: Opened, inside: NDArray[np.intp], others: NDArray[np.intp], but: tuple[str, ...]
 ) -> tuple[list[Difference], list[Difference]]:
     """Compare the images themselves, and the studies' columns."""
-    every = np.arange(len(opened.table))
-    one, other = (np.isin(every, positions) for positions in (inside, others))
+    group, rest = (np.isin(np.arange(len(opened.table)), positions) for positions in (inside, others))
     rows = opened.run.predictions.reset_index(drop=True)
-    own = differences(one, other, rows, but=but)
+    own = differences(group, rest, rows, but=but)
     studies = find_studies(opened.run).answers
-    return own, differences(one, other, rows, studies=studies, but=(*but, "category", *FACTS))
+    return own, differences(group, rest, rows, studies=studies, but=(*but, "category", *FACTS))

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
 from core.findings.numbers import plus
-from core.images.decoding import ImageError, decode, may_be_transparent
+from core.images.decoding import ImageError, may_be_transparent
 from core.images.labels import verdict_of
-from core.images.preprocessing import Prepared, Preprocessing, settle
+from core.images.preprocessing import Prepared, settle
 from core.images.provenance import Claim, read_claims, summarise
 from core.perturbations.postprocessing import DELIVERIES
 from core.studies.judgement import Judgement, judge, versions
@@ -83,20 +82,18 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> 
 
 
 def draw_raw(ready: Prepared, detector: DetectorHandle) -> None:
-    """Draw what the network computes under each filter, or after each saving."""
+    """Draw what the network computes under each filter."""
 
     def show(now: JobStatus) -> None:
         if now.answer is None:
             return
-        rows = pd.DataFrame(
-            {
-                "resampling": ready.filters if ready.resized else ("none",),
-                "called": [CLASS_WORDS[verdict_of(margin)] for margin in now.answer.margins[: len(ready.filters)]],
-                "p(REAL)": [percent(float(p)) for p in now.answer.p_real[: len(ready.filters)]],
-                "margin": [plus(margin) for margin in now.answer.margins[: len(ready.filters)]],
-            }
-        )
-        st.table(rows.set_index("resampling"), border="horizontal")
+        names = ready.filters if ready.resized else ("not resized",)
+        rows = {
+            name: (CLASS_WORDS[verdict_of(margin)], percent(float(p_real)), plus(margin))
+            for name, p_real, margin in zip(names, now.answer.p_real, now.answer.margins, strict=False)
+        }
+        columns = ["called", "p(REAL)", "margin"]
+        st.table(pd.DataFrame.from_dict(rows, orient="index", columns=columns), border="horizontal")
 
     keep_up(lambda: look(ready, detector, slot="upload.raw"), show, slot="upload.raw")
 
@@ -164,9 +161,13 @@ def answer_row(picture: Picture, detector: DetectorHandle, *, slot: str) -> tupl
     }, now
 
 
-def draw_file_says(file: UploadedFile, detector: DetectorHandle) -> None:
-    """Draw what the file of an upload says of where it came from, and whether what is laid under it decides."""
-    claims, laid = _read(file, detector.about.preprocessing)
+def draw_file_says(file: UploadedFile) -> None:
+    """Draw what the file of an upload says of where it came from."""
+    kept = st.session_state.get("upload.says")
+    if kept is None or kept[0] != file.file_id:
+        # Content Credentials take a process of their own
+        kept = st.session_state["upload.says"] = file.file_id, in_turn(lambda: read_claims(file.getvalue()))
+    claims: list[Claim] = kept[1]
     st.markdown(f"**{summarise(claims)}**")
     st.markdown("\n".join(f"- {plain(claim.kind)}: {plain(claim.sentence)}" for claim in claims))
     for claim in claims:
@@ -174,34 +175,5 @@ def draw_file_says(file: UploadedFile, detector: DetectorHandle) -> None:
             st.caption(f"{plain(claim.kind)}, in the file's own text")
             # shown letter by letter
             st.code(claim.detail, language=None, wrap_lines=True)
-    if laid is None:
-        return
-
-    def show(now: JobStatus) -> None:
-        if now.answer is None:
-            st.markdown("The picture is transparent in parts; asking the detector about it on white and on black.")
-            return
-        white, black = (CLASS_WORDS[verdict_of(float(margin))] for margin in now.answer.margins)
-        depends = "does not depend" if white == black else "**depends**"
-        st.markdown(
-            f"The picture is partly transparent and was placed on white. Its verdict {depends} on that: {white} on "
-            f"white, {black} on black, both on the default crop."
-        )
-
-    keep_up(lambda: ask(detector, laid, PredictRequest(), slot="upload.grounds"), show, slot="upload.grounds")
-
-
-def _read(file: UploadedFile, preprocessing: Preprocessing) -> tuple[list[Claim], NDArray[np.uint8] | None]:
-    """Return a file's claims and the detector's input on white and on black, None where equal; cached for one file."""
-    kept, key = st.session_state.get("upload.says"), (file.file_id, preprocessing.steps)
-    if kept is None or kept[0] != key:
-        data = file.getvalue()
-        laid = in_turn(lambda: on_both(data, preprocessing)) if may_be_transparent(data) else None
-        kept = st.session_state["upload.says"] = key, in_turn(lambda: read_claims(data)), laid
-    return kept[1], kept[2]
-
-
-def on_both(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8] | None:
-    """Return what a detector sees of a picture on white and black, uint8 (2, S, S, 3); None where it is the same."""
-    white, black = (preprocessing.fit(decode(data, background=grey)) for grey in (255, 0))
-    return None if np.array_equal(white, black) else np.stack([white, black])
+    if may_be_transparent(file.getvalue()):
+        st.caption("Parts of it that are transparent were laid on white.")

@@ -2,13 +2,15 @@
 
 import json
 import re
-from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 
 from core.detectors.identity import Identified
 from core.images.cifake import FINGERPRINTS
+from core.images.labels import CLASSES
 from core.runs.filter import Filter
 from core.runs.metrics import (
     ECE_BINS,
@@ -21,7 +23,6 @@ from core.runs.metrics import (
     confusion_at,
     error_by,
     largest,
-    metrics_at,
     sweep,
     wilson_interval,
     without_leaks_and_repeats,
@@ -35,14 +36,13 @@ from dashboard.components.downloads import csv_button, file_button, report_downl
 from dashboard.components.glossary import explain
 from dashboard.components.matrix import confusion_matrix
 from dashboard.components.plain import code, plain, without_pictures
-from dashboard.components.words import CLASS_WORDS, name_paper, percent
+from dashboard.components.words import name_paper, percent
 from dashboard.library import Opened
 from dashboard.state import Setting
 
 COUNT = Setting("count", "all", {"all": "All images", "clean": "Without leaks and repeats"})
 THRESHOLD = Setting("cut", HALF, kind=float, low=0.01, high=0.99)
 OF = Setting("of", "all", {"all": "All images", "FAKE": "FAKE called REAL", "REAL": "REAL called FAKE"})
-SCORES = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 DEVICES = {"cpu": "CPU", "cuda": "GPU (CUDA or ROCm)", "mps": "Apple GPU"}
 
 
@@ -69,46 +69,56 @@ def draw_controls(opened: Opened) -> pd.DataFrame:
 
 
 def draw_numbers(opened: Opened, rows: pd.DataFrame) -> None:
-    """Draw the headline numbers, the confusion matrix, precision, recall and F1, and the curves."""
-    _draw_headlines(metrics_at(rows, opened.run.manifest["metrics"][COUNT.value], THRESHOLD.value))
+    """Draw the confusion matrix, the curves, and the measures as a table, beside the paper's on the paper's images."""
+    counts = confusion_at(rows, THRESHOLD.value)
     with st.grid(2, min_column_width=340, gap="large") as grid:
         with grid.cell():
-            if cell := confusion_matrix(confusion_at(rows, THRESHOLD.value), key="matrix"):
+            if cell := confusion_matrix(counts, key="matrix"):
                 wanted = _base().choosing("label", cell[:1]).choosing("predicted", cell[1:])
                 state.go("mistakes", run=opened.run.name, wanted=wanted)
-            _draw_scores(rows, beside_paper=opened.run.manifest["set_fingerprint"] == FINGERPRINTS["test"])
         with grid.cell():
             _draw_curves(rows)
+    measures = measures_of(counts, opened.run.manifest["metrics"][COUNT.value]["auroc"])
+    beside_paper = opened.run.manifest["set_fingerprint"] == FINGERPRINTS["test"]
+    st.table(measures if beside_paper else measures.drop(columns="the paper's"), border="horizontal")
+    words = "Recall: how many of a class are recognised. Precision: how many that are called so are so."
+    st.caption(words, help=explain("Accuracy", "Recall", "Precision", "F1", "AUROC", "Interval"))
+    if beside_paper:
+        name_paper()
+
+
+def measures_of(counts: NDArray[np.int64], auroc: float | None) -> pd.DataFrame:
+    """Lay out accuracy, and recall, precision and F1 of each class, as text.
+
+    Args:
+        counts: int (2, 2) [true][called], FAKE first.
+        auroc: of the same images; None where they are of one class.
+
+    Returns:
+        Columns `value`, `95% interval`, `counts` and `the paper's`, a row a measure.
+    """
+    right, scores = np.diag(counts), class_scores(counts)
+    lines = [("Accuracy", right.sum(), counts.sum(), PAPER["accuracy"])]
+    for name, hits, images, called in zip(CLASSES, right, counts.sum(axis=1), counts.sum(axis=0), strict=True):
+        paper = PAPER["per_class"][name]
+        lines += [(f"Recall ({name})", hits, images, paper["recall"]),
+                  (f"Precision ({name})", hits, called, paper["precision"])]  # fmt: skip
+    rows = {}
+    for label, hits, images, paper in lines:
+        low, high = (percent(float(end)) for end in wilson_interval(int(hits), int(images)))
+        known = (percent(hits / images), f"{low} to {high}") if images else ("none", "")
+        rows[label] = (*known, f"{hits:,} of {images:,}", percent(paper))
+    for name, images in zip(CLASSES, counts.sum(axis=1), strict=True):
+        f1 = percent(float(scores.loc[name, "f1"])) if images else "none"
+        rows[f"F1 ({name})"] = (f1, "", "", percent(PAPER["per_class"][name]["f1"]))
+    rows["AUROC"] = ("none" if auroc is None else percent(auroc), "", "", "")
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "95% interval", "counts", "the paper's"])
 
 
 def _base() -> Filter:
     """Return the filter of the images that are counted, at the threshold of the page."""
     wanted = Filter(threshold=THRESHOLD.value)
     return wanted if COUNT.value == "all" else wanted.choosing("in_train", ["no"]).choosing("is_repeat", ["no"])
-
-
-def _draw_headlines(numbers: dict[str, Any]) -> None:
-    """Draw accuracy, both recalls and AUROC, each with plain words beneath."""
-    (fake_fake, fake_real), (real_fake, real_real) = numbers["confusion"]
-    fake, real = fake_fake + fake_real, real_fake + real_real
-    shown = (
-        ("Accuracy", fake_fake + real_real, fake + real, "right on {} of 100 images"),
-        ("Recall (FAKE)", fake_fake, fake, "{} of 100 generated images are recognised"),
-        ("Recall (REAL)", real_real, real, "{} of 100 photographs are recognised"),
-    )
-    with st.grid(4, min_column_width=190):
-        for label, hits, images, words in shown:
-            with st.container(border=True, height="stretch", gap="small"):
-                share = percent(hits / images) if images else "none"
-                st.metric(label, share, help=explain(label.partition(" ")[0]))
-                if images:
-                    low, high = (percent(float(end)) for end in wilson_interval(hits, images))
-                    st.caption(words.format(share.removesuffix("%").removesuffix(".0")))
-                    st.caption(f"{hits:,} of {images:,}; 95% interval {low} to {high}.")
-        with st.container(border=True, height="stretch", gap="small"):
-            area = numbers["auroc"]
-            st.metric("AUROC", "none" if area is None else percent(area), help=explain("AUROC"))
-            st.caption("given one photograph and one generated image, how often the photograph scores higher")
 
 
 def _draw_curves(rows: pd.DataFrame) -> None:
@@ -137,23 +147,6 @@ def _draw_curves(rows: pd.DataFrame) -> None:
             charts.show(figure, key=title, alt=f"{title} curve; now {at}")
 
 
-def _draw_scores(rows: pd.DataFrame, *, beside_paper: bool) -> None:
-    """Draw precision, recall and F1, beside the paper's where it has measured the same images."""
-    counts = confusion_at(rows, THRESHOLD.value)
-    lines = []
-    for name, images, called in zip(class_scores(counts).index, counts.sum(axis=1), counts.sum(axis=0), strict=True):
-        shares = class_scores(counts).loc[name]
-        own = {key: f"{shares[key]:.3f}" if images else "none" for key in SCORES}
-        lines.append({"class": CLASS_WORDS[name], **own} | ({} if called else {"precision": "none"}))
-        if beside_paper:
-            paper = {key: f"{PAPER['per_class'][name][key]:.2f}" for key in SCORES}
-            lines.append({"class": f"{CLASS_WORDS[name]}, the paper's", **paper})
-    st.table(pd.DataFrame(lines).set_index("class").rename(columns=SCORES), border="horizontal")
-    if beside_paper:
-        st.caption(f"The paper's accuracy on these 20,000 images is {percent(PAPER['accuracy'])} (its Table 1).")
-        name_paper()
-
-
 def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:
     """Draw the error rate by category and by source; a value that is chosen opens its errors."""
     OF.choose("Among", label_visibility="collapsed")
@@ -180,22 +173,21 @@ def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:
 
 def draw_confidence(opened: Opened, rows: pd.DataFrame) -> None:
     """Draw how confident verdicts are, and how often verdicts of each confidence are right."""
+    histogram, bins = confidence_histogram(at_threshold(rows, THRESHOLD.value)), calibration(rows)
+    over, under = beyond_confidence(bins)
     with st.grid(2, min_column_width=340, gap="large") as grid:
         with grid.cell():
             st.markdown("#### Confidence", help=explain("Confidence"))
-            histogram = confidence_histogram(at_threshold(rows, THRESHOLD.value))
             charts.show(curves.confidence(histogram), key="confidence", alt="Right and wrong verdicts by confidence")
         with grid.cell():
             st.markdown("#### Calibration", help=explain("Calibration"))
-            bins = calibration(rows)
-            over, under = beyond_confidence(bins)
             alt = f"Accuracy by confidence: {over} of {len(bins)} points too sure, {under} not sure enough"
             charts.show(curves.calibration({opened.run.name: bins}), key="calibration", alt=alt)
-            error = 100 * opened.run.manifest["metrics"][COUNT.value]["ece"]
-            st.caption(
-                f"Calibration error {error:.1f} points over {ECE_BINS} bins; significantly too sure at {over} of "
-                f"{len(bins)} points, not sure enough at {under}."
-            )
+    error = 100 * opened.run.manifest["metrics"][COUNT.value]["ece"]
+    st.caption(
+        f"Calibration error {error:.1f} points over {ECE_BINS} bins; significantly too sure at {over} of {len(bins)} "
+        f"points, not sure enough at {under}."
+    )
 
 
 def draw_origin(opened: Opened, made_by: Identified | None) -> None:
@@ -230,14 +222,14 @@ def _draw_training(made_by: Identified | None) -> None:
     """Draw accuracy by epoch, and the networks of a joined detector."""
     st.markdown("#### Training", help=explain("Epoch"))
     manifest = made_by.manifest if made_by else {}
-    history = manifest.get("history")
-    if members := manifest.get("members"):
-        rows = [(plain(one["name"]), f"{one['weight']:.2f}", percent(one["val_accuracy"], 2)) for one in members]
-        table = pd.DataFrame(rows, columns=["network", "weight", "accuracy on held-out images"])
-        st.table(table.set_index("network"), border="horizontal")
-        histories = {str(member["name"]): member["history"] for member in members if member.get("history")}
-        if histories:
-            history = histories[Setting("network", next(iter(histories)), tuple(histories)).choose("Network")]
+    members, history = manifest.get("members", []), manifest.get("history")
+    if members:
+        table = pd.DataFrame(members).assign(name=[plain(member["name"]) for member in members])
+        table["accuracy on held-out images"] = [percent(accuracy, 2) for accuracy in table["val_accuracy"]]
+        columns = ["name", "weight", "accuracy on held-out images"]
+        st.table(table[columns].rename(columns={"name": "network"}).set_index("network"), border="horizontal")
+    if histories := {str(member["name"]): member["history"] for member in members if member.get("history")}:
+        history = histories[Setting("network", next(iter(histories)), tuple(histories)).choose("Network")]
     if history:
         charts.show(curves.training(history), key="training", alt="Accuracy by epoch")
     elif not members:

@@ -22,7 +22,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
 from dashboard.components.limits import draw_limits
 from dashboard.components.plain import plain, with_code
-from dashboard.components.requests import Subject, any_busy, known_detectors, poll, visitor, worker
+from dashboard.components.requests import Subject, any_busy, known_detectors, poll
 from dashboard.components.uploads import Picture, draw_crop, forget_others, pictures_of
 from dashboard.components.words import heading
 from dashboard.decoding import MAX_FILES, MAX_OWN
@@ -57,13 +57,9 @@ def draw_table(pictures: dict[str, Picture]) -> None:
         if chosen and type(chosen[0]) is int and 0 <= chosen[0] < len(pictures):
             st.session_state["upload.chosen"] = list(pictures)[chosen[0]]
 
-    def again() -> None:
-        for number in range(len(pictures)):
-            worker().go_on(visitor(), f"table.{number}")
-
     def draw() -> bool:
         drawn = rows()
-        table, statuses = pd.DataFrame([row for row, _ in drawn]), [now for _, now in drawn]
+        table = pd.DataFrame([row for row, _ in drawn])
         st.dataframe(
             table[["seen", "file", "answer", "reason"]],
             hide_index=True,
@@ -73,18 +69,15 @@ def draw_table(pictures: dict[str, Picture]) -> None:
             on_select=choose,
             selection_mode="single-row",
             # of what is no image nothing is known
-            placeholder="—",
+            placeholder="\N{EM DASH}",
             column_config={
                 "seen": st.column_config.ImageColumn("", width="small"),
                 "reason": st.column_config.TextColumn(width="large"),
             },
         )
-        with st.container(horizontal=True):
-            if any(now is not None and now.state == "failed" for now in statuses):
-                st.button("Try again", key="table.again", on_click=again, icon=":material/play_arrow:")
-            written = table.drop(columns="seen").assign(detector=detector.name)
-            csv_button("As CSV", written, "judgements.csv", key="table.csv")
-        return any_busy(statuses)
+        written = table.drop(columns="seen").assign(detector=detector.name)
+        csv_button("As CSV", written, "judgements.csv", key="table.csv")
+        return any_busy(now for _, now in drawn)
 
     poll(draw, busy=any_busy(now for _, now in rows()))
 
@@ -220,7 +213,7 @@ if file is not None:
     )
     with fold("file", "What does the file say?", explained=explained) as is_open:
         if is_open:
-            judged.draw_file_says(file, detector)
+            judged.draw_file_says(file)
 with fold(
     "raw", "Raw output", explained="What the network computes; out of scope, nothing follows from it."
 ) as is_open:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import save_detector
 from core.runs.run import Run, read_run
@@ -64,30 +65,37 @@ def test_the_paper_stands_beside_its_own_images_only(
     assert "paper's" in open_page("detectors", run=RUN, open="numbers").table[0].value.to_csv()
 
 
+def shown(app: AppTest) -> dict[str, str]:
+    """The measures of the chosen run by their names."""
+    table: pd.DataFrame = next(one.value for one in app.table if "95% interval" in one.value)
+    return dict(table["value"])
+
+
 @pytest.mark.parametrize("count", ["all", "clean"])
 def test_the_numbers_are_the_runs_own(open_page: Open, home: Path, count: str) -> None:
-    run = read_run(home / "runs" / RUN)
-    numbers = run.manifest["metrics"][count]
-    shown = [metric.value for metric in open_page("detectors", run=RUN, count=count, open="numbers").metric]
-    recalls = (numbers["per_class"][name]["recall"] for name in ("FAKE", "REAL"))
-    assert shown == [f"{100 * value:.1f}%" for value in (numbers["accuracy"], *recalls, numbers["auroc"])]
+    numbers = read_run(home / "runs" / RUN).manifest["metrics"][count]
+    expected = {"Accuracy": numbers["accuracy"], "AUROC": numbers["auroc"]}
+    for name in ("FAKE", "REAL"):
+        expected |= {
+            f"{key.title()} ({name})": numbers["per_class"][name][key] for key in ("recall", "precision", "f1")
+        }
+    found = shown(open_page("detectors", run=RUN, count=count, open="numbers"))
+    assert found == {name: percent(value) for name, value in expected.items()}
 
 
 def test_the_numbers_follow_the_threshold(open_page: Open, home: Path) -> None:
     run = read_run(home / "runs" / RUN)
     app = open_page("detectors", run=RUN, open="numbers")
-    before = {metric.label: metric.value for metric in app.metric}
+    before = shown(app)
     cut = round(float(run.predictions["p_real"].quantile(0.8)), 2)
     app.slider(key="url.cut").set_value(cut).run()
-    after = {metric.label: metric.value for metric in app.metric}
+    after = shown(app)
     real, called = run.predictions["label"] == "REAL", run.predictions["p_real"] > cut
-    # every number but the one that is of all thresholds
-    assert after == {
-        "Accuracy": percent((real == called).mean()),
-        "Recall (FAKE)": percent((~called[~real]).mean()),
-        "Recall (REAL)": percent(called[real].mean()),
-        "AUROC": before["AUROC"],
-    }
+    assert after["Accuracy"] == percent((real == called).mean())
+    assert after["Recall (FAKE)"] == percent((~called[~real]).mean())
+    assert after["Precision (REAL)"] == percent(real[called].mean())
+    # that is of all thresholds
+    assert after["AUROC"] == before["AUROC"]
     assert after != before
     assert app.query_params["cut"] == f"{cut:g}"
 
@@ -99,13 +107,13 @@ def test_each_part_of_a_comparison_opens_on_demand(two: Path, open_page: Open) -
         app.run()
         assert not app.exception
         if more in ("reads", "deliveries"):
-            assert "has not been made" in words(app)
+            assert "is not there, or cannot be read" in words(app)
     add_probes(two / "runs" / RUN, 0.9)
     add_probes(two / "runs" / OTHER, 0.0)
     app.query_params["more"] = "reads"
     text = words(app.run())
     assert not app.exception
-    assert "has not been made" not in text
+    assert "is not there, or cannot be read" not in text
 
 
 def test_of_too_many_errors_those_of_both_classes_and_right_verdicts_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,6 @@ def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_pa
         return words(app.run())
 
     text = compared(true="FAKE", said="FAKE")
-    assert f"the {(fake & ~called).sum()} images that fit too but got the other verdict" in text
-    assert f"all {(~fake).sum()} other images" in compared(true="FAKE")
-    assert "got the other verdict" not in compared()
+    assert f"the {(fake & ~called).sum()} other images that all filters but verdicts find" in text
+    assert f"the {(~fake).sum()} other images of this run" in compared(true="FAKE")
+    assert "other images" not in compared()

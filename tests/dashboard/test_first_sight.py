@@ -20,7 +20,7 @@ from dashboard import datasets
 from dashboard.datasets import Attaching
 from tests.conftest import make_detector, write_shipped
 from tests.dashboard.conftest import Open
-from tests.dashboard.test_pages import words
+from tests.dashboard.test_pages import grids, words
 from tests.faults import faulty
 
 PICTURES = 24
@@ -92,7 +92,7 @@ def test_the_first_visitor_sees_it_while_its_pictures_are_read(
 
 def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, first: Path) -> None:
     datasets._registries.clear()
-    app = open_page("detectors")
+    app = open_page("start")
     assert any("Reading pictures" in found.text for found in app.get("progress"))
     assert not any(thread.name == "attach" for thread in threading.enumerate())
     assert datasets.registry().sets == ()
@@ -105,10 +105,10 @@ def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, 
 
 
 def test_examples_to_begin_with_are_those_of_the_run(open_page: Open, first: Path) -> None:
-    own = str(read_run(first / "runs" / "swift@cifake-test").predictions["id"].iloc[0])
-    assert "What the detector sees" in told(opened(open_page, "upload", sample=own))
-    other = str(read_run(first / "runs" / "tiny@seen-test").predictions["id"].iloc[0])
-    assert "What the detector sees" not in told(opened(open_page, "upload", sample=other))
+    for name, there in (("swift@cifake-test", True), ("tiny@seen-test", False)):
+        id_ = str(read_run(first / "runs" / name).predictions["id"].iloc[0])
+        data = grids(opened(open_page, "try_picture", sample=id_, open=""))["upload.samples"]
+        assert (data["current"] == id_) == there
 
 
 def test_where_it_was_taken_out_the_rest_works(open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
