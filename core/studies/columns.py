@@ -19,10 +19,8 @@ from core.runs.metrics import is_right
 from core.runs.rows import judged_table
 from core.runs.run import Run
 from core.storage import ContractError, is_passing, is_text, open_file, parse_json, read_manifest, read_table
-from core.studies.store import foreign_key, outdated
-from core.studies.study import WEIGHT
+from core.studies.store import KEY, foreign_key, outdated
 
-KEY = b"telltale"
 MAX_CHOICES = 64
 # characters of a label, and of one that must distinguish columns
 MAX_LABEL = 64
@@ -56,17 +54,34 @@ class StudyFile(NamedTuple):
 
     def described(self, columns: Collection[str]) -> dict[str, StudyColumn]:
         """Describe some of its columns, by their names in a table of a run."""
-        study, said = self.path.stem, self.about.get("columns")
+        study, texts = self.path.stem, self.about.get("columns")
         title = str(self.about.get("title") or study.replace("_", " ").capitalize())
         question = str(self.about.get("question") or "")
         names = (*self.offered, *self.others)
-        sentences = {name: str(said.get(name, "")) if isinstance(said, dict) else "" for name in names}
+        sentences = {name: str(texts.get(name, "")) if isinstance(texts, dict) else "" for name in names}
         labels = _labels(sentences)
         return {
             f"{study}.{name}": StudyColumn(title, labels[name], sentences[name], question)
             for name in names
             if name in columns
         }
+
+    def asked_for(self, also: Collection[str]) -> list[str]:
+        """List the columns that it does not offer and that are named as `<study>.<column>`."""
+        return [name for name in self.others if f"{self.path.stem}.{name}" in also]
+
+    def read(self, columns: list[str], ids: pd.Series) -> pd.DataFrame:
+        """Read columns, a row for each of a run's ids in their order; no columns where it cannot be read."""
+        try:
+            # without pandas' own notes, which may make `id` an index
+            table = read_table(self.path, columns=["id", *columns]).to_pandas(ignore_metadata=True)
+        except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only
+            refuse_passing(error, self.path)
+            return pd.DataFrame(index=pd.RangeIndex(len(ids)))
+        own = pd.Index(table.pop("id"))
+        if not own.is_unique or not ((rows := own.get_indexer(pd.Index(ids))) >= 0).any():
+            return pd.DataFrame(index=pd.RangeIndex(len(ids)))
+        return table.reset_index(drop=True).reindex(rows).reset_index(drop=True)
 
 
 def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = (), *, offered: bool = True) -> pd.DataFrame:
@@ -82,35 +97,18 @@ def added_by_studies(run: Path, ids: pd.Series, also: Collection[str] = (), *, o
         A row per image in that order, columns named `<study>.<column>`; missing values for images outside a study.
     """
     values: dict[str, pd.Series] = {}
-    wanted = pd.Index(ids)
     for file in study_files(run):
-        asked = [name for name in file.others if f"{file.path.stem}.{name}" in also]
-        columns = [*file.offered, *asked] if offered else asked
-        if not columns:
-            continue
-        try:
-            table = read_table(file.path, columns=["id", *columns])
-            # without pandas' own notes, which may make `id` an index
-            study = table.to_pandas(ignore_metadata=True)
-        except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only
-            refuse_passing(error, file.path)
-            continue
-        known = pd.Index(study.pop("id"))
-        if not known.is_unique or not ((rows := known.get_indexer(wanted)) >= 0).any():
-            continue
-        found = study.reset_index(drop=True).reindex(rows).reset_index(drop=True)
-        usable = {f"{file.path.stem}.{name}": _usable(found[name], text=name in asked) for name in found.columns}
+        named = file.asked_for(also)
+        table = file.read([*file.offered, *named] if offered else named, ids) if offered or named else pd.DataFrame()
+        usable = {f"{file.path.stem}.{name}": _usable(table[name], text=name in named) for name in table}
         values |= {name: column for name, column in usable.items() if column is not None}
     return pd.DataFrame(values, index=pd.RangeIndex(len(ids)))
 
 
 def study_columns(run: Path, also: Collection[str] = ()) -> dict[str, StudyColumn]:
     """Describe the columns that `added_by_studies` may add, by name; reads no values."""
-    found: dict[str, StudyColumn] = {}
-    for file in study_files(run):
-        asked = [name for name in file.others if f"{file.path.stem}.{name}" in also]
-        found |= file.described({*file.offered, *asked})
-    return found
+    files = study_files(run)
+    return {name: one for file in files for name, one in file.described({*file.offered, *file.asked_for(also)}).items()}
 
 
 def further_columns(run: Path) -> dict[str, StudyColumn]:
@@ -138,17 +136,13 @@ def study_files(run: Path) -> Iterator[StudyFile]:
         except Exception as error:  # noqa: BLE001 - as above
             refuse_passing(error, file)
             continue
-        if manifest and foreign_key(about, manifest):
-            # another run's, which `read_study` refuses
+        old = outdated(file.stem, schema.names, about)
+        # of another run, or as a whole of another version: `read_study` refuses it
+        if (manifest and foreign_key(about, manifest)) or (about.get("whole") and old) or "id" not in schema.names:
             continue
-        there = [name for name in schema.names if name != "id"]
-        old = outdated(file.stem, [name for name in there if name != WEIGHT], about)
-        names = [name for name in there if name not in old]
-        if about.get("whole") and names != there:
-            # as a whole, it is of another version
-            continue
+        names = [name for name in schema.names if name != "id" and name not in old]
         explore = about.get("explore", names)
-        if "id" in schema.names and isinstance(explore, list):
+        if isinstance(explore, list):
             offered = [name for name in names if name in explore]
             yield StudyFile(file, offered, [name for name in names if name not in offered], about)
 
@@ -160,43 +154,30 @@ def refuse_passing(error: Exception, file: Path) -> None:
 
 
 def _labels(sentences: Mapping[str, str]) -> dict[str, str]:
-    """Derive a distinct short label for each column from its description."""
+    """Derive a distinct short label for each column from its description: as few of its clauses as distinguish it."""
+    labels: dict[str, str] = {}
     # unit and range come after the first comma
-    labels = {name: _first_words(sentence, 1, MAX_LABEL) or name for name, sentence in sentences.items()}
-    # descriptions that begin alike are distinguished by what follows
-    labels |= {name: _first_words(sentences[name], 2, MAX_LONG_LABEL) or name for name in _shared(labels)}
-    labels |= {name: name for name in _shared(labels)}
-    return {name: _capital(label) for name, label in labels.items()}
-
-
-def _shared(labels: Mapping[str, str]) -> list[str]:
-    """Return the columns that share a label with another."""
-    often = Counter(labels.values())
-    return [name for name, label in labels.items() if often[label] > 1]
-
-
-def _first_words(sentence: str, parts: int, most: int) -> str:
-    """Cut a sentence at its nth comma, first semicolon or bracket; "" where that is too long."""
-    whole = sentence.partition(";")[0].partition(" (")[0]
-    short = ",".join(whole.split(",")[:parts]).strip(" .")
-    return short if len(short) <= most else ""
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:].replace("_", " ")
+    for parts, longest in ((1, MAX_LABEL), (2, MAX_LONG_LABEL), (0, 0)):
+        often = Counter(labels.values())
+        for name, sentence in sentences.items():
+            if not labels.get(name) or often[labels[name]] > 1:
+                clauses = sentence.partition(";")[0].partition(" (")[0].split(",")
+                short = ",".join(clauses[:parts]).strip(" .")
+                labels[name] = short if short and len(short) <= longest else name
+    return {name: label[:1].upper() + label[1:].replace("_", " ") for name, label in labels.items()}
 
 
 def _usable(values: pd.Series, *, text: bool) -> pd.Series | None:
     """Convert a study's column to numbers or a few named values; anything else to text where `text`, else None."""
-    if _is_number(values):
+    given, types = values.dropna(), pd.api.types
+    if types.is_numeric_dtype(values) and not types.is_complex_dtype(values) and not types.is_bool_dtype(values):
         # half floats and nullable numbers are for files; much of pandas and NumPy does not support them
         if values.dtype == np.float16:
             return values.astype(np.float32)
         return values if isinstance(values.dtype, np.dtype) else values.astype(np.float64)
-    known = values.dropna()
-    if pd.api.types.is_bool_dtype(values) and len(known) == len(values):
+    if types.is_bool_dtype(values) and len(given) == len(values):
         return values.astype(bool)
-    if len(known) and known.isin([True, False]).all():
+    if len(given) and given.isin([True, False]).all():
         # both, though one may not occur in a sample: links filter by either
         return pd.Series(pd.Categorical(values.map({True: "yes", False: "no"}), ["no", "yes"]), index=values.index)
     try:
@@ -206,11 +187,6 @@ def _usable(values: pd.Series, *, text: bool) -> pd.Series | None:
         return None
     written = values.astype(str).where(values.notna())
     return written.astype("category") if few else written.astype(object) if text else None
-
-
-def _is_number(values: pd.Series) -> bool:
-    numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values)
-    return bool(numeric and not pd.api.types.is_bool_dtype(values))
 
 
 def read_embedding(run: Path, ids: pd.Series) -> pd.DataFrame:
@@ -224,17 +200,11 @@ def read_embedding(run: Path, ids: pd.Series) -> pd.DataFrame:
         A row per image in that order, float32 columns `<space>_x` and `<space>_y`, NaN for images outside the study; no
         columns where the study is absent or cannot be read.
     """
-    file = next((one for one in study_files(run) if one.path.stem == "clusters"), None)
-    if file is None:
-        return pd.DataFrame(index=pd.RangeIndex(len(ids)))
-    wanted = [name for name in (*file.offered, *file.others) if name.endswith(("_x", "_y"))]
-    try:
-        study = read_table(file.path, columns=["id", *wanted]).to_pandas(ignore_metadata=True)
-        found = study.drop_duplicates("id").set_index("id").reindex(ids).reset_index(drop=True)
-        return found.astype(np.float32)
-    except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base; a damaged study costs its columns only
-        refuse_passing(error, file.path)
-        return pd.DataFrame(index=pd.RangeIndex(len(ids)))
+    for file in study_files(run):
+        if file.path.stem == "clusters":
+            names = [name for name in (*file.offered, *file.others) if name.endswith(("_x", "_y"))]
+            return file.read(names, ids).astype(np.float32)
+    return pd.DataFrame(index=pd.RangeIndex(len(ids)))
 
 
 PREFIX = "versus."
@@ -251,15 +221,12 @@ def verdicts_of(other: Run, ids: pd.Series) -> pd.DataFrame:
         One row per image: `versus.correct` ("right", "wrong"), `versus.predicted` and float32 `versus.margin`; missing
         values if the other run lacks the image.
     """
-    places = pd.Index(other.predictions["id"]).get_indexer(pd.Index(ids))
-    known, found = places >= 0, other.predictions.iloc[places]
-    wrong = np.where(known, ~is_right(found), -1)
-    called = np.where(known, (found["predicted"] == "REAL").to_numpy(bool), -1)
+    rows = other.predictions.assign(wrong=~is_right(other.predictions)).set_index("id").reindex(ids)
     return pd.DataFrame(
         {
-            f"{PREFIX}correct": pd.Categorical.from_codes(wrong, list(OUTCOMES)),
-            f"{PREFIX}predicted": pd.Categorical.from_codes(called, ["FAKE", "REAL"]),
-            f"{PREFIX}margin": np.where(known, found["margin"].to_numpy(np.float32), np.nan).astype(np.float32),
+            f"{PREFIX}correct": pd.Categorical(rows["wrong"].map({False: OUTCOMES[0], True: OUTCOMES[1]}), OUTCOMES),
+            f"{PREFIX}predicted": pd.Categorical(rows["predicted"].astype(object), ["FAKE", "REAL"]),
+            f"{PREFIX}margin": rows["margin"].to_numpy(np.float32),
         }
     )
 
@@ -279,8 +246,8 @@ def describe_verdicts(other: Run) -> dict[str, StudyColumn]:
 def browse_table(run: Run, judged: pd.DataFrame | None = None) -> pd.DataFrame:
     """Add the studies' columns to a run's `judged_table`, which is made here unless it is given.
 
-    A study's columns are named `<study>.<column>` (`study_columns.py`). Positions in the embeddings are `<space>_x` and
-    `<space>_y` (`embedding.py`).
+    A study's columns are named `<study>.<column>` (`added_by_studies`); positions in the embeddings are `<space>_x` and
+    `<space>_y` (`read_embedding`).
     """
     table = judged_table(run) if judged is None else judged
     added = added_by_studies(run.path, table["id"]), read_embedding(run.path, table["id"])
