@@ -43,7 +43,7 @@ NAMES = {
 }
 
 
-class OutOfDistributionError(ValueError):
+class OutOfDistributionError(DatasetError):
     """Out-of-distribution images that cannot be read; the message says which and what to do, in one sentence."""
 
 
@@ -124,15 +124,15 @@ def _collect(name: str, preprocessing: Preprocessing, large: bool, files: Iterat
             image = None if data is None else decode(data)
         except ImageError:
             image = None
-        shrunk = image is not None and min(image.shape[:2]) > preprocessing.resize
-        if image is None or not (shrunk if large else image.shape == (side, side, 3)):
+        if image is None or not (
+            min(image.shape[:2]) > preprocessing.resize if large else image.shape == (side, side, 3)
+        ):
             skipped += 1
         elif (digest := pixels_sha256(image)) in images:
             repeats += 1
         else:
             images[digest] = _under_every_filter(image, preprocessing) if large else preprocessing.fit(image)[None]
-    shape = len(filters), 0, side, side, 3
-    stack = np.stack(list(images.values()), axis=1) if images else np.zeros(shape, np.uint8)
+    stack = np.stack([*images.values()], axis=1) if images else np.zeros((len(filters), 0, side, side, 3), np.uint8)
     return SourceImages(name, dict(zip(filters, stack, strict=True)), skipped, repeats)
 
 

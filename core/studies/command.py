@@ -10,13 +10,12 @@ python -m core study --list
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from core.console import progress_to
+from core.console import command, progress_to
 from core.images.image_set import DATA_HELP, FAKE_HELP
 from core.runs.folders import find_named, find_runs
 from core.runs.run import read_run
@@ -32,33 +31,30 @@ SHOWN = 6
 AGAIN = "finished shards are kept, give the same command again"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Compute the studies that the command line names; returns the exit status."""
+@command("core study")
+def main(arguments: list[str] | None = None) -> None:
+    """Compute the studies that the command line names."""
     options = parse(arguments)
     if options.list or not (options.study or options.conclude):
         for name in STUDIES:
             print(f"{name:14} {find_study(name).question}")
-        return 0
+        return
+    run = find_named(options.run, find_runs(), "run")
+    if options.conclude and not options.study:
+        options.study = [name for name in STUDIES if study_path(run, name).is_file()]
     try:
-        run = find_named(options.run, find_runs(), "run")
-        if options.conclude and not options.study:
-            options.study = [name for name in STUDIES if study_path(run, name).is_file()]
         # what cannot be done is said before the first study has taken an hour
         for study in [_declared(options, name, run) for name in options.study]:
             # a second process would write its file over what the first has added to the one that both began with
             with only_writer(study_path(run, study.name), remedy="wait for it, then give the same command again"):
                 _make(options, study, run)
-    except (ValueError, FileExistsError) as error:
-        print(f"core study: {error}", file=sys.stderr)
-        return 2
+    except FileExistsError:
+        raise
     except OSError as error:
         cause = error if isinstance(error, WriteError) else f"{error.filename or 'a file'} cannot be used ({error})"
-        print(f"core study: {cause}; {AGAIN}.", file=sys.stderr)
-        return 2
+        raise OSError(f"{cause}; {AGAIN}.") from error
     except KeyboardInterrupt:
-        print(f"\ncore study: stopped; {AGAIN}.", file=sys.stderr)
-        return 130
-    return 0
+        raise KeyboardInterrupt(AGAIN) from None
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

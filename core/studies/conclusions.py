@@ -9,7 +9,6 @@ python -m core findings --readme README.md
 
 import argparse
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
@@ -18,12 +17,13 @@ from typing import Any
 
 import pandas as pd
 
+from core.console import command
 from core.findings.finding import Finding, to_json
 from core.findings.table import findings_markdown, findings_text, markdown
 from core.runs.folders import SHIPPED, find_named, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
-from core.storage import WriteError, write_bytes_atomically
+from core.storage import write_bytes_atomically
 from core.studies.comparison import Comparison, elsewhere
 from core.studies.cues import find_results, markdown_table, read_results
 from core.studies.pair import pair_of
@@ -44,26 +44,20 @@ QUALITY = (
 )  # fmt: skip
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print or write the findings that the command line names; returns the exit status."""
+@command("core findings")
+def main(arguments: list[str] | None = None) -> None:
+    """Print or write the findings that the command line names."""
     options = parse(arguments)
-    try:
-        if options.write is not None:
-            _write(options.write, results())
-        elif options.readme is not None:
-            text = options.readme.read_text(encoding="utf-8")
-            table = findings_markdown(gather(RUNS[0], CHOSEN))
-            _write(options.readme, BLOCK.sub(lambda block: f"{block[1]}\n{table}\n\n{block[2]}", text))
-        else:
-            findings = gather(options.run, options.study)
-            print(to_json(findings) if options.json else findings_markdown(findings))
-    except ValueError as error:
-        print(f"core findings: {error}", file=sys.stderr)
-        return 2
-    except (OSError, WriteError) as error:
-        print(f"core findings: {error}; name a file that can be read and written", file=sys.stderr)
-        return 2
-    return 0
+    if options.write is not None:
+        text = results()
+        write_bytes_atomically(options.write, lambda file: file.write_text(text, encoding="utf-8"))
+    elif options.readme is not None:
+        table = findings_markdown(gather(RUNS[0], CHOSEN))
+        text = BLOCK.sub(lambda block: f"{block[1]}\n{table}\n\n{block[2]}", options.readme.read_text(encoding="utf-8"))
+        write_bytes_atomically(options.readme, lambda file: file.write_text(text, encoding="utf-8"))
+    else:
+        findings = gather(options.run, options.study)
+        print(to_json(findings) if options.json else findings_markdown(findings))
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -154,25 +148,25 @@ def across(findings: Mapping[str, Sequence[Finding]]) -> pd.DataFrame:
 
 def quality(runs: Sequence[Run]) -> pd.DataFrame:
     """Lay out how good the detectors of some runs are, below the paper's numbers; all cells are text."""
-    rows = [["the paper", *_numbers(PAPER, None)]]
+    named = [("the paper", PAPER, None)]
     for run in runs:
         every, clean = (run.manifest["metrics"][name] for name in ("all", "clean"))
-        numbers = _numbers(every, clean.get("accuracy")) if every["images"] else [""] * (len(QUALITY) - 1)
-        rows.append([f"`{run.manifest['detector']}`", *numbers])
-    return pd.DataFrame(rows, columns=list(QUALITY))
+        named.append((f"`{run.manifest['detector']}`", every if every["images"] else {}, clean.get("accuracy")))
+    return pd.DataFrame([[name, *_numbers(metrics, clean)] for name, metrics, clean in named], columns=list(QUALITY))
 
 
 def _numbers(metrics: Mapping[str, Any], clean: float | None) -> list[str]:
+    def rounded(value: float | None, digits: int = 4) -> str:
+        # with no more digits than were stated
+        return "" if value is None else min(f"{value:g}", f"{value:.{digits}f}", key=len)
+
+    if not metrics:
+        return [""] * (len(QUALITY) - 1)
     (_, fake_real), (real_fake, _) = metrics["confusion"]
     classes = (metrics["per_class"][name] for name in ("FAKE", "REAL"))
-    scores = (" / ".join(_rounded(scores[name], 3) for name in ("precision", "recall", "f1")) for scores in classes)
-    ends = (_rounded(metrics.get(name)) for name in ("auroc", "ece"))
-    return [_rounded(metrics["accuracy"]), _rounded(clean), *scores, f"{fake_real:,}", f"{real_fake:,}", *ends]
-
-
-def _rounded(value: float | None, digits: int = 4) -> str:
-    """Write a number with no more digits than were stated, nothing where there is none."""
-    return "" if value is None else min(f"{value:g}", f"{value:.{digits}f}", key=len)
+    scores = (" / ".join(rounded(of[name], 3) for name in ("precision", "recall", "f1")) for of in classes)
+    ends = (rounded(metrics.get(name)) for name in ("auroc", "ece"))
+    return [rounded(metrics["accuracy"]), rounded(clean), *scores, f"{fake_real:,}", f"{real_fake:,}", *ends]
 
 
 @cache
@@ -187,7 +181,3 @@ def _studies_of(path: Path) -> tuple[Run, Found]:
     if found.problems:
         raise StudyError(found.problems[0])
     return run, found
-
-
-def _write(path: Path, text: str) -> None:
-    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import clustered_share
-from core.images.labels import CLASSES
+from core.findings.intervals import Estimate, clustered_share
 from core.images.out_of_distribution import (
     AS_DRAWN,
-    OutOfDistributionError,
     SourceImages,
     as_cifake,
     crop_photographs,
@@ -126,20 +124,14 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
 
 def _own(run: Run) -> Iterator[dict[str, Any]]:
     """Yield the control's rows: the run's own images, by class."""
-    frame = run.predictions
-    for label in CLASSES:
-        rows = frame[frame["label"].astype(str) == label]
-        if len(rows):
-            real, confidence = rows["margin"].to_numpy() > 0, confidence_of(rows["p_real"].to_numpy())
-            yield _row(OWN, label, AS_IT_IS, None, Predictions(real, confidence))
+    for label, rows in run.predictions.groupby(run.predictions["label"].astype(str)):
+        real, confidence = rows["margin"].to_numpy() > 0, confidence_of(rows["p_real"].to_numpy())
+        yield _row(OWN, str(label), AS_IT_IS, None, Predictions(real, confidence))
 
 
 def _drawn(folder: str, preprocessing: Preprocessing, *, large: bool) -> list[SourceImages]:
     """Read the pictures of other generators in a folder, none where no folder is named."""
-    try:
-        sources = read_generators(Path(folder).expanduser(), preprocessing, large=large) if folder else []
-    except OutOfDistributionError as error:
-        raise StudyError(str(error)) from None
+    sources = read_generators(Path(folder).expanduser(), preprocessing, large=large) if folder else []
     if any(source.name == "all" for source in sources):
         raise StudyError(f"{folder} has a generator called all, as the row of all of them is called; rename it")
     return sources
@@ -186,11 +178,10 @@ def _row(kind: str, source: str, encoding: str, filter_: str | None, predictions
     """Return the numbers of one group."""
     real, confidence, clusters, depends = predictions
     count, called_real = len(real), int(real.sum())
-    share = clustered_share(depends, clusters)[:3] if depends is not None and clusters is not None else (np.nan,) * 3
-    if clusters is None:
-        low, high = map(float, wilson_interval(called_real, count))
-    else:
-        _, low, high, _ = clustered_share(real, clusters)
+    interval = wilson_interval(called_real, count) if clusters is None else clustered_share(real, clusters)
+    share = Estimate(np.nan, np.nan, np.nan, 0)
+    if depends is not None and clusters is not None:
+        share = clustered_share(depends, clusters)
     return {
         "kind": kind,
         "source": source,
@@ -202,12 +193,14 @@ def _row(kind: str, source: str, encoding: str, filter_: str | None, predictions
         # over several filters an image is called REAL by all, FAKE by all, or neither
         "called_fake": count - called_real - (0 if depends is None else int(depends.sum())),
         "share_real": called_real / count,
-        "low": low,
-        "high": high,
+        "low": float(interval.low),
+        "high": float(interval.high),
         "confidence": float(confidence.mean()),
         "confidence_sd": float(confidence.std()),
         "sure": float((confidence >= SURE).mean()),
-        **dict(zip(("depends", "depends_low", "depends_high"), share, strict=True)),
+        "depends": share.value,
+        "depends_low": share.low,
+        "depends_high": share.high,
         "skipped": 0,
         "repeats": 0,
         "fingerprint": None,
@@ -241,16 +234,17 @@ def _whole(rows: pd.DataFrame, encoding: str) -> Row:
     return rows[(rows["source"] == "all") & (rows["encoding"] == encoding)].iloc[0]
 
 
-def _clusters(row: Row) -> int | None:
-    return None if row["clusters"] == row["images"] else int(row["clusters"])
+def _measure(row: Row, value: float, low: float = np.nan, high: float = np.nan) -> Measure:
+    """Return a measure of a row's images, with their sources where they are fewer."""
+    clusters = None if row["clusters"] == row["images"] else int(row["clusters"])
+    return Measure(float(value), float(low), float(high), int(row["images"]), clusters)
 
 
 def called(row: Row, label: str) -> Measure:
     """Measure the share of a row's images that is called `label`."""
-    value, low, high = (float(row[name]) for name in ("share_real", "low", "high"))
     if label == "FAKE":
-        value, low, high = 1 - value, 1 - high, 1 - low
-    return Measure(value, low, high, int(row["images"]), _clusters(row))
+        return _measure(row, 1 - row["share_real"], 1 - row["high"], 1 - row["low"])
+    return _measure(row, row["share_real"], row["low"], row["high"])
 
 
 def _rate(key: str, rows: pd.DataFrame, usual: pd.DataFrame, own: pd.DataFrame, about: Mapping[str, Any]) -> Finding:
@@ -264,33 +258,26 @@ def _rate(key: str, rows: pd.DataFrame, usual: pd.DataFrame, own: pd.DataFrame, 
         about: details.
     """
     group, wrong = ("REAL", "FAKE") if key == "photographs" else ("FAKE", "REAL")
-    control = None
-    if group in own.index:
-        control = Control(f"{group} images of {about['set']}", called(own.loc[group], wrong))
-    saved = rows[(rows["encoding"] == AS_CIFAKE) & (rows["source"] == "all")]
-    filters = saved[saved["filter"].notna() & saved["depends"].isna()]
-    filters = filters.sort_values("share_real", ascending=group == "FAKE")
+    control = (
+        Control(f"{group} images of {about['set']}", called(own.loc[group], wrong)) if group in own.index else None
+    )
+    filters = rows[(rows["encoding"] == AS_CIFAKE) & (rows["source"] == "all") & rows["filter"].notna()]
+    filters = filters[filters["depends"].isna()].sort_values("share_real", ascending=group == "FAKE")
     # crops of one photograph say nothing of others
     sources = usual[(usual["source"] != "all") & (usual["encoding"] == AS_CIFAKE) & (usual["kind"] != PHOTOGRAPHS)]
-    sources = sources.sort_values("share_real")
-    whole = _whole(usual, AS_CIFAKE)
     # a few generators say little of others, although each is measured well: alone none bears a claim over them
     beside = None if key == "large" else control
-    choices = [
-        *(
-            Choice("generator", generator_name(str(row["source"])), called(row, wrong), beside)
-            for _, row in sources.iterrows()
-        ),
-        *(Choice("filter", str(row["filter"]), called(row, wrong), control) for _, row in filters.iterrows()),
-        *(
-            Choice("encoding", encoding, called(_whole(usual, encoding), wrong), control)
-            for encoding in (AS_CIFAKE, AS_IT_IS)
-        ),
-    ]
-    quantity, details = f"called_{wrong.lower()}", {**about, "left_out": int(sources["skipped"].sum())}
+    tried = [
+        *(("generator", generator_name(row["source"]), row, beside)
+          for _, row in sources.sort_values("share_real").iterrows()),
+        *(("filter", str(row["filter"]), row, control) for _, row in filters.iterrows()),
+        *(("encoding", encoding, _whole(usual, encoding), control) for encoding in (AS_CIFAKE, AS_IT_IS)),
+    ]  # fmt: skip
     return Finding(
-        key, "transfer", quantity, called(whole, wrong), group, control, choices=tuple(choices), details=details
-    )
+        key, "transfer", f"called_{wrong.lower()}", called(_whole(usual, AS_CIFAKE), wrong), group, control,
+        choices=tuple(Choice(kind, value, called(row, wrong), by) for kind, value, row, by in tried),
+        details={**about, "left_out": int(sources["skipped"].sum())},
+    )  # fmt: skip
 
 
 def _filters(key: str, rows: pd.DataFrame) -> list[Finding]:
@@ -299,13 +286,7 @@ def _filters(key: str, rows: pd.DataFrame) -> list[Finding]:
     if EVERY_FILTER not in across.index:
         return []
     measures = {
-        str(name): Measure(
-            float(row["depends"]),
-            float(row["depends_low"]),
-            float(row["depends_high"]),
-            int(row["images"]),
-            _clusters(row),
-        )
+        str(name): _measure(row, row["depends"], row["depends_low"], row["depends_high"])
         for name, row in across.iterrows()
     }
     beside = {"without": measures[BUT_CRUDEST]} if BUT_CRUDEST in measures else {}
@@ -315,15 +296,13 @@ def _filters(key: str, rows: pd.DataFrame) -> list[Finding]:
 
 def _confidence(key: str, where: str, row: Row, own: pd.DataFrame, name: str) -> Finding:
     """Compare the mean confidence with that on the run's own images."""
-    shares = own["images"] / own["images"].sum()
-    mean, sure = (float((own[column] * shares).sum()) for column in ("confidence", "sure"))
-    images = int(row["images"])
+    images = int(own["images"].sum())
+    mean, sure = (
+        Measure(float((own[column] * own["images"]).sum() / images), n=images) for column in ("confidence", "sure")
+    )
     return Finding(
-        f"confidence_{key}", "transfer", "confidence",
-        Measure(float(row["confidence"]), n=images, clusters=_clusters(row)),
-        control=Control(name, Measure(mean, n=int(own["images"].sum()))),
-        beside={"sure": Measure(float(row["sure"]), n=images), "own_sure": Measure(sure)},
-        subject=where,
+        f"confidence_{key}", "transfer", "confidence", _measure(row, row["confidence"]), control=Control(name, mean),
+        beside={"sure": _measure(row, row["sure"]), "own_sure": sure}, subject=where,
     )  # fmt: skip
 
 

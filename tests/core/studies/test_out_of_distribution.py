@@ -11,6 +11,7 @@ from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector
 from core.findings.intervals import clustered_share
 from core.images.decoding import RESAMPLING
+from core.images.image_set import DatasetError
 from core.images.labels import REAL
 from core.images.out_of_distribution import AS_DRAWN, SourceImages, as_cifake, read_generators
 from core.images.preprocessing import Preprocessing
@@ -238,7 +239,7 @@ def test_a_detector_that_always_says_real_is_shown_to(source: Source, generators
 
 
 def test_what_cannot_be_measured_is_refused(source: Source, tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="is no folder"):
+    with pytest.raises(DatasetError, match="is no folder"):
         result_of(source, large=str(tmp_path / "nowhere"))
     with pytest.raises(StudyError, match="leave --images out"):
         run_study(STUDY, source, images=20)
