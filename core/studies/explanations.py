@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.detectors.manifest import Capability
 from core.explainers.agreement import rank_correlation
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer, versions_of
@@ -47,8 +48,9 @@ OTHERS = "maps of other images of the same cell"
 
 
 def judged() -> dict[str, AnyExplainer]:
-    """Name -> explainer, in the order of the registry."""
-    return {explainer.name: explainer for explainer in explainers(with_map=True) if cost_of(explainer) <= MOST}
+    """Name -> explainer, in the order of the registry; but for exact maps, which others could be judged by."""
+    fitting = (one for one in explainers(with_map=True) if Capability.PATCH_SCORES not in one.needs)
+    return {explainer.name: explainer for explainer in fitting if cost_of(explainer) <= MOST}
 
 
 def cost_of(explainer: AnyExplainer) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 from core.runs.filter import Filter, choices_of, range_columns
 from core.runs.rows import find_rows, judged_table
-from core.runs.run import Run, same_images
+from core.runs.run import Run
 from core.storage import ContractError, write_folder
 from core.studies.columns import (
     StudyColumn,
@@ -73,17 +73,6 @@ def seal(file: Path, frame: pd.DataFrame, about: dict[str, object]) -> None:
     pq.write_table(arrow.replace_schema_metadata({b"telltale": json.dumps(about).encode()}), file)
 
 
-def test_a_study_of_far_more_images_than_a_run_has_is_not_unpacked(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = pd.DataFrame({"id": run.predictions["id"], "flips": 1.0, "features_x": 0.0, "features_y": 0.0})
-    seal(run.path / "studies" / "clusters.parquet", frame, {})
-    unpacked: list[object] = []
-    monkeypatch.setattr("core.storage.MAX_ROWS", len(run) - 1)
-    monkeypatch.setattr(pq, "read_table", lambda *given, **_: unpacked.append(given))
-    for read in (added_by_studies, read_embedding):
-        assert read(run.path, run.predictions["id"]).shape == (len(run), 0)
-    assert unpacked == []
-
-
 def test_columns_that_cannot_be_read_for_a_moment_are_not_left_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = pd.DataFrame({"id": run.predictions["id"], "flips": 1.0})
     seal(run.path / "studies" / "probes.parquet", frame, {})
@@ -121,16 +110,6 @@ def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run: Run
     assert added.to_dict("list") == {
         "probes.a": [1.0] * len(run), "quiet.a": [1.0] * len(run), "quiet.b": [2.0] * len(run),
     }  # fmt: skip
-
-
-def test_a_column_that_a_link_names_is_added_though_its_study_does_not_offer_it(run: Run) -> None:
-    frame = pd.DataFrame({"id": run.predictions["id"], "told": 1.0, "after": np.arange(len(run), dtype=np.float16)})
-    seal(run.path / "studies" / "probes.parquet", frame, {"explore": ["told"], "columns": {"after": "margin after it"}})
-    also = ("probes.after", "probes.absent", "other.after", "after")
-    added = added_by_studies(run.path, run.predictions["id"], also)
-    assert list(added.columns) == ["probes.told", "probes.after"]
-    assert study_columns(run.path, also)["probes.after"].label == "Margin after it"
-    assert "probes.after" not in browse_table(run)
 
 
 def test_a_study_says_which_of_its_columns_are_browsed_and_what_they_are(run: Run) -> None:
@@ -190,18 +169,6 @@ def test_whatever_a_study_holds_can_be_browsed_or_is_left_out(run: Run) -> None:
         values = ordered.dropna().astype(object)
         assert values.is_monotonic_decreasing if sort.startswith("-") else values.is_monotonic_increasing
         assert ordered.isna().to_numpy()[len(values) :].all()
-
-
-@pytest.mark.parametrize(("value", "words"), [(True, "yes"), (False, "no")])
-def test_a_yes_or_no_of_which_a_sample_has_only_one_is_filtered_by_both(run: Run, value: bool, words: str) -> None:
-    frame = pd.DataFrame({"id": run.predictions["id"][::2], "turned": value})
-    seal(run.path / "studies" / "probes.parquet", frame, {})
-    table = browse_table(run)
-    assert choices_of(table, "probes.turned") == ["no", "yes"]
-    for asked in ("yes", "no"):
-        wanted = Filter.from_params({"probes.turned": asked}, table)
-        assert wanted.chosen("probes.turned") == (asked,)
-        assert ids(table, wanted) == (set(frame["id"]) if asked == words else set())
 
 
 def test_columns_that_are_not_offered_are_found_by_name(run: Run) -> None:
@@ -281,10 +248,3 @@ def test_an_image_that_the_other_lacks_has_no_verdict() -> None:
     short = replace(second, predictions=second.predictions[second.predictions["id"] != "test-3"])
     found = verdicts_of(short, first.predictions["id"])
     assert found.isna().all(axis=1).to_list() == [number == 3 for number in range(20)]
-
-
-def test_runs_on_other_images_are_told_apart() -> None:
-    first, second = drawn_runs(20)
-    assert same_images(first, second)
-    assert not same_images(first, first)
-    assert not same_images(first, replace(second, manifest=second.manifest | {"set_fingerprint": "2"}))

@@ -250,11 +250,3 @@ def test_it_holds_where_every_fill_direction_and_control_agrees_and_else_depends
     # far worse by deletion, which comes first, and far better by insertion
     apart = of(moved(table, dict.fromkeys(FILLS, 4.0), deletion=1))
     assert (claim_status(apart).kind, claim_status(apart).on) == ("depends", {"insertion": dict.fromkeys(both, 1)})
-
-
-def test_tables_with_few_rows_are_concluded_as_far_as_they_go(table: pd.DataFrame) -> None:
-    assert np.isnan(leads(table.head(1), RUN)["low"]).all()
-    for make in (leads, mean_curves):
-        assert make(table.iloc[:0], RUN).empty
-    only = table[CALLED[table["id"].astype(int)] == "REAL"]
-    assert {finding.group for finding in conclude(RUN, only, {})} == {"REAL"}

@@ -1,18 +1,15 @@
 """Images of other sources, on made archives and photographs: rates, and intervals over clusters."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector
 from core.findings.intervals import clustered_share
 from core.images.decoding import RESAMPLING
 from core.images.image_set import DatasetError
-from core.images.labels import REAL
 from core.images.out_of_distribution import AS_DRAWN, SourceImages, as_cifake, read_generators
 from core.images.preprocessing import Preprocessing
 from core.runs.metrics import confidence_of, wilson_interval
@@ -205,37 +202,6 @@ def test_pictures_drawn_large_are_their_own_group_under_every_filter(
     # no rate is over both groups
     assert not any(finding.measure.n == 35 for finding in result.findings)
     assert set(result.table["kind"]) == {OWN, IMITATIONS, LARGE, PHOTOGRAPHS}
-
-
-def test_a_detector_of_the_sample_gets_photographs_that_it_has_not_seen(
-    source: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    splits = []
-
-    def crop(steps: Preprocessing, *, crops: int, split: str | None) -> list[SourceImages]:
-        splits.append((crops, steps.size, split))
-        return []
-
-    monkeypatch.setattr(out_of_distribution, "crop_photographs", crop)
-    context = source.open()
-    for training in ("cifake-train", "sample-train"):
-        context.detector.manifest = {"training_set": training}
-        table = STUDY.compute(context, np.arange(60), STUDY.with_parameters({"crops": 8}).parameters)
-        # without photographs there are no rows of them
-        assert set(table["kind"]) == {OWN}
-    assert splits == [(8, 32, None), (8, 32, "test")]
-
-
-def test_a_detector_that_always_says_real_is_shown_to(source: Source, generators: Path) -> None:
-    context = source.open()
-    network = context.detector.network
-    network.fc.bias.data[REAL] += 1000
-    always = replace(context, detector=ResNetDetector(network))
-    table = STUDY.compute(always, np.arange(60), STUDY.parameters | {"imitations": str(generators)})
-    others = table[table["kind"] != OWN]
-    assert (others[["share_real", "high"]] == 1).all(axis=None)
-    assert (others["low"] < 1).all()
-    assert (others["depends"].dropna() == 0).all()
 
 
 def test_what_cannot_be_measured_is_refused(source: Source, tmp_path: Path) -> None:

@@ -14,14 +14,12 @@ from scipy.stats import spearmanr
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import LEVELS, ResNetDetector, build_network
-from core.explainers.agreement import rank_correlation
 from core.explainers.deletion import edge_map
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.findings.claims import sign_of
-from core.studies import explanations, randomisation
-from core.studies.explanations import Pass, on_grid
+from core.studies import explanations
+from core.studies.explanations import Pass
 from core.studies.groups import Cells
-from core.studies.randomisation import STUDY, compute, conclude, levels_for, levels_of, sanity_summary
+from core.studies.randomisation import STUDY, compute, conclude, levels_for, sanity_summary
 from core.studies.runner import Source
 from core.studies.study import Context
 from tests.core.trust_cues import made_run
@@ -131,18 +129,6 @@ def test_every_number_is_scipys_without_its_sign(context: Context, monkeypatch: 
             assert table.loc[at, f"{name}_edges"] == pytest.approx(abs(spearmanr(values, edges)[0]), abs=0.02)
 
 
-@pytest.mark.parametrize("shape", [(16, 6), (7, 14), (4, 32), (1, 100)])
-def test_a_map_of_any_shape_is_compared_over_cells_that_edges_have_too(shape: tuple[int, int]) -> None:
-    def slope(height: int, width: int) -> NDArray[np.float64]:
-        """Rising from left to right, and more steeply downwards."""
-        return np.add.outer(10 * np.arange(height) / height, np.arange(width) / width)
-
-    values = randomisation._compared_values(slope(*shape))
-    edges = on_grid(slope(32, 32), randomisation._cells(slope(*shape)))
-    assert len(values) == len(edges) == min(8, shape[0]) * min(8, shape[1])
-    assert rank_correlation(values, edges) == pytest.approx(1)
-
-
 @pytest.fixture
 def table() -> pd.DataFrame:
     """Numbers that are mostly the luck of one of five random detectors; the first fifty images are called FAKE."""
@@ -168,24 +154,3 @@ def test_the_interval_is_that_of_random_detectors_and_not_of_images(table: pd.Da
         assert (measure.value, measure.low, measure.high) == pytest.approx((own.mean(), low, high))
         assert (row["value"], row["low"], row["high"]) == pytest.approx((own.mean(), low, high))
         assert (measure.n, measure.clusters) == (50, 5)
-
-
-def test_what_a_random_detector_leaves_is_compared_image_by_image(table: pd.DataFrame) -> None:
-    table = table.assign(lime_conv1=0.9 + table["lime_conv1"] / 10, gradcam_conv1=0.1)
-    findings = {finding.key: finding for finding in conclude(RUN, table, PARAMETERS)}
-    for verdict, part in (("FAKE", table[:50]), ("REAL", table[50:])):
-        lime = findings[f"lime-{verdict}"]
-        assert (sign_of(lime), sign_of(findings[f"gradcam-{verdict}"])) == (1, -1)
-        apart = (part["lime_conv1"] - part["lime_other"]).groupby(part["network"]).mean()
-        low, high = stats.t.interval(0.95, 4, apart.mean(), stats.sem(apart))
-        assert lime.difference is not None
-        assert lime.difference.value == pytest.approx(apart.mean())
-        # never narrower than that of as many independent images
-        assert lime.difference.low <= low + 1e-9
-        assert lime.difference.high >= high - 1e-9
-
-
-def test_columns_of_a_method_that_is_not_registered_are_no_levels_of_another() -> None:
-    parts = ("fc", "layer4", "other", "edges")
-    table = pd.DataFrame(columns=["network", *(f"{method}_{part}" for method in ("lime", "lime_x") for part in parts)])
-    assert levels_of(table, "lime") == levels_of(table, "lime_x") == ["fc", "layer4"]

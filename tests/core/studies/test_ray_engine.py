@@ -14,7 +14,6 @@ import pytest
 import ray
 from numpy.typing import NDArray
 
-from core.runs.run import read_run
 from core.storage import cache_dir
 from core.studies.command import main
 from core.studies.ray_engine import ShardWorker, ray_engine
@@ -90,32 +89,6 @@ def test_a_worker_killed_in_the_middle_loses_nothing(source: Source, cluster: No
     pd.testing.assert_frame_equal(found.drop(columns="half"), local.drop(columns="half"), rtol=1e-4, atol=1e-5)
 
 
-def test_what_one_engine_left_the_other_goes_on_with(source: Source, cluster: None, tmp_path: Path) -> None:
-    marks = tmp_path / "marks"
-    marks.mkdir()
-
-    def stops(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
-        if rows[0] >= 30:
-            raise KeyboardInterrupt
-        return brightness(context, rows, parameters)
-
-    def tells(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
-        assert not ray.get_runtime_context().get_accelerator_ids()["GPU"]
-        (marks / str(rows[0])).touch()
-        return brightness(context, rows, parameters)
-
-    with pytest.raises(KeyboardInterrupt):
-        run_study(replace(BRIGHTNESS, compute=stops, shard=10), source)
-    told: list[int] = []
-    study = replace(BRIGHTNESS, compute=tells, shard=10)
-    on_cpu = replace(source, device="cpu")
-    path = run_study(study, on_cpu, engine=ray_engine(), progress=lambda done, _total, _text: told.append(done))
-    assert {mark.name for mark in marks.iterdir()} == {"30", "40", "50"}
-    assert told == sorted(told)
-    assert (told[0], told[-1]) == (30, 60)
-    assert list(table_of(path)["id"]) == list(read_run(source.run).predictions["id"])
-
-
 def test_what_a_worker_refuses_is_one_sentence(source: Source, cluster: None) -> None:
     def refuses(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
         raise StudyError("this study wants another run")
@@ -147,14 +120,3 @@ def test_without_ray_the_command_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["files", "--run", str(source.run), "--engine", "ray"]) == 2
     assert "pip install 'ray[data]'" in capsys.readouterr().err
-
-
-def test_no_cluster_at_the_address_is_one_sentence(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuses(**_settings: object) -> None:
-        raise ConnectionError("no cluster answers\nat this address")
-
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", refuses)
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
-    with pytest.raises(StudyError, match="^Ray gave up \\(at this address\\)"):
-        run_study(BRIGHTNESS, source, engine=ray_engine("127.0.0.1:1"))

@@ -16,13 +16,9 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.detectors.detector import Detector
-from core.detectors.storage import save_detector
 from core.images.image_set import DataPath
-from core.images.loading import load_image_set
 from core.runs.folders import ROOT, find_runs
 from core.runs.run import Run, read_run
-from core.runs.writing import write_run
 from core.storage import MANIFEST, cache_dir, only_writer, sealed
 from core.studies.command import main
 from core.studies.groups import choose_rows, with_predictions
@@ -104,41 +100,15 @@ def test_a_stopped_study_goes_on_and_computes_no_image_twice(source: Source) -> 
     assert read_study(path).about["seconds"] is not None
 
 
-def test_reading_images_shows_how_far_it_is(
-    cifake: Path, tiny_detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    save_detector(tmp_path / "detectors" / "tiny", tiny_detector, model_card="# tiny\n")
-    images = load_image_set(cifake, "test")
-    run = write_run(tmp_path, tiny_detector, images)
-    # what writing the run has read is read for the first time again
-    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "empty"))
-    said: list[tuple[int, int, str]] = []
-    source = Source(run, tmp_path / "detectors" / "tiny", str(cifake))
-    run_study(BRIGHTNESS, source, progress=lambda *told: said.append(told))
-    reading = [text for done, total, text in said if "reading" in text and (done, total) == (0, len(images))]
-    assert reading[-1] == "reading images, 100%"
-    assert said[-1] == (len(images), len(images), "brightness")
-
-
-def test_another_parameter_or_version_takes_no_old_shard(source: Source) -> None:
-    def stops(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
-        if rows[0] > 0:
-            raise KeyboardInterrupt
-        return brightness(context, rows, parameters)
-
-    with pytest.raises(KeyboardInterrupt):
-        run_study(replace(BRIGHTNESS, compute=stops), source)
-    doubled = read_study(run_study(BRIGHTNESS.with_parameters({"scale": 2.0}), source)).table
-    single = read_study(run_study(BRIGHTNESS, source)).table
-    assert np.allclose(doubled["brightness"], 2 * single["brightness"])
-
-
-def test_shards_of_a_set_whose_fake_classes_are_others_are_kept_apart(source: Source) -> None:
+def test_shards_of_another_set_run_or_parameter_are_kept_apart(source: Source) -> None:
     run, every = read_run(source.run), np.arange(60)
-    paths = ["set", *(DataPath("set", fake) for fake in (["sd"], ["gan"], ["gan", "sd"]))]
-    assert len({work_folder(BRIGHTNESS, run, every, data=path) for path in paths}) == 4
-    # without any named it is the same set
-    assert len({work_folder(BRIGHTNESS, run, every, data=path) for path in ("set", DataPath("set"))}) == 1
+    again = replace(run, manifest={**run.manifest, "files": {"predictions.parquet": "0" * 64}})
+    paths = [None, "set", *(DataPath("set", fake) for fake in (["sd"], ["gan"], ["gan", "sd"]))]
+    folders = {work_folder(BRIGHTNESS, run, every, data=path) for path in paths}
+    folders |= {work_folder(BRIGHTNESS, again, every), work_folder(BRIGHTNESS, run, every[:50])}
+    assert len(folders | {work_folder(BRIGHTNESS.with_parameters({"scale": 2.0}), run, every)}) == 8
+    # without any class named it is the same set
+    assert work_folder(BRIGHTNESS, run, every, data="set") == work_folder(BRIGHTNESS, run, every, data=DataPath("set"))
 
 
 def test_a_study_of_a_run_that_was_replaced_meanwhile_is_not_written(source: Source) -> None:
@@ -152,18 +122,6 @@ def test_a_study_of_a_run_that_was_replaced_meanwhile_is_not_written(source: Sou
     with pytest.raises(StudyError, match="was replaced while"):
         run_study(replace(BRIGHTNESS, compute=replaced), source)
     assert not path.exists()
-
-
-def test_shards_of_a_run_that_was_made_again_are_kept_apart(source: Source) -> None:
-    run, every = read_run(source.run), np.arange(60)
-    again = replace(run, manifest={**run.manifest, "files": {"predictions.parquet": "0" * 64}})
-    assert work_folder(BRIGHTNESS, run, every) != work_folder(BRIGHTNESS, again, every)
-
-
-@pytest.mark.parametrize(("change", "sentence"), [({"size": 1.0}, "no parameter size"), ({"scale": "a"}, "be a float")])
-def test_a_wrong_parameter_is_named(change: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(StudyError, match=sentence):
-        BRIGHTNESS.with_parameters(change)
 
 
 def test_a_study_that_breaks_its_word_is_not_written(source: Source) -> None:
@@ -306,16 +264,6 @@ def test_images_are_those_that_ship_where_no_others_are(tmp_path: Path, monkeypa
     assert find_source("swift@cifake-test", data="sample").data == "sample"
 
 
-def test_a_detector_of_the_project_is_found_where_the_project_has_no_run(
-    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home, folder = source.run.parents[1], tmp_path / "away" / "runs"
-    folder.mkdir(parents=True)
-    run = source.run.rename(folder / source.run.name)
-    monkeypatch.setattr("core.studies.runner.command_homes", lambda: (home,))
-    assert find_source(run, data="sample").detector == source.detector
-
-
 @pytest.fixture
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """One line in the registry and one module are all that a study needs."""
@@ -349,15 +297,9 @@ def test_the_command(source: Source, monkeypatch: pytest.MonkeyPatch, capsys: py
     with only_writer(path):
         assert main(run) == 2
     assert "is being written by another process; wait for it" in capsys.readouterr().err
-    for wrong_call in (["absent"], ["brightness", "--set", "other=1"], ["brightness", "--run", "none"]):
+    # a wrong name is refused before the first study is computed
+    path.unlink()
+    for wrong_call in (["brightness", "absent"], ["brightness", "--set", "other=1"], ["brightness", "--run", "none"]):
         assert main([*wrong_call, *run[1:]] if "--run" not in wrong_call else wrong_call) == 2
     assert "Traceback" not in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("registered")
-def test_a_wrong_name_is_refused_before_the_first_study_is_computed(
-    source: Source, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["brightness", "absent", "--run", str(source.run)]) == 2
-    assert "there is no study absent" in capsys.readouterr().err
-    assert not study_path(source.run, "brightness").exists()
+    assert not path.exists()

@@ -13,13 +13,11 @@ from scipy.stats import spearmanr
 
 from core.detectors.detector import Detector
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.runs.run import read_run
 from core.studies import stability
-from core.studies.explanations import Pass, maps_of, mean_rank
+from core.studies.explanations import Pass, maps_of
 from core.studies.groups import Cells
-from core.studies.runner import Source, run_study
+from core.studies.runner import Source
 from core.studies.stability import COLUMNS, STUDY, add_noise, compute, conclude, stability_summary
-from core.studies.store import read_study
 from tests.core.trust_cues import made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
@@ -94,16 +92,6 @@ def test_every_number_is_scipys(compute_by, source: Source) -> None:  # type: ig
         assert computed["noise_turns"] == ((passed.margins[0] > 0) != (passed.margins[1] > 0))
 
 
-def test_noise_is_one_step_at_most_at_random_and_the_same_every_time() -> None:
-    image = np.full((32, 32, 3), 100, np.uint8)
-    noise = add_noise(image, seed=(0, 7)).astype(int) - 100
-    np.testing.assert_allclose([np.mean(noise == step) for step in (-1, 0, 1)], 1 / 3, atol=0.04)
-    np.testing.assert_array_equal(add_noise(image, seed=(0, 7)), add_noise(image, seed=(0, 7)))
-    assert (add_noise(image, seed=(0, 8)) != add_noise(image, seed=(0, 7))).any()
-    for end in (0, 255):
-        assert np.abs(add_noise(np.full((32, 32, 3), end, np.uint8), seed=(0, 0)).astype(int) - end).max() == 1
-
-
 def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_computed(patched: Source) -> None:
     context, row = patched.open(), 9
     table = compute(replace(context, missing=frozenset({"lime_kept"})), np.array([row, 12]), PARAMETERS)
@@ -114,14 +102,6 @@ def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_com
     np.testing.assert_array_equal(after.regions, before.regions)
     cells = [explanation.map.reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel() for explanation in (before, after)]
     assert table["lime_kept"][0] == pytest.approx(spearmanr(*cells)[0], abs=1e-5)
-
-
-def test_mean_rank_leaves_out_what_has_no_order() -> None:
-    first, flat = np.arange(16.0), np.ones(16)
-    assert mean_rank(first, [first, -first, -first, flat]) == pytest.approx(-1 / 3)
-    assert mean_rank(first, [first, -first, flat], signed=False) == pytest.approx(1)
-    assert np.isnan(mean_rank(first, [flat]))
-    assert np.isnan(mean_rank(first, []))
 
 
 def test_findings_and_summary_hold_the_weighted_means_of_each_verdict() -> None:
@@ -150,14 +130,3 @@ def test_findings_and_summary_hold_the_weighted_means_of_each_verdict() -> None:
             assert finding.difference is not None
             assert finding.difference.value == pytest.approx(np.average(own - other, weights=there["weight"]))
             assert (finding.choice("repetition", "another seed") is not None) == (method == "lime")
-
-
-def test_a_sample_is_stored_with_weights(patched: Source) -> None:
-    study = STUDY.with_parameters({"others": 3, "lime_others": 2})
-    result = read_study(run_study(study, patched, images=8), read_run(patched.run))
-    assert list(result.table.columns) == ["id", *COLUMNS, "weight"]
-    # eight of sixteen, so each stands for two
-    np.testing.assert_array_equal(result.table["weight"], 2)
-    assert all(finding.measure.n == 4 for finding in result.findings)
-    # the network looks at one patch: LIME does not depend on its seed
-    assert result.table["lime_seed"].mean() > 0.9

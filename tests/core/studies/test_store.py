@@ -1,17 +1,14 @@
 """A study's file: what it gives back, and what it refuses."""
 
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 from core.findings.finding import Finding
@@ -19,11 +16,9 @@ from core.runs.run import Run, read_run
 from core.storage import ContractError
 from core.studies.runner import Source, run_study
 from core.studies.store import (
-    StudyResult,
     conclude_again,
     find_studies,
     read_study,
-    study_path,
     write_sealed,
     write_study,
 )
@@ -98,31 +93,6 @@ def test_what_is_no_study_of_this_run_is_refused(source: Source, tmp_path: Path)
     assert len(found.problems) == 1
 
 
-def test_a_refusal_names_the_study_and_the_run_that_make_it_again(source: Source) -> None:
-    path = study_path(source.run, "brightness")
-    command = f"run `python -m core study brightness --run {source.run.name}`"
-    with pytest.raises(ContractError, match=re.escape(f"is missing; {command} to make it")):
-        read_study(path)
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"no table")
-    with pytest.raises(ContractError, match=re.escape(f"restore it or {command} again")):
-        read_study(path)
-
-
-def test_a_study_of_too_many_rows_is_refused_before_it_is_unpacked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "s.parquet"
-    write_study(path, TABLE, {"study": "s"})
-    monkeypatch.setattr("core.storage.MAX_ROWS", len(TABLE))
-    assert len(read_study(path).table) == len(TABLE)
-    monkeypatch.setattr("core.storage.MAX_ROWS", len(TABLE) - 1)
-    # what reads it would give another error
-    monkeypatch.setattr(pq, "read_table", None)
-    with pytest.raises(ContractError, match=r"s\.parquet is no readable study \(ContractError\)"):
-        read_study(path)
-
-
 def test_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "s.parquet"
     write_sealed(path, TABLE, {"study": "s", "schema": 9})
@@ -192,15 +162,6 @@ def test_values_that_lack_what_is_concluded_from_are_named(source: Source, monke
     write_study(path, answer.table.assign(brightness="dark"), answer.about)
     with pytest.raises(ContractError, match=r"brightness.parquet holds values of another form.*make it again"):
         read_study(path, read_run(source.run)).finding("mean")
-
-
-def test_the_name_of_a_run_is_quoted_in_what_to_type(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.studies.store.conclude_study", lambda _, *given: conclude(*given))
-    run = replace(read_run(source.run), path=Path("my run@made (1)"))
-    answer = StudyResult(Path("brightness.parquet"), TABLE, {"study": "brightness", "parameters": {}}, run)
-    command = "`python -m core study brightness --run 'my run@made (1)' --only-missing`"
-    with pytest.raises(ContractError, match=re.escape(command)):
-        answer.finding("mean")
 
 
 def test_every_study_concludes_without_torch() -> None:
