@@ -34,6 +34,7 @@ class Quantity:
 QUANTITIES: dict[str, Quantity] = {
     "flip_rate": Quantity("verdicts flipped", "share"),
     "faithfulness": Quantity("faithfulness", "margins"),
+    "margin_effect": Quantity("effect on the margin", "margins"),
     "rank_correlation": Quantity("rank correlation", "correlation"),
     "beyond_chance": Quantity("images that agree beyond chance", "share"),
     "residual_correlation": Quantity("rank correlation after randomisation", "correlation"),

@@ -20,6 +20,7 @@ from core.perturbations.photometric import rms
 from core.perturbations.probe import FAMILIES, Batch, Chance, Probe, Strength, inline, size_column
 from core.perturbations.table import OTHER_WAYS, PROBES, in_every_way, probe_columns
 from core.runs.run import Run
+from core.studies import factorial
 from core.studies.donors import choose_donors, class_means
 from core.studies.flips import FlipTable, Rows, flip_rates, ranking, read_flips
 from core.studies.groups import VERDICTS
@@ -74,6 +75,7 @@ HEADLINES: Headlines = {
         for family, what in SURVIVES.items()
         for verdict in VERDICTS
     },
+    **factorial.HEADLINES,
 }
 
 
@@ -105,12 +107,13 @@ def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
-    """Conclude `smallest-<verdict>` and `<family>-<verdict>`, most telling first."""
+    """Conclude `smallest-<verdict>`, `<family>-<verdict>`, and `factorial-<effect>-<verdict>` from `factorial`."""
     flips = read_flips(run, table, parameters)
     rates = flip_rates(flips)
     smallest = [_smallest(flips, verdict, ranking(rates, verdict=verdict)) for verdict in flips.verdicts]
     answers = (_answer(flips, rates, family, verdict) for family in FAMILIES for verdict in flips.verdicts)
-    return smallest + [finding for finding in answers if finding is not None]
+    answered = [finding for finding in answers if finding is not None]
+    return smallest + answered + factorial.conclude(run, table, parameters)
 
 
 def _answer(flips: FlipTable, rates: pd.DataFrame, family: str, verdict: str) -> Finding | None:
