@@ -19,8 +19,6 @@ from core.storage import ContractError, read_manifest
 from dashboard.catalogue import homes, runs
 from dashboard.visitors import hide_parent
 
-Doing = Literal["downloading", "checking", "reading"]
-
 
 @dataclass(frozen=True)
 class Attaching:
@@ -28,21 +26,18 @@ class Attaching:
 
     Attributes:
         state: "idle" before the first, then "reading", "done" or "failed".
-        split: which is being read.
-        done, total: files of it, bytes where it is being downloaded; `total` is 0 until it is known.
+        doing: what is being done, in words.
+        share: of that, 0 to 1.
         seconds_left: how long the rest of it takes at this pace, None until that is known.
-        message: a sentence on each set that could not be read, or on what happens meanwhile.
-        doing: "reading" a split, or before that "downloading" or "checking" it.
+        message: a sentence on each set that could not be read.
         is_private: whether the message names a path that somebody has typed.
     """
 
     state: Literal["idle", "reading", "done", "failed"] = "idle"
-    split: str = ""
-    done: int = 0
-    total: int = 0
+    doing: str = "Reading pictures"
+    share: float = 0.0
     seconds_left: float | None = None
     message: str = ""
-    doing: Doing = "reading"
     is_private: bool = False
 
 
@@ -140,19 +135,20 @@ class DatasetRegistry:
     def _fetch(self) -> Path:
         from core.images.cifake import fetch_cifake  # noqa: PLC0415 - only this needs the network
 
-        return fetch_cifake(downloading=self._progress("downloading"), checking=self._progress("checking"))
+        return fetch_cifake(
+            downloading=self._progress("Downloading CIFAKE"), checking=self._progress("Checking CIFAKE")
+        )
 
     def _read(self, data: str | Path, splits: Sequence[Split], fit: Preprocessing | None) -> None:
         for split in splits:
-            self.status = Attaching("reading", split)
-            images = load_image_set(data, split, skip_bad=True, fit=fit, progress=self._progress("reading"))
+            images = load_image_set(data, split, skip_bad=True, fit=fit, progress=self._progress("Reading pictures"))
             with self._lock:
                 self._sets[images.fingerprint, images.side, images.fit] = images
         with suppress(DatasetError, OSError):
             if data != self._shipped and check_image_set(data, "train"):
                 self.source = data if isinstance(data, str) else str(data)
 
-    def _progress(self, doing: Doing) -> Progress:
+    def _progress(self, doing: str) -> Progress:
         """Return a callback for the progress of something that begins now."""
         since = time.monotonic()
 
@@ -160,7 +156,9 @@ class DatasetRegistry:
             if self._stop.is_set():
                 raise _Stopped
             left = (time.monotonic() - since) / done * (total - done) if done else None
-            self.status = replace(self.status, doing=doing, done=done, total=total, seconds_left=left)
+            self.status = replace(
+                self.status, doing=doing, share=min(1.0, done / total) if total else 0.0, seconds_left=left
+            )
 
         return progress
 
@@ -180,31 +178,21 @@ def registry() -> DatasetRegistry:
             shipped = next((folder / SHIPPED for folder in homes() if is_shipped(folder / SHIPPED)), None)
             unpacked = home / "data" / "cifake"
             first = unpacked if unpacked.is_dir() or not is_fetched() else fetched_path()
-            _registries[home] = DatasetRegistry(first, _splits_beside(shipped), shipped=shipped)
+            _registries[home] = DatasetRegistry(first, needed_splits(shipped), shipped=shipped)
         return _registries[home]
 
 
-def splits() -> tuple[Split, ...]:
-    """Return the splits of an image set that the runs here are about: "test", and "train" where one is."""
-    sets = []
-    for path in runs().values():
+def needed_splits(shipped: Path | None = None) -> tuple[Split, ...]:
+    """Return the splits whose pictures the runs here need, besides those of a set that has shipped."""
+    fingerprint = None
+    if shipped is not None:
         with suppress(ContractError):
-            sets.append(str(read_manifest(path, "run").get("set", "")))
-    return ("test", "train") if any(split_of(name) == "train" for name in sets) else ("test",)
-
-
-def _splits_beside(shipped: Path | None) -> tuple[Split, ...]:
-    """Return the splits in data/cifake/ that a run here needs for its pictures, besides a set that has shipped."""
-    try:
-        fingerprint = read_manifest(shipped, SHIPPED_KIND).get("fingerprint") if shipped else None
-    except ContractError:
-        fingerprint = None
-    if fingerprint is None:
-        return splits()
-    needed: set[Split] = set()
+            fingerprint = read_manifest(shipped, SHIPPED_KIND).get("fingerprint")
+    needed: set[Split] = set() if fingerprint else {"test"}
     for path in runs().values():
         with suppress(ContractError):
             manifest = read_manifest(path, "run")
-            if "images.npy" not in manifest["files"] and manifest.get("set_fingerprint") != fingerprint:
+            is_there = "images.npy" in manifest["files"] or manifest.get("set_fingerprint") == fingerprint
+            if not fingerprint or not is_there:
                 needed.add(split_of(str(manifest.get("set"))))
     return tuple(sorted(needed))

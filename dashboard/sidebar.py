@@ -1,25 +1,23 @@
 """The sidebar: the run picker, and the source of its pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import streamlit as st
 
 from core.console import one_direction
 from core.detectors.manifest import OLD_SIDE
-from core.images.image_set import DataPath
-from core.images.preprocessing import Preprocessing
+from core.images.image_set import DataPath, Split
 from core.storage import ContractError, glance_at_folder
 from dashboard import catalogue, datasets, library, state
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code
 from dashboard.components.requests import poll
 from dashboard.components.words import remaining
-from dashboard.datasets import Attaching
 from dashboard.state import SHOWS_PIXELS
 from dashboard.visitors import for_visitors, is_local
 
 UNUSABLE = " (cannot be opened)"
-DOING = {"downloading": "Downloading CIFAKE", "checking": "Checking CIFAKE", "reading": "Reading pictures"}
 ON_SAMPLE = "@sample-test"
 
 
@@ -44,10 +42,7 @@ def draw_sidebar(page: str) -> None:
             )
             state.put("run", st.session_state["run"])
             if st.session_state["run"].endswith(ON_SAMPLE):
-                st.caption(
-                    "The sample gallery: crops of a few photographs, and a small generator's redrawings of them. It is "
-                    "for trying things out and contains nothing of CIFAKE."
-                )
+                st.caption("Crops of a few photographs, and a small generator's redrawings of them; not CIFAKE.")
         if refused:
             _draw_refused(refused)
         status = datasets.registry().status
@@ -122,10 +117,11 @@ def _images_of(name: str) -> object:
 
 def _draw_pictures() -> bool:
     """Draw the state of the pictures; return whether some are being read."""
+    registry = datasets.registry()
     if "pictures" in st.session_state:
         # the browser has come back, so the first page is drawn and reading no longer delays it
-        datasets.registry().begin()
-    status = datasets.registry().status
+        registry.begin()
+    status = registry.status
     if st.session_state.setdefault("pictures", status) != status and status.state != "reading":
         # the page was drawn without these pictures
         st.session_state["pictures"] = status
@@ -133,102 +129,77 @@ def _draw_pictures() -> bool:
     if status.state == "reading":
         # so that the final status counts as a change, even if the last reading ended alike
         st.session_state["pictures"] = status
-        share = min(1.0, status.done / status.total) if status.total else 0.0
-        st.progress(share, _progress_words(status))
-        if status.message:
-            st.caption(plain(status.message))
+        left = f", {remaining(status.seconds_left)}" if status.seconds_left is not None else ""
+        st.progress(status.share, f"{status.doing}{left}")
         if is_local():
-            st.button("Stop", key="attach.stop", on_click=datasets.registry().stop, type="tertiary")
+            st.button("Stop", key="attach.stop", on_click=registry.stop, type="tertiary")
         return True
-    _draw_at_hand()
-    if is_local():
-        with st.expander("Attach images", icon=":material/attach_file:"):
-            st.text_input(
-                "Folder, archive or table on this computer",
-                key="attach.path",
-                placeholder="path to CIFAKE, or to your own images",
-                help=explain(
-                    "CIFAKE",
-                    "Hash",
-                    also="Here the images of this run: a folder, .zip, .tar, .csv or .parquet in one of the layouts "
-                    "that the README lists. They are read once; pictures are matched by the hash of their file.",
-                ),
-            )
-            st.text_input(
-                "Classes that are FAKE",
-                key="attach.fake",
-                placeholder="only where folders or labels do not say it",
-                help="Names of folders or labels with commas between them, for instance: biggan,midjourney",
-            )
-            with st.container(horizontal=True):
-                st.button("Attach", key="attach.go", on_click=_attach_path)
-                st.button(
-                    "From GitHub",
-                    key="attach.github",
-                    on_click=fetch_cifake,
-                    type="tertiary",
-                    help="Downloads all 120,000 images from the repository of CIFAKE's authors (43 MB, no account), "
-                    "checks each of them, and keeps them in the cache folder of this computer.",
-                )
-    if uncached := datasets.registry().uncached:
-        until = "pictures are held in memory or read from their files, and each start reads them again"
-        st.caption(f"{for_visitors(uncached)} Until then {until}.")
-    if status.state == "failed":
-        said = with_code(for_visitors(status.message, homes=catalogue.homes()))
-        is_told = not status.is_private or is_local()
-        st.error(said if is_told else "An image set could not be read; the server's log says why.")
-    return False
-
-
-def _progress_words(status: Attaching) -> str:
-    doing = DOING[status.doing]
-    if not status.total:
-        return doing
-    if status.done >= status.total:
-        return f"{doing}, finishing"
-    left = f", {remaining(status.seconds_left)}" if status.seconds_left is not None else ""
-    if status.doing == "downloading":
-        return f"{doing}, {status.done / 1e6:.0f} of {status.total / 1e6:.0f} MB{left}"
-    return f"{doing}, {status.done:,} of {status.total:,}{left}"
-
-
-def _draw_at_hand() -> None:
-    path = catalogue.runs().get(st.session_state.get("run", ""))
-    try:
-        opened = library.open_run(path) if path else None
-    except ContractError:
-        # the page reports it
-        return
-    if opened is not None:
+    if (opened := _shown_run()) is not None:
         found, total = library.pictures(opened).found, len(opened.run)
         st.caption(
             "All its pictures are available." if found == total else f"{found:,} of {total:,} pictures are available."
         )
+    if is_local():
+        _draw_attaching()
+    if registry.uncached:
+        until = "pictures are held in memory or read from their files, and each start reads them again"
+        st.caption(f"{for_visitors(registry.uncached)} Until then {until}.")
+    if status.state == "failed":
+        sentence = with_code(for_visitors(status.message, homes=catalogue.homes()))
+        is_shown = not status.is_private or is_local()
+        st.error(sentence if is_shown else "An image set could not be read; the server's log says why.")
+    return False
+
+
+def _draw_attaching() -> None:
+    """Draw the fields by which a set of pictures on this computer is attached."""
+    with st.expander("Attach images", icon=":material/attach_file:"):
+        more = "The images of this run: a folder, .zip, .tar, .csv or .parquet. They are matched by hash."
+        st.text_input(
+            "Folder, archive or table on this computer",
+            key="attach.path",
+            placeholder="path to CIFAKE, or to your own images",
+            help=explain("CIFAKE", "Hash", also=more),
+        )
+        st.text_input(
+            "Classes that are FAKE",
+            key="attach.fake",
+            placeholder="only where folders or labels do not say it",
+            help="Names of folders or labels with commas between them, for instance: biggan,midjourney",
+        )
+        with st.container(horizontal=True):
+            st.button("Attach", key="attach.go", on_click=_attach_path)
+            st.button(
+                "From GitHub",
+                key="attach.github",
+                on_click=fetch_cifake,
+                type="tertiary",
+                help="Downloads all 120,000 images from the repository of CIFAKE's authors (43 MB, no account).",
+            )
 
 
 def fetch_cifake() -> None:
     """Start downloading and reading CIFAKE; the sidebar shows the progress."""
-    fit = _fit()
+    opened = _shown_run()
     # every training image enlarged would take gigabytes
-    whole = fit is None or fit.size == OLD_SIDE
-    datasets.registry().attach("github", ("test", "train") if whole else datasets.splits(), fit=fit)
+    whole = opened is None or opened.run.preprocessing is None or opened.run.preprocessing.size == OLD_SIDE
+    _attach("github", ("test", "train") if whole else datasets.needed_splits())
 
 
 def _attach_path() -> None:
     if path := st.session_state["attach.path"].strip():
-        _attach(DataPath(path, st.session_state["attach.fake"].split(",")))
+        _attach(DataPath(path, st.session_state["attach.fake"].split(",")), datasets.needed_splits())
 
 
-def _attach(data: str) -> None:
-    datasets.registry().attach(data, datasets.splits(), fit=_fit())
-    st.rerun()
+def _attach(data: str, splits: Sequence[Split]) -> None:
+    """Begin to read a set, made to fit the run on the page."""
+    opened = _shown_run()
+    datasets.registry().attach(data, splits, fit=None if opened is None else opened.run.preprocessing)
 
 
-def _fit() -> Preprocessing | None:
-    """How pictures are made to fit the chosen run."""
+def _shown_run() -> library.Opened | None:
+    """Open the run on the page; None where that is impossible, which the page reports."""
     path = catalogue.runs().get(st.session_state.get("run", ""))
-    try:
-        return library.open_run(path).run.preprocessing if path else None
-    except ContractError:
-        # the page reports it
-        return None
+    with suppress(ContractError):
+        return library.open_run(path) if path else None
+    return None

@@ -87,7 +87,7 @@ def play(number: int) -> None:
         )  # fmt: skip
     with right:
         if not answered:
-            st.markdown("##### Did a camera take it, or a generator make it?")
+            st.markdown("### Did a camera take it, or a generator make it?")
             with st.container(horizontal=True):
                 st.button("REAL: a camera", key="game.real", shortcut="1", on_click=give, args=(number, "REAL"))
                 st.button("FAKE: a generator", key="game.fake", shortcut="2", on_click=give, args=(number, "FAKE"))

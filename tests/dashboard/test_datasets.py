@@ -103,7 +103,7 @@ def test_stopping_keeps_what_is_whole_and_lets_another_begin(tmp_path: Path, mon
     registry = DatasetRegistry(tmp_path / "nowhere")
     assert registry.attach("somewhere", ("test", "train"))
     assert first_done.wait(30)
-    assert (registry.status.split, registry.status.done, registry.status.total) == ("train", 1, 4)
+    assert registry.status.share == 0.25
     assert registry.status.seconds_left is not None
     registry.stop()
     may_go_on.set()
@@ -223,12 +223,12 @@ def test_fetching_shows_how_far_it_is_and_begins_again_after_a_stop(
 ) -> None:
     monkeypatch.setattr("core.images.cifake.CHUNK", 1024)
     held = threading.Event()
-    server = serve(holds=[held])
+    serve(holds=[held])
     registry = DatasetRegistry(tmp_path / "nowhere")
     assert registry.attach("github", ("test", "train"))
-    status = until(registry, lambda now: now.done > 0)
-    assert (status.state, status.doing, status.total) == ("reading", "downloading", len(server.body))
-    assert 0 < status.done < status.total
+    status = until(registry, lambda now: now.share > 0)
+    assert (status.state, status.doing) == ("reading", "Downloading CIFAKE")
+    assert 0 < status.share < 1
     assert status.seconds_left is not None
     registry.stop()
     held.set()

@@ -86,8 +86,8 @@ def test_the_first_visitor_sees_it_while_its_pictures_are_read(
     assert f"{PICTURES} pictures are not available" in told(app)
     assert "They are being read and will appear here by themselves." in told(app)
     assert "Attach images on the left" not in told(app)
-    datasets.registry().status = Attaching("reading", "test", 6, PICTURES, 2.0)
-    assert any("Reading pictures, 6 of 24" in found.text for found in open_page("mistakes").get("progress"))
+    datasets.registry().status = Attaching("reading", share=0.25, seconds_left=2.0)
+    assert any("Reading pictures, about 2 s left" in found.text for found in open_page("mistakes").get("progress"))
 
 
 def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, first: Path) -> None:
