@@ -60,17 +60,6 @@ def activation_maps(
     return np.concatenate(parts)
 
 
-def channels_of(detector: "Detector", layer: str) -> int:
-    """The channels of a layer, from one pass."""
-    found: list[int] = []
-    own = twin(detector)
-    hooked = own.network.get_submodule(layer)
-    hooked.register_forward_hook(lambda _layer, _inputs, output: found.append(output.shape[1]))
-    with torch.inference_mode():
-        own.scores(own.inputs(np.zeros((1, detector.side, detector.side, 3), np.uint8)))
-    return found[0]
-
-
 def twin(detector: "Detector") -> "Detector":
     """Copy a detector with its own modules around the same weights.
 

@@ -1,16 +1,15 @@
 """Class activation maps as explainers: Grad-CAM and its relatives, each one entry of the registry."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from core.detectors.manifest import Capability, Offers
 from core.explainers.explainer import BatchExplainer, Cancel, Pixels, check_finite, check_target
 from core.explainers.explanation import Explanation, Provenance, map_diagnostics
-from core.explainers.settings import TARGETS, Control, ExplainerSettings, ExplanationError, Target, one_side
+from core.explainers.settings import TARGETS, ExplainerSettings, ExplanationError, Target, one_side, setting
 from core.runs.run import Run
 
 if TYPE_CHECKING:
@@ -29,17 +28,19 @@ class CamSettings(ExplainerSettings):
         target: "margin" is REAL less FAKE, a class's name its score alone.
     """
 
-    layer: Annotated[str, Control(of_layers=True)] = Field(
-        default="",
-        title="Layer of the network",
-        description="The last layers have few positions, each of which has seen most of the image; earlier ones are "
-        "finer and know less of what the verdict needs.",
+    layer: str = setting(
+        "",
+        "Layer of the network",
+        "The last layers have few positions, each of which has seen most of the image; earlier ones are finer and know "
+        "less of what the verdict needs.",
+        of_layers=True,
     )
-    target: Annotated[Target, Control(names=TARGETS, advanced=True)] = Field(
-        default="margin",
-        title="What is explained",
-        description="The margin is the score for REAL less that for FAKE. One class alone shows only what speaks for "
-        "it.",
+    target: Target = setting(
+        "margin",
+        "What is explained",
+        "The margin is the score for REAL less that for FAKE. One class alone shows only what speaks for it.",
+        names=TARGETS,
+        advanced=True,
     )
 
 
@@ -94,15 +95,8 @@ class Cam(BatchExplainer[CamSettings]):
         margins = detector.margins(pixels)
         check_finite(detector, margins)
         signed = self.signed and settings.target == "margin"
-        values = activation_maps(
-            detector,
-            pixels,
-            layer=layer,
-            method=self.method,
-            target=settings.target,
-            signed=signed,
-            cancel=cancel,
-        )
+        how = {"layer": layer, "method": self.method, "target": settings.target, "signed": signed}
+        values = activation_maps(detector, pixels, cancel=cancel, **how)  # type: ignore[arg-type]
         # what speaks for FAKE is negative
         return margins, -values if settings.target == "FAKE" else values
 
@@ -115,12 +109,7 @@ class Cam(BatchExplainer[CamSettings]):
             return 1 if Capability.INSTANT_MAP in offers.capabilities else 3
         if self.method != "ScoreCAM":
             return 2 + (4 if self.signed and settings.target == "margin" else 2)
-        if not hasattr(offers, "network"):
-            return 3 + MANY_CHANNELS
-        from core.explainers.activation import channels_of  # noqa: PLC0415
-
-        detector: Detector = offers  # type: ignore[assignment]
-        return 3 + channels_of(detector, layer_of(detector, settings.layer))
+        return 3 + (MANY_CHANNELS if settings.layer else getattr(offers, "channels", MANY_CHANNELS))
 
     def reading(self, explanation: Explanation) -> str:
         """See `Explainer.reading`."""

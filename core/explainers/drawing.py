@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 
 from core.explainers.explanation import Explanation
@@ -107,13 +108,13 @@ def draw_overlay(
         uint8 RGBA (size, size, 4), opaque.
     """
     share = _share(values, size, scale, smooth)[..., None]
-    over = _end_colours(share, palette)
-    base = draw_image(grey_picture(image), size, pixels=pixels)
+    ends = np.array([rgb(colour) for colour in ENDS[palette]], np.float64)
+    drawn = draw_image(grey_picture(image), size, pixels=pixels)
     weight = opacity * np.abs(share)
     if undecided is not None:
         weight[_nearest(undecided, size)] = 0
-    blended = np.rint(base[..., :3] * (1 - weight) + over * weight).astype(np.uint8)
-    drawn = np.dstack([blended, base[..., 3]])
+    blended = drawn[..., :3] * (1 - weight) + np.where(share > 0, ends[1], ends[0]) * weight
+    drawn[..., :3] = np.rint(blended).astype(np.uint8)
     return drawn if undecided is None else _hatch(drawn, undecided, None)
 
 
@@ -140,9 +141,9 @@ def draw_outline(
     line, halo = max(1, size // 100), max(1, size // 200)
     for end, positive in zip(ENDS[palette], (False, True), strict=True):
         inside = (strength >= least) & (strength > 0) & ((share > 0) == positive)
-        # a white rim beside the line: one of the two shows on any background
-        drawn[_rim(inside, line + halo), :3] = 255
-        drawn[_rim(inside, line), :3] = rgb(end)
+        # a white rim beside the line: one of the two shows on any background; all around the picture is outside
+        for width, colour in ((line + halo, (255, 255, 255)), (line, rgb(end))):
+            drawn[inside & ~ndimage.binary_erosion(inside, iterations=width), :3] = colour
     return drawn
 
 
@@ -151,23 +152,6 @@ def grey_picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     luma = image.astype(np.float64) @ LUMA.astype(np.float64)
     grey = np.rint(DARKEST + luma * ((LIGHTEST - DARKEST) / 255)).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
-
-
-def _end_colours(share: NDArray[np.float64], palette: Palette) -> NDArray[np.float64]:
-    """The colour of the end that each share, (..., 1), lies towards; (..., 3)."""
-    ends = np.array([rgb(colour) for colour in ENDS[palette]], np.float64)
-    return np.asarray(np.where(share > 0, ends[1], ends[0]))
-
-
-def _rim(inside: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    """The pixels of a mask that lie at most `width` steps from its outside; all around the picture is outside."""
-    core = np.pad(inside, width)
-    for _ in range(width):
-        left = core.copy()
-        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
-            left &= np.roll(core, step, axis)
-        core = left
-    return inside & ~core[width:-width, width:-width]
 
 
 def draw_edges(drawn: NDArray[np.uint8], segments: NDArray[np.integer]) -> NDArray[np.uint8]:
@@ -305,32 +289,18 @@ def npz_of(explanation: Explanation) -> bytes:
     Raises:
         ValueError: a number in it is not finite where JSON has to hold it.
     """
-    parts = explanation.parts
-    arrays: dict[str, Any] = {"image": explanation.image}
-    if explanation.values is not None:
-        arrays["values"] = explanation.values
-    if explanation.undecided is not None:
-        arrays["undecided"] = explanation.undecided
-    if parts is not None:
-        arrays |= {"weights": parts.weights, "low": parts.low, "high": parts.high, "decisions": parts.decisions}
-        arrays["labels"] = np.array(parts.labels)
-        if parts.regions is not None:
-            arrays["regions"] = parts.regions
-        if parts.holds is not None:
-            arrays["holds"] = parts.holds
-    about = {
-        "method": explanation.method,
+    arrays: dict[str, Any] = {key: getattr(explanation, key) for key in ("image", "values", "undecided")}
+    if (parts := explanation.parts) is not None:
+        weights = ("weights", "low", "high", "decisions", "regions", "holds")
+        arrays |= {key: getattr(parts, key) for key in weights} | {"labels": np.array(parts.labels)}
+    names = ("method", "verdict", "margin", "p_real", "unit", "one_sided", "done")
+    about = {key: getattr(explanation, key) for key in names} | {
         "title": find_explainer(explanation.method).title,
         "settings": explanation.settings.model_dump(),
-        "verdict": explanation.verdict,
-        "margin": explanation.margin,
-        "p_real": explanation.p_real,
-        "unit": explanation.unit,
-        "one_sided": explanation.one_sided,
-        "done": explanation.done,
         "diagnostics": asdict(explanation.diagnostics),
         "provenance": asdict(explanation.provenance),
     }
+    arrays = {key: array for key, array in arrays.items() if array is not None}
     arrays["about"] = np.array(json.dumps(about, allow_nan=False))
     file = io.BytesIO()
     np.savez_compressed(file, allow_pickle=False, **arrays)
@@ -360,14 +330,10 @@ def least_scale(explanation: Explanation) -> float:
     "probability". The values of a margin map average to the score less the
     bias, so there this is only a fraction of an even spread.
     """
-    size = {"margin": abs(explanation.margin), "probability": _likelier(explanation.margin)}
-    places = explanation.map.size if explanation.parts is None else len(explanation.parts.weights)
-    return size.get(explanation.unit, 0.0) / places
-
-
-def _likelier(margin: float) -> float:
-    """The probability of the likelier class as LIME explains it: without the temperature."""
-    return float(0.5 * (1 + np.tanh(abs(margin) / 2)))
+    # the probability of the likelier class as LIME explains it is without the temperature
+    likelier = float(0.5 * (1 + np.tanh(abs(explanation.margin) / 2)))
+    size = {"margin": abs(explanation.margin), "probability": likelier}.get(explanation.unit, 0.0)
+    return size / (explanation.map.size if explanation.parts is None else len(explanation.parts.weights))
 
 
 def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style = DEFAULT) -> NDArray[np.uint8]:
@@ -386,20 +352,13 @@ def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style
     if explanation.light is not None and style.drawing != "outline":
         values = np.where(explanation.light, LIGHT * scale * np.sign(values), values)
     values = orient(values, verdict=explanation.verdict, palette=style.palette)
-    regions = explanation.regions
-    smooth = style.smooth and regions is None
+    image, regions = explanation.image, explanation.regions
+    how: dict[str, Any] = {"palette": style.palette, "smooth": style.smooth and regions is None}
     if style.drawing == "outline":
-        pixels = style.pixels
-        return draw_outline(explanation.image, values, size, palette=style.palette, smooth=smooth, pixels=pixels)
-    drawing: dict[str, Any] = {
-        "scale": scale,
-        "palette": style.palette,
-        "smooth": smooth,
-        "undecided": explanation.undecided,
-    }
-    drawn = (
-        draw_overlay(explanation.image, values, size, opacity=style.opacity, pixels=style.pixels, **drawing)
-        if style.drawing == "overlay"
-        else draw_map(values, size, **drawing)
-    )
+        return draw_outline(image, values, size, pixels=style.pixels, **how)
+    how |= {"scale": scale, "undecided": explanation.undecided}
+    if style.drawing == "overlay":
+        drawn = draw_overlay(image, values, size, opacity=style.opacity, pixels=style.pixels, **how)
+    else:
+        drawn = draw_map(values, size, **how)
     return drawn if regions is None else draw_edges(drawn, regions)

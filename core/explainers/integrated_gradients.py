@@ -6,16 +6,15 @@ by pixel. The values of a map add up to what the score gains on the way, as near
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from core.detectors.manifest import Capability, Offers
 from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, Pixels, check_finite, check_target
 from core.explainers.explanation import Diagnostics, Explanation, map_diagnostics
-from core.explainers.settings import TARGETS, Control, ExplainerSettings, Target, one_side
+from core.explainers.settings import TARGETS, ExplainerSettings, Target, one_side, setting
 from core.perturbations.masking import blurred
 
 if TYPE_CHECKING:
@@ -39,33 +38,31 @@ class IntegratedGradientsSettings(ExplainerSettings):
         target: "margin" is REAL less FAKE, a class's name its score alone.
     """
 
-    steps: Annotated[int, Control(offers=(8, 16, 32, 64, 128, 256))] = Field(
-        default=32,
-        ge=2,
-        le=1000,
-        title="Steps",
-        description="Points between the blurred copy and the image; more bring the sum of the map nearer to the "
-        "score's gain.",
+    steps: int = setting(
+        32,
+        "Steps",
+        "Points between the blurred copy and the image; more bring the sum of the map nearer to the score's gain.",
+        low=2,
+        high=1000,
+        offers=(8, 16, 32, 64, 128, 256),
     )
-    sigma: Annotated[
-        float,
-        Control(
-            offers=(0.015625, 0.03125, 0.0625, 0.125, 0.25),
-            names={0.015625: "1/64", 0.03125: "1/32", 0.0625: "1/16", 0.125: "1/8", 0.25: "1/4"},
-            advanced=True,
-        ),
-    ] = Field(
-        default=0.0625,
-        ge=0.005,
-        le=0.5,
-        title="Blur of the baseline",
-        description="How blurred the copy is that the image is compared with, as a share of its side. What survives "
-        "the blur gets no value.",
+    sigma: float = setting(
+        0.0625,
+        "Blur of the baseline",
+        "How blurred the copy is that the image is compared with, as a share of its side. What survives the blur gets "
+        "no value.",
+        low=0.005,
+        high=0.5,
+        offers=(0.015625, 0.03125, 0.0625, 0.125, 0.25),
+        names={0.015625: "1/64", 0.03125: "1/32", 0.0625: "1/16", 0.125: "1/8", 0.25: "1/4"},
+        advanced=True,
     )
-    target: Annotated[Target, Control(names=TARGETS, advanced=True)] = Field(
-        default="margin",
-        title="What is explained",
-        description="The margin is the score for REAL less that for FAKE.",
+    target: Target = setting(
+        "margin",
+        "What is explained",
+        "The margin is the score for REAL less that for FAKE.",
+        names=TARGETS,
+        advanced=True,
     )
 
 

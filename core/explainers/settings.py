@@ -4,7 +4,7 @@ Pages draw a widget for each field, the command line reads `key=value` and files
 the methods:
 
     class BlurSettings(ExplainerSettings):
-        sigma: Annotated[float, Control(offers=(1, 2, 4))] = Field(default=2.0, ge=0.1, le=16, title="Blur")
+        sigma: float = setting(2.0, "Blur", "How blurred the copy is.", low=0.1, high=16, offers=(1, 2, 4))
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, TypeVar, get_args
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.detectors.manifest import Offers
 from core.images.labels import ClassName
@@ -56,27 +56,24 @@ class ExplainerSettings(BaseModel):
         return type(self)(**{**self.model_dump(), **values})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Control:
-    """What a widget needs to know of a setting and pydantic has no name for.
-
-    Attributes:
-        offers: the values on a number's slider, which may be only some of the valid ones.
-        names: value -> display text; a value that is not in it is shown as it is.
-        applies_if: other setting -> its values for which this one has any effect.
-        advanced: True for a widget that belongs behind "More".
-        of_layers: True where the choices are the detector's layers, "" being its own target layer.
-    """
-
-    offers: tuple[Any, ...] = ()
-    names: Mapping[Any, str] = field(default_factory=dict)
-    applies_if: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
-    advanced: bool = False
-    of_layers: bool = False
+def setting(
+    default: Any,
+    title: str,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    offers: tuple[Any, ...] = (),
+    names: Mapping[Any, str] | None = None,
+    **shown: Any,
+) -> Any:
+    """Declare a field of `ExplainerSettings`; arguments are those of `SettingField`."""
+    extra: Any = {"offers": offers, "names": names or {}, **shown}
+    return Field(default, title=title, description=description, ge=low, le=high, json_schema_extra=extra)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SettingField(Control):
+class SettingField:
     """One setting, as a widget or a command line needs to know it.
 
     Attributes:
@@ -87,6 +84,11 @@ class SettingField(Control):
         default: its value unless another is given.
         low, high: inclusive limits of a number; None for no limit.
         choices: all valid values; empty where `low` and `high` bound a number, or any text is valid.
+        offers: the values on a number's slider, which may be only some of the valid ones.
+        names: value -> display text; a value that is not in it is shown as it is.
+        applies_if: other setting -> its values for which this one has any effect.
+        advanced: True for a widget that belongs behind "More".
+        of_layers: True where the choices are the detector's layers, "" being its own target layer.
     """
 
     name: str
@@ -97,6 +99,11 @@ class SettingField(Control):
     low: float | None = None
     high: float | None = None
     choices: tuple[Any, ...] = ()
+    offers: tuple[Any, ...] = ()
+    names: Mapping[Any, str] = field(default_factory=dict)
+    applies_if: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    advanced: bool = False
+    of_layers: bool = False
 
     @property
     def limits(self) -> str:
@@ -134,7 +141,7 @@ def describe(settings: type[ExplainerSettings], offers: Offers | None = None) ->
     found = []
     for name, info in settings.model_fields.items():
         limits = {type(one): one for one in info.metadata}
-        low, high, control = (limits.get(kind) for kind in (Ge, Le, Control))
+        low, high, shown = limits.get(Ge), limits.get(Le), info.json_schema_extra
         one = SettingField(
             name=name,
             label=info.title or name,
@@ -144,7 +151,7 @@ def describe(settings: type[ExplainerSettings], offers: Offers | None = None) ->
             low=low and low.ge,
             high=high and high.le,
             choices=get_args(info.annotation),
-            **vars(control or Control()),
+            **(shown if isinstance(shown, dict) else {}),  # type: ignore[arg-type]
         )
         if one.of_layers and offers is not None and offers.layers:
             height, width = offers.layers.get(offers.target_layer, (0, 0))

@@ -106,31 +106,17 @@ class Batch:
         return scrambled(self.spectra, self.chance.normal)
 
 
-@dataclass(frozen=True)
-class Family:
-    """Probes that ask the same question.
-
-    Attributes:
-        title: for a heading.
-        question: that they ask together.
-        rests: what follows "FAKE verdicts mostly", of verdicts that the probes flip and their controls do not.
-    """
-
-    title: str
-    question: str
-    rests: str
-
-
-FAMILIES: dict[str, Family] = {
-    "detail": Family("Detail", "Fine detail?", "rest on fine detail"),
-    "transplant": Family("Detail of other images", "Whose fine detail?", "follow the fine detail of the other class"),
-    "blocks": Family("Shape", "The order of the parts?", "rest on the order of the parts"),
-    "place": Family("Place", "One place?", "rest on one place"),
-    "colour": Family("Colour", "Colour?", "rest on colour"),
-    "light": Family("Light", "Light?", "rest on light"),
-    "compression": Family("Compression and sharpness", "Sharpness?", "rest on sharpness"),
-    "geometry": Family("Geometry", "Which way up?", "rest on which way up the picture is"),
-    "levels": Family("Finest grey levels", "The finest grey levels?", "rest on the finest grey levels"),
+# probes that ask the same question -> its title
+FAMILIES = {
+    "detail": "Detail",
+    "transplant": "Detail of other images",
+    "blocks": "Shape",
+    "place": "Place",
+    "colour": "Colour",
+    "light": "Light",
+    "compression": "Compression and sharpness",
+    "geometry": "Geometry",
+    "levels": "Finest grey levels",
 }
 # the side that labels and keys of lengths refer to
 LABELLED = 2 * frequency.NYQUIST
@@ -185,7 +171,6 @@ class Probe:
         sentence: what is done to the image.
         strengths: weakest first; for bands, finest first; for fills, in any order.
         edit: (batch, value of a strength) -> uint8 (N, side, side, 3).
-        means: what a verdict rests on if this flips it and the controls do not.
         controls: keys of its controls, best matched first; they have the same strengths and change the image in the
             same way and, but for those of shuffled blocks, as much.
         way: how it makes the change, where there are several ways.
@@ -205,7 +190,6 @@ class Probe:
     sentence: str
     strengths: tuple[Strength, ...]
     edit: Callable[[Batch, float], Pixels]
-    means: str
     controls: tuple[str, ...] = ()
     way: str = ""
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

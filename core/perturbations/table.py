@@ -104,206 +104,185 @@ _TABLE = (
     Probe(
         "levels", "levels", "Reducing grey levels", "Every value is rounded to a multiple of a step.",
         steps((2, 4, 8, 16), "steps of {}"), lambda batch, step: photometric.rounded(batch.pixels, int(step)),
-        "differences in value smaller than the step",
     ),
     Probe(
         "lowpass", "detail", "Removing fine detail", "All detail finer than a radius of the spectrum is removed.",
         _CUTOFFS, lambda batch, radius: attenuated(batch.spectra, _above(batch, radius)),
-        "its finest detail", ("lowpass_control", "lowpass_pattern", "lowpass_grey"),
-        way="removed", others={"change": ("rephase",)},
+        ("lowpass_control", "lowpass_pattern", "lowpass_grey"), way="removed", others={"change": ("rephase",)},
     ),
     Probe(
         "lowpass_control", "detail", "Removing as much coarse detail",
         "As much energy is taken from the coarser detail instead.",
-        _CUTOFFS, lambda batch, radius: attenuated_elsewhere(batch.spectra, _above(batch, radius)),
-        "energy as such", is_control=True,
+        _CUTOFFS, lambda batch, radius: attenuated_elsewhere(batch.spectra, _above(batch, radius)), is_control=True,
     ),
     Probe(
         "lowpass_pattern", "detail", "Adding a coarse pattern",
         "A random coloured pattern of as much energy is put into the coarser detail instead.",
-        _CUTOFFS, lambda batch, radius: _pattern(batch, radius, _colours(batch)),
-        "energy as such", is_control=True,
+        _CUTOFFS, lambda batch, radius: _pattern(batch, radius, _colours(batch)), is_control=True,
     ),
     Probe(
         "lowpass_grey", "detail", "Adding a coarse grey pattern",
         "A random grey pattern of as much energy is put into the coarser detail instead.",
-        _CUTOFFS, lambda batch, radius: _pattern(batch, radius, batch.chance.normal[..., None]),
-        "energy as such", is_control=True,
+        _CUTOFFS, lambda batch, radius: _pattern(batch, radius, batch.chance.normal[..., None]), is_control=True,
     ),
     Probe(
         "rephase", "detail", "Scrambling fine detail",
-        "All detail finer than a radius gets random phases: its energy stays, its arrangement goes.",
-        _SWAPS,
+        "All detail finer than a radius gets random phases: its energy stays, its arrangement goes.", _SWAPS,
         lambda batch, radius: images_of(rephased(batch.spectra, _above(batch, radius), batch.chance.normal)),
-        "how its finest detail is arranged", ("rephase_pattern",), way="its phases randomised",
+        ("rephase_pattern",), way="its phases randomised",
     ),
     Probe(
         "rephase_pattern", "detail", "Adding as much of a coarse pattern",
         "A random coloured pattern that changes as much is put into the coarser detail instead.",
-        _SWAPS, _rephased_pattern, "energy as such", is_control=True,
+        _SWAPS, _rephased_pattern, is_control=True,
     ),
     Probe(
         "highpass", "detail", "Removing coarse shading",
         "The mean stays; all shading coarser than a radius is removed.",
         radii((1, 2, 4), "wavelengths of {} pixels and more"),
-        lambda batch, radius: attenuated(batch.spectra, ring(0, radius, side=batch.side)),
-        "its coarse light and shade", beside=True,
+        lambda batch, radius: attenuated(batch.spectra, ring(0, radius, side=batch.side)), beside=True,
     ),
     Probe(
         "ring", "detail", "Removing one ring of the spectrum", "Detail of one range of fineness is removed.",
-        _RINGS, lambda batch, band: attenuated(batch.spectra, _band(batch, band)),
-        "detail of this fineness", ("ring_control",), beside=True,
+        _RINGS, lambda batch, band: attenuated(batch.spectra, _band(batch, band)), ("ring_control",), beside=True,
     ),
     Probe(
         "ring_control", "detail", "Removing as much from other rings",
         "As much energy is taken from all other rings instead.",
-        _RINGS, lambda batch, band: attenuated_elsewhere(batch.spectra, _band(batch, band)),
-        "energy as such", is_control=True,
+        _RINGS, lambda batch, band: attenuated_elsewhere(batch.spectra, _band(batch, band)), is_control=True,
     ),
     Probe(
         "transplant", "transplant", "Swapping in fine detail of the other class",
         "All detail finer than a radius is replaced by that of an image of the other verdict.",
         _SWAPS, lambda batch, radius: transplanted(batch.spectra, batch.other_spectra, _above(batch, radius)),
-        "its finest detail", ("transplant_same", "transplant_elsewhere"), needs="other",
+        ("transplant_same", "transplant_elsewhere"), needs="other",
     ),
     Probe(
         "transplant_same", "transplant", "Swapping in fine detail of the same class",
         "All detail finer than a radius is replaced by that of another image of the same verdict.",
         _SWAPS, lambda batch, radius: transplanted(batch.spectra, batch.same_spectra, _above(batch, radius)),
-        "detail that fits the picture", needs="same", is_control=True,
+        needs="same", is_control=True,
     ),
     Probe(
         "transplant_elsewhere", "transplant", "Swapping in as much coarse detail of the other class",
         "As much change of energy, from the same image of the other verdict, is put into the coarser detail instead.",
-        _SWAPS,
-        lambda batch, radius: transplanted_elsewhere(
+        _SWAPS, lambda batch, radius: transplanted_elsewhere(
             batch.spectra, batch.other_spectra, _above(batch, radius)
         ),
-        "change as such", needs="other", is_control=True,
+        needs="other", is_control=True,
     ),
     Probe(
         "lend", "transplant", "Giving its fine detail to the other class",
-        "An image of the other verdict gets this image's detail finer than a radius.",
-        _SWAPS,
+        "An image of the other verdict gets this image's detail finer than a radius.", _SWAPS,
         lambda batch, radius: transplanted(batch.other_spectra, batch.spectra, _above(batch, radius)),
-        "its finest detail", needs="other", changes_donor=True,
+        needs="other", changes_donor=True,
     ),
     Probe(
         "fade", "colour", "Fading colour", "Colour fades towards grey; brightness stays.",
         (Strength("50", "half", 0.5), Strength("grey", "grey", 0.0)),
-        lambda batch, factor: photometric.saturated(batch.pixels, factor), "its colours",
+        lambda batch, factor: photometric.saturated(batch.pixels, factor),
     ),
     Probe(
         "tint", "colour", "Moving the mean colour to that of the other class",
         "The mean of red, green and blue moves to that of the class that the image is not called.",
         (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
-        lambda batch, share: photometric.tinted(batch.pixels, batch.other_means, share),
-        "its mean colour", ("tint_control",),
+        lambda batch, share: photometric.tinted(batch.pixels, batch.other_means, share), ("tint_control",),
     ),
     Probe(
         "tint_control", "colour", "Moving the mean colour to that of its own class",
         "The mean of red, green and blue moves to that of the class that the image is called.",
         (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
-        lambda batch, share: photometric.tinted(batch.pixels, batch.same_means, share),
-        "being unlike its class's average", is_control=True,
+        lambda batch, share: photometric.tinted(batch.pixels, batch.same_means, share), is_control=True,
     ),
     Probe(
         "brighter", "light", "Brightening", "Grey levels are added to every value.",
-        steps((16, 48), "{} levels"), lambda batch, by: photometric.brightened(batch.pixels, by), "how dark it is",
+        steps((16, 48), "{} levels"), lambda batch, by: photometric.brightened(batch.pixels, by),
     ),
     Probe(
-        "flatter", "light", "Reducing contrast", "Contrast about the mean is halved.",
-        (Strength("50", "half", 0.5),),
-        lambda batch, factor: photometric.contrasted(batch.pixels, factor), "its contrast",
+        "flatter", "light", "Reducing contrast", "Contrast about the mean is halved.", (Strength("50", "half", 0.5),),
+        lambda batch, factor: photometric.contrasted(batch.pixels, factor),
     ),
     Probe(
         "harder", "light", "Raising contrast", "Contrast about the mean grows by half.",
         (Strength("150", "half as much again", 1.5),),
-        lambda batch, factor: photometric.contrasted(batch.pixels, factor), "how little contrast it has",
+        lambda batch, factor: photometric.contrasted(batch.pixels, factor),
     ),
     Probe(
         "jpeg", "compression", "Recompressing as JPEG", "The picture is compressed once more as a JPEG and unpacked.",
         steps((95, 75, 50, 30), "quality {}"),
         lambda batch, quality: photometric.compressed(batch.pixels, int(quality)),
-        "what JPEG throws away",
     ),
     Probe(
         "blur", "compression", "Blurring", "A Gaussian blur.",
-        steps((0.5, 1, 2), "{} pixels"), lambda batch, sigma: photometric.blurred(batch.pixels, sigma), "its sharpness",
+        steps((0.5, 1, 2), "{} pixels"), lambda batch, sigma: photometric.blurred(batch.pixels, sigma),
     ),
     Probe(
         "sharpen", "compression", "Sharpening", "The difference from a blurred copy is added.",
         (Strength("50", "half of it", 0.5), Strength("100", "all of it", 1.0)),
-        lambda batch, amount: photometric.sharpened(batch.pixels, amount), "its lack of sharpness",
+        lambda batch, amount: photometric.sharpened(batch.pixels, amount),
     ),
     Probe(
         "shuffle_blend", "blocks", "Shuffling blocks without seams",
         "Square blocks change places and are joined so that no seam shows.",
         _SIDES, lambda batch, parts: spatial.without_seams(*_cut(batch, parts), _order(batch, parts)),
-        "the order of its parts, its shape", ("shuffle_blend_stay",),
-        way="blended", others={"seam": ("shuffle", "shuffle_fade")},
+        ("shuffle_blend_stay",), way="blended", others={"seam": ("shuffle", "shuffle_fade")},
     ),
     Probe(
         "shuffle_blend_stay", "blocks", "Cutting and joining blocks in place",
         "The same blocks are cut and joined in the same way, each in its own place: a smaller change than shuffling.",
-        _SIDES, lambda batch, parts: spatial.without_seams(*_cut(batch, parts)),
-        "being cut and joined", is_control=True,
+        _SIDES, lambda batch, parts: spatial.without_seams(*_cut(batch, parts)), is_control=True,
     ),
     Probe(
         "shuffle", "blocks", "Shuffling blocks", "Square blocks change places, and hard seams stay between them.",
         _SIDES, lambda batch, parts: spatial.shuffled(*_cut(batch, parts), _order(batch, parts)),
-        "the order of its parts, its shape", ("shuffle_turn",), way="hard",
+        ("shuffle_turn",), way="hard",
     ),
     Probe(
         "shuffle_turn", "blocks", "Turning blocks in place",
         "Each block is turned upside down where it is: seams without shuffling, and a smaller change.",
-        _SIDES, lambda batch, parts: spatial.rotated_in_blocks(*_cut(batch, parts)),
-        "having no seams", is_control=True,
+        _SIDES, lambda batch, parts: spatial.rotated_in_blocks(*_cut(batch, parts)), is_control=True,
     ),
     Probe(
         "shuffle_fade", "blocks", "Shuffling blocks with cross-fades",
         "Square blocks change places and fade into each other.",
         _SIDES, lambda batch, parts: spatial.cross_faded(*_cut(batch, parts), _order(batch, parts)),
-        "the order of its parts, its shape", ("shuffle_fade_turn",), way="cross-faded",
+        ("shuffle_fade_turn",), way="cross-faded",
     ),
     Probe(
         "shuffle_fade_turn", "blocks", "Cross-fading blocks in place",
         "Each block is turned upside down where it is, and fades into its neighbours: a smaller change.",
-        _SIDES, lambda batch, parts: spatial.cross_faded(*_cut(batch, parts)),
-        "having no fades", is_control=True,
+        _SIDES, lambda batch, parts: spatial.cross_faded(*_cut(batch, parts)), is_control=True,
     ),
     *(
         Probe(
             f"hide_{place}", "place", f"Hiding {name}", f"A quarter of the picture, {name}, is covered.",
             _FILLS, lambda batch, fill, place=place: _hide(batch, spatial.place_mask(place, side=batch.side), fill),  # type: ignore[misc]
-            f"what is in {name}", tuple(f"hide_{other}" for other in _SQUARES if other != place),
-            strengths_are="fill",
+            tuple(f"hide_{other}" for other in _SQUARES if other != place), strengths_are="fill",
         )
         for place, name in _SQUARES.items()
     ),
     Probe(
         "hide_border", "place", "Hiding the border", "A frame a sixteenth as wide as the picture is covered.",
         _FILLS, lambda batch, fill: _frame(batch, 0, fill),
-        "what is along the border", tuple(f"hide_{name}" for name in _FURTHER), strengths_are="fill",
+        tuple(f"hide_{name}" for name in _FURTHER), strengths_are="fill",
     ),
     *(
         Probe(
             f"hide_{key}", "place", f"Hiding {name}",
             f"As wide a frame is covered, {inset:.0%} of the side further in.",
             _FILLS, lambda batch, fill, inset=inset: _frame(batch, inset, fill),  # type: ignore[misc]
-            "being whole", is_control=True,
+            is_control=True,
         )
         for key, (inset, name) in _FURTHER.items()
     ),
     Probe(
         "shift", "geometry", "Shifting", "The picture moves to the right.",
         steps((1,), "{} pixels"), lambda batch, by: spatial.shifted(batch.pixels, int(by)),
-        "the exact place of its pixels",
     ),
     Probe(
         "turn", "geometry", "Rotating", "The picture is turned.",
         tuple(Strength(f"{90 * quarters}", f"{90 * quarters}°", quarters) for quarters in (1, 2, 3)),
-        lambda batch, quarters: spatial.rotated(batch.pixels, int(quarters)), "which way is up", strengths_are="angle",
+        lambda batch, quarters: spatial.rotated(batch.pixels, int(quarters)), strengths_are="angle",
     ),
 )  # fmt: skip
 

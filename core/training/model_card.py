@@ -18,9 +18,12 @@ def model_card(detector: Mapping[str, Any], run: Mapping[str, Any]) -> str:
         run: the manifest of the run on its test set.
     """
     recipe, side, members = detector["recipe"], detector["preprocess"]["size"], detector.get("members", [])
-    network = f"A network `{recipe['arch']}`" if recipe.get("arch", PAPERS) != PAPERS else "A ResNet-18"
+    arch = recipe.get("arch", PAPERS)
+    network = "A ResNet-18" if arch == PAPERS else f"A network `{arch}`"
     if groups := recipe.get("groups"):
         network = f"A network of {groups} ResNet-18s side by side"
+    if arch.startswith("patch:"):
+        network = f"A network whose score is the mean of scores of {arch.removeprefix('patch:')}-pixel patches"
     settings = ", ".join(f"{key} {value}" for key, value in recipe.items() if key != "name")
     calibrated = members or any("val_accuracy" in epoch for epoch in detector["history"])
     temperature = (

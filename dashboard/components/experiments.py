@@ -183,7 +183,7 @@ def _row(result: ProbeResult, after: After) -> dict[str, Any]:
     controls = [control for control in map(result.get, after.controls) if control.known]
     return {
         "picture": data_url(picture) if after.known else None,
-        "change": f"{FAMILIES[after.probe.family].title}: {after.probe.inline}",
+        "change": f"{FAMILIES[after.probe.family]}: {after.probe.inline}",
         "strength": after.strength.label,
         "verdict": STATES[state_of(after)],
         "called": after.verdict if after.known else None,

@@ -8,24 +8,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy import fft
 
 from core.detectors.manifest import Offers
 from core.explainers.explainer import Cancel, Explainer, Pixels, Stopwatch, check_finite, check_pixels
 from core.explainers.explanation import Diagnostics, Explanation, OneColour
-from core.explainers.lime.sampling import SampledSettings
-from core.explainers.settings import Control
+from core.explainers.lime.sampling import SampledSettings, Weighed, weigh
+from core.explainers.settings import setting
 from core.images.statistics import LUMA
 from core.perturbations.frequency import NYQUIST, Spectra, ring, scrambled, spectra_of, to_pixels, wave_length
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
-    from core.explainers.lime.weighing import Weighed
 
 Channel = Literal["brightness", "colour"]
 BandFill = Literal["removed", "shuffled"]
@@ -98,11 +96,12 @@ class BandSettings(SampledSettings):
         fill: what stands in for a band that is left out, a key of `BAND_FILLS`.
     """
 
-    fill: Annotated[BandFill, Control(names=BAND_FILLS)] = Field(
-        default="removed",
-        title="Replace removed bands with",
-        description="Removing fine waves blurs, which is a change of its own. Noise with the same spectrum keeps the "
-        "amount of each band but destroys its structure. Trust most what both agree on.",
+    fill: BandFill = setting(
+        "removed",
+        "Replace removed bands with",
+        "Removing fine waves blurs, which is a change of its own. Noise with the same spectrum keeps the amount of "
+        "each band but destroys its structure. Trust most what both agree on.",
+        names=BAND_FILLS,
     )
 
 
@@ -176,16 +175,13 @@ class BandLime(Explainer[BandSettings]):
     title = "LIME over frequency bands"
     sentence = "How the verdict changes when frequency bands are left out, from broad shading to the finest detail."
     settings = BandSettings
-    libraries = ("lime", "scikit-learn")
+    libraries = ("scikit-learn",)
     has_map = False
 
     def explain(
         self, detector: "Detector", image: Pixels, settings: BandSettings, *, cancel: Cancel | None = None
     ) -> Iterator[Explanation]:
         """See `Explainer.explain`: the first after about 64 samples, then one each time they have doubled."""
-        # scikit-learn and the lime package are read where they are needed
-        from core.explainers.lime.weighing import weigh  # noqa: PLC0415
-
         watch = Stopwatch()
         check_pixels(detector, image[None])
         whole = split_image(image, fill=settings.fill, seed=settings.seed)
@@ -210,7 +206,7 @@ class BandLime(Explainer[BandSettings]):
         detector: "Detector",
         image: Pixels,
         settings: BandSettings,
-        step: "Weighed",
+        step: Weighed,
         *,
         there: NDArray[np.bool_],
         seconds: float,

@@ -24,43 +24,38 @@ ONE_COLOUR: dict[OneColour, str] = {
 
 
 def lime_diagnostics(
-    *,
-    fill: Fill,
     regions: NDArray[np.int32],
     decisions: NDArray[np.int8],
+    cause: OneColour,
+    *,
     numbers: Mapping[str, float],
     aim: int | None,
-    filled_alone: Callable[[Fill, Fill], tuple[float, float]] | None,
 ) -> Diagnostics:
     """The diagnostics of LIME on regions.
 
     Args:
-        fill: what a covered region showed.
         regions: int32 (height, width).
         decisions: int8 (S,), 1, -1 or 0 a region.
+        cause: from `one_colour`.
         numbers: see `Weighed.numbers`.
         aim: number of regions requested; None without such a request.
-        filled_alone: gives `movement` for two fills; called only to explain a map of one colour. None leaves open
-            whether the fill is the cause.
     """
     count = len(decisions)
     area = float(np.isin(regions, np.flatnonzero(decisions)).mean())
-    cause = _one_colour(fill, decisions, filled_alone)
-    found = (
+    sentence = (
         f"{count} segment{'s' if count > 1 else ''}{f' (of {aim} requested)' if aim else ''}, "
         f"{numbers['distinct']} different versions of the image in {numbers['samples']} samples; the surrogate "
         f"explains {max(numbers['r2'], 0):.0%} of the variance, and {area:.0%} of the area is decided."
     )
     about = {"segments": count, "decided_share": area, **numbers}
-    return Diagnostics(f"{found} {ONE_COLOUR[cause]}".strip(), cause, about)
+    return Diagnostics(f"{sentence} {ONE_COLOUR[cause]}".strip(), cause, about)
 
 
 def with_holding(diagnostics: Diagnostics, decisions: NDArray[np.int8], holds: NDArray[np.bool_]) -> Diagnostics:
     """Add how many of the decided segments have the same sign under every fill."""
-    decided = int(np.count_nonzero(decisions))
+    decided, held = int(np.count_nonzero(decisions)), int(np.count_nonzero(holds))
     if not decided:
         return diagnostics
-    held = int(np.count_nonzero(holds))
     sentence = (
         f"{diagnostics.sentence} Of {decided} decided segment{'s' if decided > 1 else ''}, {held} speak the same way "
         "under every fill."
@@ -68,19 +63,34 @@ def with_holding(diagnostics: Diagnostics, decisions: NDArray[np.int8], holds: N
     return replace(diagnostics, sentence=sentence, numbers={**diagnostics.numbers, "hold": held})
 
 
-def _one_colour(
-    fill: Fill, decisions: NDArray[np.int8], filled_alone: Callable[[Fill, Fill], tuple[float, float]] | None
+def one_colour(
+    decisions: NDArray[np.int8],
+    fill: Fill,
+    margins: Margins | None,
+    *,
+    image: NDArray[np.uint8],
+    regions: NDArray[np.int32],
+    seed: int,
 ) -> OneColour:
+    """Find why a map shows one colour or none.
+
+    Args:
+        decisions: int8 (S,), 1, -1 or 0 a region.
+        fill: what a covered region showed.
+        margins: a score that grows towards REAL; called only for a map of one colour. None leaves open whether the fill
+            is the cause.
+        image: uint8 (height, width, 3).
+        regions: int32 (height, width).
+        seed: of random fills.
+    """
     signs = set(decisions[decisions != 0].tolist())
-    if not signs:
-        return "nothing decided"
-    if len(signs) == 2:
-        return ""
+    if len(signs) != 1:
+        return "" if signs else "nothing decided"
     if len(decisions) == 1:
         return "one segment"
-    if len(decisions) < MIN_PROBES or filled_alone is None:
+    if len(decisions) < MIN_PROBES or margins is None:
         return "one sign"
-    own, other = filled_alone(fill, "texture" if fill != "texture" else "mean")
+    own, other = movement(margins, image, regions, fills=(fill, "texture" if fill != "texture" else "mean"), seed=seed)
     one_way = 2 * SAME_WAY - 1
     return "fill" if abs(own) >= one_way and other * np.sign(own) < one_way else "one sign"
 

@@ -14,6 +14,7 @@ split, where possible, into two with half as many rows (see `in_pairs`).
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -22,13 +23,14 @@ from scipy import linalg, stats
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from core.explainers.lime.sampling import Samples, balanced_samples
-from core.explainers.lime.surrogate import Fit, Jackknife, SampledExplainer, jackknife
+from core.explainers.lime.surrogate import Fit, Jackknife, proximity_of
 
 # the samples that the process is tuned on, at least
 TUNED_ON = 128
 REACHES = (0.06, 0.25, 1.0)
 PAIRS = (0.0, 0.5, 0.9)
 NOISES = (0.01, 0.03, 0.1, 0.3, 1.0)
+CHOICES = tuple(product(REACHES, PAIRS))
 # prior variance of a segment's own effect, in units of the interactions': wide enough not to shrink it
 MAIN_EFFECT = 10.0
 
@@ -104,45 +106,36 @@ class Differences:
         return [one[self._differing] for one in kernels]
 
 
-@dataclass(frozen=True, eq=False)
-class Spectra:
+class Spectra(NamedTuple):
     """Eigenvalues and eigenvectors of some samples' covariance for each reach and share of pairs.
 
     Attributes:
-        choices: those reaches and shares; P of them.
-        values: for each part of `fold`, float (P, m).
+        values: for each part of `fold`, float (P, m), for the P pairs of `CHOICES`.
         axes: for each part, float (P, m, m).
     """
 
-    choices: list[tuple[float, float]]
     values: list[NDArray[np.float64]]
     axes: list[NDArray[np.float64]]
 
 
-def spectra_of(keep: NDArray[np.bool_]) -> Spectra:
-    """The spectra of n samples; few samples that many images share are decomposed once."""
-    if len(keep) > TUNED_ON:
-        return _decompose(keep)
-    return _kept_spectra(np.packbits(keep).tobytes(), keep.shape)
+def _spectra(keep: NDArray[np.bool_]) -> Spectra:
+    differences = Differences(keep, keep, paired=in_pairs(keep))
+    parts = zip(*(differences.covariances(Process(reach, pairs, 0)) for reach, pairs in CHOICES), strict=True)
+    values, axes = zip(*(np.linalg.eigh(np.stack(part)) for part in parts), strict=True)
+    return Spectra(list(values), list(axes))
 
 
 @lru_cache(maxsize=64)
-def _kept_spectra(packed: bytes, shape: tuple[int, int]) -> Spectra:
+def _shared_spectra(packed: bytes, shape: tuple[int, int]) -> Spectra:
+    """Decompose few samples, which many images share, once."""
     flat = np.unpackbits(np.frombuffer(packed, np.uint8), count=shape[0] * shape[1])
-    return _decompose(flat.reshape(shape).astype(bool))
-
-
-def _decompose(keep: NDArray[np.bool_]) -> Spectra:
-    choices = list(product(REACHES, PAIRS))
-    differences = Differences(keep, keep, paired=in_pairs(keep))
-    parts = zip(*(differences.covariances(Process(reach, pairs, 0)) for reach, pairs in choices), strict=True)
-    values, axes = zip(*(np.linalg.eigh(np.stack(part)) for part in parts), strict=True)
-    return Spectra(choices, list(values), list(axes))
+    return _spectra(flat.reshape(shape).astype(bool))
 
 
 def tune(keep: NDArray[np.bool_], values: NDArray[np.float64]) -> Process:
     """The process under which the values of n samples, with a mean of 0, are likeliest."""
-    spectra = spectra_of(keep)
+    few = len(keep) <= TUNED_ON
+    spectra = _shared_spectra(np.packbits(keep).tobytes(), keep.shape) if few else _spectra(keep)
     folded = fold(values, paired=len(spectra.values) > 1)
     spectrum = np.maximum(np.concatenate(spectra.values, axis=1), 0)
     turned = np.concatenate([part @ axes for part, axes in zip(folded, spectra.axes, strict=True)], axis=1) ** 2
@@ -153,7 +146,7 @@ def tune(keep: NDArray[np.bool_], values: NDArray[np.float64]) -> Process:
         return Process(REACHES[-1], PAIRS[-1], NOISES[-1])
     likelihood = -np.log(scale) - np.mean(np.log(variances), axis=2)
     choice, noise = np.unravel_index(np.argmax(likelihood), likelihood.shape)
-    return Process(*spectra.choices[choice], NOISES[noise])
+    return Process(*CHOICES[choice], NOISES[noise])
 
 
 # at least; and four for each segment
@@ -162,133 +155,78 @@ POPULATION = 1024
 _POOLS = ThreadpoolController()
 
 
-@dataclass(frozen=True, eq=False)
-class Population:
-    """The samples whose values are imputed, for one number of segments.
-
-    Attributes:
-        samples: balanced, in complement pairs.
-        jackknife: maps the samples' values to the surrogate's coefficients and their sampling error.
-    """
+class Population(NamedTuple):
+    """The samples whose values are imputed, balanced and in complement pairs, and what maps values to weights."""
 
     samples: Samples
     jackknife: Jackknife
 
-    @property
-    def weights_of(self) -> NDArray[np.float64]:
-        """float (S, n), what makes the surrogate's weights of the samples' values."""
-        return self.jackknife.weights_of[1:]
-
-
-def population_of(n_segments: int) -> Population:
-    """The population for so many segments: always the same, so that images share it."""
-    # for 128 segments it takes 3 MB, for 1,024 a hundred
-    return _small_population(n_segments) if n_segments <= 128 else _large_population(n_segments)
-
 
 def _make_population(n_segments: int) -> Population:
     samples = balanced_samples(max(POPULATION, 4 * n_segments), n_segments, RandomState(0))
-    with _POOLS.limit(limits=1, user_api="blas"):
-        return Population(samples, jackknife(samples, proximity=SampledExplainer().proximity(samples.keep)))
+    return Population(samples, Jackknife.of(samples, proximity_of(samples.keep)))
 
 
+# always the same, so that images share it: for 128 segments it takes 3 MB, for 1,024 a hundred
 _small_population = lru_cache(maxsize=64)(_make_population)
 _large_population = lru_cache(maxsize=1)(_make_population)
 
 
 @lru_cache(maxsize=256)
-def prior_variance(n_segments: int, process: Process) -> NDArray[np.float64]:
+def _prior_variance(n_segments: int, process: Process) -> NDArray[np.float64]:
     """Compute the prior variance of each weight, float (S,), before any sample is run."""
-    population = population_of(n_segments)
+    population = (_small_population if n_segments <= 128 else _large_population)(n_segments)
     covariances = Differences(population.samples.keep, population.samples.keep, paired=True).covariances(process)
-    parts = zip(fold(population.weights_of, paired=True), covariances, strict=True)
+    parts = zip(fold(population.jackknife.weights_of[1:], paired=True), covariances, strict=True)
     return np.asarray(sum(((weights @ covariance) * weights).sum(axis=1) for weights, covariance in parts))
 
 
-class UnseenFitter:
-    """Fits the surrogate of one image to guesses.
+@_POOLS.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
+def fit_imputed(samples: Samples, values: NDArray[np.float64], *, confidence: float) -> Fit:
+    """Fit the surrogate to the population's values, imputed from n samples.
 
     Args:
-        explainer: whose surrogate it is.
-        n_segments: of the image.
+        samples: the n that were run; with fewer than S + 2, every interval is infinite.
+        values: float (n,), the target in each.
+        confidence: of the intervals.
     """
-
-    def __init__(self, explainer: SampledExplainer, n_segments: int) -> None:
-        self._explainer = explainer
-        self._population = population_of(n_segments)
-
-    def fit(self, samples: Samples, values: NDArray[np.float64], *, confidence: float) -> Fit:
-        """Fit the surrogate to the population's values, imputed from n samples.
-
-        Args:
-            samples: the n that were run; with fewer than S + 2, every interval is infinite.
-            values: float (n,), the target in each.
-            confidence: of the intervals.
-        """
-        with _POOLS.limit(limits=1, user_api="blas"):
-            return self._fit(samples, values, confidence)
-
-    def _fit(self, samples: Samples, values: NDArray[np.float64], confidence: float) -> Fit:
-        keep, population = samples.keep, self._population
-        centred = values - values.mean()
-        # tuned at each step on the first samples only, so the last fit does not depend on earlier steps
-        enough = max(TUNED_ON, 2 * (keep.shape[1] + 1))
-        process = tune(keep[:enough], centred[:enough])
-        posterior = _posterior(process, keep, centred, population)
-        # the package's ridge of the guesses, its matrix inverted once for all images with so many segments
-        intercept, *rest = population.jackknife.weights_of @ (values.mean() + posterior.guesses)
-        weights = np.array(rest)
-        r2 = self._r2(samples, values, weights, intercept)
-        freedom = len(keep) - keep.shape[1] - 1
-        if freedom < 1:
-            return Fit(weights, np.full(len(weights), np.inf), float(intercept), r2)
-        doubt = prior_variance(keep.shape[1], replace(process, noise=0.0)) - posterior.known
-        scale = posterior.size / freedom
-        error = stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(np.maximum(scale * doubt, 0))
-        # the population is itself a draw from all combinations
-        drawn = population.jackknife.error(posterior.guesses, confidence=confidence)
-        return Fit(weights, np.hypot(error, drawn), float(intercept), r2)
-
-    def _r2(
-        self, samples: Samples, values: NDArray[np.float64], weights: NDArray[np.float64], intercept: float
-    ) -> float:
-        proximity = self._explainer.proximity(samples.keep)
-        left = np.average((values - intercept - samples.keep @ weights) ** 2, weights=proximity)
-        all_of_it = np.average((values - np.average(values, weights=proximity)) ** 2, weights=proximity)
-        return float(1 - left / all_of_it) if all_of_it > 0 else 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class _Posterior:
-    """The process's posterior over the population, given n samples with their mean value subtracted.
-
-    Attributes:
-        guesses: float (P,), the posterior means of the population's P values.
-        known: float (S,), how much the samples reduce each weight's prior variance.
-        size: the samples' squared norm under the inverse covariance, on average n times the process's variance.
-    """
-
-    guesses: NDArray[np.float64]
-    known: NDArray[np.float64]
-    size: float
-
-
-def _posterior(
-    process: Process, keep: NDArray[np.bool_], values: NDArray[np.float64], population: Population
-) -> _Posterior:
-    paired = in_pairs(keep)
-    within = Differences(keep, keep, paired=paired).covariances(process)
-    between = Differences(population.samples.keep, keep, paired=paired).covariances(process)
-    guesses, known, size = [], np.zeros(keep.shape[1]), 0.0
-    for covariance, across, part, weights_of in zip(
-        within, between, fold(values, paired=paired), fold(population.weights_of, paired=paired), strict=True
+    keep, centred = samples.keep, values - values.mean()
+    count, paired = keep.shape[1], in_pairs(keep)
+    population = (_small_population if count <= 128 else _large_population)(count)
+    weights_of = population.jackknife.weights_of
+    # tuned at each step on the first samples only, so the last fit does not depend on earlier steps
+    enough = max(TUNED_ON, 2 * (count + 1))
+    process = tune(keep[:enough], centred[:enough])
+    # the process's posterior: means of the population's values, how much the samples reduce each weight's prior
+    # variance, and the samples' squared norm under the inverse covariance, on average n times the process's variance
+    means, reduced, size = [], np.zeros(count), 0.0
+    for covariance, across, part, own in zip(
+        Differences(keep, keep, paired=paired).covariances(process),
+        Differences(population.samples.keep, keep, paired=paired).covariances(process),
+        fold(centred, paired=paired),
+        fold(weights_of[1:], paired=paired),
+        strict=True,
     ):
         covariance[np.diag_indices_from(covariance)] += process.noise
         # symmetric, and its transpose is in the order that LAPACK overwrites without a copy
         lower = linalg.cholesky(covariance.T, lower=True, overwrite_a=True, check_finite=False)
         solved = linalg.cho_solve((lower, True), part, check_finite=False)
-        guesses.append(across @ solved)
-        gone = linalg.solve_triangular(lower, (weights_of @ across).T, lower=True, check_finite=False)
-        known += (gone**2).sum(axis=0)
+        means.append(across @ solved)
+        gone = linalg.solve_triangular(lower, (own @ across).T, lower=True, check_finite=False)
+        reduced += (gone**2).sum(axis=0)
         size += float(part @ solved)
-    return _Posterior(unfold(guesses), known, size)
+    imputed = unfold(means)
+    # the package's ridge of the imputed values, its matrix inverted once for all images with so many segments
+    intercept, *rest = weights_of @ (values.mean() + imputed)
+    weights, proximity = np.array(rest), proximity_of(keep)
+    left = np.average((values - intercept - keep @ weights) ** 2, weights=proximity)
+    whole = np.average((values - np.average(values, weights=proximity)) ** 2, weights=proximity)
+    r2 = float(1 - left / whole) if whole > 0 else 0.0
+    freedom = len(keep) - count - 1
+    if freedom < 1:
+        return Fit(weights, np.full(count, np.inf), float(intercept), r2)
+    doubt = _prior_variance(count, replace(process, noise=0.0)) - reduced
+    error = stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(np.maximum(size / freedom * doubt, 0))
+    # the population is itself a draw from all combinations
+    drawn = population.jackknife.error(imputed, confidence=confidence)
+    return Fit(weights, np.hypot(error, drawn), float(intercept), r2)

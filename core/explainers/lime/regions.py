@@ -1,14 +1,13 @@
-"""LIME on regions of one image: lime's kernel and surrogate on samples that are drawn better and never run twice."""
+"""LIME on regions of one image: the lime package's surrogate on samples that are drawn better and never run twice."""
 
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from core.detectors.manifest import Offers
 from core.explainers.explainer import (
@@ -22,21 +21,19 @@ from core.explainers.explainer import (
     check_target,
 )
 from core.explainers.explanation import Explanation
-from core.explainers.lime.diagnostics import MAX_PROBES, lime_diagnostics, movement, with_holding
-from core.explainers.lime.sampling import SampledSettings, Sampling
+from core.explainers.lime.diagnostics import MAX_PROBES, lime_diagnostics, one_colour, with_holding
+from core.explainers.lime.sampling import SampledSettings, Sampling, Weighed, weigh
 from core.explainers.lime.segmentation import Segmentation, grid, segment
-from core.explainers.settings import TARGETS, Control, ExplanationError
+from core.explainers.settings import TARGETS, ExplanationError, setting
 from core.images.labels import CLASSES, FAKE, REAL
 from core.perturbations.masking import FILLS, Fill, masker
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
-    from core.explainers.lime.weighing import Weighed
 
 
 CertainUnder = Literal["this", "every"]
 LimeTarget = Literal["margin", "FAKE", "REAL", "probability"]
-SEGMENTS = tuple(range(4, 121, 2))
 LIME_TARGETS = TARGETS | {"probability": "probability of the verdict"}
 
 
@@ -51,30 +48,34 @@ class RegionSettings(SampledSettings):
         certain_under: "every" repeats the explanation under every other fill and reports which signs hold under all.
     """
 
-    certain_under: Annotated[CertainUnder, Control(names={"this": "this fill", "every": "every fill"})] = Field(
-        default="this",
-        title="Certain under",
-        description="The intervals allow for sampling error under one fill only. A sign that another fill reverses is "
-        "about the fill: “every fill” asks again with each, and takes that many times as long.",
+    certain_under: CertainUnder = setting(
+        "this",
+        "Certain under",
+        "The intervals allow for sampling error under one fill only. A sign that another fill reverses is about the "
+        "fill: “every fill” asks again with each, and takes that many times as long.",
+        names={"this": "this fill", "every": "every fill"},
     )
-    fill: Annotated[Fill, Control(names={name: one.title for name, one in FILLS.items()}, advanced=True)] = Field(
-        default="mean",
-        title="Fill",
-        description="No fill is neutral: a flat colour erases fine detail, which this kind of detector treats as "
-        "evidence; shuffled texture keeps it. A finding that depends on the fill is about the fill.",
+    fill: Fill = setting(
+        "mean",
+        "Fill",
+        "No fill is neutral: a flat colour erases fine detail, which this kind of detector treats as evidence; "
+        "shuffled texture keeps it. A finding that depends on the fill is about the fill.",
+        names={name: one.title for name, one in FILLS.items()},
+        advanced=True,
     )
-    target: Annotated[
-        LimeTarget, Control(names={**TARGETS, "probability": "probability of the verdict"}, advanced=True)
-    ] = Field(
-        default="margin",
-        title="What is explained",
-        description="The margin is the score for REAL less that for FAKE.",
+    target: LimeTarget = setting(
+        "margin",
+        "What is explained",
+        "The margin is the score for REAL less that for FAKE.",
+        names=LIME_TARGETS,
+        advanced=True,
     )
-    sampling: Annotated[Sampling, Control(advanced=True)] = Field(
-        default="balanced",
-        title="Sampling",
-        description="Balanced samples come in pairs that cover opposite regions; random ones are the lime package's "
-        "coin flips, and less exact for the same cost.",
+    sampling: Sampling = setting(
+        "balanced",
+        "Sampling",
+        "Balanced samples come in pairs that cover opposite regions; random ones are the lime package's coin flips, "
+        "and less exact for the same cost.",
+        advanced=True,
     )
 
 
@@ -94,13 +95,6 @@ def target_values(logits: NDArray[Any], target: LimeTarget) -> tuple[NDArray[Any
     return logits[:, CLASSES.index(target)], 1 if target == "REAL" else -1
 
 
-def towards_real(logits: NDArray[np.floating], target: LimeTarget) -> NDArray[np.float32]:
-    """Return a score that grows where the target moves towards REAL, float32 (n,); see `target_values`."""
-    # a probability moves as the margin does
-    values, sign = target_values(logits, "margin" if target == "probability" else target)
-    return np.asarray(values * sign, np.float32)
-
-
 R = TypeVar("R", bound=RegionSettings)
 Regions = NDArray[np.int32]
 # as many as an image of 32 x 32 has pixels: the samples' design has a row and a column for each
@@ -115,19 +109,21 @@ class LimeSettings(RegionSettings):
         n_segments: how many segments to ask for.
     """
 
-    segmentation: Annotated[Segmentation, Control(names={"slic": "SLIC"}, advanced=True)] = Field(
-        default="slic",
-        title="Segmentation",
-        description="SLIC follows edges. The grid cuts rectangles. Quickshift with LIME's defaults, which the paper "
-        "used, was made for large photographs and finds one segment or two in most small images.",
+    segmentation: Segmentation = setting(
+        "slic",
+        "Segmentation",
+        "SLIC follows edges. The grid cuts rectangles. Quickshift with LIME's defaults, which the paper used, was made "
+        "for large photographs and finds one segment or two in most small images.",
+        names={"slic": "SLIC"},
+        advanced=True,
     )
-    n_segments: Annotated[
-        int, Control(offers=tuple(range(4, 121, 2)), applies_if={"segmentation": ("slic", "grid")})
-    ] = Field(
-        default=50,
-        ge=1,
-        title="Segments requested",
-        description="SLIC treats this as a target: of 32 x 32 pixels, 50 gives about 30 and 100 about 110.",
+    n_segments: int = setting(
+        50,
+        "Segments requested",
+        "SLIC treats this as a target: of 32 x 32 pixels, 50 gives about 30 and 100 about 110.",
+        low=1,
+        offers=tuple(range(4, 121, 2)),
+        applies_if={"segmentation": ("slic", "grid")},
     )
 
     @classmethod
@@ -139,7 +135,7 @@ class LimeSettings(RegionSettings):
 class RegionLime(Explainer[R]):
     """LIME on regions; subclasses say how an image is cut."""
 
-    libraries = ("lime", "scikit-learn", "scikit-image")
+    libraries = ("scikit-learn", "scikit-image")
 
     @abstractmethod
     def cut(self, image: Pixels, settings: R) -> Regions:
@@ -160,19 +156,19 @@ class RegionLime(Explainer[R]):
 
         Fewer where repeated samples make steps pointless.
         """
-        yield from self._explain(detector, image, settings, cancel=cancel, stepwise=True)
+        return self._explain(detector, image, settings, cancel=cancel, stepwise=True)
 
     def without_steps(
         self, detector: "Detector", image: Pixels, settings: R, *, cancel: Cancel | None = None
     ) -> Iterator[Explanation]:
         """See `Explainer.without_steps`."""
-        return self._explain(detector, image, settings, cancel=cancel, stepwise=False)
+        return self._explain(detector, image, settings, cancel=cancel)
 
     def explain_on(
         self, detector: "Detector", image: Pixels, settings: R, regions: NDArray[np.integer] | None
     ) -> Explanation:
         """See `Explainer.explain_on`: `settings` say how, but for the cut."""
-        return deque(self._explain(detector, image, settings, cancel=None, stepwise=False, given=regions), maxlen=1)[0]
+        return deque(self._explain(detector, image, settings, given=regions), maxlen=1)[0]
 
     def under_fills(self, settings: R) -> Mapping[Fill, R]:
         """See `Explainer.under_fills`."""
@@ -184,8 +180,8 @@ class RegionLime(Explainer[R]):
         image: Pixels,
         settings: R,
         *,
-        cancel: Cancel | None,
-        stepwise: bool,
+        cancel: Cancel | None = None,
+        stepwise: bool = False,
         given: NDArray[np.integer] | None = None,
     ) -> Iterator[Explanation]:
         watch = Stopwatch()
@@ -201,28 +197,27 @@ class RegionLime(Explainer[R]):
             )
         fills = self.under_fills(settings) if settings.certain_under == "every" else {}
         others = [own for fill, own in fills.items() if fill != settings.fill]
-        found = None
+        last = None
         for step in _weighed(detector, image, regions, settings, cancel=cancel, stepwise=stepwise):
-            found = self._explanation(detector, image, settings=settings, regions=regions, step=step, watch=watch)
-            yield replace(found, done=found.done / (1 + len(others)))
-        if found is None or not found.complete or found.parts is None:
+            last = self._explanation(detector, image, settings=settings, regions=regions, step=step, watch=watch)
+            yield replace(last, done=last.done / (1 + len(others)))
+        if last is None or not last.complete or last.parts is None or not others:
             return
-        holds = found.parts.decisions != 0
+        holds = last.parts.decisions != 0
         for number, own in enumerate(others, start=2):
-            other = next(_weighed(detector, image, regions, own, cancel=cancel, stepwise=False), None)
+            other = next(_weighed(detector, image, regions, own, cancel=cancel), None)
             if other is None:
                 return
             sign = target_values(other.answers[:1], settings.target)[1]
-            holds &= sign * other.decisions == found.parts.decisions
+            holds &= sign * other.decisions == last.parts.decisions
             if number <= len(others):
-                yield replace(found, done=number / (1 + len(others)))
-        if others:
-            yield replace(
-                found,
-                parts=replace(found.parts, holds=holds),
-                diagnostics=with_holding(found.diagnostics, found.parts.decisions, holds),
-                provenance=replace(found.provenance, seconds=watch.seconds),
-            )
+                yield replace(last, done=number / (1 + len(others)))
+        yield replace(
+            last,
+            parts=replace(last.parts, holds=holds),
+            diagnostics=with_holding(last.diagnostics, last.parts.decisions, holds),
+            provenance=replace(last.provenance, seconds=watch.seconds),
+        )
 
     def _explanation(
         self,
@@ -231,37 +226,31 @@ class RegionLime(Explainer[R]):
         *,
         settings: R,
         regions: Regions,
-        step: "Weighed",
+        step: Weighed,
         watch: Stopwatch,
     ) -> Explanation:
         sign = target_values(step.answers[:1], settings.target)[1]
         labels = tuple(f"segment {number}" for number in range(len(step.fit.weights)))
         parts = step.parts(labels, sign=sign, regions=regions)
 
-        def filled_alone(one: Fill, other: Fill) -> tuple[float, float]:
-            def judge(pixels: Pixels) -> NDArray[np.float32]:
-                return towards_real(detector.logits(pixels), settings.target)
+        def score(pixels: Pixels) -> NDArray[np.float32]:
+            """Grows where the target moves towards REAL; a probability moves as the margin does."""
+            target = "margin" if settings.target == "probability" else settings.target
+            values, sign = target_values(detector.logits(pixels), target)
+            return np.asarray(values * sign, np.float32)
 
-            return movement(judge, image, regions, fills=(one, other), seed=settings.seed)
-
-        diagnostics = lime_diagnostics(
-            fill=settings.fill,
-            regions=regions,
-            decisions=parts.decisions,
-            numbers=step.numbers,
-            aim=self.aim(settings),
-            # results of earlier steps are shown only briefly, so they are not worth two more passes over the segments
-            filled_alone=filled_alone if step.done >= 1 else None,
-        )
-        margin = float(step.answers[0, REAL] - step.answers[0, FAKE])
+        # results of earlier steps are shown only briefly, so they are not worth two more passes over the segments
+        judged = score if step.done >= 1 else None
+        where = {"image": image, "regions": regions, "seed": settings.seed}
+        cause = one_colour(parts.decisions, settings.fill, judged, **where)  # type: ignore[arg-type]
         return self.explanation(
             detector,
             image,
             settings,
-            margin=margin,
+            margin=float(step.answers[0, REAL] - step.answers[0, FAKE]),
             seconds=watch.seconds,
             unit={"margin": "margin", "probability": "probability"}.get(settings.target, "logit"),
-            diagnostics=diagnostics,
+            diagnostics=lime_diagnostics(regions, parts.decisions, cause, numbers=step.numbers, aim=self.aim(settings)),
             values=parts.weights[regions],
             parts=parts,
             undecided=np.asarray(parts.decisions == 0)[regions],
@@ -320,12 +309,9 @@ def _weighed(
     settings: RegionSettings,
     *,
     cancel: Cancel | None,
-    stepwise: bool,
-) -> "Iterator[Weighed]":
+    stepwise: bool = False,
+) -> Iterator[Weighed]:
     """The regions of an image weighed under one fill, step by step."""
-    # scikit-learn and the lime package are read where they are needed
-    from core.explainers.lime.weighing import weigh  # noqa: PLC0415
-
     masked = masker(image, regions, fill=settings.fill, seed=settings.seed)
 
     def judge(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -355,11 +341,12 @@ class GridSettings(RegionSettings):
         cells: along each side, at most one for each pixel.
     """
 
-    cells: Annotated[int, Control(offers=(4, 6, 8, 10, 12, 16))] = Field(
-        default=8,
-        ge=1,
-        title="Cells along each side",
-        description="8 makes 64 squares. More are finer and take more samples to tell apart.",
+    cells: int = setting(
+        8,
+        "Cells along each side",
+        "8 makes 64 squares. More are finer and take more samples to tell apart.",
+        low=1,
+        offers=(4, 6, 8, 10, 12, 16),
     )
 
 

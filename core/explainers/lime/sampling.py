@@ -1,20 +1,22 @@
-"""Samples of LIME: which segments each keeps, and judging them step by step, none twice."""
+"""Samples of LIME: which parts each keeps, judged step by step, none twice, and the parts weighed from them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy import linalg
 
-from core.explainers.settings import Control, ExplainerSettings
+from core.explainers.explainer import Cancel
+from core.explainers.explanation import Parts
+from core.explainers.settings import ExplainerSettings, setting
+
+if TYPE_CHECKING:
+    from core.explainers.lime.surrogate import Fit
 
 Sampling = Literal["balanced", "random"]
-
-MAX_SAMPLES = 5000
 
 
 class SampledSettings(ExplainerSettings):
@@ -27,43 +29,41 @@ class SampledSettings(ExplainerSettings):
         least_share: the least effect worth naming, as a share of the target's own size on this image.
     """
 
-    n_samples: Annotated[int, Control(offers=(64, 128, 256, 512, 1024, 2048))] = Field(
-        default=256,
-        ge=2,
-        le=MAX_SAMPLES,
-        title="Samples",
-        description="Versions of the image that the detector is asked about; more make the intervals narrower.",
+    n_samples: int = setting(
+        256,
+        "Samples",
+        "Versions of the image that the detector is asked about; more make the intervals narrower.",
+        low=2,
+        high=5000,
+        offers=(64, 128, 256, 512, 1024, 2048),
     )
-    seed: Annotated[int, Control(advanced=True)] = Field(
-        default=0,
-        ge=0,
-        le=2**32 - 1,
-        title="Seed",
-        description="Of everything random: the same seed gives the same explanation.",
+    seed: int = setting(
+        0,
+        "Seed",
+        "Of everything random: the same seed gives the same explanation.",
+        low=0,
+        high=2**32 - 1,
+        advanced=True,
     )
-    confidence: Annotated[
-        float,
-        Control(offers=(0.8, 0.9, 0.95, 0.99), names={0.8: "80%", 0.9: "90%", 0.95: "95%", 0.99: "99%"}, advanced=True),
-    ] = Field(
-        default=0.95,
-        ge=0.5,
-        le=0.999,
-        title="Confidence level",
-        description="Of the intervals, over repeated sampling.",
+    confidence: float = setting(
+        0.95,
+        "Confidence level",
+        "Of the intervals, over repeated sampling.",
+        low=0.5,
+        high=0.999,
+        offers=(0.8, 0.9, 0.95, 0.99),
+        names={0.8: "80%", 0.9: "90%", 0.95: "95%", 0.99: "99%"},
+        advanced=True,
     )
-    least_share: Annotated[
-        float,
-        Control(
-            offers=(0.0, 0.005, 0.01, 0.02, 0.05, 0.1),
-            names={0.0: "none", 0.005: "0.5%", 0.01: "1%", 0.02: "2%", 0.05: "5%", 0.1: "10%"},
-            advanced=True,
-        ),
-    ] = Field(
-        default=0.01,
-        ge=0,
-        le=1,
-        title="Minimum effect",
-        description="Parts with a smaller effect, as a share of the score, stay undecided.",
+    least_share: float = setting(
+        0.01,
+        "Minimum effect",
+        "Parts with a smaller effect, as a share of the score, stay undecided.",
+        low=0,
+        high=1,
+        offers=(0.0, 0.005, 0.01, 0.02, 0.05, 0.1),
+        names={0.0: "none", 0.005: "0.5%", 0.01: "1%", 0.02: "2%", 0.05: "5%", 0.1: "10%"},
+        advanced=True,
     )
 
 
@@ -132,50 +132,112 @@ FIRST_SAMPLES = 64
 # between two looks at `cancel`
 BATCH = 128
 Judge = Callable[[NDArray[np.bool_]], NDArray[np.float64]]
+Values = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
-def judge_stepwise(
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """S parts, weighed from the samples judged so far.
+
+    Attributes:
+        answers: float64 (n, ...), the detector's output for each sample, the image itself first.
+        values: float64 (n,), the target in each.
+        fit: of the values.
+        decisions: int8 (S,), 1 where a weight is significantly positive and not negligible, -1 negative, 0 undecided.
+        least: weights of a smaller magnitude are negligible.
+        distinct: number of distinct samples that were judged.
+        done: share of all samples, 1 at the last step.
+        confidence: of the intervals.
+    """
+
+    answers: NDArray[np.float64]
+    values: NDArray[np.float64]
+    fit: "Fit"
+    decisions: NDArray[np.int8]
+    least: float
+    distinct: int
+    done: float
+    confidence: float
+
+    def parts(self, labels: tuple[str, ...], *, sign: int = 1, regions: NDArray[np.int32] | None = None) -> Parts:
+        """The parts towards REAL.
+
+        Args:
+            labels: their names.
+            sign: -1 where the target speaks for FAKE.
+            regions: where they lie.
+        """
+        weights, error = sign * self.fit.weights, self.fit.error
+        decisions = (sign * self.decisions).astype(np.int8)
+        return Parts(labels, weights, weights - error, weights + error, decisions, self.confidence, regions)
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """For diagnostics."""
+        return {
+            "samples": len(self.values),
+            "distinct": self.distinct,
+            "r2": self.fit.r2,
+            "least_effect": self.least,
+            "value": float(self.values[0]),
+            "intercept": self.fit.intercept,
+        }
+
+
+def weigh(
     judge: Judge,
-    samples: Samples,
+    count: int,
+    settings: SampledSettings,
     *,
-    batch: int = BATCH,
-    cancel: Callable[[], bool] | None = None,
+    target: Values,
+    balanced: bool = True,
+    batch: int | None = None,
+    cancel: Cancel | None = None,
     stepwise: bool = True,
-) -> Iterator[tuple[NDArray[np.float64], int]]:
-    """Yield the detector's outputs for the first 64, 128, ... samples and finally for all of them.
+) -> Iterator[Weighed]:
+    """Weigh S parts on the first 64, 128, ... samples, as long as each step brings new ones, and finally on all.
 
     Args:
-        judge: bool (m, S), distinct rows of `samples.keep`, -> float64 (m, ...), the detector's outputs for them.
-        samples: the samples to run.
-        batch: rows judged between two checks of `cancel`.
-        cancel: once it returns True, nothing more is judged and the iteration ends.
+        judge: bool (m, S), the parts that each sample keeps, no two alike, -> float64 (m, ...), the detector's outputs.
+        count: S.
+        settings: number and seed of the samples, confidence, minimum effect.
+        target: outputs for n samples -> float64 (n,), the values to fit.
+        balanced: False for the lime package's own coin flips.
+        batch: samples judged at once, if more than `BATCH`.
+        cancel: called between batches; once it returns True, the iteration ends.
         stepwise: False to yield the last step only.
-
-    Yields:
-        float64 (k, ...), the outputs for the first k samples, and the number of distinct samples among them.
     """
+    # scikit-learn is imported where it is needed
+    from core.explainers.lime.imputation import fit_imputed  # noqa: PLC0415
+    from core.explainers.lime.surrogate import fit_samples  # noqa: PLC0415
+
+    state, total = RandomState(settings.seed), settings.n_samples
+    if balanced:
+        samples = balanced_samples(total, count, state)
+    else:
+        # lime's explain_instance draws a seed for the segmentation before data_labels draws the samples
+        state.randint(0, high=1000)
+        samples = random_samples(total, count, state)
     first, inverse = distinct_rows(samples.keep)
+    steps, stop = [], FIRST_SAMPLES
+    while stepwise and stop < len(samples) and first[-1] >= stop:
+        steps.append(stop)
+        stop *= 2
     answers: NDArray[np.float64] | None = None
-    for stop in _steps(len(samples), first) if stepwise else [len(samples)]:
+    for stop in (*steps, len(samples)):
         needed = int(np.searchsorted(first, stop))
         while answers is None or len(answers) < needed:
             if cancel is not None and cancel():
                 return
             done = 0 if answers is None else len(answers)
-            more = judge(samples.keep[first[done : min(done + batch, needed)]])
+            more = judge(samples.keep[first[done : min(done + max(BATCH, batch or 0), needed)]])
             answers = more if answers is None else np.concatenate([answers, more])
-        yield answers[inverse[:stop]], needed
-
-
-def _steps(n_samples: int, first: NDArray[np.int64]) -> list[int]:
-    """Numbers of samples to show a result for: 64, 128, ... as long as each brings samples that were not run before."""
-    steps, stop = [], FIRST_SAMPLES
-    while stop < n_samples and first[-1] >= stop:
-        steps.append(stop)
-        stop *= 2
-    return [*steps, n_samples]
-
-
-def first_samples(samples: Samples, count: int) -> Samples:
-    """The first `count` of some samples; they are exhaustive where they are all of an exhaustive set."""
-    return Samples(samples.keep[:count], samples.clusters[:count], samples.exhaustive and count == len(samples))
+        own, values = answers[inverse[:stop]], target(answers[inverse[:stop]])
+        part = Samples(samples.keep[:stop], samples.clusters[:stop], samples.exhaustive and stop == len(samples))
+        # coin flips stay the package's to the last digit; where every combination is run there is nothing to impute
+        fitted = fit_imputed if balanced and not samples.exhaustive else fit_samples
+        fit = fitted(part, values, confidence=settings.confidence)
+        least = settings.least_share * abs(float(values[0]))
+        named = (np.abs(fit.weights) > fit.error) & (np.abs(fit.weights) >= least)
+        decisions = np.where(named, np.sign(fit.weights), 0).astype(np.int8)
+        yield Weighed(own, values, fit, decisions, least, needed, stop / len(samples), settings.confidence)

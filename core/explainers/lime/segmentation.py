@@ -30,21 +30,19 @@ def segment(image: NDArray[np.uint8], *, method: Segmentation = "slic", n_segmen
         raise ValueError(f"segmentation must be one of {', '.join(SEGMENTATIONS)}, not {method!r}")
     if not 1 <= n_segments <= height * width:
         raise ValueError(f"n_segments must be from 1 to the image's {height * width} pixels, not {n_segments}")
-    if method == "slic":
-        # pages that read the names of the methods alone wait for neither library
-        from skimage.segmentation import slic  # noqa: PLC0415
-
-        found = slic(image, n_segments=n_segments, compactness=10, start_label=0)
-    elif method == "grid":
+    if method == "grid":
         rows = min(height, max(1, round(np.sqrt(n_segments * height / width))))
         columns = min(width, max(1, round(n_segments / rows)))
         return grid(height, width, rows=rows, columns=columns)
-    else:
-        from lime.wrappers.scikit_image import SegmentationAlgorithm  # noqa: PLC0415
+    # pages that read the names of the methods alone do not wait for the library
+    from skimage.segmentation import quickshift, slic  # noqa: PLC0415
 
-        found = SegmentationAlgorithm("quickshift", kernel_size=4, max_dist=200, ratio=0.2)(image)
-    # lime's loop and ours count segments from 0; quickshift and slic may leave numbers out
-    return np.unique(found, return_inverse=True)[1].reshape(height, width).astype(np.int32)
+    if method == "slic":
+        labels = slic(image, n_segments=n_segments, compactness=10, start_label=0)
+    else:
+        labels = quickshift(image, kernel_size=4, max_dist=200, ratio=0.2)  # type: ignore[no-untyped-call]
+    # both may leave numbers out
+    return np.unique(labels, return_inverse=True)[1].reshape(height, width).astype(np.int32)
 
 
 def grid(height: int, width: int, *, rows: int, columns: int) -> NDArray[np.int32]:

@@ -1,42 +1,28 @@
 """Settings: what fits, what does not in one sentence, and the ways to and from texts and JSON."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import pytest
-from pydantic import Field
 
 from core.explainers.settings import (
-    Control,
     ExplainerSettings,
     ExplanationError,
     describe,
     from_parameters,
     readable_settings,
+    setting,
 )
 from tests.core.explainers.texts import to_parameters
 
 
 class Base(ExplainerSettings):
-    seed: int = Field(default=0, ge=0, title="Seed", description="Of chance.")
+    seed: int = setting(0, "Seed", "Of chance.", low=0)
 
 
 class Tea(Base):
-    minutes: Annotated[float, Control(offers=(2, 3.5, 5))] = Field(
-        default=3.5,
-        ge=0.5,
-        le=9,
-        title="Minutes",
-    )
-    leaf: Annotated[Literal["green", "black"], Control(names={"green": "green tea", "black": "black tea"})] = Field(
-        default="green",
-        title="Leaf",
-    )
-    sugar: Annotated[int, Control(applies_if={"leaf": ("black",)}, advanced=True)] = Field(
-        default=0,
-        ge=0,
-        le=4,
-        title="Sugar",
-    )
+    minutes: float = setting(3.5, "Minutes", "", low=0.5, high=9, offers=(2, 3.5, 5))
+    leaf: Literal["green", "black"] = setting("green", "Leaf", "", names={"green": "green tea", "black": "black tea"})
+    sugar: int = setting(0, "Sugar", "", low=0, high=4, applies_if={"leaf": ("black",)}, advanced=True)
 
 
 def test_fields_are_described_in_order_those_of_the_base_first() -> None:

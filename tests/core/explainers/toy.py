@@ -1,33 +1,23 @@
 """An explainer that Telltale does not have: a test registers it and looks for it everywhere."""
 
 from collections.abc import Iterator
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Offers
 from core.explainers.explainer import Cancel, Explainer
 from core.explainers.explanation import Explanation, map_diagnostics
-from core.explainers.settings import Control, ExplainerSettings
+from core.explainers.settings import ExplainerSettings, setting
 
 
 class BrightSettings(ExplainerSettings):
     """How bright is bright."""
 
-    grey: int = Field(
-        default=128,
-        ge=0,
-        le=255,
-        title="Middle grey",
-        description="What is brighter speaks for REAL.",
-    )
-    colour: Annotated[str, Control(names={"all": "all", "red": "only red"}, advanced=True)] = Field(
-        default="all",
-        title="Channel",
-        description="Which channel is looked at.",
+    grey: int = setting(128, "Middle grey", "What is brighter speaks for REAL.", low=0, high=255)
+    colour: str = setting(
+        "all", "Channel", "Which channel is looked at.", names={"all": "all", "red": "only red"}, advanced=True
     )
 
 

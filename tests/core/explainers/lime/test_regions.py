@@ -13,7 +13,7 @@ from sklearn.linear_model import Ridge
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.explainers.explanation import Explanation
-from core.explainers.lime.regions import LIME, LIME_GRID, GridSettings, LimeSettings, target_values, towards_real
+from core.explainers.lime.regions import LIME, LIME_GRID, GridSettings, LimeSettings, target_values
 from core.explainers.lime.segmentation import SEGMENTATIONS, segment
 from core.explainers.settings import ExplanationError
 from core.images.labels import FAKE, REAL
@@ -171,12 +171,6 @@ def test_targets_speak_for_what_they_say(image: NDArray[np.uint8]) -> None:
         values, sign = target_values(logits, name)  # type: ignore[arg-type]
         np.testing.assert_array_equal(values, logits[:, column])
         assert sign == side
-
-
-def test_each_target_grows_towards_real() -> None:
-    logits = np.array([[2.0, 1.0], [0.0, 3.0]])
-    for target, expected in {"margin": [-1, 3], "probability": [-1, 3], "REAL": [1, 3], "FAKE": [-2, 0]}.items():
-        np.testing.assert_array_equal(towards_real(logits, target), expected)  # type: ignore[arg-type]
 
 
 def test_a_probability_far_from_one_half_keeps_its_digits() -> None:

@@ -17,12 +17,12 @@ from core.explainers.lime.imputation import (
     REACHES,
     TUNED_ON,
     Process,
-    UnseenFitter,
+    fit_imputed,
     in_pairs,
     tune,
 )
 from core.explainers.lime.sampling import Samples, balanced_samples, distinct_rows, random_samples
-from core.explainers.lime.surrogate import Fit, SampledExplainer, ridge, sampling_error
+from core.explainers.lime.surrogate import Fit, Jackknife, fit_samples, proximity_of
 
 SEGMENTS = 13
 SEEDS = 40
@@ -41,27 +41,22 @@ def rough(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 @pytest.fixture(scope="module")
-def explainer() -> SampledExplainer:
-    return SampledExplainer(random_state=0)
-
-
-@pytest.fixture(scope="module")
-def truth(explainer: SampledExplainer) -> NDArray[np.float64]:
+def truth() -> NDArray[np.float64]:
     """The surrogate's weights over all 8,192 combinations."""
     codes = np.arange(2**SEGMENTS)[::-1]
     keep = (codes[:, None] >> np.arange(SEGMENTS) & 1).astype(bool)
-    return explainer.surrogate(keep, rough(keep))[0]
+    return fit_samples(Samples(keep, np.arange(len(keep)), exhaustive=True), rough(keep), confidence=0.95).weights
 
 
 @pytest.fixture(scope="module")
-def fits(explainer: SampledExplainer) -> dict[str, list[Fit]]:
+def fits() -> dict[str, list[Fit]]:
     """Fits of 128 samples each over many draws."""
     found: dict[str, list[Fit]] = {"random": [], "balanced": []}
     for seed in range(SEEDS):
         flips = random_samples(128, SEGMENTS, RandomState(seed))
-        found["random"].append(explainer.fit(flips, rough(flips.keep), confidence=0.95))
+        found["random"].append(fit_samples(flips, rough(flips.keep), confidence=0.95))
         pairs = balanced_samples(128, SEGMENTS, RandomState(seed))
-        found["balanced"].append(UnseenFitter(explainer, SEGMENTS).fit(pairs, rough(pairs.keep), confidence=0.95))
+        found["balanced"].append(fit_imputed(pairs, rough(pairs.keep), confidence=0.95))
     return found
 
 
@@ -80,44 +75,43 @@ def test_a_certain_sign_is_rarely_wrong(fits: dict[str, list[Fit]], truth: NDArr
 
 
 def test_guessing_what_was_not_run_comes_nearer_to_the_truth_than_twice_as_many_coin_flips(
-    explainer: SampledExplainer, fits: dict[str, list[Fit]], truth: NDArray[np.float64]
+    fits: dict[str, list[Fit]], truth: NDArray[np.float64]
 ) -> None:
     def distance(found: list[NDArray[np.float64]]) -> float:
         return float(np.sqrt(np.mean((np.array(found) - truth) ** 2)))
 
     flips = [random_samples(256, SEGMENTS, RandomState(seed)) for seed in range(SEEDS)]
-    twice = distance([explainer.surrogate(draw.keep, rough(draw.keep))[0] for draw in flips])
+    twice = distance([fit_samples(draw, rough(draw.keep), confidence=0.95).weights for draw in flips])
     assert distance([fit.weights for fit in fits["balanced"]]) < twice
 
 
 @pytest.mark.parametrize("sampling", ["balanced", "random"])
-def test_fewer_samples_than_segments_leave_everything_open(explainer: SampledExplainer, sampling: str) -> None:
+def test_fewer_samples_than_segments_leave_everything_open(sampling: str) -> None:
     draw = balanced_samples if sampling == "balanced" else random_samples
     samples = draw(10, SEGMENTS, RandomState(0))
-    fitter = UnseenFitter(explainer, SEGMENTS) if sampling == "balanced" else explainer
-    fit = fitter.fit(samples, rough(samples.keep), confidence=0.95)
+    fit = (fit_imputed if sampling == "balanced" else fit_samples)(samples, rough(samples.keep), confidence=0.95)
     assert np.isinf(fit.error).all()
     assert np.isfinite(fit.weights).all()
 
 
-def test_every_combination_leaves_nothing_to_chance(explainer: SampledExplainer) -> None:
+def test_every_combination_leaves_nothing_to_chance() -> None:
     samples = balanced_samples(16, 4, RandomState(0))
     values = samples.keep @ np.array([1.0, -2.0, 0.0, 0.5]) + 3
-    fit = explainer.fit(samples, values, confidence=0.95)
+    fit = fit_samples(samples, values, confidence=0.95)
     np.testing.assert_array_equal(fit.error, 0)
     np.testing.assert_allclose(fit.weights, [1, -2, 0, 0.5], atol=0.05)
     assert fit.r2 == pytest.approx(1, abs=1e-3)
 
 
-def test_a_constant_answer_gives_nothing(explainer: SampledExplainer) -> None:
+def test_a_constant_answer_gives_nothing() -> None:
     samples = balanced_samples(64, SEGMENTS, RandomState(0))
-    fit = UnseenFitter(explainer, SEGMENTS).fit(samples, np.full(64, 2.5), confidence=0.95)
+    fit = fit_imputed(samples, np.full(64, 2.5), confidence=0.95)
     np.testing.assert_allclose(fit.weights, 0, atol=1e-9)
     np.testing.assert_allclose(fit.error, 0, atol=1e-9)
     assert fit.intercept == pytest.approx(2.5)
 
 
-def textbook(samples: Samples, values: NDArray[np.float64], explainer: SampledExplainer) -> Fit:
+def textbook(samples: Samples, values: NDArray[np.float64]) -> Fit:
     """The fit of guesses by the formulas as they stand in books: every matrix whole, every solution by `solve`."""
     keep = samples.keep
     count = keep.shape[1]
@@ -134,25 +128,22 @@ def textbook(samples: Samples, values: NDArray[np.float64], explainer: SampledEx
     population = balanced_samples(max(POPULATION, 4 * count), count, RandomState(0))
     across = covariance(population.keep, keep)
     guesses = values.mean() + across @ np.linalg.solve(known, values - values.mean())
-    weights, intercept, _ = explainer.surrogate(population.keep, guesses)
-    proximity = explainer.proximity(population.keep)
-    design, root, solve = ridge(population.keep, proximity)
-    weights_of = (solve @ (design * root[:, None]).T)[1:]
+    surrogate = fit_samples(population, guesses, confidence=0.95)
+    weights_of = Jackknife.of(population, proximity_of(population.keep)).weights_of[1:]
     left = covariance(population.keep, population.keep) - across @ np.linalg.solve(known, across.T)
     freedom = len(keep) - count - 1
     scale = (values - values.mean()) @ np.linalg.solve(known, values - values.mean()) / freedom
     error = stats.t.ppf(0.975, freedom) * np.sqrt(scale * np.diag(weights_of @ left @ weights_of.T))
-    drawn = sampling_error(population, guesses, proximity=proximity, confidence=0.95)
-    return Fit(weights, np.hypot(error, drawn), intercept, np.nan)
+    return Fit(surrogate.weights, np.hypot(error, surrogate.error), surrogate.intercept, np.nan)
 
 
 # 75 has one sample without its complement, so nothing can be taken apart
 @pytest.mark.parametrize("count", [64, 75, 128, 301])
-def test_the_fast_fit_is_the_textbooks(explainer: SampledExplainer, count: int) -> None:
+def test_the_fast_fit_is_the_textbooks(count: int) -> None:
     samples = balanced_samples(count, SEGMENTS, RandomState(count))
     values = rough(samples.keep)
-    fit = UnseenFitter(explainer, SEGMENTS).fit(samples, values, confidence=0.95)
-    expected = textbook(samples, values, explainer)
+    fit = fit_imputed(samples, values, confidence=0.95)
+    expected = textbook(samples, values)
     np.testing.assert_allclose(fit.weights, expected.weights, rtol=1e-8, atol=1e-9)
     np.testing.assert_allclose(fit.error, expected.error, rtol=1e-7)
     assert fit.intercept == pytest.approx(expected.intercept, abs=1e-9)
@@ -233,12 +224,12 @@ def test_distinct_rows_rebuild_all_rows_in_their_order(n_segments: int) -> None:
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
 def test_intervals_of_coin_flips_hold_the_truth_as_often_as_they_say(
-    explainer: SampledExplainer, truth: NDArray[np.float64], confidence: float
+    truth: NDArray[np.float64], confidence: float
 ) -> None:
     held = []
     for seed in range(150):
         flips = random_samples(128, SEGMENTS, RandomState(seed))
-        fit = explainer.fit(flips, rough(flips.keep), confidence=confidence)
+        fit = fit_samples(flips, rough(flips.keep), confidence=confidence)
         held.append(np.abs(fit.weights - truth) <= fit.error)
     # 1,950 intervals, those of one draw alike: 90% for 95% would lie outside, 99% too
     assert np.mean(held) == pytest.approx(confidence, abs=0.025)
@@ -254,11 +245,11 @@ def test_intervals_hold_the_truth_and_say_something(
 
 
 @pytest.mark.parametrize("balanced", [True, False])
-def test_the_width_of_an_interval_is_students_quantile(explainer: SampledExplainer, balanced: bool) -> None:
+def test_the_width_of_an_interval_is_students_quantile(balanced: bool) -> None:
     draw = balanced_samples if balanced else random_samples
     samples = draw(128, SEGMENTS, RandomState(1))
-    fitter = UnseenFitter(explainer, SEGMENTS) if balanced else explainer
-    wide, narrow = (fitter.fit(samples, rough(samples.keep), confidence=level).error for level in (0.95, 0.8))
+    fitted = fit_imputed if balanced else fit_samples
+    wide, narrow = (fitted(samples, rough(samples.keep), confidence=level).error for level in (0.95, 0.8))
     # both parts of the guesses' error grow alike, but for the degrees of freedom of the population
     freedom = 128 - SEGMENTS - balanced
     expected = stats.t.ppf(0.975, freedom) / stats.t.ppf(0.9, freedom)
@@ -266,11 +257,11 @@ def test_the_width_of_an_interval_is_students_quantile(explainer: SampledExplain
 
 
 @pytest.mark.parametrize("balanced", [True, False])
-def test_the_error_is_the_jackknife_over_clusters(explainer: SampledExplainer, balanced: bool) -> None:
+def test_the_error_is_the_jackknife_over_clusters(balanced: bool) -> None:
     """Each cluster is left out and the ridge solved anew with the same penalty (Bell and McCaffrey's CR3)."""
     samples = (balanced_samples if balanced else random_samples)(60, 6, RandomState(2))
     values = np.random.default_rng(0).normal(size=len(samples)) + samples.keep @ np.arange(6.0)
-    proximity = explainer.proximity(samples.keep)
+    proximity = proximity_of(samples.keep)
     design = np.column_stack([np.ones(len(samples)), samples.keep])
     penalty = np.diag([0.0] + [len(samples) / 1000] * 6)
 
@@ -282,5 +273,5 @@ def test_the_error_is_the_jackknife_over_clusters(explainer: SampledExplainer, b
     moved = np.array([solved(samples.clusters != cluster) - whole for cluster in clusters])
     expected = stats.t.ppf(0.975, len(clusters) - 6) * np.sqrt((moved**2).sum(axis=0))[1:]
     assert not samples.exhaustive
-    found = sampling_error(samples, values, proximity=proximity, confidence=0.95)
+    found = Jackknife.of(samples, proximity).error(values, confidence=0.95)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
