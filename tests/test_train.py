@@ -47,7 +47,7 @@ def test_from_pixels_to_a_run(cifake: Path, tmp_path: Path, capsys: pytest.Captu
     accuracy = f"accuracy {run.manifest['metrics']['all']['accuracy']:.4f}"
     assert f"{accuracy} (paper 0.945)" in capsys.readouterr().out
     assert accuracy in (tmp_path / "detectors/mine/README.md").read_text()
-    assert not list((cache_dir() / "checkpoints").iterdir())
+    assert not list((cache_dir() / "checkpoints").glob("*.safetensors"))
 
 
 def test_another_architecture_without_the_cue(cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,11 +83,11 @@ def test_starting_with_other_weights_and_joining_both(
     weights = [detector.network.get_submodule("layer2.0.conv1").weight for detector in (first, second)]
     np.testing.assert_allclose(*weights, rtol=1e-3, atol=1e-6)
     for wrong, sentence in (
-        (["--start", "first", "--width", "8", *held], "the weights of first do not fit"),
+        (["--start", "first", "--width", "8", *held], "first: its weights do not fit"),
         (["--start", "nobody", *held], "there is no detector 'nobody'"),
         # images that are held out now were trained on then
-        (["--start", "first", "--validation", "0.5"], "first was trained on other images"),
-        (["--start", "first", *held, "--seed", "1"], "first was trained on other images"),
+        (["--start", "first", "--validation", "0.5"], "first: it was trained on other images"),
+        (["--start", "first", *held, "--seed", "1"], "first: it was trained on other images"),
     ):
         assert train.main(command(cifake, tmp_path, "--name", "none", *wrong)) == 2
         assert sentence in capsys.readouterr().err

@@ -117,7 +117,7 @@ def build_from(
     if not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be above 0, not {temperature:g}")
     kind = kind_of(request.source)
-    assert kind.read is not None  # noqa: S101 - `kind_of` gives no other
+    assert kind.read is not None  # noqa: S101 - it has a source
     brought = kind.read(request)
     preprocessing, classes = complete(brought, request)
     about = About(kind.name, brought.config, preprocessing, classes, target_layer or "", temperature)
@@ -131,7 +131,7 @@ def kind_of(source: str) -> Kind:
     Raises:
         SourceError: none does.
     """
-    kinds = [kind for kind in map(find_kind, KINDS) if kind.read is not None]
+    kinds = [kind for kind in map(find_kind, KINDS) if kind.source]
     if taking := [kind for kind in kinds if kind.takes(source)]:
         return taking[0]
     forms = "; ".join(kind.source for kind in kinds)
@@ -164,12 +164,10 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
     # mean and std as of pixels in 0..1, whatever scale they were meant for
     try:
         factor = SCALE / float(fields.get("scale", SCALE))
-        mean, std = ([float(value) * factor for value in fields[key]] for key in ("mean", "std"))
+        scaled = {key: [float(value) * factor for value in fields[key]] for key in ("mean", "std")}
     except (TypeError, ArithmeticError) as error:
         raise ValueError(f"its scale, mean or deviation cannot be ({error}); say --scale, --mean and --std") from None
-    side = {"size": fields["size"], "resize": fields.get("resize") or fields["size"]}
-    steps = {"crop": fields["crop"], "interpolation": fields["interpolation"]}
-    preprocessing = Preprocessing.of({**side, **steps, "mean": mean, "std": std})
+    preprocessing = Preprocessing.of({**fields, "resize": fields.get("resize") or fields["size"], **scaled})
     return preprocessing, Classes(tuple(fields["classes"]), tuple(fields["fake"]), fields["outputs"])
 
 
@@ -199,13 +197,12 @@ def check(detector: Detector, data: str | None = None, *, progress: Progress | N
             f"it takes one picture but not {len(trial)} at once ({first_line(error)}); export or write it for any "
             "number of pictures"
         ) from None
+    least, most = outputs.min(), outputs.max()
+    inside = bool(least >= 0 and most <= 1)
     if not np.isfinite(outputs).all():
         raise SourceError("it gives answers that are not finite numbers; check its weights, --mean and --std")
-    inside = bool((outputs >= 0).all() and (outputs <= 1).all())
     if detector.classes.outputs == "probabilities" and not inside:
-        raise SourceError(
-            f"it gives {outputs.min():.3g} to {outputs.max():.3g}, which are no probabilities; say --outputs logits"
-        )
+        raise SourceError(f"it gives {least:.3g} to {most:.3g}, which are no probabilities; say --outputs logits")
     if np.ptp(outputs, axis=0).max() <= 1e-6 * max(1.0, float(np.abs(outputs).max())):
         raise SourceError("its answers do not depend on the picture; check its weights, --mean, --std and --scale")
     warning = ""

@@ -122,11 +122,7 @@ def _towards_real(scores: Any, target: Target) -> Any:
 
 
 def _attributions(
-    detector: "Detector",
-    pixels: Pixels,
-    baseline: Pixels,
-    settings: IntegratedGradientsSettings,
-    cancel: Cancel | None,
+    detector: "Detector", pixels: Pixels, baseline: Pixels, settings: IntegratedGradientsSettings, cancel: Cancel | None
 ) -> NDArray[np.float32]:
     """float32 (N, side, side): captum's attributions towards REAL, channels added up."""
     import captum.attr  # noqa: PLC0415

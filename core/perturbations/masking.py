@@ -174,29 +174,23 @@ def blurred(image: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
     return np.asarray(np.rint(ndimage.gaussian_filter(image.astype(np.float64), (pixels, pixels, 0))), np.uint8)
 
 
-def _blurred(image: NDArray[np.uint8], _segments: NDArray[np.integer], _seed: int) -> NDArray[np.uint8]:
-    return blurred(image, BLUR_SIGMA / 32)
-
-
 class Filling(NamedTuple):
     """A fill.
 
     Attributes:
         title: its name, such as "mean colour".
-        phrase: what it covers segments with, such as "their mean colour".
         picture: (image, segments, seed) -> uint8 like the image, with every segment filled; None if the fill depends
             on which segments are kept.
     """
 
     title: str
-    phrase: str
     picture: Callable[[NDArray[np.uint8], NDArray[np.integer], int], NDArray[np.uint8]] | None
 
 
 FILLS: dict[Fill, Filling] = {
-    "mean": Filling("mean colour", "their mean colour", _mean_colours),
-    "blur": Filling("blur", "a blurred copy", _blurred),
-    "black": Filling("black", "black", lambda image, _segments, _seed: np.zeros_like(image)),
-    "texture": Filling("shuffled texture", "their own shuffled texture", shuffled_texture),
-    "road": Filling("ROAD", "what their neighbours are (ROAD)", None),
+    "mean": Filling("mean colour", _mean_colours),
+    "blur": Filling("blur", lambda image, _segments, _seed: blurred(image, BLUR_SIGMA / 32)),
+    "black": Filling("black", lambda image, _segments, _seed: np.zeros_like(image)),
+    "texture": Filling("shuffled texture", shuffled_texture),
+    "road": Filling("ROAD", None),
 }

@@ -24,11 +24,7 @@ def rounded(pixels: Pixels, step: int) -> Pixels:
 
 def saturated(pixels: Pixels, factor: float) -> Pixels:
     """Scale colour by `factor` and keep each pixel's luma: 0 is grey, 1 the image itself (Pillow's `Color`)."""
-    return _mixed(pixels, factor * np.eye(3) + (1 - factor) * np.outer(np.ones(3), LUMA))
-
-
-def _mixed(pixels: Pixels, matrix: NDArray[np.floating]) -> Pixels:
-    """Multiply each pixel's colour by a (3, 3) matrix."""
+    matrix = factor * np.eye(3) + (1 - factor) * np.outer(np.ones(3), LUMA)
     flat = pixels.reshape(-1, 3).astype(np.float32)
     return to_pixels(flat @ matrix.T.astype(np.float32)).reshape(pixels.shape)
 

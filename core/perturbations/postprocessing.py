@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,17 +141,8 @@ class View(NamedTuple):
     whole: bool = True
 
 
-class See(Protocol):
-    """How a picture becomes a detector's pixels."""
-
-    def __call__(self, picture: Picture, uncropped: tuple[int, int] | None = None) -> View:
-        """Make the detector's input.
-
-        Args:
-            picture: uint8 (height, width, 3).
-            uncropped: its height and width before a delivery cut off its border; None where none did.
-        """
-        ...
+# (picture uint8 (height, width, 3), its height and width before a delivery cut off its border, or None) -> View
+See = Callable[[Picture, tuple[int, int] | None], View]
 
 
 def seeing(preprocessing: Preprocessing, place: Location | None = None) -> See:
@@ -174,12 +165,7 @@ def seeing(preprocessing: Preprocessing, place: Location | None = None) -> See:
     return see
 
 
-def deliver(
-    picture: Picture,
-    see: See,
-    *,
-    among: Sequence[Delivery] | None = None,
-) -> Iterator[Delivered]:
+def deliver(picture: Picture, see: See, *, among: Sequence[Delivery] | None = None) -> Iterator[Delivered]:
     """Apply each delivery to the picture, independently of the others.
 
     Encoders take up to 20 bytes per pixel, so a picture of more than 6 million pixels, or longer than WebP allows, is
@@ -190,7 +176,7 @@ def deliver(
         see: from `seeing`.
         among: the deliveries; all when None.
     """
-    enlarged = see(picture).enlarged
+    enlarged = see(picture, None).enlarged
     while picture.shape[0] * picture.shape[1] > MOST or max(picture.shape[:2]) > WEBP_SIDE:
         picture = halved(picture)
     for delivery in DELIVERIES if among is None else among:

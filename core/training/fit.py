@@ -157,25 +157,21 @@ class Training:
         recipe = self.recipe
         if start is None or recipe.start_sha256 != start.sha256:
             raise ValueError("the recipe begins with the weights of another detector than the one that is given")
-        mine = {"training_set_fingerprint": images.fingerprint, "validation": recipe.validation, "seed": recipe.seed}
-        if split_of(start.manifest) != mine:
-            raise ValueError(
-                f"{start.name} was trained on other images, among them such as are held out here; begin with a "
-                "detector of this training set, with its --limit, --validation and --seed"
-            )
+        split = {"training_set_fingerprint": images.fingerprint, "validation": recipe.validation, "seed": recipe.seed}
         same = [
             np.allclose(getattr(start.preprocessing, key), getattr(self.preprocessing, key), atol=1e-6)
             for key in ("mean", "std")
         ]
-        if not all(same) or start.classes != Classes():
-            raise ValueError(f"{start.name} normalises images otherwise or has other classes than this recipe")
         try:
+            if split_of(start.manifest) != split or not all(same) or start.classes != Classes():
+                raise ValueError("it was trained on other images, among them such as are held out here")
             for network in (self.network, self.averaged):
                 network.load_state_dict(start.network.state_dict())
-        except RuntimeError:
+        except (ValueError, RuntimeError) as error:
+            reason = error if isinstance(error, ValueError) else "its weights do not fit the network of this recipe"
             raise ValueError(
-                f"the weights of {start.name} do not fit the network of this recipe; begin with a detector of its "
-                "architecture and width"
+                f"the training cannot begin with {start.name}: {reason}; name a detector of this architecture, width "
+                "and training set, with its --limit, --validation and --seed"
             ) from None
 
     def run_epoch(self, progress: Callable[[int, int, str], None] | None = None) -> dict[str, float]:

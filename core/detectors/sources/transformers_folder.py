@@ -70,11 +70,7 @@ def read(request: Request) -> Brought:
     transformers.utils.logging.set_verbosity_error()
     try:
         model, report = transformers.AutoModelForImageClassification.from_pretrained(
-            folder,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
+            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True
         )
     except Exception as error:  # noqa: BLE001 - a folder of others makes transformers raise anything
         raise SourceError(f"{folder} cannot be read by transformers ({first_line(error)})") from None

@@ -17,7 +17,7 @@ from scipy import fft
 from core.detectors.manifest import Offers
 from core.explainers.explainer import Cancel, Explainer, Pixels, Stopwatch, check_finite, check_pixels
 from core.explainers.explanation import Diagnostics, Explanation, OneColour
-from core.explainers.lime.sampling import SampledSettings, Weighed, weigh
+from core.explainers.lime.sampling import SampledSettings, weigh
 from core.explainers.settings import setting
 from core.images.statistics import LUMA
 from core.perturbations.frequency import NYQUIST, Spectra, ring, scrambled, spectra_of, to_pixels, wave_length
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 
 Channel = Literal["brightness", "colour"]
 BandFill = Literal["removed", "shuffled"]
-BAND_FILLS: dict[BandFill, str] = {
-    "removed": "nothing",
-    "shuffled": "noise with the same spectrum",
-}
+BAND_FILLS: dict[BandFill, str] = {"removed": "nothing", "shuffled": "noise with the same spectrum"}
 # the radii at which rings meet: waves of 16, 8, 4, 2.7 and 2 pixels; and one beyond the corner of any spectrum
 EDGES = (2.0, 4.0, 8.0, 12.0, float(NYQUIST))
 CORNER = 23.0
@@ -191,51 +188,36 @@ class BandLime(Explainer[BandSettings]):
             check_finite(detector, margins)
             return margins.astype(np.float64)
 
-        for step in weigh(
-            judge,
-            len(whole.bands),
-            settings,
-            target=lambda margins: margins,
-            batch=detector.batch_size,
-            cancel=cancel,
-        ):
-            yield self._explanation(detector, image, settings, step, there=whole.there, seconds=watch.seconds)
-
-    def _explanation(
-        self,
-        detector: "Detector",
-        image: Pixels,
-        settings: BandSettings,
-        step: Weighed,
-        *,
-        there: NDArray[np.bool_],
-        seconds: float,
-    ) -> Explanation:
-        found = step.parts(tuple(one.label for one in bands(len(image))))
-        # a band that the image has none of changes nothing, whatever the samples say
-        parts = replace(
-            found, weights=np.where(there, found.weights, 0), low=np.where(there, found.low, 0),
-            high=np.where(there, found.high, 0), decisions=np.where(there, found.decisions, 0).astype(np.int8),
-        )  # fmt: skip
-        signs = set(parts.decisions[parts.decisions != 0].tolist())
-        cause: OneColour = "" if len(signs) == 2 else "one sign" if signs else "nothing decided"
-        total = int(there.sum())
-        sentence = (
-            f"{total - int((parts.decisions != 0).sum())} of {total} frequency bands are undecided, and the sum of the "
-            f"bars explains {max(step.fit.r2, 0):.0%} of the variance."
-        )
-        margin = float(step.values[0])
-        return self.explanation(
-            detector,
-            image,
-            settings,
-            margin=margin,
-            seconds=seconds,
-            unit="margin",
-            diagnostics=Diagnostics(sentence, cause, step.numbers),
-            parts=parts,
-            done=step.done,
-        )
+        there, labels = whole.there, tuple(band.label for band in bands(len(image)))
+        how = {"batch": detector.batch_size, "cancel": cancel}
+        for step in weigh(judge, len(whole.bands), settings, target=lambda margins: margins, **how):  # type: ignore[arg-type]
+            weighed = step.parts(labels)
+            # a band that the image has none of changes nothing, whatever the samples say
+            parts = replace(
+                weighed,
+                weights=np.where(there, weighed.weights, 0),
+                low=np.where(there, weighed.low, 0),
+                high=np.where(there, weighed.high, 0),
+                decisions=np.where(there, weighed.decisions, 0).astype(np.int8),
+            )
+            signs = set(parts.decisions[parts.decisions != 0].tolist())
+            cause: OneColour = "" if len(signs) == 2 else "one sign" if signs else "nothing decided"
+            total = int(there.sum())
+            sentence = (
+                f"{total - int((parts.decisions != 0).sum())} of {total} frequency bands are undecided, and the sum of "
+                f"the bars explains {max(step.fit.r2, 0):.0%} of the variance."
+            )
+            yield self.explanation(
+                detector,
+                image,
+                settings,
+                margin=float(step.values[0]),
+                seconds=watch.seconds,
+                unit="margin",
+                diagnostics=Diagnostics(sentence, cause, step.numbers),
+                parts=parts,
+                done=step.done,
+            )
 
     def cost(self, settings: BandSettings, offers: Offers | None = None) -> int:  # noqa: ARG002
         """See `Explainer.cost`."""

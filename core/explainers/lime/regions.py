@@ -220,14 +220,7 @@ class RegionLime(Explainer[R]):
         )
 
     def _explanation(
-        self,
-        detector: "Detector",
-        image: Pixels,
-        *,
-        settings: R,
-        regions: Regions,
-        step: Weighed,
-        watch: Stopwatch,
+        self, detector: "Detector", image: Pixels, *, settings: R, regions: Regions, step: Weighed, watch: Stopwatch
     ) -> Explanation:
         sign = target_values(step.answers[:1], settings.target)[1]
         labels = tuple(f"segment {number}" for number in range(len(step.fit.weights)))

@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from core.detectors import adding, command
 from core.detectors.adding import build_from, check, complete, kind_of
-from core.detectors.detector import Detector
 from core.detectors.registry import KINDS, Brought, Request, SourceError
 from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
@@ -19,7 +17,7 @@ from core.storage import MANIFEST, ContractError
 from tests.core.any_detector import write_set
 from tests.core.detectors.plain import reseal
 from tests.core.detectors.sources.graphs import make_graph
-from tests.core.detectors.sources.made import SAID, spread
+from tests.core.detectors.sources.made import SAID
 
 FIELDS = ["--crop", "before", "--interpolation", "bilinear", "--mean", "0.5,0.4,0.6", "--std", "0.25"]
 CLASSES = ["--classes", "FAKE,REAL", "--outputs", "logits"]
@@ -143,48 +141,6 @@ def test_classes_that_say_which_is_fake_need_no_more(classes: tuple[str, ...], f
 
 
 @pytest.mark.parametrize(
-    ("fields", "sentence"),
-    [
-        ({"interpolation": "magic"}, "interpolation must be one of"),
-        ({"size": 4}, "size must be 8 to 1024 pixels"),
-        ({"resize": 20}, "resize cannot be 20"),
-        ({"std": (0, 1, 1)}, "no std may be 0"),
-        ({"mean": "grey"}, "could not convert|cannot be"),
-    ],
-)
-def test_settings_that_cannot_be_are_refused(fields: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        complete(BROUGHT, Request("s", preprocess=fields))
-
-
-class Body(nn.Module):
-    """A convolution, a mean and a linear layer; without gradients, or for one picture at a time."""
-
-    def __init__(self, *, frozen: bool = False, single: bool = False) -> None:
-        super().__init__()
-        self.body, self.head = nn.Conv2d(3, 8, 3, stride=4), nn.Linear(8, 2)
-        self.frozen, self.single = frozen, single
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        with torch.set_grad_enabled(not self.frozen):
-            features = self.body(inputs).mean(dim=(2, 3))
-        return self.head(features.view(1, 8) if self.single else features)
-
-
-@pytest.mark.parametrize(
-    ("network", "sentence"),
-    [
-        (Body(frozen=True), "verdicts but no gradients"),
-        (Body(single=True), r"one picture but not 12 at once \(.+\); export or write it for any"),
-    ],
-)
-def test_networks_that_cannot_be_explained_or_batched_are_refused(network: nn.Module, sentence: str) -> None:
-    detector = Detector(spread(network), *complete(BROUGHT, Request("s")))
-    with pytest.raises(SourceError, match=sentence):
-        check(detector)
-
-
-@pytest.mark.parametrize(
     ("made", "outputs", "sentence"),
     [
         ({"scale": float("nan")}, "logits", "not finite numbers"),
@@ -200,12 +156,6 @@ def test_outputs_that_cannot_be_a_detectors_are_refused(
     request = Request(str(tmp_path / "graph.onnx"), classes=("FAKE", "REAL"), preprocess=SAID, outputs=outputs)
     with pytest.raises(ValueError, match=sentence):
         check(build_from(request))
-
-
-def test_probabilities_that_are_called_logits_are_pointed_out(tmp_path: Path) -> None:
-    (tmp_path / "graph.onnx").write_bytes(make_graph(outputs=2, end="Softmax"))
-    request = Request(str(tmp_path / "graph.onnx"), classes=("FAKE", "REAL"), preprocess=SAID, outputs="logits")
-    assert "say --outputs probabilities" in check(build_from(request)).warning
 
 
 def test_each_source_has_a_kind() -> None:

@@ -8,8 +8,6 @@ from torch import Tensor, nn
 from core.detectors.detector import Detector
 from core.detectors.layers import expose_tokens, find_layers
 from core.detectors.manifest import Classes
-from core.explainers.cam import GRADCAM, LAYERCAM, SCORECAM
-from core.explainers.explanation import Explanation
 from core.images.preprocessing import Preprocessing
 
 
@@ -95,14 +93,6 @@ def test_the_last_norm_is_found_on_whose_patches_the_answer_depends(
         )
 
 
-def test_a_named_norm_is_read_instead(images: np.ndarray) -> None:
-    detector = vision(layer="blocks.0.norm2.places")
-    assert detector.target_layer == "blocks.0.norm2.places"
-    assert (detector.full_pass(images).needed_maps != vision().full_pass(images).needed_maps).any()
-    with pytest.raises(ValueError, match=r"no layer 'blocks\.7\.norm1\.places' with positions"):
-        vision(layer="blocks.7.norm1.places")
-
-
 def test_its_map_is_the_gradient_of_the_margin_times_the_tokens(images: np.ndarray) -> None:
     detector, seen = vision(), []
     norm = detector.network.blocks[1].norm1
@@ -118,30 +108,6 @@ def test_its_map_is_the_gradient_of_the_margin_times_the_tokens(images: np.ndarr
     np.testing.assert_allclose(found.needed_maps, expected.numpy(), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.features, tokens.mean(dim=1).numpy(), atol=1e-6)
     assert np.abs(expected.numpy()).max() > 1e-3
-
-
-@pytest.mark.parametrize("method", [GRADCAM, LAYERCAM, SCORECAM], ids=lambda method: method.name)
-def test_methods_that_know_nothing_of_tokens_read_them(method: object, images: np.ndarray) -> None:
-    found: Explanation = method.explain_fully(vision(), images[0])  # type: ignore[attr-defined]
-    assert found.map.shape == (4, 4)
-    assert np.isfinite(found.map).all()
-    assert np.ptp(found.map) > 0
-
-
-def test_what_follows_a_norm_may_write_into_its_output(images: np.ndarray) -> None:
-    class Greedy(Vision):
-        def forward(self, inputs: Tensor) -> Tensor:
-            tokens = self.norm(self.patches(inputs).flatten(2).transpose(1, 2))
-            tokens *= 2
-            logits: Tensor = self.head(tokens.mean(dim=1))
-            return logits
-
-    detector = VisionDetector(Greedy(mean=True), Preprocessing(32, std=(0.3,) * 3), Classes())
-    assert detector.layers == {"norm.places": (4, 4)}
-    found = detector.full_pass(images)
-    # the mean over tokens and a linear layer follow: the mean of a map is the margin but for the bias
-    bias = float(detector.network.head.bias[1] - detector.network.head.bias[0])
-    np.testing.assert_allclose(found.needed_maps.mean(axis=(1, 2)) + bias, found.margins, atol=1e-4)
 
 
 def test_channels_that_come_last_are_read_as_places() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from core.detectors.detector import Detector
 from core.detectors.layers import reinitialise, weights_sha256
-from core.detectors.manifest import Capability, Classes
+from core.detectors.manifest import Classes
 from core.images.preprocessing import Preprocessing
 
 
@@ -81,33 +81,6 @@ def test_the_margin_is_logsumexp_of_real_less_that_of_fake(
     assert scores.requires_grad
 
 
-def test_without_layers_it_has_neither_features_nor_maps(images: NDArray[np.uint8]) -> None:
-    detector = flat(("FAKE", "REAL"), ("FAKE",))
-    assert detector.capabilities == {Capability.PREDICTIONS, Capability.GRADIENTS}
-    assert (detector.layers, detector.target_layer, detector.channels) == ({}, "", 0)
-    computed = detector.full_pass(images)
-    assert (computed.features, computed.maps) == (None, None)
-    with pytest.raises(ValueError, match="no layers to read a map from"):
-        computed.needed_maps  # noqa: B018
-
-
-def test_what_follows_the_target_layer_may_write_into_its_output(images: NDArray[np.uint8]) -> None:
-    network = nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
-    )
-    reinitialise(network, seed=0)
-    before, after = (FlatDetector(network, Preprocessing(16), Classes(), target_layer=layer) for layer in ("0", "1"))
-    assert before.layers == {"0": (14, 14), "1": (14, 14)}
-    computed = after.full_pass(images)
-    # a mean and a linear layer follow: the mean of a map is the margin but for the bias
-    bias = float(network[4].bias[1] - network[4].bias[0])
-    np.testing.assert_allclose(computed.needed_maps.mean(axis=(1, 2)) + bias, computed.margins, atol=1e-4)
-    earlier = before.full_pass(images)
-    np.testing.assert_allclose(earlier.margins, computed.margins, atol=1e-5)
-    assert (earlier.needed_maps != computed.needed_maps).any()
-    assert not any(module._forward_hooks for module in network)
-
-
 @pytest.mark.parametrize(
     ("network", "classes", "layer", "sentence"),
     [
@@ -121,15 +94,6 @@ def test_a_network_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
         FlatDetector(network, Preprocessing(16), classes, target_layer=layer)
-
-
-@pytest.mark.parametrize(
-    ("names", "fake"),
-    [((), ()), (("a", "a"), ("a",)), (("a", "b"), ()), (("a", "b"), ("a", "b")), (("a", "b"), ("c",))],
-)
-def test_classes_that_cannot_be_are_refused(names: tuple[str, ...], fake: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="class"):
-        Classes(names, fake)
 
 
 def test_new_weights_follow_the_seed_and_leave_the_global_generator() -> None:

@@ -1,7 +1,5 @@
 """The paper's network: torchvision's layers, a fused fast path, margin maps, and its folder on disk."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +12,14 @@ from torchcam.methods import GradCAM
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from core.detectors.devices import batch_size, fastest_format, pick_device
-from core.detectors.layers import weights_sha256
 from core.detectors.manifest import Classes
-from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
+from core.detectors.resnet import build_network, round_to_float16
 from core.detectors.storage import load_detector, save_detector
 from core.images.labels import REAL
 from core.images.preprocessing import Preprocessing
 from core.storage import ContractError
 from tests.conftest import make_detector
-from tests.core.any_detector import plain_kind
-from tests.core.detectors.plain import CLASSES, PREPROCESSING, Plain, PlainDetector, reseal
+from tests.core.detectors.plain import reseal
 
 
 @pytest.mark.parametrize("width", [4, 64])
@@ -49,15 +45,6 @@ def test_it_is_torchvisions_network_weight_by_weight(width: int) -> None:
         torch.testing.assert_close(ours.eval()(inputs), theirs.eval()(inputs), rtol=0, atol=0)
 
 
-def test_initial_weights_follow_the_seed_and_leave_the_global_generator() -> None:
-    torch.manual_seed(5)
-    expected = torch.rand(1)
-    torch.manual_seed(5)
-    first, second = build_network(8, seed=1), build_network(8, seed=1)
-    assert torch.rand(1) == expected
-    assert weights_sha256(first) == weights_sha256(second) != weights_sha256(build_network(8, seed=2))
-
-
 @pytest.mark.parametrize("width", [8, 12])
 def test_passes_equal_the_plain_network(width: int, pixels: NDArray[np.uint8]) -> None:
     detector = make_detector(width, preprocessing=Preprocessing(32, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25)))
@@ -70,14 +57,6 @@ def test_passes_equal_the_plain_network(width: int, pixels: NDArray[np.uint8]) -
     np.testing.assert_allclose(detector.logits(pixels), logits, atol=1e-5)
     np.testing.assert_allclose(detector.margins(pixels, batch_size=5), logits[:, 1] - logits[:, 0], atol=1e-5)
     np.testing.assert_allclose(detector.full_pass(pixels).logits, logits, atol=1e-5)
-
-
-def test_mean_of_the_map_plus_bias_is_the_margin(pixels: NDArray[np.uint8]) -> None:
-    detector = make_detector()
-    computed = detector.full_pass(pixels)
-    assert computed.maps.shape == (24, 4, 4)
-    assert computed.features.shape == (24, 16)
-    np.testing.assert_allclose(computed.maps.mean(axis=(1, 2)) + detector.bias, computed.margins, atol=1e-5)
 
 
 def test_map_equals_torchcams_gradcam_where_positive(pixels: NDArray[np.uint8]) -> None:
@@ -102,19 +81,6 @@ def test_map_equals_torchcams_gradcam_where_positive(pixels: NDArray[np.uint8]) 
         np.testing.assert_allclose(cam / cam.max(), ours / ours.max(), atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "bad", [np.zeros((1, 32, 32, 3), np.float32), np.zeros((32, 32, 3), np.uint8), np.zeros((1, 16, 16, 3), np.uint8)]
-)
-def test_wrong_pixels_are_named(bad: NDArray[np.uint8]) -> None:
-    with pytest.raises(ValueError, match=r"pixels must be uint8 \(N, 32, 32, 3\), not"):
-        make_detector().margins(bad)
-
-
-def test_no_images() -> None:
-    computed = make_detector().full_pass(np.zeros((0, 32, 32, 3), np.uint8))
-    assert [len(part) for part in computed] == [0, 0, 0]
-
-
 def test_saved_and_loaded_says_the_same(tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
     detector = make_detector(preprocessing=Preprocessing(32, mean=(0.1, 0.2, 0.3)), temperature=1.7)
     save_detector(tmp_path / "d", detector, model_card="# card")
@@ -123,28 +89,6 @@ def test_saved_and_loaded_says_the_same(tmp_path: Path, pixels: NDArray[np.uint8
     assert (loaded.margins(pixels) == detector.margins(pixels)).all()
     assert load_file(tmp_path / "d" / "weights.safetensors")["conv1.weight"].dtype == torch.float16
     assert (tmp_path / "d" / "README.md").read_text() == "# card"
-
-
-def test_weights_of_a_format_that_numpy_lacks_are_stored_and_loaded(tmp_path: Path) -> None:
-    class Brief(Plain):
-        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-            return super().forward(inputs.bfloat16()).float()
-
-    detector = PlainDetector(Brief(4).bfloat16(), PREPROCESSING, CLASSES, config={"width": 4})
-    with plain_kind():
-        save_detector(tmp_path / "d", detector, model_card="")
-        loaded = load_detector(tmp_path / "d", device="cpu")
-    # not a bit is lost
-    for name, values in detector.network.state_dict().items():
-        assert values.dtype == torch.bfloat16
-        assert torch.equal(loaded.network.state_dict()[name], values.float())
-    assert loaded.sha256 == detector.sha256
-
-
-def test_temperature_softens_probability_not_verdict() -> None:
-    detector = make_detector(temperature=2.0)
-    margins = np.array([-1000, -2, 0, 2, 1000], np.float32)
-    np.testing.assert_allclose(detector.p_real(margins), 1 / (1 + np.exp(-margins.clip(-50, 50) / 2)), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -175,12 +119,6 @@ def test_rounding_refuses_what_float16_cannot_hold() -> None:
         round_to_float16(network)
 
 
-def test_detector_is_of_evaluation_mode_without_gradients() -> None:
-    detector = ResNetDetector(build_network(8).train())
-    assert not detector.network.training
-    assert not any(parameter.requires_grad for parameter in detector.network.parameters())
-
-
 def test_classes_the_other_way_round_flip_every_margin(pixels: NDArray[np.uint8]) -> None:
     plain = make_detector()
     flipped = make_detector(classes=Classes(("photo", "generated"), ("generated",)))
@@ -201,22 +139,6 @@ def test_the_memory_format_is_never_one_with_which_torch_crashes(
     assert fastest_format(network, torch.device("cpu")) == form
     # where batch normalisation learns wrongly otherwise
     assert fastest_format(network, torch.device("mps")) == torch.contiguous_format
-
-
-def test_a_narrow_network_learns_from_larger_images_without_a_crash() -> None:
-    step = """
-import torch
-from core.detectors.devices import fastest_format
-from core.detectors.resnet import build_network
-network = build_network(4, seed=0)
-form = fastest_format(network, torch.device("cpu"))
-network.to(memory_format=form)
-for _ in range(3):
-    inputs = torch.randn(16, 3, 48, 48).contiguous(memory_format=form).requires_grad_()
-    network(inputs).sum().backward()
-"""
-    # in a process of its own, which a crash would end
-    assert subprocess.run([sys.executable, "-c", step], check=False).returncode == 0
 
 
 def test_large_images_come_in_small_batches_and_float32_is_no_tf32() -> None:

@@ -1,7 +1,6 @@
 """Class activation maps against torchcam, the papers' formulas and autograd, and what runs store of them."""
 
 import copy
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,14 +12,10 @@ from torch import nn
 from torchcam import methods
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import ResNetDetector
-from core.explainers import activation
-from core.explainers import explainer as batches
 from core.explainers.activation import activation_maps
 from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, SCORECAM, XGRADCAM, Cam, CamSettings, stored_map
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.registry import find_explainer
-from core.explainers.settings import ExplanationError
 from core.images.labels import FAKE, REAL, ClassName
 from tests.conftest import make_detector, textured
 from tests.core.any_detector import pictures
@@ -118,23 +113,6 @@ def test_score_cam_is_torchcams(detector: Detector, fifty: NDArray[np.uint8]) ->
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6 * expected.max())
 
 
-def test_score_cam_asks_between_batches_of_channels_and_ends(detector: Detector, fifty: NDArray[np.uint8]) -> None:
-    asked = []
-
-    def cancel() -> bool:
-        asked.append(hooks(detector.network))
-        return len(asked) == 3
-
-    assert list(SCORECAM.explain(detector, fifty[0], CamSettings(), cancel=cancel)) == []
-    # nothing was on the shared network meanwhile, either
-    assert asked == [0, 0, 0]
-    assert hooks(detector.network) == 0
-    whole = []
-    list(SCORECAM.explain_batch(detector, fifty[:4], CamSettings(), cancel=lambda: bool(whole.append(1))))
-    # 4 images x 32 channels, 32 a pass, after the two that torchcam begins with
-    assert len(whole) == 2 + 4
-
-
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("method", ["GradCAM", "XGradCAM", "LayerCAM"])
 def test_the_margins_signed_map_is_its_formula(
@@ -159,15 +137,6 @@ def test_the_margins_signed_map_is_its_formula(
     np.testing.assert_allclose([one.map for one in results], factor * found, rtol=1e-3, atol=1e-4 * factor * scale)
 
 
-def test_one_sided_maps_say_so_and_show_one_class_only(detector: Detector, fifty: NDArray[np.uint8]) -> None:
-    for cam, target, side in ((GRADCAMPP, "margin", "REAL"), (GRADCAM, "FAKE", "FAKE"), (SCORECAM, "margin", "REAL")):
-        (result,) = explain(cam, detector, fifty[:1], target=target)
-        assert result.one_sided == side
-        assert (result.map * (1 if side == "REAL" else -1)).min() >= 0
-        assert f"only what speaks for {side}" in result.diagnostics.sentence
-        assert result.diagnostics.one_colour == "one-sided"
-
-
 def test_the_margin_map_is_grad_cam_on_layer4_and_its_mean_is_the_margin(
     detector: Detector, fifty: NDArray[np.uint8]
 ) -> None:
@@ -178,25 +147,6 @@ def test_the_margin_map_is_grad_cam_on_layer4_and_its_mean_is_the_margin(
         assert quick.map.mean() + detector.bias == pytest.approx(margin, abs=1e-4)
         assert quick.margin == pytest.approx(margin, abs=1e-4)
         assert quick.verdict == ("REAL" if margin > 0 else "FAKE")
-
-
-def test_batches_do_not_change_a_map(
-    detector: Detector, fifty: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wanted = {"layer": "layer3", "method": "GradCAM", "target": "margin", "signed": True}
-    whole = activation_maps(detector, fifty, **wanted)
-    monkeypatch.setattr(batches, "BATCH", 20)
-    monkeypatch.setattr(activation, "BATCH", 7)
-    settings = CamSettings(layer="layer3")
-    parts = [one.map for one in GRADCAM.explain_batch(detector, fifty, settings)]
-    np.testing.assert_allclose(parts, whole, rtol=1e-3, atol=1e-6)
-    assert whole.shape == (50, 8, 8)
-    assert activation_maps(detector, fifty[:0], **wanted).shape == (0, 8, 8)
-    assert explain(GRADCAM, detector, fifty[:0]) == []
-    answers = iter([False, False, False, True])
-    cut = GRADCAM.explain_batch(detector, fifty, settings, cancel=lambda: next(answers))
-    # three batches of 7 make the first 20 images; the fourth is not begun
-    assert len(list(cut)) == 20
 
 
 def test_nothing_is_left_on_the_network(
@@ -217,42 +167,6 @@ def test_nothing_is_left_on_the_network(
         explain(GRADCAM, detector, fifty[:2], layer="layer3")
     assert hooks(detector.network) == 0
     assert not any(parameter.requires_grad for parameter in detector.network.parameters())
-
-
-def test_threads_do_not_see_each_other(detector: Detector, fifty: NDArray[np.uint8]) -> None:
-    expected = {stage: explain(GRADCAM, detector, fifty[:6], layer=stage) for stage in STAGES}
-    found: dict[tuple[int, str], list[NDArray[np.float32]]] = {}
-
-    def work(number: int) -> None:
-        for stage in STAGES:
-            found[number, stage] = [one.map for one in explain(GRADCAM, detector, fifty[:6], layer=stage)]
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 16
-    for (_, stage), values in found.items():
-        np.testing.assert_allclose(values, [one.map for one in expected[stage]], rtol=1e-3, atol=1e-6)
-    assert hooks(detector.network) == 0
-
-
-def test_logits_that_are_no_numbers_are_refused(fifty: NDArray[np.uint8]) -> None:
-    detector = make_detector(width=4, seed=3)
-    network = detector.network
-    network.fc.weight.fill_(float("nan"))
-    broken = ResNetDetector(network)
-    with pytest.raises(ExplanationError, match="not finite"):
-        explain(GRADCAM, broken, fifty[:2], layer="layer3")
-    with pytest.raises(ExplanationError, match="not finite"):
-        explain(GRADCAM, broken, fifty[:2])
-    assert hooks(network) == 0
-
-
-def test_an_image_of_another_size_is_refused(detector: Detector) -> None:
-    with pytest.raises(ExplanationError, match="image must be uint8 .32, 32, 3."):
-        GRADCAM.explain_fully(detector, np.zeros((64, 64, 3), np.uint8))
 
 
 def formula(detector: Detector, pixels: NDArray[np.uint8], layer: str) -> NDArray[np.float64]:
@@ -280,24 +194,6 @@ def test_a_network_that_is_not_known_has_maps_of_its_own_layers(layer: str) -> N
     np.testing.assert_allclose(found, factor * expected, rtol=1e-3, atol=1e-4 * factor * np.abs(expected).max())
     layercam = explain(LAYERCAM, detector, images, layer=layer)
     assert layercam[0].map.shape == detector.layers[layer]
-
-
-def test_what_follows_a_layer_may_write_into_its_output() -> None:
-    detector, images = make_plain(), pictures(4, fine=True, seed=2)
-    greedy = copy.copy(detector)
-    greedy.network = copy.deepcopy(detector.network)
-
-    def in_place(inputs: torch.Tensor) -> torch.Tensor:
-        network = greedy.network
-        for part in (network.first, network.second, network.third):
-            inputs = part(inputs).relu_()
-        return network.head(inputs.mean(dim=(2, 3)))
-
-    greedy.network.forward = in_place
-    for layer in ("first", "second"):
-        for cam in (GRADCAM, LAYERCAM, GRADCAMPP):
-            one, other = (explain(cam, which, images, layer=layer) for which in (detector, greedy))
-            np.testing.assert_allclose([x.map for x in one], [x.map for x in other], rtol=1e-4, atol=1e-6)
 
 
 def test_it_is_what_grad_cam_gives(tiny_detector: Detector) -> None:

@@ -6,12 +6,11 @@ from numpy.typing import NDArray
 from torchcam.metrics import DeletionInsertionMetric
 
 from core.detectors.detector import Detector
-from core.explainers.deletion import areas, centre_map, deletion_curves, edge_map, ranks_of
+from core.explainers.deletion import areas, deletion_curves, edge_map, ranks_of
 from core.explainers.lime.segmentation import segment
 from core.images.labels import FAKE, REAL
 from core.perturbations.masking import Fill, fill_image
 from tests.core.given_map import GivenMap
-from tests.core.trust_cues import patch_detector, patch_images, patch_of
 
 GRID = segment(np.zeros((32, 32, 3), np.uint8), method="grid", n_segments=64)
 
@@ -71,41 +70,6 @@ def test_curves_of_several_maps_and_fills_at_once_are_those_of_a_plain_loop(
                 np.testing.assert_allclose(found.insertion[number, at], expected[:, 1], rtol=1e-3, atol=1e-4)
 
 
-def test_the_patch_that_decides_comes_first_and_its_reverse_is_the_mirror() -> None:
-    detector = patch_detector()
-    images, places = patch_images(4)
-    for image, place in zip(images, places, strict=True):
-        sign = np.sign(detector.margins(image[None])[0])
-        true = patch_of(place).ravel().astype(float)
-        values = np.stack([true, -true, np.random.default_rng(0).random(64)])
-        found = deletion_curves(detector.margins, image, GRID, values=values, fills=["mean", "blur"])
-        right, wrong, chance = sign * found.score
-        # the first of eight parts holds the whole patch: the margin goes with it, but for what blur leaves, and comes
-        assert (sign * found.deletion[0, :, 1:] < 0.2).all()
-        assert (sign * found.insertion[0, :, 1:] > 2.8).all()
-        assert (right > 2.4).all()
-        assert (right > chance + 1).all()
-        # four cells of the last part do not spoil the mirror
-        np.testing.assert_allclose(wrong, -right, atol=0.1)
-
-
-def test_every_version_is_run_once(tiny_detector: Detector, pixels: NDArray[np.uint8]) -> None:
-    asked: list[NDArray[np.uint8]] = []
-
-    def margins(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        asked.append(batch)
-        return tiny_detector.margins(batch)
-
-    values = np.random.default_rng(0).normal(size=(1, 64)).repeat(5, axis=0)
-    found = deletion_curves(margins, pixels[20], GRID, values=values, fills=["mean", "blur"])
-    # the image itself, and for each fill seven steps of two curves and everything filled
-    assert len(asked[0]) == 1 + 2 * (2 * 7 + 1)
-    assert len(np.unique(asked[0].reshape(len(asked[0]), -1), axis=0)) == len(asked[0])
-    np.testing.assert_array_equal(found.deletion[0], found.deletion[4])
-    np.testing.assert_allclose(found.deletion[0, :, 0], found.insertion[0, :, -1])
-    np.testing.assert_allclose(found.deletion[0, :, -1], found.insertion[0, :, 0])
-
-
 def test_ranks_are_places_in_the_order_and_ties_fall_by_the_same_lots() -> None:
     values = np.array([[3.0, 1.0, 2.0, 5.0], [0.0, 0.0, 0.0, 0.0], [7.0, 7.0, 7.0, 7.0]])
     found = ranks_of(values)
@@ -114,14 +78,6 @@ def test_ranks_are_places_in_the_order_and_ties_fall_by_the_same_lots() -> None:
     assert sorted(found[1]) == [0, 1, 2, 3]
     seeds = {tuple(ranks_of(values[1:2], seed=seed)[0]) for seed in range(20)}
     assert len(seeds) > 5
-
-
-@pytest.mark.parametrize("steps", [0, 65])
-def test_steps_that_the_segments_do_not_allow_are_refused(
-    steps: int, tiny_detector: Detector, pixels: NDArray[np.uint8]
-) -> None:
-    with pytest.raises(ValueError, match=f"from 1 to the 64 segments, not {steps}"):
-        deletion_curves(tiny_detector.margins, pixels[0], GRID, values=np.zeros((1, 64)), fills=["mean"], steps=steps)
 
 
 def test_edges_are_large_where_the_image_changes_and_zero_where_it_does_not() -> None:
@@ -135,12 +91,3 @@ def test_edges_are_large_where_the_image_changes_and_zero_where_it_does_not() ->
     # colours of one luma have no edge
     image[:, :16], image[:, 16:] = (100, 0, 0), (0, 0, 0)
     assert edge_map(image)[10, 15] == pytest.approx((4 * 0.299 * 100) ** 2, rel=1e-4)
-
-
-def test_the_middle_is_highest_and_the_same_from_every_side() -> None:
-    found = centre_map(32, 32)
-    assert found.shape == (32, 32)
-    assert np.unravel_index(found.argmax(), found.shape) in {(15, 15), (15, 16), (16, 15), (16, 16)}
-    np.testing.assert_allclose(found, found[::-1])
-    np.testing.assert_allclose(found, found.T)
-    assert (np.diff(found[16, 16:]) < 0).all()

@@ -9,12 +9,10 @@ from scipy import ndimage
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
-from core.explainers.cam import GRADCAM, CamSettings
 from core.explainers.explanation import Explanation
 from core.explainers.integrated_gradients import (
     INTEGRATED_GRADIENTS,
     IntegratedGradientsSettings,
-    diagnose,
 )
 from core.explainers.settings import ExplanationError
 from core.images.labels import FAKE, REAL
@@ -67,19 +65,6 @@ def test_the_map_is_captums_on_the_plain_network(
         assert found.one_sided is None
 
 
-def test_the_map_is_the_mean_gradient_times_the_difference(detector: Detector, six: NDArray[np.uint8]) -> None:
-    """A midpoint sum of many steps, by autograd alone."""
-    inputs = detector.inputs(six[4][None])
-    baseline = detector.inputs(baselines(six[4:5], 2))
-    points = (torch.arange(500) + 0.5) / 500
-    line = (baseline + points.view(-1, 1, 1, 1) * (inputs - baseline)).requires_grad_(True)
-    logits = detector.network(line)
-    gradient = torch.autograd.grad((logits[:, REAL] - logits[:, FAKE]).sum(), line)[0]
-    expected = (gradient.mean(dim=0) * (inputs - baseline)[0]).sum(dim=0).numpy()
-    (found,) = explain(detector, six[4:5], steps=256)
-    assert np.corrcoef(found.map.ravel(), expected.ravel())[0, 1] > 0.99
-
-
 def test_the_values_add_up_to_what_the_margin_gains(detector: Detector, six: NDArray[np.uint8]) -> None:
     margins, blurry = detector.margins(six), detector.margins(baselines(six, 2))
     few, many = explain(detector, six, steps=2), explain(detector, six, steps=100)
@@ -94,36 +79,6 @@ def test_the_values_add_up_to_what_the_margin_gains(detector: Detector, six: NDA
     assert np.mean([one.diagnostics.numbers["gap"] for one in many]) < np.mean(
         [one.diagnostics.numbers["gap"] for one in few]
     )
-
-
-def test_a_sum_that_is_off_is_said() -> None:
-    values = np.array([[3.0, -1.0], [0.5, 0.5]], np.float32)
-    for gained, off in ((3.0, False), (3.04, False), (3.06, True), (-3.0, True)):
-        found = diagnose(values, gained)
-        assert ("take more steps" in found.sentence) == off
-        assert found.numbers["moved"] == 5
-        assert found.numbers["gap"] == pytest.approx(abs(3 - gained))
-
-
-def test_it_asks_between_batches_and_whoever_is_asked_may_use_the_detector(
-    detector: Detector, six: NDArray[np.uint8]
-) -> None:
-    """The worker answers other questions there, whose hooks would cut the gradients."""
-    (alone,) = explain(detector, six[:1], steps=150)
-    asked: list[Explanation] = []
-
-    def cancel() -> bool:
-        asked.append(GRADCAM.explain_fully(detector, six[1], CamSettings(layer="layer2")))
-        return False
-
-    (found,) = INTEGRATED_GRADIENTS.explain(detector, six[0], IntegratedGradientsSettings(steps=150), cancel=cancel)
-    np.testing.assert_allclose(found.map, alone.map, rtol=1e-4, atol=1e-6)
-    assert len(asked) >= 2
-    answers = iter([False, True])
-    stopped = INTEGRATED_GRADIENTS.explain(
-        detector, six[0], IntegratedGradientsSettings(steps=150), cancel=lambda: next(answers)
-    )
-    assert list(stopped) == []
 
 
 def test_what_cannot_be_explained_is_one_sentence(detector: Detector, six: NDArray[np.uint8]) -> None:

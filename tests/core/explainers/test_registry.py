@@ -20,7 +20,7 @@ from core.explainers.cam import GRADCAM, CamSettings
 from core.explainers.drawing import draw_explanation, save_npz
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.explainers.registry import explainers, find_explainer, register, registered
+from core.explainers.registry import explainers, find_explainer, registered
 from core.explainers.settings import ExplanationError, describe, from_parameters
 from core.images.encoding import encode_png
 from core.report.explanation import save_html
@@ -28,7 +28,7 @@ from tests.conftest import make_detector, make_patch, textured
 from tests.core.any_detector import pictures
 from tests.core.detectors.plain import make_plain
 from tests.core.explainers.texts import to_parameters
-from tests.core.explainers.toy import BRIGHT, BrightSettings
+from tests.core.explainers.toy import BRIGHT
 
 NAMES = [one.name for one in explainers()]
 
@@ -164,21 +164,6 @@ def test_a_method_that_is_registered_appears_in_the_settings_the_command_the_agr
     assert agreement_of(own, lime) == agreement(sign * own.map, sign * lime.map, segments=lime.regions)
 
 
-def test_what_is_registered_for_a_while_is_gone_afterwards_and_names_are_taken_once() -> None:
-    with registered(BRIGHT), pytest.raises(ExplanationError, match="there is a method 'bright' already"):
-        register(BRIGHT)
-    with pytest.raises(ExplanationError, match="there is no method 'bright'; these are known: gradcam, layercam"):
-        find_explainer("bright")
-    with pytest.raises(ExplanationError, match="there is a method 'lime' already"):
-        register(replace_name(BRIGHT, "lime"))
-
-
-def replace_name(explainer: AnyExplainer, name: str) -> AnyExplainer:
-    other = type(explainer)()
-    other.name = name
-    return other
-
-
 def test_a_method_that_needs_more_than_a_detector_offers_says_so() -> None:
     black_box = SimpleNamespace(side=32, capabilities=frozenset({Capability.PREDICTIONS}), layers={}, target_layer="")
     assert {one.name for one in explainers(black_box)} == {"lime", "lime_grid", "lime_bands"}
@@ -199,15 +184,6 @@ def test_titles_and_settings_are_read_without_torch_or_the_libraries_behind_the_
     )
     found = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
-
-
-def test_layers_of_a_detector_become_choices(detector: Detector) -> None:
-    plain, known = describe(GRADCAM.settings)[0], describe(GRADCAM.settings, detector)[0]
-    assert plain.choices == ()
-    assert known.choices == ("", "layer1", "layer2", "layer3")
-    assert known.told("") == "layer4 (4 x 4)"
-    assert known.told("layer1") == "layer1 (32 x 32)"
-    assert describe(BrightSettings, detector) == describe(BrightSettings)
 
 
 def test_what_a_manifest_says_is_enough_to_choose_a_method_and_a_layer(detector: Detector) -> None:

@@ -9,7 +9,6 @@ from core.explainers.settings import (
     ExplanationError,
     describe,
     from_parameters,
-    readable_settings,
     setting,
 )
 from tests.core.explainers.texts import to_parameters
@@ -78,8 +77,3 @@ def test_json_and_texts_come_back() -> None:
 def test_texts_that_do_not_fit_are_refused(texts: dict[str, str], sentence: str) -> None:
     with pytest.raises(ExplanationError, match=sentence):
         from_parameters(Tea, texts)
-
-
-def test_a_reader_is_told_what_is_read_and_by_its_name() -> None:
-    assert readable_settings(Tea()) == {"Seed": "0", "Minutes": "3.5", "Leaf": "green tea"}
-    assert readable_settings(Tea(leaf="black", sugar=1))["Sugar"] == "1"

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from scipy.sparse import lil_matrix
-from scipy.sparse.linalg import spsolve
 
 from core.explainers.lime.segmentation import Segmentation, segment
 from core.perturbations import masking as road
@@ -42,14 +40,6 @@ def waves(period: float, *, seed: int = 0, amplitude: float = 40) -> NDArray[np.
     return np.clip(luma[..., None] * [1.0, 0.95, 0.9], 0, 255).astype(np.uint8)
 
 
-def roughness(image: NDArray[np.uint8], where: NDArray[np.bool_]) -> float:
-    """Mean squared difference of neighbours, both within `where`, over the variance there."""
-    values = image.astype(np.float64).mean(axis=2)
-    across = (np.diff(values, axis=1) ** 2)[where[:, 1:] & where[:, :-1]]
-    down = (np.diff(values, axis=0) ** 2)[where[1:] & where[:-1]]
-    return float(np.concatenate([across, down]).mean() / values[where].var())
-
-
 def test_mean_fill_is_the_lime_packages(image: NDArray[np.uint8]) -> None:
     segments = segment(image)
     fudged = image.copy()
@@ -76,38 +66,6 @@ def test_masks_show_the_filling_exactly_where_a_segment_is_not_kept(image: NDArr
     np.testing.assert_array_equal(masked[1], filled)
     np.testing.assert_array_equal(mask_batch(image, segments, keep=keep, fill=filled), masked)
     np.testing.assert_array_equal(image, before)
-
-
-@pytest.mark.parametrize("period", [2.5, 4, 8])
-def test_texture_keeps_mean_contrast_and_roughness_of_each_segment(period: float, quarters: NDArray[np.int64]) -> None:
-    image = waves(period)
-    texture = fill_image(image, quarters, fill="texture", seed=1)
-    for number in range(4):
-        where = quarters == number
-        assert texture[where].mean() == pytest.approx(image[where].mean(), abs=1)
-        assert texture[where].std() == pytest.approx(image[where].std(), rel=0.05)
-        assert roughness(texture, where) == pytest.approx(roughness(image, where), rel=0.6)
-
-
-def test_texture_erases_what_the_segment_shows(quarters: NDArray[np.int64]) -> None:
-    image = waves(4)
-    left = [
-        np.corrcoef(image.ravel().astype(float), fill_image(image, quarters, fill="texture", seed=s).ravel())[0, 1]
-        for s in range(20)
-    ]
-    assert abs(np.mean(left)) < 0.15
-
-
-def test_texture_keeps_the_correlation_of_colours(quarters: NDArray[np.int64]) -> None:
-    image = np.stack([waves(4)[..., 0], 255 - waves(4)[..., 0], waves(4, seed=9)[..., 0]], axis=2)
-    texture = fill_image(image, quarters, fill="texture").astype(float)
-    assert np.corrcoef(texture[..., 0].ravel(), texture[..., 1].ravel())[0, 1] < -0.9
-
-
-@pytest.mark.parametrize("fill", ["mean", "blur", "texture"])
-def test_a_constant_image_stays_itself(fill: Fill, quarters: NDArray[np.int64]) -> None:
-    image = np.full((32, 32, 3), (7, 130, 255), np.uint8)
-    np.testing.assert_array_equal(fill_image(image, quarters, fill=fill), image)
 
 
 def test_what_does_not_fit_is_refused_in_words(image: NDArray[np.uint8], quarters: NDArray[np.int64]) -> None:
@@ -208,25 +166,6 @@ def image_of(side: int) -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (side, side, 3)).astype(np.uint8)
 
 
-def naive(image: np.ndarray, removed: np.ndarray) -> np.ndarray:
-    """One equation after the other, solved by SuperLU; neighbours outside of the image are left out."""
-    places = [tuple(one) for one in np.argwhere(removed)]
-    system, right = lil_matrix((len(places), len(places))), np.zeros((len(places), 3))
-    for number, (y, x) in enumerate(places):
-        for (down, across), weight in NEIGHBOURS.items():
-            there = (y + down, x + across)
-            if not (0 <= there[0] < len(image) and 0 <= there[1] < len(image)):
-                continue
-            system[number, number] += weight
-            if removed[there]:
-                system[number, places.index(there)] -= weight
-            else:
-                right[number] += weight * image[there]
-    solved = image.astype(float)
-    solved[removed] = spsolve(system.tocsc(), right)
-    return solved
-
-
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """No noise."""
@@ -242,18 +181,6 @@ def test_the_numbers_are_those_of_pytorch_grad_cam() -> None:
     np.testing.assert_allclose(impute(image, removed[None])[0][removed, 0], GRAD_CAM, atol=0.501)
 
 
-@pytest.mark.usefixtures("quiet")
-@pytest.mark.parametrize("side", [5, 32])
-def test_many_masks_at_once_are_those_of_one_system_after_the_other(side: int) -> None:
-    image = image_of(side)
-    removed = np.random.default_rng(1).random((4, side, side)) < np.array([0.1, 0.5, 0.9, 0.0])[:, None, None]
-    removed[0, : side // 2] = True
-    found = impute(image, removed)
-    for one, mask in zip(found, removed, strict=True):
-        np.testing.assert_allclose(one[mask], naive(image, mask)[mask], atol=0.501)
-        np.testing.assert_array_equal(one[~mask], image[~mask])
-
-
 def test_noise_is_small_seeded_and_where_it_was_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     image, removed = image_of(32), np.ones((2, 32, 32), bool)
     removed[:, 10:20] = False
@@ -264,14 +191,6 @@ def test_noise_is_small_seeded_and_where_it_was_removed(monkeypatch: pytest.Monk
     moved = one.astype(float) - impute(image, removed)
     assert 2.2 < moved[removed].std() < 2.9
     assert not moved[~removed].any()
-
-
-def test_as_a_fill_it_looks_at_what_is_kept() -> None:
-    image, segments = image_of(8), np.arange(64).reshape(8, 8) // 16
-    keep = np.array([[True, False, True, True], [True, False, False, True]])
-    found = mask_batch(image, segments, keep=keep, fill="road", seed=2)
-    np.testing.assert_array_equal(found, impute(image, ~keep[:, segments], seed=2))
-    assert (found[0] != found[1])[segments == 1].any()
 
 
 @pytest.mark.parametrize("side", [32, 96])

@@ -25,18 +25,6 @@ def picture() -> NDArray[np.uint8]:
     return np.clip(waves + generator.normal(0, 12, waves.shape), 0, 255).astype(np.uint8)
 
 
-def test_names_are_unique_and_inputs_unchanged(picture: NDArray[np.uint8]) -> None:
-    assert len(BY_NAME) == len(DELIVERIES) == 17
-    assert len({one.title for one in DELIVERIES}) == len(DELIVERIES)
-    before = picture.copy()
-    for one in DELIVERIES:
-        found = one.apply(picture)
-        assert found.dtype == np.uint8
-        assert found.ndim == 3
-        assert found.shape[2] == 3
-    np.testing.assert_array_equal(picture, before)
-
-
 @pytest.mark.parametrize("quality", [95, 85, 75, 50])
 def test_jpeg_is_what_a_file_of_that_quality_holds(picture: NDArray[np.uint8], quality: int) -> None:
     buffer = io.BytesIO()
@@ -64,12 +52,6 @@ def test_halving_with_box_is_the_mean_of_four(picture: NDArray[np.uint8]) -> Non
     assert np.abs(BY_NAME["scale_50_box"].apply(picture) - means).max() <= 1
 
 
-def test_large_pictures_are_fitted_to_the_screen_and_to_what_a_messenger_sends() -> None:
-    large = np.zeros((1500, 3000, 3), np.uint8)
-    assert BY_NAME["screenshot"].apply(large).shape[:2] == (960, 1920)
-    assert BY_NAME["messenger"].apply(large).shape[:2] == (800, 1600)
-
-
 def test_a_detector_is_given_the_delivered_square(picture: NDArray[np.uint8]) -> None:
     found = {one.delivery.name: one for one in deliver(picture, seeing(Preprocessing(32), Location(0.2, 0.5, 1.5)))}
     assert list(found) == list(BY_NAME)
@@ -90,15 +72,6 @@ def test_a_square_at_the_edge_is_what_a_crop_leaves_of_it_or_does_not_fit(pictur
     # the picture has lost a tenth of its width, and 40 columns have lost a quarter
     (small,) = deliver(picture, seeing(Preprocessing(32), Location(0.0, 0.5, 3.0)), among=crop)
     assert not small.fits
-
-
-def test_a_very_large_picture_is_halved_first(picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
-    odd = picture[:119, :151]
-    means = odd[:118, :150].reshape(59, 2, 75, 2, 3).astype(float).mean(axis=(1, 3))
-    assert np.abs(delivering.halved(odd) - means).max() <= 0.5
-    monkeypatch.setattr(delivering, "MOST", 119 * 151 - 1)
-    found = next(deliver(odd, seeing(Preprocessing(32)), among=[BY_NAME["png"]]))
-    np.testing.assert_array_equal(found.pixels, seeing(Preprocessing(32))(delivering.halved(odd))[0])
 
 
 def test_a_picture_longer_than_any_webp_is_halved_first() -> None:

@@ -11,11 +11,6 @@ from core.perturbations.frequency import scrambled, spectra_of
 from core.perturbations.probe import BLOCKS, Chance, block_side
 
 
-def block_set(image: NDArray[np.uint8], side: int) -> list[bytes]:
-    """The blocks of an image by slicing, as sorted bytes."""
-    return sorted(image[y : y + side, x : x + side].tobytes() for y in range(0, 32, side) for x in range(0, 32, side))
-
-
 @pytest.mark.parametrize("side", [8, 10, 15, 28, 36, 47, 63])
 @pytest.mark.parametrize("parts", BLOCKS)
 def test_every_block_moves_whatever_the_side(side: int, parts: int) -> None:
@@ -34,15 +29,6 @@ def test_every_block_moves_whatever_the_side(side: int, parts: int) -> None:
     # faded flat colour is flat colour
     flat = np.full_like(pixels, 90)
     np.testing.assert_array_equal(spatial.cross_faded(flat, block, order), flat)
-
-
-@pytest.mark.parametrize("side", [4, 8, 16])
-def test_the_controls_of_shuffling(pixels: NDArray[np.uint8], side: int) -> None:
-    turned = spatial.rotated_in_blocks(pixels, side)
-    for y in range(0, 32, side):
-        for x in range(0, 32, side):
-            block = pixels[:, y : y + side, x : x + side]
-            np.testing.assert_array_equal(turned[:, y : y + side, x : x + side], np.rot90(block, 2, axes=(1, 2)))
 
 
 def poisson(image: NDArray[np.float64], cut: int) -> NDArray[np.float64]:
@@ -122,43 +108,6 @@ def test_every_place_is_a_quarter_and_the_quarters_make_the_whole() -> None:
     assert masks["top_right"][0, 31]
     assert masks["centre"][8, 8]
     assert not masks["centre"][7, 8]
-
-
-@pytest.mark.parametrize(("side", "thick"), [(32, 2), (48, 3), (33, 2), (8, 1)])
-def test_frames_are_as_thick_wherever_they_are_and_share_no_pixel(side: int, thick: int) -> None:
-    insets = [share for share in (0, 1 / 8, 1 / 4) if round(share * side) % thick == 0]
-    masks = [spatial.frame_mask(share, side=side) for share in insets]
-    assert np.sum(masks, axis=0).max() == 1
-    for share, mask in zip(insets, masks, strict=True):
-        start, middle = round(share * side), side // 2
-        np.testing.assert_array_equal(np.flatnonzero(mask[middle, :middle]), np.arange(start, start + thick))
-        np.testing.assert_array_equal(mask, mask.T)
-        np.testing.assert_array_equal(mask, mask[::-1])
-        outer = side - 2 * start
-        assert mask.sum() == outer**2 - (outer - 2 * thick) ** 2
-
-
-@pytest.mark.parametrize("side", [48, 50, 33])
-def test_on_other_sizes_places_and_blocks_are_the_same_shares(side: int) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (4, side, side, 3)).astype(np.uint8)
-    for mask in (spatial.frame_mask(0, side=side), *(spatial.place_mask(name, side=side) for name in spatial.PLACES)):
-        assert mask.mean() == pytest.approx(0.25, abs=0.035)
-    chance = Chance.of(["a", "b", "c", "d"], side=side)
-    for parts, orders in chance.orders.items():
-        block = side // parts
-        after = spatial.shuffled(pixels, block, orders)
-        whole = block * parts
-        assert after.shape == pixels.shape
-        # what is left over at the far ends stays
-        np.testing.assert_array_equal(after[:, whole:], pixels[:, whole:])
-        np.testing.assert_array_equal(after[:, :, whole:], pixels[:, :, whole:])
-        before = {tile.tobytes() for tile in spatial.blocks_of(pixels, block)[0]}
-        assert {tile.tobytes() for tile in spatial.blocks_of(after, block)[0]} == before
-        assert (after[:, :whole, :whole] != pixels[:, :whole, :whole]).mean() > 0.9
-        turned = spatial.rotated_in_blocks(pixels, block)
-        np.testing.assert_array_equal(
-            turned[:, :block, :block], pixels[:, block - 1 :: -1, block - 1 :: -1][:, :block, :block]
-        )
 
 
 @pytest.mark.parametrize("place", ["centre", "bottom_left"])

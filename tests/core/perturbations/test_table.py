@@ -59,15 +59,6 @@ def flips(called_real: bool, **values: float) -> Any:
     return flipped_predictions(answers(**values), np.array([called_real])).iloc[0]
 
 
-def test_a_margin_of_zero_is_fake() -> None:
-    assert flips(True, blur_1=0.0)["blur_1"]
-    assert not flips(False, blur_1=0.0)["blur_1"]
-    assert not flips(True, blur_1=1e-6)["blur_1"]
-    # a donor flips where it gets the image's verdict
-    assert flips(False, lend_12=0.0)["lend_12"]
-    assert not flips(True, lend_12=0.0)["lend_12"]
-
-
 def test_what_could_not_be_made_flips_nothing_and_controls_nothing() -> None:
     assert not flips(True, blur_1=np.nan)["blur_1"]
     table = answers(lowpass_8=-1.0)

@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load, save
 from torch import nn
 
-import core.training.fit as fitting
 from core.detectors.detector import Detector
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
@@ -59,12 +58,6 @@ def test_training_learns_and_reports(images: ImageSet) -> None:
     assert (predictions == images.labels).mean() > 0.8
 
 
-def test_weights_follow_the_seed(images: ImageSet) -> None:
-    recipe = replace(QUICK, epochs=1, shift=1, colour=True)
-    first, again, other = (trained(replace(recipe, seed=seed), images).sha256 for seed in (0, 0, 1))
-    assert first == again != other
-
-
 # wide networks keep their weights in another memory format
 @pytest.mark.parametrize(("optimizer", "width"), [("sgd", 4), ("adam", 4), ("sgd", 16)])
 def test_interrupted_and_resumed_ends_where_unbroken_ends(images: ImageSet, optimizer: str, width: int) -> None:
@@ -89,20 +82,6 @@ def test_a_checkpoint_is_kept_unless_resumed(images: ImageSet, monkeypatch: pyte
         fit(recipe, images, device="cpu", resume=True)
 
 
-def test_each_precision_of_a_resumed_training_is_stated(images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = replace(QUICK, batch_size=4)
-
-    def stop(_done: int, _total: int, text: str) -> None:
-        if text.startswith("epoch 2/"):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fit(recipe, images, device="cpu", progress=stop)
-    monkeypatch.setattr(fitting, "precision_on", lambda *_: "bfloat16")
-    result = fit(recipe, images, device="cpu", resume=True)
-    assert result.manifest["computed_in"] == "float32 on cpu (1 epoch), bfloat16 on cpu (2 epochs)"
-
-
 def test_a_diverging_training_says_so(images: ImageSet) -> None:
     with pytest.raises(TrainingInterrupted, match="not finite in epoch 1; lower the learning rate"):
         fit(replace(QUICK, learning_rate=1e30, average=0.0), images, device="cpu")
@@ -115,23 +94,6 @@ def test_images_of_another_side_make_a_detector_of_that_side(images: ImageSet, t
     tiny = replace(images, pixels=np.asarray(images.pixels)[:, :4, :4])
     with pytest.raises(ValueError, match="size must be 8 to 1024 pixels, not 4"):
         fit(QUICK, tiny, device="cpu")
-
-
-def test_few_steps_are_averaged_too(images: ImageSet) -> None:
-    # two steps, fewer than lie between two averages
-    recipe, few = replace(QUICK, epochs=1, average=0.999, validation=0.0), images.limited(32)
-    slow, fast = (trained(replace(recipe, learning_rate=rate), few).sha256 for rate in (0.05, 0.5))
-    assert slow != fast
-
-
-def test_what_a_network_drops_at_random_depends_on_the_seed_alone(images: ImageSet) -> None:
-    recipe = replace(QUICK, arch="torchvision:mobilenet_v3_small", epochs=1, validation=0.0, average=0.0)
-
-    def weights(state: int) -> str:
-        torch.manual_seed(state)
-        return trained(recipe, images.limited(32)).sha256
-
-    assert weights(1) == weights(2)
 
 
 def state(*, seed: int = 0, steps: int = 0) -> tuple[dict[str, nn.Module], torch.optim.Optimizer]:

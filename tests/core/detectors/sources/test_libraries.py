@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from core.detectors.adding import add, build_from, complete
-from core.detectors.registry import Brought, Request, SourceError, find_kind
+from core.detectors.registry import Brought, Request, SourceError
 from core.detectors.resnet import build_network
 from core.detectors.sources.libraries import adapt_stem, torchvision_preprocessing
 from core.detectors.storage import load_detector
@@ -61,12 +61,6 @@ def test_it_gives_the_logits_of_torchvisions_own_pipeline(tmp_path: Path) -> Non
     assert detector.layers[detector.target_layer] == (13, 13)
 
 
-def test_a_vision_transformer_is_built_for_the_requested_size(tmp_path: Path) -> None:
-    network = timm.create_model("test_vit", num_classes=2, img_size=64)
-    detector = build_from(request_of(tmp_path, network, "test_vit", preprocess={"size": 64}))
-    assert (detector.side, list(detector.layers.values())) == (64, [(4, 4)])
-
-
 def test_wrong_names_and_what_is_missing_are_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = request_of(tmp_path, spread(timm.create_model("test_resnet", num_classes=2)), "test_resnet")
     for source in ("timm:nothing", "timm:hf-hub:some/model", "timm:local-dir:/tmp", "torchvision:fcos_resnet50_fpn"):
@@ -84,15 +78,6 @@ def test_wrong_names_and_what_is_missing_are_sentences(tmp_path: Path, monkeypat
         build_from(request)
     with pytest.raises(ValueError, match=r"d cannot be opened: timm:test_resnet needs the package timm"):
         load_detector(path)
-
-
-def test_a_network_with_a_second_classifier_is_trained_by_its_first_and_asked_about(tmp_path: Path) -> None:
-    build = find_kind("torchvision").build
-    assert build({"name": "googlenet", "outputs": 2, "stem": 32}).train()(torch.zeros(2, 3, 32, 32)).shape == (2, 2)
-    torch.save(build({"name": "googlenet", "outputs": 2}).state_dict(), tmp_path / "w.pth")
-    # it normalises a second time inside, or not
-    with pytest.raises(SourceError, match="say it with --mean, --std$"):
-        build_from(Request("torchvision:googlenet", weights=tmp_path / "w.pth", classes=("fake", "real")))
 
 
 def test_steps_on_which_the_weights_of_a_name_disagree_are_asked_for() -> None:
@@ -115,13 +100,3 @@ def test_a_resnet_18_gets_the_papers_stem() -> None:
     for side in (0, "32", None, 10**9, [32]):
         with pytest.raises(ValueError, match="its images have a side of"):
             adapt_stem(build_network(4), side)
-
-
-@pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "mobilenet_v3_small"])
-def test_an_adapted_network_has_places_left(name: str) -> None:
-    network, sizes = adapt_stem(torchvision.models.get_model(name, weights=None), 32).eval(), list[int]()
-    last = [module for module in network.modules() if isinstance(module, nn.Conv2d)][-1]
-    last.register_forward_hook(lambda _module, _inputs, output: sizes.append(output.shape[-1]))
-    with torch.inference_mode():
-        network(torch.zeros(1, 3, 32, 32))
-    assert sizes[0] > 1 or name.startswith("mobilenet")

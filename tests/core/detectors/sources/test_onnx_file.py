@@ -119,22 +119,6 @@ def test_weights_in_another_file_are_refused_wherever_that_lies(
         build_from(request_of(tmp_path, (tmp_path / "graph.onnx").read_bytes()))
 
 
-def test_one_of_several_outputs(tmp_path: Path) -> None:
-    detector = build_from(request_of(tmp_path, make_graph(extra=True), output_name="y"))
-    assert detector.config == {"output": "y"}
-
-
-def test_what_it_does_not_say_is_asked_for(tmp_path: Path) -> None:
-    (tmp_path / "graph.onnx").write_bytes(make_graph())
-    with pytest.raises(SourceError) as raised:
-        build_from(Request(str(tmp_path / "graph.onnx")))
-    assert str(raised.value).endswith(
-        "say it with --crop, --interpolation, --mean, --std, --classes, --fake-classes, --outputs"
-    )
-    with pytest.raises(SourceError, match="cannot be read"):
-        build_from(Request(str(tmp_path / "none.onnx")))
-
-
 def test_without_onnxruntime_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = request_of(tmp_path, make_graph())
     add(tmp_path / "d", request)
@@ -143,12 +127,3 @@ def test_without_onnxruntime_it_is_asked_for(tmp_path: Path, monkeypatch: pytest
     for ask in (lambda: build_from(request), lambda: load_detector(tmp_path / "d")):
         with pytest.raises(ValueError, match="an ONNX file needs the package onnxruntime: pip install onnxruntime"):
             ask()
-
-
-def test_a_file_that_squeezes_its_output_answers_for_one_picture_and_for_several(tmp_path: Path) -> None:
-    plain = build_from(request_of(tmp_path, make_graph()))
-    squeezed = add(tmp_path / "d", request_of(tmp_path, make_graph(end="Squeeze")))
-    pictures = np.stack([plain.preprocessing.fit(image) for image in odd_pictures()])
-    for count in (1, len(pictures)):
-        expected = plain.margins(pictures[:count])
-        np.testing.assert_allclose(squeezed.margins(pictures[:count]), expected, rtol=1e-5, atol=1e-5)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 import transformers
 
 from core.detectors.adding import add, build_from
@@ -60,26 +59,6 @@ def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path: Path, write:
     assert detector.target_layer == layer
     assert (detector.classes.names, detector.classes.fake) == (("Fake", "Real"), ("Fake",))
     assert "transformers" in (tmp_path / "detectors" / "d" / "manifest.json").read_text()
-
-
-@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
-def test_half_precision_can_be_opened_again(tmp_path: Path, kind: torch.dtype) -> None:
-    write_vit(tmp_path / "folder").to(kind).save_pretrained(tmp_path / "folder")
-    assert str(kind).removeprefix("torch.") in (tmp_path / "folder" / "config.json").read_text()
-    detector = add(tmp_path / "detectors" / "d", Request(str(tmp_path / "folder")))
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(load_detector(tmp_path / "detectors" / "d").margins(pixels), detector.margins(pixels))
-
-
-def test_classes_that_do_not_say_which_is_fake_are_asked_about(tmp_path: Path) -> None:
-    write_vit(tmp_path / "folder", id2label={0: "human", 1: "artificial"}, label2id={"human": 0, "artificial": 1})
-    with pytest.raises(SourceError, match="does not say everything; say it with --fake-classes$"):
-        build_from(Request(str(tmp_path / "folder")))
-    detector = build_from(Request(str(tmp_path / "folder"), fake=("artificial",)))
-    assert detector.classes.fake_outputs == (1,)
-    (tmp_path / "folder" / "preprocessor_config.json").unlink()
-    with pytest.raises(SourceError, match="say it with --size, --crop, --interpolation, --mean, --std$"):
-        build_from(Request(str(tmp_path / "folder"), fake=("artificial",)))
 
 
 def test_a_folder_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,10 +141,3 @@ def test_other_steps_are_asked_for_or_refused(tmp_path: Path) -> None:
         preprocess_of(tmp_path / "colours")
     (tmp_path / "preprocessor_config.json").write_text("{}")
     assert preprocess_of(tmp_path) == {}
-
-
-def test_a_part_that_timm_would_read_from_elsewhere_is_refused() -> None:
-    part = {"model_type": "timm_wrapper", "architecture": "hf-hub:a/b"}
-    for said in ({"vision_config": part}, {"parts": [part]}, {"vision_config": {"text_config": part}}):
-        with pytest.raises(SourceError, match="names a hub, a folder or a file elsewhere"):
-            build({"config": {"model_type": "vit", **said}})

@@ -1,17 +1,13 @@
 """LIME on bands: they add up to the image, and on detectors that read one band that band alone speaks."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import cosine_distances
 
-from core.detectors.detector import Detector
 from core.explainers.explanation import Explanation
 from core.explainers.lime.bands import LIME_BANDS, BandSettings, bands, rings, split_image
-from core.explainers.settings import ExplanationError
 from core.images.statistics import LUMA
 from tests.core.cues import CueDetector, band, ring_energy, soft
 
@@ -46,11 +42,6 @@ def test_the_bands_add_up_to_the_image_and_have_nothing_in_common(rich: NDArray[
             np.testing.assert_allclose(part @ LUMA, 0, atol=1e-3)
 
 
-def test_without_any_band_the_mean_brightness_is_left(rich: NDArray[np.uint8]) -> None:
-    empty = split_image(rich).versions(np.zeros((1, len(BANDS)), bool))[0]
-    assert (empty == np.rint((rich @ LUMA).mean())).all()
-
-
 @pytest.mark.parametrize("channel", ["brightness", "colour"])
 @pytest.mark.parametrize("ends", list(RINGS))
 def test_the_band_that_is_read_speaks_and_no_other(
@@ -76,19 +67,6 @@ def test_the_band_that_is_read_speaks_and_no_other(
     np.testing.assert_allclose(turned.parts.weights, -result.parts.weights, atol=1e-3)
 
 
-def test_a_detector_that_adds_bands_up_is_read_to_the_coefficient(rich: NDArray[np.uint8]) -> None:
-    parts = split_image(rich)
-    direction = np.random.default_rng(0).normal(size=3072) / 200
-    result = weighed(CueDetector(lambda x: x.reshape(len(x), -1) @ direction), rich, n_samples=512)
-    expected = parts.bands @ direction
-    np.testing.assert_allclose(result.parts.weights, expected, atol=0.05 * np.abs(expected).max())
-    assert (
-        np.abs(result.parts.weights - expected)
-        <= result.parts.high - result.parts.weights + 0.01 * np.abs(expected).max()
-    ).all()
-    assert result.diagnostics.numbers["r2"] > 0.99
-
-
 def test_the_interval_holds_what_all_versions_together_would_say() -> None:
     """The ridge on all 8,192 versions, by scikit-learn with lime's kernel written out."""
     cue = ring_energy()
@@ -103,34 +81,6 @@ def test_the_interval_holds_what_all_versions_together_would_say() -> None:
     np.testing.assert_allclose(found.parts.weights, ridge.coef_, atol=0.05 * np.abs(ridge.coef_).max())
 
 
-def test_steps_grow_no_version_is_judged_twice_and_stop_means_stop(
-    rich: NDArray[np.uint8], tiny_detector: Detector
-) -> None:
-    judged = []
-
-    def formula(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        judged.append(len(x))
-        return x.mean(axis=(1, 2, 3))
-
-    found = list(LIME_BANDS.explain(CueDetector(formula), rich, BandSettings(n_samples=300)))  # type: ignore[arg-type]
-    assert [one.diagnostics.numbers["samples"] for one in found] == [64, 128, 256, 300]
-    assert [one.complete for one in found] == [False, False, False, True]
-    assert sum(judged) == found[-1].diagnostics.numbers["distinct"] <= 300
-    answers = iter([False, True])
-    assert len(list(LIME_BANDS.explain(tiny_detector, rich, BandSettings(), cancel=lambda: next(answers)))) == 1
-
-
-def test_equal_settings_give_equal_answers_and_other_seeds_others(
-    rich: NDArray[np.uint8], tiny_detector: Detector
-) -> None:
-    one, again, other = (weighed(tiny_detector, rich, seed=seed) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(one.parts.weights, again.parts.weights)
-    assert (one.parts.weights != other.parts.weights).any()
-    assert one.margin == pytest.approx(float(tiny_detector.margins(rich[None])[0]), abs=1e-4)
-    assert (one.parts.low <= one.parts.weights).all()
-    assert (one.parts.weights <= one.parts.high).all()
-
-
 def test_of_a_grey_picture_no_colour_has_a_weight_and_only_what_is_there_is_counted() -> None:
     grey = np.random.default_rng(1).integers(60, 196, (32, 32, 1), np.uint8).repeat(3, axis=2)
     result = weighed(CueDetector(lambda x: x.std(axis=(1, 2, 3)) - 20), grey, least_share=0.0)
@@ -140,17 +90,6 @@ def test_of_a_grey_picture_no_colour_has_a_weight_and_only_what_is_there_is_coun
     decided = int((parts.decisions != 0).sum())
     assert decided > 0
     assert f"{6 - decided} of 6 frequency bands are undecided" in result.diagnostics.sentence
-
-
-def test_what_does_not_fit_is_one_sentence(rich: NDArray[np.uint8]) -> None:
-    fine = CueDetector(lambda x: x.mean(axis=(1, 2, 3)))
-    with pytest.raises(ExplanationError, match="resize it first"):
-        weighed(fine, rich[:16])
-    with pytest.raises(ExplanationError, match="not finite"):
-        weighed(replace(fine, formula=lambda x: np.full(len(x), np.nan)), rich)
-    for changes in ({"n_samples": 1}, {"seed": -1}, {"fill": "black"}, {"confidence": 1.0}, {"least_share": 2.0}):
-        with pytest.raises(ExplanationError, match="must be"):
-            BandSettings(**changes)  # type: ignore[arg-type]
 
 
 def test_larger_images_have_rings_of_longer_waves_and_the_same_fine_ones() -> None:
@@ -169,12 +108,3 @@ def test_larger_images_have_rings_of_longer_waves_and_the_same_fine_ones() -> No
     # radii count waves on 32 pixels
     assert ends[-1] >= 16 * 2**0.5
     assert ends[1] == 32 / 64
-
-
-def test_bands_are_parts_without_a_place(rich: NDArray[np.uint8]) -> None:
-    result = weighed(CueDetector(lambda x: x.mean(axis=(1, 2, 3)) - 100), rich)
-    assert result.parts.labels == tuple(one.label for one in BANDS)
-    assert result.regions is None
-    assert not LIME_BANDS.has_map
-    with pytest.raises(ExplanationError, match="there is no map"):
-        _ = result.map

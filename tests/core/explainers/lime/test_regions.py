@@ -14,10 +14,10 @@ from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LIME_GRID, GridSettings, LimeSettings, target_values
-from core.explainers.lime.segmentation import SEGMENTATIONS, segment
+from core.explainers.lime.segmentation import segment
 from core.explainers.settings import ExplanationError
-from core.images.labels import FAKE, REAL
-from core.perturbations.masking import FILLS, Fill, mask_batch
+from core.images.labels import REAL
+from core.perturbations.masking import FILLS, Fill
 from tests.conftest import make_detector, textured
 from tests.core.detectors.plain import CLASSES, PREPROCESSING, SIDE, Plain, PlainDetector
 
@@ -103,28 +103,6 @@ def test_steps_grow_and_the_last_is_complete(detector: Detector, image: NDArray[
     np.testing.assert_array_equal(once.parts.decisions, steps[-1].parts.decisions)
 
 
-def test_no_sample_is_run_twice_and_none_that_is_not_shown(
-    detector: Detector, image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[NDArray[np.uint8]] = []
-    logits = ResNetDetector.logits
-
-    def counting(self: Detector, pixels: NDArray[np.uint8], **settings: object) -> NDArray[np.float32]:
-        seen.extend(pixels)
-        return logits(self, pixels, **settings)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ResNetDetector, "logits", counting)
-    steps = LIME.explain(detector, image, LimeSettings(n_samples=512))
-    next(steps)
-    assert len(seen) == 64
-    seen.clear()
-    paper = next(LIME.explain(detector, image, LimeSettings.paper()))
-    assert paper.complete
-    distinct = paper.diagnostics.numbers["distinct"]
-    assert len(np.unique(np.array(seen[:distinct]), axis=0)) == distinct
-    assert distinct <= 2 ** paper.diagnostics.numbers["segments"]
-
-
 def test_cancel_stops_between_batches(detector: Detector, image: NDArray[np.uint8]) -> None:
     asked = []
 
@@ -173,11 +151,6 @@ def test_targets_speak_for_what_they_say(image: NDArray[np.uint8]) -> None:
         assert sign == side
 
 
-def test_a_probability_far_from_one_half_keeps_its_digits() -> None:
-    values, _ = target_values(np.array([[0.0, 30.0], [0.0, -30.0]]), "probability")
-    np.testing.assert_allclose(values, [1, 9.357622968839299e-14], rtol=1e-2)
-
-
 def test_undecided_is_what_is_uncertain_or_too_small_to_name(detector: Detector, image: NDArray[np.uint8]) -> None:
     result = LIME.explain_fully(detector, image)
     error = result.parts.high - result.parts.weights
@@ -222,17 +195,6 @@ def test_what_holds_under_every_fill_is_what_each_fill_decides_alike(
     assert "another fill may reverse" not in LIME.reading(last)
 
 
-def test_one_segment_is_named_as_the_cause(detector: Detector, image: NDArray[np.uint8]) -> None:
-    for settings in (LimeSettings(segmentation="grid", n_segments=1), LimeSettings(segmentation="slic", n_segments=1)):
-        result = LIME.explain_fully(detector, image, settings)
-        assert result.diagnostics.numbers["segments"] == 1
-        assert result.diagnostics.numbers["distinct"] == 2
-        assert result.diagnostics.one_colour == "one segment"
-        assert "one segment" in result.diagnostics.sentence
-        kept, filled = detector.margins(mask_batch(image, result.parts.regions, keep=np.array([[True], [False]])))
-        assert np.sign(result.parts.weights[0]) == np.sign(kept - filled)
-
-
 def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector: Detector) -> None:
     # left: red and cyan grain, which every fill makes less red; right: grey and cyan, which only shuffling makes redder
     odd = np.random.default_rng(0).random((32, 32, 1)) < 0.5
@@ -246,43 +208,6 @@ def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector
     assert "the fill is the cause" in result.diagnostics.sentence
 
 
-@pytest.mark.parametrize("segmentation", SEGMENTATIONS)
-@pytest.mark.parametrize("fill", FILLS)
-def test_a_constant_image_works(detector: Detector, segmentation: str, fill: Fill) -> None:
-    settings = LimeSettings(segmentation=segmentation, fill=fill, n_samples=64)  # type: ignore[arg-type]
-    result = LIME.explain_fully(detector, np.full((32, 32, 3), 77, np.uint8), settings)
-    assert np.isfinite(result.parts.weights).all()
-    if fill not in ("black", "road"):
-        # nothing that is filled looks different; ROAD adds noise
-        np.testing.assert_allclose(result.parts.weights, 0, atol=1e-6)
-        assert result.diagnostics.one_colour in {"nothing decided", "one segment"}
-        assert result.diagnostics.numbers["decided_share"] == 0
-
-
-def test_more_segments_than_pixels_are_refused_in_words(detector: Detector, image: NDArray[np.uint8]) -> None:
-    for segmentation in ("slic", "grid"):
-        with pytest.raises(ExplanationError, match="1024 pixels"):
-            LIME.explain_fully(detector, image, LimeSettings(segmentation=segmentation, n_segments=1025))
-
-
-def test_logits_that_are_no_numbers_are_refused(image: NDArray[np.uint8]) -> None:
-    network = make_detector(width=2).network
-    network.fc.bias.fill_(float("nan"))
-    with pytest.raises(ExplanationError, match="not finite"):
-        LIME.explain_fully(ResNetDetector(network), image)
-
-
-def test_segments_are_numbered_without_gaps_and_as_many_as_asked(image: NDArray[np.uint8]) -> None:
-    for method in SEGMENTATIONS:
-        found = segment(image, method=method)
-        assert found.dtype == np.int32
-        np.testing.assert_array_equal(np.unique(found), np.arange(found.max() + 1))
-    assert segment(image, method="grid", n_segments=30).max() + 1 == 30
-    assert segment(image, method="grid", n_segments=64).max() + 1 == 64
-    assert 20 <= segment(image).max() + 1 <= 40
-    np.testing.assert_array_equal(segment(image, method="grid", n_segments=1), 0)
-
-
 def test_an_image_can_be_cut_by_the_lines_of_another(detector: Detector, fifty: NDArray[np.uint8]) -> None:
     settings, own = LimeSettings(n_samples=96), segment(fifty[0], method="slic", n_segments=50)
     again = LIME.explain_on(detector, fifty[0], settings, own)
@@ -292,41 +217,8 @@ def test_an_image_can_be_cut_by_the_lines_of_another(detector: Detector, fifty: 
     assert len(cut.parts.weights) == own.max() + 1
 
 
-def test_what_speaks_for_fake_is_below_0_with_its_interval(
-    red_detector: Detector, red_patch: NDArray[np.uint8]
-) -> None:
-    weight = red_detector.network.fc.weight
-    weight[[FAKE, REAL]] = weight[[REAL, FAKE]].clone()
-    detector = ResNetDetector(red_detector.network)
-    settings = LimeSettings(segmentation="grid", n_segments=64, n_samples=512, fill="black", sampling="random")
-    for target in ("FAKE", "margin", "probability"):
-        found = LIME.explain_fully(detector, red_patch, settings.changed(target=target))
-        patch, parts = found.regions[21, 9], found.parts
-        assert parts.weights.argmin() == patch
-        assert parts.low[patch] < parts.weights[patch] < parts.high[patch] < 0
-        assert np.flatnonzero(parts.decisions).tolist() == [patch]
-        assert parts.decisions[patch] == -1
-        assert found.diagnostics.numbers["value"] > 0 or target == "margin"
-
-
-def test_it_is_lime_cut_by_the_same_grid(red_detector: Detector, image: NDArray[np.uint8]) -> None:
-    grid = LIME_GRID.explain_fully(red_detector, image, GridSettings(cells=4, n_samples=64))
-    same = LIME.explain_fully(red_detector, image, LimeSettings(segmentation="grid", n_segments=16, n_samples=64))
-    np.testing.assert_array_equal(grid.map, same.map)
-    assert grid.diagnostics.numbers == same.diagnostics.numbers
-    # the number of squares is no aim
-    assert grid.diagnostics.sentence.startswith("16 segments, ")
-
-
 def test_more_regions_than_can_be_weighed_are_refused() -> None:
     large = PlainDetector(Plain(4), PREPROCESSING, CLASSES)
     image = np.zeros((SIDE, SIDE, 3), np.uint8)
     with pytest.raises(ExplanationError, match="LIME on a grid weighs at most 1,024 regions, not 1,600; ask for fewer"):
         LIME_GRID.explain_fully(large, image, GridSettings(cells=40))
-
-
-def test_more_cells_than_pixels_are_refused(red_detector: Detector, image: NDArray[np.uint8]) -> None:
-    every = GridSettings(cells=32, n_samples=4, sampling="random")
-    assert LIME_GRID.explain_fully(red_detector, image, every).regions.max() == 1023
-    with pytest.raises(ExplanationError, match="cells must be from 1 to the image's 32 pixels a side, not 33"):
-        LIME_GRID.explain_fully(red_detector, image, GridSettings(cells=33))
