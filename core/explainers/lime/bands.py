@@ -17,7 +17,8 @@ from scipy import fft
 from core.detectors.manifest import Offers
 from core.explainers.explainer import Cancel, Explainer, Pixels, Stopwatch, check_finite, check_pixels
 from core.explainers.explanation import Diagnostics, Explanation, OneColour
-from core.explainers.lime.sampling import SampledSettings, weigh
+from core.explainers.lime.sampling import SampledSettings
+from core.explainers.lime.weighing import weigh
 from core.explainers.settings import setting
 from core.images.statistics import LUMA
 from core.perturbations.frequency import NYQUIST, Spectra, ring, scrambled, spectra_of, to_pixels, wave_length

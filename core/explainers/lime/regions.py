@@ -22,8 +22,9 @@ from core.explainers.explainer import (
 )
 from core.explainers.explanation import Explanation
 from core.explainers.lime.diagnostics import MAX_PROBES, lime_diagnostics, one_colour, with_holding
-from core.explainers.lime.sampling import SampledSettings, Sampling, Weighed, weigh
+from core.explainers.lime.sampling import SampledSettings, Sampling
 from core.explainers.lime.segmentation import Segmentation, grid, segment
+from core.explainers.lime.weighing import Weighed, weigh
 from core.explainers.settings import TARGETS, ExplanationError, setting
 from core.images.labels import CLASSES, FAKE, REAL
 from core.perturbations.masking import FILLS, Fill, masker

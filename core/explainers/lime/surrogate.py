@@ -49,7 +49,8 @@ def fit_samples(samples: Samples, values: NDArray[np.float64], *, confidence: fl
         values: float (n,), the target in each sample.
         confidence: of the intervals, see `Jackknife`.
     """
-    data, proximity = samples.keep.astype(np.int64), proximity_of(samples.keep)
+    # in the package's memory order, on which the last digits depend
+    data, proximity = np.asfortranarray(samples.keep.astype(np.int64)), proximity_of(samples.keep)
     ridge = Ridge(alpha=len(data) / 1000).fit(data, values, sample_weight=proximity)
     error = Jackknife.of(samples, proximity).error(values, confidence=confidence)
     return Fit(ridge.coef_, error, float(ridge.intercept_), float(ridge.score(data, values, sample_weight=proximity)))
