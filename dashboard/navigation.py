@@ -32,7 +32,6 @@ PAGES = {
     "detectors": Page("Detectors", "monitoring", "How good each detector is, and where two of them differ."),
     "help": Page("Help", "menu_book", "Every term of these pages in plain words."),
     "play": Page("Play", "sports_esports", "REAL or FAKE? Ten images, and your score beside the detector's.", False),
-    "inspect": Page("Inspect", "troubleshoot", "One image: which parts of it the verdict rests on.", False),
 }
 # an address of before -> the page that shows the same view, and the parameters that open it there
 OLD: dict[str, tuple[str, dict[str, str]]] = {
@@ -40,6 +39,7 @@ OLD: dict[str, tuple[str, dict[str, str]]] = {
     "overview": ("detectors", {"open": "numbers.errors.calibration"}),
     "compare": ("detectors", {"open": "compare"}),
     "explore": ("mistakes", {}),
+    "inspect": ("mistakes", {}),
     "upload": ("try_picture", {"open": "maps"}),
     "evidence": ("reads", {}),
     "data": ("reads", {"tab": "Data"}),

@@ -9,8 +9,8 @@ import streamlit as st
 from core.images.statistics import STATISTICS
 from core.runs.tags import TagError
 from dashboard import library
+from dashboard.components.column_names import short_label, value_name
 from dashboard.components.component import key_of
-from dashboard.components.filters import short_label, value_name
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import percent
 from dashboard.library import Opened

@@ -122,7 +122,7 @@ def draw_pair(opened: Opened, pair: tuple, row: int, training: dict[str, NDArray
     clash = "**Other class.** " if other != label or same == "other" else ""
     st.caption(f"{clash}{note}" if len(cells) == 2 else f"{clash}{plain(own_name)} and {plain(name)}: {note}")
     if st.button("Open", key=key_of("data.pair", id_, partner), type="tertiary"):
-        state.go("inspect", run=opened.run.name, id=id_)
+        state.go("mistakes", run=opened.run.name, id=id_)
 
 
 def training_of(opened: Opened, pairs: pd.DataFrame) -> dict[str, NDArray[np.uint8]]:

@@ -27,7 +27,7 @@ def draw_group_differences(opened: Opened, wanted: Filter, positions: NDArray[np
     if not FEWEST <= len(positions) <= len(everything) - FEWEST:
         return
     title = f"How do these {len(positions):,} differ from the rest?"
-    with st.expander(title, icon=":material/compare_arrows:", key="explore.apart", on_change="rerun") as folded:
+    with st.expander(title, icon=":material/compare_arrows:", key="mistakes.apart", on_change="rerun") as folded:
         if not folded.open:
             return
         # what got the other verdict, where there is enough of it

@@ -1,5 +1,6 @@
 """Experiments on one image, below its maps: what flips the verdict, what speaks for it, what it is like."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -18,9 +19,9 @@ from core.storage import ContractError
 from core.studies.donors import with_donors
 from dashboard import catalogue, library
 from dashboard.components.downloads import csv_button
+from dashboard.components.explanations import View, draw_explanation
 from dashboard.components.glossary import explain
 from dashboard.components.neighbours import neighbours_panel
-from dashboard.components.panels import SideBySide, explainer_panel
 from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.plain import plain
 from dashboard.components.requests import DetectorHandle, Subject, follow
@@ -66,7 +67,7 @@ def experiments(subject: Subject, detector: DetectorHandle, opened: Opened, row:
         own = None if id_ is None or lenders is None else lenders.row_of(id_)
         probes_panel(subject, detector, lenders, own, id_ or subject.sha256)
     elif chosen in methods:
-        st.fragment(explainer_panel)(SideBySide(subject, [detector], []), methods[chosen])
+        draw_explanation(View(subject, [detector]), methods[chosen])
     else:
         leave_out = None if row is None else str(opened.table["sha256"].iloc[row])
         run, stamp = (None, "") if lenders is None else (lenders.run.path, lenders.origin.stamp)
@@ -109,20 +110,34 @@ def probes_panel(
         "it large.",
         help=explain("Probe", "Control"),
     )
+    follow_probes(subject, detector, lenders, row, name, lambda result: _draw(result, subject.name))
+
+
+def follow_probes(  # noqa: PLR0917
+    subject: Subject,
+    detector: DetectorHandle,
+    lenders: Opened | None,
+    row: int | None,
+    name: str,
+    draw: Callable[[ProbeResult], None],
+    *,
+    slot: str = SLOT,
+) -> None:
+    """Probe an image and `draw` the complete result, with progress before; arguments are those of `probes_panel`."""
     pixels, settings = subject.image[None], ProbeSettings(name)
     if lenders is not None:
         pixels, settings = _with_donors(subject, lenders.origin, library.pictures(lenders).stamp, row, name)
 
-    def draw(result: ProbeResult) -> None:
+    def draw_whole(result: ProbeResult) -> None:
         if result.complete:
             st.session_state[LAST] = (subject.sha256, detector.identity.fingerprint), result
-            _draw(result, subject.name)
+            draw(result)
 
     follow(
         Request(detector.path, detector.identity, pixels_sha256(pixels), settings),
         pixels,
-        draw,
-        slot=SLOT,
+        draw_whole,
+        slot=slot,
         doing=lambda result: f"{result.done} of {result.total} changed pictures judged" if result else "Changing it",
     )
 

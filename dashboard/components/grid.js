@@ -1,12 +1,9 @@
 // Images as buttons, where they are selectable with a box each.
-// data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags}], picked: [id], most: how many can be,
-//   selectable, tile, judged: badges are verdicts, not truths, crisp: show pixels, current: the id that the page is about, left: the id that the visitor comes
-//   back from, or ""}
+// data: {tiles: [{id, source, said, truth, wrong, sure, name, label, tags, twice}], picked: [id], most: how many can be,
+//   selectable, tile, judged: badges are verdicts, not truths, captions, current: the id that the page is about}
 
 const COLUMNS = [12, 8, 6, 4, 3, 2, 1]
 const KEYS = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }
-// of the image that was opened last, for whoever comes back
-const OPENED = "telltale.opened-from"
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".grid")
@@ -25,7 +22,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
   root.watcher?.disconnect()
   root.watcher = new ResizeObserver(fit)
   root.watcher.observe(root)
-  const isNew = !root.firstChild
   // an answer to an earlier tick does not undo a later one
   const late = root.sent && performance.now() - root.sent.at < 3000 && root.sent.ids.join() !== data.picked.join()
   if (!late) root.sent = null
@@ -86,18 +82,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
       open.append(make("div", "none quiet", "picture not available"))
     }
     open.onfocus = () => stopAt(open)
-    open.onclick = () => {
-      // Upload's examples, the only ones that are not judged, open no other page
-      if (data.judged) sessionStorage.setItem(OPENED, JSON.stringify([data.left, tile.id]))
-      setTriggerValue("open", tile.id)
-    }
+    open.onclick = () => setTriggerValue("open", tile.id)
+    if (tile.twice) open.append(make("span", "twice", "twice"))
     const caption = make("div", "caption")
     caption.append(make("span", `chip ${tile.said}`, tile.said), make("span", "", tile.sure))
     const truth = make("div", "truth")
     const mark = `${tile.wrong ? "✕" : "✓"} is ${tile.truth}`
     if (data.judged) truth.append(make("span", tile.wrong ? "bad" : "", mark))
     truth.append(make("span", "name", [tile.about, ...tile.tags.map((tag) => `#${tag}`)].filter(Boolean).join(" ")))
-    box.append(open, ...(data.selectable ? [selector(tile, box)] : []), caption, truth)
+    const tags = make("div", "truth", tile.tags.map((tag) => `#${tag}`).join(" "))
+    const words = data.captions ? [caption, truth] : tile.tags.length ? [tags] : []
+    box.append(open, ...(data.selectable ? [selector(tile, box)] : []), ...words)
     return box
   }
 
@@ -146,12 +141,4 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   stopAt(find(stop) || find(data.current) || root.querySelector(".open"))
   if (focused) find(focused, onBox ? "input" : ".open")?.focus({ preventScroll: true })
-  if (isNew && data.selectable) {
-    const [from, last] = JSON.parse(sessionStorage.getItem(OPENED) ?? '["", ""]')
-    // after a step back in the browser, the address still names an earlier one
-    const left = find(data.left && data.left !== from ? data.left : last)
-    sessionStorage.removeItem(OPENED)
-    // after Streamlit has put the page to its top
-    if (left) setTimeout(() => (left.focus({ preventScroll: true }), left.scrollIntoView({ block: "center" })), 150)
-  }
 }

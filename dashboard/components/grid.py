@@ -17,11 +17,11 @@ from dashboard.library import Opened
 from dashboard.state import shows_pixels
 
 _mount = component(__file__, "grid")
-COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name"]
+COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name", "sha256"]
 # pictures that are kept
 MOST = 512
 MOST_PICKED = 200
-TILES = {"small": 80, "medium": 112, "large": 172}
+TILES = {"small": 80, "medium": 104, "large": 172}
 # pixels that a tile's picture has at most, for screens with two a CSS pixel
 FINEST = 2 * TILES["large"]
 
@@ -37,11 +37,12 @@ def image_grid(
     threshold: float = 0.5,
     maps: bool = False,
     size: str = "medium",
+    on_open: Callable[[], None] = nothing,
     on_pick: Callable[[], None] | None = None,
     most: int = 0,
     judged: bool = True,
+    captions: bool = True,
     current: str | None = None,
-    left: str = "",
     notes: Mapping[str, str] | None = None,
 ) -> str | None:
     """Draw images.
@@ -56,22 +57,24 @@ def image_grid(
         threshold: of p(REAL), 0 to 1.
         maps: lay the margin map over every image.
         size: a key of `TILES`.
+        on_open: called before the rerun that opening an image causes; `opened_id` reads which.
         on_pick: called before the rerun that a selection causes; `picks` reads the selection. Without it nothing can
             be selected.
         most: how many can be selected.
         judged: border and badge show the prediction; otherwise the label.
+        captions: write prediction, certainty, label and category under each.
         current: id of the image that the page is about, which is highlighted.
         notes: a word on each id, in the place of its category.
-        left: id of the image that the visitor comes back from; without one the browser knows which was opened last.
 
     Returns:
         The id that was just opened, or None.
     """
     table = opened.judged[COLUMNS].iloc[rows]
     predictions = np.where(predicted_real(table, threshold), "REAL", "FAKE")
+    twice = table["sha256"].duplicated(keep=False)
     tiles = []
     badges = predictions if judged else table["label"].astype(str)
-    for position, prediction, row in zip(rows, badges, table.itertuples(), strict=True):
+    for position, prediction, row, again in zip(rows, badges, table.itertuples(), twice, strict=True):
         # the confidence that filters use; where the threshold flips the verdict it belongs to the other class
         sure = percent(float(row.confidence)) if judged else ""
         moved = judged and prediction != row.predicted
@@ -81,7 +84,7 @@ def image_grid(
         tiles.append(
             {
                 "id": row.id,
-                "source": _source(opened, int(position), pictures, maps),
+                "source": tile_source(opened, int(position), pictures, maps=maps),
                 "said": prediction,
                 "truth": row.label,
                 "wrong": wrong,
@@ -89,10 +92,13 @@ def image_grid(
                 "sure": sure.replace(f"over{NO_BREAK}", ">") + (f" {row.predicted}" if moved else ""),
                 "about": about,
                 "name": name,
+                "twice": bool(again),
                 "tags": list(map(one_direction, (tags or {}).get(row.id, ()))),
                 "label": f"{', '.join(filter(None, (name, about)))}: "
                 + (f"called {prediction} {_how_sure(sure, row.predicted if moved else None)}, " if judged else "")
-                + f"is {row.label}{', wrong' if wrong else ''}. Open.",
+                + f"is {row.label}{', wrong' if wrong else ''}. "
+                + ("This picture is here twice. " if again else "")
+                + "Open.",
             }
         )
     data = {
@@ -102,11 +108,11 @@ def image_grid(
         "selectable": on_pick is not None,
         "tile": TILES[size],
         "judged": judged,
+        "captions": captions,
         "current": current,
-        "left": left,
         "crisp": shows_pixels(),
     }
-    result = _mount(key=key, data=data, on_open_change=nothing, on_pick_change=on_pick or nothing)
+    result = _mount(key=key, data=data, on_open_change=on_open, on_pick_change=on_pick or nothing)
     return one_of(result.open, opened.rows)
 
 
@@ -114,13 +120,18 @@ def _how_sure(sure: str, likelier: str | None) -> str:
     return f"at this threshold, though {likelier} is likelier: {sure}" if likelier else f"with {sure}"
 
 
+def opened_id(value: object, opened: Opened) -> str | None:
+    """Read the id of a click as the browser sent it, None for what is none of the run's."""
+    return one_of(value, opened.rows)
+
+
 def picks(value: object) -> list[str]:
     """Read the selected ids of a click as the browser sent it."""
     return [id_ for id_ in value if isinstance(id_, str)][:MOST_PICKED] if isinstance(value, list) else []
 
 
-def _source(opened: Opened, row: int, pictures: Pictures, maps: bool) -> str | None:
-    """The picture of a tile for the browser, None where there is neither an image nor a map."""
+def tile_source(opened: Opened, row: int, pictures: Pictures, *, maps: bool) -> str | None:
+    """Return the picture of a tile for the browser, None where there is neither an image nor a map."""
     image = pictures.get(row)
     if opened.run.maps is None or (image is not None and not maps):
         return None if image is None else _encoded(image, shows_pixels())

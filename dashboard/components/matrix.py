@@ -41,7 +41,7 @@ def confusion_matrix(
     result = _mount(
         key=key,
         data={
-            "cells": [_cell(counts, row, column, pressed) for row in (0, 1) for column in (0, 1)],
+            "cells": [_cell(counts, row, column, pressed, small=small) for row in (0, 1) for column in (0, 1)],
             "small": small,
             "chosen": pressed is not None,
         },
@@ -58,18 +58,22 @@ def clicked(value: object) -> tuple[str, str] | None:
 
 
 def _cell(
-    counts: NDArray[np.int64], row: int, column: int, pressed: Collection[tuple[str, str]] | None
+    counts: NDArray[np.int64], row: int, column: int, pressed: Collection[tuple[str, str]] | None, *, small: bool
 ) -> dict[str, object]:
     label, predicted = CLASSES[row], CLASSES[column]
     count, total = int(counts[row, column]), int(counts[row].sum())
     share = count / total if total else 0.0
     alone = pressed is not None and set(pressed) == {(label, predicted)}
+    shown = f"{percent(share)} of {label}" if total else f"no {label}"
+    if small:
+        # beside a filter only the errors' shares are worth their room
+        shown = percent(share) if total and label != predicted else ""
     words = f": images that are {label} and were called {predicted}"
     return {
         "truth": label,
         "said": predicted,
         "count": f"{count:,}",
-        "share": f"{percent(share)} of {label}" if total else f"no {label}",
+        "share": shown,
         "word": WORDS[label, predicted],
         "label": f"{words}. {'Show the others too' if alone else 'Show them'}.",
         "strength": round(0.12 + 0.4 * share, 3),

@@ -44,7 +44,13 @@ def plain_picture(image: NDArray[np.uint8], *, key: str, alt: str, edge: str | N
 
 
 def explained_picture(
-    explanation: Explanation, *, key: str, style: Style = DEFAULT, blind: bool = False, dim: bool = False
+    explanation: Explanation,
+    *,
+    key: str,
+    style: Style = DEFAULT,
+    blind: bool = False,
+    dim: bool = False,
+    title: str = "",
 ) -> None:
     """An image with its explanation over it and a legend under it.
 
@@ -54,8 +60,9 @@ def explained_picture(
         style: how it is drawn.
         blind: the image is not available; `style` then draws the map alone.
         dim: it is not the one that is asked for now.
+        title: instead of its method's.
     """
-    _mount(key=key, data=_drawn(explanation, replace(style, pixels=shows_pixels()), blind) | {"dim": dim})
+    _mount(key=key, data=_drawn(explanation, replace(style, pixels=shows_pixels()), blind, title) | {"dim": dim})
 
 
 class Cell(NamedTuple):
@@ -107,12 +114,12 @@ def framed(image: NDArray[np.uint8], verdict: str | None, *, side: int = 256) ->
 
 # cached because a page requests its picture again at every poll
 @partial(cached, most=MOST)
-def _drawn(explanation: Explanation, style: Style, blind: bool) -> dict[str, Any]:
+def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> dict[str, Any]:
     """Return the data of the element."""
     bar = legend(scale_of(explanation, style), palette=style.palette)
     drawn = draw_explanation(explanation, SIZE, style=style)
     left, right = ENDS[style.palette]
-    title, hatched = find_explainer(explanation.method).title, explanation.undecided
+    title, hatched = title or find_explainer(explanation.method).title, explanation.undecided
     return {
         "source": data_url(drawn),
         "alt": f"{title}, {DRAWINGS[style.drawing]}, called {explanation.verdict}.",

@@ -121,6 +121,22 @@ def poll(draw: Callable[[], bool], *, busy: bool) -> None:
         st.rerun()
 
 
+def poll_part(draw: Callable[[], bool], *, busy: bool) -> None:
+    """Draw a part of a page whose widgets redraw it alone, and draw it again while something in it is being computed.
+
+    Args:
+        draw: draws it; returns whether more is to come.
+        busy: whether more is to come now.
+    """
+
+    def part() -> None:
+        if draw() != busy:
+            # only a whole run begins or ends the timer of a fragment
+            st.rerun()
+
+    st.fragment(part, run_every=SECONDS if busy else None)()
+
+
 def follow(
     question: Request,
     pixels: NDArray[np.uint8],

@@ -1,10 +1,9 @@
-"""The images that are selected on Explore: tagged, compared, or let go."""
+"""The images that are selected on the page Mistakes: tagged, compared, or let go."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.console import one_direction
 from core.images.statistics import STATISTICS
@@ -14,7 +13,7 @@ from core.runs.pictures import Pictures
 from core.runs.rows import at_threshold
 from core.runs.tags import TagError
 from dashboard import library, state
-from dashboard.components.filters import full_label
+from dashboard.components.column_names import full_label
 from dashboard.components.grid import image_grid
 from dashboard.components.plain import with_code
 from dashboard.library import Opened
@@ -31,84 +30,81 @@ def picked(opened: Opened) -> list[str]:
     return [id_ for id_ in dict.fromkeys(asked) if id_ in opened.rows][:MOST]
 
 
-def draw(opened: Opened, wanted: Filter, shown: NDArray[np.intp], ids: Sequence[str]) -> None:
-    """Draw what can be done with the selected images.
-
-    Args:
-        opened: the run.
-        wanted: the filter.
-        shown: positions of the images on this page.
-        ids: that are selected.
-    """
-    page = list(opened.table["id"].iloc[shown])
+def draw_select_page(page: Sequence[str], ids: Sequence[str]) -> None:
+    """Draw the button that selects the images of this page beside those that are selected."""
     st.button(
         f"Select this page ({len(page)})",
-        key="explore.these",
+        key="selection.page",
         icon=":material/select_all:",
         on_click=state.put,
         args=("pick", ",".join(list(dict.fromkeys([*ids, *page]))[:MOST])),
-        disabled=not page,
+        disabled=not len(page),
+        type="tertiary",
         help=f"Selects this page to compare or tag; at most {MOST} at a time. For a single image, tick its box or "
         "press Space on it.",
-        width="stretch",
     )
+
+
+def draw(wanted: Filter, ids: Sequence[str]) -> None:
+    """Draw what can be done with the selected images, where there are any."""
     if not ids:
         return
     with st.container(border=True, gap="small"):
-        st.markdown(f"**{len(ids)} selected**{', the most at a time' if len(ids) == MOST else ''}")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            full = ", the most at a time" if len(ids) == MOST else ""
+            st.markdown(f"**{len(ids)} selected**{full}", width="content")
+            COMPARE.toggle("Compare them")
+            st.button("Select none", key="selection.none", type="tertiary", on_click=state.put, args=("pick", None))
         _draw_tagging(ids)
         _draw_tagged(wanted, ids)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            COMPARE.toggle("Compare them")
-            st.button("Select none", key="explore.none", type="tertiary", on_click=state.put, args=("pick", None))
 
 
 def _draw_tagging(ids: Sequence[str]) -> None:
     tags = library.tags()
-    with st.form("explore.tagging", border=False):
-        st.text_input("Tag", key="explore.tag_text", placeholder="a tag", max_chars=40, label_visibility="collapsed")
+    with st.form("selection.tagging", border=False):
+        st.text_input("Tag", key="selection.tag_text", placeholder="a tag", max_chars=40, label_visibility="collapsed")
         with st.container(horizontal=True):
             st.form_submit_button(
                 "Tag them",
                 icon=":material/sell:",
                 on_click=_change_tag,
                 args=(ids, tags.add, "tagged"),
-                key="explore.tag",
+                key="selection.tag",
             )
             st.form_submit_button(
                 "Remove tag",
                 type="tertiary",
                 on_click=_change_tag,
                 args=(ids, tags.remove, "without the tag"),
-                key="explore.untag",
+                key="selection.untag",
             )
-    if problem := st.session_state.pop("explore.tag_error", None):
+    if problem := st.session_state.pop("selection.tag_error", None):
         st.error(with_code(problem))
 
 
 def _draw_tagged(wanted: Filter, ids: Sequence[str]) -> None:
     """Draw the result of the last tagging, as long as the same images are selected."""
-    tagged, line, tag = st.session_state.get("explore.tagged", ((), "", ""))
+    tagged, line, tag = st.session_state.get("selection.tagged", ((), "", ""))
     if tagged == ids:
         # a tag is not Markdown
         st.text(line)
         if library.tags().ids(tag):
-            st.button("Show all with this tag", key="explore.tagged.show", on_click=_show_tag, args=(tag, wanted))
+            st.button("Show all with this tag", key="selection.tagged.show", on_click=_show_tag, args=(tag, wanted))
 
 
 def _change_tag(ids: Sequence[str], put: Callable[[Sequence[str], str], None], done: str) -> None:
     """Add the entered tag to the images, or remove it (`put`), and keep a message that contains `done`."""
-    tag = (st.session_state["explore.tag_text"] or "").strip()
-    if not tag and st.session_state.get("explore.tagged", (None,))[0] == ids:
+    tag = (st.session_state["selection.tag_text"] or "").strip()
+    if not tag and st.session_state.get("selection.tagged", (None,))[0] == ids:
         # Enter did it already, and the button was pressed as well
         return
     try:
         put(ids, tag)
     except TagError as error:
-        st.session_state["explore.tag_error"] = for_visitors(error)
+        st.session_state["selection.tag_error"] = for_visitors(error)
     else:
-        st.session_state["explore.tag_text"] = ""
-        st.session_state["explore.tagged"] = ids, f"{len(ids)} {done} “{one_direction(tag)}”", tag
+        st.session_state["selection.tag_text"] = ""
+        st.session_state["selection.tagged"] = ids, f"{len(ids)} {done} “{one_direction(tag)}”", tag
 
 
 def _show_tag(tag: str, wanted: Filter) -> None:
@@ -117,21 +113,21 @@ def _show_tag(tag: str, wanted: Filter) -> None:
     state.put_filter(Filter(tag=tag, per_page=wanted.per_page, sort=wanted.sort), keep=kept)
 
 
-def draw_comparison(
-    opened: Opened, wanted: Filter, ids: Sequence[str], pictures: Pictures, tags: Mapping[str, Sequence[str]]
-) -> None:
+def draw_comparison(opened: Opened, wanted: Filter, ids: Sequence[str], pictures: Pictures) -> None:
     """Draw the selected images, plain and under their maps, and their numbers, where that is asked for."""
     if COMPARE.value != "on":
         return
     chosen = np.array([opened.row_of(id_) for id_ in ids], np.intp)
-    for laid, key in ((False, "explore.compared"), (True, "explore.compared_maps")):
-        if laid and opened.run.maps is None:
+    for with_map, caption in ((False, "As they are"), (True, "Under their margin maps, all on one scale")):
+        if with_map and opened.run.maps is None:
             continue
-        st.caption("As they are" if not laid else "Under their margin maps, all on one scale")
+        st.caption(caption)
+        key = f"selection.compared.{with_map}"
         if id_ := image_grid(
-            opened, chosen, pictures, key=key, threshold=wanted.threshold, maps=laid, size="large", tags=tags
+            opened, chosen, pictures, key=key, threshold=wanted.threshold, maps=with_map, size="large"
         ):
-            state.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
+            state.put("id", id_)
+            st.rerun()
     judged_by = ["threshold", "p_real"] if wanted.threshold != HALF else []
     columns = ["label", "predicted", *judged_by, "confidence", "margin", *STATISTICS, *opened.studied]
     rows = at_threshold(opened.table.iloc[chosen], wanted.threshold).set_index("name")

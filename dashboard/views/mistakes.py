@@ -1,65 +1,82 @@
-"""Explore: browse the images."""
+"""Mistakes: which images the detector gets wrong, and what flips each of them."""
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from core.runs.filter import PAGE_SIZES
 from core.runs.metrics import HALF
-from core.runs.rows import at_threshold, page_rows, pages
-from dashboard import library, state
-from dashboard.components import filter_panel, selection
+from core.runs.rows import at_threshold, location_of, page_rows, pages
+from dashboard import catalogue, library, state
+from dashboard.components import selection
+from dashboard.components.column_names import sort_names
 from dashboard.components.differences import draw_group_differences
 from dashboard.components.downloads import csv_button, report_download
-from dashboard.components.filters import change, sort_names, wanted_rows
+from dashboard.components.filters import (
+    admitted,
+    change,
+    clear,
+    draw_active,
+    draw_categories,
+    draw_filters,
+    draw_matrix,
+    is_filtered,
+    wanted_rows,
+)
 from dashboard.components.glossary import explain
-from dashboard.components.grid import TILES, image_grid, picks
+from dashboard.components.grid import TILES, image_grid, opened_id, picks
 from dashboard.components.missing import how_to_get_pictures
+from dashboard.components.opened_image import draw_image
 from dashboard.components.plain import plain, with_code
+from dashboard.components.sheet import draw_sheet
 from dashboard.components.words import heading, percent
 from dashboard.state import Setting
 from dashboard.visitors import for_visitors
 
 MAPS = Setting("maps", "off", choices=("off", "on"))
+CAPTIONS = Setting("captions", "off", choices=("off", "on"))
 TILE = Setting("tile", "medium", choices=tuple(TILES))
+VIEW = Setting("view", "grid", choices=("grid", "sheet"))
+# the one cell that is shown -> the page's title, after the number of images in it
+TITLES = {
+    ("FAKE", "REAL"): "generated pictures passed as REAL",
+    ("REAL", "FAKE"): "photographs called FAKE",
+    ("FAKE", "FAKE"): "generated pictures recognised",
+    ("REAL", "REAL"): "photographs recognised",
+}
 
 opened = library.current()
 table = opened.table
 wanted = wanted_rows(opened)
 pictures = library.pictures(opened)
-has_maps = opened.run.maps is not None
 positions = library.matching(opened, wanted)
 shown = page_rows(positions, wanted)
 picked = selection.picked(opened)
 tags = library.tags()
-tags_of = tags.of_each(list(dict.fromkeys([*picked, *table["id"].iloc[shown]])))
-count = pages(len(positions), wanted.per_page)
 orders = sort_names(opened, wanted.sort)
 
 
-def set_order() -> None:
-    """Write the chosen order to the URL."""
-    change(opened, lambda now: replace(now, sort=st.session_state["explore.sort"], page=1))
+def title() -> str:
+    """Return the page's title: what the filter shows."""
+    cells = admitted(wanted) or set()
+    if len(cells) == 1:
+        return f"{len(positions):,} {TITLES[next(iter(cells))]}"
+    if is_filtered(wanted):
+        return f"{len(positions):,} of {len(table):,} pictures"
+    return f"Wrong on {(table['correct'] == 'wrong').sum():,} of {len(table):,} pictures"
 
 
-def set_page() -> None:
-    """Write the chosen page to the URL."""
-    change(opened, lambda now: replace(now, page=st.session_state["explore.pages"]))
-
-
-def set_per_page() -> None:
-    """Write the page's size to the URL."""
-    change(opened, lambda now: replace(now, per_page=st.session_state["explore.per"] or PAGE_SIZES[0], page=1))
+def take_opened() -> None:
+    """Write the image that was opened to the URL."""
+    if id_ := opened_id(st.session_state["mistakes.grid"].open, opened):
+        state.put("id", id_)
 
 
 def take_picks() -> None:
     """Write the selection on this page to the URL."""
-    state.put("pick", ",".join(picks(st.session_state["explore.grid"].pick)[: selection.MOST]))
-
-
-# of the heading of the filters
-FILTERS = "filters"
+    state.put("pick", ",".join(picks(st.session_state["mistakes.grid"].pick)[: selection.MOST]))
 
 
 def found_rows() -> pd.DataFrame:
@@ -67,113 +84,173 @@ def found_rows() -> pd.DataFrame:
     return at_threshold(table.iloc[positions], wanted.threshold).merge(tags.frame(), on="id", how="left")
 
 
-def draw_gallery() -> None:
-    """The images of this page, beneath how many there are and the pages."""
+def draw_controls() -> None:
+    """Draw what is one level down: filters, order and view, the sheet, and the files."""
+    with st.container(horizontal=True, gap="small"):
+        with st.popover(
+            "Filters", icon=":material/tune:", type="tertiary", key="mistakes.more", on_change="rerun"
+        ) as more:
+            # a closed popover costs nothing
+            if more.open:
+                draw_filters(opened, wanted)
+                for sentence in library.refused_studies(opened):
+                    st.warning(with_code(sentence))
+        if is_filtered(wanted):
+            st.button(
+                "All", icon=":material/filter_alt_off:", type="tertiary", key="filter.clear", on_click=clear,
+                args=(opened,), help="Remove all filters.",
+            )  # fmt: skip
+        with st.popover("Order", icon=":material/sort:", type="tertiary"):
+            draw_view()
+        st.button(
+            "Why each",
+            icon=":material/view_list:",
+            type="primary",
+            key="mistakes.sheet",
+            on_click=VIEW.set,
+            args=("sheet",),
+            disabled=not len(positions),
+            help="A sheet of these images, or of those selected, with what flips each of them and its map.",
+        )
+        with st.popover("Save", icon=":material/download:", type="tertiary"):
+            selection.draw_select_page(table["id"].iloc[shown], picked)
+            draw_files()
+
+
+def draw_view() -> None:
+    """Draw how images are ordered and shown."""
+    st.session_state["mistakes.sort"] = wanted.sort
+    st.selectbox(
+        "Order",
+        orders,
+        format_func=orders.__getitem__,
+        key="mistakes.sort",
+        on_change=lambda: change(opened, lambda now: replace(now, sort=st.session_state["mistakes.sort"], page=1)),
+    )
+    TILE.choose("Size")
+    st.session_state["mistakes.per"] = wanted.per_page
+    st.segmented_control(
+        "Per page",
+        PAGE_SIZES,
+        key="mistakes.per",
+        required=True,
+        on_change=lambda: change(opened, lambda now: replace(now, per_page=st.session_state["mistakes.per"], page=1)),
+    )
+    CAPTIONS.toggle("Captions", help="Under each image what it is called, how sure, and what it is.")
+    if opened.run.maps is not None:
+        also = "Blue speaks for REAL, orange for FAKE, on one scale for the whole run; smoothed."
+        MAPS.toggle("Overlay margin maps", help=explain("Margin map", also=also))
+
+
+def draw_files() -> None:
+    """Draw the buttons of the files of what the filter finds."""
+    csv_button(
+        "CSV",
+        found_rows,
+        f"{opened.run.name}.csv",
+        key="mistakes.csv",
+        help="All rows that the filter finds, with tags and notes.",
+        disabled=not len(positions),
+    )
+    if len(positions):
+        report_download(opened, key="mistakes.report", wanted=wanted, rows=positions)
+    csv_button(
+        "Tags",
+        tags.frame,
+        "tags.csv",
+        key="mistakes.tags",
+        icon=":material/sell:",
+        help="Every tag and note on this machine.",
+        disabled=tags.empty,
+    )
+
+
+def draw_grid(current: int | None) -> None:
+    """Draw the images of this page, and the way to the others."""
     if not len(positions):
-        st.info("No image fits all of these filter_panel. Remove one, or show all.", icon=":material/filter_alt_off:")
+        st.info("No image fits all of these filters. Remove one, or show all.", icon=":material/filter_alt_off:")
         return
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        share = "" if len(positions) == len(table) else f" of {len(table):,}"
-        shown_are = f": {said}" if (said := filter_panel.in_words(wanted)) else ""
-        told = plain(f"{shown_are}; {orders[wanted.sort]}")
-        st.markdown(f"**{len(positions):,}**{share} images{told}", width="content")
-        with st.container(key="narrow.way", width="content"):
-            # beneath the images where there is no room beside them
-            st.markdown(f":material/tune: [Filters](#{FILTERS})", width="content")
-        if count > 1:
-            st.session_state["explore.pages"] = min(wanted.page, count)
-            st.pagination(count, key="explore.pages", on_change=set_page)
-    if wanted.threshold != HALF:
-        st.caption(
-            "The % under an image is the detector's own confidence; REAL needs p(REAL) of "
-            f"{percent(wanted.threshold, 0)}. Where that flips the verdict, the % is followed by its class."
-        )
-    if pictures.found < len(table):
-        st.caption(
-            f"{len(table) - pictures.found:,} pictures are not available"
-            + (": their margin maps stand in for them. " if has_maps else ". ")
-            + how_to_get_pictures()
-        )
-    if id_ := image_grid(
+    image_grid(
         opened,
         shown,
         pictures,
-        key="explore.grid",
+        key="mistakes.grid",
         picked=picked,
-        tags=tags_of,
+        tags=tags.of_each(list(table["id"].iloc[shown])),
         threshold=wanted.threshold,
-        maps=has_maps and MAPS.value == "on",
+        maps=opened.run.maps is not None and MAPS.value == "on",
         size=TILE.value,
+        captions=CAPTIONS.value == "on",
+        on_open=take_opened,
         on_pick=take_picks,
         most=selection.MOST,
-        left=st.query_params.get("at", ""),
-    ):
-        state.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
+        current=None if current is None else str(table["id"].iloc[current]),
+    )
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.caption(f"{len(positions):,} of {len(table):,} images", width="content")
+        count = pages(len(positions), wanted.per_page)
+        if count > 1:
+            st.session_state["mistakes.pages"] = min(wanted.page, count)
+            st.pagination(
+                count,
+                key="mistakes.pages",
+                on_change=lambda: change(opened, lambda now: replace(now, page=st.session_state["mistakes.pages"])),
+            )
+    if wanted.threshold != HALF:
+        st.caption(
+            "The % of an image is the detector's own confidence; REAL needs p(REAL) of "
+            f"{percent(wanted.threshold, 0)}. Where that flips the verdict, the % is followed by its class."
+        )
+    if pictures.found < len(table):
+        st.caption(f"{len(table) - pictures.found:,} pictures are not available. {how_to_get_pictures()}")
 
 
-def draw_column() -> None:
-    """What is selected, the filters, how images are shown, and the files."""
-    with st.container(key="narrow.title"):
-        st.subheader("Filters", anchor=FILTERS)
-    selection.draw(opened, wanted, shown, picked)
+def draw_images(current: int | None) -> None:
+    """Draw the filters and the images."""
+    draw_matrix(opened, wanted)
+    draw_categories(opened, wanted)
+    draw_controls()
+    draw_active(opened, wanted)
     if tags.problem:
         st.warning(with_code(for_visitors(tags.problem)))
-    st.session_state["explore.sort"] = wanted.sort
-    st.selectbox("Order", orders, format_func=orders.__getitem__, key="explore.sort", on_change=set_order)
-    if filter_panel.is_filtered(wanted):
-        filter_panel.draw_active(opened, wanted)
-    filter_panel.draw_matrix(opened, wanted)
-    filter_panel.draw_main(opened, wanted)
-    with st.expander("More filters", icon=":material/tune:", key="explore.more", on_change="rerun") as more:
-        # a folded expander costs nothing
-        if more.open:
-            filter_panel.draw_more(opened, wanted)
-            for sentence in library.refused_studies(opened):
-                st.warning(with_code(sentence))
-    TILE.choose("Size")
-    st.session_state["explore.per"] = wanted.per_page
-    st.segmented_control("Per page", PAGE_SIZES, key="explore.per", on_change=set_per_page, required=True)
-    if has_maps:
-        MAPS.toggle(
-            "Overlay margin maps",
-            help=explain(
-                "Margin map", also="Blue speaks for REAL, orange for FAKE, on one scale for the whole run; smoothed."
-            ),
-        )
-    with st.container(horizontal=True, gap="small"):
-        csv_button(
-            "CSV",
-            found_rows,
-            f"{opened.run.name}.csv",
-            key="explore.csv",
-            type="secondary",
-            help="All rows that the filter finds, with tags and notes.",
-            disabled=not len(positions),
-        )
-        if len(positions):
-            report_download(opened, key="explore.report", wanted=wanted, rows=positions)
-        csv_button(
-            "Tags",
-            tags.frame,
-            "tags.csv",
-            key="explore.tags",
-            type="secondary",
-            icon=":material/sell:",
-            help="Every tag and note on this machine.",
-            disabled=tags.empty,
-        )
+    selection.draw(wanted, picked)
+    draw_grid(current)
+    draw_group_differences(opened, wanted, positions)
 
 
+def draw_open_image(row: int | None) -> None:
+    """Draw the image that is open."""
+    if asked and opened.row_of(asked) is None:
+        st.info("The image in this address is not in this run; showing another one.", icon=":material/link_off:")
+    if sentence := catalogue.refused_detectors().get(st.query_params.get("beside", "")):
+        st.info(f"The detector in this address cannot be asked: {with_code(sentence)}", icon=":material/link_off:")
+    if row is not None:
+        # an image that has just lost its tag keeps its place between the others
+        among = library.matching(opened, replace(wanted, tag=None)) if wanted.tag else None
+        draw_image(opened, wanted, row, location_of(positions, row, among=among))
+
+
+asked = st.query_params.get("id", "")
+row = opened.row_of(asked)
+if row is None and len(positions):
+    row = int(shown[0])
+order = orders[wanted.sort]
 heading(
-    "Browse the images",
-    "The border is the verdict, :blue[**blue for REAL**] and :orange[**orange for FAKE**]; dashed where it is wrong. "
-    "The percentage is how sure the detector is.",
+    title(), f"Choose a cell, then a picture. {plain(order[:1].upper() + order[1:])}.", help=explain("Confusion matrix")
 )
-with st.grid(4, min_column_width=190, gap="medium") as grid:
-    with grid.cell(column_span=3):
-        if picked:
-            selection.draw_comparison(opened, wanted, picked, pictures, tags_of)
-        draw_gallery()
-        draw_group_differences(opened, wanted, positions)
-    with grid.cell():
-        draw_column()
+if table.empty:
+    st.info("This run holds no image; choose another one on the left.")
+elif VIEW.value == "sheet":
+    st.button("All images", icon=":material/grid_view:", key="mistakes.back", on_click=VIEW.set, args=("grid",))
+    chosen = np.array([opened.row_of(id_) for id_ in picked], np.intp) if picked else shown
+    draw_sheet(opened, chosen, threshold=wanted.threshold)
+else:
+    # below 640 px an image that the address names stands above the others
+    with st.container(key="image_first" if asked else "images_first"):
+        left, right = st.columns([17, 18], gap="large")
+        with left:
+            draw_images(row)
+        with right:
+            draw_open_image(row)
+    if picked:
+        selection.draw_comparison(opened, wanted, picked, pictures)

@@ -75,7 +75,7 @@ def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
             state.go("mistakes", run=run, wanted=wanted)
         st.toast("There is no image in that area.", icon=":material/crop_free:")
     if (row := st.session_state.pop(ROW, None)) is not None:
-        state.go("inspect", run=run, id=str(opened.table["id"].iloc[row]))
+        state.go("mistakes", run=run, id=str(opened.table["id"].iloc[row]))
     choices = colourings(opened)
     colour = Setting("colour", "cluster", choices)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -212,4 +212,4 @@ def draw_images(opened: Opened, ids: Sequence[str], *, wanted: Filter, key: str)
     """Draw images of a group; one that is clicked opens."""
     rows: NDArray[np.intp] = np.array([row for id_ in ids if (row := opened.row_of(id_)) is not None], np.intp)
     if id_ := image_grid(opened, rows, library.pictures(opened), key=f"patterns.{key}", size="small"):
-        state.go("inspect", run=opened.run.name, wanted=wanted, id=id_)
+        state.go("mistakes", run=opened.run.name, wanted=wanted, id=id_)

@@ -126,7 +126,7 @@ def finish() -> None:
     marks = (f"{'✓' if answer == label else '✗'} {answer}" for answer, label in zip(answers, labels, strict=True))
     notes = dict(zip(table["id"].iloc[rows], marks, strict=True))
     if id_ := image_grid(opened, rows, pictures, key="game.grid", maps=has_maps, notes=notes):
-        state.go("inspect", run=opened.run.name, id=id_)
+        state.go("mistakes", run=opened.run.name, id=id_)
     with st.container(horizontal=True):
         st.button("Ten other images", key="game.again", type="primary", on_click=new_game)
         wrong = bool((table["correct"] == "wrong").any())

@@ -11,12 +11,12 @@ from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError
 from core.images.encoding import data_url
 from core.images.labels import verdict_of
 from dashboard import catalogue, library, state
-from dashboard.components import judged, panels
-from dashboard.components.agreement import agreement_panel, other_maps
-from dashboard.components.choice import chosen_methods, draw_controls, draw_methods
+from dashboard.components import judged
+from dashboard.components.agreement import other_maps
 from dashboard.components.dial import draw_dial
 from dashboard.components.downloads import csv_button
 from dashboard.components.experiments import experiments, last_probes
+from dashboard.components.explanations import View, draw_explanations
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
@@ -105,26 +105,22 @@ def example() -> tuple[Picture, Opened, int] | None:
 
 
 def draw_maps(picture: Picture) -> None:
-    """Draw the explanations side by side with their settings, whether they agree, and the file to save."""
-    methods = chosen_methods(detector.about)
-    panels.forget_drawn()
-    side_by_side = panels.SideBySide(subject, [detector], methods)
-    draw_methods(detector.about)
-    draw_controls()
-    with st.grid(len(methods), min_column_width=190, gap="medium") as maps:
-        side_by_side.draw(maps)
-    now = judged.look(ready, detector)
-    others = np.zeros((0, 1, 1), np.float32)
+    """Draw the explanations side by side with their settings, whether they agree, and the files to save."""
+    now, others = judged.look(ready, detector), None
     # chance agreement cannot be measured with another detector's maps
     if now.answer is not None and detector.name == made_by:
         shown = ready.filters.index(FILTER.value) if FILTER.value in ready.filters else 0
         own = row if origin.run.path == opened.run.path else None
         others = other_maps(opened, verdict=verdict_of(float(now.answer.margins[shown])), label=None, row=own)
-    agreement = agreement_panel(side_by_side, others, whose="images of the run on the left with this verdict")
-    judgement = judged.judged(ready, detector, now)
-    notes = [ready.describe(FILTER.value), f"{judgement.answer}: {judgement.sentence}" if judgement else ""]
-    probes = last_probes(subject, detector)
-    side_by_side.download(list(filter(None, notes)), label=picture.label, agreement=agreement, probes=probes)
+
+    def notes() -> list[str]:
+        judgement = judged.judged(ready, detector, judged.look(ready, detector))
+        told = f"{judgement.answer}: {judgement.sentence}" if judgement else ""
+        return list(filter(None, [ready.describe(FILTER.value), told]))
+
+    whose = "images of the run on the left with this verdict"
+    probes = lambda: last_probes(subject, detector)  # noqa: E731
+    draw_explanations(View(subject, [detector], None, picture.label, others, whose, notes, probes))
 
 
 opened = library.current()

@@ -36,7 +36,7 @@ def parameters() -> dict[str, dict[str, str]]:
     wrong = frame[frame["label"].astype(str) != frame["predicted"].astype(str)]
     # the image that the detector is most wrong about, and the one that it is surest of
     worst, surest = (str(rows.loc[rows["margin"].abs().idxmax(), "id"]) for rows in (wrong, frame))
-    return {"mistakes": {"true": "REAL", "said": "FAKE"}, "inspect": {"id": worst}, "try_picture": {"sample": surest}}
+    return {"mistakes": {"id": worst}, "try_picture": {"sample": surest}}
 
 
 def write_small(picture: bytes, file: Path) -> None:

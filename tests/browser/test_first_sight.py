@@ -32,7 +32,7 @@ def test_from_nothing_to_an_explained_mistake(page: Page, new_server: str, cifak
     # for being redrawn must survive that
     linked = page.context.new_page()
     linked.goto(f"{new_server}/inspect?run=swift%40cifake-test&id={cifake_test.rows['id'][0]}", wait_until="commit")
-    page.goto(f"{new_server}/mistakes")
+    page.goto(f"{new_server}/mistakes?pixels=on")
     # numbers are there before any picture has to be
     page.wait_for_selector(".tile", timeout=PATIENCE)
     expect(page.locator("[data-cell='FAKE-REAL'] .count")).to_have_text("315")
@@ -61,7 +61,7 @@ def test_from_nothing_to_an_explained_mistake(page: Page, new_server: str, cifak
     expect(filtered).to_be_visible()
     settle(page)
     page.locator(".grid .tile .open").first.click()
-    page.wait_for_url("**/inspect**")
+    page.wait_for_url("**id=**")
     settle(page)
     expect(page.get_by_text("1 of 315")).to_be_visible()
     expect(page.get_by_role("img", name="Grad-CAM, over the grey picture")).to_be_visible()

@@ -128,7 +128,7 @@ def test_pages(watched: Page, app: str, strange: Path, elsewhere: Elsewhere, pag
             watched.locator(f"[data-testid=stExpander] a[href*='{elsewhere.host}']").count()
         )
         shown = read(watched)
-        if page in ("detectors", "inspect", "try_picture"):
+        if page in ("detectors", "mistakes", "try_picture"):
             assert payload(elsewhere.host) in shown
     assert elsewhere.asked == []
 

@@ -7,7 +7,7 @@ import pytest
 from core.runs.run import read_run
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
-from tests.dashboard.test_pages import words
+from tests.dashboard.test_pages import with_more_filters, words
 
 RUN = "tiny@seen-test"
 # page, parameters, and (kind of widget, key, its value) that they set
@@ -15,11 +15,11 @@ WIDGETS = (
     ("overview", {"cut": "0.25"}, ("slider", "url.cut", 0.25)),
     ("overview", {"count": "clean"}, ("button_group", "url.count", "clean")),
     ("overview", {"of": "FAKE"}, ("button_group", "url.of", "FAKE")),
-    ("explore", {"sort": "-brightness"}, ("selectbox", "explore.sort", "-brightness")),
-    ("explore", {"category": "cat"}, ("button_group", "explore.category", ["cat"])),
-    ("explore", {"true": "FAKE"}, ("button_group", "explore.label", "FAKE")),
-    ("explore", {"result": "wrong"}, ("button_group", "explore.correct", "wrong")),
-    ("explore", {"per": "48"}, ("button_group", "explore.per", 48)),
+    ("explore", {"sort": "-brightness"}, ("selectbox", "mistakes.sort", "-brightness")),
+    ("explore", {"category": "cat"}, ("button_group", "filter.category", ["cat"])),
+    ("mistakes", {"true": "FAKE"}, ("button_group", "filter.label", "FAKE")),
+    ("mistakes", {"result": "wrong"}, ("button_group", "filter.correct", "wrong")),
+    ("explore", {"per": "48"}, ("button_group", "mistakes.per", 48)),
     ("inspect", {"methods": "lime,gradcam"}, ("multiselect", "methods.chosen", ["lime", "gradcam"])),
     ("inspect", {"lime.n_segments": "12"}, ("select_slider", "url.lime.n_segments", 12)),
     ("inspect", {"palette": "paper"}, ("selectbox", "url.palette", "paper")),
@@ -33,6 +33,8 @@ def test_a_parameter_sets_its_widget(
 ) -> None:
     kind, key, value = expected
     app = open_page(page, run=RUN, **params)
+    if key.startswith("filter."):
+        app = with_more_filters(app)
     assert not app.exception
     assert getattr(app, kind)(key=key).value == value
 
@@ -63,6 +65,6 @@ def test_an_old_address_opens(open_page: Open, home: Path, page: str, params: di
 def test_an_image_is_found_by_its_id(open_page: Open, home: Path) -> None:
     found = read_run(home / "runs" / RUN).predictions.iloc[7]
     id_ = str(found["id"])
-    app = open_page("inspect", run=RUN, id=id_)
+    app = open_page("mistakes", run=RUN, id=id_)
     assert app.query_params["id"] == id_
     assert str(found["name"]) in words(app)

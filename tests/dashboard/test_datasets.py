@@ -290,15 +290,11 @@ def test_a_wrong_path_is_a_sentence(open_page: Open, tmp_path: Path) -> None:
     assert any("does not exist" in found.value for found in app.error)
 
 
-def test_a_click_counts_though_the_pictures_have_been_read_meanwhile(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gone: list[str] = []
-    monkeypatch.setattr(st, "switch_page", lambda page, **_: gone.append(page))
-    app = open_page("inspect", run="tiny@seen-test")
+def test_a_click_counts_though_the_pictures_have_been_read_meanwhile(open_page: Open) -> None:
+    app = open_page("mistakes", run="tiny@seen-test")
     datasets.registry().status = Attaching("done")
-    app.button(key="inspect.back").click().run()
-    assert gone == ["views/mistakes.py"]
+    app.button(key="image.next").click().run()
+    assert "id" in app.query_params
     assert app.session_state["pictures"].state == "done"
 
 

@@ -58,17 +58,16 @@ def keys(app: AppTest) -> list[str]:
 
 def test_nothing_is_asked_before_an_experiment_is_chosen(open_page: Open) -> None:
     for params in ({}, {"evidence": "everything", "change": "nothing", "lime_bands.fill": "?"}):
-        app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, **params))
+        app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, **params))
         assert not app.exception
-        assert "Experiments on this image" in words(app)
         assert not any("probes" in key for key in keys(app))
-        assert app.segmented_control(key="url.evidence").value is None
+    assert app.segmented_control(key="url.evidence").value is None
 
 
 def test_inspect_says_what_turns_the_verdict(open_page: Open, home: Path, run: Run) -> None:
     row = first_row(run)
     expected = probed(home, run, row)
-    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="turns"))
+    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="turns"))
     assert not app.exception
     assert coloured(expected.sentence) in words(app)
     rows = next(one.value for one in app.dataframe if "change" in one.value)
@@ -85,7 +84,7 @@ def test_inspect_weighs_kinds_of_detail(open_page: Open, home: Path, run: Run) -
     detector = load_detector(home / "detectors" / "tiny")
     last = LIME_BANDS.explain_fully(detector, image, BandSettings(fill="shuffled"))
     shuffled = {"lime_bands.fill": "shuffled"}
-    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="lime_bands", **shuffled))
+    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="lime_bands", **shuffled))
     assert not app.exception
     assert coloured(last.diagnostics.sentence) in words(app)
     figure = next(json.loads(one.proto.spec) for one in app.get("plotly_chart"))
@@ -95,7 +94,7 @@ def test_inspect_weighs_kinds_of_detail(open_page: Open, home: Path, run: Run) -
 
 
 def test_inspect_shows_what_the_image_is_like(open_page: Open, run: Run) -> None:
-    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
+    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert not app.exception
     assert "most alike to it" in words(app)
     own = str(run.predictions["name"].iloc[first_row(run)])
@@ -108,7 +107,7 @@ def test_where_other_images_are_attached_than_it_was_trained_on_the_run_s_own_ar
 ) -> None:
     reseal(home / "detectors" / "tiny", training_set_fingerprint="0" * 64)
     write_cifake(home / "data" / "cifake", train=4, test=4)
-    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
+    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     app.button(key="neighbours.prepare").click().run()
     app = settled(app)
     assert not app.exception

@@ -17,8 +17,7 @@ from core.runs.run import read_run
 from core.studies.columns import browse_table
 from core.studies.store import study_path, write_study
 from dashboard import library
-from dashboard.components.filter_panel import admitted
-from dashboard.components.filters import filter_key
+from dashboard.components.filters import admitted, filter_key
 from tests.core.studies.test_columns import seal
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import with_more_filters, words
@@ -89,7 +88,7 @@ def test_values_are_written_for_people_and_asked_for_as_they_are(open_page: Open
     pills.set_value(["blue_sky"]).run()
     assert app.query_params["cues.cue"] == "blue_sky"
     assert "Cues: cue: blue sky" in [button.label for button in app.button]
-    assert "**30** of 60 images" in words(app)
+    assert "30 of 60 images" in words(app)
 
 
 def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_page: Open, home: Path) -> None:
@@ -113,7 +112,7 @@ def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_pa
 
     def compared(**asked: str) -> str:
         app = open_page("mistakes", run="tiny@seen-test", **asked)
-        app.session_state["explore.apart"] = True
+        app.session_state["mistakes.apart"] = True
         return words(app.run())
 
     text = compared(true="FAKE", said="FAKE")

@@ -31,7 +31,7 @@ def test_every_term_stands_somewhere() -> None:
 def test_settings_and_sentences_of_methods_explain_their_terms(open_page: Open) -> None:
     assert {"Grad-CAM", "LIME", "LIME over frequency bands", "Segment", "Sample", "SLIC", "Quickshift", "Seed", "Layer",
             "Surrogate"} <= terms_of_explainers()  # fmt: skip
-    app = settled(open_page("inspect", run="tiny@seen-test"))
+    app = settled(open_page("mistakes", run="tiny@seen-test"))
     samples = app.select_slider(key="url.lime.n_samples")
     assert samples.proto.help.startswith(explain("Sample"))
     assert samples.proto.help.endswith("more make the intervals narrower.")

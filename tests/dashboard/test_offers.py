@@ -38,7 +38,7 @@ def offers(app: AppTest) -> list[str]:
 def test_neighbours_offer_the_training_images(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(datasets.registry(), "attach", lambda *given, fit: asked.append((*given, fit)))
-    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
+    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert not app.exception
     assert "Its training images are not available." in words(app)
     assert offers(app) == ["neighbours.fetch"]
@@ -49,6 +49,6 @@ def test_neighbours_offer_the_training_images(open_page: Open, monkeypatch: pyte
 @pytest.mark.usefixtures("learned_cifake")
 def test_visitors_from_elsewhere_are_told_and_offered_nothing(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sidebar, "is_local", lambda: False)
-    app = settled(open_page("inspect", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
+    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert "Its training images are not available." in words(app)
     assert not offers(app)

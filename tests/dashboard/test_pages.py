@@ -50,7 +50,7 @@ def words(app: AppTest) -> str:
 
 def with_more_filters(app: AppTest) -> AppTest:
     """The page with its further filters unfolded."""
-    app.session_state["explore.more"] = True
+    app.session_state["mistakes.more"] = True
     return app.run()
 
 
@@ -88,7 +88,7 @@ def test_an_empty_filter(open_page: Open, page: str, run: str) -> None:
     assert not app.exception
     assert len(app.title) == 1
     assert not app.error
-    said = {"explore": "No image fits", "inspect": "not among the 0 that the filter finds"}
+    said = {"mistakes": "No image fits"}
     assert said.get(page, "") in words(app)
 
 
@@ -101,11 +101,11 @@ def test_nonsense_in_the_url_is_the_default_view(open_page: Open, page: str) -> 
     nonsense |= {"paper": "maybe", "samples": "nan", "method": "../x"}
     plain, strange = open_page(page), open_page(page, **nonsense)
     assert not strange.exception
-    if page in ("inspect", "try_picture"):
+    if page in ("mistakes", "try_picture"):
         # its explanations are still being made
         plain, strange = settled(plain), settled(strange)
     notices = {"The run in this address is not here; showing tiny on seen-test."}
-    if page == "inspect":
+    if page == "mistakes":
         notices.add("The image in this address is not in this run; showing another one.")
     assert {one.value for one in strange.info} - {one.value for one in plain.info} == notices
     rest = [line for line in words(strange).splitlines() if line not in notices]
@@ -145,27 +145,27 @@ def test_explore_filters_through_the_url_and_through_its_widgets(open_page: Open
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     app = open_page("mistakes", run="tiny@seen-test", category="cat,ship")
     expected = len(find_rows(table, Filter().choosing("category", ["cat", "ship"])))
-    assert f"**{expected}** of 60 images" in words(app)
-    app.segmented_control(key="explore.label").set_value("FAKE").run()
+    assert f"{expected} of 60 images" in words(app)
+    with_more_filters(app).segmented_control(key="filter.label").set_value("FAKE").run()
     assert app.query_params["true"] == "FAKE"
     expected = len(find_rows(table, Filter().choosing("category", ["cat", "ship"]).choosing("label", ["FAKE"])))
-    assert f"**{expected}** of 60 images" in words(app)
-    app.slider(key="explore.confidence").set_value((0.6, 1.0)).run()
+    assert f"{expected} of 60 images" in words(app)
+    app.slider(key="filter.confidence").set_value((0.6, 1.0)).run()
     assert app.query_params["sure"] == "0.6.."
-    fact = with_more_filters(app).slider(key="explore.brightness")
+    fact = with_more_filters(app).slider(key="filter.brightness")
     fact.set_value((fact.min, (fact.min + fact.max) / 2)).run()
     assert not app.exception
     assert any(button.label.startswith("Brightness up to ") for button in app.button)
-    app.button(key="explore.clear").click().run()
-    assert "**60** images" in words(app)
+    app.button(key="filter.clear").click().run()
+    assert "60 of 60 images" in words(app)
     assert set(app.query_params) == {"run"}
 
 
 def test_explore_turns_pages_and_keeps_the_order(open_page: Open) -> None:
     app = open_page("mistakes", run="tiny@seen-test", sort="-brightness", page="2")
-    assert app.selectbox(key="explore.sort").value == "-brightness"
+    assert app.selectbox(key="mistakes.sort").value == "-brightness"
     assert app.pagination[0].value == 2
-    app.selectbox(key="explore.sort").set_value("name").run()
+    app.selectbox(key="mistakes.sort").set_value("name").run()
     assert app.query_params["sort"] == "name"
     assert "page" not in app.query_params
 
@@ -174,34 +174,34 @@ def test_explore_tags_what_is_selected(open_page: Open, home: Path) -> None:
     ids = browse_table(read_run(home / "runs" / "tiny@seen-test"))["id"]
     app = open_page("mistakes", run="tiny@seen-test", pick=f"{ids[0]},{ids[3]},nobody")
     assert "**2 selected**" in words(app)
-    app.text_input(key="explore.tag_text").set_value("odd one")
-    app.form_submit_button(key="explore.tag").click().run()
+    app.text_input(key="selection.tag_text").set_value("odd one")
+    app.form_submit_button(key="selection.tag").click().run()
     assert not app.exception
     assert [one.value for one in app.text] == ["2 tagged “odd one”"]
     # the button after Enter: it is done already
-    app.form_submit_button(key="explore.tag").click().run()
+    app.form_submit_button(key="selection.tag").click().run()
     assert not app.error
-    app.button(key="explore.tagged.show").click().run()
+    app.button(key="selection.tagged.show").click().run()
     assert app.query_params["tag"] == "odd one"
-    assert "**2** of 60 images" in words(app)
+    assert "2 of 60 images" in words(app)
     app = open_page("mistakes", run="tiny@seen-test", pick=ids[1])
-    app.form_submit_button(key="explore.tag").click().run()
+    app.form_submit_button(key="selection.tag").click().run()
     assert "1 to 40 characters" in words(app)
     app = open_page("mistakes", run="tiny@seen-test", tag="odd one")
-    assert "**2** of 60 images" in words(app)
+    assert "2 of 60 images" in words(app)
     app = open_page("mistakes", run="tiny@seen-test", pick=ids[0])
-    app.text_input(key="explore.tag_text").set_value("a,b")
-    app.form_submit_button(key="explore.tag").click().run()
+    app.text_input(key="selection.tag_text").set_value("a,b")
+    app.form_submit_button(key="selection.tag").click().run()
     assert "no comma, semicolon or invisible character" in words(app)
-    app.text_input(key="explore.tag_text").set_value("even one")
-    app.form_submit_button(key="explore.untag").click().run()
+    app.text_input(key="selection.tag_text").set_value("even one")
+    app.form_submit_button(key="selection.untag").click().run()
     assert [error.value for error in app.error] == [
         "None of these images carries the tag “even one”, so there is nothing to remove."
     ]
-    app.text_input(key="explore.tag_text").set_value("odd one")
-    app.form_submit_button(key="explore.untag").click().run()
+    app.text_input(key="selection.tag_text").set_value("odd one")
+    app.form_submit_button(key="selection.untag").click().run()
     assert not app.error
-    assert "**1** of 60 images" in words(open_page("mistakes", run="tiny@seen-test", tag="odd one"))
+    assert "1 of 60 images" in words(open_page("mistakes", run="tiny@seen-test", tag="odd one"))
 
 
 def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
@@ -216,14 +216,14 @@ def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
     pick = turned["id"].iloc[0]
     app = open_page("mistakes", run="tiny@seen-test", cut=f"{cut:g}", said="FAKE", sort="sure", pick=pick, compare="on")
     assert not app.exception
-    rows = pd.read_csv(io.BytesIO(files["explore.csv"]()))
+    rows = pd.read_csv(io.BytesIO(files["mistakes.csv"]()))
     assert len(rows) == (table["p_real"] <= cut).sum()
     assert (rows["predicted"] == "FAKE").all()
     assert ((rows["correct"] == "right") == (rows["label"] == "FAKE")).all()
     assert rows["threshold"].to_numpy() == pytest.approx(cut, rel=1e-4)
     assert app.dataframe[0].value["predicted"].tolist() == ["FAKE"]
     assert app.dataframe[0].value["p_real"].tolist() == turned["p_real"].iloc[:1].tolist()
-    tiles = {tile["id"]: tile for tile in grids(app)["explore.grid"]["tiles"]}
+    tiles = {tile["id"]: tile for tile in grids(app)["mistakes.grid"]["tiles"]}
     known = table.set_index("id").loc[list(tiles)]
     # the number on a tile is what it is sorted and filtered by
     assert known["confidence"].is_monotonic_decreasing
@@ -234,7 +234,7 @@ def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
     assert set(turned["id"]) & set(tiles)
     assert "; REAL needs p(REAL) of " in words(app)
     assert "; REAL needs p(REAL) of " not in words(open_page("mistakes", run="tiny@seen-test"))
-    rows = pd.read_csv(io.BytesIO(files["explore.csv"]()))
+    rows = pd.read_csv(io.BytesIO(files["mistakes.csv"]()))
     assert "threshold" not in rows
     assert rows["predicted"].tolist() == table["predicted"].iloc[find_rows(table, Filter())].tolist()
 
@@ -257,24 +257,26 @@ def selectable(app: AppTest) -> dict[str, bool]:
 def test_inspect_says_verdict_truth_and_place(open_page: Open, home: Path) -> None:
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     order = find_rows(table, Filter())
-    app = open_page("inspect", run="tiny@seen-test", id=table["id"][order[4]])
+    app = open_page("mistakes", run="tiny@seen-test", id=table["id"][order[4]])
     row = table.iloc[order[4]]
     text = words(app)
-    assert f"5 of 60 · {row['name']}" in text
-    assert f"Margin {plus(row['margin'])}" in text
-    app.button(key="inspect.after").click().run()
+    assert "5 of 60" in text
+    assert str(row["name"]) in text
+    assert f"### Called {CLASS_WORDS[row['predicted']]}" in text
+    app.button(key="image.next").click().run()
     assert app.query_params["id"] == table["id"][order[5]]
-    app.button(key="inspect.before").click().run()
-    app.button(key="inspect.before").click().run()
-    assert f"4 of 60 · {table['name'][order[3]]}" in words(app)
+    app.button(key="image.previous").click().run()
+    app.button(key="image.previous").click().run()
+    assert "4 of 60" in words(app)
+    assert str(table["name"][order[3]]) in words(app)
 
 
 def test_inspect_keeps_tags_and_notes(open_page: Open) -> None:
-    app = open_page("inspect", run="tiny@seen-test")
+    app = open_page("mistakes", run="tiny@seen-test")
     app.text_area[0].set_value("ringing at the edge").run()
     app.multiselect(key="inspect.tags").set_value(["halo"]).run()
     assert not app.exception
-    again = open_page("inspect", run="tiny@seen-test")
+    again = open_page("mistakes", run="tiny@seen-test")
     assert again.text_area[0].value == "ringing at the edge"
     assert again.multiselect(key="inspect.tags").value == ["halo"]
 
@@ -285,7 +287,7 @@ def test_inspect_says_when_somebody_else_has_changed_the_note_and_keeps_what_was
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     id_ = table["id"][find_rows(table, Filter())[0]]
     library.tags().note(id_, "old")
-    app = open_page("inspect", run="tiny@seen-test")
+    app = open_page("mistakes", run="tiny@seen-test")
     library.tags().note(id_, "*theirs*")
     app.text_area[0].set_value("mine").run()
     assert not app.exception
@@ -315,7 +317,7 @@ def test_inspect_without_the_picture_shows_the_runs_map_and_what_is_known(open_p
     ids = browse_table(read_run(folder))["id"]
     frame = pd.DataFrame({"id": ids, "flips": np.arange(60) / 60})
     seal(folder / "studies" / "probes.parquet", frame, {"title": "Turns", "columns": {"flips": "turned share, 0 to 1"}})
-    app = open_page("inspect", run="tiny@blind-test", id=ids[45])
+    app = open_page("mistakes", run="tiny@blind-test", id=ids[45])
     assert not app.exception
     assert "The run's own map" in words(app)
     assert [folded.proto.expanded for folded in app.expander if folded.label == "What studies found"] == [True]
@@ -325,7 +327,7 @@ def test_inspect_without_the_picture_shows_the_runs_map_and_what_is_known(open_p
 
 def test_inspect_without_its_detector_shows_the_runs_map(open_page: Open, home: Path) -> None:
     shutil.rmtree(home / "detectors")
-    app = open_page("inspect", run="tiny@seen-test")
+    app = open_page("mistakes", run="tiny@seen-test")
     assert not app.exception
     assert "is not among the detectors here" in words(app)
 
@@ -349,7 +351,7 @@ def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> N
     save_detector(home / "detectors" / "rival", other, model_card="# Detector `rival`\n\nFor tests.\n")
     run = read_run(home / "runs" / "tiny@seen-test")
     row = int(find_rows(browse_table(run), Filter())[0])
-    app = settled(open_page("inspect", run=run.name, beside="rival", **{"lime.n_samples": "64"}))
+    app = settled(open_page("mistakes", run=run.name, beside="rival", **{"lime.n_samples": "64"}))
     assert not app.exception
     assert app.selectbox(key="url.beside").value == "rival"
     text = words(app)
@@ -357,14 +359,13 @@ def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> N
     assert f"**tiny**: {CLASS_WORDS[run.predictions['predicted'][row]]}" in text
     assert f"**rival**: {CLASS_WORDS['REAL' if margin > 0 else 'FAKE']}" in text
     assert f"margin {plus(margin)}" in text
-    assert text.count("**rival**") == 3, "a verdict, a Grad-CAM and a LIME"
+    assert text.count("**rival**") == 1
     panels_of_both = [key_of(method, name) for method in ("gradcam", "lime") for name in ("rival", "tiny")]
     numbers = {f"{key}.files.npz" for key in panels_of_both}
-    pictures = {f"{key}.files.png" for key in panels_of_both}
     of_gradcam = {f"{key_of('gradcam', name)}.files.png" for name in ("rival", "tiny")}
     found = {button.key for button in app.get("download_button")}
     # LIME has no picture where it decides nothing
-    assert numbers | of_gradcam | {"page.file"} <= found <= numbers | pictures | {"page.file"}
+    assert numbers | of_gradcam | {"page.file", "slide"} <= found
     app.selectbox(key="url.beside").set_value("").run()
     assert "rival" not in words(app)
 
@@ -373,12 +374,12 @@ def test_a_detector_that_cannot_be_asked_can_be_asked_again(open_page: Open, hom
     other = make_detector(seed=7)
     other.manifest = {"name": "rival"}
     save_detector(home / "detectors" / "rival", other, model_card="# Detector `rival`\n\nFor tests.\n")
-    again = f"{key_of('verdict', 'rival')}.again"
+    again = f"{key_of('gradcam', 'rival')}.again"
     # what it is asked with is whole, so this is found when it is asked only
     card = home / "detectors" / "rival" / "README.md"
     whole = card.read_bytes()
     card.write_bytes(b"")
-    app = settled(open_page("inspect", run="tiny@seen-test", beside="rival", **{"lime.n_samples": "64"}))
+    app = settled(open_page("mistakes", run="tiny@seen-test", beside="rival", **{"lime.n_samples": "64"}))
     assert not app.exception
     assert "rival/README.md" in words(app)
     card.write_bytes(whole)

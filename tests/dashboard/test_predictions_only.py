@@ -50,7 +50,7 @@ def test_a_study_that_needs_layers_is_said_to_be_impossible() -> None:
 
 
 def test_inspect_explains_by_what_needs_no_more() -> None:
-    app = test_any_detector.opened("inspect", **{"lime.n_samples": "64"})
+    app = test_any_detector.opened("mistakes", **{"lime.n_samples": "64"})
     assert not app.exception
     assert not app.error
     said = words(app)

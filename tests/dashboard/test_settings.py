@@ -211,7 +211,7 @@ def test_pages_go_on_for_others_when_a_visitor_asks_it_to_forget(server: str) ->
             for _ in range(3):
                 await rude.forget()
                 await other.open("explore", run="tiny@seen-test")
-            assert other.has("explore.grid")
+            assert other.has("mistakes.grid")
             return rude.troubles + other.troubles
 
     assert in_a_thread(look()) == []

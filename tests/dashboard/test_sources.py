@@ -14,7 +14,7 @@ from core.runs.writing import write_run
 from core.storage import ContractError
 from core.studies.columns import browse_table
 from tests.dashboard.conftest import Open, image_set
-from tests.dashboard.test_pages import words
+from tests.dashboard.test_pages import with_more_filters, words
 
 SOURCES = ("biggan", "midjourney_5", None)
 
@@ -55,9 +55,9 @@ def test_detectors_shows_the_error_rate_of_each(sourced: Run, open_page: Open) -
 def test_explore_filters_by_it(sourced: Run, open_page: Open) -> None:
     app = open_page("mistakes", run=sourced.name, source="midjourney_5")
     assert not app.exception
-    assert "**20** of 60 images" in words(app)
-    assert app.session_state["explore.source"] == ["midjourney_5"]
-    assert "explore.source" not in open_page("mistakes", run="tiny@seen-test").session_state
+    assert "20 of 60 images" in words(app)
+    assert with_more_filters(app).session_state["filter.source"] == ["midjourney_5"]
+    assert "filter.source" not in open_page("mistakes", run="tiny@seen-test").session_state
 
 
 def test_a_source_that_is_no_text_is_refused(sourced: Run, home: Path) -> None:

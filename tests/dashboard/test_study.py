@@ -86,6 +86,6 @@ def test_explore_writes_tags_and_notes_as_text(open_page: Open, monkeypatch: pyt
     library.tags().add([id_], "=odd")
     library.tags().note(id_, "@SUM(A1)")
     app.run()
-    for key in ("explore.csv", "explore.tags"):
+    for key in ("mistakes.csv", "mistakes.tags"):
         rows = {row["id"]: row for row in csv.DictReader(io.StringIO(files[key]().decode("utf-8-sig")))}
         assert (rows[id_]["tags"], rows[id_]["note"]) == ("'=odd", "'@SUM(A1)"), key

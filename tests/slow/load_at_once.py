@@ -121,7 +121,7 @@ async def _inspect(address: str, run: str, id_: str, found: Round) -> None:
     visitor.on_element = see
     try:
         async with visitor, asyncio.timeout(PATIENCE):
-            await visitor.open("inspect", run=run, id=id_)
+            await visitor.open("mistakes", run=run, id=id_)
             found.drawn.append(time.perf_counter() - started)
             await whole.wait()
             found.whole.append(time.perf_counter() - started)

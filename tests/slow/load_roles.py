@@ -183,7 +183,7 @@ class Gallery:
 async def explain(address: str, number: int, gallery: Gallery, records: Records, *, until: float, think: float) -> None:
     """A visitor who has one image after another explained, every other one on the page Upload."""
     chance = random.Random(f"explainer {number}")
-    page = ("inspect", "try_picture")[number % 2]
+    page = ("mistakes", "try_picture")[number % 2]
     while records.now < until:
         visitor = Visitor(address)
         try:
@@ -276,7 +276,7 @@ async def _choose_image(
         "lime.fill": chance.choice(list(FILLS)),
         "gradcam.layer": chance.choice(("layer1", "layer2", "layer3")),
     }
-    if page == "inspect":
+    if page == "mistakes":
         watch.begin()
         await visitor.open(page, id=gallery.ids[row], **asked)
         watch.asked()

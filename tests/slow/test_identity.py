@@ -105,7 +105,7 @@ def test_without_a_claim_they_are_another_detector(home: Path, impostor: Callabl
 
 
 @pytest.mark.parametrize("change", [flip, normalise, soften])
-@pytest.mark.parametrize("page", ["try_picture", "inspect", "detectors", "reads"])
+@pytest.mark.parametrize("page", ["try_picture", "mistakes", "detectors", "reads"])
 def test_a_copy_never_answers_for_the_detector_of_a_run(
     home: Path, impostor: Callable[..., Path], open_page: Open, page: str, change: Callable[[Path], None]
 ) -> None:

@@ -185,7 +185,7 @@ def test_no_run_in_an_address_is_a_path(open_page: Open, home: Path, elsewhere: 
         backslashes=up.replace("/", "\\"),
     )
     app = open_page(
-        "inspect" if form == "{up}" else "detectors",
+        "mistakes" if form == "{up}" else "detectors",
         run=run,
         id="../../x",
         beside=f"../../elsewhere/detectors/secret-{DETECTOR}",

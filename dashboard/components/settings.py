@@ -36,64 +36,10 @@ ROW = 40
 
 
 def chosen_methods(offers: Offers) -> tuple[AnyExplainer, ...]:
-    """The methods that stand side by side, of those that can explain a detector."""
+    """Return the methods that stand side by side, of those that can explain a detector."""
     offered = {method.name: method for method in explainers(offers, with_map=True)}
-    found = [offered[name] for name in dict.fromkeys(METHODS.value.split(",")) if name in offered]
-    return tuple(found[:MOST]) or default_explainers(offers)
-
-
-def draw_controls() -> None:
-    """Draw the controls of how all maps are drawn."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", width="content"):
-        DRAWING.choose(
-            "Maps",
-            help="Over the picture without its colours, so that every colour is the map's; the map alone; or the "
-            "picture in its colours, with lines around the strongest quarter of the map's area.",
-        )
-        with st.popover("Colours", icon=":material/palette:"):
-            PALETTE.choose(
-                "Colours",
-                st.selectbox,
-                width=330,
-                help=f"The paper ({THE_PAPER}) colours by what speaks for or against the verdict; here the colour is "
-                "the class itself, so that blue means REAL on every page.",
-            )
-            OPACITY.linked(
-                st.slider,
-                "Opacity of the maps",
-                min_value=0.1,
-                max_value=1.0,
-                step=0.05,
-                format="percent",
-                disabled=DRAWING.value != "overlay",
-            )
-            SMOOTH.choose(
-                "Interpolation",
-                help="“As they are” shows a map's true resolution, such as 4 x 4. Regions keep their edges either way.",
-            )
-
-
-def draw_methods(offers: Offers) -> None:
-    """The choice of the methods that stand side by side, of those that can explain a detector."""
-    offered = {method.name: method for method in explainers(offers, with_map=True)}
-    st.session_state["methods.chosen"] = [method.name for method in chosen_methods(offers)]
-    st.multiselect(
-        "Methods side by side",
-        list(offered),
-        format_func=lambda name: offered[name].title,
-        max_selections=MOST,
-        key="methods.chosen",
-        on_change=_take_methods,
-        args=(offers,),
-        width=330,
-        help="\n\n".join(f"**{method.title}**: {method.sentence}" for method in offered.values()),
-    )
-
-
-def _take_methods(offers: Offers) -> None:
-    names = st.session_state["methods.chosen"]
-    usual = [method.name for method in default_explainers(offers)]
-    METHODS.set("" if names == usual else ",".join(names))
+    chosen = [offered[name] for name in dict.fromkeys(METHODS.value.split(",")) if name in offered]
+    return tuple(chosen[:MOST]) or default_explainers(offers)
 
 
 def style_now(*, scale: float | None = None) -> Style:
@@ -101,38 +47,73 @@ def style_now(*, scale: float | None = None) -> Style:
     return Style(PALETTE.value, OPACITY.value, SMOOTH.value == "yes", scale, DRAWING.value)
 
 
-def question_of(explainer: AnyExplainer, offers: Offers) -> ExplainRequest:
-    """The question that the address puts to a detector: a method, and its settings."""
-    return ExplainRequest(explainer.name, settings_of(explainer, offers))
-
-
-def settings_of(explainer: AnyExplainer, offers: Offers) -> ExplainerSettings:
-    """A method's settings, as the address has them for a detector."""
+def request_of(explainer: AnyExplainer, offers: Offers) -> ExplainRequest:
+    """Return the request that the address makes of a detector: a method, and its settings."""
     values = {field.name: parameter(explainer, field).value for field in describe(explainer.settings, offers)}
-    found: ExplainerSettings = explainer.settings(**values)
-    return found
+    return ExplainRequest(explainer.name, explainer.settings(**values))
 
 
 def parameter(explainer: AnyExplainer, field: SettingField) -> Setting:
-    """The URL parameter of one setting of a method."""
-    name, choices = f"{explainer.name}.{field.name}", field.choices or None
+    """Return the URL parameter of one setting of a method."""
     # without a limit of its own, no more than the widget offers: larger ones hold the one thread for all visitors
     high = field.high if field.high is not None else max(field.offers, default=math.inf)
     low = -math.inf if field.low is None else field.low
-    return Setting(name, field.default, choices, kind=field.kind, low=low, high=high)
+    name = f"{explainer.name}.{field.name}"
+    return Setting(name, field.default, field.choices or None, kind=field.kind, low=low, high=high)
+
+
+def draw_drawing(offers: Offers) -> None:
+    """Draw the choice of methods, and the controls of how all maps are drawn."""
+    offered = {method.name: method for method in explainers(offers, with_map=True)}
+    st.session_state["methods.chosen"] = [method.name for method in chosen_methods(offers)]
+
+    def take() -> None:
+        names = st.session_state["methods.chosen"]
+        usual = [method.name for method in default_explainers(offers)]
+        METHODS.set("" if names == usual else ",".join(names))
+
+    st.multiselect(
+        "Methods side by side",
+        list(offered),
+        format_func=lambda name: offered[name].title,
+        max_selections=MOST,
+        key="methods.chosen",
+        on_change=take,
+        help="\n\n".join(f"**{method.title}**: {method.sentence}" for method in offered.values()),
+    )
+    DRAWING.choose(
+        "Maps",
+        help="Over the picture without its colours, so that every colour is the map's; the map alone; or the "
+        "picture in its colours, with lines around the strongest quarter of the map's area.",
+    )
+    PALETTE.choose(
+        "Colours",
+        st.selectbox,
+        help=f"The paper ({THE_PAPER}) colours by what speaks for or against the verdict; here the colour is "
+        "the class itself, so that blue means REAL on every page.",
+    )
+    OPACITY.linked(
+        st.slider, "Opacity of the maps", min_value=0.1, max_value=1.0, step=0.05, format="percent",
+        disabled=DRAWING.value != "overlay",
+    )  # fmt: skip
+    SMOOTH.choose(
+        "Interpolation",
+        help="“As they are” shows a map's true resolution, such as 4 x 4. Regions keep their edges either way.",
+    )
 
 
 def draw_settings(explainer: AnyExplainer, offers: Offers) -> None:
-    """The widgets of a method's settings; the advanced ones are folded in."""
-    settings, found = settings_of(explainer, offers), describe(explainer.settings, offers)
+    """Draw the widgets of a method's settings: its numbers in sight, all others in a popover."""
+    settings, fields = request_of(explainer, offers).settings, describe(explainer.settings, offers)
     values = settings.model_dump()
-    _draw_presets(explainer, settings)
-    for field in found:
-        if not field.advanced:
-            _draw_setting(explainer, field, values)
-    with st.expander("More"):
-        for field in found:
-            if field.advanced:
+    in_sight = [field for field in fields if field.offers and not field.advanced]
+    # what a reader changes first: how the image is cut, then how often it is asked
+    for field in reversed(in_sight):
+        _draw_setting(explainer, field, values)
+    with st.popover("Settings", icon=":material/tune:"):
+        _draw_presets(explainer, settings)
+        for field in fields:
+            if field not in in_sight:
                 _draw_setting(explainer, field, values)
         st.caption(f"About {explainer.cost(settings, offers):,} forward passes of the detector.")
 
@@ -141,9 +122,6 @@ def _draw_presets(explainer: AnyExplainer, settings: ExplainerSettings) -> None:
     if not explainer.presets:
         return
     matching = [name for name, preset in explainer.presets.items() if preset.matches(settings)]
-    for name in matching:
-        preset = explainer.presets[name]
-        st.markdown(f"**{preset.title.capitalize()}.** {preset.sentence}")
     names = {"": "adjustable"} | {name: preset.title for name, preset in explainer.presets.items()}
     key = f"{explainer.name}.preset"
     st.session_state[key] = matching[0] if matching else ""
@@ -155,6 +133,7 @@ def _draw_presets(explainer: AnyExplainer, settings: ExplainerSettings) -> None:
         required=True,
         on_change=_take_preset,
         args=(explainer, key),
+        help="\n\n".join(f"**{one.title.capitalize()}.** {one.sentence}" for one in explainer.presets.values()),
     )
 
 

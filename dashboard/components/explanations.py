@@ -1,0 +1,387 @@
+"""Explanations of one image side by side, beside a random map: their settings, whether they agree, and their files.
+
+One fragment draws all of it from the settings in the address, so that nothing of earlier settings is shown or saved
+without saying so.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core.explainers import drawing
+from core.explainers.agreement import rank_correlation
+from core.explainers.drawing import SIZE, Style, npz_of, scale_of
+from core.explainers.explainer import AnyExplainer
+from core.explainers.explanation import Explanation
+from core.explainers.probing import ProbeResult
+from core.explainers.registry import find_explainer
+from core.explainers.settings import readable_settings
+from core.findings.claims import claim_status
+from core.findings.finding import Finding
+from core.findings.numbers import plus
+from core.images.encoding import encode_png
+from core.images.labels import ClassName
+from core.report.explanation import Beside, html_of
+from core.report.slide import draw_slide
+from core.storage import ContractError
+from dashboard import library
+from dashboard.components import agreement
+from dashboard.components.component import key_of
+from dashboard.components.downloads import csv_button, file_button
+from dashboard.components.glossary import explain, terms_in
+from dashboard.components.parts import draw_parts, parts_table
+from dashboard.components.picture import explained_picture
+from dashboard.components.plain import plain
+from dashboard.components.requests import (
+    DetectorHandle,
+    Subject,
+    any_busy,
+    ask,
+    draw_ended,
+    draw_progress,
+    poll_part,
+)
+from dashboard.components.settings import chosen_methods, draw_drawing, draw_settings, request_of, style_now
+from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.jobs import ExplainRequest, JobStatus
+from dashboard.navigation import script_of
+
+KEY = "explanations"
+STUDY = "faithfulness"
+# the status of what was measured of such maps -> a sentence, worst first
+CHECKED = {
+    "not shown": "Such maps failed our checks.",
+    "depends": "Such maps failed some of our checks.",
+    "in part": "Such maps failed some of our checks.",
+    "no control": "Nobody has checked such maps.",
+    "unknown": "Nobody has checked such maps.",
+    "holds": "Such maps passed our checks.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """An image that is explained on a page.
+
+    Attributes:
+        subject: the image.
+        detectors: those asked; the first one's layers are offered, and its explanations are compared and saved.
+        stored: the first detector's map as the run has stored it.
+        label: the image's class; None if unknown.
+        others: float32 (M, h, w), maps of other images of the kind that runs store, to compare chance with; or None.
+        whose: what those images are.
+        notes: returns sentences that must be read with a saved page.
+        probes: returns what flips the verdict, where that is known, for a saved page.
+    """
+
+    subject: Subject
+    detectors: Sequence[DetectorHandle]
+    stored: Explanation | None = None
+    label: ClassName | None = None
+    others: NDArray[np.float32] | None = None
+    whose: str = ""
+    notes: Callable[[], Sequence[str]] = tuple
+    probes: Callable[[], ProbeResult | None] = lambda: None
+
+    def status(self, detector: DetectorHandle, explainer: AnyExplainer) -> JobStatus | None:
+        """Return an explanation's status with the present settings, or a stored map's; None if it cannot be made."""
+        if explainer.unavailable(detector.about):
+            return None
+        # a layer that only another detector has is as if none was asked for
+        request, stored = request_of(explainer, detector.about), self.stored
+        if stored and detector is self.detectors[0] and ExplainRequest(stored.method, stored.settings) == request:
+            return JobStatus("done", stored, 1.0)
+        slot = key_of(request.method, detector.name)
+        return ask(detector, self.subject.image[None], request, sha256=self.subject.sha256, slot=slot)
+
+
+def draw_explanations(view: View) -> None:
+    """Draw the maps of an image by the chosen methods, a random map, and what can be done with them."""
+    methods = chosen_methods(view.detectors[0].about)
+    busy = any_busy(view.status(detector, explainer) for detector in view.detectors for explainer in methods)
+    poll_part(lambda: _draw(view), busy=busy)
+
+
+def draw_explanation(view: View, explainer: AnyExplainer) -> None:
+    """Draw one method's explanation alone, with its settings."""
+    key = f"{KEY}.{explainer.name}"
+
+    def draw() -> bool:
+        status = view.status(view.detectors[0], explainer)
+        st.caption(explainer.sentence)
+        _draw_one(view, view.detectors[0], explainer, status, style_now())
+        if status is not None and status.state == "done":
+            _draw_files(status.answer, style_now(), name=view.subject.name, key=key)
+        draw_settings(explainer, view.detectors[0].about)
+        return any_busy([status])
+
+    poll_part(draw, busy=any_busy([view.status(view.detectors[0], explainer)]))
+
+
+def _draw(view: View) -> bool:
+    """Draw everything that belongs to the present settings; return whether more is to come."""
+    first = view.detectors[0]
+    methods = chosen_methods(first.about)
+    by_detector = [[view.status(detector, explainer) for explainer in methods] for detector in view.detectors]
+    own = [status.answer if status is not None and status.state == "done" else None for status in by_detector[0]]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("#### Where does it look?", help=explain("Margin map"), width="content")
+        _draw_checked(first, [explanation for explanation in own if explanation is not None])
+    styles = [
+        style_now(scale=_one_scale([status.answer for status in column if status is not None]) if column[1:] else None)
+        for column in zip(*by_detector, strict=True)
+    ]
+    for detector, statuses in zip(view.detectors, by_detector, strict=True):
+        if len(view.detectors) > 1:
+            _draw_verdict(detector, statuses)
+        with st.grid(len(methods) + 1, min_column_width=150, gap="small") as grid:
+            for explainer, status, style in zip(methods, statuses, styles, strict=True):
+                with grid.cell():
+                    st.markdown(f"**{explainer.title}**")
+                    _draw_one(view, detector, explainer, status, style)
+                    if detector is first:
+                        draw_settings(explainer, first.about)
+            with grid.cell():
+                _draw_random(view, detector, statuses, style_now())
+    with st.container(horizontal=True, gap="small"):
+        files = [
+            (status.answer, style)
+            for statuses in by_detector
+            for status, style in zip(statuses, styles, strict=True)
+            if status is not None and status.state == "done"
+        ]
+        _draw_saving(view, list(zip(own, styles, strict=True)), files)
+        with st.popover("Methods and colours", icon=":material/palette:"):
+            draw_drawing(first.about)
+    _draw_more(view, [explanation for explanation in own if explanation is not None], whole=None not in own)
+    return any_busy(status for statuses in by_detector for status in statuses)
+
+
+def _one_scale(answers: Sequence[Explanation | None]) -> float | None:
+    """Return the scale that maps which stand side by side share, None without a map."""
+    scales = [scale_of(answer) for answer in answers if answer is not None and answer.has_picture]
+    return max(scales, default=None)
+
+
+def _draw_verdict(detector: DetectorHandle, statuses: Sequence[JobStatus | None]) -> None:
+    """Draw a detector's verdict, as any of its explanations has it."""
+    answer = next((status.answer for status in statuses if status is not None and status.answer is not None), None)
+    if answer is None:
+        st.markdown(f"**{plain(detector.name)}**{' is being asked' if any_busy(statuses) else ''}")
+        return
+    sure = percent(max(answer.p_real, 1 - answer.p_real))
+    st.markdown(
+        f"**{plain(detector.name)}**: {CLASS_WORDS[answer.verdict]}, {sure} sure, margin {plus(answer.margin)}",
+        help=explain("Confidence", "Margin"),
+    )
+
+
+def _draw_one(
+    view: View, detector: DetectorHandle, explainer: AnyExplainer, status: JobStatus | None, style: Style
+) -> None:
+    """Draw an explanation, or the one under the settings before while it is computed, marked as such."""
+    if status is None:
+        st.caption(explainer.unavailable(detector.about))
+        return
+    key, sha256, answer = key_of(explainer.name, detector.name), view.subject.sha256, status.answer
+    of, last = st.session_state.get(f"{key}.last", ("", None))
+    if answer is not None:
+        _draw_answer(answer, key=key, style=style)
+        if answer.complete and not (of == sha256 and last.settings == answer.settings):
+            st.session_state[f"{key}.before"] = (of, last)
+            st.session_state[f"{key}.last"] = (sha256, answer)
+    elif status.busy and of == sha256 and last.has_picture:
+        explained_picture(last, key=f"{key}.picture", style=style, dim=True)
+        st.caption("This map still shows the previous settings.")
+    elif status.busy:
+        st.skeleton(height=200)
+    first = "Working; the first time takes a few seconds, while the detector is read"
+    draw_progress(status, key, "Refining" if answer is not None else first)
+    draw_ended(status, key)
+
+
+def _draw_answer(explanation: Explanation, *, key: str, style: Style) -> None:
+    """Draw a map, bars where it has no place in the image, or only a sentence where it decides nothing."""
+    sentence = explanation.diagnostics.sentence
+    if explanation.has_picture:
+        explained_picture(explanation, key=f"{key}.picture", style=style)
+    elif explanation.values is not None:
+        st.markdown(sentence, help=explain(*terms_in(sentence)))
+    elif explanation.parts is not None:
+        draw_parts(explanation, key=f"{key}.parts")
+
+
+def draw_stored(stored: Explanation, *, alone: bool) -> None:
+    """Draw the map that the run has stored, where nothing else can be had; `alone` where there is no picture."""
+    height, width = stored.map.shape
+    st.markdown(f"#### {find_explainer(stored.method).title}", help=explain("Margin map"))
+    st.caption(f"The run's own map, {height} x {width} positions.")
+    style = style_now()
+    style = replace(style, drawing="alone") if alone else style
+    explained_picture(stored, key="stored.picture", style=style, blind=alone)
+
+
+def random_map(explanation: Explanation, seed: int) -> Explanation:
+    """Return the same map with its values, or the weights of its regions, in random places."""
+    chance, parts = np.random.default_rng(seed), explanation.parts
+    if parts is not None and parts.regions is not None:
+        weights = np.where(parts.decisions == 0, 0, parts.weights)
+        values = chance.permutation(weights)[parts.regions]
+    else:
+        values = chance.permutation(explanation.tinted.ravel()).reshape(explanation.tinted.shape)
+    return replace(explanation, values=values, parts=None, undecided=None)
+
+
+def _draw_random(view: View, detector: DetectorHandle, statuses: Sequence[JobStatus | None], style: Style) -> None:
+    """Draw the first map that is there with its values in random places."""
+    answers = [status.answer for status in statuses if status is not None and status.answer is not None]
+    real = next((answer for answer in answers if answer.has_picture), None)
+    if real is None:
+        return
+    st.markdown("**A random map**", help="A map that knows nothing, for comparison: the values of the first map in "
+                "random places.")  # fmt: skip
+    fake = random_map(real, int(view.subject.sha256[:8], 16))
+    explained_picture(fake, key=key_of("random", detector.name), style=style, title="A random map")
+
+
+def finding_of_maps(detector: DetectorHandle, explanation: Explanation) -> Finding | None:
+    """Return what a study found of a method's maps on such verdicts; None where nothing can be read."""
+    opened = library.current()
+    with suppress(ContractError):
+        own = detector.identity.made(opened.run.manifest)
+        study = library.study_of(opened, STUDY) if own else library.study_by(detector.identity, STUDY)
+        return None if study is None else study.finding(f"{explanation.method}-{explanation.verdict}")
+    return None
+
+
+def _measured_words(detector: DetectorHandle, explanation: Explanation) -> str:
+    """Return the headline of what was measured of such maps; "" where nothing was."""
+    finding = finding_of_maps(detector, explanation)
+    own, judged = (each.model_dump() | {"seed": 0} for each in (explanation.settings, type(explanation.settings)()))
+    unlike = "" if own == judged else " Measured with its default settings, which are not the present ones."
+    return "" if finding is None else finding.headline + unlike
+
+
+def _draw_checked(detector: DetectorHandle, explanations: Sequence[Explanation]) -> None:
+    """Draw how such maps did in the checks, the worst of them, with the way to the page of them."""
+    found = [finding_of_maps(detector, explanation) for explanation in explanations]
+    kinds = {"unknown" if finding is None else claim_status(finding).kind for finding in found}
+    if worst := next((kind for kind in CHECKED if kind in kinds), None):
+        st.page_link(script_of("maps"), label=CHECKED[worst], query_params={"run": library.current().run.name})
+
+
+def _draw_saving(
+    view: View, own: Sequence[tuple[Explanation | None, Style]], files: Sequence[tuple[Explanation, Style]]
+) -> None:
+    """Draw the buttons of the files, which hold what is shown now and can be pressed once it is complete."""
+    whole = [(explanation, style) for explanation, style in own if explanation is not None]
+    ready, stem = len(whole) == len(own), Path(view.subject.name).stem
+    help = "Available once all explanations are complete." if not ready else None
+    fake = next((explanation for explanation, _ in whole if explanation.has_picture), None)
+    rest = [] if fake is None else [random_map(fake, int(view.subject.sha256[:8], 16))]
+    # asked for now: the file is made when no session is at hand
+    notes, probes = list(view.notes()), view.probes()
+    measured = {explanation.method: _measured_words(view.detectors[0], explanation) for explanation, _ in whole}
+    file_button(
+        "Save as a slide",
+        lambda: draw_slide(whole, random=rest, label=view.label, title=view.subject.name, notes=notes),
+        file_name=f"{stem}-slide.png",
+        mime="image/png",
+        key="slide",
+        icon=":material/slideshow:",
+        disabled=not ready,
+        help=help or "The picture, its maps and their settings as a picture of 1920 x 1080 pixels.",
+    )
+    with st.popover("Files", icon=":material/download:"):
+        file_button(
+            "Whole explanation as a page",
+            lambda: _page(view, whole, notes, measured, probes),
+            file_name=f"{stem}-explained.html",
+            mime="text/html",
+            key="page.file",
+            icon=":material/article:",
+            disabled=not ready,
+            help=help or "One self-contained page with the image, its explanations and how far to trust them.",
+        )
+        for explanation, style in files:
+            detector = explanation.provenance.detector
+            st.caption(f"{find_explainer(explanation.method).title} of {plain(detector)}")
+            key = key_of(explanation.method, detector)
+            _draw_files(explanation, style, name=view.subject.name, key=key)
+
+
+def _page(
+    view: View,
+    whole: Sequence[tuple[Explanation, Style]],
+    notes: Sequence[str],
+    measured: Mapping[str, str],
+    probes: ProbeResult | None,
+) -> bytes:
+    lines = agreement.lines([explanation for explanation, _ in whole], view.others)
+    beside = Beside(view.label, measured, lines, probes)
+    return html_of(list(whole), title=view.subject.name, notes=notes, beside=beside).encode()
+
+
+def _draw_files(explanation: Explanation, style: Style, *, name: str, key: str) -> None:
+    """Draw buttons for the picture as it is drawn (PNG), the numbers (.npz), and a table without a picture."""
+    stem = f"{Path(name).stem}-{explanation.provenance.detector}-{explanation.method}"
+    with st.container(horizontal=True, gap="small"):
+        if explanation.has_picture:
+            file_button(
+                "PNG",
+                lambda: encode_png(drawing.draw_explanation(explanation, SIZE, style=style)),
+                file_name=f"{stem}.png",
+                mime="image/png",
+                key=f"{key}.files.png",
+                icon=":material/image:",
+                type="tertiary",
+            )
+        file_button(
+            "Numbers",
+            lambda: npz_of(explanation),
+            file_name=f"{stem}.npz",
+            mime="application/octet-stream",
+            key=f"{key}.files.npz",
+            icon=":material/data_array:",
+            type="tertiary",
+            help="Every array and setting of this explanation, for numpy.load.",
+        )
+        if explanation.values is None and (parts := explanation.parts) is not None:
+            csv_button("Every weight (CSV)", lambda: parts_table(parts), f"{stem}.csv", key=f"{key}.files.csv")
+
+
+def _draw_more(view: View, explanations: Sequence[Explanation], *, whole: bool) -> None:
+    """Draw how to read the maps, whether they agree, and what other settings made of them, one level down."""
+    first = view.detectors[0]
+    with st.expander("Do they agree, and how to read them", icon=":material/compare:", key=f"{KEY}.more"):
+        if whole:
+            agreement.draw(explanations, view.others, whose=view.whose)
+        else:
+            st.caption("Compared once all explanations are complete.")
+        for explanation in explanations:
+            explainer = find_explainer(explanation.method)
+            st.markdown(f"**{explainer.title}.** {explainer.reading(explanation)} {explanation.diagnostics.sentence}")
+            if words := _measured_words(first, explanation):
+                st.caption(f"Measured on such verdicts: {plain(words)}")
+            _draw_before(view, explanation)
+
+
+def _draw_before(view: View, explanation: Explanation) -> None:
+    """Draw a map of this image under the settings before, and how alike both are."""
+    key = key_of(explanation.method, view.detectors[0].name)
+    of, before = st.session_state.get(f"{key}.before", ("", None))
+    if of != view.subject.sha256 or before is None or not (before.has_picture and explanation.has_picture):
+        return
+    now, then = readable_settings(explanation.settings), readable_settings(before.settings)
+    changed = ", ".join(f"{label.lower()} {then[label]}" for label in then if then[label] != now.get(label))
+    st.markdown(f"With the settings before ({plain(changed)}):")
+    with st.container(width=220):
+        explained_picture(before, key=f"{key}.earlier", style=style_now())
+    if before.map.shape == explanation.map.shape:
+        alike = rank_correlation(before.map, explanation.map)
+        st.caption(f"Rank correlation with the map above: {plus(alike)}", help=explain("Rank correlation"))

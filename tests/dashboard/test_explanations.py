@@ -1,0 +1,132 @@
+"""Explanations side by side: a method of a test's own is offered, set and drawn; what is saved is what is shown."""
+
+import io
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.detectors.detector import Detector
+from core.explainers.cam import GRADCAM
+from core.explainers.drawing import DEFAULT, npz_of
+from core.explainers.explainer import AnyExplainer
+from core.explainers.lime.regions import LIME, LIME_GRID, LimeSettings
+from core.explainers.registry import registered
+from core.explainers.settings import describe
+from core.images.palette import CLASS_COLOURS, rgb
+from core.report.slide import MARGIN, PICTURE, TOP, draw_slide
+from dashboard.components import explanations, settings
+from dashboard.components.component import key_of
+from dashboard.components.explanations import View
+from dashboard.components.requests import Subject
+from tests.core.explainers.texts import to_parameters
+from tests.core.explainers.toy import BRIGHT
+from tests.dashboard.conftest import Open
+from tests.dashboard.test_address import Params
+from tests.dashboard.test_pages import settled
+
+
+def test_a_new_method_is_offered_set_drawn_and_compared(open_page: Open) -> None:
+    with registered(BRIGHT):
+        app = settled(open_page("mistakes", run="tiny@seen-test", methods="gradcam,bright", **{"bright.grey": "100"}))
+        assert not app.exception
+        chosen = app.multiselect(key="methods.chosen")
+        assert BRIGHT.title in chosen.options
+        assert chosen.value == ["gradcam", "bright"]
+        [grey] = [one for one in app.number_input if one.label == "Middle grey"]
+        assert grey.value == 100
+        drawn = {one.proto.id.rpartition("-")[2] for one in app.get("bidi_component")}
+        assert f"{key_of('bright', 'tiny')}.picture" in drawn
+        # both maps are compared
+        assert any("rank correlation" in table.value.index for table in app.table)
+        assert f"{key_of('bright', 'tiny')}.files.npz" in {one.key for one in app.get("download_button")}
+    app = open_page("mistakes", run="tiny@seen-test", methods="gradcam,bright")
+    assert BRIGHT.title not in app.multiselect(key="methods.chosen").options
+
+
+@pytest.mark.parametrize(("method", "name", "most"), [(LIME, "n_segments", 120), (LIME_GRID, "cells", 16)])
+def test_an_address_asks_for_no_more_than_the_widget_offers(
+    method: AnyExplainer, name: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = (one for one in describe(method.settings) if one.name == name)
+    for asked, found in ((most, most), (most + 1, one.default)):
+        monkeypatch.setattr(st, "query_params", {f"{method.name}.{name}": str(asked)})
+        assert settings.parameter(method, one).value == found
+
+
+def test_a_preset_is_one_step_that_leaves_the_seed_and_no_preset_is_the_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    params = Params({"run": "r", "lime.seed": "7", "lime.n_segments": "12"})
+    monkeypatch.setattr(st, "query_params", params)
+    monkeypatch.setattr(st, "session_state", {"lime.preset": "paper"})
+    settings._take_preset(LIME, "lime.preset")
+    paper = {f"lime.{name}": text for name, text in to_parameters(LimeSettings.paper()).items()}
+    st.session_state["lime.preset"] = ""
+    settings._take_preset(LIME, "lime.preset")
+    assert params.steps == [{"run": "r", "lime.seed": "7"} | paper, {"run": "r"}]
+
+
+def test_explanations_become_files_without_being_written(
+    tiny_detector: Detector, pixels: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buttons: dict[str, Callable[[], bytes]] = {}
+    monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: buttons.update({key: data}))
+    # temporary files would be written where no folder is
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    found = GRADCAM.explain_fully(tiny_detector, pixels[0])
+    explanations._draw_files(found, DEFAULT, name="a.png", key="one")
+    assert buttons["one.files.npz"]() == npz_of(found)
+
+
+def test_nothing_is_saved_before_all_of_it_has_the_settings_that_are_shown(
+    tiny_detector: Detector, pixels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disabled: dict[str, bool] = {}
+    monkeypatch.setattr(
+        st, "download_button", lambda _label, _data, *, key, **options: disabled.update({key: options.get("disabled")})
+    )
+    monkeypatch.setattr(explanations, "finding_of_maps", lambda *_: None)
+    found, view = (
+        GRADCAM.explain_fully(tiny_detector, pixels[0]),
+        View(Subject.of(pixels[0], "a.png"), [SimpleNamespace(name="tiny")]),
+    )  # type: ignore[list-item]
+    explanations._draw_saving(view, [(found, DEFAULT), (None, DEFAULT)], [])
+    assert disabled == {"slide": True, "page.file": True}
+    explanations._draw_saving(view, [(found, DEFAULT)], [])
+    assert disabled == {"slide": False, "page.file": False}
+
+
+def test_a_random_map_has_the_values_of_the_map_in_other_places(
+    tiny_detector: Detector, pixels: NDArray[np.uint8]
+) -> None:
+    cam = GRADCAM.explain_fully(tiny_detector, pixels[0])
+    fake = explanations.random_map(cam, 3)
+    assert not np.array_equal(fake.map, cam.map)
+    np.testing.assert_array_equal(np.sort(fake.map, axis=None), np.sort(cam.map, axis=None))
+    lime = LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64))
+    assert lime.parts is not None
+    weights = np.where(lime.parts.decisions == 0, 0, lime.parts.weights)
+    values = explanations.random_map(lime, 3).map
+    assert {len(np.unique(values[lime.regions == number])) for number in range(len(weights))} == {1}
+    assert set(np.unique(values)) == set(weights)
+
+
+def test_a_slide_shows_the_verdict_the_image_and_each_map(tiny_detector: Detector, pixels: NDArray[np.uint8]) -> None:
+    found = [
+        (GRADCAM.explain_fully(tiny_detector, pixels[0]), DEFAULT),
+        (LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64)), DEFAULT),
+    ]
+    with Image.open(io.BytesIO(draw_slide(found, label="FAKE", title="a\u202eb.png"))) as slide:
+        assert slide.size == (1920, 1080)
+        drawn = np.asarray(slide.convert("RGB"))
+    frame = rgb(CLASS_COLOURS[found[0][0].verdict])
+    assert (drawn[TOP : TOP + PICTURE, MARGIN : MARGIN + 10] == frame).all()
+    other = explanations.random_map(found[0][0], 1)
+    assert draw_slide(found, random=[other], label="FAKE") != draw_slide(found, label="FAKE")
