@@ -15,7 +15,7 @@ from dashboard.components.component import key_of
 from dashboard.components.missing import offer_training_images
 from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.plain import code, plain
-from dashboard.components.study import command, draw_lacking
+from dashboard.components.study import command
 from dashboard.components.words import CLASS_WORDS
 from dashboard.library import Opened
 from dashboard.state import Setting
@@ -37,7 +37,6 @@ PAIRS = Setting("pairs", STEP, kind=int, low=STEP, high=1200)
 
 def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
     """Draw the number of copies of each kind, each a button that opens them, and pairs as pictures."""
-    draw_lacking(opened, duplicates)
     with st.grid(2, min_column_width=330, gap="large") as grid:
         for side, title in SIDES.items():
             with grid.cell():

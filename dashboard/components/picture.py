@@ -91,6 +91,15 @@ def picture_strip(cells: Iterable[Cell], *, width: int = 128) -> None:
                     st.caption(cell.caption)
 
 
+def picture_grid(cells: Iterable[Cell], *, columns: int, least: int) -> None:
+    """Draw pictures in so many columns, or in as many as have `least` pixels each; they grow with the page."""
+    with st.grid(columns, min_column_width=least, gap="small") as grid:
+        for cell in cells:
+            with grid.cell(), st.container(gap=None):
+                st.image(framed(cell.picture, cell.verdict), alt=cell.alt, width="stretch")
+                st.caption(cell.caption)
+
+
 def framed(image: NDArray[np.uint8], verdict: str | None, *, side: int = 256) -> NDArray[np.uint8]:
     """Enlarge an image, and frame it in the colour of a class.
 

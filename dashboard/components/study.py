@@ -63,9 +63,13 @@ def study_of(opened: Opened, name: str) -> StudyResult | None:
     """Read a study of the run; where that is impossible, draw a sentence that says what to do."""
     found = readable(opened, name)
     if found is None and not is_there(opened, name):
-        _not_measured(opened, name)
-    elif found is not None:
-        draw_lacking(opened, found)
+        run = plain(opened.run.name)
+        if name in NEED_LAYERS and opened.run.maps is None:
+            sentence = f"This cannot be measured for {run}, whose detector gives predictions only."
+        else:
+            again = code(command(opened, name))
+            sentence = f"This has not been measured for {run} yet. To do so, run {again} and reload this page."
+        st.info(sentence, icon=":material/science:")
     return found
 
 
@@ -94,28 +98,6 @@ def study_fold(
         if found is not None:
             finding_table(found.findings)
         yield found
-
-
-def _not_measured(opened: Opened, name: str) -> None:
-    if name in NEED_LAYERS and opened.run.maps is None:
-        sentence = f"This cannot be measured for {plain(opened.run.name)}, whose detector gives predictions only."
-    else:
-        sentence = (
-            f"This has not been measured for {plain(opened.run.name)} yet. To do so, run "
-            f"{code(command(opened, name))} and reload this page."
-        )
-    st.info(sentence, icon=":material/science:")
-
-
-def draw_lacking(opened: Opened, found: StudyResult) -> None:
-    """Say that a study's file lacks columns, and how to compute only those; nothing where it is complete."""
-    if columns := found.missing:
-        more = f" and {len(columns) - SHOWN:,} more" if len(columns) > SHOWN else ""
-        st.caption(
-            f":material/science: {len(columns):,} columns have not been computed yet. "
-            f"{code(command(opened, str(found.about['study']), there=True))} computes only these and keeps the rest.",
-            help=f"{plain(', '.join(columns[:SHOWN]))}{more}.",
-        )
 
 
 def is_there(opened: Opened, name: str) -> bool:
@@ -166,7 +148,13 @@ def study_files(
     opened: Opened, answer: StudyResult, *, key: str, tables: Mapping[str, Callable[[], pd.DataFrame]] | None = None
 ) -> None:
     """Draw how a study was made, and buttons for its table beside names and verdicts, and for further tables."""
-    about = answer.about
+    about, columns = answer.about, answer.missing
+    if columns:
+        only = code(command(opened, str(about["study"]), there=True))
+        st.caption(
+            f":material/science: {len(columns):,} columns have not been computed yet. {only} computes only these.",
+            help=f"{plain(', '.join(columns[:SHOWN]))}{', …' * (len(columns) > SHOWN)}",
+        )
     settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.get("parameters", {}).items())
     of = f"{about['images']:,} of {about['of']:,} images" if "of" in about else f"{len(answer.table):,} rows"
     st.caption(

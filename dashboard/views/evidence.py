@@ -23,7 +23,7 @@ from dashboard.components.findings import Bar, draw_bars, finding_table
 from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
 from dashboard.components.missing import how_to_get_pictures, offer_training_images
-from dashboard.components.picture import Cell, picture_strip
+from dashboard.components.picture import Cell, picture_grid, picture_strip
 from dashboard.components.plain import code, plain
 from dashboard.components.probing import PICTURE, PICTURES, Shown, flipped, rates_of, shown_picture
 from dashboard.components.study import command, study_files, study_fold, study_of
@@ -57,6 +57,7 @@ def draw(opened: Opened) -> None:
     probes = study_of(opened, "probes")
     if probes is not None and len(probes.table):
         draw_strips(opened, probes)
+        st.subheader("Every experiment", anchor=False)
         finding_table(probes.findings)
         draw_experiments(opened, probes)
     with study_fold(
@@ -110,9 +111,9 @@ def draw_strip(opened: Opened, finding: Finding, title: str) -> None:
                 called = shown.verdict(made.column(strength.key))
                 caption = f"{name}: {CLASS_WORDS.get(called or '', 'not known')}"
                 cells.append(Cell(picture, f"After {made.inline}, called {called}", caption, called))
-        picture_strip(cells, width=WIDTH)
-    bars = [Bar(f"{verdict} verdicts that flip", finding.measure.value, CLASS_COLOURS[verdict])]
-    bars += [] if control is None else [Bar("under the control", control.measure.value)]
+        picture_grid(cells, columns=3, least=100)
+    bars = [Bar(f"{verdict} that flip", finding.measure.value, CLASS_COLOURS[verdict])]
+    bars += [] if control is None else [Bar("control", control.measure.value)]
     draw_bars(bars)
 
 

@@ -33,7 +33,7 @@ from dashboard.components.charts import Line, line_figure
 from dashboard.components.findings import Bar, draw_bars, finding_table
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
-from dashboard.components.picture import Cell, picture_strip
+from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import plain
 from dashboard.components.probing import PICTURE, PICTURES
 from dashboard.components.study import Summary, all_there, readable, refused, study_files, study_fold, study_of, summary
@@ -42,7 +42,7 @@ from dashboard.state import Setting
 
 BY = Setting("by", "verdict", {"verdict": "Verdict", "cell": "Verdict, right and wrong separately"})
 FILL = Setting("filled", "mean", {fill: FILLINGS[fill].title for fill in FILLS})
-WIDTH, SIDE = 220, 384
+SIDE = 384
 # told apart with every kind of colour blindness, and by the symbol without any
 SYMBOLS: dict[Sign, str] = {1: "▲", -1: "▼", 0: "◇"}
 COLOURS: dict[Sign, str] = {1: "green", -1: "violet"}
@@ -116,11 +116,11 @@ def draw_maps() -> None:
         return
     shuffled = np.random.default_rng(row).permutation(own.ravel()).reshape(own.shape)
     verdict = str(opened.table["predicted"].iloc[row])
-    cells = [Cell(image, f"The picture, called {verdict}", f"called {CLASS_WORDS[verdict]}", verdict)]
-    for values, name in ((own, "its own map"), (shuffled, "the same map, shuffled"), (other, "another picture's map")):
+    cells = [Cell(image, f"The picture, called {verdict}", CLASS_WORDS[verdict], verdict)]
+    for values, name in ((own, "its own map"), (shuffled, "a shuffled map"), (other, "another picture's map")):
         drawn = draw_overlay(image, values, SIDE, scale=common_scale([own, other]))[..., :3]
         cells.append(Cell(drawn, f"{name.capitalize()}, {KEPT.title}", name))
-    picture_strip(cells, width=WIDTH)
+    picture_grid(cells, columns=4, least=150)
     st.caption(f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']}: what the place speaks for.")
     st.button("Another picture", icon=":material/refresh:", on_click=_next_picture)
 
@@ -132,20 +132,16 @@ def _next_picture() -> None:
 def draw_methods(findings: Sequence[Finding]) -> None:
     """Draw a table per verdict, methods by fills: better or worse than both controls, deletion then insertion."""
     scored = [finding for finding in findings if finding.quantity == "faithfulness"]
-    with st.grid(2, min_column_width=340) as grid:
-        for group in dict.fromkeys(str(finding.group) for finding in scored):
-            mine = [finding for finding in scored if finding.group == group]
-            fills = list(dict.fromkeys(fill for finding in mine for fill in finding.details["fills"]))
-            rows: dict[tuple[str, ...], list[str]] = {}
-            for finding in mine:
-                rows.setdefault(tuple(cell(finding, fill) for fill in fills), []).append(plain(finding.subject))
-            names = [", ".join(alike) for alike in rows.values()]
-            table = pd.DataFrame(list(rows), names, [FILLINGS[fill].title for fill in fills])
-            with grid.cell():
-                st.table(table.rename_axis(f"{group} verdicts"), border="horizontal")
+    for group in dict.fromkeys(str(finding.group) for finding in scored):
+        mine = [finding for finding in scored if finding.group == group]
+        fills = list(dict.fromkeys(fill for finding in mine for fill in finding.details["fills"]))
+        rows: dict[tuple[str, ...], list[str]] = {}
+        for finding in mine:
+            rows.setdefault(tuple(cell(finding, fill) for fill in fills), []).append(plain(finding.subject))
+        names, titles = [", ".join(alike) for alike in rows.values()], [FILLINGS[fill].title for fill in fills]
+        st.table(pd.DataFrame(list(rows), names, titles).rename_axis(f"{group} verdicts"), border="horizontal")
     st.caption(
-        "▲ better than both controls, ▼ worse than both, ◇ neither: deletion, then insertion. Columns are what covers "
-        "a part. Methods in one row score alike.",
+        "▲ better than both controls, ▼ worse, ◇ neither; by deletion, then insertion.",
         help=explain("Faithfulness", "Deletion and insertion", "Fill", "Control"),
     )
 

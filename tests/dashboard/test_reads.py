@@ -241,7 +241,7 @@ def test_a_real_map_stands_beside_maps_that_know_nothing(open_page: Open, home: 
     assert not app.exception
     assert not app.error
     assert [alt.split(",")[0] for alt in alts(app)] == [
-        "The picture", "Its own map", "The same map", "Another picture's map",
+        "The picture", "Its own map", "A shuffled map", "Another picture's map",
     ]  # fmt: skip
     assert app.segmented_control(key="url.by").value == "cell"
     assert app.segmented_control(key="url.filled").value == "road"

@@ -1,4 +1,4 @@
-"""Patterns and Trust in a real browser: what is drawn on the picture opens in Explore, and Trust shows its parts."""
+"""What is drawn on the picture of groups opens on Mistakes, and parts and findings open by keys."""
 
 import re
 import shutil
@@ -87,6 +87,7 @@ def caught(page: Page, table: pd.DataFrame) -> int:
 
 def test_a_lasso_opens_its_images_in_explore(page: Page, studied: str, table: pd.DataFrame) -> None:
     visit(page, f"{studied}/patterns?run={RUN}")
+    page.wait_for_url("**/reads?**tab=Patterns**")
     names(page)
     page.locator(".modebar-btn[data-title='Lasso Select']").dispatch_event("click")
     low, middle, high = (table["features_x"].quantile(share) for share in (0.2, 0.5, 0.8))
@@ -104,18 +105,25 @@ def test_a_lasso_opens_its_images_in_explore(page: Page, studied: str, table: pd
     expect(page.locator(".grid .tile")).to_have_count(min(count, 24))
 
 
-def test_a_part_opens_on_demand_and_the_address_says_which(page: Page, studied: str) -> None:
-    visit(page, f"{studied}/maps?run={RUN}")
-    part = page.locator("summary", has_text="Does LIME contradict Grad-CAM?")
-    expect(page.locator(".js-plotly-plot")).to_have_count(0)
+def test_a_part_opens_on_demand_and_a_finding_by_keys(page: Page, studied: str) -> None:
+    visit(page, f"{studied}/trust?run={RUN}")
+    page.wait_for_url("**/maps?**")
+    part, findings = (
+        page.locator("summary", has_text="Does LIME contradict Grad-CAM?"),
+        page.locator(".findings details"),
+    )
+    expect(findings).to_have_count(0)
     part.focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**fold_agreement=true**")
     settle(page)
-    expect(page.locator(".js-plotly-plot")).to_have_count(1)
+    expect(findings).not_to_have_count(0)
+    findings.first.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(findings.first.get_by_text("Control", exact=True)).to_be_visible()
     page.reload()
     settle(page)
-    expect(page.locator(".js-plotly-plot")).to_have_count(1)
+    expect(findings).not_to_have_count(0)
     # as addresses were before
-    visit(page, f"{studied}/maps?run={RUN}&open=agreement")
-    expect(page.locator(".js-plotly-plot")).to_have_count(1)
+    visit(page, f"{studied}/trust?run={RUN}&open=agreement")
+    expect(findings).not_to_have_count(0)
