@@ -10,14 +10,13 @@ import pytest
 import train
 from core.detectors.detector import Detector
 from core.detectors.storage import load_detector, save_detector
-from core.images.image_set import DatasetError
 from core.runs.run import read_run
 from core.storage import WriteError, cache_dir, only_writer
 from core.training import held_out
 from core.training.fit import fit
 from tests.conftest import make_detector
 from tests.core.any_detector import write_set
-from tests.core.images.github import Serve, serve
+from tests.core.images.github import serve
 
 __all__ = ["serve"]
 
@@ -105,43 +104,6 @@ def test_starting_with_other_weights_and_joining_both(
     assert "exists; choose another --name or pass --replace" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         train.main([*join, "--width", "8"])
-
-
-def test_what_is_fetched_trains_as_what_is_unpacked_or_zipped(cifake: Path, tmp_path: Path, serve: Serve) -> None:
-    from tests.core.images.test_loading import zipped
-
-    server = serve()
-    server.cuts = [20_000]
-    assert train.main(command(cifake, tmp_path / "a")) == 0
-    assert train.main([*command(cifake, tmp_path / "b"), "--data", "github"]) == 0
-    assert train.main(command(zipped(cifake), tmp_path / "c")) == 0
-    runs = [read_run(tmp_path / side / "runs/swift@cifake-test") for side in "abc"]
-    assert len({run.manifest["set_fingerprint"] for run in runs}) == 1
-    assert len({run.manifest["detector_sha256"] for run in runs}) == 1
-    np.testing.assert_array_equal(runs[0].predictions["margin"], runs[2].predictions["margin"])
-
-
-@pytest.mark.parametrize(
-    ("failure", "status", "sentence"),
-    [
-        (KeyboardInterrupt(), 130, "stopped"),
-        (DatasetError("127.0.0.1 answered 404."), 2, "127.0.0.1 answered 404."),
-    ],
-)
-def test_a_download_that_fails_is_a_sentence(
-    tmp_path: Path,
-    *,
-    failure: BaseException,
-    status: int,
-    sentence: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.setattr("core.images.cifake._download", failing(failure))
-    assert train.main([*command(tmp_path, tmp_path), "--data", "github"]) == status
-    said = capsys.readouterr().err.strip()
-    assert sentence in said
-    assert said.count("\n") == 0
 
 
 def test_limit_and_overrides(cifake: Path, tmp_path: Path) -> None:

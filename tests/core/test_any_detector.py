@@ -7,16 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from core import explain, predict
-from core.detectors.detector import Detector
+from core import predict
 from core.detectors.manifest import Capability
 from core.detectors.storage import load_detector
-from core.explainers.cam import GRADCAM
-from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.probing import explain_probes
 from core.images.decoding import resize
 from core.images.encoding import encode_png
-from core.images.labels import FAKE, REAL
 from core.perturbations.table import PROBES, probe_columns
 from core.report import page as report
 from core.runs.run import read_run
@@ -24,7 +20,6 @@ from core.studies.donors import with_donors
 from core.studies.runner import Source
 from core.studies.store import read_study, study_path
 from core.studies.study import STUDIES, Context
-from tests.conftest import make_detector, textured
 from tests.core.any_detector import NAME, pictures, plain_kind, source_of, write_studies
 from tests.core.detectors.plain import SIDE
 from tests.shared import made_once
@@ -96,26 +91,6 @@ def test_its_map_is_the_gradients_of_the_margin_times_the_activations(context: C
     np.testing.assert_allclose(found.features[0], activation[0].mean(dim=(1, 2)).numpy(), atol=1e-5)
 
 
-def test_what_any_network_does_by_gradients_the_papers_does_by_its_fast_path() -> None:
-    known, images = make_detector(), textured(4, fine=True, seed=3)
-
-    class Unknown(Detector):
-        kind = "unknown"
-
-    same = Unknown(known.network, known.preprocessing, known.classes, target_layer="layer4")
-    fast, slow = known.full_pass(images), same.full_pass(images)
-    for one, other in zip(fast, slow, strict=True):
-        np.testing.assert_allclose(one, other, atol=2e-4)
-    assert same.layers == known.layers
-    assert same.channels == known.channels
-
-
-def test_its_run_has_its_shapes(context: Context) -> None:
-    run = context.run
-    assert (run.side, run.target_layer) == (SIDE, "third")
-    assert (run.images.shape, run.maps.shape, run.features.shape) == ((40, 48, 48, 3), (40, 8, 6), (40, 12))
-
-
 def test_pictures_of_another_size_are_fitted_as_its_manifest_says(
     source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,24 +107,6 @@ def test_pictures_of_another_size_are_fitted_as_its_manifest_says(
         np.stack([resize(image, SIDE, resampling="box") for image in large])
     )
     np.testing.assert_allclose(run.predictions["margin"], np.concatenate([expected, expected]), atol=1e-4)
-
-
-def test_lime_and_a_class_activation_map(context: Context) -> None:
-    image = np.asarray(context.pixels[3])
-    lime = LIME.explain_fully(context.detector, image, LimeSettings(n_samples=64))
-    assert lime.regions.shape == (SIDE, SIDE)
-    assert lime.margin == pytest.approx(float(context.detector.margins(image[None])[0]), abs=1e-4)
-    cam = GRADCAM.explain_fully(context.detector, image)
-    np.testing.assert_allclose(cam.map, context.run.maps[3].astype(np.float32), rtol=2e-3, atol=2e-2)
-
-
-def test_the_command_that_explains(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "image.png").write_bytes(encode_png(pictures(1, fine=True, seed=5)[0]))
-    arguments = [str(tmp_path / "image.png"), "--detector", str(source.detector), "--out", str(tmp_path / "out")]
-    status = explain.main(arguments)
-    assert status == 0, capsys.readouterr().err
-    page = (tmp_path / "out" / "explanation.html").read_text()
-    assert "48 x 48 pixels, enlarged" in page
 
 
 def test_probes_of_one_image(context: Context) -> None:
@@ -184,11 +141,3 @@ def test_every_study(source: Source, name: str) -> None:
 def test_the_report(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report.main([str(source.run), "--out", str(tmp_path / "r.html")]) == 0, capsys.readouterr().err
     assert "at 48 x 48 pixels, and nothing else" in (tmp_path / "r.html").read_text()
-
-
-def test_scores_have_gradients(context: Context) -> None:
-    inputs = context.detector.inputs(context.pixels[:2]).requires_grad_(True)
-    scores = context.detector.scores(inputs)
-    (scores[:, REAL] - scores[:, FAKE]).sum().backward()
-    assert inputs.grad is not None
-    assert inputs.grad.abs().sum() > 0

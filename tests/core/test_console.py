@@ -1,4 +1,3 @@
-import io
 import os
 import shlex
 import signal
@@ -7,9 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tqdm import tqdm
 
-from core.console import join, progress_to, quote
+from core.console import join, quote
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
@@ -50,17 +48,6 @@ def test_letters_that_a_terminal_does_not_know_are_printed_as_codes() -> None:
     assert printed.stdout.strip() == rb"\u5199\u771f"
 
 
-def test_a_bar_is_moved_to_what_is_done_from_wherever_it_was() -> None:
-    with tqdm(total=0, file=io.StringIO(), mininterval=0) as bar:
-        move = progress_to(bar)
-        move(7, 10, "epoch 2")
-        assert (bar.n, bar.total, bar.postfix) == (7, 10, "epoch 2")
-        # of another whole, further back
-        move(3, 20)
-        assert (bar.n, bar.total) == (3, 20)
-        assert not bar.postfix
-
-
 @pytest.mark.parametrize(
     "raised",
     [
@@ -87,10 +74,3 @@ def test_posix_shells_read_back_what_was_quoted() -> None:
     words = ["python", "a folder", "it's", "$HOME", "plain"]
     assert shlex.split(join(words)) == words
     assert quote("plain") == "plain"
-
-
-def test_windows_gets_double_quotes_and_only_where_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "name", "nt")
-    assert (
-        join(["python", "C:\\detectors\\mine", "C:\\my detectors"]) == 'python C:\\detectors\\mine "C:\\my detectors"'
-    )

@@ -93,10 +93,6 @@ def said_of(read: Callable[[], object]) -> str:
     return ""
 
 
-def test_undamaged_all_of_it_is_read(home: Path) -> None:
-    read_all(home)
-
-
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("how", DAMAGES)
 def test_a_damaged_file_is_named(pristine: Path, home: Path, file: str, how: str) -> None:
@@ -124,94 +120,32 @@ def test_a_pickle_is_not_opened(home: Path, tmp_path: Path, file: str) -> None:
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_another_ones_file_is_named(home: Path, file: str) -> None:
-    other = home / file.replace(DETECTOR, "other")
-    if other.read_bytes() == (home / file).read_bytes():
-        # both runs are of the same images
-        assert file.endswith("images.npy")
-        return
-    shutil.copy(other, home / file)
-    sentence = refusal(lambda: read_all(home))
-    # another's manifest is whole, so the first of the files that it does not fit is named
-    folder = str((home / file).parent) if file.endswith(MANIFEST) else str(home / file)
-    assert folder in sentence
-
-
-@pytest.mark.parametrize("folder", [f"detectors/{DETECTOR}", f"runs/{RUN}"])
-def test_no_bit_of_a_manifest_turns_unseen(home: Path, folder: str) -> None:
-    file = home / folder / MANIFEST
-    whole, said = file.read_bytes(), json.loads(file.read_text())
-    generator = np.random.default_rng(0)
-    read = read_detector if folder.startswith("detectors") else read_runs
-    refused = 0
-    for place in generator.choice(len(whole), 120, replace=False):
-        changed = bytearray(whole)
-        changed[place] ^= 1 << int(generator.integers(8))
-        file.write_bytes(changed)
-        sentence = said_of(lambda: read(home))
-        if sentence:
-            # a bit in a file's name or hash speaks of that file
-            assert str(home / folder) in sentence
-            refused += 1
-        else:
-            # white space, or the name of the hash itself: nothing of what it says is another
-            now = json.loads(changed)
-            assert {key: now.get(key) for key in said if key != "sha256"} == {
-                key: value for key, value in said.items() if key != "sha256"
-            }
-    assert refused > 90
-
-
 # how the detector of this home prepares pictures
 SEEN = asdict(Preprocessing(32))
 # one network of a joined detector
 MEMBER = {"name": "one", "recipe": {}, "weight": 1.0, "val_accuracy": 0.5}
 MANIFESTS: dict[str, tuple[str, dict[str, object]]] = {
     "another schema": ("runs", {"schema": 3}),
-    "schema of another type": ("detectors", {"schema": "1"}),
     "another kind": ("runs", {"kind": "detector"}),
-    "files are a list": ("detectors", {"files": ["weights.safetensors"]}),
     "no files": ("runs", {"files": {}}),
     "no weights": ("detectors", {"files": {}}),
-    "a hash is a number": ("runs", {"files": {"predictions.parquet": 3}}),
     "metrics are words": ("runs", {"metrics": "good"}),
-    "a metric is a word": ("runs", {"metrics": {"all": {"images": 24, "accuracy": "high"}, "clean": {"images": 0}}}),
     "no temperature": ("runs", {"temperature": None}),
     "temperature of nothing": ("detectors", {"temperature": 0}),
     "temperature without end": ("detectors", {"temperature": float("inf")}),
-    "temperature that is no number": ("detectors", {"temperature": float("nan")}),
-    "as many images as there are not": ("runs", {"images": 25}),
-    "images below zero": ("runs", {"images": -1}),
-    "the set is a list": ("runs", {"set": ["made-test"]}),
-    "versions are numbers": ("runs", {"versions": {"torch": 2}}),
-    "created by a number": ("runs", {"created": 5}),
-    "width of another": ("detectors", {"architecture": {"kind": "resnet", "width": 8}}),
     "a width that would take all memory": ("detectors", {"architecture": {"kind": "resnet", "width": 1024}}),
-    "a width that is a word": ("detectors", {"architecture": {"kind": "resnet", "width": "wide"}}),
-    "a width without end": ("detectors", {"architecture": {"kind": "resnet", "width": float("inf")}}),
     "a kind that leads away": ("detectors", {"architecture": {"kind": "../../os", "width": 4}}),
-    "no kind": ("detectors", {"architecture": {"width": 4}}),
     "two channels": ("detectors", {"preprocess": SEEN | {"mean": [0, 0]}}),
-    "division by nothing": ("detectors", {"preprocess": SEEN | {"std": [1, 0, 1]}}),
     "images that would take all memory": ("detectors", {"preprocess": SEEN | {"size": 10**6}}),
-    "images of no size": ("runs", {"preprocess": SEEN | {"size": 0}}),
     "images of another size": ("runs", {"preprocess": SEEN | {"size": 48, "resize": 48}}),
-    "a filter that there is not": ("detectors", {"preprocess": SEEN | {"interpolation": "magic"}}),
     "a class that there is not": ("detectors", {"fake": ["UNSURE"]}),
-    "no class is FAKE": ("detectors", {"fake": []}),
     "three classes of two outputs": ("detectors", {"classes": ["FAKE", "REAL", "UNSURE"]}),
     "a layer that there is not": ("detectors", {"target_layer": "layer9"}),
-    "a layer that is a number": ("runs", {"target_layer": 4}),
     "history of words": ("detectors", {"history": [{"epoch": "one"}]}),
     "a held-out accuracy above 1": ("detectors", {"val_accuracy": 98}),
     "members of words": ("detectors", {"members": ["swift"]}),
-    "a member of endless weight": ("detectors", {"members": [MEMBER | {"weight": float("inf")}]}),
-    "a member with a history of words": ("detectors", {"members": [MEMBER | {"history": [{"epoch": "one"}]}]}),
     "a member that leads away": ("detectors", {"members": [MEMBER | {"name": "../../elsewhere"}]}),
-    "a name that leads away": ("detectors", {"name": "../../elsewhere"}),
     "a detector that leads away": ("runs", {"detector": "../../elsewhere"}),
-    "a set that leads away": ("runs", {"set": "../../elsewhere"}),
 }
 
 
@@ -237,26 +171,14 @@ def test_a_manifest_leads_nowhere_else(home: Path, name: str) -> None:
     assert str(folder) in refusal(lambda: read_all(home))
 
 
-def test_a_manifest_that_is_nested_without_end(home: Path) -> None:
-    file = home / "runs" / RUN / MANIFEST
-    for text in ("[" * 100_000, '{"a":' * 100_000, '{"schema": ' + "9" * 100_000 + "}"):
-        file.write_text(text)
-        assert str(file) in refusal(lambda: read_all(home))
-
-
 LIES = {
     "exabytes": d.npy("(1000000000000, 4, 4)"),
     "more than a number holds": d.npy("(4611686018427387904, 1099511627776, 4)"),
     "more than a file": d.npy("(24, 4, 4000000)"),
-    "less than nothing": d.npy("(-1, 4, 4)"),
     "no shape": d.npy("()"),
-    "one number too few": d.npy("(24, 4)", body=bytes(24 * 4 * 2)),
     "objects": d.npy("(24, 4, 4)", "'|O'"),
-    "whole numbers": d.npy("(24, 4, 4)", "'<i2'", bytes(24 * 32)),
     "not numbers": d.npy("(24, 4, 4)", body=b"\xff" * (24 * 32)),
-    "structures": d.npy("(24, 4, 4)", "[('a', '<f2')]", bytes(24 * 32)),
     "a call": d.npy("__import__('os').getpid()"),
-    "a shape of a million numbers": d.npy("(" + "1, " * 20_000 + ")"),
 }
 
 
@@ -266,7 +188,7 @@ def test_an_array_that_lies_is_named(home: Path, name: str, lie: str) -> None:
     folder = home / "runs" / RUN
     (folder / name).write_bytes(LIES[lie])
     d.reseal(folder)
-    if name == "features.npy" and lie in ("one number too few", "not numbers"):
+    if name == "features.npy" and lie == "not numbers":
         # two dimensions are what features have
         return
     assert str(folder / name) in refusal(lambda: read_run(folder))
@@ -274,7 +196,6 @@ def test_an_array_that_lies_is_named(home: Path, name: str, lie: str) -> None:
 
 TENSORS = {
     "a header of exabytes": d.safetensors(b"{}", length=2**60),
-    "a header of 100 MB": d.safetensors(b"{}", length=10**8),
     "a tensor of exabytes": d.safetensors(
         {"conv1.weight": {"dtype": "F16", "shape": [10**9, 10**9], "data_offsets": [0, 2 * 10**18]}}
     ),
@@ -285,10 +206,8 @@ TENSORS = {
         {name: {"dtype": "F16", "shape": [32], "data_offsets": [0, 64]} for name in ("a", "b")}
     ),
     "offsets backwards": d.safetensors({"a": {"dtype": "F16", "shape": [32], "data_offsets": [64, 0]}}),
-    "a shape below nothing": d.safetensors({"a": {"dtype": "F16", "shape": [-32], "data_offsets": [0, 64]}}),
     "an unknown type": d.safetensors({"a": {"dtype": "PICKLE", "shape": [32], "data_offsets": [0, 64]}}),
     "no JSON": d.safetensors(b"cos\nsystem\n(S'true'\ntR."),
-    "a list": d.safetensors(b"[1, 2]"),
     "nested without end": d.safetensors(b'{"a":' * 100_000),
     "empty": d.safetensors({}),
 }
@@ -318,18 +237,13 @@ def test_weights_that_are_no_numbers_are_named(home: Path, value: float) -> None
 TABLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "numbers are words": lambda table: table.assign(margin="high"),
     "not a number": lambda table: table.assign(margin=np.float32("nan")),
-    "without end": lambda table: table.assign(logit_real=np.float32("inf")),
     "a probability of two": lambda table: table.assign(p_real=np.float32(2)),
     "a third class": lambda table: table.assign(label="MAYBE"),
     "no verdict": lambda table: table.assign(predicted=None),
     "all the same": lambda table: table.assign(id="a"),
-    "ids are numbers": lambda table: table.assign(id=range(len(table))),
-    "names are nothing": lambda table: table.assign(name=None),
     "lists": lambda table: table.assign(category=[["a"]] * len(table)),
     "neither yes nor no": lambda table: table.assign(in_train="perhaps"),
-    "a fact in words": lambda table: table.assign(brightness="bright"),
     "a row less": lambda table: table.iloc[1:],
-    "no rows": lambda table: table.iloc[:0],
     "no hash": lambda table: table.drop(columns="sha256"),
 }
 

@@ -7,10 +7,7 @@ import pytest
 from core import predict
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import save_detector
-from core.images.encoding import encode_png
-from core.images.labels import CLASSES
 from core.images.loading import load_image_set
-from core.images.preprocessing import Preprocessing
 from core.runs.run import read_run
 from tests.conftest import make_detector
 
@@ -28,14 +25,6 @@ def test_a_run_on_another_set(cifake: Path, tmp_path: Path, capsys: pytest.Captu
     assert "exists already" in capsys.readouterr().err
 
 
-def test_unknown_detector_and_missing_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert predict.main(["absent", "--data", str(tmp_path), "--out", str(tmp_path)]) == 2
-    assert "there is no detector 'absent'" in capsys.readouterr().err
-    save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
-    assert predict.main(["other", "--data", str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
-    assert "none does not exist" in capsys.readouterr().err
-
-
 def test_leaks_are_looked_for_where_the_training_images_are(cifake: Path, tmp_path: Path) -> None:
     shutil.copy(cifake / "train/REAL/0003 (4).jpg", cifake / "test/REAL/0003 (4).jpg")
     trained_on = load_image_set(str(cifake), "train")
@@ -47,21 +36,6 @@ def test_leaks_are_looked_for_where_the_training_images_are(cifake: Path, tmp_pa
         assert (found["leaked"], found["leaks_checked"]) == (leaked, checked)
 
 
-def test_leaks_are_found_in_pictures_that_are_made_to_fit(tmp_path: Path) -> None:
-    generator, data, steps = np.random.default_rng(0), tmp_path / "set", Preprocessing(32)
-    for folder in (data / split / label for split in ("train", "test") for label in CLASSES):
-        folder.mkdir(parents=True)
-        for number in range(4):
-            (folder / f"{number}.png").write_bytes(encode_png(generator.integers(0, 256, (40, 60, 3), np.uint8)))
-    shutil.copy(data / "train/REAL/0.png", data / "test/REAL/0.png")
-    trained_on = load_image_set(data, "train", fit=steps)
-    known = {"training_set": trained_on.name, "training_set_fingerprint": trained_on.fingerprint}
-    save_detector(tmp_path / "detectors/seen", make_detector(manifest=known, preprocessing=steps), model_card="")
-    assert predict.main(["seen", "--data", str(data), "--out", str(tmp_path), "--device", "cpu"]) == 0
-    (found,) = (read_run(path).manifest for path in (tmp_path / "runs").iterdir())
-    assert (found["leaked"], found["leaks_checked"]) == (1, True)
-
-
 def test_bad_files_are_left_out_when_asked(cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (cifake / "test/REAL/0003 (4).jpg").write_bytes(b"no image")
     folder = tmp_path / "elsewhere/other"
@@ -71,15 +45,6 @@ def test_bad_files_are_left_out_when_asked(cifake: Path, tmp_path: Path, capsys:
     assert "--skip-bad" in capsys.readouterr().err
     assert predict.main([*command, "--skip-bad"]) == 0
     assert [len(read_run(path)) for path in (tmp_path / "runs").iterdir()] == [23]
-
-
-def test_a_device_that_is_not_here_is_a_sentence(
-    cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
-    for device in ("abacus", "cuda:99"):
-        assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", device]) == 2
-        assert f"there is no device '{device}' here" in capsys.readouterr().err
 
 
 def test_a_run_that_is_there_already_costs_no_pass(

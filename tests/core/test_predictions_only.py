@@ -10,20 +10,15 @@ from core.detectors.adding import add, build_from
 from core.detectors.manifest import Capability
 from core.detectors.registry import Request
 from core.explainers.explainer import AnyExplainer
-from core.explainers.lime.regions import LIME, LimeSettings
-from core.explainers.probing import explain_probes
 from core.explainers.registry import explainers
 from core.images.encoding import encode_png
 from core.images.loading import load_image_set
-from core.report import page as report
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from core.studies.donors import with_donors
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
 from core.studies.study import STUDIES, Context, find_study
 from tests.core.any_detector import ask_studies, pictures, write_set
-from tests.core.detectors.plain import SIDE
 from tests.core.detectors.sources.graphs import make_graph
 from tests.shared import made_once
 
@@ -85,11 +80,6 @@ def test_every_method_explains_it_or_says_why_not(context: Context, method: AnyE
         assert "gradients" in said or "layers" in said or "patch scores" in said
 
 
-def test_lime(context: Context) -> None:
-    found = LIME.explain_fully(context.detector, np.asarray(context.pixels[3]), LimeSettings(n_samples=64))
-    assert found.regions.shape == (SIDE, SIDE)
-
-
 def test_the_command_that_explains_says_why_gradients_are_missing(
     source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,15 +89,6 @@ def test_the_command_that_explains_says_why_gradients_are_missing(
     assert "gives predictions only" in capsys.readouterr().err
     assert explain.main([*arguments, "--method", "lime"]) == 0, capsys.readouterr().err
     assert explain.main(arguments) == 0, capsys.readouterr().err
-
-
-def test_probes_of_one_image(context: Context) -> None:
-    run, pixels = context.run, context.pixels
-    asked, settings = with_donors(
-        np.asarray(pixels[0]), run, lambda row: np.asarray(pixels[row]), name=str(run.predictions["id"][0]), row=0
-    )
-    (*_, result) = explain_probes(context.detector, asked, settings=settings)
-    assert result.complete
 
 
 @pytest.mark.parametrize("name", sorted(ABLE))
@@ -121,7 +102,3 @@ def test_a_study_of_predictions(source: Source, name: str) -> None:
 def test_what_compares_maps_or_features_says_that_there_are_none(source: Source, name: str) -> None:
     with pytest.raises(ValueError, match="has no layer"):
         run_study(find_study(name), source, images=12)
-
-
-def test_the_report(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert report.main([str(source.run), "--out", str(tmp_path / "r.html")]) == 0, capsys.readouterr().err

@@ -11,10 +11,7 @@ from core.storage import (
     ABANDONED,
     SCHEMA,
     ContractError,
-    TakenError,
-    UnfitFileError,
     WriteError,
-    check_file,
     read_array,
     read_folder,
     read_manifest,
@@ -171,17 +168,6 @@ def test_what_fails_is_said_of_the_file_that_was_asked_for(tmp_path: Path) -> No
         write_bytes_atomically(tmp_path / "taken" / "f", native)
 
 
-def test_of_two_that_write_one_name_at_once_the_first_stays(tmp_path: Path) -> None:
-    def slowly(file: Path) -> None:
-        write(tmp_path / "t", "first")
-        file.write_text("second", encoding="utf-8")
-
-    with pytest.raises(TakenError, match="exists already"):
-        write_folder(tmp_path / "t", kind="thing", manifest={}, files={"a.txt": slowly})
-    assert (tmp_path / "t" / "a.txt").read_text() == "first"
-    assert [path.name for path in tmp_path.iterdir()] == ["t"]
-
-
 @pytest.mark.parametrize("mapped", [False, True])
 def test_a_damaged_array_or_an_archive_is_a_value_error(tmp_path: Path, mapped: bool) -> None:
     array, archive = io.BytesIO(), io.BytesIO()
@@ -191,17 +177,6 @@ def test_a_damaged_array_or_an_archive_is_a_value_error(tmp_path: Path, mapped: 
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ValueError, match="it is no plain array"):
             read_array(tmp_path / name, mapped=mapped)
-
-
-def test_an_onnx_file_may_have_two_gigabytes(tmp_path: Path) -> None:
-    file = tmp_path / "detector.onnx"
-    file.touch()
-    # without a block on the disk
-    os.truncate(file, 2**31)
-    check_file(file)
-    os.truncate(file, 2**31 + 1)
-    with pytest.raises(UnfitFileError):
-        check_file(file)
 
 
 def test_a_failed_write_leaves_what_was_there_and_no_rest(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 import tarfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,15 +12,13 @@ import pandas as pd
 import pytest
 
 from core.images import cifake as module
-from core.images.cifake import ADDRESS, ARCHIVE, FINGERPRINTS, KIND, TABLE, fetch_cifake
+from core.images.cifake import ARCHIVE, FINGERPRINTS, KIND, TABLE, fetch_cifake
 from core.images.image_set import DatasetError
-from core.images.loading import check_image_set, load_image_set, load_with_bar, read_files
+from core.images.loading import load_image_set, load_with_bar, read_files
 from core.images.sources import SHIPPED_FOLDER
-from core.images.statistics import STATISTICS
 from core.storage import MANIFEST, cache_dir, write_folder
 from tests.conftest import jpeg, textured, write_shipped
 from tests.core.images.github import Serve, files_of, serve, tar_gz, zipped
-from tests.faults import small_disk
 
 __all__ = ["serve"]
 
@@ -71,15 +68,6 @@ def test_what_ships_is_the_set_that_it_was_made_of(shipped: Path, cifake: Path) 
     assert isinstance(load_image_set(shipped, "test").pixels, np.memmap)
 
 
-def test_statistics_are_those_that_ship(shipped: Path) -> None:
-    # in another order, and with last bits of another machine
-    table = pd.read_parquet(shipped / TABLE).iloc[::-1]
-    table["contrast"] = np.nextafter(table["contrast"].to_numpy(), np.float32(1e9))
-    rewrite(shipped, table=table)
-    rows = load_image_set(shipped, "test").rows.set_index("name")[list(STATISTICS)]
-    pd.testing.assert_frame_equal(rows, table.set_index("name").loc[rows.index])
-
-
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -124,15 +112,6 @@ def test_no_name_in_the_archive_is_a_path_and_no_huge_member_is_read(shipped: Pa
     before = set(tmp_path.rglob("*"))
     assert len(load_image_set(shipped, "test")) == 24
     assert set(tmp_path.rglob("*")) == before
-
-
-def test_there_are_no_training_images(shipped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DatasetError, match="holds only CIFAKE's test images; name a folder or .zip with train/ in it"):
-        check_image_set(shipped, "train")
-    assert check_image_set(shipped, "test") == 24
-    monkeypatch.setattr("core.images.sources.SHIPPED_FOLDER", tmp_path / "gone")
-    with pytest.raises(DatasetError, match="gone, which held CIFAKE's test images, is missing"):
-        check_image_set("cifake-test", "test")
 
 
 def fetched_as(cifake: Path) -> None:
@@ -211,58 +190,6 @@ def test_one_wrong_file_among_all_is_noticed(serve: Serve, cifake: Path, change:
     with pytest.raises(DatasetError, match="not CIFAKE's own|is damaged"):
         fetch_cifake()
     assert not module.is_fetched()
-
-
-@pytest.mark.parametrize(
-    ("url", "sentence"),
-    [
-        ("ftp://127.0.0.1/x", "127.0.0.1 cannot be requested"),
-        ("no address", "The server cannot be requested"),
-        ("http://name:password@127.0.0.1:9/x", "127.0.0.1 cannot be reached"),
-    ],
-)
-def test_an_address_that_leads_nowhere_is_a_sentence(
-    serve: Serve, url: str, sentence: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(ADDRESS, url)
-    with pytest.raises(DatasetError, match=sentence) as raised:
-        fetch_cifake()
-    assert "password" not in str(raised.value)
-
-
-@pytest.mark.parametrize("stopped_in", ["downloading", "checking"])
-def test_whoever_stops_it_begins_again_later(serve: Serve, cifake: Path, stopped_in: str) -> None:
-    serve()
-
-    def stop(_done: int, _total: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fetch_cifake(**{stopped_in: stop})
-    fetch_cifake()
-    fetched_as(cifake)
-
-
-def test_a_full_disk_is_a_sentence(serve: Serve, cifake: Path) -> None:
-    serve()
-    with small_disk(20_000), pytest.raises(DatasetError, match=r"cifake could not be written \(.*then try again"):
-        fetch_cifake()
-    fetch_cifake()
-    fetched_as(cifake)
-
-
-def test_one_download_at_a_time(serve: Serve, cifake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", 1024)
-    begun, held = threading.Event(), threading.Event()
-    serve(holds=[held])
-    first = threading.Thread(target=fetch_cifake, kwargs={"downloading": lambda *_: begun.set()})
-    first.start()
-    assert begun.wait(30)
-    with pytest.raises(DatasetError, match="already downloading"):
-        fetch_cifake()
-    held.set()
-    first.join()
-    fetched_as(cifake)
 
 
 def test_the_fingerprints_are_those_of_the_shipped_set_and_detectors() -> None:

@@ -1,4 +1,3 @@
-import hashlib
 import io
 import struct
 import zlib
@@ -10,14 +9,9 @@ from PIL import Image
 
 from core.images.decoding import (
     MAX_BYTES,
-    RESAMPLING,
-    STRIP,
     ImageError,
     PassingError,
-    crop_square,
     decode,
-    pixels_sha256,
-    resize,
 )
 from tests.corpus import chunk, many_orientations, png, sequence, timeless_avif
 
@@ -26,14 +20,6 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
-
-
-def test_equal_pixels_have_one_hash_however_they_lie_in_memory() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
-    turned = pixels[:, :, ::-1]
-    assert not turned.flags.c_contiguous
-    listed = bytes(int(value) for value in turned.flat)
-    assert pixels_sha256(turned) == hashlib.sha256(listed).hexdigest() != pixels_sha256(pixels)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -157,31 +143,6 @@ def test_truncated_jpeg_is_refused() -> None:
     whole = encoded(Image.fromarray(pixels), "JPEG")
     with pytest.raises(ImageError, match="damaged"):
         decode(whole[: len(whole) // 2])
-
-
-@pytest.mark.parametrize("resampling", RESAMPLING)
-def test_resize_matches_pillow(resampling: str) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
-    expected = Image.fromarray(pixels).resize((32, 32), RESAMPLING[resampling])
-    assert (resize(pixels, 32, resampling=resampling) == np.asarray(expected)).all()
-
-
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "L", "1"])
-def test_a_tall_image_is_put_together_from_its_strips(mode: str) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (2 * STRIP + 3, 5, 4), dtype=np.uint8)
-    image = Image.fromarray(pixels)
-    # Pillow goes to these from no transparency only
-    image = (image.convert("RGB") if mode in "P1" else image).convert(mode)
-    colours = np.asarray(image.convert("RGBA"), np.float64)
-    share = colours[..., 3:] / 255
-    expected = colours[..., :3] * share + 255 * (1 - share)
-    assert np.abs(decode(encoded(image)) - expected).max() <= 1
-
-
-def test_crop_is_square_and_inside() -> None:
-    image = np.arange(10 * 20 * 3, dtype=np.uint8).reshape(10, 20, 3)
-    assert (crop_square(image, x=0) == image[:, :10]).all()
-    assert (crop_square(image, x=1, zoom=2, y=1) == image[5:, 15:]).all()
 
 
 @pytest.mark.parametrize(("kind", "tolerance"), [("GIF", 0), ("AVIF", 8), ("HEIF", 8)])

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from core.images import duplicates
 from core.images.decoding import decode
 from core.images.duplicates import close_hashes, near_pairs, perceptual_hashes, pixel_digests
 from tests.conftest import jpeg
@@ -72,18 +71,6 @@ def test_a_near_copy_has_at_most_8_other_bits_and_a_correlation_of_at_least_09(
     pixels = np.clip(128 + 25 * np.stack([first, second])[..., None].repeat(3, axis=3), 0, 255).astype(np.uint8)
     hashes = np.array([0, 2**bits - 1], np.uint64)
     assert len(near_pairs(pixels, hashes).left) == is_near
-
-
-def test_pairs_of_large_pictures_are_compared_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    noise = np.random.default_rng(0)
-    base = noise.integers(0, 256, (64, 64, 3)).astype(np.int16)
-    pixels = np.stack([np.clip(base + noise.integers(-3, 4, base.shape), 0, 255) for _ in range(12)]).astype(np.uint8)
-    hashes = perceptual_hashes(pixels)
-    whole = near_pairs(pixels, hashes)
-    monkeypatch.setattr(duplicates, "AT_ONCE", 5 * 64 * 64)
-    assert len(whole.left) > 5
-    for part, expected in zip(near_pairs(pixels, hashes), whole, strict=True):
-        np.testing.assert_array_equal(part, expected)
 
 
 def test_flat_pictures_are_no_copies_and_equal_ones_are_left_to_their_digests() -> None:

@@ -67,15 +67,3 @@ def test_subsampling_and_format() -> None:
     assert compression_of(saved(quality=75, subsampling=0)) == "JPEG quality 75, 4:4:4"
     assert compression_of(saved("PNG")) == "PNG"
     assert compression_of(saved("WEBP")) == "WEBP"
-
-
-def test_other_tables_are_told_apart() -> None:
-    one, other = ([[step] * 64, [step + 1] * 64] for step in (7, 9))
-    names = [compression_of(saved(qtables=tables)) for tables in (one, other, one)]
-    assert names[0] == names[2] != names[1]
-    assert all(name.startswith("JPEG tables ") for name in names)
-
-
-@pytest.mark.parametrize("data", [b"", b"nonsense", saved()[:30], saved("TIFF"), saved("PNG")[:20]])
-def test_what_is_no_image_has_none(data: bytes) -> None:
-    assert compression_of(data) is None

@@ -18,7 +18,6 @@ from core.images.out_of_distribution import (
     OutOfDistributionError,
     as_cifake,
     crop_photographs,
-    generator_name,
     read_generators,
 )
 from core.images.preprocessing import Preprocessing
@@ -74,15 +73,6 @@ def test_what_is_damaged_of_another_size_or_there_twice_is_counted_and_left_out(
     (one,) = read_generators(tmp_path, Preprocessing(32))
     np.testing.assert_array_equal(one.pixels[AS_DRAWN], images[:2])
     assert (one.skipped, one.repeats) == (3, 1)
-
-
-def test_the_fingerprint_is_of_the_pixels_whatever_their_order_and_names(tmp_path: Path) -> None:
-    images = textured(4, fine=True, seed=6)
-    write_archive(tmp_path / "a.tar.xz", {f"{n}.png": png(image) for n, image in enumerate(images)})
-    write_archive(tmp_path / "b.tar.xz", {f"x{9 - n}.png": png(image) for n, image in enumerate(images[::-1])})
-    write_archive(tmp_path / "c.tar.xz", {f"{n}.png": png(image) for n, image in enumerate(images[:3])})
-    one, same, other = read_generators(tmp_path, Preprocessing(32))
-    assert one.fingerprint == same.fingerprint != other.fingerprint
 
 
 def test_pictures_drawn_large_are_resized_with_every_filter_and_others_left_out(tmp_path: Path) -> None:
@@ -193,16 +183,3 @@ def test_saved_like_cifake_is_jpeg_75_with_halved_colour(pixels: NDArray[np.uint
         Image.fromarray(image).save(buffer, "JPEG", quality=75, subsampling=2)
         np.testing.assert_array_equal(saved, np.asarray(Image.open(buffer).convert("RGB")))
     assert as_cifake(pixels[:0]).shape == (0, 32, 32, 3)
-
-
-@pytest.mark.parametrize(
-    ("source", "name"),
-    [
-        ("chainer_dragan", "DRAGAN (Chainer)"),
-        ("reflected_diffusion_louaaron", "Reflected Diffusion (louaaron)"),
-        ("ddpm", "DDPM"),
-        ("my_own_network", "my own network"),
-    ],
-)
-def test_generators_are_named_as_people_write_them(source: str, name: str) -> None:
-    assert generator_name(source) == name

@@ -10,7 +10,7 @@ from torchvision.transforms import v2
 from core.images import preprocessing
 from core.images.decoding import RESAMPLING, crop_square, decode, resize
 from core.images.encoding import encode_png
-from core.images.preprocessing import MOST_RESIZED, Location, Preprocessing, prepare_pixels, preview, settle
+from core.images.preprocessing import MOST_RESIZED, Location, Preprocessing, prepare_pixels, settle
 from core.perturbations.postprocessing import cropped
 
 METHODS = {"bilinear": v2.InterpolationMode.BILINEAR, "bicubic": v2.InterpolationMode.BICUBIC}
@@ -28,22 +28,6 @@ def test_resize_then_crop_is_torchvisions(interpolation: str, height: int, width
     ours = Preprocessing(64, 72, "after", interpolation).fit(image)
     theirs = v2.Compose([v2.Resize(72, METHODS[interpolation]), v2.CenterCrop(64)])
     np.testing.assert_array_equal(ours, np.asarray(theirs(Image.fromarray(image))))
-
-
-def test_crop_then_resize_is_what_uploads_do() -> None:
-    image = picture(90, 50)
-    np.testing.assert_array_equal(Preprocessing(32).fit(image), resize(crop_square(image), 32, resampling="bicubic"))
-
-
-def test_without_a_crop_the_picture_is_stretched() -> None:
-    image = picture(90, 50)
-    expected = np.asarray(Image.fromarray(image).resize((24, 24), Image.Resampling.BOX))
-    np.testing.assert_array_equal(Preprocessing(24, crop="none", interpolation="box").fit(image), expected)
-
-
-def test_a_picture_of_the_size_is_left_alone() -> None:
-    image = picture(48, 48)
-    assert Preprocessing(48).fit(image) is image
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -69,13 +53,6 @@ def test_a_strip_loses_its_ends_before_it_is_resized(monkeypatch: pytest.MonkeyP
     strip = np.zeros((8, 16_384, 3), np.uint8)
     assert Preprocessing(224, 256, "after").fit(strip).shape == (224, 224, 3)
     assert np.prod(sizes[-1]) <= MOST_RESIZED
-
-
-def test_what_has_been_fitted_is_left_alone() -> None:
-    steps = Preprocessing(64, 72, "after", "bilinear", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
-    image = steps.fit(picture(90, 150))
-    assert steps.fitted.fit(image) is image
-    assert (steps.fitted.mean, steps.fitted.std, steps.fitted.interpolation) == (steps.mean, steps.std, "bilinear")
 
 
 @pytest.mark.parametrize("steps", [Preprocessing(64, 72, "after"), Preprocessing(64, crop="none"), Preprocessing(64)])
@@ -107,36 +84,6 @@ def test_a_square_keeps_the_pixels_that_a_crop_leaves_of_it(height: int, width: 
             side = min(len(rows), len(columns))
             middle = [one[(len(one) - side) // 2 :][:side] for one in (rows, columns)]
             np.testing.assert_array_equal(crop_square(cut, *found), image[np.ix_(*middle)])
-
-
-@pytest.mark.parametrize(
-    ("steps", "height", "width", "square", "resamples"),
-    [
-        (Preprocessing(64), 90, 150, 90, True),
-        (Preprocessing(64), 64, 150, 64, False),
-        (Preprocessing(64, 72, "after"), 90, 150, 80, True),
-        (Preprocessing(64, 72, "after"), 72, 150, 64, False),
-        (Preprocessing(64, 72, "after"), 64, 64, 57, True),
-        (Preprocessing(64, crop="none"), 64, 150, 64, True),
-        (Preprocessing(64, crop="none"), 64, 64, 64, False),
-    ],
-)
-def test_how_much_of_an_image_is_seen(
-    steps: Preprocessing, height: int, width: int, square: int, resamples: bool
-) -> None:
-    assert steps.square(height, width) == square
-    assert steps.resamples(height, width) == resamples
-    # another filter makes other pixels exactly where that is so
-    image = picture(height, width)
-    other = Preprocessing(64, steps.resize, steps.crop, "box").fit(image)
-    assert np.array_equal(steps.fit(image), other) != resamples
-    assert steps.square(height, width, Location(zoom=2.0)) == round(min(height, width) / 2)
-
-
-def test_it_is_data() -> None:
-    one = Preprocessing(64, 72, "after", "bilinear", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
-    assert Preprocessing.of(asdict(one)) == one
-    assert Preprocessing(32).resize == 32
 
 
 @pytest.mark.parametrize(
@@ -178,14 +125,6 @@ def test_every_filter_is_pillows_on_the_middle_square() -> None:
         np.testing.assert_array_equal(ready.seen(name), pixels)
 
 
-def test_a_32_by_32_image_is_left_alone() -> None:
-    image = ramp(32, 32)
-    ready = prepare_pixels(decode(encode_png(image)), Preprocessing(32))
-    assert not ready.resized
-    assert ready.whole
-    np.testing.assert_array_equal(ready.seen("lanczos"), image)
-
-
 @pytest.mark.parametrize(
     ("steps", "told"),
     [
@@ -205,27 +144,6 @@ def test_a_detectors_own_preprocessing_is_kept_but_for_the_filter(steps: Preproc
     expected = Image.fromarray(image[:, 60:]).resize((32, 32), RESAMPLING["hamming"])
     np.testing.assert_array_equal(chosen.seen("hamming"), np.asarray(expected))
     assert chosen.describe("box") == "The image was cut to a square and resized to 32 x 32 (box)."
-
-
-def test_an_image_of_its_size_that_a_detector_enlarges_first_is_not_seen_whole() -> None:
-    ready = prepare_pixels(ramp(32, 32), Preprocessing(32, 40, "after"))
-    assert (ready.resized, ready.whole, ready.square) == (True, False, 26)
-
-
-@pytest.mark.parametrize(("height", "width", "zoom"), [(64, 64, 2.0), (50, 32, 1.0)])
-def test_a_crop_of_32_by_32_is_not_resized_and_not_the_whole(height: int, width: int, zoom: float) -> None:
-    image = ramp(height, width)
-    ready = prepare_pixels(decode(encode_png(image)), Preprocessing(32), Location(0, 0, zoom))
-    assert (ready.resized, ready.whole) == (False, False)
-    np.testing.assert_array_equal(ready.pixels, image[None, :32, :32])
-
-
-def test_the_crop_moves() -> None:
-    image = np.full((200, 1000, 3), 255, np.uint8)
-    image[:, 800:] = 0
-    right = prepare_pixels(decode(encode_png(image)), Preprocessing(32), Location(x=1.0))
-    assert right.pixels.max() == 0
-    np.testing.assert_array_equal(preview(image), image[::3, ::3])
 
 
 @pytest.mark.parametrize(("margins", "outcome"), [([1, 2], "REAL"), ([-1, 0], "FAKE"), ([-1, 2], "undetermined")])

@@ -38,18 +38,6 @@ def test_a_large_white_image_is_white() -> None:
     assert facts[["red", "green", "blue"]].to_numpy().tolist() == [[255, 255, 255]]
 
 
-def test_constant_image_has_no_detail() -> None:
-    assert image_statistics(np.full((2, 32, 32, 3), 7, np.uint8))["fine_detail"].tolist() == [0, 0]
-
-
-def test_no_images() -> None:
-    assert len(image_statistics(np.zeros((0, 32, 32, 3), np.uint8))) == 0
-
-
-def test_radius_of_the_corner() -> None:
-    assert frequency_radius(32)[16, 16] == pytest.approx(np.sqrt(2) * 16)
-
-
 @pytest.mark.parametrize("side", [32, 98, 392])
 def test_frequencies_are_whole_whatever_the_side(side: int) -> None:
     assert frequency_radius(side)[0, : side // 2].tolist() == list(range(side // 2))

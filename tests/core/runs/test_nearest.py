@@ -5,7 +5,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from core.runs import nearest
-from core.runs.nearest import find_nearest, halved, unit_rows
+from core.runs.nearest import find_nearest, halved
 
 
 @pytest.fixture(autouse=True)
@@ -56,38 +56,6 @@ def test_where_there_are_fewer_the_rest_is_said_to_be_missing() -> None:
     nobody = find_nearest(base[:1], base, 2, among=np.zeros(3, bool))
     assert nobody.rows.tolist() == [[-1, -1]]
     assert find_nearest(np.zeros((0, 3)), base, 2).rows.shape == (0, 2)
-
-
-def test_length_says_nothing_and_zeros_are_at_distance_1() -> None:
-    base = np.array([[1.0, 1.0], [100.0, 100.0], [0.0, 0.0], [-1.0, -1.0]])
-    found = find_nearest(base[:1] * 7, base, 4)
-    assert found.rows[0].tolist() == [0, 1, 2, 3]
-    np.testing.assert_allclose(found.distances[0], [0, 0, 1, 2], atol=1e-6)
-    assert (found.distances >= 0).all()
-    np.testing.assert_allclose(np.linalg.norm(unit_rows(base), axis=1), [1, 1, 0, 1], rtol=1e-6)
-
-
-def test_pictures_are_taken_as_vectors(pixels: np.ndarray) -> None:
-    found = find_nearest(pixels, pixels, 1)
-    assert found.rows.ravel().tolist() == list(range(len(pixels)))
-
-
-def test_long_vectors_are_compared_in_smaller_blocks_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    generator = np.random.default_rng(2)
-    # four times as long as those of 32 x 32 pixels
-    base, queries = generator.normal(size=(40, 4 * 3072)), generator.normal(size=(5, 4 * 3072))
-    distances = 1 - unit_rows(queries) @ unit_rows(base).T
-    blocks: list[int] = []
-
-    def counted(vectors: np.ndarray) -> np.ndarray:
-        blocks.append(len(vectors))
-        return unit_rows(vectors)
-
-    monkeypatch.setattr(nearest, "unit_rows", counted)
-    found = find_nearest(queries, base, 3)
-    # the queries, then the base in fourths of a block
-    assert blocks == [5, 9, 9, 9, 9, 4]
-    np.testing.assert_array_equal(found.rows, np.argsort(distances, axis=1)[:, :3])
 
 
 def test_values_are_halved_where_that_can_hold_them() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.images.image_set import DatasetError, ImageSet
+from core.images.image_set import ImageSet
 from core.images.preprocessing import Preprocessing
-from core.runs.pictures import Pictures, find_pictures
+from core.runs.pictures import find_pictures
 from core.runs.run import Run
 from tests.core.runs.test_rows import make_run
 
@@ -66,19 +66,3 @@ def test_a_run_with_pictures_uses_its_own(tmp_path: Path) -> None:
     found = find_pictures(own, [image_set(run.predictions["sha256"].tolist())])
     assert found.source is None
     assert found.get(2).min() == 9
-
-
-def test_a_runs_own_set_is_read_as_it_lies_repeats_too(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "d@s", n=4)
-    repeated = run.predictions.assign(sha256=run.predictions["sha256"].iloc[[0, 1, 1, 3]].tolist())
-    twice = Run(run.path, run.manifest, repeated, run.maps, None, None)
-    found = find_pictures(twice, [image_set(repeated["sha256"].tolist())])
-    assert found.where.tolist() == [0, 1, 2, 3]
-
-
-def test_a_picture_whose_file_has_changed_meanwhile_is_missing() -> None:
-    class Changed:
-        def __getitem__(self, which: object) -> None:
-            raise DatasetError(f"{which}.png has changed since its set was read: it is another file.")
-
-    assert Pictures(Changed(), np.array([0])).get(0) is None  # type: ignore[arg-type]

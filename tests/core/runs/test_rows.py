@@ -1,6 +1,5 @@
 """Filters: what they find against plain pandas, their way through a URL and back, and nonsense."""
 
-import string
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +7,12 @@ import pandas as pd
 import pytest
 
 from core.images.statistics import STATISTICS
-from core.runs.filter import PAGE_SIZES, Filter, choices_of, range_columns
+from core.runs.filter import PAGE_SIZES, Filter, choices_of
 from core.runs.rows import (
     Location,
     at_threshold,
     cells,
     count_choices,
-    extents_of,
     find_rows,
     location_of,
     page_rows,
@@ -62,11 +60,6 @@ def table(run: Run) -> pd.DataFrame:
 
 def ids(table: pd.DataFrame, wanted: Filter, **options: object) -> set[str]:
     return set(table["id"].iloc[find_rows(table, wanted, **options)])
-
-
-def test_derived_columns(table: pd.DataFrame) -> None:
-    np.testing.assert_allclose(table["confidence"], np.maximum(table["p_real"], 1 - table["p_real"]))
-    assert ((table["correct"] == "right") == (table["label"] == table["predicted"].astype(table["label"].dtype))).all()
 
 
 def test_choices_ranges_name_and_tag_all_have_to_fit(table: pd.DataFrame) -> None:
@@ -174,13 +167,6 @@ def test_a_filter_comes_back_from_its_url(table: pd.DataFrame) -> None:
     assert Filter.from_params({}, table) == Filter()
 
 
-def test_changing_a_filter_turns_to_the_first_page() -> None:
-    assert Filter(page=4).choosing("label", ["REAL"]).page == 1
-    assert Filter(page=4).ranging("red", 1, 2).page == 1
-    assert Filter().choosing("label", ["REAL"]).choosing("label", []) == Filter()
-    assert Filter().ranging("red", 1, 2).ranging("red") == Filter()
-
-
 def test_nonsense_is_as_if_it_were_not_there(table: pd.DataFrame) -> None:
     params = {"true": "MAYBE", "said": "", "category": "yeti,cat,cat", "leaked": "perhaps"}
     params |= {"sure": "high", "brightness": "2..1", "red": "nan..inf", "page": "-3", "per": "7", "cut": "1"}
@@ -188,34 +174,6 @@ def test_nonsense_is_as_if_it_were_not_there(table: pd.DataFrame) -> None:
     # its orders have names of their own, and a box that lists them
     assert Filter.from_params({"sort": "confidence"}, table).sort == "mistakes"
     assert Filter.from_params(params, table) == Filter().choosing("category", ["cat"])
-
-
-def test_random_text_never_raises(table: pd.DataFrame) -> None:
-    generator = np.random.default_rng(5)
-    keys = [
-        "true",
-        "said",
-        "result",
-        "sure",
-        "leaked",
-        "category",
-        "page",
-        "per",
-        "cut",
-        "sort",
-        "red",
-        "name",
-        "tag",
-        "%00",
-    ]
-    letters = np.array(list(string.printable + "é∞"))
-    for _ in range(300):
-        params = {
-            str(key): "".join(generator.choice(letters, generator.integers(0, 12))) for key in generator.choice(keys, 4)
-        }
-        wanted = Filter.from_params(params, table)
-        page_rows(find_rows(table, wanted), wanted)
-        assert Filter.from_params(wanted.to_params(), table) == wanted
 
 
 def test_pages_cut_the_rows_and_end_at_the_last(table: pd.DataFrame) -> None:
@@ -226,18 +184,6 @@ def test_pages_cut_the_rows_and_end_at_the_last(table: pd.DataFrame) -> None:
     np.testing.assert_array_equal(page_rows(positions, Filter(page=999)), parts[-1])
     assert pages(0, size) == 1
     assert len(page_rows(positions[:0], Filter(page=2))) == 0
-
-
-def test_extents_are_of_what_is_finite(table: pd.DataFrame) -> None:
-    table.loc[:9, "red"] = np.nan
-    table["odd.count"] = np.where(np.arange(len(table)) % 2, np.inf, np.arange(len(table)) % 5)
-    table["odd.nothing"] = np.nan
-    found = extents_of(table)
-    assert set(found) == set(range_columns(table))
-    assert found["red"] == (table["red"].min(), table["red"].max(), False)
-    assert found["odd.count"] == (0, 4, True)
-    assert np.isnan(found["odd.nothing"][:2]).all()
-    assert not found["odd.nothing"].whole
 
 
 @pytest.mark.parametrize(

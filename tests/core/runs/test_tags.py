@@ -1,8 +1,5 @@
 """Tags and notes: kept, found, taken away, exported, and safe with many writers and a broken file."""
 
-import sqlite3
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -13,13 +10,6 @@ from core.runs.tags import MAX_TAG, ChangedError, TagError, Tags
 @pytest.fixture
 def tags(tmp_path: Path) -> Tags:
     return Tags(tmp_path / "folder" / "tags.sqlite")
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Writers wait for each other as long as a slow disk needs."""
-    connect = sqlite3.connect
-    monkeypatch.setattr("core.runs.tags.sqlite3.connect", lambda path, **_: connect(path, timeout=60))
 
 
 def test_reading_makes_no_file(tags: Tags) -> None:
@@ -79,25 +69,6 @@ def test_a_note_takes_the_place_of_what_was_read_only(tags: Tags) -> None:
     assert tags.note_of("a") == "last"
 
 
-def test_of_two_who_write_over_the_same_note_one_is_told(tags: Tags, patient: None) -> None:
-    tags.note("a", "first")
-    refused: list[str] = []
-
-    def write(text: str) -> None:
-        try:
-            tags.note("a", text, over="first")
-        except ChangedError:
-            refused.append(text)
-
-    threads = [threading.Thread(target=write, args=(f"by {n}",)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert {*refused, tags.note_of("a")} == {f"by {n}" for n in range(8)}
-    assert len(refused) == 7
-
-
 def test_a_broken_file_is_one_sentence(tags: Tags) -> None:
     tags.path.parent.mkdir()
     tags.path.write_bytes(b"this is no database at all" * 100)
@@ -111,21 +82,6 @@ def test_a_broken_file_is_one_sentence(tags: Tags) -> None:
     assert tags.path.read_bytes() == before
 
 
-def test_the_tags_of_some_images_at_once(tags: Tags) -> None:
-    assert tags.empty
-    tags.add(["a", "b"], "odd")
-    tags.add(["a"], "halo")
-    assert not tags.empty
-    assert tags.of_each(["a", "b", "c"]) == {"a": ["halo", "odd"], "b": ["odd"]}
-    # more than SQLite takes values at once
-    many = [f"i{number}" for number in range(1200)]
-    tags.add(many, "many")
-    assert tags.of_each(many) == {id_: ["many"] for id_ in many}
-    only = Tags(tags.path.with_name("notes.sqlite"))
-    only.note("a", "a note")
-    assert not only.empty
-
-
 def test_there_are_only_so_many_different_tags(tags: Tags, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.runs.tags.MAX_TAGS", 2)
     tags.add(["a"], "one")
@@ -134,21 +90,3 @@ def test_there_are_only_so_many_different_tags(tags: Tags, monkeypatch: pytest.M
         tags.add(["a"], "three")
     tags.add(["b"], "two")
     assert tags.ids("two") == {"a", "b"}
-
-
-def test_somebody_who_does_not_let_go_holds_up_no_page(tags: Tags) -> None:
-    tags.add(["a"], "odd")
-    tags.note("a", "text")
-    holder = sqlite3.connect(tags.path)
-    holder.execute("BEGIN EXCLUSIVE")
-    begun = time.monotonic()
-    # about as often as a page asks
-    for _ in range(4):
-        assert (tags.names(), tags.of("a"), tags.note_of("a")) == ([], [], "")
-    assert time.monotonic() - begun < 2
-    assert "is locked" in tags.problem
-    holder.rollback()
-    holder.close()
-    # who may wait again does, and finds all
-    assert tags.names() == ["odd"]
-    assert (tags.note_of("a"), tags.problem) == ("text", "")

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import shutil
-import sys
 import tarfile
 import warnings
 import zipfile
@@ -349,14 +348,3 @@ def test_a_set_is_named_by_its_folder_without_what_would_mislead(tmp_path: Path,
     assert load_image_set(tmp_path / stem, "test").name == f"{name}-test"
     shutil.move(tmp_path / stem, tmp_path / "after")
     assert load_image_set(tmp_path / "after", "test").name == "after-test"
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every file's name is text")
-@pytest.mark.parametrize("kind", ["folder", "tar"])
-def test_a_name_that_is_no_text_is_an_offender(tmp_path: Path, kind: str) -> None:
-    folder = tmp_path / "set"
-    made.zero_one(folder)
-    write(folder / "biggan" / "0_real", [os.fsdecode(b"\xff.png")], first=50)
-    data = packed(folder, kind)
-    assert "has a name that is no text" in refusal(data)
-    assert len(load_image_set(data, "test", skip_bad=True)) == 12
