@@ -11,7 +11,6 @@ Each network is kept as soon as it is tested: the same command goes on where a s
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from core.console import progress_to
+from core.console import command, progress_to
 from core.findings.claims import Headlines, with_headlines
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import Estimate, difference_of_intervals
@@ -35,8 +34,8 @@ from core.images.labels import CLASSES, REAL
 from core.runs.folders import ROOT, command_homes
 from core.runs.metrics import wilson_interval
 from core.runs.writing import library_versions
-from core.storage import ContractError, WriteError, is_plain_name, only_writer
-from core.studies.cue_versions import EDITION, VERSIONS, Version, make_version, mean_amplitude
+from core.storage import ContractError, is_plain_name, only_writer
+from core.studies.cue_versions import EDITION, VERSIONS, make_version, mean_amplitude
 from core.studies.store import read_sealed, write_sealed
 from core.studies.study import StudyError
 
@@ -270,7 +269,7 @@ class Trainer:
         """Train one network and test it: the row of its own version first."""
         start = time.perf_counter()
         name, seed = network
-        detector = self._trained(VERSIONS[name], seed, progress)
+        detector = self._trained(name, seed, progress)
         rows = [_count(detector, network, name, self.test, self._pixels(name, self.test))]
         for other in self.settings.versions:
             if other == name or VERSIONS[name].shuffled or VERSIONS[other].shuffled:
@@ -283,16 +282,15 @@ class Trainer:
     def _pixels(self, name: str, images: ImageSet) -> NDArray[np.uint8]:
         return make_version(VERSIONS[name], images.pixels, images.rows["sha256"].to_numpy(), self.amplitude)
 
-    def _trained(self, version: Version, seed: int, progress: Callable[[int, int], None] | None) -> "Detector":
+    def _trained(self, name: str, seed: int, progress: Callable[[int, int], None] | None) -> "Detector":
         from core.detectors.devices import pick_device  # noqa: PLC0415 - torch
         from core.training.fit import Training  # noqa: PLC0415
 
-        rows, train = self.train.rows, self.train
-        if version.shuffled:
-            rows = rows.assign(label=np.random.default_rng(seed).permutation(train.labels))
-        pixels = make_version(version, train.pixels, rows["sha256"].to_numpy(), self.amplitude)
-        recipe = replace(self.settings.full_recipe(), seed=seed)
-        training = Training(recipe, replace(train, pixels=pixels, rows=rows), pick_device("auto"))
+        images, recipe = self.train, replace(self.settings.full_recipe(), seed=seed)
+        if VERSIONS[name].shuffled:
+            labels = np.random.default_rng(seed).permutation(images.labels)
+            images = replace(images, rows=images.rows.assign(label=labels))
+        training = Training(recipe, replace(images, pixels=self._pixels(name, images)), pick_device("auto"))
         report = None if progress is None else (lambda done, total, _text: progress(done, total))
         while training.done.epoch < recipe.epochs:
             training.run_epoch(report)
@@ -381,18 +379,27 @@ def run(
     return path
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; what goes wrong is one sentence on standard error and exit status 2."""
+@command("core cues")
+def main(arguments: list[str] | None = None) -> None:
+    """Train and test the networks that the command line asks for."""
+    from tqdm import tqdm  # noqa: PLC0415 - pages import this module
+
+    from core.images.loading import load_with_bar  # noqa: PLC0415
+    from core.training.fit import TrainingInterrupted  # noqa: PLC0415
+
     options = parse(arguments)
-    try:
-        _run(options)
-    except KeyboardInterrupt:
-        print("\ncore cues: stopped; finished networks are kept, the same command goes on.", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, WriteError) as error:
-        print(f"core cues: {error}", file=sys.stderr)
-        return 2
-    return 0
+    data = DataPath(options.data, options.fake_classes.split(","))
+    settings = Settings(versions=tuple(options.versions), seeds=options.seeds, limit=options.limit)
+    train, test = (load_with_bar(data, split, skip_bad=options.skip_bad) for split in ("train", "test"))
+    with tqdm(total=0, unit=" step", leave=False, disable=None) as bar:
+        folder, progress = options.out / FOLDER, progress_to(bar)
+        try:
+            path = run(train, test, settings, folder=folder, report=bar.write, progress=progress)
+        except TrainingInterrupted as error:
+            raise StudyError(f"{error} Every network before it is kept.") from error
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("finished networks are kept, the same command goes on") from None
+    print(f"Written to {path}")
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -413,23 +420,3 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         if (value := getattr(options, name)) is not None and value < least:
             parser.error(f"--{name} must be at least {least}, not {value}")
     return options
-
-
-def _run(options: argparse.Namespace) -> None:
-    from tqdm import tqdm  # noqa: PLC0415 - pages import this module
-
-    from core.images.loading import load_with_bar  # noqa: PLC0415
-    from core.training.fit import TrainingInterrupted  # noqa: PLC0415
-
-    data = DataPath(options.data, options.fake_classes.split(","))
-    settings = Settings(versions=tuple(options.versions), seeds=options.seeds, limit=options.limit)
-    train, test = (load_with_bar(data, split, skip_bad=options.skip_bad) for split in ("train", "test"))
-    with tqdm(total=0, unit=" step", leave=False, disable=None) as bar:
-        try:
-            path = run(
-                train, test, settings, folder=options.out / FOLDER, report=bar.write,
-                progress=progress_to(bar),
-            )  # fmt: skip
-        except TrainingInterrupted as error:
-            raise StudyError(f"{error} Every network before it is kept.") from error
-    print(f"Written to {path}")

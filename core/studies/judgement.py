@@ -8,7 +8,6 @@ python -m core judgement --run swift@cifake-test --data data/cifake
 """
 
 import argparse
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
 
-from core.console import quote
+from core.console import command, quote
 from core.detectors.identity import Identity, find_maker, identify_all
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.labels import CLASSES, FAKE, REAL, verdict_of
@@ -27,7 +26,7 @@ from core.images.preprocessing import UNDETERMINED, Prepared, Preprocessing, pre
 from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
-from core.storage import ContractError, WriteError, read_bytes, read_manifest, write_bytes_atomically
+from core.storage import ContractError, read_bytes, read_manifest, write_bytes_atomically
 from core.studies.store import read_study, study_path
 from core.studies.study import StudyError
 
@@ -337,8 +336,11 @@ def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: T
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Write the threshold that the command line asks for; returns the exit status."""
+@command("core judgement")
+def main(arguments: list[str] | None = None) -> None:
+    """Write the threshold that the command line asks for."""
+    from core.detectors.storage import load_detector  # noqa: PLC0415 - torch
+
     parser = argparse.ArgumentParser(
         prog="python -m core judgement", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -347,27 +349,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     options = parser.parse_args(arguments)
-    try:
-        from core.detectors.storage import load_detector  # noqa: PLC0415 - torch
-
-        run = read_run(find_named(options.run, find_runs(), "run"))
-        detectors = find_detectors((run.path.parents[1], *command_homes()))
-        name = find_maker(run.manifest, identify_all(detectors)[0])
-        if name is None:
-            raise StudyError(f"the detector that made {run.name} is not here; put it into detectors/")
-        detector = load_detector(detectors[name], device=options.device)
-        threshold = calibrate(run, detector, DataPath(options.data, options.fake_classes.split(",")))
-        write_threshold(threshold_path(run.path), threshold)
-    except KeyboardInterrupt as stopped:
-        print(f"\ncore judgement: stopped; {str(stopped) or 'nothing was written'}.", file=sys.stderr)
-        return 130
-    except (ValueError, OSError, WriteError) as error:
-        print(f"core judgement: {error}", file=sys.stderr)
-        return 2
+    run = read_run(find_named(options.run, find_runs(), "run"))
+    detectors = find_detectors((run.path.parents[1], *command_homes()))
+    name = find_maker(run.manifest, identify_all(detectors)[0])
+    if name is None:
+        raise StudyError(f"the detector that made {run.name} is not here; put it into detectors/")
+    detector = load_detector(detectors[name], device=options.device)
+    threshold = calibrate(run, detector, DataPath(options.data, options.fake_classes.split(",")))
+    write_threshold(threshold_path(run.path), threshold)
     print(f"margin below {threshold.margin:.3f}")
     for what, counts in (("held out", threshold.held_out), ("test", threshold.test)):
         print(f"{what}: " + ", ".join(f"{count.hits:,} of {count.images:,} {label}" for label, count in counts.items()))
     photographs = threshold.photographs
     print(f"photographs: {photographs.hits} of {photographs.images} squares of {photographs.sources}")
     print(f"Written: {threshold_path(run.path)}")
-    return 0
