@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.agreement import rank_correlation
-from core.explainers.cam import KEPT
 from core.explainers.deletion import edge_map
 from core.explainers.explainer import AnyExplainer
+from core.explainers.settings import ExplainerSettings
 from core.findings.claims import Headlines
 from core.findings.finding import Finding
 from core.findings.intervals import weighted_mean
@@ -27,6 +27,7 @@ from core.studies.explanations import (
     ByMethod,
     Columns,
     Compared,
+    Maps,
     Pass,
     cost_of,
     judged,
@@ -38,6 +39,7 @@ from core.studies.explanations import (
     on_grid,
     passes_of,
     settings_of,
+    table_by_method,
 )
 from core.studies.groups import By, Cells, groups
 from core.studies.study import Context, Study, StudyError
@@ -98,62 +100,62 @@ def levels_for(explainer: AnyExplainer, levels: tuple[str, ...]) -> tuple[str, .
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Correlate each explanation of each image with that by random detectors, which images take in turn."""
-    levels = context.detector.levels
+    levels, cells = context.detector.levels, Cells(context.run)
     if not levels:
         raise StudyError(f"{context.detector.name} has no weights that can be randomised; use another detector")
     if parameters["networks"] < 1:
         raise StudyError(f"networks must be at least 1, not {parameters['networks']}")
     network = np.asarray(rows % parameters["networks"], np.int16)
-    wanted = [explainer for explainer in judged().values() if context.wants(*_columns_of(explainer, levels))]
-    columns = ["network", *(name for explainer in wanted for name in _columns_of(explainer, levels))]
-    table = pd.DataFrame(np.nan, index=range(len(rows)), columns=columns, dtype=np.float32)
-    table["network"] = network
-    able = [explainer for explainer in wanted if explainer is KEPT or not explainer.unavailable(context.detector)]
-    own = {explainer.name: passes_of(context, rows, explainer, seed=parameters["lime_seed"]) for explainer in able}
-    for number in range(parameters["networks"]):
-        mine = np.flatnonzero(network == number)
-        for level in levels if len(mine) and able else ():
-            random = context.detector.randomised(level, seed=parameters["seed"] + number)
-            for explainer in able:
-                name = explainer.name
-                if level in levels_for(explainer, levels):
-                    settings = settings_of(explainer, parameters["lime_seed"])
-                    images = [np.asarray(context.pixels[row]) for row in rows[mine]]
-                    for at, after in zip(mine.tolist(), maps_of(random, images, explainer, settings), strict=True):
-                        before = own[name][at].values
-                        correlation = rank_correlation(_compared_values(before), _compared_values(after))
-                        table.loc[at, f"{name}_{level}"] = abs(correlation)
-                if level == levels[-1]:
-                    for at in mine.tolist():
-                        explained = own[name][at]
-                        others = _other_images(context, random, int(rows[at]), parameters, explainer, own=explained)
-                        rank = mean_rank(_compared_values(explained.values), others, signed=False)
-                        table.loc[at, f"{name}_{OTHER}"] = rank
-    for at, row in enumerate(rows):
-        edges = edge_map(np.asarray(context.pixels[row]))
-        for explainer in able:
-            values = own[explainer.name][at].values
-            correlation = rank_correlation(_compared_values(values), on_grid(edges, _cells(values)))
-            table.loc[at, f"{explainer.name}_{EDGES}"] = abs(correlation)
-    table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
+    images = [np.asarray(context.pixels[row]) for row in rows]
+
+    def correlate(explainer: AnyExplainer) -> dict[str, list[float]]:
+        settings = settings_of(explainer, parameters["lime_seed"])
+        passes = passes_of(context, rows, explainer, seed=parameters["lime_seed"])
+        own = [_compared_values(explained.values) for explained in passes]
+        values = {column: [np.nan] * len(rows) for column in columns[explainer.name]}
+        for number in np.unique(network).tolist():
+            mine = np.flatnonzero(network == number).tolist()
+            for level in levels_for(explainer, levels):
+                random = context.detector.randomised(level, seed=parameters["seed"] + number)
+                maps = maps_of(random, [images[at] for at in mine], explainer, settings)
+                for at, after in zip(mine, maps, strict=True):
+                    correlation = rank_correlation(own[at], _compared_values(after))
+                    values[f"{explainer.name}_{level}"][at] = abs(correlation)
+            # the last level is random throughout
+            for at in mine:
+                others = cells.others(int(rows[at]), parameters["others"], seed=parameters["seed"])
+                others = others if cost_of(explainer) <= CHEAP else others[: parameters["lime_others"]]
+                pixels = [np.asarray(context.pixels[other]) for other in others]
+                compared = _other_maps(random, pixels, explainer, settings, own=passes[at])
+                rank = mean_rank(own[at], list(map(_compared_values, compared)), signed=False)
+                values[f"{explainer.name}_{OTHER}"][at] = rank
+        for at, image in enumerate(images):
+            edges = on_grid(edge_map(image), _cells(passes[at].values))
+            values[f"{explainer.name}_{EDGES}"][at] = abs(rank_correlation(own[at], edges))
+        return values
+
+    columns = {name: _columns_of(explainer, levels) for name, explainer in judged().items()}
+    table = table_by_method(context, rows, columns, correlate)
+    table.insert(1, "network", network)
     return table
 
 
-def _other_images(
-    context: Context, random: "Detector", row: int, parameters: Mapping[str, Any], explainer: AnyExplainer, *, own: Pass
-) -> list[NDArray[np.floating]]:
-    """Compute the random detector's maps of other images of the cell, as the values that are compared.
+def _other_maps(
+    random: "Detector",
+    images: list[NDArray[np.uint8]],
+    explainer: AnyExplainer,
+    settings: ExplainerSettings,
+    *,
+    own: Pass,
+) -> Maps:
+    """Compute the random detector's maps of other images.
 
     A costly method explains them over this image's regions: maps over the same few regions correlate more by chance.
     """
-    others = Cells(context.run).others(row, parameters["others"], seed=parameters["seed"])
-    settings = settings_of(explainer, parameters["lime_seed"])
     if cost_of(explainer) <= CHEAP:
-        images = [np.asarray(context.pixels[other]) for other in others]
-        return [_compared_values(values) for values in maps_of(random, images, explainer, settings)]
+        return maps_of(random, images, explainer, settings)
     regions = own.regions if own.regions.size else None
-    images = [np.asarray(context.pixels[other]) for other in others[: parameters["lime_others"]]]
-    return [_compared_values(explainer.explain_on(random, image, settings, regions).map) for image in images]
+    return [explainer.explain_on(random, image, settings, regions).map for image in images]
 
 
 def _compared_values(values: NDArray[np.floating]) -> NDArray[np.floating]:
