@@ -84,12 +84,8 @@ def describe_level(column: str) -> str | None:
     return f"size of the rank correlation of {judged()[method].title} with that by the detector random to {level}"
 
 
-def columns_for(levels: tuple[str, ...]) -> list[str]:
-    """Return the columns of a detector with these levels, from the output down."""
-    return ["network", *(name for explainer in judged().values() for name in _columns_of(explainer, levels))]
-
-
-def _columns_of(explainer: AnyExplainer, levels: tuple[str, ...]) -> list[str]:
+def columns_of(explainer: AnyExplainer, levels: tuple[str, ...]) -> list[str]:
+    """Return a method's columns for a detector with these levels, from the output down."""
     return [f"{explainer.name}_{level}" for level in (*levels_for(explainer, levels), OTHER, EDGES)]
 
 
@@ -134,7 +130,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
             values[f"{explainer.name}_{EDGES}"][at] = abs(rank_correlation(own[at], edges))
         return values
 
-    columns = {name: _columns_of(explainer, levels) for name, explainer in judged().items()}
+    columns = {name: columns_of(explainer, levels) for name, explainer in judged().items()}
     table = table_by_method(context, rows, columns, correlate)
     table.insert(1, "network", network)
     return table

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from core.detectors.resnet import LEVELS
 from core.storage import MANIFEST
-from core.studies.randomisation import columns_for
+from core.studies.explanations import judged
+from core.studies.randomisation import columns_of
 from core.studies.runner import Source, run_study
 from core.studies.store import study_path
 from core.studies.study import Context, find_study
@@ -37,7 +38,7 @@ def add_studies(home: Path, *names: str, run: str = "tiny@seen-test") -> None:
             # their own tests compute them; here it is the pages that count
             columns = list(study.columns)
             if name == "sanity":
-                columns = [one for one in columns_for(LEVELS) if one in columns or one.rpartition("_")[2] in LEVELS]
+                columns = ["network", *(one for method in judged().values() for one in columns_of(method, LEVELS))]
             study = replace(study, compute=_dealt(columns))
         run_study(study, source)
         _MADE[key] = file.read_bytes()

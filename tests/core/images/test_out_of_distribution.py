@@ -3,7 +3,6 @@
 import io
 import json
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,21 +92,12 @@ def test_pictures_drawn_large_are_resized_with_every_filter_and_others_left_out(
         for image, picture in zip(pixels, (wide, tall), strict=True):
             np.testing.assert_array_equal(image, resize(crop_square(picture), 32, resampling=name))
     assert list(one.pixels) == list(RESAMPLING)
-    # as another detector makes them its own
-    for steps in (Preprocessing(32, 40, "after"), Preprocessing(32, crop="none")):
-        (other,) = read_generators(tmp_path, steps, large=True)
-        for name, pixels in other.pixels.items():
-            for image, picture in zip(pixels, (wide, tall), strict=True):
-                np.testing.assert_array_equal(image, replace(steps, interpolation=name).fit(picture))
     # it would enlarge this one
     with pytest.raises(OutOfDistributionError, match="holds no images larger than 96 x 96 pixels"):
         read_generators(tmp_path, Preprocessing(64, 96, "after"), large=True)
     # the other group leaves out what this one keeps
     (other,) = read_generators(tmp_path, Preprocessing(32))
     assert (list(other.pixels), len(other), other.skipped) == ([AS_DRAWN], 1, 4)
-    (tmp_path / "large.tar").unlink()
-    with pytest.raises(OutOfDistributionError, match="holds no images larger than 32 x 32 pixels"):
-        read_generators(tmp_path, Preprocessing(32), large=True)
 
 
 def test_what_is_no_archive_or_far_too_large_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,14 +58,6 @@ def test_studies_add_their_columns_by_id(run: Run) -> None:
     assert not any(name.startswith(("summary", "broken")) for name in described)
 
 
-def test_a_study_whose_ids_pandas_wrote_as_its_index_adds_its_columns(run: Run) -> None:
-    (run.path / "studies").mkdir(parents=True)
-    study = pd.DataFrame({"id": run.predictions["id"], "flips": np.arange(len(run))}).set_index("id")
-    study.iloc[::-1].to_parquet(run.path / "studies" / "probes.parquet")
-    added = added_by_studies(run.path, run.predictions["id"])
-    assert added.to_dict("list") == {"probes.flips": list(range(len(run)))}
-
-
 def seal(file: Path, frame: pd.DataFrame, about: dict[str, object]) -> None:
     """Write a study as `core.studies` does: what it says of itself is in the schema's metadata."""
     arrow = pa.Table.from_pandas(frame, preserve_index=False)

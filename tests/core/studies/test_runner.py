@@ -21,7 +21,7 @@ from core.runs.folders import ROOT, find_runs
 from core.runs.run import Run, read_run
 from core.storage import MANIFEST, cache_dir, only_writer, sealed
 from core.studies.command import main
-from core.studies.groups import choose_rows, with_predictions
+from core.studies.groups import with_predictions
 from core.studies.runner import Source, find_source, run_study, work_folder
 from core.studies.store import find_stored, read_study, study_path, write_study
 from core.studies.study import STUDIES, Context, StudyError, find_study
@@ -48,28 +48,6 @@ def test_the_file_says_what_it_is(source: Source) -> None:
     assert about["explore"] == ["brightness"]
     assert set(about["columns"]) == {*BRIGHTNESS.columns, "weight"}
     assert np.sum(about["cells"]) == about["images"] == about["of"] == 60
-
-
-def test_a_sample_holds_every_error_and_weights_that_count_the_run(source: Source) -> None:
-    run = read_run(source.run)
-    wrong = (run.predictions["label"].astype(str) != run.predictions["predicted"].astype(str)).to_numpy()
-    errors = int(wrong.sum())
-    images = 2 * errors + 10
-    positions, weights = choose_rows(run, images, seed=1)
-    assert len(positions) == len(set(positions)) == images
-    assert set(np.flatnonzero(wrong)) <= set(positions)
-    assert np.isclose(weights.sum(), len(run))
-    assert (weights[wrong[positions]] == 1).all()
-    labels = run.predictions["label"].astype(str).to_numpy()[positions][~wrong[positions]]
-    assert sorted(np.unique(labels, return_counts=True)[1]) == [errors // 2 + 5, (errors + 1) // 2 + 5]
-    # errors alone would leave no right answers to speak for the others
-    for number in (8, errors, 2 * errors - 2):
-        few, heavy = choose_rows(run, number, seed=1)
-        assert len(few) == number
-        assert (~wrong[few]).sum() >= number // 2
-        assert np.isclose(heavy.sum(), len(run))
-    with pytest.raises(StudyError, match="at least 1"):
-        choose_rows(run, 0)
 
 
 def test_a_stopped_study_goes_on_and_computes_no_image_twice(source: Source) -> None:
