@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Sequence
 
 import streamlit as st
 
@@ -33,12 +32,6 @@ def draw_title(title: str, *, help: str | None = None) -> None:
         st.html(f'<h2 style="{UNSEEN}">What this page shows</h2>')
 
 
-def section(title: str, explained: str, *, help: str | None = None) -> None:
-    """A part of a page and what it is about."""
-    st.subheader(title, anchor=False, help=help)
-    st.caption(explained)
-
-
 def coloured(text: str) -> str:
     """Set the names of the classes in their colours, in a sentence of ours."""
     return re.sub(r"\b(REAL|FAKE)\b", lambda found: CLASS_WORDS[found[1]], text)
@@ -47,11 +40,6 @@ def coloured(text: str) -> str:
 def name_paper() -> None:
     """Say which paper is meant, where a page first speaks of it."""
     st.caption(f"The paper: {THE_PAPER} (undated).")
-
-
-def listed(parts: Sequence[str]) -> str:
-    """Join parts as "a, b and c"."""
-    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def remaining(seconds: float) -> str:

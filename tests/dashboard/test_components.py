@@ -14,7 +14,6 @@ from dashboard.components.charts import clicked_value, rate_figure
 from dashboard.components.component import key_of, one_of
 from dashboard.components.experiments import state_of
 from dashboard.components.picture import framed
-from dashboard.components.words import listed
 
 
 def test_a_frame_has_the_colour_of_the_verdict_and_the_picture_is_whole() -> None:
@@ -57,13 +56,6 @@ def test_a_key_is_made_of_any_name() -> None:
     assert key_of("a", "b.c") != key_of("a", "b", "c")
     assert one_of(["a"], {"a"}) is None
     assert one_of("a", {"a"}) == "a"
-
-
-@pytest.mark.parametrize(
-    ("parts", "text"), [((), ""), (("a",), "a"), (("a", "b"), "a and b"), (tuple("abc"), "a, b and c")]
-)
-def test_listed(parts: str, text: str) -> None:
-    assert listed(parts) == text
 
 
 @pytest.mark.parametrize(
