@@ -9,10 +9,10 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.probing import After, ProbeResult, ProbeSettings, amplified, describe_effect
+from core.explainers.probing import After, ProbeResult, ProbeSettings
 from core.explainers.registry import explainers
 from core.images.decoding import pixels_sha256
-from core.images.encoding import data_url
+from core.images.encoding import SMOOTH, thumbnail_url
 from core.perturbations.probe import FAMILIES
 from core.perturbations.table import probe_columns
 from core.storage import ContractError
@@ -22,18 +22,14 @@ from dashboard.components.downloads import csv_button
 from dashboard.components.explanations import View, draw_explanation
 from dashboard.components.glossary import explain
 from dashboard.components.neighbours import neighbours_panel
-from dashboard.components.picture import Cell, picture_strip
-from dashboard.components.plain import plain
 from dashboard.components.requests import DetectorHandle, Subject, follow
-from dashboard.components.words import CLASS_WORDS, coloured
+from dashboard.components.words import coloured
 from dashboard.jobs import Request
 from dashboard.library import BY_STAMP, Opened
-from dashboard.state import Setting
+from dashboard.state import Setting, shows_pixels
 
 BEFORE, AFTER = {"turns": "What flips the verdict"}, {"alike": "Similar images"}
 SLOT, LAST = "probes", "probes.last"
-# the change that is shown large; the smallest that flips the verdict where the URL names none
-CHANGE = Setting("change", "", choices=("", *probe_columns()))
 # state of a change -> its words in the table
 STATES = {"flips": "flips", "shared": "flips, as its control does", "stays": "stays", "unknown": "could not be tried"}
 
@@ -47,12 +43,6 @@ def experiments(subject: Subject, detector: DetectorHandle, opened: Opened, row:
         opened: the run on the page.
         row: where the image stands in it, None for an upload.
     """
-    st.space("small")
-    st.subheader("Experiments on this image", anchor=False)
-    st.caption(
-        f"The maps above say where, these experiments say what. The image is changed and {plain(detector.name)} is run "
-        "again. If the verdict flips, but not under the control beside it, the verdict rested on what was changed."
-    )
     # they say what, and have no map to compare
     methods = {method.name: method for method in explainers(detector.about, with_map=False)}
     names = BEFORE | {name: one.title for name, one in methods.items()} | AFTER
@@ -65,7 +55,9 @@ def experiments(subject: Subject, detector: DetectorHandle, opened: Opened, row:
     if chosen == "turns":
         # another run of the same images has them under the same ids
         own = None if id_ is None or lenders is None else lenders.row_of(id_)
-        probes_panel(subject, detector, lenders, own, id_ or subject.sha256)
+        follow_probes(
+            subject, detector, lenders, own, id_ or subject.sha256, lambda result: _draw(result, subject.name)
+        )
     elif chosen in methods:
         draw_explanation(View(subject, [detector]), methods[chosen])
     else:
@@ -92,27 +84,6 @@ def lending_run(detector: DetectorHandle, opened: Opened) -> Opened | None:
     return opened if own else None
 
 
-def probes_panel(
-    subject: Subject, detector: DetectorHandle, lenders: Opened | None, row: int | None, name: str
-) -> None:
-    """Probe an image and draw what came of it.
-
-    Args:
-        subject: the image.
-        detector: who is asked.
-        lenders: a run of this detector whose images lend their detail; None where there is none.
-        row: where the image stands in that run, None for an upload.
-        name: its id; everything random belongs to it.
-    """
-    st.caption(
-        "Each row is the image with one thing changed (or another image that it lends something to). Where a control, "
-        "which changes something else by as much, flips the verdict too, the flip proves nothing. Tick a row to see "
-        "it large.",
-        help=explain("Probe", "Control"),
-    )
-    follow_probes(subject, detector, lenders, row, name, lambda result: _draw(result, subject.name))
-
-
 def follow_probes(  # noqa: PLR0917
     subject: Subject,
     detector: DetectorHandle,
@@ -123,7 +94,17 @@ def follow_probes(  # noqa: PLR0917
     *,
     slot: str = SLOT,
 ) -> None:
-    """Probe an image and `draw` the complete result, with progress before; arguments are those of `probes_panel`."""
+    """Probe an image and draw the complete result, with progress before.
+
+    Args:
+        subject: the image.
+        detector: who is asked.
+        lenders: a run of this detector whose images lend their detail; None where there is none.
+        row: where the image stands in that run, None for an upload.
+        name: its id; everything random belongs to it.
+        draw: called with the result.
+        slot: for which part of the page.
+    """
     pixels, settings = subject.image[None], ProbeSettings(name)
     if lenders is not None:
         pixels, settings = _with_donors(subject, lenders.origin, library.pictures(lenders).stamp, row, name)
@@ -161,27 +142,15 @@ def last_probes(subject: Subject, detector: DetectorHandle) -> ProbeResult | Non
 
 
 def _draw(result: ProbeResult, name: str) -> None:
-    st.markdown(coloured(result.sentence))
-    shown = result.get(CHANGE.value) if CHANGE.value else result.smallest
-    if shown is not None and shown.known:
-        _draw_large(result, shown)
+    st.markdown(coloured(result.sentence), help=explain("Probe", "Control"))
     order = list(STATES)
     own = [after for after in result.after if not after.probe.is_control]
     own.sort(key=lambda after: (order.index(state_of(after)), after.size))
-
-    def choose() -> None:
-        rows = st.session_state["probes.table"].selection.rows
-        # as the browser sent it
-        if rows and type(rows[0]) is int and 0 <= rows[0] < len(own):
-            CHANGE.set(own[rows[0]].column)
-
     st.dataframe(
         pd.DataFrame([_row(result, after) for after in own]),
         hide_index=True,
         height=420,
         key="probes.table",
-        on_select=choose,
-        selection_mode="single-row",
         placeholder="",
         alt="Every change, and whether it flips the verdict",
         column_config={
@@ -197,7 +166,7 @@ def _row(result: ProbeResult, after: After) -> dict[str, Any]:
     picture = result.pictures[list(probe_columns()).index(after.column)]
     controls = [control for control in map(result.get, after.controls) if control.known]
     return {
-        "picture": data_url(picture) if after.known else None,
+        "picture": thumbnail_url(picture, SMOOTH, pixels=shows_pixels()) if after.known else None,
         "change": f"{FAMILIES[after.probe.family]}: {after.probe.inline}",
         "strength": after.strength.label,
         "verdict": STATES[state_of(after)],
@@ -216,31 +185,6 @@ def state_of(after: After) -> str:
         return "stays"
     # a donor that is changed has no controls
     return "flips" if after.controlled or after.probe.changes_donor else "shared"
-
-
-def _draw_large(result: ProbeResult, after: After) -> None:
-    """Draw a change large: before, after, what was changed, and its controls."""
-    pictures = dict(zip(probe_columns(), result.pictures, strict=True))
-    smallest = result.smallest is not None and result.smallest.column == after.column
-    title = f"The smallest change that flips it: {after.probe.inline}" if smallest else after.probe.title
-    sentence = describe_effect(result, after)
-    st.markdown(f"**{title}**")
-    st.caption(f"{after.probe.sentence} {sentence[0].upper()}{sentence[1:]}.")
-    cells = []
-    if not after.probe.changes_donor:
-        called = f"as it is, called {CLASS_WORDS[result.verdict]}"
-        cells.append(Cell(result.image, "The image", called, result.verdict))
-    called = f"{after.strength.label}: called {CLASS_WORDS[after.verdict]}"
-    cells.append(Cell(pictures[after.column], "After it", called, after.verdict))
-    if not after.probe.changes_donor:
-        difference, gain = amplified(pictures[after.column], result.image)
-        strong = f", {gain} times as strong" if gain > 1 else ""
-        cells.append(Cell(difference, "The difference; grey is no change", f"what was changed{strong}"))
-    for control in map(result.get, after.controls):
-        if control.known:
-            called = f"control, {control.probe.inline}: called {CLASS_WORDS[control.verdict]}"
-            cells.append(Cell(pictures[control.column], "The control", called, control.verdict))
-    picture_strip(cells, width=150)
 
 
 def probe_table(result: ProbeResult) -> pd.DataFrame:

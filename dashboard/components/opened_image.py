@@ -14,6 +14,7 @@ from core.runs.rows import Location
 from dashboard import catalogue, library, state
 from dashboard.components.about import draw_about
 from dashboard.components.agreement import other_maps
+from dashboard.components.dial import CHANGE, draw_dial
 from dashboard.components.experiments import experiments, last_probes
 from dashboard.components.explanations import View, draw_explanations, draw_stored
 from dashboard.components.flips import draw_flips
@@ -141,6 +142,11 @@ def _draw_no_detector() -> None:
 def _draw_why(opened: Opened, row: int, view: View) -> None:
     """Draw what flips the verdict, the maps, and further experiments."""
     draw_flips(view.subject, view.detectors[0], opened, row)
+    if CHANGE.value:
+        st.session_state.setdefault("fold_dial", True)
+    with fold("dial", "Change it bit by bit") as is_open:
+        if is_open:
+            draw_dial(view.subject, view.detectors[0], opened, row)
     draw_explanations(view)
     if "evidence" in st.query_params:
         st.session_state.setdefault("fold_experiments", True)
