@@ -163,7 +163,7 @@ def rate_figure(rates: pd.DataFrame, *, overall: float | None = None, colour: st
 
 
 def rate_chart(
-    rates: pd.DataFrame, *, key: str, title: str, opens: str = "", overall: float | None = None, colour: str = GREY
+    rates: pd.DataFrame, *, key: str, title: str, opens: str, overall: float | None = None, colour: str = GREY
 ) -> str | None:
     """Draw `rate_figure`; a click on a bar, or a choice in the list beneath, which keys can reach, opens a value.
 
@@ -171,16 +171,13 @@ def rate_chart(
         rates, overall, colour: as for `rate_figure`.
         key: of the elements.
         title: what the chart shows, for screen readers.
-        opens: label of the list; "" for a chart that opens nothing.
+        opens: label of the list.
 
     Returns:
         The value that was just chosen, or None.
     """
     figure, config = rate_figure(rates, overall=overall, colour=colour), {"displayModeBar": False}
     said = "; ".join(f"{row.value} {percent(row.rate)}" for row in rates.itertuples())
-    if not opens:
-        st.plotly_chart(figure, key=key, config=config, alt=f"{title}: {said}")
-        return None
     sent = st.plotly_chart(
         figure, key=key, config=config, alt=f"{title}: {said}", on_select="rerun", selection_mode="points"
     )

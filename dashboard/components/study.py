@@ -1,22 +1,20 @@
 """A study on a page: its findings, what its file lacks or how it is made, and its numbers as files."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import FunctionType
 
 import pandas as pd
 import streamlit as st
 
 from core.console import quote
 from core.storage import ContractError
-from core.studies.groups import By
 from core.studies.store import StudyResult, study_path
 from dashboard import catalogue, library
 from dashboard.components.downloads import csv_button
 from dashboard.components.findings import finding_table
 from dashboard.components.fold import fold
 from dashboard.components.plain import code, plain, with_code
-from dashboard.library import BY_STAMP, Opened
+from dashboard.library import Opened
 from dashboard.visitors import for_visitors
 
 # so many images are enough for intervals of a few hundredths
@@ -25,7 +23,6 @@ ENOUGH = 1000
 QUICK = ("audit", "clusters", "duplicates", "files", "transfer")
 # of detectors that give predictions only these cannot be made
 NEED_LAYERS = frozenset({"faithfulness", "agreement", "stability", "sanity", "clusters", "neighbours"})
-Summary = Callable[..., pd.DataFrame]
 # of columns that are named where some are lacking
 SHOWN = 4
 ABOUT = ["id", "name", "label", "predicted", "margin"]
@@ -119,35 +116,15 @@ def all_there(opened: Opened, names: Sequence[str]) -> dict[str, StudyResult]:
     return found
 
 
-def summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.DataFrame:
-    """Summarise a study by a function of its module; cached.
-
-    Raises:
-        ContractError: the study's file is of another version and lacks a column.
-    """
-    return _summary(opened.origin, answer, make, by)
-
-
-@st.cache_resource(
-    max_entries=256, show_spinner=False, hash_funcs=BY_STAMP | {FunctionType: lambda make: make.__qualname__}
-)
-def _summary(opened: Opened, answer: StudyResult, make: Summary, by: By) -> pd.DataFrame:
-    try:
-        return make(answer.table, opened.run, by=by)
-    except KeyError as error:
-        again = f"make it again with `{command(opened, answer.about['study'], there=True)}`"
-        raise ContractError(f"{answer.path} has no column {error}, it is of another version; {again}") from error
-
-
 def refused(error: ContractError) -> None:
     """Say why a study cannot be shown."""
     st.error(with_code(for_visitors(error, homes=catalogue.homes())))
 
 
 def study_files(
-    opened: Opened, answer: StudyResult, *, key: str, tables: Mapping[str, Callable[[], pd.DataFrame]] | None = None
+    opened: Opened, answer: StudyResult, *, key: str, summary: Callable[[], pd.DataFrame] | None = None
 ) -> None:
-    """Draw how a study was made, and buttons for its table beside names and verdicts, and for further tables."""
+    """Draw how a study was made, and buttons for its table beside names and verdicts, and for a summary."""
     about, columns = answer.about, answer.missing
     if columns:
         only = code(command(opened, str(about["study"]), there=True))
@@ -157,26 +134,16 @@ def study_files(
         )
     settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.get("parameters", {}).items())
     of = f"{about['images']:,} of {about['of']:,} images" if "of" in about else f"{len(answer.table):,} rows"
-    st.caption(
-        plain(
-            f"{of}; control: {about.get('control', '')} Settings: {settings or 'none'}. Made "
-            f"{str(about.get('created', '')).partition('T')[0]}."
-        )
-    )
+    made = str(about.get("created", "")).partition("T")[0]
+    st.caption(plain(f"{of}; control: {about.get('control', '')} Settings: {settings or 'none'}. Made {made}."))
+    name = f"{opened.run.name}-{about['study']}"
+
+    def every_image() -> pd.DataFrame:
+        # where it has a row an image, beside names, labels and verdicts
+        table = answer.table
+        return opened.table[ABOUT].merge(table, on="id", suffixes=("", "_of_study")) if "id" in table else table
+
     with st.container(horizontal=True, gap="small"):
-        for label, make in (tables or {}).items():
-            name = f"{opened.run.name}-{about['study']}-{label.split()[0].lower()}.csv"
-            csv_button(f"{label} (CSV)", make, name, key=f"{key}.{label}")
-        csv_button(
-            "Every image (CSV)",
-            lambda: with_predictions(opened, answer),
-            f"{opened.run.name}-{about['study']}.csv",
-            key=f"{key}.csv",
-        )
-
-
-def with_predictions(opened: Opened, answer: StudyResult) -> pd.DataFrame:
-    """Return a study's table beside names, labels and verdicts, where it has a row an image."""
-    if "id" not in answer.table:
-        return answer.table
-    return opened.table[ABOUT].merge(answer.table, on="id", suffixes=("", "_of_study"))
+        if summary is not None:
+            csv_button("Summary (CSV)", summary, f"{name}-summary.csv", key=f"{key}.summary")
+        csv_button("Every image (CSV)", every_image, f"{name}.csv", key=f"{key}.csv")

@@ -94,7 +94,7 @@ def draw(opened: Opened) -> None:
             draw_copies(opened, duplicates)
             study_files(opened, duplicates, key="data.copies")
     st.caption("Only the cues named here are tested, and a difference between the classes is not an explanation.")
-    study_files(opened, audit, key="data.audit", tables={"Baselines": lambda: baselines(audit)})
+    study_files(opened, audit, key="data.audit", summary=lambda: baselines(audit))
 
 
 def draw_headlines(
@@ -171,8 +171,10 @@ def spectrum(frame: pd.DataFrame) -> Figure:
 
 def draw_cues(opened: Opened) -> None:
     """Draw what each cue is worth alone to a small network, or say how it is measured."""
+    # each home for itself: a file of the same name would hide one with more training images
+    paths = [path for home in catalogue.homes() for path in find_results((home,)).values()]
     try:
-        results, findings = results_of(opened)
+        results = results_of(opened.origin, tuple((path, path.stat().st_mtime_ns) for path in paths))
     except ContractError as error:
         refused(error)
         return
@@ -195,33 +197,25 @@ def draw_cues(opened: Opened) -> None:
             about = results.about
             few = " This is a quick look at a part of them." if about.get("limit") else ""
             st.caption(f"Trained on {about['training_images']:,} images of {plain(about['training_set'])}.{few}")
-            finding_table(findings)
-
-
-def results_of(opened: Opened) -> tuple[Results | None, list[Finding]]:
-    """Read the cues of the run's image set with the most training images, and their findings; None without any.
-
-    Raises:
-        ContractError: none of the set can be read, and the file named after the set is damaged.
-    """
-    # each home for itself: a file of the same name would hide one with more training images
-    paths = [path for home in catalogue.homes() for path in find_results((home,)).values()]
-    return _results(opened.origin, tuple((path, path.stat().st_mtime_ns) for path in paths))
+            finding_table(conclude(results))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
-def _results(opened: Opened, files: tuple[tuple[Path, int], ...]) -> tuple[Results | None, list[Finding]]:
-    found, problem = [], None
+def results_of(opened: Opened, files: tuple[tuple[Path, int], ...]) -> Results | None:
+    """Read the cues of the run's image set with the most training images; None without any.
+
+    Raises:
+        ContractError: the file named after the set is damaged.
+    """
+    found = []
     for path, _ in files:
         try:
             results = read_results(path)
-        except ContractError as error:
+        except ContractError:
             # its set cannot be read, so go by the file's name
-            problem = error if path.stem == opened.run.manifest["set"] else problem
+            if path.stem == opened.run.manifest["set"]:
+                raise
             continue
         if results.about["of_fingerprint"] == opened.run.manifest["set_fingerprint"] and len(results.table):
             found.append(results)
-    if not found and problem is not None:
-        raise problem
-    largest = max(found, key=lambda study: int(study.about["training_images"]), default=None)
-    return largest, [] if largest is None else conclude(largest)
+    return max(found, key=lambda study: int(study.about["training_images"]), default=None)

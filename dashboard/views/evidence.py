@@ -137,8 +137,7 @@ def draw_experiments(opened: Opened, probes: StudyResult) -> None:
     with fold("probe", "What does a change do as it grows?", PROBES[setting.value].title) as is_open:
         if is_open:
             draw_probe(opened, probes, setting)
-    tables = {"Rates": lambda: rates_of(opened.origin, probes)}
-    study_files(opened, probes, key="evidence.probes", tables=tables)
+    study_files(opened, probes, key="evidence.probes", summary=lambda: rates_of(opened.origin, probes))
 
 
 def draw_ranking(top: pd.DataFrame, setting: Setting) -> None:

@@ -1,7 +1,6 @@
 """Can maps be believed? A real map beside maps that know nothing, and every method measured beside its controls."""
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import cycle
 
 import numpy as np
@@ -9,22 +8,20 @@ import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
 
+from core.detectors.manifest import layer_words
 from core.explainers.cam import KEPT
 from core.explainers.drawing import common_scale, draw_overlay
+from core.explainers.registry import find_explainer
 from core.findings.claims import Sign, sign_of
 from core.findings.finding import Finding
 from core.images.palette import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
 from core.runs.rows import evenly
 from core.storage import ContractError
-from core.studies.agreement import agreement_summary
-from core.studies.certainty import certainty_summary
 from core.studies.explanations import coverage
-from core.studies.faithfulness import CONTROLS, DIRECTIONS, FILLS, ORDERS, choice_value, leads, mean_curves
-from core.studies.groups import Cells
-from core.studies.randomisation import sanity_summary
-from core.studies.single_sign import one_colour_summary
-from core.studies.stability import stability_summary
+from core.studies.faithfulness import CONTROLS, DIRECTIONS, FILLS, ORDERS, choice_value, mean_curves
+from core.studies.groups import By, Cells
+from core.studies.randomisation import OTHER_IMAGE, sanity_summary
 from core.studies.store import StudyResult
 from core.studies.study import StudyError
 from dashboard import library
@@ -36,8 +33,9 @@ from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import plain
 from dashboard.components.probing import PICTURE, PICTURES
-from dashboard.components.study import Summary, all_there, readable, refused, study_files, study_fold, study_of, summary
+from dashboard.components.study import all_there, readable, refused, study_files, study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, heading, name_paper
+from dashboard.library import BY_STAMP, Opened
 from dashboard.state import Setting
 
 BY = Setting("by", "verdict", {"verdict": "Verdict", "cell": "Verdict, right and wrong separately"})
@@ -54,41 +52,36 @@ DIRECTION_NAMES = {
     "deletion": "Deletion: share of the image that is filled",
     "insertion": "Insertion: share of the image that is shown",
 }
-# study -> its question, how it was measured, terms of the glossary, and what summarises it as a table
-PARTS: dict[str, tuple[str, str, tuple[str, ...], Summary]] = {
+# study -> its question, how it was measured, and terms of the glossary
+PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "one_colour": (
         "Is LIME all one colour?",
         "The paper: “A large majority of the images I looked at are uniformly red”. A single colour does not say "
         "where. Its settings segment by quickshift; ours use about thirty segments and leave undecided ones grey.",
         ("LIME", "Segment", "Undecided"),
-        one_colour_summary,
     ),
     "agreement": (
         "Does LIME contradict Grad-CAM?",
         "The paper: “the LIME method simply does not corroborate”. Rank correlation of both maps of one image over 64 "
         "cells; the control uses another image's Grad-CAM. Two methods can agree and both be wrong.",
         ("Agreement", "Rank correlation"),
-        agreement_summary,
     ),
     "stability": (
         "Are the maps repeatable?",
         "Rank correlation of an explanation with itself under another seed, and under noise of 1 in 255; the control "
         "is the explanation of another image.",
         ("Stability", "Rank correlation", "Seed"),
-        stability_summary,
     ),
     "certainty": (
         "Does what LIME calls certain hold under another fill?",
         "Each image is explained again with every other fill. The control draws other samples with the same fill.",
         ("Fill", "Undecided", "LIME"),
-        certainty_summary,
     ),
     "sanity": (
         "Does it depend on what the detector has learned?",
         "The detector's weights are randomised from the classifier down (Adebayo et al. 2018). A map that does not "
         "change shows the image and not the detector. The control is another image's map by the random detector.",
         ("Sanity",),
-        sanity_summary,
     ),
 }
 # finding of the study `transfer` -> what its bar is a share of, and the class that is counted
@@ -163,7 +156,7 @@ def draw_curves(answer: StudyResult) -> None:
     with st.container(horizontal=True, gap="medium"):
         FILL.choose("Fill", help=explain("Fill"))
         BY.choose("Group by", help="REAL and FAKE verdicts are never pooled.")
-    drawn = summary(opened, answer, mean_curves, BY.value)
+    drawn = curves_of(opened.origin, answer, BY.value)
     drawn = drawn[drawn["fill"] == (FILL.value if FILL.value in set(drawn["fill"]) else drawn["fill"].iloc[0])]
     with st.grid(2, min_column_width=320) as grid:
         for (group, direction), part in drawn.groupby(["group", "direction"], sort=False):
@@ -171,6 +164,12 @@ def draw_curves(answer: StudyResult) -> None:
                 st.markdown(f"**{group}**")
                 key = f"trust.curves.{group}.{direction}"
                 charts.show(curves(part, str(direction)), key=key, alt=f"Curves by {direction} of {group}")
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_STAMP)
+def curves_of(opened: Opened, answer: StudyResult, by: By) -> pd.DataFrame:
+    """Return the mean curves of all methods and controls; cached."""
+    return mean_curves(answer.table, opened.run, by=by)
 
 
 def curves(part: pd.DataFrame, direction: str) -> Figure:
@@ -186,6 +185,25 @@ def curves(part: pd.DataFrame, direction: str) -> Figure:
             lines.append(Line(name, rows["share"], rows["value"], colour, "solid", symbol, *ends))
     figure = line_figure(lines, DIRECTION_NAMES[direction], "margin for the verdict", height=360)
     return figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02])
+
+
+def draw_randomised(answer: StudyResult) -> None:
+    """Draw how alike maps stay as weights are randomised from the top down, for each method; the control dotted."""
+    with st.grid(3, min_column_width=260) as grid:
+        for method, part in sanity_summary(answer.table, opened.run).groupby("method", sort=False):
+            title, lines = find_explainer(method).title, []
+            for verdict, rows in part.groupby("group", sort=False):
+                levels = rows[rows["level"] != OTHER_IMAGE]
+                names = ["classifier", *(f"and {layer_words(level)}" for level in levels["level"][1:-1]), "everything"]
+                control = [rows.loc[rows["level"] == OTHER_IMAGE, "value"].iloc[0]] * len(levels)
+                look = CLASS_COLOURS[verdict], "solid", charts.SYMBOLS[verdict], levels["low"], levels["high"]
+                lines += [Line(verdict, names, levels["value"], *look)]
+                lines += [Line(f"{verdict}, control", names, control, CLASS_COLOURS[verdict], "dot", width=1.5)]
+            with grid.cell():
+                figure = line_figure(lines, "weights randomised", "rank correlation", height=280, showlegend=False)
+                st.markdown(f"**{title}**")
+                alt = f"Correlation of {title} with that by a randomised detector, level by level"
+                charts.show(figure.update_yaxes(range=[0, 1.04]), key=f"trust.sanity.{title}", alt=alt)
 
 
 def draw_others(answer: StudyResult | None) -> None:
@@ -222,15 +240,15 @@ if faithfulness is not None:
             if is_open:
                 draw_curves(faithfulness)
                 finding_table([one for one in faithfulness.findings if one.quantity == "faithfulness"])
-                tables = {"Numbers": lambda: summary(opened, faithfulness, leads, BY.value)}
-                study_files(opened, faithfulness, key="trust.faithfulness", tables=tables)
+                study_files(opened, faithfulness, key="trust.faithfulness")
     except ContractError as error:
         refused(error)
-for name, (question, explained, terms, summarise) in PARTS.items():
+for name, (question, explained, terms) in PARTS.items():
     with study_fold(opened, name, question, explained=explained, help=explain(*terms)) as answer:
+        if answer is not None and name == "sanity":
+            draw_randomised(answer)
         if answer is not None:
-            tables = {"Numbers": partial(summary, opened, answer, summarise, BY.value)}
-            study_files(opened, answer, key=f"trust.{name}", tables=tables)
+            study_files(opened, answer, key=f"trust.{name}")
 with fold("scale", "Does it scale?", explained="The paper: “any more than a handful require teams”.") as is_open:
     if is_open:
         judged = coverage(all_there(opened, ("faithfulness", *PARTS)), opened.run)
