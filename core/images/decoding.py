@@ -15,8 +15,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF")
-# file name extensions of these formats
-SUFFIXES = ("png", "jpg", "jpeg", "webp", "gif", "avif", "heic", "heif")
 MAX_BYTES = 20 * 2**20
 # of files that are parsed part by part when opened: the EXIF of AVIF and HEIC, a GIF's blocks before its picture
 MAX_PARSED_BYTES = 8 * 2**20

@@ -43,7 +43,7 @@ BATCH = 64
 Answer = Literal["FAKE-like", "Nothing found", "Out of scope"]
 Scope = Literal["in scope", "shrunk", "shrunk alike", "enlarged", "cut", "unmeasured", "weak"]
 SENTENCES: Mapping[str, str] = {
-    "FAKE-like": "It carries the signs of the generator that this detector knows.",
+    "FAKE-like": "It carries the signs that this detector knows.",
     "Nothing found": "No sign that this detector knows. That does not make it a photograph: pictures by other "
     "generators look like this to it too.",
     "shrunk": "Your picture was shrunk to {side} x {side}; how it is shrunk decides the answer.",

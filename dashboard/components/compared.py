@@ -129,7 +129,9 @@ def _pair_table(comparison: Comparison, findings: Sequence[Finding] = (), *, key
     both = dict(zip(("Effect", "Control"), comparison.pair.names, strict=True))
     table["Control"] = table["Control"].str.partition(",")[0]
     table = table.rename(columns=both)[["Question", "Of", "Group", *both.values(), "Difference", "Status"]]
-    st.dataframe(table.loc[:, (table != "").any()], hide_index=True, alt="Both detectors, and the difference")
+    st.dataframe(
+        table.loc[:, (table != "").any()], hide_index=True, alt=f"Both detectors: {', '.join(keys) or findings[0].key}"
+    )
 
 
 def _draw_shared_networks(opened: Opened, other: Opened, comparison: Comparison) -> None:

@@ -24,12 +24,12 @@ MARKS = ({"symbol": "circle", "color": CURVE}, {"symbol": "diamond", "color": GR
 MOST_POINTS = 4000
 
 
-def carries(rows: pd.DataFrame, columns: Sequence[str]) -> go.Figure:
+def carries(rows: pd.DataFrame, columns: Mapping[str, str]) -> go.Figure:
     """Plot for each run how often it is right on several kinds of picture, the first row on top.
 
     Args:
         rows: `name`, and a percentage for each of the columns, NaN where it is not known.
-        columns: up to three, the run's own images first.
+        columns: up to three, the run's own images first -> what its pictures are.
     """
     figure = new_figure("pictures that it gets right", height=110 + 30 * len(rows))
     names = [figure_text(name) for name in rows["name"]]
@@ -37,10 +37,10 @@ def carries(rows: pd.DataFrame, columns: Sequence[str]) -> go.Figure:
         ends = np.array([np.nanmin(shares), np.nanmax(shares)]) if np.isfinite(shares).any() else shares[:2]
         line = {"color": GRID, "width": 5}
         figure.add_scatter(x=ends, y=[name] * 2, mode="lines", line=line, showlegend=False, hoverinfo="skip")
-    for column, mark in zip(columns, MARKS, strict=False):
+    for (column, title), mark in zip(columns.items(), MARKS, strict=False):
         figure.add_scatter(
-            x=rows[column], y=names, mode="markers", name=column, marker={"size": 12, **mark},
-            hovertemplate=f"%{{y}}, {column}: %{{x:.1f}}%<extra></extra>",
+            x=rows[column], y=names, mode="markers", name=title, marker={"size": 12, **mark},
+            hovertemplate=f"%{{y}}, {title}: %{{x:.1f}}%<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(ticksuffix="%", range=[-1, 101], gridcolor=GRID)
     figure.update_yaxes(autorange="reversed", type="category")

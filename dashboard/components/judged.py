@@ -57,9 +57,10 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> 
         if judgement.scope == "in scope" and threshold is not None:
             fake, real, photographs = threshold.test["FAKE"], threshold.test["REAL"], threshold.photographs
             st.caption(
-                f"FAKE-like: {fake.hits:,} of {fake.images:,} generated test images, {real.hits:,} of {real.images:,} "
-                f"real ones, and {photographs.hits:,} of {photographs.images:,} squares of photographs that somebody "
-                f"shrank ({photographs.sources} photographs)."
+                f"FAKE-like: {fake.hits:,} of {fake.images:,} generated, {real.hits:,} of {real.images:,} real, "
+                f"{photographs.hits:,} of {photographs.images:,} shrunk photographs.",
+                help=f"Of this detector's test images; and of squares of {photographs.sources} photographs that were "
+                "shrunk to its size, as somebody may have done with yours.",
             )
         if judgement.scope == "unmeasured":
             make = code("python -m core judgement --run RUN --data DATA")
@@ -92,8 +93,9 @@ def draw_raw(ready: Prepared, detector: DetectorHandle) -> None:
             name: (CLASS_WORDS[verdict_of(margin)], percent(float(p_real)), plus(margin))
             for name, p_real, margin in zip(names, now.answer.p_real, now.answer.margins, strict=False)
         }
-        columns = ["called", "p(REAL)", "margin"]
-        st.table(pd.DataFrame.from_dict(rows, orient="index", columns=columns), border="horizontal")
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=["called", "p(REAL)", "margin"])
+        # an unnamed index has an empty header, which says nothing to a screen reader
+        st.table(table.rename_axis("resampling"), border="horizontal")
 
     keep_up(lambda: look(ready, detector, slot="upload.raw"), show, slot="upload.raw")
 

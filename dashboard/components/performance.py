@@ -112,7 +112,8 @@ def measures_of(counts: NDArray[np.int64], auroc: float | None) -> pd.DataFrame:
         f1 = percent(float(scores.loc[name, "f1"])) if images else "none"
         rows[f"F1 ({name})"] = (f1, "", "", percent(PAPER["per_class"][name]["f1"]))
     rows["AUROC"] = ("none" if auroc is None else percent(auroc), "", "", "")
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "95% interval", "counts", "the paper's"])
+    columns = ["value", "95% interval", "counts", "the paper's"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("measure")
 
 
 def _base() -> Filter:

@@ -20,11 +20,24 @@ from dashboard.components.plain import plain
 from dashboard.components.words import heading
 from dashboard.sidebar import run_label
 
-# what the chart shows of each run, and all that the table does
-DRAWN = ("Accuracy", "After a screenshot", "Other generators")
-SHARES = (*DRAWN[:1], "Recall (FAKE)", "Recall (REAL)", *DRAWN[1:], "Their large pictures", "Photographs")
-# what the study of other images measures, by the keys of its findings
-OTHER = {"Other generators": "imitations", "Their large pictures": "large", "Photographs": "photographs"}
+# column -> what its shares are of
+SHARES = {
+    "Accuracy": "Of its test images.",
+    "Recall (FAKE)": "Of the generated ones among them.",
+    "Recall (REAL)": "Of the photographs among them.",
+    "After a screenshot": "Of its test images, captured from a screen.",
+    "Other generators": "Of small pictures that other generators made.",
+    "Large ones": "Of large pictures that other generators made, resized.",
+    "Photographs": "Of squares of ordinary photographs, resized.",
+}
+# column -> what the chart calls it
+DRAWN = {
+    "Accuracy": "its test images",
+    "After a screenshot": "the same after a screenshot",
+    "Other generators": "pictures by other generators",
+}
+# column -> the finding that measures the share that is wrong
+OTHER = {"Other generators": "imitations", "Large ones": "large", "Photographs": "photographs"}
 
 
 def rows() -> pd.DataFrame:
@@ -107,7 +120,8 @@ st.dataframe(
     selection_mode="multi-row",
     alt="The share that each detector gets right; empty where it was not measured",
     column_config={
-        name: st.column_config.ProgressColumn(format="%.1f%%", min_value=0, max_value=100) for name in SHARES
+        name: st.column_config.ProgressColumn(help=help_, format="%.1f%%", min_value=0, max_value=100, width=112)
+        for name, help_ in SHARES.items()
     },
 )
 st.caption("Tick one to see it below, or two to compare them.", help=explain("Accuracy", "Recall", "Delivery"))

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from core.images.decoding import MAX_BYTES, RESAMPLING, SUFFIXES, ImageError
+from core.images.decoding import MAX_BYTES, RESAMPLING, ImageError
 from core.images.encoding import data_url
 from core.images.labels import verdict_of
 from dashboard import catalogue, library, state
@@ -92,6 +92,7 @@ def example() -> tuple[Picture, Opened, int] | None:
     generated = rows[(run.table["label"].iloc[rows] == "FAKE").to_numpy()]
     id_ = SAMPLE.value if run.row_of(SAMPLE.value) is not None else str(run.table["id"].iloc[generated[0]])
     pictures = library.pictures(run)
+    st.caption("Examples")
     if pressed := image_grid(run, rows, pictures, key="upload.samples", size="small", judged=False, current=id_):
         state.put("sample", pressed)
         st.rerun()
@@ -125,7 +126,7 @@ def draw_maps(picture: Picture) -> None:
 
 opened = library.current()
 known = known_detectors()
-heading("Try a picture", "Drop a picture to see whether it looks generated, and what changes the answer.")
+heading("Try a picture", "See whether a picture looks generated, and what changes the answer.")
 if not known:
     draw_limits()
     st.info("There is no detector here yet. Make one with `python train.py --data PATH`, then reload this page.")
@@ -139,8 +140,9 @@ SAMPLE = Setting("sample", "")
 left, right = st.columns([3, 1], vertical_alignment="bottom")
 with left:
     uploaded = st.file_uploader(
-        "Your pictures",
-        type=list(SUFFIXES),
+        "Pictures",
+        # some systems know no type of these
+        type=["image", "avif", "heic", "heif"],
         accept_multiple_files=True,
         max_upload_size=MAX_BYTES >> 20,
         key="upload.files",
@@ -173,27 +175,32 @@ if files:
         st.error(f"{plain(file.name)}: {plain(error)}")
         # the examples stay
         picture, file = None, None
-if picture is None and (begun := example()) is not None:
-    picture, origin, row = begun
+# the answer comes first, on a phone too
+answer, examples = st.container(), st.container()
+if picture is None:
+    with examples:
+        if (begun := example()) is not None:
+            picture, origin, row = begun
 forget_others({*pictures, picture.key if picture else ""})
 if picture is None:
     draw_limits(catalogue.detectors().get(BY.value))
     st.stop()
 
 ready = picture.ready(preprocessing)
-# what is seen whole stands beneath, in the dial
-left, right = [st.container()] * 2 if ready.whole else st.columns([1, 3])
-if not ready.whole:
-    with left:
-        draw_crop(picture, ready)
-with right:
-    judged.draw_answer(picture, ready, detector)
-    if ready.resized:
-        help_ = explain("Resampling filter")
-        FILTER.choose("Shown below", st.selectbox, options=list(ready.filters), help=help_, width=330)
 subject = Subject.of(ready.seen(FILTER.value), picture.name)
-# how sure it is would be taken for the answer
-draw_dial(subject, detector, origin, row, key="upload.dial", sure=False)
+with answer:
+    # what is seen whole stands beneath, in the dial
+    left, right = [st.container()] * 2 if ready.whole else st.columns([1, 3])
+    if not ready.whole:
+        with left:
+            draw_crop(picture, ready)
+    with right:
+        judged.draw_answer(picture, ready, detector)
+        if ready.resized:
+            help_ = explain("Resampling filter")
+            FILTER.choose("Shown below", st.selectbox, options=list(ready.filters), help=help_, width=330)
+    # how sure it is would be taken for the answer
+    draw_dial(subject, detector, origin, row, key="upload.dial", sure=False)
 with fold("maps", "Where does it look?") as is_open:
     if is_open:
         draw_maps(picture)
