@@ -68,16 +68,6 @@ def test_clusters_are_those_that_lead_most_over_the_control(kinds: int, apart: f
         assert adjusted_rand_score(kind, clustering.labels) > 0.95
 
 
-def test_beyond_the_subsample_images_have_a_cluster_and_a_place_but_no_silhouette() -> None:
-    points, kind = planted(3, 200)
-    table = cluster_space(points, np.repeat(["FAKE"], 200), {**PARAMETERS, "subsample": 60})
-    assert table["silhouette"].notna().sum() == table["control"].notna().sum() == 60
-    assert adjusted_rand_score(kind, table["cluster"]) > 0.95
-    centres = table.groupby("cluster")[["x", "y"]].mean()
-    nearest = [((centres - place) ** 2).sum(axis=1).idxmin() for place in table[["x", "y"]].to_numpy()]
-    assert np.mean(nearest == table["cluster"]) > 0.95
-
-
 def test_verdicts_share_no_cluster_and_the_picture_keeps_neighbours() -> None:
     """Four kinds that do not follow the verdict: each verdict has its own four."""
     points, kind = planted(4, 200)
@@ -245,13 +235,6 @@ def test_a_sample_is_weighted_up_wherever_its_pictures_are(run: Run, table: pd.D
                 ("brightness", pytest.approx(expected)),
                 ("probes.again", pytest.approx(expected)),
             ]
-
-
-def test_a_verdict_that_is_missing_or_whole_has_no_findings(run: Run, table: pd.DataFrame) -> None:
-    assert len(conclude(run, table, {})) == 8
-    only = table[table["id"].astype(int) < SIZE // 2]
-    assert {finding.group for finding in conclude(run, only, {})} == {"FAKE"}
-    assert conclude(run, only.assign(features_cluster=0, maps_cluster=0), {}) == []
 
 
 def test_columns_of_studies_set_clusters_and_groups_apart(run: Run, table: pd.DataFrame) -> None:

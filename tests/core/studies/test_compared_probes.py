@@ -1,7 +1,5 @@
 """Probes of two detectors side by side, planted and recomputed."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +8,6 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from core.findings.claims import claim_status
 from core.findings.finding import Finding, find
-from core.images.preprocessing import Preprocessing
 from core.perturbations.table import probe_columns
 from core.studies.compared_probes import NEITHER, UNCONTROLLED, ProbePair, read, side_by_side
 from core.studies.pair import Pair, Shared, pair_of, share_rows
@@ -103,17 +100,6 @@ def test_a_difference_must_hold_for_every_seam(pair: Pair, hard: float, kind: st
     assert claim_status(finding).kind == kind
 
 
-@pytest.mark.parametrize(("side", "name"), [(32, "16 pixels"), (64, "16 pixels of 32")])
-def test_blocks_of_images_of_two_sides_are_not_named_in_the_pixels_of_one(side: int, name: str) -> None:
-    other = made_run("b", MARGINS, REAL)
-    other.manifest["preprocess"] = asdict(Preprocessing(side))
-    columns = ["shuffle_blend_16", "shuffle_blend_stay_16"]
-    tables = [table_of({}, columns, seed=seed) for seed in (1, 2)]
-    shared = share_rows(pair_of(made_run("a", MARGINS, REAL), other), *tables)
-    assert set(side_by_side(shared)["strength"]) == {name}
-    assert {finding.details["strength"] for finding in read(shared)} == {name}
-
-
 def test_intervals_are_those_of_statsmodels(shared: Shared) -> None:
     row = side_by_side(shared).set_index(["verdict", "column"]).loc[("FAKE", "lowpass_8")]
     probes = ProbePair(shared)
@@ -135,17 +121,6 @@ def test_intervals_are_those_of_statsmodels(shared: Shared) -> None:
     for other in probes.controls("lowpass_8").values():
         beyond = probes.beyond("lowpass_8", other, "FAKE")
         assert beyond.first.value + beyond.second.value >= row["first_value"] + row["second_value"] - 1e-9
-
-
-def test_samples_are_weighted_by_both_and_one_sample_once(pair: Pair) -> None:
-    whole = table_of({"lowpass_8": 0.5}, LOWPASS, seed=4)
-    some = table_of({}, LOWPASS, seed=5).iloc[::5]
-    some = some.assign(**{WEIGHT: np.where(np.arange(len(some)) % 3, 1.0, 9.0)})
-    flips = [(whole[column].to_numpy()[::5] > 0) != REAL[::5] for column in LOWPASS]
-    row = side_by_side(share_rows(pair, whole, some)).set_index("verdict").loc["REAL"]
-    leads = (flips[0] * 1.0 - flips[1])[REAL[::5]]
-    assert row["first_value"] == pytest.approx(np.average(leads, weights=some[WEIGHT].to_numpy()[REAL[::5]]))
-    np.testing.assert_array_equal(share_rows(pair, some, some.iloc[::-1]).weights, some[WEIGHT])
 
 
 def test_different_samples_with_few_images_in_common_say_nothing(pair: Pair) -> None:

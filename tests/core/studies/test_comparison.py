@@ -91,16 +91,6 @@ def test_a_difference_that_only_leaks_make_is_not_claimed(leaky: int) -> None:
     assert claim_status(of(pair_of(first, second), "accuracy")).kind == "in part"
 
 
-@pytest.mark.parametrize(
-    ("unchecked", "name"), [("b", "without repeats and the leaks of a"), ("ab", "without repeats")]
-)
-def test_leaks_that_were_not_checked_are_not_said_to_be_left_out(unchecked: str, name: str) -> None:
-    runs = [made_run(name, SIGNS, REAL, is_repeat=np.arange(300) < 30) for name in "ab"]
-    for run, letter in zip(runs, "ab", strict=True):
-        run.manifest["leaks_checked"] = letter not in unchecked
-    assert of(pair_of(runs[0], runs[1]), "accuracy").choices[1].value == name
-
-
 def test_the_category_that_differs_comes_first_under_simultaneous_intervals() -> None:
     pair = pair_of(*drawn_runs(3000))
     assert columns_of(pair) == ["category"]
@@ -158,14 +148,6 @@ def test_runs_that_cannot_be_compared_are_refused_with_a_sentence() -> None:
     ):
         with pytest.raises(StudyError, match=message):
             pair_of(first, second)
-
-
-def test_two_runs_of_one_detector_name_have_different_names() -> None:
-    good, worse = drawn_runs(60)
-    worse.manifest["detector"] = "good"
-    assert pair_of(good, worse).names == ("good@made-test", "worse@made-test")
-    twin = replace(worse, path=Path("/elsewhere/good@made-test"))
-    assert pair_of(good, twin).names == ("good@made-test (1)", "good@made-test (2)")
 
 
 def test_findings_on_explanations_stand_side_by_side_by_key() -> None:

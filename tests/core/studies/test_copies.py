@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from core.images.decoding import decode
 from core.images.duplicates import Pairs, pixel_digests
 from core.images.encoding import encode_png
-from core.images.image_set import DataPath
-from core.images.loading import load_image_set
-from core.images.preprocessing import Preprocessing
 from core.studies.copies import (
     COUNTED,
     DUPLICATES,
@@ -27,12 +24,11 @@ from core.studies.copies import (
     nearest_copies,
     training_pictures,
 )
-from core.studies.splits import Links, Part, compressions, find_links, own_part, source_of, training_part
+from core.studies.splits import Links, Part, find_links
 from core.studies.store import StudyResult
 from core.studies.study import WEIGHT
 from tests.conftest import textured
-from tests.core.images.layouts import made
-from tests.core.studies.image_sets import brighter, context_of, first, made_context, made_files, result_of
+from tests.core.studies.image_sets import brighter, first, made_context, made_files, result_of
 
 
 def counted(result: StudyResult) -> dict[str, int]:
@@ -161,21 +157,6 @@ def test_compressions_are_listed_by_image_and_counted_by_weight(tmp_path: Path) 
     findings = FILES.conclude(None, table, {})  # type: ignore[arg-type]
     assert [finding.details["name"] for finding in findings] == names[::-1][:5]
     assert [finding.measure.value for finding in findings] == pytest.approx([n / 210 for n in (60, 50, 40, 30, 20)])
-
-
-def test_named_fake_classes_hold_where_the_files_are_read_again(tmp_path: Path) -> None:
-    _, fake = made.LAYOUTS["image_folder"]
-    truths = made.image_folder(tmp_path / "set")
-    data = DataPath(str(tmp_path / "set"), fake)
-    context = context_of(load_image_set(data, "test", fit=Preprocessing(32)), frozenset(), data)
-    source = source_of(context)
-    assert isinstance(source, DataPath)
-    assert (source, source.fake_classes) == (data, fake)
-    training = training_part(context)
-    assert training is not None
-    real = {name: truth.label == "REAL" for name, truth in truths.items() if truth.split == "train"}
-    assert dict(zip(training.rows["name"], training.is_real.tolist(), strict=True)) == real
-    assert compressions(context, own_part(context)) == ["PNG"] * 6
 
 
 def test_links_of_two_parts_are_those_of_one_array_of_all_their_images() -> None:

@@ -94,10 +94,3 @@ def test_the_interval_of_the_worst_delivery_is_corrected_for_their_number(table:
     # Bonferroni over seven deliveries
     half = student.ppf(1 - 0.05 / 7 / 2, 199) * leads.std(ddof=1) / np.sqrt(200)
     assert (errors.difference.low, errors.difference.high) == pytest.approx((0.6 - half, 0.6 + half))
-
-
-def test_what_a_file_lacks_is_left_out(table: pd.DataFrame) -> None:
-    flips = conclusions(table.drop(columns="screenshot"))["flips_fake"]
-    assert flips.measure.value == pytest.approx(3 / 5)
-    assert flips.details["deliveries"] == len(FITTING) - 2
-    assert conclude(run_of(np.zeros(10), np.zeros(10)), table.iloc[:0], {}) == []

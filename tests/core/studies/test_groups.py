@@ -6,7 +6,6 @@ import pytest
 
 from core.runs.run import Run
 from core.studies.groups import CELLS, Cells, choose_rows, groups, with_predictions
-from core.studies.study import StudyError
 from tests.core.trust_cues import made_run
 
 LABEL = ["FAKE", "REAL", "REAL", "FAKE", "REAL", "FAKE", "FAKE"]
@@ -57,12 +56,6 @@ def test_cells_are_those_of_the_confusion_matrix(run: Run) -> None:
         assert set(rows["predicted"]) == {called}
 
 
-def test_a_group_without_rows_is_left_out(run: Run) -> None:
-    assert [name for name, *_ in groups(pd.DataFrame({"id": ["2", "4"]}), run)] == ["REAL"]
-    assert [name for name, *_ in groups(pd.DataFrame({"id": ["2", "4"]}), run, "cell")] == ["REAL called REAL"]
-    assert list(groups(pd.DataFrame({"id": pd.Series([], dtype=str)}), run)) == []
-
-
 @pytest.fixture
 def cells() -> Cells:
     """30 images of each class: 5 FAKE ones called REAL, and one REAL one called FAKE."""
@@ -107,15 +100,6 @@ def test_who_is_alone_in_a_cell_is_compared_within_its_verdict_or_with_anyone(ce
     assert set(cells.references(alone, 100).tolist()) == set(range(25))
     lonely = Cells(made_run(["FAKE", "FAKE", "REAL"], ["FAKE", "FAKE", "REAL"]))
     assert set(lonely.others(2, 5).tolist()) == {0, 1}
-
-
-def test_signs_point_to_the_verdict(cells: Cells) -> None:
-    np.testing.assert_array_equal(cells.signs, [1 if called == "REAL" else -1 for called in CELL_CALLED])
-
-
-def test_one_image_has_nothing_to_be_compared_with() -> None:
-    with pytest.raises(StudyError, match="made@made-test has one image only"):
-        Cells(made_run(["REAL"], ["REAL"]))
 
 
 def test_a_simple_sample_gives_every_image_the_same_weight() -> None:

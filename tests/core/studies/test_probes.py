@@ -13,7 +13,7 @@ from core.perturbations.probe import FAMILIES, size_column
 from core.perturbations.table import OTHER_WAYS, PROBES, probe_columns
 from core.runs.metrics import wilson_interval
 from core.runs.run import read_run
-from core.studies.donors import choose_donors, class_means, with_donors
+from core.studies.donors import choose_donors, with_donors
 from core.studies.flips import flip_rates, ranking, read_flips
 from core.studies.probes import STUDY, conclude, smallest_flip
 from core.studies.runner import Source, run_study
@@ -221,14 +221,6 @@ def test_where_nobody_can_lend_the_rest_is_still_measured(tmp_path: Path) -> Non
     assert {"levels-REAL", "colour-REAL"} <= {finding.key for finding in findings}
     assert not any(finding.key.startswith("transplant") for finding in findings)
     assert not findings[0].measure.known
-
-
-def test_the_channel_means_are_those_of_the_classes(tmp_path: Path) -> None:
-    cue = mean_colour()
-    means = class_means(cue.run(tmp_path))
-    np.testing.assert_allclose(
-        means, [cue.pixels[half].mean(axis=(0, 1, 2)) for half in (slice(40), slice(40, 80))], rtol=1e-4
-    )
 
 
 def test_the_smallest_flip_is_named_with_its_strength(tmp_path: Path) -> None:

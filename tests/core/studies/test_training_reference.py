@@ -6,10 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from core.detectors.detector import Detector, Pass
-from core.detectors.resnet import ResNetDetector
+from core.detectors.detector import Detector
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.runs.run import read_run
@@ -88,23 +86,6 @@ def test_features_that_were_changed_or_belong_to_others_are_not_read(tiny_detect
     assert read_features(tiny_detector.cache_key, images.fingerprint) is None
     # and computing them again mends it
     computed(tiny_detector, images)
-
-
-def test_features_that_half_precision_cannot_hold_stay_finite(
-    tiny_detector: Detector, images: ImageSet, source: Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    full_pass = ResNetDetector.full_pass
-
-    def scaled(self: ResNetDetector, pixels: NDArray[np.uint8], **more: object) -> Pass:
-        result = full_pass(self, pixels, **more)  # type: ignore[arg-type]
-        return result._replace(features=1e6 * result.features)  # type: ignore[operator]
-
-    monkeypatch.setattr(ResNetDetector, "full_pass", scaled)
-    features = computed(tiny_detector, images).features
-    assert np.isfinite(features).all()
-    assert features.max() > np.finfo(np.float16).max
-    own = run_reference(read_run(source.run), np.asarray(features))
-    np.testing.assert_array_equal(own.features, features)
 
 
 def test_a_runs_own_images_stand_in(source: Source) -> None:
