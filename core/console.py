@@ -77,6 +77,10 @@ def command(name: str) -> Callable[[Callable[[list[str] | None], object]], Calla
         def main(arguments: list[str] | None = None) -> int:
             try:
                 run(arguments)
+                sys.stdout.flush()
+            except BrokenPipeError:
+                # whoever reads has what it wants, as `head` does; Python would complain when it closes stdout
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             except KeyboardInterrupt as stopped:
                 print(f"\n{name}: {'; '.join(filter(None, ('stopped', str(stopped))))}.", file=sys.stderr)
                 return 130

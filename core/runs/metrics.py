@@ -291,4 +291,4 @@ def result_table(metrics: Mapping[str, Any], *, beside_paper: bool) -> str:
     lines.append(f"AUROC {auroc}  calibration error {metrics['ece']:.4f} ({ECE_BINS} bins)")
     for label, ours, theirs in zip(CLASSES, metrics["confusion"], PAPER["confusion"], strict=True):
         lines.append(f"true {label}: called FAKE {ours[0]}, called REAL {ours[1]} {paper(f'{theirs[0]}, {theirs[1]}')}")
-    return "\n".join(lines)
+    return "\n".join(map(str.rstrip, lines))

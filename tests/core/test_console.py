@@ -74,3 +74,12 @@ def test_posix_shells_read_back_what_was_quoted() -> None:
     words = ["python", "a folder", "it's", "$HOME", "plain"]
     assert shlex.split(join(words)) == words
     assert quote("plain") == "plain"
+
+
+def test_a_reader_that_goes_away_ends_a_command_quietly() -> None:
+    code = "from core.console import command\nmain = command('core x')(lambda _: [print('line') for _ in range(10**5)])"
+    done = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -c "$CODE" | head -1'],
+        env=os.environ | {"CODE": f"{code}\nimport sys; sys.exit(main())"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("line\n", "")
