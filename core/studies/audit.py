@@ -124,16 +124,16 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     table = [network_row(margins, own.is_real)]
     if training is not None:
         table += [leak_row(links, own, training, margins, seed=seed), *training_copies(links, training)]
-    context.say(0.6, "how files were compressed")
+    context.report(0.6, "how files were compressed")
     statistics, learned = (
         None if part is None else part.rows.assign(compression=pd.Series(compressions(context, part), dtype=object))
         for part in (own, training)
     )
     for number, name in enumerate(STATISTIC_NAMES):
-        context.say(0.75 + 0.01 * number, name)
+        context.report(0.75 + 0.01 * number, name)
         if row := statistic_row(name, statistics, margins, training=learned, seed=seed):
             table.append(row)
-    context.say(0.85, "spectra")
+    context.report(0.85, "spectra")
     spectra = radial_spectrum(own.pixels)
     table += [*ring_rows(spectra, own.is_real), *baseline_rows(own, training, spectra, seed=seed)]
     return pd.DataFrame(table).reindex(columns=list(COLUMNS))

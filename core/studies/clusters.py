@@ -93,7 +93,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     # small products: a second BLAS thread would only wait, and sums in another order make other clusters
     with threadpool_limits(1):
         for number, (space, points) in enumerate(spaces(context, rows).items()):
-            context.say(number / len(SPACES), f"clusters by {SPACES[space]}")
+            context.report(number / len(SPACES), f"clusters by {SPACES[space]}")
             parts.append(cluster_space(points, verdicts, parameters).add_prefix(f"{space}_"))
     return pd.concat(parts, axis=1)[["id", *COLUMNS]]
 

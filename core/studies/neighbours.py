@@ -88,14 +88,14 @@ def searched(context: Context) -> Searched:
     if features is None:
         raise NeighbourError(NO_FEATURES.format(detector.name))
     images = find_training_set(
-        detector, context.data, progress=lambda done, of: context.say(0.0, f"reading {done:,} of {of:,}")
+        detector, context.data, progress=lambda done, of: context.report(0.0, f"reading {done:,} of {of:,}")
     )
     if images is None:
         return Searched(run_reference(run, features), context.pixels, features)
     reference = read_features(detector.cache_key, images.fingerprint, images=images)
     if reference is None:
         for share in compute_features(detector, images):
-            context.say(0.0, f"features of the training images, {percent(share, 0)}")
+            context.report(0.0, f"features of the training images, {percent(share, 0)}")
         reference = read_features(detector.cache_key, images.fingerprint, images=images)
     if reference is None:
         raise NeighbourError("the features of the training images were kept and cannot be read; check the cache folder")

@@ -116,7 +116,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     }
     records = list(_own(context.run))
     for number, (kind, images) in enumerate(sources.items()):
-        context.say(number / len(sources), kind)
+        context.report(number / len(sources), kind)
         for encoding in (AS_CIFAKE, AS_IT_IS) if images else ():
             records += _rows(context, kind, encoding, images)
     return pd.DataFrame(records).astype({"skipped": np.int32, "repeats": np.int32, "fingerprint": object})

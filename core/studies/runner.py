@@ -189,7 +189,7 @@ def run_locally(
 ) -> Iterable[tuple[int, pd.DataFrame]]:
     """Compute shards one after the other in this process, an `Engine`."""
     # one context for all shards: studies remember what they have made for it
-    context = replace(source.open(missing=work.missing, report=lambda text: report(0.0, text)), say=report)
+    context = replace(source.open(missing=work.missing, report=lambda text: report(0.0, text)), report=report)
     for number in missing:
         yield number, work.compute(context, number)
 

@@ -80,7 +80,7 @@ def training_part(context: Context) -> Part | None:
             "train",
             fit=context.run.preprocessing,
             skip_bad=True,
-            progress=lambda done, of: context.say(0.0, f"reading training images, {done / max(1, of):.0%}"),
+            progress=lambda done, of: context.report(0.0, f"reading training images, {done / max(1, of):.0%}"),
         )
     except BusyError:
         # a later try finds them, and what is written without them would stay
@@ -138,7 +138,7 @@ def links_of(context: Context, own: Part, training: Part | None) -> Links:
     key = (context.run.path, context.run.manifest["set_fingerprint"], context.data, count)
     if key not in _kept:
         _kept.clear()
-        _kept[key] = find_links([own] if training is None else [own, training], context.say)
+        _kept[key] = find_links([own] if training is None else [own, training], context.report)
     return _kept[key]
 
 

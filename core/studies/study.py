@@ -60,7 +60,7 @@ class Context:
         pixels: uint8 (N, side, side, 3), the run's images in the order of its rows.
         data: as for `load_image_set`, for a study that needs files or the training images too; None
             where only the run's own images are available.
-        say: called with (share done, what is being done) by a study that is computed in one go.
+        report: called with (share done, what is being done) by a study that is computed in one go.
         missing: the columns that are asked for; None for all. A study whose columns cost little together may give more.
     """
 
@@ -68,7 +68,7 @@ class Context:
     detector: Detector
     pixels: NDArray[np.uint8]
     data: str | None = None
-    say: Callable[[float, str], None] = field(default=lambda _share, _text: None)
+    report: Callable[[float, str], None] = field(default=lambda _share, _text: None)
     missing: frozenset[str] | None = None
 
     def wants(self, *columns: str) -> bool:
