@@ -25,12 +25,11 @@ from core.studies.explanations import (
     judged,
     maps_of,
     mean_of,
-    measures_of,
     settings_of,
     share_of,
     table_by_method,
 )
-from core.studies.groups import By, Cells, groups
+from core.studies.groups import Cells, groups
 from core.studies.study import Context, Study
 
 VALUES = {
@@ -112,13 +111,13 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     return table_by_method(context, rows, COLUMNS.by_method, compare)
 
 
-def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any], by: By = "verdict") -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
     """`rank-<verdict>`: how far LIME and Grad-CAM agree, and `rank-<method>-<verdict>` of other methods; then
     `beyond-<verdict>`: on how many images LIME does beyond chance.
     """
     cells, positions = Cells(run), pd.Index(run.predictions["id"])
     findings = []
-    for group, part, weights in groups(table, run, by):
+    for group, part, weights in groups(table, run):
         for method, explainer in compared().items():
             columns = [column_of(method, value) for value in ("rank", "others_rank")]
             if not set(columns) <= set(part) or not part[columns[0]].notna().any():
@@ -140,12 +139,6 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any], by: B
             control = Control("chance", Measure(LEVEL))
             findings.append(Finding(f"beyond-{group}", "agreement", "beyond_chance", beyond, group, control))
     return findings
-
-
-def agreement_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
-    """Lay out the rank correlations with the map that the run stores, and the control's, see `measures_of`."""
-    findings = conclude(run, table, STUDY.parameters, by)
-    return measures_of(finding for finding in findings if finding.quantity == "rank_correlation")
 
 
 STUDY = Study(

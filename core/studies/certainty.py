@@ -25,12 +25,11 @@ from core.studies.explanations import (
     Compared,
     Numbers,
     explain_all,
-    measures_of,
     methods_in,
     settings_of,
     table_by_method,
 )
-from core.studies.groups import By, groups
+from core.studies.groups import groups
 from core.studies.study import Context, Study
 
 # in columns: what the same fill says with another draw of the samples, the control
@@ -105,12 +104,12 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     return table_by_method(context, rows, COLUMNS.by_method, count)
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any], by: By = "verdict") -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """`confirmed-<method>-<verdict>` and `contradicted-...`: of the certain signs, those with the same and the opposite
     sign that is certain in one other fill: over the fills that are counted, and in each.
     """
     findings = []
-    for (what, quantity), (group, part, weights) in product(QUANTITIES.items(), groups(table, run, by)):
+    for (what, quantity), (group, part, weights) in product(QUANTITIES.items(), groups(table, run)):
         for method, title in methods_in(table, "{}_certain").items():
             counts = {name: part[name].to_numpy(np.float64) for name in part if name.startswith(f"{method}_")}
             certain = counts[f"{method}_certain"]
@@ -136,13 +135,6 @@ def _shares(own: tuple[Numbers, Numbers], again: tuple[Numbers, Numbers], weight
     control = Control("another draw of the samples", Measure.of(weighted_ratio(*again, weights=weights)))
     difference = Measure.of(weighted_ratio(*own, weights=weights, less=again))
     return Compared(Measure.of(weighted_ratio(*own, weights=weights)), control, difference)
-
-
-def certainty_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
-    """Lay out both shares by fill, see `measures_of`."""
-    findings = conclude(run, table, {}, by)
-    frames = {what: measures_of(one for one in findings if one.key.startswith(what)) for what in QUANTITIES}
-    return pd.concat([frame.assign(name=frame["name"] + f", {what}") for what, frame in frames.items()])
 
 
 STUDY = Study(

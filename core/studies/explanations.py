@@ -318,23 +318,6 @@ class Compared(NamedTuple):
         return Finding(key, study, quantity, self.measure, group, self.control, self.difference, choices, **more)
 
 
-def measures_of(findings: Iterable[Finding]) -> pd.DataFrame:
-    """Lay out the measures of findings for a chart: of each choice, or the finding's own, then of the control.
-
-    Returns:
-        `group`, `name` (of the method, and of the choice or control), `value`, `low`, `high` (95 % interval), `images`.
-    """
-    rows = []
-    for finding in findings:
-        own = {choice.value: choice.measure for choice in finding.choices} or {"": finding.measure}
-        control = {} if finding.control is None else {finding.control.name: finding.control.measure}
-        for what, measure in (own | control).items():
-            name = ": ".join(filter(None, (str(finding.details["name"]), what)))
-            numbers = {"value": measure.value, "low": measure.low, "high": measure.high, "images": measure.n}
-            rows.append({"group": finding.group, "name": name, **numbers})
-    return pd.DataFrame(rows)
-
-
 def coverage(answers: Mapping[str, StudyResult], run: Run) -> pd.DataFrame:
     """Count how many of the run's images each study covers.
 

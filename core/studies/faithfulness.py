@@ -315,24 +315,6 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
     return findings
 
 
-def leads(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
-    """Estimate by how much each method beats each control, with each fill and in each direction.
-
-    Returns:
-        `group`, `method`, `name`, `fill`, `direction`, `control`, and the mean difference of areas in margins, above 0
-        where the method is better, with its interval.
-    """
-    rows = []
-    for group, part, weights in groups(table, run, by):
-        for method, name in methods_of(table).items():
-            for fill, direction, control in product(fills_of(table), DIRECTIONS, CONTROLS):
-                beside = area_of(part, direction, control, fill, like=method)
-                lead = weighted_mean(area_of(part, direction, method, fill) - beside, weights)
-                key = {"group": group, "method": method, "name": name, "fill": fill, "direction": direction}
-                rows.append({**key, "control": CONTROLS[control], **lead._asdict()})
-    return pd.DataFrame(rows)
-
-
 def mean_curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
     """Average the curves of all methods, controls and baselines, with intervals.
 

@@ -12,8 +12,8 @@ from core.findings.claims import Headlines
 from core.findings.finding import Control, Finding, Measure
 from core.findings.intervals import weighted_lead
 from core.runs.run import Run
-from core.studies.explanations import Compared, Pass, explain_all, measures_of, share_of
-from core.studies.groups import By, Cells, groups
+from core.studies.explanations import Compared, Pass, explain_all, share_of
+from core.studies.groups import Cells, groups
 from core.studies.study import Context, Study
 
 COLUMNS = {
@@ -75,10 +75,10 @@ def _is_against(lime: Pass, sign: int) -> bool:
     return bool((sign * lime.weights < 0).all())
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any], by: By = "verdict") -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """`paper-<verdict>` and `ours-<verdict>`: single-sign maps under both settings, and those all against."""
     findings = []
-    for group, part, weights in groups(table, run, by):
+    for group, part, weights in groups(table, run):
         paper, ours = (part[name].to_numpy(bool) for name in ("paper_one_sign", "ours_shown_one"))
         few = share_of((part["paper_segments"] <= 2).to_numpy(), weights)
         against = {name: share_of(part[f"{name}_against"].to_numpy(bool), weights) for name in ("paper", "ours")}
@@ -94,11 +94,6 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any], by: 
             both.finding(f"ours-{group}", "one_colour", "one_colour", group, beside=beside, details=details),
         ]  # fmt: skip
     return findings
-
-
-def one_colour_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
-    """Lay out the shares of single-sign maps under our settings and the paper's, see `measures_of`."""
-    return measures_of(finding for finding in conclude(run, table, {}, by) if finding.control is not None)
 
 
 STUDY = Study(

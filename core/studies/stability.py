@@ -25,13 +25,12 @@ from core.studies.explanations import (
     has_seed,
     maps_of,
     mean_rank,
-    measures_of,
     methods_in,
     settings_of,
     share_of,
     table_by_method,
 )
-from core.studies.groups import By, Cells, groups
+from core.studies.groups import Cells, groups
 from core.studies.study import Context, Study
 
 # maps of more values are compared over the cells of a grid
@@ -142,10 +141,10 @@ def add_noise(image: NDArray[np.uint8], *, seed: tuple[int, int]) -> NDArray[np.
     return np.asarray(np.clip(np.asarray(image, np.int16) + noise, 0, 255), np.uint8)
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any], by: By = "verdict") -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """`<method>-<verdict>`: how alike a repeated explanation is; `flips-<verdict>`: verdicts that the noise flips."""
     findings = []
-    for group, part, weights in groups(table, run, by):
+    for group, part, weights in groups(table, run):
         for method, title in methods_in(table, "{}_noise").items():
             other = part[f"{method}_other"].to_numpy(float)
             repeated = {
@@ -160,11 +159,6 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any], by: 
         flips = share_of(part["noise_turns"].to_numpy(bool), weights)
         findings.append(Finding(f"flips-{group}", "stability", "flip_rate", flips, group))
     return findings
-
-
-def stability_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
-    """Lay out each explanation's correlation with itself and with other images' explanations, see `measures_of`."""
-    return measures_of(finding for finding in conclude(run, table, {}, by) if finding.quantity == "rank_correlation")
 
 
 STUDY = Study(

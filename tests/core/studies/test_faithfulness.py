@@ -34,7 +34,6 @@ from core.studies.faithfulness import (
     choice_value,
     conclude,
     curve_of,
-    leads,
     scores_of,
 )
 from core.studies.groups import CELLS, Cells
@@ -58,10 +57,12 @@ def result(patched: Source, two_methods: None) -> StudyResult:
 
 def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, result: StudyResult) -> None:
     assert list(result.table.columns) == ["id", *STUDY.columns, "weight"]
-    found = leads(result.table, read_run(patched.run))
-    assert len(found) == 2 * len(METHODS) * len(FILLS) * len(DIRECTIONS) * len(CONTROLS)
-    erased = found[found["fill"].isin(["mean", "blur"]) & (found["method"] == "gradcam")]
-    assert (erased["low"] > 0).all()
+    for verdict, fill, direction, control in product(("FAKE", "REAL"), ("mean", "blur"), DIRECTIONS, CONTROLS):
+        erased = result.finding(f"gradcam-{verdict}")
+        assert erased is not None
+        choice = erased.choice(direction, choice_value(fill, control))
+        assert choice is not None
+        assert sign_of(choice) == 1
     # the first of eight parts is the patch: with it the margin goes, under each fill that erases it
     curves = curve_of(result.table, "deletion", "gradcam", "mean")
     assert (curves[:, 0] > 2.8).all()
@@ -185,27 +186,26 @@ def of(table: pd.DataFrame, key: str = "lime-FAKE") -> Finding:
     return finding
 
 
-@pytest.mark.parametrize("by", ["verdict", "cell"])
-def test_leads_are_the_paired_difference_from_each_control(by: str, table: pd.DataFrame) -> None:
-    found = leads(table, RUN, by=by).set_index(["group", "fill", "direction", "method", "control"])  # type: ignore[arg-type]
-    assert len(found) == (2 if by == "verdict" else 4) * len(FILLS) * 2 * len(METHODS) * 2
-    for (group, part), fill, direction, method in product(parts(table, by), FILLS, DIRECTIONS, METHODS):
-        for control, title in CONTROLS.items():
+def test_choices_are_the_paired_difference_from_each_control(table: pd.DataFrame) -> None:
+    for (group, part), fill, direction, method in product(parts(table), FILLS, DIRECTIONS, METHODS):
+        for control in CONTROLS:
             sign = 1 if direction == "insertion" else -1
             beside = sign * part[area_column(direction, control, method, fill)].to_numpy(float)
             difference = height(part, direction, method, fill) - beside
-            row = found.loc[(group, fill, direction, method, title)]
-            assert row["value"] == pytest.approx(np.average(difference, weights=part["weight"]))
+            choice = of(table, f"{method}-{group}").choice(direction, choice_value(fill, control))
+            assert choice is not None
+            found = choice.difference
+            assert found is not None
+            assert found.value == pytest.approx(np.average(difference, weights=part["weight"]))
             # the linearised variance of a weighted mean, with numpy
-            pulls = part["weight"] * (difference - row["value"]) / part["weight"].sum()
+            pulls = part["weight"] * (difference - found.value) / part["weight"].sum()
             spread = np.sqrt((pulls**2).sum() * len(part) / (len(part) - 1))
-            assert row["high"] - row["value"] == pytest.approx(row["value"] - row["low"])
-            assert 1.9 * spread < row["high"] - row["value"] < 2.4 * spread
+            assert found.high - found.value == pytest.approx(found.value - found.low)
+            assert 1.9 * spread < found.high - found.value < 2.4 * spread
 
 
 def test_a_file_from_before_coarse_controls_and_a_fill_is_concluded_as_it_is(table: pd.DataFrame) -> None:
     old = table[[name for name in table if "_as_" not in name and not name.endswith("road") and "_road_" not in name]]
-    assert list(dict.fromkeys(leads(old, RUN)["fill"])) == ["mean", "blur", "texture"]
     finding = of(old)
     assert len(finding.choices) == 12
     # the control as fine as the grid

@@ -17,7 +17,7 @@ from core.studies import stability
 from core.studies.explanations import Pass, maps_of
 from core.studies.groups import Cells
 from core.studies.runner import Source
-from core.studies.stability import COLUMNS, STUDY, add_noise, compute, conclude, stability_summary
+from core.studies.stability import COLUMNS, STUDY, add_noise, compute, conclude
 from tests.core.trust_cues import made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
@@ -104,7 +104,7 @@ def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_com
     assert table["lime_kept"][0] == pytest.approx(spearmanr(*cells)[0], abs=1e-5)
 
 
-def test_findings_and_summary_hold_the_weighted_means_of_each_verdict() -> None:
+def test_findings_hold_the_weighted_means_of_each_verdict() -> None:
     generator = np.random.default_rng(0)
     table = pd.DataFrame({name: generator.uniform(-1, 1, 60) for name in COLUMNS})
     table["noise_turns"] = generator.random(60) < 0.3
@@ -112,7 +112,6 @@ def test_findings_and_summary_hold_the_weighted_means_of_each_verdict() -> None:
     table = table.assign(id=list(map(str, range(60))), weight=generator.uniform(1, 3, 60))
     run = made_run(*(generator.permutation(["FAKE", "REAL"] * 30).tolist() for _ in range(2)))
     findings = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
-    summary = stability_summary(table, run).set_index(["group", "name"])
     assert len(findings) == 6
     for verdict in ("FAKE", "REAL"):
         part = table[(run.predictions["predicted"].astype(str) == verdict).to_numpy()]
@@ -125,8 +124,6 @@ def test_findings_and_summary_hold_the_weighted_means_of_each_verdict() -> None:
             own, other = there[f"{method}_noise"], there[f"{method}_other"]
             assert finding.measure.value == pytest.approx(np.average(own, weights=there["weight"]))
             assert finding.measure.n == len(there)
-            name = f"{finding.details['name']}: noise of 1 in 255"
-            assert summary.loc[(verdict, name), "value"] == finding.measure.value
             assert finding.difference is not None
             assert finding.difference.value == pytest.approx(np.average(own - other, weights=there["weight"]))
             assert (finding.choice("repetition", "another seed") is not None) == (method == "lime")
