@@ -169,12 +169,6 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return tuple(stamp)
 
 
-def same_maker(run: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Check whether two runs, given by their manifests, name the same detector."""
-    whole = "detector_fingerprint" in run and "detector_fingerprint" in other
-    return all(run.get(key) == other.get(key) for key in (("detector_fingerprint",) if whole else OLDER_IDENTITY))
-
-
 def contains(joined: Mapping[str, Any], run: Mapping[str, Any]) -> bool:
     """Check whether a detector joined from several networks, by its manifest, has the one that made a run among them.
 

@@ -26,9 +26,8 @@ OLD_LAYERS = {"layer1": (32, 32), "layer2": (16, 16), "layer3": (8, 8), "layer4"
 OLD_LAYER = "layer4"
 OLD_PREPROCESS = {"size": OLD_SIDE, "resize": OLD_SIDE, "crop": "before", "interpolation": "bicubic"}
 OLD_OUTPUTS: Outputs = "logits"
-# established names of kinds, and of the layers of the paper's network
+# established names of kinds
 KIND_NAMES = {"resnet": "ResNet-18", "onnx": "ONNX", "python": "Python function"}
-STAGES = {f"layer{stage}": f"stage {stage}" for stage in range(1, 5)}
 
 
 class Capability(StrEnum):
@@ -263,11 +262,6 @@ def _upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "layers": {name: list(size) for name, size in OLD_LAYERS.items()},
         "capabilities": list(OLD_CAPABILITIES),
     }
-
-
-def layer_words(name: str) -> str:
-    """Return a layer's name for a page; the module's own name where there is nothing better."""
-    return STAGES.get(name, name)
 
 
 def check_detector_name(name: str) -> None:

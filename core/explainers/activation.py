@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torchcam import methods
 
 from core.detectors.layers import HOOKS
-from core.explainers.explainer import BATCH, Cancel, Cancelled
+from core.explainers.explainer import Cancel, Cancelled
 from core.images.labels import CLASSES, FAKE, REAL
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def activation_maps(
     signed: bool,
     cancel: Cancel | None = None,
 ) -> NDArray[np.float32]:
-    """Compute class activation maps of N images, not normalised, larger where the evidence for the target is stronger.
+    """Compute maps of N images at once, not normalised, larger where the evidence for the target is stronger.
 
     Args:
         detector: its network has torchcam's hooks during the call only.
@@ -39,7 +39,7 @@ def activation_maps(
         target: "margin", or the class whose score is explained.
         signed: for the margin only: True for evidence for REAL minus evidence for FAKE, False for torchcam's own maps,
             which end in a ReLU.
-        cancel: called before each batch, or before each pass of "ScoreCAM"; may use the detector itself.
+        cancel: called before the pass, or before each pass of "ScoreCAM"; may use the detector itself.
 
     Returns:
         float32 (N, h, w), of the layer's size.
@@ -47,17 +47,15 @@ def activation_maps(
     Raises:
         Cancelled: `cancel` has answered True.
     """
-    parts = [np.zeros((0, *detector.layers[layer]), np.float32)]
-    for start in range(0, len(pixels), BATCH):
-        if cancel is not None and method != "ScoreCAM" and cancel():
-            raise Cancelled
-        inputs = detector.inputs(pixels[start : start + BATCH])
-        if method == "ScoreCAM":
-            maps = _score_cam(detector, inputs, layer, target, cancel)
-        else:
-            maps = _gradient_cam(detector, inputs, layer, method, target, signed=signed)
-        parts.append(maps.detach().float().cpu().numpy())
-    return np.concatenate(parts)
+    if cancel is not None and method != "ScoreCAM" and cancel():
+        raise Cancelled
+    inputs = detector.inputs(pixels)
+    if method == "ScoreCAM":
+        maps = _score_cam(detector, inputs, layer, target, cancel)
+    else:
+        maps = _gradient_cam(detector, inputs, layer, method, target, signed=signed)
+    computed: NDArray[np.float32] = maps.detach().float().cpu().numpy()
+    return computed
 
 
 def twin(detector: "Detector") -> "Detector":

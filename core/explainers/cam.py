@@ -73,7 +73,9 @@ class Cam(BatchExplainer[CamSettings]):
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
         check_target(detector, settings.target)
-        layer = layer_of(detector, settings.layer)
+        layer = settings.layer or detector.target_layer
+        if layer not in detector.layers:
+            raise ExplanationError(f"layer must be one of {', '.join(detector.layers)}, not {layer!r}")
         only = None if self.signed and settings.target == "margin" else one_side(settings.target)
         unit = ("margin" if settings.target == "margin" else "logit") if self.signed else "activation"
         for margin, values in zip(*self._maps(detector, pixels, layer, settings, cancel), strict=True):
@@ -119,18 +121,6 @@ class Cam(BatchExplainer[CamSettings]):
             "there. Each place has seen more of the image than the square that is coloured: read it as a direction, "
             "not as an outline."
         )
-
-
-def layer_of(offers: Offers, layer: str) -> str:
-    """The layer that a setting means.
-
-    Raises:
-        ExplanationError: the detector has no such layer.
-    """
-    found = layer or offers.target_layer
-    if found not in offers.layers:
-        raise ExplanationError(f"layer must be one of {', '.join(offers.layers)}, not {found!r}")
-    return found
 
 
 GRADCAM = Cam(

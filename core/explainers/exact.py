@@ -34,8 +34,8 @@ class Exact(BatchExplainer[ExactSettings]):
         self,
         detector: "Detector",
         pixels: Pixels,
-        settings: ExactSettings,  # noqa: ARG002 - there are none
-        cancel: Cancel | None,
+        settings: ExactSettings,
+        cancel: Cancel | None,  # noqa: ARG002
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
         from core.detectors.patch import PatchDetector  # noqa: PLC0415 - torch
@@ -45,16 +45,11 @@ class Exact(BatchExplainer[ExactSettings]):
             raise Cancelled
         scores = detector.patch_scores(pixels)
         check_finite(detector, scores)
+        network = detector.network
         for own in scores:
-            values = spread_scores(
-                own, side=detector.side, field=detector.network.field, stride=detector.network.stride
-            )
-            yield {
-                "margin": float(own.mean()),
-                "values": values,
-                "unit": "margin",
-                "diagnostics": map_diagnostics(values),
-            }
+            values = spread_scores(own, side=detector.side, field=network.field, stride=network.stride)
+            diagnostics = map_diagnostics(values)
+            yield {"margin": float(own.mean()), "values": values, "unit": "margin", "diagnostics": diagnostics}
 
     def cost(self, settings: ExactSettings, offers: Offers | None = None) -> int:  # noqa: ARG002
         """See `Explainer.cost`."""

@@ -172,7 +172,7 @@ class Explainer(ABC, Generic[S]):
 
     def unavailable(self, offers: Offers) -> str:
         """Why it cannot explain a detector, in one sentence; "" where it can."""
-        lacking = sorted(one.value for one in self.needs - offers.capabilities)
+        lacking = sorted(need.value for need in self.needs - offers.capabilities)
         if not lacking:
             return ""
         needed = f"{self.title} needs {' and '.join(lacking)}"
@@ -249,18 +249,6 @@ def check_finite(detector: "Detector", answers: NDArray[np.floating]) -> None:
         )
 
 
-class Stopwatch:
-    """Seconds since it was made."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """So far."""
-        return time.perf_counter() - self._started
-
-
 AnyExplainer = Explainer[Any]
 
 
@@ -308,11 +296,11 @@ class BatchExplainer(Explainer[S]):
         check_pixels(detector, pixels)
         size = self.batch_size(detector, settings)
         for start in range(0, len(pixels), size):
-            part, watch = pixels[start : start + size], Stopwatch()
+            part, began = pixels[start : start + size], time.perf_counter()
             try:
                 found = list(self.explain_part(detector, part, settings, cancel))
             except Cancelled:
                 return
-            seconds = watch.seconds / len(part)
+            seconds = (time.perf_counter() - began) / len(part)
             for image, fields in zip(part, found, strict=True):
                 yield self.explanation(detector, image, settings, seconds=seconds, **fields)

@@ -93,12 +93,8 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
         margins = ends[: len(pixels), 1] - ends[: len(pixels), 0]
         unit = "margin" if settings.target == "margin" else "logit"
         for margin, values, gain in zip(margins, maps, gained, strict=True):
-            yield {
-                "margin": float(margin),
-                "values": values,
-                "unit": unit,
-                "diagnostics": diagnose(values, float(gain)),
-            }
+            diagnostics = diagnose(values, float(gain))
+            yield {"margin": float(margin), "values": values, "unit": unit, "diagnostics": diagnostics}
 
     def cost(self, settings: IntegratedGradientsSettings, offers: Offers | None = None) -> int:  # noqa: ARG002
         """See `Explainer.cost`: both ends, and a forward and a backward pass a step."""

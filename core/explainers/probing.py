@@ -53,12 +53,6 @@ class ProbeSettings:
     donors: int = 0
     means: tuple[Colour, Colour] | None = None
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**32:
-            raise ExplanationError(f"seed must be from 0 to {2**32 - 1}, not {self.seed}")
-        if self.donors < 0:
-            raise ExplanationError(f"donors must be 0 or more, not {self.donors}")
-
 
 class After(NamedTuple):
     """The verdict after one strength of one probe.

@@ -4,6 +4,7 @@ An image is the sum of its bands, and each sample leaves some of them out. Surro
 those of LIME on regions. Bands have no location, so an explanation has parts but no map.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from core.detectors.manifest import Offers
-from core.explainers.explainer import Cancel, Explainer, Pixels, Stopwatch, check_finite, check_pixels
+from core.explainers.explainer import Cancel, Explainer, Pixels, check_finite, check_pixels
 from core.explainers.explanation import Diagnostics, Explanation, OneColour
 from core.explainers.lime.sampling import SampledSettings
 from core.explainers.lime.weighing import weigh
@@ -180,7 +181,7 @@ class BandLime(Explainer[BandSettings]):
         self, detector: "Detector", image: Pixels, settings: BandSettings, *, cancel: Cancel | None = None
     ) -> Iterator[Explanation]:
         """See `Explainer.explain`: the first after about 64 samples, then one each time they have doubled."""
-        watch = Stopwatch()
+        began = time.perf_counter()
         check_pixels(detector, image[None])
         whole = split_image(image, fill=settings.fill, seed=settings.seed)
 
@@ -213,7 +214,7 @@ class BandLime(Explainer[BandSettings]):
                 image,
                 settings,
                 margin=float(step.values[0]),
-                seconds=watch.seconds,
+                seconds=time.perf_counter() - began,
                 unit="margin",
                 diagnostics=Diagnostics(sentence, cause, step.numbers),
                 parts=parts,

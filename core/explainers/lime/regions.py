@@ -1,5 +1,6 @@
 """LIME on regions of one image: the lime package's surrogate on samples that are drawn better and never run twice."""
 
+import time
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,6 @@ from core.explainers.explainer import (
     Explainer,
     Pixels,
     Preset,
-    Stopwatch,
     check_finite,
     check_pixels,
     check_target,
@@ -185,7 +185,7 @@ class RegionLime(Explainer[R]):
         stepwise: bool = False,
         given: NDArray[np.integer] | None = None,
     ) -> Iterator[Explanation]:
-        watch = Stopwatch()
+        began = time.perf_counter()
         check_pixels(detector, image[None])
         check_target(detector, settings.target)
         try:
@@ -200,7 +200,7 @@ class RegionLime(Explainer[R]):
         others = [own for fill, own in fills.items() if fill != settings.fill]
         last = None
         for step in _weighed(detector, image, regions, settings, cancel=cancel, stepwise=stepwise):
-            last = self._explanation(detector, image, settings=settings, regions=regions, step=step, watch=watch)
+            last = self._explanation(detector, image, settings=settings, regions=regions, step=step, began=began)
             yield replace(last, done=last.done / (1 + len(others)))
         if last is None or not last.complete or last.parts is None or not others:
             return
@@ -217,11 +217,11 @@ class RegionLime(Explainer[R]):
             last,
             parts=replace(last.parts, holds=holds),
             diagnostics=with_holding(last.diagnostics, last.parts.decisions, holds),
-            provenance=replace(last.provenance, seconds=watch.seconds),
+            provenance=replace(last.provenance, seconds=time.perf_counter() - began),
         )
 
     def _explanation(
-        self, detector: "Detector", image: Pixels, *, settings: R, regions: Regions, step: Weighed, watch: Stopwatch
+        self, detector: "Detector", image: Pixels, *, settings: R, regions: Regions, step: Weighed, began: float
     ) -> Explanation:
         sign = target_values(step.answers[:1], settings.target)[1]
         labels = tuple(f"segment {number}" for number in range(len(step.fit.weights)))
@@ -242,7 +242,7 @@ class RegionLime(Explainer[R]):
             image,
             settings,
             margin=float(step.answers[0, REAL] - step.answers[0, FAKE]),
-            seconds=watch.seconds,
+            seconds=time.perf_counter() - began,
             unit={"margin": "margin", "probability": "probability"}.get(settings.target, "logit"),
             diagnostics=lime_diagnostics(regions, parts.decisions, cause, numbers=step.numbers, aim=self.aim(settings)),
             values=parts.weights[regions],
