@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 
 import train
-from core.detectors.detector import Detector
-from core.detectors.storage import load_detector, save_detector
+from core.detectors.storage import load_detector
 from core.runs.run import read_run
-from core.storage import WriteError, cache_dir, only_writer
+from core.storage import WriteError, cache_dir
 from core.training import held_out
-from core.training.fit import fit
-from tests.conftest import make_detector
 from tests.core.any_detector import write_set
 from tests.core.images.github import serve
 
@@ -106,6 +103,15 @@ def test_starting_with_other_weights_and_joining_both(
         train.main([*join, "--width", "8"])
 
 
+def test_a_detector_of_patches_has_its_own_recipe(cifake: Path, tmp_path: Path) -> None:
+    assert train.main([*command(cifake, tmp_path, "--limit", "40"), "--arch", "patch:5"]) == 0
+    detector = load_detector(tmp_path / "detectors/patch", device="cpu")
+    assert (detector.kind, detector.config, detector.manifest["recipe"]["shift"]) == ("patch", {"field": 5}, 0)
+    assert "mean of scores of 5-pixel patches" in (tmp_path / "detectors/patch/README.md").read_text()
+    run = read_run(tmp_path / "runs/patch@cifake-test-8")
+    assert run.maps.shape == (8, 14, 14)
+
+
 def test_limit_and_overrides(cifake: Path, tmp_path: Path) -> None:
     assert train.main(command(cifake, tmp_path, "--limit", "40", "--shift", "1")) == 0
     detector = load_detector(tmp_path / "detectors/swift", device="cpu")
@@ -178,28 +184,3 @@ def test_a_step_that_fails_is_made_up_by_resume(
         assert train.main(command(cifake, tmp_path, *more)) == 2
         assert "choose another --name or pass --replace" in capsys.readouterr().err
     assert train.main(command(cifake, tmp_path, "--replace")) == 0
-
-
-def test_a_second_training_under_one_name_is_refused_before_it_begins(
-    cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with only_writer(tmp_path / "detectors/swift"):
-        assert train.main(command(cifake, tmp_path)) == 2
-        assert "detectors/swift is being written by another process" in capsys.readouterr().err
-        assert train.main(command(cifake, tmp_path, "--name", "other")) == 0
-
-
-def test_a_name_that_is_taken_meanwhile_costs_no_training(
-    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def fit_meanwhile(*arguments: Any, **options: Any) -> Detector:
-        trained = fit(*arguments, **options)
-        save_detector(tmp_path / "detectors/swift", make_detector(), model_card="")
-        return trained
-
-    with monkeypatch.context() as patch:
-        patch.setattr(train, "fit", fit_meanwhile)
-        assert train.main(command(cifake, tmp_path)) == 2
-    assert "exists already" in capsys.readouterr().err
-    assert train.main(command(cifake, tmp_path, "--name", "other", "--resume")) == 0
-    assert "Continuing after epoch 2 of 2" in capsys.readouterr().out

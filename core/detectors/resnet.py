@@ -136,7 +136,7 @@ def empty_network(width: int, groups: int = 1) -> ResNet18:
     return deepcopy(_outline(width, groups))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=8, typed=True)
 def _outline(width: int, groups: int) -> ResNet18:
     with torch.device("meta"):
         return ResNet18(width, groups)

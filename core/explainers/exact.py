@@ -34,8 +34,8 @@ class Exact(BatchExplainer[ExactSettings]):
         self,
         detector: "Detector",
         pixels: Pixels,
-        settings: ExactSettings,
-        cancel: Cancel | None,  # noqa: ARG002
+        settings: ExactSettings,  # noqa: ARG002 - there are none
+        cancel: Cancel | None,
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
         from core.detectors.patch import PatchDetector  # noqa: PLC0415 - torch

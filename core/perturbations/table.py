@@ -10,20 +10,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.perturbations import photometric, spatial
-from core.perturbations.frequency import (
-    NYQUIST,
-    Ring,
-    attenuated,
-    attenuated_elsewhere,
-    energy,
-    images_of,
-    patterned_elsewhere,
-    rephased,
-    ring,
-    transplanted,
-    transplanted_elsewhere,
-)
+from core.perturbations import frequency, photometric, spatial
+from core.perturbations.frequency import Ring, attenuated, ring
 from core.perturbations.probe import (
     BLOCKS,
     LABELLED,
@@ -38,7 +26,7 @@ from core.perturbations.probe import (
 )
 
 BANDS: dict[str, tuple[float, float]] = {"16_23": (16, 23), "12_16": (12, 16), "8_12": (8, 12), "4_8": (4, 8)}
-_FINE = NYQUIST / 2
+_FINE = frequency.NYQUIST / 2
 _CUTOFFS = tuple(
     replace(one, excess=one.value < _FINE) for one in radii((14, 12, 10, 8, 6, 4, 2), "wavelengths under {} pixels")
 )
@@ -74,13 +62,16 @@ def _colours(batch: Batch) -> NDArray[np.float32]:
 
 def _pattern(batch: Batch, radius: float, noise: NDArray[np.float32]) -> Pixels:
     rings = _above(batch, radius)
-    return patterned_elsewhere(batch.spectra, rings, noise, energy(batch.spectra, rings))
+    return frequency.patterned_elsewhere(batch.spectra, rings, noise, frequency.energy(batch.spectra, rings))
+
+
+def _rephased(batch: Batch, radius: float) -> frequency.Spectra:
+    return frequency.rephased(batch.spectra, _above(batch, radius), batch.chance.normal)
 
 
 def _rephased_pattern(batch: Batch, radius: float) -> Pixels:
-    rings = _above(batch, radius)
-    change = rephased(batch.spectra, rings, batch.chance.normal) - batch.spectra
-    return patterned_elsewhere(batch.spectra, rings, _colours(batch), energy(change, rings))
+    amount = frequency.energy(_rephased(batch, radius) - batch.spectra, _above(batch, radius))
+    return frequency.patterned_elsewhere(batch.spectra, _above(batch, radius), _colours(batch), amount)
 
 
 def _cut(batch: Batch, parts: float) -> tuple[Pixels, int]:
@@ -113,7 +104,8 @@ _TABLE = (
     Probe(
         "lowpass_control", "detail", "Removing as much coarse detail",
         "As much energy is taken from the coarser detail instead.",
-        _CUTOFFS, lambda batch, radius: attenuated_elsewhere(batch.spectra, _above(batch, radius)), is_control=True,
+        _CUTOFFS, lambda batch, radius: frequency.attenuated_elsewhere(batch.spectra, _above(batch, radius)),
+        is_control=True,
     ),
     Probe(
         "lowpass_pattern", "detail", "Adding a coarse pattern",
@@ -128,7 +120,7 @@ _TABLE = (
     Probe(
         "rephase", "detail", "Scrambling fine detail",
         "All detail finer than a radius gets random phases: its energy stays, its arrangement goes.", _SWAPS,
-        lambda batch, radius: images_of(rephased(batch.spectra, _above(batch, radius), batch.chance.normal)),
+        lambda batch, radius: frequency.images_of(_rephased(batch, radius)),
         ("rephase_pattern",), way="its phases randomised",
     ),
     Probe(
@@ -149,24 +141,24 @@ _TABLE = (
     Probe(
         "ring_control", "detail", "Removing as much from other rings",
         "As much energy is taken from all other rings instead.",
-        _RINGS, lambda batch, band: attenuated_elsewhere(batch.spectra, _band(batch, band)), is_control=True,
+        _RINGS, lambda batch, band: frequency.attenuated_elsewhere(batch.spectra, _band(batch, band)), is_control=True,
     ),
     Probe(
         "transplant", "transplant", "Swapping in fine detail of the other class",
         "All detail finer than a radius is replaced by that of an image of the other verdict.",
-        _SWAPS, lambda batch, radius: transplanted(batch.spectra, batch.other_spectra, _above(batch, radius)),
+        _SWAPS, lambda batch, radius: frequency.transplanted(batch.spectra, batch.other_spectra, _above(batch, radius)),
         ("transplant_same", "transplant_elsewhere"), needs="other",
     ),
     Probe(
         "transplant_same", "transplant", "Swapping in fine detail of the same class",
         "All detail finer than a radius is replaced by that of another image of the same verdict.",
-        _SWAPS, lambda batch, radius: transplanted(batch.spectra, batch.same_spectra, _above(batch, radius)),
+        _SWAPS, lambda batch, radius: frequency.transplanted(batch.spectra, batch.same_spectra, _above(batch, radius)),
         needs="same", is_control=True,
     ),
     Probe(
         "transplant_elsewhere", "transplant", "Swapping in as much coarse detail of the other class",
         "As much change of energy, from the same image of the other verdict, is put into the coarser detail instead.",
-        _SWAPS, lambda batch, radius: transplanted_elsewhere(
+        _SWAPS, lambda batch, radius: frequency.transplanted_elsewhere(
             batch.spectra, batch.other_spectra, _above(batch, radius)
         ),
         needs="other", is_control=True,
@@ -174,7 +166,7 @@ _TABLE = (
     Probe(
         "lend", "transplant", "Giving its fine detail to the other class",
         "An image of the other verdict gets this image's detail finer than a radius.", _SWAPS,
-        lambda batch, radius: transplanted(batch.other_spectra, batch.spectra, _above(batch, radius)),
+        lambda batch, radius: frequency.transplanted(batch.other_spectra, batch.spectra, _above(batch, radius)),
         needs="other", changes_donor=True,
     ),
     Probe(

@@ -129,18 +129,6 @@ def test_another_scale_is_one_of_mean_and_deviation(scale: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("classes", "fake"),
-    [(("Real", "Fake"), ("Fake",)), (("REAL",), ()), (("fake",), ("fake",)), (("LABEL_0", "LABEL_1"), None)],
-)
-def test_classes_that_say_which_is_fake_need_no_more(classes: tuple[str, ...], fake: tuple[str, ...] | None) -> None:
-    if fake is None:
-        with pytest.raises(SourceError, match="say it with --fake-classes$"):
-            complete(BROUGHT, Request("s", classes=classes))
-    else:
-        assert complete(BROUGHT, Request("s", classes=classes))[1].fake == fake
-
-
-@pytest.mark.parametrize(
     ("made", "outputs", "sentence"),
     [
         ({"scale": float("nan")}, "logits", "not finite numbers"),

@@ -129,19 +129,3 @@ def test_channels_that_come_last_are_read_as_places() -> None:
     assert found.channels["norm.places"] == 6
     with torch.no_grad():
         assert torch.equal(network(image), before)
-
-
-def test_pooling_that_enlarges_is_no_layer_of_its_own() -> None:
-    class Vgg(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.features = nn.Sequential(nn.Conv2d(3, 6, 8, stride=8), nn.ReLU())
-            self.avgpool, self.head = nn.AdaptiveAvgPool2d(7), nn.Linear(6 * 49, 2)
-
-        def forward(self, inputs: Tensor) -> Tensor:
-            out: Tensor = self.head(self.avgpool(self.features(inputs)).flatten(1))
-            return out
-
-    assert list(find_layers(Vgg().eval(), torch.randn(1, 3, 16, 16)).sizes)[-1] == "features"
-    # where it shrinks it is one
-    assert list(find_layers(Vgg().eval(), torch.randn(1, 3, 64, 64)).sizes)[-1] == "avgpool"

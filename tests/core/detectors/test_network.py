@@ -106,22 +106,3 @@ def test_new_weights_follow_the_seed_and_leave_the_global_generator() -> None:
     assert weights_sha256(network) == weights_sha256(twin) != before
     # what no module initialises is as wide as it was
     assert 0.5 < float(network.token.detach().std()) / float(torch.linspace(-3, 3, 50).std()) < 1.5
-
-
-def test_a_network_that_views_its_positions_as_one_row_gets_torchs_usual_format(images: NDArray[np.uint8]) -> None:
-    class Viewed(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.first, self.last = nn.Conv2d(3, 4, 3), nn.Linear(4 * 14 * 14, 2)
-
-        def forward(self, inputs: Tensor) -> Tensor:
-            activations = self.first(inputs).relu()
-            logits: Tensor = self.last(activations.view(activations.size(0), -1))
-            return logits
-
-    network = Viewed().eval()
-    with torch.inference_mode():
-        logits = network(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous() / 255).numpy()
-    detector = FlatDetector(network, Preprocessing(16), Classes())
-    np.testing.assert_allclose(detector.margins(images), logits[:, 1] - logits[:, 0], atol=1e-4)
-    np.testing.assert_allclose(detector.full_pass(images).margins, logits[:, 1] - logits[:, 0], atol=1e-4)

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,14 +12,13 @@ from torchcam import methods
 
 from core.detectors.detector import Detector
 from core.explainers.activation import activation_maps
-from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, SCORECAM, XGRADCAM, Cam, CamSettings, stored_map
+from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, SCORECAM, XGRADCAM, Cam, CamSettings
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.registry import find_explainer
 from core.images.labels import FAKE, REAL, ClassName
 from tests.conftest import make_detector, textured
 from tests.core.any_detector import pictures
 from tests.core.detectors.plain import make_plain
-from tests.core.trust_cues import made_run
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 CAMS = (GRADCAM, LAYERCAM, XGRADCAM, GRADCAMPP, SCORECAM)
@@ -194,24 +192,6 @@ def test_a_network_that_is_not_known_has_maps_of_its_own_layers(layer: str) -> N
     np.testing.assert_allclose(found, factor * expected, rtol=1e-3, atol=1e-4 * factor * np.abs(expected).max())
     layercam = explain(LAYERCAM, detector, images, layer=layer)
     assert layercam[0].map.shape == detector.layers[layer]
-
-
-def test_it_is_what_grad_cam_gives(tiny_detector: Detector) -> None:
-    pixels = textured(4, fine=True, seed=1)
-    found = tiny_detector.full_pass(pixels)
-    said = np.where(found.margins > 0, "REAL", "FAKE").tolist()
-    p_real = tiny_detector.p_real(found.margins)
-    run = made_run(said, said, maps=found.maps, margin=found.margins, p_real=p_real)
-    manifest = {"detector": tiny_detector.name, "detector_sha256": tiny_detector.sha256, "versions": {"torch": "2"}}
-    kept = stored_map(replace(run, manifest=manifest), 2, pixels[2])
-    fresh = GRADCAM.explain_fully(tiny_detector, pixels[2])
-    np.testing.assert_allclose(kept.map, fresh.map, rtol=2e-3, atol=2e-3)
-    assert (kept.method, kept.settings, kept.unit) == (fresh.method, fresh.settings, fresh.unit)
-    assert kept.verdict == fresh.verdict
-    assert kept.diagnostics.one_colour == fresh.diagnostics.one_colour
-    assert kept.provenance.detector_sha256 == fresh.provenance.detector_sha256
-    assert kept.provenance.versions == {"torch": "2"}
-    assert kept.complete
 
 
 @pytest.mark.parametrize(

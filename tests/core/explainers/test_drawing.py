@@ -1,6 +1,5 @@
 """Explanations drawn and saved: arrays, files, one page and one command."""
 
-import io
 import json
 import re
 from dataclasses import replace
@@ -9,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
@@ -25,11 +23,9 @@ from core.explainers.drawing import (
     grey_picture,
     orient,
     save_npz,
-    scale_of,
 )
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.explainers.registry import explainers
 from core.images.encoding import encode_png
 from core.images.palette import CLASS_COLOURS, ENDS, NEUTRAL, PALETTES, UNDECIDED, Palette, rgb
 from core.report.explanation import save_html
@@ -155,14 +151,6 @@ def test_three_states_are_drawn_as_full_colour_light_and_none(lime: Explanation)
     ]  # fmt: skip
 
 
-def test_noise_is_not_stretched_to_full_colour(lime: Explanation) -> None:
-    found = with_decisions(lime, [0.1, 0.05, -0.1, 0.0], [1, 1, -1, 0], [True, True, True, False])
-    # a margin of 4 spread over four segments
-    assert scale_of(found) == 1.0
-    assert scale_of(replace(found, margin=0.2)) == pytest.approx(0.1)
-    assert scale_of(found, Style(scale=7.0)) == 7.0
-
-
 def test_npz_holds_everything_and_needs_no_pickle(tmp_path: Path, lime: Explanation) -> None:
     save_npz(tmp_path / "lime.npz", lime)
     with np.load(tmp_path / "lime.npz", allow_pickle=False) as kept:
@@ -178,13 +166,6 @@ def test_npz_holds_everything_and_needs_no_pickle(tmp_path: Path, lime: Explanat
     assert about["diagnostics"]["sentence"] == lime.diagnostics.sentence
     assert about["verdict"] == lime.verdict
     assert (about["method"], about["title"]) == ("lime", "LIME")
-
-
-def test_a_failed_save_leaves_nothing(tmp_path: Path, lime: Explanation) -> None:
-    broken = replace(lime, margin=float("nan"))
-    with pytest.raises(ValueError, match="JSON"):
-        save_npz(tmp_path / "lime.npz", broken)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_page_needs_nothing_else_and_names_what_matters(
@@ -229,35 +210,6 @@ def test_the_command_writes_what_the_panels_show(
     assert f"{about['verdict']}, margin {about['margin']:+.2f}" in printed
 
 
-def test_the_command_takes_any_image_and_says_what_it_did_to_it(
-    tmp_path: Path, folder: Path, image: NDArray[np.uint8]
-) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(image).resize((90, 60)).save(buffer, "JPEG")
-    (tmp_path / "wide.jpg").write_bytes(buffer.getvalue())
-    out = tmp_path / "out"
-    options = [
-        "--detector",
-        str(folder),
-        "--out",
-        str(out),
-        "--preset",
-        "paper",
-        "--palette",
-        "paper",
-        "--set",
-        "layer=layer3",
-    ]
-    assert main([str(tmp_path / "wide.jpg"), *options]) == 0
-    page = (out / "explanation.html").read_text(encoding="utf-8")
-    assert "90 x 60 pixels" in page
-    assert "for the verdict" in page
-    with np.load(out / "gradcam.npz") as kept:
-        assert kept["values"].shape == (8, 8)
-    with np.load(out / "lime.npz") as kept:
-        assert json.loads(str(kept["about"]))["settings"] == LimeSettings.paper().model_dump()
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -285,15 +237,3 @@ def test_what_goes_wrong_is_one_sentence(
     assert message in printed.err
     assert len(printed.err.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
-
-
-def test_the_list_shows_every_method_and_its_settings_and_needs_no_image(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--list"]) == 0
-    printed = capsys.readouterr().out
-    for explainer in explainers():
-        assert f"{explainer.name}: {explainer.title}. {explainer.sentence}" in printed
-    assert "n_samples (from 2 to 5000, 256 by default): Samples. " in printed
-    assert "preset paper" in printed
-    with pytest.raises(SystemExit, match="2"):
-        main([])
-    assert "say which IMAGE" in capsys.readouterr().err

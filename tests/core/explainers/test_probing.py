@@ -102,17 +102,6 @@ def test_detail_decides_only_where_every_control_leaves_the_verdict(control: str
     assert not told(flipped | {f"{control}_8": True})["detail_both_ways"]
 
 
-def test_a_control_that_could_not_be_made_bears_no_claim() -> None:
-    flipped: dict[str, bool | None] = {"transplant_8": True}
-    assert told(flipped)["detail_both_ways"]
-    without = dict.fromkeys((f"{key}_8" for key in PROBES["transplant"].controls), None)
-    assert not told(flipped | {next(iter(without)): None})["detail_both_ways"]
-    found = told(flipped | without)
-    assert not found["detail_both_ways"]
-    assert found["turned_by"] is None
-    assert found["turned_families"] == 0
-
-
 def test_the_smallest_change_is_shown_with_its_difference_amplified(tmp_path: Path) -> None:
     cue = mean_colour()
     result = probed(cue, cue.run(tmp_path), 0)
@@ -136,14 +125,3 @@ def test_it_goes_step_by_step_and_stops_when_told(tmp_path: Path) -> None:
     answers = iter([False, True])
     stopped = list(explain_probes(cue.detector, pixels, settings=settings, cancel=lambda: next(answers)))  # type: ignore[arg-type]
     assert len(stopped) == 1
-
-
-def test_without_donors_the_rest_is_measured_and_nothing_is_claimed_of_them(tmp_path: Path) -> None:
-    cue = ring_energy()
-    result = list(explain_probes(cue.detector, cue.pixels[60:61]))[-1]  # type: ignore[arg-type]
-    unknown = {one.probe.key for one in result.after if not one.known}
-    assert unknown == {key for key, probe in PROBES.items() if probe.needs != "nothing"} | {"tint", "tint_control"}
-    assert not result.detail_decides
-    assert result.smallest is not None
-    assert result.smallest.probe.key in ("ring", "lowpass")
-    assert not any(one.flipped for one in result.after if not one.known)

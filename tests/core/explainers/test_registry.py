@@ -16,7 +16,7 @@ from core.detectors.manifest import Capability
 from core.detectors.storage import save_detector
 from core.explain import main
 from core.explainers.agreement import agreement, agreement_of
-from core.explainers.cam import GRADCAM, CamSettings
+from core.explainers.cam import GRADCAM
 from core.explainers.drawing import draw_explanation, save_npz
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME, LimeSettings
@@ -184,12 +184,3 @@ def test_titles_and_settings_are_read_without_torch_or_the_libraries_behind_the_
     )
     found = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
-
-
-def test_what_a_manifest_says_is_enough_to_choose_a_method_and_a_layer(detector: Detector) -> None:
-    plain = make_plain()
-    for one in (detector, plain):
-        assert explainers(one.about) == explainers(one)
-        assert describe(GRADCAM.settings, one.about) == describe(GRADCAM.settings, one)
-        assert GRADCAM.cost(CamSettings(), one.about) == GRADCAM.cost(CamSettings(), one)
-    assert describe(GRADCAM.settings, plain.about)[0].told("") == "third (8 x 6)"

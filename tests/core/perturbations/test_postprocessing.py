@@ -10,7 +10,6 @@ from PIL import Image
 from core.images.decoding import crop_square, resize
 from core.images.encoding import compression_of
 from core.images.preprocessing import Location, Preprocessing
-from core.perturbations import postprocessing as delivering
 from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
 
 BY_NAME = {one.name: one for one in DELIVERIES}
@@ -72,23 +71,3 @@ def test_a_square_at_the_edge_is_what_a_crop_leaves_of_it_or_does_not_fit(pictur
     # the picture has lost a tenth of its width, and 40 columns have lost a quarter
     (small,) = deliver(picture, seeing(Preprocessing(32), Location(0.0, 0.5, 3.0)), among=crop)
     assert not small.fits
-
-
-def test_a_picture_longer_than_any_webp_is_halved_first() -> None:
-    strip = np.zeros((16, 16_384, 3), np.uint8)
-    webp = [one for one in DELIVERIES if one.name == "webp_80"]
-    (found,) = deliver(strip, seeing(Preprocessing(8)), among=webp)
-    assert found.pixels.shape == (8, 8, 3)
-    line = np.full((16_384, 1, 3), 7, np.uint8)
-    np.testing.assert_array_equal(delivering.halved(line), np.full((8192, 1, 3), 7))
-    np.testing.assert_array_equal(delivering.halved(line.transpose(1, 0, 2)), np.full((1, 8192, 3), 7))
-
-
-def test_what_leaves_too_few_pixels_says_nothing_of_the_picture(picture: NDArray[np.uint8]) -> None:
-    small = picture[:32, :32]
-    fits = {one.delivery.name: one.fits for one in deliver(small, seeing(Preprocessing(32)))}
-    assert {name for name, fit in fits.items() if not fit} == {
-        name for name in fits if name.startswith(("scale", "crop"))
-    }
-    # what is enlarged anyway is not made another picture by that
-    assert all(one.fits for one in deliver(small[:20, :20], seeing(Preprocessing(32))))

@@ -100,16 +100,6 @@ def test_geometry(pixels: NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(spatial.rotated(spatial.rotated(pixels, 1), 3), pixels)
 
 
-def test_every_place_is_a_quarter_and_the_quarters_make_the_whole() -> None:
-    masks = {name: spatial.place_mask(name, side=32) for name in spatial.PLACES}
-    assert {int(mask.sum()) for mask in masks.values()} == {256}
-    total = sum(masks[name].astype(int) for name in spatial.PLACES if name != "centre")
-    assert (total == 1).all()
-    assert masks["top_right"][0, 31]
-    assert masks["centre"][8, 8]
-    assert not masks["centre"][7, 8]
-
-
 @pytest.mark.parametrize("place", ["centre", "bottom_left"])
 def test_a_covered_place_keeps_its_mean_and_texture_its_contrast(pixels: NDArray[np.uint8], place: str) -> None:
     soft = (pixels // 2 + 60).astype(np.uint8)

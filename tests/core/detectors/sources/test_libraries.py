@@ -14,10 +14,10 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
-from core.detectors.adding import add, build_from, complete
-from core.detectors.registry import Brought, Request, SourceError
+from core.detectors.adding import add, build_from
+from core.detectors.registry import Request, SourceError
 from core.detectors.resnet import build_network
-from core.detectors.sources.libraries import adapt_stem, torchvision_preprocessing
+from core.detectors.sources.libraries import adapt_stem
 from core.detectors.storage import load_detector
 from tests.core.detectors.sources.made import expected_of, given_by, spread
 
@@ -78,17 +78,6 @@ def test_wrong_names_and_what_is_missing_are_sentences(tmp_path: Path, monkeypat
         build_from(request)
     with pytest.raises(ValueError, match=r"d cannot be opened: timm:test_resnet needs the package timm"):
         load_detector(path)
-
-
-def test_steps_on_which_the_weights_of_a_name_disagree_are_asked_for() -> None:
-    # resnet50 resizes to 256 for one file of weights, to 232 for the other
-    said = torchvision_preprocessing("resnet50")
-    assert said["resize"] is None
-    assert torchvision_preprocessing("resnet18")["resize"] == 256
-    brought, given = Brought(nn.Identity(), {}, said, ("REAL", "FAKE"), "logits"), {"crop": "after"}
-    with pytest.raises(SourceError, match="--resize"):
-        complete(brought, Request("torchvision:resnet50", preprocess=given))
-    assert complete(brought, Request("torchvision:resnet50", preprocess={**given, "resize": 256}))[0].resize == 256
 
 
 def test_a_resnet_18_gets_the_papers_stem() -> None:

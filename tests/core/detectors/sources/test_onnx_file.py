@@ -1,7 +1,6 @@
 """ONNX files: the same answers as from onnxruntime itself, for every form of input and output."""
 
 import copy
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from core.detectors.adding import add, build_from
 from core.detectors.identity import identify
 from core.detectors.manifest import Capability
 from core.detectors.registry import Request, SourceError
-from core.detectors.storage import load_detector
 from tests.core.detectors.sources.graphs import make_graph
 from tests.core.detectors.sources.made import SAID, odd_pictures
 
@@ -117,13 +115,3 @@ def test_weights_in_another_file_are_refused_wherever_that_lies(
     assert (tmp_path / "graph.onnx.data").stat().st_size
     with pytest.raises(SourceError, match="graph.onnx cannot be used.*export it as one file"):
         build_from(request_of(tmp_path, (tmp_path / "graph.onnx").read_bytes()))
-
-
-def test_without_onnxruntime_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = request_of(tmp_path, make_graph())
-    add(tmp_path / "d", request)
-
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    for ask in (lambda: build_from(request), lambda: load_detector(tmp_path / "d")):
-        with pytest.raises(ValueError, match="an ONNX file needs the package onnxruntime: pip install onnxruntime"):
-            ask()

@@ -90,21 +90,3 @@ def test_of_a_grey_picture_no_colour_has_a_weight_and_only_what_is_there_is_coun
     decided = int((parts.decisions != 0).sum())
     assert decided > 0
     assert f"{6 - decided} of 6 frequency bands are undecided" in result.diagnostics.sentence
-
-
-def test_larger_images_have_rings_of_longer_waves_and_the_same_fine_ones() -> None:
-    assert list(RINGS) == [(0, 2), (2, 4), (4, 8), (8, 12), (12, 16), (16, 23)]
-    assert list(RINGS.values()) == [
-        "of 16 pixels and more", "of 8 to 16 pixels", "of 4 to 8 pixels", "of 2.7 to 4 pixels", "of 2 to 2.7 pixels",
-        "shorter than 2 pixels",
-    ]  # fmt: skip
-    large = rings(224)
-    assert list(large.values())[-5:] == list(RINGS.values())[1:]
-    assert list(large.values())[:3] == ["of 64 pixels and more", "of 32 to 64 pixels", "of 16 to 32 pixels"]
-    # each begins where the one before ends, and the corner of the spectrum is in the last
-    ends = [low for low, _ in large] + [list(large)[-1][1]]
-    assert ends[0] == 0
-    assert ends == sorted(ends)
-    # radii count waves on 32 pixels
-    assert ends[-1] >= 16 * 2**0.5
-    assert ends[1] == 32 / 64

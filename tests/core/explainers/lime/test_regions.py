@@ -13,8 +13,7 @@ from sklearn.linear_model import Ridge
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.explainers.explanation import Explanation
-from core.explainers.lime.regions import LIME, LIME_GRID, GridSettings, LimeSettings, target_values
-from core.explainers.lime.segmentation import segment
+from core.explainers.lime.regions import LIME, LIME_GRID, GridSettings, LimeSettings
 from core.explainers.settings import ExplanationError
 from core.images.labels import REAL
 from core.perturbations.masking import FILLS, Fill
@@ -137,20 +136,6 @@ def test_the_one_patch_that_the_detector_sees_comes_first_and_the_rest_is_undeci
     assert result.diagnostics.numbers["value"] == pytest.approx(result.margin, abs=1e-5)
 
 
-def test_targets_speak_for_what_they_say(image: NDArray[np.uint8]) -> None:
-    logits = np.array([[2.0, 1.0], [0.0, 3.0]])
-    margins, sign = target_values(logits, "margin")
-    np.testing.assert_array_equal(margins, [-1, 3])
-    assert sign == 1
-    probabilities, sign = target_values(logits, "probability")
-    np.testing.assert_allclose(probabilities, torch.softmax(torch.tensor(logits), 1)[:, 0].numpy())
-    assert sign == -1
-    for name, column, side in (("FAKE", 0, -1), ("REAL", 1, 1)):
-        values, sign = target_values(logits, name)  # type: ignore[arg-type]
-        np.testing.assert_array_equal(values, logits[:, column])
-        assert sign == side
-
-
 def test_undecided_is_what_is_uncertain_or_too_small_to_name(detector: Detector, image: NDArray[np.uint8]) -> None:
     result = LIME.explain_fully(detector, image)
     error = result.parts.high - result.parts.weights
@@ -206,15 +191,6 @@ def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector
     np.testing.assert_array_equal(result.parts.decisions[result.parts.regions[:, 16:]], 0)
     assert result.diagnostics.one_colour == "fill"
     assert "the fill is the cause" in result.diagnostics.sentence
-
-
-def test_an_image_can_be_cut_by_the_lines_of_another(detector: Detector, fifty: NDArray[np.uint8]) -> None:
-    settings, own = LimeSettings(n_samples=96), segment(fifty[0], method="slic", n_segments=50)
-    again = LIME.explain_on(detector, fifty[0], settings, own)
-    np.testing.assert_array_equal(again.parts.weights, LIME.explain_fully(detector, fifty[0], settings).parts.weights)
-    cut = LIME.explain_on(detector, fifty[30], settings, own)
-    np.testing.assert_array_equal(cut.parts.regions, own)
-    assert len(cut.parts.weights) == own.max() + 1
 
 
 def test_more_regions_than_can_be_weighed_are_refused() -> None:

@@ -21,7 +21,7 @@ from core.explainers.lime.imputation import (
     in_pairs,
     tune,
 )
-from core.explainers.lime.sampling import Samples, balanced_samples, distinct_rows, random_samples
+from core.explainers.lime.sampling import Samples, balanced_samples, random_samples
 from core.explainers.lime.surrogate import Fit, Jackknife, fit_samples, proximity_of
 
 SEGMENTS = 13
@@ -58,15 +58,6 @@ def fits() -> dict[str, list[Fit]]:
         pairs = balanced_samples(128, SEGMENTS, RandomState(seed))
         found["balanced"].append(fit_imputed(pairs, rough(pairs.keep), confidence=0.95))
     return found
-
-
-@pytest.mark.parametrize("sampling", ["balanced", "random"])
-def test_fewer_samples_than_segments_leave_everything_open(sampling: str) -> None:
-    draw = balanced_samples if sampling == "balanced" else random_samples
-    samples = draw(10, SEGMENTS, RandomState(0))
-    fit = (fit_imputed if sampling == "balanced" else fit_samples)(samples, rough(samples.keep), confidence=0.95)
-    assert np.isinf(fit.error).all()
-    assert np.isfinite(fit.weights).all()
 
 
 def test_every_combination_leaves_nothing_to_chance() -> None:
@@ -153,26 +144,6 @@ def test_in_a_block_segments_and_pairs_of_segments_are_kept_equally_often() -> N
     # no segment's own effect can be taken for an interaction of two others
     pairs = np.einsum("ni,nj->nij", signs, signs).reshape(len(signs), -1)
     np.testing.assert_array_equal(signs.T @ pairs, 0)
-
-
-@pytest.mark.parametrize("n_segments", [1, 2, 5, 8])
-def test_few_segments_are_run_in_every_combination_once(n_segments: int) -> None:
-    samples = balanced_samples(256, n_segments, RandomState(0))
-    assert samples.exhaustive
-    assert len(samples) == 2**n_segments == len(np.unique(samples.keep, axis=0))
-    assert samples.keep[0].all()
-    np.testing.assert_array_equal(samples.keep[1::2], ~samples.keep[::2])
-
-
-@pytest.mark.parametrize("n_segments", [1, 3, 8, 9, 30])
-def test_distinct_rows_rebuild_all_rows_in_their_order(n_segments: int) -> None:
-    keep = np.random.default_rng(0).random((500, n_segments)) < 0.5
-    first, inverse = distinct_rows(keep)
-    np.testing.assert_array_equal(keep[first][inverse], keep)
-    assert len(first) == len(np.unique(keep, axis=0))
-    assert first[0] == 0
-    assert (np.diff(first) > 0).all()
-    assert all(not (keep[:position] == keep[position]).all(axis=1).any() for position in first)
 
 
 @pytest.mark.parametrize(("sampling", "lowest"), [("random", 0.93), ("balanced", 0.93)])
