@@ -109,11 +109,11 @@ class Preprocessing:
             ValueError: a field is missing or impossible.
         """
         try:
-            mean, std = (_channels(fields[key]) for key in ("mean", "std"))
-            size, side = fields["size"], fields["resize"]
-            if not all(isinstance(pixels, int) and not isinstance(pixels, bool) for pixels in (size, side)):
+            sizes, kinds = ([fields[key] for key in keys] for keys in (("size", "resize"), ("crop", "interpolation")))
+            channels = [tuple(map(float, fields[key])) for key in ("mean", "std")]
+            if not all(type(pixels) is int for pixels in sizes):
                 raise ValueError("size and resize must be whole numbers")
-            return cls(size, side, fields["crop"], fields["interpolation"], mean, std)
+            return cls(*sizes, *kinds, *channels)
         except KeyError as error:
             raise ValueError(f"preprocessing lacks {error}") from None
         except (TypeError, OverflowError) as error:
@@ -196,11 +196,6 @@ class Preprocessing:
         return np.asarray(resized)[top : top + self.size, left : left + self.size]
 
 
-def _channels(values: Any) -> Channels:
-    red, green, blue = map(float, values)
-    return red, green, blue
-
-
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """An image prepared for the detector.
@@ -221,19 +216,9 @@ class Prepared:
     pixels: NDArray[np.uint8]
 
     @property
-    def side(self) -> int:
-        """Pixels along each side of the detector's input."""
-        return self.preprocessing.size
-
-    @property
     def usual(self) -> str:
         """The detector's own filter."""
         return self.preprocessing.interpolation
-
-    @property
-    def square(self) -> int:
-        """Side, in pixels of the image, of the square that became the input; the shorter side if it was stretched."""
-        return self.preprocessing.square(self.height, self.width, self.location)
 
     @property
     def resized(self) -> bool:
@@ -248,7 +233,7 @@ class Prepared:
     @property
     def whole(self) -> bool:
         """True where the detector sees the original image by itself, neither cropped nor resized."""
-        return self.location is None and (self.width, self.height) == (self.side, self.side) and not self.resized
+        return self.location is None and self.width == self.height == self.preprocessing.size and not self.resized
 
     def seen(self, name: str) -> NDArray[np.uint8]:
         """Return uint8 (side, side, 3) under the named filter, or under the only one."""
@@ -258,10 +243,10 @@ class Prepared:
         """Describe how the image became the detector's input under the named filter; "" if it is unchanged."""
         if self.whole:
             return ""
-        size = f"{self.side} x {self.side}"
+        size = f"{self.preprocessing.size} x {self.preprocessing.size}"
         if self.stretched:
             return f"The image was stretched to {size} pixels ({name})."
-        if self.square == self.width == self.height:
+        if self.preprocessing.square(self.height, self.width, self.location) == self.width == self.height:
             return f"The image was resized to {size} ({name})." if self.resized else "The image was taken as it is."
         how = f"and resized to {size} ({name})" if self.resized else f"of {size} pixels and not resized"
         return f"The image was cut to a square {how}."

@@ -71,6 +71,8 @@ KEYWORDS = (
 )  # fmt: skip
 # the text of EXIF's UserComment follows the name of its character set
 CHARACTERS = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16", b"\0" * 8: "utf-8"}
+# labels of the assertions of Content Credentials that list what was done
+ACTIONS = "c2pa.actions"
 _lock = threading.Lock()
 
 
@@ -142,17 +144,17 @@ def _settings(texts: dict[str, str]) -> list[Claim]:
     """Find the settings that image generators write into text chunks, comments and EXIF; one claim a program."""
     claims: dict[str, Claim] = {}
     for keyword, text in texts.items():
-        if (made_by := _generator(keyword, text)) and made_by[0] not in claims:
-            program, model = made_by
-            sentence = f"Settings of {program}{f', model {_quote(model)}' if model else ''}."
-            detail = "\n".join(map(harmless, text[: LONG + 1].splitlines()))
-            detail = detail if len(text) <= LONG else f"{detail[: LONG - 1]}…"
-            claims[program] = Claim("Generator settings", sentence, detail, "generated")
+        program, model = _generator(keyword, text)
+        sentence = f"Settings of {program}{f', model {_quote(model)}' if model else ''}."
+        detail = "\n".join(map(harmless, text[: LONG + 1].splitlines()))
+        detail = detail if len(text) <= LONG else f"{detail[: LONG - 1]}…"
+        if program:
+            claims.setdefault(program, Claim("Generator settings", sentence, detail, "generated"))
     return list(claims.values())
 
 
-def _generator(keyword: str, text: str) -> tuple[str, str] | None:
-    """Return the program that wrote a text, and the model that it names."""
+def _generator(keyword: str, text: str) -> tuple[str, str]:
+    """Return the program that wrote a text, "" for none, and the model that it names."""
     try:
         parsed = json.loads(text) if text.lstrip().startswith("{") else None
     except (ValueError, RecursionError):
@@ -174,7 +176,7 @@ def _generator(keyword: str, text: str) -> tuple[str, str] | None:
         settings = dict(SETTING.findall(text[text.rfind("Steps: ") :]))
         if "Sampler" in settings or "Seed" in settings:
             return "Stable Diffusion WebUI or one of its kind", settings.get("Model", "")
-    return None
+    return "", ""
 
 
 def _credentials(data: bytes, mime: str) -> list[Claim]:
@@ -207,20 +209,19 @@ def _credentials(data: bytes, mime: str) -> list[Claim]:
 
 def _actions(manifest: dict[str, Any], kind: str) -> list[Claim]:
     """Return what the active manifest says was done to the picture, each sentence once and at most ten."""
+    assertions = [
+        part for part in _list(manifest.get("assertions"))[:100] if str(part.get("label")).startswith(ACTIONS)
+    ]
     claims: dict[str, Claim] = {}
-    for assertion in _list(manifest.get("assertions"))[:100]:
-        if not str(assertion.get("label")).startswith("c2pa.actions"):
-            continue
-        for action in _list(_dict(assertion, "data").get("actions"))[:50]:
-            agent = action.get("softwareAgent")
-            agent = str(agent.get("name") if isinstance(agent, dict) else agent or "")
-            meaning, suggests = _source_type(str(action.get("digitalSourceType") or ""))
-            if not meaning and GENERATORS.search(agent):
-                suggests = "generated"
-            done = str(action.get("action") or "").removeprefix("c2pa.") or "made"
-            by = f" with {_quote(agent)}" if agent else ""
-            sentence = f"It says: {_quote(done)}{by}{f', {meaning}' if meaning else ''}."
-            claims.setdefault(sentence, Claim(kind, sentence, suggests=suggests))
+    for action in (action for part in assertions for action in _list(_dict(part, "data").get("actions"))[:50]):
+        agent = action.get("softwareAgent")
+        agent = str(agent.get("name") if isinstance(agent, dict) else agent or "")
+        meaning, suggests = _source_type(str(action.get("digitalSourceType") or ""))
+        if not meaning and GENERATORS.search(agent):
+            suggests = "generated"
+        done = _quote(str(action.get("action") or "").removeprefix("c2pa.") or "made")
+        sentence = f"It says: {done}{f' with {_quote(agent)}' if agent else ''}{f', {meaning}' if meaning else ''}."
+        claims.setdefault(sentence, Claim(kind, sentence, suggests=suggests))
     return list(claims.values())[:10]
 
 

@@ -159,7 +159,7 @@ def judge(ready: Prepared, threshold: Threshold | None, margins: Sequence[float]
         # that the filter decides would be said beside verdicts that are all the same
         scope = "shrunk alike"
     if scope != "in scope" or threshold is None:
-        return Judgement("Out of scope", scope, SENTENCES[scope].format(side=ready.side))
+        return Judgement("Out of scope", scope, SENTENCES[scope].format(side=ready.preprocessing.size))
     answer: Answer = "FAKE-like" if margins.max() < threshold.margin else "Nothing found"
     return Judgement(answer, scope, SENTENCES[answer])
 

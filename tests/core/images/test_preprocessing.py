@@ -97,7 +97,7 @@ def test_a_square_keeps_the_pixels_that_a_crop_leaves_of_it(height: int, width: 
         ({"crop": "middle"}, "crop must be one of before, after, after_floor, none, not 'middle'"),
         ({"interpolation": "cubic"}, "interpolation must be one of"),
         ({"interpolation": ["box"]}, "a value of the wrong type"),
-        ({"mean": [0, 0]}, "values to unpack"),
+        ({"mean": [0, 0]}, "three finite numbers"),
         ({"std": [1, 0, 1]}, "no std may be 0"),
         ({"mean": [0, float("nan"), 0]}, "finite"),
         ({"mean": None}, "a value of the wrong type"),
