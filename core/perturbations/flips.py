@@ -102,7 +102,7 @@ def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDA
     # the last is for verdicts that nothing flips
     keys = np.array([*(probe.key for probe in own.values()), None], object)
     steps = (probe_columns()[column] for column in own)
-    names = np.array([*(f"{probe.title}, {step.at_any_side}" for probe, step in steps), None], object)
+    names = np.array([*(f"{probe.title}, {step.waves or step.at_any_side}" for probe, step in steps), None], object)
     families = np.array([probe.family for probe in own.values()])
     flags = clean.to_numpy(bool)
     count = sum(flags[:, families == family].any(axis=1).astype(np.int8) for family in dict.fromkeys(families))

@@ -18,8 +18,6 @@ from core.studies.store import StudyResult
 BINS = 28
 # what lies beyond is counted in the outermost bins
 TAILS = 0.005
-# lower end of an AUROC's interval from which a cue counts; of ten cues, one may reach it by chance
-HINT = 0.53
 
 
 @dataclass(frozen=True)
@@ -85,11 +83,6 @@ class Concern:
     cue: Finding
     lean: Finding
     shown: dict[str, Filter] = field(default_factory=dict)
-
-    @property
-    def is_flaw(self) -> bool:
-        """Whether it certainly separates the classes by more than ten statistics do by chance."""
-        return self.cue.measure.low >= HINT
 
 
 def concerns(audit: StudyResult) -> list[Concern]:

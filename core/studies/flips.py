@@ -211,22 +211,6 @@ def _rate(flips: FlipTable, chosen: Rows, verdict: str, key: str, strength: Stre
     }
 
 
-def controlled_flip(flips: FlipTable, probe: Probe) -> Rows:
-    """Mark the images that show what a probe does, bool (M,).
-
-    Some strength of it flips the verdict, and none of its controls does at that strength.
-    """
-    shown = np.zeros(len(flips.table), bool)
-    for strength in flips.strengths(probe):
-        column = probe.column(strength.key)
-        here = flips.made(column) & flips.flips(column, probe)
-        for key in probe.controls:
-            other = PROBES[key].column(strength.key)
-            here &= ~(flips.made(other) & flips.flips(other, PROBES[key]))
-        shown |= here
-    return shown
-
-
 def ranking(rates: pd.DataFrame, *, verdict: str) -> pd.DataFrame:
     """Rank the probes by the share of verdicts that they flip for each grey level of change, largest first.
 

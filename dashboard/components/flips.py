@@ -1,14 +1,13 @@
 """What flips the verdict on one image: the smallest change, and a strip of five as pictures."""
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
 from core.explainers.probing import After, ProbeResult
-from core.perturbations.flips import controlled_flips, flipped_predictions, own_columns, smallest_flips
-from core.perturbations.probe import Probe, Strength, size_column
+from core.perturbations.flips import own_columns
+from core.perturbations.probe import Probe, Strength
 from core.perturbations.table import probe_columns
 from core.storage import ContractError
+from core.studies.probes import smallest_flip
 from dashboard import library
 from dashboard.components.charts import cached
 from dashboard.components.experiments import follow_probes, lending_run
@@ -101,17 +100,6 @@ def _smallest_flips(opened: Opened) -> dict[str, str]:
     except ContractError:
         # the pages that show the study report it
         return {}
-    columns = probe_columns()
-    if study is None or not set(columns) <= set(study.table):
-        return {}
-    table = study.table
-    rows = pd.Index(opened.run.predictions["id"]).get_indexer(table["id"])
-    called_real = (opened.run.predictions["predicted"].to_numpy() == "REAL")[rows]
-    flips = flipped_predictions(table, called_real)
-    own = list(own_columns())
-    controlled = controlled_flips(flips, table[list(columns)].notna().reset_index(drop=True))[own]
-    least, _ = smallest_flips(controlled, table[[size_column(column) for column in columns]].reset_index(drop=True))
-    side = opened.run.side
-    names = [change_words(probe, strength.at(side)) for probe, strength in (columns[column] for column in own)]
-    words = np.array([*names, "no change that was tried"], object)
-    return dict(zip(table["id"], words[least], strict=True))
+    rows = [] if study is None else study.table.reindex(columns=["id", "smallest_flip", "turned_by"]).to_dict("records")
+    flips = {row["id"]: smallest_flip(row) for row in rows}
+    return {id_: ", ".join(filter(None, flip or ("no change that was tried",))) for id_, flip in flips.items()}

@@ -55,7 +55,7 @@ def is_real(context: Context) -> np.ndarray:
 
 def test_a_clean_set_has_no_flaw(tmp_path: Path) -> None:
     result = result_of(audit.STUDY, made_context(tmp_path, made_files()))
-    assert not any(concern.is_flaw for concern in concerns(result))
+    assert concerns(result)[0].cue.measure.low < 0.53
     copies = result.table[result.table["kind"] == "copies"]
     assert copies["count"].tolist() == [0, 0, 0]
     statistics = result.table[result.table["kind"] == "fact"].set_index("name")
@@ -67,7 +67,7 @@ def test_a_clean_set_has_no_flaw(tmp_path: Path) -> None:
 def test_a_planted_shortcut_is_first(tmp_path: Path, name: str) -> None:
     result = result_of(audit.STUDY, made_context(tmp_path, SHORTCUTS[name]()))
     rest = [concern for concern in concerns(result) if concern.key not in GO_ALONG[name]]
-    assert [concern.key for concern in rest if concern.is_flaw] == [rest[0].key] == [name]
+    assert [concern.key for concern in rest if concern.cue.measure.low >= 0.53] == [rest[0].key] == [name]
     cue = rest[0].cue
     assert claim_status(cue) == ClaimStatus("holds", 1)
     assert cue.measure.low > 0.7

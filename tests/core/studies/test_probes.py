@@ -230,7 +230,7 @@ def test_the_smallest_flip_is_named_with_its_strength(tmp_path: Path) -> None:
     table = table.assign(**STUDY.derive(run, table))
     # half of them flip under the low-pass, which changes less than the blur
     names = {smallest_flip(row) for row in table.to_dict("records")}
-    assert names == {("Removing fine detail", "radius 8"), ("Blurring", "2 pixels")}
+    assert names == {("Removing fine detail", "wavelengths under 4 pixels"), ("Blurring", "2 pixels")}
     assert smallest_flip({"probes.turned_by": "blur"}) == ("Blurring", "")
     assert smallest_flip({"smallest_flip": None, "turned_by": None}) is None
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -10,7 +9,7 @@ from core.findings.claims import MOST, SLIGHT, claim_status, with_headlines
 from core.findings.finding import Finding
 from core.perturbations.probe import FAMILIES
 from core.perturbations.table import PROBES
-from core.studies.flips import controlled_flip, flip_rates, ranking, read_flips
+from core.studies.flips import flip_rates, ranking, read_flips
 from core.studies.probes import HEADLINES, conclude
 from tests.core.cues import CUES
 from tests.core.studies.counted import PARAMETERS, asked_of, counted
@@ -139,21 +138,6 @@ def test_an_older_file_is_concluded_from_by_what_it_has(tmp_path: Path) -> None:
     run, table = asked_of("corner", tmp_path)
     older = table.drop(columns=[name for name in table if name.startswith(("shuffle_blend", "shuffle_fade"))])
     assert "detail-FAKE" in {finding.key for finding in conclude(run, older, PARAMETERS)}
-
-
-def test_an_image_shows_what_a_probe_does_where_no_control_flips_it(tmp_path: Path) -> None:
-    run, table = counted({}, {}, tmp_path, images=80)
-    fake = np.flatnonzero((run.predictions["predicted"] == "FAKE").to_numpy())[:4]
-    tint, control = ("tint_full", "tint_control_full")
-    # the probe flips the first three; its control the second too, and it could not be made for the third
-    table.loc[fake[:3], tint] = 1.0
-    table.loc[fake[1], control] = 1.0
-    table.loc[fake[2], control] = np.nan
-    # a margin of nothing is FAKE, as in a run
-    table.loc[fake[3], tint] = 0.0
-    shown = controlled_flip(read_flips(run, table), PROBES["tint"])
-    assert shown[fake].tolist() == [True, False, True, False]
-    assert shown.sum() == 2
 
 
 def test_probes_are_ranked_by_what_is_certain_of_them() -> None:
