@@ -14,8 +14,6 @@ TERMS: dict[str, str] = {
     "AUROC": "Area under the ROC curve: of all pairs of a photograph and a generated image, the share in which the "
     "photograph has the higher score. 50% is guessing, 100% is perfect.",
     "Baseline": "The score of a far simpler method on the same images: that much is easy.",
-    "Brier score": "The mean squared difference between the probability of REAL and the truth (1 or 0). 0 is perfect, "
-    "and 0.25 is what always saying 50% gives (Brier 1950).",
     "Calibration": "Whether confidence can be believed: of verdicts that are 80% sure, 80 in 100 should be right. "
     f"The calibration error (ECE) is how far confidence and truth lie apart on average, over {ECE_BINS} equally wide "
     "bins of confidence.",
