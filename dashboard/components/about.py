@@ -11,6 +11,7 @@ from core.runs.tags import TagError
 from dashboard import library
 from dashboard.components.column_names import short_label, value_name
 from dashboard.components.component import key_of
+from dashboard.components.fold import opens_all
 from dashboard.components.plain import plain, with_code
 from dashboard.components.words import percent
 from dashboard.library import Opened
@@ -22,6 +23,7 @@ UNSAVED = "inspect.unsaved."
 
 def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
     """Draw statistics, studies, tags and note, each folded unless they are all that there is to see."""
+    unfolded = unfolded or opens_all()
     with st.expander("Image statistics", expanded=unfolded):
         _draw_values(opened, row, [name for name in STATISTICS if name in opened.table])
     by_study: dict[str, list[str]] = {}
@@ -41,7 +43,7 @@ def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
             )
     id_ = str(opened.table["id"].iloc[row])
     tags, note = library.tags().of(id_), library.tags().note_of(id_)
-    with st.expander("Tags and note", expanded=bool(tags or note)):
+    with st.expander("Tags and note", expanded=bool(tags or note) or opens_all()):
         _draw_own(id_, tags, note)
 
 

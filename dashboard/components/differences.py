@@ -12,6 +12,7 @@ from core.runs.filter import Filter
 from core.studies.differences import FACTS, Difference, differences
 from core.studies.store import find_studies
 from dashboard import library
+from dashboard.components.fold import opens_all
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain
 from dashboard.components.words import percent
@@ -27,6 +28,8 @@ def draw_group_differences(opened: Opened, wanted: Filter, positions: NDArray[np
     if not FEWEST <= len(positions) <= len(everything) - FEWEST:
         return
     title = f"How do these {len(positions):,} differ from the rest?"
+    if opens_all():
+        st.session_state.setdefault("mistakes.apart", True)
     with st.expander(title, icon=":material/compare_arrows:", key="mistakes.apart", on_change="rerun") as folded:
         if not folded.open:
             return

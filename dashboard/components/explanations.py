@@ -33,6 +33,7 @@ from dashboard import library
 from dashboard.components import agreement
 from dashboard.components.component import key_of
 from dashboard.components.downloads import csv_button, file_button
+from dashboard.components.fold import opens_all
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.parts import draw_parts, parts_table
 from dashboard.components.picture import explained_picture
@@ -358,7 +359,8 @@ def _draw_files(explanation: Explanation, style: Style, *, name: str, key: str) 
 def _draw_more(view: View, explanations: Sequence[Explanation], *, whole: bool) -> None:
     """Draw how to read the maps, whether they agree, and what other settings made of them, one level down."""
     first = view.detectors[0]
-    with st.expander("Do they agree, and how to read them", icon=":material/compare:", key=f"{KEY}.more"):
+    more = "Do they agree, and how to read them"
+    with st.expander(more, icon=":material/compare:", key=f"{KEY}.more", expanded=opens_all()):
         if whole:
             agreement.draw(explanations, view.others, whose=view.whose)
         else:

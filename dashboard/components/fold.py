@@ -9,6 +9,11 @@ import streamlit as st
 OPEN, ALL = "open", "all"
 
 
+def opens_all() -> bool:
+    """Check whether the address asks for everything to be open."""
+    return ALL in st.query_params.get(OPEN, "").split(".")
+
+
 @contextmanager
 def fold(name: str, question: str, answer: str = "", *, explained: str = "", help: str | None = None) -> Iterator[bool]:
     """Draw a part of a page that is folded until a visitor or the address opens it.

@@ -7,6 +7,7 @@ from core.detectors.manifest import OLD_SIDE
 from core.storage import ContractError
 from dashboard import catalogue, library
 from dashboard.components.findings import finding_table
+from dashboard.components.fold import opens_all
 from dashboard.components.plain import plain, with_code
 from dashboard.visitors import for_visitors
 
@@ -33,7 +34,7 @@ def draw_limits(detector: Identified | None = None) -> None:
 def draw_reach(detector: Identified) -> None:
     """Draw what limits a detector: what it has seen and, folded, what was measured beyond that."""
     st.markdown(f"**Its limits.** {_seen(detector)}")
-    with st.expander("Error rates on other kinds of image"):
+    with st.expander("Error rates on other kinds of image", expanded=opens_all()):
         _draw_rates(detector)
 
 
