@@ -1,38 +1,244 @@
 """Many visitors at once: errors, wrong results, latency and memory of the real server over its real protocol.
 
-python -m tests.slow.load [--minutes 5] [--browsers 20] [--explainers 4] [--think 3]
-python -m tests.slow.load --inspect-at-once 4,8,16,30 [--run swift@cifake-test]
+python -m tests.slow.load [--minutes 5] [--browsers 8] [--explainers 3] [--think 3]
+python -m tests.slow.load --at-once 4,8,16,30
 
-The server is started on a port and with a cache of its own. Those who browse turn pages of Overview, Explore, Evidence,
-Patterns, Data, Trust and Guide and set their widgets; those who explain have one image after another explained on
-Inspect and Upload under changing settings. Between two interactions each pauses as a person does, exponentially with a
-mean of `--think` seconds; a visitor leaves after about twenty pages and another one comes. Latency is measured at the
-client, until the page is whole. Afterwards every explanation that was waited for is computed again alone and compared,
-numbers and picture.
+The server is started on a port and with a cache of its own. Those who browse turn pages and set their widgets; those
+who explain have one image after another explained on Mistakes and Try a picture under changing settings. Between two
+interactions each pauses as a person does, exponentially with a mean of `--think` seconds; a visitor leaves after about
+twenty pages and another one comes. Latency is measured at the client, until the page is whole. Afterwards every
+explanation is computed again alone and compared. With `--at-once`, so many open one image each in the same moment.
 """
 
 import argparse
 import asyncio
+import io
+import json
 import os
 import platform
+import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
+from streamlit.proto.Element_pb2 import Element
 
-from core.runs.folders import find_runs
+from core.detectors.storage import load_detector
+from core.explainers.cam import CamSettings
+from core.explainers.lime.regions import LimeSettings
+from core.explainers.registry import find_explainer
+from core.images.decoding import decode
+from core.images.encoding import encode_png
+from core.images.preprocessing import Preprocessing, prepare_pixels
+from core.runs.folders import find_detectors, find_runs
+from core.runs.run import read_run
+from dashboard.components.component import key_of
 from tests.server import running_server
-from tests.slow.load_at_once import at_once
-from tests.slow.load_roles import BROWSED, Gallery, Records, browse, check, explain
-from tests.visitor import Trouble, Visitor
+from tests.visitor import Trouble, Visitor, widget_of
 
+BROWSED = ("", "mistakes", "mistakes", "reads", "maps", "detectors", "help")
 EXPLAINED = ("sample@sample-test", "swift@sample-test")
-# shares of the whole time after which everything has been read once
+# how many pages a visitor looks at before leaving; another one comes then
+STAY = 20
+# seconds that a visitor waits for an explanation
+PATIENCE = 120
+# share of the whole time after which everything has been read once
 WARM = 0.2
+# a number that floating-point sums in another order may move by
+TOLERANCE = 1e-4
+METHODS = {"lime": LimeSettings, "gradcam": CamSettings}
+
+
+@dataclass
+class Records:
+    """What was measured: (seconds since the start, what, seconds it took), errors, and explanations to check."""
+
+    until: float
+    think: float
+    started: float = field(default_factory=time.perf_counter)
+    times: list[tuple[float, str, float]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    cases: list[tuple[str, NDArray[np.uint8], str, dict[str, Any], bytes]] = field(default_factory=list)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.started
+
+    def note(self, what: str, seconds: float) -> None:
+        """Note how long something took that has just ended."""
+        self.times.append((self.now, what, seconds))
+
+    async def pause(self, chance: random.Random) -> None:
+        """A person reads: exponentially long."""
+        await asyncio.sleep(chance.expovariate(1 / self.think))
+
+
+async def browse(address: str, number: int, runs: list[str], records: Records) -> None:
+    """Visitors who look at pages, filter, sort and turn them, one after another until the time is up."""
+    chance = random.Random(f"browser {number}")
+    await asyncio.sleep(chance.uniform(0, records.think))
+    while records.now < records.until:
+        visitor = Visitor(address)
+        try:
+            async with visitor:
+                seconds = await visitor.open(chance.choice(BROWSED), run=chance.choice(runs))
+                records.note("browsing", seconds)
+                for _ in range(chance.randrange(STAY // 2, 2 * STAY)):
+                    await records.pause(chance)
+                    if records.now >= records.until or visitor.troubles:
+                        break
+                    records.note("browsing", await _look_further(visitor, chance))
+        except (Trouble, OSError) as error:
+            records.errors.append(f"browser {number}: {error}")
+        records.errors += [f"browser {number}: {sentence}" for sentence in visitor.troubles]
+
+
+async def _look_further(visitor: Visitor, chance: random.Random) -> float:
+    """Turn to another page, or set one of the widgets of this one; the seconds that it took."""
+    values = [
+        (widget.id, fragment, value)
+        for kind, widget, fragment in visitor.widgets()
+        # another run is another visitor's
+        if not widget.id.endswith("url.run") and (value := some_value(kind, widget, chance))
+    ]
+    if not values or chance.random() < 0.35:
+        return await visitor.turn_to(chance.choice(BROWSED))
+    id_, fragment, value = chance.choice(values)
+    return await visitor.change(id_, fragment, **value)
+
+
+def some_value(kind: str, widget: Any, chance: random.Random) -> dict[str, Any]:
+    """Something else that a widget could be set to, {} for what is no setting."""
+    if getattr(widget, "disabled", False):
+        return {}
+    options = list(getattr(widget, "options", ()))
+    if kind == "selectbox" and options:
+        return {"string_value": chance.choice(options)}
+    if kind == "button_group" and options:
+        return {"string_array_value": [chance.choice(options).content]}
+    if kind == "slider" and options:
+        # a browser sends the chosen option's text
+        return {"string_array_value": [chance.choice(options)]}
+    if kind == "slider":
+        steps = int((widget.max - widget.min) / widget.step)
+        ends = sorted(widget.min + widget.step * chance.randint(0, steps) for _ in widget.default)
+        return {"double_array_value": [min(end, widget.max) for end in ends]}
+    return {"bool_value": chance.random() < 0.5} if kind == "checkbox" else {}
+
+
+async def explain(address: str, number: int, run: str, records: Records) -> None:
+    """A visitor who has one image after another explained; every other visitor uploads them."""
+    chance = random.Random(f"explainer {number}")
+    while records.now < records.until:
+        visitor = Visitor(address)
+        try:
+            async with visitor:
+                for _ in range(STAY // 4):
+                    if records.now >= records.until or visitor.troubles:
+                        break
+                    await explain_one(visitor, run, chance, records, uploads=bool(number % 2))
+                    await records.pause(chance)
+        except (Trouble, OSError) as error:
+            records.errors.append(f"explainer {number}: {error}")
+        records.errors += [f"explainer {number}: {sentence}" for sentence in visitor.troubles]
+
+
+async def explain_one(visitor: Visitor, run: str, chance: random.Random, records: Records, *, uploads: bool) -> None:
+    """Have an image explained, then under another seed and another fill; keep what came for the check."""
+    opened = read_run(find_runs()[run])
+    detector, row = opened.manifest["detector"], chance.randrange(len(opened))
+    if opened.images is None:
+        raise SystemExit(f"{run} ships no images; name a run that does, such as sample@sample-test.")
+    image = np.asarray(opened.images[row])
+    wanted = {"run": run, "lime.seed": str(chance.randrange(10_000)), "lime.n_samples": str(chance.choice((128, 512)))}
+    wanted |= {
+        "lime.n_segments": str(chance.randrange(10, 100, 2)),
+        "gradcam.layer": chance.choice(("layer1", "layer2")),
+    }
+    begun, first = time.perf_counter(), list[float]()
+
+    def see(element: Element) -> None:
+        if getattr(widget_of(element)[1], "id", "").endswith(f"-{key_of('lime', detector)}.picture"):
+            first.append(time.perf_counter() - begun)
+
+    visitor.on_element = see
+    if uploads:
+        # a picture that nobody has uploaded before
+        noise = np.random.default_rng(chance.randrange(2**32)).integers(-6, 7, (97, 97, 3))
+        large = np.asarray(Image.fromarray(image).resize((97, 97)), np.int16)
+        data = encode_png(np.clip(large + noise, 0, 255).astype(np.uint8))
+        image = prepare_pixels(decode(data), Preprocessing(32)).seen("bicubic")
+        await visitor.open("try_picture", by=detector, open="maps", **wanted)
+        begun = time.perf_counter()
+        await visitor.upload(f"picture-{row}.png", data, key="upload.files")
+    else:
+        await visitor.open("mistakes", id=str(opened.predictions["id"][row]), **wanted)
+    for change in range(chance.randint(1, 3)):
+        if change:
+            await visitor.wait_for("url.lime.seed")
+            fill = next(widget for widget in visitor.widgets() if widget[1].id.endswith("-url.lime.fill"))
+            await visitor.change(fill[1].id, fill[2], **some_value(fill[0], fill[1], chance))
+            begun, (seed, fragment) = time.perf_counter(), visitor.find("url.lime.seed")
+            await visitor.change(seed.id, fragment, double_value=float(chance.randrange(10_000)))
+        for method in METHODS:
+            settings = settings_of(method, visitor.parameters)
+            numbers = await numbers_of(visitor, f"{key_of(method, detector)}.files.npz", settings)
+            if method == "lime":
+                records.note("LIME, final result", time.perf_counter() - begun)
+            records.cases.append((detector, image, method, settings, numbers))
+        if not change and first:
+            records.note("LIME, first colours", first[0])
+
+
+def settings_of(method: str, parameters: dict[str, str]) -> dict[str, Any]:
+    """A method's settings as an address sets them."""
+    own = {name.partition(".")[2]: value for name, value in parameters.items() if name.startswith(f"{method}.")}
+    numbers = {name: int(value) if value.isdigit() else value for name, value in own.items()}
+    return METHODS[method](**numbers).model_dump()
+
+
+async def numbers_of(visitor: Visitor, key: str, settings: dict[str, Any]) -> bytes:
+    """The file behind a button once it is that of these settings; until then it may be that of the ones before."""
+    ends = time.perf_counter() + PATIENCE
+    while time.perf_counter() < ends and not visitor.troubles:
+        try:
+            numbers = await visitor.download(visitor.find(key)[0].id)
+            if json.loads(str(np.load(io.BytesIO(numbers))["about"]))["settings"] == settings:
+                return numbers
+        except Trouble:
+            pass
+        await asyncio.sleep(0.3)
+    raise Trouble(f"{key} could not be downloaded within {PATIENCE} s")
+
+
+def wrong(records: Records) -> list[str]:
+    """A sentence on each explanation that differs from the same one computed alone."""
+    detectors = {
+        name: load_detector(find_detectors()[name], device="cpu") for name in {case[0] for case in records.cases}
+    }
+    sentences = []
+    for name, image, method, settings, numbers in records.cases:
+        got = np.load(io.BytesIO(numbers), allow_pickle=False)
+        alone = find_explainer(method).explain_fully(detectors[name], image, METHODS[method](**settings))
+        expected: dict[str, Any] = {"image": image, "values": alone.values}
+        if alone.parts is not None:
+            expected |= {
+                part: getattr(alone.parts, part) for part in ("weights", "low", "high", "regions", "decisions")
+            }
+        for part, values in expected.items():
+            if got[part].shape != values.shape or np.abs(got[part].astype(float) - values).max() > TOLERANCE:
+                sentences.append(f"{name}, {settings}: other {part}")
+    return sentences
 
 
 def resident(process: int) -> float:
@@ -41,151 +247,76 @@ def resident(process: int) -> float:
     return int(kilobytes.stdout) / 1024
 
 
-async def watch_memory(process: int, records: Records, samples: list[tuple[float, float]]) -> None:
-    """Note the memory every second."""
-    while True:
-        samples.append((records.now, await asyncio.to_thread(resident, process)))
-        await asyncio.sleep(1)
+async def all_at_once(address: str, count: int, run: str, records: Records) -> None:
+    """`count` visitors have an image explained in the same moment, while one more turns pages."""
+
+    async def stand_by() -> None:
+        async with Visitor(address) as visitor:
+            await visitor.open("mistakes", run=run)
+            while True:
+                records.note(f"{count} at once, a bystander's page", await visitor.turn_to("maps"))
+                await asyncio.sleep(0.5)
+
+    async def come(number: int) -> None:
+        begun = time.perf_counter()
+        async with Visitor(address) as visitor:
+            await explain_one(visitor, run, random.Random(f"{count} {number}"), records, uploads=False)
+        records.note(f"{count} at once, all they asked for", time.perf_counter() - begun)
+
+    watching = asyncio.create_task(stand_by())
+    outcomes = await asyncio.gather(*(come(number) for number in range(count)), return_exceptions=True)
+    watching.cancel()
+    records.errors += [str(outcome) for outcome in outcomes if outcome is not None]
 
 
-async def wait_for_pictures(address: str) -> None:
-    """Wait until a new server has read CIFAKE's pictures, if any; that is not what is measured."""
+async def load(address: str, options: argparse.Namespace) -> Records:
+    """Let them all come, once the server has read its pictures."""
     async with Visitor(address) as visitor:
         await visitor.open("")
         while any("Reading pictures" in element.progress.text for element, _ in list(visitor.elements.values())):
             await asyncio.sleep(1)
-        if visitor.troubles:
-            raise Trouble(visitor.troubles[0])
+    records = Records(60 * options.minutes, options.think)
+    if options.at_once:
+        for count in options.at_once:
+            await all_at_once(address, count, EXPLAINED[1], records)
+        return records
+    explained = [EXPLAINED[number // 2 % len(EXPLAINED)] for number in range(options.explainers)]
+    await asyncio.gather(
+        *(browse(address, number, list(find_runs()), records) for number in range(options.browsers)),
+        *(explain(address, number, run, records) for number, run in enumerate(explained)),
+    )
+    return records
 
 
-def processor_seconds(process: int) -> float:
-    """Processor time that a process has taken, in seconds."""
-    told = subprocess.run(["ps", "-o", "time=", "-p", str(process)], capture_output=True, text=True, check=True).stdout
-    days, _, clock = told.strip().rpartition("-")
-    seconds = 0.0
-    for part in clock.split(":"):
-        seconds = 60 * seconds + float(part)
-    return 86_400 * int(days or 0) + seconds
-
-
-async def inspect_at_once(address: str, process: int, run: str, levels: Sequence[int]) -> bool:
-    """Open Inspect for N visitors at once, for each N in `levels`; True if there was no error."""
-    await wait_for_pictures(address)
-    heads = ("visitors on Inspect at once", "page", "first colours", "whole", "bystander", "its pages", "processor")
-    print(f"\n| {' | '.join(heads)} | errors |\n{'| --- ' * (len(heads) + 1)}|")
-    rounds = await at_once(address, run, levels, lambda: processor_seconds(process))
-    for sentence in dict.fromkeys(sentence for found in rounds for sentence in found.errors):
-        print(f"- {sentence}")
-    return not any(found.errors for found in rounds)
-
-
-async def load(address: str, process: int, options: argparse.Namespace) -> tuple[Records, list[tuple[float, float]]]:
-    """Let them all come."""
-    await wait_for_pictures(address)
-    runs, shown = list(find_runs()), [Gallery.of(name) for name in EXPLAINED]
-    records, memory = Records(), []
-    until = 60 * options.minutes
-    memory_watch = asyncio.create_task(watch_memory(process, records, memory))
-    visitors = [
-        *(
-            browse(address, number, runs, records, until=until, think=options.think)
-            for number in range(options.browsers)
-        ),
-        *(
-            explain(address, number, shown[number // 2 % len(shown)], records, until=until, think=options.think)
-            for number in range(options.explainers)
-        ),
-    ]
-    await asyncio.gather(*visitors)
-    memory_watch.cancel()
-    return records, memory
-
-
-def line(what: str, seconds: Sequence[float]) -> str:
-    """One row of the table: how many, and the seconds that half, 95 and 99 of 100 of them took at most."""
-    if not seconds:
-        return f"| {what} | 0 | | | | |"
-    p50, p95, p99 = np.percentile(seconds, (50, 95, 99))
-    return f"| {what} | {len(seconds):,} | {p50:.3f} | {p95:.3f} | {p99:.3f} | {max(seconds):.3f} |"
-
-
-def report(records: Records, memory: list[tuple[float, float]], at_start: float, minutes: float) -> None:
-    """Print what was measured."""
-    warm = WARM * 60 * minutes
-    late = [(page, seconds) for when, page, seconds in records.browsing if when >= warm]
-    early = [seconds for when, _, seconds in records.browsing if when < warm]
-    print("\n| seconds at the client | interactions | p50 | p95 | p99 | slowest |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    print(line("browsing, while explanations run", [seconds for _, seconds in late]))
-    for page in dict.fromkeys(BROWSED):
-        print(line(f"- {page or 'overview'}", [seconds for name, seconds in late if name == page]))
-    print(line(f"browsing, first {warm:.0f} s, everything opened for the first time", early))
-    print(line("browsing, all the time", [seconds for _, _, seconds in records.browsing]))
-    explained = {
-        "Grad-CAM of layer 1 to 3": records.cams,
-        "LIME, first result": records.first,
-        "LIME, final result": records.final,
-    }
-    spans = {"": (warm, np.inf), f", first {warm:.0f} s": (0, warm), ", all the time": (0, np.inf)}
-    for span, (begins, ends) in spans.items():
-        for what, measured in explained.items():
-            print(line(f"{what}{span}", [seconds for when, seconds in measured if begins <= when < ends]))
-    total = len(records.browsing) + len(records.first)
-    print(f"\n| interactions | {total:,} by {records.visits} visitors, {records.received / 1e6:,.0f} MB sent |")
-    print("| --- | --- |")
-    print(f"| errors | {len(records.errors)} |")
-    print(f"| moved on before the final result | {records.left} |")
-    print(f"| clicked on the file of the settings before, or while it was drawn anew | {records.early} |")
-    when, held = np.array(memory).T
-    after = when >= warm
-    levels = ", ".join(f"{level:.0f}" for level in (at_start, held[after][0], held[-1], max(held)))
-    print(f"| memory (MB): new server, warm, end, most | {levels} |")
-    for sentence in list(dict.fromkeys(records.errors))[:20]:
-        print(f"- {sentence}")
-    print(f"\nComputing {len(records.cases):,} explanations again", flush=True)
-
-
-def main() -> None:
-    """Measure; the exit code says whether there was no error and no wrong result."""
+def main() -> int:
+    """Measure; 0 where there was no error and no wrong result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=5)
-    parser.add_argument("--browsers", type=int, default=20)
-    parser.add_argument("--explainers", type=int, default=4)
+    parser.add_argument("--browsers", type=int, default=8)
+    parser.add_argument("--explainers", type=int, default=3)
     parser.add_argument("--think", type=float, default=3, help="mean pause between two interactions, in seconds")
-    parser.add_argument(
-        "--inspect-at-once",
-        type=lambda text: [int(number) for number in text.split(",")],
-        metavar="N,N,...",
-        help="instead: so many open Inspect in the same moment; the slowest of each in seconds",
-    )
-    parser.add_argument("--run", default="swift@cifake-test", help="whose images those inspect; it needs pictures")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--cache", type=Path, help="a folder to keep; a new one when left out")
-    parser.add_argument("--log", type=Path, default=Path(tempfile.gettempdir()) / "telltale-load.log")
+    parser.add_argument("--at-once", type=lambda text: [int(number) for number in text.split(",")], metavar="N,N,...")
     options = parser.parse_args()
-    who = f"{options.inspect_at_once} on Inspect at once"
-    if not options.inspect_at_once:
-        who = f"{options.browsers} browse, {options.explainers} explain, {options.minutes:g} minutes, pauses of "
-        who += f"{options.think:g} s on average"
+    print(f"{platform.machine()}, {os.cpu_count()} cores, streamlit {st.__version__}; {vars(options)}", flush=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_server(cache=Path(folder), log=Path(folder) / "log") as (address, process),
+    ):
+        memory = [resident(process)]
+        records = asyncio.run(load(address, options))
+        memory.append(resident(process))
+    times = pd.DataFrame(records.times, columns=["when", "what", "seconds"])
+    if not options.at_once:
+        times["what"] += np.where(times["when"] < WARM * records.until, ", at first", "")
     print(
-        f"{who}; {platform.machine()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}, streamlit {st.__version__}; the server's log: {options.log}",
-        flush=True,
+        times.groupby("what")["seconds"].describe(percentiles=[0.5, 0.95, 0.99]).drop(columns=["std", "min"]).round(2)
     )
-    with tempfile.TemporaryDirectory() as folder:
-        cache = options.cache or Path(folder)
-        with running_server(cache=cache, log=options.log, port=options.port) as (address, process):
-            if options.inspect_at_once:
-                sys.exit(not asyncio.run(inspect_at_once(address, process, options.run, options.inspect_at_once)))
-            at_start = resident(process)
-            records, memory = asyncio.run(load(address, process, options))
-    # report first, so that interrupting the check below loses nothing
-    report(records, memory, at_start, options.minutes)
-    wrong = check(records.cases)
-    print(f"Wrong: {len(wrong)} of {len(records.cases):,}")
-    print("".join(f"- {sentence}\n" for sentence in wrong[:20]), end="")
-    sys.exit(bool(records.errors or wrong))
+    print(f"memory: {memory[0]:.0f} MB at the start, {memory[1]:.0f} MB at the end; {len(records.errors)} errors")
+    print(*dict.fromkeys(records.errors), sep="\n")
+    problems = wrong(records)
+    print(f"{len(problems)} wrong of {len(records.cases)} explanations", *problems[:20], sep="\n")
+    return int(bool(records.errors or problems))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
