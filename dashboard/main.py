@@ -10,8 +10,7 @@ from dashboard.sidebar import draw_sidebar, note_other_run
 
 # what the theme cannot set: an outline for keyboard focus in the navigation; no dimming of captions, chosen segments
 # and chart labels; dark text on light elements in the dark theme; less space between expanders; elements keyed
-# "narrow" only below 1,000 px; a first row as high as the image in it, whatever stands beside it and the second; all of
-# it adapts when the theme changes
+# "narrow" only below 1,000 px; an opened image above the others on a phone; all of it adapts when the theme changes
 STYLE = """<style>
 [data-testid=stSidebarNavLink]:focus-visible { outline: 2px solid; outline-offset: -2px }
 [data-testid=stButtonGroup] button[data-variant][data-selected]:not([data-disabled]):not([disabled]) {
@@ -23,7 +22,10 @@ STYLE = """<style>
   color: light-dark(#ffffff, #12151b)
 }
 .stLayoutWrapper:has(> .stExpander) + .stLayoutWrapper:has(> .stExpander) { margin-top: -.55rem }
-.st-key-beside_image [data-testid=stGrid]:not([data-testid=stGrid] *) { grid-template-rows: min-content 1fr }
+@media (max-width: 640px) {
+  .st-key-image_first [data-testid=stHorizontalBlock]:not([data-testid=stHorizontalBlock] *) {
+    flex-direction: column-reverse }
+}
 @media print { [data-testid=stSidebar], [data-testid=stHeader] { display: none !important } }
 @media (min-width: 1000px) { [class*=st-key-narrow] { display: none } }
 [data-testid=stPlotlyChart] :is([class$=tick] text, [class$=title], .legendtext) { fill: currentColor !important }

@@ -64,16 +64,14 @@ def _cell(
     count, total = int(counts[row, column]), int(counts[row].sum())
     share = count / total if total else 0.0
     alone = pressed is not None and set(pressed) == {(label, predicted)}
-    shown = f"{percent(share)} of {label}" if total else f"no {label}"
-    if small:
-        # beside a filter only the errors' shares are worth their room
-        shown = percent(share) if total and label != predicted else ""
-    words = f": images that are {label} and were called {predicted}"
+    of_label = f"{percent(share)} of {label}" if total else f"no {label}"
+    words = f": {of_label}, images that are {label} and were called {predicted}"
     return {
         "truth": label,
         "said": predicted,
         "count": f"{count:,}",
-        "share": shown,
+        # beside a filter only the counts are worth their room
+        "share": "" if small else of_label,
         "word": WORDS[label, predicted],
         "label": f"{words}. {'Show the others too' if alone else 'Show them'}.",
         "strength": round(0.12 + 0.4 * share, 3),

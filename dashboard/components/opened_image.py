@@ -1,5 +1,6 @@
 """The image that is open on the page Mistakes: its verdict, what flips it, and where the detector looks."""
 
+from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
@@ -48,17 +49,16 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
     picture, words = st.columns([2, 3], gap="medium")
     with picture:
         if image is not None:
-            plain_picture(image, key="image", alt=f"{found['name']}, called {verdict}.", edge=verdict)
+            plain_picture(image, key="image", alt=f"{found['name']}, called {verdict}.", edge=verdict, hint=False)
         elif opened.run.maps is not None:
             none = np.zeros((opened.run.side, opened.run.side, 3), np.uint8)
             draw_stored(stored_map(opened.run, row, none), alone=True)
     with words:
         _draw_verdict(found, opened.table.iloc[[row]], wanted)
         _draw_way(opened, wanted, location)
-        about = f"{plain(found['category'].replace('_', ' '))} · " if isinstance(found["category"], str) else ""
-        st.caption(f"{about}{plain(found['name'])}")
         with st.container(horizontal=True, gap="small"):
             with st.popover("Tag", icon=":material/sell:", type="tertiary"):
+                st.caption(plain(found["name"]))
                 draw_about(opened, row, unfolded=image is None)
             with st.popover("Share", icon=":material/link:", type="tertiary"):
                 st.caption("This address opens the same view, settings and all.")
@@ -88,12 +88,13 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
             ))  # fmt: skip
 
 
-def _draw_verdict(found: "pd.Series[object]", row: pd.DataFrame, wanted: Filter) -> None:
-    sure = percent(float(found["confidence"]))  # type: ignore[arg-type]
+def _draw_verdict(found: "pd.Series[Any]", row: pd.DataFrame, wanted: Filter) -> None:
+    sure = percent(float(found["confidence"]))
     st.markdown(
         f"### Called {CLASS_WORDS[str(found['predicted'])]}, {sure} sure. It is {CLASS_WORDS[str(found['label'])]}.",
-        help=explain("Margin", "Confidence", also=f"Its margin is {plus(found['margin'])}."),  # type: ignore[arg-type]
     )
+    about = plain(found["category"].replace("_", " ") if isinstance(found["category"], str) else found["name"])
+    st.caption(about, help=explain("Margin", "Confidence", also=f"Its margin is {plus(found['margin'])}."))
     notes = []
     if found["in_train"]:
         notes.append("This very file was in the detector's training set.")

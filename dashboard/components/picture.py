@@ -27,7 +27,7 @@ MOST = 128
 ENDS: dict[Palette, tuple[str, str]] = {"class": ("FAKE", "REAL"), "paper": ("against", "for the verdict")}
 
 
-def plain_picture(image: NDArray[np.uint8], *, key: str, alt: str, edge: str | None = None) -> None:
+def plain_picture(image: NDArray[np.uint8], *, key: str, alt: str, edge: str | None = None, hint: bool = True) -> None:
     """An image without a map.
 
     Args:
@@ -35,12 +35,13 @@ def plain_picture(image: NDArray[np.uint8], *, key: str, alt: str, edge: str | N
         key: of the element.
         alt: what it shows.
         edge: the class whose colour frames it.
+        hint: say beneath it how many pixels it has.
     """
     crisp = shows_pixels()
     source = data_url(image) if crisp else thumbnail_url(enlarged(image, SIZE), SIZE)
     data = {"source": source, "alt": alt, "edge": edge, "rgb": _rgb(image), "side": len(image), "crisp": crisp}
-    hint = f"{len(image)} x {len(image)} pixels, enlarged"
-    _mount(key=key, data=data | {"cells": None, "legend": None, "hint": hint})
+    size = f"{len(image)} x {len(image)} pixels, enlarged" if hint else ""
+    _mount(key=key, data=data | {"cells": None, "legend": None, "hint": size})
 
 
 def explained_picture(

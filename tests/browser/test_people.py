@@ -76,6 +76,8 @@ def save(page: Page, address: str, tmp_path: Path) -> Save:
 
     def saved(path: str) -> Path:
         visit(page, f"{address}/{path}")
+        if path.startswith("mistakes"):
+            page.get_by_role("button", name="Save", exact=True).click()
         with page.expect_download() as waiting:
             page.get_by_role("button", name="Report").click()
         assert waiting.value.suggested_filename.endswith(".html")
@@ -85,7 +87,7 @@ def save(page: Page, address: str, tmp_path: Path) -> Save:
     return saved
 
 
-@pytest.mark.parametrize(("path", "figures", "pictures"), [("?run={}", 3, 0), ("explore?run={}&true=REAL", 1, 30)])
+@pytest.mark.parametrize(("path", "figures", "pictures"), [("?run={}", 3, 0), ("mistakes?run={}&true=REAL", 1, 30)])
 def test_a_report_is_whole_without_a_network(
     browser: Browser, save: Save, path: str, figures: int, pictures: int
 ) -> None:
