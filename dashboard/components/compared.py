@@ -30,12 +30,8 @@ from dashboard.sidebar import run_label
 from dashboard.state import Setting
 from dashboard.visitors import for_visitors
 
-# outcome -> whether the first and the second are right, as filters have it
-RIGHT = {
-    "only first wrong": ("wrong", "right"),
-    "only second wrong": ("right", "wrong"),
-    "both wrong": ("wrong", "wrong"),
-}
+# outcome -> whether the first and the second are right, as filters have it; else both are wrong
+RIGHT = {"only first wrong": ("wrong", "right"), "only second wrong": ("right", "wrong")}
 COLUMNS = {"category": "By category", "source": "By source"}
 # part -> its title, the study that both runs need, its attribute of `Comparison`, its unit
 STUDIES = {
@@ -155,7 +151,7 @@ def _draw_outcomes(opened: Opened, other: Opened, comparison: Comparison) -> Non
     chosen = charts.rate_chart(rows, key=key, title="Shares of each class", opens="Show the images of a bar")
     if chosen is not None:
         row = rows[rows["value"] == chosen].iloc[0]
-        right, of_other = RIGHT[row["outcome"]]
+        right, of_other = RIGHT.get(row["outcome"], ("wrong", "wrong"))
         wanted = Filter().choosing("label", [row["label"]]).choosing("correct", [right])
         wanted = wanted.choosing("versus.correct", [of_other])
         state.go("mistakes", run=opened.run.name, wanted=wanted, versus=other.run.name)

@@ -80,7 +80,7 @@ def confidence(histogram: pd.DataFrame) -> go.Figure:
         middle = (histogram["low"] + histogram["high"]) / 2
         figure.add_bar(x=middle, y=histogram[name], name=name, marker=pattern, hovertemplate=hover)
     figure.update_xaxes(tickformat=".0%", range=[0.49, 1.01])
-    figure.update_yaxes(type="log", gridcolor=GRID)
+    figure.update_yaxes(type="log", dtick=1, gridcolor=GRID)
     return figure
 
 

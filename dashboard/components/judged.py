@@ -23,11 +23,8 @@ from dashboard.decoding import in_turn
 from dashboard.jobs import JobStatus, PredictRequest
 from dashboard.library import threshold_of
 
-SYMBOLS = {
-    "FAKE-like": ":material/smart_toy:",
-    "Nothing found": ":material/search_off:",
-    "Out of scope": ":material/help:",
-}
+# icons of Material
+SYMBOLS = {"FAKE-like": "smart_toy", "Nothing found": "search_off", "Out of scope": "help"}
 
 
 def look(ready: Prepared, detector: DetectorHandle, *, slot: str = "upload") -> JobStatus:
@@ -50,7 +47,7 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> 
                 st.markdown("### Asking the detector")
                 st.caption(waiting(now) or "The first time takes a few seconds, while it is being read.")
             return
-        st.markdown(f"### {SYMBOLS[judgement.answer]} {coloured(judgement.answer)}")
+        st.markdown(f"### :material/{SYMBOLS[judgement.answer]}: {coloured(judgement.answer)}")
         label = f" It is {CLASS_WORDS[picture.label]}." if picture.label else ""
         st.markdown(judgement.sentence + label)
         threshold, problem = threshold_of(detector.identity)

@@ -36,6 +36,13 @@ DRAWN = {
     "After a screenshot": "the same after a screenshot",
     "Other generators": "pictures by other generators",
 }
+ADDING = """\
+python train.py --data DATA                       # train one
+python -m core detectors add NAME SOURCE          # or add one: ONNX, timm, torchvision, transformers
+python -m core predict NAME --data DATA           # a run of it, which is a row of the table
+python -m core study deliveries --run NAME@SET    # after a screenshot
+python -m core study transfer --run NAME@SET      # other generators and photographs
+"""
 # column -> the finding that measures the share that is wrong
 OTHER = {"Other generators": "imitations", "Large ones": "large", "Photographs": "photographs"}
 
@@ -91,19 +98,6 @@ def choose() -> None:
         unfold("compare" if len(names) > 1 else "numbers")
 
 
-def draw_adding() -> None:
-    """Draw the commands that add a detector and judge a set of images with it."""
-    st.code(
-        "python train.py --data DATA                          # train one\n"
-        "python -m core detectors add NAME SOURCE             # or add one: ONNX, timm, torchvision, transformers\n"
-        "python -m core predict NAME --data DATA              # a run of it, which is a row of the table\n"
-        "python -m core study deliveries --run NAME@SET       # after a screenshot\n"
-        "python -m core study transfer --run NAME@SET         # other generators and photographs",
-        language="bash",
-    )
-    st.caption("`python -m core detectors --help` says which sources there are. Reload this page afterwards.")
-
-
 opened = library.current().origin
 heading("Detectors", "How often each of them is right, and how far that carries to other pictures.")
 table = rows()
@@ -151,4 +145,5 @@ with fold("compare", "How does it differ from another one?") as is_open:
         draw_comparison(opened)
 with fold("add", "How is a detector added?") as is_open:
     if is_open:
-        draw_adding()
+        st.code(ADDING, language="bash")
+        st.caption("`python -m core detectors --help` says which sources there are. Reload this page afterwards.")

@@ -1,6 +1,7 @@
 """Try a picture: the answer on an upload or an example, and what would change it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ def within_limits(files: Sequence[UploadedFile]) -> list[UploadedFile]:
 
 
 def draw_table(pictures: dict[str, Picture]) -> None:
-    """Draw a row a picture, filled in as the answers come; a ticked one is explained beneath."""
+    """Draw a row a picture, filled in as the answers come."""
 
     def rows() -> list[tuple[dict[str, object], JobStatus | None]]:
         found = []
@@ -50,12 +51,6 @@ def draw_table(pictures: dict[str, Picture]) -> None:
             seen = None if now is None else data_url(picture.ready(preprocessing, moved=False).seen(FILTER.default))
             found.append(({"seen": seen, "file": picture.name} | row, now))
         return found
-
-    def choose() -> None:
-        chosen = st.session_state["upload.table"].selection.rows
-        # as the browser sent it
-        if chosen and type(chosen[0]) is int and 0 <= chosen[0] < len(pictures):
-            st.session_state["upload.chosen"] = list(pictures)[chosen[0]]
 
     def draw() -> bool:
         drawn = rows()
@@ -66,8 +61,6 @@ def draw_table(pictures: dict[str, Picture]) -> None:
             height="content",
             alt="What each file is called",
             key="upload.table",
-            on_select=choose,
-            selection_mode="single-row",
             # of what is no image nothing is known
             placeholder="\N{EM DASH}",
             column_config={
@@ -164,9 +157,11 @@ file: UploadedFile | None = None
 origin, row = opened, None
 if len(files) > 1:
     draw_table(pictures)
-    st.selectbox("Explain", list(pictures), format_func=lambda id_: pictures[id_].name, key="upload.chosen")
 if files:
-    chosen = st.session_state["upload.chosen"] if len(files) > 1 else files[0].file_id
+    chosen = files[0].file_id
+    if len(files) > 1:
+        names = {id_: picture.name for id_, picture in pictures.items()}
+        chosen = st.selectbox("Explain", list(names), format_func=names.__getitem__, key="upload.chosen")
     picture, file = pictures[chosen], next(file for file in files if file.file_id == chosen)
     try:
         picture.ready(preprocessing)
@@ -201,26 +196,22 @@ with answer:
             FILTER.choose("Shown below", st.selectbox, options=list(ready.filters), help=help_, width=330)
     # how sure it is would be taken for the answer
     draw_dial(subject, detector, origin, row, key="upload.dial", sure=False)
-with fold("maps", "Where does it look?") as is_open:
-    if is_open:
-        draw_maps(picture)
-with fold("sent", "What do saving and resizing do?", help=explain("Delivery")) as is_open:
-    if is_open:
-        judged.draw_sent(picture, detector)
-with fold("others", "What do other detectors say?") as is_open:
-    if is_open:
-        judged.draw_others(picture, known)
+# what an address asks for is open
+for part, asks in (("experiments", "evidence"), ("others", "others")):
+    if st.query_params.get(asks, "off") != "off":
+        st.session_state.setdefault(f"fold_{part}", True)
+SAYS = "Read on this server and sent nowhere. Anyone can change what a file says about itself."
+parts: dict[str, tuple[str, str, Callable[[], None]]] = {
+    "maps": ("Maps and their settings", "", partial(draw_maps, picture)),
+    "experiments": ("What else flips it?", "", partial(experiments, subject, detector, origin, row)),
+    "sent": ("What do saving and resizing do?", "", partial(judged.draw_sent, picture, detector)),
+    "others": ("What do other detectors say?", "", partial(judged.draw_others, picture, known)),
+    "raw": ("Raw output", "Out of scope, nothing follows from it.", partial(judged.draw_raw, ready, detector)),
+}
 if file is not None:
-    explained = (
-        "Read on this server and sent nowhere. Anyone can write, change or remove what a file says about itself."
-    )
-    with fold("file", "What does the file say?", explained=explained) as is_open:
+    parts["file"] = ("What does the file say?", SAYS, partial(judged.draw_file_says, file))
+for name, (question, explained, draw) in parts.items():
+    with fold(name, question, explained=explained) as is_open:
         if is_open:
-            judged.draw_file_says(file)
-with fold(
-    "raw", "Raw output", explained="What the network computes; out of scope, nothing follows from it."
-) as is_open:
-    if is_open:
-        judged.draw_raw(ready, detector)
-experiments(subject, detector, origin, row)
+            draw()
 draw_limits(catalogue.detectors().get(BY.value))

@@ -193,7 +193,7 @@ def test_a_phone_picture_needs_one_upload_to_the_answer_and_the_dial(
     expect(page.locator(".crop .spoken")).to_contain_text("136 pixels")
     settle(page)
     assert crop.get_attribute("aria-label") != middle
-    page.get_by_text("Where does it look?").click()
+    page.get_by_text("Maps and their settings").click()
     settle(page)
     expect(lime(page)).to_be_visible()
     visit(page, f"{address}/try_picture?run={RUN}")

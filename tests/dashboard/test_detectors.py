@@ -130,10 +130,9 @@ def test_a_category_opens_in_explore_beside_the_other_detector(two: Path, open_p
     app = open_page("detectors", run=RUN, versus=OTHER, more="category")
     app.selectbox(key="compare.category.open").set_value("dog").run()
     assert not app.exception
-    assert app.title[0].value == "Browse the images"
     table = read_run(two / "runs" / RUN).predictions
     dogs = int((table["category"] == "dog").sum())
-    assert f"**{dogs}** of {len(table)} images" in words(app)
+    assert f"{dogs} of {len(table)} pictures" in words(app)
     assert app.query_params["versus"] == OTHER
 
 
@@ -182,8 +181,8 @@ def test_explore_filters_by_the_verdict_of_the_other(two: Path, open_page: Open)
     right = [(one["label"].astype(str) == one["predicted"].astype(str)).to_numpy() for one in (first, second)]
     many = int((right[0] & ~right[1]).sum())
     assert 0 < many < len(first)
-    assert f"**{many}** of {len(first)} images" in words(app)
+    assert f"{many} of {len(first)} pictures" in words(app)
     # another image set has no verdict on these
     app = open_page("mistakes", **parameters | {"versus": "twin@other-test"})
     assert not app.exception
-    assert f"**{int(right[0].sum())}** of {len(first)} images" in words(app)
+    assert f"{int(right[0].sum())} of {len(first)} pictures" in words(app)
