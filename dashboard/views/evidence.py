@@ -1,10 +1,11 @@
 """Evidence, a tab of What it reads: changed pictures beside their controls, all experiments, and curves by strength."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
 
-from core.explainers.probing import amplified
 from core.findings.claims import effect_over_control
 from core.findings.finding import Finding
 from core.images.labels import other_class
@@ -23,9 +24,9 @@ from dashboard.components.findings import Bar, draw_bars, finding_table
 from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
 from dashboard.components.missing import how_to_get_pictures, offer_training_images
-from dashboard.components.picture import Cell, picture_grid, picture_strip
+from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import code, plain
-from dashboard.components.probing import PICTURE, PICTURES, Shown, flipped, rates_of, shown_picture
+from dashboard.components.probing import PICTURE, PICTURES, flipped, rates_of, shown_picture
 from dashboard.components.study import command, study_files, study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.library import Opened
@@ -38,7 +39,6 @@ STRIPS = {
     "geometry": "Turned",
     "colour": "Colour shifted",
 }
-WIDTH = 132
 OWN = [probe for probe in PROBES.values() if not probe.is_control]
 BY = Setting("by", "category", {"category": "What it shows", "cell": "Right and wrong verdicts"})
 RANKING = {
@@ -98,23 +98,41 @@ def draw_strip(opened: Opened, finding: Finding, title: str) -> None:
     """Draw one experiment: three pictures framed in their verdicts, and the shares that flip."""
     probe, verdict, control = PROBES[finding.details["probe"]], str(finding.group), finding.control
     strength = next(step for step in probe.at(opened.run.side) if step.told == finding.details["strength"])
-    column = probe.column(strength.key)
-    shown = shown_picture(opened, column, verdict)
     st.markdown(f"**{title}.** {plain(finding.headline)}")
+    controls = [PROBES[key] for key in probe.controls if control is not None and PROBES[key].inline == control.name]
+    draw_pictures(opened, [probe, *controls], strength.key, verdict, columns=3)
+    bars = [Bar(f"{verdict} that flip", finding.measure.value, CLASS_COLOURS[verdict])]
+    draw_bars(bars + ([] if control is None else [Bar("control", control.measure.value)]))
+
+
+def draw_pictures(
+    opened: Opened, made: Sequence[Probe], strength: str, verdict: str | None = None, *, columns: int
+) -> None:
+    """Draw a picture as it is, under one strength of a probe, and under that of its controls.
+
+    Args:
+        opened: the run on the page.
+        made: the probe, and controls of it.
+        strength: its key.
+        verdict: of the picture as it is; None for either.
+        columns: pictures in a row, where there is room.
+    """
+    probe, *_ = made
+    shown = shown_picture(opened, probe.column(strength), verdict)
     if shown is None:
         st.caption(f"No picture is available to show it on. {how_to_get_pictures()}")
-    else:
-        cells = [Cell(shown.example.image, f"A picture called {verdict}", CLASS_WORDS[verdict], verdict)]
-        for made, name in [(probe, "changed"), *((PROBES[key], "control") for key in probe.controls)]:
-            picture = shown.example.pictures.get(made.column(strength.key))
-            if picture is not None and (made is probe or (control is not None and made.inline == control.name)):
-                called = shown.verdict(made.column(strength.key))
-                caption = f"{name}: {CLASS_WORDS.get(called or '', 'not known')}"
-                cells.append(Cell(picture, f"After {made.inline}, called {called}", caption, called))
-        picture_grid(cells, columns=3, least=100)
-    bars = [Bar(f"{verdict} that flip", finding.measure.value, CLASS_COLOURS[verdict])]
-    bars += [] if control is None else [Bar("control", control.measure.value)]
-    draw_bars(bars)
+        return
+    # where a donor is changed, it is a picture of the other class
+    called = other_class(shown.called) if probe.changes_donor else shown.called
+    cells = [Cell(shown.example.before(probe), f"A picture called {called}", CLASS_WORDS[called], called)]
+    for change in made:
+        picture = shown.example.pictures.get(change.column(strength))
+        if picture is not None:
+            after = shown.verdict(change.column(strength))
+            name = "changed" if change is probe else "control" if columns == 3 else change.inline
+            caption = f"{name}: {CLASS_WORDS.get(after or '', 'not known')}"
+            cells.append(Cell(picture, f"After {change.inline}, called {after}", caption, after))
+    picture_grid(cells, columns=columns, least=100)
 
 
 def _next_picture() -> None:
@@ -166,52 +184,35 @@ def draw_ranking(top: pd.DataFrame, setting: Setting) -> None:
 
 
 def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
-    """Draw the pictures of a change at each strength, how verdicts follow, and which images it flips."""
+    """Draw the pictures of a change, how verdicts follow as it grows, and which images it flips."""
     probe = PROBES[setting.value]
+    # the strongest that changes no more than what is tested
+    default = [strength.key for strength in probe.strengths if not strength.excess][-1]
+    strength = Setting("strength", default, {step.key: step.told for step in probe.at(opened.run.side)})
     setting.linked(
         st.selectbox,
         "The change",
         options=list(setting.choices or ()),
-        format_func=lambda key: f"{FAMILIES[PROBES[key].family].title}: {PROBES[key].inline}",
+        format_func=lambda key: f"{FAMILIES[PROBES[key].family]}: {PROBES[key].inline}",
         width=420,
     )
-    shown = shown_picture(opened, probe.columns[-1])
-    for made in (probe, *(PROBES[key] for key in probe.controls)):
-        if shown is not None:
-            st.markdown(f"**{made.title if made is probe else f'Control: {made.inline}'}**")
-            st.caption(made.sentence)
-            picture_strip(_cells(shown, probe, made), width=WIDTH)
-    family = tuple(each.key for each in OWN if each.family == probe.family)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        strength.choose("How much")
+        BY.choose("Groups by")
+    st.caption(probe.sentence)
+    draw_pictures(opened, [probe, *(PROBES[key] for key in probe.controls)], strength.value, columns=6)
     rates = rates_of(opened.origin, probes)
     st.caption("Share of verdicts that flip: ◆ FAKE, ● REAL, dashed and hollow the control.", help=explain("Control"))
     with st.grid(3, min_column_width=250, gap="medium") as grid:
-        for key in family:
-            own = rates[(rates["probe"] == key) & (rates["images"] > 0)]
-            if len(own):
+        for other in OWN:
+            own = rates[(rates["probe"] == other.key) & (rates["images"] > 0)]
+            if len(own) and other.family == probe.family:
                 with grid.cell():
-                    st.markdown(f"**{PROBES[key].title}**")
+                    st.markdown(f"**{other.title}**")
                     shares = (f"{row.flipped}, {row.strength}: {percent(row.share, 0)}" for row in own.itertuples())
                     alt = f"Share of verdicts that flip. {'; '.join(shares)}"
-                    charts.show(response(own), key=f"evidence.response.{key}", alt=alt)
-    draw_groups(opened, probes, probe)
-
-
-def _cells(shown: Shown, probe: Probe, made: Probe) -> list[Cell]:
-    """The example under each strength of a probe, or of one of its controls; of a probe, with what it changed."""
-    before, cells = shown.example.before(probe), []
-    # without a donor there is no picture of the other class to begin with
-    if made is probe and not (probe.changes_donor and shown.example.donor is None):
-        called = other_class(shown.called) if probe.changes_donor else shown.called  # type: ignore[arg-type]
-        cells.append(Cell(before, f"A picture called {called}", "as it is", called))
-    for strength in made.at(len(before)):
-        picture = shown.example.pictures.get(made.column(strength.key))
-        if picture is not None:
-            verdict = shown.verdict(made.column(strength.key))
-            cells.append(Cell(picture, f"After {made.inline}, {strength.label}", strength.told, verdict))
-    if made is probe and len(cells) > 1:
-        difference, gain = amplified(cells[-1].picture, before)
-        cells.append(Cell(difference, "The difference", f"the last change, {gain} times as strong"))
-    return cells
+                    charts.show(response(own), key=f"evidence.response.{other.key}", alt=alt)
+    draw_groups(opened, probes, probe, probe.column(strength.value))
 
 
 def response(rates: pd.DataFrame) -> Figure:
@@ -233,17 +234,8 @@ def response(rates: pd.DataFrame) -> Figure:
     return figure.update_xaxes(type="category")
 
 
-def draw_groups(opened: Opened, probes: StudyResult, probe: Probe) -> None:
+def draw_groups(opened: Opened, probes: StudyResult, probe: Probe, column: str) -> None:
     """Draw how often one strength of a probe flips verdicts, by category or by right and wrong verdicts."""
-    st.markdown("**Which images it flips**")
-    words = {strength.key: strength.told for strength in probe.at(opened.run.side)}
-    # the strongest that changes no more than what is tested
-    default = [strength.key for strength in probe.strengths if not strength.excess][-1]
-    chosen = Setting("strength", default, words)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        chosen.choose("How much")
-        BY.choose("By")
-    column = probe.column(chosen.value)
     rates = rates_of(opened.origin, probes, BY.value, (probe.key,))
     rates = rates[(rates["column"] == column) & (rates["images"] > 0)]
     with st.grid(2, min_column_width=400, gap="large") as grid:
