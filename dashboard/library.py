@@ -360,13 +360,9 @@ def study_by(detector: Identity, name: str) -> StudyResult | None:
     return None
 
 
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
 def refused_studies(opened: Opened) -> list[str]:
     """Return a sentence for visitors on each study of a run that cannot be read; its columns are left out."""
-    return _refused_studies(opened.origin)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
-def _refused_studies(opened: Opened) -> list[str]:
     return [for_visitors(problem, homes=homes()) for problem in find_studies(opened.run).problems]
 
 

@@ -17,7 +17,7 @@ from core.storage import ContractError
 from core.studies.dial import COLUMNS, EXPERIMENTS, Experiment, dial_pictures, flip_shares, smallest_flip
 from dashboard import library
 from dashboard.components.charts import cached
-from dashboard.components.component import component
+from dashboard.components.component import component, one_of
 from dashboard.components.picture import framed
 from dashboard.components.requests import DetectorHandle, Subject, ask, draw_progress, keep_up
 from dashboard.components.words import NO_BREAK, percent
@@ -143,7 +143,9 @@ def _draw(
     @st.fragment
     def mount() -> None:
         element = f"{key}.dial"
-        _mount(key=element, data=data, on_at_change=lambda: CHANGE.set(_column(st.session_state[element].at)))
+        _mount(
+            key=element, data=data, on_at_change=lambda: CHANGE.set(one_of(st.session_state[element].at, COLUMNS) or "")
+        )
 
     mount()
 
@@ -151,11 +153,6 @@ def _draw(
 def short_percent(share: float) -> str:
     """Write a share in whole percent, as there is room for beneath a small picture: ">99%"."""
     return percent(share, 0).replace(f"over{NO_BREAK}", ">").replace(f"under{NO_BREAK}", "<")
-
-
-def _column(sent: object) -> str:
-    """Return the column that a browser sent, "" where it is none."""
-    return sent if isinstance(sent, str) and sent in COLUMNS else ""
 
 
 @partial(cached, most=32)

@@ -27,25 +27,17 @@ def offer_training_images(missing: str, detector: str | None, *, key: str) -> No
         detector: name of the detector trained on them, None where it is not here.
         key: of the button.
     """
-    registry = datasets.registry()
-    if registry.source is not None or not sidebar.is_local() or not _learned_cifake(detector):  # type: ignore[attr-defined]
-        st.caption(missing)
-    elif registry.status.state == "reading":
-        st.caption(f"{missing} Pictures are being read: the bar on the left shows the progress.")
-    else:
-        st.caption(missing)
-        if st.button(
-            "Download CIFAKE",
-            key=key,
-            icon=":material/download:",
-            help="All 120,000 images from the repository of CIFAKE's authors: 43 MB, no account. If they are on this "
-            "computer already, attach their folder on the left instead.",
-        ):
-            sidebar.fetch_cifake()
-            # the whole page: the progress bar is outside this fragment
-            st.rerun()
-
-
-def _learned_cifake(detector: str | None) -> bool:
-    found = catalogue.detectors().get(detector or "")
-    return found is not None and found.manifest.get("training_set_fingerprint") == FINGERPRINTS["train"]
+    registry, found = datasets.registry(), catalogue.detectors().get(detector or "")
+    fits = found is not None and found.manifest.get("training_set_fingerprint") == FINGERPRINTS["train"]
+    st.caption(missing)
+    offered = fits and registry.source is None and registry.status.state != "reading" and sidebar.is_local()  # type: ignore[attr-defined]
+    if offered and st.button(
+        "Download CIFAKE",
+        key=key,
+        icon=":material/download:",
+        help="All 120,000 images from the repository of CIFAKE's authors: 43 MB, no account. If they are on this "
+        "computer already, attach their folder on the left instead.",
+    ):
+        sidebar.fetch_cifake()
+        # the whole page: the progress bar is outside this fragment
+        st.rerun()

@@ -144,19 +144,15 @@ def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> d
             "high": f"{bar.ticks[2]:+.2g}",
             "left": left,
             "right": right,
-            "outline": _outlined(style.palette) if style.drawing == "outline" else None,
+            "outline": [f"strongest quarter of the area: {end}" for end in ENDS[style.palette]]
+            if style.drawing == "outline"
+            else None,
             "hatch": UNDECIDED if hatched is not None and hatched.any() and style.drawing != "outline" else None,
             "light": None
             if explanation.light is None or style.drawing == "outline"
             else [bar.colours[len(bar.colours) * end // 8] for end in (3, 5)],
         },
     }
-
-
-def _outlined(palette: Palette) -> list[str]:
-    """Say what the lines in the colour of the low end and of the high end enclose."""
-    left, right = ("against the verdict", "for it") if palette == "paper" else ("for FAKE", "for REAL")
-    return [f"strongest quarter of the area, {left}", f"strongest quarter of the area, {right}"]
 
 
 def _rgb(image: NDArray[np.uint8]) -> str:

@@ -134,10 +134,6 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(
     )
 
 
-def test_what_a_browser_sends_is_a_column_or_nothing() -> None:
-    assert [dial._column(sent) for sent in ("blur_1", "levels_2", None, ["blur_1"], 3)] == ["blur_1", "", "", "", ""]
-
-
 def test_a_random_map_has_the_same_values() -> None:
     class Map:
         map = np.arange(16, dtype=np.float32).reshape(4, 4)
