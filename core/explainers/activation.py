@@ -92,7 +92,7 @@ def _gradient_cam(
             return extractor(scores=scores, normalized=False, **_explained(target))[0]
         # a signed map is what speaks for less what speaks against: each has been through torchcam's ReLU
         toward_real = extractor(scores=scores, targets=_margin, normalized=False, retain_graph=True)[0]
-        toward_fake = extractor(scores=scores, targets=_minus_margin, normalized=False)[0]
+        toward_fake = extractor(scores=scores, targets=lambda scores: -_margin(scores), normalized=False)[0]
         return toward_real - toward_fake
 
 
@@ -152,7 +152,3 @@ def _extractor(detector: "Detector", layer: str, method: str) -> Iterator[method
 
 def _margin(scores: Tensor) -> Tensor:
     return scores[REAL] - scores[FAKE]
-
-
-def _minus_margin(scores: Tensor) -> Tensor:
-    return scores[FAKE] - scores[REAL]

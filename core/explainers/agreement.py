@@ -69,18 +69,12 @@ def agreement_of(first: Explanation, second: Explanation, *, others: Values | No
     Raises:
         ExplanationError: one of them has no map.
     """
-    found = (one.regions for one in (first, second) if one.regions is not None)
-    regions = next(found, None)
-    if regions is None:
-        regions = grid(*first.image.shape[:2], rows=CELLS, columns=CELLS)
-    sign = 1 if compared_side(first, second) == "REAL" else -1
+    own = [one.regions for one in (first, second) if one.regions is not None]
+    regions = own[0] if own else grid(*first.image.shape[:2], rows=CELLS, columns=CELLS)
+    # the class whose foremost places are compared: the verdict, or the only one that one of the maps can show
+    sign = 1 if (first.one_sided or second.one_sided or first.verdict) == "REAL" else -1
     signed = None if others is None else sign * others
     return agreement(sign * first.map, sign * second.map, segments=regions, others=signed)
-
-
-def compared_side(first: Explanation, second: Explanation) -> str:
-    """The class whose foremost places are compared: the verdict, or the only one that one of the maps can show."""
-    return first.one_sided or second.one_sided or first.verdict
 
 
 def agreement(

@@ -42,11 +42,6 @@ def tinted(pixels: Pixels, means: NDArray[np.floating], share: float) -> Pixels:
     return to_pixels(pixels + shift[:, None, None, :])
 
 
-def brightened(pixels: Pixels, amount: float) -> Pixels:
-    """Add `amount` grey levels to every value."""
-    return to_pixels(pixels + np.float32(amount))
-
-
 def contrasted(pixels: Pixels, factor: float) -> Pixels:
     """Scale contrast by `factor` about each image's mean luma (Pillow's `Contrast`)."""
     middle = np.rint(pixels.mean(axis=(1, 2), dtype=np.float32) @ LUMA)[:, None, None, None]

@@ -188,7 +188,7 @@ _TABLE = (
     ),
     Probe(
         "brighter", "light", "Brightening", "Grey levels are added to every value.",
-        steps((16, 48), "{} levels"), lambda batch, by: photometric.brightened(batch.pixels, by),
+        steps((16, 48), "{} levels"), lambda batch, by: frequency.to_pixels(batch.pixels + np.float32(by)),
     ),
     Probe(
         "flatter", "light", "Reducing contrast", "Contrast about the mean is halved.", (Strength("50", "half", 0.5),),
