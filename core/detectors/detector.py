@@ -15,8 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.detectors.devices import batch_size as default_batch_size
-from core.detectors.devices import fastest_format, move_network
+from core.detectors.devices import batch_size, fastest_format, move_network
 from core.detectors.identity import Identity
 from core.detectors.layers import (
     LayerSearch,
@@ -95,7 +94,6 @@ class Detector:
         manifest: recipe, history and provenance; empty for a detector that was not trained here.
         temperature: margins are divided by it before they become probabilities.
         device: that it computes on.
-        batch_size: images per forward pass; None for what suits the device.
         network: in evaluation mode, for explanations that need gradients or hooks.
         preprocessing, classes: the steps to the network's square input of S pixels a side, and what its outputs mean.
         layers: that a class activation map can be read from: module name -> positions (height, width).
@@ -109,7 +107,7 @@ class Detector:
         preprocessing: from an image to the network's input.
         classes: K of them.
         target_layer: name of a submodule; when None, the last whose output still has positions.
-        config, temperature, manifest, device, batch_size: see above.
+        config, temperature, manifest, device: see above.
 
     Raises:
         ValueError: the network does not accept such images, has another number of outputs, or has no such layer.
@@ -130,7 +128,6 @@ class Detector:
         temperature: float = 1.0,
         manifest: Mapping[str, Any] | None = None,
         device: torch.device = CPU,
-        batch_size: int | None = None,
     ) -> None:
         self.format = fastest_format(network, device)
         self.network = move_network(network.eval(), device, self.format)
@@ -139,7 +136,7 @@ class Detector:
         self.preprocessing, self.classes = preprocessing, classes
         self.config: Mapping[str, Any] = config or {}
         self.temperature, self.manifest = temperature, manifest or {}
-        self.device, self.batch_size = device, batch_size
+        self.device = device
         self.sha256 = weights_sha256(self.network)
         self._normalised = Normalisation(preprocessing.mean, preprocessing.std, device)
         self.layers = self._find_layers(target_layer)
@@ -152,7 +149,7 @@ class Detector:
 
     @classmethod
     def from_about(cls, network: nn.Module, about: About, **settings: Any) -> "Detector":
-        """Make a detector of a network and its description; `settings` are manifest, device and batch size."""
+        """Make a detector of a network and its description; `settings` are manifest and device."""
         settings |= {"config": about.config, "temperature": about.temperature}
         detector = cls(network, about.preprocessing, about.classes, target_layer=about.target_layer or None, **settings)
         detector.kind = about.kind
@@ -206,7 +203,7 @@ class Detector:
         network = deepcopy(self.network).cpu()
         self._randomise(network, self.levels[: self.levels.index(level) + 1], seed)
         manifest, plain = {"name": f"{self.name} random to {level}"}, replace(self.about, temperature=1.0)
-        return self.from_about(network, plain, manifest=manifest, device=self.device, batch_size=self.batch_size)
+        return self.from_about(network, plain, manifest=manifest, device=self.device)
 
     def _randomise(self, network: nn.Module, levels: tuple[str, ...], seed: int) -> None:
         """Give the parts of these levels random weights, in place."""
@@ -228,14 +225,11 @@ class Detector:
         # the code of others may squeeze a batch of one
         return self._grouped(self.network(inputs).reshape(len(inputs), -1))
 
-    def margins(
-        self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
-    ) -> NDArray[np.float32]:
+    def margins(self, pixels: NDArray[np.uint8], *, progress: Progress | None = None) -> NDArray[np.float32]:
         """Compute the margins of N images.
 
         Args:
             pixels: uint8 (N, S, S, 3).
-            batch_size: images per forward pass; the detector's own when None.
             progress: called with (images done, N) after each batch.
 
         Returns:
@@ -244,23 +238,19 @@ class Detector:
         Raises:
             ValueError: `pixels` has another shape or dtype.
         """
-        logits = self.logits(pixels, batch_size=batch_size, progress=progress)
+        logits = self.logits(pixels, progress=progress)
         return logits[:, REAL] - logits[:, FAKE]
 
-    def logits(
-        self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
-    ) -> NDArray[np.float32]:
+    def logits(self, pixels: NDArray[np.uint8], *, progress: Progress | None = None) -> NDArray[np.float32]:
         """Compute float32 (N, 2) scores of FAKE and REAL; arguments as for `margins`."""
-        parts = [self._forward(batch) for batch in self._batches(pixels, batch_size, progress)]
+        parts = [self._forward(batch) for batch in self._batches(pixels, progress)]
         return torch.cat(parts).float().cpu().numpy() if parts else np.zeros((0, 2), np.float32)
 
-    def full_pass(
-        self, pixels: NDArray[np.uint8], *, batch_size: int | None = None, progress: Progress | None = None
-    ) -> Pass:
+    def full_pass(self, pixels: NDArray[np.uint8], *, progress: Progress | None = None) -> Pass:
         """Compute logits and, if there are layers, pooled features and gradient-based maps at the target layer."""
         if not self.layers:
-            return Pass(self.logits(pixels, batch_size=batch_size, progress=progress), None, None)
-        parts = [self._pass_with_map(batch) for batch in self._batches(pixels, batch_size, progress)]
+            return Pass(self.logits(pixels, progress=progress), None, None)
+        parts = [self._pass_with_map(batch) for batch in self._batches(pixels, progress)]
         if not parts:
             shapes = ((0, 2), (0, self.channels), (0, *self.layers[self.target_layer]))
             return Pass(*(np.zeros(shape, np.float32) for shape in shapes))
@@ -331,13 +321,11 @@ class Detector:
         self.network = move_network(self.network, self.device, self.format)
         return self._look(blank, wanted)
 
-    def _batches(
-        self, pixels: NDArray[np.uint8], batch_size: int | None, progress: Progress | None
-    ) -> Iterator[Tensor]:
+    def _batches(self, pixels: NDArray[np.uint8], progress: Progress | None = None) -> Iterator[Tensor]:
         side = self.side
         if pixels.ndim != 4 or pixels.shape[1:] != (side, side, 3) or pixels.dtype != np.uint8:
             raise ValueError(f"pixels must be uint8 (N, {side}, {side}, 3), not {pixels.dtype} {pixels.shape}")
-        size = batch_size or self.batch_size or default_batch_size(self.device, side)
+        size = batch_size(self.device, side)
         with torch.inference_mode():
             for start in range(0, len(pixels), size):
                 yield self.inputs(pixels[start : start + size])

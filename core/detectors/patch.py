@@ -84,7 +84,7 @@ class PatchDetector(Detector):
             float32 (N, h, w); the patch of score (i, j) has its upper left pixel at (2 i, 2 j).
         """
         sign = 1 if self.classes.fake_outputs == (0,) else -1
-        parts = [self.network.scores(self.network.features(batch)) for batch in self._batches(pixels, None, None)]
+        parts = [self.network.scores(self.network.features(batch)) for batch in self._batches(pixels)]
         scores: NDArray[np.float32] = torch.cat(parts)[:, 0].float().cpu().numpy()
         return sign * scores
 

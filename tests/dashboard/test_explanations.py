@@ -25,8 +25,7 @@ from dashboard.components import explanations, settings
 from dashboard.components.component import key_of
 from dashboard.components.explanations import View
 from dashboard.components.requests import Subject
-from tests.core.explainers.texts import to_parameters
-from tests.core.explainers.toy import BRIGHT
+from tests.core.explainers.toy import BRIGHT, to_parameters
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_address import Params
 from tests.dashboard.test_pages import settled

@@ -191,8 +191,7 @@ class BandLime(Explainer[BandSettings]):
             return margins.astype(np.float64)
 
         there, labels = whole.there, tuple(band.label for band in bands(len(image)))
-        how = {"batch": detector.batch_size, "cancel": cancel}
-        for step in weigh(judge, len(whole.bands), settings, target=lambda margins: margins, **how):  # type: ignore[arg-type]
+        for step in weigh(judge, len(whole.bands), settings, target=lambda margins: margins, cancel=cancel):
             weighed = step.parts(labels)
             # a band that the image has none of changes nothing, whatever the samples say
             parts = replace(

@@ -319,7 +319,6 @@ def _weighed(
         settings,
         target=lambda logits: target_values(logits, settings.target)[0],
         balanced=settings.sampling == "balanced",
-        batch=detector.batch_size,
         cancel=cancel,
         stepwise=stepwise,
     )

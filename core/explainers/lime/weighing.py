@@ -78,7 +78,6 @@ def weigh(
     *,
     target: Values,
     balanced: bool = True,
-    batch: int | None = None,
     cancel: Cancel | None = None,
     stepwise: bool = True,
 ) -> Iterator[Weighed]:
@@ -90,7 +89,6 @@ def weigh(
         settings: number and seed of the samples, confidence, minimum effect.
         target: outputs for n samples -> float64 (n,), the values to fit.
         balanced: False for the lime package's own coin flips.
-        batch: samples judged at once, if more than `BATCH`.
         cancel: called between batches; once it returns True, the iteration ends.
         stepwise: False to yield the last step only.
     """
@@ -117,7 +115,7 @@ def weigh(
             if cancel is not None and cancel():
                 return
             done = 0 if answers is None else len(answers)
-            more = judge(samples.keep[first[done : min(done + max(BATCH, batch or 0), needed)]])
+            more = judge(samples.keep[first[done : min(done + BATCH, needed)]])
             answers = more if answers is None else np.concatenate([answers, more])
         own, values = answers[inverse[:stop]], target(answers[inverse[:stop]])
         part = Samples(samples.keep[:stop], samples.clusters[:stop], samples.exhaustive and stop == len(samples))

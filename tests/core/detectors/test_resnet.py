@@ -55,7 +55,7 @@ def test_passes_equal_the_plain_network(width: int, pixels: NDArray[np.uint8]) -
         logits = detector.network(inputs).numpy()
     assert np.ptp(logits) > 0.01
     np.testing.assert_allclose(detector.logits(pixels), logits, atol=1e-5)
-    np.testing.assert_allclose(detector.margins(pixels, batch_size=5), logits[:, 1] - logits[:, 0], atol=1e-5)
+    np.testing.assert_allclose(detector.margins(pixels), logits[:, 1] - logits[:, 0], atol=1e-5)
     np.testing.assert_allclose(detector.full_pass(pixels).logits, logits, atol=1e-5)
 
 

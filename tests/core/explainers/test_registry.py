@@ -27,8 +27,7 @@ from core.report.explanation import save_html
 from tests.conftest import make_detector, make_patch, textured
 from tests.core.any_detector import pictures
 from tests.core.detectors.plain import make_plain
-from tests.core.explainers.texts import to_parameters
-from tests.core.explainers.toy import BRIGHT
+from tests.core.explainers.toy import BRIGHT, to_parameters
 
 NAMES = [one.name for one in explainers()]
 

@@ -11,7 +11,7 @@ from core.explainers.settings import (
     from_parameters,
     setting,
 )
-from tests.core.explainers.texts import to_parameters
+from tests.core.explainers.toy import to_parameters
 
 
 class Base(ExplainerSettings):

@@ -9,7 +9,7 @@ from core.detectors.detector import Detector
 from core.detectors.manifest import Offers
 from core.explainers.explainer import Cancel, Explainer
 from core.explainers.explanation import Explanation, map_diagnostics
-from core.explainers.settings import ExplainerSettings, setting
+from core.explainers.settings import ExplainerSettings, describe, setting
 
 
 class BrightSettings(ExplainerSettings):
@@ -60,3 +60,9 @@ class Bright(Explainer[BrightSettings]):
 
 
 BRIGHT = Bright()
+
+
+def to_parameters(settings: ExplainerSettings) -> dict[str, str]:
+    """Name -> text of every setting that is not at its default, for a URL or a command line."""
+    found = {one.name: (one, getattr(settings, one.name)) for one in describe(type(settings))}
+    return {name: one.text(value) for name, (one, value) in found.items() if value != one.default}

@@ -109,7 +109,7 @@ def brightness(context: Context, rows: NDArray[np.intp], parameters: Mapping[str
         {
             "id": context.run.predictions["id"].to_numpy()[rows],
             "brightness": pixels.mean(axis=(1, 2, 3)).astype(np.float32) * parameters["scale"],
-            "margin": context.detector.margins(pixels, batch_size=8),
+            "margin": context.detector.margins(pixels),
             "bright": pixels.mean(axis=(1, 2, 3)) > 128,
             "half": np.where(pixels.mean(axis=(1, 2, 3)) > 128, "bright", None),
         }

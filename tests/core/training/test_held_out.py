@@ -1,11 +1,128 @@
-"""Images that are held out, the temperature, and the statistics of channels."""
+"""Held-out images: how they are chosen, the temperature, and the weights of joined detectors."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from core.training.held_out import channel_statistics, fit_temperature, validation_split
+from core.detectors.detector import Detector
+from core.detectors.resnet import ResNetDetector
+from core.detectors.storage import load_detector, save_detector
+from core.images.image_set import ImageSet
+from core.images.labels import REAL
+from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
+from core.storage import ContractError
+from core.training import held_out
+from core.training.held_out import channel_statistics, fit_temperature, fit_weights, join, pack, validation_split
+from tests.conftest import make_detector
+
+RECIPE = {"name": "tiny", "validation": 0.25, "seed": 0}
+Make = Callable[..., ResNetDetector]
+
+
+@pytest.fixture
+def images(cifake: Path) -> ImageSet:
+    return load_image_set(cifake, "train")
+
+
+@pytest.fixture
+def make(images: ImageSet) -> Make:
+    def one(name: str, *, width: int = 4, seed: int = 0, **recipe: object) -> ResNetDetector:
+        known = {"name": name, "recipe": {**RECIPE, **recipe}, "training_set_fingerprint": images.fingerprint}
+        return make_detector(width, seed, manifest=known)
+
+    return one
+
+
+@pytest.fixture
+def equally(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random networks know nothing, and one would otherwise weigh nothing."""
+    monkeypatch.setattr(held_out, "fit_weights", lambda margins, labels: np.linspace(0.5, 1.0, len(margins)))
+
+
+def test_margins_are_the_weighted_sum(pixels: NDArray[np.uint8]) -> None:
+    members = [make_detector(8, seed) for seed in range(3)]
+    weights = np.array([0.25, 2.0, 0.5])
+    packed = pack(members, weights)
+    expected = sum(weight * one.margins(pixels) for weight, one in zip(weights, members, strict=True))
+    # classifier weights are float16 again after the multiplication
+    np.testing.assert_allclose(packed.margins(pixels), expected, rtol=2e-3, atol=2e-3)
+    assert (packed.network.width, packed.network.groups, packed.layers) == (24, 3, members[0].layers)
+
+
+def test_a_packed_network_is_a_detector_like_any_other(pixels: NDArray[np.uint8], tmp_path: Path) -> None:
+    packed = pack([make_detector(8, 1), make_detector(8, 2)], np.array([1.0, 0.5]))
+    save_detector(tmp_path / "both", packed, model_card="")
+    state = torch.get_rng_state()
+    read = load_detector(tmp_path / "both", device="cpu")
+    assert torch.equal(torch.get_rng_state(), state)
+    assert read.config == {"width": 16, "groups": 2}
+    np.testing.assert_array_equal(read.margins(pixels), packed.margins(pixels))
+    plain, computed = read.scores(read.inputs(pixels)), read.full_pass(pixels)
+    torch.testing.assert_close(torch.from_numpy(computed.logits), plain, rtol=1e-4, atol=1e-4)
+    # the margin is the map's mean plus the bias, for groups too
+    np.testing.assert_allclose(computed.needed_maps.mean((1, 2)) + read.bias, computed.margins, rtol=1e-3, atol=1e-3)
+    fresh = read.randomised("layer3", seed=1)
+    assert torch.equal(fresh.network.conv1.weight, read.network.conv1.weight)
+    assert not torch.equal(fresh.network.layer3[0].conv1.weight, read.network.layer3[0].conv1.weight)
+    read.config = {"width": 16, "groups": 3}
+    save_detector(tmp_path / "odd", read, model_card="")
+    with pytest.raises(ContractError, match="width 16 cannot be divided into 3 groups"):
+        load_detector(tmp_path / "odd", device="cpu")
+
+
+def test_weights_are_those_of_a_logistic_regression() -> None:
+    draw = np.random.default_rng(3)
+    labels = draw.integers(0, 2, 4000)
+    truth = np.where(labels == REAL, 1.0, -1.0)
+    margins = np.stack([truth + draw.normal(0, 2, 4000), 3 * truth + draw.normal(0, 9, 4000)]).astype(np.float32)
+    theirs = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-8).fit(margins.T, labels == REAL)
+    np.testing.assert_allclose(fit_weights(margins, labels), theirs.coef_[0], rtol=1e-3)
+
+
+def test_joining_is_weighed_on_what_all_held_out(make: Make, images: ImageSet, equally: None) -> None:
+    members = [make("one", seed=1), make("two", seed=2)]
+    joined = join(members, images)
+    held = validation_split(images.rows["sha256"].to_numpy(), images.labels, 0.25, seed=0)
+    said = joined.manifest["members"]
+    assert [one["name"] for one in said] == ["one", "two"]
+    assert [one["weight"] for one in said] == [0.5, 1.0]
+    for member, one in [*zip(members, said, strict=True), (joined, joined.manifest)]:
+        right = (member.margins(images.pixels[held]) > 0) == (images.labels[held] == REAL)
+        assert one["val_accuracy"] == pytest.approx(right.mean())
+    assert joined.manifest["recipe"]["joined"] == "one x 0.500 + two x 1.000"
+
+
+def test_what_cannot_be_joined_is_a_sentence(make: Make, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = make("one", seed=1), make("two", seed=2)
+    elsewhere = make("two", seed=2)
+    elsewhere.preprocessing = Preprocessing(32, mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))
+    other = Detector.__new__(Detector)
+    other.manifest = {"name": "other"}
+    seldom = [make(name, seed=seed, validation=0.001) for name, seed in (("one", 1), ("two", 2))]
+    foreign = replace(images, name="another", fingerprint="f" * 64)
+    for members, where, sentence in (
+        ([one], images, "two detectors or more, each of them once"),
+        ([one, one], images, "two detectors or more, each of them once"),
+        ([one, make("two", width=8)], images, "two has another width, preprocessing or classes than one"),
+        ([one, elsewhere], images, "two has another width, preprocessing or classes than one"),
+        ([one, other], images, "other is not the paper's network"),
+        ([one, make("two", validation=0.5)], images, "two did not hold out the images of .* that one did"),
+        ([one, two], foreign, "one did not hold out the images of another"),
+        (seldom, images, "too few images"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            join(members, where)
+    monkeypatch.setattr(held_out, "fit_weights", lambda margins, labels: np.array([1.0, 0.0]))
+    with pytest.raises(ValueError, match="two adds nothing to the others"):
+        join([one, two], images)
 
 
 def test_the_split_is_stratified_and_keeps_duplicates_together() -> None:
