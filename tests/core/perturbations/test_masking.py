@@ -19,12 +19,6 @@ def image() -> NDArray[np.uint8]:
     return np.clip(luma[..., None] * [1.0, 0.9, 0.7] + grain, 0, 255).astype(np.uint8)
 
 
-@pytest.fixture
-def quarters() -> NDArray[np.int64]:
-    """Four 16 x 16 segments."""
-    return np.add.outer(np.arange(32) // 16 * 2, np.arange(32) // 16)
-
-
 def waves(period: float, *, seed: int = 0, amplitude: float = 40) -> NDArray[np.uint8]:
     """Plane waves of one period in eight directions, with the same contrast whatever the period."""
     generator = np.random.default_rng(seed)
@@ -63,26 +57,6 @@ def test_masks_show_the_filling_exactly_where_a_segment_is_not_kept(image: NDArr
     np.testing.assert_array_equal(masked[1], filled)
     np.testing.assert_array_equal(mask_batch(image, segments, keep=keep, fill=filled), masked)
     np.testing.assert_array_equal(image, before)
-
-
-def test_what_does_not_fit_is_refused_in_words(image: NDArray[np.uint8], quarters: NDArray[np.int64]) -> None:
-    keep = np.ones((2, 4), bool)
-    with pytest.raises(ValueError, match="image must be uint8"):
-        mask_batch(image.astype(float), quarters, keep=keep)
-    with pytest.raises(ValueError, match="segments must be integers"):
-        mask_batch(image, quarters[:5], keep=keep)
-    with pytest.raises(ValueError, match="without gaps"):
-        mask_batch(image, quarters + 1, keep=keep)
-    with pytest.raises(ValueError, match="without gaps"):
-        mask_batch(image, quarters - 1, keep=keep)
-    with pytest.raises(ValueError, match=r"keep must be bool \(N, 4\)"):
-        mask_batch(image, quarters, keep=keep[:, :3])
-    with pytest.raises(ValueError, match="keep must be bool"):
-        mask_batch(image, quarters, keep=keep.astype(int))
-    with pytest.raises(ValueError, match="fill must be one of mean"):
-        mask_batch(image, quarters, keep=keep, fill="pink")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="fill must be uint8"):
-        mask_batch(image, quarters, keep=keep, fill=image[:4])
 
 
 def texture_by_transforms(image: NDArray[np.uint8], segments: NDArray[np.integer], seed: int) -> NDArray[np.float64]:

@@ -107,19 +107,3 @@ def test_nothing_runs_without_consent(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv(python_code.CONSENT, f"{'0' * 64}, {digest}")
     load_detector(folder / "d")
     assert (folder / "ran").exists()
-
-
-@pytest.mark.parametrize(
-    ("source", "sentence"),
-    [
-        ("py:brought_net", "must be py:MODULE:FUNCTION"),
-        ("py:nowhere:make", "no file of a Python module nowhere"),
-        ("py:nowhere.inside:make", "the module nowhere.inside cannot be found"),
-        ("py:brought_net:none", r"its code fails with AttributeError"),
-        ("py:brought_net:broken", r"its code fails with RuntimeError \(no luck\)"),
-        ("py:brought_net:number", "number returns int, not a torch.nn.Module"),
-    ],
-)
-def test_code_that_gives_no_network_is_named(folder: Path, source: str, sentence: str) -> None:
-    with pytest.raises(SourceError, match=sentence):
-        build_from(Request(source, may_run_code=True))
