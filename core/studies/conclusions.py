@@ -24,6 +24,7 @@ from core.runs.folders import SHIPPED, find_named, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
 from core.storage import write_bytes_atomically
+from core.studies import factorial
 from core.studies.comparison import Comparison, elsewhere
 from core.studies.cues import find_results, markdown_table, read_results
 from core.studies.pair import pair_of
@@ -38,6 +39,10 @@ CHOSEN = (
     "deliveries.flips_fake", "faithfulness.lime-FAKE", "certainty.contradicted-lime-FAKE", "agreement.rank-FAKE",
 )  # fmt: skip
 BLOCK = re.compile(r"(<!-- findings -->\n).*?(<!-- end -->)", re.DOTALL)
+CELLS = (
+    "Mean margin of `{}` for pictures made of a coarse and a fine half (waves under 4 pixels): of the image itself, of "
+    "another of its class, or of one of the other class. On the diagonal both are of one picture; above 0 is REAL."
+)
 QUALITY = (
     "", "accuracy", "without leaks and repeats", "FAKE precision / recall / F1", "REAL precision / recall / F1",
     "FAKE called REAL", "REAL called FAKE", "AUROC", f"calibration error ({ECE_BINS} bins)",
@@ -125,6 +130,12 @@ def results() -> str:
             parts += [f"## {title.title}", title.question, findings_markdown(next(iter(findings.values())))]
             if len(findings) > 1:
                 parts += ["The same for all detectors:", markdown(across(findings))]
+        if study == "probes":
+            for name, (run, found) in runs.items():
+                if study in found.answers and factorial.radii(found.answers[study].table):
+                    answer = found.answers[study]
+                    cells = factorial.cell_text(run, answer.table, answer.about["parameters"])
+                    parts += [CELLS.format(name.partition("@")[0]), markdown(cells)]
     for pair in pairs:
         compared = [*pair.findings, *pair.reads, *pair.deliveries, *pair.other_images]
         parts += [f"## {' and '.join(pair.pair.names)}", findings_markdown(compared)]

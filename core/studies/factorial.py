@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import weighted_mean
+from core.findings.numbers import format_measure
 from core.perturbations.table import PROBES
 from core.runs.run import Run
 from core.studies.donors import choose_donors
@@ -126,6 +127,16 @@ def cell_table(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> 
             for (coarse, fine), values in cells.items():
                 rows.append((verdict, radius, coarse, fine, *weighted_mean(values[chosen], weights[chosen])))
     return pd.DataFrame(rows, columns=["verdict", "radius", "coarse", "fine", "value", "low", "high", "images"])
+
+
+def cell_text(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """Lay out the cells at the strongest radius as text: a row a verdict and coarse half, a column a fine half."""
+    cells = cell_table(run, table, parameters)
+    cells = cells[cells["radius"] == cells["radius"].iloc[-1]]
+    text = [format_measure(Measure(*row), "margins") for row in cells[["value", "low", "high"]].to_numpy().tolist()]
+    wide = cells.assign(text=text).pivot(index=["verdict", "coarse"], columns="fine", values="text")
+    ordered = wide.reindex(index=pd.MultiIndex.from_product([VERDICTS, SOURCES]), columns=list(SOURCES))
+    return ordered.rename_axis(index=["verdict", "coarse half"], columns=None).fillna("").reset_index()
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:

@@ -8,7 +8,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from core.findings.claims import claim_status
 from core.studies.donors import choose_donors
-from core.studies.factorial import SOURCES, SWAPS, cell_table, conclude, margins_of, radii
+from core.studies.factorial import SOURCES, SWAPS, cell_table, cell_text, conclude, margins_of, radii
 from tests.core.cues import CUES
 from tests.core.studies.counted import PARAMETERS, asked_of, counted
 
@@ -66,4 +66,7 @@ def test_planted_effects_are_concluded(tmp_path: Path) -> None:
             assert claim_status(finding).kind == "holds"
         assert found[f"factorial-fit-{verdict}"].measure.value == pytest.approx(fit, abs=0.05)
     assert claim_status(found["factorial-fit-FAKE"]).sign == 1
+    text = cell_text(run, table, PARAMETERS).set_index(["verdict", "coarse half"])
+    assert text.loc[("FAKE", "own"), "own"].startswith("\N{MINUS SIGN}6.00")
+    assert text.loc[("REAL", "other class"), "own"].startswith(("0.9", "1.0"))
     assert conclude(run, table.drop(columns=["lend_8", "lend_10", "lend_12"]), PARAMETERS) == []
