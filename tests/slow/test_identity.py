@@ -1,7 +1,5 @@
 """A detector is what its weights and settings make it, whatever its manifest claims to be."""
 
-import errno
-import hashlib
 import json
 import re
 import shutil
@@ -22,8 +20,7 @@ from core.images.preprocessing import Preprocessing
 from core.report.page import gather
 from core.runs.folders import SHIPPED, find_detectors, find_named
 from core.runs.run import read_run
-from core.runs.writing import write_run
-from core.storage import MANIFEST, ContractError
+from core.storage import MANIFEST
 from core.studies import explanations as module
 from core.studies.runner import Source, StudyError
 from core.studies.training_reference import compute_features, read_features
@@ -192,12 +189,6 @@ def test_two_detectors_share_nothing_on_disk(
     assert two.cache_key != before
 
 
-def test_a_detector_has_its_folder_s_name(home: Path, impostor: Callable[..., Path], tmp_path: Path) -> None:
-    detector = load_detector(impostor(normalise), device="cpu")
-    assert detector.manifest["name"] == detector.name == "a copy"
-    assert write_run(tmp_path, detector, image_set("made-test", 6)).name == "a copy@made-test"
-
-
 def test_what_ships_comes_before_a_user_s_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(SHIPPED / "detectors" / "sample", tmp_path / "detectors" / "sample")
     shutil.copytree(SHIPPED / "detectors" / "sample", tmp_path / "detectors" / "a first")
@@ -235,33 +226,3 @@ def test_an_identity_is_what_the_network_computes(home: Path) -> None:
         make_detector(width=4, target_layer="layer3").identity,
     ]
     assert len({one.fingerprint for one in (base, *others)}) == 10
-
-
-def test_the_fingerprint_of_the_papers_network_is_what_it_was_before_detectors_had_kinds() -> None:
-    found = Identity("a" * 64, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 1.5)
-    assert make_detector(width=4).identity.rest == ""
-    expected = json.dumps(["a" * 64, [0.1, 0.2, 0.3], [0.4, 0.5, 0.6], 1.5])
-    assert found.fingerprint == hashlib.sha256(expected.encode()).hexdigest()
-
-
-def test_a_manifest_that_changes_is_read_again(home: Path) -> None:
-    folder = home / "detectors" / DETECTOR
-    before = identify(folder)
-    d.reseal(folder, temperature=9.0)
-    assert identify(folder).identity.temperature == 9.0 != before.identity.temperature
-    (folder / "weights.safetensors").unlink()
-    with pytest.raises(ContractError, match=r"weights\.safetensors is missing"):
-        identify(folder)
-
-
-def test_an_error_of_a_moment_is_not_remembered(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = home / "detectors" / DETECTOR
-
-    def busy(*_: object, **__: object) -> None:
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("core.storage.os.open", busy)
-        with pytest.raises(ContractError, match="Too many open files"):
-            identify(folder)
-    assert identify(folder).path == folder

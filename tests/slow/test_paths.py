@@ -113,16 +113,6 @@ def test_no_name_in_an_archive_is_a_path(archive: Path, tmp_path: Path, name: st
         assert "1 file is not a 32 x 32 image: test/REAL/" in refusal(archive)
 
 
-def test_a_folder_below_a_class_is_a_category_and_leads_nowhere(archive: Path, tmp_path: Path) -> None:
-    put(archive, "test/REAL/down/away.jpg")
-    put(archive, "test/REAL/down/../../../away.jpg")
-    before = everything(tmp_path)
-    rows = load_image_set(archive, "test").rows.set_index("name")
-    assert len(rows) == 9
-    assert rows.loc["test/REAL/down/away.jpg", "category"] == "down"
-    assert everything(tmp_path) == before
-
-
 def test_a_link_in_an_archive_is_not_followed(archive: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret.jpg"
     secret.write_bytes(PICTURE)
@@ -140,11 +130,6 @@ def test_a_member_that_lies_about_its_size_is_not_unpacked(archive: Path, packed
     assert "1 file is not a 32 x 32 image: test/REAL/bomb.jpg: " in refusal(archive)
     assert tracemalloc.get_traced_memory()[1] < 8e6
     tracemalloc.stop()
-
-
-def test_an_archive_in_an_archive_is_no_image(archive: Path) -> None:
-    put(archive, "test/REAL/again.jpg", archive.read_bytes())
-    assert "test/REAL/again.jpg: The file is not an image" in refusal(archive)
 
 
 def test_links_and_pipes_in_a_folder(tmp_path: Path) -> None:
