@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ from PIL import Image
 
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, RESAMPLING, ImageError, decode, pixels_sha256
 from core.images.image_set import DatasetError
-from core.images.layouts.files import DAMAGED, open_files
+from core.images.layouts.files import open_files
 from core.images.preprocessing import Preprocessing
 from core.images.sources import SAMPLE
 
@@ -41,10 +41,6 @@ NAMES = {
     "stable_diffusion_v1": "Stable Diffusion 1",
     "stable_diffusion_v2": "Stable Diffusion 2",
 }
-
-
-class OutOfDistributionError(DatasetError):
-    """Out-of-distribution images that cannot be read; the message says which and what to do, in one sentence."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,68 +92,51 @@ def read_generators(folder: Path, preprocessing: Preprocessing, *, large: bool =
         large: keep images that the detector shrinks, under every filter, instead of those of exactly its input size.
 
     Raises:
-        OutOfDistributionError: not a folder, no generator in it, or an archive that is damaged or far too large.
+        DatasetError: not a folder, no generator in it, or an archive that is damaged or far too large.
     """
     if not folder.is_dir():
-        raise OutOfDistributionError(
-            f"{folder} is no folder; name one with a .tar.xz, a .tar or a folder of images for each generator"
+        raise DatasetError(
+            f"{folder} is no folder; name one with a .tar.xz, a .tar or a folder of images for each generator."
         )
     sources = []
     for path in sorted(folder.iterdir()):
         ending = next((ending for ending in ARCHIVES if path.name.endswith(ending)), "")
         if not path.name.startswith(".") and (path.is_dir() or ending):
-            files = files_of(path, MAX_BYTES if large else MAX_FILE_BYTES)
-            sources.append(_collect(path.name.removesuffix(ending), preprocessing, large, files))
+            sources.append(_collect(path, path.name.removesuffix(ending), preprocessing, large))
     if not any(map(len, sources)):
         side, resize = preprocessing.size, preprocessing.resize
         size = f"larger than {resize} x {resize} pixels" if large else f"of {side} x {side} pixels"
-        raise OutOfDistributionError(f"{folder} holds no images {size}; name another folder of generators")
+        raise DatasetError(f"{folder} holds no images {size}; name another folder of generators.")
     return [source for source in sources if len(source)]
 
 
-def _collect(name: str, preprocessing: Preprocessing, large: bool, files: Iterator[bytes | None]) -> SourceImages:
+def _collect(path: Path, name: str, preprocessing: Preprocessing, large: bool) -> SourceImages:
     filters, side = tuple(RESAMPLING) if large else (AS_DRAWN,), preprocessing.size
     images: dict[str, NDArray[np.uint8]] = {}
     skipped = repeats = 0
-    for data in files:
-        try:
-            image = None if data is None else decode(data)
-        except ImageError:
-            image = None
-        if image is None or not (
-            min(image.shape[:2]) > preprocessing.resize if large else image.shape == (side, side, 3)
-        ):
-            skipped += 1
-        elif (digest := pixels_sha256(image)) in images:
-            repeats += 1
-        else:
-            images[digest] = _under_every_filter(image, preprocessing) if large else preprocessing.fit(image)[None]
-    stack = np.stack([*images.values()], axis=1) if images else np.zeros((len(filters), 0, side, side, 3), np.uint8)
+    with closing(open_files(path)) as files:
+        for listed in files.listing:
+            if not listed.name.lower().endswith(SUFFIXES):
+                continue
+            try:
+                image = decode(files.read(listed.name, limit=MAX_BYTES if large else MAX_FILE_BYTES))
+            except ImageError:
+                skipped += 1
+                continue
+            shrunk = min(image.shape[:2]) > preprocessing.resize
+            if not (shrunk if large else image.shape == (side, side, 3)):
+                skipped += 1
+            elif (digest := pixels_sha256(image)) in images:
+                repeats += 1
+            else:
+                images[digest] = _under_every_filter(image, preprocessing) if large else preprocessing.fit(image)[None]
+    shape = len(filters), 0, side, side, 3
+    stack = np.stack(list(images.values()), axis=1) if images else np.zeros(shape, np.uint8)
     return SourceImages(name, dict(zip(filters, stack, strict=True)), skipped, repeats)
 
 
 def _under_every_filter(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
     return np.stack([replace(preprocessing, interpolation=name).fit(image) for name in RESAMPLING])
-
-
-def files_of(path: Path, limit: int) -> Iterator[bytes | None]:
-    """Yield the bytes of each image file in a folder or an archive, None for one of more than `limit` bytes.
-
-    Raises:
-        OutOfDistributionError: the archive is damaged, or unpacks to far more than images.
-    """
-    try:
-        with closing(open_files(path)) as files:
-            for listed in files.listing:
-                if listed.name.lower().endswith(SUFFIXES):
-                    try:
-                        yield files.read(listed.name, limit=limit)
-                    except (ImageError, OSError):
-                        yield None
-    except DatasetError as error:
-        raise OutOfDistributionError(str(error).rstrip(".")) from None
-    except DAMAGED as error:
-        raise OutOfDistributionError(f"{path} cannot be read ({error}); get it again") from None
 
 
 def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | None = None) -> list[SourceImages]:

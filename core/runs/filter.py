@@ -152,18 +152,11 @@ class Filter:
         """Write URL parameters, without those at their defaults."""
         params = {ALIASES.get(column, column): ",".join(map(_escape, values)) for column, values in self.choices}
         params |= {ALIASES.get(column, column): f"{_end(low)}..{_end(high)}" for column, low, high in self.ranges}
-        default = Filter()
-        named = {
-            "tag": self.tag,
-            "name": self.name,
-            "area": str(self.area) if self.area else None,
-            "cut": f"{self.threshold:g}",
-            "sort": self.sort,
-            "page": str(self.page),
-            "per": str(self.per_page),
-        }
-        usual = {"cut": f"{default.threshold:g}", "sort": default.sort, "page": "1", "per": str(default.per_page)}
-        return params | {key: value for key, value in named.items() if value and value != usual.get(key)}
+        return params | {key: text for key, text in self._named().items() if text and text != Filter()._named()[key]}
+
+    def _named(self) -> dict[str, str]:
+        texts = {"tag": self.tag or "", "name": self.name or "", "area": str(self.area or ""), "sort": self.sort}
+        return texts | {"cut": f"{self.threshold:g}", "page": str(self.page), "per": str(self.per_page)}
 
     @classmethod
     def from_params(cls, params: Mapping[str, str], table: pd.DataFrame) -> "Filter":
@@ -206,12 +199,8 @@ def range_columns(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def choice_columns(table: pd.DataFrame) -> list[str]:
-    """List columns filtered by value: `DECIDED`, category, source, leaks, repeats, studies' categories and booleans."""
-    return [name for name, kind in table.dtypes.items() if _is_choice(name, kind)]
-
-
 def _is_choice(name: str, kind: object) -> bool:
+    """Check for a column of values: `DECIDED`, category, source, leaks, repeats, studies' words and booleans."""
     return name in (*DECIDED, "category", "source", "in_train", "is_repeat") or (
         "." in name and isinstance(kind, pd.CategoricalDtype | np.dtypes.BoolDType)
     )
@@ -221,7 +210,7 @@ def sort_columns(table: pd.DataFrame) -> list[str]:
     """List the columns that rows can be ordered by: numbers, and studies' words."""
     # confidence has its own orders in `SORTS`
     numbers = [name for name in range_columns(table) if name != "confidence"]
-    return [*numbers, *(name for name in choice_columns(table) if "." in name)]
+    return [*numbers, *(name for name, kind in table.dtypes.items() if "." in name and _is_choice(name, kind))]
 
 
 def choices_of(table: pd.DataFrame, column: str) -> list[str]:

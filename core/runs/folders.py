@@ -77,16 +77,7 @@ def _find(homes: tuple[Path, ...], folder: str, *, shadowed: str = "{}") -> dict
 
 
 def _distinct(homes: tuple[Path, ...]) -> Iterable[Path]:
-    return {_place(home): home for home in homes}.values()
-
-
-def _place(home: Path) -> object:
-    """Identify a folder, whatever path leads to it."""
-    try:
-        status = home.stat()
-    except OSError:
-        return home
-    return status.st_dev, status.st_ino
+    return {os.path.realpath(home): home for home in homes}.values()
 
 
 # os.scandir, because every page lists these folders and pathlib takes several times longer
@@ -101,11 +92,9 @@ def _folders(parent: Path) -> Iterator[Path]:
 def _has_manifest(folder: Path) -> bool:
     try:
         (folder / MANIFEST).stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        # one without permission is found too
-        return True
+    except OSError as error:
+        # one without permission has one too
+        return not isinstance(error, FileNotFoundError | NotADirectoryError)
     return True
 
 

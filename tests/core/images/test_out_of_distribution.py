@@ -12,9 +12,9 @@ from PIL import Image
 
 from core.images import out_of_distribution as module
 from core.images.decoding import RESAMPLING, crop_square, resize
+from core.images.image_set import DatasetError
 from core.images.out_of_distribution import (
     AS_DRAWN,
-    OutOfDistributionError,
     as_cifake,
     crop_photographs,
     read_generators,
@@ -93,7 +93,7 @@ def test_pictures_drawn_large_are_resized_with_every_filter_and_others_left_out(
             np.testing.assert_array_equal(image, resize(crop_square(picture), 32, resampling=name))
     assert list(one.pixels) == list(RESAMPLING)
     # it would enlarge this one
-    with pytest.raises(OutOfDistributionError, match="holds no images larger than 96 x 96 pixels"):
+    with pytest.raises(DatasetError, match="holds no images larger than 96 x 96 pixels"):
         read_generators(tmp_path, Preprocessing(64, 96, "after"), large=True)
     # the other group leaves out what this one keeps
     (other,) = read_generators(tmp_path, Preprocessing(32))
@@ -101,20 +101,20 @@ def test_pictures_drawn_large_are_resized_with_every_filter_and_others_left_out(
 
 
 def test_what_is_no_archive_or_far_too_large_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(OutOfDistributionError, match="is no folder"):
+    with pytest.raises(DatasetError, match="is no folder"):
         read_generators(tmp_path / "nowhere", Preprocessing(32))
-    with pytest.raises(OutOfDistributionError, match="holds no images of 32 x 32"):
+    with pytest.raises(DatasetError, match="holds no images of 32 x 32"):
         read_generators(tmp_path, Preprocessing(32))
     good = write_archive(tmp_path / "gan.tar.xz", {"0.png": png(textured(1, fine=True, seed=9)[0])})
     monkeypatch.setattr("core.images.layouts.files.MOST_ANYWAY", -(2**25))
     monkeypatch.setattr("core.images.layouts.files.MOST_TIMES", 0)
-    with pytest.raises(OutOfDistributionError, match="it unpacks to far more than pictures do"):
+    with pytest.raises(DatasetError, match="it unpacks to far more than pictures do"):
         read_generators(tmp_path, Preprocessing(32))
     monkeypatch.undo()
     data = good.read_bytes()
     for broken in (data[: len(data) // 2], b"no archive at all"):
         good.write_bytes(broken)
-        with pytest.raises(OutOfDistributionError, match=r"gan\.tar\.xz is not a whole \.tar file|cannot be read"):
+        with pytest.raises(DatasetError, match=r"gan\.tar\.xz is not a whole \.tar file|cannot be read"):
             read_generators(tmp_path, Preprocessing(32))
 
 
