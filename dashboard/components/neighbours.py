@@ -91,24 +91,14 @@ def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
     return replace(found, near=tuple(map(pictured, found.near)), other=other)
 
 
-def summary(found: Neighbours) -> str:
-    """Count the labels of the nearest images in a sentence."""
-    count, same = len(found.near), sum(neighbour.label == found.verdict for neighbour in found.near)
-    whose = "training images" if found.is_training else "images of this run"
-    if not count:
-        return f"There are no other {whose} to compare with."
-    if same == count > 1:
-        return f"All {count} {whose} that are most alike to it are {found.verdict}, as it calls this image."
-    counted = f"Of the {count} {whose} that are most alike to it, {same} are {found.verdict}"
-    if 2 * same > count:
-        return f"{counted}, as it calls this image."
-    if 2 * same == count:
-        return f"{counted}, as many as of the other class: what is most alike does not decide."
-    return f"{counted}, fewer than the other class: the verdict parts from what is most alike."
-
-
 def _draw_found(found: Neighbours, detector: DetectorHandle) -> None:
-    st.markdown(plain(summary(found)))
+    whose = "training images" if found.is_training else "images of this run"
+    if not found.near:
+        st.markdown(f"There are no other {whose} to compare with.")
+        return
+    same = sum(neighbour.label == found.verdict for neighbour in found.near)
+    verdict = CLASS_WORDS[found.verdict]
+    st.markdown(f"{same} of the {len(found.near)} {whose} most alike to it are {verdict}, as it calls this image.")
     shown = [*found.near, *([found.other] if found.other else [])]
     if all(neighbour.image is not None for neighbour in shown):
         picture_strip(map(_cell, found.near))
@@ -116,28 +106,14 @@ def _draw_found(found: Neighbours, detector: DetectorHandle) -> None:
             st.markdown(f"The nearest that it calls {CLASS_WORDS[found.other.predicted]}:")
             picture_strip([_cell(found.other)])
     else:
-        st.table(
-            pd.DataFrame(
-                {
-                    "image": [plain(neighbour.name) for neighbour in shown],
-                    "is": [CLASS_WORDS[neighbour.label] for neighbour in shown],
-                    "called": [CLASS_WORDS[neighbour.predicted] for neighbour in shown],
-                    "distance": [f"{neighbour.distance:.3f}" for neighbour in shown],
-                }
-            ).set_index("image"),
-            border="horizontal",
-        )
+        columns = {"name": "image", "label": "is", "predicted": "called", "distance": "distance"}
+        table = pd.DataFrame([neighbour._asdict() for neighbour in shown])[list(columns)].rename(columns=columns)
+        st.dataframe(table, hide_index=True, height="content", alt="The nearest images")
         if found.is_training:
             offer_training_images("Their pictures are not available.", detector.name, key="neighbours.fetch_pictures")
         else:
             st.caption(f"Their pictures are not available. {how_to_get_pictures()}")
-    if found.is_training:
-        st.caption(f"The nearest of all {found.candidates:,} training images ({plain(found.name)}), searched exactly.")
-    else:
-        st.caption(
-            f"The nearest of {found.candidates:,} images of the run itself ({plain(found.name)}), not of its training "
-            "images: the features of those have not been computed here."
-        )
+    st.caption(f"Searched exactly among all {found.candidates:,} {whose} ({plain(found.name)}).")
 
 
 def _cell(neighbour: Neighbour) -> Cell:

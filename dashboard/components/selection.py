@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import streamlit as st
 
-from core.console import one_direction
 from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
 from core.runs.metrics import HALF
@@ -15,7 +14,7 @@ from core.runs.tags import TagError
 from dashboard import library, state
 from dashboard.components.column_names import full_label
 from dashboard.components.grid import image_grid
-from dashboard.components.plain import with_code
+from dashboard.components.plain import plain, with_code
 from dashboard.library import Opened
 from dashboard.state import Setting
 from dashboard.visitors import for_visitors
@@ -45,7 +44,7 @@ def draw_select_page(page: Sequence[str], ids: Sequence[str]) -> None:
     )
 
 
-def draw(wanted: Filter, ids: Sequence[str]) -> None:
+def draw(ids: Sequence[str]) -> None:
     """Draw what can be done with the selected images, where there are any."""
     if not ids:
         return
@@ -56,7 +55,6 @@ def draw(wanted: Filter, ids: Sequence[str]) -> None:
             COMPARE.toggle("Compare them")
             st.button("Select none", key="selection.none", type="tertiary", on_click=state.put, args=("pick", None))
         _draw_tagging(ids)
-        _draw_tagged(wanted, ids)
 
 
 def _draw_tagging(ids: Sequence[str]) -> None:
@@ -82,20 +80,10 @@ def _draw_tagging(ids: Sequence[str]) -> None:
         st.error(with_code(problem))
 
 
-def _draw_tagged(wanted: Filter, ids: Sequence[str]) -> None:
-    """Draw the result of the last tagging, as long as the same images are selected."""
-    tagged, line, tag = st.session_state.get("selection.tagged", ((), "", ""))
-    if tagged == ids:
-        # a tag is not Markdown
-        st.text(line)
-        if library.tags().ids(tag):
-            st.button("Show all with this tag", key="selection.tagged.show", on_click=_show_tag, args=(tag, wanted))
-
-
 def _change_tag(ids: Sequence[str], put: Callable[[Sequence[str], str], None], done: str) -> None:
-    """Add the entered tag to the images, or remove it (`put`), and keep a message that contains `done`."""
+    """Add the entered tag to the images, or remove it (`put`), and say so with the words `done`."""
     tag = (st.session_state["selection.tag_text"] or "").strip()
-    if not tag and st.session_state.get("selection.tagged", (None,))[0] == ids:
+    if not tag and st.session_state.get("selection.tagged") == ids:
         # Enter did it already, and the button was pressed as well
         return
     try:
@@ -104,13 +92,8 @@ def _change_tag(ids: Sequence[str], put: Callable[[Sequence[str], str], None], d
         st.session_state["selection.tag_error"] = for_visitors(error)
     else:
         st.session_state["selection.tag_text"] = ""
-        st.session_state["selection.tagged"] = ids, f"{len(ids)} {done} “{one_direction(tag)}”", tag
-
-
-def _show_tag(tag: str, wanted: Filter) -> None:
-    """Show only the images with a tag."""
-    kept = [name for name in ("run", *state.CARRIED) if name not in ("pick", "compare")]
-    state.put_filter(Filter(tag=tag, per_page=wanted.per_page, sort=wanted.sort), keep=kept)
+        st.session_state["selection.tagged"] = ids
+        st.toast(f"{len(ids)} {done} “{plain(tag)}”")
 
 
 def draw_comparison(opened: Opened, wanted: Filter, ids: Sequence[str], pictures: Pictures) -> None:

@@ -213,7 +213,7 @@ def draw_images(current: int | None) -> None:
     draw_active(opened, wanted)
     if tags.problem:
         st.warning(with_code(for_visitors(tags.problem)))
-    selection.draw(wanted, picked)
+    selection.draw(picked)
     draw_grid(current)
     draw_group_differences(opened, wanted, positions)
 

@@ -131,7 +131,7 @@ def test_lime_is_set_compared_and_saved_as_a_slide_in_five_clicks(page: Page, ad
     page.wait_for_url("**lime.n_samples=128**")
     settle(page)
     page.get_by_text("Do they agree").click()
-    expect(page.get_by_text("LIME and Grad-CAM")).to_be_visible()
+    expect(page.get_by_text("LIME and Grad-CAM:")).to_be_visible()
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Save as a slide").click()
     with Image.open(waiting.value.path()) as slide:

@@ -7,8 +7,7 @@ import pytest
 
 from core.images.image_set import ImageSet
 from core.studies.training_reference import Reference
-from dashboard.components.neighbours import summary
-from dashboard.neighbours import Neighbours, find_neighbours
+from dashboard.neighbours import find_neighbours
 from tests.core.studies.conftest import made_set
 
 
@@ -48,22 +47,3 @@ def test_neighbours_are_the_nearest_with_their_labels(reference: Reference, imag
     assert find_neighbours(reference, features, margin, k=1).near[0].id == images.rows["id"][row]
     one_class = replace(reference, margins=np.full(60, margin, np.float32), pixels=None)
     assert find_neighbours(one_class, features, margin).other is None
-
-
-@pytest.mark.parametrize(
-    ("real", "verdict", "words"),
-    [
-        (10, "REAL", "All 10 training images"),
-        (0, "FAKE", "All 10 training images"),
-        (7, "REAL", "7 are REAL, as it calls"),
-        (7, "FAKE", "3 are FAKE, fewer"),
-        (5, "FAKE", "5 are FAKE, as many"),
-    ],
-)
-def test_the_summary_counts_labels(images: ImageSet, real: int, verdict: str, words: str) -> None:
-    rows = images.rows.iloc[:10].assign(label=(np.arange(10) < real).astype(np.uint8))
-    reference = Reference("made-train", np.eye(10, dtype=np.float16), np.ones(10, np.float32), rows)
-    found = find_neighbours(reference, np.ones(10, np.float32), 1.0 if verdict == "REAL" else -1.0)
-    assert words in summary(found)
-    assert "images of this run" in summary(replace(found, is_training=False))
-    assert "no other training images" in summary(Neighbours((), None, verdict, "made", 0, True))
