@@ -104,7 +104,7 @@ def _take_run() -> None:
     if kept.get("versus") == now:
         # the two that are compared change places
         kept["versus"] = before
-    st.query_params.from_dict(kept | {"run": now})
+    state.replace_all(kept | {"run": now})
 
 
 def _images_of(name: str) -> object:

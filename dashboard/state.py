@@ -15,6 +15,8 @@ from dashboard.navigation import script_of
 # what goes along with a filter from page to page: columns of studies, what is selected, how images are shown, and the
 # run beside the first
 CARRIED = ("also", "pick", "compare", "tile", "maps", "versus")
+# how parameters begin that widgets are bound to: parts that open, tabs
+BOUND = ("fold_", "tab")
 
 
 # the session's choice of how all pictures are enlarged; the sidebar carries it from page to page
@@ -114,13 +116,18 @@ def put_all(changes: Mapping[str, str | None]) -> None:
     after = {name: text for name, text in before.items() if name not in changes}
     after |= {name: text for name, text in changes.items() if text}
     if after != before:
-        st.query_params.from_dict(after)
+        replace_all(after)
+
+
+def replace_all(parameters: Mapping[str, str]) -> None:
+    """Replace all URL parameters in one step, but those that belong to widgets, which Streamlit alone may write."""
+    st.query_params.from_dict({name: text for name, text in parameters.items() if not name.startswith(BOUND)})
 
 
 def put_filter(wanted: Filter, *, keep: Sequence[str] = ("run",)) -> None:
     """Replace all URL parameters but those in `keep` with this filter's."""
     kept = {name: st.query_params[name] for name in keep if name in st.query_params}
-    st.query_params.from_dict(kept | wanted.to_params())
+    replace_all(kept | wanted.to_params())
 
 
 def go(page: str, *, run: str, wanted: Filter | None = None, **parameters: str) -> None:
