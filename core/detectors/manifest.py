@@ -27,7 +27,7 @@ OLD_LAYER = "layer4"
 OLD_PREPROCESS = {"size": OLD_SIDE, "resize": OLD_SIDE, "crop": "before", "interpolation": "bicubic"}
 OLD_OUTPUTS: Outputs = "logits"
 # established names of kinds
-KIND_NAMES = {"resnet": "ResNet-18", "onnx": "ONNX", "python": "Python function"}
+KIND_NAMES = {"resnet": "ResNet-18", "onnx": "ONNX", "python": "Python function", "patch": "mean of scores of patches"}
 
 
 class Capability(StrEnum):
