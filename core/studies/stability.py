@@ -11,7 +11,6 @@ from core.explainers.agreement import rank_correlation, segment_values
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
-from core.explainers.settings import ExplainerSettings
 from core.findings.claims import Headlines
 from core.findings.finding import Finding
 from core.runs.run import Run
@@ -99,33 +98,23 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
             if column in COLUMNS and context.wants(column):
                 triples = zip(first, again(), grids, strict=True)
                 values[column] = [rank_correlation(*_compared_values([a, b], grid)) for a, b, grid in triples]
-        if context.wants(f"{explainer.name}_other"):
-            values[f"{explainer.name}_other"] = []
-            for row, mine, grid in zip(rows, first, grids, strict=True):
-                others = _others(context, cells, int(row), parameters, explainer=explainer, settings=settings)
-                ranked, *rest = _compared_values([mine, *others], grid)
-                values[f"{explainer.name}_other"].append(mean_rank(ranked, rest))
+        other = f"{explainer.name}_other"
+        if context.wants(other):
+            values[other] = []
+            for row, mine, grid in zip(rows.tolist(), first, grids, strict=True):
+                # many of the maps that the run stores, and a few of the others
+                if explainer is KEPT:
+                    chosen = cells.others(row, parameters["others"], seed=parameters["seed"])
+                    maps = list(np.asarray(context.run.needed_maps[chosen], np.float32))
+                else:
+                    chosen = cells.references(row, parameters["lime_others"], seed=parameters["seed"])
+                    maps = maps_of(detector, [np.asarray(context.pixels[at]) for at in chosen], explainer, settings)
+                ranked, *rest = _compared_values([mine, *maps], grid)
+                values[other].append(mean_rank(ranked, rest))
         return values
 
     table = table_by_method(context, rows, COLUMNS.by_method, repeat)
     return table.assign(margin_change=np.abs(after - before), noise_turns=(after > 0) != (before > 0))
-
-
-def _others(
-    context: Context,
-    cells: Cells,
-    row: int,
-    parameters: Mapping[str, Any],
-    *,
-    explainer: AnyExplainer,
-    settings: ExplainerSettings,
-) -> Maps:
-    """Return maps of other images of the cell: many of the kind that the run stores, and a few of the others."""
-    if explainer is KEPT:
-        others = cells.others(row, parameters["others"], seed=parameters["seed"])
-        return list(np.asarray(context.run.needed_maps[others], np.float32))
-    others = cells.references(row, parameters["lime_others"], seed=parameters["seed"])
-    return maps_of(context.detector, [np.asarray(context.pixels[other]) for other in others], explainer, settings)
 
 
 def _compared_values(maps: Maps, grid: NDArray[np.integer]) -> list[NDArray[np.floating]]:
