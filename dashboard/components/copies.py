@@ -1,5 +1,8 @@
 """Copies and near copies of images: counts that open in Explore, and pairs as pictures."""
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -13,7 +16,7 @@ from core.studies.store import StudyResult
 from dashboard import catalogue, datasets, library, state
 from dashboard.components.component import key_of
 from dashboard.components.missing import offer_training_images
-from dashboard.components.picture import Cell, picture_strip
+from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import code, plain
 from dashboard.components.study import command
 from dashboard.components.words import CLASS_WORDS
@@ -21,17 +24,10 @@ from dashboard.library import Opened
 from dashboard.state import Setting
 
 SIDES = {"in_training": "With training images", "in_set": "Within this set"}
-
-
 WHAT = {FILE: "the same file", SHOWN: "the same pixels in another file", NEAR: "nearly the same picture"}
-
-
 SIDE = Setting("side", "in_training", SIDES)
-
-
+# pairs that are drawn at first, and that a press adds
 STEP = 12
-
-
 PAIRS = Setting("pairs", STEP, kind=int, low=STEP, high=1200)
 
 
@@ -57,15 +53,14 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
         return
     SIDE.choose("Pairs", format_func=lambda side: f"{SIDES[side]}, {len(found[side]):,}", label_visibility="collapsed")
     pairs = found[SIDE.value]
-    # `class` cannot be the name of a field
-    shown = pairs.head(PAIRS.value).rename(columns={"class": "same"})
+    shown = pairs.head(PAIRS.value)
     training = training_of(opened, shown) if SIDE.value == "in_training" else None
     if training == {}:
         sentence = "The pictures of the training images are not available."
         offer_training_images(sentence, catalogue.maker(opened.run), key="data.fetch_pictures")
     with st.grid(3, min_column_width=300, gap="medium") as grid:
-        for pair in shown.itertuples(index=False):
-            if (row := opened.row_of(pair.id)) is not None:
+        for pair in shown.to_dict("records"):
+            if (row := opened.row_of(pair["id"])) is not None:
                 with grid.cell():
                     draw_pair(opened, pair, row, training)
     if len(shown) < min(len(pairs), PAIRS.high):
@@ -83,45 +78,42 @@ def _draw_count(opened: Opened, side: str, kind: str, one: Finding) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         count = f"{'about ' if about['sampled'] else ''}{about['count']:,}"
         key = f"data.{side}.{kind}"
-        if st.button(count, icon=":material/grid_view:", key=key, disabled=not about["count"], help="Show in Explore"):
+        if st.button(count, icon=":material/grid_view:", key=key, disabled=not about["count"], help="Show the images"):
             wanted = Filter().choosing(f"duplicates.{side}", [kind])
             state.go("mistakes", run=opened.run.name, wanted=wanted)
         st.markdown(f"{what}: {sides}{clash}" if about["count"] else what, width="stretch")
 
 
-def draw_pair(opened: Opened, pair: tuple, row: int, training: dict[str, NDArray[np.uint8]] | None) -> None:  # type: ignore[type-arg]
+def draw_pair(
+    opened: Opened, pair: Mapping[Hashable, Any], row: int, training: dict[str, NDArray[np.uint8]] | None
+) -> None:
     """Draw an image beside its copy, and a button that opens it.
 
     Args:
+        opened: the run.
         pair: a row of `core.studies.copies.copy_pairs`.
         row: where the image stands in the run.
         training: pixels of training images by identity; None where the copies are in the run itself.
     """
-    id_, partner, name, bits, same, kind = (
-        getattr(pair, field) for field in ("id", "partner", "name", "bits", "same", "kind")
-    )
-    pictures = library.pictures(opened)
-    label = str(opened.table["label"].iloc[row])
-    other = other_class(label) if same == "other" else label  # type: ignore[arg-type]
-    if training is None:
-        at = opened.row_of(partner)
+    pictures, partner, name = library.pictures(opened), str(pair["partner"]), str(pair["name"])
+    label, own_name = (str(opened.table[column].iloc[row]) for column in ("label", "name"))
+    other = other_class(label) if pair["class"] == "other" else label  # type: ignore[arg-type]
+    beside = None if training is None else training.get(partner)
+    if training is None and (at := opened.row_of(partner)) is not None:
         # where copies have both classes, the pair counts as one of the other class whatever this copy is
-        other = other if at is None else str(opened.table["label"].iloc[at])
-        beside = None if at is None else pictures.get(at)
-    else:
-        beside = training.get(partner)
-    own_name = str(opened.table["name"].iloc[row])
+        other, beside = str(opened.table["label"].iloc[at]), pictures.get(at)
     sides = ((pictures.get(row), label, own_name), (beside, other, name))
     cells = [
         Cell(image, f"{of}, {its}", f"{CLASS_WORDS[of]} {plain(its)}", of) for image, of, its in sides
         if image is not None
     ]  # fmt: skip
-    picture_strip(cells, width=130)
-    note = f"{64 - int(bits)} of 64 bits of their hashes agree" if kind == NEAR else "all pixels are equal"
-    clash = "**Other class.** " if other != label or same == "other" else ""
-    st.caption(f"{clash}{note}" if len(cells) == 2 else f"{clash}{plain(own_name)} and {plain(name)}: {note}")
-    if st.button("Open", key=key_of("data.pair", id_, partner), type="tertiary"):
-        state.go("mistakes", run=opened.run.name, id=id_)
+    picture_grid(cells, columns=2, least=100)
+    alike = f"{64 - int(pair['bits'])} of 64 bits of their hashes agree" if pair["kind"] == NEAR else "equal pixels"
+    names = "" if len(cells) == 2 else f"{plain(own_name)} and {plain(name)}: "
+    clash = "**Other class.** " if other != label or pair["class"] == "other" else ""
+    st.caption(f"{clash}{names}{alike}")
+    if st.button("Open", key=key_of("data.pair", pair["id"], partner), type="tertiary"):
+        state.go("mistakes", run=opened.run.name, id=str(pair["id"]))
 
 
 def training_of(opened: Opened, pairs: pd.DataFrame) -> dict[str, NDArray[np.uint8]]:

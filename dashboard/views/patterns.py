@@ -6,7 +6,6 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.explainers.drawing import common_scale, draw_image, draw_map
 from core.runs.filter import Filter
@@ -176,15 +175,15 @@ def draw_cards(opened: Opened, answer: StudyResult, space: str) -> None:
 
 def draw_card(opened: Opened, card: Card, space: str, scale: float) -> None:
     """Draw a group: how large, how often wrong, what it looks like, its most typical images, a way to all."""
-    name, rate = f"{space}.{card.number}", card.error_rate
+    rate = card.error_rate
     st.subheader(f"Group {card.number}", anchor=False)
-    rows = {
+    facts = {
         "images": f"{card.images:,} ({percent(card.share, 0)} of all), called {CLASS_WORDS[card.verdict]}",
         "wrong": f"**{percent(rate.value)}** ({percent(rate.low)} to {percent(rate.high)})",
         "expected from their margins": percent(card.expected.rate.value),
         f"of all {card.verdict} verdicts": percent(card.verdict_error_rate),
     }
-    st.table(rows, border="horizontal")
+    st.table(facts, border="horizontal")
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=FACE, gap="small"):
             if card.mean_image is not None:
@@ -199,17 +198,14 @@ def draw_card(opened: Opened, card: Card, space: str, scale: float) -> None:
         (card.members[:TYPICAL], "Most typical, the nearest to its middle first", False),
         (card.wrong[:WRONG], f"Wrongly called {card.verdict}, the surest first", True),
     ):
-        if ids:
-            st.caption(caption)
-            wanted = members(space, card.number, wrong=wrong)
-            draw_images(opened, ids, wanted=wanted, key=f"{'wrong' if wrong else 'typical'}.{name}")
-            words = f"Only the {card.errors:,} wrong" if wrong else f"All {card.images:,}"
-            if st.button(words, key=f"patterns.{'errors' if wrong else 'all'}.{name}", type="tertiary"):
-                state.go("mistakes", run=opened.run.name, wanted=wanted)
-
-
-def draw_images(opened: Opened, ids: Sequence[str], *, wanted: Filter, key: str) -> None:
-    """Draw images of a group; one that is clicked opens."""
-    rows: NDArray[np.intp] = np.array([row for id_ in ids if (row := opened.row_of(id_)) is not None], np.intp)
-    if id_ := image_grid(opened, rows, library.pictures(opened), key=f"patterns.{key}", size="small"):
-        state.go("mistakes", run=opened.run.name, wanted=wanted, id=id_)
+        if not ids:
+            continue
+        st.caption(caption)
+        rows = np.array([row for id_ in ids if (row := opened.row_of(id_)) is not None], np.intp)
+        wanted, kind = members(space, card.number, wrong=wrong), "wrong" if wrong else "typical"
+        key = f"patterns.{kind}.{space}.{card.number}"
+        if id_ := image_grid(opened, rows, library.pictures(opened), key=key, size="small"):
+            state.go("mistakes", run=opened.run.name, wanted=wanted, id=id_)
+        words = f"Only the {card.errors:,} wrong" if wrong else f"All {card.images:,}"
+        if st.button(words, key=f"{key}.all", type="tertiary"):
+            state.go("mistakes", run=opened.run.name, wanted=wanted)
