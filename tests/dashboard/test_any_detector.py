@@ -43,14 +43,14 @@ def test_every_page(page: str) -> None:
     assert "could not be computed" not in words(app)
 
 
-def test_inspect_explains_by_both_methods() -> None:
+def test_the_open_image_explains_by_both_methods() -> None:
     app = opened("mistakes", **{"lime.n_samples": "64"})
     said = words(app)
     assert "different versions of the image in 64 samples" in said
     assert "Do they agree" in said
 
 
-def test_inspect_runs_every_probe() -> None:
+def test_the_open_image_runs_every_probe() -> None:
     app = opened("mistakes", evidence="turns", change="shuffle_16")
     assert not app.exception
     assert any("change" in one.value for one in app.dataframe)

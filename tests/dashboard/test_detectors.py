@@ -173,7 +173,7 @@ def test_a_damaged_run_is_not_chosen_where_another_opens(two: Path, open_page: O
     assert not open_page("detectors", run="nobody@seen-test", open="").error
 
 
-def test_explore_filters_by_the_verdict_of_the_other(two: Path, open_page: Open) -> None:
+def test_mistakes_filters_by_the_verdict_of_the_other(two: Path, open_page: Open) -> None:
     parameters = {"run": RUN, "versus": OTHER, "result": "right", "versus.correct": "wrong"}
     app = open_page("mistakes", **parameters)
     first, second = (read_run(two / "runs" / name).predictions.set_index("id") for name in (RUN, OTHER))

@@ -64,7 +64,7 @@ def test_nothing_is_asked_before_an_experiment_is_chosen(open_page: Open) -> Non
     assert app.segmented_control(key="url.evidence").value is None
 
 
-def test_inspect_says_what_turns_the_verdict(open_page: Open, home: Path, run: Run) -> None:
+def test_the_open_image_says_what_turns_the_verdict(open_page: Open, home: Path, run: Run) -> None:
     row = first_row(run)
     expected = probed(home, run, row)
     app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="turns"))
@@ -79,7 +79,7 @@ def test_inspect_says_what_turns_the_verdict(open_page: Open, home: Path, run: R
     np.testing.assert_allclose(sorted(rows["margin"]), sorted(after.margin for after in own))
 
 
-def test_inspect_weighs_kinds_of_detail(open_page: Open, home: Path, run: Run) -> None:
+def test_the_open_image_weighs_kinds_of_detail(open_page: Open, home: Path, run: Run) -> None:
     image = np.asarray(run.images[first_row(run)])
     detector = load_detector(home / "detectors" / "tiny")
     last = LIME_BANDS.explain_fully(detector, image, BandSettings(fill="shuffled"))
@@ -93,7 +93,7 @@ def test_inspect_weighs_kinds_of_detail(open_page: Open, home: Path, run: Run) -
     assert "lime_bands.fill" not in app.query_params
 
 
-def test_inspect_shows_what_the_image_is_like(open_page: Open, run: Run) -> None:
+def test_the_open_image_shows_what_the_image_is_like(open_page: Open, run: Run) -> None:
     app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert not app.exception
     assert "most alike to it" in words(app)

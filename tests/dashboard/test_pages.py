@@ -141,7 +141,7 @@ def test_a_damaged_run_is_one_sentence(open_page: Open, home: Path, page: str) -
     assert str(home) not in words(app)
 
 
-def test_explore_filters_through_the_url_and_through_its_widgets(open_page: Open, home: Path) -> None:
+def test_mistakes_filters_through_the_url_and_through_its_widgets(open_page: Open, home: Path) -> None:
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     app = open_page("mistakes", run="tiny@seen-test", category="cat,ship")
     expected = len(find_rows(table, Filter().choosing("category", ["cat", "ship"])))
@@ -161,7 +161,7 @@ def test_explore_filters_through_the_url_and_through_its_widgets(open_page: Open
     assert set(app.query_params) == {"run"}
 
 
-def test_explore_turns_pages_and_keeps_the_order(open_page: Open) -> None:
+def test_mistakes_turns_pages_and_keeps_the_order(open_page: Open) -> None:
     app = open_page("mistakes", run="tiny@seen-test", sort="-brightness", page="2")
     assert app.selectbox(key="mistakes.sort").value == "-brightness"
     assert app.pagination[0].value == 2
@@ -170,7 +170,7 @@ def test_explore_turns_pages_and_keeps_the_order(open_page: Open) -> None:
     assert "page" not in app.query_params
 
 
-def test_explore_tags_what_is_selected(open_page: Open, home: Path) -> None:
+def test_mistakes_tags_what_is_selected(open_page: Open, home: Path) -> None:
     ids = browse_table(read_run(home / "runs" / "tiny@seen-test"))["id"]
     app = open_page("mistakes", run="tiny@seen-test", pick=f"{ids[0]},{ids[3]},nobody")
     assert "**2 selected**" in words(app)
@@ -251,7 +251,7 @@ def selectable(app: AppTest) -> dict[str, bool]:
     return {key: data["selectable"] for key, data in grids(app).items()}
 
 
-def test_inspect_says_verdict_truth_and_place(open_page: Open, home: Path) -> None:
+def test_the_open_image_says_verdict_truth_and_place(open_page: Open, home: Path) -> None:
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
     order = find_rows(table, Filter())
     app = open_page("mistakes", run="tiny@seen-test", id=table["id"][order[4]])
@@ -268,7 +268,7 @@ def test_inspect_says_verdict_truth_and_place(open_page: Open, home: Path) -> No
     assert str(table["name"][order[3]]) in words(app)
 
 
-def test_inspect_keeps_tags_and_notes(open_page: Open) -> None:
+def test_the_open_image_keeps_tags_and_notes(open_page: Open) -> None:
     app = open_page("mistakes", run="tiny@seen-test")
     app.text_area[0].set_value("ringing at the edge").run()
     app.multiselect(key="inspect.tags").set_value(["halo"]).run()
@@ -278,7 +278,7 @@ def test_inspect_keeps_tags_and_notes(open_page: Open) -> None:
     assert again.multiselect(key="inspect.tags").value == ["halo"]
 
 
-def test_inspect_says_when_somebody_else_has_changed_the_note_and_keeps_what_was_typed(
+def test_the_open_image_says_when_somebody_else_has_changed_the_note_and_keeps_what_was_typed(
     open_page: Open, home: Path
 ) -> None:
     table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
@@ -309,7 +309,7 @@ def values_in_tables(app: AppTest) -> dict[str, list[str]]:
     return {name: [*beside, ""][:2] for name, *beside in rows}
 
 
-def test_inspect_without_the_picture_shows_the_runs_map_and_what_is_known(open_page: Open, home: Path) -> None:
+def test_the_open_image_without_the_picture_shows_the_runs_map_and_what_is_known(open_page: Open, home: Path) -> None:
     folder = home / "runs" / "tiny@blind-test"
     ids = browse_table(read_run(folder))["id"]
     frame = pd.DataFrame({"id": ids, "flips": np.arange(60) / 60})
@@ -322,7 +322,7 @@ def test_inspect_without_the_picture_shows_the_runs_map_and_what_is_known(open_p
     assert "LIME" not in words(app)
 
 
-def test_inspect_without_its_detector_shows_the_runs_map(open_page: Open, home: Path) -> None:
+def test_the_open_image_without_its_detector_shows_the_runs_map(open_page: Open, home: Path) -> None:
     shutil.rmtree(home / "detectors")
     app = open_page("mistakes", run="tiny@seen-test")
     assert not app.exception

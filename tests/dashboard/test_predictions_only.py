@@ -49,7 +49,7 @@ def test_a_study_that_needs_layers_is_said_to_be_impossible() -> None:
     assert "core study clusters" not in said
 
 
-def test_inspect_explains_by_what_needs_no_more() -> None:
+def test_the_open_image_explains_by_what_needs_no_more() -> None:
     app = test_any_detector.opened("mistakes", **{"lime.n_samples": "64"})
     assert not app.exception
     assert not app.error

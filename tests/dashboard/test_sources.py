@@ -52,7 +52,7 @@ def test_detectors_shows_the_error_rate_of_each(sourced: Run, open_page: Open) -
     assert "By source" not in words(open_page("detectors", run="tiny@seen-test"))
 
 
-def test_explore_filters_by_it(sourced: Run, open_page: Open) -> None:
+def test_mistakes_filters_by_it(sourced: Run, open_page: Open) -> None:
     app = open_page("mistakes", run=sourced.name, source="midjourney_5")
     assert not app.exception
     assert "20 of 60 images" in words(app)

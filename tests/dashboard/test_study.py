@@ -78,7 +78,7 @@ def test_a_table_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -
     assert {options["icon"] for _, options in drawn} == {":material/download:"}
 
 
-def test_explore_writes_tags_and_notes_as_text(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes_writes_tags_and_notes_as_text(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     files: dict[str, Callable[[], bytes]] = {}
     monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: files.update({key: data}))
     app = open_page("mistakes", run="tiny@seen-test")
