@@ -76,8 +76,8 @@ def report_of(
     if problems:
         details["Not read"] = [list(problems)]
     details[f"Settings and hashes of {run.name}"] = [settings(run, detector or {}, answers)]
-    found = html.findings(first, "Question", "Group", "Headline", "Status") if first else "No study has a finding."
-    front: Sections = {"What was found": [found], "What this report cannot say": limits(run)}
+    summary = html.findings(first, "Question", "Group", "Headline", "Status") if first else "No study has a finding."
+    front: Sections = {"What was found": [summary], "What this report cannot say": limits(run)}
     return page(f"{manifest['detector']} on {manifest['set']}", lead, front, details, run)
 
 

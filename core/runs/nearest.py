@@ -28,9 +28,9 @@ class Nearest(NamedTuple):
 
 def unit_rows(vectors: NDArray[Any]) -> NDArray[np.float32]:
     """Scale rows to float32 (N, C) of length 1; a row of zeros stays zero, at distance 1 from all others."""
-    found = np.asarray(vectors, np.float32).reshape(len(vectors), -1)
-    lengths = np.sqrt(np.einsum("ij,ij->i", found, found))
-    return np.asarray(found / np.where(lengths > 0, lengths, 1)[:, None], np.float32)
+    rows = np.asarray(vectors, np.float32).reshape(len(vectors), -1)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    return np.asarray(rows / np.where(lengths > 0, lengths, 1)[:, None], np.float32)
 
 
 def find_nearest(
@@ -93,29 +93,29 @@ def _nearest(
     block = max(1, min(BLOCK, BLOCK * 3072 // max(1, queries.shape[1])))
     for start in range(0, len(base), block):
         here = slice(start, start + block)
-        found = 1 - queries @ unit_rows(base[here]).T
+        near = 1 - queries @ unit_rows(base[here]).T
         # rounding may give values slightly below zero
-        np.maximum(found, 0, out=found)
+        np.maximum(near, 0, out=near)
         if among is not None:
-            found[:, ~among[here]] = np.inf
+            near[:, ~among[here]] = np.inf
         if codes is not None:
-            found[codes[0][:, None] == codes[1][here][None]] = np.inf
+            near[codes[0][:, None] == codes[1][here][None]] = np.inf
         # merge only for queries with a nearer row in this block
-        touched = np.flatnonzero((found < distances[:, -1:]).any(axis=1))
+        touched = np.flatnonzero((near < distances[:, -1:]).any(axis=1))
         if len(touched):
-            distances[touched], rows[touched] = _merge(found[touched], start, distances[touched], rows[touched])
+            distances[touched], rows[touched] = _merge(near[touched], start, distances[touched], rows[touched])
     rows[np.isinf(distances)] = -1
     return Nearest(rows, distances)
 
 
 def _merge(
-    found: NDArray[np.float32], start: int, distances: NDArray[np.float32], rows: NDArray[np.intp]
+    near: NDArray[np.float32], start: int, distances: NDArray[np.float32], rows: NDArray[np.intp]
 ) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
     """Merge the k nearest so far with those of a block that begins at row `start`."""
     k = distances.shape[1]
-    few = min(k, found.shape[1])
-    at = np.argpartition(found, few - 1, axis=1)[:, :few]
-    values = np.concatenate([distances, np.take_along_axis(found, at, axis=1)], axis=1)
+    few = min(k, near.shape[1])
+    at = np.argpartition(near, few - 1, axis=1)[:, :few]
+    values = np.concatenate([distances, np.take_along_axis(near, at, axis=1)], axis=1)
     numbers = np.concatenate([rows, at + start], axis=1)
     order = np.lexsort((numbers, values), axis=1)[:, :k]
     return np.take_along_axis(values, order, axis=1), np.take_along_axis(numbers, order, axis=1)

@@ -235,7 +235,7 @@ def _read_array(run: Run, name: str) -> NDArray[Any] | None:
     return array
 
 
-def told_apart(runs: Sequence["Run"]) -> list[str]:
+def distinct_names(runs: Sequence["Run"]) -> list[str]:
     """Name each of some runs: by its detector where all are on one set, else by its own name, numbered if need be."""
     detectors, names = [str(run.manifest["detector"]) for run in runs], [run.name for run in runs]
     different = len({run.path for run in runs})

@@ -143,7 +143,5 @@ def prediction_frame(
 @cache
 def library_versions() -> dict[str, str]:
     """Return the versions of the libraries that results depend on, read once: that takes milliseconds for each."""
-    installed = {name: find_distributions(name=name) for name in LIBRARIES}
-    return {
-        name: next((found.version for found in distributions), "absent") for name, distributions in installed.items()
-    }
+    installed = {name: next(iter(find_distributions(name=name)), None) for name in LIBRARIES}
+    return {name: "absent" if package is None else package.version for name, package in installed.items()}

@@ -20,7 +20,7 @@ from core.findings.separation import auroc, difference_of_aurocs, rank_correlati
 from core.findings.table import markdown
 from core.images.labels import CLASSES
 from core.runs.metrics import largest, wilson_interval
-from core.runs.run import told_apart
+from core.runs.run import distinct_names
 from core.studies.compared_images import after_deliveries, on_other_images
 from core.studies.compared_probes import read, side_by_side
 from core.studies.pair import BETTER, LEVEL, OUTCOMES, Pair, Shared, pair_of, share_rows
@@ -324,7 +324,7 @@ def elsewhere(compared: Sequence[Comparison]) -> str:
     ]
     if not common:
         raise StudyError("these runs have no deliveries and no images of other sources in common")
-    names = told_apart([compared[0].pair.first, *(those.pair.second for those in compared)])
+    names = distinct_names([compared[0].pair.first, *(those.pair.second for those in compared)])
     cells = [
         [name, format_measure(rows[0][name].measure, "share"), *(_marked(row[name]) for row in rows)] for name in common
     ]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.findings.intervals import Outcomes, count_outcomes, effective_size
 from core.runs.metrics import is_right
-from core.runs.run import Run, same_images, told_apart
+from core.runs.run import Run, distinct_names, same_images
 from core.studies.study import WEIGHT, StudyError
 
 # what the two predictions on an image can come to, in the order of `Outcomes`
@@ -44,7 +44,7 @@ class Pair:
     @property
     def names(self) -> tuple[str, str]:
         """Names of both detectors, or of both runs where the detectors have the same name."""
-        first, second = told_apart([self.first, self.second])
+        first, second = distinct_names([self.first, self.second])
         return first, second
 
     @cached_property

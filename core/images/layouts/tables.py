@@ -172,11 +172,11 @@ def _listed_rows(files: Files, table: str, rows: pd.DataFrame, paths: Sequence[s
         raise DatasetError(
             f"{where} names {len(missing):,} pictures that are not there: {some(missing)}; paths are relative to it."
         )
-    found = pd.DataFrame(listed, columns=list(Listed._fields), index=rows.index, dtype=object)
+    frame = pd.DataFrame(listed, columns=list(Listed._fields), index=rows.index, dtype=object)
     usual = next((part for part in reversed(folder.parts) if part.lower() in SPLITS), "")
     for name, column in (("label", label), ("source", _column_of(rows, SOURCE)), ("split", _column_of(rows, SPLIT))):
-        found[name] = rows[column].map(_text_of) if column else ""
-    return found.assign(split=found["split"].replace("", usual), path="")
+        frame[name] = rows[column].map(_text_of) if column else ""
+    return frame.assign(split=frame["split"].replace("", usual), path="")
 
 
 def _text_of(value: object) -> str:
