@@ -33,7 +33,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 LONGEST = (
     "browser/test_journeys.py",
     "browser/test_strangers.py",
-    "browser/test_patterns_trust.py",
+    "browser/test_reads.py",
     "dashboard/test_pages.py",
     "test_train.py",
     "core/studies/test_probes.py",
