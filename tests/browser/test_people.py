@@ -87,7 +87,9 @@ def save(page: Page, address: str, tmp_path: Path) -> Save:
     return saved
 
 
-@pytest.mark.parametrize(("path", "figures", "pictures"), [("?run={}", 3, 0), ("mistakes?run={}&true=REAL", 1, 30)])
+@pytest.mark.parametrize(
+    ("path", "figures", "pictures"), [("detectors?run={}", 1, 0), ("mistakes?run={}&true=REAL", 0, 30)]
+)
 def test_a_report_is_whole_without_a_network(
     browser: Browser, save: Save, path: str, figures: int, pictures: int
 ) -> None:
