@@ -129,23 +129,20 @@ def _draw_curves(rows: pd.DataFrame) -> None:
         st.info("These images are of one class, and a curve needs both.")
         return
     scores, swept = class_scores(counts), sweep(rows)
-    recall, false_positive_rate = float(scores.loc["FAKE", "recall"]), 1 - float(scores.loc["REAL", "recall"])
+    recall, alarms = float(scores.loc["FAKE", "recall"]), 1 - float(scores.loc["REAL", "recall"])
     # where nothing is called FAKE it is undefined; the curve begins at 1
     precision = float(scores.loc["FAKE", "precision"]) if counts[:, 0].sum() else 1.0
-    rates, share = (
-        (swept.false_positive_rate, swept.true_positive_rate, swept.precision),
-        counts[0].sum() / counts.sum(),
-    )
-    wrong, right, sure = "false-positive rate (REAL called FAKE)", "true-positive rate (FAKE)", "precision of FAKE"
+    share = counts[0].sum() / counts.sum()
+    hits, sure = swept.true_positive_rate, swept.precision
     drawn = {
-        "ROC": (rates[:2], (false_positive_rate, recall), (wrong, right), (0.0, 1.0)),
-        "Precision-recall": (rates[1:], (recall, precision), ("recall of FAKE", sure), (share, share)),
+        "false-positive rate (REAL called FAKE)": (swept.false_positive_rate, hits, (alarms, recall), (0.0, 1.0)),
+        "recall of FAKE": (hits, sure, (recall, precision), (share, share)),
     }
-    for tab, (title, ((x, y), now, titles, guess)) in zip(st.tabs(list(drawn)), drawn.items(), strict=True):
+    names, below = ("ROC", "Precision-recall"), ("true-positive rate (FAKE)", "precision of FAKE")
+    for tab, name, y, (x, (across, up, now, guess)) in zip(st.tabs(names), names, below, drawn.items(), strict=True):
         with tab:
-            figure = curves.threshold_curve(x, y, swept, now=now, titles=titles, guess=guess)
-            at = f"{titles[0]} {percent(now[0])}, {titles[1]} {percent(now[1])}"
-            charts.show(figure, key=title, alt=f"{title} curve; now {at}")
+            figure = curves.threshold_curve(across, up, swept, now=now, titles=(x, y), guess=guess)
+            charts.show(figure, key=name, alt=f"{name} curve; now {x} {percent(now[0])}, {y} {percent(now[1])}")
 
 
 def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:

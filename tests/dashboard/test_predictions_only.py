@@ -37,7 +37,6 @@ def test_of_maps_that_the_run_has_not_none_is_told() -> None:
     assert "url.maps" not in [one.key for one in explore.toggle]
     assert "margin map" not in words(explore)
     assert not test_any_detector.opened("maps").get("image")
-    assert "the detector's answer." in words(test_any_detector.opened("play"))
     assert "was not trained here" in words(test_any_detector.opened("detectors"))
 
 
