@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -92,33 +91,23 @@ def report_file(
     wanted: Filter | None = None,
     rows: NDArray[np.intp] | None = None,
 ) -> bytes:
-    """Make the report as `python -m core report` writes it; the last few are kept for whoever asks again."""
-    asked = None if wanted is None else replace(wanted, page=Filter.page, per_page=Filter.per_page)
-    selected = None if wanted is None or rows is None else rows.tobytes()
-    shown = None if pictures is None else pictures.where.tobytes()
-    # the detector's training is in it too
-    manifests = (path / MANIFEST for path in find_detectors(homes).values())
-    stamp = " ".join([opened.stamp, *(f"{file}:{file.stat().st_mtime_ns}" for file in manifests)])
-    return _report(opened, homes, pictures, rows, stamp, asked, selected, shown)
+    """Make the report as `python -m core report` writes it; that of a whole run is kept for whoever asks again."""
+    if wanted is None or rows is None:
+        # the detector's training is in it too
+        manifests = (path / MANIFEST for path in find_detectors(homes).values())
+        return _whole_report(
+            opened, homes, " ".join([opened.stamp, *(f"{file}:{file.stat().st_mtime_ns}" for file in manifests)])
+        )
+    # read only now: it brings the libraries that draw and compute, which no page waits for
+    from core.report.selection import selection_report  # noqa: PLC0415
+
+    other = "" if opened.beside is None else opened.beside.name
+    return selection_report(opened.run, opened.table, wanted, rows, other=other, pictures=pictures).encode()
 
 
 # a few hundred kilobytes each
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _report(
-    _opened: Opened,
-    _homes: tuple[Path, ...],
-    _pictures: Pictures | None,
-    _rows: NDArray[np.intp] | None,
-    stamp: str,  # noqa: ARG001 - the key, as all after it
-    wanted: Filter | None,
-    selected: bytes | None,  # noqa: ARG001
-    shown: bytes | None,  # noqa: ARG001
-) -> bytes:
-    # read only now: it brings the libraries that draw and compute, which no page waits for
+def _whole_report(_opened: Opened, _homes: tuple[Path, ...], stamp: str) -> bytes:  # noqa: ARG001 - the key
     from core.report.page import gather, report_of  # noqa: PLC0415
-    from core.report.selection import selection_report  # noqa: PLC0415
 
-    run, other = _opened.run, "" if _opened.beside is None else _opened.beside.name
-    if wanted is None or _rows is None:
-        return report_of(run, **gather(run, _homes)).encode()
-    return selection_report(run, _opened.table, wanted, _rows, other=other, pictures=_pictures).encode()
+    return report_of(_opened.run, **gather(_opened.run, _homes)).encode()
