@@ -174,7 +174,7 @@ class BandLime(Explainer[BandSettings]):
     title = "LIME over frequency bands"
     sentence = "How the verdict changes when frequency bands are left out, from broad shading to the finest detail."
     settings = BandSettings
-    libraries = ("scikit-learn",)
+    libraries = ("lime", "scikit-learn")
     has_map = False
 
     def explain(

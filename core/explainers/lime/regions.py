@@ -136,7 +136,7 @@ class LimeSettings(RegionSettings):
 class RegionLime(Explainer[R]):
     """LIME on regions; subclasses say how an image is cut."""
 
-    libraries = ("scikit-learn", "scikit-image")
+    libraries = ("lime", "scikit-learn", "scikit-image")
 
     @abstractmethod
     def cut(self, image: Pixels, settings: R) -> Regions:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from lime.lime_base import LimeBase
 from numpy.typing import NDArray
 from scipy import stats
 from sklearn.linear_model import Ridge
@@ -31,11 +32,20 @@ class Fit:
     r2: float
 
 
-def proximity_of(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """float (n,), the weight of each sample by its cosine distance from the one that keeps every segment."""
+def distances_of(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return each sample's cosine distance from the first, which keeps every segment, float64 (n,)."""
     data = keep.astype(np.int64)
-    distances = pairwise_distances(data, data[:1], metric="cosine").ravel()
+    return np.asarray(pairwise_distances(data, data[:1], metric="cosine").ravel())
+
+
+def kernel(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weight of each sample by its distance; the default of `LimeImageExplainer`."""
     return np.asarray(np.sqrt(np.exp(-(distances**2) / KERNEL_WIDTH**2)))
+
+
+def proximity_of(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the weight of each sample in the surrogate, float64 (n,)."""
+    return kernel(distances_of(keep))
 
 
 def fit_samples(samples: Samples, values: NDArray[np.float64], *, confidence: float) -> Fit:
@@ -49,11 +59,19 @@ def fit_samples(samples: Samples, values: NDArray[np.float64], *, confidence: fl
         values: float (n,), the target in each sample.
         confidence: of the intervals, see `Jackknife`.
     """
-    # in the package's memory order, on which the last digits depend
-    data, proximity = np.asfortranarray(samples.keep.astype(np.int64)), proximity_of(samples.keep)
-    ridge = Ridge(alpha=len(data) / 1000).fit(data, values, sample_weight=proximity)
-    error = Jackknife.of(samples, proximity).error(values, confidence=confidence)
-    return Fit(ridge.coef_, error, float(ridge.intercept_), float(ridge.score(data, values, sample_weight=proximity)))
+    data, distances = samples.keep.astype(np.int64), distances_of(samples.keep)
+    intercept, pairs, r2, _ = LimeBase(kernel).explain_instance_with_data(
+        data,
+        values[:, None],
+        distances,
+        0,
+        data.shape[1],
+        feature_selection="none",
+        model_regressor=Ridge(alpha=len(data) / 1000),
+    )
+    weights = np.array([weight for _, weight in sorted(pairs)])
+    error = Jackknife.of(samples, kernel(distances)).error(values, confidence=confidence)
+    return Fit(weights, error, float(intercept), float(r2))
 
 
 @dataclass(frozen=True, eq=False)
