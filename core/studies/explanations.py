@@ -98,28 +98,26 @@ def method_of(column: str, names: Iterable[str]) -> str | None:
 
 # explainer, "" for columns of none -> column -> plain description
 ByMethod = dict[str, dict[str, str]]
+Build = Callable[[dict[str, AnyExplainer]], ByMethod]
 
 
 class Columns(Mapping[str, str]):
     """Columns of a study with plain descriptions, as the judged explainers are now.
 
     Args:
-        build: from name -> explainer.
+        build: a function of a module, from name -> explainer.
     """
 
-    def __init__(self, build: Callable[[dict[str, AnyExplainer]], ByMethod]) -> None:
-        self._built = lru_cache(maxsize=1)(lambda methods: build(dict(methods)))
-        self._flat = lru_cache(maxsize=1)(
-            lambda methods: {name: text for own in self._built(methods).values() for name, text in own.items()}
-        )
+    def __init__(self, build: Build) -> None:
+        self._build = build
 
     @property
     def by_method(self) -> ByMethod:
         """The same by the explainer that they are of."""
-        return self._built(tuple(judged().items()))
+        return _built(self._build, tuple(judged().items()))[0]
 
     def _current(self) -> dict[str, str]:
-        return self._flat(tuple(judged().items()))
+        return _built(self._build, tuple(judged().items()))[1]
 
     def __getitem__(self, column: str) -> str:
         return self._current()[column]
@@ -129,6 +127,12 @@ class Columns(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._current())
+
+
+@lru_cache(maxsize=16)
+def _built(build: Build, methods: tuple[tuple[str, AnyExplainer], ...]) -> tuple[ByMethod, dict[str, str]]:
+    by_method = build(dict(methods))
+    return by_method, {name: text for own in by_method.values() for name, text in own.items()}
 
 
 def _none() -> Any:

@@ -1,5 +1,6 @@
 """Which explainers studies judge, also one that a test adds, and the cache of their explanations."""
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,9 @@ def test_methods_of_equal_values_are_one_where_they_are_cams() -> None:
     table.loc[:20, "xgradcam_x"] += 1
     # a tenth of XGrad-CAM's values differ; LIME is another method whatever its values
     assert methods_in(table, "{}_x") == {"gradcam": "Grad-CAM, Layer-CAM", "xgradcam": "XGrad-CAM", "lime": "LIME"}
+
+
+@pytest.mark.parametrize("name", sorted({*STUDIES, "certainty"}))
+def test_columns_reach_workers_in_other_processes(name: str) -> None:
+    columns = find_study(name).columns
+    assert dict(pickle.loads(pickle.dumps(columns))) == dict(columns)  # noqa: S301 - its own
