@@ -124,7 +124,7 @@ def random_map() -> None:
 STEPS: tuple[tuple[str, Callable[[], None]], ...] = (
     ("Which one did a camera take?", play),
     ("Same picture to you. The opposite verdict.", flips),
-    ("All FAKE verdicts do this", all_do),
+    ("Do all FAKE verdicts do this?", all_do),
     ("Would a map have told you?", random_map),
     ("Now your own picture", draw_doors),
 )
@@ -164,9 +164,7 @@ if not number:
     )
     draw_first_dial(shown, row, key="start")
     if shown is not opened:
-        st.caption(
-            f"The picture is of {inline(shown.run.name)}: those of this run are not here. {how_to_get_pictures()}"
-        )
+        st.caption(f"The picture is of {inline(shown.run.name)}; this run has none here that it calls FAKE rightly.")
     draw_doors()
     st.button(
         "Tell it in five steps", key="story.begin", type="tertiary", icon=":material/tour:", on_click=move, args=(1,)
