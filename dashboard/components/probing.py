@@ -126,6 +126,11 @@ def _shown(opened: Opened, stamp: str, row: int) -> Shown | None:  # noqa: ARG00
     return Shown(opened, example, margins)
 
 
+def next_picture() -> None:
+    """Show changes and maps on another picture; a button's callback."""
+    PICTURE.set(PICTURE.value % PICTURES + 1)
+
+
 def flipped(verdict: str, column: str, also: Sequence[tuple[str, str]] = ()) -> Filter:
     """Return the filter of the images of one verdict that one strength of a probe flips.
 

@@ -26,7 +26,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.missing import how_to_get_pictures, offer_training_images
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import code, plain
-from dashboard.components.probing import PICTURE, PICTURES, flipped, rates_of, shown_picture
+from dashboard.components.probing import flipped, next_picture, rates_of, shown_picture
 from dashboard.components.study import command, study_files, study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.library import Opened
@@ -91,7 +91,7 @@ def draw_strips(opened: Opened, probes: StudyResult) -> None:
                 strongest = max(own, key=lambda finding: effect_over_control(finding).value)
                 with grid.cell():
                     draw_strip(opened, strongest, title)
-    st.button("Other pictures", icon=":material/refresh:", on_click=_next_picture, key="evidence.next")
+    st.button("Other pictures", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
 
 
 def draw_strip(opened: Opened, finding: Finding, title: str) -> None:
@@ -133,10 +133,6 @@ def draw_pictures(
             caption = f"{name}: {CLASS_WORDS.get(after or '', 'not known')}"
             cells.append(Cell(picture, f"After {change.inline}, called {after}", caption, after))
     picture_grid(cells, columns=columns, least=100)
-
-
-def _next_picture() -> None:
-    PICTURE.set(PICTURE.value % PICTURES + 1)
 
 
 def draw_experiments(opened: Opened, probes: StudyResult) -> None:

@@ -32,7 +32,7 @@ from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import plain
-from dashboard.components.probing import PICTURE, PICTURES
+from dashboard.components.probing import PICTURE, PICTURES, next_picture
 from dashboard.components.study import all_there, readable, refused, study_files, study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, heading, name_paper
 from dashboard.library import BY_STAMP, Opened
@@ -115,11 +115,7 @@ def draw_maps() -> None:
         cells.append(Cell(drawn, f"{name.capitalize()}, {KEPT.title}", name))
     picture_grid(cells, columns=4, least=150)
     st.caption(f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']}: what the place speaks for.")
-    st.button("Another picture", icon=":material/refresh:", on_click=_next_picture)
-
-
-def _next_picture() -> None:
-    PICTURE.set(PICTURE.value % PICTURES + 1)
+    st.button("Another picture", icon=":material/refresh:", on_click=next_picture)
 
 
 def draw_methods(findings: Sequence[Finding]) -> None:
