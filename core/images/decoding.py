@@ -57,16 +57,15 @@ class PassingError(ImageError):
     """A failure that is not the file's fault, such as lack of memory; a later try may succeed."""
 
 
-def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255) -> NDArray[np.uint8]:
+def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode one image of an allowed format.
 
     The header is checked before any pixel is decoded. EXIF orientation is applied, transparent pixels are composited
-    onto the background, only the first frame of an animation is read, and 16-bit or CMYK pixels become 8-bit RGB.
+    onto white, only the first frame of an animation is read, and 16-bit or CMYK pixels become 8-bit RGB.
 
     Args:
         data: the file's bytes.
         most_pixels: pixel limit; formats in `COSTLY` and progressive CMYK JPEGs have at most `MAX_COSTLY`.
-        background: grey level behind transparent pixels, 0 (black) to 255 (white).
 
     Returns:
         uint8 array (height, width, 3).
@@ -81,7 +80,7 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS, background: int = 255)
             image.seek(0)
         _scale_transparent(image)
         image.load()
-        return _to_rgb(image, background)
+        return _to_rgb(image)
 
 
 @contextmanager
@@ -209,7 +208,7 @@ def _scale_transparent(image: Image.Image) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
-def _to_rgb(image: Image.Image, background: int) -> NDArray[np.uint8]:
+def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """Convert to uint8 (height, width, 3) strip by strip: Pillow takes four bytes a pixel for every step."""
     if exif_of(image):
         with contextlib.suppress(Exception):
@@ -218,21 +217,21 @@ def _to_rgb(image: Image.Image, background: int) -> NDArray[np.uint8]:
     pixels = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, STRIP):
         strip = image.crop((0, top, width, min(top + STRIP, height)))
-        pixels[top : top + STRIP] = np.asarray(_strip_to_rgb(strip, background))
+        pixels[top : top + STRIP] = np.asarray(_strip_to_rgb(strip))
     return pixels
 
 
-def _strip_to_rgb(image: Image.Image, background: int) -> Image.Image:
+def _strip_to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         # 16-bit greys are scaled to 0..255; Pillow would clip them
         values, clear = np.asarray(image), image.info.get("transparency")
         grey = np.clip(values / 257.0, 0, 255).astype(np.uint8)
         if isinstance(clear, int):
-            grey[values == clear] = background
+            grey[values == clear] = 255
         image = Image.fromarray(grey)
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
-        under = Image.new("RGB", image.size, (background,) * 3)
+        under = Image.new("RGB", image.size, "white")
         under.paste(image, mask=image.getchannel("A"))
         return under
     return image.convert("RGB")

@@ -19,7 +19,7 @@ SHAPES = ("circle", "square")
 SHARE = {"tickformat": ".0%", "range": [-0.01, 1.01], "gridcolor": GRID}
 GUESSING: dict[str, Any] = {"color": GREY, "dash": "dot", "width": 1}
 # marks of a run's shares, the first one filled
-MARKS = ({"symbol": "circle", "color": CURVE}, {"symbol": "diamond", "color": GREY}, {"symbol": "x", "color": GREY})
+MARKS = ({"symbol": "circle", "color": GREY}, {"symbol": "diamond", "color": GREY}, {"symbol": "x", "color": GREY})
 # most points in one figure; errors take precedence
 MOST_POINTS = 4000
 
