@@ -14,7 +14,7 @@ import sys
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 heavy = {"torch", "torchvision", "torchcam", "lime"}
-titles = {"detectors": "Detectors", "mistakes": "", "maps": "Can maps be believed?", "reads": "What it reads"}
+titles = {"detectors": "Detectors", "maps": "Can maps be believed?", "reads": "What it reads"}
 app = AppTest.from_file("dashboard/main.py", default_timeout=120)
 app.query_params["run"] = "tiny@seen-test"
 for page, title in titles.items():
