@@ -13,7 +13,7 @@ from core.perturbations.table import PROBES, probe_columns
 from core.runs.run import Run
 from core.studies.donors import choose_donors, with_donors
 from tests.core.cues import CUES, Cue, mean_colour, ring_energy
-from tests.core.studies.test_probes import asked
+from tests.core.studies.counted import asked
 
 # the smallest change that flips most of a cue's images
 SMALLEST = {

@@ -142,15 +142,6 @@ def test_a_lead_is_certain_only_where_mcnemars_test_says_so(more: int, fewer: in
     assert weighted_lead(np.zeros(9)) == weighted_mean(np.zeros(9))
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0])
-def test_what_always_happens_has_wilsons_interval(share: float) -> None:
-    trials = np.array([3.0, 5.0, 2.0, 4.0])
-    for confidence in (0.95, 0.99):
-        found = weighted_ratio(trials * share, trials, confidence=confidence)
-        low, high = map(float, wilson_interval(4 * share, 4, confidence=confidence))
-        assert found[:3] == pytest.approx((share, low, high))
-
-
 def test_a_ratio_of_sums_resamples_images_and_not_their_trials() -> None:
     generator = np.random.default_rng(0)
     trials = generator.integers(1, 20, 300).astype(float)

@@ -1,16 +1,13 @@
 """The audit ranks a planted shortcut first, and its numbers are scikit-learn's."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import ndimage
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -18,12 +15,11 @@ from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.images.loading import load_image_set
-from core.runs.run import Run
 from core.studies import audit, probes
-from core.studies.audit_rows import radial_spectrum, regression_scores
+from core.studies.audit_rows import radial_spectrum
 from core.studies.audit_summary import baselines, concerns, experiments_on, rings
 from core.studies.store import StudyResult
-from core.studies.study import WEIGHT, Context, StudyError
+from core.studies.study import WEIGHT, Context
 from tests.core.cues import CUES
 from tests.core.studies.image_sets import Files, brighter, clean_pixels, first, made_context, made_files, result_of
 
@@ -138,22 +134,6 @@ def test_the_regression_is_scikit_learns_trained_on_train_and_tested_on_test(tmp
     assert abs(table["direct"].iloc[1] - 0.5) < 0.12
 
 
-@pytest.mark.parametrize("smaller", [2, 3, 40])
-def test_without_training_images_the_regression_is_cross_validated(smaller: int) -> None:
-    labels = np.arange(120) < smaller
-    features = np.random.default_rng(0).normal(size=(120, 4)) * [1, 100, 0.01, 5] + 2 * labels[:, None]
-    for seed in (0, 1):
-        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        folds = StratifiedKFold(min(5, smaller), shuffle=True, random_state=seed)
-        expected = cross_val_predict(model, features, labels, cv=folds, method="decision_function")
-        np.testing.assert_allclose(regression_scores(features, labels, seed=seed), expected)
-    for real in (0, 1, 119, 120):
-        with pytest.raises(StudyError, match=f"two images of each class, and of 120 images {real} are REAL"):
-            regression_scores(features, np.arange(120) < real)
-    with pytest.raises(StudyError, match="of 120 images 0 are REAL"):
-        regression_scores(features, labels, features, np.zeros(120, bool))
-
-
 @pytest.mark.parametrize("chunk", [4096, 2])
 def test_the_radial_spectrum_is_a_mean_over_rings(chunk: int) -> None:
     pixels = clean_pixels()["test/REAL"][:3]
@@ -163,16 +143,6 @@ def test_the_radial_spectrum_is_a_mean_over_rings(chunk: int) -> None:
         power = np.abs(np.fft.fft2(image)) ** 2
         expected = [np.log10(power[ring == r].mean() + 1) for r in range(1, 17)]
         np.testing.assert_allclose(spectrum, expected, rtol=1e-3)
-
-
-def test_wholly_grey_images_are_counted_by_class() -> None:
-    greyness = np.concatenate([np.full(8, 0.995), np.full(32, 0.3), np.full(1, 1.0), np.full(39, 0.9)])
-    frame = pd.DataFrame({"label": ["FAKE"] * 40 + ["REAL"] * 40, "greyness": greyness})
-    run = Run(Path("made"), {}, frame, None, None, None)
-    (finding,) = audit.grey_finding(run)
-    assert finding.control is not None
-    assert (finding.group, finding.measure.value, finding.control.measure.value) == ("FAKE", 0.2, 0.025)
-    assert audit.grey_finding(replace(run, predictions=frame.assign(greyness=0.5))) == []
 
 
 def test_experiments_on_a_statistic_are_flip_rates_of_its_probes(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from core.findings.claims import ClaimStatus, claim_status
 from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.studies.cluster_cards import card_table, read_cards, worst_card
-from core.studies.clusters import COLUMNS, STUDY, by_size, cluster_space, cluster_verdict, compute, conclude, spaces
+from core.studies.clusters import COLUMNS, STUDY, cluster_space, cluster_verdict, compute, conclude, spaces
 from core.studies.differences import differences
 from core.studies.store import StudyResult
 from core.studies.study import Context, StudyError
@@ -80,25 +80,6 @@ def test_verdicts_share_no_cluster_and_the_picture_keeps_neighbours() -> None:
     # 1 keeps every neighbour, random places have 0.5
     assert trustworthiness(points, table[["x", "y"]].to_numpy(), n_neighbors=10) > 0.85
     pd.testing.assert_frame_equal(table, cluster_space(points, verdicts, PARAMETERS))
-
-
-@pytest.mark.filterwarnings("error")
-def test_few_and_equal_images() -> None:
-    np.testing.assert_array_equal(by_size(np.array([3, 0, 3])), [0, 1, 0])
-    equal = cluster_space(np.ones((50, 16)), np.repeat(["FAKE", "REAL"], 25), PARAMETERS)
-    assert equal["cluster"].tolist() == [0] * 25 + [1] * 25
-    assert (equal[["distance", "x", "y"]] == 0).all(axis=None)
-    points = np.zeros((40, 16))
-    points[::4] = 1
-    two = cluster_space(points, np.repeat(["REAL"], 40), PARAMETERS)
-    assert two["cluster"].tolist() == [1, 0, 0, 0] * 10
-    np.testing.assert_allclose(two["silhouette"], 1)
-    points = np.random.default_rng(0).normal(size=(43, 16))
-    few = cluster_space(points, np.repeat(["FAKE", "REAL"], [40, 3]), PARAMETERS)
-    assert few["cluster"][40:].nunique() == 1
-    assert few["silhouette"][40:].isna().all()
-    centre = np.linalg.norm(points[40:] - points[40:].mean(axis=0), axis=1)
-    np.testing.assert_allclose(few["distance"][40:], centre, rtol=1e-3)
 
 
 @pytest.fixture

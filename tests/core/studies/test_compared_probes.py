@@ -9,7 +9,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 from core.findings.claims import claim_status
 from core.findings.finding import Finding, find
 from core.perturbations.table import probe_columns
-from core.studies.compared_probes import NEITHER, UNCONTROLLED, ProbePair, read, side_by_side
+from core.studies.compared_probes import NEITHER, ProbePair, read, side_by_side
 from core.studies.pair import Pair, Shared, pair_of, share_rows
 from core.studies.study import WEIGHT
 from tests.core.studies.pairs import made_run
@@ -77,13 +77,6 @@ def test_what_neither_flips_beyond_its_control_is_relied_on_by_none(
         for seed, share in enumerate((first, 0.02))
     ]
     assert of(read(share_rows(pair, *tables)), "reads-detail-FAKE").headline.startswith(headline)
-
-
-def test_without_a_control_a_difference_is_only_a_number(pair: Pair) -> None:
-    columns = columns_of("jpeg")
-    tables = [table_of(dict.fromkeys(columns, share), columns, seed=seed) for seed, share in enumerate((0.9, 0.1))]
-    finding = of(read(share_rows(pair, *tables)), "reads-compression-FAKE")
-    assert (claim_status(finding).kind, finding.headline) == ("holds", UNCONTROLLED)
 
 
 @pytest.mark.parametrize(("hard", "kind"), [(0.9, "holds"), (0.02, "depends")])

@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-import torch
-from PIL import Image
 from scipy.stats import t as student
 from statsmodels.stats.proportion import proportion_confint
 
@@ -33,7 +31,6 @@ from core.studies.cues import (
     run,
 )
 from core.studies.store import write_sealed
-from core.training.fit import Training
 from tests.core.studies.planted import by_colour, by_detail
 
 RECIPE = {"width": 4, "epochs": 4, "batch_size": 32, "learning_rate": 0.1, "average": 0.9}
@@ -87,27 +84,6 @@ def test_the_planted_cue_gets_all_and_the_others_are_at_chance(detail, tmp_path:
     value = accuracies(study(tmp_path, *sets, "colour", "grey"))["value"]
     assert value[("colour", "colour")] > 0.97
     assert value[("grey", "grey")] == pytest.approx(0.5, abs=0.18)
-
-
-def test_a_cell_agrees_with_a_second_implementation(detail) -> None:  # type: ignore[no-untyped-def]
-    (train, test), results = detail
-    small = [np.asarray(Image.fromarray(image).resize((8, 8), Image.Resampling.BOX)) for image in train.pixels]
-    pixels = np.stack(small).repeat(4, axis=1).repeat(4, axis=2)
-    # of the training only the loop is shared: the version, the pass and the counting are made here
-    recipe = replace(Settings().full_recipe(), **RECIPE)
-    training = Training(recipe, replace(train, pixels=pixels), torch.device("cpu"))
-    while training.done.epoch < recipe.epochs:
-        training.run_epoch(None)
-    some = test.limited(100)
-    with torch.inference_mode():
-        inputs = torch.from_numpy(some.pixels).permute(0, 3, 1, 2) / 255 - torch.tensor(
-            training.preprocessing.mean
-        ).view(3, 1, 1)
-        inputs = (inputs / torch.tensor(training.preprocessing.std).view(3, 1, 1)).float()
-        called = training.averaged.eval()(inputs).argmax(1).numpy()
-    cell = accuracies(results).loc[("colour", "everything")]
-    assert cell["images"] == len(some)
-    assert cell["value"] == pytest.approx((called == some.labels).mean(), abs=0.02)
 
 
 def test_findings_hold_beside_shuffled_labels(detail) -> None:  # type: ignore[no-untyped-def]

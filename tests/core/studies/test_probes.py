@@ -1,6 +1,5 @@
 """The study of probes: on detectors that see one thing only the right probe comes first, and the sentence names it."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +15,11 @@ from core.runs.run import read_run
 from core.studies.donors import choose_donors, with_donors
 from core.studies.flips import flip_rates, ranking, read_flips
 from core.studies.probes import STUDY, conclude, smallest_flip
-from core.studies.runner import Source, run_study
+from core.studies.runner import Source
 from core.studies.store import read_study, study_path
 from tests.core.cues import CUES, mean_colour
-from tests.core.studies.counted import PARAMETERS, asked, asked_of, counted
+from tests.core.studies.counted import PARAMETERS, asked_of, counted
 
-# what needs more than the picture itself
-RANDOM = {
-    "shuffle", "shuffle_blend", "shuffle_fade", "tint", "tint_control", "rephase", "rephase_pattern",
-    "lowpass_pattern", "lowpass_grey",
-}  # fmt: skip
 # the families of which one must come first for each verdict; None where the cue's absence can be made by many things
 RIGHT = {
     "mean_colour": {"FAKE": "colour", "REAL": "colour"},
@@ -70,40 +64,6 @@ def test_fine_detail_is_claimed_where_both_directions_hold_and_nowhere_else(tmp_
 def table_of(source: Source) -> pd.DataFrame:
     """The study that is there."""
     return read_study(study_path(source.run, STUDY.name), read_run(source.run)).table
-
-
-def test_the_file_has_what_it_declares_whatever_the_shards(source: Source, probed: Source) -> None:
-    run = read_run(source.run)
-    small, large = read_study(run_study(replace(STUDY, shard=7), source, images=20), run).table, table_of(probed)
-    of_both = large.set_index("id").loc[small["id"]].reset_index().assign(weight=small["weight"])
-    # a margin beside 0 that the size of a batch moves by its last digit may turn, and what is told of it with it
-    told = list(STUDY.explore)
-    pd.testing.assert_frame_equal(small.drop(columns=told), of_both.drop(columns=told), atol=0.02, rtol=0.01)
-    assert (small[told].dtypes == large[told].dtypes).all()
-    for column in told:
-        one, other = small[column], of_both[column]
-        if one.dtype.kind == "f":
-            same = np.isclose(one, other, atol=0.02, rtol=0.01, equal_nan=True)
-        else:
-            same = (one == other) | (one.isna() & other.isna())
-        assert same.mean() > 0.95, column
-    assert list(large.columns) == ["id", *STUDY.columns, "weight"]
-    assert set(STUDY.explore) <= set(large.columns)
-    context = source.open()
-    for column, (probe, strength) in list(probe_columns().items())[::7]:
-        if probe.needs == "nothing" and probe.key not in RANDOM:
-            batch = _bare(context.pixels)
-            if "texture" not in strength.key:
-                margins = context.detector.margins(probe.edit(batch, strength.value))
-                np.testing.assert_allclose(large[column], margins, rtol=0.01, atol=1e-3)
-
-
-def _bare(pixels: np.ndarray) -> "object":
-    from core.perturbations.probe import Batch, Chance
-
-    means = np.zeros((len(pixels), 3), np.float32)
-    ids = [str(number) for number in range(len(pixels))]
-    return Batch(np.asarray(pixels), np.asarray(pixels), np.asarray(pixels), means, means, Chance.of(ids, side=32))
 
 
 def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probed: Source) -> None:
@@ -206,21 +166,6 @@ def test_a_repeated_file_does_not_borrow_from_its_first_copy(tmp_path: Path) -> 
     pictures = {copied[0]: np.full((32, 32, 3), 1, np.uint8), copied[-1]: np.full((32, 32, 3), 2, np.uint8)}
     stacked, _ = with_donors(pictures[copied[0]], run, pictures.get, name="any", row=int(copied[1]))
     assert [int(image[0, 0, 0]) for image in stacked] == [1, 2]
-
-
-def test_where_nobody_can_lend_the_rest_is_still_measured(tmp_path: Path) -> None:
-    cue = mean_colour()
-    always = replace(cue, detector=replace(cue.detector, formula=lambda x: 1 + x.mean(axis=(1, 2, 3)) / 255))
-    run, table = asked(always, tmp_path)
-    assert (run.predictions["predicted"] == "REAL").all()
-    assert table["transplant_12"].isna().all()
-    assert table["lend_8_size"].isna().all()
-    assert table["transplant_same_12"].notna().all()
-    assert table["turned_by"].isna().all()
-    findings = conclude(run, table, PARAMETERS)
-    assert {"levels-REAL", "colour-REAL"} <= {finding.key for finding in findings}
-    assert not any(finding.key.startswith("transplant") for finding in findings)
-    assert not findings[0].measure.known
 
 
 def test_the_smallest_flip_is_named_with_its_strength(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from core.findings.claims import MOST, SLIGHT, claim_status, with_headlines
 from core.findings.finding import Finding
 from core.perturbations.probe import FAMILIES
 from core.perturbations.table import PROBES
-from core.studies.flips import flip_rates, ranking, read_flips
+from core.studies.flips import ranking
 from core.studies.probes import HEADLINES, conclude
 from tests.core.cues import CUES
 from tests.core.studies.counted import PARAMETERS, asked_of, counted
@@ -45,17 +45,6 @@ def test_each_network_rests_on_what_it_sees_and_on_nothing_else(name: str, tmp_p
     }  # fmt: skip
     assert much >= SEEN[name]
     assert not {key for key in much - SEEN[name] if key.partition("-")[0] in ONLY}
-
-
-def test_the_numbers_are_those_of_the_charts(tmp_path: Path) -> None:
-    run, table = asked_of("corner", tmp_path)
-    shares = flip_rates(read_flips(run, table, PARAMETERS))
-    for finding in [finding for finding in conclude(run, table, PARAMETERS) if finding.quantity == "flip_rate"]:
-        for each in (finding, *finding.choices):
-            assert each.measure.n == 40
-            assert ((shares["share"] == each.measure.value) & (shares["low"] == each.measure.low)).any(), finding.key
-            if each.control is not None and each.difference is not None:
-                assert each.difference.value == pytest.approx(each.measure.value - each.control.measure.value)
 
 
 def test_a_claim_needs_every_control(tmp_path: Path) -> None:
@@ -132,12 +121,6 @@ def test_the_smallest_change_is_one_with_a_control(tmp_path: Path) -> None:
     none = found({}, tmp_path)["smallest-REAL"]
     assert not none.measure.known
     assert none.headline == "No change flips REAL verdicts more often than its control does."
-
-
-def test_an_older_file_is_concluded_from_by_what_it_has(tmp_path: Path) -> None:
-    run, table = asked_of("corner", tmp_path)
-    older = table.drop(columns=[name for name in table if name.startswith(("shuffle_blend", "shuffle_fade"))])
-    assert "detail-FAKE" in {finding.key for finding in conclude(run, older, PARAMETERS)}
 
 
 def test_probes_are_ranked_by_what_is_certain_of_them() -> None:

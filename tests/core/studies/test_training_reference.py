@@ -1,6 +1,5 @@
 """Features of training images: computed once, kept sealed, resumed after a stop."""
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,9 +9,7 @@ import pytest
 from core.detectors.detector import Detector
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
-from core.runs.run import read_run
 from core.studies import training_reference
-from core.studies.runner import Source
 from core.studies.training_reference import (
     NeighbourError,
     Reference,
@@ -23,7 +20,6 @@ from core.studies.training_reference import (
     is_sample,
     open_training_set,
     read_features,
-    run_reference,
 )
 from tests.conftest import make_detector
 from tests.core.studies.conftest import made_set
@@ -86,18 +82,6 @@ def test_features_that_were_changed_or_belong_to_others_are_not_read(tiny_detect
     assert read_features(tiny_detector.cache_key, images.fingerprint) is None
     # and computing them again mends it
     computed(tiny_detector, images)
-
-
-def test_a_runs_own_images_stand_in(source: Source) -> None:
-    run, context = read_run(source.run), source.open()
-    features = context.detector.full_pass(context.pixels).features
-    reference = run_reference(run, features)
-    assert not reference.is_training
-    labels = np.array(["FAKE", "REAL"])[reference.rows["label"].to_numpy()]
-    np.testing.assert_array_equal(labels, run.predictions["label"].astype(str))
-    np.testing.assert_allclose(reference.features, features, rtol=2e-3, atol=2e-3)
-    with pytest.raises(NeighbourError, match="kept no features"):
-        run_reference(replace(run, features=None))
 
 
 def test_the_training_set_is_that_of_the_manifest(cifake: Path) -> None:
