@@ -35,6 +35,7 @@ STUDIES: dict[str, str] = {
     "certainty": "core.studies.certainty",
     "stability": "core.studies.stability",
     "sanity": "core.studies.randomisation",
+    "truth": "core.studies.truth",
     "clusters": "core.studies.clusters",
     "audit": "core.studies.audit",
     "duplicates": "core.studies.copies:DUPLICATES",

@@ -22,7 +22,7 @@ ENOUGH = 1000
 # quick on any number of images, or of other images than the run's
 QUICK = ("audit", "clusters", "duplicates", "files", "transfer")
 # of detectors that give predictions only these cannot be made
-NEED_LAYERS = frozenset({"faithfulness", "agreement", "stability", "sanity", "clusters", "neighbours"})
+NEED_LAYERS = frozenset({"faithfulness", "agreement", "stability", "sanity", "truth", "clusters", "neighbours"})
 # of columns that are named where some are lacking
 SHOWN = 4
 ABOUT = ["id", "name", "label", "predicted", "margin"]
