@@ -3,7 +3,8 @@
 Two truths are compared, since they answer different questions: what the exact map sums up to within a region, and how
 far the margin falls when the region is covered. Methods are tried under each fill, baseline or layer that they offer.
 The controls were declared before looking: the exact map of another image of the same cell, and a random order of the
-same regions. Edges know something of images and are a baseline, no control.
+same regions. Edges and centre are baselines, no controls: pixels near the border lie in fewer patches, so that the
+middle alone is near the truth.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.agreement import rank_correlation, segment_values
-from core.explainers.deletion import edge_map
+from core.explainers.cam import KEPT
+from core.explainers.deletion import centre_map, edge_map
 from core.explainers.exact import EXACT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME
@@ -29,7 +31,6 @@ from core.perturbations.masking import FILLS, Fill, mask_batch
 from core.runs.run import Run
 from core.studies.certainty import NOT_COUNTED
 from core.studies.explanations import (
-    ALIKE,
     ByMethod,
     Columns,
     Compared,
@@ -45,7 +46,7 @@ from core.studies.study import Context, Study, StudyError
 
 Values = NDArray[np.float64]
 CONTROLS = {"other": "another image's exact map", "random": "random order"}
-BASELINES = {"edges": "edges first"}
+BASELINES = {"edges": "edges first", "centre": "middle first"}
 UNITS = {"cells": "the cells of a grid", "regions": "LIME's regions"}
 # the truth of each region: its share of the exact map, or the effect of covering it with a fill
 SUM = "sum"
@@ -55,7 +56,7 @@ VALUES = {
 }
 # setting that is varied -> kind of choice
 KINDS = {"fill": "fill", "sigma": "baseline", "layer": "layer"}
-# layers of a detector of patches where Grad-CAM is the patches' scores by construction, "" for the detector's own
+# layers of a detector of patches whose Grad-CAM is the patches' scores by construction, "" for the detector's own
 SCORES, NOTE = ("", "scores"), "the patches' scores, stretched"
 
 _TEXTS = {
@@ -97,7 +98,7 @@ def variants(explainer: AnyExplainer, *, layers: Iterable[str] = (), seed: int =
     found, kind = [], KINDS[setting.name]
     for value in dict.fromkeys((getattr(own, setting.name), *(setting.choices or setting.offers or layers))):
         settings, title = own.changed(**{setting.name: value}), setting.told(value) or "last"
-        if kind == "layer" and name in ALIKE and value in SCORES:
+        if explainer is KEPT and value in SCORES:
             title += f" ({NOTE})"
         fill: Fill = getattr(settings, "fill", "blur" if kind == "baseline" else "mean")
         found.append(Variant(name if settings == own else f"{name}_{value}", kind, title, settings, fill))
@@ -213,6 +214,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
             "other": cells.signs[row] * sums(exact[len(rows) + at], regions),
             "random": np.random.default_rng((seed, row, len(regions))).random(int(regions.max()) + 1),
             "edges": sums(edge_map(pixels[at]), regions),
+            "centre": sums(centre_map(*regions.shape), regions),
         }.items():
             compare(at, key, unit, values, (SUM, *FILLS))
     layers = [layer for layer in detector.layers if layer != detector.target_layer]
@@ -272,8 +274,7 @@ def _beside(part: pd.DataFrame, variant: Variant, truth: str, weights: NDArray[n
     columns = {
         "overlap of the top quarter": column_of(variant.key, "cells", what, "overlap"),
         "rank correlation over LIME's regions": column_of(variant.key, "regions", what, "rank"),
-        BASELINES["edges"]: column_of("edges", "cells", what, "rank"),
-    }
+    } | {title: column_of(key, "cells", what, "rank") for key, title in BASELINES.items()}
     found = {title: mean_of(part[column].to_numpy(np.float64), weights) for title, column in columns.items()}
     if (certain := f"{variant.key}_certain") in part:
         hits, trials = (part[name].to_numpy(np.float64) for name in (f"{certain}_{what}", certain))
