@@ -71,7 +71,7 @@ def test_from_nothing_to_an_explained_mistake(page: Page, new_server: str, cifak
 def test_a_first_visit_loads_little(page: Page, new_server: str) -> None:
     weighed = Weighed(page.context.new_cdp_session(page))
     page.goto(new_server)
-    page.wait_for_selector(".js-plotly-plot", timeout=PATIENCE)
+    expect(page.get_by_role("slider").first).to_be_visible(timeout=PATIENCE)
     settle(page)
     # unpacked, as the server sends it: a proxy makes a quarter of it; plotly and Streamlit itself are the most
     assert 0.5e6 < weighed.bytes < 11e6, weighed.bytes

@@ -37,7 +37,7 @@ def test_of_maps_that_the_run_has_not_none_is_told() -> None:
     assert "url.maps" not in [one.key for one in explore.toggle]
     assert "margin map" not in words(explore)
     assert not test_any_detector.opened("maps").get("image")
-    assert "was not trained here" in words(test_any_detector.opened("detectors"))
+    assert "was not trained here" in words(test_any_detector.opened("detectors", open="origin"))
 
 
 def test_a_study_that_needs_layers_is_said_to_be_impossible() -> None:
