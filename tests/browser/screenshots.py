@@ -1,6 +1,6 @@
 """Take screenshots of every page on the run that opens by default: light at 1440 pixels, dark at 900.
 
-python -m tests.browser.screenshots [--out assets/screenshots] [--pages overview explore] [--looks light-1440 dark-900]
+python -m tests.browser.screenshots [--out assets/screenshots] [--pages start mistakes] [--looks light-1440 dark-900]
 """
 
 import argparse
