@@ -246,9 +246,11 @@ for name, (question, explained, terms) in PARTS.items():
         if answer is not None:
             study_files(opened, answer, key=f"trust.{name}")
 with fold("scale", "Does it scale?", explained="The paper: “any more than a handful require teams”.") as is_open:
-    if is_open:
-        judged = coverage(all_there(opened, ("faithfulness", *PARTS)), opened.run)
+    if is_open and (answers := all_there(opened, ("faithfulness", *PARTS))):
+        judged = coverage(answers, opened.run)
         st.dataframe(judged, hide_index=True, alt="Images, and errors among them, that each study has judged")
+    elif is_open:
+        st.info("No study of this run is here yet.")
 draw_others(readable(opened, "transfer"))
 with study_fold(
     opened,

@@ -50,7 +50,7 @@ EXPLAINED = ("sample@sample-test", "swift@sample-test")
 # how many pages a visitor looks at before leaving; another one comes then
 STAY = 20
 # seconds that a visitor waits for an explanation
-PATIENCE = 120
+PATIENCE = 300
 # share of the whole time after which everything has been read once
 WARM = 0.2
 # a number that floating-point sums in another order may move by
