@@ -28,7 +28,10 @@ from dashboard.state import Setting, shows_pixels
 _mount = component(__file__, "dial")
 # the change that the knob stands at; the first one that flips the verdict where the address names none
 CHANGE = Setting("change", "", choices=("", *COLUMNS))
-CONTROLS = {"lowpass_control": "Control: as large a coarse change", "shuffle_blend_stay": "Control: cut, kept in place"}
+CONTROLS = {
+    "lowpass_control": "Control: changed as much, detail kept",
+    "shuffle_blend_stay": "Control: cut, kept in place",
+}
 Frame = dict[str, Any]
 
 
@@ -195,13 +198,13 @@ def _experiment(
 
 def _bars(column: str, control: str | None, shares: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
     """Return the bars beneath a strength: FAKE verdicts that flip, the control's share, REAL verdicts that flip."""
-    wanted = (("FAKE flips", column, "FAKE"), ("its control", control, "FAKE"), ("REAL flips", column, "REAL"))
+    wanted = (("FAKE flips", column, "FAKE"), ("the control", control, "FAKE"), ("REAL flips", column, "REAL"))
     return [
         {
             "name": name,
             "share": share,
             "text": short_percent(share),
-            "kind": verdict if name != "its control" else "control",
+            "kind": verdict if name != "the control" else "control",
         }
         for name, of, verdict in wanted
         if (share := shares.get(of or "", {}).get(verdict)) is not None
@@ -212,4 +215,4 @@ def _smallest_words(found: tuple[Experiment, Strength] | None, side: int) -> str
     if found is None:
         return "None of these changes flips it."
     experiment, strength = found
-    return f"Smallest change that flips it: {PROBES[experiment.probe].inline}, {strength.at(side).label}."
+    return f"Smallest flip of all changes: {PROBES[experiment.probe].inline}, {strength.at(side).label}."

@@ -56,12 +56,12 @@ KEY = "explanations"
 STUDY = "faithfulness"
 # the status of what was measured of such maps -> a sentence, worst first
 CHECKED = {
-    "not shown": "Such maps failed our checks.",
-    "depends": "Such maps failed some of our checks.",
-    "in part": "Such maps failed some of our checks.",
+    "not shown": "These beat no random maps.",
+    "depends": "These beat random maps only in part.",
+    "in part": "These beat random maps only in part.",
     "no control": "Nobody has checked such maps.",
     "unknown": "Nobody has checked such maps.",
-    "holds": "Such maps passed our checks.",
+    "holds": "These beat random maps.",
 }
 
 

@@ -48,13 +48,13 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> 
                 st.caption(waiting(now) or "The first time takes a few seconds, while it is being read.")
             return
         st.markdown(f"### :material/{SYMBOLS[judgement.answer]}: {coloured(judgement.answer)}")
-        label = f" It is {CLASS_WORDS[picture.label]}." if picture.label else ""
+        label = f" In truth: {CLASS_WORDS[picture.label]}." if picture.label else ""
         st.markdown(judgement.sentence + label)
         threshold, problem = threshold_of(detector.identity)
         if judgement.scope == "in scope" and threshold is not None:
             fake, real, photographs = threshold.test["FAKE"], threshold.test["REAL"], threshold.photographs
             st.caption(
-                f"FAKE-like: {fake.hits:,} of {fake.images:,} generated, {real.hits:,} of {real.images:,} real, "
+                f"So called: {fake.hits:,} of {fake.images:,} generated, {real.hits:,} of {real.images:,} real, "
                 f"{photographs.hits:,} of {photographs.images:,} shrunk photographs.",
                 help=f"Of this detector's test images; and of squares of {photographs.sources} photographs that were "
                 "shrunk to its size, as somebody may have done with yours.",

@@ -32,9 +32,9 @@ SHARES = {
 }
 # column -> what the chart calls it
 DRAWN = {
-    "Accuracy": "its test images",
+    "Accuracy": "the run's own images",
     "After a screenshot": "the same after a screenshot",
-    "Other generators": "pictures by other generators",
+    "Other generators": "other generators' pictures, called FAKE",
 }
 ADDING = """\
 python train.py --data DATA                       # train one

@@ -16,10 +16,10 @@ opened = library.current()
 params = {"run": opened.run.name, "step": "1"}
 st.page_link(script_of("start"), label="The story in five steps", icon=":material/arrow_forward:", query_params=params)
 if not FIND.value and (first := first_picture(opened)):
-    st.subheader("How to read the dial", anchor=False)
+    st.subheader("How to read it", anchor=False)
     st.markdown(
         f"A frame has its verdict's colour: {CLASS_WORDS['REAL']} or {CLASS_WORDS['FAKE']}. "
-        "What flips it, while the control does not, is what the verdict rested on."
+        "The control changes as much. If only the change flips it, the verdict depends on that."
     )
     draw_first_dial(*first, key="help")
 st.subheader("What the words mean", anchor=False)

@@ -121,6 +121,11 @@ def draw_maps() -> None:
 def draw_methods(findings: Sequence[Finding]) -> None:
     """Draw a table per verdict, methods by fills: better or worse than both controls, deletion then insertion."""
     scored = [finding for finding in findings if finding.quantity == "faithfulness"]
+    if scored:
+        st.caption(
+            "▲ beats random and another picture's map, ▼ is worse, ◇ neither; hiding, then showing.",
+            help=explain("Faithfulness", "Deletion and insertion", "Fill", "Control"),
+        )
     for group in dict.fromkeys(str(finding.group) for finding in scored):
         mine = [finding for finding in scored if finding.group == group]
         fills = list(dict.fromkeys(fill for finding in mine for fill in finding.details["fills"]))
@@ -129,10 +134,6 @@ def draw_methods(findings: Sequence[Finding]) -> None:
             rows.setdefault(tuple(cell(finding, fill) for fill in fills), []).append(plain(finding.subject))
         names, titles = [", ".join(alike) for alike in rows.values()], [FILLINGS[fill].title for fill in fills]
         st.table(pd.DataFrame(list(rows), names, titles).rename_axis(f"{group} verdicts"), border="horizontal")
-    st.caption(
-        "▲ better than both controls, ▼ worse, ◇ neither; by deletion, then insertion.",
-        help=explain("Faithfulness", "Deletion and insertion", "Fill", "Control"),
-    )
 
 
 def cell(finding: Finding, fill: str) -> str:

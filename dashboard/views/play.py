@@ -88,6 +88,7 @@ def play(number: int) -> None:
     with right:
         if not answered:
             st.markdown("### Did a camera take it, or a generator make it?")
+            st.caption("You against the detector; keys 1 and 2.")
             with st.container(horizontal=True):
                 st.button("REAL: a camera", key="game.real", shortcut="1", on_click=give, args=(number, "REAL"))
                 st.button("FAKE: a generator", key="game.fake", shortcut="2", on_click=give, args=(number, "FAKE"))

@@ -19,7 +19,7 @@ from playwright.sync_api import Page
 from dashboard.components.glossary import TERMS
 from dashboard.navigation import PAGES
 from tests.browser.app import PATIENCE, running_browser, visit
-from tests.browser.screenshots import RUN, parameters
+from tests.browser.screenshots import RUN, SHOWN
 from tests.server import running_server
 
 SIZES = {1440: 900, 900: 900, 390: 844}
@@ -104,7 +104,7 @@ def count(page: Page, address: str, width: int) -> Counted:
 
 def address_of(address: str, name: str) -> str:
     """Return the address of a page on the run that ships, as a link to it from elsewhere has it."""
-    more = parameters().get(name, {})
+    more = SHOWN.get(name, {})
     return f"{address}/{'' if name == LISTED[0] else name}?{urlencode({'run': RUN, **more})}"
 
 

@@ -13,6 +13,7 @@ from tests.browser.app import PATIENCE, running_browser, visit
 from tests.dashboard.conftest import PAGES
 from tests.server import running_server
 
+RUN = "swift@cifake-test"
 # what an address says where that shows more of the page
 SHOWN = {"mistakes": {"true": "FAKE", "said": "REAL"}}
 
@@ -33,7 +34,7 @@ def main() -> None:
         page.set_default_timeout(PATIENCE)
         for name in options.pages:
             path = "" if name == PAGES[0] else name
-            visit(page, f"{address}/{path}?{urlencode({'run': 'swift@cifake-test', **SHOWN.get(name, {})})}")
+            visit(page, f"{address}/{path}?{urlencode({'run': RUN, **SHOWN.get(name, {})})}")
             # a photograph of pictures: as PNG it would have six times the bytes
             page.screenshot(path=options.out / f"{name}.jpg", type="jpeg", quality=88)
 

@@ -80,7 +80,8 @@ def test_nothing_is_reported_and_nothing_of_the_disk_is_told(server: str, made_h
     visitor, messages = told(server, *BROWSED)
     assert not visitor.troubles
     sessions = [message.new_session for message in messages if message.HasField("new_session")]
-    assert len(sessions) == len(BROWSED)
+    # a page whose answers have come is drawn once more
+    assert len(sessions) >= len(BROWSED)
     folders = {str(Path(session.main_script_path).parents[1]) for session in sessions}
     for session in sessions:
         assert not session.config.gather_usage_stats

@@ -1,6 +1,6 @@
 """What each page weighs and shows: barriers by axe-core, words and the first picture on the first screen, bytes, paint.
 
-python -m tests.slow.pages [--pages overview explore] [--themes light dark] [--width 1440] [--details]
+python -m tests.slow.pages [--pages start mistakes] [--themes light dark] [--width 1440] [--details]
 
 "MB read" and "ms read" are the data and time until the title can be read; "MB" is the data until the page is complete.
 "Paint ms" is the time to the first paint, the loading notice. The first page is also the new server's first visit.
@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, CDPSession
@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, CDPSession
 from core.runs.folders import ROOT
 from tests.browser.app import PATIENCE, running_browser, settle
 from tests.browser.axe import barriers
-from tests.browser.screenshots import RUN, Theme, parameters
+from tests.browser.screenshots import RUN, SHOWN
 from tests.dashboard.conftest import PAGES
 from tests.server import running_server
 
@@ -70,14 +70,13 @@ class Weighed:
 
 def measure(browser: Browser, address: str, *, names: Sequence[str], theme: str, width: int, details: bool) -> None:
     """Print a line for each page, each opened by somebody who has never been here."""
-    given = parameters()
     for name in names:
-        context = browser.new_context(viewport={"width": width, "height": HEIGHT}, color_scheme=cast(Theme, theme))
+        context = browser.new_context(viewport={"width": width, "height": HEIGHT}, color_scheme=theme)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
         weighed = Weighed(context.new_cdp_session(page))
         path = "" if name == PAGES[0] else name
-        where = f"{address}/{path}?{urlencode({'run': RUN, **given.get(name, {})})}"
+        where = f"{address}/{path}?{urlencode({'run': RUN, **SHOWN.get(name, {})})}"
         page.goto(where)
         page.wait_for_selector("h1")
         read, after = weighed.bytes, page.evaluate("() => Math.round(performance.now())")
