@@ -124,12 +124,6 @@ def replace_all(parameters: Mapping[str, str]) -> None:
     st.query_params.from_dict({name: text for name, text in parameters.items() if not name.startswith(BOUND)})
 
 
-def put_filter(wanted: Filter, *, keep: Sequence[str] = ("run",)) -> None:
-    """Replace all URL parameters but those in `keep` with this filter's."""
-    kept = {name: st.query_params[name] for name in keep if name in st.query_params}
-    replace_all(kept | wanted.to_params())
-
-
 def go(page: str, *, run: str, wanted: Filter | None = None, **parameters: str) -> None:
     """Open a page of views/ on a run, with other parameters and with a filter, which takes along what is `CARRIED`."""
     filtered = wanted.to_params() if wanted is not None else {}
