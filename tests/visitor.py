@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import http.client
 import itertools
-import json
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -19,7 +18,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.BidiComponent_pb2 import BidiComponent
 from streamlit.proto.Common_pb2 import FileUploaderState
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -234,10 +232,6 @@ class Visitor:
         """Whether a widget of this key is on the page."""
         return any(widget.id.endswith(f"-{key}") for _, widget, _ in self.widgets())
 
-    def answers(self, message: ForwardMsg) -> bool:
-        """Whether a run that begins is the one that was asked for, and not a part that comes back by itself."""
-        return self._awaited is not None and _draws(message.metadata.run.fragment_ids, self._awaited[0])
-
     @property
     def parameters(self) -> dict[str, str]:
         """The address's parameters."""
@@ -438,12 +432,6 @@ def widget_of(element: Element) -> tuple[str, Any]:
     """The kind of an element, and what it holds; "" and None for an empty one."""
     kind = element.WhichOneof("type")
     return (kind, getattr(element, kind)) if kind else ("", None)
-
-
-def component_data(component: BidiComponent) -> dict[str, Any]:
-    """What a component of ours is given to draw."""
-    text = component.json or component.mixed.json
-    return json.loads(text) if text else {}
 
 
 def _draws(parts: Sequence[str], fragment: str) -> bool:

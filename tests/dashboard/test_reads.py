@@ -32,7 +32,6 @@ from tests.dashboard.studies import TRUST, add_studies
 from tests.dashboard.test_pages import words
 
 RUN = "tiny@seen-test"
-AUDIT = ("audit", "duplicates", "files")
 
 
 def dealt(context: Any, rows: np.ndarray, _parameters: Any) -> pd.DataFrame:

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 NOTHING = "-"
-HEADINGS = ("What", "Ours", "Peer", "Ratio", "Target", "Limit: bare batched forwards")
 
 
 @dataclass(frozen=True)
