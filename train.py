@@ -41,7 +41,7 @@ from core.training.recipe import RECIPES, Recipe
 # fields of `Recipe` that are options
 HYPER_PARAMETERS = (
     "epochs", "learning_rate", "batch_size", "width", "arch", "start", "shift", "without_cue", "without_cue_share",
-    "validation", "precision", "seed",
+    "masked_share", "validation", "precision", "seed",
 )  # fmt: skip
 
 

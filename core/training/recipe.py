@@ -4,12 +4,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.detectors.registry import find_kind
 from core.detectors.resnet import build_network
+from core.perturbations.masking import FILLS, mask_batch
 from core.perturbations.photometric import compressed
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -26,6 +28,7 @@ STRENGTHS = (
     f"{SIDES[0]} to {SIDES[1]} by {', '.join(FILTERS)}, JPEG {QUALITIES[0]} to {QUALITIES[1]}; whole grey levels"
 )
 
+FILLS_OF_MASKS = tuple(FILLS)
 # the network of the paper, of any width
 PAPERS = "resnet"
 
@@ -56,6 +59,7 @@ class Recipe:
             "timm:NAME" is another, whose stem is adapted to small images.
         without_cue: remove fine detail as a cue: images are low-passed, resampled or JPEG-compressed at random.
         without_cue_share: of the images for which it is removed, above 0 to 1.
+        masked_share: share of the images of which random parts are covered, by a random fill each, 0 to 1.
         start: name of a detector of this network whose weights the training begins with; "" for random ones.
         start_sha256: of those weights.
     """
@@ -81,12 +85,14 @@ class Recipe:
     arch: str = PAPERS
     without_cue: bool = False
     without_cue_share: float = 1.0
+    masked_share: float = 0.0
     start: str = ""
     start_sha256: str = ""
 
     def settings(self) -> dict[str, Any]:
         """Return the recipe as JSON-able data; fields that older recipes lacked are left out at their defaults."""
-        later = {"arch": PAPERS, "without_cue": False, "without_cue_share": 1.0, "start": "", "start_sha256": ""}
+        later = {"arch": PAPERS, "without_cue": False, "without_cue_share": 1.0, "masked_share": 0.0}
+        later |= {"start": "", "start_sha256": ""}
         given = {key: value for key, value in asdict(self).items() if key not in later or value != later[key]}
         # stored too, because another strength makes it another training
         return given | ({"without_cue_by": STRENGTHS} if self.without_cue else {})
@@ -99,6 +105,7 @@ class Recipe:
             "learning_rate": self.learning_rate > 0,
             "shift": 0 <= self.shift < 32,
             "without_cue_share": 0 < self.without_cue_share <= 1,
+            "masked_share": 0 <= self.masked_share <= 1,
             # torch takes seeds of 64 bits, and every epoch has its own
             "seed": 0 <= self.seed < 2**40,
             "validation": 0 <= self.validation < 1,
@@ -129,6 +136,8 @@ RECIPES = {
     "swift": Recipe(name="swift", width=32, epochs=20, shift=2),
     "robust": Recipe(name="robust", width=32, epochs=20, shift=2, without_cue=True),
     "patch": Recipe(name="patch", arch="patch:9", epochs=20),
+    # a detector to whom covered parts are not foreign, after F-Fidelity (Zheng et al. 2024): it begins with swift
+    "masked": Recipe(name="masked", width=32, epochs=3, learning_rate=0.02, shift=2, masked_share=0.5, start="swift"),
     "sample": Recipe(name="sample", width=16, epochs=30, batch_size=64, learning_rate=0.02, colour=True),
 }
 
@@ -205,10 +214,39 @@ def augment(recipe: Recipe, pixels: Tensor, generator: torch.Generator) -> Tenso
         saturation = (1.5 * torch.rand(n, 1, 1, 1, generator=generator)).to(device)
         grey = pixels.mean(1, keepdim=True)
         pixels = ((grey + (pixels - grey) * saturation) * gain).clamp(0, 255)
+    if recipe.masked_share:
+        pixels = with_masks(pixels, recipe.masked_share, generator)
     if recipe.without_cue and recipe.without_cue_share < 1:
         chosen = torch.nonzero(torch.rand(n, generator=generator) < recipe.without_cue_share).flatten().to(device)
         return pixels.index_copy(0, chosen, without_fine_detail(pixels[chosen], generator)) if len(chosen) else pixels
     return without_fine_detail(pixels, generator) if recipe.without_cue else pixels
+
+
+def with_masks(pixels: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Cover random cells of a grid in a share of a batch, 10 to 80 % of an image, by one of all fills each.
+
+    Args:
+        pixels: float (N, 3, S, S) of 0..255.
+        share: of the images that are masked, 0 to 1.
+        generator: on the CPU.
+
+    Returns:
+        The same shape; masked images in whole grey levels.
+    """
+    random = np.random.default_rng(int(torch.randint(2**31, (), generator=generator)))
+    chosen = np.flatnonzero(random.random(len(pixels)) < share)
+    masked = pixels.clone()
+    for at in chosen:
+        image = pixels[at].round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
+        cells = int(random.integers(3, 9))
+        cell = np.arange(len(image)) * cells // len(image)
+        keep = random.random((1, cells * cells)) >= random.uniform(0.1, 0.8)
+        fill = FILLS_OF_MASKS[random.integers(len(FILLS_OF_MASKS))]
+        covered = mask_batch(
+            image, np.add.outer(cells * cell, cell), keep=keep, fill=fill, seed=int(random.integers(2**31))
+        )
+        masked[at] = torch.from_numpy(covered[0]).permute(2, 0, 1).to(pixels)
+    return masked
 
 
 def without_fine_detail(pixels: Tensor, generator: torch.Generator) -> Tensor:

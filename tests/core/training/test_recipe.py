@@ -41,6 +41,18 @@ def test_a_share_of_the_images_loses_the_cue() -> None:
     assert "without_cue_share" not in replace(recipe, without_cue_share=1.0).settings()
 
 
+def test_a_share_of_the_images_is_masked_in_whole_cells_of_a_grid() -> None:
+    generator = torch.Generator().manual_seed(1)
+    batch = (torch.rand(100, 3, 16, 16, generator=generator) * 255).round()
+    masked = augment(replace(PLAIN, flip=False, masked_share=0.5), batch, generator)
+    changed = (masked != batch).any(1)
+    assert 0.35 < float(changed.flatten(1).any(1).float().mean()) < 0.65
+    assert 0.1 < float(changed[changed.flatten(1).any(1)].float().mean()) < 0.8
+    black = (masked == 0).all(1)[changed.flatten(1).any(1)].flatten(1).float().mean(1)
+    assert 0 < float((black > 0.1).float().mean()) < 0.5
+    assert (augment(replace(PLAIN, flip=False), batch, generator) == batch).all()
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -48,6 +60,7 @@ def test_a_share_of_the_images_loses_the_cue() -> None:
         ("validation", 1.0),
         ("precision", "float8"),
         ("shift", 32),
+        ("masked_share", 1.5),
         ("without_cue_share", 0.0),
         ("seed", -1),
         ("seed", 10**14),
