@@ -169,16 +169,6 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return tuple(stamp)
 
 
-def contains(joined: Mapping[str, Any], run: Mapping[str, Any]) -> bool:
-    """Check whether a detector joined from several networks, by its manifest, has the one that made a run among them.
-
-    Args:
-        joined: a detector's manifest.
-        run: the run's manifest.
-    """
-    return any(member.get("weights_sha256") == run["detector_sha256"] for member in joined.get("members", ()))
-
-
 def find_maker(run: Mapping[str, Any], detectors: Mapping[str, Identified]) -> str | None:
     """Find the name of the detector that made a run; None where it is not among `detectors`.
 

@@ -24,15 +24,13 @@ from core.runs.folders import command_homes, find_detectors, find_named, find_ru
 from core.runs.metrics import calibration, class_scores, confusion_at, error_by, sweep, wilson_interval
 from core.runs.run import Run, read_run
 from core.storage import ContractError, write_bytes_atomically
-from core.studies.comparison import Comparison, pair_of
+from core.studies.comparison import by, columns_of, conclude, pair_of, side_by_side
 from core.studies.store import StudyResult, find_studies
-from core.studies.study import STUDIES
 
 # order of the studies in a report, what readers ask first on top; studies not named here come last
 ORDER = ("probes", "transfer", "deliveries", "neighbours", "clusters", "faithfulness", "agreement", "stability")
 # findings of each study, and rows of a table of a comparison; all are on the dashboard
 MOST, MOST_ROWS = 2, 12
-SIDES = ("first", "second")
 
 
 def report_of(
@@ -136,48 +134,35 @@ def _quality(run: Run) -> list[Block]:
     return blocks + [html.rates_table(rates, column) for column, rates in groups.items() if len(rates)]
 
 
-def gather_comparison(first: Run, second: Run) -> Comparison:
-    """Bring two runs and their studies together.
+def comparison_report(first: Run, second: Run) -> str:
+    """Write the HTML report of two runs on the same images, with the studies beside them.
 
     Raises:
         StudyError: they cannot be compared.
     """
-    pair = pair_of(first, second)
-    both = {name: gather(run) for name, run in zip(pair.names, (first, second), strict=True)}
-    problems = [f"{name}: {problem}" for name, gathered in both.items() for problem in gathered["problems"]]
-    own, other = (gathered["answers"].get for gathered in both.values())
-    return Comparison(pair, (own, other), tuple(problems))
-
-
-def comparison_report(compared: Comparison) -> str:
-    """Write the HTML report of a comparison."""
-    pair = compared.pair
-    first, second = pair.names
+    pair, gathered = pair_of(first, second), [gather(run) for run in (first, second)]
     counts, rights = pair.counts(), [percent(float(right.mean())) for right in pair.right]
+    names, studies = pair.names, [found["answers"] for found in gathered]
     lead = [
-        f"Accuracy: {first} {rights[0]}, {second} {rights[1]} on the same {counts.images:,} images.",
-        f"Only {first} is wrong on {counts.only_first_wrong:,} images, only {second} on {counts.only_second_wrong:,}, "
-        f"both on {counts.both_wrong:,}.",
+        f"Accuracy: {names[0]} {rights[0]}, {names[1]} {rights[1]} on the same {counts.images:,} images.",
+        f"Only {names[0]} is wrong on {counts.only_first_wrong:,} images, only {names[1]} on "
+        f"{counts.only_second_wrong:,}, both on {counts.both_wrong:,}.",
     ]
-    tables = {
-        **{f"By {column}": _beside(pair.names, rows) for column, rows in compared.broken_down.items()},
-        "What each relies on, on images that both call the same": _beside(pair.names, compared.reads),
-        "After saving, resizing and sending": _beside(pair.names, compared.deliveries),
-        "On images of other sources": _beside(pair.names, compared.other_images),
-        "Explanations: difference from the control": _explanations(compared),
+    details: dict[str, Sequence[Block]] = {
+        **{f"By {column}": _first_rows(_beside(names, by(pair, column))) for column in columns_of(pair)},
+        "Their studies, side by side": _first_rows(side_by_side(names, studies)),
     }
-    details: dict[str, Sequence[Block]] = {title: _first_rows(table) for title, table in tables.items()}
-    if compared.problems:
-        details["Not read"] = [list(compared.problems)]
-    for run, read in zip((pair.first, pair.second), compared.readers, strict=True):
-        studies = {name: study for name in STUDIES if (study := read(name))}
-        details[f"Settings and hashes of {run.name}"] = [settings(run, {}, studies)]
+    if problems := [
+        f"{name}: {text}" for name, found in zip(names, gathered, strict=True) for text in found["problems"]
+    ]:
+        details["Not read"] = [problems]
+    for run, answers in zip((first, second), studies, strict=True):
+        details[f"Settings and hashes of {run.name}"] = [settings(run, {}, answers)]
     front: Sections = {
-        "Verdicts": _first_rows(_beside(pair.names, compared.findings)),
-        "What this report cannot say": limits(pair.first, pair.second),
+        "Verdicts": _first_rows(_beside(names, conclude(pair))),
+        "What this report cannot say": limits(first, second),
     }
-    title = f"{first} and {second} on {pair.first.manifest['set']}"
-    return page(title, lead, front, details, pair.first, pair.second)
+    return page(f"{names[0]} and {names[1]} on {first.manifest['set']}", lead, front, details, first, second)
 
 
 def _first_rows(table: pd.DataFrame) -> list[Block]:
@@ -189,20 +174,9 @@ def _first_rows(table: pd.DataFrame) -> list[Block]:
 def _beside(names: tuple[str, str], rows: Sequence[Finding]) -> pd.DataFrame:
     """Lay findings out as text, the first run's number beside the second's, which is its control."""
     table = findings_text(rows)[["Of", "Group", "Effect", "Control", "Difference", "Status"]]
-    titles = [row.details.get("value") or row.details.get("title") or row.about.label for row in rows]
-    table["Of"] = [subject or title for subject, title in zip(table["Of"], titles, strict=True)]
+    table["Of"] = [row.subject or row.about.label for row in rows]
     table["Control"] = table["Control"].str.removesuffix(f", {names[1]}")
     return table.loc[:, (table != "").any()].rename(columns=dict(zip(("Effect", "Control"), names, strict=True)))
-
-
-def _explanations(compared: Comparison) -> pd.DataFrame:
-    both = compared.explanations
-    sides = [findings_text([getattr(row, side) for row in both]) for side in SIDES]
-    table = sides[0][["Of", "Group"]]
-    table.insert(0, "Study", [row.title for row in both])
-    for name, side in zip(compared.pair.names, sides, strict=True):
-        table[name] = [", ".join(filter(None, cells)) for cells in zip(side["Difference"], side["Status"], strict=True)]
-    return table
 
 
 @command("core report")
@@ -217,7 +191,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     runs = [read_run(find_named(name, find_runs(), "run")) for name in (options.run, options.other) if name]
     if options.other:
-        text = comparison_report(gather_comparison(*runs))
+        text = comparison_report(*runs)
     else:
         text = report_of(runs[0], **gather(runs[0], (runs[0].path.parents[1], *command_homes())))
     write_bytes_atomically(options.out, lambda file: file.write_text(text, encoding="utf-8"))

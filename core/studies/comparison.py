@@ -1,10 +1,11 @@
-"""Two runs side by side: which is right more often, do they err alike, and how do their studies compare? No torch.
+"""Two runs on the same images: which is right more often, do they err alike, and what do their studies say? No torch.
 
 The first run is what a finding measures and the second its control, so that "above its control" reads as "the first is
 better". A difference of accuracies is claimed only where it also holds without repeats and the leaks that are known.
+Of studies, the findings of both stand side by side: nothing is claimed about their difference.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,32 +13,39 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import Headlines, claim_status, with_headlines
-from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import difference_of_shares, exact_sign_test, weighted_mean
+from core.findings.claims import Headlines, with_headlines
+from core.findings.finding import Choice, Control, Finding, Measure, find
+from core.findings.intervals import (
+    Outcomes,
+    count_outcomes,
+    difference_of_shares,
+    exact_sign_test,
+    weighted_mean,
+    weighted_share,
+)
 from core.findings.numbers import format_measure
 from core.findings.separation import auroc, difference_of_aurocs, rank_correlation
-from core.findings.table import markdown
+from core.findings.table import findings_text
 from core.images.labels import CLASSES
-from core.runs.metrics import largest, wilson_interval
-from core.runs.run import distinct_names
-from core.studies.compared_images import after_deliveries, on_other_images
-from core.studies.compared_probes import read, side_by_side
-from core.studies.pair import BETTER, LEVEL, OUTCOMES, Pair, Shared, pair_of, share_rows
+from core.perturbations.postprocessing import DELIVERIES
+from core.runs.metrics import is_right, largest, wilson_interval
+from core.runs.run import Run, distinct_names, same_images
+from core.studies.out_of_distribution import GROUPS
 from core.studies.store import StudyResult
 from core.studies.study import WEIGHT, StudyError
 
-__all__ = ["SEVERAL", "TRUST", "Comparison", "Pair", "Read", "SideBySide", "as_row", "elsewhere", "pair_of"]
-
 STUDY = "comparison"
-# columns that a comparison is broken down by, and their plurals
-SEVERAL = {"category": "categories", "source": "sources"}
-# the studies of explanations, in the order in which they are compared
-TRUST = ("faithfulness", "agreement", "stability", "certainty", "sanity", "one_colour")
-# the study of this name, whose findings can be made; None where the run has none
-Read = Callable[[str], StudyResult | None]
+# what the two predictions on an image can come to, in the order of `Outcomes`
+OUTCOMES = ("both right", "only first wrong", "only second wrong", "both wrong")
 Rows = NDArray[np.bool_]
 
+BETTER = {
+    "holds": "The first is right more often.",
+    "holds below": "The second is right more often.",
+    "in part": "Not shown without leaks and repeats.",
+    "depends": "Depends on leaks and repeats.",
+    "not shown": "No difference between the two was found.",
+}
 HEADLINES: Headlines = {
     "accuracy": {"question": "Which detector is right more often?", **BETTER},
     "recall-REAL": {"question": "Which recognises more REAL images?", **BETTER},
@@ -72,23 +80,101 @@ HEADLINES: Headlines = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two runs on the same images; rows are those of the first, in its order.
+
+    Attributes:
+        first, second: the runs.
+        rows: of the second, a row for each of the first's, in its order.
+    """
+
+    first: Run
+    second: Run
+    rows: pd.DataFrame
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Names of both detectors, or of both runs where the detectors have the same name."""
+        first, second = distinct_names([self.first, self.second])
+        return first, second
+
+    @cached_property
+    def is_real(self) -> Rows:
+        """bool (N,), True where the label is REAL."""
+        return self.first.is_real
+
+    @cached_property
+    def right(self) -> tuple[Rows, Rows]:
+        """bool (N,) for each run, True where its prediction is right."""
+        return is_right(self.first.predictions), is_right(self.rows)
+
+    def both(self, column: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return a column of numbers of each run, float64 (N,)."""
+        return self.first.predictions[column].to_numpy(np.float64), self.rows[column].to_numpy(np.float64)
+
+    @cached_property
+    def clean(self) -> Rows:
+        """bool (N,), True where neither detector is known to be trained on the file and it repeats no other."""
+        rows = self.first.predictions
+        return ~np.asarray(rows["in_train"] | self.rows["in_train"] | rows["is_repeat"], bool)
+
+    @property
+    def without_leaks(self) -> str:
+        """What `clean` leaves out; where a run was not checked for leaks it may still contain some."""
+        runs = zip(self.names, (self.first, self.second), strict=True)
+        checked = [name for name, run in runs if run.leaks_checked]
+        if len(checked) == 2:
+            return "without leaks and repeats"
+        return f"without repeats and the leaks of {checked[0]}" if checked else "without repeats"
+
+    def counts(self, chosen: Rows | slice = slice(None)) -> Outcomes:
+        """Count the outcomes of the chosen rows."""
+        first, second = self.right
+        return count_outcomes(first[chosen], second[chosen])
+
+
+def pair_of(first: Run, second: Run) -> Pair:
+    """Bring two runs together.
+
+    Raises:
+        StudyError: they are the same run, or on different images; the message says what to do.
+    """
+    if first.path.resolve() == second.path.resolve():
+        raise StudyError(f"{first.name} cannot be compared with itself; name another run on {first.manifest['set']}")
+    if not same_images(first, second):
+        raise StudyError(
+            f"{first.name} and {second.name} are runs on different images, and two detectors are compared on the same "
+            "ones; make a run of one on the other's set with `python -m core predict`"
+        )
+    if not len(first):
+        raise StudyError(f"{first.name} holds no image, so there is nothing to compare")
+    positions = pd.Index(second.predictions["id"]).get_indexer(pd.Index(first.predictions["id"]))
+    if (positions < 0).any() or len(first) != len(second):
+        raise StudyError(f"{first.name} and {second.name} name their images differently; write one of them again")
+    rows = second.predictions.iloc[positions].reset_index(drop=True)
+    # of a file that a list names under both labels the ids say which was read first, no more
+    if (rows["label"].astype(str).to_numpy() != first.predictions["label"].astype(str).to_numpy()).any():
+        raise StudyError(f"{first.name} and {second.name} label some images differently; make one of them again")
+    return Pair(first, second, rows)
+
+
 def conclude(pair: Pair) -> list[Finding]:
     """Compare accuracy, recalls, shared errors, AUROC, margins and calibration."""
-    everything, other = np.ones(len(pair.is_real), bool), pair.names[1]
+    everything, other, margins = np.ones(len(pair.is_real), bool), pair.names[1], pair.both("margin")
+    classes = {label: pair.is_real == (label == "REAL") for label in CLASSES}
     findings = [_compared(pair, "accuracy", everything)]
-    for label in CLASSES:
-        findings.append(_compared(pair, f"recall-{label}", pair.is_real == (label == "REAL"), group=label))
+    findings += [_compared(pair, f"recall-{label}", chosen, group=label) for label, chosen in classes.items()]
     findings.append(_both_wrong(pair))
-    areas = [Measure(auroc(scores, pair.is_real).value, n=len(pair.is_real)) for scores in pair.margins]
-    difference = Measure.of(difference_of_aurocs(*pair.margins, pair.is_real))
+    areas = [Measure(auroc(scores, pair.is_real).value, n=len(pair.is_real)) for scores in margins]
+    difference = Measure.of(difference_of_aurocs(*margins, pair.is_real))
     findings.append(Finding("auroc", STUDY, "auroc", areas[0], None, Control(other, areas[1]), difference))
-    for label in CLASSES:
-        own = (values[pair.is_real == (label == "REAL")] for values in pair.margins)
+    for label, chosen in classes.items():
         # 0 is what margins that know nothing of each other have
-        control, rank = Control("unrelated margins", Measure(0.0)), Measure.of(rank_correlation(*own))
+        rank = Measure.of(rank_correlation(*(values[chosen] for values in margins)))
+        control = Control("unrelated margins", Measure(0.0))
         findings.append(Finding(f"margins-{label}", STUDY, "rank_correlation", rank, label, control))
-    p_real = (values.astype(np.float64) for values in pair.p_real)
-    over = [np.maximum(p, 1 - p) - right for p, right in zip(p_real, pair.right, strict=True)]
+    over = [np.maximum(p, 1 - p) - right for p, right in zip(pair.both("p_real"), pair.right, strict=True)]
     first, second, lead = (Measure.of(weighted_mean(values)) for values in (*over, over[0] - over[1]))
     findings.append(Finding("confidence", STUDY, "overconfidence", first, None, Control(other, second), lead))
     return with_headlines([finding for finding in findings if finding.measure.known], HEADLINES)
@@ -101,11 +187,9 @@ def _compared(
     clean = chosen & pair.clean
     subsets = {"all": chosen, pair.without_leaks: clean} if clean.sum() < chosen.sum() else {}
     choices = tuple(Choice("images", name, *_shares(pair, rows, confidence)) for name, rows in subsets.items())
-    quantity, (measure, control, difference) = (
-        "accuracy" if group is None else "recall",
-        _shares(pair, chosen, confidence),
-    )
-    details, subject = {"value": value}, value.replace("_", " ")
+    measure, control, difference = _shares(pair, chosen, confidence)
+    quantity, subject = "accuracy" if group is None else "recall", value.replace("_", " ")
+    details = {"value": value}
     return Finding(key, STUDY, quantity, measure, group, control, difference, choices, details=details, subject=subject)
 
 
@@ -157,7 +241,8 @@ def outcome_rates(pair: Pair) -> pd.DataFrame:
 
 def columns_of(pair: Pair) -> list[str]:
     """Return the columns by whose values a comparison can be broken down: those in which images differ."""
-    return [name for name in SEVERAL if name in pair.first.predictions and len(set(pair.values(name)) - {None}) > 1]
+    rows = pair.first.predictions
+    return [name for name in ("category", "source") if name in rows and rows[name].nunique() > 1]
 
 
 def by(pair: Pair, column: str) -> list[Finding]:
@@ -170,168 +255,66 @@ def by(pair: Pair, column: str) -> list[Finding]:
         pair: of runs.
         column: "category" or "source".
     """
-    values = pair.values(column)
-    names, counts = np.unique(values[values != None].astype(str), return_counts=True)  # noqa: E711 - elementwise
-    kept = largest(pd.DataFrame({"value": names, "images": counts}))
-    confidence = 1 - LEVEL / max(1, len(kept))
+    values = pair.first.predictions[column].astype(object)
+    kept = largest(values.groupby(values).size().rename_axis("value").reset_index(name="images"))["value"]
+    confidence = 1 - 0.05 / max(1, len(kept))
     findings = [
-        _compared(pair, f"{column}-{name}", values == name, confidence=confidence, value=str(name))
-        for name in kept["value"]
+        _compared(pair, f"{column}-{name}", (values == name).to_numpy(), confidence=confidence, value=str(name))
+        for name in kept
     ]
     findings.sort(key=lambda finding: -abs(0.0 if finding.difference is None else finding.difference.value))
     return with_headlines(findings, HEADLINES)
 
 
-@dataclass(frozen=True)
-class SideBySide:
-    """One finding on explanations of both runs; each measured on images of its own sample.
-
-    Attributes:
-        study, title: its name and title.
-        first, second: of the same key.
-    """
-
-    study: str
-    title: str
-    first: Finding
-    second: Finding
-
-    @property
-    def alike(self) -> bool:
-        """True where both have the same status, and in one direction."""
-        first, second = claim_status(self.first), claim_status(self.second)
-        return (first.kind, first.sign) == (second.kind, second.sign)
-
-
-@dataclass(frozen=True, eq=False)
-class Comparison:
-    """Two runs and their studies; each part is computed when it is first used.
-
-    Attributes:
-        pair: the runs.
-        readers: read a study of the first, and of the second.
-        problems: a sentence for each study that cannot be read.
-    """
-
-    pair: Pair
-    readers: tuple[Read, Read]
-    problems: tuple[str, ...] = ()
-
-    @cached_property
-    def findings(self) -> list[Finding]:
-        """On the predictions of both, from `conclude`."""
-        return conclude(self.pair)
-
-    @cached_property
-    def outcomes(self) -> pd.DataFrame:
-        """How often only one and both are wrong, from `outcome_rates`."""
-        return outcome_rates(self.pair)
-
-    @cached_property
-    def broken_down(self) -> dict[str, list[Finding]]:
-        """Column -> the accuracies of each of its values, from `by`."""
-        return {column: by(self.pair, column) for column in columns_of(self.pair)}
-
-    @cached_property
-    def changes(self) -> pd.DataFrame:
-        """Every strength of every probe of both, from `side_by_side`; empty where a run has no probes."""
-        shared = self._shared("probes")
-        return pd.DataFrame() if shared is None else side_by_side(shared)
-
-    @cached_property
-    def reads(self) -> list[Finding]:
-        """What each relies on, from `read`; empty where a run has no probes."""
-        shared = self._shared("probes")
-        return [] if shared is None else read(shared, self.changes)
-
-    @cached_property
-    def deliveries(self) -> list[Finding]:
-        """Both after each delivery, from `after_deliveries`; empty where a run has no such study."""
-        shared = self._shared("deliveries")
-        return [] if shared is None else after_deliveries(shared)
-
-    @cached_property
-    def other_images(self) -> list[Finding]:
-        """Both on images of other sources, from `on_other_images`; empty where a run has no study `transfer`."""
-        first, second = self.studies("transfer")
-        if first is None or second is None:
-            return []
-        imitates = [str(result.about["parameters"].get("imitates", "")) for result in (first, second)]
-        return on_other_images(self.pair, (first.table, second.table), (imitates[0], imitates[1]))
-
-    @cached_property
-    def explanations(self) -> list[SideBySide]:
-        """The findings on explanations that both have, by key."""
-        pairs = []
-        for name in TRUST:
-            first, second = (reader(name) for reader in self.readers)
-            if first is None or second is None:
-                continue
-            title = str(first.about.get("title") or name)
-            others = {finding.key: finding for finding in second.findings}
-            pairs += [
-                SideBySide(name, title, finding, others[finding.key])
-                for finding in first.findings
-                if finding.key in others
-            ]
-        return pairs
-
-    def studies(self, name: str) -> tuple[StudyResult | None, StudyResult | None]:
-        """Return a study of each run; None where it has none, or one without what is compared."""
-        needed = {"fingerprint", "depends"} if name == "transfer" else {"id", WEIGHT}
-        first, second = (
-            result if (result := reader(name)) is not None and needed <= set(result.table) else None
-            for reader in self.readers
-        )
-        return first, second
-
-    def _shared(self, name: str) -> Shared | None:
-        first, second = self.studies(name)
-        return None if first is None or second is None else share_rows(self.pair, first.table, second.table)
-
-
-def as_row(finding: Finding, name: str) -> dict[str, object]:
-    """Return the measures of both runs as one row for a chart: `name`, `value`, `images`, and the ends of both."""
-    other = finding.measure if finding.control is None else finding.control.measure
-    ends = {
-        f"{side}_{end}": getattr(measure, end)
-        for side, measure in (("first", finding.measure), ("second", other))
-        for end in ("value", "low", "high")
-    }
-    return {"name": name, "value": name, "images": finding.measure.n, **ends}
-
-
-def elsewhere(compared: Sequence[Comparison]) -> str:
-    """Write what several detectors get right after deliveries and on other images as Markdown, a column for each run.
-
-    A share in bold differs from the first run's, and one in italics depends on how it is measured. Rows in which the
-    first run was not compared with all the others on the same images are left out.
+def side_by_side(names: Sequence[str], studies: Sequence[Mapping[str, StudyResult]]) -> pd.DataFrame:
+    """Lay out the findings that the studies of two runs have in common, as text; those that differ in status first.
 
     Args:
-        compared: the first run with each of the others, one or more.
+        names: of the two.
+        studies: of each, by name; findings are joined by study and key.
+
+    Returns:
+        Columns `Study`, `Question`, `Of`, `Group`, and effect and status of each, `<name>` and `<name>, status`.
 
     Raises:
-        StudyError: nothing was measured on the same pictures by all of them.
+        ContractError: the findings of a study cannot be read.
     """
-    rows: list[Mapping[str, Finding]] = [
-        {finding.subject: finding for finding in (*those.deliveries, *those.other_images)} for those in compared
-    ]
-    # another sample gives another interval
-    common = [
-        name
-        for name, finding in rows[0].items()
-        if all(name in row and row[name].measure == finding.measure for row in rows)
-    ]
-    if not common:
-        raise StudyError("these runs have no deliveries and no images of other sources in common")
-    names = distinct_names([compared[0].pair.first, *(those.pair.second for those in compared)])
-    cells = [
-        [name, format_measure(rows[0][name].measure, "share"), *(_marked(row[name]) for row in rows)] for name in common
-    ]
-    return markdown(pd.DataFrame(cells, columns=["images", *(f"`{name}` right" for name in names)]))
+    tables = []
+    for name, results in zip(names, studies, strict=True):
+        found = [(study, str(result.about.get("title") or study), finding) for study, result in results.items()
+                 for finding in result.findings]  # fmt: skip
+        table = findings_text(finding for *_, finding in found)
+        table.insert(0, "Study", [title for _, title, _ in found])
+        table.index = pd.MultiIndex.from_tuples([(study, finding.key) for study, _, finding in found], names=[0, 1])
+        tables.append(table.rename(columns={"Effect": name, "Status": f"{name}, status"}))
+    first, second = tables
+    own, other = ([name, f"{name}, status"] for name in names)
+    both = first[["Study", "Question", "Of", "Group", *own]].join(second[other], how="inner")
+    alike = both[own[1]] == both[other[1]]
+    return both.loc[alike.sort_values(kind="stable").index].reset_index(drop=True)
 
 
-def _marked(finding: Finding) -> str:
-    mark = {"holds": "**", "depends": "_", "in part": "_"}.get(claim_status(finding).kind, "")
-    other = finding.measure if finding.control is None else finding.control.measure
-    return f"{mark}{format_measure(other, 'share')}{mark}"
+def elsewhere(runs: Mapping[str, tuple[Run, Mapping[str, StudyResult]]]) -> pd.DataFrame:
+    """Lay out the shares that are right after each delivery and on other pictures, as text: a column a run.
+
+    Args:
+        runs: name -> the run and its studies.
+    """
+    columns = {}
+    for name, (run, studies) in runs.items():
+        shares = {}
+        if (deliveries := studies.get("deliveries")) is not None:
+            table = deliveries.table
+            is_real = pd.Series(run.is_real, run.predictions["id"])[table["id"]].to_numpy()
+            for delivery in DELIVERIES:
+                if delivery.name in table and table[delivery.name].notna().all():
+                    right = (table[delivery.name].to_numpy() > 0) == is_real
+                    shares[delivery.title] = Measure.of(weighted_share(right, table[WEIGHT].to_numpy(np.float64)))
+        if (transfer := studies.get("transfer")) is not None:
+            for key, subject in GROUPS.values():
+                if (finding := find(transfer.findings, key)) is not None and finding.measure.known:
+                    wrong = finding.measure
+                    right_share = replace(wrong, value=1 - wrong.value, low=1 - wrong.high, high=1 - wrong.low)
+                    shares[subject.format(imitates=finding.details["imitates"])] = right_share
+        columns[f"`{name}` right"] = {where: format_measure(share, "share") for where, share in shares.items()}
+    return pd.DataFrame(columns, dtype=object).fillna("").rename_axis("images").reset_index()

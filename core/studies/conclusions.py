@@ -24,10 +24,8 @@ from core.runs.folders import SHIPPED, find_named, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
 from core.storage import write_bytes_atomically
-from core.studies import factorial
-from core.studies.comparison import Comparison, elsewhere
+from core.studies import comparison, factorial
 from core.studies.cues import find_results, markdown_table, read_results
-from core.studies.pair import pair_of
 from core.studies.store import Found, find_studies
 from core.studies.study import STUDIES, StudyError, find_study
 
@@ -106,8 +104,7 @@ def results() -> str:
     """Lay out what the shipped runs found as Markdown, for docs/results.md."""
     shipped = find_runs((SHIPPED,))
     runs = {name: _studies_of(shipped[name]) for name in RUNS}
-    first, *others = runs.values()
-    pairs = [Comparison(pair_of(first[0], run), (first[1].answers.get, found.answers.get)) for run, found in others]
+    others = {name.partition("@")[0]: (run, found.answers) for name, (run, found) in runs.items()}
     parts = [
         "# Results",
         "Written by `python -m core findings --write docs/results.md` from the runs that ship, on CIFAKE's "
@@ -118,8 +115,8 @@ def results() -> str:
         "## How good the detectors are",
         markdown(quality([run for run, _ in runs.values()])),
         "## On other images",
-        "Shares of right verdicts. Bold: different from the first column's; italic: depends on how it is measured.",
-        elsewhere(pairs),
+        "Shares of right verdicts, of each detector by itself.",
+        markdown(comparison.elsewhere(others)),
     ]
     for name, path in find_results().items():
         parts += [f"## What can be learned from one cue alone: {name}", markdown_table(read_results(path))]
@@ -136,9 +133,9 @@ def results() -> str:
                     answer = found.answers[study]
                     cells = factorial.cell_text(run, answer.table, answer.about["parameters"])
                     parts += [CELLS.format(name.partition("@")[0]), markdown(cells)]
-    for pair in pairs:
-        compared = [*pair.findings, *pair.reads, *pair.deliveries, *pair.other_images]
-        parts += [f"## {' and '.join(pair.pair.names)}", findings_markdown(compared)]
+    first, *rest = (run for run, _ in runs.values())
+    for pair in (comparison.pair_of(first, run) for run in rest):
+        parts += [f"## {' and '.join(pair.names)}", findings_markdown(comparison.conclude(pair))]
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,18 +1,23 @@
-"""Plotly charts of the dashboard: one template, one set of colours, and a cache that all visitors share."""
+"""Plotly charts: lines with intervals, bars, and the curves of detectors; and a cache that all visitors share."""
 
 import functools
 import hashlib
 import pickle
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.images.palette import GREY, rgb
+from core.images.labels import CLASSES
+from core.images.palette import CLASS_COLOURS, CURVE, GREY, PAIR, rgb
+from core.runs.metrics import Sweep
+from core.runs.rows import evenly
 from core.storage import Bounded
+from core.studies.comparison import Pair
 from dashboard.components.plain import figure_text, plain
 from dashboard.components.words import percent
 
@@ -29,7 +34,8 @@ TEMPLATE = go.layout.Template(
     }
 )
 SYMBOLS = {"FAKE": "diamond", "REAL": "circle"}
-MOST = 24
+# most points in one figure; errors take precedence
+MOST_POINTS = 4000
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -109,6 +115,95 @@ def line_figure(lines: Iterable[Line], x: str | None = None, y: str | None = Non
         )
         listed.add(line.name)
     return figure
+
+
+def carries(rows: pd.DataFrame, columns: Mapping[str, str]) -> go.Figure:
+    """Plot for each run how often it is right on several kinds of picture, the first row on top.
+
+    Args:
+        rows: `name`, and a percentage for each of the columns, NaN where it is not known.
+        columns: up to three -> what its pictures are.
+    """
+    figure = new_figure("pictures that it gets right", height=110 + 30 * len(rows))
+    names = [figure_text(name) for name in rows["name"]]
+    for (column, title), symbol in zip(columns.items(), ("circle", "diamond", "x"), strict=False):
+        mark = {"size": 12, "color": GREY, "symbol": symbol}
+        figure.add_scatter(x=rows[column], y=names, mode="markers", name=title, marker=mark)
+    figure.update_xaxes(ticksuffix="%", range=[-1, 101], hoverformat=".1f")
+    return figure.update_yaxes(autorange="reversed", type="category", showgrid=True, gridcolor=GRID, griddash="dot")
+
+
+def threshold_curve(
+    x: Any, y: Any, swept: Sweep, *, now: tuple[float, float], titles: tuple[str, str], guess: tuple[float, float]
+) -> go.Figure:
+    """Plot one rate over another at every threshold, the present one as a point.
+
+    Args:
+        x, y: rates of `swept`, 0 to 1.
+        now: both at the present threshold.
+        titles: of both axes.
+        guess: y of guessing at x = 0 and at x = 1, drawn as a dotted line.
+    """
+    lines = Line("all thresholds", x, y, CURVE), Line("guessing", [0, 1], guess, dash="dot", width=1)
+    figure = line_figure(lines, *titles, showlegend=False)
+    hover = "%{x:.1%}, %{y:.1%} at threshold %{customdata:.0%}<extra></extra>"
+    figure.data[0].update(customdata=swept.thresholds, hovertemplate=hover)
+    figure.add_scatter(x=now[:1], y=now[1:], mode="markers", marker={"color": CURVE, "size": 13}, name="now")
+    share = {"tickformat": ".0%", "range": [-0.01, 1.01], "gridcolor": GRID}
+    return figure.update_xaxes(share).update_yaxes(share)
+
+
+def confidence(histogram: pd.DataFrame) -> go.Figure:
+    """Plot how many verdicts of each confidence are right and wrong, on a logarithmic axis because far fewer are."""
+    figure = new_figure("confidence in the verdict", "verdicts", barmode="group")
+    for name, shape in (("right", ""), ("wrong", "/")):
+        # wrong verdicts are hatched, as in the confusion matrix
+        pattern = {"color": GREY, "pattern": {"shape": shape, "solidity": 0.4}}
+        figure.add_bar(x=histogram[["low", "high"]].mean(axis=1), y=histogram[name], name=name, marker=pattern)
+    figure.update_xaxes(tickformat=".0%", range=[0.49, 1.01])
+    return figure.update_yaxes(type="log", dtick=1, gridcolor=GRID)
+
+
+def calibration(curves: Mapping[str, pd.DataFrame]) -> go.Figure:
+    """Plot how often verdicts of each confidence are right, with 95 % intervals, for one detector or two.
+
+    Args:
+        curves: name of the detector -> from `core.runs.metrics.calibration`.
+    """
+    colours = PAIR if len(curves) > 1 else (CURVE,)
+    lines = [
+        Line(name, bins["confidence"], bins["accuracy"], colour, "solid", symbol, bins["low"], bins["high"])
+        for (name, bins), colour, symbol in zip(curves.items(), colours, ("circle", "square"), strict=False)
+    ]
+    lines.append(Line("calibrated", [0.5, 1], [0.5, 1], dash="dot", width=1))
+    figure = line_figure(lines, "confidence in the verdict", "accuracy")
+    return figure.update_xaxes(range=[0.49, 1.01], tickformat=".0%").update_yaxes(tickformat=".0%", gridcolor=GRID)
+
+
+def training(history: Sequence[dict[str, Any]]) -> go.Figure:
+    """Plot accuracy on the training and the held-out images after each epoch."""
+    rows = pd.DataFrame(history)
+    columns = (("train_accuracy", "training images", "dot"), ("val_accuracy", "held-out images", "solid"))
+    lines = [Line(name, rows["epoch"], rows.get(column), dash=dash, symbol="circle") for column, name, dash in columns]
+    return line_figure(lines, "epoch", "accuracy").update_yaxes(tickformat=".1%", gridcolor=GRID)
+
+
+def margins(pair: Pair) -> go.Figure:
+    """Plot one detector's margin against the other's, class by colour and shape.
+
+    At most MOST_POINTS are drawn: of many errors an even selection, half of the points, then as many of the others.
+    """
+    figure = new_figure(*(f"margin of {figure_text(name)}" for name in pair.names), height=460)
+    both_right, (x, y) = pair.right[0] & pair.right[1], pair.both("margin")
+    right, wrong = np.flatnonzero(both_right), np.flatnonzero(~both_right)
+    wrong = evenly(wrong, max(MOST_POINTS // 2, MOST_POINTS - len(right)))
+    shown = np.concatenate([evenly(right, MOST_POINTS - len(wrong)), wrong])
+    for label in CLASSES:
+        here = shown[pair.is_real[shown] == (label == "REAL")]
+        mark = {"color": CLASS_COLOURS[label], "symbol": SYMBOLS[label], "size": 5, "opacity": 0.45}
+        figure.add_scattergl(x=x[here], y=y[here], mode="markers", name=label, marker=mark)
+    line = {"color": GREY, "dash": "dot", "width": 1}
+    return figure.add_vline(x=0, line=line).add_hline(y=0, line=line)
 
 
 def rate_figure(rates: pd.DataFrame, *, overall: float | None = None, colour: str = GREY) -> go.Figure:
@@ -204,7 +299,7 @@ def clicked_value(sent: Any, values: Sequence[str]) -> str | None:
     return found if isinstance(found, str) and found in values else None
 
 
-def cached(build: Callable[P, T], *, most: int = MOST) -> Callable[P, T]:
+def cached(build: Callable[P, T], *, most: int = 24) -> Callable[P, T]:
     """Keep the last results of a builder by its arguments, for all visitors; callers must not modify a result.
 
     A positional argument with a `stamp`, such as an opened run, is keyed by that, all others by their pickled value.

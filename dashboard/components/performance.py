@@ -31,7 +31,7 @@ from core.runs.rows import at_threshold
 from core.runs.run import Run
 from core.storage import read_bytes
 from dashboard import state
-from dashboard.components import charts, curves
+from dashboard.components import charts
 from dashboard.components.downloads import csv_button, file_button, report_download
 from dashboard.components.glossary import explain
 from dashboard.components.matrix import confusion_matrix
@@ -141,7 +141,7 @@ def _draw_curves(rows: pd.DataFrame) -> None:
     names, below = ("ROC", "Precision-recall"), ("true-positive rate (FAKE)", "precision of FAKE")
     for tab, name, y, (x, (across, up, now, guess)) in zip(st.tabs(names), names, below, drawn.items(), strict=True):
         with tab:
-            figure = curves.threshold_curve(across, up, swept, now=now, titles=(x, y), guess=guess)
+            figure = charts.threshold_curve(across, up, swept, now=now, titles=(x, y), guess=guess)
             charts.show(figure, key=name, alt=f"{name} curve; now {x} {percent(now[0])}, {y} {percent(now[1])}")
 
 
@@ -176,11 +176,11 @@ def draw_confidence(opened: Opened, rows: pd.DataFrame) -> None:
     with st.grid(2, min_column_width=340, gap="large") as grid:
         with grid.cell():
             st.markdown("#### Confidence", help=explain("Confidence"))
-            charts.show(curves.confidence(histogram), key="confidence", alt="Right and wrong verdicts by confidence")
+            charts.show(charts.confidence(histogram), key="confidence", alt="Right and wrong verdicts by confidence")
         with grid.cell():
             st.markdown("#### Calibration", help=explain("Calibration"))
             alt = f"Accuracy by confidence: {over} of {len(bins)} points too sure, {under} not sure enough"
-            charts.show(curves.calibration({opened.run.name: bins}), key="calibration", alt=alt)
+            charts.show(charts.calibration({opened.run.name: bins}), key="calibration", alt=alt)
     error = 100 * opened.run.manifest["metrics"][COUNT.value]["ece"]
     st.caption(
         f"Calibration error {error:.1f} points over {ECE_BINS} bins; significantly too sure at {over} of {len(bins)} "
@@ -229,7 +229,7 @@ def _draw_training(made_by: Identified | None) -> None:
     if histories := {str(member["name"]): member["history"] for member in members if member.get("history")}:
         history = histories[Setting("network", next(iter(histories)), tuple(histories)).choose("Network")]
     if history:
-        charts.show(curves.training(history), key="training", alt="Accuracy by epoch")
+        charts.show(charts.training(history), key="training", alt="Accuracy by epoch")
     elif not members:
         known = "was not trained here" if made_by else "is not among the detectors here"
         st.caption(f"The detector {known}, so its accuracy after each epoch is unknown.")

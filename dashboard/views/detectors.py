@@ -11,7 +11,7 @@ from core.findings.finding import find
 from core.storage import MANIFEST, ContractError
 from core.studies.store import study_path
 from dashboard import catalogue, library, state
-from dashboard.components import charts, curves, performance
+from dashboard.components import charts, performance
 from dashboard.components.compared import draw_comparison
 from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
@@ -27,7 +27,7 @@ SHARES = {
     "Recall (REAL)": "Of the photographs among them.",
     "After a screenshot": "Of its test images, captured from a screen.",
     "Other generators": "Of small pictures that other generators made.",
-    "Large ones": "Of large pictures that other generators made, resized.",
+    "Large pictures": "Of large pictures that other generators made, resized.",
     "Photographs": "Of squares of ordinary photographs, resized.",
 }
 # column -> what the chart calls it
@@ -44,7 +44,7 @@ python -m core study deliveries --run NAME@SET    # after a screenshot
 python -m core study transfer --run NAME@SET      # other generators and photographs
 """
 # column -> the finding that measures the share that is wrong
-OTHER = {"Other generators": "imitations", "Large ones": "large", "Photographs": "photographs"}
+OTHER = {"Other generators": "imitations", "Large pictures": "large", "Photographs": "photographs"}
 
 
 def rows() -> pd.DataFrame:
@@ -103,7 +103,7 @@ heading("Detectors", "How often each of them is right, and how far that carries 
 table = rows()
 shown = table.assign(name=table["name"].map(run_label))
 shown[list(SHARES)] = 100 * shown[list(SHARES)].astype(float)
-charts.show(curves.carries(shown, DRAWN), key="detectors.chart", alt="How often each is right, by kind of picture")
+charts.show(charts.carries(shown, DRAWN), key="detectors.chart", alt="How often each is right, by kind of picture")
 st.dataframe(
     shown[["name", *SHARES]].rename(columns={"name": "Detector"}),
     hide_index=True,

@@ -10,10 +10,9 @@ from streamlit.testing.v1 import AppTest
 from core.detectors.storage import save_detector
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
-from core.studies.pair import pair_of
+from core.studies.comparison import pair_of
 from core.studies.store import study_path, write_study
-from dashboard.components import curves as figures
-from dashboard.components import performance
+from dashboard.components import charts, performance
 from dashboard.components.words import percent
 from tests.conftest import make_detector
 from tests.core.studies.pairs import made_run
@@ -102,26 +101,27 @@ def test_the_numbers_follow_the_threshold(open_page: Open, home: Path) -> None:
 
 def test_each_part_of_a_comparison_opens_on_demand(two: Path, open_page: Open) -> None:
     app = open_page("detectors", run=RUN, versus=OTHER, open="compare")
-    for more in ("category", "margins", "calibration", "reads", "deliveries", "other", "explanations"):
+    for more in ("category", "margins", "calibration", "studies"):
         app.query_params["more"] = more
         app.run()
         assert not app.exception
-        if more in ("reads", "deliveries"):
-            assert "is not there, or cannot be read" in words(app)
-    add_probes(two / "runs" / RUN, 0.9)
-    add_probes(two / "runs" / OTHER, 0.0)
-    app.query_params["more"] = "reads"
-    text = words(app.run())
-    assert not app.exception
-    assert "is not there, or cannot be read" not in text
+    assert "They share no study." in words(app)
+    for name in (RUN, OTHER):
+        run = read_run(two / "runs" / name)
+        add_study(run, "deliveries", pd.DataFrame({
+            "id": run.predictions["id"], "weight": 1.0, **dict.fromkeys(("png", "jpeg_50"), run.predictions["margin"])
+        }))  # fmt: skip
+    table = app.run().dataframe[-1].value
+    assert table["Study"].unique().tolist() == ["deliveries"]
+    assert {"tiny", "tiny, status", "twin", "twin, status"} < set(table)
 
 
 def test_of_too_many_errors_those_of_both_classes_and_right_verdicts_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     is_real, wrong = np.arange(80) // 20 % 2 == 1, np.arange(80) < 40
     margins = np.where(is_real != wrong, 1.0, -1.0)
     pair = pair_of(made_run("a", margins, is_real), made_run("b", margins, is_real))
-    monkeypatch.setattr(figures, "MOST_POINTS", 8)
-    for trace in figures.margins(pair).data:
+    monkeypatch.setattr(charts, "MOST_POINTS", 8)
+    for trace in charts.margins(pair).data:
         # as many on either side of 0
         assert np.sign(trace.x).tolist().count(1) == np.sign(trace.x).tolist().count(-1) == 2
 
@@ -136,17 +136,6 @@ def test_a_category_opens_in_explore_beside_the_other_detector(two: Path, open_p
     assert app.query_params["versus"] == OTHER
 
 
-def add_probes(path: Path, share: float) -> None:
-    """Write probes of a run: one change that flips this share of its verdicts, and a control that flips none."""
-    run = read_run(path)
-    margins = run.predictions["margin"].to_numpy()
-    flipped = np.random.default_rng(0).random(len(margins)) < share
-    table = pd.DataFrame({"id": run.predictions["id"], "weight": np.ones(len(margins), np.float32)})
-    for name, after in (("lowpass_8", np.where(flipped, -margins, margins)), ("lowpass_control_8", margins)):
-        table[name], table[f"{name}_size"] = after, np.full(len(margins), 8.0, np.float32)
-    add_study(run, "probes", table)
-
-
 def add_study(run: Run, name: str, table: pd.DataFrame) -> None:
     about = {key: run.manifest[key] for key in ("detector_sha256", "set_fingerprint")}
     about |= {"study": name, "title": name, "parameters": {"seed": 0}, "images": len(run), "of": len(run)}
@@ -154,23 +143,11 @@ def add_study(run: Run, name: str, table: pd.DataFrame) -> None:
 
 
 def test_runs_that_cannot_be_compared_give_a_sentence(two: Path, open_page: Open) -> None:
-    assert "are runs on different images" in words(open_page("detectors", run=RUN, versus="twin@other-test"))
-    assert "is not here" in words(open_page("detectors", run=RUN, versus="nobody@seen-test"))
+    for versus in ("twin@other-test", "nobody@seen-test", RUN):
+        assert "is not one on these images" in words(open_page("detectors", run=RUN, versus=versus))
+    (two / "runs" / OTHER / "predictions.parquet").write_bytes(b"no table")
+    assert len(open_page("detectors", run=RUN, versus=OTHER).error) == 1
     assert "There is no other run on these images" in words(open_page("detectors", run="twin@other-test"))
-
-
-def test_a_damaged_run_is_not_chosen_where_another_opens(two: Path, open_page: Open) -> None:
-    damaged = two / "runs" / "tiny@blind-test"
-    (damaged / "predictions.parquet").write_bytes(b"no table")
-    app = open_page("detectors", run=RUN)
-    assert not app.error
-    assert app.selectbox(key="url.versus").value == OTHER
-    # nor for a run that is gone from the address
-    app = open_page("detectors", run=RUN, versus="nobody@seen-test")
-    assert not app.error
-    assert app.selectbox(key="url.versus").value == OTHER
-    (two / "runs" / RUN / "predictions.parquet").write_bytes(b"no table")
-    assert not open_page("detectors", run="nobody@seen-test", open="").error
 
 
 def test_mistakes_filters_by_the_verdict_of_the_other(two: Path, open_page: Open) -> None:

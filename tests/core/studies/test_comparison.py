@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,19 @@ from statsmodels.stats.weightstats import DescrStatsW
 from core.findings.claims import claim_status
 from core.findings.finding import Finding, Measure, find
 from core.runs.run import Run
-from core.studies.comparison import Comparison, SideBySide, by, columns_of, conclude, outcome_rates
-from core.studies.pair import Pair, pair_of
+from core.studies.comparison import (
+    Pair,
+    by,
+    columns_of,
+    conclude,
+    elsewhere,
+    outcome_rates,
+    pair_of,
+    side_by_side,
+)
+from core.studies.out_of_distribution import GROUPS
 from core.studies.store import StudyResult
-from core.studies.study import StudyError
+from core.studies.study import WEIGHT, StudyError
 from tests.core.studies.pairs import drawn_runs, made_run
 
 REAL = np.arange(300) % 2 == 0
@@ -49,14 +59,13 @@ def test_numbers_are_those_of_other_packages() -> None:
         (-accuracy.difference.high, -accuracy.difference.low)
     )
     auroc = of(pair, "auroc")
-    assert auroc.measure.value == pytest.approx(roc_auc_score(pair.is_real, pair.margins[0]))
+    assert auroc.measure.value == pytest.approx(roc_auc_score(pair.is_real, pair.both("margin")[0]))
     fake = ~pair.is_real
     assert of(pair, "margins-FAKE").measure.value == pytest.approx(
-        spearmanr(*(margins[fake] for margins in pair.margins))[0]
+        spearmanr(*(margins[fake] for margins in pair.both("margin")))[0]
     )
     confidence = of(pair, "confidence")
-    p, q = (np.asarray(values, np.float64) for values in pair.p_real)
-    over = [np.maximum(values, 1 - values) - right for values, right in zip((p, q), pair.right, strict=True)]
+    over = [np.maximum(p, 1 - p) - right for p, right in zip(pair.both("p_real"), pair.right, strict=True)]
     assert confidence.difference is not None
     assert (confidence.difference.low, confidence.difference.high) == pytest.approx(
         DescrStatsW(over[0] - over[1]).tconfint_mean()
@@ -150,19 +159,38 @@ def test_runs_that_cannot_be_compared_are_refused_with_a_sentence() -> None:
             pair_of(first, second)
 
 
-def test_findings_on_explanations_stand_side_by_side_by_key() -> None:
+def study(name: str, *findings: Finding, **columns: Any) -> StudyResult:
+    result = StudyResult(Path(f"{name}.parquet"), pd.DataFrame(columns), {"study": name, "title": name.title()})
+    result.__dict__["findings"] = findings
+    return result
+
+
+def test_findings_of_both_stand_side_by_side_by_key() -> None:
     better, worse, other = (
         Finding(key, "stability", "rank_correlation", Measure(value), difference=Measure(value, value - 1, value + 1))
         for key, value in (("lime-FAKE", 3.0), ("lime-FAKE", -3.0), ("lime-REAL", 3.0))
     )
+    first = {"stability": study("stability", other, better), "sanity": study("sanity", better)}
+    table = side_by_side(["a", "b"], [first, {"stability": study("stability", worse, other)}])
+    # what differs comes first; what one of them lacks is not there
+    assert table["Study"].tolist() == ["Stability"] * 2
+    assert table[["a", "b"]].to_numpy().tolist() == [["3.00", "\N{MINUS SIGN}3.00"], ["3.00", "3.00"]]
+    assert table[["a, status", "b, status"]].to_numpy().tolist() == [["holds", "holds, below control"], ["holds"] * 2]
+    assert side_by_side(["a", "b"], [first, {}]).empty
 
-    def reader(*findings: Finding):  # type: ignore[no-untyped-def]
-        result = StudyResult(Path("stability.parquet"), pd.DataFrame(), {"study": "stability", "title": "Stability"})
-        result.__dict__["findings"] = findings
-        return {"stability": result}.get
 
-    pair = pair_of(*drawn_runs(60))
-    (both,) = Comparison(pair, (reader(better, other), reader(worse))).explanations
-    assert (both.title, both.first, both.second, both.alike) == ("Stability", better, worse, False)
-    assert SideBySide("stability", "Stability", better, better).alike
-    assert Comparison(pair, (reader(better), {}.get)).explanations == []
+def test_shares_that_are_right_elsewhere_are_read_from_each_run() -> None:
+    run, generator = drawn_runs(400)[0], np.random.default_rng(0)
+    chosen = generator.permutation(400)[:300]
+    after = generator.normal(size=300)
+    table = {"id": run.predictions["id"].to_numpy()[chosen], WEIGHT: generator.uniform(1, 2, 300), "jpeg_75": after}
+    photographs = Finding(
+        "photographs", "transfer", "called_fake", Measure(0.2, 0.1, 0.4, 900, 9), details={"imitates": "CIFAR-10"}
+    )
+    studies = {"deliveries": study("deliveries", **table), "transfer": study("transfer", photographs)}
+    shown = elsewhere({"a": (run, studies), "b": (run, {})}).set_index("images")
+    right = np.average((after > 0) == run.is_real[chosen], weights=table[WEIGHT])
+    assert shown.loc["JPEG 75", "`a` right"].startswith(f"{right:.0%} (")
+    subject = dict(GROUPS.values())["photographs"]
+    assert shown.loc[subject, "`a` right"] == "80% (60 to 90%)"
+    assert (shown["`b` right"] == "").all()

@@ -9,7 +9,7 @@ from core.findings.claims import DEFAULTS, ClaimStatus, Headlines, claim_status,
 from core.findings.finding import read_findings, to_json
 from core.runs.folders import ROOT
 from core.runs.run import read_run
-from core.studies import compared_images, compared_probes, comparison, cues
+from core.studies import comparison, cues
 from core.studies.conclusions import CHOSEN, across, gather, main, quality
 from core.studies.faithfulness import CONTROLS
 from core.studies.store import CONCLUDED, read_study, study_path
@@ -18,7 +18,7 @@ from core.studies.study import STUDIES, find_study
 RUN = "sample@sample-test"
 DECLARED: dict[str, Headlines] = {
     **{name: find_study(name).headlines for name in STUDIES},
-    **{module.__name__: module.HEADLINES for module in (compared_images, comparison, compared_probes, cues)},
+    **{module.__name__: module.HEADLINES for module in (comparison, cues)},
     "defaults": {"*": DEFAULTS},
 }
 
