@@ -18,7 +18,7 @@ from core.runs.metrics import result_table
 from core.runs.run import KIND
 from core.runs.writing import write_run
 from core.storage import ContractError, TakenError, read_manifest
-from core.studies.training_reference import find_training_set
+from core.studies.neighbours import find_training_set
 
 
 @command("core predict")

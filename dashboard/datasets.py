@@ -17,7 +17,7 @@ from core.images.preprocessing import Preprocessing
 from core.images.sources import SHIPPED
 from core.storage import ContractError, read_manifest
 from dashboard.catalogue import homes, runs
-from dashboard.visitors import hide_parent
+from dashboard.visitors import hide_parent, is_local
 
 
 @dataclass(frozen=True)
@@ -180,6 +180,13 @@ def registry() -> DatasetRegistry:
             first = unpacked if unpacked.is_dir() or not is_fetched() else fetched_path()
             _registries[home] = DatasetRegistry(first, needed_splits(shipped), shipped=shipped)
         return _registries[home]
+
+
+def how_to_get_pictures() -> str:
+    """Return a sentence for places where pictures are missing."""
+    if registry().status.state == "reading":
+        return "They are being read and will appear here by themselves."
+    return "Attach images on the left to see them." if is_local() else "Whoever runs this server can attach them."
 
 
 def needed_splits(shipped: Path | None = None) -> tuple[Split, ...]:

@@ -26,7 +26,6 @@ from core.explainers.probing import ProbeSettings
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplainerSettings
 from core.storage import Bounded
-from dashboard.neighbours import NeighbourSettings, look_for_neighbours
 from dashboard.visitors import for_visitors
 
 if TYPE_CHECKING:
@@ -89,13 +88,13 @@ class Request:
         detector: its folder.
         identity: of the detector, as computed from the files there.
         images_sha256: of the pixels.
-        settings: `PredictRequest()`, how to explain or to probe, or where to look for neighbours.
+        settings: `PredictRequest()`, or how to explain or to probe.
     """
 
     detector: Path
     identity: Identity
     images_sha256: str
-    settings: PredictRequest | ExplainRequest | NeighbourSettings | ProbeSettings
+    settings: PredictRequest | ExplainRequest | ProbeSettings
 
     @property
     def is_quick(self) -> bool:
@@ -370,8 +369,6 @@ def compute_answer(
         result = detector.full_pass(pixels)
         check_finite(detector, result.margins)
         yield Prediction(result.margins, detector.p_real(result.margins), result.maps, result.features), 1.0
-    elif isinstance(settings, NeighbourSettings):
-        yield from look_for_neighbours(detector, pixels[:1], settings, cancelled)
     elif isinstance(settings, ProbeSettings):
         for probed in explain_probes(detector, pixels, settings=settings, cancel=cancelled):
             yield probed, probed.done / probed.total

@@ -245,7 +245,7 @@ def _test_scores(run: Run) -> NDArray[np.floating]:
 def _held_out(detector: "Detector", data: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8], str]:
     """Return pixels and labels of the training images that a detector held out, and the set's name."""
     from core.images.loading import reading_bar  # noqa: PLC0415 - torch
-    from core.studies.training_reference import find_training_set  # noqa: PLC0415
+    from core.studies.neighbours import find_training_set  # noqa: PLC0415
     from core.training.held_out import validation_split  # noqa: PLC0415
 
     recipe = detector.manifest.get("recipe", {})

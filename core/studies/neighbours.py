@@ -1,8 +1,9 @@
 """The study `neighbours`: the nearest training images of each image by pooled features, and their labels."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,20 +13,15 @@ from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import weighted_lead, weighted_share
 from core.findings.numbers import percent
-from core.images.image_set import split_of
-from core.images.labels import CLASSES
-from core.runs.nearest import find_nearest
+from core.images.image_set import BusyError, DatasetError, ImageSet, Progress, split_of
+from core.images.labels import CLASSES, REAL
+from core.images.loading import load_image_set
+from core.runs.nearest import find_nearest, halved
 from core.runs.run import Run
-from core.studies.study import WEIGHT, Context, Study
-from core.studies.training_reference import (
-    NO_FEATURES,
-    NeighbourError,
-    Reference,
-    compute_features,
-    find_training_set,
-    read_features,
-    run_reference,
-)
+from core.studies.study import WEIGHT, Context, Study, StudyError
+
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
 
 OWN = "the run's own images"
 # of the nearest that the table names
@@ -33,8 +29,6 @@ RANKS = ("", "second ", "third ", "fourth ", "fifth ")
 NAMED = len(RANKS)
 # errors about which something can be concluded
 ENOUGH = 20
-# random labellings that are simulated
-DEALS = 200
 PIXELS, DEALT = "raw pixels", "random labels"
 
 HEADLINES: Headlines = {
@@ -67,60 +61,100 @@ HEADLINES: Headlines = {
 
 
 class Searched(NamedTuple):
-    """The images among which neighbours are searched.
+    """The images among which neighbours are searched, and the features of the run's own.
 
     Attributes:
-        reference: by features.
-        pixels: uint8 (N, side, side, 3), the same images.
-        features: (M, C), those of the run's own images.
+        name: of the set, for instance "cifake-train", or `OWN`.
+        rows: a row an image, with `id`, `sha256` and `is_real`.
+        pixels: uint8 (N, side, side, 3).
+        features: (N, C), the detector's pooled features.
+        margins: float32 (N,).
+        own: (M, C), features of the run's images.
     """
 
-    reference: Reference
+    name: str
+    rows: pd.DataFrame
     pixels: NDArray[np.uint8]
-    features: NDArray[Any]
+    features: NDArray[np.floating]
+    margins: NDArray[np.float32]
+    own: NDArray[np.floating]
 
 
 @lru_cache(maxsize=1)
 def searched(context: Context) -> Searched:
-    """The training images, or the run's own where those are not available."""
+    """Compute the features of the training images; return the run's own images where those are not available."""
     run, detector = context.run, context.detector
-    features = detector.full_pass(context.pixels).features if run.features is None else np.asarray(run.features)
-    if features is None:
-        raise NeighbourError(NO_FEATURES.format(detector.name))
+    own = detector.full_pass(context.pixels).features if run.features is None else np.asarray(run.features)
+    if own is None:
+        raise StudyError(f"{detector.name} has no layer whose features could be compared; ask another detector")
     images = find_training_set(
         detector, context.data, progress=lambda done, of: context.report(0.0, f"reading {done:,} of {of:,}")
     )
     if images is None:
-        return Searched(run_reference(run, features), context.pixels, features)
-    reference = read_features(detector.cache_key, images.fingerprint, images=images)
-    if reference is None:
-        for share in compute_features(detector, images):
-            context.report(0.0, f"features of the training images, {percent(share, 0)}")
-        reference = read_features(detector.cache_key, images.fingerprint, images=images)
-    if reference is None:
-        raise NeighbourError("the features of the training images were kept and cannot be read; check the cache folder")
-    return Searched(reference, images.pixels, features)
+        rows = run.predictions[["id", "sha256"]].assign(is_real=run.is_real)
+        return Searched(OWN, rows, context.pixels, halved(own), run.predictions["margin"].to_numpy(np.float32), own)
+    seen = detector.full_pass(
+        images.pixels,
+        progress=lambda done, of: context.report(0.0, f"features of the training images, {percent(done / of, 0)}"),
+    )
+    assert seen.features is not None  # noqa: S101 - the run's images have some
+    rows = images.rows[["id", "sha256"]].assign(is_real=images.labels == REAL)
+    return Searched(images.name, rows, images.pixels, halved(seen.features), seen.margins, own)
+
+
+def is_sample(manifest: Mapping[str, Any]) -> bool:
+    """Check whether a detector was trained on the sample, which is small and always available."""
+    return str(manifest.get("training_set", "")).startswith("sample-")
+
+
+def find_training_set(detector: "Detector", data: str | None, *, progress: Progress | None = None) -> ImageSet | None:
+    """Read the images that a detector was trained on; None where `data` cannot be read or holds others.
+
+    Args:
+        detector: files of another size than it takes are made to fit.
+        data: where CIFAKE is; the sample is found without.
+        progress: called with (files read, files) where they are read for the first time.
+
+    Raises:
+        BusyError: another process is preparing them; a later try finds them, and what is made without them would stay.
+    """
+    wanted = detector.manifest.get("training_set_fingerprint")
+    source = "sample" if is_sample(detector.manifest) else data
+    if wanted is None or source is None:
+        return None
+    try:
+        images = load_image_set(source, "train", fit=detector.preprocessing, skip_bad=True, progress=progress)
+    except BusyError:
+        raise
+    except DatasetError:
+        return None
+    # trained with --limit: the same draw gives the same images, whatever they are called by now
+    if limit := re.search(r"-train-(\d+)$", str(detector.manifest.get("training_set", ""))):
+        images = images.limited(int(limit[1]))
+    return images if images.fingerprint == wanted else None
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """One row an image: labels and distances of its neighbours, and the same by raw pixels."""
-    (reference, pixels, features), k = searched(context), int(parameters["k"])
-    predictions, features = context.run.predictions.iloc[rows], features[rows]
+    base, k, predictions = searched(context), int(parameters["k"]), context.run.predictions.iloc[rows]
+    own = base.own[rows]
     # equal files have one code: neither a file nor its exact copy is its own neighbour
-    codes, _ = pd.factorize(pd.concat([predictions["sha256"], reference.rows["sha256"]], ignore_index=True))
-    own, base = np.split(codes, [len(rows)])
-    near = find_nearest(features, reference.features, max(k, NAMED), query_codes=own, base_codes=base)
-    by_pixels = find_nearest(context.pixels[rows], pixels, k, query_codes=own, base_codes=base)
-    labels = reference.rows["label"].to_numpy() == 1
-    shuffled = np.random.default_rng(int(parameters["seed"])).permutation(labels)
-    says, shares = _majority(near.rows[:, :k], labels)
-    ids, classes = reference.rows["id"].to_numpy(object), np.array(CLASSES, object)
+    codes, _ = pd.factorize(pd.concat([predictions["sha256"], base.rows["sha256"]], ignore_index=True))
+    own_codes, base_codes = np.split(codes, [len(rows)])
+    near = find_nearest(own, base.features, max(k, NAMED), query_codes=own_codes, base_codes=base_codes)
+    by_pixels = find_nearest(context.pixels[rows], base.pixels, k, query_codes=own_codes, base_codes=base_codes)
+    is_real, ids = base.rows["is_real"].to_numpy(bool), base.rows["id"].to_numpy(object)
+    shuffled = np.random.default_rng(int(parameters["seed"])).permutation(is_real)
+    says, shares = _majority(near.rows[:, :k], is_real)
+    classes = np.array(CLASSES, object)
     # the nearest image that the detector calls the other class
     predicted = (predictions["margin"] > 0).to_numpy()
     other_rows, other_distances = np.full(len(rows), -1, np.intp), np.full(len(rows), np.inf, np.float32)
     for verdict in (False, True):
-        here, among = np.flatnonzero(predicted == verdict), (reference.margins > 0) != verdict
-        other = find_nearest(features[here], reference.features, 1, among=among, query_codes=own[here], base_codes=base)
+        here, among = np.flatnonzero(predicted == verdict), (base.margins > 0) != verdict
+        other = find_nearest(
+            own[here], base.features, 1, among=among, query_codes=own_codes[here], base_codes=base_codes
+        )
         other_rows[here], other_distances[here] = other.rows[:, 0], other.distances[:, 0]
     return pd.DataFrame(
         {
@@ -130,12 +164,12 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
             "distance_other": _known(other_distances),
             "neighbours_say": classes[1 * says],
             "agrees": says == predicted,
-            "pixels_say": classes[1 * _majority(by_pixels.rows, labels)[0]],
+            "pixels_say": classes[1 * _majority(by_pixels.rows, is_real)[0]],
             "shuffled_say": classes[1 * _majority(near.rows[:, :k], shuffled)[0]],
             **{f"near_{n + 1}": _names(ids, near.rows[:, n]) for n in range(NAMED)},
             "near_other": _names(ids, other_rows),
-            "among": reference.name if reference.is_training else OWN,
-            "candidates": np.full(len(rows), len(reference), np.int32),
+            "among": base.name,
+            "candidates": np.full(len(rows), len(base.rows), np.int32),
         }
     )
 
@@ -161,18 +195,13 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     """For each verdict how often neighbours share it, then how often they are right, and where they err.
 
     Images without neighbours, of a set of copies, say nothing.
-
-    Raises:
-        ValueError: the rows were searched among different images.
     """
     table = table[table["near_1"].notna()]
     if table.empty:
         return []
-    if table["among"].nunique() > 1 or table["candidates"].nunique() > 1:
-        raise ValueError("its rows were searched among different images")
     rows = run.predictions.set_index("id").loc[table["id"]]
     label, predicted = (rows[name].astype(str).to_numpy() for name in ("label", "predicted"))
-    says, pixels = (table[f"{name}_say"].to_numpy(str) for name in ("neighbours", "pixels"))
+    says, pixels, shuffled = (table[f"{name}_say"].to_numpy(str) for name in ("neighbours", "pixels", "shuffled"))
     weights = table[WEIGHT].to_numpy(np.float64)
     candidates, training = int(table["candidates"].iloc[0]), among_training(table)
     # an image is no neighbour of its own
@@ -184,15 +213,11 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
         if not where.any():
             continue
         against = _against_pixels(says[where] == verdict, pixels[where] == verdict, weights[where])
-        choices = [against]
-        # one half of CIFAKE's training images are of each class
-        share = 0.5 if training else float(np.mean(run.predictions["label"].astype(str) == verdict))
-        shuffled = _shuffled(table[where], weights[where], verdict, share, k)
-        if shuffled is not None:
-            choices.append(Choice("control", DEALT, against.measure, Control(DEALT, shuffled)))
+        by_chance = Control(DEALT, _share(shuffled[where] == verdict, weights[where]))
         findings.append(Finding(
             f"agree_{verdict.lower()}", "neighbours", "label_agreement", against.measure, group=verdict,
-            control=against.control, difference=against.difference, choices=tuple(choices), details=details,
+            control=against.control, difference=against.difference, details=details,
+            choices=(against, Choice("control", DEALT, against.measure, by_chance)),
         ))  # fmt: skip
     truth = _against_pixels(says == label, pixels == label, weights)
     findings.append(Finding(
@@ -228,48 +253,6 @@ def _against_pixels(own: NDArray[np.bool_], pixels: NDArray[np.bool_], weights: 
     """A share beside that by raw pixels on the same images, with their paired difference."""
     difference = Measure.of(weighted_lead(own.astype(np.float64) - pixels, weights))
     return Choice("control", PIXELS, _share(own, weights), Control(PIXELS, _share(pixels, weights)), difference)
-
-
-def _shuffled(table: pd.DataFrame, weights: NDArray[np.float64], verdict: str, share: float, k: int) -> Measure | None:
-    """Return the share under the study's random labels, with the central 95% of simulated ones as its interval.
-
-    None if it lies so far outside them that the searched images cannot have `share` of the verdict's class.
-    """
-    ends = simulate_labels(table, weights, share=share, k=k)
-    given = float(np.average(table["shuffled_say"].to_numpy(str) == verdict, weights=weights))
-    if not 2 * ends.min() - ends.max() <= given <= 2 * ends.max() - ends.min():
-        return None
-    low, high = np.quantile(ends, [0.025, 0.975])
-    return Measure(given, float(low), float(high))
-
-
-def simulate_labels(
-    table: pd.DataFrame, weights: NDArray[np.float64], *, share: float = 0.5, k: int = NAMED
-) -> NDArray[np.float64]:
-    """Simulate `DEALS` random labellings: the share of images whose neighbours mostly have one class, float64 (DEALS,).
-
-    Images share neighbours, so one labelling amounts to far fewer independent draws than there are images, and may land
-    far from the expected share. Uses the `NAMED` nearest, which are those that the table names; where the classes are
-    uneven, the labels of the others are drawn for each image.
-
-    Args:
-        table: rows of the study.
-        weights: float64 (M,), how many images each stands for.
-        share: probability that a searched image has the class, 0 to 1.
-        k: how many neighbours the study's own labels are of.
-    """
-    names = table[[f"near_{n}" for n in range(1, NAMED + 1)]].to_numpy(object)
-    codes, images = pd.factorize(names.ravel())
-    near = codes.reshape(names.shape)
-    generator, ends = np.random.default_rng(0), []
-    for _ in range(DEALS):
-        own = generator.random(len(images)) < share
-        # a neighbour that is missing is -1, the last of these; where they are even the nearest decides
-        lead = np.append(np.where(own, 1, -1), 0).astype(np.int8)[near].sum(axis=1)
-        if share != 0.5 and k > NAMED:
-            lead = lead + 2 * generator.binomial(k - NAMED, share, len(near)) - (k - NAMED)
-        ends.append(np.average(np.where(lead == 0, own[near[:, 0]], lead > 0), weights=weights))
-    return np.array(ends)
 
 
 STUDY = Study(

@@ -25,8 +25,8 @@ from core.images.out_of_distribution import (
 from core.images.preprocessing import Preprocessing
 from core.runs.metrics import confidence_of, wilson_interval
 from core.runs.run import Run
+from core.studies.neighbours import is_sample
 from core.studies.study import Context, Study, StudyError
-from core.studies.training_reference import is_sample
 
 # kinds of rows
 OWN, IMITATIONS, LARGE, PHOTOGRAPHS = "test set", "generator", "large generator", "photographs"

@@ -13,13 +13,13 @@ from core.images.labels import other_class
 from core.runs.filter import Filter
 from core.studies.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
 from core.studies.store import StudyResult
-from dashboard import catalogue, datasets, library, state
+from dashboard import datasets, library, state
 from dashboard.components.component import key_of
-from dashboard.components.missing import offer_training_images
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import code, plain
 from dashboard.components.study import command
 from dashboard.components.words import CLASS_WORDS
+from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened
 from dashboard.state import Setting
 
@@ -42,11 +42,7 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
                         _draw_count(opened, side, kind, one)
                 if side == "in_training" and duplicates.finding("unchecked") is not None:
                     again = code(command(opened, "duplicates"))
-                    offer_training_images(
-                        f"With the training images available, run {again}.",
-                        catalogue.maker(opened.run),
-                        key="data.fetch",
-                    )
+                    st.caption(f"With the training images available, run {again}.")
     found = {side: copy_pairs(duplicates.table, side) for side in SIDES}
     if not any(map(len, found.values())):
         st.caption("There are no pairs: no near copies, and no equal pixels in another file.")
@@ -56,8 +52,7 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
     shown = pairs.head(PAIRS.value)
     training = training_of(opened, shown) if SIDE.value == "in_training" else None
     if training == {}:
-        sentence = "The pictures of the training images are not available."
-        offer_training_images(sentence, catalogue.maker(opened.run), key="data.fetch_pictures")
+        st.caption(f"The pictures of the training images are not available. {how_to_get_pictures()}")
     with st.grid(3, min_column_width=300, gap="medium") as grid:
         for pair in shown.to_dict("records"):
             if (row := opened.row_of(pair["id"])) is not None:

@@ -21,7 +21,7 @@ from dashboard import catalogue, library
 from dashboard.components.downloads import csv_button
 from dashboard.components.explanations import View, draw_explanation
 from dashboard.components.glossary import explain
-from dashboard.components.neighbours import neighbours_panel
+from dashboard.components.neighbours import similar_images
 from dashboard.components.requests import DetectorHandle, Subject, follow
 from dashboard.components.words import coloured
 from dashboard.jobs import Request
@@ -52,18 +52,16 @@ def experiments(subject: Subject, detector: DetectorHandle, opened: Opened, row:
         return
     lenders = lending_run(detector, opened)
     id_ = None if row is None else str(opened.table["id"].iloc[row])
+    # another run of the same images has them under the same ids
+    own = None if id_ is None or lenders is None else lenders.row_of(id_)
     if chosen == "turns":
-        # another run of the same images has them under the same ids
-        own = None if id_ is None or lenders is None else lenders.row_of(id_)
         follow_probes(
             subject, detector, lenders, own, id_ or subject.sha256, lambda result: _draw(result, subject.name)
         )
     elif chosen in methods:
         draw_explanation(View(subject, [detector]), methods[chosen])
     else:
-        leave_out = None if row is None else str(opened.table["sha256"].iloc[row])
-        run, stamp = (None, "") if lenders is None else (lenders.run.path, lenders.origin.stamp)
-        neighbours_panel(subject, detector, run=run, leave_out=leave_out, stamp=stamp)
+        similar_images(subject, detector, lenders, own)
 
 
 def lending_run(detector: DetectorHandle, opened: Opened) -> Opened | None:

@@ -1,136 +1,112 @@
-"""The nearest images of one image, with their labels."""
+"""The images that look most alike to the detector, with their labels."""
 
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.storage import ContractError
-from core.studies.training_reference import count_kept
-from dashboard import catalogue, datasets, library
+from core.images.labels import CLASSES, other_class, verdict_of
+from core.runs.nearest import find_nearest
+from core.studies.neighbours import NAMED, OWN
+from dashboard import library
 from dashboard.components.glossary import explain
-from dashboard.components.missing import how_to_get_pictures, offer_training_images
 from dashboard.components.picture import Cell, picture_strip
-from dashboard.components.plain import plain, with_code
+from dashboard.components.plain import plain
 from dashboard.components.requests import DetectorHandle, Subject, follow
-from dashboard.components.words import CLASS_WORDS
-from dashboard.jobs import Request
-from dashboard.neighbours import Neighbour, Neighbours, NeighbourSettings, Preparing
-from dashboard.visitors import for_visitors
+from dashboard.components.study import readable
+from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.datasets import how_to_get_pictures, registry
+from dashboard.jobs import Prediction, PredictRequest, Request
+from dashboard.library import Opened
 
-SLOT = "neighbours"
 
+def similar_images(subject: Subject, detector: DetectorHandle, opened: Opened | None, row: int | None) -> None:
+    """Draw the images that look most alike to the detector.
 
-def neighbours_panel(
-    subject: Subject,
-    detector: DetectorHandle,
-    *,
-    run: Path | None = None,
-    leave_out: str | None = None,
-    stamp: str = "",
-) -> None:
-    """Ask for the neighbours of an image and draw them.
+    Of an image of a run they are those that the study `neighbours` names; else the nearest of the run's own images.
 
     Args:
         subject: the image.
         detector: whose features are compared.
-        run: folder of a run by this detector, whose own images are searched where the training images cannot be.
-        leave_out: sha256 of the image's own file in that run.
-        stamp: changes when that run does.
+        opened: a run by this detector; None where there is none.
+        row: where the image stands in it, None for an upload.
     """
     st.caption(
-        "The training images (or, without them, this run's) whose pooled features, computed just before the decision, "
-        "are closest by cosine distance. Frames show the true labels. The verdict plays no part in the comparison.",
+        "The images with the most similar features, by cosine distance. Frames show their true labels.",
         help=explain("Neighbours", "Features"),
     )
-    asked_for = f"neighbours.prepare.{detector.identity.fingerprint}"
-    prepare = bool(st.session_state.get(asked_for))
-    # where nobody is to compute the features, the answer changes once somebody has
-    registry = datasets.registry()
-    stamps = f"{stamp} {count_kept()} {registry.readings}"
-    settings = NeighbourSettings(registry.source, run, leave_out, prepare, stamp=stamps)
-
-    def draw(answer: Neighbours | Preparing) -> None:
-        if isinstance(answer, Neighbours):
-            _draw_found(with_pictures(answer, run), detector)
-            if answer.why_not:
-                st.caption(with_code(for_visitors(answer.why_not, homes=catalogue.homes())))
-            elif not answer.is_training and settings.data:
-                _offer(asked_for)
-            elif not answer.is_training:
-                offer_training_images("Its training images are not available.", detector.name, key="neighbours.fetch")
-
-    follow(
-        Request(detector.path, detector.identity, subject.sha256, settings),
-        subject.image[None],
-        draw,
-        slot=SLOT,
-        doing=lambda answer: answer.text if isinstance(answer, Preparing) else "Searching",
-        on_stop=lambda: st.session_state.update({asked_for: False}),
-    )
-    if run is None and settings.data is None:
-        offer_training_images("Its training images are not available.", detector.name, key="neighbours.fetch_first")
-
-
-def with_pictures(found: Neighbours, run: Path | None) -> Neighbours:
-    """The same with the pictures of the run that was searched, where the dashboard has them."""
-    if found.is_training or run is None:
-        return found
-    try:
-        opened = library.open_run(run)
-    except ContractError:
-        return found
-    pictures = library.pictures(opened)
-
-    def pictured(neighbour: Neighbour) -> Neighbour:
-        row = opened.row_of(neighbour.id)
-        return neighbour._replace(image=pictures.get(row)) if neighbour.image is None and row is not None else neighbour
-
-    other = None if found.other is None else pictured(found.other)
-    return replace(found, near=tuple(map(pictured, found.near)), other=other)
-
-
-def _draw_found(found: Neighbours, detector: DetectorHandle) -> None:
-    whose = "training images" if found.is_training else "images of this run"
-    if not found.near:
-        st.markdown(f"There are no other {whose} to compare with.")
+    study = None if opened is None or row is None else readable(opened, "neighbours", concluded=False)
+    if opened is not None and row is not None and study is not None:
+        named = study.table[study.table["id"] == opened.run.predictions["id"].iloc[row]].iloc[:1]
+        for about in named.to_dict("records"):
+            verdict, fake = str(opened.run.predictions["predicted"].iloc[row]), about["fake_share"]
+            whose = "other images of this run" if about["among"] == OWN else "training images"
+            ids = [about[f"near_{n}"] for n in range(1, NAMED + 1)]
+            same = fake if verdict == "FAKE" else 1 - fake
+            _draw(opened, ids, about["near_other"], verdict, same=same, whose=whose)
+            return
+    if opened is None or opened.run.features is None:
+        st.markdown("No run of this detector has features to compare with.")
         return
-    same = sum(neighbour.label == found.verdict for neighbour in found.near)
-    verdict = CLASS_WORDS[found.verdict]
-    st.markdown(f"{same} of the {len(found.near)} {whose} most alike to it are {verdict}, as it calls this image.")
-    shown = [*found.near, *([found.other] if found.other else [])]
-    if all(neighbour.image is not None for neighbour in shown):
-        picture_strip(map(_cell, found.near))
-        if found.other:
-            st.markdown(f"The nearest that it calls {CLASS_WORDS[found.other.predicted]}:")
-            picture_strip([_cell(found.other)])
-    else:
-        columns = {"name": "image", "label": "is", "predicted": "called", "distance": "distance"}
-        table = pd.DataFrame([neighbour._asdict() for neighbour in shown])[list(columns)].rename(columns=columns)
-        st.dataframe(table, hide_index=True, height="content", alt="The nearest images")
-        if found.is_training:
-            offer_training_images("Their pictures are not available.", detector.name, key="neighbours.fetch_pictures")
-        else:
-            st.caption(f"Their pictures are not available. {how_to_get_pictures()}")
-    st.caption(f"Searched exactly among all {found.candidates:,} {whose} ({plain(found.name)}).")
+    run = opened.run
+
+    def draw(answer: Prediction) -> None:
+        if answer.features is None or run.features is None:
+            return
+        allowed = np.ones(len(run), bool)
+        if row is not None:
+            allowed = (run.predictions["sha256"] != run.predictions["sha256"].iloc[row]).to_numpy(bool)
+        near = find_nearest(answer.features, run.features, NAMED, among=allowed).rows[0]
+        is_other = run.predicted_real != (answer.margins[0] > 0)
+        other = find_nearest(answer.features, run.features, 1, among=allowed & is_other).rows[0]
+        ids, others = (run.predictions["id"].iloc[rows[rows >= 0]].tolist() for rows in (near, other))
+        verdict = verdict_of(float(answer.margins[0]))
+        same = float((run.predictions["label"].iloc[near[near >= 0]] == verdict).mean())
+        _draw(opened, ids, next(iter(others), None), verdict, same=same, whose="images of this run")
+
+    request = Request(detector.path, detector.identity, subject.sha256, PredictRequest())
+    follow(request, subject.image[None], draw, slot="neighbours")
 
 
-def _cell(neighbour: Neighbour) -> Cell:
-    assert neighbour.image is not None  # noqa: S101 - the caller has looked
-    about = plain((neighbour.category or "").replace("_", " "))
-    wrong = f" **called {neighbour.predicted}**" if neighbour.predicted != neighbour.label else ""
-    label = neighbour.label
-    alt = f"{neighbour.name}: is {label}, called {neighbour.predicted}, cosine distance {neighbour.distance:.3f}"
-    return Cell(neighbour.image, alt, f"{CLASS_WORDS[label]} {about} {neighbour.distance:.3f}{wrong}", label)
-
-
-def _offer(asked_for: str) -> None:
-    st.button(
-        "Search the training images",
-        key="neighbours.prepare",
-        icon=":material/search:",
-        on_click=lambda: st.session_state.update({asked_for: True}),
-        help="The detector computes features for each training image once, which takes minutes; they are kept in the "
-        "cache folder of this machine.",
+def _draw(
+    opened: Opened, ids: Sequence[str | None], other: str | None, verdict: str, *, same: float, whose: str
+) -> None:
+    """Draw the nearest images and the nearest that is called the other class; `same` is the share of the verdict."""
+    near = [id_ for id_ in ids if id_ is not None]
+    if not near:
+        st.markdown(f"There are no {whose} to compare with.")
+        return
+    st.markdown(
+        f"{percent(same, 0)} of the {whose} most alike to it are {CLASS_WORDS[verdict]}, as it calls this image."
     )
+    cells = _cells(opened, near)
+    if len(cells) < len(near):
+        st.caption(f"Their pictures are not available. {how_to_get_pictures()}")
+        return
+    picture_strip(cells)
+    if other is not None:
+        st.markdown(f"The nearest that it calls {CLASS_WORDS[other_class(verdict)]}:")
+        picture_strip(_cells(opened, [other]))
+
+
+def _cells(opened: Opened, ids: Sequence[str]) -> list[Cell]:
+    """Find the pictures of images by id, in the run or else in an attached set."""
+    if ids[0] in opened.rows:
+        at = opened.rows.get_indexer(ids)
+        rows, pictures = opened.run.predictions.iloc[at], [library.pictures(opened).get(int(row)) for row in at]
+        labels = rows["label"].astype(str)
+    else:
+        for images in registry().sets:
+            at = pd.Index(images.rows["id"]).get_indexer(ids)
+            if (at >= 0).all():
+                rows, pictures = images.rows.iloc[at], list(images.pixels[at])
+                labels = rows["label"].map(dict(enumerate(CLASSES)))
+                break
+        else:
+            return []
+    return [
+        Cell(picture, f"{name}, {label}", f"{CLASS_WORDS[label]} {plain(str(category or '').replace('_', ' '))}", label)
+        for picture, name, label, category in zip(pictures, rows["name"], labels, rows["category"], strict=True)
+        if picture is not None
+    ]

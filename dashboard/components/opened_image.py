@@ -21,11 +21,11 @@ from dashboard.components.explanations import View, draw_explanations, draw_stor
 from dashboard.components.flips import draw_flips
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
-from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.picture import plain_picture
 from dashboard.components.plain import plain, with_code
 from dashboard.components.requests import Subject, known_detectors
 from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened
 from dashboard.state import Setting
 

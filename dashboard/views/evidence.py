@@ -17,18 +17,18 @@ from core.studies.flips import ranking
 from core.studies.groups import VERDICTS
 from core.studies.neighbours import among_training
 from core.studies.store import StudyResult
-from dashboard import catalogue, state
+from dashboard import state
 from dashboard.components import charts
 from dashboard.components.charts import SYMBOLS, Line, line_figure, rate_chart
 from dashboard.components.findings import Bar, draw_bars, finding_table
 from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
-from dashboard.components.missing import how_to_get_pictures, offer_training_images
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import code, plain
 from dashboard.components.probing import flipped, next_picture, rates_of, shown_picture
 from dashboard.components.study import command, study_files, study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened
 from dashboard.state import Setting
 
@@ -259,8 +259,7 @@ def draw_neighbours(opened: Opened, answer: StudyResult) -> None:
     if len(answer.table) and not among_training(answer.table):
         some = f" --images {len(answer.table)}" if len(answer.table) < len(opened.run) else ""
         again = code(f"{command(opened, 'neighbours')}{some}")
-        sentence = f"With its training images available, run {again} to look among those."
-        offer_training_images(sentence, catalogue.maker(opened.run), key="evidence.fetch")
+        st.caption(f"With its training images available, run {again} to look among those.")
     if "neighbours.agrees" in opened.table and st.button(
         "Images whose neighbours disagree", icon=":material/grid_view:", key="evidence.disagree"
     ):

@@ -27,11 +27,11 @@ from dashboard.components.filters import (
 )
 from dashboard.components.glossary import explain
 from dashboard.components.grid import TILES, image_grid, opened_id, picks
-from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.opened_image import draw_image
 from dashboard.components.plain import plain, with_code
 from dashboard.components.sheet import draw_sheet
 from dashboard.components.words import heading, percent
+from dashboard.datasets import how_to_get_pictures
 from dashboard.state import Setting
 from dashboard.visitors import for_visitors
 

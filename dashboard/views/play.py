@@ -9,10 +9,10 @@ from core.explainers.drawing import Style
 from dashboard import library, state
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
-from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.picture import explained_picture, plain_picture
 from dashboard.components.rounds import ROUND, compare, draw_round, score
 from dashboard.components.words import CLASS_WORDS, draw_title, percent
+from dashboard.datasets import how_to_get_pictures
 from dashboard.state import Setting
 
 GAME = Setting("game", 1, kind=int, low=1, high=9999)

@@ -13,7 +13,6 @@ from core.studies.dial import dial_pictures
 from dashboard import datasets, library
 from dashboard.components.dial import measured, measured_shares, short_percent
 from dashboard.components.glossary import explain
-from dashboard.components.missing import how_to_get_pictures
 from dashboard.components.picture import Cell, explained_picture, picture_strip
 from dashboard.components.plain import code, inline
 from dashboard.components.story import (
@@ -28,6 +27,7 @@ from dashboard.components.story import (
 )
 from dashboard.components.study import command
 from dashboard.components.words import CLASS_WORDS
+from dashboard.datasets import how_to_get_pictures
 from dashboard.navigation import script_of
 from dashboard.state import Setting
 

@@ -20,11 +20,12 @@ from core.runs.rows import find_rows
 from core.runs.run import Run, read_run
 from core.studies.columns import browse_table
 from core.studies.donors import with_donors
+from core.studies.store import read_study, study_path, write_study
 from dashboard.components.experiments import STATES, state_of
 from dashboard.components.words import coloured
-from tests.conftest import write_cifake
-from tests.damage import reseal
-from tests.dashboard.conftest import Open
+from dashboard.datasets import registry
+from tests.dashboard.conftest import Open, image_set
+from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import settled, words
 
 RUN = "tiny@seen-test"
@@ -93,28 +94,47 @@ def test_the_open_image_weighs_kinds_of_detail(open_page: Open, home: Path, run:
     assert "lime_bands.fill" not in app.query_params
 
 
-def test_the_open_image_shows_what_the_image_is_like(open_page: Open, run: Run) -> None:
-    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
-    assert not app.exception
-    assert "most alike to it" in words(app)
-    own = str(run.predictions["name"].iloc[first_row(run)])
-    pictures = [image.alt for block in app.get("imgs") for image in block.proto.imgs] or [""]
-    assert not any(own in alt for alt in pictures)
+def pictured(app: AppTest) -> list[str]:
+    """The names of the pictures of similar images, the nearest first."""
+    alts = [image.alt for element in app.get("image") for image in element.proto.imgs]
+    return [alt[:-6] for alt in alts if alt.endswith((", FAKE", ", REAL"))]
 
 
-def test_where_other_images_are_attached_than_it_was_trained_on_the_run_s_own_are_searched(
-    open_page: Open, home: Path
-) -> None:
-    reseal(home / "detectors" / "tiny", training_set_fingerprint="0" * 64)
-    write_cifake(home / "data" / "cifake", train=4, test=4)
+def test_similar_images_are_the_nearest_of_the_run(open_page: Open, home: Path, run: Run) -> None:
+    row = first_row(run)
     app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
-    app.button(key="neighbours.prepare").click().run()
-    app = settled(app)
     assert not app.exception
-    assert not app.error
-    assert "are not those that tiny was trained on (their fingerprint differs)" in words(app)
-    assert "most alike to it" in words(app)
-    assert not any(button.key == "neighbours.prepare" for button in app.button)
+    unit = np.asarray(run.features, np.float64)
+    unit /= np.linalg.norm(unit, axis=1)[:, None]
+    distances = 1 - unit @ unit[row]
+    distances[row] = np.inf
+    others = np.where(run.predicted_real == run.predicted_real[row], np.inf, distances)
+    names = run.predictions["name"].to_numpy(str)
+    expected = [*names[np.argsort(distances)[:5]], names[others.argmin()]]
+    assert pictured(app) == expected
+    app = settled(open_page("try_picture", run=RUN, sample=run.predictions["id"].iloc[row], evidence="alike"))
+    assert not app.exception
+    assert "images of this run most alike to it" in words(app)
+    assert pictured(app) == expected
+
+
+def test_similar_images_are_the_training_images_that_the_study_names(open_page: Open, home: Path, run: Run) -> None:
+    row, train = first_row(run), image_set("made-train")
+    train.rows["id"] = [f"train-{number}" for number in range(60)]
+    about = {"fake_share": 0.9, "near_other": "train-9", "among": "made-train"}
+    names = {f"near_{number}": f"train-{number}" for number in range(1, 6)}
+    table = pd.DataFrame({"id": run.predictions["id"], "agrees": True}).assign(**about, **names)
+    add_studies(home, "neighbours")
+    answer = read_study(study_path(run.path, "neighbours"), run)
+    write_study(answer.path, answer.table.assign(**table.drop(columns="id")), answer.about, run)
+    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
+    share = "90%" if run.predictions["predicted"].iloc[row] == "FAKE" else "10%"
+    assert f"{share} of the training images most alike to it are" in words(app)
+    assert "Their pictures are not available." in words(app)
+    registry()._sets["", 32, ""] = train
+    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
+    assert not app.exception
+    assert pictured(app) == train.rows["name"].iloc[[1, 2, 3, 4, 5, 9]].tolist()
 
 
 def test_upload_experiments_on_what_was_chosen_and_saves_it(

@@ -20,10 +20,8 @@ from core.explainers.lime.regions import LimeSettings
 from core.explainers.probing import ProbeSettings, explain_probes
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplanationError
-from core.images.image_set import BusyError
-from dashboard import jobs, neighbours
+from dashboard import jobs
 from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest, Request, Worker, compute_answer
-from dashboard.neighbours import NeighbourSettings
 from tests.conftest import textured
 
 IMAGE = textured(1, fine=True, seed=9)
@@ -265,16 +263,3 @@ def test_probes_and_margins_that_are_no_numbers(tiny_detector: Detector) -> None
     tiny_detector.network.fc.bias.fill_(float("nan"))
     with pytest.raises(ExplanationError, match="not finite"):
         next(compute_answer(tiny_detector, pixels, PREDICT, lambda: False))
-
-
-def test_neighbours_wait_for_training_images_that_are_being_prepared(
-    tiny_detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def busy(*_: Any, **__: Any) -> None:
-        raise BusyError("another process is preparing them; try again.")
-
-    monkeypatch.setattr(neighbours, "open_training_set", busy)
-    monkeypatch.setattr(neighbours, "read_features", lambda *_: None)
-    settings = NeighbourSettings(run=tmp_path, prepare=True)
-    with pytest.raises(BusyError, match="another process"):
-        list(compute_answer(tiny_detector, IMAGE, settings, lambda: False))

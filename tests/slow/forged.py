@@ -40,7 +40,7 @@ VALUES = {
 # of widgets that are nowhere
 NOBODYS = ("", "nobody's", "url.run", "$$ID-0-url.run", "$$STREAMLIT_INTERNAL_KEY_x__events", "\0", "x" * 10_000)
 # buttons that are never pressed, because the server would fetch something
-DOWNLOADS = ("From GitHub", "Download CIFAKE")
+DOWNLOADS = ("From GitHub",)
 
 
 def forged_state(id_: str, chance: random.Random) -> WidgetState:

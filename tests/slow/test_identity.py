@@ -23,13 +23,12 @@ from core.runs.run import read_run
 from core.storage import MANIFEST
 from core.studies import explanations as module
 from core.studies.runner import Source, StudyError
-from core.studies.training_reference import compute_features, read_features
 from dashboard import catalogue
 from dashboard.jobs import Prediction, PredictRequest, Request, Worker
 from tests import damage as d
 from tests.conftest import make_detector, textured
 from tests.core.test_damage import DETECTOR, RUN, refusal
-from tests.dashboard.conftest import Open, image_set
+from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
 
 pytestmark = pytest.mark.slow
@@ -177,10 +176,6 @@ def test_two_detectors_share_nothing_on_disk(
     home: Path, impostor: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = (load_detector(folder, device="cpu") for folder in (impostor(normalise), home / "detectors" / DETECTOR))
-    images = image_set("made-train", 6)
-    list(compute_features(one, images))
-    assert read_features(one.cache_key, images.fingerprint) is not None
-    assert read_features(two.cache_key, images.fingerprint) is None
     method, settings = INTEGRATED_GRADIENTS, INTEGRATED_GRADIENTS.settings()
     assert module._path(one, PIXELS[0], method, settings) != module._path(two, PIXELS[0], method, settings)
     # other devices compute other last digits

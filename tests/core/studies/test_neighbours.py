@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +14,12 @@ from scipy import stats
 from core.detectors.detector import Detector
 from core.detectors.storage import save_detector
 from core.images.image_set import ImageSet
+from core.images.loading import load_image_set
 from core.runs.metrics import wilson_interval
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from core.studies import neighbours, training_reference
-from core.studies.neighbours import OWN, STUDY, conclude, searched, simulate_labels
+from core.studies import neighbours
+from core.studies.neighbours import OWN, STUDY, conclude, find_training_set, is_sample, searched
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from tests.conftest import write_cifake
@@ -94,7 +97,7 @@ def test_training_images_are_searched_where_they_are_available(tmp_path: Path, m
     # the attached set has none
     assert set(made_table(source)["among"]) == {OWN}
     searched.cache_clear()
-    monkeypatch.setattr(training_reference, "open_training_set", lambda *_, **__: train)
+    monkeypatch.setattr(neighbours, "load_image_set", lambda *_, **__: train)
     table = made_table(source, k=6)
     assert (set(table["among"]), set(table["candidates"])) == ({"made-train"}, {40})
     assert set(table[[f"near_{n}" for n in range(1, 6)]].to_numpy(str).ravel()) <= set(train.rows["id"])
@@ -116,6 +119,13 @@ def test_findings_are_shares_with_their_intervals(source: Source, monkeypatch: p
         assert (measure.value, measure.low, measure.high) == pytest.approx((own.mean(), *interval))
         assert finding.control is not None
         assert finding.control.measure.value == pytest.approx(pixels.mean())
+        random = table["shuffled_say"].to_numpy(str)[predicted == verdict] == verdict
+        control = finding.choices[1].control
+        assert control is not None
+        interval = map(float, wilson_interval(int(random.sum()), len(random)))
+        assert (control.measure.value, control.measure.low, control.measure.high) == pytest.approx(
+            (random.mean(), *interval)
+        )
         # the same images twice: the interval of the difference is that of pairs
         paired = own.astype(float) - pixels
         half = stats.t.ppf(0.975, len(paired) - 1) * stats.sem(paired)
@@ -127,13 +137,6 @@ def test_findings_are_shares_with_their_intervals(source: Source, monkeypatch: p
     assert (findings["errors"].measure.n, findings["errors"].measure.value) == (wrong.sum(), pytest.approx(agree))
     far = table["distance"].to_numpy().argsort()[-6:]
     assert (findings["far"].measure.n, findings["far"].measure.value) == (6, pytest.approx(wrong[far].mean()))
-    first = np.arange(len(table)) == 0
-    for mixed in (
-        table.assign(among=np.where(first, "some-train", table["among"].to_numpy(str))),
-        table.assign(candidates=np.where(first, 59, table["candidates"])),
-    ):
-        with pytest.raises(ValueError, match="searched among different images"):
-            conclude(run, mixed, STUDY.parameters)
     # with few candidates all others are neighbours
     for among, k in ((OWN, 2), ("made-train", 3)):
         few = conclude(run, table.assign(among=among, candidates=3), STUDY.parameters)
@@ -142,23 +145,18 @@ def test_findings_are_shares_with_their_intervals(source: Source, monkeypatch: p
     assert {finding.key for finding in conclude(run, table, STUDY.parameters)} == {"agree_fake", "agree_real", "truth"}
 
 
-def table_of(rows: NDArray[np.integer]) -> pd.DataFrame:
-    return pd.DataFrame({f"near_{n + 1}": [f"train-{row}" for row in rows[:, n]] for n in range(5)})
+def test_the_training_set_is_that_of_the_manifest(cifake: Path) -> None:
+    train = load_image_set(cifake, "train")
 
+    def found(name: str = "cifake-train", fingerprint: str | None = train.fingerprint, data: object = cifake) -> Any:
+        manifest = {"training_set": name, "training_set_fingerprint": fingerprint}
+        detector = SimpleNamespace(name="tiny", manifest=manifest, preprocessing=None)
+        return find_training_set(detector, None if data is None else str(data))  # type: ignore[arg-type]
 
-def test_simulated_labels_vary_with_the_neighbours_that_images_share() -> None:
-    def ends(table: pd.DataFrame, share: float = 0.5) -> tuple[float, ...]:
-        return tuple(np.quantile(simulate_labels(table, np.ones(400), share=share), [0.025, 0.975]))
-
-    every = table_of(np.arange(2000).reshape(400, 5))
-    assert ends(table_of(np.arange(2000).reshape(400, 5) % 5)) == (0.0, 1.0)
-    # as many throws of a coin as there are images; a missing neighbour has no vote
-    error = 1.96 * 0.5 / 20
-    for table in (every, every.assign(**{f"near_{n}": None for n in range(2, 6)})):
-        assert ends(table) == pytest.approx((0.5 - error, 0.5 + error), abs=0.02)
-    # three of five, where nine of ten are of the class
-    low, high = ends(every, share=0.9)
-    assert low < stats.binom.sf(2, 5, 0.9) < high
-    # of ten, five of each class leave it to the nearest
-    expected = stats.binom.sf(5, 10, 0.8) + stats.binom.pmf(5, 10, 0.8) / 2
-    assert simulate_labels(every, np.ones(400), share=0.8, k=10).mean() == pytest.approx(expected, abs=0.004)
+    assert found().fingerprint == train.fingerprint
+    few = train.limited(30)
+    assert found(few.name, few.fingerprint).rows["name"].tolist() == few.rows["name"].tolist()
+    for missing in (found(data=None), found(fingerprint=None), found(fingerprint="0" * 64), found(data=cifake / "no")):
+        assert missing is None
+    assert is_sample({"training_set": "sample-train"})
+    assert not is_sample({"training_set": "cifake-train"})
