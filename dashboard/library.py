@@ -22,12 +22,11 @@ from core.runs.tags import Tags
 from core.storage import MANIFEST, ContractError, cache_dir, glance_at_folder
 from core.studies.columns import (
     StudyColumn,
-    added_by_studies,
     browse_table,
-    describe_verdicts,
-    further_columns,
+    describe_versus,
+    read_columns,
     study_columns,
-    verdicts_of,
+    versus_table,
 )
 from core.studies.judgement import Threshold, find_threshold, threshold_path
 from core.studies.store import StudyResult, find_studies, read_study, study_path
@@ -83,11 +82,11 @@ class Opened:
             if self.without is None:
                 return browse_table(self.run, self.judged)
             table = self.without.table
-            added = [added_by_studies(self.run.path, table["id"], self.linked, offered=False)]
+            added = [read_columns(self.run, self.linked)]
         except ContractError as error:
             _end(error)
         if self.beside is not None:
-            added.append(verdicts_of(self.beside, table["id"]))
+            added.append(versus_table(self.beside, table["id"]))
         return pd.concat([table, *added], axis=1)
 
     @cached_property
@@ -196,7 +195,10 @@ def open_run(path: Path) -> Opened:
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the run")
 def _open(path: Path, stamp: str) -> Opened:
-    return Opened(read_run(path), study_columns(path), further_columns(path), stamp)
+    run = read_run(path)
+    columns = study_columns(run)
+    studied = {name: column for name, column in columns.items() if column.offered}
+    return Opened(run, studied, {name: columns[name] for name in columns if name not in studied}, stamp)
 
 
 def _with_linked(opened: Opened) -> Opened:
@@ -227,11 +229,11 @@ def also() -> list[str]:
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
 def _linked(opened: Opened, other: Opened | None, names: tuple[str, ...]) -> Opened:
-    studied = study_columns(opened.run.path, names)
+    studied = opened.studied | {name: opened.further[name] for name in names}
     beside, stamp = None, f"{opened.stamp} {' '.join(names)}"
     if other is not None:
         beside, stamp = other.run, f"{stamp} {other.stamp}"
-        studied |= describe_verdicts(other.run)
+        studied |= describe_versus(other.run)
     return replace(opened, studied=studied, stamp=stamp, linked=names, without=opened, beside=beside)
 
 
@@ -363,7 +365,7 @@ def study_by(detector: Identity, name: str) -> StudyResult | None:
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
 def refused_studies(opened: Opened) -> list[str]:
     """Return a sentence for visitors on each study of a run that cannot be read; its columns are left out."""
-    return [for_visitors(problem, homes=homes()) for problem in find_studies(opened.run).problems]
+    return [for_visitors(problem, homes=homes()) for problem in find_studies(opened.run)[1]]
 
 
 def threshold_of(detector: Identity) -> tuple[Threshold | None, str]:

@@ -86,18 +86,17 @@ def gather(run: Run, homes: tuple[Path, ...] | None = None) -> dict[str, Any]:
         run: to report on.
         homes: folders that hold detectors/; those that commands look in by default.
     """
-    studies = find_studies(run)
-    problems = list(studies.problems)
+    studies, problems = find_studies(run)
     detectors, _ = identify_all(find_detectors(homes))
     maker = find_maker(run.manifest, detectors)
     answers = {}
-    for name in sorted(studies.answers, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)):
+    for name in sorted(studies, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)):
         try:
-            studies.answers[name].findings  # noqa: B018 - remembered
+            studies[name].findings  # noqa: B018 - remembered
         except ContractError as error:
             problems.append(str(error))
         else:
-            answers[name] = studies.answers[name]
+            answers[name] = studies[name]
     # a report may be sent to others, so its paths are relative to the run's folder
     problems = [problem.replace(f"{run.path}{os.sep}", "") for problem in problems]
     return {"detector": None if maker is None else detectors[maker].manifest, "answers": answers, "problems": problems}

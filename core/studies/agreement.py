@@ -131,7 +131,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
             ranks = Compared(mean_of(own, weights), Control(OTHERS, mean_of(others, weights)), difference)
             key, details = f"rank-{group}" if method in DEFAULT else f"rank-{method}-{group}", {"name": explainer.title}
             findings.append(ranks.finding(key, "agreement", "rank_correlation", group, details=details))
-        compared_with = np.minimum(cells.sizes(positions.get_indexer(part["id"])) - 1, parameters["others"])
+        compared_with = np.minimum(cells.sizes[positions.get_indexer(part["id"])] - 1, parameters["others"])
         enough_others = np.array([enough(count) for count in compared_with], bool)
         decided = part["rank_share"].notna().to_numpy() & enough_others
         if decided.any():

@@ -2,7 +2,6 @@
 
 python -m core study audit --run swift@cifake-test --data data/cifake
 python -m core study faithfulness --images 1000 --engine ray
-python -m core study faithfulness --run swift@cifake-test --maps maps.npy
 python -m core study probes --run swift@cifake-test --only-missing
 python -m core study probes --run swift@cifake-test --conclude
 python -m core study --list
@@ -10,7 +9,6 @@ python -m core study --list
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -18,16 +16,13 @@ from tqdm import tqdm
 from core.console import command, progress_to
 from core.images.image_set import DATA_HELP, FAKE_HELP
 from core.runs.folders import find_named, find_runs
-from core.runs.run import read_run
+from core.runs.run import Run, read_run
 from core.storage import WriteError, only_writer
-from core.studies.faithfulness import OWN_COLUMNS, with_maps
 from core.studies.ray_engine import ray_engine
 from core.studies.runner import find_source, run_locally, run_study
 from core.studies.store import conclude_again, find_stored, read_study, study_path
 from core.studies.study import STUDIES, Study, StudyError, find_study
 
-# columns that are named where some were added
-SHOWN = 6
 AGAIN = "finished shards are kept, give the same command again"
 
 
@@ -39,14 +34,21 @@ def main(arguments: list[str] | None = None) -> None:
         for name in STUDIES:
             print(f"{name:14} {find_study(name).question}")
         return
-    run = find_named(options.run, find_runs(), "run")
+    run = read_run(find_named(options.run, find_runs(), "run"))
     if options.conclude and not options.study:
-        options.study = [name for name in STUDIES if study_path(run, name).is_file()]
+        options.study = [name for name in STUDIES if study_path(run.path, name).is_file()]
     try:
+        studies = []
         # what cannot be done is said before the first study has taken an hour
-        for study in [_declared(options, name, run) for name in options.study]:
+        for name in options.study:
+            study, path = find_study(name), study_path(run.path, name)
+            if options.only_missing and path.is_file():
+                given = read_study(path, run).about.get("parameters", {})
+                study = study.with_parameters({key: given[key] for key in study.parameters if key in given})
+            studies.append(study.with_parameters(dict(map(parse_parameter, options.set))))
+        for study in studies:
             # a second process would write its file over what the first has added to the one that both began with
-            with only_writer(study_path(run, study.name), remedy="wait for it, then give the same command again"):
+            with only_writer(study_path(run.path, study.name), remedy="wait for it, then give the same command again"):
                 _make(options, study, run)
     except FileExistsError:
         raise
@@ -75,8 +77,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--device", default="auto", help="auto, cpu, cuda or mps")
     add("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
     add("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
-    add("--maps", type=Path, metavar="FILE.npy", help="maps of your own to judge as one more method: a map for each "
-        "image of the run in its order, float (images, height, width), positive towards REAL")  # fmt: skip
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--only-missing", "--missing", action="store_true", help="compute only the columns that the "
                       "file lacks, with its parameters and for its images")  # fmt: skip
@@ -89,42 +89,32 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def _declared(options: argparse.Namespace, name: str, run: Path) -> Study:
-    """Find a study, with its parameters and, where maps are given, with the columns of these."""
-    study, path = find_study(name), study_path(run, name)
-    if (options.only_missing or options.maps is not None) and path.is_file():
-        given = read_study(path, read_run(run)).about.get("parameters", {})
-        study = study.with_parameters({key: given[key] for key in study.parameters if key in given})
-    study = study.with_parameters(dict(map(parse_parameter, options.set)))
-    return study if options.maps is None else with_maps(study, options.maps, read_run(run))
-
-
-def _make(options: argparse.Namespace, study: Study, run: Path) -> None:
+def _make(options: argparse.Namespace, study: Study, run: Run) -> None:
     """Make one study, with a progress bar, and print the headlines of its findings."""
-    path = study_path(run, study.name)
+    path = study_path(run.path, study.name)
     if options.conclude:
-        result, done = conclude_again(path, read_run(run)), "Concluded again"
+        result, done = conclude_again(path, run), "Concluded again"
     else:
         done = _compute(options, study, run)
-        result = read_study(path, read_run(run))
+        result = read_study(path, run)
     print(f"{done}: {path}")
     for finding in result.findings:
         print(f"  {' '.join(filter(None, (finding.question, finding.subject, finding.headline)))}")
 
 
-def _compute(options: argparse.Namespace, study: Study, run: Path) -> str:
+def _compute(options: argparse.Namespace, study: Study, run: Run) -> str:
     """Compute one study, or what its file lacks; returns in a few words what was done."""
-    again = () if options.maps is None else OWN_COLUMNS
-    completes = options.only_missing or (again and options.images is None)
-    stored = find_stored(study, run, again=again) if completes else None
+    stored = find_stored(study, run) if options.only_missing else None
     if options.only_missing and stored is None:
         raise StudyError(
             f"the file of the study {study.name} cannot be completed: it is missing, damaged or about other "
             "parameters, or must be made as a whole; leave --only-missing out to make it again"
         )
-    if stored is not None and not stored.missing:
+    if stored is not None and not study.missing(stored.table):
         return "Nothing is missing"
-    source = find_source(run, data=options.data, fake_classes=options.fake_classes.split(","), device=options.device)
+    source = find_source(
+        run.path, data=options.data, fake_classes=options.fake_classes.split(","), device=options.device
+    )
     with tqdm(total=0, unit=" image", smoothing=0.1, disable=None) as bar:
         run_study(
             study,
@@ -136,10 +126,7 @@ def _compute(options: argparse.Namespace, study: Study, run: Path) -> str:
             engine=ray_engine(options.address) if options.engine == "ray" else run_locally,
             progress=progress_to(bar),
         )
-    if stored is None:
-        return "Written"
-    first, rest = sorted(stored.missing)[:SHOWN], len(stored.missing) - SHOWN
-    return f"Added {', '.join(first)}{f' and {rest} more columns' if rest > 0 else ''}"
+    return "Written" if stored is None else f"Added {', '.join(study.missing(stored.table))}"
 
 
 def parse_parameter(text: str) -> tuple[str, Any]:

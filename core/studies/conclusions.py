@@ -26,7 +26,7 @@ from core.runs.run import Run, read_run
 from core.storage import write_bytes_atomically
 from core.studies import comparison, factorial
 from core.studies.cues import find_results, markdown_table, read_results
-from core.studies.store import Found, find_studies
+from core.studies.store import StudyResult, find_studies
 from core.studies.study import STUDIES, StudyError, find_study
 
 # the runs of docs/results.md; the first is told in full and is README's
@@ -88,13 +88,13 @@ def gather(name: str, studies: Sequence[str] = ()) -> list[Finding]:
     Raises:
         ValueError: there is no such run or study, or one cannot be read.
     """
-    _, found = _studies_of(find_named(name, find_runs(), "run"))
-    every = {f"{study}.{finding.key}": finding for study in found.answers for finding in found.answers[study].findings}
+    _, stored = _studies_of(find_named(name, find_runs(), "run"))
+    every = {f"{key}.{finding.key}": finding for key, result in stored.items() for finding in result.findings}
     chosen: list[Finding] = []
     for wanted in studies:
         matching = [finding for key, finding in every.items() if finding.study == wanted or fnmatchcase(key, wanted)]
         if not matching and "*" not in wanted:
-            there = ", ".join(found.answers) or "no study"
+            there = ", ".join(stored) or "no study"
             raise StudyError(f"{name} has no study or finding {wanted}; it has {there}")
         chosen += matching
     return chosen if studies else list(every.values())
@@ -104,7 +104,6 @@ def results() -> str:
     """Lay out what the shipped runs found as Markdown, for docs/results.md."""
     shipped = find_runs((SHIPPED,))
     runs = {name: _studies_of(shipped[name]) for name in RUNS}
-    others = {name.partition("@")[0]: (run, found.answers) for name, (run, found) in runs.items()}
     parts = [
         "# Results",
         "Written by `python -m core findings --write docs/results.md` from the runs that ship, on CIFAKE's "
@@ -116,21 +115,21 @@ def results() -> str:
         markdown(quality([run for run, _ in runs.values()])),
         "## On other images",
         "Shares of right verdicts, of each detector by itself.",
-        markdown(comparison.elsewhere(others)),
+        markdown(comparison.elsewhere({name.partition("@")[0]: read for name, read in runs.items()})),
     ]
     for name, path in find_results().items():
         parts += [f"## What can be learned from one cue alone: {name}", markdown_table(read_results(path))]
     for study in STUDIES:
-        findings = {name: found.answers[study].findings for name, (_, found) in runs.items() if study in found.answers}
+        findings = {name: results[study].findings for name, (_, results) in runs.items() if study in results}
         if findings:
             title = find_study(study)
             parts += [f"## {title.title}", title.question, findings_markdown(next(iter(findings.values())))]
             if len(findings) > 1:
                 parts += ["The same for all detectors:", markdown(across(findings))]
         if study == "probes":
-            for name, (run, found) in runs.items():
-                if study in found.answers and factorial.radii(found.answers[study].table):
-                    answer = found.answers[study]
+            for name, (run, results) in runs.items():
+                answer = results.get(study)
+                if answer is not None and factorial.radii(answer.table):
                     cells = factorial.cell_text(run, answer.table, answer.about["parameters"])
                     parts += [CELLS.format(name.partition("@")[0]), markdown(cells)]
     first, *rest = (run for run, _ in runs.values())
@@ -178,14 +177,14 @@ def _numbers(metrics: Mapping[str, Any], clean: float | None) -> list[str]:
 
 
 @cache
-def _studies_of(path: Path) -> tuple[Run, Found]:
+def _studies_of(path: Path) -> tuple[Run, dict[str, StudyResult]]:
     """Read a run and its studies.
 
     Raises:
         ValueError: one of them cannot be read.
     """
     run = read_run(path)
-    found = find_studies(run)
-    if found.problems:
-        raise StudyError(found.problems[0])
-    return run, found
+    studies, problems = find_studies(run)
+    if problems:
+        raise StudyError(problems[0])
+    return run, studies

@@ -13,13 +13,7 @@ from core.studies.study import WEIGHT, StudyError
 
 By = Literal["verdict", "cell"]
 VERDICTS = CLASSES
-# name of a cell -> (label, verdict)
-CELLS = {
-    "FAKE called FAKE": ("FAKE", "FAKE"),
-    "REAL called FAKE": ("REAL", "FAKE"),
-    "FAKE called REAL": ("FAKE", "REAL"),
-    "REAL called REAL": ("REAL", "REAL"),
-}
+CELLS = ("FAKE called FAKE", "REAL called FAKE", "FAKE called REAL", "REAL called REAL")
 
 
 def with_predictions(table: pd.DataFrame, run: Run) -> pd.DataFrame:
@@ -30,15 +24,10 @@ def with_predictions(table: pd.DataFrame, run: Run) -> pd.DataFrame:
         run: that holds every id.
     """
     rows = run.predictions.set_index("id").loc[table["id"].to_numpy(), ["label", "predicted", "margin"]]
-    added = {
-        "label": rows["label"].astype(str).to_numpy(),
-        "predicted": rows["predicted"].astype(str).to_numpy(),
-        "margin": rows["margin"].to_numpy(np.float32),
-    }
+    rows = rows.astype({"label": str, "predicted": str, "margin": np.float32}).reset_index(drop=True)
     if WEIGHT not in table:
-        added[WEIGHT] = np.ones(len(table), np.float32)
-    own = table.reset_index(drop=True).drop(columns=list(added), errors="ignore")
-    return pd.concat([own, pd.DataFrame(added, index=own.index)], axis=1)
+        rows[WEIGHT] = np.float32(1)
+    return pd.concat([table.reset_index(drop=True).drop(columns=list(rows), errors="ignore"), rows], axis=1)
 
 
 def groups(
@@ -52,10 +41,9 @@ def groups(
         by: "verdict", or "cell" for right and wrong verdicts apart.
     """
     joined = with_predictions(table, run)
-    wanted = {name: (None, name) for name in VERDICTS} if by == "verdict" else CELLS
-    for name, (label, verdict) in wanted.items():
-        chosen = (joined["predicted"] == verdict) & ((joined["label"] == label) | (label is None))
-        rows = joined[chosen.to_numpy()]
+    names = joined["predicted"] if by == "verdict" else joined["label"] + " called " + joined["predicted"]
+    for name in VERDICTS if by == "verdict" else CELLS:
+        rows = joined[(names == name).to_numpy()]
         if len(rows):
             yield name, rows, rows[WEIGHT].to_numpy(np.float32)
 
@@ -66,6 +54,10 @@ class Cells:
     Args:
         run: with two images or more.
 
+    Attributes:
+        signs: int (N,), 1 where the prediction is REAL, -1 where it is FAKE.
+        sizes: int (N,), the number of images in the cell of each row, including its own.
+
     Raises:
         StudyError: the run has fewer.
     """
@@ -74,12 +66,9 @@ class Cells:
         if len(run) < 2:
             raise StudyError(f"{run.name} has one image only, and nothing to compare it with; make a larger run")
         self._called = run.predicted_real
-        self.signs = np.where(self._called, 1, -1)
         self._cell = 2 * run.is_real + self._called
-
-    def sizes(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Count the images in the cell of each row, including the row's own."""
-        return np.asarray(np.bincount(self._cell)[self._cell[rows]])
+        self.signs = np.where(self._called, 1, -1)
+        self.sizes = np.bincount(self._cell)[self._cell]
 
     def others(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:
         """Draw up to `count` other rows of a row's cell at random; if it is alone there, of its verdict, or else any.
@@ -90,25 +79,18 @@ class Cells:
             seed: of the draw, which differs from row to row.
         """
         pool = self._pool(row)
-        chosen = np.random.default_rng((seed, row)).permutation(len(pool))[:count]
-        return np.asarray(pool[chosen])
+        return np.random.default_rng((seed, row)).permutation(pool[pool != row])[:count]
 
     def references(self, row: int, count: int, *, seed: int = 0) -> NDArray[np.intp]:
         """Return up to `count` other rows of the cell, the same few for all its rows, for costly comparisons."""
-        pool = self._pool(row, with_itself=True)
-        chosen = np.asarray(pool[np.random.default_rng(seed).permutation(len(pool))[: count + 1]])
-        others: NDArray[np.intp] = chosen[chosen != row]
-        return others[:count]
+        chosen = np.random.default_rng(seed).permutation(self._pool(row))[: count + 1]
+        return np.asarray(chosen[chosen != row][:count])
 
-    def _pool(self, row: int, *, with_itself: bool = False) -> NDArray[np.intp]:
-        everything = np.arange(len(self._cell))
-        for alike in (self._cell == self._cell[row], self._called == self._called[row]):
-            if np.count_nonzero(alike) > 1:
-                break
-        else:
-            alike = np.ones(len(everything), bool)
-        pool: NDArray[np.intp] = everything[alike & (with_itself | (everything != row))]
-        return pool
+    def _pool(self, row: int) -> NDArray[np.intp]:
+        for groups in (self._cell, self._called):
+            if len(alike := np.flatnonzero(groups == groups[row])) > 1:
+                return alike
+        return np.arange(len(self._cell))
 
 
 def choose_rows(

@@ -8,10 +8,9 @@ import io
 import logging
 import os
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import pandas as pd
@@ -19,8 +18,8 @@ import pandas as pd
 from core.images.image_set import DatasetError
 from core.runs.folders import ROOT
 from core.storage import ContractError, cache_dir
-from core.studies.runner import Engine, Source, Work
-from core.studies.study import Context, StudyError
+from core.studies.runner import Engine, Report, Shards, Source
+from core.studies.study import Context, Study, StudyError
 
 INSTALL = "Ray is not installed; give `pip install 'ray[data]'`, or leave --engine ray out to compute in this process"
 
@@ -40,35 +39,28 @@ def ray_engine(address: str | None = None) -> Engine:
 
 
 class ShardWorker:
-    """Computes shards, in a process of its own.
+    """Computes shards of a study, in a process of its own; the source is opened at the first of them."""
 
-    Args:
-        source: opened at the first shard.
-        work: whose shards.
-    """
-
-    def __init__(self, source: Source, work: Work) -> None:
-        self.source = source
-        self.work = work
+    def __init__(self, source: Source, study: Study, shards: Shards) -> None:
+        self.source, self.study, self.shards = source, study, shards
         self.context: Context | None = None
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the table of shard `row["number"]` as parquet, or the sentence that says why there is none."""
         answer: dict[str, Any] = {"number": int(row["number"]), "table": b"", "problem": "", "trace": ""}
         try:
-            self.context = self.context or self.source.open(missing=self.work.missing)
-            buffer = io.BytesIO()
-            self.work.compute(self.context, answer["number"]).to_parquet(buffer, index=False)
+            self.context = self.context or self.source.open()
+            table = self.study.compute(self.context, self.shards[answer["number"]], self.study.parameters)
+            return answer | {"table": table.to_parquet(index=False)}
         except (StudyError, ContractError, DatasetError) as error:
             return answer | {"problem": str(error)}
         except Exception as error:  # noqa: BLE001 - Ray would wrap it in pages of its own
-            failed = f"{self.work.study.name} failed in a worker ({type(error).__name__}: {error})"
+            failed = f"{self.study.name} failed in a worker ({type(error).__name__}: {error})"
             return answer | {"problem": f"{failed}; what was finished is kept", "trace": traceback.format_exc()}
-        return answer | {"table": buffer.getvalue()}
 
 
 def _run_on_ray(
-    address: str | None, source: Source, work: Work, missing: list[int], report: Callable[[float, str], None]
+    address: str | None, source: Source, study: Study, shards: Shards, report: Report
 ) -> Iterator[tuple[int, pd.DataFrame]]:
     """Yield shards and their tables in the order in which workers finish them, an `Engine` after the address.
 
@@ -80,17 +72,16 @@ def _run_on_ray(
     mine = not ray.is_initialized()
     try:
         if mine:
-            here = {"address": "local", "include_dashboard": False}
-            where = here if address is None else {"address": address}
-            ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+            here = {"include_dashboard": False} if address is None else {}
+            ray.init(address=address or "local", **here, log_to_driver=False, logging_level=logging.ERROR)
         # a GPU for each worker where there are any, else a core
         resources = ray.cluster_resources()
         gpus = int(resources.get("GPU", 0)) if source.device != "cpu" else 0
-        workers = max(1, min(len(missing), gpus or int(resources.get("CPU", 1))))
-        items = ray.data.from_items([{"number": number} for number in missing], override_num_blocks=len(missing))
+        workers = max(1, min(len(shards), gpus or int(resources.get("CPU", 1))))
+        items = ray.data.from_items([{"number": number} for number in shards], override_num_blocks=len(shards))
         answers = items.map(
             ShardWorker,
-            fn_constructor_args=(source, work),
+            fn_constructor_args=(source, study, shards),
             # one shard waits at each worker, so that none is idle while the next is sent
             compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
             num_cpus=1,
@@ -108,16 +99,17 @@ def _run_on_ray(
             ray.shutdown()
 
 
-def find_ray() -> ModuleType:
+def find_ray() -> Any:
     """Import Ray with its Data library, without its messages and telemetry.
 
     Raises:
         StudyError: it is not installed.
     """
-    for name, value in {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
-        ray, data = import_module("ray"), import_module("ray.data")
+        ray = import_module("ray")
+        data = import_module("ray.data")
     except ImportError:
         raise StudyError(INSTALL) from None
     logging.getLogger("ray.data").setLevel(logging.ERROR)

@@ -2,14 +2,14 @@
 
 The file's own metadata holds, as JSON under `telltale`, the question, parameters, hashes of detector and set, the
 version of the study, its findings, and a sha256 over this and the values. A file that was changed, that belongs to
-another run, or that another version of the study made is refused.
+another run, or that another version wrote is refused.
 """
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,39 +18,23 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from core.console import quote
 from core.findings.finding import Finding, find, read_findings
-from core.runs.run import Run, read_run
+from core.runs.run import Run
 from core.storage import ContractError, is_text, parse_json, plain_json, printable, read_table, write_bytes_atomically
 from core.studies.study import STUDIES, VERSIONS, WEIGHT, Study, conclude_study, find_study
 
 KEY = b"telltale"
-# of files from now on; those of 1 and 2 have a version for each column
-CURRENT = 3
+# of files from now on; earlier ones are read too
+SCHEMA = 3
 # raised when a study concludes otherwise, or the claim rule or a headline changes: stored findings are made again then
 RULE = 2
 # key of the stored findings among what a file says of itself
 CONCLUDED = "conclusions"
-# what a study's file and its run's manifest both say
-OF_RUN = ("detector_sha256", "set_fingerprint")
-DETECTOR = "detector_fingerprint"
-
-# what files of schemas 1 and 2 name: study, or <study>.<column> -> its last version, and method -> what it adds to that
-OF_COLUMNS: dict[str, int] = {
-    "probes": 2, "probes.turned_by": 3, "probes.turned_size": 3, "probes.turned_families": 3, "probes.detail_radius": 3,
-    "probes.detail_both_ways": 3, "transfer": 4, "agreement": 2, "stability": 2, "sanity": 3, "clusters": 3,
-}  # fmt: skip
-OF_METHODS = {"gradcampp": 1}
-
-
-class Conclusions(BaseModel, strict=True):
-    """Findings as a file holds them, and the rule by which they were concluded."""
-
-    rule: Any = None
-    findings: list[Any]
+# what a study's file and its run's manifest both say; older ones of either lack the last
+OF_RUN = ("detector_sha256", "set_fingerprint", "detector_fingerprint")
 
 
 class About(BaseModel, strict=True):
@@ -65,11 +49,9 @@ class About(BaseModel, strict=True):
     columns: dict[str, str] = {}
     parameters: dict[str, Any] = {}
     explore: list[str] = []
-    column_versions: dict[str, NonNegativeInt] = {}
-    conclusions: Conclusions | None = None
+    conclusions: dict[str, Any] = {}
     images: NonNegativeInt = 0
     of: NonNegativeInt = 0
-    version: NonNegativeInt = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +62,7 @@ class StudyResult:
         path: its file.
         table: its rows.
         about: everything that the file says of itself: `study`, `title`, `question`, `columns`, `control`,
-            `parameters`, `explore`, hashes, versions, `images`, `seconds`.
+            `parameters`, `explore`, hashes, versions, `images`.
         run: that it was asked of; None where it was read without one, and then nothing is concluded.
     """
 
@@ -100,13 +82,13 @@ class StudyResult:
         if self.run is None or stored.get("rule") != RULE:
             return self.concluded()
         try:
-            return tuple(read_findings(stored["findings"]))
+            return tuple(read_findings(stored.get("findings")))
         except ValueError as error:
             command = f"python -m core study --conclude {self.about['study']} --run {quote(self.run.name)}"
             raise ContractError(f"{self.path} holds other findings than it may; run `{command}`") from error
 
     def concluded(self) -> tuple[Finding, ...]:
-        """Conclude again from the values.
+        """Conclude again from the values; nothing without a run.
 
         Raises:
             ContractError: the values lack what is concluded from.
@@ -117,17 +99,9 @@ class StudyResult:
         try:
             return tuple(conclude_study(name, self.run, self.table, self.about["parameters"]))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            lacking = isinstance(error, KeyError)
-            lacks = f"has no column {error}" if lacking else "holds values of another form"
-            command = f"python -m core study {name} --run {quote(self.run.name)}"
-            again = f"make it again with `{command}{' --only-missing' if lacking else ''}`"
+            lacks = f"has no column {error}" if isinstance(error, KeyError) else "holds values of another form"
+            again = f"make it again with `python -m core study {name} --run {quote(self.run.name)}`"
             raise ContractError(f"{self.path} {lacks}, from which the study {name} concludes; {again}") from error
-
-    @cached_property
-    def missing(self) -> tuple[str, ...]:
-        """The declared columns that the file lacks; a study of a whole set has all of its columns or is refused."""
-        name = str(self.about["study"])
-        return () if name not in STUDIES or self.about.get("whole") else tuple(find_study(name).missing(self.table))
 
     def finding(self, key: str) -> Finding | None:
         """The finding of this key, None where it has none."""
@@ -150,15 +124,14 @@ def write_study(path: Path, table: pd.DataFrame, about: Mapping[str, Any], run: 
         run: that the study was asked of: what it concludes is stored too. Readers conclude where it is None, or where
             the values do not suffice.
     """
-    replaced = (CONCLUDED, "column_versions")
-    described: dict[str, Any] = plain_json({name: value for name, value in about.items() if name not in replaced})
+    described: dict[str, Any] = plain_json({name: value for name, value in about.items() if name != CONCLUDED})
     if run is not None:
         # as it will be read back
         table = pa.Table.from_pandas(table, preserve_index=False).to_pandas()
         with suppress(ContractError):
             findings = plain_json(StudyResult(path, table, described, run).concluded())
             described[CONCLUDED] = {"rule": RULE, "findings": findings}
-    write_sealed(path, table, {**described, "schema": CURRENT, "version": VERSIONS.get(path.stem, 1)})
+    write_sealed(path, table, {**described, "schema": SCHEMA, "version": VERSIONS.get(path.stem, 1)})
 
 
 def read_study(path: Path, run: Run | None = None) -> StudyResult:
@@ -185,44 +158,28 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
         raise ContractError(
             f"{path} is no readable study ({type(error.__cause__ or error).__name__}); {again}"
         ) from None
-    if about.get("schema") not in range(1, CURRENT + 1):
+    if not is_current(path.stem, about):
         raise ContractError(f"{path} was written by another version; run {command} again")
     if not intact:
         raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
     if about.get("study") != path.stem:
         raise ContractError(f"{path} holds the study {about.get('study')}; {again}")
-    # sentences of older files: findings are made from the values
-    about.pop("findings", None)
     try:
         About.model_validate(about)
     except ValidationError as error:
         raise ContractError(f"{path} has no usable {error.errors()[0]['loc'][0]}; {again}") from None
     if about.get("whole") is False and about.get("images", len(table)) != len(table):
         raise ContractError(f"{path} has {len(table)} rows and says {about['images']}; {again}")
-    table = _current(path, table, about, command)
-    if run is not None:
-        lacking = (key for key in OF_RUN if key not in about)
-        if key := next(lacking, "") or foreign_key(about, run.manifest):
-            raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
+    if run is not None and (key := foreign_key(about, run.manifest)):
+        raise ContractError(f"{path} belongs to another run ({key} differs); {again}")
     return StudyResult(path, table, about, run)
 
 
-def _current(path: Path, table: pd.DataFrame, about: dict[str, Any], command: str) -> pd.DataFrame:
-    """Drop the columns that another version of the study made, from the table and in place from `about`.
-
-    Raises:
-        ContractError: no column is left, or the study is of a whole set and lacks one now.
-    """
-    old = outdated(path.stem, list(table.columns), about)
-    if old and (about.get("whole") or len(old) == len(table.columns.difference(["id", WEIGHT]))):
-        raise ContractError(
-            f"{path} was made by another version of the study, which gave other values; run {command} again"
-        )
-    if "columns" in about:
-        about["columns"] = {name: text for name, text in about["columns"].items() if name not in old}
-    if "explore" in about:
-        about["explore"] = [name for name in about["explore"] if name not in old]
-    return table.drop(columns=old)
+def is_current(study: str, about: Mapping[str, Any]) -> bool:
+    """Check that a file's metadata are of a schema that is read, and of the study's present version."""
+    schema = about.get("schema", 1)
+    version = about.get("version") if schema == SCHEMA else 1
+    return schema in range(1, SCHEMA + 1) and version == VERSIONS.get(study, 1)
 
 
 def conclude_again(path: Path, run: Run) -> StudyResult:
@@ -234,124 +191,54 @@ def conclude_again(path: Path, run: Run) -> StudyResult:
     result = read_study(path, run)
     result.concluded()
     table, about = result.table, dict(result.about)
-    if path.stem in STUDIES and (study := find_study(path.stem)).derived and not study.missing(table):
+    if path.stem in STUDIES and not (study := find_study(path.stem)).whole and not study.missing(table):
         table = with_derived(study, run, table)
-        about["columns"] = {**study.describe(table.columns), WEIGHT: about["columns"].get(WEIGHT, "")}
+        about["columns"] = study.describe(table.columns) | {WEIGHT: about["columns"].get(WEIGHT, "")}
         about["explore"] = list(study.explore)
     write_study(path, table, about, run)
     return read_study(path, run)
 
 
 def with_derived(study: Study, run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """Derive a study's derived columns again, and put all into the declared order.
-
-    Columns of an older file that the study no longer declares stay behind the others, and weights are last.
-    """
+    """Derive a study's derived columns again, and put the declared columns first and the weights last."""
     values = table.drop(columns=[*study.derived, WEIGHT], errors="ignore")
     values = pd.concat([values, study.derive(run, values)], axis=1)
-    declared = ["id", *study.describe(values.columns)]
-    return values[[*declared, *values.columns.difference(declared, sort=False)]].assign(**{WEIGHT: table[WEIGHT]})
+    first = ["id", *(name for name in study.columns if name in values)]
+    return values[[*first, *values.columns.difference(first, sort=False)]].assign(**{WEIGHT: table[WEIGHT]})
 
 
-@dataclass(frozen=True)
-class Found:
-    """The studies of a run.
-
-    Attributes:
-        answers: name -> study.
-        problems: a sentence for each file that was refused.
-    """
-
-    answers: dict[str, StudyResult] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
-
-
-def find_studies(run: Run) -> Found:
-    """All studies of a run, by name."""
-    answers, problems = {}, []
+def find_studies(run: Run) -> tuple[dict[str, StudyResult], list[str]]:
+    """Read all studies of a run: by name, and a sentence on each file that was refused."""
+    results, problems = {}, []
     for file in sorted((run.path / "studies").glob("[!.]*.parquet")):
         if not is_text(file.name):
             problems.append(f"{run.path / printable(file.name)} has a name that cannot be shown; rename it")
             continue
         try:
-            answers[file.stem] = read_study(file, run)
+            results[file.stem] = read_study(file, run)
         except ContractError as error:
             problems.append(str(error))
-    return Found(answers, tuple(problems))
+    return results, problems
 
 
-@dataclass(frozen=True, eq=False)
-class StoredColumns:
-    """A study's file that is to be completed.
-
-    Attributes:
-        result: as read, without columns that are computed again.
-        positions: intp (M,), positions of the run's rows.
-        missing: names of the columns to compute.
-    """
-
-    result: StudyResult
-    positions: NDArray[np.intp]
-    missing: frozenset[str]
-
-
-def find_stored(study: Study, folder: Path, *, again: Collection[str] = ()) -> StoredColumns | None:
-    """Find what stays of a run's file of a study.
-
-    Args:
-        study: as it is declared now.
-        folder: the run's.
-        again: columns that are computed again.
+def find_stored(study: Study, run: Run) -> StudyResult | None:
+    """Read a run's file of a study that is to be completed.
 
     Returns:
         None without a file, where it is of other parameters, and where a study of the whole set lacks a column.
     """
-    run = read_run(folder)
     try:
-        result = read_study(study_path(folder, study.name), run)
+        result = read_study(study_path(run.path, study.name), run)
     except ContractError:
         return None
     given = result.about.get("parameters", {})
-    if any(given[name] != value for name, value in study.parameters.items() if name in given):
-        return None
-    table = result.table.drop(columns=list(again), errors="ignore")
-    missing = frozenset(study.missing(table))
-    if study.whole:
-        return None if missing else StoredColumns(result, np.arange(0), missing)
-    positions = pd.Index(run.predictions["id"]).get_indexer(table["id"])
-    if (positions < 0).any():
-        return None
-    return StoredColumns(replace(result, table=table), np.asarray(positions, np.intp), missing)
-
-
-def outdated(study: str, columns: Sequence[str], about: Mapping[str, Any]) -> list[str]:
-    """List those columns of a study's file that another version of the study made.
-
-    Args:
-        study: its name.
-        columns: of the file.
-        about: what the file says of itself.
-    """
-    values, version = [name for name in columns if name not in {"id", WEIGHT}], VERSIONS.get(study, 1)
-    if about.get("schema") == CURRENT or version > 1:
-        return [] if (about.get("schema"), about.get("version")) == (CURRENT, version) else values
-
-    def is_old(column: str) -> bool:
-        last = OF_COLUMNS.get(f"{study}.{column}", OF_COLUMNS.get(study, 1))
-        last += sum(OF_METHODS.get(part, 0) for part in column.split("_"))
-        made = about.get("column_versions")
-        return (made.get(column) if isinstance(made, dict) else about.get("version")) not in (None, last)
-
-    return list(filter(is_old, values))
+    is_same = all(given.get(name, value) == value for name, value in study.parameters.items())
+    return result if is_same and not (study.whole and study.missing(result.table)) else None
 
 
 def foreign_key(about: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
-    """Return the key by which a study's metadata name another run than that of a manifest; "" where none does.
-
-    Older files and older runs do not name the detector as a whole, with its preprocessing, classes and layer.
-    """
-    named = [key for key in OF_RUN if key in about] + [DETECTOR] * bool(about.get(DETECTOR) and manifest.get(DETECTOR))
-    return next((key for key in named if about[key] != manifest.get(key)), "")
+    """Return the key by which a study's metadata name another run than that of a manifest; "" where none does."""
+    return next((key for key in OF_RUN if key in about and about[key] != manifest.get(key, about[key])), "")
 
 
 def write_sealed(path: Path, table: pd.DataFrame, about: Mapping[str, Any]) -> None:

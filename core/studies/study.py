@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,25 +19,23 @@ from core.findings.finding import Finding
 from core.runs.run import Run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from core.detectors.detector import Detector
 
-# name -> module that holds it as `STUDY`, or `module:ATTRIBUTE`; in the order in which they are best made
+# name -> `module:ATTRIBUTE`; in the order in which they are best made
 STUDIES: dict[str, str] = {
-    "probes": "core.studies.probes",
-    "neighbours": "core.studies.neighbours",
-    "transfer": "core.studies.out_of_distribution",
-    "deliveries": "core.studies.deliveries",
-    "faithfulness": "core.studies.faithfulness",
-    "agreement": "core.studies.agreement",
-    "one_colour": "core.studies.single_sign",
-    "certainty": "core.studies.certainty",
-    "stability": "core.studies.stability",
-    "sanity": "core.studies.randomisation",
-    "truth": "core.studies.truth",
-    "clusters": "core.studies.clusters",
-    "audit": "core.studies.audit",
+    "probes": "core.studies.probes:STUDY",
+    "neighbours": "core.studies.neighbours:STUDY",
+    "transfer": "core.studies.out_of_distribution:STUDY",
+    "deliveries": "core.studies.deliveries:STUDY",
+    "faithfulness": "core.studies.faithfulness:STUDY",
+    "agreement": "core.studies.agreement:STUDY",
+    "one_colour": "core.studies.single_sign:STUDY",
+    "certainty": "core.studies.certainty:STUDY",
+    "stability": "core.studies.stability:STUDY",
+    "sanity": "core.studies.randomisation:STUDY",
+    "truth": "core.studies.truth:STUDY",
+    "clusters": "core.studies.clusters:STUDY",
+    "audit": "core.studies.audit:STUDY",
     "duplicates": "core.studies.copies:DUPLICATES",
     "files": "core.studies.copies:FILES",
 }
@@ -126,39 +124,13 @@ class Study:
     derive: Callable[[Run, pd.DataFrame], pd.DataFrame] = field(default=lambda _run, table: table[[]])
 
     def describe(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the plain description of each column: column -> text.
-
-        Args:
-            names: of a table's columns. If they include all declared columns and some of `further`, those are described
-                in this order, without any that are not the study's; otherwise the declared columns are.
-        """
-        texts = {name: text for name in names if (text := self.columns.get(name) or self.further(name))}
-        return texts if set(self.columns) < set(texts) else dict(self.columns)
+        """Return the plain description of each declared column and of the `further` ones among names."""
+        texts = {name: self.columns.get(name) or self.further(name) for name in (*self.columns, *names)}
+        return {name: text for name, text in texts.items() if text}
 
     def missing(self, table: pd.DataFrame) -> list[str]:
         """List the declared columns that a table lacks and that are not derived, in their order."""
         return [name for name in self.columns if name not in table and name not in self.derived]
-
-    def run(
-        self,
-        run: str | Path,
-        *,
-        data: str | None = None,
-        images: int | None = None,
-        seed: int = 0,
-        device: str = "auto",
-    ) -> Any:
-        """Compute the study for a run, write its file beside it, and return that as a `StudyResult`.
-
-        Args:
-            run: name of the run, or its folder.
-            data, device: see `runner.find_source`.
-            images, seed: see `runner.run_study`, whose errors are raised.
-        """
-        # the runner imports this module
-        runner = import_module("core.studies.runner")
-        source = runner.find_source(run, data=data, device=device)
-        return runner.read_study(runner.run_study(self, source, images=images, seed=seed), runner.read_run(source.run))
 
     def with_parameters(self, changes: Mapping[str, Any]) -> Study:
         """The same with other parameters.
@@ -184,8 +156,7 @@ def find_study(name: str) -> Study:
     """
     if name not in STUDIES:
         raise StudyError(f"there is no study {name}; there are {', '.join(STUDIES) or 'none'}")
-    module, _, attribute = STUDIES[name].partition(":")
-    study: Study = getattr(import_module(module), attribute or "STUDY")
+    study: Study = resolve_name(STUDIES[name])
     return study
 
 

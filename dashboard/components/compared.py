@@ -98,7 +98,7 @@ def compared(opened: Opened, other: Opened) -> tuple[Pair, list[Finding]]:
 def studies_beside(opened: Opened, other: Opened) -> pd.DataFrame:
     """Lay out the findings of both runs; remembered for all visitors."""
     runs = opened.run, other.run
-    return side_by_side(distinct_names(runs), [find_studies(run).answers for run in runs])
+    return side_by_side(distinct_names(runs), [find_studies(run)[0] for run in runs])
 
 
 def _pair_table(pair: Pair, findings: Sequence[Finding], *keys: str) -> None:

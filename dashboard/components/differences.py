@@ -80,5 +80,5 @@ def _differences(
     group, rest = (np.isin(np.arange(len(opened.table)), positions) for positions in (inside, others))
     rows = opened.run.predictions.reset_index(drop=True)
     own = differences(group, rest, rows, but=but)
-    studies = find_studies(opened.run).answers
+    studies, _ = find_studies(opened.run)
     return own, differences(group, rest, rows, studies=studies, but=(*but, "category", *FACTS))

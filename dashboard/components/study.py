@@ -9,6 +9,7 @@ import streamlit as st
 from core.console import quote
 from core.storage import ContractError
 from core.studies.store import StudyResult, study_path
+from core.studies.study import STUDIES, find_study
 from dashboard import catalogue, library
 from dashboard.components.downloads import csv_button
 from dashboard.components.findings import finding_table
@@ -23,8 +24,6 @@ ENOUGH = 1000
 QUICK = ("audit", "clusters", "duplicates", "files", "transfer")
 # of detectors that give predictions only these cannot be made
 NEED_LAYERS = frozenset({"faithfulness", "agreement", "stability", "sanity", "truth", "clusters", "neighbours"})
-# of columns that are named where some are lacking
-SHOWN = 4
 ABOUT = ["id", "name", "label", "predicted", "margin"]
 
 
@@ -125,18 +124,18 @@ def study_files(
     opened: Opened, answer: StudyResult, *, key: str, summary: Callable[[], pd.DataFrame] | None = None
 ) -> None:
     """Draw how a study was made, and buttons for its table beside names and verdicts, and for a summary."""
-    about, columns = answer.about, answer.missing
+    about = answer.about
+    # a study of the whole set has all of its columns, or is refused
+    name = str(about["study"])
+    columns = () if about.get("whole") or name not in STUDIES else find_study(name).missing(answer.table)
     if columns:
-        only = code(command(opened, str(about["study"]), there=True))
-        st.caption(
-            f":material/science: {len(columns):,} columns have not been computed yet. {only} computes only these.",
-            help=f"{plain(', '.join(columns[:SHOWN]))}{', …' * (len(columns) > SHOWN)}",
-        )
+        only = code(command(opened, name, there=True))
+        st.caption(f":material/science: {len(columns):,} columns are not computed yet. {only} computes only these.")
     settings = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.get("parameters", {}).items())
     of = f"{about['images']:,} of {about['of']:,} images" if "of" in about else f"{len(answer.table):,} rows"
     made = str(about.get("created", "")).partition("T")[0]
     st.caption(plain(f"{of}; control: {about.get('control', '')} Settings: {settings or 'none'}. Made {made}."))
-    name = f"{opened.run.name}-{about['study']}"
+    name = f"{opened.run.name}-{name}"
 
     def every_image() -> pd.DataFrame:
         # where it has a row an image, beside names, labels and verdicts

@@ -64,7 +64,7 @@ def readme(revision: str) -> Iterator[str]:
 def studies(revision: str, folder: Path) -> Iterator[str]:
     """What differs in the studies of a run: values, rows, parameters, and numbers of findings that were kept then."""
     run = read_run(folder)
-    answers = find_studies(run).answers
+    answers, _ = find_studies(run)
     for file in sorted((folder / "studies").glob("*.parquet")):
         name, content = f"{folder.name} {file.stem}", shown(revision, file)
         if content is None:

@@ -69,17 +69,17 @@ def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.studies.store.conclude_study", lambda _, *given: conclude(*given))
     run_study(BRIGHTNESS, source)
     run = run_of(source)
-    found = find_studies(run)
+    studies, _ = find_studies(run)
     members = [{"name": "part", "recipe": {"epochs": 3}, "weight": 0.25, "val_accuracy": 0.5}]
     manifest = {"recipe": {"epochs": 2}, "training_set": "made-train", "members": members}
-    page = Page(report_of(run, detector=manifest, answers=found.answers, problems=("a file is broken",)))
+    page = Page(report_of(run, detector=manifest, answers=studies, problems=("a file is broken",)))
     assert len(page.text.split()) < 1500
     truth, said = run.predictions["label"].astype(str), run.predictions["predicted"].astype(str)
     assert f"Accuracy {percent(accuracy_score(truth, said))} (" in page.text
     assert f"{precision_score(truth, said, pos_label='REAL'):.3f}" in page.text
     for count in pd.crosstab(truth, said).to_numpy().ravel():
         assert f"{count} (" in page.text
-    table = findings_text(found.answers["brightness"].findings)
+    table = findings_text(studies["brightness"].findings)
     assert len(table)
     assert all(cell in page.text for cell in table[["Group", "Effect", "Control", "Status"]].to_numpy().ravel())
     for text in ("a file is broken", "Joined of part", "weight 0.250; epochs 3"):
@@ -163,7 +163,7 @@ def test_text_from_files_and_addresses_is_no_markup(
     found = Finding("key", "brightness", "faithfulness", Measure(3.0), subject="<b>bold</b> & plain")
     monkeypatch.setattr("core.studies.store.conclude_study", lambda *_: [found])
     run_study(Study(**{**vars(BRIGHTNESS), "title": "<script>alert(1)</script>"}), source)
-    pages = [Page(report_of(run, answers=find_studies(run).answers))]
+    pages = [Page(report_of(run, answers=find_studies(run)[0]))]
     wanted = Filter(name="<script>alert(1)</script>", area=Area.drawn("features", (0, 1), (0, 1)))
     pages += [Page(selection_report(run, browse_table(run), wanted, np.arange(rows))) for rows in (0, 3)]
     assert not any("script" in page.tags for page in pages)

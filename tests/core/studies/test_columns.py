@@ -14,18 +14,17 @@ import pytest
 from core.runs.filter import Filter, choices_of, range_columns
 from core.runs.rows import find_rows, judged_table
 from core.runs.run import Run
-from core.storage import ContractError, write_folder
+from core.storage import ContractError
 from core.studies.columns import (
     StudyColumn,
-    added_by_studies,
     browse_table,
-    describe_verdicts,
-    further_columns,
+    describe_versus,
+    read_columns,
     read_embedding,
     study_columns,
-    verdicts_of,
+    versus_table,
 )
-from core.studies.store import OF_COLUMNS
+from core.studies.store import SCHEMA
 from tests.core.runs.test_rows import ids, make_run
 from tests.core.studies.pairs import drawn_runs
 
@@ -53,7 +52,7 @@ def test_studies_add_their_columns_by_id(run: Run) -> None:
     assert not any(name.startswith(("summary", "broken")) for name in table.columns)
     found = ids(table, Filter.from_params({"probes.flips": "0.5..", "probes.cue": "detail"}, table))
     assert found == set(study["id"][(study["flips"] >= 0.5) & (study["cue"] == "detail")])
-    described = study_columns(run.path)
+    described = study_columns(run)
     assert described["probes.flips"] == StudyColumn("Probes", "Flips", "")
     assert not any(name.startswith(("summary", "broken")) for name in described)
 
@@ -76,31 +75,34 @@ def test_columns_that_cannot_be_read_for_a_moment_are_not_left_out(run: Run, mon
         with monkeypatch.context() as patch:
             patch.setattr(pq, function, busy)
             with pytest.raises(ContractError, match="at this moment"):
-                added_by_studies(run.path, run.predictions["id"])
-    assert list(added_by_studies(run.path, run.predictions["id"])) == ["probes.flips"]
+                browse_table(run)
+    assert "probes.flips" in browse_table(run)
 
 
 def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run: Run) -> None:
-    made = {"detector_sha256": "d" * 64, "set_fingerprint": "f" * 64}
-    write_folder(run.path, kind="run", manifest=made, files={})
+    run.manifest["detector_sha256"] = "d"
     frame = pd.DataFrame({"id": run.predictions["id"], "a": 1.0, "b": 2.0})
-    now = OF_COLUMNS["probes"]
+    made = {"detector_sha256": "d", "set_fingerprint": "f"}
     said = {
-        "probes": {**made, "explore": ["a"], "column_versions": {"a": now, "b": now + 1}},
-        "transfer": {**made, "explore": ["a"], "version": OF_COLUMNS["transfer"] - 1},
-        "audit": {**made, "explore": ["a"], "detector_sha256": "0" * 64},
-        "files": {**made, "explore": ["a"], "set_fingerprint": "0" * 64},
+        "probes": {**made, "explore": ["a"], "schema": SCHEMA, "version": 1},
+        # of a user from before
+        "deliveries": {**made, "explore": ["a"], "schema": 1, "version": 7},
+        "transfer": {**made, "explore": ["a"], "schema": SCHEMA, "version": 2},
+        "later": {**made, "explore": ["a"], "schema": SCHEMA + 1, "version": 1},
+        "audit": {**made, "explore": ["a"], "detector_sha256": "0"},
+        "files": {**made, "explore": ["a"], "set_fingerprint": "0"},
         # what names neither is taken as it is
         "quiet": {},
     }
     for name, about in said.items():
         seal(run.path / "studies" / f"{name}.parquet", frame, about)
-    assert list(study_columns(run.path)) == ["probes.a", "quiet.a", "quiet.b"]
-    assert further_columns(run.path) == {}
-    also = [f"{name}.b" for name in said]
-    added = added_by_studies(run.path, run.predictions["id"], also)
-    assert added.to_dict("list") == {
-        "probes.a": [1.0] * len(run), "quiet.a": [1.0] * len(run), "quiet.b": [2.0] * len(run),
+    columns = study_columns(run)
+    assert {name: column.offered for name, column in columns.items()} == {
+        "deliveries.a": True, "deliveries.b": False, "probes.a": True, "probes.b": False, "quiet.a": True,
+        "quiet.b": True,
+    }  # fmt: skip
+    assert read_columns(run, ["probes.a", "quiet.b"]).to_dict("list") == {
+        "probes.a": [1.0] * len(run), "quiet.b": [2.0] * len(run),
     }  # fmt: skip
 
 
@@ -116,11 +118,11 @@ def test_a_study_says_which_of_its_columns_are_browsed_and_what_they_are(run: Ru
     }
     seal(run.path / "studies" / "probes.parquet", frame, about)
     seal(run.path / "studies" / "quiet.parquet", frame, {"explore": []})
-    seal(run.path / "studies" / "odd.parquet", frame, {"explore": "c3"})
+    seal(run.path / "studies" / "odd.parquet", frame, {"explore": 3})
     table = browse_table(run)
     assert [name for name in table.columns if "." in name] == ["probes.c3", "probes.c7"]
     assert table["probes.c3"].tolist() == frame["c3"].tolist()
-    assert study_columns(run.path) == {
+    assert {name: column for name, column in study_columns(run).items() if column.offered} == {
         "probes.c3": StudyColumn("What turns it", "Flipped share", "flipped share, 0 to 1"),
         "probes.c7": StudyColumn("What turns it", "C7", about["columns"]["c7"]),
     }
@@ -163,52 +165,13 @@ def test_whatever_a_study_holds_can_be_browsed_or_is_left_out(run: Run) -> None:
         assert ordered.isna().to_numpy()[len(values) :].all()
 
 
-def test_columns_that_are_not_offered_are_found_by_name(run: Run) -> None:
-    n = len(run)
-    frame = pd.DataFrame(
-        {"id": run.predictions["id"], "main": np.arange(n), "step_1": np.arange(n), "step_2": np.arange(n)}
-    )
-    frame["same_1"] = frame["same_2"] = frame["step_1"]
-    frame["near"] = [f"image {number}" for number in range(n)]
-    about = {
-        "title": "Curves",
-        "question": "Where does it fall?",
-        "explore": ["main"],
-        "columns": {
-            "main": "area, 0 to 1",
-            "step_1": "margin, step 1",
-            "step_2": "margin, step 2; in steps of 5 %",
-            "same_1": "size, in grey levels",
-            "same_2": "size, in grey levels",
-            "near": "the nearest",
-        },
-    }
-    seal(run.path / "studies" / "curves.parquet", frame, about)
-    assert {name: one.label for name, one in further_columns(run.path).items()} == {
-        "curves.step_1": "Margin, step 1",
-        "curves.step_2": "Margin, step 2",
-        "curves.same_1": "Same 1",
-        "curves.same_2": "Same 2",
-        "curves.near": "The nearest",
-    }
-    assert study_columns(run.path)["curves.main"].question == "Where does it fall?"
-    ids_ = run.predictions["id"]
-    assert list(added_by_studies(run.path, ids_)) == ["curves.main"]
-    asked = added_by_studies(run.path, ids_, ["curves.near", "curves.step_2", "curves.absent", "other.step_1"])
-    assert list(asked) == ["curves.main", "curves.step_2", "curves.near"]
-    assert asked["curves.near"].tolist() == frame["near"].tolist()
-    table = pd.concat([browse_table(run), asked[["curves.near"]]], axis=1)
-    assert not choices_of(table, "curves.near")
-    assert "curves.near" not in range_columns(table)
-
-
 def test_positions_in_embeddings_are_found_by_id_and_filtered_by_an_area(tmp_path: Path) -> None:
     few = make_run(tmp_path / "d@s", n=100)
-    assert read_embedding(few.path, few.predictions["id"]).shape == (100, 0)
+    assert read_embedding(few).shape == (100, 0)
     file = few.path / "studies" / "clusters.parquet"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"no parquet")
-    assert read_embedding(few.path, few.predictions["id"]).shape == (100, 0)
+    assert read_embedding(few).shape == (100, 0)
     positions = np.random.default_rng(1).normal(size=(90, 2)).astype(np.float32)
     study = pd.DataFrame({"features_x": positions[:, 0], "features_y": positions[:, 1]})
     study.set_index(pd.Index(few.predictions["id"][:90], name="id")).iloc[::-1].to_parquet(file)
@@ -225,18 +188,18 @@ def test_positions_in_embeddings_are_found_by_id_and_filtered_by_an_area(tmp_pat
 
 def test_verdicts_stand_beside_the_images_and_can_be_filtered_by() -> None:
     first, second = drawn_runs(200)
-    table = pd.concat([judged_table(first), verdicts_of(second, first.predictions["id"])], axis=1)
+    table = pd.concat([judged_table(first), versus_table(second, first.predictions["id"])], axis=1)
     by_id = second.predictions.set_index("id").loc[first.predictions["id"]]
     wrong = (by_id["label"].astype(str) != by_id["predicted"].astype(str)).to_numpy()
     wanted = Filter.from_params({"versus.correct": "wrong", "result": "right"}, table)
     own = (table["correct"] == "right").to_numpy()
     assert set(find_rows(table, wanted)) == set(np.flatnonzero(wrong & own))
     assert (table["versus.margin"].to_numpy() == by_id["margin"].to_numpy()).all()
-    assert set(describe_verdicts(second)) == {name for name in table if name.startswith("versus.")}
+    assert set(describe_versus(second)) == {name for name in table if name.startswith("versus.")}
 
 
 def test_an_image_that_the_other_lacks_has_no_verdict() -> None:
     first, second = drawn_runs(20)
     short = replace(second, predictions=second.predictions[second.predictions["id"] != "test-3"])
-    found = verdicts_of(short, first.predictions["id"])
+    found = versus_table(short, first.predictions["id"])
     assert found.isna().all(axis=1).to_list() == [number == 3 for number in range(20)]

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +17,6 @@ from core.explainers.lime.segmentation import segment
 from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.findings.finding import Finding, find
 from core.runs.run import Run, read_run
-from core.studies.command import main
 from core.studies.explanations import Pass
 from core.studies.faithfulness import (
     BASELINES,
@@ -38,8 +35,8 @@ from core.studies.faithfulness import (
 )
 from core.studies.groups import CELLS, Cells
 from core.studies.runner import Source, run_study
-from core.studies.store import StudyResult, read_study, study_path
-from tests.core.trust_cues import made_run, patch_images, patch_of
+from core.studies.store import StudyResult, read_study
+from tests.core.trust_cues import made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
 METHODS = ("gradcam", "lime")
@@ -120,37 +117,6 @@ def test_controls_are_as_coarse_as_the_map(patched: Source, result: StudyResult)
     for control in CONTROLS:
         np.testing.assert_array_equal(scores[control, "fine"], scores[control, ""])
         assert len(np.unique(scores[control, "coarse"].reshape(8, 8)[:2, :2].round(9))) == 1
-
-
-def test_maps_of_your_own_are_one_more_method(patched: Source, result: StudyResult, tmp_path: Path) -> None:
-    run = read_run(patched.run)
-    maps = np.stack([patch_of(place) for place in patch_images()[1]]).astype(np.float32)
-    maps *= np.where(run.predictions["predicted"] == "REAL", 1, -1)[:, None, None]
-    np.save(tmp_path / "maps.npy", maps)
-    assert main(["faithfulness", "--run", str(patched.run), "--maps", str(tmp_path / "maps.npy")]) == 0
-    judged = read_study(study_path(patched.run, STUDY.name), run)
-    pd.testing.assert_frame_equal(judged.table[result.table.columns], result.table, check_exact=True)
-    assert str(tmp_path) not in str(judged.about)
-    own = judged.finding("own-REAL")
-    assert own is not None
-    assert (own.subject, sign_of(own)) == ("Maps of your own", 1)
-
-
-@pytest.mark.parametrize(
-    ("maps", "message"),
-    [
-        (np.zeros((3, 8, 8)), "has the shape (3, 8, 8), and patch@made-test has 16 images"),
-        (np.zeros((16, 8, 8), np.int32), "holds int32 and no floats"),
-        (np.full((16, 8, 8), np.nan), "has values that are not finite"),
-        (np.array([{}]), "holds no array of numbers"),
-    ],
-)
-def test_maps_that_do_not_fit_are_refused_in_a_sentence(
-    patched: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str], maps: Any, message: str
-) -> None:
-    np.save(tmp_path / "maps.npy", maps, allow_pickle=True)
-    assert main(["faithfulness", "--run", str(patched.run), "--maps", str(tmp_path / "maps.npy")]) == 2
-    assert message in capsys.readouterr().err
 
 
 @pytest.fixture

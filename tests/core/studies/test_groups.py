@@ -70,7 +70,7 @@ def test_others_are_of_the_same_cell_and_never_the_image_itself(cells: Cells) ->
         assert {(CELL_LABEL[one], CELL_CALLED[one]) for one in found} == {(CELL_LABEL[row], CELL_CALLED[row])}
         size = sum((CELL_LABEL[row], CELL_CALLED[row]) == pair for pair in zip(CELL_LABEL, CELL_CALLED, strict=True))
         assert len(found) == min(20, size - 1)
-        assert cells.sizes(np.array([row]))[0] == size
+        assert cells.sizes[row] == size
 
 
 def test_others_are_drawn_by_lot_for_each_image_and_the_same_every_time(cells: Cells) -> None:
@@ -95,7 +95,7 @@ def test_references_are_the_same_few_for_the_whole_cell(cells: Cells) -> None:
 
 def test_who_is_alone_in_a_cell_is_compared_within_its_verdict_or_with_anyone(cells: Cells) -> None:
     alone = 59
-    assert cells.sizes(np.array([alone]))[0] == 1
+    assert cells.sizes[alone] == 1
     assert set(cells.others(alone, 100).tolist()) == set(range(25))
     assert set(cells.references(alone, 100).tolist()) == set(range(25))
     lonely = Cells(made_run(["FAKE", "FAKE", "REAL"], ["FAKE", "FAKE", "REAL"]))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.storage import cache_dir
 from core.studies.command import main
 from core.studies.ray_engine import ShardWorker, ray_engine
-from core.studies.runner import Source, Work, run_study
+from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context, StudyError, find_study
 from tests.core.studies.conftest import BRIGHTNESS, brightness
@@ -102,11 +102,11 @@ def test_a_mistake_in_a_study_is_a_sentence_too_with_the_trace_behind_it(source:
     def breaks(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
         raise ZeroDivisionError("nothing to divide by")
 
-    work = Work(replace(BRIGHTNESS, compute=breaks), np.arange(60), tmp_path)
-    answer = ShardWorker(source, work)({"number": 0})
+    shards = {0: np.arange(60)}
+    answer = ShardWorker(source, replace(BRIGHTNESS, compute=breaks), shards)({"number": 0})
     assert answer["problem"].startswith("brightness failed in a worker (ZeroDivisionError: nothing to divide by)")
     assert "in breaks" in answer["trace"]
-    nowhere = ShardWorker(replace(source, detector=tmp_path), work)({"number": 0})
+    nowhere = ShardWorker(replace(source, detector=tmp_path), BRIGHTNESS, shards)({"number": 0})
     assert str(tmp_path) in nowhere["problem"]
     assert nowhere["trace"] == ""
 

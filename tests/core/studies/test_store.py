@@ -16,13 +16,14 @@ from core.runs.run import Run, read_run
 from core.storage import ContractError
 from core.studies.runner import Source, run_study
 from core.studies.store import (
+    SCHEMA,
     conclude_again,
     find_studies,
     read_study,
     write_sealed,
     write_study,
 )
-from core.studies.study import STUDIES, VERSIONS
+from core.studies.study import STUDIES
 from tests.core.studies.conftest import BRIGHTNESS, conclude
 
 TABLE = pd.DataFrame(
@@ -88,36 +89,31 @@ def test_what_is_no_study_of_this_run_is_refused(source: Source, tmp_path: Path)
     write_study(path, read_study(path).table, about)
     with pytest.raises(ContractError, match="another run \\(set_fingerprint differs"):
         read_study(path, run)
-    found = find_studies(run)
-    assert not found.answers
-    assert len(found.problems) == 1
+    results, problems = find_studies(run)
+    assert not results
+    assert len(problems) == 1
 
 
-def test_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("about", "opens"),
+    [
+        ({"schema": 1, "version": 3}, True),
+        ({"schema": 2, "column_versions": {"half": 2}}, True),
+        ({"schema": SCHEMA, "version": 1}, True),
+        ({"schema": SCHEMA, "version": 2}, False),
+        ({"schema": SCHEMA + 1, "version": 1}, False),
+    ],
+)
+def test_older_schemas_open_as_they_are_and_another_version_is_refused(
+    tmp_path: Path, about: dict[str, Any], opens: bool
+) -> None:
     path = tmp_path / "s.parquet"
-    write_sealed(path, TABLE, {"study": "s", "schema": 9})
-    with pytest.raises(ContractError, match="was written by another version"):
-        read_study(path)
-    write_study(path, TABLE, {"study": "s"})
-    monkeypatch.setitem(VERSIONS, "s", 2)
-    with pytest.raises(ContractError, match=r"s\.parquet was made by another version of the study"):
-        read_study(path)
-
-
-@pytest.mark.parametrize("schema", [1, 2])
-def test_an_older_file_has_a_version_for_each_column(tmp_path: Path, schema: int) -> None:
-    """Files of users from before: what has changed since is left out, the rest opens as it is."""
-    path, about = tmp_path / "faithfulness.parquet", {"study": "faithfulness", "schema": schema, "explore": ["whole"]}
-    old = {"version": 1} if schema == 1 else {"column_versions": {"start": 1, "deletion_gradcampp_mean_1": 1}}
-    table = TABLE[["id"]].assign(start=1.0, deletion_gradcampp_mean_1=2.0)
-    write_sealed(path, table, {**about, **old, "columns": {"start": "told", "deletion_gradcampp_mean_1": "told"}})
-    answer = read_study(path)
-    assert list(answer.table) == ["id", "start"]
-    assert answer.about["columns"] == {"start": "told"}
-    # a study of a whole set is of one version
-    write_sealed(path, table, {**about, **old, "whole": True})
-    with pytest.raises(ContractError, match="another version of the study"):
-        read_study(path)
+    write_sealed(path, TABLE, {"study": "s", **about})
+    if opens:
+        assert list(read_study(path).table) == list(TABLE)
+    else:
+        with pytest.raises(ContractError, match="was written by another version"):
+            read_study(path)
 
 
 def test_findings_are_stored_with_the_study_and_made_again_only_where_they_are_not(
@@ -134,7 +130,7 @@ def test_findings_are_stored_with_the_study_and_made_again_only_where_they_are_n
     run = read_run(source.run)
     path = run_study(BRIGHTNESS, source)
     assert calls == [(run.name, {"scale": 1.0})]
-    answer = find_studies(run).answers["brightness"]
+    answer = find_studies(run)[0]["brightness"]
     found = answer.finding("mean")
     assert found is not None
     assert (found.measure.value, found.measure.n) == (pytest.approx(answer.table["brightness"].mean()), 60)
