@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from core.findings.claims import Headlines
 from core.findings.finding import Control, Finding, Measure
 from core.runs.run import Run
-from core.studies.cluster_cards import SPACES, read_cards, worst_card
+from core.studies.cluster_cards import SPACES, read_cards
 from core.studies.groups import VERDICTS
 from core.studies.study import Context, Study, StudyError
 
@@ -51,9 +51,8 @@ HEADLINES: Headlines = {
     **{
         f"worst-*-{verdict}": {
             "question": f"Is there a group of {verdict} verdicts that errs unusually often?",
-            "holds": f"One group of {verdict} verdicts errs more often than its margins predict.",
-            "holds below": "The worst group errs less often than its margins predict.",
-            "not shown": "The worst group is not shown to err more than its margins predict.",
+            "holds": f"One group of {verdict} verdicts errs unusually often.",
+            "not shown": f"No group of {verdict} verdicts is shown to err unusually often.",
             "unknown": f"No group of {verdict} verdicts certainly errs more often than the others.",
         }
         for verdict in VERDICTS
@@ -241,27 +240,28 @@ def _silhouettes(points: NDArray[np.float64], labels: NDArray[np.integer]) -> ND
 def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """For each space and verdict: `worst-<space>-<verdict>` and `number-<space>-<verdict>`.
 
-    `worst` is the error rate of the cluster that errs most, beside what its margins predict; unknown where no cluster
-    certainly errs more than the verdict. `number` is how well the clusters are separated.
+    `worst` is the error rate of the cluster that errs most, beside that of all images of its verdict; unknown where no
+    cluster certainly errs more. `number` is how well the clusters are separated.
     """
     predicted = run.predictions.set_index("id").loc[table["id"], "predicted"].astype(str).to_numpy()
     findings = []
     for space, name in SPACES.items():
         all_cards = read_cards(table, run, space)
         for verdict in VERDICTS:
-            cards = [card for card in all_cards if card.verdict == verdict]
+            cards = all_cards[all_cards["verdict"] == verdict]
             if len(cards) < 2:
                 continue
-            overall = Measure(cards[0].verdict_error_rate, n=sum(card.images for card in cards))
-            measure, control, difference = Measure(np.nan, n=overall.n), None, None
-            details: dict[str, Any] = {"space": name}
-            if (worst := worst_card(cards)) is not None:
-                measure, expected, difference = map(Measure.of, (worst.error_rate, *worst.expected))
-                control = Control(f"{verdict} verdicts with equal margins", expected)
-                details["cluster"] = worst.number
+            images = int(cards["images"].sum())
+            measure, control, details = Measure(np.nan, n=images), None, dict[str, Any](space=name)
+            worse = cards[cards["strict_low"] > cards["verdict_error_rate"]]
+            if len(worse):
+                worst = worse.loc[worse["low"].idxmax()]
+                measure = Measure(worst["error_rate"], worst["strict_low"], worst["strict_high"], int(worst["images"]))
+                control = Control(f"all {verdict} verdicts", Measure(worst["verdict_error_rate"], n=images))
+                details["cluster"] = int(worst["number"])
             findings.append(Finding(
                 f"worst-{space}-{verdict}", "clusters", "error_rate", measure, group=verdict, control=control,
-                difference=difference, beside={"overall": overall}, details=details, subject=f"by {name}",
+                details=details, subject=f"by {name}",
             ))  # fmt: skip
             mine = table[predicted == verdict]
             own, cloud = (mine[f"{space}_{key}"].astype(np.float64).dropna() for key in ("silhouette", "control"))

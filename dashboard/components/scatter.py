@@ -23,8 +23,9 @@ COLOURS = (
 )  # fmt: skip
 DASHES = ("solid", "dash", "dot")
 WRONG = "#cc6677"
-ABSENT, OTHERS = "no value", "others"
-OWN = {
+# what is not among the most frequent, and what has no value
+OTHERS = "others"
+COLOURINGS = {
     "cluster": "Cluster",
     "predicted": "Prediction",
     "label": "Label",
@@ -45,15 +46,12 @@ CELLS: dict[tuple[str, str], tuple[str, float]] = {
 
 
 def colourings(opened: Opened) -> dict[str, str]:
-    """Everything that points can be coloured by: key or column -> its name."""
-    table = opened.table
-    own = {key: name for key, name in OWN.items() if key not in FURTHER or (key in table and table[key].notna().any())}
-    # study columns with the study's title; without cluster numbers, which `OWN` has, and coordinates
-    return own | {
-        column: f"{about.study}: {about.label[:1].lower()}{about.label[1:]}"
-        for column, about in (opened.studied | opened.further).items()
-        if not (column.startswith("clusters.") and column.endswith(("_cluster", "_x", "_y")))
-    }
+    """Return what points of this run can be coloured by: key -> name."""
+    table = opened.judged
+    return {
+        key: name for key, name in COLOURINGS.items()
+        if key not in FURTHER or (key in table and table[key].notna().any())
+    }  # fmt: skip
 
 
 @cached
@@ -63,33 +61,29 @@ def scatter(opened: Opened, space: str, key: str) -> go.Figure:
     Args:
         opened: the run.
         space: "features" or "maps".
-        key: of `colourings`, what to colour by.
+        key: of `COLOURINGS`, what to colour by.
     """
     cluster = f"clusters.{space}_cluster"
     rows = evenly(np.flatnonzero(np.isfinite(opened.table[f"{space}_x"].to_numpy(np.float64))), MOST_POINTS)
     points = opened.table.iloc[rows].assign(row=rows)
     points = points.assign(x=points[f"{space}_x"], y=points[f"{space}_y"], cluster=points[cluster].astype(int))
-    values = points["cluster" if key == "cluster" else key]
     # another colouring keeps the place that was zoomed to, and what a legend hides would still be in a box
     legend = {"itemsizing": "constant", "itemclick": False, "itemdoubleclick": False}
     figure = new_figure(height=560, dragmode="select", uirevision=space, legend=legend)
     figure.update_xaxes(showgrid=False, showticklabels=False, ticks="")
     figure.update_yaxes(showgrid=False, showticklabels=False, ticks="")
-    if key != "cluster" and pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        title = {"text": figure_text(colourings(opened)[key]), "side": "right"}
-        low, high = values.quantile([0.01, 0.99])
+    if key == "confidence":
+        low, high = points[key].quantile([0.01, 0.99])
+        title = {"text": COLOURINGS[key], "side": "right"}
         axis = {"colorscale": "Cividis", "cmin": low, "cmax": high, "colorbar": {"title": title, "thickness": 12}}
         figure.update_layout(coloraxis=axis)
-        traces = _traces(points.assign(colour=values.astype(float)), "%{marker.color:.3g}", None)
+        traces = _traces(points, COLOURINGS[key], None)
     else:
-        names = _names(values, key)
-        by_length = key == "cluster"
-        listed = sorted(set(names), key=lambda name: (name not in (ABSENT, OTHERS), by_length and len(name), name))
-        colours = _colours(key, listed)
+        names, colours = _names(points[key], key)
         traces = (
             trace
-            for name in listed
-            for trace in _traces(points[(names == name).to_numpy()], name, colours[name], legend=key != "cluster")
+            for name, colour in colours.items()
+            for trace in _traces(points[names == name], name, colour, legend=key != "cluster")
         )
     for trace in traces:
         figure.add_trace(trace)
@@ -98,48 +92,40 @@ def scatter(opened: Opened, space: str, key: str) -> go.Figure:
     return figure
 
 
-def _names(values: pd.Series, key: str) -> pd.Series:
-    """The name of each point's value: of more than nine names other than clusters, only the eight most frequent."""
-    names = values.astype(object).map(
-        lambda value: f"cluster {value}" if key == "cluster"
-        else {True: "yes", False: "no"}.get(value, figure_text(str(value).replace("_", " ")))
-    )  # fmt: skip
-    # a category of that very name is another thing than what the legend calls so
-    names = names.where(~names.isin([ABSENT, OTHERS]), "“" + names.astype(str) + "”").where(values.notna(), ABSENT)
-    counted = names[names != ABSENT].value_counts().index
-    few = len(counted) <= len(COLOURS) or key == "cluster"
-    return names if few else names.where(names.isin([ABSENT, *counted[: len(COLOURS) - 1]]), OTHERS)
-
-
-def _colours(key: str, names: list[str]) -> Mapping[str, str]:
-    if key in ("predicted", "label"):
-        return CLASS_COLOURS
-    if key == "correct":
-        return {"right": GREY, "wrong": WRONG}
-    own = [name for name in names if name not in (ABSENT, OTHERS)]
-    return {ABSENT: GREY, OTHERS: GREY} | {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(own)}
+def _names(values: pd.Series, key: str) -> tuple[pd.Series, dict[str, str]]:
+    """Name each point's value; return the names, and the colour of each in the order of the legend."""
+    if key == "cluster":
+        colours = {f"cluster {number}": COLOURS[number % len(COLOURS)] for number in sorted(set(values))}
+        return "cluster " + values.astype(str), colours
+    if key not in FURTHER:
+        return values.astype(str), {**CLASS_COLOURS, "right": GREY, "wrong": WRONG}
+    names = values.astype(object).where(values.notna(), OTHERS)
+    names = names.map(lambda value: figure_text(str(value).replace("_", " ")))
+    frequent = names[names != OTHERS].value_counts().index[: len(COLOURS)]
+    colours = dict(zip(sorted(frequent), COLOURS, strict=False)) | {OTHERS: GREY}
+    return names.where(names.isin(frequent), OTHERS), colours
 
 
 def _traces(points: pd.DataFrame, name: str, colour: str | None, *, legend: bool = False) -> Iterator[go.Scattergl]:
-    """Points under one name, a trace for each cell of the matrix; without a colour, by the column `colour`."""
+    """Draw points under one name, a trace for each cell of the matrix; without a colour, coloured by confidence."""
     size = float(np.clip(260 / np.sqrt(max(len(points), 1)), 4, 9))
     for (label, predicted), (symbol, larger) in CELLS.items():
         mine = points[(points["label"] == label) & (points["predicted"] == predicted)]
-        if len(mine):
-            shade = {"color": colour} if colour else {"color": mine["colour"], "coloraxis": "coloraxis"}
-            faint = name in (ABSENT, OTHERS)
-            yield go.Scattergl(
-                x=mine["x"],
-                y=mine["y"],
-                mode="markers",
-                name=name,
-                legendgroup=name,
-                showlegend=legend,
-                marker={"symbol": symbol, "size": size * larger, "opacity": 0.25 if faint else 0.75, **shade},
-                customdata=np.column_stack([mine["row"], 100 * mine["confidence"]]).astype(np.float32),
-                hovertemplate=f"{name}<br>is {label}, called {predicted}, %{{customdata[1]:.0f}}% sure<extra></extra>",
-            )
-            legend = False
+        if mine.empty:
+            continue
+        shade = {"color": colour} if colour else {"color": mine["confidence"], "coloraxis": "coloraxis"}
+        yield go.Scattergl(
+            x=mine["x"],
+            y=mine["y"],
+            mode="markers",
+            name=name,
+            legendgroup=name,
+            showlegend=legend,
+            marker={"symbol": symbol, "size": size * larger, "opacity": 0.25 if name == OTHERS else 0.75, **shade},
+            customdata=np.column_stack([mine["row"], 100 * mine["confidence"]]).astype(np.float32),
+            hovertemplate=f"{name}<br>is {label}, called {predicted}, %{{customdata[1]:.0f}}% sure<extra></extra>",
+        )
+        legend = False
 
 
 def _outline(figure: go.Figure, number: int, points: pd.DataFrame) -> None:
@@ -159,11 +145,10 @@ def _outline(figure: go.Figure, number: int, points: pd.DataFrame) -> None:
 def drawn_area(selection: Mapping[str, Any], space: str) -> Area | None:
     """Return the area that was boxed in or lassoed last, as the browser sent it; None for anything else."""
     for kind in ("lasso", "box"):
-        drawn = selection.get(kind) or []
         try:
-            if drawn and (area := Area.drawn(space, drawn[-1]["x"], drawn[-1]["y"])):
+            if area := Area.drawn(space, selection[kind][-1]["x"], selection[kind][-1]["y"]):
                 return area
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, IndexError):
             continue
     return None
 
@@ -175,11 +160,11 @@ def clicked_row(selection: Mapping[str, Any], rows: int) -> int | None:
         selection: as the browser sent it.
         rows: how many the run has.
     """
-    points = selection.get("points")
-    if not isinstance(points, list) or len(points) != 1 or selection.get("box") or selection.get("lasso"):
+    if selection.get("box") or selection.get("lasso"):
         return None
     try:
-        row = int(points[0]["customdata"][0])
+        (point,) = selection["points"]
+        row = int(point["customdata"][0])
     except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         return None
     return row if 0 <= row < rows else None

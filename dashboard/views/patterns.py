@@ -1,16 +1,15 @@
 """Patterns, a tab of What it reads: which images the detector treats alike, and where each group errs."""
 
-from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from core.explainers.drawing import common_scale, draw_image, draw_map
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures
-from core.studies.cluster_cards import Card, card_table, read_cards
+from core.studies.cluster_cards import card_table, read_cards
 from core.studies.groups import VERDICTS
 from core.studies.store import StudyResult
 from core.studies.study import STUDIES
@@ -32,7 +31,6 @@ FACE = 116
 # rows of four
 TYPICAL, WRONG = 8, 4
 SPACE = Setting("space", "features", {"features": "By features", "maps": "By margin map"})
-ORDER = Setting("order", "errors", {"errors": "Most errors first", "size": "Largest first"})
 VERDICT = Setting("verdict", "FAKE", {name: CLASS_WORDS[name] for name in VERDICTS})
 PICTURE, AREA, ROW = "patterns.picture", "patterns.area", "patterns.row"
 
@@ -48,8 +46,8 @@ def draw(opened: Opened) -> None:
     with fold(
         "errors",
         "Where does it err?",
-        explained="Share of wrong verdicts in each group with 95% intervals; dashed all verdicts of that class; the "
-        "diamond is the error rate of verdicts with equal margins. A click shows the wrong images.",
+        explained="Share of wrong verdicts in each group with 95% intervals; dashed: all verdicts of that class. "
+        "A click shows the wrong images.",
         help=explain("Cluster", "Silhouette", "Interval"),
     ) as is_open:
         if is_open:
@@ -105,11 +103,12 @@ def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
 @st.cache_resource(
     max_entries=8,
     show_spinner="Describing the groups",
-    hash_funcs=BY_STAMP | {Pictures: lambda pictures: (pictures.source, pictures.found)},
+    hash_funcs=BY_STAMP | {Pictures: lambda pictures: pictures.stamp},
 )
-def cards_of(opened: Opened, answer: StudyResult, space: str, pictures: Pictures) -> list[Card]:
-    """Return the cards of a space, largest group first; cached."""
-    return read_cards(answer.table, opened.run, space, studies=all_there(opened, tuple(STUDIES)), pictures=pictures)
+def cards_of(opened: Opened, answer: StudyResult, space: str, pictures: Pictures) -> pd.DataFrame:
+    """Return the cards of a space, most errors first; cached."""
+    cards = read_cards(answer.table, opened.run, space, studies=all_there(opened, tuple(STUDIES)), pictures=pictures)
+    return cards.sort_values("error_rate", ascending=False, kind="stable")
 
 
 def members(space: str, number: int, *, wrong: bool = False) -> Filter:
@@ -118,36 +117,35 @@ def members(space: str, number: int, *, wrong: bool = False) -> Filter:
     return found.choosing("correct", ["wrong"]) if wrong else found
 
 
-def rates(cards: Sequence[Card], of: int) -> pd.DataFrame:
+def rates(cards: pd.DataFrame, of: int) -> pd.DataFrame:
     """Return the cards' error rates among the `of` images of the run, as `rate_chart` draws them."""
-    table = card_table(list(cards))
     # a sample holds a larger share of mistakes than the run, so counts are scaled to the run as the rates are
-    images = (table["share"] * of).round().astype(int)
-    return table.assign(
-        value=[f"group {number}" for number in table["number"]],
-        rate=table["error_rate"],
-        images=images,
-        wrong=(table["error_rate"] * images).round().astype(int),
+    images = (cards["share"] * of).round().astype(int)
+    return pd.DataFrame(
+        {
+            "value": "group " + cards["number"].astype(str),
+            "rate": cards["error_rate"],
+            "low": cards["low"],
+            "high": cards["high"],
+            "images": images,
+            "wrong": (cards["error_rate"] * images).round().astype(int),
+        }
     )
 
 
 def draw_rates(opened: Opened, answer: StudyResult, space: str) -> None:
     """Draw the error rates of the groups, for each verdict."""
     cards = cards_of(opened.origin, answer, space, library.pictures(opened))
-    cards = sorted(cards, key=lambda card: -card.error_rate.value)
     with st.grid(2, min_column_width=340, gap="large") as grid:
-        for verdict in VERDICTS:
-            mine = [card for card in cards if card.verdict == verdict]
-            if not mine:
-                continue
+        for verdict, mine in cards.groupby("verdict"):
             with grid.cell():
-                st.markdown(f"{CLASS_WORDS[verdict]} **verdicts**")
+                st.markdown(f"{CLASS_WORDS[str(verdict)]} **verdicts**")
                 value = rate_chart(
                     rates(mine, answer.about["of"]),
                     key=f"patterns.rates.{space}.{verdict}",
                     title=f"Error rates of the groups of {verdict}",
                     opens="Show the errors of one group",
-                    overall=mine[0].verdict_error_rate,
+                    overall=mine["verdict_error_rate"].iloc[0],
                 )
             if value is not None:
                 number = int(value.removeprefix("group "))
@@ -157,30 +155,24 @@ def draw_rates(opened: Opened, answer: StudyResult, space: str) -> None:
 
 def draw_cards(opened: Opened, answer: StudyResult, space: str) -> None:
     """Draw the groups of one verdict."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        VERDICT.choose("Called")
-        ORDER.choose("Order")
+    VERDICT.choose("Called")
     cards = cards_of(opened.origin, answer, space, library.pictures(opened))
-    shown = [card for card in cards if card.verdict == VERDICT.value]
-    if ORDER.value == "errors":
-        shown = sorted(shown, key=lambda card: -card.error_rate.value)
-    scale = common_scale([card.mean_map for card in shown])
+    shown = cards[cards["verdict"] == VERDICT.value]
+    scale = common_scale(list(shown["mean_map"]))
     with st.grid(2, min_column_width=420) as grid:
-        for card in shown:
+        for card in shown.itertuples():
             with grid.cell(), st.container(border=True, height="stretch"):
                 draw_card(opened, card, space, scale)
     name = f"{opened.run.name}-clusters-{space}.csv"
     csv_button("Groups (CSV)", partial(card_table, cards), name, key="patterns.cards.csv")
 
 
-def draw_card(opened: Opened, card: Card, space: str, scale: float) -> None:
-    """Draw a group: how large, how often wrong, what it looks like, its most typical images, a way to all."""
-    rate = card.error_rate
+def draw_card(opened: Opened, card: Any, space: str, scale: float) -> None:
+    """Draw a group, a row of `read_cards`: size, errors, average, typical images, and a way to all."""
     st.subheader(f"Group {card.number}", anchor=False)
     facts = {
         "images": f"{card.images:,} ({percent(card.share, 0)} of all), called {CLASS_WORDS[card.verdict]}",
-        "wrong": f"**{percent(rate.value)}** ({percent(rate.low)} to {percent(rate.high)})",
-        "expected from their margins": percent(card.expected.rate.value),
+        "wrong": f"**{percent(card.error_rate)}** ({percent(card.low)} to {percent(card.high)})",
         f"of all {card.verdict} verdicts": percent(card.verdict_error_rate),
     }
     st.table(facts, border="horizontal")
@@ -194,18 +186,16 @@ def draw_card(opened: Opened, card: Card, space: str, scale: float) -> None:
         with st.container(width="stretch", gap=None):
             st.caption(f"Compared with other {card.verdict} verdicts")
             difference_table(card.apart)
-    for ids, caption, wrong in (
-        (card.members[:TYPICAL], "Most typical, the nearest to its middle first", False),
-        (card.wrong[:WRONG], f"Wrongly called {card.verdict}, the surest first", True),
+    for kind, ids, caption, words in (
+        ("typical", card.members[:TYPICAL], "Most typical, the nearest to its middle first", f"All {card.images:,}"),
+        ("wrong", card.wrong[:WRONG], "Wrong, the surest first", f"Only the {card.errors:,} wrong"),
     ):
         if not ids:
             continue
         st.caption(caption)
-        rows = np.array([row for id_ in ids if (row := opened.row_of(id_)) is not None], np.intp)
-        wanted, kind = members(space, card.number, wrong=wrong), "wrong" if wrong else "typical"
-        key = f"patterns.{kind}.{space}.{card.number}"
+        wanted, key = members(space, card.number, wrong=kind == "wrong"), f"patterns.{kind}.{space}.{card.number}"
+        rows = opened.rows.get_indexer(ids)
         if id_ := image_grid(opened, rows, library.pictures(opened), key=key, size="small"):
             state.go("mistakes", run=opened.run.name, wanted=wanted, id=id_)
-        words = f"Only the {card.errors:,} wrong" if wrong else f"All {card.images:,}"
         if st.button(words, key=f"{key}.all", type="tertiary"):
             state.go("mistakes", run=opened.run.name, wanted=wanted)

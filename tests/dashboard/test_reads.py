@@ -13,13 +13,10 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.findings.claims import with_headlines
-from core.findings.finding import Control, Finding, Measure
 from core.images.palette import CLASS_COLOURS
 from core.runs.filter import Area
 from core.runs.run import read_run
 from core.studies.audit_summary import concerns
-from core.studies.clusters import HEADLINES
 from core.studies.columns import browse_table
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
@@ -133,16 +130,15 @@ def test_every_image_is_a_point_and_every_group_outlined_and_numbered(
     assert len(shapes) == len(cells) > 2
 
 
-@pytest.mark.parametrize("colour", ["predicted", "confidence", "stability.lime_seed", "correct", "category"])
-def test_any_column_colours_the_points(open_page: Open, studied: Path, colour: str) -> None:
-    if "." in colour:
-        add_studies(studied, "stability")
+@pytest.mark.parametrize("colour", ["predicted", "confidence", "correct", "category", "stability.lime_seed"])
+@pytest.mark.usefixtures("studied")
+def test_columns_of_the_run_colour_the_points(open_page: Open, colour: str) -> None:
     app = open_page("reads", run=RUN, tab="Patterns", open="", colour=colour)
     assert not app.exception
     traces = {(trace["name"], str(trace["marker"].get("color", ""))) for trace in figure(app)["data"]}
     if colour == "predicted":
         assert traces == set(CLASS_COLOURS.items())
-    assert ("coloraxis" in figure(app)["layout"]) == (colour in ("confidence", "stability.lime_seed"))
+    assert ("coloraxis" in figure(app)["layout"]) == (colour == "confidence")
 
 
 def test_what_is_enclosed_or_clicked_opens(open_page: Open, studied: Path) -> None:
@@ -185,16 +181,6 @@ def test_what_is_enclosed_or_clicked_opens(open_page: Open, studied: Path) -> No
 )
 def test_what_the_browser_sends(read: Callable[..., Any], sent: dict[str, Any], expected: object) -> None:
     assert read(sent, "maps" if read is drawn_area else 60) == expected
-
-
-@pytest.mark.parametrize(("beyond", "claims"), [((0.0, -0.01, 0.01), False), ((0.04, 0.03, 0.05), True)])
-def test_a_headline_about_the_worst_group_holds_or_makes_no_claim(
-    beyond: tuple[float, float, float], claims: bool
-) -> None:
-    rate = Measure(0.1, 0.08, 0.12)
-    found = Finding("worst-maps-REAL", "clusters", "error_rate", rate, "REAL", Control("peers", rate), Measure(*beyond))
-    headline = with_headlines([found], HEADLINES)[0].headline
-    assert ("errs more often than" in headline) == claims
 
 
 @pytest.mark.parametrize("run", [RUN, "tiny@blind-test"])

@@ -17,7 +17,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_samples
 from core.findings.claims import ClaimStatus, claim_status
 from core.runs.pictures import Pictures
 from core.runs.run import Run
-from core.studies.cluster_cards import card_table, read_cards, worst_card
+from core.studies.cluster_cards import card_table, read_cards
 from core.studies.clusters import COLUMNS, STUDY, cluster_space, cluster_verdict, compute, conclude, spaces
 from core.studies.differences import differences
 from core.studies.store import StudyResult
@@ -162,13 +162,16 @@ def table() -> pd.DataFrame:
 def test_cards_repeat_the_table_and_the_run(run: Run, table: pd.DataFrame) -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (SIZE, 32, 32, 3)).astype(np.uint8)
     cards = read_cards(table, run, "features", pictures=Pictures(pixels, np.arange(SIZE)))
-    assert [card.number for card in cards] == list(range(6))
-    for card in cards:
+    assert cards["number"].tolist() == list(range(6))
+    for card in cards.itertuples():
         mine = np.flatnonzero(card.number == CLUSTER)
         assert (card.images, card.verdict, card.errors) == (len(mine), PREDICTED[mine[0]], WRONG[mine].sum())
         assert card.share == pytest.approx(len(mine) / SIZE)
         interval = binomtest(card.errors, card.images).proportion_ci(method="wilson")
-        assert card.error_rate[:3] == pytest.approx((card.errors / card.images, *interval))
+        assert (card.error_rate, card.low, card.high) == pytest.approx((card.errors / card.images, *interval))
+        # of three clusters of a verdict, one lies beyond with 5% where each does with a third of that
+        interval = binomtest(card.errors, card.images).proportion_ci(1 - 0.05 / 3, "wilson")
+        assert (card.strict_low, card.strict_high) == pytest.approx(tuple(interval))
         assert card.verdict_error_rate == pytest.approx(WRONG[card.verdict == PREDICTED].mean())
         part = table[table["features_cluster"] == card.number].sort_values("features_distance")
         assert list(card.members) == part["id"].tolist()[:12]
@@ -179,12 +182,14 @@ def test_cards_repeat_the_table_and_the_run(run: Run, table: pd.DataFrame) -> No
         assert list(card.wrong) == surest["id"].tolist()[:12]
     rows = card_table(cards)
     assert (rows["errors"].sum(), rows["images"].sum()) == (WRONG.sum(), SIZE)
-    assert card_table([]).empty
     # errors are even among REAL verdicts
-    worst = {verdict: worst_card([card for card in cards if card.verdict == verdict]) for verdict in ("FAKE", "REAL")}
-    assert worst["REAL"] is None
-    assert worst["FAKE"] is not None
-    assert worst["FAKE"].number == 4
+    findings = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
+    assert not findings["worst-maps-REAL"].measure.known
+    worst, card = findings["worst-maps-FAKE"], cards.iloc[4]
+    assert (worst.details["cluster"], worst.measure.value) == (4, pytest.approx(card["error_rate"]))
+    assert (worst.measure.low, worst.measure.high) == (card["strict_low"], card["strict_high"])
+    assert worst.control is not None
+    assert worst.control.measure.value == pytest.approx(card["verdict_error_rate"])
 
 
 def test_a_sample_is_weighted_up_wherever_its_pictures_are(run: Run, table: pd.DataFrame) -> None:
@@ -198,10 +203,10 @@ def test_a_sample_is_weighted_up_wherever_its_pictures_are(run: Run, table: pd.D
     about = {"explore": ["again"], "columns": {"again": "again"}}
     studies = {"probes": StudyResult(Path("probes.parquet"), whole, about)}
     cards = read_cards(part, run, "features", studies=studies, pictures=Pictures(pixels, where))
-    for card in cards:
+    for card in cards.itertuples():
         mine = np.flatnonzero(KEEP & (card.number == CLUSTER))
         weights = CELL_WEIGHTS[mine]
-        assert card.error_rate.value == pytest.approx(np.average(WRONG[mine], weights=weights))
+        assert card.error_rate == pytest.approx(np.average(WRONG[mine], weights=weights))
         assert card.verdict_error_rate == pytest.approx(WRONG[card.verdict == PREDICTED].mean())
         assert card.share == pytest.approx(weights.sum() / SIZE)
         if card.number == 3:
@@ -239,7 +244,7 @@ def test_columns_of_studies_set_clusters_and_groups_apart(run: Run, table: pd.Da
     clusters = StudyResult(Path("clusters.parquet"), pd.DataFrame(columns), about)
     studies = {"probes": probes, "clusters": clusters}
     cards = read_cards(table, run, "features", studies=studies)
-    apart = {(card.number, each.column): each for card in cards for each in card.apart}
+    apart = {(card.number, each.column): each for card in cards.itertuples() for each in card.apart}
 
     def mean(*numbers: int) -> float:
         mine = covered[np.isin(CLUSTER[covered], numbers)]
@@ -256,7 +261,7 @@ def test_columns_of_studies_set_clusters_and_groups_apart(run: Run, table: pd.Da
     assert apart[3, "probes.change"].label == "change"
     assert not any(name in {"probes.hidden", "probes.name"} or name.startswith("clusters") for _, name in apart)
     # what can be seen comes first, whatever its size
-    assert cards[2].apart[0].column == "brightness"
+    assert cards["apart"][2][0].column == "brightness"
     found = [each.column for each in differences(CLUSTER == 1, CLUSTER == 3, run.predictions, studies=studies)]
     assert found == ["probes.change", "probes.flips"]
     but = differences(CLUSTER == 1, CLUSTER == 3, run.predictions, studies=studies, but=["probes.change"])
