@@ -1,14 +1,12 @@
 """Class activation maps: torchcam's methods on any layer of a detector, and copies of detectors for private hooks."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torchcam import methods
 
 from core.detectors.layers import HOOKS
@@ -17,83 +15,6 @@ from core.images.labels import CLASSES, FAKE, REAL
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
-
-
-def activation_maps(
-    detector: "Detector",
-    pixels: NDArray[np.uint8],
-    *,
-    layer: str,
-    method: str,
-    target: str,
-    signed: bool,
-    cancel: Cancel | None = None,
-) -> NDArray[np.float32]:
-    """Compute maps of N images at once, not normalised, larger where the evidence for the target is stronger.
-
-    Args:
-        detector: its network has torchcam's hooks during the call only.
-        pixels: uint8 (N, side, side, 3).
-        layer: a key of `detector.layers`.
-        method: torchcam's name; "ScoreCAM" takes a forward pass for every channel of the layer.
-        target: "margin", or the class whose score is explained.
-        signed: for the margin only: True for evidence for REAL minus evidence for FAKE, False for torchcam's own maps,
-            which end in a ReLU.
-        cancel: called before the pass, or before each pass of "ScoreCAM"; may use the detector itself.
-
-    Returns:
-        float32 (N, h, w), of the layer's size.
-
-    Raises:
-        Cancelled: `cancel` has answered True.
-    """
-    if cancel is not None and method != "ScoreCAM" and cancel():
-        raise Cancelled
-    inputs = detector.inputs(pixels)
-    if method == "ScoreCAM":
-        maps = _score_cam(detector, inputs, layer, target, cancel)
-    else:
-        maps = _gradient_cam(detector, inputs, layer, method, target, signed=signed)
-    computed: NDArray[np.float32] = maps.detach().float().cpu().numpy()
-    return computed
-
-
-def twin(detector: "Detector") -> "Detector":
-    """Copy a detector with its own modules around the same weights.
-
-    Hooks on the copy stay off the original, and its passes run no hooks of the original, so a `cancel` that is called
-    between two of its batches may use the original.
-    """
-    own = copy.copy(detector)
-    with HOOKS:
-        weights = {id(tensor): tensor for tensor in (*detector.network.parameters(), *detector.network.buffers())}
-        own.network = copy.deepcopy(detector.network, weights)
-    return own
-
-
-class _Scores(nn.Module):
-    """A detector's scores as a module, which torchcam wants."""
-
-    def __init__(self, detector: "Detector") -> None:
-        super().__init__()
-        self.network = detector.network
-        self._scores = detector.scores
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self._scores(inputs)
-
-
-def _gradient_cam(
-    detector: "Detector", inputs: Tensor, layer: str, method: str, target: str, *, signed: bool
-) -> Tensor:
-    with HOOKS, _extractor(detector, layer, method) as extractor:
-        scores = detector.scores(inputs)
-        if not signed:
-            return extractor(scores=scores, normalized=False, **_explained(target))[0]
-        # a signed map is what speaks for less what speaks against: each has been through torchcam's ReLU
-        toward_real = extractor(scores=scores, targets=_margin, normalized=False, retain_graph=True)[0]
-        toward_fake = extractor(scores=scores, targets=lambda scores: -_margin(scores), normalized=False)[0]
-        return toward_real - toward_fake
 
 
 class GradCAMpp(methods.GradCAMpp):
@@ -115,40 +36,78 @@ class GradCAMpp(methods.GradCAMpp):
         return weights
 
 
-def _score_cam(detector: "Detector", inputs: Tensor, layer: str, target: str, cancel: Cancel | None) -> Tensor:
-    def ask(_network: nn.Module, _inputs: object) -> None:
-        if cancel is not None and cancel():
-            raise Cancelled
-
-    own = twin(detector)
-    own.network.register_forward_pre_hook(ask)
-    module, shape = _Scores(own).eval(), (3, detector.side, detector.side)
-    with torch.no_grad(), methods.ScoreCAM(module, f"network.{layer}", input_shape=shape) as extractor:
-        return extractor(scores=module(inputs), normalized=False, **_explained(target))[0]
+METHODS = {name: getattr(methods, name) for name in ("GradCAM", "LayerCAM", "XGradCAM")} | {"GradCAMpp": GradCAMpp}
 
 
-def _explained(target: str) -> dict[str, Any]:
-    """Return torchcam's arguments for a target."""
-    return {"targets": _margin} if target == "margin" else {"class_idx": CLASSES.index(target)}  # type: ignore[arg-type]
+def activation_maps(
+    detector: "Detector",
+    pixels: NDArray[np.uint8],
+    *,
+    layer: str,
+    method: str,
+    target: str,
+    signed: bool,
+    cancel: Cancel | None = None,
+) -> NDArray[np.float32]:
+    """Compute maps of N images at once, not normalised, larger where the evidence for the target is stronger.
 
+    Args:
+        detector: its network has torchcam's hooks during the call only.
+        pixels: uint8 (N, side, side, 3).
+        layer: a key of `detector.layers`.
+        method: a key of `METHODS`.
+        target: "margin", or the class whose score is explained.
+        signed: for the margin only: True for evidence for REAL minus evidence for FAKE, False for torchcam's own maps,
+            which end in a ReLU.
+        cancel: called before the pass; may use the detector itself.
 
-@contextmanager
-def _extractor(detector: "Detector", layer: str, method: str) -> Iterator[methods.core._CAM]:
-    """Yield torchcam's extractor on one layer; its hooks and ours are removed afterwards, even after an error."""
-    network, shape = detector.network, (3, detector.side, detector.side)
-    # before torchcam's own hook, so that the graph of gradients begins at this output and nothing below is recorded
-    watched = network.get_submodule(layer)
-    handles = [watched.register_forward_hook(lambda _layer, _inputs, output: output.detach().requires_grad_(True))]
-    try:
-        made = GradCAMpp if method == "GradCAMpp" else getattr(methods, method)
-        with torch.enable_grad(), made(network, layer, input_shape=shape) as extractor:
-            # after torchcam's own hook, which keeps the output: pass on a copy, as later layers may write in place
-            handles.append(watched.register_forward_hook(lambda _layer, _inputs, output: output.clone()))
-            yield extractor
-    finally:
-        for handle in handles:
-            handle.remove()
+    Returns:
+        float32 (N, h, w), of the layer's size.
+
+    Raises:
+        Cancelled: `cancel` has answered True.
+    """
+    if cancel is not None and cancel():
+        raise Cancelled
+    inputs, network = detector.inputs(pixels), detector.network
+    with HOOKS:
+        # before torchcam's own hook, so that the graph of gradients begins at this output and nothing below is recorded
+        watched = network.get_submodule(layer)
+        handles = [watched.register_forward_hook(lambda _layer, _inputs, output: output.detach().requires_grad_(True))]
+        try:
+            shape = (3, detector.side, detector.side)
+            with torch.enable_grad(), METHODS[method](network, layer, input_shape=shape) as extractor:
+                # after torchcam's own hook, which keeps the output: pass on a copy, as later layers may write in place
+                handles.append(watched.register_forward_hook(lambda _layer, _inputs, output: output.clone()))
+                scores = detector.scores(inputs)
+                how: dict[str, Any] = {"scores": scores, "normalized": False}
+                if target != "margin":
+                    maps = extractor(class_idx=CLASSES.index(target), **how)[0]
+                elif not signed:
+                    maps = extractor(targets=_margin, **how)[0]
+                else:
+                    # what speaks for less what speaks against: each has been through torchcam's ReLU
+                    toward_real = extractor(targets=_margin, retain_graph=True, **how)[0]
+                    maps = toward_real - extractor(targets=lambda scores: -_margin(scores), **how)[0]
+        finally:
+            for handle in handles:
+                handle.remove()
+    computed: NDArray[np.float32] = maps.detach().float().cpu().numpy()
+    return computed
 
 
 def _margin(scores: Tensor) -> Tensor:
     return scores[REAL] - scores[FAKE]
+
+
+def twin(detector: "Detector") -> "Detector":
+    """Copy a detector with its own modules around the same weights.
+
+    Hooks on the copy stay off the original, and its passes run no hooks of the original, so a `cancel` that is called
+    between two of its batches may use the original.
+    """
+    own = copy.copy(detector)
+    with HOOKS:
+        weights = {id(tensor): tensor for tensor in (*detector.network.parameters(), *detector.network.buffers())}
+        own.network = copy.deepcopy(detector.network, weights)
+    return own

@@ -9,15 +9,11 @@ from numpy.typing import NDArray
 from core.detectors.manifest import Capability, Offers
 from core.explainers.explainer import BatchExplainer, Cancel, Pixels, check_finite, check_target
 from core.explainers.explanation import Explanation, Provenance, map_diagnostics
-from core.explainers.settings import TARGETS, ExplainerSettings, ExplanationError, Target, one_side, setting
+from core.explainers.settings import ExplainerSettings, ExplanationError, Target, one_side, setting
 from core.runs.run import Run
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
-
-
-# channels of the last stage of common networks, where the detector cannot be asked
-MANY_CHANNELS = 512
 
 
 class CamSettings(ExplainerSettings):
@@ -28,90 +24,69 @@ class CamSettings(ExplainerSettings):
         target: "margin" is REAL less FAKE, a class's name its score alone.
     """
 
-    layer: str = setting(
-        "",
-        "Layer of the network",
-        "The last layers have few positions, each of which has seen most of the image; earlier ones are finer and know "
-        "less of what the verdict needs.",
-        of_layers=True,
-    )
-    target: Target = setting(
-        "margin",
-        "What is explained",
-        "The margin is the score for REAL less that for FAKE. One class alone shows only what speaks for it.",
-        names=TARGETS,
-        advanced=True,
-    )
+    layer: str = setting("")
+    target: Target = setting("margin")
 
 
 class Cam(BatchExplainer[CamSettings]):
     """One of torchcam's methods.
 
     For the margin, GradCAM, XGradCAM and LayerCAM give evidence for REAL minus evidence for FAKE. All other maps show
-    one class only: torchcam's maps of a class score end in a ReLU, and GradCAMpp and ScoreCAM weigh only evidence for
-    their target.
+    one class only: torchcam's maps of a class score end in a ReLU, and GradCAMpp weighs only evidence for its target.
 
     Args:
         name, title, sentence: see `Explainer`.
-        method: torchcam's name.
+        method: a key of `core.explainers.activation.METHODS`.
         signed: True if its maps of the margin show evidence for both classes.
         own: True to take the margin's map on the detector's own target layer from the detector's full pass, which gives
             Grad-CAM's times the number of positions and, for some detectors, costs one forward pass.
     """
 
     settings = CamSettings
+    needs = frozenset({Capability.LAYERS, Capability.GRADIENTS})
     libraries = ("torch", "torchcam")
 
     def __init__(self, name: str, title: str, sentence: str, *, method: str, signed: bool, own: bool = False) -> None:
         self.name, self.title, self.sentence = name, title, sentence
         self.method, self.signed, self.own = method, signed, own
-        able = Capability.PREDICTIONS if method == "ScoreCAM" else Capability.GRADIENTS
-        self.needs = frozenset({Capability.LAYERS, able})
 
     def explain_part(
         self, detector: "Detector", pixels: Pixels, settings: CamSettings, cancel: Cancel | None
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
+        from core.explainers.activation import activation_maps  # noqa: PLC0415 - torch
+
         check_target(detector, settings.target)
-        layer = settings.layer or detector.target_layer
+        layer, target = settings.layer or detector.target_layer, settings.target
         if layer not in detector.layers:
             raise ExplanationError(f"layer must be one of {', '.join(detector.layers)}, not {layer!r}")
-        only = None if self.signed and settings.target == "margin" else one_side(settings.target)
-        unit = ("margin" if settings.target == "margin" else "logit") if self.signed else "activation"
-        for margin, values in zip(*self._maps(detector, pixels, layer, settings, cancel), strict=True):
+        signed = self.signed and target == "margin"
+        only = None if signed else one_side(target)
+        if self._is_own(settings, detector):
+            full = detector.full_pass(pixels)
+            margins, maps = full.margins, full.needed_maps
+            check_finite(detector, margins)
+        else:
+            margins = detector.margins(pixels)
+            check_finite(detector, margins)
+            how: dict[str, Any] = {"layer": layer, "method": self.method, "target": target, "signed": signed}
+            maps = activation_maps(detector, pixels, cancel=cancel, **how)
+            # what speaks for FAKE is negative
+            maps = -maps if target == "FAKE" else maps
+        unit = ("margin" if target == "margin" else "logit") if self.signed else "activation"
+        for margin, values in zip(margins, maps, strict=True):
             diagnostics = map_diagnostics(values, one_sided=only)
-            yield {
-                "margin": float(margin), "values": values, "unit": unit, "one_sided": only, "diagnostics": diagnostics,
-            }  # fmt: skip
+            fields = {"margin": float(margin), "values": values, "diagnostics": diagnostics}
+            yield fields | {"unit": unit, "one_sided": only}
 
-    def _maps(
-        self, detector: "Detector", pixels: Pixels, layer: str, settings: CamSettings, cancel: Cancel | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Compute margins (N,) and maps (N, h, w), positive for REAL and negative for FAKE whatever the target."""
-        from core.explainers.activation import activation_maps  # noqa: PLC0415
-
-        if self._is_own(layer, settings, detector):
-            found = detector.full_pass(pixels)
-            check_finite(detector, found.margins)
-            return found.margins, found.needed_maps
-        margins = detector.margins(pixels)
-        check_finite(detector, margins)
-        signed = self.signed and settings.target == "margin"
-        how = {"layer": layer, "method": self.method, "target": settings.target, "signed": signed}
-        values = activation_maps(detector, pixels, cancel=cancel, **how)  # type: ignore[arg-type]
-        # what speaks for FAKE is negative
-        return margins, -values if settings.target == "FAKE" else values
-
-    def _is_own(self, layer: str, settings: CamSettings, offers: Offers) -> bool:
-        return self.own and layer in ("", offers.target_layer) and settings.target == "margin"
+    def _is_own(self, settings: CamSettings, offers: Offers) -> bool:
+        return self.own and settings.layer in ("", offers.target_layer) and settings.target == "margin"
 
     def cost(self, settings: CamSettings, offers: Offers | None = None) -> int:
         """See `Explainer.cost`: the margin, the pass under hooks, and two backward passes for a signed map."""
-        if offers is not None and self._is_own(settings.layer, settings, offers):
+        if offers is not None and self._is_own(settings, offers):
             return 1 if Capability.INSTANT_MAP in offers.capabilities else 3
-        if self.method != "ScoreCAM":
-            return 2 + (4 if self.signed and settings.target == "margin" else 2)
-        return 3 + (MANY_CHANNELS if settings.layer else getattr(offers, "channels", MANY_CHANNELS))
+        return 2 + (4 if self.signed and settings.target == "margin" else 2)
 
     def reading(self, explanation: Explanation) -> str:
         """See `Explainer.reading`."""
@@ -152,15 +127,6 @@ GRADCAMPP = Cam(
     method="GradCAMpp",
     signed=False,
 )
-SCORECAM = Cam(
-    "scorecam",
-    "Score-CAM",
-    "How far the score rises when only what one channel responds to is shown, summed over all channels.",
-    method="ScoreCAM",
-    signed=False,
-)
-
-
 # the explainer whose maps runs keep
 KEPT = GRADCAM
 

@@ -28,30 +28,25 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound=ExplainerSettings)
 Cancel = Callable[[], bool]
 Pixels = NDArray[np.uint8]
-# images that are explained in one go where a method takes several at once
-BATCH = 128
 
 
 @dataclass(frozen=True)
 class Preset(Generic[S]):
-    """Settings from elsewhere, such as a paper, that a reader may want to reproduce.
+    """Settings from elsewhere, such as a paper, that a reader may want to reproduce, with any seed.
 
     Attributes:
         title: its name in a list of choices, such as "as in the paper".
         sentence: a caveat about explanations made with it.
         settings: all of them.
-        free: names of settings that may differ without leaving the preset.
     """
 
     title: str
     sentence: str
     settings: S
-    free: tuple[str, ...] = ("seed",)
 
     def matches(self, settings: S) -> bool:
-        """Check whether settings equal this preset's, except for those that may differ."""
-        kept = {name: value for name, value in settings.model_dump().items() if name not in self.free}
-        return kept == {name: value for name, value in self.settings.model_dump().items() if name not in self.free}
+        """Check whether settings equal this preset's, except for the seed."""
+        return {**settings.model_dump(), "seed": 0} == {**self.settings.model_dump(), "seed": 0}
 
 
 class Explainer(ABC, Generic[S]):
@@ -81,7 +76,14 @@ class Explainer(ABC, Generic[S]):
 
     @abstractmethod
     def explain(
-        self, detector: "Detector", image: Pixels, settings: S, *, cancel: Cancel | None = None
+        self,
+        detector: "Detector",
+        image: Pixels,
+        settings: S,
+        *,
+        cancel: Cancel | None = None,
+        stepwise: bool = True,
+        regions: NDArray[np.integer] | None = None,
     ) -> Iterator[Explanation]:
         """Explain one image step by step.
 
@@ -91,6 +93,9 @@ class Explainer(ABC, Generic[S]):
             settings: how.
             cancel: called from time to time, and may use the detector itself; once it returns True, nothing more is
                 computed and the iteration ends.
+            stepwise: False where the last step alone is wanted; methods may ignore it.
+            regions: integers (side, side) from 0 without gaps, to weigh instead of the method's own; methods that weigh
+                none ignore them.
 
         Yields:
             Explanations, each better than the one before; `complete` marks the last.
@@ -100,58 +105,21 @@ class Explainer(ABC, Generic[S]):
                 the detector's output is not finite.
         """
 
-    def without_steps(
-        self, detector: "Detector", image: Pixels, settings: S, *, cancel: Cancel | None = None
-    ) -> Iterator[Explanation]:
-        """Explain one image for callers that want the last step alone; methods that can skip the others override this.
-
-        Args and errors are those of `explain`.
-        """
-        return self.explain(detector, image, settings, cancel=cancel)
-
     def explain_batch(
         self, detector: "Detector", pixels: Pixels, settings: S, *, cancel: Cancel | None = None
     ) -> Iterator[Explanation]:
-        """The complete explanations of N images, in order; methods that take several at once override this.
-
-        Args:
-            detector: what to explain.
-            pixels: uint8 (N, side, side, 3).
-            settings: how.
-            cancel: as for `explain`.
-        """
+        """The complete explanations of N images, uint8 (N, side, side, 3), in order; the rest is as for `explain`."""
         for image in pixels:
-            steps = deque(self.without_steps(detector, image, settings, cancel=cancel), maxlen=1)
+            steps = deque(self.explain(detector, image, settings, cancel=cancel, stepwise=False), maxlen=1)
             if not steps or not steps[0].complete:
                 return
             yield steps[0]
 
-    def explain_fully(self, detector: "Detector", image: Pixels, settings: S | None = None) -> Explanation:
-        """Explain one image completely, without intermediate explanations where the method can skip them.
-
-        Args:
-            detector: what to explain.
-            image: uint8 (side, side, 3).
-            settings: how; the defaults when None.
-        """
-        return next(iter(self.explain_batch(detector, image[None], settings or self.settings())))
-
-    def explain_on(
-        self,
-        detector: "Detector",
-        image: Pixels,
-        settings: S,
-        regions: NDArray[np.integer] | None,  # noqa: ARG002 - for methods that weigh regions
+    def explain_fully(
+        self, detector: "Detector", image: Pixels, settings: S | None = None, **options: Any
     ) -> Explanation:
-        """Explain one image completely over given regions; methods that weigh no regions ignore them.
-
-        Args:
-            detector: what to explain.
-            image: uint8 (side, side, 3).
-            settings: of the method.
-            regions: integers (side, side) from 0 without gaps, such as another image's; None for the method's own.
-        """
-        return self.explain_fully(detector, image, settings)
+        """Explain one image completely; `settings` are the defaults when None, the rest is as for `explain`."""
+        return deque(self.explain(detector, image, settings or self.settings(), stepwise=False, **options), maxlen=1)[0]
 
     def under_fills(self, settings: S) -> Mapping[Fill, S]:  # noqa: ARG002 - for methods that cover parts
         """Map each fill to these settings with that fill; empty for methods that cover no parts of the image."""
@@ -181,7 +149,7 @@ class Explainer(ABC, Generic[S]):
         return f"{needed}, which this detector does not offer."
 
     def explanation(
-        self, detector: "Detector", image: Pixels, settings: S, *, margin: float, seconds: float, **found: Any
+        self, detector: "Detector", image: Pixels, settings: S, *, margin: float, seconds: float, **fields: Any
     ) -> Explanation:
         """Build an explanation by this method, with the verdict and where it comes from.
 
@@ -191,17 +159,11 @@ class Explainer(ABC, Generic[S]):
             settings: how.
             margin: of the image as it is.
             seconds: that it took.
-            found: the fields of `Explanation` that are the method's own.
+            fields: of `Explanation` that are the method's own.
         """
-        return Explanation(
-            image=image,
-            margin=margin,
-            p_real=float(detector.p_real(np.array(margin, np.float32))),
-            provenance=Provenance(detector.name, detector.sha256, seconds, versions_of(self.libraries)),
-            method=self.name,
-            settings=settings,
-            **found,
-        )
+        made = Provenance(detector.name, detector.sha256, seconds, versions_of(self.libraries))
+        p_real = float(detector.p_real(np.array(margin, np.float32)))
+        return Explanation(image, margin, p_real, made, method=self.name, settings=settings, **fields)
 
 
 @cache
@@ -261,7 +223,7 @@ class BatchExplainer(Explainer[S]):
 
     def batch_size(self, detector: "Detector", settings: S) -> int:  # noqa: ARG002 - for methods to override
         """Return the number of images that are explained at once."""
-        return BATCH
+        return 128
 
     @abstractmethod
     def explain_part(
@@ -283,7 +245,7 @@ class BatchExplainer(Explainer[S]):
         """
 
     def explain(
-        self, detector: "Detector", image: Pixels, settings: S, *, cancel: Cancel | None = None
+        self, detector: "Detector", image: Pixels, settings: S, *, cancel: Cancel | None = None, **_: Any
     ) -> Iterator[Explanation]:
         """See `Explainer.explain`; there is one step."""
         yield from self.explain_batch(detector, image[None], settings, cancel=cancel)
@@ -292,15 +254,14 @@ class BatchExplainer(Explainer[S]):
         self, detector: "Detector", pixels: Pixels, settings: S, *, cancel: Cancel | None = None
     ) -> Iterator[Explanation]:
         """See `Explainer.explain_batch`."""
-
         check_pixels(detector, pixels)
         size = self.batch_size(detector, settings)
         for start in range(0, len(pixels), size):
             part, began = pixels[start : start + size], time.perf_counter()
             try:
-                found = list(self.explain_part(detector, part, settings, cancel))
+                explained = list(self.explain_part(detector, part, settings, cancel))
             except Cancelled:
                 return
             seconds = (time.perf_counter() - began) / len(part)
-            for image, fields in zip(part, found, strict=True):
+            for image, fields in zip(part, explained, strict=True):
                 yield self.explanation(detector, image, settings, seconds=seconds, **fields)

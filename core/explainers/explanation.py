@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.explainers.settings import ExplanationError
+from core.explainers.settings import ExplainerSettings, ExplanationError
 from core.images.labels import ClassName, verdict_of
-
-if TYPE_CHECKING:
-    from core.explainers.settings import ExplainerSettings
-
 
 # a part's decision in words, see `Parts`
 SIDES = {1: "for REAL", -1: "for FAKE", 0: "undecided"}
+HELD = {True: " under every fill", False: " under this fill, but not under all"}
 # why a map shows one colour or none; "" where it shows both
 OneColour = Literal["", "zero", "flat", "one sign", "one-sided", "one segment", "nothing decided", "fill"]
 
@@ -35,28 +32,6 @@ class Provenance:
     detector_sha256: str
     seconds: float
     versions: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """An image and the detector's prediction.
-
-    Attributes:
-        image: uint8 (height, width, 3), the detector's input.
-        margin: the detector's margin: above 0 the verdict is REAL, otherwise FAKE.
-        p_real: probability of REAL after temperature scaling, 0 to 1.
-        provenance: the detector, and how the result was computed.
-    """
-
-    image: NDArray[np.uint8]
-    margin: float
-    p_real: float
-    provenance: Provenance
-
-    @property
-    def verdict(self) -> ClassName:
-        """The predicted class of the image."""
-        return verdict_of(self.margin)
 
 
 @dataclass(frozen=True)
@@ -97,18 +72,21 @@ class Parts:
     regions: NDArray[np.int32] | None = None
     holds: NDArray[np.bool_] | None = None
 
-    def held(self, number: int) -> str:
-        """Whether a decided part holds under every fill, in words; "" where that is not known or nothing is decided."""
-        if self.holds is None or not self.decisions[number]:
-            return ""
-        return " under every fill" if self.holds[number] else " under this fill, but not under all"
+    def reading(self, number: int) -> str:
+        """Say what a part speaks for and, where that was asked, whether it does so under every fill."""
+        held = "" if self.holds is None or not self.decisions[number] else HELD[bool(self.holds[number])]
+        return SIDES[int(self.decisions[number])] + held
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation(Judged):
+class Explanation:
     """Why one image gets its verdict, by one method.
 
     Attributes:
+        image: uint8 (height, width, 3), the detector's input.
+        margin: the detector's margin: above 0 the verdict is REAL, otherwise FAKE.
+        p_real: probability of REAL after temperature scaling, 0 to 1.
+        provenance: the detector, and how the result was computed.
         method: name of the explainer in the registry.
         settings: what was asked for.
         unit: of values and weights: "margin", "probability", "logit", or "activation" for a weighted sum of the
@@ -122,8 +100,12 @@ class Explanation(Judged):
         done: share of the work that is done, 0 to 1; below 1 the same explanation is still being refined.
     """
 
+    image: NDArray[np.uint8]
+    margin: float
+    p_real: float
+    provenance: Provenance
     method: str
-    settings: "ExplainerSettings"
+    settings: ExplainerSettings
     unit: str
     diagnostics: Diagnostics
     values: NDArray[np.floating] | None = None
@@ -131,6 +113,11 @@ class Explanation(Judged):
     undecided: NDArray[np.bool_] | None = None
     one_sided: ClassName | None = None
     done: float = 1.0
+
+    @property
+    def verdict(self) -> ClassName:
+        """The predicted class of the image."""
+        return verdict_of(self.margin)
 
     @property
     def complete(self) -> bool:
@@ -189,11 +176,8 @@ def map_diagnostics(values: NDArray[np.floating], *, one_sided: ClassName | None
     if largest == 0:
         return Diagnostics("The map is zero everywhere: nothing in it speaks for the target.", "zero", {"spread": 0.0})
     spread = float(np.ptp(values)) / largest
-    flat = spread < FLAT
-    one_signed = bool((values >= 0).all() or (values <= 0).all())
-    sentences = []
-    if flat:
-        sentences.append("The map is almost the same everywhere, so it points at no place.")
+    flat, one_signed = spread < FLAT, bool((values >= 0).all() or (values <= 0).all())
+    sentences = ["The map is almost the same everywhere, so it points at no place."] * flat
     if one_sided is not None:
         sentences.append(f"This method shows only what speaks for {one_sided}, never what speaks against it.")
     elif one_signed:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from core.detectors.manifest import Capability, Offers
 from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, Pixels, check_finite, check_target
-from core.explainers.explanation import Diagnostics, Explanation, map_diagnostics
-from core.explainers.settings import TARGETS, ExplainerSettings, Target, one_side, setting
+from core.explainers.explanation import Explanation, map_diagnostics
+from core.explainers.settings import ExplainerSettings, Target, one_side, setting
 from core.perturbations.masking import blurred
 
 if TYPE_CHECKING:
@@ -38,32 +38,9 @@ class IntegratedGradientsSettings(ExplainerSettings):
         target: "margin" is REAL less FAKE, a class's name its score alone.
     """
 
-    steps: int = setting(
-        32,
-        "Steps",
-        "Points between the blurred copy and the image; more bring the sum of the map nearer to the score's gain.",
-        low=2,
-        high=1000,
-        offers=(8, 16, 32, 64, 128, 256),
-    )
-    sigma: float = setting(
-        0.0625,
-        "Blur of the baseline",
-        "How blurred the copy is that the image is compared with, as a share of its side. What survives the blur gets "
-        "no value.",
-        low=0.005,
-        high=0.5,
-        offers=(0.015625, 0.03125, 0.0625, 0.125, 0.25),
-        names={0.015625: "1/64", 0.03125: "1/32", 0.0625: "1/16", 0.125: "1/8", 0.25: "1/4"},
-        advanced=True,
-    )
-    target: Target = setting(
-        "margin",
-        "What is explained",
-        "The margin is the score for REAL less that for FAKE.",
-        names=TARGETS,
-        advanced=True,
-    )
+    steps: int = setting(32, low=2, high=1000)
+    sigma: float = setting(0.0625, low=0.005, high=0.5)
+    target: Target = setting("margin")
 
 
 class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
@@ -89,11 +66,18 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
         ends = detector.logits(np.concatenate([pixels, baseline])).astype(np.float64)
         check_finite(detector, ends)
         maps = _attributions(detector, pixels, baseline, settings, cancel)
-        gained = np.subtract(*np.split(_towards_real(ends, settings.target), 2))
+        gains = np.subtract(*np.split(_towards_real(ends, settings.target), 2))
         margins = ends[: len(pixels), 1] - ends[: len(pixels), 0]
         unit = "margin" if settings.target == "margin" else "logit"
-        for margin, values, gain in zip(margins, maps, gained, strict=True):
-            diagnostics = diagnose(values, float(gain))
+        for margin, values, gained in zip(margins, maps, gains.tolist(), strict=True):
+            own = map_diagnostics(values)
+            total, moved = (float(part.sum(dtype=np.float64)) for part in (values, np.abs(values)))
+            gap = abs(total - gained)
+            # relative to the sum of absolute values, because the gain itself can be close to 0
+            far = f"The values add up to {total:+.3g} where the score moves {gained:+.3g} (above 0: towards REAL)"
+            sentence = f"{own.sentence} {far}: take more steps.".strip() if gap > GAP * moved else own.sentence
+            numbers = {**own.numbers, "sum": total, "gained": gained, "gap": gap, "moved": moved}
+            diagnostics = replace(own, sentence=sentence, numbers=numbers)
             yield {"margin": float(margin), "values": values, "unit": unit, "diagnostics": diagnostics}
 
     def cost(self, settings: IntegratedGradientsSettings, offers: Offers | None = None) -> int:  # noqa: ARG002
@@ -129,49 +113,23 @@ def _attributions(
     # on a copy's modules, because a `cancel` that is called between batches may put hooks on the shared ones
     own = twin(detector)
 
-    def score(inputs: "Tensor") -> "Tensor":
+    def score(inputs: "Tensor") -> Any:
         if cancel is not None and cancel():
             raise Cancelled
         with torch.enable_grad():
             # a network may write into what it is given
-            scores = own.scores(inputs.clone())
-        return _towards_real(scores, settings.target)  # type: ignore[no-any-return]
+            return _towards_real(own.scores(inputs.clone()), settings.target)
 
-    found = captum.attr.IntegratedGradients(score).attribute(
-        own.inputs(pixels),
-        baselines=own.inputs(baseline),
-        n_steps=settings.steps,
-        method="gausslegendre",
-        internal_batch_size=max(_at_once(detector), len(pixels)),
-    )
-    values: NDArray[np.float32] = found.sum(dim=1).detach().float().cpu().numpy()
+    size, starts = max(_at_once(detector), len(pixels)), own.inputs(baseline)
+    how = {"n_steps": settings.steps, "method": "gausslegendre", "internal_batch_size": size}
+    made = captum.attr.IntegratedGradients(score).attribute(own.inputs(pixels), baselines=starts, **how)
+    values: NDArray[np.float32] = made.sum(dim=1).detach().float().cpu().numpy()
     return values
 
 
 def _at_once(detector: "Detector") -> int:
     """Return the number of inputs that take as much memory as `INPUTS` of 32 x 32."""
     return max(1, INPUTS * 32**2 // detector.side**2)
-
-
-def diagnose(values: NDArray[np.float32], gained: float) -> Diagnostics:
-    """The diagnostics of a map, and how far its sum is from what the score gains.
-
-    Args:
-        values: float32 (h, w).
-        gained: by the score in the direction of REAL, from the baseline to the image.
-    """
-    found = map_diagnostics(values)
-    total, moved = (float(one.sum(dtype=np.float64)) for one in (values, np.abs(values)))
-    gap = abs(total - gained)
-    numbers = {**found.numbers, "sum": total, "gained": gained, "gap": gap, "moved": moved}
-    sentence = found.sentence
-    # relative to the sum of absolute values, because the gain itself can be close to 0
-    if gap > GAP * moved:
-        sentence = (
-            f"{sentence} The values add up to {total:+.3g} where the score moves {gained:+.3g} (above 0: towards "
-            "REAL): take more steps."
-        ).strip()
-    return replace(found, sentence=sentence, numbers=numbers)
 
 
 INTEGRATED_GRADIENTS = IntegratedGradients()

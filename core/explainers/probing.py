@@ -1,7 +1,6 @@
 """Probing one image: the verdict after each small named change, and which controlled change flips it."""
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.explainer import check_finite, check_pixels
-from core.explainers.explanation import Judged, Provenance
 from core.explainers.settings import ExplanationError
 from core.images.labels import ClassName, verdict_of
 from core.perturbations.flips import controlled_flips, detail_flips, flipped_predictions, own_columns, smallest_flips
@@ -105,10 +103,13 @@ class After(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class ProbeResult(Judged):
+class ProbeResult:
     """The verdict on one image after each small change that has a name.
 
     Attributes:
+        image: uint8 (height, width, 3), the detector's input.
+        margin: the detector's margin: above 0 the verdict is REAL, otherwise FAKE.
+        p_real: probability of REAL after temperature scaling, 0 to 1.
         settings: of the probing.
         after: one for each of `probe_columns`, in that order; NaN where not run yet.
         pictures: uint8 (C, side, side, 3), the changed picture of each.
@@ -117,6 +118,9 @@ class ProbeResult(Judged):
         done, total: number of pictures classified so far, and in all.
     """
 
+    image: Pixels
+    margin: float
+    p_real: float
     settings: ProbeSettings
     after: tuple[After, ...]
     pictures: NDArray[np.uint8]
@@ -124,6 +128,11 @@ class ProbeResult(Judged):
     detail_decides: bool
     done: int
     total: int
+
+    @property
+    def verdict(self) -> ClassName:
+        """The predicted class of the image."""
+        return verdict_of(self.margin)
 
     @property
     def complete(self) -> bool:
@@ -176,7 +185,7 @@ def explain_probes(
         ExplanationError: `pixels` has the wrong shape or dtype or fewer pictures than the settings say, or the
             detector's output is not finite.
     """
-    started, settings = time.perf_counter(), settings or ProbeSettings()
+    settings = settings or ProbeSettings()
     check_pixels(detector, pixels)
     if len(pixels) < 1 + settings.donors:
         raise ExplanationError(f"pixels must hold the image and {settings.donors} donors, not {len(pixels)} pictures")
@@ -204,7 +213,6 @@ def explain_probes(
             image=pixels[0],
             margin=float(before[0]),
             p_real=float(detector.p_real(before[0])),
-            provenance=Provenance(detector.name, detector.sha256, time.perf_counter() - started),
             settings=settings,
             after=after,
             pictures=pictures,

@@ -15,7 +15,6 @@ EXPLAINERS: dict[str, str | AnyExplainer] = {
     "layercam": "core.explainers.cam:LAYERCAM",
     "xgradcam": "core.explainers.cam:XGRADCAM",
     "gradcampp": "core.explainers.cam:GRADCAMPP",
-    "scorecam": "core.explainers.cam:SCORECAM",
     "lime": "core.explainers.lime.regions:LIME",
     "lime_grid": "core.explainers.lime.regions:LIME_GRID",
     "lime_bands": "core.explainers.lime.bands:LIME_BANDS",

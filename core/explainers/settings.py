@@ -1,14 +1,16 @@
-"""Settings of explainers: frozen pydantic models whose fields declare their labels, help texts and valid values.
+"""Settings of explainers: frozen pydantic models, whose labels, help texts and offered values are in settings.toml.
 
 Pages draw a widget for each field, the command line reads `key=value` and files store plain JSON, all without knowing
-the methods:
+the methods. A method from elsewhere declares what is shown beside the field:
 
     class BlurSettings(ExplainerSettings):
-        sigma: float = setting(2.0, "Blur", "How blurred the copy is.", low=0.1, high=16, offers=(1, 2, 4))
+        sigma: float = setting(2.0, low=0.1, high=16, label="Blur", help="How blurred the copy is.", offers=(1, 2, 4))
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Self, TypeVar, get_args
 
 from annotated_types import Ge, Le
@@ -18,7 +20,8 @@ from core.detectors.manifest import Offers
 from core.images.labels import ClassName
 
 Target = Literal["margin", "FAKE", "REAL"]
-TARGETS: dict[str, str] = {"margin": "the margin", "FAKE": "FAKE alone", "REAL": "REAL alone"}
+# class -> field -> attributes of `SettingField`
+SHOWN: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
 class ExplanationError(ValueError):
@@ -56,20 +59,9 @@ class ExplainerSettings(BaseModel):
         return type(self)(**{**self.model_dump(), **values})
 
 
-def setting(
-    default: Any,
-    title: str,
-    description: str,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    offers: tuple[Any, ...] = (),
-    names: Mapping[Any, str] | None = None,
-    **shown: Any,
-) -> Any:
-    """Declare a field of `ExplainerSettings`; arguments are those of `SettingField`."""
-    extra: Any = {"offers": offers, "names": names or {}, **shown}
-    return Field(default, title=title, description=description, ge=low, le=high, json_schema_extra=extra)
+def setting(default: Any, *, low: float | None = None, high: float | None = None, **shown: Any) -> Any:
+    """Declare a field of `ExplainerSettings`; `shown` are attributes of its `SettingField` that are not in the file."""
+    return Field(default, ge=low, le=high, json_schema_extra=shown)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,30 +70,30 @@ class SettingField:
 
     Attributes:
         name: of the model's field, the URL parameter and the command-line key.
-        label: for a widget.
-        help: what it does, in a sentence or two.
         kind: int, float or str.
         default: its value unless another is given.
+        label: for a widget.
+        help: what it does, in a sentence or two.
         low, high: inclusive limits of a number; None for no limit.
         choices: all valid values; empty where `low` and `high` bound a number, or any text is valid.
         offers: the values on a number's slider, which may be only some of the valid ones.
-        names: value -> display text; a value that is not in it is shown as it is.
+        names: text of a value -> display text; a value that is not in it is shown as it is.
         applies_if: other setting -> its values for which this one has any effect.
         advanced: True for a widget that belongs behind "More".
         of_layers: True where the choices are the detector's layers, "" being its own target layer.
     """
 
     name: str
-    label: str
-    help: str
     kind: type
     default: Any
+    label: str = ""
+    help: str = ""
     low: float | None = None
     high: float | None = None
-    choices: tuple[Any, ...] = ()
-    offers: tuple[Any, ...] = ()
-    names: Mapping[Any, str] = field(default_factory=dict)
-    applies_if: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    choices: Sequence[Any] = ()
+    offers: Sequence[Any] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    applies_if: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     advanced: bool = False
     of_layers: bool = False
 
@@ -120,7 +112,7 @@ class SettingField:
 
     def told(self, value: Any) -> str:
         """Write a value for a reader."""
-        return self.names.get(value, self.text(value))
+        return self.names.get(self.text(value), self.text(value))
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Check whether it is used at all, given the values of the other settings."""
@@ -138,32 +130,22 @@ def describe(settings: type[ExplainerSettings], offers: Offers | None = None) ->
         settings: the type.
         offers: a detector, or what is known of one: its layers become the choices of settings that name a layer.
     """
-    found = []
+    described = []
     for name, info in settings.model_fields.items():
-        limits = {type(one): one for one in info.metadata}
-        low, high, shown = limits.get(Ge), limits.get(Le), info.json_schema_extra
-        one = SettingField(
-            name=name,
-            label=info.title or name,
-            help=info.description or "",
-            kind=type(info.default),
-            default=info.default,
-            low=low and low.ge,
-            high=high and high.le,
-            choices=get_args(info.annotation),
-            **(shown if isinstance(shown, dict) else {}),  # type: ignore[arg-type]
-        )
-        if one.of_layers and offers is not None and offers.layers:
-            height, width = offers.layers.get(offers.target_layer, (0, 0))
+        limits = {type(limit): limit for limit in info.metadata}
+        low, high = limits.get(Ge), limits.get(Le)
+        own = (SHOWN[kind.__name__][name] for kind in settings.__mro__ if name in SHOWN.get(kind.__name__, ()))
+        shown: dict[str, Any] = {"choices": get_args(info.annotation)} | next(own, {})
+        shown.update(info.json_schema_extra)  # type: ignore[arg-type]
+        if shown.get("of_layers") and offers is not None and offers.layers:
             # "" is the detector's own target layer, and is labelled with its name
-            layers = {"": f"{offers.target_layer} ({height} x {width})"} | {
-                layer: f"{layer} ({rows} x {columns})"
-                for layer, (rows, columns) in offers.layers.items()
-                if layer != offers.target_layer
-            }
-            one = replace(one, choices=tuple(layers), names=layers)
-        found.append(one)
-    return tuple(found)
+            sizes = {"": offers.layers.get(offers.target_layer, (0, 0))}
+            sizes |= {layer: size for layer, size in offers.layers.items() if layer != offers.target_layer}
+            names = {layer: f"{layer or offers.target_layer} ({size[0]} x {size[1]})" for layer, size in sizes.items()}
+            shown |= {"choices": tuple(names), "names": names}
+        kind, ends = type(info.default), (low and low.ge, high and high.le)
+        described.append(SettingField(name=name, kind=kind, default=info.default, low=ends[0], high=ends[1], **shown))
+    return tuple(described)
 
 
 def readable_settings(settings: ExplainerSettings) -> dict[str, str]:

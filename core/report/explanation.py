@@ -144,7 +144,6 @@ def _probes(result: ProbeResult) -> dict[str, Any]:
 def _parts(parts: Parts) -> pd.DataFrame:
     """Tabulate the ten parts with the largest weights."""
     top = np.argsort(-np.abs(parts.weights))[:10]
-    words = {1: "speaks for REAL", -1: "speaks for FAKE", 0: "undecided"}
     ends = np.stack([parts.low, parts.high], axis=1)
     table = pd.DataFrame(
         {
@@ -154,7 +153,7 @@ def _parts(parts: Parts) -> pd.DataFrame:
                 " to ".join(map(plus, ends[part])) if np.isfinite(ends[part]).all() else "unknown: too few samples"
                 for part in top
             ],
-            "Reading": [words[int(parts.decisions[part])] + parts.held(int(part)) for part in top],
+            "Reading": [parts.reading(int(part)) for part in top],
         }
     )
     if parts.regions is not None:

@@ -151,7 +151,7 @@ def _other_maps(
     if cost_of(explainer) <= CHEAP:
         return maps_of(random, images, explainer, settings)
     regions = own.regions if own.regions.size else None
-    return [explainer.explain_on(random, image, settings, regions).map for image in images]
+    return [explainer.explain_fully(random, image, settings, regions=regions).map for image in images]
 
 
 def _compared_values(values: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -89,7 +89,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
             "noise": lambda: maps_of(detector, noisy, explainer, settings),
             "seed": lambda: maps_of(detector, own, explainer, redrawn),
             "kept": lambda: [
-                explainer.explain_on(detector, image, settings, once.regions).map
+                explainer.explain_fully(detector, image, settings, regions=once.regions).map
                 for image, once in zip(noisy, explain_all(detector, own, explainer, settings), strict=True)
             ],
         }

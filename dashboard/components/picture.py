@@ -172,9 +172,9 @@ def _cells(explanation: Explanation) -> dict[str, Any]:
         texts, places = np.unique([_value(float(value)) for value in values], return_inverse=True)
         return _coded(list(map(str, texts)), places[codes].reshape(explanation.map.shape))
     told = [
-        f"{label}: {plus(weight)} ({plus(low)} to {plus(high)}) {SIDES[int(decision)]}{parts.held(number)}"
-        for number, (label, weight, low, high, decision) in enumerate(
-            zip(parts.labels, parts.weights, parts.low, parts.high, parts.decisions, strict=True)
+        f"{label}: {plus(weight)} ({plus(low)} to {plus(high)}) {parts.reading(number)}"
+        for number, (label, weight, low, high) in enumerate(
+            zip(parts.labels, parts.weights, parts.low, parts.high, strict=True)
         )
     ]
     return _coded(told, parts.regions)

@@ -138,13 +138,11 @@ def _draw_presets(explainer: AnyExplainer, settings: ExplainerSettings) -> None:
 
 
 def _take_preset(explainer: AnyExplainer, key: str) -> None:
-    """Write a preset's settings, or the defaults without one, to the URL; settings it leaves free stay."""
+    """Write a preset's settings, or the defaults without one, to the URL; a preset leaves the seed as it is."""
     preset = explainer.presets.get(st.session_state[key])
-    values = (explainer.settings() if preset is None else preset.settings).model_dump()
-    free = () if preset is None else preset.free
-    bound = {
-        field.name: parameter(explainer, field) for field in describe(explainer.settings) if field.name not in free
-    }
+    values = (preset.settings if preset else explainer.settings()).model_dump()
+    fields = [field for field in describe(explainer.settings) if not (preset and field.name == "seed")]
+    bound = {field.name: parameter(explainer, field) for field in fields}
     put_all({setting.name: setting.text_of(values[name]) for name, setting in bound.items()})
 
 

@@ -6,10 +6,10 @@ those of LIME on regions. Bands have no location, so an explanation has parts bu
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ from scipy import fft
 from core.detectors.manifest import Offers
 from core.explainers.explainer import Cancel, Explainer, Pixels, check_finite, check_pixels
 from core.explainers.explanation import Diagnostics, Explanation, OneColour
+from core.explainers.lime.regions import weigh
 from core.explainers.lime.sampling import SampledSettings
-from core.explainers.lime.weighing import weigh
 from core.explainers.settings import setting
 from core.images.statistics import LUMA
 from core.perturbations.frequency import NYQUIST, Spectra, ring, scrambled, spectra_of, to_pixels, wave_length
@@ -27,9 +27,7 @@ from core.perturbations.frequency import NYQUIST, Spectra, ring, scrambled, spec
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
-Channel = Literal["brightness", "colour"]
 BandFill = Literal["removed", "shuffled"]
-BAND_FILLS: dict[BandFill, str] = {"removed": "nothing", "shuffled": "noise with the same spectrum"}
 # the radii at which rings meet: waves of 16, 8, 4, 2.7 and 2 pixels; and one beyond the corner of any spectrum
 EDGES = (2.0, 4.0, 8.0, 12.0, float(NYQUIST))
 CORNER = 23.0
@@ -44,25 +42,18 @@ class Band(NamedTuple):
         channel: "brightness" (luma, alike in red, green and blue) or "colour" (what is left).
         low, high: its ring, above `low` and up to `high`, radii as in `core.perturbations.frequency`; both 0 for the
             mean colour.
-        waves: the length of its waves, in words.
+        label: for a bar of a chart.
     """
 
-    channel: Channel
+    channel: str
     low: float
     high: float
-    waves: str = ""
-
-    @property
-    def label(self) -> str:
-        """For a bar of a chart."""
-        if self.high == 0:
-            return "Mean colour"
-        return f"{self.channel.capitalize()} in waves {self.waves}"
+    label: str
 
 
 @cache
-def rings(side: int) -> dict[tuple[float, float], str]:
-    """The rings of an image of `side` pixels: radii (low, high) -> range of wavelengths, in words.
+def bands(side: int) -> tuple[Band, ...]:
+    """The bands of an image of `side` pixels; mean brightness is not one but always kept, or the rest would clip.
 
     Sides of 64 or more have additional rings of longer waves, each twice as long as the one before.
     """
@@ -71,69 +62,44 @@ def rings(side: int) -> dict[tuple[float, float], str]:
     while side / wave_length(edges[0] / 2) >= 2:
         edges.insert(0, edges[0] / 2)
     lengths = [f"{round(wave_length(edge), 1):g}" for edge in edges]
-    words = [f"of {lengths[0]} pixels and more"]
-    words += [f"of {short} to {long} pixels" for long, short in pairwise(lengths)]
-    words.append(f"shorter than {lengths[-1]} pixels")
-    ends = [0.0, *edges, CORNER]
-    return dict(zip(pairwise(ends), words, strict=True))
-
-
-@cache
-def bands(side: int) -> tuple[Band, ...]:
-    """The bands of an image of `side` pixels; mean brightness is not one but always kept, or the rest would clip."""
-    found = [Band("colour", 0, 0)]
-    found += [
-        Band(channel, low, high, words) for channel in get_args(Channel) for (low, high), words in rings(side).items()
-    ]
-    return tuple(found)
+    waves = [f"of {lengths[0]} pixels and more", *(f"of {b} to {a} pixels" for a, b in pairwise(lengths))]
+    rings = list(zip(pairwise([0.0, *edges, CORNER]), [*waves, f"shorter than {lengths[-1]} pixels"], strict=True))
+    return Band("colour", 0, 0, "Mean colour"), *(
+        Band(channel, *ends, f"{channel.capitalize()} in waves {words}")
+        for channel in ("brightness", "colour")
+        for ends, words in rings
+    )
 
 
 class BandSettings(SampledSettings):
     """How the bands of one image are weighed.
 
     Attributes:
-        fill: what stands in for a band that is left out, a key of `BAND_FILLS`.
+        fill: what stands in for a band that is left out.
     """
 
-    fill: BandFill = setting(
-        "removed",
-        "Replace removed bands with",
-        "Removing fine waves blurs, which is a change of its own. Noise with the same spectrum keeps the amount of "
-        "each band but destroys its structure. Trust most what both agree on.",
-        names=BAND_FILLS,
-    )
+    fill: BandFill = setting("removed")
 
 
-@dataclass(frozen=True, eq=False)
-class Sum:
+class Sum(NamedTuple):
     """An image as a sum; P values are side * side * 3.
 
     Attributes:
-        side: of the image.
         rest: float32 (P,), the mean brightness, which is always kept.
         bands: float32 (S, P), one for each of `bands(side)`.
         fills: float32 (S, P), what stands in for each.
     """
 
-    side: int
     rest: NDArray[np.float32]
     bands: NDArray[np.float32]
     fills: NDArray[np.float32]
 
-    @property
-    def there(self) -> NDArray[np.bool_]:
-        """bool (S,), False for bands that the image has nothing of, and nothing stands in for."""
-        return np.asarray(np.abs(self.bands - self.fills).max(axis=1) > NOTHING)
-
     def versions(self, keep: NDArray[np.bool_]) -> Pixels:
-        """uint8 (n, side, side, 3): the kept bands and the fills of the others, rounded and cut to 0..255.
-
-        Args:
-            keep: bool (n, S).
-        """
+        """uint8 (n, side, side, 3): the bands that are kept, `keep` being bool (n, S), and the fills of the others."""
         total = keep.astype(np.float32) @ (self.bands - self.fills)
         total += self.rest + self.fills.sum(axis=0)
-        return to_pixels(total).reshape(-1, self.side, self.side, 3)
+        side = round((self.rest.size / 3) ** 0.5)
+        return to_pixels(total).reshape(-1, side, side, 3)
 
 
 def split_image(image: Pixels, *, fill: BandFill = "removed", seed: int = 0) -> Sum:
@@ -151,15 +117,15 @@ def split_image(image: Pixels, *, fill: BandFill = "removed", seed: int = 0) -> 
     channels = {"brightness": luma, "colour": spectra - luma}
     mean = np.zeros(spectra.shape[1:3], bool)
     mean[0, 0] = True
-    masks = [mean if one.high == 0 else ring(one.low, one.high, side=side) for one in wanted]
-    parts = np.concatenate([channels[one.channel] * mask[..., None] for one, mask in zip(wanted, masks, strict=True)])
+    masks = [ring(band.low, band.high, side=side) if band.high else mean for band in wanted]
+    parts = np.concatenate([channels[band.channel] * mask[..., None] for band, mask in zip(wanted, masks, strict=True)])
     fills = np.zeros((len(wanted), image.size), np.float32)
     if fill == "shuffled":
         noise = np.random.default_rng(seed).standard_normal((1, side, side), np.float32)
         fills = scrambled(parts, np.repeat(noise, len(wanted), axis=0)).reshape(len(wanted), -1)
         # a mean has no phase to shuffle
-        fills[[one.high == 0 for one in wanted]] = 0
-    return Sum(side, _flat(luma * mean[..., None], side)[0], _flat(parts, side), fills)
+        fills[[band.high == 0 for band in wanted]] = 0
+    return Sum(_flat(luma * mean[..., None], side)[0], _flat(parts, side), fills)
 
 
 def _flat(spectra: Spectra, side: int) -> NDArray[np.float32]:
@@ -178,7 +144,13 @@ class BandLime(Explainer[BandSettings]):
     has_map = False
 
     def explain(
-        self, detector: "Detector", image: Pixels, settings: BandSettings, *, cancel: Cancel | None = None
+        self,
+        detector: "Detector",
+        image: Pixels,
+        settings: BandSettings,
+        *,
+        cancel: Cancel | None = None,
+        **_: Any,
     ) -> Iterator[Explanation]:
         """See `Explainer.explain`: the first after about 64 samples, then one each time they have doubled."""
         began = time.perf_counter()
@@ -190,33 +162,30 @@ class BandLime(Explainer[BandSettings]):
             check_finite(detector, margins)
             return margins.astype(np.float64)
 
-        there, labels = whole.there, tuple(band.label for band in bands(len(image)))
-        for step in weigh(judge, len(whole.bands), settings, target=lambda margins: margins, cancel=cancel):
-            weighed = step.parts(labels)
-            # a band that the image has none of changes nothing, whatever the samples say
-            parts = replace(
-                weighed,
-                weights=np.where(there, weighed.weights, 0),
-                low=np.where(there, weighed.low, 0),
-                high=np.where(there, weighed.high, 0),
-                decisions=np.where(there, weighed.decisions, 0).astype(np.int8),
+        labels = [band.label for band in bands(len(image))]
+        # a band that the image has none of, and nothing stands in for, changes nothing, whatever the samples say
+        there = np.abs(whole.bands - whole.fills).max(axis=1) > NOTHING
+        total = int(there.sum())
+        for step in weigh(judge, labels, settings, target=lambda margins: (margins, 1), cancel=cancel):
+            weights, low, high = (
+                np.where(there, part, 0) for part in (step.parts.weights, step.parts.low, step.parts.high)
             )
-            signs = set(parts.decisions[parts.decisions != 0].tolist())
+            decisions = np.where(there, step.parts.decisions, 0).astype(np.int8)
+            signs = set(decisions[decisions != 0].tolist())
             cause: OneColour = "" if len(signs) == 2 else "one sign" if signs else "nothing decided"
-            total = int(there.sum())
             sentence = (
-                f"{total - int((parts.decisions != 0).sum())} of {total} frequency bands are undecided, and the sum of "
-                f"the bars explains {max(step.fit.r2, 0):.0%} of the variance."
+                f"{total - int((decisions != 0).sum())} of {total} frequency bands are undecided, and the sum of "
+                f"the bars explains {max(step.numbers['r2'], 0):.0%} of the variance."
             )
             yield self.explanation(
                 detector,
                 image,
                 settings,
-                margin=float(step.values[0]),
+                margin=float(step.answers[0]),
                 seconds=time.perf_counter() - began,
                 unit="margin",
                 diagnostics=Diagnostics(sentence, cause, step.numbers),
-                parts=parts,
+                parts=replace(step.parts, weights=weights, low=low, high=high, decisions=decisions),
                 done=step.done,
             )
 

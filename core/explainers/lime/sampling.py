@@ -23,42 +23,10 @@ class SampledSettings(ExplainerSettings):
         least_share: the least effect worth naming, as a share of the target's own size on this image.
     """
 
-    n_samples: int = setting(
-        256,
-        "Samples",
-        "Versions of the image that the detector is asked about; more make the intervals narrower.",
-        low=2,
-        high=5000,
-        offers=(64, 128, 256, 512, 1024, 2048),
-    )
-    seed: int = setting(
-        0,
-        "Seed",
-        "Of everything random: the same seed gives the same explanation.",
-        low=0,
-        high=2**32 - 1,
-        advanced=True,
-    )
-    confidence: float = setting(
-        0.95,
-        "Confidence level",
-        "Of the intervals, over repeated sampling.",
-        low=0.5,
-        high=0.999,
-        offers=(0.8, 0.9, 0.95, 0.99),
-        names={0.8: "80%", 0.9: "90%", 0.95: "95%", 0.99: "99%"},
-        advanced=True,
-    )
-    least_share: float = setting(
-        0.01,
-        "Minimum effect",
-        "Parts with a smaller effect, as a share of the score, stay undecided.",
-        low=0,
-        high=1,
-        offers=(0.0, 0.005, 0.01, 0.02, 0.05, 0.1),
-        names={0.0: "none", 0.005: "0.5%", 0.01: "1%", 0.02: "2%", 0.05: "5%", 0.1: "10%"},
-        advanced=True,
-    )
+    n_samples: int = setting(256, low=2, high=5000)
+    seed: int = setting(0, low=0, high=2**32 - 1)
+    confidence: float = setting(0.95, low=0.5, high=0.999)
+    least_share: float = setting(0.01, low=0, high=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from torchcam import methods
 
 from core.detectors.detector import Detector
 from core.explainers.activation import activation_maps
-from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, SCORECAM, XGRADCAM, Cam, CamSettings
+from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, XGRADCAM, Cam, CamSettings
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.registry import find_explainer
 from core.images.labels import FAKE, REAL, ClassName
@@ -21,7 +21,7 @@ from tests.core.any_detector import pictures
 from tests.core.detectors.plain import make_plain
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
-CAMS = (GRADCAM, LAYERCAM, XGRADCAM, GRADCAMPP, SCORECAM)
+CAMS = (GRADCAM, LAYERCAM, XGRADCAM, GRADCAMPP)
 
 
 def explain(cam: Cam, detector: Detector, pixels: NDArray[np.uint8], **settings: str) -> list[Explanation]:
@@ -69,7 +69,7 @@ def at_stage(
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("cam", [cam for cam in CAMS if cam not in (SCORECAM, GRADCAMPP)], ids=lambda cam: cam.name)
+@pytest.mark.parametrize("cam", CAMS[:3], ids=lambda cam: cam.name)
 def test_a_classs_map_is_torchcams_on_50_images(
     detector: Detector, fifty: NDArray[np.uint8], stage: str, cam: Cam
 ) -> None:
@@ -103,12 +103,6 @@ def test_grad_cam_plus_plus_has_its_papers_weights(detector: Detector, fifty: ND
     # once torchcam is fixed, ours can go
     theirs = plain_torchcam(detector, fifty[:6], stage, "GradCAMpp", REAL).numpy()
     assert not np.allclose(theirs, expected, rtol=0.1)
-
-
-def test_score_cam_is_torchcams(detector: Detector, fifty: NDArray[np.uint8]) -> None:
-    expected = plain_torchcam(detector, fifty[:4], "layer4", "ScoreCAM", REAL).numpy()
-    ours = np.stack([one.map for one in explain(SCORECAM, detector, fifty[:4], target="REAL")])
-    np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6 * expected.max())
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -143,9 +143,12 @@ def test_three_states_are_drawn_as_full_colour_light_and_none(lime: Explanation)
     np.testing.assert_allclose(light, 0.75 * ground + 0.25 * blue, atol=1)
     np.testing.assert_allclose(other, 0.75 * ground + 0.25 * orange, atol=1)
     assert undecided.tolist() in (ground.tolist(), list(rgb(UNDECIDED)))
-    assert [found.parts.held(number) for number in range(4)] == [
-        " under every fill", " under this fill, but not under all", " under this fill, but not under all", "",
-    ]  # fmt: skip
+    assert [found.parts.reading(number) for number in range(4)] == [
+        "for REAL under every fill",
+        "for REAL under this fill, but not under all",
+        "for FAKE under this fill, but not under all",
+        "undecided",
+    ]
 
 
 def test_npz_holds_everything_and_needs_no_pickle(tmp_path: Path, lime: Explanation) -> None:

@@ -15,13 +15,13 @@ from tests.core.explainers.toy import to_parameters
 
 
 class Base(ExplainerSettings):
-    seed: int = setting(0, "Seed", "Of chance.", low=0)
+    seed: int = setting(0, low=0, label="Seed", help="Of chance.")
 
 
 class Tea(Base):
-    minutes: float = setting(3.5, "Minutes", "", low=0.5, high=9, offers=(2, 3.5, 5))
-    leaf: Literal["green", "black"] = setting("green", "Leaf", "", names={"green": "green tea", "black": "black tea"})
-    sugar: int = setting(0, "Sugar", "", low=0, high=4, applies_if={"leaf": ("black",)}, advanced=True)
+    minutes: float = setting(3.5, low=0.5, high=9, offers=(2, 3.5, 5))
+    leaf: Literal["green", "black"] = setting("green", names={"green": "green tea", "black": "black tea"})
+    sugar: int = setting(0, low=0, high=4, applies_if={"leaf": ("black",)}, advanced=True)
 
 
 def test_fields_are_described_in_order_those_of_the_base_first() -> None:

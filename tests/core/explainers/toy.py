@@ -1,6 +1,7 @@
 """An explainer that Telltale does not have: a test registers it and looks for it everywhere."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,9 @@ from core.explainers.settings import ExplainerSettings, describe, setting
 class BrightSettings(ExplainerSettings):
     """How bright is bright."""
 
-    grey: int = setting(128, "Middle grey", "What is brighter speaks for REAL.", low=0, high=255)
+    grey: int = setting(128, low=0, high=255, label="Middle grey", help="What is brighter speaks for REAL.")
     colour: str = setting(
-        "all", "Channel", "Which channel is looked at.", names={"all": "all", "red": "only red"}, advanced=True
+        "all", label="Channel", help="Which channel is looked at.", names={"red": "only red"}, advanced=True
     )
 
 
@@ -36,6 +37,7 @@ class Bright(Explainer[BrightSettings]):
         settings: BrightSettings,
         *,
         cancel: Cancel | None = None,
+        **_: Any,
     ) -> Iterator[Explanation]:
         """One step."""
         if cancel is not None and cancel():

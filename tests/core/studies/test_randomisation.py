@@ -50,7 +50,7 @@ def by_edges(_detector: Detector, image: NDArray[np.uint8]) -> NDArray[np.floati
 def explain_by(monkeypatch: pytest.MonkeyPatch, explain: Explain) -> None:
     """Put another explanation in the place of LIME."""
 
-    def explain_on(detector: Detector, image: NDArray[np.uint8], _settings: LimeSettings, regions: object) -> Any:
+    def explain_fully(detector: Detector, image: NDArray[np.uint8], _settings: LimeSettings, *, regions: object) -> Any:
         assert regions is CELLS
         return SimpleNamespace(map=explain(detector, image)[CELLS])
 
@@ -60,7 +60,7 @@ def explain_by(monkeypatch: pytest.MonkeyPatch, explain: Explain) -> None:
         return [Pass(values[CELLS], CELLS, values) for values in weights]
 
     monkeypatch.setattr(explanations, "explain_all", explain_all)
-    monkeypatch.setattr(LIME, "explain_on", explain_on, raising=False)
+    monkeypatch.setattr(LIME, "explain_fully", explain_fully, raising=False)
 
 
 @pytest.fixture

@@ -46,12 +46,12 @@ def compute_by(source: Source, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exp
                 return maps_of(detector, images, explainer, settings)
             return [explain(image, settings)[CELLS].astype(np.float32) for image in images]
 
-        def explain_on(_lime: Any, _detector: Any, image: Any, settings: Any, _regions: Any) -> Any:
+        def explain_fully(_lime: Any, _detector: Any, image: Any, settings: Any, *, regions: Any) -> Any:
             return SimpleNamespace(map=explain(image, settings)[CELLS])
 
         monkeypatch.setattr(stability, "maps_of", maps)
         monkeypatch.setattr(stability, "explain_all", lambda _detector, images, *_: [Pass(CELLS, CELLS)] * len(images))
-        monkeypatch.setattr(type(LIME), "explain_on", explain_on)
+        monkeypatch.setattr(type(LIME), "explain_fully", explain_fully)
         return compute(source.open(), rows, PARAMETERS)
 
     return table_of
@@ -98,7 +98,7 @@ def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_com
     assert list(table.columns) == ["id", "lime_kept", "margin_change", "noise_turns"]
     image, settings = np.asarray(context.pixels[row]), LimeSettings()
     before = LIME.explain_fully(context.detector, image, settings)
-    after = LIME.explain_on(context.detector, add_noise(image, seed=(0, row)), settings, before.regions)
+    after = LIME.explain_fully(context.detector, add_noise(image, seed=(0, row)), settings, regions=before.regions)
     np.testing.assert_array_equal(after.regions, before.regions)
     cells = [explanation.map.reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel() for explanation in (before, after)]
     assert table["lime_kept"][0] == pytest.approx(spearmanr(*cells)[0], abs=1e-5)

@@ -7,11 +7,12 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import cosine_distances
 
 from core.explainers.explanation import Explanation
-from core.explainers.lime.bands import LIME_BANDS, BandSettings, bands, rings, split_image
+from core.explainers.lime.bands import LIME_BANDS, BandSettings, bands, split_image
 from core.images.statistics import LUMA
 from tests.core.cues import CueDetector, band, ring_energy, soft
 
-BANDS, RINGS = bands(32), rings(32)
+BANDS = bands(32)
+RINGS = sorted({band[1:3] for band in BANDS if band.high})
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_the_bands_add_up_to_the_image_and_have_nothing_in_common(rich: NDArray[
 
 
 @pytest.mark.parametrize("channel", ["brightness", "colour"])
-@pytest.mark.parametrize("ends", list(RINGS))
+@pytest.mark.parametrize("ends", RINGS)
 def test_the_band_that_is_read_speaks_and_no_other(
     rich: NDArray[np.uint8], channel: str, ends: tuple[float, float]
 ) -> None:
