@@ -35,25 +35,21 @@ class Area:
     @classmethod
     def drawn(cls, space: str, x: Sequence[float], y: Sequence[float]) -> "Area | None":
         """Make an area from a lasso's corners or a box's two; None if fewer than three differ or one is not finite."""
-        across, up = list(x), list(y)
-        if len(across) == len(up) == 2:
-            across, up = [across[0], across[1], across[1], across[0]], [up[0], up[0], up[1], up[1]]
-        every = max(1, math.ceil(len(across) / MOST_CORNERS))
-        corners = tuple(zip(map(_rounded, across[::every]), map(_rounded, up[::every]), strict=True))
-        finite = all(math.isfinite(value) for corner in corners for value in corner)
-        return cls(space, corners) if finite and len(set(corners)) > 2 else None
+        if len(x) == len(y) == 2:
+            x, y = (x[0], x[1], x[1], x[0]), (y[0], y[0], y[1], y[1])
+        every = max(1, math.ceil(len(x) / MOST_CORNERS))
+        corners = tuple((float(f"{a:.4g}"), float(f"{b:.4g}")) for a, b in zip(x[::every], y[::every], strict=True))
+        return cls(space, corners) if np.isfinite(corners).all() and len(set(corners)) > 2 else None
 
     @classmethod
     def parse(cls, text: str) -> "Area | None":
         """Read the area that `str` wrote, None for anything else."""
         space, _, listed = text.partition(":")
-        pairs = [pair.split(",") for pair in listed.split(";")]
-        if len(pairs) > MOST_CORNERS or any(len(pair) != 2 for pair in pairs):
-            return None
         try:
-            return cls.drawn(space, [float(x) for x, _ in pairs], [float(y) for _, y in pairs])
+            x, y = zip(*(map(float, pair.split(",")) for pair in listed.split(";")), strict=True)
         except ValueError:
             return None
+        return cls.drawn(space, x, y) if len(x) <= MOST_CORNERS else None
 
     def __str__(self) -> str:
         return f"{self.space}:" + ";".join(f"{x:g},{y:g}" for x, y in self.corners)
@@ -70,10 +66,6 @@ class Area:
                 crossed = (y1 > y) != (y2 > y)
                 inside ^= crossed & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
         return inside
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.4g}")
 
 
 PAGE_SIZES = (24, 48, 96)
@@ -97,6 +89,7 @@ SORTS = {
     "name": "by file name",
 }
 RESERVED = ("sort", "page", "per", "cut", "tag", "name", "area")
+DEFAULTS = {"sort": "mistakes", "cut": f"{HALF:g}", "page": "1", "per": str(PAGE_SIZES[0])}
 
 Choices = tuple[tuple[str, tuple[str, ...]], ...]
 Ranges = tuple[tuple[str, float, float], ...]
@@ -152,11 +145,9 @@ class Filter:
         """Write URL parameters, without those at their defaults."""
         params = {ALIASES.get(column, column): ",".join(map(_escape, values)) for column, values in self.choices}
         params |= {ALIASES.get(column, column): f"{_end(low)}..{_end(high)}" for column, low, high in self.ranges}
-        return params | {key: text for key, text in self._named().items() if text and text != Filter()._named()[key]}
-
-    def _named(self) -> dict[str, str]:
         texts = {"tag": self.tag or "", "name": self.name or "", "area": str(self.area or ""), "sort": self.sort}
-        return texts | {"cut": f"{self.threshold:g}", "page": str(self.page), "per": str(self.per_page)}
+        texts |= {"cut": f"{self.threshold:g}", "page": str(self.page), "per": str(self.per_page)}
+        return params | {key: text for key, text in texts.items() if text not in ("", DEFAULTS.get(key))}
 
     @classmethod
     def from_params(cls, params: Mapping[str, str], table: pd.DataFrame) -> "Filter":
@@ -170,13 +161,10 @@ class Filter:
                 if ends := _parse_range(text):
                     wanted = wanted.ranging(column, *ends)
             else:
-                allowed = choices_of(table, column)
-                given = dict.fromkeys(unquote(value) for value in text.split(","))
-                wanted = wanted.choosing(column, [value for value in given if value in allowed])
-        sort = params.get("sort", "")
-        area = Area.parse(params.get("area", ""))
-        threshold = _number(params.get("cut", ""))
-        per_page, page = _number(params.get("per", "")), _number(params.get("page", ""))
+                given = dict.fromkeys(map(unquote, text.split(",")))
+                wanted = wanted.choosing(column, [value for value in given if value in choices_of(table, column)])
+        sort, area = params.get("sort", ""), Area.parse(params.get("area", ""))
+        threshold, per_page, page = (_number(params.get(name, "")) for name in ("cut", "per", "page"))
         return replace(
             wanted,
             tag=params.get("tag") or None,
@@ -226,11 +214,10 @@ def choices_of(table: pd.DataFrame, column: str) -> list[str]:
 
 
 def _parse_range(text: str) -> tuple[float, float] | None:
-    low, dots, high = text.partition("..")
-    ends = (_number(low) if low else -math.inf, _number(high) if high else math.inf)
-    if not dots or ends[0] is None or ends[1] is None or ends[0] > ends[1]:
-        return None
-    return ends[0], ends[1]
+    first, dots, last = text.partition("..")
+    low = _number(first) if first else -math.inf
+    high = _number(last) if last else math.inf
+    return (low, high) if dots and low is not None and high is not None and low <= high else None
 
 
 def _number(text: str) -> float | None:

@@ -1,7 +1,6 @@
 """Metrics of a run's rows: thresholds, calibration, error rates by group, beside the paper's. Needs no torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -36,23 +35,6 @@ HISTOGRAM_BINS = 20
 MOST_GROUPS = 24
 
 
-@dataclass(frozen=True, eq=False)
-class Sweep:
-    """Rates at each of K thresholds, FAKE being the positive class.
-
-    Attributes:
-        thresholds: float64 (K,), ascending; an image is called REAL when p(REAL) is above the threshold.
-        true_positive_rate: float64 (K,), share of FAKE images called FAKE (recall), 0 to 1.
-        false_positive_rate: float64 (K,), share of REAL images called FAKE, 0 to 1.
-        precision: float64 (K,), share of FAKE among images called FAKE; 1 where none is.
-    """
-
-    thresholds: NDArray[np.float64]
-    true_positive_rate: NDArray[np.float64]
-    false_positive_rate: NDArray[np.float64]
-    precision: NDArray[np.float64]
-
-
 def predicted_real(table: pd.DataFrame, threshold: float = HALF) -> NDArray[np.bool_]:
     """Predict REAL where p(REAL) is above a threshold, 0 to 1: bool (N,).
 
@@ -65,12 +47,8 @@ def predicted_real(table: pd.DataFrame, threshold: float = HALF) -> NDArray[np.b
 
 def confusion_at(table: pd.DataFrame, threshold: float = HALF) -> NDArray[np.int64]:
     """Count int64 (2, 2) [true][called], FAKE first, at a threshold of p(REAL)."""
-    return count_cells((table["label"] == "REAL").to_numpy(bool), predicted_real(table, threshold))
-
-
-def count_cells(is_real: NDArray[np.bool_], called_real: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Count int64 (2, 2) [true][called], FAKE first, from two bool (N,) arrays."""
-    return np.bincount(2 * is_real.astype(np.int8) + called_real, minlength=4).reshape(2, 2)
+    is_real = (table["label"] == "REAL").to_numpy(np.int64)
+    return np.bincount(2 * is_real + predicted_real(table, threshold), minlength=4).reshape(2, 2)
 
 
 def class_scores(confusion: NDArray[np.int64]) -> pd.DataFrame:
@@ -82,8 +60,13 @@ def class_scores(confusion: NDArray[np.int64]) -> pd.DataFrame:
     return pd.DataFrame({"precision": precision, "recall": recall, "f1": f1}, index=list(CLASSES))
 
 
-def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> Sweep:
-    """Compute the rates at about `points` thresholds, spread evenly along the ROC curve.
+def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> pd.DataFrame:
+    """Compute the rates at about `points` thresholds, spread evenly along the ROC curve; FAKE is the positive class.
+
+    Returns:
+        Float64 columns `thresholds`, ascending (an image is called REAL when p(REAL) is above); `true_positive_rate`,
+        the share of FAKE images called FAKE (recall), and `false_positive_rate`, the share of REAL images called FAKE;
+        and `precision`, the share of FAKE among images called FAKE, 1 where none is. All are 0 to 1.
 
     Raises:
         ValueError: the rows hold one class only.
@@ -97,11 +80,16 @@ def sweep(table: pd.DataFrame, *, points: int = MAX_POINTS) -> Sweep:
     thresholds = np.unique(np.concatenate([[0.0], np.quantile(fake, shares), np.quantile(real, shares), [1.0]]))
     hits, alarms = (np.searchsorted(values, thresholds, side="right") for values in (fake, real))
     # below the threshold 0 nothing is called FAKE, where many probabilities are exactly 0 too
-    thresholds = np.concatenate([thresholds[:1], thresholds])
-    hits, alarms = (np.concatenate([[0], counts]) for counts in (hits, alarms))
+    hits, alarms = np.r_[0, hits], np.r_[0, alarms]
     positives = hits + alarms
-    precision = np.where(positives > 0, hits / np.maximum(positives, 1), 1.0)
-    return Sweep(thresholds, hits / len(fake), alarms / len(real), precision)
+    return pd.DataFrame(
+        {
+            "thresholds": np.r_[thresholds[:1], thresholds],
+            "true_positive_rate": hits / len(fake),
+            "false_positive_rate": alarms / len(real),
+            "precision": np.where(positives > 0, hits / np.maximum(positives, 1), 1.0),
+        }
+    )
 
 
 def confidence_of(p_real: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -136,11 +124,8 @@ def expected_calibration_error(p_real: NDArray[np.floating], right: NDArray[np.b
 
 def confidence_histogram(table: pd.DataFrame) -> pd.DataFrame:
     """Count right and wrong verdicts by confidence: columns `low`, `high` (0.5 to 1), `right`, `wrong`."""
-    right = is_right(table)
-    index, edges = (
-        _bins_of(confidence_of(table["p_real"].to_numpy()), HISTOGRAM_BINS),
-        np.linspace(HALF, 1, HISTOGRAM_BINS + 1),
-    )
+    right, edges = is_right(table), np.linspace(HALF, 1, HISTOGRAM_BINS + 1)
+    index = _bins_of(confidence_of(table["p_real"].to_numpy()), HISTOGRAM_BINS)
     counts = [np.bincount(index[chosen], minlength=HISTOGRAM_BINS) for chosen in (right, ~right)]
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "right": counts[0], "wrong": counts[1]})
 
@@ -153,18 +138,11 @@ def calibration(table: pd.DataFrame, *, bins: int = CURVE_BINS) -> pd.DataFrame:
     """
     confidence = confidence_of(table["p_real"].to_numpy()).astype(np.float64)
     right, index = is_right(table), _bins_of(confidence, bins)
-    images, hits = np.bincount(index, minlength=bins), np.bincount(index, right, minlength=bins).astype(int)
-    some = images > 0
-    low, high = wilson_interval(hits[some], images[some])
-    return pd.DataFrame(
-        {
-            "confidence": np.bincount(index, confidence, minlength=bins)[some] / images[some],
-            "accuracy": hits[some] / images[some],
-            "low": low,
-            "high": high,
-            "images": images[some],
-        }
-    )
+    index = np.unique(index, return_inverse=True)[1]
+    images, hits = np.bincount(index), np.bincount(index, right).astype(int)
+    low, high = wilson_interval(hits, images)
+    means = np.bincount(index, confidence) / images
+    return pd.DataFrame({"confidence": means, "accuracy": hits / images, "low": low, "high": high, "images": images})
 
 
 def beyond_confidence(bins: pd.DataFrame) -> tuple[int, int]:
@@ -271,24 +249,21 @@ def wilson_interval(
 
 
 def result_table(metrics: Mapping[str, Any], *, beside_paper: bool) -> str:
-    """Format the metrics of a test like the paper's Table 1 and its confusion matrix.
+    """Format the metrics of a test as text.
 
     Args:
         metrics: from a run's manifest.
-        beside_paper: add the paper's figures, which are from its own image set.
+        beside_paper: add the paper's accuracy, which is on its own image set.
     """
 
-    def paper(text: object) -> str:
-        return f"(paper {text})" if beside_paper else ""
-
-    lines = [""]
-    for label in CLASSES:
-        ours, theirs = metrics["per_class"][label], PAPER["per_class"][label]
-        rates = " ".join(f" {key} {ours[key]:.3f} {paper(theirs[key])}" for key in ("precision", "recall", "f1"))
-        lines.append(f"{label} {rates}  images {ours['support']}")
+    scores = pd.DataFrame(metrics["per_class"]).T.astype({"support": int})
+    (recognised, missed), (accused, trusted) = metrics["confusion"]
     auroc = "none" if metrics["auroc"] is None else f"{metrics['auroc']:.4f}"
-    lines.append(f"accuracy {metrics['accuracy']:.4f} {paper(PAPER['accuracy'])}")
-    lines.append(f"AUROC {auroc}  calibration error {metrics['ece']:.4f} ({ECE_BINS} bins)")
-    for label, ours, theirs in zip(CLASSES, metrics["confusion"], PAPER["confusion"], strict=True):
-        lines.append(f"true {label}: called FAKE {ours[0]}, called REAL {ours[1]} {paper(f'{theirs[0]}, {theirs[1]}')}")
-    return "\n".join(map(str.rstrip, lines))
+    paper = f" (paper {PAPER['accuracy']})" if beside_paper else ""
+    return (
+        f"\n{scores.to_string(float_format='{:.3f}'.format)}\n"
+        f"accuracy {metrics['accuracy']:.4f}{paper}\n"
+        f"AUROC {auroc}  calibration error {metrics['ece']:.4f} ({ECE_BINS} bins)\n"
+        f"true FAKE: called FAKE {recognised}, called REAL {missed}\n"
+        f"true REAL: called FAKE {accused}, called REAL {trusted}"
+    )

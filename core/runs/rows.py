@@ -2,15 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.runs.filter import DECIDED, OUTCOMES, SORTS, Filter, choices_of, range_columns
-from core.runs.metrics import HALF, confidence_of, count_cells, is_right, predicted_real
+from core.runs.filter import DECIDED, OUTCOMES, Filter, choices_of, range_columns
+from core.runs.metrics import HALF, confidence_of, confusion_at, is_right, predicted_real
 from core.runs.run import Run
 
 
@@ -75,38 +74,40 @@ def find_rows(
     Returns:
         Positions, each once.
     """
-    keep = _mask(table, wanted, tagged, but)
-    positions = np.flatnonzero(keep)
-    return positions[_order(table, wanted, positions)]
+    judged = at_threshold(table, wanted.threshold)
+    positions = np.flatnonzero(_mask(judged, wanted, tagged, but))
+    return positions[_order(judged.iloc[positions], wanted.sort)]
 
 
 def cells(table: pd.DataFrame, wanted: Filter, *, tagged: frozenset[str] = frozenset()) -> NDArray[np.int64]:
     """Count the int64 (2, 2) confusion matrix [label][predicted], FAKE first, without a filter's `DECIDED` choices."""
-    keep = _mask(table, wanted, tagged, DECIDED)
-    return count_cells((table["label"] == "REAL").to_numpy(bool)[keep], predicted_real(table, wanted.threshold)[keep])
+    judged = at_threshold(table, wanted.threshold)
+    return confusion_at(judged[_mask(judged, wanted, tagged, DECIDED)])
 
 
 def count_choices(
     table: pd.DataFrame, wanted: Filter, column: str, *, tagged: frozenset[str] = frozenset()
 ) -> dict[str, int]:
     """Count the rows of each value that a column can be filtered by, among those that all other filters find."""
-    keep = _mask(table, wanted, tagged, (column,))
-    options = choices_of(table, column)
-    if isinstance(table[column].dtype, pd.CategoricalDtype) and column not in DECIDED:
-        codes = table[column].cat.codes.to_numpy()[keep]
-        return dict(zip(options, np.bincount(codes[codes >= 0], minlength=len(options)).tolist(), strict=True))
-    return {value: int((keep & _is_one_of(table, column, (value,), wanted.threshold)).sum()) for value in options}
+    judged = at_threshold(table, wanted.threshold)
+    counts = judged.loc[_mask(judged, wanted, tagged, (column,)), column].value_counts()
+    names = choices_of(table, column)
+    return {name: int(counts.get(value, 0)) for name, value in zip(names, _values(table, column, names), strict=True)}
+
+
+def _values(table: pd.DataFrame, column: str, names: Sequence[str]) -> list[Any]:
+    """Return the values of a column that a filter names: "yes" and "no" are booleans where the column holds these."""
+    return [name == "yes" for name in names] if pd.api.types.is_bool_dtype(table[column]) else list(names)
 
 
 def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequence[str]) -> NDArray[np.bool_]:
     keep = np.ones(len(table), bool)
-    for column, values in wanted.choices:
+    for column, names in wanted.choices:
         if column not in but:
-            keep &= _is_one_of(table, column, values, wanted.threshold)
+            keep &= table[column].isin(_values(table, column, names)).to_numpy()
     for column, low, high in wanted.ranges:
-        numbers = table[column].to_numpy()
         # a missing value fits no range
-        keep &= (numbers >= low) & (numbers <= high)
+        keep &= table[column].between(low, high).to_numpy()
     if wanted.tag is not None:
         # one by one: pandas' isin is twenty times slower on texts
         keep &= np.fromiter((id_ in tagged for id_ in table["id"]), bool, len(table))
@@ -118,33 +119,19 @@ def _mask(table: pd.DataFrame, wanted: Filter, tagged: frozenset[str], but: Sequ
     return keep
 
 
-def _is_one_of(table: pd.DataFrame, column: str, values: Sequence[str], threshold: float) -> NDArray[np.bool_]:
-    if column in ("predicted", "correct") and threshold != HALF:
-        real = predicted_real(table, threshold)
-        is_first = real if column == "predicted" else real == (table["label"] == "REAL").to_numpy(bool)
-        first, second = ("REAL", "FAKE") if column == "predicted" else OUTCOMES
-        return np.asarray((is_first & (first in values)) | (~is_first & (second in values)))
-    if pd.api.types.is_bool_dtype(table[column]):
-        return np.asarray(table[column].isin([value == "yes" for value in values]))
-    return np.asarray(table[column].isin(values))
-
-
-def _order(table: pd.DataFrame, wanted: Filter, positions: NDArray[np.intp]) -> NDArray[np.intp]:
-    column = wanted.sort.removeprefix("-")
-    if wanted.sort == "name":
-        return np.argsort(table["name"].to_numpy(object)[positions], kind="stable")
-    if wanted.sort in SORTS:
-        keys = table["confidence"].to_numpy(np.float64)[positions]
-        if wanted.sort == "mistakes":
-            wrong = _is_one_of(table, "correct", ("wrong",), wanted.threshold)[positions]
-            keys = keys + wrong
-        return np.argsort(keys if wanted.sort == "unsure" else -keys, kind="stable")
-    values = table[column]
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.cat.codes.astype(np.float64).where(values.notna())
-    # rows without a value come last in either order
-    keys = values.to_numpy(np.float64)[positions]
-    return np.argsort(-keys if wanted.sort.startswith("-") else keys, kind="stable")
+def _order(rows: pd.DataFrame, sort: str) -> NDArray[np.intp]:
+    """Return the order of the rows; those without a value come last."""
+    column, descends = sort.removeprefix("-"), sort.startswith("-")
+    if sort in ("mistakes", "sure", "unsure"):
+        column, descends = "confidence", sort != "unsure"
+    keys = rows[column].to_numpy(object) if sort == "name" else rows[column]
+    if isinstance(rows[column].dtype, pd.CategoricalDtype):
+        keys = rows[column].cat.codes.where(rows[column].notna())
+    if sort != "name":
+        keys = np.asarray(keys, np.float64)
+    if sort == "mistakes":
+        keys = keys + (rows["correct"] == "wrong").to_numpy()
+    return np.argsort(-keys if descends else keys, kind="stable")
 
 
 def pages(count: int, per_page: int) -> int:
@@ -158,8 +145,7 @@ def page_rows(positions: NDArray[np.intp], wanted: Filter) -> NDArray[np.intp]:
     return positions[(page - 1) * wanted.per_page : page * wanted.per_page]
 
 
-@dataclass(frozen=True)
-class Location:
+class Location(NamedTuple):
     """The location of a row among those that a filter finds.
 
     Attributes:
@@ -174,22 +160,13 @@ class Location:
     after: int | None = None
 
 
-def location_of(positions: NDArray[np.intp], row: int, *, among: NDArray[np.intp] | None = None) -> Location:
-    """Find the location of the row at position `row` among `positions`.
-
-    Args:
-        positions: that a filter finds, in its order.
-        row: a position.
-        among: `positions` and others in the same order; gives a row that the filter does not find its neighbours.
-    """
-    order = positions if among is None or row in positions else among
-    at = np.flatnonzero(order == row)
-    if not len(at):
-        return Location(None, len(positions))
-    left, right = (part[np.isin(part, positions)] for part in (order[: at[0]], order[at[0] + 1 :]))
-    number = int(at[0]) + 1 if order is positions else None
-    neighbours = int(left[-1]) if len(left) else None, int(right[0]) if len(right) else None
-    return Location(number, len(positions), *neighbours)
+def location_of(positions: NDArray[np.intp], row: int) -> Location:
+    """Find the location of the row at position `row` among the positions that a filter finds, in its order."""
+    order = positions.tolist()
+    if row not in order:
+        return Location(None, len(order))
+    at = order.index(row)
+    return Location(at + 1, len(order), order[at - 1] if at else None, order[at + 1] if at + 1 < len(order) else None)
 
 
 def evenly(rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:

@@ -3,12 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pandas as pd
-
-from core.storage import check_file
 
 MAX_TEXT = 2000
 MAX_TAG = 40
@@ -22,10 +20,6 @@ NOT_KEPT = "this was not kept, what was kept before is; check that its disk has 
 
 class TagError(ValueError):
     """A tag or note that was not saved; the message says why."""
-
-
-class ChangedError(TagError):
-    """A note that was not saved because somebody else had changed it meanwhile."""
 
 
 class Tags:
@@ -62,42 +56,26 @@ class Tags:
         """Remove a tag from images.
 
         Raises:
-            TagError: the tag is empty, none of the images carries it, or the file cannot be written.
+            TagError: none of the images carries the tag, or the file cannot be written.
         """
         tag = tag.strip()
-        if not tag:
-            raise TagError("Enter the tag to remove.")
         with self._open() as connection:
             gone = connection.executemany("DELETE FROM tags WHERE id = ? AND tag = ?", [(id_, tag) for id_ in ids])
         if not gone.rowcount:
             raise TagError(f"None of these images carries the tag “{tag}”, so there is nothing to remove.")
 
-    def note(self, id_: str, text: str, *, over: str | None = None) -> None:
-        """Save a note on an image; an empty one removes it.
-
-        Args:
-            id_: of the image.
-            text: the note.
-            over: the note to replace; None replaces whatever is there.
+    def note(self, id_: str, text: str) -> None:
+        """Save a note on an image in the place of the one before; an empty one removes it.
 
         Raises:
-            ChangedError: the present note is neither `over` nor the new one.
             TagError: the note is longer than 2,000 characters, or the file cannot be written.
         """
         text = text.strip()
         if len(text) > MAX_TEXT:
             raise TagError(f"A note has at most {MAX_TEXT:,} characters.")
         with self._open() as connection:
-            # nobody else writes between the check and the change
-            connection.execute("BEGIN IMMEDIATE")
-            now = next((row[0] for row in connection.execute("SELECT text FROM notes WHERE id = ?", (id_,))), "")
-            if over is not None and now not in (over, text):
-                raise ChangedError(
-                    "Somebody else has changed this note since it was shown here, so yours is not kept yet."
-                )
-            connection.execute("DELETE FROM notes WHERE id = ?", (id_,))
-            if text:
-                connection.execute("INSERT INTO notes VALUES (?, ?)", (id_, text))
+            connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (id_, text))
+            connection.execute("DELETE FROM notes WHERE text = ''")
 
     def names(self) -> list[str]:
         """Return all tags in use, sorted."""
@@ -107,11 +85,7 @@ class Tags:
         """Return the images with a tag."""
         return frozenset(row[0] for row in self._read("SELECT id FROM tags WHERE tag = ?", tag))
 
-    def of(self, id_: str) -> list[str]:
-        """Return the tags of one image, sorted."""
-        return self.of_each([id_]).get(id_, [])
-
-    def of_each(self, ids: Sequence[str]) -> dict[str, list[str]]:
+    def of(self, ids: Sequence[str]) -> dict[str, list[str]]:
         """Return the tags of some images, sorted; images without any are left out."""
         tags: dict[str, list[str]] = {}
         query = "SELECT id, tag FROM tags WHERE id IN (SELECT value FROM json_each(?)) ORDER BY tag"
@@ -158,21 +132,12 @@ class Tags:
     def _open(self, patience: float = WRITERS_WAIT) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):
-                check_file(self.path)
-            connection = sqlite3.connect(self.path, timeout=patience)
-        except (OSError, sqlite3.Error) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise TagError(f"{self.path} cannot be opened ({reason}); {NOT_KEPT}.") from None
-        try:
-            with connection:
+            with closing(sqlite3.connect(self.path, timeout=patience)) as connection, connection:
                 connection.execute("CREATE TABLE IF NOT EXISTS tags (id TEXT, tag TEXT, PRIMARY KEY (id, tag))")
                 connection.execute("CREATE TABLE IF NOT EXISTS notes (id TEXT PRIMARY KEY, text TEXT)")
                 yield connection
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             # only a damaged file should be moved away; after any other error the saved tags are still there
             is_damaged = getattr(error, "sqlite_errorname", "").startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT"))
             remedy = "move it away and start with no tags" if is_damaged else NOT_KEPT
             raise TagError(f"{self.path} cannot be used ({error}); {remedy}.") from error
-        finally:
-            connection.close()

@@ -63,7 +63,7 @@ def write_run(
         TakenError: a run of this name exists and `replace` is false.
         WriteError: the folder could not be written; nothing is left half done.
     """
-    path = run_folder(home, detector.name, images)
+    path = home / "runs" / f"{detector.name}@{images.name}"
     if not replace:
         refuse_taken(path)
     if images.side != detector.side:
@@ -106,11 +106,6 @@ def write_run(
         files["images.npy"] = lambda file: np.save(file, np.asarray(images.pixels), allow_pickle=False)
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
     return path
-
-
-def run_folder(home: Path, detector: str, images: ImageSet) -> Path:
-    """Return the folder in `home` of a detector's run on an image set."""
-    return home / "runs" / f"{detector}@{images.name}"
 
 
 def prediction_frame(

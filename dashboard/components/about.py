@@ -17,34 +17,25 @@ from dashboard.components.words import percent
 from dashboard.library import Opened
 from dashboard.visitors import for_visitors
 
-# of the session: a note that could not be saved, and why
-UNSAVED = "inspect.unsaved."
-
 
 def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
     """Draw statistics, studies, tags and note, each folded unless they are all that there is to see."""
     unfolded = unfolded or opens_all()
     with st.expander("Image statistics", expanded=unfolded):
         _draw_values(opened, row, [name for name in STATISTICS if name in opened.table])
+    values = opened.table.iloc[row]
     by_study: dict[str, list[str]] = {}
-    for column in filter(opened.table.columns.__contains__, opened.studied):
-        value = opened.table[column].iloc[row]
+    for column, about in opened.studied.items():
         # studies of earlier versions wrote "no such image" as an infinite distance
-        if not pd.isna(value) and value not in (np.inf, -np.inf):
-            by_study.setdefault(opened.studied[column].study, []).append(column)
+        if column in values and not pd.isna(values[column]) and values[column] not in (np.inf, -np.inf):
+            by_study.setdefault(about.study, []).append(column)
     if opened.studied:
         with st.expander("What studies found", expanded=unfolded):
             for title, columns in by_study.items():
                 st.markdown(f"**{plain(title)}**", help=plain(opened.studied[columns[0]].question) or None)
                 _draw_values(opened, row, columns)
-            st.caption(
-                "Lower: the share of known values that are lower. Studies of a sample hold a larger share of mistakes "
-                "than the run."
-            )
-    id_ = str(opened.table["id"].iloc[row])
-    tags, note = library.tags().of(id_), library.tags().note_of(id_)
-    with st.expander("Tags and note", expanded=bool(tags or note) or opens_all()):
-        _draw_own(id_, tags, note)
+            st.caption("Lower: the share of known values that are lower.")
+    _draw_own(str(values["id"]))
 
 
 def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> None:
@@ -64,54 +55,48 @@ def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> None:
     st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
-def _draw_own(id_: str, tags: Sequence[str], note: str) -> None:
+def _draw_own(id_: str) -> None:
     """Draw the visitor's tags and note; what cannot be saved stays in the box, with the reason."""
-    st.session_state["inspect.tags"] = tags
-    st.multiselect(
-        "Tags",
-        sorted({*library.tags().names(), *tags}),
-        key="inspect.tags",
-        accept_new_options=True,
-        on_change=_keep_tags,
-        args=(id_, tuple(tags)),
-        placeholder="choose or type",
-    )
-    unsaved, why = st.session_state.get(UNSAVED + id_, (None, ""))
-    # a box of its own for each image: the browser keeps in a box what was typed and not yet sent
+    tags, note = library.tags().of([id_]).get(id_, []), library.tags().note_of(id_)
+    with st.expander("Tags and note", expanded=bool(tags or note) or opens_all()):
+        st.session_state["inspect.tags"] = tags
+        st.multiselect(
+            "Tags",
+            sorted({*library.tags().names(), *tags}),
+            key="inspect.tags",
+            accept_new_options=True,
+            on_change=_keep_tags,
+            args=(id_, tuple(tags)),
+            placeholder="choose or type",
+        )
+        # a box of its own for each image: the browser keeps in a box what was typed and not yet sent
+        key = key_of("inspect.note", id_)
+        # what could not be saved stays in the box
+        st.session_state[key] = st.session_state.get(f"{key}.unsaved", note)
+        st.text_area("Note", key=key, on_change=_keep_note, args=(id_,), max_chars=2000, height=90)
+        if problem := st.session_state.pop("inspect.problem", None):
+            st.error(with_code(problem))
+
+
+def _keep_note(id_: str) -> None:
+    """Save the note in the place of what was saved before."""
     key = key_of("inspect.note", id_)
-    st.session_state[key] = note if unsaved is None else unsaved
-    st.text_area("Note", key=key, on_change=_keep_note, args=(id_, note), max_chars=2000, height=90)
-    if unsaved is not None:
-        st.warning(with_code(why), icon=":material/edit_note:")
-        # verbatim: a note is not Markdown
-        st.text(f"Saved now: {note or 'no note'}")
-        forget = st.session_state.pop
-        with st.container(horizontal=True):
-            st.button("Keep mine", key="inspect.mine", on_click=_keep_note, args=(id_, note))
-            st.button("Take what is saved", key="inspect.theirs", on_click=forget, args=(UNSAVED + id_, None))
-    if problem := st.session_state.pop("inspect.problem", None):
-        st.error(with_code(problem))
-
-
-def _keep_note(id_: str, drawn: str) -> None:
-    """Save the note unless it changed since it was drawn."""
-    text = st.session_state[key_of("inspect.note", id_)]
     try:
-        library.tags().note(id_, text, over=drawn)
+        library.tags().note(id_, st.session_state[key])
+        st.session_state.pop(f"{key}.unsaved", None)
     except TagError as error:
-        st.session_state[UNSAVED + id_] = text, for_visitors(error)
-    else:
-        st.session_state.pop(UNSAVED + id_, None)
+        st.session_state[f"{key}.unsaved"] = st.session_state[key]
+        st.session_state["inspect.problem"] = for_visitors(error)
 
 
 def _keep_tags(id_: str, drawn: Sequence[str]) -> None:
     """Save the changes to the tags as they were drawn; changes made by others meanwhile stay."""
-    before, now = set(drawn), set(st.session_state["inspect.tags"])
+    tags, now = library.tags(), set(st.session_state["inspect.tags"])
     try:
-        for tag in now - before:
-            library.tags().add([id_], tag)
+        for tag in now.difference(drawn):
+            tags.add([id_], tag)
         # a tag that somebody else has removed meanwhile is gone already
-        for tag in (before - now).intersection(library.tags().of(id_)):
-            library.tags().remove([id_], tag)
+        for tag in set(drawn).difference(now).intersection(tags.of([id_]).get(id_, [])):
+            tags.remove([id_], tag)
     except TagError as error:
         st.session_state["inspect.problem"] = for_visitors(error)

@@ -14,7 +14,6 @@ import streamlit as st
 
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, CURVE, GREY, PAIR, rgb
-from core.runs.metrics import Sweep
 from core.runs.rows import evenly
 from core.storage import Bounded
 from core.studies.comparison import Pair
@@ -134,12 +133,19 @@ def carries(rows: pd.DataFrame, columns: Mapping[str, str]) -> go.Figure:
 
 
 def threshold_curve(
-    x: Any, y: Any, swept: Sweep, *, now: tuple[float, float], titles: tuple[str, str], guess: tuple[float, float]
+    x: Any,
+    y: Any,
+    at: Any,
+    *,
+    now: tuple[float, float],
+    titles: tuple[str, str],
+    guess: tuple[float, float],
 ) -> go.Figure:
     """Plot one rate over another at every threshold, the present one as a point.
 
     Args:
-        x, y: rates of `swept`, 0 to 1.
+        x, y: rates, 0 to 1.
+        at: the threshold of each.
         now: both at the present threshold.
         titles: of both axes.
         guess: y of guessing at x = 0 and at x = 1, drawn as a dotted line.
@@ -147,7 +153,7 @@ def threshold_curve(
     lines = Line("all thresholds", x, y, CURVE), Line("guessing", [0, 1], guess, dash="dot", width=1)
     figure = line_figure(lines, *titles, showlegend=False)
     hover = "%{x:.1%}, %{y:.1%} at threshold %{customdata:.0%}<extra></extra>"
-    figure.data[0].update(customdata=swept.thresholds, hovertemplate=hover)
+    figure.data[0].update(customdata=at, hovertemplate=hover)
     figure.add_scatter(x=now[:1], y=now[1:], mode="markers", marker={"color": CURVE, "size": 13}, name="now")
     share = {"tickformat": ".0%", "range": [-0.01, 1.01], "gridcolor": GRID}
     return figure.update_xaxes(share).update_yaxes(share)

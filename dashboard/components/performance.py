@@ -141,7 +141,7 @@ def _draw_curves(rows: pd.DataFrame) -> None:
     names, below = ("ROC", "Precision-recall"), ("true-positive rate (FAKE)", "precision of FAKE")
     for tab, name, y, (x, (across, up, now, guess)) in zip(st.tabs(names), names, below, drawn.items(), strict=True):
         with tab:
-            figure = charts.threshold_curve(across, up, swept, now=now, titles=(x, y), guess=guess)
+            figure = charts.threshold_curve(across, up, swept.thresholds, now=now, titles=(x, y), guess=guess)
             charts.show(figure, key=name, alt=f"{name} curve; now {x} {percent(now[0])}, {y} {percent(now[1])}")
 
 

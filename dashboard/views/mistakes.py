@@ -176,7 +176,7 @@ def draw_grid(current: int | None) -> None:
         pictures,
         key="mistakes.grid",
         picked=picked,
-        tags=tags.of_each(list(table["id"].iloc[shown])),
+        tags=tags.of(list(table["id"].iloc[shown])),
         threshold=wanted.threshold,
         maps=opened.run.maps is not None and MAPS.value == "on",
         size=TILE.value,
@@ -225,9 +225,7 @@ def draw_open_image(row: int | None) -> None:
     if sentence := catalogue.refused_detectors().get(st.query_params.get("beside", "")):
         st.info(f"The detector in this address cannot be asked: {with_code(sentence)}", icon=":material/link_off:")
     if row is not None:
-        # an image that has just lost its tag keeps its place between the others
-        among = library.matching(opened, replace(wanted, tag=None)) if wanted.tag else None
-        draw_image(opened, wanted, row, location_of(positions, row, among=among))
+        draw_image(opened, wanted, row, location_of(positions, row))
 
 
 asked = st.query_params.get("id", "")

@@ -55,7 +55,7 @@ def test_sweep_has_the_area_of_scikit_learn_and_its_points(table: pd.DataFrame) 
     swept = sweep(table, points=2000)
     area = np.trapezoid(swept.true_positive_rate, swept.false_positive_rate)
     assert area == pytest.approx(roc_auc_score(table["label"] == "REAL", table["margin"]), abs=1e-6)
-    assert (swept.true_positive_rate[-1], swept.false_positive_rate[-1]) == (1, 1)
+    assert (swept.true_positive_rate.iloc[-1], swept.false_positive_rate.iloc[-1]) == (1, 1)
     for cut, caught, accused, precision in list(
         zip(swept.thresholds, swept.true_positive_rate, swept.false_positive_rate, swept.precision, strict=True)
     )[2::7]:
@@ -69,8 +69,8 @@ def test_sweep_has_the_area_of_scikit_learn_and_its_points(table: pd.DataFrame) 
 def test_sweep_begins_where_nothing_is_called_fake() -> None:
     table = pd.DataFrame({"label": ["FAKE"] * 4 + ["REAL"] * 4, "p_real": [0.0, 0, 0, 0.5, 0, 0.6, 0.7, 1]})
     swept = sweep(table)
-    assert (swept.true_positive_rate[0], swept.false_positive_rate[0], swept.precision[0]) == (0, 0, 1)
-    assert (swept.true_positive_rate[-1], swept.false_positive_rate[-1]) == (1, 1)
+    assert (swept.true_positive_rate.iloc[0], swept.false_positive_rate.iloc[0], swept.precision.iloc[0]) == (0, 0, 1)
+    assert (swept.true_positive_rate.iloc[-1], swept.false_positive_rate.iloc[-1]) == (1, 1)
     assert (np.diff(swept.true_positive_rate) >= 0).all()
 
 

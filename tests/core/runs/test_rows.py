@@ -187,13 +187,7 @@ def test_pages_cut_the_rows_and_end_at_the_last(table: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "among", "expected"),
-    [
-        (7, False, (1, 3, None, 9)), (9, False, (2, 3, 7, 5)), (5, False, (3, 3, 9, None)), (3, False, (None, 3)),
-        # a row that the filter does not find any more keeps its neighbours
-        (3, True, (None, 3, 7, 9)), (1, True, (None, 3, 9, 5)), (2, True, (None, 3)), (9, True, (2, 3, 7, 5)),
-    ],
-)  # fmt: skip
-def test_the_location_of_a_row(row: int, among: bool, expected: tuple[int | None, ...]) -> None:
-    positions, every = np.array([7, 9, 5], np.intp), np.array([7, 3, 9, 1, 5], np.intp)
-    assert location_of(positions, row, among=every if among else None) == Location(*expected)
+    ("row", "expected"), [(7, (1, 3, None, 9)), (9, (2, 3, 7, 5)), (5, (3, 3, 9, None)), (3, (None, 3))]
+)
+def test_the_location_of_a_row(row: int, expected: tuple[int | None, ...]) -> None:
+    assert location_of(np.array([7, 9, 5], np.intp), row) == Location(*expected)  # type: ignore[arg-type]
