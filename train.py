@@ -27,7 +27,7 @@ from core.detectors.detector import Detector
 from core.detectors.manifest import check_detector_name
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
-from core.images.loading import fetch_with_bar, load_with_bar
+from core.images.loading import load_with_bar
 from core.runs.folders import ROOT, command_homes, dashboard_command, find_detectors, find_named
 from core.runs.metrics import result_table
 from core.runs.run import read_run
@@ -154,7 +154,7 @@ def load_sets(options: argparse.Namespace) -> tuple[ImageSet, ImageSet]:
     """Load the training and the test images, reduced to --limit; what is wrong with either is found before training."""
     if options.limit is not None and options.limit < 2:
         raise ValueError(f"--limit must be at least 2, an image of each class, not {options.limit}")
-    data = fetch_with_bar() if options.data == "github" else DataPath(options.data, options.fake_classes.split(","))
+    data = DataPath(options.data, options.fake_classes.split(","))
 
     def load(split: Split, limit: int | None) -> ImageSet:
         images = load_with_bar(data, split, skip_bad=options.skip_bad)

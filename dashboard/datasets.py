@@ -83,11 +83,6 @@ class DatasetRegistry:
         with self._lock:
             return tuple(self._sets.values())
 
-    @property
-    def uncached(self) -> str:
-        """Why sets that are attached could not be kept in the cache and lie in memory alone, "" where none does."""
-        return next((images.uncached for images in self.sets if images.uncached), "")
-
     def begin(self) -> None:
         """Begin to read what is there from the start; does nothing from the second time on."""
         with self._lock:

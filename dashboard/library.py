@@ -288,7 +288,7 @@ def pictures(opened: Opened) -> Pictures:
     """Find the pixels of a run's rows."""
     return _pictures(
         opened.origin,
-        tuple(f"{images.fingerprint} {images.side} {images.fit} {images.uncached}" for images in registry().sets),
+        tuple(f"{images.fingerprint} {images.side} {images.fit}" for images in registry().sets),
     )
 
 

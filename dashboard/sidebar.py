@@ -141,9 +141,6 @@ def _draw_pictures() -> bool:
         )
     if is_local():
         _draw_attaching()
-    if registry.uncached:
-        until = "pictures are held in memory or read from their files, and each start reads them again"
-        st.caption(f"{for_visitors(registry.uncached)} Until then {until}.")
     if status.state == "failed":
         sentence = with_code(for_visitors(status.message, homes=catalogue.homes()))
         is_shown = not status.is_private or is_local()

@@ -15,7 +15,7 @@ from core.detectors.devices import pick_device
 from core.detectors.identity import COUNTER, REFERENCE, WEIGHTS, check_claim, read_weights
 from core.detectors.manifest import describe
 from core.detectors.registry import find_kind, misfit
-from core.images.decoding import decode
+from core.images.decoding import MAX_BYTES, decode
 from core.images.preprocessing import Preprocessing
 from core.images.sources import open_source
 from core.storage import MANIFEST, ContractError, read_array, read_folder, write_folder
@@ -141,7 +141,7 @@ def reference_pictures(preprocessing: Preprocessing) -> NDArray[np.uint8]:
     with contextlib.closing(open_source("sample")) as source:
         entries = source.entries("test")
         spread = np.linspace(0, len(entries) - 1, PICTURES).astype(int)
-        return np.stack([preprocessing.fit(decode(source.read(entries[number]))) for number in spread])
+        return np.stack([preprocessing.fit(decode(source.read(entries[number], MAX_BYTES))) for number in spread])
 
 
 def _check_reference(path: Path, margins: object, detector: Detector) -> None:

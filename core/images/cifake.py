@@ -6,15 +6,18 @@ so no name in an archive ever becomes a path.
 """
 
 import hashlib
+import io
 import os
 import re
 import tarfile
 import tempfile
 import time
 import zipfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -22,17 +25,16 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from core.images.decoding import MAX_FILE_BYTES, ImageError
+from core.images.files import open_files
 from core.images.image_set import DatasetError, Progress, Split, fingerprint_of
-from core.images.labels import CLASSES
-from core.images.layouts.files import DAMAGED, open_files
-from core.images.layouts.layout import Entry
+from core.images.labels import CLASSES, REAL
+from core.images.layout import Entry
 from core.images.statistics import STATISTICS
 from core.storage import (
     ContractError,
     cache_dir,
-    open_file,
     read_manifest,
-    sha256_of,
+    read_sealed,
     write_bytes_atomically,
 )
 
@@ -89,21 +91,16 @@ class ShippedSource:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._contents: dict[str, bytes] | None = None
+        self._contents: dict[str, bytes] = {}
         if not is_shipped(folder):
             raise DatasetError(f"{folder}, which held CIFAKE's test images, is missing; name another image set.")
         try:
-            self._sha256 = read_manifest(folder, KIND)["files"]
+            self._manifest = read_manifest(folder, KIND)
         except ContractError as error:
             raise DatasetError(f"{error}.") from None
-        self._verify(TABLE)
-        try:
-            with open_file(folder / TABLE) as table:
-                statistics = pd.read_parquet(table).set_index("name")[list(STATISTICS)].astype(np.float32)
-        except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
-            reason = f"is no table of statistics ({type(error).__name__}); restore it."
-            raise DatasetError(f"{folder / TABLE} {reason}") from None
-        self.statistics: pd.DataFrame = statistics
+        with self._sealed(TABLE) as file:
+            table = pd.read_parquet(file).set_index("name")
+            self.statistics: pd.DataFrame = table[list(STATISTICS)].astype(np.float32)
 
     def entries(self, split: Split) -> list[Entry]:
         """Return the files of the test split."""
@@ -111,47 +108,40 @@ class ShippedSource:
             raise DatasetError(
                 f"{self.folder} holds only CIFAKE's test images; name a folder or .zip with {split}/ in it."
             )
-        stamp = int.from_bytes(str(self._sha256.get(ARCHIVE)).encode()[:15])
+        stamp = int.from_bytes(str(self._manifest["files"].get(ARCHIVE)).encode()[:15])
         return sorted(Entry(name, int(size), stamp) for name, size in self.statistics["file_bytes"].items())
 
-    def read(self, entry: Entry) -> bytes:
-        """Read a file."""
-        if self._contents is None:
-            self._contents = self._unpack()
-        return self._contents[entry.name]
-
-    def close(self) -> None:
-        """Forget the unpacked files."""
-        self._contents = None
-
-    def _unpack(self) -> dict[str, bytes]:
-        self._verify(ARCHIVE)
-        path = self.folder / ARCHIVE
-        contents: dict[str, bytes] = {}
-        try:
+    def read(self, entry: Entry, _limit: int) -> bytes:
+        """Read a file; none of them is large."""
+        if not self._contents:
+            contents: dict[str, bytes] = {}
             # once, front to back: a solid archive is slow to read in any other order
-            with open_file(path) as packed, tarfile.open(fileobj=packed, mode="r|xz") as members:
+            with self._sealed(ARCHIVE) as packed, tarfile.open(fileobj=packed, mode="r|xz") as members:
                 for member in members:
                     match = SHIPPED_MEMBER.fullmatch(member.name)
                     file = members.extractfile(member) if match and member.isreg() else None
                     if match and file and member.size <= MAX_FILE_BYTES:
                         contents[match[1]] = file.read()
-        except DAMAGED as error:
-            raise DatasetError(f"{path} cannot be unpacked ({error}); restore it.") from None
-        if contents.keys() != set(self.statistics.index):
-            raise DatasetError(f"{path} holds other files than {TABLE} names; restore both.")
-        return contents
+                if contents.keys() != set(self.statistics.index):
+                    raise DatasetError(f"{self.folder / ARCHIVE} holds other files than {TABLE} names; restore both.")
+            self._contents = contents
+        return self._contents[entry.name]
 
-    def _verify(self, name: str) -> None:
-        file = self.folder / name
+    def close(self) -> None:
+        """Forget the unpacked files."""
+        self._contents = {}
+
+    @contextmanager
+    def _sealed(self, name: str) -> Iterator[BinaryIO]:
+        """Open a file whose content the manifest vouches for; what damages it, or reading it, is a DatasetError."""
         try:
-            actual = sha256_of(file)
-        except FileNotFoundError:
-            raise DatasetError(f"{file} is missing; restore it, or remove its whole folder to go on without.") from None
-        except OSError as error:
-            raise DatasetError(f"{file} cannot be read ({error.strerror}); check its permissions.") from None
-        if actual != self._sha256.get(name):
-            raise DatasetError(f"{file} is not the file that was shipped (its sha256 differs); restore it.")
+            yield io.BytesIO(read_sealed(self.folder, name, self._manifest, kind=KIND))
+        except ContractError as error:
+            raise DatasetError(f"{error}.") from None
+        except DatasetError:
+            raise
+        except Exception as error:  # noqa: BLE001 - tarfile, its unpackers and pyarrow raise errors of many kinds
+            raise DatasetError(f"{self.folder / name} cannot be unpacked ({error}); restore it.") from None
 
 
 def fetched_path() -> Path:
@@ -180,14 +170,17 @@ def fetch_cifake(*, downloading: Progress | None = None, checking: Progress | No
     """
     path, url = fetched_path(), os.environ.get(ADDRESS) or URL
     try:
+        # without a user and a password
+        sender = urlsplit(url).hostname or "The server"
+    except ValueError:
+        sender = "The server"
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.parent / ".lock", timeout=0), tempfile.TemporaryDirectory(dir=path.parent) as folder:
             if not is_fetched():
                 archive = Path(folder) / "archive"
-                _download(url, archive, downloading or _ignore)
-                write_bytes_atomically(
-                    path, lambda target: _repack(archive, target, sender=_host(url), progress=checking or _ignore)
-                )
+                _download(url, archive, sender, downloading)
+                write_bytes_atomically(path, lambda target: _repack(archive, target, sender, checking))
     except Timeout:
         raise DatasetError("Another program is already downloading CIFAKE; wait until it has finished.") from None
     except OSError as error:
@@ -196,68 +189,50 @@ def fetch_cifake(*, downloading: Progress | None = None, checking: Progress | No
     return path
 
 
-def _ignore(_done: int, _total: int) -> None:
-    pass
-
-
-def _download(url: str, target: Path, progress: Progress) -> None:
+def _download(url: str, target: Path, sender: str, progress: Progress | None) -> None:
     """Download a file, in at most `TRIES` attempts."""
     import requests  # noqa: PLC0415 - only a download needs the network
     import urllib3  # noqa: PLC0415
 
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(TRIES):
         try:
             with requests.get(url, headers={"User-Agent": "telltale"}, stream=True, timeout=TIMEOUT) as response:
                 response.raise_for_status()
-                total = int(response.headers.get("Content-Length") or 0)
+                total = int(response.headers.get("Content-Length") or EXPECTED_BYTES)
                 with target.open("wb") as file:
                     # not decoded: requests would decompress an archive that is served with a Content-Encoding
                     for piece in response.raw.stream(CHUNK, decode_content=False):
                         file.write(piece)
-                        progress(file.tell(), total or max(file.tell(), EXPECTED_BYTES))
+                        if progress:
+                            progress(file.tell(), max(file.tell(), total))
                         if file.tell() > MAX_BYTES:
-                            raise DatasetError(f"{_host(url)} sends far more than CIFAKE; {OTHERWISE}.")
+                            raise DatasetError(f"{sender} sends far more than CIFAKE; {OTHERWISE}.")
                 return
         except requests.HTTPError as error:
-            # a busy server may answer the next attempt
-            status = error.response.status_code if error.response is not None else 500
-            lasting, reason = status < 500 and status != 429, f"answered {status}"
-        except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError):
-            lasting, reason = False, "cannot be reached or broke off"
-        except (requests.RequestException, ValueError) as error:
-            if isinstance(error, DatasetError):
-                raise
-            # not a URL, another protocol, or endless redirects
-            raise DatasetError(f"{_host(url)} cannot be requested ({type(error).__name__}); check {ADDRESS}.") from None
-        if lasting or attempt == TRIES:
-            raise DatasetError(f"{_host(url)} {reason}; {OTHERWISE}.")
-        time.sleep(PAUSE)
+            reason = f"answered {getattr(error.response, 'status_code', 'nothing')}"
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            # the message would name the whole address, perhaps with a password
+            reason = f"cannot be reached or broke off ({type(error).__name__})"
+        if attempt < TRIES - 1:
+            time.sleep(PAUSE)
+    raise DatasetError(f"{sender} {reason}; {OTHERWISE}.")
 
 
-def _repack(archive: Path, target: Path, *, sender: str, progress: Progress) -> None:
+def _repack(archive: Path, target: Path, sender: str, progress: Progress | None) -> None:
     """Write the .zip of CIFAKE from a downloaded archive with {train,test}/{REAL,FAKE}/ in any folder, and check it."""
-    rows: dict[str, list[tuple[str, int]]] = {split: [] for split in FINGERPRINTS}
+    rows: list[tuple[str, str, int]] = []
     try:
         with closing(open_files(archive)) as files, zipfile.ZipFile(target, "w") as packed:
             members = [(listed, match) for listed in files.listing if (match := MEMBER.fullmatch(listed.name))]
-            for done, (listed, match) in enumerate(members, 1):
+            for listed, match in members:
                 content = files.read(listed.name, limit=MAX_FILE_BYTES)
-                rows[match[2]].append((hashlib.sha256(content).hexdigest(), CLASSES.index(match[3])))  # type: ignore[arg-type]
+                rows.append((match[2], hashlib.sha256(content).hexdigest(), int(match[3] == CLASSES[REAL])))
                 packed.writestr(zipfile.ZipInfo(match[1], WRITTEN_AT), content)
-                if done % STEP == 0 or done == len(members):
-                    progress(done, len(members))
-    except DatasetError:
-        raise DatasetError(f"{sender} did not send a whole archive; {OTHERWISE}.") from None
-    except ImageError as error:
-        raise DatasetError(f"The archive from {sender} is damaged ({error}); {OTHERWISE}.") from None
+                if progress and (len(rows) % STEP == 0 or len(rows) == len(members)):
+                    progress(len(rows), len(members))
+    except (DatasetError, ImageError) as error:
+        raise DatasetError(f"{sender} did not send a whole archive ({str(error).rstrip('.')}); {OTHERWISE}.") from None
+    table = pd.DataFrame(rows, columns=["split", "sha256", "label"])
     for split, fingerprint in FINGERPRINTS.items():
-        if fingerprint_of(split, pd.DataFrame(rows[split], columns=["sha256", "label"])) != fingerprint:
+        if fingerprint_of(split, table[table["split"] == split]) != fingerprint:
             raise DatasetError(f"The {split} images in the archive from {sender} are not CIFAKE's own; {OTHERWISE}.")
-
-
-def _host(url: str) -> str:
-    """Return the host for error messages: a URL may hold a password."""
-    try:
-        return urlsplit(url).hostname or "The server"
-    except ValueError:
-        return "The server"

@@ -2,8 +2,7 @@
 
 import hashlib
 import re
-import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -46,10 +45,6 @@ class DatasetError(ValueError):
     """An image set that cannot be used; the message names the first offenders and their number."""
 
 
-class BusyError(DatasetError):
-    """An image set that another process is preparing; a later try may succeed."""
-
-
 @dataclass(frozen=True, eq=False)
 class ImageSet:
     """Packed images and what is known of each.
@@ -64,7 +59,6 @@ class ImageSet:
         fingerprint: sha256 over split, file hashes and labels, independent of their order.
         skipped: files left out by `skip_bad`, as "name: reason".
         fit: the `steps` of the preprocessing that produced the pixels; "" if the images were not resized.
-        uncached: why no cache could be written, so that the next start decodes every file again; "" otherwise.
     """
 
     name: str
@@ -73,7 +67,6 @@ class ImageSet:
     rows: pd.DataFrame
     fingerprint: str
     skipped: tuple[str, ...] = ()
-    uncached: str = ""
     fit: str = ""
 
     def __len__(self) -> int:
@@ -112,11 +105,6 @@ class ImageSet:
         return self.subset(np.sort(np.concatenate(chosen)), name=f"{self.name}-{n}")
 
 
-def is_numbered(name: str) -> bool:
-    """Check whether a file has a name of CIFAKE's form, in any folder."""
-    return CIFAKE_NAME.fullmatch(name.rpartition("/")[2]) is not None
-
-
 def is_cifake(names: Iterable[str]) -> bool:
     """Return True where all names of files are of CIFAKE's form, and some have the number of a category in brackets.
 
@@ -128,15 +116,18 @@ def is_cifake(names: Iterable[str]) -> bool:
     return all(matches) and bool(numbers) and numbers <= set(range(2, len(CIFAR10) + 1))
 
 
-def category_of(name: str) -> str | None:
-    """Return a CIFAKE name's CIFAR-10 class, or another name's part before its last hyphen; None if there is none."""
-    stem = name.rpartition("/")[2]
-    if match := CIFAKE_NAME.fullmatch(stem):
-        number = int(match[1] or 1)
-        return CIFAR10[number - 1] if 1 <= number <= len(CIFAR10) else None
-    category = harmless(stem.rpartition("-")[0]).strip()
-    # blanks and joiners alone would be invisible
-    return category if any(unicodedata.category(letter)[0] not in "CZ" for letter in category) else None
+def categories_of(names: Sequence[str]) -> list[str | None]:
+    """Return the CIFAR-10 class of CIFAKE's file names, and of other names the part before the last hyphen, if any."""
+    stems = [name.rpartition("/")[2] for name in names]
+    matches = [CIFAKE_NAME.fullmatch(stem) for stem in stems]
+    # of the numbered files alone: one of another name takes no category from the others
+    numbered = is_cifake(name for name, match in zip(names, matches, strict=True) if match)
+    return [
+        (CIFAR10[int(match[1] or 1) - 1] if numbered else None)
+        if match
+        else harmless(stem.rpartition("-")[0]).strip() or None
+        for stem, match in zip(stems, matches, strict=True)
+    ]
 
 
 def fingerprint_of(split: str, rows: pd.DataFrame) -> str:

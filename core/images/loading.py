@@ -1,13 +1,12 @@
 """Loading image sets: every file is decoded once into a memory-mapped cache."""
 
-import errno
 import hashlib
 import json
 import re
-import shutil
 import sys
-import unicodedata
-from collections.abc import Iterable, Iterator
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,32 +14,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from core.console import progress_to
-from core.images.cifake import ShippedSource, fetch_cifake
-from core.images.decoding import MAX_BYTES, ImageError, open_image
-from core.images.image_set import (
-    BusyError,
-    DatasetError,
-    ImageSet,
-    Progress,
-    Split,
-    fingerprint_of,
-    is_cifake,
-)
+from core.images.cifake import ShippedSource
+from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, PassingError, decode, open_image
+from core.images.image_set import DatasetError, ImageSet, Progress, Split, categories_of, fingerprint_of, is_cifake
 from core.images.labels import CLASSES
-from core.images.layouts.layout import Entry
+from core.images.layout import Entry
 from core.images.preprocessing import Preprocessing
-from core.images.reading import Reader, measure_sides, read_entry, whole_rows
 from core.images.sources import LayoutSource, Source, open_source
+from core.images.statistics import STATISTICS, image_statistics
 from core.storage import (
     ContractError,
     cache_dir,
     glance_at_folder,
+    harmless,
+    is_text,
     open_file,
+    printable,
     read_folder,
     read_manifest,
     write_folder,
@@ -49,14 +43,23 @@ from core.storage import (
 KIND = "image cache"
 VERSION = 4
 PIXELS, ROWS = "images.pixels", "rows.parquet"
-# bytes of pixels that are hashed whenever a cache is opened, and held in memory where it cannot be written
-SMALL = 2**29
+# of a set's rows, before its source, where that is known, and its statistics
+COLUMNS = ["id", "name", "label", "category", "sha256", "is_repeat"]
+# bytes of pixels that are hashed whenever a cache is opened, and that are read at once
+SMALL, BATCH = 2**29, 2**26
+# pixels of the images whose statistics are computed at once
+AT_ONCE = 4096 * 32 * 32
+# seconds between two calls of `progress`
+PAUSE = 0.2
+# pixels along each side of images that are not resized
+MAX_SIDE = 1024
+# files whose sizes are measured to find the side of a set; if a share of NEARLY_ALL has one size, the others count as
+# mistakes, not as images to be resized
+MEASURED, NEARLY_ALL = 99, 0.9
 # files of each class whose format and size are compared, and the share that these must tell apart to be a shortcut
 SAMPLED, TELLING = 400, 0.8
-# seconds to wait for another process, or another visitor, that reads the same set
-PATIENCE = 60
 # removed from a set's name before it becomes part of a run's: odd characters, and words that name other sets
-UNNAMED = re.compile(r"[^\w .()+-]|-train|^(cifake|sample)", re.IGNORECASE)
+UNNAMED = re.compile(r"[^\w .()+\u0080-\U0010ffff-]|-train|^(cifake|sample)", re.IGNORECASE)
 MAX_NAME = 60
 
 
@@ -78,7 +81,7 @@ def read_files(data: str | Path, split: Split, names: Iterable[str]) -> Iterator
         entries = {entry.name: entry for entry in source.entries(split)}
         for name in names:
             try:
-                yield read_entry(source, entries[name], most=MAX_BYTES)
+                yield source.read(entries[name], MAX_BYTES)
             except (KeyError, ImageError):
                 yield b""
 
@@ -95,7 +98,7 @@ def find_shortcut(data: str | Path, split: Split) -> str:
         for label in CLASSES:
             of_class = [entry for entry in entries if entry.class_name == label]
             for position in np.sort(np.random.default_rng(0).permutation(len(of_class))[:SAMPLED]):
-                with suppress(ImageError), open_image(read_entry(source, of_class[position], most=MAX_BYTES)) as image:
+                with suppress(ImageError), open_image(source.read(of_class[position], MAX_BYTES)) as image:
                     rows.append((label, str(image.format), f"of {image.width} x {image.height} px"))
     if not rows:
         return ""
@@ -121,131 +124,193 @@ def load_image_set(
     """Read one split of an image set.
 
     The first call decodes every file, some at a time, into the cache; later calls memory-map that. It is keyed by the
-    names, sizes and times of the files (checksums in a .zip), so a changed set is read again. Where the cache cannot be
-    written, a set of up to `SMALL` bytes of pixels is held in memory.
+    names, sizes and times of the files (checksums in a .zip), so a changed set is read again.
 
     Args:
-        data: a folder, .zip, .tar or table in one of `core.images.layouts`, perhaps a `DataPath`; "github", "sample",
-            or "cifake-test" for the test set as it ships.
+        data: a folder, .zip, .tar or table in one of `core.images.sources.LAYOUTS`, perhaps a `DataPath`; "github",
+            "sample", or "cifake-test" for the test set as it ships.
         split: "train" or "test".
         fit: resizes images of any size, unless nearly all have the right size already; without it all must be squares
             of one side.
         skip_bad: leave out files that are not images of the set's side instead of refusing the set.
-        progress: called with (files done, files), and with (bytes done, bytes) during a download.
+        progress: called with (files done, files), and with (bytes done, bytes) during a download; it may raise to stop
+            the reading.
 
     Raises:
-        DatasetError: the set is missing, a class is empty, some files do not fit and `skip_bad` is false, or a large
-            set cannot be cached.
+        DatasetError: the set is missing, a class is empty, some files do not fit and `skip_bad` is false, or the cache
+            cannot be written.
     """
     with closing(open_source(data, progress)) as source:
         entries = source.entries(split)
-        if fit is not None and fit.size == fit.resize and measure_sides(source, entries) == (fit.size, True):
+        if fit is not None and fit.size == fit.resize and _measure_side(source, entries) == (fit.size, True):
             fit = None
         base = "sample" if data == "sample" else _name_of(source, entries)
-        cache = _cache_of(source, split, entries, fit, base)
+        # label, source and category count only in other layouts than CIFAKE's
+        files = [entry if entry.label else entry[:3] for entry in entries]
+        key = [VERSION, split, fit.steps if fit else "", isinstance(source, ShippedSource), base, files]
+        cache = cache_dir() / "images" / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
         try:
-            image_set = _open(cache)
+            images = _open(cache)
         except (ContractError, OSError):
-            side = measure_sides(source, entries)[0] if fit is None else fit.size
-            reader = Reader(source, split, entries, fit, side, progress)
-            image_set = _read(cache, reader, base, skip_bad=skip_bad)
-    _check(image_set.skipped, image_set.labels, image_set.side, split, skip_bad=skip_bad)
-    return replace(image_set, fit="" if fit is None else fit.steps)
+            images = _read(cache, source, split, entries, base, fit=fit, skip_bad=skip_bad, progress=progress)
+    _check(images.skipped, images.labels, images.side, split, skip_bad=skip_bad)
+    return replace(images, fit="" if fit is None else fit.steps)
 
 
 def load_with_bar(
     data: str | Path, split: Split, *, fit: Preprocessing | None = None, skip_bad: bool = False
 ) -> ImageSet:
-    """Load one split with a progress bar and say on standard error how many files were left out.
-
-    Args:
-        data, split, fit, skip_bad: as for `load_image_set`; "github" is downloaded first.
-
-    Raises:
-        DatasetError: as `load_image_set` does, or the download failed.
-    """
-    if str(data) == "github":
-        data = fetch_with_bar()
+    """Load one split as `load_image_set`, with a progress bar, and say on standard error how many files it left out."""
     with reading_bar(split) as progress:
         images = load_image_set(data, split, fit=fit, skip_bad=skip_bad, progress=progress)
-    if images.skipped:
-        count = len(images.skipped)
-        what = "1 file" if count == 1 else f"{count:,} files"
-        print(f"{what} of {split} left out: {images.skipped[0]}{', and others' * (count > 1)}", file=sys.stderr)
+    if count := len(images.skipped):
+        print(f"Left out of {split}: {count:,} of the files, the first {images.skipped[0]}", file=sys.stderr)
     return images
-
-
-def fetch_with_bar() -> Path:
-    """Download CIFAKE's .zip with a progress bar; see `fetch_cifake`."""
-    with tqdm(total=0, unit="B", unit_scale=True, desc="downloading", leave=False, disable=None) as bar:
-        return fetch_cifake(downloading=progress_to(bar))
 
 
 @contextmanager
 def reading_bar(split: Split) -> Iterator[Progress]:
     """A progress bar for reading a split, moved by what it yields: called with (files done, files)."""
-    with tqdm(total=0, unit=" image", desc=f"reading {split}", leave=False, disable=None) as bar:
+    with tqdm(total=0, unit_scale=True, desc=f"reading {split}", leave=False, disable=None) as bar:
         yield progress_to(bar)
 
 
-def _cache_of(source: Source, split: Split, entries: list[Entry], fit: Preprocessing | None, base: str | None) -> Path:
-    """Return the folder of a set's cache, whether it is there or not."""
-    # label, source and category count only in other layouts than CIFAKE's
-    files = [entry if entry.label else entry[:3] for entry in entries]
-    key = [VERSION, split, fit.steps if fit else "", isinstance(source, ShippedSource), base, files]
-    return cache_dir() / "images" / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+def _measure_side(source: Source, entries: list[Entry]) -> tuple[int, bool]:
+    """Measure a sample of a set's files: the commonest side of square images, and whether nearly all have it."""
+    spread = np.unique(np.linspace(0, len(entries) - 1, min(len(entries), MEASURED)).astype(int))
+    sides: Counter[int] = Counter()
+    for number in spread:
+        with suppress(ImageError):
+            height, width = decode(source.read(entries[number], MAX_FILE_BYTES), most_pixels=MAX_SIDE**2).shape[:2]
+            if height == width <= MAX_SIDE:
+                sides[height] += 1
+    side = max(sides, key=lambda side: (sides[side], side), default=0)
+    return side, sides[side] >= NEARLY_ALL * len(spread) > 0
 
 
-def _read(cache: Path, reader: Reader, base: str | None, *, skip_bad: bool) -> ImageSet:
-    """Read a set's files into the cache; into memory, where that cannot be written and the set is not large."""
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache.with_suffix(".lock"), timeout=PATIENCE):
-            with suppress(ContractError, OSError):
-                # another process was faster
-                return _open(cache)
-            free = shutil.disk_usage(cache.parent).free
-            if reader.n_bytes > free:
-                reason = f"{reader.n_bytes / 1e9:,.1f} GB are needed and {free / 1e9:,.1f} GB are free"
-                raise OSError(errno.ENOSPC, reason)
-            _write(cache, reader, base, skip_bad=skip_bad)
-            # caches of earlier versions
-            shutil.rmtree(cache_dir() / "packs", ignore_errors=True)
-            return _open(cache)
-    except Timeout:
-        raise BusyError("This image set is being read already; try again once that is done.") from None
-    except OSError as error:
-        reason = f"{cache.parent} could not be written ({error.strerror}); check that its disk has room and is writable"
-    if reader.n_bytes > SMALL:
-        raise DatasetError(f"{reason}.")
-    batches = list(reader.batches())
-    rows = whole_rows(reader.split, [rows for _, rows in batches])
-    pixels = np.concatenate([pixels for pixels, _ in batches])
-    name, fingerprint = _identity(rows, reader.split, base)
-    return ImageSet(name, reader.split, pixels, rows, fingerprint, tuple(reader.skipped), uncached=reason)
+def _batches(
+    source: Source,
+    split: Split,
+    entries: list[Entry],
+    *,
+    fit: Preprocessing | None,
+    side: int,
+    progress: Progress | None,
+    skipped: list[str],
+) -> Iterator[tuple[NDArray[np.uint8], pd.DataFrame]]:
+    """Read the files of a set one after the other.
+
+    Args:
+        source, split, entries: the files.
+        fit: resizes images of any size; None where all must have this side.
+        side: pixels along each side of the result.
+        progress: called with (files done, files), at most every `PAUSE` seconds.
+        skipped: gets the files that cannot be used, as "name: reason".
+
+    Yields:
+        uint8 (N, side, side, 3) and their rows: `name`, `label`, `category`, `source`, `sha256` and the columns of
+        `STATISTICS`.
+
+    Raises:
+        DatasetError: a file cannot be read now, but perhaps later.
+    """
+    step, reported = max(1, BATCH // max(1, side**2 * 3)), time.monotonic()
+    # only in CIFAKE's layout, whose entries have no label, do file names give the category
+    categories = categories_of([entry.name for entry in entries])
+    for start in range(0, len(entries), step):
+        pixels = np.empty((len(entries[start : start + step]), side, side, 3), np.uint8)
+        rows: list[tuple[Any, ...]] = []
+        for number, entry in enumerate(entries[start : start + step], start):
+            try:
+                data, pixels[len(rows)] = _decode(source, entry, fit, side)
+                category = (entry.category or None) if entry.label else categories[number]
+                digest, label = hashlib.sha256(data).hexdigest(), CLASSES.index(entry.class_name)  # type: ignore[arg-type]
+                rows.append((entry.name, label, category, entry.source or None, digest, len(data)))
+            except PassingError as error:
+                raise DatasetError(f"{split}/{printable(entry.name)} {error}; try again.") from None
+            except ImageError as error:
+                skipped.append(f"{printable(entry.name)}: {error}")
+            if progress and (number + 1 == len(entries) or time.monotonic() - reported > PAUSE):
+                progress(number + 1, len(entries))
+                reported = time.monotonic()
+        table = pd.DataFrame(rows, columns=["name", "label", "category", "source", "sha256", "file_bytes"])
+        table = table.astype({"name": str, "label": np.uint8, "sha256": str, "file_bytes": np.float32})
+        if isinstance(source, ShippedSource) and fit is None:
+            # shipped, because their last bits depend on the machine
+            statistics = source.statistics.loc[table["name"]].reset_index(drop=True)
+        else:
+            statistics = image_statistics(pixels[: len(rows)], chunk=max(1, AT_ONCE // max(1, side) ** 2))
+        yield pixels[: len(rows)], statistics.assign(**table)
 
 
-def _write(cache: Path, reader: Reader, base: str | None, *, skip_bad: bool) -> None:
-    """Write a cache, a batch of pixels at a time."""
+def _decode(source: Source, entry: Entry, fit: Preprocessing | None, side: int) -> tuple[bytes, NDArray[np.uint8]]:
+    """Read a file: its bytes, and uint8 (side, side, 3)."""
+    if not is_text(entry.name):
+        raise ImageError("has a name that is no text; rename it")
+    if fit is not None:
+        data = source.read(entry, MAX_BYTES)
+        return data, fit.fit(decode(data))
+    # of pictures without loss as much as their pixels take; the header alone refuses an image that is too large
+    data = source.read(entry, max(MAX_FILE_BYTES, 4 * side**2))
+    image = decode(data, most_pixels=MAX_SIDE**2)
+    if image.shape[:2] != (side, side):
+        raise ImageError(f"is {image.shape[1]} x {image.shape[0]} pixels")
+    return data, image
+
+
+def _read(
+    cache: Path,
+    source: Source,
+    split: Split,
+    entries: list[Entry],
+    base: str | None,
+    *,
+    fit: Preprocessing | None,
+    skip_bad: bool,
+    progress: Progress | None,
+) -> ImageSet:
+    """Read a set's files into its cache, a batch of pixels at a time."""
+    side = _measure_side(source, entries)[0] if fit is None else fit.size
     tables: list[pd.DataFrame] = []
-    manifest: dict[str, Any] = {"split": reader.split, "side": reader.side}
+    skipped: list[str] = []
+    manifest: dict[str, Any] = {"split": split, "side": side, "skipped": skipped}
 
     def write_pixels(file: Path) -> None:
         # not mapped: on a disk that is full, writing to a map kills the process
+        batches = _batches(source, split, entries, fit=fit, side=side, progress=progress, skipped=skipped)
         with file.open("wb") as opened:
-            for pixels, table in reader.batches():
+            for pixels, table in batches:
                 opened.write(pixels.data)
                 tables.append(table)
 
     def write_rows(file: Path) -> None:
-        rows = whole_rows(reader.split, tables)
-        _check(reader.skipped, rows["label"].to_numpy(), reader.side, reader.split, skip_bad=skip_bad)
-        name, fingerprint = _identity(rows, reader.split, base)
-        # the manifest is written last
-        manifest.update(name=name, fingerprint=fingerprint, skipped=reader.skipped, images=len(rows))
-        rows.to_parquet(file, index=False)
+        table = pd.concat(tables, ignore_index=True)
+        hashes = table["sha256"]
+        occurrence, ids = hashes.groupby(hashes).cumcount(), f"{split}-" + hashes.str[:16]
+        # a repeated file has the hash of the first; a count keeps the ids unique
+        table["id"] = ids.where(occurrence == 0, ids + "~" + occurrence.astype(str))
+        table["is_repeat"] = (occurrence > 0).to_numpy()
+        columns = [*COLUMNS, *(["source"] if table["source"].notna().any() else []), *STATISTICS]
+        _check(skipped, table["label"].to_numpy(), side, split, skip_bad=skip_bad)
+        # without a base, the name depends on the file names; the manifest is written last
+        name = f"{base or ('cifake' if is_cifake(table['name']) else 'images')}-{split}"
+        manifest.update(name=name, fingerprint=fingerprint_of(split, table), images=len(table))
+        table[columns].to_parquet(file, index=False)
 
-    write_folder(cache, kind=KIND, manifest=manifest, files={PIXELS: write_pixels, ROWS: write_rows}, replace=True)
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache.with_suffix(".lock")):
+            with suppress(ContractError, OSError):
+                # another process was faster
+                return _open(cache)
+            write_folder(
+                cache, kind=KIND, manifest=manifest, files={PIXELS: write_pixels, ROWS: write_rows}, replace=True
+            )
+            return _open(cache)
+    except OSError as error:
+        raise DatasetError(
+            f"{cache.parent} could not be written ({error.strerror}); check that its disk has room and is writable."
+        ) from None
 
 
 def _open(cache: Path) -> ImageSet:
@@ -266,36 +331,25 @@ def _open(cache: Path) -> ImageSet:
     return ImageSet(about["name"], about["split"], pixels, rows, about["fingerprint"], tuple(about["skipped"]))
 
 
-def _identity(rows: pd.DataFrame, split: Split, base: str | None) -> tuple[str, str]:
-    """Return a set's name and fingerprint; without a base, the name depends on the file names."""
-    return f"{base or ('cifake' if is_cifake(rows['name']) else 'images')}-{split}", fingerprint_of(split, rows)
-
-
 def _name_of(source: Source, entries: list[Entry]) -> str | None:
     """Return a set's name, from its folder or file; None for CIFAKE's layout, whose name comes from its files."""
     if not isinstance(source, LayoutSource) or not any(entry.label for entry in entries):
         return None
     path = source.path.absolute()
     stem = path.name if path.is_dir() else path.name.partition(".")[0]
-    kept = UNNAMED.sub(lambda odd: "".join(filter(_is_mark, odd[0])), stem)
     # file systems count bytes
-    return kept.strip(" .-").encode()[:MAX_NAME].decode(errors="ignore").strip(" .-") or None
+    return UNNAMED.sub("", harmless(stem)).strip(" .-").encode()[:MAX_NAME].decode(errors="ignore").strip(" .-") or None
 
 
-def _is_mark(letter: str) -> bool:
-    """Check for a visible mark that belongs to the letter before it, as vowel signs and accents do."""
-    return unicodedata.category(letter)[0] == "M" and "VARIATION SELECTOR" not in unicodedata.name(letter, "")
-
-
-def _check(skipped: Iterable[str], labels: NDArray[np.uint8], side: int, split: Split, *, skip_bad: bool) -> None:
+def _check(skipped: Sequence[str], labels: NDArray[np.uint8], side: int, split: Split, *, skip_bad: bool) -> None:
     """Refuse a set with files that do not fit, unless they are skipped, and one that lacks a class."""
-    offenders = list(skipped)
-    if offenders and not skip_bad:
-        first = "; ".join(f"{split}/{offender.rstrip('.')}" for offender in offenders[:10])
-        more = f"; and {len(offenders) - 10} more" if len(offenders) > 10 else ""
-        kind = f"{side} x {side} image" if len(labels) else "readable image"
-        what = f"1 file is not a {kind}" if len(offenders) == 1 else f"{len(offenders)} files are not {kind}s"
-        raise DatasetError(f"{what}: {first}{more}. Fix them, or pass --skip-bad.")
+    if skipped and not skip_bad:
+        first = "; ".join(f"{split}/{offender.rstrip('.')}" for offender in skipped[:10])
+        more = f"; and {len(skipped) - 10} more" if len(skipped) > 10 else ""
+        kind = f"{side} x {side} pixels" if len(labels) else "that can be read"
+        raise DatasetError(
+            f"{len(skipped)} of the files are no images of {kind}: {first}{more}. Fix them, or pass --skip-bad."
+        )
     for label, name in enumerate(CLASSES):
         if not (labels == label).any():
             raise DatasetError(f"The {split} split holds no usable {name} image; both classes are needed.")

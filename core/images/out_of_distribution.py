@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, RESAMPLING, ImageError, decode, pixels_sha256
+from core.images.files import open_files
 from core.images.image_set import DatasetError
-from core.images.layouts.files import open_files
 from core.images.preprocessing import Preprocessing
 from core.images.sources import SAMPLE
 

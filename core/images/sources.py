@@ -4,24 +4,24 @@ from pathlib import Path
 from typing import TypeAlias
 
 from core.images.cifake import ShippedSource, fetch_cifake, is_shipped
+from core.images.files import open_files
+from core.images.folders import image_folder, real_fake, sources
 from core.images.image_set import DatasetError, Progress, Split
 from core.images.labels import CLASSES
-from core.images.layouts import folders, tables
-from core.images.layouts.files import Files, open_files
-from core.images.layouts.layout import Entry, Layout, Splits, is_picture, some
+from core.images.layout import Entry, Layout, is_picture, some
+from core.images.tables import parquet, path_tables
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
 # CIFAKE's test set, by the name of its folder in assets/
 SHIPPED = "cifake-test"
 SHIPPED_FOLDER = SAMPLE.parents[1] / SHIPPED
-# in the order in which they are tried
+# what a layout expects, as a phrase for messages -> what finds it, in the order in which they are tried
 LAYOUTS: dict[str, Layout] = {
-    "metadata": tables.METADATA,
-    "parquet": tables.PARQUET,
-    "paths": tables.PATHS,
-    "image_folder": folders.IMAGE_FOLDER,
-    "real_fake": folders.REAL_FAKE,
-    "sources": folders.SOURCES,
+    "a metadata.csv, metadata.jsonl or other .csv with path and label": path_tables,
+    ".parquet with image and label": parquet,
+    "{class}/ with --fake-classes A,B": image_folder,
+    "{train,test}/{REAL,FAKE}": real_fake,
+    "{generator}/{0_real,1_fake}, {generator}/{train,val}/{ai,nature} or {generator}/{real,fake}": sources,
 }
 
 
@@ -40,41 +40,61 @@ class LayoutSource:
         self.path = path
         self._files = open_files(path)
         try:
-            self._layout, self._splits = self._recognise(fake)
+            self._recognise(fake)
         except BaseException:
             self._files.close()
             raise
 
-    def _recognise(self, fake: tuple[str, ...]) -> tuple[Layout, Splits]:
-        for layout in LAYOUTS.values():
-            if splits := layout.find(self._files, fake):
-                return layout, splits
-        expected = "; ".join(layout.expects for layout in LAYOUTS.values())
+    def _recognise(self, fake: tuple[str, ...]) -> None:
+        # in the order of the archive
+        order = {listed.name: number for number, listed in enumerate(self._files.listing)}
+        for self._expects, layout in LAYOUTS.items():
+            if pictures := layout(self._files, fake):
+                self._read, self._splits = pictures.read, dict[str, list[Entry]]()
+                for split, entry in pictures.entries:
+                    self._splits.setdefault(split, []).append(entry)
+                for entries in self._splits.values():
+                    entries.sort(key=lambda entry: order.get(entry.path or entry.name, 0))
+                return
         raise DatasetError(
-            f"{self.path} is in no known layout: expected {expected}; found {_contents_of(self._files)}."
+            f"{self.path} is in no known layout: expected {'; '.join(LAYOUTS)}; found {self._contents()}."
         )
 
     def entries(self, split: Split) -> list[Entry]:
-        """Return the files of a split; raises DatasetError where there are none, or none of one class."""
-        entries, read_as = self._splits.of(split), f"{self.path} is read as {self._layout.expects} and has no"
-        if not entries:
-            splits = some(name or "none" for name in self._splits.entries)
-            raise DatasetError(f"{read_as} {split} images; its splits: {splits}.")
+        """Return the files of a split; "test" falls back to "val", then to images of no split.
+
+        Raises:
+            DatasetError: there are none, or none of one class.
+        """
+        names = ("train",) if split == "train" else ("test", "val", "")
+        entries = next((self._splits[name] for name in names if name in self._splits), [])
         for label in CLASSES:
             if not any(entry.class_name == label for entry in entries):
+                splits = some(name or "none" for name in self._splits)
                 raise DatasetError(
-                    f"{read_as} {label} images in its {split} split; both classes are needed, and there is "
-                    f"{_contents_of(self._files)}."
+                    f"{self.path} is read as {self._expects} and has no {label} images in its {split} split; both "
+                    f"classes are needed, and there is {self._contents()} with the splits {splits}."
                 )
         return entries
 
-    def read(self, entry: Entry) -> bytes:
-        """Read a file; raises ImageError, or what its table raises."""
-        return self._splits.read(entry)
+    def read(self, entry: Entry, limit: int) -> bytes:
+        """Read a file of at most so many bytes; raises ImageError, PassingError or DatasetError."""
+        return self._read(entry, limit)
 
     def close(self) -> None:
         """Close the archive."""
         self._files.close()
+
+    def _contents(self) -> str:
+        """Describe a set for messages: its first two folder levels, and the files outside any folder."""
+        names = [listed.name for listed in self._files.listing]
+        levels = {"/".join([*name.split("/")[:-1][:2], ""]) for name in names if "/" in name}
+        pictures = [name for name in names if "/" not in name and is_picture(name)]
+        others = [name for name in names if "/" not in name and not is_picture(name)]
+        parts = [some(levels)] if levels else []
+        parts += [f"{len(pictures):,} pictures in no folder"] if pictures else []
+        parts += [f"{len(others):,} other files ({some(others)})"] if others else []
+        return " and ".join(parts) or "nothing"
 
 
 Source: TypeAlias = LayoutSource | ShippedSource
@@ -92,15 +112,3 @@ def open_source(data: str | Path, progress: Progress | None = None) -> Source:
     if path == SHIPPED_FOLDER or is_shipped(path):
         return ShippedSource(path)
     return LayoutSource(path, getattr(data, "fake_classes", ()))
-
-
-def _contents_of(files: Files) -> str:
-    """Describe a set for messages: its first two folder levels, and the files outside any folder."""
-    names = [listed.name for listed in files.listing]
-    levels = {"/".join([*name.split("/")[:-1][:2], ""]) for name in names if "/" in name}
-    pictures = [name for name in names if "/" not in name and is_picture(name)]
-    others = [name for name in names if "/" not in name and not is_picture(name)]
-    parts = [some(levels)] if levels else []
-    parts += [f"{len(pictures):,} pictures in no folder"] if pictures else []
-    parts += [f"{len(others):,} other files ({some(others)})"] if others else []
-    return " and ".join(parts) or "nothing"

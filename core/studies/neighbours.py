@@ -13,7 +13,7 @@ from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import weighted_lead, weighted_share
 from core.findings.numbers import percent
-from core.images.image_set import BusyError, DatasetError, ImageSet, Progress, split_of
+from core.images.image_set import DatasetError, ImageSet, Progress, split_of
 from core.images.labels import CLASSES, REAL
 from core.images.loading import load_image_set
 from core.runs.nearest import find_nearest, halved
@@ -113,19 +113,13 @@ def find_training_set(detector: "Detector", data: str | None, *, progress: Progr
     Args:
         detector: files of another size than it takes are made to fit.
         data: where CIFAKE is; the sample is found without.
-        progress: called with (files read, files) where they are read for the first time.
-
-    Raises:
-        BusyError: another process is preparing them; a later try finds them, and what is made without them would stay.
-    """
+        progress: called with (files read, files) where they are read for the first time."""
     wanted = detector.manifest.get("training_set_fingerprint")
     source = "sample" if is_sample(detector.manifest) else data
     if wanted is None or source is None:
         return None
     try:
         images = load_image_set(source, "train", fit=detector.preprocessing, skip_bad=True, progress=progress)
-    except BusyError:
-        raise
     except DatasetError:
         return None
     # trained with --limit: the same draw gives the same images, whatever they are called by now

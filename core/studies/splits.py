@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.images.duplicates import Pairs, near_pairs, perceptual_hashes, pixel_digests
 from core.images.encoding import compression_of
-from core.images.image_set import BusyError, DatasetError, Split
+from core.images.image_set import DatasetError, Split
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set, read_files
 from core.images.statistics import STATISTICS
@@ -82,9 +82,6 @@ def training_part(context: Context) -> Part | None:
             skip_bad=True,
             progress=lambda done, of: context.report(0.0, f"reading training images, {done / max(1, of):.0%}"),
         )
-    except BusyError:
-        # a later try finds them, and what is written without them would stay
-        raise
     except (DatasetError, OSError):
         return None
     rows = found.rows[["id", "name", "sha256", "category", *STATISTICS]].reset_index(drop=True)
@@ -99,8 +96,6 @@ def source_of(context: Context) -> str | None:
     for data in filter(None, (context.data, "sample")):
         try:
             found = load_image_set(data, context.run.split, fit=context.run.preprocessing, skip_bad=True)
-        except BusyError:
-            raise
         except (DatasetError, OSError):
             continue
         if context.run.predictions["sha256"].isin(found.rows["sha256"]).all():

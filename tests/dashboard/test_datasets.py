@@ -5,7 +5,6 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,11 +18,11 @@ from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from dashboard import datasets, library, sidebar
+from dashboard import datasets, sidebar
 from dashboard.datasets import Attaching, DatasetRegistry
 from tests.conftest import make_detector
+from tests.core.images import made
 from tests.core.images.github import Serve, serve
-from tests.core.images.layouts import made
 from tests.dashboard.conftest import Open
 
 __all__ = ["serve"]
@@ -199,17 +198,6 @@ def test_pictures_are_there_after_all_caches_were_cleared(open_page: Open, cifak
     assert datasets.registry().source == str(cifake)
 
 
-def test_a_set_that_could_be_packed_after_all_takes_the_place_of_its_files(
-    home: Path, cifake_run: str, cifake: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    packed = load_image_set(cifake, "test")
-    from_files = replace(packed, pixels=packed.pixels.copy(), uncached="packs could not be written")
-    opened = library.open_run(home / "runs" / cifake_run)
-    for attached in (from_files, packed):
-        monkeypatch.setattr(library, "registry", lambda attached=attached: SimpleNamespace(sets=(attached,)))
-        assert library.pictures(opened).pixels is attached.pixels
-
-
 def until(registry: DatasetRegistry, reached: Callable[[Attaching], bool]) -> Attaching:
     for _ in range(6000):
         if reached(registry.status):
@@ -275,7 +263,7 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
 
 @pytest.mark.usefixtures("on_this_machine")
 def test_what_cannot_be_fetched_is_a_sentence(open_page: Open, cifake_run: str, serve: Serve) -> None:
-    serve(statuses=[404])
+    serve(statuses=[404] * 3)
     app = pressed(open_page("mistakes", run=cifake_run), "attach.github")
     assert [found.value for found in app.error] == [
         "127.0.0.1 answered 404; try again, or download the .zip from "

@@ -106,8 +106,8 @@ def test_what_is_no_archive_or_far_too_large_is_one_sentence(tmp_path: Path, mon
     with pytest.raises(DatasetError, match="holds no images of 32 x 32"):
         read_generators(tmp_path, Preprocessing(32))
     good = write_archive(tmp_path / "gan.tar.xz", {"0.png": png(textured(1, fine=True, seed=9)[0])})
-    monkeypatch.setattr("core.images.layouts.files.MOST_ANYWAY", -(2**25))
-    monkeypatch.setattr("core.images.layouts.files.MOST_TIMES", 0)
+    monkeypatch.setattr("core.images.files.MOST_ANYWAY", -(2**25))
+    monkeypatch.setattr("core.images.files.MOST_TIMES", 0)
     with pytest.raises(DatasetError, match="it unpacks to far more than pictures do"):
         read_generators(tmp_path, Preprocessing(32))
     monkeypatch.undo()

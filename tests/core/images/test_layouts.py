@@ -4,9 +4,7 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import tarfile
-import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,14 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from core.images import sources
 from core.images.encoding import encode_png
 from core.images.image_set import DataPath, DatasetError
-from core.images.layouts.layout import Entry, Layout, collect
 from core.images.loading import check_image_set, load_image_set, read_files
 from tests.conftest import write_cifake
-from tests.core.images.layouts import made
-from tests.core.images.layouts.made import LAYOUTS, SIDE, Truth, packed, picture, write
+from tests.core.images import made
+from tests.core.images.made import LAYOUTS, SIDE, Truth, packed, picture, write
 
 
 def refusal(data: Path, *fake: str, split: str = "test") -> str:
@@ -63,15 +59,6 @@ def test_a_layout_gives_class_source_and_split_of_each_picture(name: str, kind: 
                 assert row["sha256"] == hashlib.sha256(content).hexdigest()
                 np.testing.assert_array_equal(pixels, np.asarray(Image.open(io.BytesIO(content))))
     assert found == expected
-
-
-def test_a_new_layout_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    toy = Layout("{even,odd}.png", lambda files, _: collect(
-        files, (("test", Entry(*file, label="FAKE" if "even" in file.name else "REAL")) for file in files.listing)
-    ))  # fmt: skip
-    write(tmp_path / "set", ["even.png", "odd.png"])
-    monkeypatch.setitem(sources.LAYOUTS, "toy", toy)
-    assert load_image_set(tmp_path / "set", "test").labels.tolist() == [0, 1]
 
 
 def test_pictures_of_a_table_of_bytes_are_its_own(tmp_path: Path) -> None:
@@ -116,12 +103,6 @@ def test_folders_around_and_below_the_classes_are_sources_and_categories(tmp_pat
     rows = load_image_set(tmp_path / "one", "test").rows
     assert len(rows) == len(names)
     assert rows["category"].tolist().count("cat") == 4
-    # long names that differ at their ends stay apart
-    names = ["g" * 80 + end for end in ("", "a", "b")]
-    write(tmp_path / "long", [f"{name}/{label}/0.png" for name in names for label in ("0_real", "1_fake")])
-    sources = load_image_set(tmp_path / "long", "test").rows["source"]
-    assert sources.value_counts().tolist() == [2, 2, 2]
-    assert sources.str.len().unique().tolist() == [80]
 
 
 def test_folders_of_both_classes_around_a_picture_are_refused_until_the_fake_ones_are_named(tmp_path: Path) -> None:
@@ -171,8 +152,7 @@ def test_what_is_in_no_layout_is_named_with_what_was_expected_and_found(tmp_path
     write(folder, [*(f"{name}/{n}.png" for name in ("cats", "dogs") for n in range(2)), "loose.png"])
     (folder / "README.md").write_text("…")
     sentence = refusal(folder)
-    for part in ("{train,test}/{REAL,FAKE}", "{0_real,1_fake}", "{ai,nature}", "--fake-classes", "metadata.csv"):
-        assert part in sentence
+    assert "expected a metadata.csv" in sentence
     assert "found cats/, dogs/ and 1 pictures in no folder and 1 other files (README.md)" in sentence
     assert "pictures are in no such folder: loose.png" in refusal(folder, "cats")
     (folder / "loose.png").unlink()
@@ -183,7 +163,7 @@ def test_what_is_in_no_layout_is_named_with_what_was_expected_and_found(tmp_path
     write(tmp_path / "one", [f"{name}/0_real/{n}.png" for name in ("a", "b") for n in range(2)])
     assert "has no FAKE images in its test split" in refusal(tmp_path / "one")
     write(tmp_path / "one", ["a/1_fake/0.png"])
-    assert "has no train images; its splits: none" in refusal(tmp_path / "one", split="train")
+    assert "in its train split" in refusal(tmp_path / "one", split="train")
     write(tmp_path / "one", ["c/other/0.png"])
     assert "1 pictures are in no such folder: c/other/0.png; move them" in refusal(tmp_path / "one")
 
@@ -191,14 +171,14 @@ def test_what_is_in_no_layout_is_named_with_what_was_expected_and_found(tmp_path
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
-        ("name,label\n0.png,real\n", "metadata.csv has no column file_name; it has label, name"),
-        ("file_name,kind\n0.png,real\n", "has no column label; it has file_name, kind"),
+        ("name,label\n0.png,real\n", "metadata.csv has no column path or file_name; it has label, name"),
+        ("file_name,kind\n0.png,real\n", "has no column label or labels; it has file_name, kind"),
         ("file_name,label\n0.png,0\n1.png,1\n", "the classes 0, 1, and 0, 1 does not say whether it is REAL or FAKE"),
-        ("file_name,label\n0.png,real\n1.png,\n", "has 1 row that has no label; give every row one, or take it out"),
+        ("file_name,label\n0.png,real\n1.png,\n", "has no label in 1 of its rows"),
         ("file_name,label\n0.png,real\n../../etc/passwd,fake\n", "names 1 pictures that are not there"),
         ("file_name,label,split\n0.png,real,later\n1.png,fake,test\n", "has the splits later; expected test, testing"),
         ("file_name,label\n0.png,\xff", "is no table of UTF-8 text"),
-        ("", "has no column file_name"),
+        ("", "has no column path or file_name"),
     ],
 )
 def test_a_wrong_table_is_a_sentence(tmp_path: Path, table: str, sentence: str) -> None:
@@ -217,7 +197,7 @@ def test_a_wrong_table_is_a_sentence(tmp_path: Path, table: str, sentence: str) 
     [
         (None, {}, "a.parquet is no parquet file that can be read"),
         ({"caption": ["a"], "label": [0]}, {}, "has no column image with bytes; it has caption, label"),
-        ({"image": [b"a"], "text": ["b"]}, {}, "has no column label; it has image, text"),
+        ({"image": [b"a"], "text": ["b"]}, {}, "has no column label or labels; it has image, text"),
         ({"image": [b"a"] * 4, "label": ["real"] * 4}, {"MAX_ROWS": 3}, "a row group of more than 3 rows"),
         ({"image": [b"a"] * 2, "label": ["real" * 2000, "fake"]}, {}, "label, source, split or path of over 4096"),
         # once in the file, sixty times in memory
@@ -240,7 +220,7 @@ def test_a_wrong_parquet_is_a_sentence(
     if columns:
         pq.write_table(pa.table(columns), file)
     for name, limit in limits.items():
-        monkeypatch.setattr(f"core.images.layouts.tables.{name}", limit)
+        monkeypatch.setattr(f"core.images.tables.{name}", limit)
     assert sentence in refusal(file)
 
 
@@ -275,7 +255,7 @@ def bomb(path: Path) -> None:
 def test_a_wrong_tar_is_a_sentence(
     tmp_path: Path, kind: str, damage: Callable[[Path], None], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.images.layouts.files.MOST_ANYWAY", 2**20)
+    monkeypatch.setattr("core.images.files.MOST_ANYWAY", 2**20)
     made.genimage(tmp_path / "set")
     damage(path := packed(tmp_path / "set", kind))
     assert sentence in refusal(path)
@@ -296,19 +276,12 @@ def test_members_of_a_tar_lead_nowhere(tmp_path: Path) -> None:
             info.size = secret.stat().st_size
             archive.addfile(info, io.BytesIO(secret.read_bytes()))
     assert len(load_image_set(path, "test")) == 8
-    # twice the same name: which of them is meant?
-    with tarfile.open(path, "a") as archive:
-        archive.add(secret, "canon/Real/0.webp.png")
-    assert "test/canon/Real/0.webp.png: is in the archive more than once" in refusal(path)
-    assert len(load_image_set(path, "test", skip_bad=True)) == 7
 
 
 def test_members_of_a_zip_are_checked(tmp_path: Path) -> None:
     made.zero_one(tmp_path / "set")
     path = packed(tmp_path / "set", "zip")
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        archive.writestr("biggan/0_real/0.png", picture(99))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("biggan/0_real/bomb.png", bytes(50_000_000))
         archive.writestr("../biggan/0_real/away.png", picture(98))
         archive.writestr("__MACOSX/biggan/0_real/._0.png", b"of the system")
@@ -316,9 +289,9 @@ def test_members_of_a_zip_are_checked(tmp_path: Path) -> None:
         data.compress_type = zipfile.ZIP_LZMA
         archive.writestr(data, picture(97))
     sentence = refusal(path)
-    for part in ("3 files are", "0.png: is in the archive", "bomb.png: has 50000000", "is packed in a way"):
+    for part in ("2 of the files are", "bomb.png: has 50000000", "is packed in a way"):
         assert part in sentence
-    assert len(load_image_set(path, "test", skip_bad=True)) == 11
+    assert len(load_image_set(path, "test", skip_bad=True)) == 12
 
 
 def test_folders_that_link_to_each_other_are_read_once(tmp_path: Path) -> None:
@@ -346,5 +319,3 @@ def test_folders_that_link_to_each_other_are_read_once(tmp_path: Path) -> None:
 def test_a_set_is_named_by_its_folder_without_what_would_mislead(tmp_path: Path, stem: str, name: str) -> None:
     made.zero_one(tmp_path / stem)
     assert load_image_set(tmp_path / stem, "test").name == f"{name}-test"
-    shutil.move(tmp_path / stem, tmp_path / "after")
-    assert load_image_set(tmp_path / "after", "test").name == "after-test"

@@ -10,11 +10,9 @@ import io
 import lzma
 import os
 import stat
-import struct
 import tarfile
 import unicodedata
 import zipfile
-import zlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -22,23 +20,17 @@ from typing import IO, Any, BinaryIO, NamedTuple
 
 from core.images.decoding import MAX_BYTES, ImageError, PassingError
 from core.images.image_set import DatasetError
-from core.storage import LIMITS, UnfitFileError, open_file, read_bytes
+from core.storage import LIMITS, open_file, read_bytes
 
 TABLES = (".csv", ".tsv", ".parquet")
 # bytes of a table within an archive
 MAX_TABLE = 2**30
 # how members of a .zip may be compressed; other methods cannot be read piece by piece
 UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-ENCRYPTED = 1
 # a .tar may unpack to MOST_TIMES x its size + MOST_ANYWAY bytes; images hardly compress, so more is a bomb
 MOST_TIMES, MOST_ANYWAY = 100, 2**30
 # first bytes of a file -> what unpacks it
 PACKERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ": lzma.open, b"BZh": bz2.open}
-# what damaged, encrypted or unusual archives and their members raise
-DAMAGED = (
-    tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, struct.error, EOFError, OSError, ValueError,
-    NotImplementedError, RuntimeError,
-)  # fmt: skip
 
 
 class Listed(NamedTuple):
@@ -47,6 +39,18 @@ class Listed(NamedTuple):
     name: str
     size: int
     stamp: int
+
+
+@contextlib.contextmanager
+def refusing_damage() -> Iterator[None]:
+    """Turn what damaged files, archives and tables raise into an ImageError; PassingError if the disk is at fault."""
+    try:
+        yield
+    except (ImageError, DatasetError):
+        raise
+    except Exception as error:  # noqa: BLE001 - zipfile, tarfile, their unpackers and pyarrow raise errors of many kinds
+        kind = PassingError if isinstance(error, OSError) and error.errno else ImageError
+        raise kind(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
 
 class Files:
@@ -77,13 +81,8 @@ class Files:
             ImageError: it has more than `limit` bytes, or is damaged.
             PassingError: the disk or its permissions are at fault.
         """
-        try:
+        with refusing_damage():
             return self._read(name, limit)
-        except (ImageError, DatasetError):
-            raise
-        except DAMAGED as error:
-            kind = PassingError if isinstance(error, OSError) and error.errno else ImageError
-            raise kind(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
     def open(self, name: str) -> BinaryIO:
         """Open a listed file for reading in any order."""
@@ -150,9 +149,8 @@ class Archive(Files):
     def __init__(self, path: Path, file: BinaryIO) -> None:
         super().__init__(path)
         self._file = file
-        # name -> what a subclass needs to unpack it
+        # name -> what a subclass needs to unpack it; of equal names the last one counts
         self._members: dict[str, tuple[Listed, Any]] = {}
-        self._repeated: set[str] = set()
 
     def open(self, name: str) -> BinaryIO:
         return io.BytesIO(self.read(name, limit=MAX_TABLE))
@@ -160,19 +158,20 @@ class Archive(Files):
     def close(self) -> None:
         self._file.close()
 
-    def _add(self, listed: Listed, where: object) -> None:
-        if all(part and not part.startswith(".") for part in listed.name.split("/")):
-            if listed.name in self._members:
-                self._repeated.add(listed.name)
-            self._members[listed.name] = listed, where
+    def _list(self) -> Iterator[Listed]:
+        for listed, where in self._all():
+            if all(part and not part.startswith(".") for part in listed.name.split("/")):
+                self._members[listed.name] = listed, where
+        return (listed for listed, _ in self._members.values())
 
     def _read(self, name: str, limit: int) -> bytes:
         listed, where = self._members[name]
         if listed.size > limit:
             raise ImageError(f"has {listed.size} bytes, and at most {limit} are read")
-        if name in self._repeated:
-            raise ImageError("is in the archive more than once; pack it again with one file of this name")
         return self._unpack(where, listed.size)
+
+    def _all(self) -> Iterator[tuple[Listed, Any]]:
+        raise NotImplementedError
 
     def _unpack(self, where: Any, size: int) -> bytes:
         raise NotImplementedError
@@ -185,21 +184,13 @@ class ZipFiles(Archive):
         super().__init__(path, file)
         try:
             self._archive = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, EOFError, OSError):
-            raise DatasetError(f"{path} is not a whole .zip file; download it again.") from None
-        except (NotImplementedError, RuntimeError, ValueError, struct.error) as error:
-            # members that ask for a newer unpacker, or whose names are no text
-            reason = f"is packed in a way that is not read here ({error}); pack it again."
-            raise DatasetError(f"{path} {reason}") from None
+        except Exception as error:  # noqa: BLE001 - also where members ask for a newer unpacker, or their names are no text
+            raise DatasetError(f"{path} is not a .zip file that can be read ({error}); download it again.") from None
 
-    def _list(self) -> Iterator[Listed]:
-        for info in self._archive.infolist():
-            self._add(Listed(info.filename, info.file_size, info.CRC), info)
-        return (listed for listed, _ in self._members.values())
+    def _all(self) -> Iterator[tuple[Listed, zipfile.ZipInfo]]:
+        return ((Listed(info.filename, info.file_size, info.CRC), info) for info in self._archive.infolist())
 
     def _unpack(self, where: zipfile.ZipInfo, size: int) -> bytes:
-        if where.flag_bits & ENCRYPTED:
-            raise ImageError("is encrypted; pack the .zip again without a password")
         if where.compress_type not in UNPACKED:
             raise ImageError("is packed in a way that is not read here; pack the .zip again")
         # read() without a size would unpack a whole bomb first
@@ -223,7 +214,7 @@ class TarFiles(Archive):
         # going back in a compressed archive unpacks it from its start
         return list(self._list()) if self._packer else sorted(self._list())
 
-    def _list(self) -> Iterator[Listed]:
+    def _all(self) -> Iterator[tuple[Listed, int]]:
         try:
             with tarfile.open(fileobj=self._stream, mode="r:") as tar:  # type: ignore[call-overload]
                 while (info := tar.next()) is not None:
@@ -231,14 +222,10 @@ class TarFiles(Archive):
                     tar.members.clear()
                     if info.size < 0:
                         raise tarfile.ReadError("a member has a negative size")
-                    name = info.name.removeprefix("./")
                     if info.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
-                        # a repeated name gets another stamp, so that a cache from before the repeat is not reused
-                        stamp = -info.offset_data if name in self._members else int(info.mtime)
-                        self._add(Listed(name, info.size, stamp), info.offset_data)
-        except DAMAGED as error:
+                        yield Listed(info.name.removeprefix("./"), info.size, int(info.mtime)), info.offset_data
+        except Exception as error:  # noqa: BLE001 - as in `refusing_damage`
             raise DatasetError(f"{self.path} is not a whole .tar file ({error}); download it again.") from None
-        return (listed for listed, _ in self._members.values())
 
     def _unpack(self, where: int, size: int) -> bytes:
         self._stream.seek(where)
@@ -256,13 +243,12 @@ class _Bounded:
         self.tell = stream.tell
 
     def read(self, size: int) -> bytes:
-        if size > 2 * MAX_BYTES:
-            raise EOFError("a part of it is too long")
         self.seek(self.tell(), size)
         return self.stream.read(size)
 
     def seek(self, offset: int, further: int = 0) -> int:
-        if offset + further > self._most:
+        # a header that is longer than two pictures is none
+        if offset + further > self._most or further > 2 * MAX_BYTES:
             raise EOFError("it unpacks to far more than pictures do")
         return self.stream.seek(offset)
 
@@ -280,10 +266,8 @@ def open_files(path: Path) -> Files:
     with contextlib.ExitStack() as opened:
         try:
             file = opened.enter_context(open_file(path, limit=LIMITS[".zip"]))
-        except UnfitFileError as error:
-            raise DatasetError(f"{error}.") from None
         except OSError as error:
-            raise DatasetError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
+            raise DatasetError(f"{path} cannot be read ({error.strerror}); check what it is.") from None
         if path.suffix.lower() in TABLES:
             return TableFile(path)
         begins = file.read(512)

@@ -1,0 +1,152 @@
+"""Layouts in which a folder names the class; other folders name split, source and category."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
+from typing import NamedTuple
+
+from core.images.files import Files, Listed
+from core.images.image_set import DatasetError
+from core.images.labels import ClassName
+from core.images.layout import SPLITS, WORDS, Entry, Pictures, classes_of, from_files, is_picture, some, source_name
+
+Folder = tuple[str, list[str], list[Listed]]
+
+
+class ClassFolder(NamedTuple):
+    """The pictures of a folder, its split and class, and the folders before and after the one that names the class."""
+
+    pictures: list[Listed]
+    split: str
+    label: ClassName
+    before: list[str]
+    after: list[str]
+
+
+def real_fake(files: Files, _: tuple[str, ...]) -> Pictures | None:
+    """CIFAKE's layout: REAL and FAKE, in folders of a split or without, and with no source."""
+    folders, outside, mixed = _class_folders(files, {"real": "REAL", "fake": "FAKE"})
+    # folders that all images share are not a source; different ones mean another layout
+    if mixed or len({tuple(folder.before) for folder in folders}) != 1:
+        return None
+    # only beside CIFAKE's own folders other pictures are no part of the set
+    if outside and not all(
+        folder.split and folder.pictures[0].name.split("/")[-2] == folder.label for folder in folders
+    ):
+        return None
+
+    def entry(folder: ClassFolder, listed: Listed) -> Entry:
+        *_, parent, file = listed.name.split("/")
+        if parent == folder.label and not folder.after:
+            # the same name wherever the set lies, and a category by CIFAKE's numbers
+            return Entry(f"{parent}/{file}", listed.size, listed.stamp, path=listed.name)
+        return Entry(*listed, label=folder.label, category="/".join(folder.after))
+
+    return from_files(files, ((folder.split, entry(folder, file)) for folder in folders for file in folder.pictures))
+
+
+def sources(files: Files, _: tuple[str, ...]) -> Pictures | None:
+    """A folder for each generator or camera, with one for each class in it: CNNDetection's, GenImage's or others'."""
+    # the exact names first: "camera" is a word for REAL, and may be a source
+    for names in (("0_real", "1_fake"), ("nature", "ai"), WORDS):
+        folders, outside, mixed = _class_folders(files, {name: WORDS[name] for name in names})
+        if folders and not outside and not mixed:
+            return _pictures(files, folders)
+    # no other layout is tried, so a set that mixes them is refused
+    if mixed:
+        raise DatasetError(
+            f"{files.path}: {some(mixed[:1])} is in a folder that says REAL and in one that says FAKE; name the FAKE "
+            "classes with --fake-classes A,B."
+        )
+    if folders:
+        raise DatasetError(
+            f"{files.path} has folders of REAL and FAKE, and {len(outside):,} pictures are in no such folder: "
+            f"{some(outside)}; move them out of it, or name the FAKE classes with --fake-classes A,B."
+        )
+    return None
+
+
+def image_folder(files: Files, fake: tuple[str, ...]) -> Pictures | None:
+    """ImageFolder: a folder a class, which is the source too, where the user states which classes are FAKE."""
+    folders = _folders(files) if fake else []
+    if not folders:
+        return None
+    depths = {at for _, names, _ in folders for at, name in enumerate(names) if name in fake}
+    if len(depths) > 1:
+        raise DatasetError(
+            f"{files.path} has folders named {some(fake)} at more than one depth; give the FAKE classes other names."
+        )
+    depth = next(iter(depths), 0)
+    if shallow := [listed.name for _, names, pictures in folders if len(names) <= depth for listed in pictures]:
+        raise DatasetError(
+            f"{files.path} is read as {{class}}/, and {len(shallow):,} pictures are in no such folder: {some(shallow)}"
+            "; move them out of it."
+        )
+    labels = classes_of({names[depth] for _, names, _ in folders}, fake, str(files.path))
+    return _pictures(files, (
+        ClassFolder(pictures, split, labels[names[depth]], names[depth : depth + 1], names[depth + 1 :])
+        for split, names, pictures in folders
+    ))  # fmt: skip
+
+
+def _pictures(files: Files, folders: Iterable[ClassFolder]) -> Pictures:
+    """Return the pictures of folders: the first folder before the class is the source, others the category."""
+
+    def entries() -> Iterator[tuple[str, Entry]]:
+        for folder in folders:
+            source, category = (
+                source_name("".join(folder.before[:1])),
+                source_name("/".join([*folder.before[1:], *folder.after])),
+            )
+            for listed in folder.pictures:
+                yield folder.split, Entry(*listed, label=folder.label, source=source, category=category)
+
+    return from_files(files, entries())
+
+
+def _folders(files: Files) -> list[Folder]:
+    """Return the split that each folder's path names, "" for none, the other folders in the path, and its pictures."""
+    pictures: dict[str, list[Listed]] = {}
+    for listed in files.listing:
+        if is_picture(listed.name):
+            pictures.setdefault(listed.name.rpartition("/")[0], []).append(listed)
+    folders = []
+    for path, inside in pictures.items():
+        names = path.split("/") if path else []
+        split = next((SPLITS[name.lower()] for name in names if name.lower() in SPLITS), "")
+        folders.append((split, [name for name in names if name.lower() not in SPLITS], inside))
+    return folders
+
+
+def _class_folders(files: Files, classes: Mapping[str, ClassName]) -> tuple[list[ClassFolder], list[str], list[str]]:
+    """Find the folders whose path names a class, in upper or lower case.
+
+    Args:
+        files: the files of the set.
+        classes: lower-case folder name -> class.
+
+    Returns:
+        The folders, the names of pictures outside of them, and the names of pictures in folders of both classes.
+    """
+    folders = _folders(files)
+    # folders that all pictures are in, whatever their split, do not distinguish the classes
+    shared = _count_shared([names for _, names, _ in folders])
+    result: list[ClassFolder] = []
+    outside, mixed = [], []
+    for split, names, pictures in folders:
+        at = [position for position, name in enumerate(names) if name.lower() in classes]
+        if len({classes[names[position].lower()] for position in at if position >= shared}) > 1:
+            mixed += [listed.name for listed in pictures]
+        elif at:
+            label = classes[names[at[-1]].lower()]
+            result.append(ClassFolder(pictures, split, label, names[: at[-1]], names[at[-1] + 1 :]))
+        else:
+            outside += [listed.name for listed in pictures]
+    # outermost folders that all images share go, as long as some image has another folder before its class
+    before = [folder.before for folder in result]
+    cut = max(0, min(_count_shared(before), max(map(len, before), default=0) - 1))
+    return [folder._replace(before=folder.before[cut:]) for folder in result], outside, mixed
+
+
+def _count_shared(paths: list[list[str]]) -> int:
+    """Count the outermost folders that all paths begin with."""
+    return sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, zip(*paths, strict=False)))

@@ -1,1 +1,0 @@
-"""How image sets are usually laid out in folders, archives and tables."""
