@@ -19,11 +19,9 @@ from core.studies.explanations import (
     ALIKE,
     OTHERS,
     SAME,
-    ByMethod,
-    Columns,
-    Compared,
+    compare,
+    explain_all,
     judged,
-    maps_of,
     mean_of,
     settings_of,
     share_of,
@@ -74,16 +72,11 @@ def column_of(method: str, value: str) -> str:
     return value if method in DEFAULT else f"{method}_{value}"
 
 
-def _columns(_judged: Mapping[str, AnyExplainer]) -> ByMethod:
-    return {
-        name: {
-            column_of(name, value): text.format(one=explainer.title, kept=KEPT.title) for value, text in VALUES.items()
-        }
-        for name, explainer in compared().items()
-    }
-
-
-COLUMNS = Columns(_columns)
+def columns_of(explainer: AnyExplainer) -> dict[str, str]:
+    """Describe a method's columns: none of the one whose maps runs store."""
+    titles = {"one": explainer.title, "kept": KEPT.title}
+    values = VALUES if explainer is not KEPT else {}
+    return {column_of(explainer.name, value): text.format(**titles) for value, text in values.items()}
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -91,15 +84,16 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     cells, stored = Cells(context.run), context.run.needed_maps
     images = [np.asarray(context.pixels[row]) for row in rows]
 
-    def compare(explainer: AnyExplainer) -> dict[str, list[float]]:
-        values: dict[str, list[float]] = {column_of(explainer.name, value): [] for value in VALUES}
-        maps = maps_of(context.detector, images, explainer, settings_of(explainer, parameters["lime_seed"]))
-        for row, image, own in zip(rows, images, maps, strict=True):
+    def compute_columns(explainer: AnyExplainer) -> dict[str, list[float]]:
+        values: dict[str, list[float]] = {column: [] for column in columns_of(explainer)}
+        settings = settings_of(explainer, parameters["lime_seed"])
+        explained = explain_all(context.detector, images, explainer, settings)
+        for row, image, own in zip(rows, images, explained, strict=True):
             others = cells.others(int(row), parameters["others"], seed=parameters["seed"])
             # toward the verdict: what is put first is what speaks for it
             sign = cells.signs[row]
             both = agreement(
-                sign * own,
+                sign * own.values,
                 sign * np.asarray(stored[row], np.float32),
                 segments=segment(image, method="grid", n_segments=parameters["segments"]),
                 others=sign * np.asarray(stored[others], np.float32),
@@ -108,7 +102,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
                 column.append(getattr(both, value))
         return values
 
-    return table_by_method(context, rows, COLUMNS.by_method, compare)
+    return table_by_method(context, rows, columns_of, compute_columns)
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
@@ -125,12 +119,12 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
             # what is one method with Grad-CAM agrees with it of necessity
             if method in ALIKE and part[columns[0]].mean() > SAME:
                 continue
-            own, others = (part[name].to_numpy(float) for name in columns)
+            own, others = (part[name] for name in columns)
+            ranks = compare(own, others, weights, control=OTHERS)
             # the difference keeps the precision of the columns
-            difference = mean_of((part[columns[0]] - part[columns[1]]).to_numpy(float), weights)
-            ranks = Compared(mean_of(own, weights), Control(OTHERS, mean_of(others, weights)), difference)
+            ranks["difference"] = mean_of(own - others, weights)
             key, details = f"rank-{group}" if method in DEFAULT else f"rank-{method}-{group}", {"name": explainer.title}
-            findings.append(ranks.finding(key, "agreement", "rank_correlation", group, details=details))
+            findings.append(Finding(key, "agreement", "rank_correlation", group=group, **ranks, details=details))
         compared_with = np.minimum(cells.sizes[positions.get_indexer(part["id"])] - 1, parameters["others"])
         enough_others = np.array([enough(count) for count in compared_with], bool)
         decided = part["rank_share"].notna().to_numpy() & enough_others
@@ -141,17 +135,20 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     return findings
 
 
-STUDY = Study(
-    name="agreement",
-    title="Agreement",
-    question="Do Grad-CAM and LIME mark the same regions, more than maps of other images would?",
-    columns=COLUMNS,
-    needs=("maps",),
-    control="Grad-CAM maps of other images of the same cell of the confusion matrix in the place of the image's own.",
-    compute=compute,
-    conclude=conclude,
-    headlines=HEADLINES,
-    parameters={"others": 100, "segments": 64, "lime_seed": 0, "seed": 0},
-    explore=("rank", "rank_share"),
-    shard=32,
-)
+def make_study() -> Study:
+    """Declare the study for the explainers that are registered."""
+    return Study(
+        name="agreement",
+        title="Agreement",
+        question="Do Grad-CAM and LIME mark the same regions, more than maps of other images would?",
+        columns={column: text for explainer in compared().values() for column, text in columns_of(explainer).items()},
+        needs=("maps",),
+        control="Grad-CAM maps of other images of the same cell of the confusion matrix in the place of the image's "
+        "own.",
+        compute=compute,
+        conclude=conclude,
+        headlines=HEADLINES,
+        parameters={"others": 100, "segments": 64, "lime_seed": 0, "seed": 0},
+        explore=("rank", "rank_share"),
+        shard=32,
+    )

@@ -4,7 +4,6 @@ LIME's own intervals are about the samples under one fill.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -15,20 +14,11 @@ from numpy.typing import NDArray
 from core.explainers.explainer import AnyExplainer
 from core.explainers.settings import ExplainerSettings
 from core.findings.claims import Headlines
-from core.findings.finding import Control, Finding, Measure
+from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import weighted_ratio
 from core.perturbations.masking import FILLS, Fill
 from core.runs.run import Run
-from core.studies.explanations import (
-    ByMethod,
-    Columns,
-    Compared,
-    Numbers,
-    explain_all,
-    methods_in,
-    settings_of,
-    table_by_method,
-)
+from core.studies.explanations import Numbers, describe_all, explain_all, methods_in, settings_of, table_by_method
 from core.studies.groups import groups
 from core.studies.study import Context, Study
 
@@ -36,8 +26,6 @@ from core.studies.study import Context, Study
 SEED = "seed"
 # shown and not counted: nearly black pixels occur in no image, and alone would decide what holds
 NOT_COUNTED: Fill = "black"
-
-TITLES: dict[str, str] = {fill: filling.title for fill, filling in FILLS.items()}
 
 HEADLINES: Headlines = {
     "confirmed-*": {
@@ -64,23 +52,18 @@ def other_fills(explainer: AnyExplainer, settings: ExplainerSettings) -> dict[st
     return {fill: other for fill, other in explainer.under_fills(settings).items() if other != settings}
 
 
-def _columns(explanations: Mapping[str, AnyExplainer]) -> ByMethod:
-    columns: ByMethod = {}
-    for name, explainer in explanations.items():
-        settings, title = settings_of(explainer, 0), explainer.title
-        others = other_fills(explainer, settings)
-        if not others:
-            continue
-        (fill,) = set(explainer.under_fills(settings)) - set(others)
-        columns[name] = {f"{name}_certain": f"parts whose sign {title} calls certain with {fill} fill"}
+def columns_of(explainer: AnyExplainer) -> dict[str, str]:
+    """Describe a method's columns: none where it covers no parts of the image."""
+    settings, name, title = settings_of(explainer, 0), explainer.name, explainer.title
+    others = other_fills(explainer, settings)
+    columns = {}
+    for fill in explainer.under_fills(settings).keys() - others:
+        columns[f"{name}_certain"] = f"parts whose sign {title} calls certain with {fill} fill"
         for other in (*others, SEED):
             what = f"with {fill} fill and another draw of the samples" if other == SEED else f"with {fill} and {other}"
-            columns[name][f"{name}_{other}_both"] = f"parts whose sign {title} calls certain both {what}"
-            columns[name][f"{name}_{other}_reversed"] = "of these, those whose sign is the opposite"
+            columns[f"{name}_{other}_both"] = f"parts whose sign {title} calls certain both {what}"
+            columns[f"{name}_{other}_reversed"] = "of these, those whose sign is the opposite"
     return columns
-
-
-COLUMNS = Columns(_columns)
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -101,7 +84,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
             counts[f"{name}_{other}_reversed"] = [float((product < 0).sum()) for product in products]
         return counts
 
-    return table_by_method(context, rows, COLUMNS.by_method, count)
+    return table_by_method(context, rows, columns_of, count)
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
@@ -113,39 +96,45 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
         for method, title in methods_in(table, "{}_certain").items():
             counts = {name: part[name].to_numpy(np.float64) for name in part if name.startswith(f"{method}_")}
             certain = counts[f"{method}_certain"]
-            tried: dict[str, Numbers] = {}
-            for other in (*FILLS, SEED):
-                both, reversed_ = (counts.get(f"{method}_{other}_{number}") for number in ("both", "reversed"))
-                if both is not None and reversed_ is not None:
-                    tried[other] = reversed_ if what == "contradicted" else both - reversed_
-            again = tried.pop(SEED), certain
-            counted = [hits for fill, hits in tried.items() if fill != NOT_COUNTED]
+            hits: dict[Any, Numbers] = {
+                other: reversed_ if what == "contradicted" else counts[f"{method}_{other}_both"] - reversed_
+                for other in (*FILLS, SEED)
+                if (reversed_ := counts.get(f"{method}_{other}_reversed")) is not None
+            }
+            again = hits.pop(SEED), certain
+            counted = [number for fill, number in hits.items() if fill != NOT_COUNTED]
             pooled = _shares((np.sum(counted, axis=0), len(counted) * certain), again, weights)
             choices = []
-            for fill, hits in tried.items():
-                choice = _shares((hits, certain), again, weights).choice("fill", TITLES[fill])
-                choices.append(choice if fill != NOT_COUNTED else replace(choice, control=None, difference=None))
-            key, details = f"{what}-{method}-{group}", {"name": title}
-            findings.append(pooled.finding(key, "certainty", quantity, group, *choices, details=details))
+            for fill, number in hits.items():
+                shares = _shares((number, certain), again, weights)
+                if fill == NOT_COUNTED:
+                    shares |= {"control": None, "difference": None}
+                choices.append(Choice("fill", FILLS[fill].title, **shares))
+            pooled |= {"choices": tuple(choices), "details": {"name": title}}
+            findings.append(Finding(f"{what}-{method}-{group}", "certainty", quantity, group=group, **pooled))
     return findings
 
 
-def _shares(own: tuple[Numbers, Numbers], again: tuple[Numbers, Numbers], weights: Numbers) -> Compared:
+def _shares(own: tuple[Numbers, Numbers], again: tuple[Numbers, Numbers], weights: Numbers) -> dict[str, Any]:
     """Compare signs out of signs of the same images: under other fills, and under another draw of the samples."""
-    control = Control("another draw of the samples", Measure.of(weighted_ratio(*again, weights=weights)))
-    difference = Measure.of(weighted_ratio(*own, weights=weights, less=again))
-    return Compared(Measure.of(weighted_ratio(*own, weights=weights)), control, difference)
+    return {
+        "measure": Measure.of(weighted_ratio(*own, weights=weights)),
+        "control": Control("another draw of the samples", Measure.of(weighted_ratio(*again, weights=weights))),
+        "difference": Measure.of(weighted_ratio(*own, weights=weights, less=again)),
+    }
 
 
-STUDY = Study(
-    name="certainty",
-    title="Certainty",
-    question="Does another fill confirm or contradict a sign that LIME calls certain?",
-    columns=COLUMNS,
-    control="Another draw of the samples with the same fill, which is all that the intervals are about.",
-    compute=compute,
-    conclude=conclude,
-    headlines=HEADLINES,
-    parameters={"lime_seed": 0},
-    shard=16,
-)
+def make_study() -> Study:
+    """Declare the study for the explainers that are registered."""
+    return Study(
+        name="certainty",
+        title="Certainty",
+        question="Does another fill confirm or contradict a sign that LIME calls certain?",
+        columns=describe_all(columns_of),
+        control="Another draw of the samples with the same fill, which is all that the intervals are about.",
+        compute=compute,
+        conclude=conclude,
+        headlines=HEADLINES,
+        parameters={"lime_seed": 0},
+        shard=16,
+    )

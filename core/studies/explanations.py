@@ -5,11 +5,11 @@ for single images, not for thousands. Columns of studies are named after the exp
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,10 +25,7 @@ from core.explainers.settings import ExplainerSettings
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import weighted_mean, weighted_share
 from core.images.decoding import pixels_sha256
-from core.runs.metrics import is_right
-from core.runs.run import Run
 from core.storage import cache_dir, open_file, write_bytes_atomically
-from core.studies.store import StudyResult
 from core.studies.study import Context
 
 if TYPE_CHECKING:
@@ -41,7 +38,6 @@ VERSION = 3
 # one method on the last layer of networks that average it: counted once where so many values differ by no more
 ALIKE = {"gradcam", "layercam", "xgradcam"}
 SAME, CLOSE = 0.95, 0.01
-Maps = list[NDArray[np.float32]]
 Numbers = NDArray[np.floating]
 # the control of studies that compare maps of one image with maps of others
 OTHERS = "maps of other images of the same cell"
@@ -58,18 +54,13 @@ def cost_of(explainer: AnyExplainer) -> int:
     return explainer.cost(explainer.settings())
 
 
-def has_seed(explainer: AnyExplainer) -> bool:
-    """Tell whether an explainer draws anything at random."""
-    return "seed" in explainer.settings.model_fields
-
-
 def settings_of(explainer: AnyExplainer, seed: int) -> ExplainerSettings:
-    """Return an explainer's default settings, with a seed where it has one."""
-    settings: ExplainerSettings = explainer.settings(**({"seed": seed} if has_seed(explainer) else {}))
-    return settings
+    """Return an explainer's default settings, with a seed where it draws anything at random."""
+    settings: ExplainerSettings = explainer.settings()
+    return settings.changed(seed=seed) if "seed" in explainer.settings.model_fields else settings
 
 
-def methods_in(table: pd.DataFrame, column: str, more: Mapping[str, str] | None = None) -> dict[str, str]:
+def methods_in(table: pd.DataFrame, column: str) -> dict[str, str]:
     """Name -> title of the explainers that a study's table has values of.
 
     `ALIKE` count as one method, under the first one's name, where nearly all of their values are the same.
@@ -77,17 +68,18 @@ def methods_in(table: pd.DataFrame, column: str, more: Mapping[str, str] | None 
     Args:
         table: of a study.
         column: the name of a column that has them, with {} for the explainer's name.
-        more: name -> title of what is judged besides the registered explainers.
     """
-    titles = {name: explainer.title for name, explainer in judged().items()} | dict(more or {})
-    values = {name: table[column.format(name)] for name in titles if column.format(name) in table}
     found: dict[str, str] = {}
-    for name, own in values.items():
-        first = next((other for other in found if {name, other} <= ALIKE), name)
-        if first != name and np.isclose(own, values[first], atol=CLOSE, equal_nan=True).mean() >= SAME:
-            found[first] += f", {titles[name]}"
-        elif own.notna().any():
-            found[name] = titles[name]
+    for name, explainer in judged().items():
+        own = table.get(column.format(name))
+        first = next((other for other in found if {name, other} <= ALIKE), None)
+        if own is None or own.isna().all():
+            continue
+        is_same = first and np.isclose(own, table[column.format(first)], atol=CLOSE, equal_nan=True).mean() >= SAME
+        if first and is_same:
+            found[first] += f", {explainer.title}"
+        else:
+            found[name] = explainer.title
     return found
 
 
@@ -96,50 +88,12 @@ def method_of(column: str, names: Iterable[str]) -> str | None:
     return max((name for name in names if column.startswith(f"{name}_")), key=len, default=None)
 
 
-# explainer, "" for columns of none -> column -> plain description
-ByMethod = dict[str, dict[str, str]]
-Build = Callable[[dict[str, AnyExplainer]], ByMethod]
+def describe_all(describe: Callable[[AnyExplainer], Mapping[str, str]]) -> dict[str, str]:
+    """Column -> plain description of all judged explainers, as they are registered now."""
+    return {column: text for explainer in judged().values() for column, text in describe(explainer).items()}
 
 
-class Columns(Mapping[str, str]):
-    """Columns of a study with plain descriptions, as the judged explainers are now.
-
-    Args:
-        build: a function of a module, from name -> explainer.
-    """
-
-    def __init__(self, build: Build) -> None:
-        self._build = build
-
-    @property
-    def by_method(self) -> ByMethod:
-        """The same by the explainer that they are of."""
-        return _built(self._build, tuple(judged().items()))[0]
-
-    def _current(self) -> dict[str, str]:
-        return _built(self._build, tuple(judged().items()))[1]
-
-    def __getitem__(self, column: str) -> str:
-        return self._current()[column]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._current())
-
-    def __len__(self) -> int:
-        return len(self._current())
-
-
-@lru_cache(maxsize=16)
-def _built(build: Build, methods: tuple[tuple[str, AnyExplainer], ...]) -> tuple[ByMethod, dict[str, str]]:
-    by_method = build(dict(methods))
-    return by_method, {name: text for own in by_method.values() for name, text in own.items()}
-
-
-def _none() -> Any:
-    return np.zeros(0, np.float32)
-
-
-def on_grid(values: NDArray[np.floating], cells: tuple[int, ...]) -> NDArray[np.float64]:
+def on_grid(values: Numbers, cells: tuple[int, ...]) -> NDArray[np.float64]:
     """float64 (S,): the means of a map over so many cells down and across, row by row, as even as its size allows."""
     rows, columns = cells
     height, width = values.shape
@@ -151,11 +105,15 @@ def on_grid(values: NDArray[np.floating], cells: tuple[int, ...]) -> NDArray[np.
     return np.bincount(cell, np.asarray(values, np.float64).ravel(), rows * columns) / np.bincount(cell)
 
 
-def mean_rank(first: NDArray[np.floating], others: list[NDArray[np.floating]], *, signed: bool = True) -> float:
+def mean_rank(first: Numbers, others: Sequence[Numbers], *, signed: bool = True) -> float:
     """Average one map's rank correlations with several others, absolute unless `signed`; NaN if all are undefined."""
     ranks = np.array([rank_correlation(first, other) for other in others])
     ranks = ranks if signed else np.abs(ranks)
     return float(np.nanmean(ranks)) if np.isfinite(ranks).any() else float("nan")
+
+
+def _none() -> Any:
+    return np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,13 +140,34 @@ class Pass:
 
 
 def explain_all(
-    detector: "Detector", images: Sequence[NDArray[np.uint8]], explainer: AnyExplainer, settings: ExplainerSettings
+    detector: "Detector",
+    images: Sequence[NDArray[np.uint8]],
+    explainer: AnyExplainer,
+    settings: ExplainerSettings,
+    *,
+    stored: Numbers | None = None,
 ) -> list[Pass]:
-    """Explain images (uint8 (side, side, 3) each) in batches, except those whose explanation the cache folder holds.
+    """Explain images in batches, except those whose explanation the cache folder holds.
 
-    Several studies need the same explanation of the same image, and so does one that was stopped.
+    Several studies need the same explanation of the same image, and so does one that was stopped. Maps of the kind that
+    runs store cost one pass and are not cached.
+
+    Args:
+        detector: what to explain.
+        images: N of uint8 (side, side, 3).
+        explainer, settings: how.
+        stored: float (N, h, w), the maps that a run stores of these images, taken where they are of that kind.
     """
-    paths = [_path(detector, image, explainer, settings) for image in images]
+    if not images:
+        return []
+    if explainer is KEPT and settings == KEPT.settings():
+        maps = detector.full_pass(np.stack(images)).needed_maps if stored is None else stored
+        return [Pass(values) for values in np.asarray(maps, np.float32)]
+    libraries = sorted(versions_of(explainer.libraries).items())
+    key = repr((VERSION, detector.cache_key, explainer.name, libraries, sorted(settings.model_dump().items())))
+    folder = cache_dir() / "explanations" / hashlib.sha256(key.encode()).hexdigest()[:20]
+    names = [pixels_sha256(image)[:32] for image in images]
+    paths = [folder / name[:2] / f"{name}.npz" for name in names]
     passes = [_read(path) for path in paths]
     lacking = [number for number, cached in enumerate(passes) if cached is None]
     if lacking:
@@ -201,71 +180,44 @@ def explain_all(
     return [computed for computed in passes if computed is not None]
 
 
-def passes_of(context: Context, rows: NDArray[np.intp], explainer: AnyExplainer, *, seed: int) -> list[Pass]:
-    """Explain images of a run; maps of the kind that runs store are taken from the run."""
-    if explainer is KEPT:
-        return [Pass(values) for values in np.asarray(context.run.needed_maps[rows], np.float32)]
-    images = [np.asarray(context.pixels[row]) for row in rows]
-    return explain_all(context.detector, images, explainer, settings_of(explainer, seed))
-
-
-def maps_of(
-    detector: "Detector", images: Sequence[NDArray[np.uint8]], explainer: AnyExplainer, settings: ExplainerSettings
-) -> Maps:
-    """The maps of several images, float32 (h, w) each; those of the kind that runs store cost one pass and no cache."""
-    if explainer is KEPT:
-        return list(detector.full_pass(np.stack(images)).needed_maps.astype(np.float32)) if len(images) else []
-    return [computed.values for computed in explain_all(detector, images, explainer, settings)]
+def can_explain(explainer: AnyExplainer, detector: "Detector") -> bool:
+    """Tell whether a study of maps has an explainer's: of the kind that runs store it always has."""
+    return explainer is KEPT or not explainer.unavailable(detector)
 
 
 def table_by_method(
     context: Context,
     rows: NDArray[np.intp],
-    columns: Mapping[str, Collection[str]],
+    columns_of: Callable[[AnyExplainer], Collection[str]],
     compute: Callable[[AnyExplainer], Mapping[str, Sequence[float]]],
 ) -> pd.DataFrame:
-    """Compute the wanted columns of each method as float32; NaN where it cannot explain the detector.
+    """Compute the wanted columns of each judged method as float32; NaN where it cannot explain the detector.
 
     Args:
         context: of the study.
         rows: of the run.
-        columns: method -> its columns, in order; those of none are left out.
+        columns_of: returns a method's columns, in order.
         compute: returns those of them that are wanted, a value a row.
     """
     table = pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows]})
-    for name, own in columns.items():
-        if not name or not context.wants(*own):
-            continue
-        explainer = judged()[name]
-        able = explainer is KEPT or not explainer.unavailable(context.detector)
-        values: Mapping[str, Any] = compute(explainer) if able else dict.fromkeys(own, np.nan)
-        ordered = {column: values[column] for column in own if column in values}
-        table = pd.concat([table, pd.DataFrame(ordered, index=table.index).astype(np.float32)], axis=1)
+    for explainer in judged().values():
+        own = columns_of(explainer)
+        if own and context.wants(*own):
+            able = can_explain(explainer, context.detector)
+            values: Mapping[str, Any] = compute(explainer) if able else dict.fromkeys(own, np.nan)
+            ordered = {column: values[column] for column in own if column in values}
+            table = pd.concat([table, pd.DataFrame(ordered, index=table.index).astype(np.float32)], axis=1)
     return table
 
 
 def _pass_of(explanation: Explanation) -> Pass:
     parts, diagnostics = explanation.parts, explanation.diagnostics
-    values = explanation.map.astype(np.float32)
+    values, one_colour = explanation.map.astype(np.float32), diagnostics.one_colour
     if parts is None or parts.regions is None:
-        return Pass(values, one_colour=diagnostics.one_colour)
-    return Pass(
-        values,
-        parts.regions.astype(np.int16),
-        parts.weights.astype(np.float32),
-        parts.decisions,
-        float(diagnostics.numbers.get("r2", np.nan)),
-        float(diagnostics.numbers.get("decided_share", np.nan)),
-        diagnostics.one_colour,
-    )
-
-
-def _path(detector: "Detector", image: NDArray[np.uint8], explainer: AnyExplainer, settings: ExplainerSettings) -> Path:
-    libraries = sorted(versions_of(explainer.libraries).items())
-    key = repr((VERSION, detector.cache_key, explainer.name, libraries, sorted(settings.model_dump().items())))
-    folder = hashlib.sha256(key.encode()).hexdigest()[:20]
-    name = pixels_sha256(image)[:32]
-    return cache_dir() / "explanations" / folder / name[:2] / f"{name}.npz"
+        return Pass(values, one_colour=one_colour)
+    r2, decided_share = (float(diagnostics.numbers.get(name, np.nan)) for name in ("r2", "decided_share"))
+    regions, weights = parts.regions.astype(np.int16), parts.weights.astype(np.float32)
+    return Pass(values, regions, weights, parts.decisions, r2, decided_share, one_colour)
 
 
 def _write(file: Path, computed: Pass) -> None:
@@ -276,7 +228,7 @@ def _write(file: Path, computed: Pass) -> None:
 def _read(path: Path) -> Pass | None:
     try:
         with open_file(path) as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in (attribute.name for attribute in fields(Pass))}
+            arrays = {attribute.name: stored[attribute.name] for attribute in fields(Pass)}
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is computed again
         return None
     return Pass(**{name: values if values.ndim else values.item() for name, values in arrays.items()})
@@ -293,51 +245,19 @@ def share_of(hits: NDArray[np.bool_], weights: Numbers) -> Measure:
     return Measure.of(weighted_share(np.asarray(hits, bool), weights))
 
 
-class Compared(NamedTuple):
-    """A measure, its control and their paired difference."""
-
-    measure: Measure
-    control: Control
-    difference: Measure
-
-    @classmethod
-    def means(
-        cls,
-        name: str,
-        values: Numbers,
-        others: Numbers,
-        weights: Numbers,
-        clusters: NDArray[np.integer] | None = None,
-    ) -> "Compared":
-        """Compare two means of the same images, the second under a control's name."""
-        control = Control(name, mean_of(others, weights, clusters))
-        return cls(mean_of(values, weights, clusters), control, mean_of(values - others, weights, clusters))
-
-    def choice(self, kind: str, value: str) -> Choice:
-        """The same as one choice of a finding."""
-        return Choice(kind, value, *self)
-
-    def finding(self, key: str, study: str, quantity: str, group: str, *choices: Choice, **more: Any) -> Finding:
-        """The same as a finding; `more` are its other fields."""
-        return Finding(key, study, quantity, self.measure, group, self.control, self.difference, choices, **more)
+def compare(
+    values: Numbers, others: Numbers, weights: Numbers, *, control: str, clusters: NDArray[np.integer] | None = None
+) -> dict[str, Any]:
+    """Compare two weighted means of the same images: `measure`, `control` and `difference` of a finding or choice."""
+    values, others = np.asarray(values, np.float64), np.asarray(others, np.float64)
+    return {
+        "measure": mean_of(values, weights, clusters),
+        "control": Control(control, mean_of(others, weights, clusters)),
+        "difference": mean_of(values - others, weights, clusters),
+    }
 
 
-def coverage(answers: Mapping[str, StudyResult], run: Run) -> pd.DataFrame:
-    """Count how many of the run's images each study covers.
-
-    Returns:
-        `study`, `title`, `images`, `share` of the run, `errors` covered and `errors_of` in the run.
-    """
-    errors = set(run.predictions["id"][~is_right(run.predictions)])
-    rows = [
-        {
-            "study": name,
-            "title": answer.about["title"],
-            "images": answer.about["images"],
-            "share": answer.about["images"] / len(run),
-            "errors": len(errors & set(answer.table["id"])) if "id" in answer.table else len(errors),
-            "errors_of": len(errors),
-        }
-        for name, answer in answers.items()
-    ]
-    return pd.DataFrame(rows)
+def finding_of(key: str, study: str, quantity: str, group: str, choices: Sequence[Choice], **more: Any) -> Finding:
+    """Make a finding of which the first choice gives the number; `more` are its other fields."""
+    first, *_ = choices
+    return Finding(key, study, quantity, first.measure, group, first.control, first.difference, tuple(choices), **more)

@@ -7,11 +7,8 @@ centre know something of images and are baselines, not controls: for a detector 
 right answer.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,20 +16,30 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.agreement import segment_values
-from core.explainers.cam import KEPT
 from core.explainers.deletion import areas, centre_map, deletion_curves, edge_map
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.findings.claims import Headlines
-from core.findings.finding import Finding
+from core.findings.finding import Choice, Finding
 from core.findings.intervals import weighted_mean
 from core.perturbations.masking import FILLS as FILLINGS
 from core.perturbations.masking import Fill
 from core.runs.run import Run
-from core.storage import open_file, read_array
-from core.studies.explanations import ByMethod, Columns, Compared, Pass, judged, mean_of, methods_in, on_grid, passes_of
+from core.studies.explanations import (
+    Pass,
+    can_explain,
+    compare,
+    describe_all,
+    explain_all,
+    finding_of,
+    judged,
+    mean_of,
+    methods_in,
+    on_grid,
+    settings_of,
+)
 from core.studies.groups import By, Cells, groups
-from core.studies.study import Context, Study, StudyError
+from core.studies.study import Context, Study
 
 # orders of the grid's cells: controls, also made as coarse as the judged map; and baselines
 CONTROLS = {"random": "random order", "other": "another image's map"}
@@ -41,11 +48,6 @@ ORDERS = CONTROLS | BASELINES
 DIRECTIONS = ("deletion", "insertion")
 FILLS: tuple[Fill, ...] = ("mean", "blur", "texture", "road")
 STEPS = 8
-# a user's own maps, judged as one more method
-OWN, OWN_TITLE = "own", "Maps of your own"
-# most values along a side of a user's own map
-MOST = 1024
-FORM = "one map for each image of the run in its order, float (images, height, width), positive towards REAL"
 # a method, control or baseline, and the method that it is as coarse as, "" where it is as fine as the grid
 Order = tuple[str, str]
 
@@ -77,139 +79,51 @@ def _curves_of(method: str, title: str) -> dict[str, str]:
             f"margin signed toward the verdict; {step} of {STEPS} parts "
             f"{'filled' if direction == 'deletion' else 'shown'}, {fill} fill, order: {title}"
         )
-        for fill in FILLS
-        for direction in DIRECTIONS
-        for step in range(1, STEPS)
+        for fill, direction, step in product(FILLS, DIRECTIONS, range(1, STEPS))
     }
 
 
-def _columns_of(method: str, title: str) -> dict[str, str]:
+def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     """Describe the curves of a method, and the areas of its controls."""
-    return _curves_of(method, title) | {
-        area_column(direction, control, method, fill): (
+    return _curves_of(explainer.name, explainer.title) | {
+        area_column(direction, control, explainer.name, fill): (
             f"area under the {direction} curve in margins, signed toward the verdict, {fill} fill, order: {name}, "
-            f"as coarse as {title}"
+            f"as coarse as {explainer.title}"
         )
         for (control, name), fill, direction in product(CONTROLS.items(), FILLS, DIRECTIONS)
     }
 
 
-def _columns(methods: Mapping[str, AnyExplainer]) -> ByMethod:
-    ends = {"start": "margin of the image signed toward its verdict"} | {
-        f"filled_{fill}": f"margin signed toward the verdict with everything filled ({fill})" for fill in FILLS
-    }
-    of_methods = {name: _columns_of(name, explainer.title) for name, explainer in methods.items()}
-    return {"": ends, **of_methods, **{name: _curves_of(name, title) for name, title in ORDERS.items()}}
-
-
-COLUMNS = Columns(_columns)
-OWN_COLUMNS = _columns_of(OWN, OWN_TITLE)
-
-
-def with_maps(study: Study, path: Path, run: Run) -> Study:
-    """Return the study with the columns of a user's own maps, see `read_maps`.
-
-    Raises:
-        StudyError: another study, maps that do not fit the run, or a value that is not finite.
-    """
-    if "maps" not in study.parameters:
-        raise StudyError(f"the study {study.name} judges no maps of your own; {STUDY.name} does")
-    if not np.isfinite(read_maps(path, run)).all():
-        raise StudyError(f"{path} has values that are not finite; replace them, for instance by 0")
-    with open_file(path) as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    changed = study.with_parameters({"maps": str(path.absolute()), "maps_sha256": digest})
-    return replace(changed, columns={**study.columns, **OWN_COLUMNS})
-
-
-def read_maps(path: Path | str, run: Run) -> NDArray[np.floating]:
-    """Open a user's maps, memory-mapped: float (N, h, w), one map for each row of a run, positive towards REAL.
-
-    Raises:
-        StudyError: it cannot be opened, is no array of floats, or is of another shape.
-    """
-    try:
-        maps = read_array(Path(path), mapped=True)
-    except OSError as error:
-        raise StudyError(f"{path} cannot be read ({error.strerror or error}); name an .npy file with --maps") from None
-    except (ValueError, EOFError, OverflowError, MemoryError, SyntaxError):
-        raise StudyError(f"{path} holds no array of numbers; save one with numpy.save: {FORM}") from None
-    if not np.issubdtype(maps.dtype, np.floating):
-        raise StudyError(f"{path} holds {maps.dtype} and no floats; save {FORM}")
-    if maps.ndim != 3 or len(maps) != len(run) or not 0 < min(maps.shape[1:]) <= max(maps.shape[1:]) <= MOST:
-        raise StudyError(f"{path} has the shape {maps.shape}, and {run.name} has {len(run)} images; save {FORM}")
-    return maps
-
-
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """Compute the curves of each image, of the orders and fills whose columns are wanted."""
-    methods = (*judged(), *((OWN,) if parameters["maps"] else ()))
-    orders = [*((name, "") for name in (*methods, *ORDERS)), *product(CONTROLS, methods)]
-    # any order has the ends that all curves share
-    wanted = {
-        fill: [order for order in orders if context.wants(*_columns_with(order, fill))] or [("random", "")]
-        for fill in FILLS
-        if context.wants("start", f"filled_{fill}", *(name for order in orders for name in _columns_with(order, fill)))
-    }
-    needed = {name for those in wanted.values() for order in those for name in order}
-    passes = {
-        name: passes_of(context, rows, explainer, seed=parameters["lime_seed"])
-        for name, explainer in judged().items()
-        if name in needed and (explainer is KEPT or not explainer.unavailable(context.detector))
-    }
-    if OWN in needed:
-        passes[OWN] = [Pass(values) for values in read_maps(parameters["maps"], context.run)[rows]]
+    """Compute the curves of each image, of the methods whose columns are wanted; NaN where one cannot explain."""
+    images, passes = [np.asarray(context.pixels[row]) for row in rows], {}
+    for name, explainer in judged().items():
+        if can_explain(explainer, context.detector) and context.wants(*columns_of(explainer)):
+            settings, stored = settings_of(explainer, parameters["lime_seed"]), context.run.needed_maps[rows]
+            passes[name] = explain_all(context.detector, images, explainer, settings, stored=stored)
     cells, records = Cells(context.run), []
-    for at, row in enumerate(rows):
-        image = np.asarray(context.pixels[row])
+    for at, (row, image) in enumerate(zip(rows.tolist(), images, strict=True)):
         # cells of 2 x 2 pixels at least: most fills give a single pixel back as it is
         grid = segment(image, method="grid", n_segments=min(parameters["segments"], (len(image) // 2) ** 2))
         own = {name: of[at] for name, of in passes.items()}
-        scores = scores_of(context, cells, int(row), grid=grid, passes=own, seed=parameters["seed"])
-        records.append(_curves(context, image, grid, cells.signs[row], scores, wanted, seed=parameters["seed"]))
-    # a method that cannot explain this detector has columns without values
-    present = {column for fill, those in wanted.items() for order in those for column in _columns_with(order, fill)}
-    present.update("start" if fill is None else f"filled_{fill}" for fill in (None, *wanted))
-    columns = [name for name in (*COLUMNS, *OWN_COLUMNS) if name in present]
-    table = pd.DataFrame(records).reindex(columns=columns).astype(np.float16)
+        scores = scores_of(context, cells, row, grid=grid, passes=own, seed=parameters["seed"])
+        curves = deletion_curves(
+            context.detector.margins, image, grid,
+            values=np.stack(list(scores.values())), fills=FILLS, steps=STEPS, seed=parameters["seed"],
+        )  # fmt: skip
+        record = {"start": curves.deletion[0, 0, 0]}
+        for number, fill in enumerate(FILLS):
+            record[f"filled_{fill}"] = curves.deletion[0, number, -1]
+            for direction, (at_order, (name, like)) in product(DIRECTIONS, enumerate(scores)):
+                curve = getattr(curves, direction)[at_order, number]
+                if like:
+                    record[area_column(direction, name, like, fill)] = areas(curve)
+                else:
+                    record |= {curve_column(direction, name, fill, step): curve[step] for step in range(1, STEPS)}
+        records.append({name: cells.signs[row] * value for name, value in record.items()})
+    table = pd.DataFrame(records).reindex(columns=list(make_study().columns)).astype(np.float16)
     table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
     return table
-
-
-def _columns_with(order: Order, fill: str) -> list[str]:
-    """Name the columns of an order with a fill: points of its curves, or areas under those of a coarse control."""
-    name, method = order
-    if method:
-        return [area_column(direction, name, method, fill) for direction in DIRECTIONS]
-    return [curve_column(direction, name, fill, step) for direction in DIRECTIONS for step in range(1, STEPS)]
-
-
-def _curves(  # noqa: PLR0917
-    context: Context,
-    image: NDArray[np.uint8],
-    grid: NDArray[np.int32],
-    sign: int,
-    scores: Mapping[Order, NDArray[np.float64]],
-    wanted: Mapping[Fill, Sequence[Order]],
-    *,
-    seed: int,
-) -> dict[str, float]:
-    """Column -> value of one image, from the scores of its cells."""
-    record: dict[str, float] = {}
-    for fill, orders in wanted.items():
-        available = [order for order in orders if order in scores]
-        if not available:
-            continue
-        values = np.stack([scores[order] for order in available])
-        curves = deletion_curves(
-            context.detector.margins, image, grid, values=values, fills=[fill], steps=STEPS, seed=seed
-        )
-        record |= {"start": sign * curves.deletion[0, 0, 0], f"filled_{fill}": sign * curves.deletion[0, 0, -1]}
-        both = np.stack([curves.deletion[:, 0], curves.insertion[:, 0]], axis=1)
-        for order, points in zip(available, sign * both, strict=True):
-            numbers = areas(points) if order[1] else points[:, 1:-1].ravel()
-            record |= dict(zip(_columns_with(order, fill), numbers.tolist(), strict=True))
-    return record
 
 
 def scores_of(
@@ -239,10 +153,10 @@ def scores_of(
 
 def _coarsen(values: NDArray[np.floating], like: Pass, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """float64 (parts,): the means of a map over the regions, or over the positions, of an explanation."""
-    whole = values if values.shape == shape else segment_values(values[None], np.arange(np.prod(shape)).reshape(shape))
+    whole = segment_values(values[None], np.arange(np.prod(shape)).reshape(shape)).reshape(shape)
     if like.regions.size:
-        return np.asarray(segment_values(whole.reshape(shape)[None], like.regions)[0])
-    return on_grid(whole.reshape(shape), like.values.shape)
+        return np.asarray(segment_values(whole[None], like.regions)[0])
+    return on_grid(whole, like.values.shape)
 
 
 def fills_of(table: pd.DataFrame) -> list[Fill]:
@@ -252,9 +166,8 @@ def fills_of(table: pd.DataFrame) -> list[Fill]:
 
 def methods_of(table: pd.DataFrame) -> dict[str, str]:
     """Name -> title of the methods whose curves a table has under every fill in it."""
-    by_fill = [methods_in(table, curve_column("deletion", "{}", fill, 1), {OWN: OWN_TITLE}) for fill in fills_of(table)]
-    first = by_fill[0] if by_fill else {}
-    return {name: title for name, title in first.items() if all(name in other for other in by_fill)}
+    by_fill = [methods_in(table, curve_column("deletion", "{}", fill, 1)) for fill in fills_of(table)]
+    return {name: title for name, title in (by_fill or [{}])[0].items() if all(name in other for other in by_fill)}
 
 
 def curve_of(table: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[np.float64]:
@@ -293,25 +206,20 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
     findings, fills = [], fills_of(table)
     for group, part, weights in groups(table, run):
         for method, name in methods_of(table).items():
-            tried: dict[tuple[str, str], Compared] = {}
-            for direction, fill, control in product(DIRECTIONS, fills, CONTROLS):
-                own = area_of(part, direction, method, fill)
-                beside = area_of(part, direction, control, fill, like=method)
-                compared = Compared.means(CONTROLS[control], own, beside, weights)
-                tried[direction, choice_value(fill, control)] = compared
-            choices = [compared.choice(*choice) for choice, compared in tried.items()]
+            choices = []
+            for direction, fill, (control, title) in product(DIRECTIONS, fills, CONTROLS.items()):
+                own, beside = (area_of(part, direction, order, fill, like=method) for order in (method, control))
+                compared = compare(own, beside, weights, control=title)
+                choices.append(Choice(direction, choice_value(fill, control), **compared))
             baselines = {
                 title: mean_of(area_of(part, DIRECTIONS[0], baseline, fills[0]), weights)
                 for baseline, title in BASELINES.items()
             }
-            details = {"name": name, "fills": {fill: FILLINGS[fill].title for fill in fills}}
-            first = next(iter(tried.values()))
-            findings.append(
-                first.finding(
-                    f"{method}-{group}", "faithfulness", "faithfulness", group, *choices,
-                    beside=baselines, details=details,
-                )
-            )  # fmt: skip
+            more = {
+                "beside": baselines,
+                "details": {"name": name, "fills": {fill: FILLINGS[fill].title for fill in fills}},
+            }
+            findings.append(finding_of(f"{method}-{group}", "faithfulness", "faithfulness", group, choices, **more))
     return findings
 
 
@@ -322,35 +230,37 @@ def mean_curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.Data
         `group`, `method`, `name` for a legend, `fill`, `direction`, `share` of the image that is filled (deletion) or
         shown (insertion), 0 to 1, and the mean margin signed toward the verdict with its interval.
     """
-    return pd.DataFrame([row for group in groups(table, run, by) for row in _mean_curves(table, *group)])
+    rows, named = [], methods_of(table) | ORDERS
+    for group, part, weights in groups(table, run, by):
+        for fill, (method, name), direction in product(fills_of(table), named.items(), DIRECTIONS):
+            points = curve_of(part, direction, method, fill)
+            key = {"group": group, "method": method, "name": name, "fill": fill, "direction": direction}
+            for step in range(STEPS + 1):
+                estimate = weighted_mean(points[:, step], weights)
+                rows.append({**key, "share": step / STEPS, **estimate._asdict()})
+    return pd.DataFrame(rows)
 
 
-def _mean_curves(
-    table: pd.DataFrame, group: str, part: pd.DataFrame, weights: NDArray[np.floating]
-) -> Iterator[dict[str, Any]]:
-    named = methods_of(table) | ORDERS
-    for fill, (method, name), direction in product(fills_of(table), named.items(), DIRECTIONS):
-        points = curve_of(part, direction, method, fill)
-        key = {"group": group, "method": method, "name": name, "fill": fill, "direction": direction}
-        for step in range(STEPS + 1):
-            yield {**key, "share": step / STEPS, **weighted_mean(points[:, step], weights)._asdict()}
-
-
-STUDY = Study(
-    name="faithfulness",
-    title="Faithfulness",
-    question="Does the detector rely on what an explanation marks, more than on what a blind control marks?",
-    columns=COLUMNS,
-    further=OWN_COLUMNS.get,
-    needs=("maps",),
-    control=(
-        "A random order as coarse as the map, and the map of another image of the same cell. Edges and centre are "
-        "baselines, not controls: for a detector of fine detail, edges are nearly the right answer."
-    ),
-    compute=compute,
-    conclude=conclude,
-    headlines=HEADLINES,
-    parameters={"segments": 64, "lime_seed": 0, "seed": 0, "maps": "", "maps_sha256": ""},
-    private=("maps", "maps_sha256"),
-    shard=32,
-)
+def make_study() -> Study:
+    """Declare the study for the explainers that are registered."""
+    columns = {"start": "margin of the image signed toward its verdict"}
+    columns |= {f"filled_{fill}": f"margin signed toward the verdict with everything filled ({fill})" for fill in FILLS}
+    columns |= describe_all(columns_of)
+    for order, title in ORDERS.items():
+        columns |= _curves_of(order, title)
+    return Study(
+        name="faithfulness",
+        title="Faithfulness",
+        question="Does the detector rely on what an explanation marks, more than on what a blind control marks?",
+        columns=columns,
+        needs=("maps",),
+        control=(
+            "A random order as coarse as the map, and the map of another image of the same cell. Edges and centre are "
+            "baselines, not controls: for a detector of fine detail, edges are nearly the right answer."
+        ),
+        compute=compute,
+        conclude=conclude,
+        headlines=HEADLINES,
+        parameters={"segments": 64, "lime_seed": 0, "seed": 0},
+        shard=32,
+    )

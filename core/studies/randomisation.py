@@ -8,7 +8,7 @@ the method has any.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,35 +17,28 @@ from numpy.typing import NDArray
 from core.explainers.agreement import rank_correlation
 from core.explainers.deletion import edge_map
 from core.explainers.explainer import AnyExplainer
-from core.explainers.settings import ExplainerSettings
 from core.findings.claims import Headlines
 from core.findings.finding import Finding
 from core.findings.intervals import weighted_mean
 from core.runs.run import Run
 from core.studies.explanations import (
     CHEAP,
-    ByMethod,
-    Columns,
-    Compared,
-    Maps,
-    Pass,
+    Numbers,
+    compare,
     cost_of,
+    describe_all,
+    explain_all,
     judged,
-    maps_of,
     mean_of,
     mean_rank,
     method_of,
     methods_in,
     on_grid,
-    passes_of,
     settings_of,
     table_by_method,
 )
 from core.studies.groups import By, Cells, groups
 from core.studies.study import Context, Study, StudyError
-
-if TYPE_CHECKING:
-    from core.detectors.detector import Detector
 
 # maps are compared on so many cells along a side, unless they have fewer values
 CELLS = 8
@@ -64,15 +57,13 @@ HEADLINES: Headlines = {
 }
 
 
-def _columns(explanations: Mapping[str, AnyExplainer]) -> ByMethod:
-    columns: ByMethod = {"": {"network": "which of the random detectors it was compared with, counted from 0"}}
-    for name, explainer in explanations.items():
-        columns[name] = {
-            f"{name}_{OTHER}": f"size of the rank correlation of {explainer.title} with that of other images of the "
-            "cell by the detector that is random throughout, over the same regions where it has such, mean, 0 to 1",
-            f"{name}_{EDGES}": f"size of the rank correlation of {explainer.title} with edges, 0 to 1",
-        }
-    return columns
+def _describe(explainer: AnyExplainer) -> dict[str, str]:
+    name, itself = explainer.name, f"size of the rank correlation of {explainer.title} with"
+    return {
+        f"{name}_{OTHER}": f"{itself} that of other images of the cell by the detector that is random throughout, over "
+        "the same regions where it has such, mean, 0 to 1",
+        f"{name}_{EDGES}": f"{itself} edges, 0 to 1",
+    }
 
 
 def describe_level(column: str) -> str | None:
@@ -96,70 +87,57 @@ def levels_for(explainer: AnyExplainer, levels: tuple[str, ...]) -> tuple[str, .
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Correlate each explanation of each image with that by random detectors, which images take in turn."""
-    levels, cells = context.detector.levels, Cells(context.run)
+    detector, levels, cells = context.detector, context.detector.levels, Cells(context.run)
     if not levels:
-        raise StudyError(f"{context.detector.name} has no weights that can be randomised; use another detector")
+        raise StudyError(f"{detector.name} has no weights that can be randomised; use another detector")
     if parameters["networks"] < 1:
         raise StudyError(f"networks must be at least 1, not {parameters['networks']}")
     network = np.asarray(rows % parameters["networks"], np.int16)
     images = [np.asarray(context.pixels[row]) for row in rows]
 
     def correlate(explainer: AnyExplainer) -> dict[str, list[float]]:
-        settings = settings_of(explainer, parameters["lime_seed"])
-        passes = passes_of(context, rows, explainer, seed=parameters["lime_seed"])
-        own = [_compared_values(explained.values) for explained in passes]
-        values = {column: [np.nan] * len(rows) for column in columns[explainer.name]}
+        settings, is_cheap = settings_of(explainer, parameters["lime_seed"]), cost_of(explainer) <= CHEAP
+        stored = context.run.needed_maps[rows]
+        explained = explain_all(detector, images, explainer, settings, stored=stored)
+        own = [_compared_values(once.values) for once in explained]
+        values = {column: [np.nan] * len(rows) for column in columns_of(explainer, levels)}
         for number in np.unique(network).tolist():
             mine = np.flatnonzero(network == number).tolist()
             for level in levels_for(explainer, levels):
-                random = context.detector.randomised(level, seed=parameters["seed"] + number)
-                maps = maps_of(random, [images[at] for at in mine], explainer, settings)
-                for at, after in zip(mine, maps, strict=True):
-                    correlation = rank_correlation(own[at], _compared_values(after))
+                random = detector.randomised(level, seed=parameters["seed"] + number)
+                again = explain_all(random, [images[at] for at in mine], explainer, settings)
+                for at, after in zip(mine, again, strict=True):
+                    correlation = rank_correlation(own[at], _compared_values(after.values))
                     values[f"{explainer.name}_{level}"][at] = abs(correlation)
             # the last level is random throughout
             for at in mine:
                 others = cells.others(int(rows[at]), parameters["others"], seed=parameters["seed"])
-                others = others if cost_of(explainer) <= CHEAP else others[: parameters["lime_others"]]
                 pixels = [np.asarray(context.pixels[other]) for other in others]
-                compared = _other_maps(random, pixels, explainer, settings, own=passes[at])
-                rank = mean_rank(own[at], list(map(_compared_values, compared)), signed=False)
+                if is_cheap:
+                    maps = [after.values for after in explain_all(random, pixels, explainer, settings)]
+                else:
+                    # over this image's regions: maps over the same few regions correlate more by chance
+                    regions = explained[at].regions if explained[at].regions.size else None
+                    few = pixels[: parameters["lime_others"]]
+                    maps = [explainer.explain_fully(random, image, settings, regions=regions).map for image in few]
+                rank = mean_rank(own[at], list(map(_compared_values, maps)), signed=False)
                 values[f"{explainer.name}_{OTHER}"][at] = rank
-        for at, image in enumerate(images):
-            edges = on_grid(edge_map(image), _cells(passes[at].values))
+        for at, (image, once) in enumerate(zip(images, explained, strict=True)):
+            edges = on_grid(edge_map(image), _cells(once.values))
             values[f"{explainer.name}_{EDGES}"][at] = abs(rank_correlation(own[at], edges))
         return values
 
-    columns = {name: columns_of(explainer, levels) for name, explainer in judged().items()}
-    table = table_by_method(context, rows, columns, correlate)
+    table = table_by_method(context, rows, lambda explainer: columns_of(explainer, levels), correlate)
     table.insert(1, "network", network)
     return table
 
 
-def _other_maps(
-    random: "Detector",
-    images: list[NDArray[np.uint8]],
-    explainer: AnyExplainer,
-    settings: ExplainerSettings,
-    *,
-    own: Pass,
-) -> Maps:
-    """Compute the random detector's maps of other images.
-
-    A costly method explains them over this image's regions: maps over the same few regions correlate more by chance.
-    """
-    if cost_of(explainer) <= CHEAP:
-        return maps_of(random, images, explainer, settings)
-    regions = own.regions if own.regions.size else None
-    return [explainer.explain_fully(random, image, settings, regions=regions).map for image in images]
-
-
-def _compared_values(values: NDArray[np.floating]) -> NDArray[np.floating]:
+def _compared_values(values: Numbers) -> Numbers:
     """Return a map's own values where these are few, else their means over a grid."""
     return on_grid(values, _cells(values))
 
 
-def _cells(values: NDArray[np.floating]) -> tuple[int, ...]:
+def _cells(values: Numbers) -> tuple[int, ...]:
     """Return the cells that a map is compared over: its own where they are few, or a grid no finer than they are."""
     height, width = values.shape
     return values.shape if values.size <= CELLS**2 else (min(CELLS, height), min(CELLS, width))
@@ -184,10 +162,12 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
             levels = levels_of(table, method)
             columns = [f"{method}_{level}" for level in (levels[0], levels[-1], OTHER, EDGES)]
             first, last, other, edges = (part[column].to_numpy(float) for column in columns)
-            left = Compared.means("what the same random detector makes of other images", last, other, weights, shared)
-            beside = {"classifier": mean_of(first, weights, shared), "edges": mean_of(edges, weights)}
-            more = {"beside": beside, "details": {"name": title}}
-            findings.append(left.finding(f"{method}-{group}", "sanity", "residual_correlation", group, **more))
+            left = compare(
+                last, other, weights, control="what the same random detector makes of other images", clusters=shared
+            )
+            left["beside"] = {"classifier": mean_of(first, weights, shared), "edges": mean_of(edges, weights)}
+            left["details"] = {"name": title}
+            findings.append(Finding(f"{method}-{group}", "sanity", "residual_correlation", group=group, **left))
     return findings
 
 
@@ -211,17 +191,20 @@ def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.D
     return pd.DataFrame(rows)
 
 
-STUDY = Study(
-    name="sanity",
-    title="Randomisation test",
-    question="Does an explanation change when what the detector has learned is replaced by chance?",
-    columns=Columns(_columns),
-    further=describe_level,
-    needs=("maps",),
-    control="What the same random detector makes of other images of the cell, and the image's edges.",
-    compute=compute,
-    conclude=conclude,
-    headlines=HEADLINES,
-    parameters={"networks": 10, "others": 20, "lime_others": 4, "lime_seed": 0, "seed": 0},
-    shard=48,
-)
+def make_study() -> Study:
+    """Declare the study for the explainers that are registered."""
+    return Study(
+        name="sanity",
+        title="Randomisation test",
+        question="Does an explanation change when what the detector has learned is replaced by chance?",
+        columns={"network": "which of the random detectors it was compared with, counted from 0"}
+        | describe_all(_describe),
+        further=describe_level,
+        needs=("maps",),
+        control="What the same random detector makes of other images of the cell, and the image's edges.",
+        compute=compute,
+        conclude=conclude,
+        headlines=HEADLINES,
+        parameters={"networks": 10, "others": 20, "lime_others": 4, "lime_seed": 0, "seed": 0},
+        shard=48,
+    )

@@ -12,7 +12,7 @@ from core.findings.claims import Headlines
 from core.findings.finding import Control, Finding, Measure
 from core.findings.intervals import weighted_lead
 from core.runs.run import Run
-from core.studies.explanations import Compared, Pass, explain_all, share_of
+from core.studies.explanations import explain_all, share_of
 from core.studies.groups import Cells, groups
 from core.studies.study import Context, Study
 
@@ -45,34 +45,19 @@ HEADLINES: Headlines = {
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Count the signs of each image's LIME weights under both settings."""
-    images = [np.asarray(context.pixels[row]) for row in rows]
-    seed = parameters["lime_seed"]
-    papers, ours = (
-        [explain_all(context.detector, [image], LIME, settings)[0] for image in images]
-        for settings in (LimeSettings.paper(seed=seed), LimeSettings(seed=seed))
-    )
-    signs = Cells(context.run).signs[rows]
-    columns = {
-        "paper_segments": np.array([len(lime.weights) for lime in papers], np.int16),
-        "paper_one_sign": list(map(_has_one_sign, papers)),
-        "paper_against": list(map(_is_against, papers, signs)),
-        "ours_segments": np.array([len(lime.weights) for lime in ours], np.int16),
-        "ours_one_sign": list(map(_has_one_sign, ours)),
-        "ours_against": list(map(_is_against, ours, signs)),
-        "ours_shown_one": [bool(lime.one_colour) for lime in ours],
-        "ours_cause": [lime.one_colour for lime in ours],
-        "ours_decided": np.array([lime.decided_share for lime in ours], np.float32),
-        "ours_r2": np.array([lime.r2 for lime in ours], np.float32),
-    }
-    return pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows], **columns})
-
-
-def _has_one_sign(lime: Pass) -> bool:
-    return len(set(np.sign(lime.weights).tolist()) - {0}) < 2
-
-
-def _is_against(lime: Pass, sign: int) -> bool:
-    return bool((sign * lime.weights < 0).all())
+    columns: dict[str, Any] = {"id": context.run.predictions["id"].to_numpy()[rows]}
+    signs, seed = Cells(context.run).signs[rows], parameters["lime_seed"]
+    for name, settings in {"paper": LimeSettings.paper(seed=seed), "ours": LimeSettings(seed=seed)}.items():
+        explained = [explain_all(context.detector, [context.pixels[row]], LIME, settings)[0] for row in rows]
+        columns[f"{name}_segments"] = np.array([len(lime.weights) for lime in explained], np.int16)
+        columns[f"{name}_one_sign"] = [not (lime.weights.min() < 0 < lime.weights.max()) for lime in explained]
+        against = [(sign * lime.weights < 0).all() for lime, sign in zip(explained, signs, strict=True)]
+        columns[f"{name}_against"] = np.array(against, bool)
+    columns["ours_shown_one"] = [bool(lime.one_colour) for lime in explained]
+    columns["ours_cause"] = [lime.one_colour for lime in explained]
+    columns["ours_decided"] = np.array([lime.decided_share for lime in explained], np.float32)
+    columns["ours_r2"] = np.array([lime.r2 for lime in explained], np.float32)
+    return pd.DataFrame(columns)
 
 
 def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
@@ -82,16 +67,15 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
         paper, ours = (part[name].to_numpy(bool) for name in ("paper_one_sign", "ours_shown_one"))
         few = share_of((part["paper_segments"] <= 2).to_numpy(), weights)
         against = {name: share_of(part[f"{name}_against"].to_numpy(bool), weights) for name in ("paper", "ours")}
-        alone = share_of(paper, weights)
+        alone, details = share_of(paper, weights), {"name": LIME.title}
+        beside = {"against": against["paper"], "few": few}
         lead = Measure.of(weighted_lead(ours.astype(float) - paper, weights))
-        both = Compared(share_of(ours, weights), Control("the paper's settings", alone), lead)
-        details, beside = {"name": LIME.title}, {"against": against["ours"]}
         findings += [
+            Finding(f"paper-{group}", "one_colour", "one_colour", alone, group, beside=beside, details=details),
             Finding(
-                f"paper-{group}", "one_colour", "one_colour", alone, group,
-                beside={"against": against["paper"], "few": few}, details=details,
+                f"ours-{group}", "one_colour", "one_colour", share_of(ours, weights), group,
+                Control("the paper's settings", alone), lead, beside={"against": against["ours"]}, details=details,
             ),
-            both.finding(f"ours-{group}", "one_colour", "one_colour", group, beside=beside, details=details),
         ]  # fmt: skip
     return findings
 

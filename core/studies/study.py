@@ -21,19 +21,20 @@ from core.runs.run import Run
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
-# name -> `module:ATTRIBUTE`; in the order in which they are best made
+# name -> `module:ATTRIBUTE`, a study or what makes it from the explainers that are registered; in the order in which they
+# are best made
 STUDIES: dict[str, str] = {
     "probes": "core.studies.probes:STUDY",
     "neighbours": "core.studies.neighbours:STUDY",
     "transfer": "core.studies.out_of_distribution:STUDY",
     "deliveries": "core.studies.deliveries:STUDY",
-    "faithfulness": "core.studies.faithfulness:STUDY",
-    "agreement": "core.studies.agreement:STUDY",
+    "faithfulness": "core.studies.faithfulness:make_study",
+    "agreement": "core.studies.agreement:make_study",
     "one_colour": "core.studies.single_sign:STUDY",
-    "certainty": "core.studies.certainty:STUDY",
-    "stability": "core.studies.stability:STUDY",
-    "sanity": "core.studies.randomisation:STUDY",
-    "truth": "core.studies.truth:STUDY",
+    "certainty": "core.studies.certainty:make_study",
+    "stability": "core.studies.stability:make_study",
+    "sanity": "core.studies.randomisation:make_study",
+    "truth": "core.studies.truth:make_study",
     "clusters": "core.studies.clusters:STUDY",
     "audit": "core.studies.audit:STUDY",
     "duplicates": "core.studies.copies:DUPLICATES",
@@ -156,7 +157,8 @@ def find_study(name: str) -> Study:
     """
     if name not in STUDIES:
         raise StudyError(f"there is no study {name}; there are {', '.join(STUDIES) or 'none'}")
-    study: Study = resolve_name(STUDIES[name])
+    declared = resolve_name(STUDIES[name])
+    study: Study = declared() if callable(declared) else declared
     return study
 
 

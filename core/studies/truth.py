@@ -8,7 +8,6 @@ another image of the same cell, and a random order of the same regions. Edges an
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -25,16 +24,16 @@ from core.explainers.lime.regions import LIME
 from core.explainers.lime.segmentation import grid
 from core.explainers.settings import ExplainerSettings, describe
 from core.findings.claims import Headlines
-from core.findings.finding import Finding, Measure
+from core.findings.finding import Choice, Finding, Measure
 from core.findings.intervals import weighted_ratio
 from core.perturbations.masking import FILLS, Fill, mask_batch
 from core.runs.run import Run
 from core.studies.certainty import NOT_COUNTED
 from core.studies.explanations import (
-    ByMethod,
-    Columns,
-    Compared,
+    compare,
+    describe_all,
     explain_all,
+    finding_of,
     judged,
     mean_of,
     method_of,
@@ -130,16 +129,9 @@ def _describe(key: str, title: str, truths: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _columns(methods: Mapping[str, AnyExplainer]) -> ByMethod:
-    orders = [_describe(key, title, TRUTHS) for key, title in (CONTROLS | BASELINES).items()]
-    of_methods = {name: [variant.columns for variant in variants(own)] for name, own in methods.items()}
-    return {
-        name: {column: text for columns in those for column, text in columns.items()}
-        for name, those in {"": orders, **of_methods}.items()
-    }
-
-
-COLUMNS = Columns(_columns)
+def columns_of(explainer: AnyExplainer) -> dict[str, str]:
+    """Describe a method's columns, of all of its variants but further layers."""
+    return {column: text for variant in variants(explainer) for column, text in variant.columns.items()}
 
 
 def describe_layer(column: str) -> str | None:
@@ -222,7 +214,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
                 for truth in (SCORES, variant.fill):
                     agreeing = sign * computed.decisions * truth_of(at, computed.regions, truth) > 0
                     record[f"{variant.key}_certain_{truth}"] = np.count_nonzero(agreeing)
-    columns = dict.fromkeys((*COLUMNS, *(column for own in named for column in own.columns)))
+    columns = dict.fromkeys((*make_study().columns, *(column for own in named for column in own.columns)))
     table = pd.DataFrame(records).reindex(columns=list(columns)).astype(np.float32)
     table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
     return table
@@ -236,45 +228,46 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
     findings = []
     for is_exact, (group, part, weights) in product((True, False), groups(table, run)):
         for name, title in methods_in(part, column_of("{}", "cells", SCORES, "rank")).items():
-            tried, compared, choices = _variants_in(part, name), [], []
+            tried, choices = _variants_in(part, name), []
             for variant, (control, text) in product(tried, CONTROLS.items()):
                 truth = SCORES if is_exact else variant.fill
-                columns = [column_of(key, "cells", truth, "rank") for key in (variant.key, control)]
-                own, beside = (part[column].to_numpy(float) for column in columns)
-                compared.append(Compared.means(text, own, beside, weights))
+                own, other = (part[column_of(key, "cells", truth, "rank")] for key in (variant.key, control))
+                compared = compare(own.to_numpy(), other.to_numpy(), weights, control=text)
+                if getattr(variant.settings, "fill", "") == NOT_COUNTED:
+                    compared |= {"control": None, "difference": None}
                 value = variant.title if control == "other" else f"{variant.title}, {text}"
-                choice = compared[-1].choice(variant.kind or "control", value)
-                counted = getattr(variant.settings, "fill", "") != NOT_COUNTED
-                choices.append(choice if counted else replace(choice, control=None, difference=None))
-            first, truth = tried[0].key, SCORES if is_exact else tried[0].fill
+                choices.append(Choice(variant.kind or "control", value, **compared))
+            key, truth = tried[0].key, SCORES if is_exact else tried[0].fill
             named = {
-                "overlap of the top quarter": column_of(first, "cells", truth, "overlap"),
-                "rank correlation over LIME's regions": column_of(first, "regions", truth, "rank"),
-            } | {title: column_of(key, "cells", truth, "rank") for key, title in BASELINES.items()}
-            more = {title: mean_of(part[column].to_numpy(float), weights) for title, column in named.items()}
-            if f"{first}_certain" in part:
-                hits, trials = (part[f"{first}_certain{end}"].to_numpy(float) for end in (f"_{truth}", ""))
-                more["certain signs that agree"] = Measure.of(weighted_ratio(hits, trials, weights))
-            key = f"{SCORES if is_exact else 'covered'}-{name}-{group}"
-            findings.append(
-                compared[0].finding(
-                    key, "truth", "rank_correlation", group, *choices, beside=more, details={"name": title}
-                )
+                "overlap of the top quarter": column_of(key, "cells", truth, "overlap"),
+                "rank correlation over LIME's regions": column_of(key, "regions", truth, "rank"),
+            } | {text: column_of(baseline, "cells", truth, "rank") for baseline, text in BASELINES.items()}
+            beside = {text: mean_of(part[column].to_numpy(), weights) for text, column in named.items()}
+            if f"{key}_certain" in part:
+                hits, trials = (part[f"{key}_certain{end}"].to_numpy(float) for end in (f"_{truth}", ""))
+                beside["certain signs that agree"] = Measure.of(weighted_ratio(hits, trials, weights))
+            key, more = (
+                f"{SCORES if is_exact else 'covered'}-{name}-{group}",
+                {"beside": beside, "details": {"name": title}},
             )
+            findings.append(finding_of(key, "truth", "rank_correlation", group, choices, **more))
     return findings
 
 
-STUDY = Study(
-    name="truth",
-    title="Known truth",
-    question="How near is each explanation to the exact map of a detector that adds up small patches?",
-    columns=COLUMNS,
-    further=describe_layer,
-    needs=("maps",),
-    control="The exact map of another image of the same cell, and a random order of the same regions.",
-    compute=compute,
-    conclude=conclude,
-    headlines=HEADLINES,
-    parameters={"cells": 4, "seed": 0},
-    shard=16,
-)
+def make_study() -> Study:
+    """Declare the study for the explainers that are registered."""
+    columns = [_describe(key, title, TRUTHS) for key, title in (CONTROLS | BASELINES).items()]
+    return Study(
+        name="truth",
+        title="Known truth",
+        question="How near is each explanation to the exact map of a detector that adds up small patches?",
+        columns={name: text for own in columns for name, text in own.items()} | describe_all(columns_of),
+        further=describe_layer,
+        needs=("maps",),
+        control="The truth of another image of the same cell, and a random order of the same regions.",
+        compute=compute,
+        conclude=conclude,
+        headlines=HEADLINES,
+        parameters={"cells": 4, "seed": 0},
+        shard=16,
+    )

@@ -18,7 +18,6 @@ from core.images.palette import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
 from core.runs.rows import evenly
 from core.storage import ContractError
-from core.studies.explanations import coverage
 from core.studies.faithfulness import CONTROLS, DIRECTIONS, FILLS, ORDERS, choice_value, mean_curves
 from core.studies.groups import By, Cells
 from core.studies.randomisation import OTHER_IMAGE, sanity_summary
@@ -248,8 +247,8 @@ for name, (question, explained, terms) in PARTS.items():
             study_files(opened, answer, key=f"trust.{name}")
 with fold("scale", "Does it scale?", explained="The paper: “any more than a handful require teams”.") as is_open:
     if is_open and (answers := all_there(opened, ("faithfulness", *PARTS))):
-        judged = coverage(answers, opened.run)
-        st.dataframe(judged, hide_index=True, alt="Images, and errors among them, that each study has judged")
+        judged = [(answer.about["title"], answer.about["images"]) for answer in answers.values()]
+        st.dataframe(pd.DataFrame(judged, columns=["study", "images"]), hide_index=True, alt="Images of each study")
     elif is_open:
         st.info("No study of this run is here yet.")
 draw_others(readable(opened, "transfer"))

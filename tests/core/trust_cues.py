@@ -75,13 +75,6 @@ def patch_images(n: int = 16, *, seed: int = 0) -> tuple[NDArray[np.uint8], NDAr
     return np.clip(np.rint(images), 0, 255).astype(np.uint8), places
 
 
-def patch_of(place: int) -> NDArray[np.bool_]:
-    """bool (8, 8): the cells of the grid of 64 that the patch covers."""
-    found = np.zeros((4, 4), bool)
-    found.flat[place] = True
-    return found.repeat(2, axis=0).repeat(2, axis=1)
-
-
 def write_source(home: Path, detector: Detector, pixels: NDArray[np.uint8]) -> Source:
     """A run of the detector on images, the first half FAKE, and the detector, on disk."""
     labels = np.repeat([FAKE, REAL], len(pixels) // 2).astype(np.uint8)

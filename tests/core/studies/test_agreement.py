@@ -15,7 +15,8 @@ from core.detectors.manifest import Capability
 from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.runs.run import Run
 from core.studies import agreement
-from core.studies.agreement import STUDY, compute, conclude
+from core.studies.agreement import compute, conclude, make_study
+from core.studies.explanations import Pass
 from core.studies.study import Context
 from tests.core.trust_cues import made_run
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("two_methods")
 SIZE = 80
 # a detector that every method can explain
 ABLE = SimpleNamespace(capabilities=frozenset(Capability))
-PARAMETERS = {**STUDY.parameters, "others": 30}
+PARAMETERS = {**make_study().parameters, "others": 30}
 
 
 def enlarged(maps: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -49,14 +50,16 @@ def table_of(
     # every picture holds its number
     pixels = np.zeros((len(run), 32, 32, 3), np.uint8)
     pixels[:, 0, 0, 0] = np.arange(len(run))
-    monkeypatch.setattr(agreement, "maps_of", lambda _detector, images, *_: [lime[image[0, 0, 0]] for image in images])
+    monkeypatch.setattr(
+        agreement, "explain_all", lambda _detector, images, *_: [Pass(lime[image[0, 0, 0]]) for image in images]
+    )
     context = Context(run, ABLE, pixels)  # type: ignore[arg-type]
     return compute(context, np.arange(len(run)) if rows is None else rows, {**PARAMETERS, **changes})
 
 
 def test_a_map_agrees_fully_with_itself_and_not_with_its_opposite(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     table = table_of(run, enlarged(run.maps), monkeypatch)
-    assert list(table.columns) == ["id", *STUDY.columns]
+    assert list(table.columns) == ["id", *make_study().columns]
     np.testing.assert_allclose(table["rank"], 1, atol=1e-3)
     np.testing.assert_array_equal(table["overlap"], 1)
     # none of 30 other images agrees so well: this one alone of 31

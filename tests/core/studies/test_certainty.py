@@ -11,7 +11,7 @@ from core.findings.claims import claim_status
 from core.findings.finding import Finding, find
 from core.runs.folders import ROOT
 from core.runs.run import read_run
-from core.studies.certainty import STUDY, conclude
+from core.studies.certainty import conclude, make_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
 from tests.core.trust_cues import made_run
@@ -22,7 +22,7 @@ RUN = made_run(["FAKE"] * 80, ["FAKE"] * 80)
 
 
 def test_counts_are_those_of_each_fills_own_decisions(patched: Source) -> None:
-    table = read_study(run_study(STUDY, patched, images=2)).table
+    table = read_study(run_study(make_study(), patched, images=2)).table
     context, run = patched.open(), read_run(patched.run)
 
     def signs(image: np.ndarray, settings: LimeSettings) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Which explainers studies judge, also one that a test adds, and the cache of their explanations."""
 
-import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,13 @@ from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME, Lime, LimeSettings
 from core.explainers.lime.segmentation import segment
 from core.explainers.registry import registered
-from core.runs.run import Run, read_run
+from core.runs.run import read_run
 from core.storage import cache_dir
-from core.studies.explanations import Pass, coverage, explain_all, has_seed, judged, method_of, methods_in
+from core.studies.explanations import Pass, explain_all, judged, method_of, methods_in
 from core.studies.runner import Source, run_study
 from core.studies.store import StudyResult, read_study
 from core.studies.study import find_study
 from tests.core.explainers.toy import BRIGHT
-from tests.core.trust_cues import made_run
 
 # study -> a column that it has of every method, {} for its name
 STUDIES = {"faithfulness": "deletion_{}_mean_1", "agreement": "{}_rank", "stability": "{}_noise", "sanity": "{}_other"}
@@ -49,7 +47,6 @@ def test_all_that_give_a_map_for_some_hundred_passes_are_judged(bright: None) ->
     assert {"gradcam", "lime", "lime_grid", "integrated_gradients", "bright"} <= set(methods)
     # a pass a channel is too much for thousands of images
     assert "exact" not in methods
-    assert [has_seed(methods[name]) for name in ("gradcam", "lime", "bright")] == [False, True, False]
     for column, method in {"lime_grid_noise": "lime_grid", "lime_noise": "lime", "limes_noise": None}.items():
         assert method_of(column, methods) == method
 
@@ -112,21 +109,6 @@ def test_explanations_are_cached_and_what_is_damaged_is_computed_again(
         assert batches == [1]
 
 
-def test_coverage_counts_images_and_errors() -> None:
-    called = np.array(["FAKE", "REAL"] * 30)
-    run: Run = made_run(np.where(np.arange(60) % 5 == 0, "REAL", "FAKE").tolist(), called.tolist())
-    wrong = np.flatnonzero(called != run.predictions["label"].astype(str))
-    some = pd.DataFrame({"id": list(map(str, range(0, 60, 3)))})
-    results = {
-        "lime": StudyResult(Path("lime.parquet"), some, {"title": "LIME", "images": 20}),
-        "whole": StudyResult(Path("whole.parquet"), pd.DataFrame({"level": [1]}), {"title": "Whole", "images": 60}),
-    }
-    counts = coverage(results, run).set_index("study")
-    assert counts.loc["lime", "share"] == pytest.approx(1 / 3)
-    assert counts.loc["lime", "errors"] == np.sum(wrong % 3 == 0)
-    assert counts.loc["whole", "errors"] == counts.loc["whole", "errors_of"] == len(wrong)
-
-
 def test_methods_of_equal_values_are_one_where_they_are_cams() -> None:
     values = np.random.default_rng(0).normal(size=200)
     table = pd.DataFrame({"gradcam_x": values, "layercam_x": values, "lime_x": values, "xgradcam_x": values})
@@ -134,9 +116,3 @@ def test_methods_of_equal_values_are_one_where_they_are_cams() -> None:
     table.loc[:20, "xgradcam_x"] += 1
     # a tenth of XGrad-CAM's values differ; LIME is another method whatever its values
     assert methods_in(table, "{}_x") == {"gradcam": "Grad-CAM, Layer-CAM", "xgradcam": "XGrad-CAM", "lime": "LIME"}
-
-
-@pytest.mark.parametrize("name", sorted({*STUDIES, "certainty"}))
-def test_columns_reach_workers_in_other_processes(name: str) -> None:
-    columns = find_study(name).columns
-    assert dict(pickle.loads(pickle.dumps(columns))) == dict(columns)  # noqa: S301 - its own

@@ -20,17 +20,16 @@ from core.runs.run import Run, read_run
 from core.studies.explanations import Pass
 from core.studies.faithfulness import (
     BASELINES,
-    COLUMNS,
     CONTROLS,
     DIRECTIONS,
     FILLS,
     STEPS,
-    STUDY,
     area_column,
     area_of,
     choice_value,
     conclude,
     curve_of,
+    make_study,
     scores_of,
 )
 from core.studies.groups import CELLS, Cells
@@ -49,11 +48,11 @@ RUN: Run = made_run(LABEL.tolist(), CALLED.tolist())
 
 @pytest.fixture(scope="module")
 def result(patched: Source, two_methods: None) -> StudyResult:
-    return read_study(run_study(STUDY, patched), read_run(patched.run))
+    return read_study(run_study(make_study(), patched), read_run(patched.run))
 
 
 def test_the_patch_goes_first_and_every_control_falls_behind(patched: Source, result: StudyResult) -> None:
-    assert list(result.table.columns) == ["id", *STUDY.columns, "weight"]
+    assert list(result.table.columns) == ["id", *make_study().columns, "weight"]
     for verdict, fill, direction, control in product(("FAKE", "REAL"), ("mean", "blur"), DIRECTIONS, CONTROLS):
         erased = result.finding(f"gradcam-{verdict}")
         assert erased is not None
@@ -123,7 +122,7 @@ def test_controls_are_as_coarse_as_the_map(patched: Source, result: StudyResult)
 def table() -> pd.DataFrame:
     """Random curves, in an order of their own."""
     generator = np.random.default_rng(1)
-    table = pd.DataFrame({name: generator.normal(0.5, 1, SIZE) for name in COLUMNS}).astype(np.float16)
+    table = pd.DataFrame({name: generator.normal(0.5, 1, SIZE) for name in make_study().columns}).astype(np.float16)
     table = table.assign(id=list(map(str, range(SIZE))), weight=generator.uniform(1, 4, SIZE).astype(np.float32))
     return table.iloc[generator.permutation(SIZE)].reset_index(drop=True)
 

@@ -16,16 +16,16 @@ from core.detectors.detector import Detector
 from core.detectors.resnet import LEVELS, ResNetDetector, build_network
 from core.explainers.deletion import edge_map
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.studies import explanations
-from core.studies.explanations import Pass
+from core.studies import randomisation
+from core.studies.explanations import Pass, explain_all
 from core.studies.groups import Cells
-from core.studies.randomisation import STUDY, compute, conclude, levels_for, sanity_summary
+from core.studies.randomisation import compute, conclude, levels_for, make_study, sanity_summary
 from core.studies.runner import Source
 from core.studies.study import Context
 from tests.core.trust_cues import made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
-PARAMETERS = {**STUDY.parameters, "networks": 3, "others": 5, "lime_others": 3}
+PARAMETERS = {**make_study().parameters, "networks": 3, "others": 5, "lime_others": 3}
 LIME_LEVELS = levels_for(LIME, LEVELS)
 COLUMNS = [
     "network",
@@ -54,12 +54,13 @@ def explain_by(monkeypatch: pytest.MonkeyPatch, explain: Explain) -> None:
         assert regions is CELLS
         return SimpleNamespace(map=explain(detector, image)[CELLS])
 
-    def explain_all(detector: Detector, images: Any, explainer: Any, _settings: Any) -> list[Pass]:
-        assert explainer is LIME
+    def planted(detector: Detector, images: Any, explainer: Any, settings: Any, **stored: Any) -> list[Pass]:
+        if explainer is not LIME:
+            return explain_all(detector, images, explainer, settings, **stored)
         weights = [explain(detector, image).astype(np.float32) for image in images]
         return [Pass(values[CELLS], CELLS, values) for values in weights]
 
-    monkeypatch.setattr(explanations, "explain_all", explain_all)
+    monkeypatch.setattr(randomisation, "explain_all", planted)
     monkeypatch.setattr(LIME, "explain_fully", explain_fully, raising=False)
 
 

@@ -14,14 +14,14 @@ from scipy.stats import spearmanr
 from core.detectors.detector import Detector
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.studies import stability
-from core.studies.explanations import Pass, maps_of
+from core.studies.explanations import Pass, explain_all
 from core.studies.groups import Cells
 from core.studies.runner import Source
-from core.studies.stability import COLUMNS, STUDY, add_noise, compute, conclude
+from core.studies.stability import add_noise, compute, conclude, make_study
 from tests.core.trust_cues import made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
-PARAMETERS = {**STUDY.parameters, "others": 5, "lime_others": 3}
+PARAMETERS = {**make_study().parameters, "others": 5, "lime_others": 3}
 Explain = Callable[[NDArray[np.uint8], LimeSettings], NDArray[np.float64]]
 CELLS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4).astype(np.int16)
 
@@ -41,16 +41,15 @@ def compute_by(source: Source, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exp
     """Compute the study of 60 made images with another explanation, a value a cell, in the place of LIME."""
 
     def table_of(explain: Explain, rows: NDArray[np.intp]) -> pd.DataFrame:
-        def maps(detector: Detector, images: Any, explainer: Any, settings: Any) -> Any:
+        def planted(detector: Detector, images: Any, explainer: Any, settings: Any) -> list[Pass]:
             if explainer is not LIME:
-                return maps_of(detector, images, explainer, settings)
-            return [explain(image, settings)[CELLS].astype(np.float32) for image in images]
+                return explain_all(detector, images, explainer, settings)
+            return [Pass(explain(image, settings)[CELLS].astype(np.float32), CELLS) for image in images]
 
         def explain_fully(_lime: Any, _detector: Any, image: Any, settings: Any, *, regions: Any) -> Any:
             return SimpleNamespace(map=explain(image, settings)[CELLS])
 
-        monkeypatch.setattr(stability, "maps_of", maps)
-        monkeypatch.setattr(stability, "explain_all", lambda _detector, images, *_: [Pass(CELLS, CELLS)] * len(images))
+        monkeypatch.setattr(stability, "explain_all", planted)
         monkeypatch.setattr(type(LIME), "explain_fully", explain_fully)
         return compute(source.open(), rows, PARAMETERS)
 
@@ -59,7 +58,7 @@ def compute_by(source: Source, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exp
 
 def test_what_has_no_seed_is_stable_and_what_is_nothing_but_its_seed_is_not(compute_by) -> None:  # type: ignore[no-untyped-def]
     table = compute_by(by_image, np.arange(12))
-    assert list(table.columns) == ["id", *COLUMNS]
+    assert list(table.columns) == ["id", *make_study().columns]
     # where the regions are the same for all images, keeping them changes nothing
     np.testing.assert_array_equal(table["lime_kept"], table["lime_noise"])
     np.testing.assert_allclose(table["lime_seed"], 1, atol=1e-6)
@@ -106,7 +105,7 @@ def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_com
 
 def test_findings_hold_the_weighted_means_of_each_verdict() -> None:
     generator = np.random.default_rng(0)
-    table = pd.DataFrame({name: generator.uniform(-1, 1, 60) for name in COLUMNS})
+    table = pd.DataFrame({name: generator.uniform(-1, 1, 60) for name in make_study().columns})
     table["noise_turns"] = generator.random(60) < 0.3
     table.loc[3, "lime_noise"] = np.nan
     table = table.assign(id=list(map(str, range(60))), weight=generator.uniform(1, 3, 60))

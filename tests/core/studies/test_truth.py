@@ -25,10 +25,11 @@ from core.studies import explanations
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context, StudyError
-from core.studies.truth import STUDY, compute, conclude
+from core.studies.truth import compute, conclude, make_study
 from tests.conftest import make_patch, textured
 from tests.core.trust_cues import write_source
 
+STUDY = make_study()
 SIDE, FIELD, ROWS = 32, 9, np.arange(1, 11)
 CORNERS = [(y, x) for y in range(0, SIDE - FIELD + 1, 2) for x in range(0, SIDE - FIELD + 1, 2)]
 
@@ -139,7 +140,7 @@ def test_a_planted_map_that_is_right_is_told_from_one_that_is_wrong(source: Sour
 
 def test_its_findings(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explanations, "explainers", lambda with_map: (Planted("right", 1), Planted("wrong", -1)))
-    result = read_study(run_study(STUDY, source), source.open().run)
+    result = read_study(run_study(make_study(), source), source.open().run)
     found = {finding.key: finding for finding in conclude(source.open().run, result.table, STUDY.parameters)}
     assert claim_status(found["exact-right-FAKE"]) == ClaimStatus("holds", 1)
     assert claim_status(found["exact-wrong-REAL"]) == ClaimStatus("holds", -1)
