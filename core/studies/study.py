@@ -21,8 +21,8 @@ from core.runs.run import Run
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
-# name -> `module:ATTRIBUTE`, a study or what makes it from the explainers that are registered; in the order in which they
-# are best made
+# name -> `module:ATTRIBUTE` of a study, or of what makes it from the explainers that are registered; in the order in
+# which they are best made
 STUDIES: dict[str, str] = {
     "probes": "core.studies.probes:STUDY",
     "neighbours": "core.studies.neighbours:STUDY",
