@@ -17,7 +17,7 @@ EXPLAINERS: dict[str, str | AnyExplainer] = {
     "gradcampp": "core.explainers.cam:GRADCAMPP",
     "lime": "core.explainers.lime.regions:LIME",
     "lime_grid": "core.explainers.lime.regions:LIME_GRID",
-    "lime_bands": "core.explainers.lime.bands:LIME_BANDS",
+    "rings": "core.explainers.rings:RINGS_EXPLAINER",
     "integrated_gradients": "core.explainers.integrated_gradients:INTEGRATED_GRADIENTS",
     "exact": "core.explainers.exact:EXACT",
 }

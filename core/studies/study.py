@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # which they are best made
 STUDIES: dict[str, str] = {
     "probes": "core.studies.probes:STUDY",
+    "rings": "core.studies.rings:STUDY",
     "neighbours": "core.studies.neighbours:STUDY",
     "transfer": "core.studies.out_of_distribution:STUDY",
     "deliveries": "core.studies.deliveries:STUDY",

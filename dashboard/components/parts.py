@@ -21,10 +21,8 @@ def draw_parts(explanation: Explanation, *, key: str) -> None:
     st.markdown(coloured(explanation.diagnostics.sentence))
     told = "; ".join(f"{label} {plus(weight)}" for label, weight in zip(parts.labels, parts.weights, strict=True))
     charts.show(part_bars(parts, unit=explanation.unit), key=key, alt=f"Weight of each part: {told}")
-    st.caption(
-        f"To the right for REAL, to the left for FAKE. Lines: {parts.confidence:.0%} interval over other draws of "
-        "the samples. Hatched grey: undecided, the interval reaches 0 or the effect is too small to name."
-    )
+    lines = f" Lines: {parts.confidence:.0%} interval over other draws of the samples." if parts.confidence < 1 else ""
+    st.caption(f"To the right for REAL, to the left for FAKE.{lines} Hatched grey: undecided, or too small to name.")
 
 
 def part_bars(parts: Parts, *, unit: str) -> go.Figure:

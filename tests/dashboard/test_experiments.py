@@ -13,8 +13,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
-from core.explainers.lime.bands import LIME_BANDS, BandSettings
 from core.explainers.probing import ProbeResult, explain_probes
+from core.explainers.rings import RINGS_EXPLAINER
 from core.runs.filter import Filter
 from core.runs.rows import find_rows
 from core.runs.run import Run, read_run
@@ -58,7 +58,7 @@ def keys(app: AppTest) -> list[str]:
 
 
 def test_nothing_is_asked_before_an_experiment_is_chosen(open_page: Open) -> None:
-    for params in ({}, {"evidence": "everything", "change": "nothing", "lime_bands.fill": "?"}):
+    for params in ({}, {"evidence": "everything", "change": "nothing"}):
         app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, **params))
         assert not app.exception
         assert not any("probes" in key for key in keys(app))
@@ -80,18 +80,13 @@ def test_the_open_image_says_what_turns_the_verdict(open_page: Open, home: Path,
     np.testing.assert_allclose(sorted(rows["margin"]), sorted(after.margin for after in own))
 
 
-def test_the_open_image_weighs_kinds_of_detail(open_page: Open, home: Path, run: Run) -> None:
+def test_the_open_image_weighs_rings_of_the_spectrum(open_page: Open, home: Path, run: Run) -> None:
     image = np.asarray(run.images[first_row(run)])
-    detector = load_detector(home / "detectors" / "tiny")
-    last = LIME_BANDS.explain_fully(detector, image, BandSettings(fill="shuffled"))
-    shuffled = {"lime_bands.fill": "shuffled"}
-    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="lime_bands", **shuffled))
+    explanation = RINGS_EXPLAINER.explain_fully(load_detector(home / "detectors" / "tiny"), image)
+    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="rings"))
     assert not app.exception
-    assert coloured(last.diagnostics.sentence) in words(app)
     figure = next(json.loads(one.proto.spec) for one in app.get("plotly_chart"))
-    assert figure["data"][0]["y"] == list(last.parts.labels)
-    app.segmented_control(key="url.lime_bands.fill").set_value("removed").run()
-    assert "lime_bands.fill" not in app.query_params
+    assert figure["data"][0]["y"] == list(explanation.parts.labels)
 
 
 def pictured(app: AppTest) -> list[str]:

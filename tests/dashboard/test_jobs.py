@@ -15,10 +15,10 @@ from core.detectors.identity import Identity
 from core.detectors.storage import load_detector
 from core.explainers.cam import CamSettings
 from core.explainers.integrated_gradients import IntegratedGradientsSettings
-from core.explainers.lime.bands import BandSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.probing import ProbeSettings, explain_probes
 from core.explainers.registry import find_explainer
+from core.explainers.rings import RingSettings
 from core.explainers.settings import ExplanationError
 from dashboard import jobs
 from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest, Request, Worker, compute_answer
@@ -26,7 +26,7 @@ from tests.conftest import textured
 
 IMAGE = textured(1, fine=True, seed=9)
 PREDICT = PredictRequest()
-BANDS = ExplainRequest("lime_bands", BandSettings())
+RINGS = ExplainRequest("rings", RingSettings())
 NOBODY = Identity("weights", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)
 
 
@@ -119,7 +119,7 @@ def test_quick_ones_and_first_answers_go_between_the_batches_of_others(worker: W
 
 
 def test_what_waits_knows_its_place(worker: Worker, script: Script) -> None:
-    until(worker, "first", BANDS, lambda status: status.state == "running")
+    until(worker, "first", RINGS, lambda status: status.state == "running")
     script.gate(lime(9))
     until(worker, "first", lime(9), lambda status: status.share > 0)
     places = [worker.ask(f"visitor {n}", "slot", request(ProbeSettings(str(n))), IMAGE).place for n in range(3)]
@@ -162,9 +162,9 @@ def test_a_visitor_who_leaves_frees_the_thread(script: Script) -> None:
     worker = Worker(lease=0.3)
     try:
         worker.ask("gone", "slot", request(lime(1)), IMAGE)
-        script.gate(BANDS)
-        done(worker, "here", BANDS)
-        assert {settings for settings, _ in script.log} == {BANDS}
+        script.gate(RINGS)
+        done(worker, "here", RINGS)
+        assert {settings for settings, _ in script.log} == {RINGS}
         assert worker.waiting == 0
     finally:
         worker.close()

@@ -1,1 +1,1 @@
-"""LIME: on the segments of an image, and on bands of its spectrum."""
+"""LIME: on the segments of an image, and on a grid."""

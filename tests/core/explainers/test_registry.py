@@ -165,7 +165,7 @@ def test_a_method_that_is_registered_appears_in_the_settings_the_command_the_agr
 
 def test_a_method_that_needs_more_than_a_detector_offers_says_so() -> None:
     black_box = SimpleNamespace(side=32, capabilities=frozenset({Capability.PREDICTIONS}), layers={}, target_layer="")
-    assert {one.name for one in explainers(black_box)} == {"lime", "lime_grid", "lime_bands"}
+    assert {one.name for one in explainers(black_box)} == {"lime", "lime_grid", "rings"}
     assert GRADCAM.unavailable(black_box) == (
         "Grad-CAM needs gradients and layers, and this detector gives predictions only: its network cannot be looked "
         "into."

@@ -1,0 +1,99 @@
+"""How much does each ring of the spectrum give to the margin, alone and in company? Exact Shapley values.
+
+Absence is tried in two ways: a ring is removed, or replaced by that of the mean image of the predicted class.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.explainers.rings import RINGS, ring_effects, ring_label, ring_versions
+from core.findings.claims import Headlines
+from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.intervals import weighted_mean
+from core.runs.run import Run
+from core.studies.groups import VERDICTS, groups
+from core.studies.study import Context, Study
+
+REMOVED, MEAN = "removed", "mean"
+KINDS = {
+    "shapley": "mean gain over all orders",
+    "alone": "gain with no other ring",
+    "last": "gain with all others there",
+}
+COLUMNS = {
+    f"{absence}_{kind}_{number}": f"{words} of {ring_label(number)}, margins towards REAL, absent rings {text}"
+    for absence, text in {REMOVED: "removed", MEAN: "those of the mean image of the predicted class"}.items()
+    for kind, words in KINDS.items()
+    for number in range(RINGS)
+}
+HEADLINES: Headlines = {
+    f"ring-*-{verdict}": {
+        "question": f"How much does each fineness of detail give to {verdict} verdicts?",
+        "holds": f"Detail of this fineness speaks for {verdict}.",
+        "holds below": f"Detail of this fineness speaks against {verdict}.",
+        "depends": "It speaks for or against by what stands in for absent detail.",
+        "not shown": "Detail of this fineness is not shown to speak for either.",
+    }
+    for verdict in VERDICTS
+}
+# one average of this many images stands for the run's
+MOST = 4000
+
+
+def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:  # noqa: ARG001
+    """Compute the effects of each image's rings under both kinds of absence."""
+    called, step = context.run.predicted_real, max(1, len(context.run) // MOST)
+    some = np.arange(0, len(called), step)
+    means = {
+        real: np.asarray(context.pixels[some[called[some] == real]], np.float32).mean(axis=0)
+        for real in set(called[rows].tolist())
+    }
+    records = []
+    for row in rows:
+        image = np.asarray(context.pixels[row])
+        record: dict[str, float] = {}
+        for absence, absent in ((REMOVED, None), (MEAN, means[bool(called[row])])):
+            effects = ring_effects(context.detector.margins(ring_versions(image, absent)))._asdict()
+            record |= {f"{absence}_{kind}_{n}": value for kind in KINDS for n, value in enumerate(effects[kind])}
+        records.append(record)
+    table = pd.DataFrame(records, columns=list(COLUMNS)).astype(np.float32)
+    table.insert(0, "id", context.run.predictions["id"].to_numpy()[rows])
+    return table
+
+
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+    """Conclude `ring-<number>-<verdict>`: the mean Shapley value towards the verdict, coarse rings first."""
+    findings, nothing = [], Control("no effect", Measure(0.0))
+    for verdict, part, weights in groups(table, run):
+        sign = 1 if verdict == "REAL" else -1
+        for number in range(RINGS):
+            means = {
+                column: Measure.of(weighted_mean(sign * part[f"{column}_{number}"].to_numpy(np.float64), weights))
+                for column in (f"{absence}_{kind}" for absence in (REMOVED, MEAN) for kind in KINDS)
+            }
+            measure, other = means[f"{REMOVED}_shapley"], means[f"{MEAN}_shapley"]
+            choices = (("removed", measure), ("of the mean image", other))
+            findings.append(Finding(
+                f"ring-{number}-{verdict}", "rings", "margin_effect", measure, verdict, nothing, measure,
+                tuple(Choice("absent rings", name, tried, nothing, tried) for name, tried in choices),
+                beside={"alone": means[f"{REMOVED}_alone"], "last": means[f"{REMOVED}_last"]},
+                subject=ring_label(number),
+            ))  # fmt: skip
+    return findings
+
+
+STUDY = Study(
+    name="rings",
+    title="Rings of the spectrum",
+    question="How much does each ring of the spectrum give to the margin, alone and in company?",
+    columns=COLUMNS,
+    control="No effect: an exact Shapley value has no sampling error, so its interval is that of the images.",
+    compute=compute,
+    conclude=conclude,
+    headlines=HEADLINES,
+    shard=32,
+)
