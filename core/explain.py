@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.console import command
-from core.explainers.drawing import SIZE, Style, draw_explanation, save_npz, save_png
+from core.explainers.drawing import Style, draw_explanation, npz_of
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
 from core.explainers.registry import DEFAULT, explainers, find_explainer
 from core.explainers.settings import ExplainerSettings, ExplanationError, describe, from_parameters
 from core.images.decoding import MAX_BYTES, RESAMPLING, decode
+from core.images.encoding import encode_png
 from core.images.labels import verdict_of
 from core.images.palette import PALETTES, Palette
-from core.images.preprocessing import Preprocessing, prepare_pixels
+from core.images.preprocessing import Prepared, prepare_pixels
 from core.images.provenance import read_claims
-from core.report.explanation import save_html
+from core.report.explanation import html_of
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
-from core.storage import read_bytes
+from core.storage import read_bytes, write_bytes_atomically
 from core.studies.judgement import find_threshold, judge_picture
 
 if TYPE_CHECKING:
@@ -43,26 +45,32 @@ def main(arguments: list[str] | None = None) -> None:
     if options.json and options.resampling:
         parser.error("--json judges the image under every filter; leave out --resampling")
     methods = [find_explainer(name) for name in dict.fromkeys(options.method or DEFAULT)]
-    settings = read_settings(methods, options.set, preset=options.preset)
+    settings = read_settings(methods, options.set)
     # torch is read once it is known what to do
     from core.detectors.storage import load_detector  # noqa: PLC0415
 
     folder = find_named(options.detector, find_detectors(), "detector")
     detector = load_detector(folder, device=options.device)
+    data = read_bytes(options.image, limit=MAX_BYTES)
+    picture = decode(data)
+    ready = prepare_pixels(picture, detector.preprocessing)
     if options.json:
-        print(json.dumps(judged(options.image, detector, home=folder.parent.parent), indent=1, allow_nan=False))
+        threshold = find_threshold(detector.identity, find_runs((folder.parents[1], *command_homes())).values())
+        about = {"file": options.image.name, "pixels": [ready.width, ready.height], "detector": detector.name}
+        about |= judge_picture(detector, picture, threshold)
+        claims = [asdict(claim) for claim in read_claims(data)]
+        print(json.dumps({**about, "provenance": claims}, indent=1, allow_nan=False))
     elif options.out is None:
-        print(_verdict(options.image, detector, options.resampling))
+        print(f"{options.image.name}: {_verdict(ready, detector, options.resampling)}")
     if options.out is None:
         return
-    image, notes = read_image(options.image, detector.preprocessing, resampling=options.resampling)
+    image, notes = see(ready, options.resampling)
     refusals = [method.unavailable(detector) for method in methods]
     if any(refusals) and (options.method or all(refusals)):
         raise ExplanationError(next(filter(None, refusals)))
+    pairs = zip(methods, settings, strict=True)
     explanations = [
-        method.explain_fully(detector, image, own)
-        for method, own, refusal in zip(methods, settings, refusals, strict=True)
-        if not refusal
+        method.explain_fully(detector, image, own) for method, own in pairs if not method.unavailable(detector)
     ]
     write(options.out, explanations, title=options.image.name, notes=notes, palette=options.palette)
     if not options.json:
@@ -74,34 +82,25 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"Written to {options.out}")
 
 
-def _verdict(path: Path, detector: "Detector", resampling: str | None) -> str:
-    """Write the verdict on an image file in a line, and under how many filters it would be the other."""
-    ready = prepare_pixels(decode(read_bytes(path, limit=MAX_BYTES)), detector.preprocessing)
-    name = resampling or ready.usual
+def _verdict(ready: Prepared, detector: "Detector", resampling: str | None) -> str:
+    """Write the verdict on an image, and under how many filters it would be the other."""
     margins = detector.margins(ready.pixels)
-    margin = float(margins[ready.filters.index(name)] if ready.resized else margins[0])
+    margin = float(margins[ready.filters.index(resampling or ready.usual)] if ready.resized else margins[0])
     others = int(((margins > 0) != (margin > 0)).sum())
     beside = f", the other verdict under {others} of {len(margins)} resampling filters" if ready.resized else ""
-    return f"{path.name}: {verdict_of(margin)}, margin {margin:+.2f}{beside}"
+    return f"{verdict_of(margin)}, margin {margin:+.2f}{beside}"
 
 
-def read_settings(
-    methods: Sequence[AnyExplainer], given: Sequence[str], *, preset: str | None = None
-) -> list[ExplainerSettings]:
+def read_settings(methods: Sequence[AnyExplainer], given: Sequence[str]) -> list[ExplainerSettings]:
     """Read the settings of each method.
 
     Args:
         methods: those to configure.
         given: "key=value" for every method that has this setting, or "method.key=value" for one.
-        preset: name of the preset to start from, for every method that has it.
 
     Raises:
-        ExplanationError: a text that is not an assignment, a setting or preset that no method has, or an invalid
-            value.
+        ExplanationError: a text that is not an assignment, a setting that no method has, or an invalid value.
     """
-    names = ", ".join(method.name for method in methods)
-    if preset is not None and not any(preset in method.presets for method in methods):
-        raise ExplanationError(f"none of {names} has a preset {preset!r}")
     texts: dict[str, dict[str, str]] = {method.name: {} for method in methods}
     for text in given:
         key, equals, value = text.partition("=")
@@ -110,33 +109,19 @@ def read_settings(
             raise ExplanationError(f"--set takes KEY=VALUE or METHOD.KEY=VALUE, not {text!r}")
         having = [method for method in methods if name in ("", method.name) and setting in method.settings.model_fields]
         if not having:
-            raise ExplanationError(f"none of {names} has a setting {key!r}; --list shows them")
+            raise ExplanationError(f"none of {', '.join(texts)} has a setting {key!r}; --list shows them")
         for method in having:
             texts[method.name][setting] = value
-    settings: list[ExplainerSettings] = []
-    for method in methods:
-        own = from_parameters(method.settings, texts[method.name])
-        if preset is not None and preset in method.presets:
-            own = method.presets[preset].settings.changed(**{name: getattr(own, name) for name in texts[method.name]})
-        settings.append(own)
-    return settings
+    return [from_parameters(method.settings, texts[method.name]) for method in methods]
 
 
-def read_image(
-    path: Path, preprocessing: Preprocessing, *, resampling: str | None = None
-) -> tuple[NDArray[np.uint8], list[str]]:
-    """Read an image file as a detector's uint8 (side, side, 3), with notes on how it was changed.
+def see(ready: Prepared, resampling: str | None = None) -> tuple[NDArray[np.uint8], list[str]]:
+    """Return what a detector sees of an image, uint8 (side, side, 3), with notes on how it was changed.
 
     Args:
-        path: of the file.
-        preprocessing: the detector's.
+        ready: the image under every filter.
         resampling: a key of `RESAMPLING`; the detector's own filter when None.
-
-    Raises:
-        ImageError: the file is not a supported image.
-        OSError: the file cannot be opened.
     """
-    ready = prepare_pixels(decode(read_bytes(path, limit=MAX_BYTES)), preprocessing)
     name = resampling or ready.usual
     if ready.whole:
         return ready.seen(name), []
@@ -146,43 +131,20 @@ def read_image(
     return ready.seen(name), [note]
 
 
-def judged(path: Path, detector: "Detector", *, home: Path) -> dict[str, Any]:
-    """Judge an image file: the judgement, deliveries, network outputs and the file's provenance claims as plain JSON.
-
-    Args:
-        path: of the file.
-        detector: that judges.
-        home: the folder whose detectors/ it is in; a run beside it may hold its rule.
-
-    Raises:
-        ImageError: the file is not a supported image.
-        ContractError: the detector's rule or its run cannot be read.
-        ExplanationError: the detector answers with numbers that are not finite.
-        OSError: the file cannot be opened.
-    """
-    data = read_bytes(path, limit=MAX_BYTES)
-    picture = decode(data)
-    threshold = find_threshold(detector.identity, find_runs((home, *command_homes())).values())
-    about = {"file": path.name, "pixels": [picture.shape[1], picture.shape[0]], "detector": detector.name}
-    claims = [asdict(claim) for claim in read_claims(data)]
-    return {**about, **judge_picture(detector, picture, threshold), "provenance": claims}
-
-
 def write(
     out: Path, explanations: Sequence[Explanation], *, title: str, notes: Sequence[str], palette: Palette
 ) -> None:
     """Write explanation.html and, for each explanation, METHOD.npz, plus METHOD.png if any of its map is decided."""
-    out.mkdir(parents=True, exist_ok=True)
-    style = Style(palette)
-    for explanation in explanations:
-        save_npz(out / f"{explanation.method}.npz", explanation)
+    panels: list[Any] = [(explanation, Style(palette)) for explanation in explanations]
+    files = {"explanation.html": html_of(panels, title=title, notes=notes).encode()}
+    for explanation, style in panels:
+        files[f"{explanation.method}.npz"] = npz_of(explanation)
+        # one of another image must not stand beside this one's numbers
+        (out / f"{explanation.method}.png").unlink(missing_ok=True)
         if explanation.has_picture:
-            save_png(out / f"{explanation.method}.png", draw_explanation(explanation, SIZE, style=style))
-        else:
-            # one of another image must not stand beside this one's numbers
-            (out / f"{explanation.method}.png").unlink(missing_ok=True)
-    panels = [(explanation, style) for explanation in explanations]
-    save_html(out / "explanation.html", panels, title=title, notes=notes)
+            files[f"{explanation.method}.png"] = encode_png(draw_explanation(explanation, style=style))
+    for name, data in files.items():
+        write_bytes_atomically(out / name, partial(Path.write_bytes, data=data))
 
 
 def _list_methods() -> str:
@@ -190,7 +152,6 @@ def _list_methods() -> str:
     lines = []
     for method in explainers():
         lines.append(f"{method.name}: {method.title}. {method.sentence}")
-        lines += [f"    preset {name}: {preset.title}. {preset.sentence}" for name, preset in method.presets.items()]
         for setting in describe(method.settings):
             default = f", {setting.text(setting.default)} by default" if setting.text(setting.default) else ""
             lines.append(f"    {setting.name} ({setting.limits}{default}): {setting.label}. {setting.help}")
@@ -209,7 +170,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--method", action="append", metavar="NAME", help=help_)
     help_ = "a setting of --list, for every method that has it or for one"
     add("--set", action="append", default=[], metavar="[METHOD.]KEY=VALUE", help=help_)
-    add("--preset", metavar="NAME", help="begin with these settings of --list")
     add("--list", action="store_true", help="show every method with its settings")
     add("--detector", default="swift", help="a name in detectors/ or assets/detectors/, or a folder; default: swift")
     add("--device", default="auto", help="auto, cpu, cuda or mps")

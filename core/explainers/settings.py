@@ -158,6 +158,11 @@ def readable_settings(settings: ExplainerSettings) -> dict[str, str]:
     }
 
 
+def settings_text(settings: ExplainerSettings) -> str:
+    """Write settings for a reader in a line: "Samples: 256; Seed: 0"."""
+    return "; ".join(f"{label}: {value}" for label, value in readable_settings(settings).items())
+
+
 S = TypeVar("S", bound=ExplainerSettings)
 
 

@@ -1,122 +1,81 @@
 """One HTML page that explains one image; pictures and style are inside it, and there is no script."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from core.explainers.drawing import (
-    DEFAULT,
-    DRAWINGS,
-    SIZE,
-    Drawing,
-    Style,
-    draw_explanation,
-    draw_image,
-    legend,
-    scale_of,
-)
+from core.explainers.drawing import DRAWINGS, SIZE, Drawing, Style, bar_colours, draw_explanation, draw_image, scale_of
 from core.explainers.explanation import Explanation, Parts
 from core.explainers.probing import ProbeResult, describe_effect
 from core.explainers.registry import find_explainer
-from core.explainers.settings import readable_settings
+from core.explainers.settings import settings_text
 from core.findings.numbers import percent, plus
 from core.images.encoding import data_url
 from core.images.labels import ClassName
-from core.images.palette import CLASS_COLOURS, UNDECIDED
+from core.images.palette import CLASS_COLOURS, END_LABELS, UNDECIDED
 from core.perturbations.table import probe_columns
 from core.report.html import render
-from core.storage import write_bytes_atomically
-
-Panel = tuple[Explanation, Style]
 
 
-@dataclass(frozen=True)
-class Beside:
-    """Results that a page shows beside the explanations.
+def html_of(
+    panels: Sequence[tuple[Explanation, Style]],
+    *,
+    title: str,
+    notes: Sequence[str] = (),
+    label: ClassName | None = None,
+    measured: Mapping[str, str] | None = None,
+    agreement: Sequence[str] = (),
+    probes: ProbeResult | None = None,
+) -> str:
+    """Return one page that explains one image to a reader who knows none of the methods.
 
-    Attributes:
+    Args:
+        panels: explanations of one image by one detector, each with its style.
+        title: of the image.
+        notes: sentences that must be read with it, for instance how the image was cropped.
         label: the image's true class; None if unknown.
         measured: method -> a sentence on how faithful its maps were measured to be for such verdicts.
         agreement: sentences on how far the explanations agree.
         probes: results of the probes; None if they were not run.
     """
-
-    label: ClassName | None = None
-    measured: Mapping[str, str] = field(default_factory=dict)
-    agreement: Sequence[str] = ()
-    probes: ProbeResult | None = None
-
-
-NOTHING = Beside()
-
-
-def save_html(
-    path: Path,
-    panels: Sequence[Explanation | Panel],
-    *,
-    title: str,
-    notes: Sequence[str] = (),
-    beside: Beside = NOTHING,
-) -> None:
-    """Write the page `html_of` explanations to a file; the arguments are those."""
-    page = html_of(panels, title=title, notes=notes, beside=beside)
-    write_bytes_atomically(path, lambda file: file.write_bytes(page.encode()))
-
-
-def html_of(
-    panels: Sequence[Explanation | Panel], *, title: str, notes: Sequence[str] = (), beside: Beside = NOTHING
-) -> str:
-    """Return one page that explains one image to a reader who knows none of the methods.
-
-    Args:
-        panels: explanations of one image by one detector, each alone or with its style.
-        title: of the image.
-        notes: sentences that must be read with it, for instance how the image was cropped.
-        beside: what else is known of the image and of such explanations.
-    """
-    styled = [panel if isinstance(panel, tuple) else (panel, DEFAULT) for panel in panels]
-    first = styled[0][0]
-    height, width = first.image.shape[:2]
+    first = panels[0][0]
     return render(
         "explanation.html",
         title=title,
         notes=notes,
         first=first,
-        panels=[_panel(explanation, style) for explanation, style in styled],
-        beside=beside,
-        probes=None if beside.probes is None else _probes(beside.probes),
+        panels=[_panel(explanation, style) for explanation, style in panels],
+        label=label,
+        measured=measured or {},
+        agreement=agreement,
+        probes=None if probes is None else _probes(probes),
         colours=CLASS_COLOURS,
         undecided_colour=UNDECIDED,
         confidence=percent(max(first.p_real, 1 - first.p_real)),
         margin=plus(first.margin),
-        size=f"{width} x {height}",
-        image=data_url(draw_image(first.image, max(SIZE, width))),
-        enlarged=width < SIZE,
+        side=len(first.image),
+        image=data_url(draw_image(first.image, max(SIZE, len(first.image)))),
+        enlarged=len(first.image) < SIZE,
     )
 
 
 def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
     explainer, made = find_explainer(explanation.method), explanation.provenance
-    settings = "; ".join(f"{label}: {value}" for label, value in readable_settings(explanation.settings).items())
     versions = ", ".join(f"{name} {version}" for name, version in made.versions.items())
     took = f"Took {made.seconds:.2f} seconds." if made.seconds else "Read from the run, which stores 16-bit numbers."
-    panel: dict[str, Any] = {
-        "explanation": explanation,
-        "heading": explainer.title,
-        "reading": explainer.reading(explanation),
-        "settings": f"{settings}{f'. Computed with {versions}' if versions else ''}. {took}",
-    }
+    with_versions = f"{settings_text(explanation.settings)}{f'. Computed with {versions}' if versions else ''}. {took}"
+    panel: dict[str, Any] = {"explanation": explanation, "heading": explainer.title, "settings": with_versions}
+    panel["reading"] = explainer.reading(explanation)
     if explanation.has_picture:
         other: Drawing = "overlay" if style.drawing == "alone" else "alone"
         panel["drawings"] = {
             DRAWINGS[own.drawing].capitalize(): data_url(draw_explanation(explanation, style=own))
             for own in (style, replace(style, drawing=other))
         }
-        panel["bar"] = legend(scale_of(explanation, style), palette=style.palette, unit=explanation.unit)
+        panel["bar"] = bar_colours(style.palette), scale_of(explanation, style), END_LABELS[style.palette]
     if explanation.parts is not None:
         panel["parts"] = _parts(explanation.parts)
     return panel
@@ -124,38 +83,31 @@ def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
 
 def _probes(result: ProbeResult) -> dict[str, Any]:
     """Collect the conclusion, every change that flips the verdict unlike its controls, and pictures of the smallest."""
-    pictures = {}
-    if result.smallest is not None:
-        probed, drawn = result.smallest, dict(zip(probe_columns(), result.pictures, strict=True))
+    shown = {}
+    if (probed := result.smallest) is not None:
+        drawn = dict(zip(probe_columns(), result.pictures, strict=True))
         controls = [control for control in map(result.get, probed.controls) if control.known]
-        shown = {"The image": (result.image, result.verdict)}
-        shown |= {probed.probe.title: (drawn[probed.column], probed.verdict)}
-        shown |= {f"Control: {after.probe.inline}": (drawn[after.column], after.verdict) for after in controls}
-        pictures = {
-            f"{name}, called {verdict}": data_url(draw_image(image, max(SIZE, len(image))))
-            for name, (image, verdict) in shown.items()
-        }
+        shown = {f"The image, called {result.verdict}": result.image}
+        shown |= {f"{probed.probe.title}, called {probed.verdict}": drawn[probed.column]}
+        shown |= {f"Control: {after.probe.inline}, called {after.verdict}": drawn[after.column] for after in controls}
     changes = [
         (f"{after.probe.title}, {after.strength.told}", describe_effect(result, after)) for after in result.flipping
     ]
+    pictures = {caption: data_url(draw_image(image, max(SIZE, len(image)))) for caption, image in shown.items()}
     return {"sentence": result.sentence, "rows": changes, "pictures": pictures}
 
 
 def _parts(parts: Parts) -> pd.DataFrame:
     """Tabulate the ten parts with the largest weights."""
-    top = np.argsort(-np.abs(parts.weights))[:10]
-    ends = np.stack([parts.low, parts.high], axis=1)
+    ends = [f"{plus(low)} to {plus(high)}" for low, high in zip(parts.low, parts.high, strict=True)]
+    sizes = {} if parts.regions is None else {"Pixels": np.bincount(parts.regions.ravel())}
     table = pd.DataFrame(
         {
-            "Part": [parts.labels[part] for part in top],
-            "Effect": [plus(parts.weights[part]) for part in top],
-            f"{parts.confidence:.0%} interval": [
-                " to ".join(map(plus, ends[part])) if np.isfinite(ends[part]).all() else "unknown: too few samples"
-                for part in top
-            ],
-            "Reading": [parts.reading(int(part)) for part in top],
+            "Part": parts.labels,
+            **sizes,
+            "Effect": list(map(plus, parts.weights)),
+            f"{parts.confidence:.0%} interval": np.where(np.isfinite(parts.high), ends, "unknown: too few samples"),
+            "Reading": [parts.reading(number) for number in range(len(parts.weights))],
         }
     )
-    if parts.regions is not None:
-        table.insert(1, "Pixels", np.bincount(parts.regions.ravel())[top])
-    return table
+    return table.iloc[np.argsort(-np.abs(parts.weights))[:10]]

@@ -1,10 +1,8 @@
 """What reports are put together from: tables, charts as SVG, and the page around them, without script or network."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -28,8 +26,6 @@ INK, GREY, PALE = "#1d2026", "#5b616b", "#e3e5e9"
 # pixels of a chart, and around its axes
 WIDTH, HEIGHT = 470, 330
 LEFT, RIGHT, TOP, BOTTOM = 62, 24, 28, 46
-# label, and the values at both ends
-Axis = tuple[str, float, float]
 LIMITS = (
     "Differences within the 95% intervals may be chance.",
     "Explanations say what moves this detector's score, not what makes a picture real.",
@@ -37,31 +33,12 @@ LIMITS = (
 )
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A chart with its caption.
+class Chart(NamedTuple):
+    """A chart: an SVG file as a data URL, a description for those who do not see it, and a caption."""
 
-    Attributes:
-            shapes: SVG elements.
-        alt: description for those who do not see it.
-        caption: what it shows.
-    """
-
-    shapes: Sequence[str]
+    url: str
     alt: str
     caption: str
-
-    @property
-    def svg(self) -> str:
-        """The picture; its text is drawn in the reader's own font."""
-        box = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-family="system-ui, sans-serif" font-size="13">'
-        return f"{head}{''.join(self.shapes)}</svg>"
-
-    @property
-    def url(self) -> str:
-        """The picture as a data URL."""
-        return data_url(self.svg.encode(), mime="image/svg+xml")
 
 
 Block: TypeAlias = "Chart | pd.DataFrame | Mapping[str, Any] | str | list[str]"
@@ -70,25 +47,16 @@ Block: TypeAlias = "Chart | pd.DataFrame | Mapping[str, Any] | str | list[str]"
 Sections: TypeAlias = Mapping[str, Sequence[Block]]
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """Points on two axes, joined by a line unless they have intervals.
-
-    Attributes:
-        name: for the legend; "" for none.
-        x, y: (N,) coordinates.
-        colour: CSS.
-        dash: SVG's dash pattern of the line.
-        low, high: (N,) ends of the intervals of y; None without.
-    """
+class Curve(NamedTuple):
+    """N points on two axes, joined by a line unless they have intervals, `low` and `high`, of y; `dash` is SVG's."""
 
     name: str
     x: Sequence[float] | NDArray[np.floating]
     y: Sequence[float] | NDArray[np.floating]
     colour: str = INK
     dash: str = ""
-    low: NDArray[np.floating] | None = None
-    high: NDArray[np.floating] | None = None
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
 
 
 def page(title: str, lead: Sequence[str], first: Sections, details: Sections, *runs: Run) -> str:
@@ -132,53 +100,59 @@ def limits(*runs: Run) -> list[Block]:
 def settings(run: Run, detector: Mapping[str, Any], studies: Mapping[str, StudyResult]) -> pd.DataFrame:
     """Tabulate the settings and hashes of a run; `detector` is its detector's manifest, empty where it is unknown."""
     manifest = run.manifest
-    rows = [
-        ("Detector", f"{manifest['detector']}, weights sha256 {manifest['detector_sha256']}"),
-        ("Images", f"{manifest['set']}, fingerprint {manifest['set_fingerprint']}"),
-        ("Created", str(manifest["created"])),
-        ("Left out as unreadable", f"{len(manifest['skipped']):,}"),
-        ("Temperature", f"{manifest['temperature']:.4f}"),
-        ("Versions", _in_a_line(manifest["versions"])),
-    ]
+    rows = {
+        "Detector": f"{manifest['detector']}, weights sha256 {manifest['detector_sha256']}",
+        "Images": f"{manifest['set']}, fingerprint {manifest['set_fingerprint']}",
+        "Created": str(manifest["created"]),
+        "Left out as unreadable": f"{len(manifest['skipped']):,}",
+        "Temperature": f"{manifest['temperature']:.4f}",
+        "Versions": _in_a_line(manifest["versions"]),
+    }
     if not run.sealed:
-        rows.append(("Seal", "none: a change of the run's manifest would not be noticed"))
+        rows["Seal"] = "none: a change of the run's manifest would not be noticed"
     # detectors of others do not say how they were trained
     if detector.get("recipe"):
-        rows.append(("Training", f"{_in_a_line(detector['recipe'])}; in {detector.get('computed_in', 'unknown')}"))
+        rows["Training"] = f"{_in_a_line(detector['recipe'])}; in {detector.get('computed_in', 'unknown')}"
     for member in detector.get("members", ()):
-        rows.append((f"Joined of {member['name']}", f"weight {member['weight']:.3f}; {_in_a_line(member['recipe'])}"))
+        rows[f"Joined of {member['name']}"] = f"weight {member['weight']:.3f}; {_in_a_line(member['recipe'])}"
     if detector.get("training_set"):
-        training = (detector["training_set"], detector.get("training_set_fingerprint"))
-        rows.append(("Trained on", ", ".join(str(name) for name in training if name)))
-    rows += [(f"Study {name}", f"file sha256 {sha256_of(study.path)}") for name, study in studies.items()]
-    return pd.DataFrame(rows, columns=["Setting", "Value"])
+        names = (detector["training_set"], detector.get("training_set_fingerprint"))
+        rows["Trained on"] = ", ".join(str(name) for name in names if name)
+    rows |= {f"Study {name}": f"file sha256 {sha256_of(study.path)}" for name, study in studies.items()}
+    return pd.DataFrame(rows.items(), columns=["Setting", "Value"])
 
 
 def _in_a_line(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{str(key).replace('_', ' ')} {value}" for key, value in values.items()) or "none"
 
 
-def curve_chart(curves: Sequence[Curve], across: Axis, up: Axis, *, alt: str, caption: str) -> Chart:
-    """Draw curves on two axes, each given as its label and its ends; a curve of one point is a dot."""
+def curve_chart(curves: Sequence[Curve], across: str, up: str, *, start: float = 0.0, alt: str, caption: str) -> Chart:
+    """Draw curves of shares on two axes with these labels, up to 1 from `start` and from 0; one point is a dot."""
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
-    x, y = _scale(across, LEFT, right), _scale(up, bottom, TOP)
-    shapes = [_text((LEFT + right) / 2, HEIGHT - 8, across[0]), _text(LEFT - 46, 16, up[0], anchor="start")]
-    shapes += [_text(x(value), bottom + 18, _percent(value), GREY) for value in _ticks(across)]
-    for value in _ticks(up):
-        shapes.append(_line([(LEFT, y(value)), (right, y(value))], PALE))
-        shapes.append(_text(LEFT - 8, y(value) + 4, _percent(value), GREY, anchor="end"))
-    for curve in curves:
-        points = [(x(a), y(b)) for a, b in zip(curve.x, curve.y, strict=True)]
-        if curve.low is not None and curve.high is not None:
-            for (a, _), low, high in zip(points, curve.low, curve.high, strict=True):
-                shapes.append(_line([(a, y(low)), (a, y(high))], curve.colour))
-        elif len(points) > 1:
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return LEFT + (float(x) - start) / (1 - start) * (right - LEFT), bottom - float(y) * (bottom - TOP)
+
+    shapes = [_text((LEFT + right) / 2, HEIGHT - 8, across), _text(LEFT - 46, 16, up, anchor="start")]
+    for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
+        x, y = at(start + share * (1 - start), share)
+        shapes += [
+            _text(x, bottom + 18, f"{start + share * (1 - start):.0%}", GREY),
+            _line([(LEFT, y), (right, y)], PALE),
+        ]
+        shapes.append(_text(LEFT - 8, y + 4, f"{share:.0%}", GREY, anchor="end"))
+    for number, curve in enumerate(curves[::-1]):
+        points = [at(*point) for point in zip(curve.x, curve.y, strict=True)]
+        for x, low, high in zip(curve.x, curve.low or (), curve.high or (), strict=False):
+            shapes.append(_line([at(x, low), at(x, high)], curve.colour))
+        if curve.low is None and len(points) > 1:
             shapes.append(_line(points, curve.colour, curve.dash))
-            continue
-        shapes += [_dot(a, b, curve.colour) for a, b in points]
-    for number, curve in enumerate(curve for curve in curves[::-1] if curve.name):
+        else:
+            shapes += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.6" fill="{curve.colour}"/>' for x, y in points]
         shapes.append(_text(right - 6, bottom - 10 - 17 * number, curve.name, curve.colour, anchor="end"))
-    return Chart(shapes, alt, caption)
+    box = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-family="system-ui, sans-serif" font-size="13">'
+    return Chart(data_url(f"{head}{''.join(shapes)}</svg>".encode(), mime="image/svg+xml"), alt, caption)
 
 
 def _line(points: Sequence[tuple[float, float]], colour: str, dash: str = "") -> str:
@@ -186,30 +160,8 @@ def _line(points: Sequence[tuple[float, float]], colour: str, dash: str = "") ->
     return f'<polyline points="{corners}" fill="none" stroke="{colour}" stroke-width="1.6" stroke-dasharray="{dash}"/>'
 
 
-def _dot(x: float, y: float, colour: str) -> str:
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.6" fill="{colour}"/>'
-
-
 def _text(x: float, y: float, text: str, colour: str = INK, *, anchor: str = "middle") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{escape(text)}</text>'
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.3g}%"
-
-
-def _scale(axis: Axis, start: float, end: float) -> Callable[[float], float]:
-    """Return the function from a value on an axis to its pixel."""
-    _, low, high = axis
-    return lambda value: start + (float(value) - low) / ((high - low) or 1) * (end - start)
-
-
-def _ticks(axis: Axis) -> list[float]:
-    """Choose three to eight round values within an axis."""
-    _, low, high = axis
-    size = 10.0 ** math.floor(math.log10((high - low) or 1))
-    step = next(size * part for part in (0.1, 0.2, 0.5, 1, 2) if (high - low) / (size * part) <= 8)
-    return [step * number for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
 def render(template: str, **values: Any) -> str:

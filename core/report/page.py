@@ -61,20 +61,20 @@ def report_of(
         f"{fake_real:,} FAKE called REAL, {real_fake:,} REAL called FAKE.",
         f"Images also in the training set: {leaks}; copies of another: {manifest['repeats']:,}; {left}.",
     ]
-    # each study's first finding is its most telling
-    first = [study.findings[0] for study in answers.values() if study.findings]
-    shown = [finding for study in answers.values() for finding in study.findings[:MOST]]
-    titles = [str(study.about["title"]) for study in answers.values() for _ in study.findings[:MOST]]
     details: dict[str, Sequence[Block]] = {"How good is it?": _quality(run)}
+    # each study's first finding is its most telling
+    shown = [(study, finding) for study in answers.values() for finding in study.findings[:MOST]]
+    summary: Block = "No study has a finding."
     if shown:
-        table = html.findings(shown, "Of", "Group", "Effect", "Control", "Status")
-        table.insert(0, "Study", titles)
+        first = [study.findings[0] for study in answers.values() if study.findings]
+        summary = html.findings(first, "Question", "Group", "Headline", "Status")
+        table = html.findings([finding for _, finding in shown], "Of", "Group", "Effect", "Control", "Status")
+        table.insert(0, "Study", [str(study.about["title"]) for study, _ in shown])
         total = sum(len(study.findings) for study in answers.values())
         details["Findings in numbers"] = [table, f"{len(shown)} of {total} findings, at most {MOST} of each study."]
     if problems:
         details["Not read"] = [list(problems)]
     details[f"Settings and hashes of {run.name}"] = [settings(run, detector or {}, answers)]
-    summary = html.findings(first, "Question", "Group", "Headline", "Status") if first else "No study has a finding."
     front: Sections = {"What was found": [summary], "What this report cannot say": limits(run)}
     return page(f"{manifest['detector']} on {manifest['set']}", lead, front, details, run)
 
@@ -86,17 +86,15 @@ def gather(run: Run, homes: tuple[Path, ...] | None = None) -> dict[str, Any]:
         run: to report on.
         homes: folders that hold detectors/; those that commands look in by default.
     """
-    studies, problems = find_studies(run)
+    (studies, problems), answers = find_studies(run), {}
     detectors, _ = identify_all(find_detectors(homes))
     maker = find_maker(run.manifest, detectors)
-    answers = {}
-    for name in sorted(studies, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER)):
+    for name in sorted(studies, key=lambda name: (*ORDER, name).index(name)):
         try:
             studies[name].findings  # noqa: B018 - remembered
+            answers[name] = studies[name]
         except ContractError as error:
             problems.append(str(error))
-        else:
-            answers[name] = studies[name]
     # a report may be sent to others, so its paths are relative to the run's folder
     problems = [problem.replace(f"{run.path}{os.sep}", "") for problem in problems]
     return {"detector": None if maker is None else detectors[maker].manifest, "answers": answers, "problems": problems}
@@ -117,18 +115,18 @@ def _quality(run: Run) -> list[Block]:
             Curve("all thresholds", swept.false_positive_rate, swept.true_positive_rate, CURVE),
             Curve("the run's threshold", [alarms], [recall]),
         ]
-        axes = ("false-positive rate (REAL called FAKE)", 0, 1), ("true-positive rate (FAKE called FAKE)", 0, 1)
+        axes = "false-positive rate (REAL called FAKE)", "true-positive rate (FAKE called FAKE)"
         alt = f"ROC curve; at the run's threshold {recall:.1%} of FAKE and {alarms:.1%} of REAL are called FAKE."
         blocks.append(curve_chart(curves, *axes, alt=alt, caption="ROC curve."))
     bins = calibration(table)
-    ends = {end: bins[end].to_numpy() for end in ("low", "high")}
+    confidence, accuracy, low, high = (bins[name].tolist() for name in ("confidence", "accuracy", "low", "high"))
     curves = [
         Curve("perfect calibration", (0.5, 1), (0.5, 1), html.GREY, "2 4"),
-        Curve("this run, 95% intervals", bins["confidence"].tolist(), bins["accuracy"].tolist(), REAL, **ends),
+        Curve("this run, 95% intervals", confidence, accuracy, REAL, low=low, high=high),
     ]
-    points = "; ".join(f"{row.confidence:.0%} sure: {row.accuracy:.0%} right" for row in bins.itertuples())
+    points = "; ".join(f"{sure:.0%} sure: {right:.0%} right" for sure, right in zip(confidence, accuracy, strict=True))
     alt = f"Accuracy by confidence. {points}."
-    blocks.append(curve_chart(curves, ("confidence", 0.5, 1), ("accuracy", 0, 1), alt=alt, caption="Calibration."))
+    blocks.append(curve_chart(curves, "confidence", "accuracy", start=0.5, alt=alt, caption="Calibration."))
     groups = {column: error_by(table, column) for column in ("category", "source") if column in table}
     return blocks + [html.rates_table(rates, column) for column, rates in groups.items() if len(rates)]
 

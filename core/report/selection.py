@@ -65,21 +65,18 @@ def selection_report(
         matrix.append(rates_table(groups, "category"))
     pixels = [pictures.get(int(row)) for row in chosen[:TILES]] if pictures else []
     first = {"Confusion matrix": matrix, "The images": _tiles(rows, wanted, pixels)}
-    details = {
-        "What this report cannot say": limits(run),
-        f"Settings and hashes of {run.name}": [settings(run, {}, {})],
-    }
+    hashes: list[Block] = [settings(run, {}, {})]
+    details = {"What this report cannot say": limits(run), f"Settings and hashes of {run.name}": hashes}
     return page(title, lead, first, details, run)
 
 
 def describe(wanted: Filter, other: str = "") -> str:
     """Describe a filter in words: "is REAL, called FAKE, confidence from 0.95"; `other` is as in `selection_report`."""
-    words = [
-        f"{NAMES.get(column, column.replace('_', ' '))} {' or '.join(values)}" for column, values in wanted.choices
-    ]
+    phrases = [(column, " or ".join(values)) for column, values in wanted.choices]
     for column, low, high in wanted.ranges:
         ends = [f"from {low:.9g}"] * bool(np.isfinite(low)) + [f"up to {high:.9g}"] * bool(np.isfinite(high))
-        words.append(f"{NAMES.get(column, column.replace('_', ' '))} {' '.join(ends)}")
+        phrases.append((column, " ".join(ends)))
+    words = [f"{NAMES.get(column, column.replace('_', ' '))} {phrase}" for column, phrase in phrases]
     words += ["in an area drawn on Patterns"] * (wanted.area is not None)
     words += [f"tagged {wanted.tag}"] * bool(wanted.tag) + [f"file name with {wanted.name}"] * bool(wanted.name)
     words += [f"at a threshold of {100 * wanted.threshold:g}%"] * (wanted.threshold != HALF)
@@ -89,16 +86,12 @@ def describe(wanted: Filter, other: str = "") -> str:
 def _tiles(rows: pd.DataFrame, wanted: Filter, pixels: list[NDArray[np.uint8] | None]) -> list[Block]:
     shown = rows.head(TILES)
     predicted = np.where(predicted_real(shown, wanted.threshold), "REAL", "FAKE")
-    tiles = [
-        {
-            "called": prediction,
-            "wrong": prediction != row.label,
-            "words": f"{prediction}, p(REAL) {row.p_real:.2f}{'; is ' + row.label if prediction != row.label else ''}",
-            "name": row.name,
-            "picture": None if picture is None else data_url(picture),
-        }
-        for row, prediction, picture in zip_longest(shown.itertuples(), predicted, pixels)
-    ]
+    tiles = []
+    for row, prediction, picture in zip_longest(shown.itertuples(), predicted, pixels):
+        wrong = prediction != row.label
+        words = f"{prediction}, p(REAL) {row.p_real:.2f}{'; is ' + row.label if wrong else ''}"
+        url = None if picture is None else data_url(picture)
+        tiles.append({"called": prediction, "wrong": wrong, "words": words, "name": row.name, "picture": url})
     note = "The border is the verdict: blue for REAL, orange for FAKE; dashed where it is wrong."
     if not any(tile["picture"] for tile in tiles):
         note = "Their pictures are not available."

@@ -7,14 +7,14 @@ from textwrap import wrap
 from PIL import Image, ImageDraw, ImageFont
 
 from core.console import one_direction
-from core.explainers.drawing import Style, draw_explanation, legend, scale_of
+from core.explainers.drawing import Style, bar_colours, draw_explanation, scale_of
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
-from core.explainers.settings import readable_settings
+from core.explainers.settings import settings_text
 from core.findings.numbers import percent
 from core.images.encoding import enlarged
 from core.images.labels import ClassName
-from core.images.palette import CLASS_COLOURS, UNDECIDED
+from core.images.palette import CLASS_COLOURS, END_LABELS, UNDECIDED
 
 SIZE = (1920, 1080)
 MARGIN, GAP, TOP, PICTURE = 80, 32, 230, 540
@@ -44,17 +44,34 @@ def draw_slide(
     slide = Image.new("RGB", SIZE, "white")
     draw = ImageDraw.Draw(slide)
     first = explanations[0][0]
-    _write_headline(draw, first, label)
-    _paste_picture(slide, first)
-    shown = [(find_explainer(one.method).title, one, style, _settings(one)) for one, style in explanations]
-    style = next((style for one, style in explanations if one.has_picture), explanations[0][1])
+    sure = percent(max(first.p_real, 1 - first.p_real))
+    words = [("Called ", INK), (first.verdict, CLASS_COLOURS[first.verdict]), (f", {sure} sure.", INK)]
+    if label is not None:
+        words += [(" It is ", INK), (label, CLASS_COLOURS[label]), (".", INK)]
+    x = float(MARGIN)
+    for text, colour in words:
+        draw.text((x, 90), text, fill=colour, font=_font(72))
+        x += draw.textlength(text, font=_font(72))
+    # the image, framed in its verdict's colour
+    edge = 10
+    slide.paste(CLASS_COLOURS[first.verdict], (MARGIN, TOP, MARGIN + PICTURE, TOP + PICTURE))
+    picture = Image.fromarray(enlarged(first.image, PICTURE)).resize((PICTURE - 2 * edge, PICTURE - 2 * edge))
+    slide.paste(picture, (MARGIN + edge, TOP + edge))
+    shown = [(find_explainer(own.method).title, own, style, settings_text(own.settings)) for own, style in explanations]
+    style = next((style for own, style in explanations if own.has_picture), explanations[0][1])
     shown += [
-        ("A random map", one, style, "The first map's values in random places, for comparison.") for one in random
+        ("A random map", own, style, "The first map's values in random places, for comparison.") for own in random
     ]
     left = MARGIN + PICTURE + 2 * GAP
     side = min(400, (SIZE[0] - MARGIN - left - GAP * (len(shown) - 1)) // len(shown))
     for number, (name, explanation, drawn, settings) in enumerate(shown):
-        _paste_map(slide, draw, explanation, drawn, x=left + number * (side + GAP), side=side, text=(name, settings))
+        x, y = left + number * (side + GAP), TOP + 50
+        draw.text((x, TOP - 6), name, fill=INK, font=_font(34))
+        if explanation.has_picture:
+            y = _paste_map(slide, draw, explanation, drawn, x=x, y=y, side=side)
+        else:
+            _write(draw, explanation.diagnostics.sentence, (x, y), 22, INK, columns=side // 10, lines=12)
+        _write(draw, settings, (x, y), 20, QUIET, columns=side // 10, lines=8)
     footer = [f"{title}. Detector: {first.provenance.detector}.".removeprefix(". "), *notes]
     _write(draw, " ".join(footer), (MARGIN, SIZE[1] - 120), 22, QUIET, columns=150, lines=3)
     file = io.BytesIO()
@@ -62,64 +79,25 @@ def draw_slide(
     return file.getvalue()
 
 
-def _write_headline(draw: ImageDraw.ImageDraw, explanation: Explanation, label: ClassName | None) -> None:
-    sure = percent(max(explanation.p_real, 1 - explanation.p_real))
-    words = [("Called ", INK), (explanation.verdict, CLASS_COLOURS[explanation.verdict]), (f", {sure} sure.", INK)]
-    if label is not None:
-        words += [(" It is ", INK), (label, CLASS_COLOURS[label]), (".", INK)]
-    x, font = float(MARGIN), _font(72)
-    for text, colour in words:
-        draw.text((x, 90), text, fill=colour, font=font)
-        x += draw.textlength(text, font=font)
-
-
-def _paste_picture(slide: Image.Image, explanation: Explanation) -> None:
-    """Paste the image, framed in its verdict's colour."""
-    edge = 10
-    slide.paste(CLASS_COLOURS[explanation.verdict], (MARGIN, TOP, MARGIN + PICTURE, TOP + PICTURE))
-    picture = Image.fromarray(enlarged(explanation.image, PICTURE)).resize((PICTURE - 2 * edge, PICTURE - 2 * edge))
-    slide.paste(picture, (MARGIN + edge, TOP + edge))
-
-
 def _paste_map(
-    slide: Image.Image,
-    draw: ImageDraw.ImageDraw,
-    explanation: Explanation,
-    style: Style,
-    *,
-    x: int,
-    side: int,
-    text: tuple[str, str],
-) -> None:
-    """Paste a map under its name, and its scale and settings beneath."""
-    name, settings = text
-    draw.text((x, TOP - 6), name, fill=INK, font=_font(34))
-    y = TOP + 50
-    columns = side // 10
-    if not explanation.has_picture:
-        _write(draw, explanation.diagnostics.sentence, (x, y), 22, INK, columns=columns, lines=12)
-    else:
-        drawn = Image.fromarray(draw_explanation(explanation, max(side, 256), style=style)).convert("RGB")
-        slide.paste(drawn.resize((side, side)), (x, y))
-        y += side + 14
-        bar = legend(scale_of(explanation, style), palette=style.palette, unit=explanation.unit)
-        width = side / len(bar.colours)
-        for number, colour in enumerate(bar.colours):
-            draw.rectangle((x + number * width, y, x + (number + 1) * width, y + 16), fill=colour)
-        font = _font(18)
-        low, high = f"{bar.ticks[0]:.2g}", f"{bar.ticks[2]:+.2g}"
-        draw.text((x, y + 22), f"{low} {bar.labels[0]}", fill=QUIET, font=font)
-        right = f"{bar.labels[1]} {high}"
-        draw.text((x + side - draw.textlength(right, font=font), y + 46), right, fill=QUIET, font=font)
-        y += 80
-        if explanation.undecided is not None and explanation.undecided.any():
-            draw.text((x, y), "Hatched: undecided", fill=UNDECIDED, font=font)
-            y += 28
-    _write(draw, settings, (x, y), 20, QUIET, columns=columns, lines=8)
-
-
-def _settings(explanation: Explanation) -> str:
-    return "; ".join(f"{label}: {value}" for label, value in readable_settings(explanation.settings).items())
+    slide: Image.Image, draw: ImageDraw.ImageDraw, explanation: Explanation, style: Style, *, x: int, y: int, side: int
+) -> int:
+    """Paste a map and its scale at a position, `side` pixels wide; return where what is beneath it begins."""
+    drawn = Image.fromarray(draw_explanation(explanation, max(side, 256), style=style)).convert("RGB")
+    slide.paste(drawn.resize((side, side)), (x, y))
+    y += side + 14
+    colours, scale, (low, high) = bar_colours(style.palette), scale_of(explanation, style), END_LABELS[style.palette]
+    width = side / len(colours)
+    for number, colour in enumerate(colours):
+        draw.rectangle((x + number * width, y, x + (number + 1) * width, y + 16), fill=colour)
+    font, right = _font(18), f"{high} {scale:+.2g}"
+    draw.text((x, y + 22), f"{-scale:.2g} {low}", fill=QUIET, font=font)
+    draw.text((x + side - draw.textlength(right, font=font), y + 46), right, fill=QUIET, font=font)
+    y += 80
+    if explanation.undecided is not None and explanation.undecided.any():
+        draw.text((x, y), "Hatched: undecided", fill=UNDECIDED, font=font)
+        y += 28
+    return y
 
 
 def _write(

@@ -26,7 +26,7 @@ from core.findings.finding import Finding
 from core.findings.numbers import plus
 from core.images.encoding import encode_png
 from core.images.labels import ClassName
-from core.report.explanation import Beside, html_of
+from core.report.explanation import html_of
 from core.report.slide import draw_slide
 from core.storage import ContractError
 from dashboard import library
@@ -324,8 +324,8 @@ def _page(
     probes: ProbeResult | None,
 ) -> bytes:
     lines = agreement.lines([explanation for explanation, _ in whole], view.others)
-    beside = Beside(view.label, measured, lines, probes)
-    return html_of(list(whole), title=view.subject.name, notes=notes, beside=beside).encode()
+    beside = {"label": view.label, "measured": measured, "agreement": lines, "probes": probes}
+    return html_of(whole, title=view.subject.name, notes=notes, **beside).encode()  # type: ignore[arg-type]
 
 
 def _draw_files(explanation: Explanation, style: Style, *, name: str, key: str) -> None:

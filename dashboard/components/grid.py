@@ -148,9 +148,9 @@ def _encoded(image: NDArray[np.uint8], pixels: bool) -> str:
 def _mapped(values: NDArray[np.float32], scale: float, image: NDArray[np.uint8] | None, pixels: bool) -> str:
     """A map, over its image where that is available."""
     # scikit-image, which gives the colours, is imported only for maps
-    from core.explainers.drawing import draw_map, draw_overlay  # noqa: PLC0415
+    from core.explainers.drawing import Style, draw_map, draw_overlay  # noqa: PLC0415
 
     if image is None:
-        return thumbnail_url(draw_map(values, SMOOTH, scale=scale), FINEST)
+        return thumbnail_url(draw_map(values, SMOOTH, Style(scale=scale)), FINEST)
     side = len(image) if pixels else max(SMOOTH, len(image))
-    return thumbnail_url(draw_overlay(image, values, side, scale=scale, smooth=True), FINEST, pixels=pixels)
+    return thumbnail_url(draw_overlay(image, values, side, Style(scale=scale, smooth=True)), FINEST, pixels=pixels)

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.drawing import DEFAULT, DRAWINGS, Style, draw_explanation, legend, scale_of
+from core.explainers.drawing import DEFAULT, DRAWINGS, Style, bar_colours, draw_explanation, scale_of
 from core.explainers.explanation import SIDES, Explanation
 from core.explainers.registry import find_explainer
 from core.findings.numbers import MINUS, plus
@@ -126,7 +126,7 @@ def framed(image: NDArray[np.uint8], verdict: str | None, *, side: int = 256) ->
 @partial(cached, most=MOST)
 def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> dict[str, Any]:
     """Return the data of the element."""
-    bar = legend(scale_of(explanation, style), palette=style.palette)
+    colours, scale = bar_colours(style.palette), scale_of(explanation, style)
     drawn = draw_explanation(explanation, SIZE, style=style)
     left, right = ENDS[style.palette]
     title, hatched = title or find_explainer(explanation.method).title, explanation.undecided
@@ -139,9 +139,9 @@ def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> d
         "cells": _cells(explanation),
         "hint": "point at the picture to read its values",
         "legend": {
-            "colours": list(bar.colours),
-            "low": f"{bar.ticks[0]:.2g}",
-            "high": f"{bar.ticks[2]:+.2g}",
+            "colours": list(colours),
+            "low": f"{-scale:.2g}",
+            "high": f"{scale:+.2g}",
             "left": left,
             "right": right,
             "outline": [f"strongest quarter of the area: {end}" for end in ENDS[style.palette]]
@@ -150,7 +150,7 @@ def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> d
             "hatch": UNDECIDED if hatched is not None and hatched.any() and style.drawing != "outline" else None,
             "light": None
             if explanation.light is None or style.drawing == "outline"
-            else [bar.colours[len(bar.colours) * end // 8] for end in (3, 5)],
+            else [colours[len(colours) * end // 8] for end in (3, 5)],
         },
     }
 

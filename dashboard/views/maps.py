@@ -10,7 +10,7 @@ from plotly.graph_objects import Figure
 
 from core.detectors.manifest import layer_words
 from core.explainers.cam import KEPT
-from core.explainers.drawing import common_scale, draw_overlay
+from core.explainers.drawing import Style, common_scale, draw_overlay
 from core.explainers.registry import find_explainer
 from core.findings.claims import Sign, sign_of
 from core.findings.finding import Finding
@@ -110,7 +110,7 @@ def draw_maps() -> None:
     verdict = str(opened.table["predicted"].iloc[row])
     cells = [Cell(image, f"The picture, called {verdict}", CLASS_WORDS[verdict], verdict)]
     for values, name in ((own, "its own map"), (shuffled, "a shuffled map"), (other, "another picture's map")):
-        drawn = draw_overlay(image, values, SIDE, scale=common_scale([own, other]))[..., :3]
+        drawn = draw_overlay(image, values, SIDE, Style(scale=common_scale([own, other])))[..., :3]
         cells.append(Cell(drawn, f"{name.capitalize()}, {KEPT.title}", name))
     picture_grid(cells, columns=4, least=150)
     st.caption(f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']}: what the place speaks for.")

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from core.explainers.drawing import common_scale, draw_image, draw_map
+from core.explainers.drawing import Style, common_scale, draw_image, draw_map
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures
 from core.studies.cluster_cards import card_table, read_cards
@@ -181,7 +181,7 @@ def draw_card(opened: Opened, card: Any, space: str, scale: float) -> None:
             if card.mean_image is not None:
                 image = draw_image(card.mean_image, FACE)
                 st.image(image, caption="mean image", width=FACE, alt=f"Mean image of group {card.number}")
-            mean_map = draw_map(card.mean_map, FACE, scale=scale)
+            mean_map = draw_map(card.mean_map, FACE, Style(scale=scale))
             st.image(mean_map, caption="mean map", width=FACE, alt=f"Mean margin map of group {card.number}")
         with st.container(width="stretch", gap=None):
             st.caption(f"Compared with other {card.verdict} verdicts")

@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from core.explainers.cam import stored_map
-from core.report.explanation import save_html
+from core.explainers.drawing import Style
+from core.report.explanation import html_of
 from core.report.page import gather, report_of
 from core.runs.run import read_run
 from dashboard.components.plain import JOINER
@@ -139,7 +140,8 @@ def test_a_report_and_an_exported_explanation(
     run, text = read_run(strange / "runs" / RUN), payload(elsewhere.host)
     (tmp_path / "report.html").write_text(report_of(run, **gather(run, (strange,))), encoding="utf-8")
     image = np.zeros((32, 32, 3), np.uint8)
-    save_html(tmp_path / "page.html", [stored_map(run, 0, image)], title=text, notes=[text])
+    explained = html_of([(stored_map(run, 0, image), Style())], title=text, notes=[text])
+    (tmp_path / "page.html").write_text(explained, encoding="utf-8")
     for name in ("report.html", "page.html"):
         watched.goto((tmp_path / name).as_uri())
         watched.wait_for_load_state("networkidle")

@@ -20,18 +20,14 @@ from tests.conftest import textured
         (Preprocessing(32, crop="none", interpolation="box"), "stretched to 32 x 32 pixels (box)"),
     ],
 )
-def test_a_picture_is_read_as_the_detectors_preprocessing_makes_it(
-    tmp_path: Path, steps: Preprocessing, told: str
-) -> None:
+def test_a_picture_is_read_as_the_detectors_preprocessing_makes_it(steps: Preprocessing, told: str) -> None:
     picture = np.concatenate([textured(1, fine=True, seed=3)[0]] * 2).repeat(3, axis=0).repeat(4, axis=1)
-    (tmp_path / "picture.png").write_bytes(encode_png(picture))
-    pixels, (note,) = explain.read_image(tmp_path / "picture.png", steps)
+    pixels, (note,) = explain.see(prepare_pixels(picture, steps))
     np.testing.assert_array_equal(pixels, steps.fit(picture))
     assert note.startswith(f"The file has 128 x 192 pixels. The image was {told}. The choice")
-    other, _ = explain.read_image(tmp_path / "picture.png", steps, resampling="lanczos")
+    other, _ = explain.see(prepare_pixels(picture, steps), "lanczos")
     np.testing.assert_array_equal(other, replace(steps, interpolation="lanczos").fit(picture))
-    (tmp_path / "small.png").write_bytes(encode_png(picture[:32, :32]))
-    assert bool(explain.read_image(tmp_path / "small.png", steps)[1]) == (steps.crop == "after")
+    assert bool(explain.see(prepare_pixels(picture[:32, :32], steps))[1]) == (steps.crop == "after")
 
 
 def test_a_judgement_is_of_every_filter_so_none_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:

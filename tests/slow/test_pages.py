@@ -12,7 +12,8 @@ from google.protobuf.message import Message
 from streamlit.testing.v1 import AppTest
 
 from core.explainers.cam import stored_map
-from core.report.explanation import save_html
+from core.explainers.drawing import Style
+from core.report.explanation import html_of
 from core.report.page import gather, report_of
 from core.report.selection import selection_report
 from core.runs.filter import Filter
@@ -136,7 +137,8 @@ def test_a_report_and_an_exported_page_hold_nothing_that_a_browser_would_ask_for
     wanted = Filter(name=f"![b](http://{HOST}/x.png)<img src=http://{HOST}/y.png>")
     selection = selection_report(run, table, wanted, np.arange(5))
     image = textured(1, fine=True, seed=1)[0]
-    save_html(tmp_path / "page.html", [stored_map(run, 0, image)], title=payload(HOST), notes=[payload(HOST)])
+    explained = html_of([(stored_map(run, 0, image), Style())], title=payload(HOST), notes=[payload(HOST)])
+    (tmp_path / "page.html").write_text(explained, encoding="utf-8")
     for page in (whole, selection, (tmp_path / "page.html").read_text()):
         assert "b](http" in page
         addresses = re.findall(r"""(?:src|href|srcset|poster|data|action)\s*=\s*["']?([^"'\s>]*)""", page)

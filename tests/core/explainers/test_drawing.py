@@ -1,5 +1,6 @@
 """Explanations drawn and saved: arrays, files, one page and one command."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,7 @@ from core.explainers.drawing import (
     draw_outline,
     draw_overlay,
     grey_picture,
-    orient,
-    save_npz,
+    npz_of,
 )
 from core.explainers.explanation import Explanation
 from core.explainers.lime.regions import LIME, LimeSettings
@@ -33,7 +33,7 @@ MAP = np.arange(16, dtype=np.float32).reshape(4, 4) - 5
 
 @pytest.mark.parametrize("palette", PALETTES)
 def test_the_middle_is_neutral_and_the_ends_are_the_palettes(palette: Palette) -> None:
-    drawn = draw_map(np.array([[-2.0, 0.0, 2.0]] * 3), 3, palette=palette)[0, :, :3]
+    drawn = draw_map(np.array([[-2.0, 0.0, 2.0]] * 3), 3, Style(palette))[0, :, :3]
     negative, positive = ENDS[palette]
     assert tuple(drawn[1]) == rgb(NEUTRAL)
     assert np.abs(drawn[0].astype(int) - rgb(negative)).max() <= 1
@@ -46,7 +46,7 @@ def test_native_shows_that_4_by_4_is_4_by_4_and_smooth_does_not() -> None:
     blocks = native.reshape(4, 16, 4, 16, 4)
     assert (blocks == blocks[:, :1, :, :1]).all()
     assert len(np.unique(native.reshape(-1, 4), axis=0)) == 16
-    smooth = draw_map(MAP, 64, smooth=True)
+    smooth = draw_map(MAP, 64, Style(smooth=True))
     assert len(np.unique(smooth.reshape(-1, 4), axis=0)) > 40
 
 
@@ -56,12 +56,14 @@ def test_an_overlay_is_the_grey_picture_where_the_map_is_zero_and_mixed_where_it
     assert (grey_picture(image) == grey).all(), "no colour but the map's"
     values = np.zeros((32, 32))
     values[:, 16:] = -1
-    drawn = draw_overlay(image, values, 64, opacity=0.5)
+    drawn = draw_overlay(image, values, 64, Style(opacity=0.5))
     np.testing.assert_array_equal(drawn[:, :32, :3], grey)
     expected = np.rint(grey / 2 + np.array(rgb(CLASS_COLOURS["FAKE"])) / 2)
     np.testing.assert_allclose(drawn[0, 63, :3], expected, atol=1)
     assert (drawn[..., 3] == 255).all()
-    np.testing.assert_array_equal(draw_overlay(image, values, 64, opacity=0), draw_image(grey_picture(image), 64))
+    np.testing.assert_array_equal(
+        draw_overlay(image, values, 64, Style(opacity=0)), draw_image(grey_picture(image), 64)
+    )
 
 
 def test_undecided_is_hatched_in_grey_and_what_is_decided_is_not() -> None:
@@ -96,18 +98,11 @@ def test_an_outline_encloses_the_strongest_quarter_in_the_colour_of_its_sign() -
     np.testing.assert_array_equal(draw_outline(image, np.zeros((8, 8)), 64), draw_image(image, 64))
 
 
-def test_orient_turns_to_real_or_to_the_verdict() -> None:
-    for verdict, palette, sign in (
-        ("FAKE", "class", 1),
-        ("REAL", "class", 1),
-        ("FAKE", "paper", -1),
-        ("REAL", "paper", 1),
-    ):
-        np.testing.assert_array_equal(orient(MAP, verdict=verdict, palette=palette), sign * MAP)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="palette must be one of"):
-        orient(MAP, verdict="REAL", palette="jet")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="palette must be one of"):
-        draw_map(MAP, 8, palette="jet")  # type: ignore[arg-type]
+def test_the_papers_colours_stand_for_and_against_the_verdict(lime: Explanation) -> None:
+    for margin, end in ((-4.0, 0), (4.0, 1)):
+        found = replace(lime, parts=None, undecided=None, values=np.full((4, 4), 2.0), margin=margin)
+        drawn = draw_explanation(found, 64, style=Style("paper", 1.0))[0, 0, :3]
+        np.testing.assert_allclose(drawn, rgb(ENDS["paper"][end]), atol=1)
 
 
 @pytest.fixture(scope="module")
@@ -151,9 +146,8 @@ def test_three_states_are_drawn_as_full_colour_light_and_none(lime: Explanation)
     ]
 
 
-def test_npz_holds_everything_and_needs_no_pickle(tmp_path: Path, lime: Explanation) -> None:
-    save_npz(tmp_path / "lime.npz", lime)
-    with np.load(tmp_path / "lime.npz", allow_pickle=False) as kept:
+def test_npz_holds_everything_and_needs_no_pickle(lime: Explanation) -> None:
+    with np.load(io.BytesIO(npz_of(lime)), allow_pickle=False) as kept:
         for name in ("image", "values", "undecided"):
             np.testing.assert_array_equal(kept[name], getattr(lime, name))
         for name in ("regions", "weights", "low", "high", "decisions", "labels"):
@@ -203,7 +197,6 @@ def test_the_command_writes_what_the_panels_show(
         (["in.png", "--set", "gradcam.n_samples=64"], "none of gradcam, lime has a setting 'gradcam.n_samples'"),
         (["in.png", "--set", "lime.fill=pink"], "fill must be one of mean, blur, black, texture"),
         (["in.png", "--set", "layer=layer9"], "layer must be one of layer1"),
-        (["in.png", "--preset", "ours"], "has a preset 'ours'"),
         (["text.png"], "not an image"),
     ],
 )

@@ -17,13 +17,13 @@ from core.detectors.storage import save_detector
 from core.explain import main
 from core.explainers.agreement import agreement, agreement_of
 from core.explainers.cam import GRADCAM
-from core.explainers.drawing import draw_explanation, save_npz
+from core.explainers.drawing import Style, draw_explanation, npz_of
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.registry import explainers, find_explainer, registered
 from core.explainers.settings import ExplanationError, describe, from_parameters
 from core.images.encoding import encode_png
-from core.report.explanation import save_html
+from core.report.explanation import html_of
 from tests.conftest import make_detector, make_patch, textured
 from tests.core.any_detector import pictures
 from tests.core.detectors.plain import make_plain
@@ -78,9 +78,8 @@ def test_every_method_keeps_its_promises(name: str, kind: str, tmp_path: Path) -
         assert set(found.provenance.versions) == set(explainer.libraries)
         assert (found.values is not None) == explainer.has_map
         assert found.values is not None or found.parts is not None
-        save_npz(tmp_path / "one.npz", found)
-        save_html(tmp_path / "one.html", [found], title="one")
-        assert explainer.title in (tmp_path / "one.html").read_text(encoding="utf-8")
+        assert npz_of(found)
+        assert explainer.title in html_of([(found, Style())], title="one")
         assert len(explainer.reading(found)) > 50
     if explainer.has_map:
         np.testing.assert_allclose(last.map, batch[1].map, rtol=1e-3, atol=1e-5)
