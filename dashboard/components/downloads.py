@@ -12,9 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.runs.filter import Filter
-from core.runs.folders import find_detectors
 from core.runs.pictures import Pictures
-from core.storage import MANIFEST
 from dashboard import catalogue, library
 from dashboard.library import Opened
 
@@ -68,13 +66,11 @@ def report_download(
         rows: intp (K,), the positions that it finds, in its order.
     """
     name, about = f"{opened.run.name}.html", "Figures, findings of all studies, limits, settings and hashes of this run"
-    pictures = None
     if wanted is not None:
         name, about = f"{opened.run.name}-selection.html", "Numbers, pictures and settings of the images found here"
-        pictures = library.pictures(opened)
     file_button(
         "Report",
-        partial(report_file, opened, catalogue.homes(), pictures, wanted, rows),
+        partial(report_file, opened, catalogue.homes(), library.pictures(opened), wanted, rows),
         file_name=name,
         mime="text/html",
         icon=":material/article:",
@@ -91,23 +87,12 @@ def report_file(
     wanted: Filter | None = None,
     rows: NDArray[np.intp] | None = None,
 ) -> bytes:
-    """Make the report as `python -m core report` writes it; that of a whole run is kept for whoever asks again."""
-    if wanted is None or rows is None:
-        # the detector's training is in it too
-        manifests = (path / MANIFEST for path in find_detectors(homes).values())
-        return _whole_report(
-            opened, homes, " ".join([opened.stamp, *(f"{file}:{file.stat().st_mtime_ns}" for file in manifests)])
-        )
-    # read only now: it brings the libraries that draw and compute, which no page waits for
+    """Make the report as `python -m core report` writes it, of a whole run or of the rows that a filter finds."""
+    # read only now: they bring the libraries that draw and compute, which no page waits for
+    from core.report.page import gather, report_of  # noqa: PLC0415
     from core.report.selection import selection_report  # noqa: PLC0415
 
+    if wanted is None or rows is None:
+        return report_of(opened.run, **gather(opened.run, homes)).encode()
     other = "" if opened.beside is None else opened.beside.name
     return selection_report(opened.run, opened.table, wanted, rows, other=other, pictures=pictures).encode()
-
-
-# a few hundred kilobytes each
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _whole_report(_opened: Opened, _homes: tuple[Path, ...], stamp: str) -> bytes:  # noqa: ARG001 - the key
-    from core.report.page import gather, report_of  # noqa: PLC0415
-
-    return report_of(_opened.run, **gather(_opened.run, _homes)).encode()

@@ -71,9 +71,9 @@ def image_grid(
     """
     table = opened.judged[COLUMNS].iloc[rows]
     predictions = np.where(predicted_real(table, threshold), "REAL", "FAKE")
+    badges = predictions if judged else table["label"].astype(str)
     twice = table["sha256"].duplicated(keep=False)
     tiles = []
-    badges = predictions if judged else table["label"].astype(str)
     for position, prediction, row, again in zip(rows, badges, table.itertuples(), twice, strict=True):
         # the confidence that filters use; where the threshold flips the verdict it belongs to the other class
         sure = percent(float(row.confidence)) if judged else ""
@@ -81,6 +81,9 @@ def image_grid(
         wrong = prediction != row.label
         about = row.category.replace("_", " ") if isinstance(row.category, str) else ""
         about, name = one_direction((notes or {}).get(row.id, about)), one_direction(row.name)
+        how = f"at this threshold, though {row.predicted} is likelier: {sure}" if moved else f"with {sure}"
+        called = f"called {prediction} {how}, " if judged else ""
+        label = f"{', '.join(filter(None, (name, about)))}: {called}is {row.label}{', wrong' if wrong else ''}. "
         tiles.append(
             {
                 "id": row.id,
@@ -94,11 +97,7 @@ def image_grid(
                 "name": name,
                 "twice": bool(again),
                 "tags": list(map(one_direction, (tags or {}).get(row.id, ()))),
-                "label": f"{', '.join(filter(None, (name, about)))}: "
-                + (f"called {prediction} {_how_sure(sure, row.predicted if moved else None)}, " if judged else "")
-                + f"is {row.label}{', wrong' if wrong else ''}. "
-                + ("This picture is here twice. " if again else "")
-                + "Open.",
+                "label": f"{label}{'This picture is here twice. ' if again else ''}Open.",
             }
         )
     data = {
@@ -114,10 +113,6 @@ def image_grid(
     }
     result = _mount(key=key, data=data, on_open_change=on_open, on_pick_change=on_pick or nothing)
     return one_of(result.open, opened.rows)
-
-
-def _how_sure(sure: str, likelier: str | None) -> str:
-    return f"at this threshold, though {likelier} is likelier: {sure}" if likelier else f"with {sure}"
 
 
 def opened_id(value: object, opened: Opened) -> str | None:

@@ -1,6 +1,5 @@
 """The image that is open on the page Mistakes: its verdict, what flips it, and where the detector looks."""
 
-from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
@@ -54,7 +53,7 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
             none = np.zeros((opened.run.side, opened.run.side, 3), np.uint8)
             draw_stored(stored_map(opened.run, row, none), alone=True)
     with words:
-        _draw_verdict(found, opened.table.iloc[[row]], wanted)
+        _draw_verdict(opened.table.iloc[[row]], wanted)
         _draw_way(opened, wanted, location)
         with st.container(horizontal=True, gap="small"):
             with st.popover("Tag", icon=":material/sell:", type="tertiary"):
@@ -62,7 +61,8 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
                 draw_about(opened, row, unfolded=image is None)
             with st.popover("Share", icon=":material/link:", type="tertiary"):
                 st.caption("This address opens the same view, settings and all.")
-                st.code(_address(str(found["id"])), language=None, wrap_lines=True)
+                query = urlencode(st.query_params.to_dict() | {"id": str(found["id"])})
+                st.code(f"{(st.context.url or '').partition('?')[0]}?{query}", language=None, wrap_lines=True)
             if asked and len(beside.choices or ()) > 1:
                 with st.popover("Compare", icon=":material/compare_arrows:", type="tertiary"):
                     beside.choose("Another detector beside it", st.selectbox, format_func=lambda name: name or "none")
@@ -73,7 +73,9 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
         if not asked and stored is not None:
             draw_stored(stored, alone=False)
         if own is None:
-            _draw_no_detector()
+            st.caption("The detector that made this run is not here, so nothing new can be asked of it.")
+            for sentence in catalogue.refused_detectors().values():
+                st.error(with_code(sentence))
         if asked:
             subject = Subject.of(image, found["name"])
             others = other_maps(opened, verdict=verdict, label=found["label"], row=row) if own else None
@@ -88,13 +90,12 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
             ))  # fmt: skip
 
 
-def _draw_verdict(found: "pd.Series[Any]", row: pd.DataFrame, wanted: Filter) -> None:
-    sure = percent(float(found["confidence"]))
-    st.markdown(
-        f"### Called {CLASS_WORDS[str(found['predicted'])]}, {sure} sure. It is {CLASS_WORDS[str(found['label'])]}.",
-    )
-    about = plain(found["category"].replace("_", " ") if isinstance(found["category"], str) else found["name"])
-    st.caption(about, help=explain("Margin", "Confidence", also=f"Its margin is {plus(found['margin'])}."))
+def _draw_verdict(row: pd.DataFrame, wanted: Filter) -> None:
+    found = row.iloc[0]
+    called, label = CLASS_WORDS[str(found["predicted"])], CLASS_WORDS[str(found["label"])]
+    st.markdown(f"### Called {called}, {percent(float(found['confidence']))} sure. It is {label}.")
+    about = found["category"].replace("_", " ") if isinstance(found["category"], str) else found["name"]
+    st.caption(plain(about), help=explain("Margin", "Confidence", also=f"Its margin is {plus(found['margin'])}."))
     notes = []
     if found["in_train"]:
         notes.append("This very file was in the detector's training set.")
@@ -110,34 +111,21 @@ def _draw_verdict(found: "pd.Series[Any]", row: pd.DataFrame, wanted: Filter) ->
 def _draw_way(opened: Opened, wanted: Filter, location: Location) -> None:
     """Draw the way to the images before and after this one."""
 
-    def move(to: int, step: int) -> None:
-        number = (location.number or 1) + step
+    def move(to: int, number: int) -> None:
         page = 1 + (number - 1) // wanted.per_page
-        id_ = str(opened.table["id"].iloc[to])
-        state.put_all({"id": id_, "page": str(page) if page > 1 else None})
+        state.put_all({"id": str(opened.table["id"].iloc[to]), "page": str(page) if page > 1 else None})
 
+    number = location.number or 0
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        for label, icon, to, step, shortcut in (
-            ("Previous", "chevron_left", location.before, -1, "P"),
-            ("Next", "chevron_right", location.after, 1, "N"),
-        ):
+        for label, icon, to, step in (
+            ("Previous", "chevron_left", location.before, -1), ("Next", "chevron_right", location.after, 1)
+        ):  # fmt: skip
             st.button(
-                label, icon=f":material/{icon}:", key=f"image.{label.lower()}", on_click=move, args=(to, step),
-                disabled=to is None, shortcut=shortcut,
+                label, icon=f":material/{icon}:", key=f"image.{label.lower()}", on_click=move, args=(to, number + step),
+                disabled=to is None, shortcut=label[0],
             )  # fmt: skip
-        here = f"{location.number:,} of" if location.number else "not among the"
-        st.caption(f"{here} {location.of:,}{'' if location.number else ' that the filter finds'}", width="content")
-
-
-def _address(id_: str) -> str:
-    """Return the address of this view."""
-    return f"{(st.context.url or '').partition('?')[0]}?{urlencode(st.query_params.to_dict() | {'id': id_})}"
-
-
-def _draw_no_detector() -> None:
-    st.caption("The detector that made this run is not among the detectors here, so nothing new can be asked of it.")
-    for sentence in catalogue.refused_detectors().values():
-        st.error(with_code(sentence))
+        here = f"{number:,} of {location.of:,}" if number else f"not among the {location.of:,} that the filter finds"
+        st.caption(here, width="content")
 
 
 def _draw_why(opened: Opened, row: int, view: View) -> None:

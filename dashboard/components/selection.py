@@ -1,6 +1,7 @@
 """The images that are selected on the page Mistakes: tagged, compared, or let go."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -48,51 +49,36 @@ def draw(ids: Sequence[str]) -> None:
     """Draw what can be done with the selected images, where there are any."""
     if not ids:
         return
+    tags = library.tags()
     with st.container(border=True, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center"):
             full = ", the most at a time" if len(ids) == MOST else ""
             st.markdown(f"**{len(ids)} selected**{full}", width="content")
             COMPARE.toggle("Compare them")
             st.button("Select none", key="selection.none", type="tertiary", on_click=state.put, args=("pick", None))
-        _draw_tagging(ids)
-
-
-def _draw_tagging(ids: Sequence[str]) -> None:
-    tags = library.tags()
-    with st.form("selection.tagging", border=False):
-        st.text_input("Tag", key="selection.tag_text", placeholder="a tag", max_chars=40, label_visibility="collapsed")
-        with st.container(horizontal=True):
-            st.form_submit_button(
-                "Tag them",
-                icon=":material/sell:",
-                on_click=_change_tag,
-                args=(ids, tags.add, "tagged"),
-                key="selection.tag",
-            )
-            st.form_submit_button(
-                "Remove tag",
-                type="tertiary",
-                on_click=_change_tag,
-                args=(ids, tags.remove, "without the tag"),
-                key="selection.untag",
-            )
-    if problem := st.session_state.pop("selection.tag_error", None):
-        st.error(with_code(problem))
+        with st.form("selection.tagging", border=False):
+            st.text_input("Tag", key="selection.tag_text", placeholder="a tag", label_visibility="collapsed")
+            with st.container(horizontal=True):
+                for label, key, put, done in (
+                    ("Tag them", "tag", tags.add, "tagged"),
+                    ("Remove tag", "untag", tags.remove, "without the tag"),
+                ):
+                    st.form_submit_button(
+                        label, key=f"selection.{key}", type="tertiary", on_click=_change_tag, args=(ids, put, done)
+                    )
+        if problem := st.session_state.pop("selection.tag_error", None):
+            st.error(with_code(problem))
 
 
 def _change_tag(ids: Sequence[str], put: Callable[[Sequence[str], str], None], done: str) -> None:
     """Add the entered tag to the images, or remove it (`put`), and say so with the words `done`."""
-    tag = (st.session_state["selection.tag_text"] or "").strip()
-    if not tag and st.session_state.get("selection.tagged") == ids:
-        # Enter did it already, and the button was pressed as well
-        return
+    tag = st.session_state["selection.tag_text"].strip()
     try:
         put(ids, tag)
     except TagError as error:
         st.session_state["selection.tag_error"] = for_visitors(error)
     else:
         st.session_state["selection.tag_text"] = ""
-        st.session_state["selection.tagged"] = ids
         st.toast(f"{len(ids)} {done} “{plain(tag)}”")
 
 
@@ -105,10 +91,8 @@ def draw_comparison(opened: Opened, wanted: Filter, ids: Sequence[str], pictures
         if with_map and opened.run.maps is None:
             continue
         st.caption(caption)
-        key = f"selection.compared.{with_map}"
-        if id_ := image_grid(
-            opened, chosen, pictures, key=key, threshold=wanted.threshold, maps=with_map, size="large"
-        ):
+        options: dict[str, Any] = {"key": f"selection.compared.{with_map}", "maps": with_map, "size": "large"}
+        if id_ := image_grid(opened, chosen, pictures, threshold=wanted.threshold, **options):
             state.put("id", id_)
             st.rerun()
     judged_by = ["threshold", "p_real"] if wanted.threshold != HALF else []

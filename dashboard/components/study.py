@@ -1,7 +1,7 @@
 """A study on a page: its findings, what its file lacks or how it is made, and its numbers as files."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pandas as pd
 import streamlit as st
@@ -46,10 +46,10 @@ def readable(opened: Opened, name: str, *, concluded: bool = True) -> StudyResul
         concluded: whether its findings must be there too.
     """
     try:
-        found = library.study_of(opened, name)
-        if found is not None and concluded:
-            _ = found.findings
-        return found
+        result = library.study_of(opened, name)
+        if result is not None and concluded:
+            _ = result.findings
+        return result
     except ContractError as error:
         refused(error)
         return None
@@ -57,16 +57,15 @@ def readable(opened: Opened, name: str, *, concluded: bool = True) -> StudyResul
 
 def study_of(opened: Opened, name: str) -> StudyResult | None:
     """Read a study of the run; where that is impossible, draw a sentence that says what to do."""
-    found = readable(opened, name)
-    if found is None and not is_there(opened, name):
-        run = plain(opened.run.name)
-        if name in NEED_LAYERS and opened.run.maps is None:
-            sentence = f"This cannot be measured for {run}, whose detector gives predictions only."
-        else:
-            again = code(command(opened, name))
-            sentence = f"This has not been measured for {run} yet. To do so, run {again} and reload this page."
-        st.info(sentence, icon=":material/science:")
-    return found
+    if study_path(opened.run.path, name).is_file():
+        return readable(opened, name)
+    run = plain(opened.run.name)
+    sentence = f"This cannot be measured for {run}, whose detector gives predictions only."
+    if name not in NEED_LAYERS or opened.run.maps is not None:
+        again = code(command(opened, name))
+        sentence = f"This has not been measured for {run} yet. To do so, run {again} and reload this page."
+    st.info(sentence, icon=":material/science:")
+    return None
 
 
 @contextmanager
@@ -96,23 +95,14 @@ def study_fold(
         yield found
 
 
-def is_there(opened: Opened, name: str) -> bool:
-    """Check whether the run has a file of this study, readable or not."""
-    return study_path(opened.run.path, name).is_file()
-
-
 def all_there(opened: Opened, names: Sequence[str]) -> dict[str, StudyResult]:
     """Read the studies among `names` that this run has and that can be read."""
-    found = {}
+    results = {}
     for name in names:
-        try:
-            answer = library.study_of(opened, name)
-        except ContractError:
-            # the part of the page that is about it says so
-            continue
-        if answer is not None:
-            found[name] = answer
-    return found
+        # the part of the page that is about it says what is wrong with it
+        with suppress(ContractError):
+            results[name] = library.study_of(opened, name)
+    return {name: result for name, result in results.items() if result is not None}
 
 
 def refused(error: ContractError) -> None:
@@ -135,14 +125,10 @@ def study_files(
     of = f"{about['images']:,} of {about['of']:,} images" if "of" in about else f"{len(answer.table):,} rows"
     made = str(about.get("created", "")).partition("T")[0]
     st.caption(plain(f"{of}; control: {about.get('control', '')} Settings: {settings or 'none'}. Made {made}."))
-    name = f"{opened.run.name}-{name}"
-
-    def every_image() -> pd.DataFrame:
-        # where it has a row an image, beside names, labels and verdicts
-        table = answer.table
-        return opened.table[ABOUT].merge(table, on="id", suffixes=("", "_of_study")) if "id" in table else table
-
+    name, table = f"{opened.run.name}-{name}", answer.table
     with st.container(horizontal=True, gap="small"):
         if summary is not None:
             csv_button("Summary (CSV)", summary, f"{name}-summary.csv", key=f"{key}.summary")
-        csv_button("Every image (CSV)", every_image, f"{name}.csv", key=f"{key}.csv")
+        # where it has a row an image, beside names, labels and verdicts
+        beside = lambda: opened.table[ABOUT].merge(table, on="id", suffixes=("", "_of_study"))  # noqa: E731
+        csv_button("Every image (CSV)", beside if "id" in table else table, f"{name}.csv", key=f"{key}.csv")

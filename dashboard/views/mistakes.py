@@ -16,13 +16,14 @@ from dashboard.components.differences import draw_group_differences
 from dashboard.components.downloads import csv_button, report_download
 from dashboard.components.filters import (
     admitted,
-    change,
+    bound,
     clear,
     draw_active,
-    draw_categories,
+    draw_choice,
     draw_filters,
     draw_matrix,
     is_filtered,
+    narrowed,
     wanted_rows,
 )
 from dashboard.components.glossary import explain
@@ -68,15 +69,13 @@ def title() -> str:
     return f"Wrong on {(table['correct'] == 'wrong').sum():,} of {len(table):,} pictures"
 
 
-def take_opened() -> None:
-    """Write the image that was opened to the URL."""
-    if id_ := opened_id(st.session_state["mistakes.grid"].open, opened):
+def take_click() -> None:
+    """Write to the URL which image was opened in the grid, and which are selected."""
+    grid = st.session_state["mistakes.grid"]
+    if id_ := opened_id(grid.open, opened):
         state.put("id", id_)
-
-
-def take_picks() -> None:
-    """Write the selection on this page to the URL."""
-    state.put("pick", ",".join(picks(st.session_state["mistakes.grid"].pick)[: selection.MOST]))
+    if grid.pick is not None:
+        state.put("pick", ",".join(picks(grid.pick)[: selection.MOST]))
 
 
 def found_rows() -> pd.DataFrame:
@@ -103,15 +102,10 @@ def draw_controls() -> None:
         with st.popover("Order", icon=":material/sort:", type="tertiary"):
             draw_view()
         st.button(
-            "Why each",
-            icon=":material/view_list:",
-            type="primary",
-            key="mistakes.sheet",
-            on_click=VIEW.set,
-            args=("sheet",),
-            disabled=not len(positions),
+            "Why each", icon=":material/view_list:", type="primary", key="mistakes.sheet", on_click=VIEW.set,
+            args=("sheet",), disabled=not len(positions),
             help="A sheet of these images, or of those selected, with what flips each of them and its map.",
-        )
+        )  # fmt: skip
         with st.popover("Save", icon=":material/download:", type="tertiary"):
             selection.draw_select_page(table["id"].iloc[shown], picked)
             draw_files()
@@ -119,23 +113,11 @@ def draw_controls() -> None:
 
 def draw_view() -> None:
     """Draw how images are ordered and shown."""
-    st.session_state["mistakes.sort"] = wanted.sort
-    st.selectbox(
-        "Order",
-        orders,
-        format_func=orders.__getitem__,
-        key="mistakes.sort",
-        on_change=lambda: change(opened, lambda now: replace(now, sort=st.session_state["mistakes.sort"], page=1)),
-    )
+    by_order = bound(opened, "mistakes.sort", wanted.sort, lambda now, sort: narrowed(now, sort=sort))
+    st.selectbox("Order", orders, format_func=orders.__getitem__, **by_order)
     TILE.choose("Size")
-    st.session_state["mistakes.per"] = wanted.per_page
-    st.segmented_control(
-        "Per page",
-        PAGE_SIZES,
-        key="mistakes.per",
-        required=True,
-        on_change=lambda: change(opened, lambda now: replace(now, per_page=st.session_state["mistakes.per"], page=1)),
-    )
+    by_size = bound(opened, "mistakes.per", wanted.per_page, lambda now, count: narrowed(now, per_page=count))
+    st.segmented_control("Per page", PAGE_SIZES, required=True, **by_size)
     CAPTIONS.toggle("Captions", help="Under each image what it is called, how sure, and what it is.")
     if opened.run.maps is not None:
         also = "Blue speaks for REAL, orange for FAKE, on one scale for the whole run; smoothed."
@@ -144,25 +126,13 @@ def draw_view() -> None:
 
 def draw_files() -> None:
     """Draw the buttons of the files of what the filter finds."""
-    csv_button(
-        "CSV",
-        found_rows,
-        f"{opened.run.name}.csv",
-        key="mistakes.csv",
-        help="All rows that the filter finds, with tags and notes.",
-        disabled=not len(positions),
-    )
+    help = "All rows that the filter finds, with tags and notes."
+    csv_button("CSV", found_rows, f"{opened.run.name}.csv", key="mistakes.csv", help=help, disabled=not len(positions))
     if len(positions):
         report_download(opened, key="mistakes.report", wanted=wanted, rows=positions)
-    csv_button(
-        "Tags",
-        tags.frame,
-        "tags.csv",
-        key="mistakes.tags",
-        icon=":material/sell:",
-        help="Every tag and note on this machine.",
-        disabled=tags.empty,
-    )
+    help = "Every tag and note on this machine."
+    icon = ":material/sell:"
+    csv_button("Tags", tags.frame, "tags.csv", key="mistakes.tags", icon=icon, help=help, disabled=tags.empty)
 
 
 def draw_grid(current: int | None) -> None:
@@ -181,8 +151,8 @@ def draw_grid(current: int | None) -> None:
         maps=opened.run.maps is not None and MAPS.value == "on",
         size=TILE.value,
         captions=CAPTIONS.value == "on",
-        on_open=take_opened,
-        on_pick=take_picks,
+        on_open=take_click,
+        on_pick=take_click,
         most=selection.MOST,
         current=None if current is None else str(table["id"].iloc[current]),
     )
@@ -190,12 +160,8 @@ def draw_grid(current: int | None) -> None:
         st.caption(f"{len(positions):,} of {len(table):,} images", width="content")
         count = pages(len(positions), wanted.per_page)
         if count > 1:
-            st.session_state["mistakes.pages"] = min(wanted.page, count)
-            st.pagination(
-                count,
-                key="mistakes.pages",
-                on_change=lambda: change(opened, lambda now: replace(now, page=st.session_state["mistakes.pages"])),
-            )
+            turned = lambda now, page: replace(now, page=page)  # noqa: E731
+            st.pagination(count, **bound(opened, "mistakes.pages", min(wanted.page, count), turned))
     if wanted.threshold != HALF:
         st.caption(
             "The % of an image is the detector's own confidence; REAL needs p(REAL) of "
@@ -208,7 +174,7 @@ def draw_grid(current: int | None) -> None:
 def draw_images(current: int | None) -> None:
     """Draw the filters and the images."""
     draw_matrix(opened, wanted)
-    draw_categories(opened, wanted)
+    draw_choice(opened, wanted, "category", counted=False)
     draw_controls()
     draw_active(opened, wanted)
     if tags.problem:

@@ -87,7 +87,7 @@ def test_values_are_written_for_people_and_asked_for_as_they_are(open_page: Open
     assert [option.content for option in pills.proto.options] == ["blue sky 30", "sea 30"]
     pills.set_value(["blue_sky"]).run()
     assert app.query_params["cues.cue"] == "blue_sky"
-    assert "Cues: cue: blue sky" in [button.label for button in app.button]
+    assert "Cues: Cue: blue sky" in [button.label for button in app.button]
     assert "30 of 60 images" in words(app)
 
 

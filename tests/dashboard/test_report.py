@@ -1,17 +1,14 @@
 """The report's button: on both pages, and what it gives is what the command writes."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from core.report import page
 from core.report.page import main
 from core.runs.filter import Filter
 from core.runs.folders import HOMES
 from dashboard import library
 from dashboard.components.downloads import report_file
-from tests.damage import reseal
 
 RUN = "tiny@seen-test"
 
@@ -30,19 +27,3 @@ def test_it_is_of_the_run_or_of_the_images_that_a_filter_finds(home: Path, tmp_p
     out = tmp_path / "report.html"
     assert main([str(home / "runs" / RUN), "--out", str(out)]) == 0
     assert made == out.read_text(encoding="utf-8")
-
-
-def test_the_report_of_a_run_is_made_once_until_its_detector_changes(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened, made, report_of = library.open_run(home / "runs" / RUN), [], page.report_of
-
-    def counted(*args: Any, **options: Any) -> str:
-        made.append(report_of(*args, **options))
-        return made[-1]
-
-    monkeypatch.setattr(page, "report_of", counted)
-    assert report_file(opened, (home,)) == report_file(opened, (home,))
-    assert len(made) == 1
-    reseal(home / "detectors" / "tiny", recipe={"name": "other", "epochs": 1})
-    assert b"name other" in report_file(opened, (home,))
