@@ -1,8 +1,7 @@
 """How a group of images differs from others: in category, looks, and the columns that studies offer. No torch."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,12 +21,11 @@ FACTS = ("brightness", "contrast", "greyness", "fine_detail", "file_bytes")
 MOST_TEXTS = 30
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """A column whose mean or share differs between one group of images and the others.
 
     Attributes:
-        effect: absolute effect size: Cohen's h for shares, else Cohen's d.
+        effect: absolute effect size: Cohen's h for shares, else Cohen's d; 0 where the difference may be chance.
         column: of a run's rows, or of a study as `<study>.<column>`.
         label: the column in a few words.
         own, rest: means of the group and of the others; 0 to 1 for shares.
@@ -44,8 +42,7 @@ class Difference:
     value: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Column:
+class Column(NamedTuple):
     """One property of N images: a number, a boolean, or an indicator of one category.
 
     Attributes:
@@ -66,29 +63,21 @@ class Column:
 
 
 def compare_groups(column: Column, group: NDArray[np.bool_], others: NDArray[np.bool_]) -> Difference:
-    """Compare a column between two groups, bool (N,) each; the effect is 0 where the difference may be chance."""
+    """Compare a column between two groups, bool (N,) each."""
     known = np.isfinite(column.values) & (column.weights > 0)
-    own, rest = (_moments(column, known & side) for side in (group, others))
+    means, variances, sizes = np.array([_moments(column, known & side) for side in (group, others)]).T
+    effect, (own, rest) = 0.0, map(float, means)
     # only categories that the group has more of: with many, most are missing from any group
-    missing = bool(column.text) and own[0] < rest[0]
-    effect = 0.0 if missing else _effect(column.share, own, rest)
-    return Difference(effect, column.name, column.label, own[0], rest[0], column.share, column.text)
-
-
-def _effect(share: bool, own: tuple[float, float, float], rest: tuple[float, float, float]) -> float:
-    """Size of Cohen's h for shares, else of his d, from mean, variance and effective size; 0 where it may be chance."""
-    means, variances, sizes = np.array([own, rest]).T
-    if sizes.min() < 2:
-        return 0.0
-    # a share of 0 or 1 in a small group is not certain: one image more of each kind (Agresti and Caffo 2000)
-    shifted = (means * sizes + 1) / (sizes + 2) if share else means
-    # a few images may happen to be close together: what the wider side varies by holds for both
-    spread = shifted * (1 - shifted) if share else variances.max()
-    if abs(shifted[0] - shifted[1]) <= CERTAIN * np.sqrt((spread / sizes).sum()):
-        return 0.0
-    if share:
-        return float(2 * abs(np.subtract(*np.arcsin(np.sqrt(np.clip(means, 0, 1))))))
-    return float(abs(means[0] - means[1]) / max(np.sqrt((variances * sizes).sum() / sizes.sum()), 1e-12))
+    if sizes.min() >= 2 and not (column.text and own < rest):
+        # a share of 0 or 1 in a small group is not certain: one image more of each kind (Agresti and Caffo 2000)
+        shifted = (means * sizes + 1) / (sizes + 2) if column.share else means
+        # a few images may happen to be close together: what the wider side varies by holds for both
+        spread = shifted * (1 - shifted) if column.share else variances.max()
+        if abs(shifted[0] - shifted[1]) > CERTAIN * np.sqrt((spread / sizes).sum()):
+            pooled = max(np.sqrt((variances * sizes).sum() / sizes.sum()), 1e-12)
+            angles = 2 * np.arcsin(np.sqrt(np.clip(means, 0, 1))) if column.share else means / pooled
+            effect = float(abs(angles[0] - angles[1]))
+    return Difference(effect, column.name, column.label, own, rest, column.share, column.text)
 
 
 def _moments(column: Column, chosen: NDArray[np.bool_]) -> tuple[float, float, float]:
@@ -100,32 +89,10 @@ def _moments(column: Column, chosen: NDArray[np.bool_]) -> tuple[float, float, f
     return mean, float(np.average((values - mean) ** 2, weights=weights)), effective_size(weights)
 
 
-def differences(
-    group: NDArray[np.bool_],
-    others: NDArray[np.bool_],
-    rows: pd.DataFrame,
-    *,
-    studies: Mapping[str, StudyResult] | None = None,
-    but: Collection[str] = (),
-) -> list[Difference]:
-    """List what differs between two groups of images with certainty and at least a small effect, largest first.
-
-    How sure the detector is of them is left out: it goes with every verdict.
-
-    Args:
-        group, others: bool (N,), without common images.
-        rows: N rows of a run's predictions.
-        studies: by name; their columns for Explore are looked at on the images that they cover.
-        but: columns that are no news, studies' as `<study>.<column>`.
-    """
-    columns = [column for column in columns_of(rows, studies or {}) if column.name not in {"margin", *but}]
-    return differing(columns, group, others, SMALL)
-
-
 def differing(
-    columns: list[Column], group: NDArray[np.bool_], others: NDArray[np.bool_], least: float
+    columns: Iterable[Column], group: NDArray[np.bool_], others: NDArray[np.bool_], least: float = SMALL
 ) -> list[Difference]:
-    """List the columns with at least this effect size, largest first."""
+    """List the columns with at least this effect size between two groups of images, bool (N,), largest first."""
     compared = (compare_groups(column, group, others) for column in columns)
     return sorted((one for one in compared if one.effect >= least), key=lambda difference: -difference.effect)
 
@@ -156,18 +123,18 @@ def columns_of(
             # the unit and the range come after the first comma
             label = str(answer.about["columns"][column]).partition(";")[0].partition(",")[0]
             name, kind = f"{study}.{column}", answer.table[column]
-            share = pd.api.types.is_bool_dtype(kind)
-            if share or pd.api.types.is_numeric_dtype(kind):
-                numbers = pd.to_numeric(table[column].astype(object), errors="coerce").to_numpy(np.float64)
-                yield Column(name, label, numbers, weights, share)
+            # booleans are numeric to pandas
+            if pd.api.types.is_numeric_dtype(kind):
+                numbers = table[column].to_numpy(np.float64, na_value=np.nan)
+                yield Column(name, label, numbers, weights, pd.api.types.is_bool_dtype(kind))
             else:
                 yield from _of_texts(name, label, table[column], weights)
 
 
 def _of_texts(name: str, label: str, values: "pd.Series[Any]", weights: NDArray[np.float64]) -> Iterator[Column]:
     """A column of shares for each text; nothing where nearly every image has its own."""
-    texts = values.dropna().unique()
-    for text in sorted(map(str, texts)) if len(texts) <= MOST_TEXTS else ():
-        if text:
-            hit = np.where(values.notna(), values.astype(str) == text, np.nan).astype(np.float64)
-            yield Column(name, label, hit, weights, share=True, text=text)
+    texts = values.dropna().astype(str)
+    if texts.nunique() <= MOST_TEXTS:
+        for text, hits in pd.get_dummies(texts, dtype=np.float64).reindex(values.index).items():
+            if text:
+                yield Column(name, label, hits.to_numpy(), weights, share=True, text=str(text))

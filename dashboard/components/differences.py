@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.runs.filter import Filter
-from core.studies.differences import FACTS, Difference, differences
+from core.studies.differences import Difference, columns_of, differing
 from core.studies.store import find_studies
 from dashboard import library
 from dashboard.components.fold import opens_all
@@ -18,7 +18,7 @@ from dashboard.components.plain import plain
 from dashboard.components.words import percent
 from dashboard.library import BY_STAMP, Opened
 
-SHOWN = 6
+SHOWN = 12
 FEWEST = 5
 
 
@@ -40,14 +40,10 @@ def draw_group_differences(opened: Opened, wanted: Filter, positions: NDArray[np
             others, whose = everything, "of this run"
         others = np.setdiff1d(others, positions)
         st.markdown(f"Compared with the {len(others):,} other images {whose}:")
-        # the columns that the filter fixes differ by definition
-        fixed = {column for column, _ in wanted.choices} | {column for column, _, _ in wanted.ranges}
-        found = _differences(opened, positions, others, tuple(sorted(fixed)))
-        with st.grid(2, min_column_width=300, gap="medium") as grid:
-            for title, differing in zip(("Content and looks", "Studies"), found, strict=True):
-                with grid.cell():
-                    st.markdown(f"**{title}**")
-                    difference_table(differing[:SHOWN])
+        # the columns that the filter fixes differ by definition, and how sure verdicts are goes with every verdict
+        fixed = {"margin", *(column for column, *_ in (*wanted.choices, *wanted.ranges))}
+        found = _differences(opened, positions, others)
+        difference_table([difference for difference in found if difference.column not in fixed][:SHOWN])
         st.caption(
             "Listed are differences that are not tiny and unlikely to be chance (four standard errors), largest first. "
             "They go with the verdict; only changing the image can show whether they cause it.",
@@ -61,24 +57,16 @@ def difference_table(differences: Sequence[Difference]) -> None:
         st.caption("no clear difference")
         return
     rows = [
-        {
-            "of": plain(f"{difference.label}: {difference.value}" if difference.value else difference.label),
-            "these": percent(difference.own) if difference.share else f"{difference.own:.3g}",
-            "others": percent(difference.rest) if difference.share else f"{difference.rest:.3g}",
-        }
-        for difference in differences
+        (plain(f"{label}: {value}" if value else label), *(percent(one) if share else f"{one:.3g}" for one in means))
+        for _, _, label, *means, share, value in differences
     ]
-    st.table(pd.DataFrame(rows).set_index("of"), border="horizontal")
+    st.table(pd.DataFrame(rows, columns=["of", "these", "others"]).set_index("of"), border="horizontal")
 
 
 # Streamlit hashes large arrays by a sample of their values
 @st.cache_resource(max_entries=32, show_spinner="Comparing", hash_funcs=BY_STAMP | {np.ndarray: np.ndarray.tobytes})
-def _differences(
-    opened: Opened, inside: NDArray[np.intp], others: NDArray[np.intp], but: tuple[str, ...]
-) -> tuple[list[Difference], list[Difference]]:
+def _differences(opened: Opened, inside: NDArray[np.intp], others: NDArray[np.intp]) -> list[Difference]:
     """Compare the images themselves, and the studies' columns."""
     group, rest = (np.isin(np.arange(len(opened.table)), positions) for positions in (inside, others))
     rows = opened.run.predictions.reset_index(drop=True)
-    own = differences(group, rest, rows, but=but)
-    studies, _ = find_studies(opened.run)
-    return own, differences(group, rest, rows, studies=studies, but=(*but, "category", *FACTS))
+    return differing(columns_of(rows, find_studies(opened.run)[0]), group, rest)

@@ -19,7 +19,7 @@ from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.studies.cluster_cards import card_table, read_cards
 from core.studies.clusters import COLUMNS, STUDY, cluster_space, cluster_verdict, compute, conclude, spaces
-from core.studies.differences import differences
+from core.studies.differences import columns_of, differing
 from core.studies.store import StudyResult
 from core.studies.study import Context, StudyError
 from tests.core.studies.conftest import source as source  # noqa: PLC0414 - a fixture
@@ -262,7 +262,5 @@ def test_columns_of_studies_set_clusters_and_groups_apart(run: Run, table: pd.Da
     assert not any(name in {"probes.hidden", "probes.name"} or name.startswith("clusters") for _, name in apart)
     # what can be seen comes first, whatever its size
     assert cards["apart"][2][0].column == "brightness"
-    found = [each.column for each in differences(CLUSTER == 1, CLUSTER == 3, run.predictions, studies=studies)]
-    assert found == ["probes.change", "probes.flips"]
-    but = differences(CLUSTER == 1, CLUSTER == 3, run.predictions, studies=studies, but=["probes.change"])
-    assert [each.column for each in but] == ["probes.flips"]
+    found = differing(columns_of(run.predictions, studies), CLUSTER == 1, CLUSTER == 3)
+    assert [each.column for each in found] == ["probes.change", "probes.flips"]
