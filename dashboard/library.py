@@ -368,18 +368,13 @@ def refused_studies(opened: Opened) -> list[str]:
     return [for_visitors(problem, homes=homes()) for problem in find_studies(opened.run)[1]]
 
 
-def threshold_of(detector: Identity) -> tuple[Threshold | None, str]:
-    """Return a detector's threshold, None where nobody has set one, and a sentence where it cannot be read."""
+def threshold_of(detector: Identity) -> Threshold | None:
+    """Return a detector's threshold; None where nobody has set one, or it cannot be read."""
     stamps = []
     for path in runs().values():
         with contextlib.suppress(OSError):
-            times = [file.stat().st_mtime_ns for file in (threshold_path(path), path / MANIFEST)]
-            stamps.append(f"{path} {times}")
-    try:
-        return _threshold(detector.fingerprint, " ".join(stamps), detector), ""
-    except ContractError as error:
-        # kept in no cache: the file may be restored
-        return None, for_visitors(error, homes=homes())
+            stamps.append(f"{path} {threshold_path(path).stat().st_mtime_ns}")
+    return _threshold(detector.fingerprint, " ".join(stamps), detector)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -9,24 +9,24 @@ python -m core judgement --run swift@cifake-test --data data/cifake
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, NonNegativeInt, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, ValidationError
 
 from core.console import command, quote
 from core.detectors.identity import Identity, find_maker, identify_all
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
-from core.images.labels import CLASSES, FAKE, REAL, verdict_of
+from core.images.labels import CLASSES, REAL, ClassName, verdict_of
 from core.images.out_of_distribution import crop_photographs
 from core.images.preprocessing import UNDETERMINED, Prepared, Preprocessing, prepare_pixels, settle
 from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
-from core.storage import ContractError, read_bytes, read_manifest, write_bytes_atomically
+from core.storage import read_bytes, write_bytes_atomically
 from core.studies.store import read_study, study_path
 from core.studies.study import StudyError
 
@@ -53,30 +53,17 @@ SENTENCES: Mapping[str, str] = {
     "unmeasured": "How far this detector can be trusted has not been measured.",
     "weak": "On its own test images this detector is wrong too often to answer.",
 }
-# as long as somebody looks at the picture
-_versions: WeakKeyDictionary[Prepared, NDArray[np.uint8]] = WeakKeyDictionary()
 
 
-class Count(BaseModel):
-    """How many of some images were FAKE-like.
+class Count(BaseModel, frozen=True):
+    """How many of some images were FAKE-like: `hits` of `images`, which come from as many independent `sources`."""
 
-    Attributes:
-        hits, images: counts.
-        sources: independent sources of the images, such as photographs that they were cut from.
-    """
-
-    model_config = ConfigDict(frozen=True)
     hits: NonNegativeInt
     images: NonNegativeInt
     sources: NonNegativeInt
 
-    @property
-    def share(self) -> float:
-        """0 to 1; 0 of no images."""
-        return self.hits / max(1, self.images)
 
-
-class Threshold(BaseModel):
+class Threshold(BaseModel, frozen=True):
     """A detector's threshold, with what it does on images whose class is known.
 
     Attributes:
@@ -89,13 +76,12 @@ class Threshold(BaseModel):
         made: sets and versions that it was set with.
     """
 
-    model_config = ConfigDict(frozen=True)
     version: Literal[2] = 2
     detector: str
     run: str
     margin: FiniteFloat = Field(le=0)
-    held_out: dict[Literal["FAKE", "REAL"], Count]
-    test: dict[Literal["FAKE", "REAL"], Count]
+    held_out: dict[ClassName, Count]
+    test: dict[ClassName, Count]
     photographs: Count
     savings: tuple[str, ...]
     made: dict[str, Any]
@@ -103,7 +89,8 @@ class Threshold(BaseModel):
     @property
     def useful(self) -> bool:
         """True if it finds enough of the FAKE test images and accuses few enough of the REAL ones."""
-        return self.test["FAKE"].share >= LEAST_FAKE and self.test["REAL"].share <= MOST_REAL
+        fake, real = (self.test[name].hits / max(1, self.test[name].images) for name in CLASSES)
+        return fake >= LEAST_FAKE and real <= MOST_REAL
 
 
 class Judgement(NamedTuple):
@@ -132,12 +119,8 @@ def scope_of(ready: Prepared, threshold: Threshold | None) -> Scope:
 
 
 def versions(ready: Prepared) -> NDArray[np.uint8]:
-    """Return what a detector is asked of a picture, uint8 (K, S, S, 3): under each filter, or saved; made once."""
-    if not ready.whole:
-        return ready.pixels
-    if ready not in _versions:
-        _versions[ready] = np.concatenate([ready.pixels, saved(ready.pixels[0], ready.preprocessing)])
-    return _versions[ready]
+    """Return what a detector is asked of a picture, uint8 (K, S, S, 3): under each filter, or whole and saved."""
+    return np.concatenate([ready.pixels, saved(ready.pixels[0], ready.preprocessing)]) if ready.whole else ready.pixels
 
 
 def saved(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
@@ -202,9 +185,26 @@ def calibrate(run: Run, detector: "Detector", data: str) -> Threshold:
     Raises:
         StudyError, DatasetError, ContractError: what is missing, in one sentence.
     """
-    pixels, labels, name = _held_out(detector, data)
-    held_out = scores(detector, pixels)
+    from core.images.loading import reading_bar  # noqa: PLC0415 - torch
+    from core.studies.neighbours import find_training_set  # noqa: PLC0415
+    from core.training.held_out import validation_split  # noqa: PLC0415
+
+    deliveries = read_study(study_path(run.path, "deliveries"), run).table.set_index("id")
+    if len(deliveries) < len(run) or not set(SAVINGS) <= set(deliveries):
+        raise StudyError(
+            f"{run.name} lacks the study deliveries of all its images; "
+            f"python -m core study deliveries --run {quote(run.name)} makes it"
+        )
+    recipe = detector.manifest.get("recipe", {})
+    with reading_bar("train") as progress:
+        training = find_training_set(detector, data, progress=progress)
+    if training is None or not recipe.get("validation"):
+        raise StudyError(f"{data} holds no images that {detector.name} held out of its training; name them with --data")
+    digests = training.rows["sha256"].to_numpy()
+    held = validation_split(digests, training.labels, recipe["validation"], seed=recipe["seed"])
+    held_out, labels = scores(detector, training.pixels[np.flatnonzero(held)]), training.labels[held]
     margin = find_margin(held_out[labels == REAL])
+    test = deliveries.loc[run.predictions["id"], list(SAVINGS)].assign(own=run.predictions["margin"].to_numpy())
     photographs = crop_photographs(detector.preprocessing, crops=CROPS)
     squares = [source.pixels[detector.preprocessing.interpolation] for source in photographs]
     hits = sum(int((scores(detector, images) < margin).sum()) for images in squares)
@@ -213,49 +213,18 @@ def calibrate(run: Run, detector: "Detector", data: str) -> Threshold:
         run=run.name,
         margin=margin,
         held_out=_counts(held_out, labels, margin),
-        test=_counts(_test_scores(run), run.is_real.astype(int), margin),
+        test=_counts(test.max(axis=1, skipna=False).to_numpy(), run.is_real, margin),
         photographs=Count(hits=hits, images=sum(map(len, squares)), sources=len(squares)),
         savings=SAVINGS,
-        made={"held out of": name},
+        made={"held out of": training.name},
     )
 
 
-def _counts(
-    found: NDArray[np.floating], labels: NDArray[np.integer], margin: float
-) -> dict[Literal["FAKE", "REAL"], Count]:
+def _counts(found: NDArray[np.floating], labels: NDArray[Any], margin: float) -> dict[ClassName, Count]:
+    classes = {name: found[labels == label] for label, name in enumerate(CLASSES)}
     return {
-        name: Count(hits=int((found[labels == label] < margin).sum()), images=int(count), sources=int(count))
-        for label, name in ((FAKE, CLASSES[FAKE]), (REAL, CLASSES[REAL]))
-        for count in [(labels == label).sum()]
+        name: Count(hits=int((own < margin).sum()), images=len(own), sources=len(own)) for name, own in classes.items()
     }
-
-
-def _test_scores(run: Run) -> NDArray[np.floating]:
-    path = study_path(run.path, "deliveries")
-    table = read_study(path, run).table.set_index("id") if path.is_file() else None
-    if table is None or len(table) < len(run) or not set(SAVINGS) <= set(table):
-        raise StudyError(
-            f"{run.name} lacks the study deliveries of all its images; "
-            f"python -m core study deliveries --run {quote(run.name)} makes it"
-        )
-    margins = table.loc[run.predictions["id"], list(SAVINGS)].to_numpy()
-    return np.asarray(np.maximum(run.predictions["margin"].to_numpy(), margins.max(axis=1)))
-
-
-def _held_out(detector: "Detector", data: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8], str]:
-    """Return pixels and labels of the training images that a detector held out, and the set's name."""
-    from core.images.loading import reading_bar  # noqa: PLC0415 - torch
-    from core.studies.neighbours import find_training_set  # noqa: PLC0415
-    from core.training.held_out import validation_split  # noqa: PLC0415
-
-    recipe = detector.manifest.get("recipe", {})
-    with reading_bar("train") as progress:
-        training = find_training_set(detector, data, progress=progress)
-    if training is None or not recipe.get("validation"):
-        raise StudyError(f"{data} holds no images that {detector.name} held out of its training; name them with --data")
-    digests = training.rows["sha256"].to_numpy()
-    held = validation_split(digests, training.labels, recipe["validation"], seed=recipe["seed"])
-    return np.asarray(training.pixels[np.flatnonzero(held)]), training.labels[held], training.name
 
 
 def threshold_path(run: Path) -> Path:
@@ -263,42 +232,18 @@ def threshold_path(run: Path) -> Path:
     return run / "studies" / FILE
 
 
-def write_threshold(path: Path, threshold: Threshold) -> None:
-    """Write a threshold as JSON.
-
-    Raises:
-        WriteError: the file cannot be written.
-    """
-    text = threshold.model_dump_json(indent=1) + "\n"
-    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
-
-
 def find_threshold(detector: Identity, runs: Iterable[Path]) -> Threshold | None:
-    """Find the threshold of a detector beside one of its runs; None where there is none.
+    """Find the threshold of a detector beside one of its runs; a file that cannot be read counts as none.
 
     Args:
         detector: whose.
         runs: folders of runs, those to prefer first.
-
-    Raises:
-        ContractError: one of this detector cannot be read; the message names it.
     """
     for run in runs:
-        path = threshold_path(run)
-        try:
-            if not path.is_file() or not detector.made(read_manifest(run, "run")):
-                continue
-        except ContractError:
-            # whoever opens that run is told why
-            continue
-        try:
-            threshold = Threshold.model_validate_json(read_bytes(path, limit=2**20))
-        except (OSError, ValidationError) as error:
-            what = f"{error.errors()[0]['loc']}" if isinstance(error, ValidationError) else str(error)
-            again = f"`python -m core judgement --run {quote(run.name)}`"
-            raise ContractError(f"{path} holds no threshold ({what}); make it with {again}") from None
-        if (threshold.detector, threshold.run) == (detector.fingerprint, run.name):
-            return threshold
+        with suppress(OSError, ValidationError):
+            threshold = Threshold.model_validate_json(read_bytes(threshold_path(run), limit=2**20))
+            if (threshold.detector, threshold.run) == (detector.fingerprint, run.name):
+                return threshold
     return None
 
 
@@ -314,7 +259,7 @@ def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: T
     asked, delivered = versions(ready), list(deliver(picture, seeing(detector.preprocessing)))
     margins = detector.margins(np.concatenate([asked, np.stack([version.pixels for version in delivered])]))
     judgement = judge(ready, threshold, margins[: len(asked)])
-    margin, after = float(margins[ready.filters.index(ready.usual)]), margins[len(asked) :]
+    margin = float(margins[ready.filters.index(ready.usual)])
     return {
         "answer": judgement.answer,
         "sentence": judgement.sentence,
@@ -325,13 +270,8 @@ def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: T
             "filters": dict(zip(ready.filters, map(float, margins), strict=False)),
         },
         "deliveries": [
-            {
-                "name": version.delivery.name,
-                "margin": float(value),
-                "verdict": verdict_of(float(value)),
-                "fits": version.fits,
-            }
-            for version, value in zip(delivered, after, strict=True)
+            {"name": one.delivery.name, "margin": value, "verdict": verdict_of(value), "fits": one.fits}
+            for one, value in zip(delivered, map(float, margins[len(asked) :]), strict=True)
         ],
     }
 
@@ -356,10 +296,6 @@ def main(arguments: list[str] | None = None) -> None:
         raise StudyError(f"the detector that made {run.name} is not here; put it into detectors/")
     detector = load_detector(detectors[name], device=options.device)
     threshold = calibrate(run, detector, DataPath(options.data, options.fake_classes.split(",")))
-    write_threshold(threshold_path(run.path), threshold)
-    print(f"margin below {threshold.margin:.3f}")
-    for what, counts in (("held out", threshold.held_out), ("test", threshold.test)):
-        print(f"{what}: " + ", ".join(f"{count.hits:,} of {count.images:,} {label}" for label, count in counts.items()))
-    photographs = threshold.photographs
-    print(f"photographs: {photographs.hits} of {photographs.images} squares of {photographs.sources}")
-    print(f"Written: {threshold_path(run.path)}")
+    path, text = threshold_path(run.path), threshold.model_dump_json(indent=1) + "\n"
+    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+    print(f"{text}Written: {path}")

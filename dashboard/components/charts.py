@@ -133,28 +133,20 @@ def carries(rows: pd.DataFrame, columns: Mapping[str, str]) -> go.Figure:
 
 
 def threshold_curve(
-    x: Any,
-    y: Any,
-    at: Any,
-    *,
-    now: tuple[float, float],
-    titles: tuple[str, str],
-    guess: tuple[float, float],
+    x: tuple[str, Any, float], y: tuple[str, Any, float], thresholds: Any, guess: tuple[float, float]
 ) -> go.Figure:
     """Plot one rate over another at every threshold, the present one as a point.
 
     Args:
-        x, y: rates, 0 to 1.
-        at: the threshold of each.
-        now: both at the present threshold.
-        titles: of both axes.
+        x, y: title of the axis, the rate at each of the thresholds, and at the present one, 0 to 1.
+        thresholds: 0 to 1.
         guess: y of guessing at x = 0 and at x = 1, drawn as a dotted line.
     """
-    lines = Line("all thresholds", x, y, CURVE), Line("guessing", [0, 1], guess, dash="dot", width=1)
-    figure = line_figure(lines, *titles, showlegend=False)
+    lines = Line("all thresholds", x[1], y[1], CURVE), Line("guessing", [0, 1], guess, dash="dot", width=1)
+    figure = line_figure(lines, x[0], y[0], showlegend=False)
     hover = "%{x:.1%}, %{y:.1%} at threshold %{customdata:.0%}<extra></extra>"
-    figure.data[0].update(customdata=at, hovertemplate=hover)
-    figure.add_scatter(x=now[:1], y=now[1:], mode="markers", marker={"color": CURVE, "size": 13}, name="now")
+    figure.data[0].update(customdata=thresholds, hovertemplate=hover)
+    figure.add_scatter(x=[x[2]], y=[y[2]], mode="markers", marker={"color": CURVE, "size": 13}, name="now")
     share = {"tickformat": ".0%", "range": [-0.01, 1.01], "gridcolor": GRID}
     return figure.update_xaxes(share).update_yaxes(share)
 

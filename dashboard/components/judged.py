@@ -1,23 +1,23 @@
 """What can be said of a picture: the answer with its reason, other detectors, saving, and what its file says."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from streamlit.typing import UploadedFile
+from numpy.typing import NDArray
 
 from core.findings.numbers import plus
 from core.images.decoding import ImageError, may_be_transparent
 from core.images.labels import verdict_of
 from core.images.preprocessing import Prepared, settle
-from core.images.provenance import Claim, read_claims, summarise
-from core.perturbations.postprocessing import DELIVERIES
+from core.images.provenance import read_claims, summarise
+from core.perturbations.postprocessing import DELIVERIES, Delivered, deliver, seeing
 from core.studies.judgement import Judgement, judge, versions
 from dashboard.components.picture import Cell, picture_strip
-from dashboard.components.plain import code, plain, with_code
+from dashboard.components.plain import code, plain
 from dashboard.components.requests import DetectorHandle, any_busy, ask, keep_up, poll, waiting
-from dashboard.components.uploads import Picture
+from dashboard.components.uploads import Picture, remembered
 from dashboard.components.words import CLASS_WORDS, coloured, percent
 from dashboard.decoding import in_turn
 from dashboard.jobs import JobStatus, PredictRequest
@@ -34,7 +34,7 @@ def look(ready: Prepared, detector: DetectorHandle, *, slot: str = "upload") -> 
 
 def judged(ready: Prepared, detector: DetectorHandle, now: JobStatus) -> Judgement | None:
     """Judge a picture by what came of `look`; None while that is not there."""
-    return None if now.answer is None else judge(ready, threshold_of(detector.identity)[0], now.answer.margins)
+    return None if now.answer is None else judge(ready, threshold_of(detector.identity), now.answer.margins)
 
 
 def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> None:
@@ -50,22 +50,20 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> 
         st.markdown(f"### :material/{SYMBOLS[judgement.answer]}: {coloured(judgement.answer)}")
         label = f" In truth: {CLASS_WORDS[picture.label]}." if picture.label else ""
         st.markdown(judgement.sentence + label)
-        threshold, problem = threshold_of(detector.identity)
+        threshold = threshold_of(detector.identity)
         if judgement.scope == "in scope" and threshold is not None:
             fake, real, photographs = threshold.test["FAKE"], threshold.test["REAL"], threshold.photographs
+            counts = (f"{those.hits:,} of {those.images:,}" for those in (fake, real, photographs))
             st.caption(
-                f"So called: {fake.hits:,} of {fake.images:,} generated, {real.hits:,} of {real.images:,} real, "
-                f"{photographs.hits:,} of {photographs.images:,} shrunk photographs.",
-                help=f"Of this detector's test images; and of squares of {photographs.sources} photographs that were "
-                "shrunk to its size, as somebody may have done with yours.",
+                "So called: {} generated, {} real, {} shrunk photographs.".format(*counts),
+                help=f"Of this detector's test images; and of squares of {photographs.sources} photographs that "
+                "were shrunk to its size, as somebody may have done with yours.",
             )
         if judgement.scope == "unmeasured":
             make = code("python -m core judgement --run RUN --data DATA")
             st.caption(
                 f"{make} measures it, where RUN is a run of {plain(detector.name)} and DATA its training images."
             )
-        if problem:
-            st.caption(with_code(problem))
         if ready.resized:
             called = map(verdict_of, now.answer.margins)
             picture_strip(
@@ -99,40 +97,56 @@ def draw_raw(ready: Prepared, detector: DetectorHandle) -> None:
 
 def draw_sent(picture: Picture, detector: DetectorHandle) -> None:
     """Draw what the detector calls the picture after each way of saving, resizing and sharing."""
+    preprocessing = detector.about.preprocessing
+    steps, place = picture.steps(preprocessing), picture.place(preprocessing)
 
-    def draw() -> bool:
-        sent = picture.sent(detector.about.preprocessing)
-        if len(sent) < len(DELIVERIES):
-            st.progress(len(sent) / len(DELIVERIES), f"Saving and resizing, {len(sent)} of {len(DELIVERIES)}")
-            return True
-        now = ask(detector, np.stack([one.pixels for one in sent]), PredictRequest(), slot="upload.sent", patience=0.3)
+    def send(pixels: NDArray[np.uint8]) -> list[Delivered]:
+        bar, made = st.progress(0.0, "Saving and resizing"), []
+        for delivered in deliver(pixels, seeing(steps, place)):
+            made.append(delivered)
+            bar.progress(len(made) / len(DELIVERIES), "Saving and resizing")
+        bar.empty()
+        return made
+
+    sent = remembered((picture.key, "sent", steps.steps, place), lambda: picture.use(send))
+    pixels = np.stack([delivered.pixels for delivered in sent])
+
+    def show(now: JobStatus) -> None:
         if now.answer is not None:
-            rows = [
-                {
-                    "way": one.delivery.title,
-                    "called": CLASS_WORDS[verdict_of(float(margin))] if one.fits else "too few pixels are left",
-                }
-                for one, margin in zip(sent, now.answer.margins, strict=True)
-            ]
-            st.table(pd.DataFrame(rows).set_index("way"), border="horizontal")
-        return now.busy
+            rows = {
+                delivered.delivery.title: CLASS_WORDS[verdict_of(float(margin))]
+                if delivered.fits
+                else "too few pixels are left"
+                for delivered, margin in zip(sent, now.answer.margins, strict=True)
+            }
+            st.table(pd.Series(rows, name="called").rename_axis("way").to_frame(), border="horizontal")
 
-    poll(draw, busy=len(picture.sent(detector.about.preprocessing)) < len(DELIVERIES))
+    keep_up(lambda: ask(detector, pixels, PredictRequest(), slot="upload.sent"), show, slot="upload.sent")
 
 
 def draw_others(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> None:
     """Draw what each detector here answers, and the one reason."""
 
-    def rows() -> list[tuple[dict[str, object], JobStatus | None]]:
-        return [answer_row(picture, one, slot=f"others.{name}") for name, one in detectors.items()]
-
-    def draw() -> bool:
-        drawn = rows()
-        table = pd.DataFrame([row for row, _ in drawn], index=pd.Index(map(plain, detectors), name="detector"))
+    def draw(table: pd.DataFrame) -> None:
+        table.index = pd.Index(map(plain, detectors), name="detector")
         st.table(table[["answer", "reason"]], border="horizontal")
-        return any_busy(now for _, now in drawn)
 
-    poll(draw, busy=any_busy(now for _, now in rows()))
+    draw_rows(
+        lambda: [answer_row(picture, detector, slot=f"others.{name}") for name, detector in detectors.items()], draw
+    )
+
+
+def draw_rows(
+    ask_all: Callable[[], list[tuple[dict[str, object], JobStatus | None]]], draw: Callable[[pd.DataFrame], None]
+) -> None:
+    """Draw rows as a table, again while answers come; each has the status of its request."""
+
+    def again() -> bool:
+        rows, statuses = zip(*ask_all(), strict=True)
+        draw(pd.DataFrame(rows))
+        return any_busy(statuses)
+
+    poll(again, busy=any_busy(status for _, status in ask_all()))
 
 
 def answer_row(picture: Picture, detector: DetectorHandle, *, slot: str) -> tuple[dict[str, object], JobStatus | None]:
@@ -160,13 +174,10 @@ def answer_row(picture: Picture, detector: DetectorHandle, *, slot: str) -> tupl
     }, now
 
 
-def draw_file_says(file: UploadedFile) -> None:
-    """Draw what the file of an upload says of where it came from."""
-    kept = st.session_state.get("upload.says")
-    if kept is None or kept[0] != file.file_id:
-        # Content Credentials take a process of their own
-        kept = st.session_state["upload.says"] = file.file_id, in_turn(lambda: read_claims(file.getvalue()))
-    claims: list[Claim] = kept[1]
+def draw_file_says(picture: Picture, data: bytes) -> None:
+    """Draw what the bytes of an upload's file say of where it came from."""
+    # Content Credentials take a process of their own
+    claims = remembered((picture.key, "says"), lambda: in_turn(lambda: read_claims(data)))
     st.markdown(f"**{summarise(claims)}**")
     st.markdown("\n".join(f"- {plain(claim.kind)}: {plain(claim.sentence)}" for claim in claims))
     for claim in claims:
@@ -174,5 +185,5 @@ def draw_file_says(file: UploadedFile) -> None:
             st.caption(f"{plain(claim.kind)}, in the file's own text")
             # shown letter by letter
             st.code(claim.detail, language=None, wrap_lines=True)
-    if may_be_transparent(file.getvalue()):
+    if may_be_transparent(data):
         st.caption("Parts of it that are transparent were laid on white.")

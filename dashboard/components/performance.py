@@ -1,6 +1,5 @@
 """One run in detail: its numbers, curves, errors and calibration, and what identifies it and its detector."""
 
-import json
 import re
 
 import numpy as np
@@ -11,28 +10,14 @@ from numpy.typing import NDArray
 from core.detectors.identity import Identified
 from core.images.cifake import FINGERPRINTS
 from core.images.labels import CLASSES
+from core.runs import metrics
 from core.runs.filter import Filter
-from core.runs.metrics import (
-    ECE_BINS,
-    HALF,
-    PAPER,
-    beyond_confidence,
-    calibration,
-    class_scores,
-    confidence_histogram,
-    confusion_at,
-    error_by,
-    largest,
-    sweep,
-    wilson_interval,
-    without_leaks_and_repeats,
-)
 from core.runs.rows import at_threshold
 from core.runs.run import Run
 from core.storage import read_bytes
 from dashboard import state
 from dashboard.components import charts
-from dashboard.components.downloads import csv_button, file_button, report_download
+from dashboard.components.downloads import csv_button, report_download
 from dashboard.components.glossary import explain
 from dashboard.components.matrix import confusion_matrix
 from dashboard.components.plain import code, plain, without_pictures
@@ -41,9 +26,8 @@ from dashboard.library import Opened
 from dashboard.state import Setting
 
 COUNT = Setting("count", "all", {"all": "All images", "clean": "Without leaks and repeats"})
-THRESHOLD = Setting("cut", HALF, kind=float, low=0.01, high=0.99)
+THRESHOLD = Setting("cut", metrics.HALF, kind=float, low=0.01, high=0.99)
 OF = Setting("of", "all", {"all": "All images", "FAKE": "FAKE called REAL", "REAL": "REAL called FAKE"})
-DEVICES = {"cpu": "CPU", "cuda": "GPU (CUDA or ROCm)", "mps": "Apple GPU"}
 
 
 def draw_controls(opened: Opened) -> pd.DataFrame:
@@ -65,19 +49,19 @@ def draw_controls(opened: Opened) -> pd.DataFrame:
             help=explain("Threshold", also="Every number below follows it except AUROC and calibration."),
         )
         report_download(opened, key="detectors.report")
-    return opened.judged if COUNT.value == "all" else without_leaks_and_repeats(opened.judged)
+    return opened.judged if COUNT.value == "all" else metrics.without_leaks_and_repeats(opened.judged)
 
 
 def draw_numbers(opened: Opened, rows: pd.DataFrame) -> None:
     """Draw the confusion matrix, the curves, and the measures as a table, beside the paper's on the paper's images."""
-    counts = confusion_at(rows, THRESHOLD.value)
+    counts = metrics.confusion_at(rows, THRESHOLD.value)
     with st.grid(2, min_column_width=340, gap="large") as grid:
         with grid.cell():
             if cell := confusion_matrix(counts, key="matrix"):
                 wanted = _base().choosing("label", cell[:1]).choosing("predicted", cell[1:])
                 state.go("mistakes", run=opened.run.name, wanted=wanted)
         with grid.cell():
-            _draw_curves(rows)
+            _draw_curves(rows, counts)
     measures = measures_of(counts, opened.run.manifest["metrics"][COUNT.value]["auroc"])
     beside_paper = opened.run.manifest["set_fingerprint"] == FINGERPRINTS["test"]
     st.table(measures if beside_paper else measures.drop(columns="the paper's"), border="horizontal")
@@ -97,20 +81,19 @@ def measures_of(counts: NDArray[np.int64], auroc: float | None) -> pd.DataFrame:
     Returns:
         Columns `value`, `95% interval`, `counts` and `the paper's`, a row a measure.
     """
-    right, scores = np.diag(counts), class_scores(counts)
-    lines = [("Accuracy", right.sum(), counts.sum(), PAPER["accuracy"])]
-    for name, hits, images, called in zip(CLASSES, right, counts.sum(axis=1), counts.sum(axis=0), strict=True):
-        paper = PAPER["per_class"][name]
-        lines += [(f"Recall ({name})", hits, images, paper["recall"]),
-                  (f"Precision ({name})", hits, called, paper["precision"])]  # fmt: skip
+    right, images, called, paper = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0), metrics.PAPER["per_class"]
+    shares = {"Accuracy": (right.sum(), counts.sum(), metrics.PAPER["accuracy"])}
+    for label, name in enumerate(CLASSES):
+        shares[f"Recall ({name})"] = right[label], images[label], paper[name]["recall"]
+        shares[f"Precision ({name})"] = right[label], called[label], paper[name]["precision"]
     rows = {}
-    for label, hits, images, paper in lines:
-        low, high = (percent(float(end)) for end in wilson_interval(int(hits), int(images)))
-        known = (percent(hits / images), f"{low} to {high}") if images else ("none", "")
-        rows[label] = (*known, f"{hits:,} of {images:,}", percent(paper))
-    for name, images in zip(CLASSES, counts.sum(axis=1), strict=True):
-        f1 = percent(float(scores.loc[name, "f1"])) if images else "none"
-        rows[f"F1 ({name})"] = (f1, "", "", percent(PAPER["per_class"][name]["f1"]))
+    for measure, (hits, of, beside) in shares.items():
+        low, high = (percent(float(end)) for end in metrics.wilson_interval(int(hits), int(of)))
+        known = (percent(hits / of), f"{low} to {high}") if of else ("none", "")
+        rows[measure] = (*known, f"{hits:,} of {of:,}", percent(beside))
+    for label, name in enumerate(CLASSES):
+        f1 = percent(2 * right[label] / (images[label] + called[label])) if images[label] else "none"
+        rows[f"F1 ({name})"] = (f1, "", "", percent(paper[name]["f1"]))
     rows["AUROC"] = ("none" if auroc is None else percent(auroc), "", "", "")
     columns = ["value", "95% interval", "counts", "the paper's"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("measure")
@@ -122,57 +105,56 @@ def _base() -> Filter:
     return wanted if COUNT.value == "all" else wanted.choosing("in_train", ["no"]).choosing("is_repeat", ["no"])
 
 
-def _draw_curves(rows: pd.DataFrame) -> None:
+def _draw_curves(rows: pd.DataFrame, counts: NDArray[np.int64]) -> None:
     """Draw the curves over all thresholds."""
-    counts = confusion_at(rows, THRESHOLD.value)
     if not counts.sum(axis=1).all():
         st.info("These images are of one class, and a curve needs both.")
         return
-    scores, swept = class_scores(counts), sweep(rows)
-    recall, alarms = float(scores.loc["FAKE", "recall"]), 1 - float(scores.loc["REAL", "recall"])
+    (recall, alarms), share = counts[:, 0] / counts.sum(axis=1), counts[0].sum() / counts.sum()
+    swept = metrics.sweep(rows)
     # where nothing is called FAKE it is undefined; the curve begins at 1
-    precision = float(scores.loc["FAKE", "precision"]) if counts[:, 0].sum() else 1.0
-    share = counts[0].sum() / counts.sum()
-    hits, sure = swept.true_positive_rate, swept.precision
+    precision = counts[0, 0] / counts[:, 0].sum() if counts[:, 0].any() else 1.0
+    # title, at every threshold, and now
+    false_positives = "false-positive rate (REAL called FAKE)", swept.false_positive_rate, alarms
+    true_positives = "true-positive rate (FAKE)", swept.true_positive_rate, recall
+    precisions = "precision of FAKE", swept.precision, precision
     drawn = {
-        "false-positive rate (REAL called FAKE)": (swept.false_positive_rate, hits, (alarms, recall), (0.0, 1.0)),
-        "recall of FAKE": (hits, sure, (recall, precision), (share, share)),
+        "ROC": (false_positives, true_positives, (0, 1)),
+        "Precision-recall": (true_positives, precisions, (share, share)),
     }
-    names, below = ("ROC", "Precision-recall"), ("true-positive rate (FAKE)", "precision of FAKE")
-    for tab, name, y, (x, (across, up, now, guess)) in zip(st.tabs(names), names, below, drawn.items(), strict=True):
+    for tab, (name, (x, y, guess)) in zip(st.tabs(list(drawn)), drawn.items(), strict=True):
         with tab:
-            figure = charts.threshold_curve(across, up, swept.thresholds, now=now, titles=(x, y), guess=guess)
-            charts.show(figure, key=name, alt=f"{name} curve; now {x} {percent(now[0])}, {y} {percent(now[1])}")
+            figure = charts.threshold_curve(x, y, swept.thresholds, guess)
+            charts.show(figure, key=name, alt=f"{name} curve; now {x[0]} {percent(x[2])}, {y[0]} {percent(y[2])}")
 
 
 def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:
     """Draw the error rate by category and by source; a value that is chosen opens its errors."""
     OF.choose("Among", label_visibility="collapsed")
     among = rows if OF.value == "all" else rows[rows["label"] == OF.value]
-    cells = confusion_at(among, THRESHOLD.value)
+    cells, base = metrics.confusion_at(among, THRESHOLD.value), _base().choosing("correct", ["wrong"])
     overall = (cells[0, 1] + cells[1, 0]) / max(1, cells.sum())
     for column in ("category", "source"):
         if column not in among or not among[column].notna().any():
             continue
-        rates = error_by(among, column, threshold=THRESHOLD.value)
-        drawn = largest(rates)
+        rates = metrics.error_by(among, column, threshold=THRESHOLD.value)
         st.markdown(f"#### By {column}", help=explain("Interval"))
-        if len(rates) > len(drawn):
-            st.caption(f"The {len(drawn)} of {len(rates):,} with the most images; Mistakes filters by each.")
-        title, opens = f"Error rates by {column}", f"Show the errors of one {column}"
-        value = charts.rate_chart(drawn, overall=overall, key=column, title=title, opens=opens)
+        # of many, those with the most images
+        value = charts.rate_chart(
+            metrics.largest(rates), overall=overall, key=column, title=f"Error rates by {column}",
+            opens=f"Show the errors of one {column}",
+        )  # fmt: skip
         name = f"{opened.run.name}-{column}.csv"
         csv_button("These numbers (CSV)", rates.rename(columns={"value": column}), name, key=f"csv.{column}")
         if value is not None:
-            wanted = _base() if OF.value == "all" else _base().choosing("label", [OF.value])
-            wanted = wanted.choosing(column, [value]).choosing("correct", ["wrong"])
-            state.go("mistakes", run=opened.run.name, wanted=wanted)
+            wanted = base if OF.value == "all" else base.choosing("label", [OF.value])
+            state.go("mistakes", run=opened.run.name, wanted=wanted.choosing(column, [value]))
 
 
 def draw_confidence(opened: Opened, rows: pd.DataFrame) -> None:
     """Draw how confident verdicts are, and how often verdicts of each confidence are right."""
-    histogram, bins = confidence_histogram(at_threshold(rows, THRESHOLD.value)), calibration(rows)
-    over, under = beyond_confidence(bins)
+    histogram, bins = metrics.confidence_histogram(at_threshold(rows, THRESHOLD.value)), metrics.calibration(rows)
+    over, under = metrics.beyond_confidence(bins)
     with st.grid(2, min_column_width=340, gap="large") as grid:
         with grid.cell():
             st.markdown("#### Confidence", help=explain("Confidence"))
@@ -183,8 +165,8 @@ def draw_confidence(opened: Opened, rows: pd.DataFrame) -> None:
             charts.show(charts.calibration({opened.run.name: bins}), key="calibration", alt=alt)
     error = 100 * opened.run.manifest["metrics"][COUNT.value]["ece"]
     st.caption(
-        f"Calibration error {error:.1f} points over {ECE_BINS} bins; significantly too sure at {over} of {len(bins)} "
-        f"points, not sure enough at {under}."
+        f"Calibration error {error:.1f} points over {metrics.ECE_BINS} bins; significantly too sure at {over} of "
+        f"{len(bins)} points, not sure enough at {under}."
     )
 
 
@@ -194,48 +176,33 @@ def draw_origin(opened: Opened, made_by: Identified | None) -> None:
         with grid.cell():
             _draw_training(made_by)
         with grid.cell():
-            st.markdown("#### About this run", help=explain("Run", "Fingerprint", "Temperature"))
-            st.table(facts_of(opened.run, made_by), border="horizontal")
-            file_button(
-                "All of it as JSON",
-                (json.dumps(opened.run.manifest, indent=1) + "\n").encode,
-                file_name=f"{opened.run.name}.json",
-                mime="application/json",
-                icon=":material/data_object:",
-                type="tertiary",
-                key="detectors.manifest",
-            )
-    if made_by is None:
-        return
-    try:
-        card = read_bytes(made_by.path / "README.md").decode()
-    except (OSError, UnicodeDecodeError):
-        st.error(f"{plain(made_by.path.name)}/README.md is missing or cannot be read; restore it to see the card.")
-    else:
-        # the page has a title of its own
-        st.markdown(without_pictures(re.sub(r"^#(?=#* )", "###", card, flags=re.MULTILINE)))
+            st.markdown("#### About this run", help=explain("Run", "Fingerprint"))
+            st.table(facts_of(opened.run), border="horizontal")
+            st.json(opened.run.manifest, expanded=False)
+    if made_by is not None:
+        try:
+            card = read_bytes(made_by.path / "README.md").decode()
+        except (OSError, UnicodeDecodeError):
+            st.error(f"{plain(made_by.path.name)}/README.md is missing or cannot be read; restore it to see the card.")
+        else:
+            # the page has a title of its own
+            st.markdown(without_pictures(re.sub(r"^#(?=#* )", "###", card, flags=re.MULTILINE)))
 
 
 def _draw_training(made_by: Identified | None) -> None:
-    """Draw accuracy by epoch, and the networks of a joined detector."""
+    """Draw accuracy by epoch, of a chosen network where several were joined."""
     st.markdown("#### Training", help=explain("Epoch"))
     manifest = made_by.manifest if made_by else {}
-    members, history = manifest.get("members", []), manifest.get("history")
-    if members:
-        table = pd.DataFrame(members).assign(name=[plain(member["name"]) for member in members])
-        table["accuracy on held-out images"] = [percent(accuracy, 2) for accuracy in table["val_accuracy"]]
-        columns = ["name", "weight", "accuracy on held-out images"]
-        st.table(table[columns].rename(columns={"name": "network"}).set_index("network"), border="horizontal")
-    if histories := {str(member["name"]): member["history"] for member in members if member.get("history")}:
+    history = manifest.get("history")
+    if histories := {str(one["name"]): one["history"] for one in manifest.get("members", []) if one.get("history")}:
         history = histories[Setting("network", next(iter(histories)), tuple(histories)).choose("Network")]
     if history:
         charts.show(charts.training(history), key="training", alt="Accuracy by epoch")
-    elif not members:
-        known = "was not trained here" if made_by else "is not among the detectors here"
-        st.caption(f"The detector {known}, so its accuracy after each epoch is unknown.")
+    else:
+        st.caption("Its accuracy after each epoch is not known here.")
 
 
-def facts_of(run: Run, made_by: Identified | None) -> dict[str, str]:
+def facts_of(run: Run) -> dict[str, str]:
     """Return what identifies a run and its detector, as Markdown."""
     # runs of earlier versions do not say
     manifest, device = run.manifest, str(run.manifest.get("device", "unknown"))
@@ -246,16 +213,8 @@ def facts_of(run: Run, made_by: Identified | None) -> dict[str, str]:
         "Created": plain(manifest["created"].replace("T", " ").replace("+00:00", " UTC")),
         "Left out as unreadable": f"{len(manifest['skipped']):,}",
         "Train-test leakage, repeats": f"{leaked}, {manifest['repeats']:,}",
-        "Temperature": f"{manifest['temperature']:.3f}",
-        "Computed on": plain(DEVICES.get(device, device)),
-        "Versions": plain(", ".join(f"{library} {version}" for library, version in manifest["versions"].items())),
+        "Computed on": plain({"cpu": "CPU", "cuda": "GPU (CUDA or ROCm)", "mps": "Apple GPU"}.get(device, device)),
     }
     if not run.sealed:
         facts["Seal"] = "not sealed: a change of its manifest would not be noticed; make the run again to seal it"
-    if made_by is not None:
-        # those of an ONNX file are not counted
-        weights = made_by.manifest.get("parameters")
-        facts["Network"] = plain(made_by.about.network_words) + (f", {weights:,} weights" if weights else "")
-        if recipe := made_by.manifest.get("recipe"):
-            facts["Recipe"] = ", ".join(plain(f"{key.replace('_', ' ')} {value}") for key, value in recipe.items())
     return facts

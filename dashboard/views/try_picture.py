@@ -23,8 +23,8 @@ from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
 from dashboard.components.limits import draw_limits
 from dashboard.components.plain import plain, with_code
-from dashboard.components.requests import Subject, any_busy, known_detectors, poll
-from dashboard.components.uploads import Picture, draw_crop, forget_others, pictures_of
+from dashboard.components.requests import Subject, known_detectors
+from dashboard.components.uploads import Picture, draw_crop, pictures_of
 from dashboard.components.words import heading
 from dashboard.decoding import MAX_FILES, MAX_OWN
 from dashboard.jobs import JobStatus
@@ -52,9 +52,7 @@ def draw_table(pictures: dict[str, Picture]) -> None:
             found.append(({"seen": seen, "file": picture.name} | row, now))
         return found
 
-    def draw() -> bool:
-        drawn = rows()
-        table = pd.DataFrame([row for row, _ in drawn])
+    def draw(table: pd.DataFrame) -> None:
         st.dataframe(
             table[["seen", "file", "answer", "reason"]],
             hide_index=True,
@@ -70,9 +68,8 @@ def draw_table(pictures: dict[str, Picture]) -> None:
         )
         written = table.drop(columns="seen").assign(detector=detector.name)
         csv_button("As CSV", written, "judgements.csv", key="table.csv")
-        return any_busy(now for _, now in drawn)
 
-    poll(draw, busy=any_busy(now for _, now in rows()))
+    judged.draw_rows(rows, draw)
 
 
 def example() -> tuple[Picture, Opened, int] | None:
@@ -94,8 +91,7 @@ def example() -> tuple[Picture, Opened, int] | None:
         return None
     about = run.table.iloc[row]
     key = f"{run.run.name} {id_}"
-    picture = Picture(key, str(about["name"]), lambda work: work(pixels), about["label"], run.run.preprocessing)
-    return picture, run, row
+    return Picture(key, str(about["name"]), pixels, about["label"], run.run.preprocessing), run, row
 
 
 def draw_maps(picture: Picture) -> None:
@@ -150,33 +146,31 @@ detector = known[BY.value]
 preprocessing = detector.about.preprocessing
 FILTER = Setting("filter", preprocessing.interpolation, choices=tuple(RESAMPLING))
 
-files = within_limits(uploaded)
-pictures = pictures_of(files)
+files = {file.file_id: file for file in within_limits(uploaded)}
+pictures = pictures_of(list(files.values()))
 picture: Picture | None = None
-file: UploadedFile | None = None
 origin, row = opened, None
 if len(files) > 1:
     draw_table(pictures)
 if files:
-    chosen = files[0].file_id
+    chosen = next(iter(files))
     if len(files) > 1:
         names = {id_: picture.name for id_, picture in pictures.items()}
         chosen = st.selectbox("Explain", list(names), format_func=names.__getitem__, key="upload.chosen")
-    picture, file = pictures[chosen], next(file for file in files if file.file_id == chosen)
+    picture = pictures[chosen]
     try:
         picture.ready(preprocessing)
         state.put("sample", None)
     except ImageError as error:
-        st.error(f"{plain(file.name)}: {plain(error)}")
+        st.error(f"{plain(picture.name)}: {plain(error)}")
         # the examples stay
-        picture, file = None, None
+        picture = None
 # the answer comes first, on a phone too
 answer, examples = st.container(), st.container()
 if picture is None:
     with examples:
         if (begun := example()) is not None:
             picture, origin, row = begun
-forget_others({*pictures, picture.key if picture else ""})
 if picture is None:
     draw_limits(catalogue.detectors().get(BY.value))
     st.stop()
@@ -208,8 +202,9 @@ parts: dict[str, tuple[str, str, Callable[[], None]]] = {
     "others": ("What do other detectors say?", "", partial(judged.draw_others, picture, known)),
     "raw": ("Raw output", "Out of scope, nothing follows from it.", partial(judged.draw_raw, ready, detector)),
 }
-if file is not None:
-    parts["file"] = ("What does the file say?", SAYS, partial(judged.draw_file_says, file))
+if picture.key in files:
+    data = files[picture.key].getvalue()
+    parts["file"] = ("What does the file say?", SAYS, partial(judged.draw_file_says, picture, data))
 for name, (question, explained, draw) in parts.items():
     with fold(name, question, explained=explained) as is_open:
         if is_open:

@@ -35,8 +35,8 @@ def test_a_run_that_was_changed_where_it_is_is_not_shown_as_it_was(name: str) ->
 @pytest.mark.usefixtures("home")
 def test_a_run_from_before_runs_were_sealed_is_shown_and_says_so() -> None:
     path = catalogue.runs()["tiny@seen-test"]
-    assert "Seal" not in facts_of(library.open_run(path).run, None)
+    assert "Seal" not in facts_of(library.open_run(path).run)
     manifest = json.loads((path / MANIFEST).read_text())
     del manifest[SEAL]
     (path / MANIFEST).write_text(json.dumps(manifest | {"schema": 1}))
-    assert "not sealed" in facts_of(library.open_run(path).run, None)["Seal"]
+    assert "not sealed" in facts_of(library.open_run(path).run)["Seal"]
