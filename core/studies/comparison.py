@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.claims import Headlines, with_headlines
-from core.findings.finding import Choice, Control, Finding, Measure, find
+from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import (
     Outcomes,
     count_outcomes,
@@ -294,27 +294,41 @@ def side_by_side(names: Sequence[str], studies: Sequence[Mapping[str, StudyResul
     return both.loc[alike.sort_values(kind="stable").index].reset_index(drop=True)
 
 
-def elsewhere(runs: Mapping[str, tuple[Run, Mapping[str, StudyResult]]]) -> pd.DataFrame:
-    """Lay out the shares that are right after each delivery and on other pictures, as text: a column a run.
+def right_elsewhere(run: Run, studies: Mapping[str, StudyResult]) -> dict[str, Measure]:
+    """Measure the shares that are right after each delivery and on other pictures, 0 to 1.
 
     Args:
-        runs: name -> the run and its studies.
+        run: a run.
+        studies: of it, by name.
+
+    Returns:
+        Name of the delivery, or key of the finding of the study `transfer` -> the share with its own interval.
+
+    Raises:
+        ContractError: the findings of a study cannot be read.
     """
-    columns = {}
-    for name, (run, studies) in runs.items():
-        shares = {}
-        if (deliveries := studies.get("deliveries")) is not None:
-            table = deliveries.table
-            is_real = pd.Series(run.is_real, run.predictions["id"])[table["id"]].to_numpy()
-            for delivery in DELIVERIES:
-                if delivery.name in table and table[delivery.name].notna().all():
-                    right = (table[delivery.name].to_numpy() > 0) == is_real
-                    shares[delivery.title] = Measure.of(weighted_share(right, table[WEIGHT].to_numpy(np.float64)))
-        if (transfer := studies.get("transfer")) is not None:
-            for key, subject in GROUPS.values():
-                if (finding := find(transfer.findings, key)) is not None and finding.measure.known:
-                    wrong = finding.measure
-                    right_share = replace(wrong, value=1 - wrong.value, low=1 - wrong.high, high=1 - wrong.low)
-                    shares[subject.format(imitates=finding.details["imitates"])] = right_share
-        columns[f"`{name}` right"] = {where: format_measure(share, "share") for where, share in shares.items()}
+    shares = {}
+    if (deliveries := studies.get("deliveries")) is not None:
+        table = deliveries.table
+        is_real = pd.Series(run.is_real, run.predictions["id"])[table["id"]].to_numpy()
+        for delivery in DELIVERIES:
+            if delivery.name in table and table[delivery.name].notna().all():
+                right = (table[delivery.name].to_numpy() > 0) == is_real
+                shares[delivery.name] = Measure.of(weighted_share(right, table[WEIGHT].to_numpy(np.float64)))
+    if (transfer := studies.get("transfer")) is not None:
+        for key, _ in GROUPS.values():
+            if (finding := transfer.finding(key)) is not None and finding.measure.known:
+                wrong = finding.measure
+                shares[key] = replace(wrong, value=1 - wrong.value, low=1 - wrong.high, high=1 - wrong.low)
+    return shares
+
+
+def elsewhere(runs: Mapping[str, tuple[Run, Mapping[str, StudyResult]]]) -> pd.DataFrame:
+    """Lay out `right_elsewhere` of several runs by name, with their studies, as text: a column a run."""
+    titles = {delivery.name: delivery.title for delivery in DELIVERIES}
+    titles |= {key: subject.format(imitates="CIFAR-10") for key, subject in GROUPS.values()}
+    columns = {
+        f"`{name}` right": {titles[key]: format_measure(share, "share") for key, share in right_elsewhere(*run).items()}
+        for name, run in runs.items()
+    }
     return pd.DataFrame(columns, dtype=object).fillna("").rename_axis("images").reset_index()

@@ -7,7 +7,6 @@ from core.detectors.manifest import OLD_SIDE
 from core.storage import ContractError
 from dashboard import catalogue, library
 from dashboard.components.findings import finding_table
-from dashboard.components.fold import opens_all
 from dashboard.components.plain import plain, with_code
 from dashboard.visitors import for_visitors
 
@@ -16,42 +15,25 @@ RATES = ("large", "imitations", "photographs", "filters_large", "filters_photogr
 
 
 def draw_limits(detector: Identified | None = None) -> None:
-    """Draw the statement, and the rates that the study `transfer` has measured where there is one.
-
-    Args:
-        detector: the one that is asked; None where there is none.
-    """
+    """Draw what a detector has seen, and how often it errs beyond that as far as measured; None for no detector."""
     with st.container(border=True):
         st.markdown(
             f"**What this detector can know.** {_seen(detector)} On other pictures it still says REAL or FAKE, and "
             "often sounds sure. Its verdict is not evidence about any real-world picture, and must not be used against "
             "anyone."
         )
-        if detector is not None:
-            _draw_rates(detector)
-
-
-def draw_reach(detector: Identified) -> None:
-    """Draw what limits a detector: what it has seen and, folded, what was measured beyond that."""
-    st.markdown(f"**Its limits.** {_seen(detector)}")
-    with st.expander("Error rates on other kinds of image", expanded=opens_all()):
-        _draw_rates(detector)
-
-
-def _draw_rates(detector: Identified) -> None:
-    """Draw the findings of the study `transfer` of a detector; or why there is none that can be read."""
-    try:
-        answer = library.study_by(detector.identity, "transfer")
-        findings = None if answer is None else [one for one in map(answer.finding, RATES) if one is not None]
-    except ContractError as error:
-        st.caption(with_code(for_visitors(error, homes=catalogue.homes())))
-        return
-    if findings is None:
-        st.caption(
-            "How often it errs on other generators and on ordinary photographs has not been measured for this detector."
-        )
-        return
-    finding_table(findings)
+        if detector is None:
+            return
+        try:
+            result = library.study_by(detector.identity, "transfer")
+            findings = [] if result is None else [one for one in map(result.finding, RATES) if one is not None]
+        except ContractError as error:
+            st.caption(with_code(for_visitors(error, homes=catalogue.homes())))
+            return
+        if findings:
+            finding_table(findings)
+        else:
+            st.caption("How often it errs on such pictures has not been measured for this detector.")
 
 
 def _seen(detector: Identified | None) -> str:

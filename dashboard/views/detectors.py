@@ -1,21 +1,21 @@
 """Detectors: all of them in one table, one in detail, and two side by side."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.findings.finding import find
 from core.storage import MANIFEST, ContractError
+from core.studies.comparison import right_elsewhere
 from core.studies.store import study_path
 from dashboard import catalogue, library, state
 from dashboard.components import charts, performance
 from dashboard.components.compared import draw_comparison
 from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
-from dashboard.components.limits import draw_reach
+from dashboard.components.limits import draw_limits
 from dashboard.components.plain import plain
 from dashboard.components.words import heading
 from dashboard.sidebar import run_label
@@ -43,50 +43,44 @@ python -m core predict NAME --data DATA           # a run of it, which is a row 
 python -m core study deliveries --run NAME@SET    # after a screenshot
 python -m core study transfer --run NAME@SET      # other generators and photographs
 """
-# column -> the finding that measures the share that is wrong
-OTHER = {"Other generators": "imitations", "Large pictures": "large", "Photographs": "photographs"}
+# what `right_elsewhere` calls it -> column
+ELSEWHERE = {
+    "screenshot": "After a screenshot",
+    "imitations": "Other generators",
+    "large": "Large pictures",
+    "photographs": "Photographs",
+}
 
 
 def rows() -> pd.DataFrame:
     """Return a row a run: its name and the shares that are right, the best of each image set first."""
     found = []
     for name, path in catalogue.runs().items():
-        files = [path / MANIFEST, *(study_path(path, study) for study in ("deliveries", "transfer"))]
-        times = [file.stat().st_mtime_ns for file in files if file.is_file()]
-        try:
-            found.append({"name": name} | shares_of(path, tuple(times)))
-        except ContractError:
-            # the sidebar says why
-            continue
-    return pd.DataFrame(found).sort_values(["set", "Accuracy"], ascending=[True, False], ignore_index=True)
+        files = (path / MANIFEST, study_path(path, "deliveries"), study_path(path, "transfer"))
+        # the sidebar says why one cannot be read
+        with suppress(ContractError):
+            times = tuple(file.stat().st_mtime_ns for file in files if file.is_file())
+            found.append({"name": name, **shares_of(path, times)})
+    table = pd.DataFrame(found, columns=["name", "set", *SHARES])
+    return table.sort_values(["set", "Accuracy"], ascending=[True, False], ignore_index=True)
 
 
 @st.cache_data(max_entries=256, show_spinner="Reading the runs")
 def shares_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: ARG001 - the key
-    """Return what share of a run's images, and of others, its detector gets right; None where it is not known."""
-    found = library.open_run(path)
-    metrics = found.run.manifest["metrics"]["all"]
-    classes = {name: scores for name, scores in metrics.get("per_class", {}).items() if scores["support"]}
-    shares = {f"Recall ({name})": scores["recall"] for name, scores in classes.items()}
-    shares |= {"set": found.run.manifest["set"], "Accuracy": metrics.get("accuracy")}
-    findings = {}
+    """Return a run's set, and the percentages of its images and of others that are right, as far as they are known."""
+    opened, studies = library.open_run(path), {}
+    metrics = opened.run.manifest["metrics"]["all"]
     for study in ("deliveries", "transfer"):
-        try:
-            answer = library.study_of(found, study)
-            findings[study] = answer.findings if answer else ()
-        except ContractError:
-            # the pages that are about it say why
-            findings[study] = ()
-    errors = [find(findings["deliveries"], f"errors_{name.lower()}") for name in classes]
-    after = [error.beside["Screenshot"].value for error in errors if error and "Screenshot" in error.beside]
-    if after and len(after) == len(classes):
-        support = [scores["support"] for scores in classes.values()]
-        shares["After a screenshot"] = float(1 - np.average(after, weights=support))
-    for title, key in OTHER.items():
-        finding = find(findings["transfer"], key)
-        if finding is not None and finding.measure.known:
-            shares[title] = 1 - finding.measure.value
-    return {name: shares.get(name) for name in ("set", *SHARES)}
+        # the pages that are about it say why one cannot be read
+        with suppress(ContractError):
+            if (result := library.study_of(opened, study)) is not None and result.findings:
+                studies[study] = result
+    shares = {"Accuracy": metrics.get("accuracy")}
+    for name, scores in metrics.get("per_class", {}).items():
+        shares[f"Recall ({name})"] = scores["recall"] if scores["support"] else None
+    shares |= {ELSEWHERE.get(name, name): share.value for name, share in right_elsewhere(opened.run, studies).items()}
+    percentages = {name: 100 * share for name, share in shares.items() if share is not None}
+    return {"set": opened.run.manifest["set"], **percentages}
 
 
 def choose() -> None:
@@ -102,7 +96,6 @@ opened = library.current().origin
 heading("Detectors", "How often each of them is right, and how far that carries to other pictures.")
 table = rows()
 shown = table.assign(name=table["name"].map(run_label))
-shown[list(SHARES)] = 100 * shown[list(SHARES)].astype(float)
 charts.show(charts.carries(shown, DRAWN), key="detectors.chart", alt="How often each is right, by kind of picture")
 st.dataframe(
     shown[["name", *SHARES]].rename(columns={"name": "Detector"}),
@@ -139,7 +132,7 @@ with fold("origin", "What was it made of, and what is it for?") as is_open:
     if is_open:
         performance.draw_origin(opened, made_by)
         if made_by is not None:
-            draw_reach(made_by)
+            draw_limits(made_by)
 with fold("compare", "How does it differ from another one?") as is_open:
     if is_open:
         draw_comparison(opened)
