@@ -71,7 +71,7 @@ class Line(NamedTuple):
     """A line of a figure.
 
     Attributes:
-        name: in the legend and under the pointer; lines of one name have one entry.
+        name: in the legend and under the pointer.
         x, y: columns or arrays of one length.
         colour, dash, symbol: of the line; "" for no markers.
         low, high: ends of an interval, drawn as a band; None for none.
@@ -93,13 +93,12 @@ class Line(NamedTuple):
 
 def line_figure(lines: Iterable[Line], x: str | None = None, y: str | None = None, **layout: Any) -> go.Figure:
     """Plot lines with their intervals; the values of all lines at one place are under the pointer."""
-    figure, listed = new_figure(x, y, **layout), set()
+    figure = new_figure(x, y, **layout)
     for line in lines:
         if line.low is not None:
-            ends = {"x": [*line.x, *line.x[::-1]], "y": [*line.high, *line.low[::-1]]}
             figure.add_scatter(
-                **ends, fill="toself", fillcolor=clear(line.colour, 0.16), line={"width": 0}, mode="lines",
-                hoverinfo="skip", showlegend=False,
+                x=[*line.x, *line.x[::-1]], y=[*line.high, *line.low[::-1]], fill="toself", mode="lines",
+                fillcolor=clear(line.colour, 0.16), line={"width": 0}, hoverinfo="skip", showlegend=False,
             )  # fmt: skip
         figure.add_scatter(
             x=line.x,
@@ -109,27 +108,8 @@ def line_figure(lines: Iterable[Line], x: str | None = None, y: str | None = Non
             line={"color": line.colour, "dash": line.dash, "width": line.width, "shape": line.shape},
             marker={"symbol": line.symbol or "circle", "size": 8},
             opacity=1 if line.width > 1.5 else 0.6,
-            legendgroup=line.name,
-            showlegend=line.name not in listed,
         )
-        listed.add(line.name)
     return figure
-
-
-def carries(rows: pd.DataFrame, columns: Mapping[str, str]) -> go.Figure:
-    """Plot for each run how often it is right on several kinds of picture, the first row on top.
-
-    Args:
-        rows: `name`, and a percentage for each of the columns, NaN where it is not known.
-        columns: up to three -> what its pictures are.
-    """
-    figure = new_figure("pictures that it gets right", height=110 + 30 * len(rows))
-    names = [figure_text(name) for name in rows["name"]]
-    for (column, title), symbol in zip(columns.items(), ("circle", "diamond", "x"), strict=False):
-        mark = {"size": 12, "color": GREY, "symbol": symbol}
-        figure.add_scatter(x=rows[column], y=names, mode="markers", name=title, marker=mark)
-    figure.update_xaxes(ticksuffix="%", range=[-1, 101], hoverformat=".1f")
-    return figure.update_yaxes(autorange="reversed", type="category", showgrid=True, gridcolor=GRID, griddash="dot")
 
 
 def threshold_curve(
@@ -213,8 +193,7 @@ def rate_figure(rates: pd.DataFrame, *, overall: float | None = None, colour: st
         overall: the rate of all rows together, drawn as a dashed line; None for no line.
         colour: of the bars.
     """
-    figure = new_figure(height=60 + 30 * len(rates), showlegend=False)
-    places = list(range(len(rates)))
+    figure, places = new_figure(height=60 + 30 * len(rates), showlegend=False), list(range(len(rates)))
     texts = [percent(rate) for rate in rates["rate"]]
     if "wrong" in rates:
         counts = zip(texts, rates["wrong"], rates["images"], strict=True)
@@ -225,34 +204,23 @@ def rate_figure(rates: pd.DataFrame, *, overall: float | None = None, colour: st
         orientation="h",
         marker={"color": colour, "opacity": 0.75},
         width=0.55,
-        error_x=error_bars(rates["rate"], rates["low"], rates["high"], color=GREY),
+        error_x=error_bars(rates["rate"], rates["low"], rates["high"]),
         customdata=list(zip(map(str, rates["value"]), texts, rates["low"], rates["high"], strict=True)),
         hovertemplate="%{customdata[1]}, 95% interval %{customdata[2]:.1%} to %{customdata[3]:.1%}<extra></extra>",
     )
     ends = rates[["high", *(["expected"] if "expected" in rates else [])]].max(axis=1)
-    figure.add_scatter(
-        x=ends,
-        y=places,
-        mode="text",
-        text=[f"  {text}" for text in texts],
-        textposition="middle right",
-        cliponaxis=False,
-    )
+    beyond = {"text": [f"  {text}" for text in texts], "textposition": "middle right", "cliponaxis": False}
+    figure.add_scatter(x=ends, y=places, mode="text", **beyond)
     if "expected" in rates:
-        figure.add_scatter(
-            x=rates["expected"],
-            y=places,
-            mode="markers",
-            marker={"symbol": "diamond-open", "size": 11, "color": GREY, "line": {"width": 2}},
-            hovertemplate="expected %{x:.1%}<extra></extra>",
-        )
+        mark = {"symbol": "diamond-open", "size": 11, "color": GREY, "line": {"width": 2}}
+        hover = "expected %{x:.1%}<extra></extra>"
+        figure.add_scatter(x=rates["expected"], y=places, mode="markers", marker=mark, hovertemplate=hover)
     if overall is not None:
         figure.add_vline(x=overall, line={"color": GREY, "dash": "dash", "width": 1.5})
     names = [figure_text(str(value).replace("_", " ")) for value in rates["value"]]
     figure.update_yaxes(tickvals=places, ticktext=names, range=[len(rates) - 0.4, -0.6])
     # room for the texts
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.5 * max([overall or 0, *ends.fillna(0), 0.001])])
-    return figure
+    return figure.update_xaxes(tickformat=".0%", range=[0, 1.5 * max([overall or 0, *ends.fillna(0), 0.001])])
 
 
 def rate_chart(
@@ -270,10 +238,8 @@ def rate_chart(
         The value that was just chosen, or None.
     """
     figure, config = rate_figure(rates, overall=overall, colour=colour), {"displayModeBar": False}
-    said = "; ".join(f"{row.value} {percent(row.rate)}" for row in rates.itertuples())
-    sent = st.plotly_chart(
-        figure, key=key, config=config, alt=f"{title}: {said}", on_select="rerun", selection_mode="points"
-    )
+    alt = f"{title}: " + "; ".join(f"{row.value} {percent(row.rate)}" for row in rates.itertuples())
+    sent = st.plotly_chart(figure, key=key, config=config, alt=alt, on_select="rerun", selection_mode="points")
     values = [str(value) for value in rates["value"]]
     chosen = st.selectbox(
         opens,

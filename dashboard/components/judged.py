@@ -1,6 +1,7 @@
 """What can be said of a picture: the answer with its reason, other detectors, saving, and what its file says."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,18 +62,14 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> 
             )
         if judgement.scope == "unmeasured":
             make = code("python -m core judgement --run RUN --data DATA")
-            st.caption(
-                f"{make} measures it, where RUN is a run of {plain(detector.name)} and DATA its training images."
-            )
+            st.caption(f"{make} measures it: a run of {plain(detector.name)}, and the images that it was trained on.")
         if ready.resized:
-            called = map(verdict_of, now.answer.margins)
-            picture_strip(
-                (
-                    Cell(pixels, f"Resized with {name}: {verdict}", f"{name} {CLASS_WORDS[verdict]}", verdict)
-                    for name, pixels, verdict in zip(ready.filters, ready.pixels, called, strict=True)
-                ),
-                width=84,
-            )
+            drawn = zip(ready.filters, ready.pixels, map(verdict_of, now.answer.margins), strict=True)
+            cells = [
+                Cell(pixels, f"Resized with {name}: {verdict}", f"{name} {CLASS_WORDS[verdict]}", verdict)
+                for name, pixels, verdict in drawn
+            ]
+            picture_strip(cells, width=84)
 
     keep_up(lambda: look(ready, detector), show, slot="upload")
 
@@ -113,13 +110,10 @@ def draw_sent(picture: Picture, detector: DetectorHandle) -> None:
 
     def show(now: JobStatus) -> None:
         if now.answer is not None:
-            rows = {
-                delivered.delivery.title: CLASS_WORDS[verdict_of(float(margin))]
-                if delivered.fits
-                else "too few pixels are left"
-                for delivered, margin in zip(sent, now.answer.margins, strict=True)
-            }
-            st.table(pd.Series(rows, name="called").rename_axis("way").to_frame(), border="horizontal")
+            called = [CLASS_WORDS[verdict_of(float(margin))] for margin in now.answer.margins]
+            words = [word if one.fits else "too few pixels are left" for one, word in zip(sent, called, strict=True)]
+            ways = pd.Index([one.delivery.title for one in sent], name="way")
+            st.table(pd.DataFrame({"called": words}, ways), border="horizontal")
 
     keep_up(lambda: ask(detector, pixels, PredictRequest(), slot="upload.sent"), show, slot="upload.sent")
 
@@ -127,51 +121,46 @@ def draw_sent(picture: Picture, detector: DetectorHandle) -> None:
 def draw_others(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> None:
     """Draw what each detector here answers, and the one reason."""
 
+    def rows() -> list[dict[str, Any]]:
+        return [
+            {"detector": plain(name), **answer_row(picture, detector, slot=f"others.{name}")}
+            for name, detector in detectors.items()
+        ]
+
     def draw(table: pd.DataFrame) -> None:
-        table.index = pd.Index(map(plain, detectors), name="detector")
-        st.table(table[["answer", "reason"]], border="horizontal")
+        st.table(table.set_index("detector")[["answer", "reason"]], border="horizontal")
 
-    draw_rows(
-        lambda: [answer_row(picture, detector, slot=f"others.{name}") for name, detector in detectors.items()], draw
-    )
+    draw_rows(rows, draw)
 
 
-def draw_rows(
-    ask_all: Callable[[], list[tuple[dict[str, object], JobStatus | None]]], draw: Callable[[pd.DataFrame], None]
-) -> None:
-    """Draw rows as a table, again while answers come; each has the status of its request."""
+def draw_rows(rows: Callable[[], list[dict[str, Any]]], draw: Callable[[pd.DataFrame], None]) -> None:
+    """Draw rows from `answer_row` as a table, again while answers come."""
 
     def again() -> bool:
-        rows, statuses = zip(*ask_all(), strict=True)
-        draw(pd.DataFrame(rows))
-        return any_busy(statuses)
+        asked = rows()
+        draw(pd.DataFrame(asked).drop(columns="now"))
+        return any_busy(row["now"] for row in asked)
 
-    poll(again, busy=any_busy(status for _, status in ask_all()))
+    poll(again, busy=any_busy(row["now"] for row in rows()))
 
 
-def answer_row(picture: Picture, detector: DetectorHandle, *, slot: str) -> tuple[dict[str, object], JobStatus | None]:
-    """Return a detector's answer on a picture as it sees it by itself, and the status of its request.
+def answer_row(picture: Picture, detector: DetectorHandle, *, slot: str) -> dict[str, Any]:
+    """Return a detector's answer on a picture as it sees it by itself.
 
-    `answer` and `reason`, and what it rests on: `verdict`, `lowest margin` and `highest margin`, for files. There is no
-    status where there is no image, and the reason says why.
+    `answer` and `reason`, and what it rests on: `verdict`, `lowest margin` and `highest margin`, for files; `now` is
+    the status of the request, None where there is no image, and the reason says why.
     """
-    preprocessing = detector.about.preprocessing
     try:
-        ready = picture.ready(preprocessing, moved=False)
+        ready = picture.ready(detector.about.preprocessing, moved=False)
     except ImageError as error:
-        return {"answer": None, "reason": str(error)}, None
+        return {"now": None, "answer": None, "reason": str(error)}
     now = look(ready, detector, slot=slot)
-    judgement = judged(ready, detector, now)
-    if judgement is None:
-        return {"answer": "being asked" if now.busy else None, "reason": now.message}, now
-    margins = now.answer.margins[: len(ready.filters)]
-    return {
-        "answer": judgement.answer,
-        "reason": judgement.sentence,
-        "verdict": settle(margins),
-        "lowest margin": float(margins.min()),
-        "highest margin": float(margins.max()),
-    }, now
+    row: dict[str, Any] = {"now": now, "answer": "being asked" if now.busy else None, "reason": now.message}
+    if judgement := judged(ready, detector, now):
+        margins = now.answer.margins[: len(ready.filters)]
+        row |= {"answer": judgement.answer, "reason": judgement.sentence, "verdict": settle(margins)}
+        row |= {"lowest margin": float(margins.min()), "highest margin": float(margins.max())}
+    return row
 
 
 def draw_file_says(picture: Picture, data: bytes) -> None:

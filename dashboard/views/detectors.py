@@ -11,7 +11,7 @@ from core.storage import MANIFEST, ContractError
 from core.studies.comparison import right_elsewhere
 from core.studies.store import study_path
 from dashboard import catalogue, library, state
-from dashboard.components import charts, performance
+from dashboard.components import performance
 from dashboard.components.compared import draw_comparison
 from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
@@ -29,12 +29,6 @@ SHARES = {
     "Other generators": "Of small pictures that other generators made.",
     "Large pictures": "Of large pictures that other generators made, resized.",
     "Photographs": "Of squares of ordinary photographs, resized.",
-}
-# column -> what the chart calls it
-DRAWN = {
-    "Accuracy": "the run's own images",
-    "After a screenshot": "the same after a screenshot",
-    "Other generators": "other generators' pictures, called FAKE",
 }
 ADDING = """\
 python train.py --data DATA                       # train one
@@ -96,7 +90,6 @@ opened = library.current().origin
 heading("Detectors", "How often each of them is right, and how far that carries to other pictures.")
 table = rows()
 shown = table.assign(name=table["name"].map(run_label))
-charts.show(charts.carries(shown, DRAWN), key="detectors.chart", alt="How often each is right, by kind of picture")
 st.dataframe(
     shown[["name", *SHARES]].rename(columns={"name": "Detector"}),
     hide_index=True,

@@ -1,12 +1,12 @@
 """Try a picture: the answer on an upload or an example, and what would change it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from streamlit.typing import UploadedFile
 
 from core.images.decoding import MAX_BYTES, RESAMPLING, ImageError
 from core.images.encoding import data_url
@@ -27,29 +27,20 @@ from dashboard.components.requests import Subject, known_detectors
 from dashboard.components.uploads import Picture, draw_crop, pictures_of
 from dashboard.components.words import heading
 from dashboard.decoding import MAX_FILES, MAX_OWN
-from dashboard.jobs import JobStatus
 from dashboard.library import Opened
 from dashboard.state import Setting
-
-
-def within_limits(files: Sequence[UploadedFile]) -> list[UploadedFile]:
-    """Return the files that are read, and say so where that is not all of them."""
-    if len(files) <= MAX_FILES and sum(file.size for file in files) <= MAX_OWN:
-        return list(files)
-    st.info(f"At most {MAX_FILES} files and {MAX_OWN >> 20} MB in total are read at once. Remove some to see others.")
-    fits = np.cumsum([file.size for file in files]) <= MAX_OWN
-    return [file for file, is_read in zip(files[:MAX_FILES], fits, strict=False) if is_read]
 
 
 def draw_table(pictures: dict[str, Picture]) -> None:
     """Draw a row a picture, filled in as the answers come."""
 
-    def rows() -> list[tuple[dict[str, object], JobStatus | None]]:
+    def rows() -> list[dict[str, Any]]:
         found = []
         for number, picture in enumerate(pictures.values()):
-            row, now = judged.answer_row(picture, detector, slot=f"table.{number}")
-            seen = None if now is None else data_url(picture.ready(preprocessing, moved=False).seen(FILTER.default))
-            found.append(({"seen": seen, "file": picture.name} | row, now))
+            row = {"seen": None, "file": picture.name, **judged.answer_row(picture, detector, slot=f"table.{number}")}
+            if row["now"] is not None:
+                row["seen"] = data_url(picture.ready(preprocessing, moved=False).seen(FILTER.default))
+            found.append(row)
         return found
 
     def draw(table: pd.DataFrame) -> None:
@@ -146,7 +137,10 @@ detector = known[BY.value]
 preprocessing = detector.about.preprocessing
 FILTER = Setting("filter", preprocessing.interpolation, choices=tuple(RESAMPLING))
 
-files = {file.file_id: file for file in within_limits(uploaded)}
+totals = np.cumsum([file.size for file in uploaded[:MAX_FILES]])
+files = {file.file_id: file for file, total in zip(uploaded, totals, strict=False) if total <= MAX_OWN}
+if len(files) < len(uploaded):
+    st.info(f"At most {MAX_FILES} files and {MAX_OWN >> 20} MB in total are read at once. Remove some to see others.")
 pictures = pictures_of(list(files.values()))
 picture: Picture | None = None
 origin, row = opened, None

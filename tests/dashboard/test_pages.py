@@ -59,7 +59,7 @@ def settled(app: AppTest) -> AppTest:
         if again:
             app.run()
         coming = any(text in words(app) for text in ("is being asked", "Asking the detector", "still to come"))
-        tables = any("being asked" in element.value.to_numpy() for element in app.dataframe)
+        tables = any("being asked" in element.value.to_numpy() for element in (*app.dataframe, *app.table))
         # an answer that a page can do without for now is announced by nothing
         if not (coming or tables or app.get("progress") or app.get("skeleton") or worker().waiting):
             return app
