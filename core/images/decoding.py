@@ -23,8 +23,7 @@ MAX_FILE_BYTES = 2**20
 MAX_PIXELS = 20_000_000
 # pixel limit if decoding takes twice the memory per pixel; a phone's photo has 4032 x 3024
 MAX_COSTLY = 12_200_000
-# formats with that limit, and their names in messages
-COSTLY = {"WEBP": "WebP", "AVIF": "AVIF", "HEIF": "HEIC"}
+COSTLY = ("WEBP", "AVIF", "HEIF")
 MAX_SIDE = 16_384
 # pixels x scans of a progressive JPEG that can still be decoded in time
 MAX_SCANNED = 400_000_000
@@ -38,8 +37,6 @@ MAX_EXIF_PARTS = 4
 # JPEG markers without a length, and those that end the coded pixels of a scan: all but stuffed zeros and restarts
 ALONE = re.compile(rb"\xff[\x01\xd0-\xd8]")
 AFTER_SCAN = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
-# factors by which Pillow scales greys of few bits
-GREYS = {"L;2": 85, "L;4": 17}
 # rows converted at once
 STRIP = 256
 RESAMPLING = MappingProxyType(
@@ -78,7 +75,6 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         if image.format != "HEIF":
             # a HEIC is opened at its primary picture, whose size was checked; its first may be another one
             image.seek(0)
-        _scale_transparent(image)
         image.load()
         return _to_rgb(image)
 
@@ -126,10 +122,9 @@ def _check_size(image: Image.Image, scans: int, most_pixels: int) -> None:
     costly = image.format in COSTLY or (scans > 1 and image.mode == "CMYK")
     most = min(most_pixels, MAX_COSTLY) if costly else most_pixels
     if max(width, height) > MAX_SIDE or width * height > most:
-        kind = f" of this kind ({COSTLY.get(str(image.format), 'progressive CMYK JPEG')})" if costly else ""
         raise ImageError(
-            f"The image is {width} x {height} pixels; at most {MAX_SIDE} a side and {most / 1e6:.3g} million in all"
-            f"{kind} are read."
+            f"The image is {width} x {height} pixels; at most {MAX_SIDE} a side and {most / 1e6:.3g} million in all "
+            f"are read of {'this kind' if costly else 'an image'}."
         )
     if width * height * scans > MAX_SCANNED:
         raise ImageError(f"The image is stored in {scans} passes, too many for its size; save it again.")
@@ -157,20 +152,16 @@ def _count_scans(data: bytes) -> int:
 
     Data after the end of the image, such as the video of a motion photo, is ignored.
     """
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _walk_png(data)
-    return _walk_jpeg(data) if data.startswith(b"\xff\xd8") else 1
-
-
-def _walk_png(data: bytes) -> int:
+    if data.startswith(b"\xff\xd8"):
+        return _walk_jpeg(data)
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return 1
     start, packed = 8, 0
     for _ in range(MAX_PARTS):
         kind = data[start + 4 : start + 8]
         if start + 8 > len(data) or kind == b"IEND":
-            return 1
+            return int(packed <= MAX_PACKED)
         packed += kind in (b"iCCP", b"zTXt", b"iTXt")
-        if packed > MAX_PACKED:
-            return 0
         start += 12 + int.from_bytes(data[start : start + 4], "big")
     return 0
 
@@ -180,10 +171,8 @@ def _walk_jpeg(data: bytes) -> int:
     for _ in range(MAX_PARTS):
         marker = data[start : start + 2]
         if start + 4 > len(data) or marker == b"\xff\xd9":
-            return max(1, scans)
+            return 0 if exif > MAX_EXIF_PARTS else max(1, scans)
         exif += marker == b"\xff\xe1" and data[start + 4 : start + 10] == b"Exif\0\0"
-        if exif > MAX_EXIF_PARTS:
-            return 0
         if ALONE.fullmatch(marker):
             start += 2
         elif marker[0] == 0xFF and marker[1] not in (0x00, 0xFF):
@@ -196,16 +185,6 @@ def _walk_jpeg(data: bytes) -> int:
             end = AFTER_SCAN.search(data, start)
             start = end.start() if end else len(data)
     return 0
-
-
-def _scale_transparent(image: Image.Image) -> None:
-    """Scale a PNG's transparent colour to 8 bits, as Pillow does with its pixels but not with this colour."""
-    key = image.info.get("transparency")
-    raw = image.tile[0][3] if image.format == "PNG" and image.tile else None  # type: ignore[attr-defined]
-    if raw in GREYS and isinstance(key, int):
-        image.info["transparency"] = key * GREYS[raw]
-    elif raw == "RGB;16B" and isinstance(key, tuple):
-        image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
@@ -224,11 +203,7 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
 def _strip_to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         # 16-bit greys are scaled to 0..255; Pillow would clip them
-        values, clear = np.asarray(image), image.info.get("transparency")
-        grey = np.clip(values / 257.0, 0, 255).astype(np.uint8)
-        if isinstance(clear, int):
-            grey[values == clear] = 255
-        image = Image.fromarray(grey)
+        return Image.fromarray(np.clip(np.asarray(image) / 257.0, 0, 255).astype(np.uint8)).convert("RGB")
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         under = Image.new("RGB", image.size, "white")

@@ -13,7 +13,7 @@ import stat
 import tarfile
 import unicodedata
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
@@ -25,8 +25,6 @@ from core.storage import LIMITS, open_file, read_bytes
 TABLES = (".csv", ".tsv", ".parquet")
 # bytes of a table within an archive
 MAX_TABLE = 2**30
-# how members of a .zip may be compressed; other methods cannot be read piece by piece
-UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # a .tar may unpack to MOST_TIMES x its size + MOST_ANYWAY bytes; images hardly compress, so more is a bomb
 MOST_TIMES, MOST_ANYWAY = 100, 2**30
 # first bytes of a file -> what unpacks it
@@ -54,17 +52,40 @@ def refusing_damage() -> Iterator[None]:
 
 
 class Files:
-    """The files below a folder, without hidden ones; they are listed once, and the listing is kept."""
+    """The files of a folder or an archive, or a table.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        # the folder that names are relative to
-        self.root = path
+    Args:
+        path: of it.
+        members: its files, and what `unpack` needs of each. Of equal names the last one counts; hidden ones, and those
+            whose path has an empty part or "..", are left out.
+        unpack: (what it needs, size) -> the bytes of a member of an archive; None where the files lie in a folder.
+        file: the archive, opened.
+        in_order: list the files as they come, because going back in a compressed archive unpacks it from its start.
 
-    @cached_property
-    def listing(self) -> list[Listed]:
-        """The files: by name, or, of a compressed archive, in its order."""
-        return sorted(self._list())
+    Attributes:
+        listing: the files, sorted by name unless `in_order`.
+        is_table: True for a table, which names files relative to its own folder or absolute; they are not listed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        members: Iterable[tuple[Listed, Any]],
+        unpack: Callable[[Any, int], bytes] | None = None,
+        *,
+        file: BinaryIO | None = None,
+        in_order: bool = False,
+    ) -> None:
+        self.path, self._unpack, self._file = path, unpack, file
+        self._root = path if path.is_dir() else path.parent
+        self._members = {
+            listed.name: (listed, where)
+            for listed, where in members
+            if all(part and not part.startswith(".") for part in listed.name.split("/"))
+        }
+        listing = [listed for listed, _ in self._members.values()]
+        self.listing = listing if in_order else sorted(listing)
+        self.is_table = unpack is None and not path.is_dir()
 
     @cached_property
     def _by_name(self) -> dict[str, Listed]:
@@ -72,7 +93,14 @@ class Files:
 
     def look_up(self, name: str) -> Listed | None:
         """Find a file by its name as a table gives it; None where it is not there."""
-        return self._by_name.get(_normal(name))
+        if not self.is_table:
+            return self._by_name.get(_normal(name))
+        # a table of Windows has backslashes
+        for given in dict.fromkeys((name, name.replace("\\", "/"))):
+            with contextlib.suppress(OSError, ValueError):
+                status = (self._root / given).stat()
+                return Listed(given, status.st_size, status.st_mtime_ns)
+        return None
 
     def read(self, name: str, *, limit: int = MAX_BYTES) -> bytes:
         """Read a listed file.
@@ -82,36 +110,23 @@ class Files:
             PassingError: the disk or its permissions are at fault.
         """
         with refusing_damage():
-            return self._read(name, limit)
+            if self._unpack is None:
+                return read_bytes(self._root / name, limit=limit)
+            listed, where = self._members[name]
+            if listed.size > limit:
+                raise ImageError(f"has {listed.size} bytes, and at most {limit} are read")
+            return self._unpack(where, listed.size)
 
     def open(self, name: str) -> BinaryIO:
         """Open a listed file for reading in any order."""
-        return open_file(self.root / name, limit=LIMITS[".zip"])
+        if self._unpack is None:
+            return open_file(self._root / name, limit=LIMITS[".zip"])
+        return io.BytesIO(self.read(name, limit=MAX_TABLE))
 
     def close(self) -> None:
         """Close the archive."""
-
-    def _read(self, name: str, limit: int) -> bytes:
-        return read_bytes(self.root / name, limit=limit)
-
-    def _list(self) -> Iterator[Listed]:
-        seen: set[tuple[int, int]] = set()
-        for folder, folders, names in os.walk(self.path, followlinks=True):
-            # a folder that is linked to is read once; folders that link to each other would go round for ever
-            with contextlib.suppress(OSError):
-                status = Path(folder).stat()
-                if (status.st_dev, status.st_ino) in seen:
-                    folders.clear()
-                    continue
-                seen.add((status.st_dev, status.st_ino))
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            prefix = "".join(f"{part}/" for part in Path(folder).relative_to(self.path).parts)
-            for name in names:
-                # a file that is deleted at this moment, or a link to itself, is not in the set
-                with contextlib.suppress(OSError):
-                    status = os.stat(f"{folder}/{name}")  # noqa: PTH116 - Path takes twice as long
-                    if not name.startswith(".") and stat.S_ISREG(status.st_mode):
-                        yield Listed(prefix + name, status.st_size, status.st_mtime_ns)
+        if self._file:
+            self._file.close()
 
 
 def _normal(name: str) -> str:
@@ -119,128 +134,76 @@ def _normal(name: str) -> str:
     return unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
 
 
-class TableFile(Files):
-    """A table that names files by their paths, relative to its own folder or absolute; its folder is not listed."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.root = path.parent
-
-    def look_up(self, name: str) -> Listed | None:
-        # a table of Windows has backslashes
-        for given in dict.fromkeys((name, name.replace("\\", "/"))):
-            with contextlib.suppress(OSError, ValueError):
-                status = (self.root / given).stat()
-                return Listed(given, status.st_size, status.st_mtime_ns)
-        return None
-
-    def _list(self) -> Iterator[Listed]:
-        return iter(filter(None, [self.look_up(self.path.name)]))
-
-
-class Archive(Files):
-    """The members of an archive; hidden ones and those whose path has an empty part or ".." are left out.
-
-    Args:
-        path: of it.
-        file: it, opened.
-    """
-
-    def __init__(self, path: Path, file: BinaryIO) -> None:
-        super().__init__(path)
-        self._file = file
-        # name -> what a subclass needs to unpack it; of equal names the last one counts
-        self._members: dict[str, tuple[Listed, Any]] = {}
-
-    def open(self, name: str) -> BinaryIO:
-        return io.BytesIO(self.read(name, limit=MAX_TABLE))
-
-    def close(self) -> None:
-        self._file.close()
-
-    def _list(self) -> Iterator[Listed]:
-        for listed, where in self._all():
-            if all(part and not part.startswith(".") for part in listed.name.split("/")):
-                self._members[listed.name] = listed, where
-        return (listed for listed, _ in self._members.values())
-
-    def _read(self, name: str, limit: int) -> bytes:
-        listed, where = self._members[name]
-        if listed.size > limit:
-            raise ImageError(f"has {listed.size} bytes, and at most {limit} are read")
-        return self._unpack(where, listed.size)
-
-    def _all(self) -> Iterator[tuple[Listed, Any]]:
-        raise NotImplementedError
-
-    def _unpack(self, where: Any, size: int) -> bytes:
-        raise NotImplementedError
+def _walk(path: Path) -> Iterator[tuple[Listed, None]]:
+    """List the files below a folder, without those in hidden folders."""
+    seen: set[tuple[int, int]] = set()
+    for folder, folders, names in os.walk(path, followlinks=True):
+        # a folder that is linked to is read once; folders that link to each other would go round for ever
+        with contextlib.suppress(OSError):
+            status = Path(folder).stat()
+            if (status.st_dev, status.st_ino) in seen:
+                folders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        prefix = "".join(f"{part}/" for part in Path(folder).relative_to(path).parts)
+        for name in names:
+            # a file that is deleted at this moment, or a link to itself, is not in the set
+            with contextlib.suppress(OSError):
+                status = os.stat(f"{folder}/{name}")  # noqa: PTH116 - Path takes twice as long
+                if stat.S_ISREG(status.st_mode):
+                    yield Listed(prefix + name, status.st_size, status.st_mtime_ns), None
 
 
-class ZipFiles(Archive):
-    """The members of a .zip."""
+def _open_zip(path: Path, file: BinaryIO) -> Files:
+    try:
+        archive = zipfile.ZipFile(file)
+    except Exception as error:  # noqa: BLE001 - also where members ask for a newer unpacker, or their names are no text
+        raise DatasetError(f"{path} is not a .zip file that can be read ({error}); download it again.") from None
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
-        super().__init__(path, file)
-        try:
-            self._archive = zipfile.ZipFile(file)
-        except Exception as error:  # noqa: BLE001 - also where members ask for a newer unpacker, or their names are no text
-            raise DatasetError(f"{path} is not a .zip file that can be read ({error}); download it again.") from None
-
-    def _all(self) -> Iterator[tuple[Listed, zipfile.ZipInfo]]:
-        return ((Listed(info.filename, info.file_size, info.CRC), info) for info in self._archive.infolist())
-
-    def _unpack(self, where: zipfile.ZipInfo, size: int) -> bytes:
-        if where.compress_type not in UNPACKED:
+    def unpack(info: zipfile.ZipInfo, size: int) -> bytes:
+        # others cannot be read piece by piece, and read() without a size would unpack a whole bomb first
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ImageError("is packed in a way that is not read here; pack the .zip again")
-        # read() without a size would unpack a whole bomb first
-        with self._archive.open(where) as file:
-            return file.read(size)
+        with archive.open(info) as member:
+            return member.read(size)
+
+    members = ((Listed(info.filename, info.file_size, info.CRC), info) for info in archive.infolist())
+    return Files(path, members, unpack, file=file)
 
 
-class TarFiles(Archive):
-    """The members of a .tar, which may be compressed; then they are best read in the archive's order, as listed."""
+def _open_tar(path: Path, file: BinaryIO, begins: bytes) -> Files:
+    packer = next((packer for magic, packer in PACKERS.items() if begins.startswith(magic)), None)
+    stream = packer(file) if packer else file
+    bounded = _Bounded(stream, MOST_ANYWAY + MOST_TIMES * os.fstat(file.fileno()).st_size + MAX_BYTES)
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
-        super().__init__(path, file)
-        begins = file.read(6)
-        file.seek(0)
-        self._packer = next((packer for magic, packer in PACKERS.items() if begins.startswith(magic)), None)
-        most = MOST_ANYWAY + MOST_TIMES * os.fstat(file.fileno()).st_size
-        self._stream = _Bounded(self._packer(file) if self._packer else file, most)
+    def members() -> Iterator[tuple[Listed, int]]:
+        with tarfile.open(fileobj=bounded, mode="r:") as tar:  # type: ignore[call-overload]
+            while (info := tar.next()) is not None:
+                # otherwise it remembers all of them
+                tar.members.clear()
+                if info.size < 0:
+                    raise tarfile.ReadError("a member has a negative size")
+                if info.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
+                    yield Listed(info.name.removeprefix("./"), info.size, int(info.mtime)), info.offset_data
 
-    @cached_property
-    def listing(self) -> list[Listed]:
-        # going back in a compressed archive unpacks it from its start
-        return list(self._list()) if self._packer else sorted(self._list())
-
-    def _all(self) -> Iterator[tuple[Listed, int]]:
-        try:
-            with tarfile.open(fileobj=self._stream, mode="r:") as tar:  # type: ignore[call-overload]
-                while (info := tar.next()) is not None:
-                    # otherwise it remembers all of them
-                    tar.members.clear()
-                    if info.size < 0:
-                        raise tarfile.ReadError("a member has a negative size")
-                    if info.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
-                        yield Listed(info.name.removeprefix("./"), info.size, int(info.mtime)), info.offset_data
-        except Exception as error:  # noqa: BLE001 - as in `refusing_damage`
-            raise DatasetError(f"{self.path} is not a whole .tar file ({error}); download it again.") from None
-
-    def _unpack(self, where: int, size: int) -> bytes:
-        self._stream.seek(where)
-        if len(content := self._stream.stream.read(size)) < size:
+    def unpack(offset: int, size: int) -> bytes:
+        bounded.seek(offset)
+        if len(content := stream.read(size)) < size:
             raise EOFError("the .tar ends before it")
         return content
+
+    try:
+        return Files(path, members(), unpack, file=file, in_order=packer is not None)
+    except Exception as error:  # noqa: BLE001 - as in `refusing_damage`
+        raise DatasetError(f"{path} is not a whole .tar file ({error}); download it again.") from None
 
 
 class _Bounded:
     """A decompressed stream that raises EOFError on reads too long or too far in for an archive of images."""
 
     def __init__(self, stream: IO[bytes], most: int) -> None:
-        self.stream = stream
-        self._most = most + MAX_BYTES
-        self.tell = stream.tell
+        self.stream, self.most, self.tell = stream, most, stream.tell
 
     def read(self, size: int) -> bytes:
         self.seek(self.tell(), size)
@@ -248,7 +211,7 @@ class _Bounded:
 
     def seek(self, offset: int, further: int = 0) -> int:
         # a header that is longer than two pictures is none
-        if offset + further > self._most or further > 2 * MAX_BYTES:
+        if offset + further > self.most or further > 2 * MAX_BYTES:
             raise EOFError("it unpacks to far more than pictures do")
         return self.stream.seek(offset)
 
@@ -260,20 +223,23 @@ def open_files(path: Path) -> Files:
         DatasetError: it is none of them, or damaged.
     """
     if path.is_dir():
-        return Files(path)
-    if not path.exists():
-        raise DatasetError(f"{path} does not exist; name a folder, .zip, .tar, .csv or .parquet of images.")
+        return Files(path, _walk(path))
     with contextlib.ExitStack() as opened:
         try:
             file = opened.enter_context(open_file(path, limit=LIMITS[".zip"]))
+            status = os.fstat(file.fileno())
+        except FileNotFoundError:
+            raise DatasetError(
+                f"{path} does not exist; name a folder, .zip, .tar, .csv or .parquet of images."
+            ) from None
         except OSError as error:
             raise DatasetError(f"{path} cannot be read ({error.strerror}); check what it is.") from None
         if path.suffix.lower() in TABLES:
-            return TableFile(path)
+            return Files(path, [(Listed(path.name, status.st_size, status.st_mtime_ns), None)])
         begins = file.read(512)
         file.seek(0)
         is_tar = begins[257:262] == b"ustar" or begins.startswith(tuple(PACKERS)) or ".tar" in path.name.lower()
-        archive = TarFiles(path, file) if is_tar else ZipFiles(path, file)
+        files = _open_tar(path, file, begins) if is_tar else _open_zip(path, file)
         # it stays open
         opened.pop_all()
-    return archive
+    return files

@@ -22,7 +22,6 @@ from core.images.sources import SAMPLE
 
 MANIFEST = SAMPLE.parent / "manifest.json"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-ARCHIVES = (".tar.xz", ".tar")
 # in place of a filter's name: pictures of the detector's size, which no filter has changed
 AS_DRAWN = "as drawn"
 # of CIFAKE's own JPEG files
@@ -72,14 +71,12 @@ class SourceImages:
 
 def generator_name(source: str) -> str:
     """Turn "chainer_dragan" into "DRAGAN (Chainer)", "ddpm_name" into "DDPM (name)"; others lose their underscores."""
-    rest = source.removeprefix("chainer_")
-    if rest != source and rest in NAMES:
-        return f"{NAMES[rest]} (Chainer)"
     for start, name in NAMES.items():
-        if source == start:
-            return name
-        if source.startswith(f"{start}_"):
-            return f"{name} ({source.removeprefix(start)[1:].replace('_', ' ')})"
+        if source == f"chainer_{start}":
+            return f"{name} (Chainer)"
+        if source == start or source.startswith(f"{start}_"):
+            rest = source.removeprefix(start)[1:].replace("_", " ")
+            return f"{name} ({rest})" if rest else name
     return source.replace("_", " ")
 
 
@@ -98,11 +95,12 @@ def read_generators(folder: Path, preprocessing: Preprocessing, *, large: bool =
         raise DatasetError(
             f"{folder} is no folder; name one with a .tar.xz, a .tar or a folder of images for each generator."
         )
-    sources = []
-    for path in sorted(folder.iterdir()):
-        ending = next((ending for ending in ARCHIVES if path.name.endswith(ending)), "")
-        if not path.name.startswith(".") and (path.is_dir() or ending):
-            sources.append(_collect(path, path.name.removesuffix(ending), preprocessing, large))
+    paths = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    sources = [
+        _collect(path, preprocessing, large)
+        for path in paths
+        if path.is_dir() or path.name.endswith((".tar.xz", ".tar"))
+    ]
     if not any(map(len, sources)):
         side, resize = preprocessing.size, preprocessing.resize
         size = f"larger than {resize} x {resize} pixels" if large else f"of {side} x {side} pixels"
@@ -110,8 +108,8 @@ def read_generators(folder: Path, preprocessing: Preprocessing, *, large: bool =
     return [source for source in sources if len(source)]
 
 
-def _collect(path: Path, name: str, preprocessing: Preprocessing, large: bool) -> SourceImages:
-    filters, side = tuple(RESAMPLING) if large else (AS_DRAWN,), preprocessing.size
+def _collect(path: Path, preprocessing: Preprocessing, large: bool) -> SourceImages:
+    side = preprocessing.size
     images: dict[str, NDArray[np.uint8]] = {}
     skipped = repeats = 0
     with closing(open_files(path)) as files:
@@ -123,15 +121,17 @@ def _collect(path: Path, name: str, preprocessing: Preprocessing, large: bool) -
             except ImageError:
                 skipped += 1
                 continue
-            shrunk = min(image.shape[:2]) > preprocessing.resize
-            if not (shrunk if large else image.shape == (side, side, 3)):
+            digest, is_shrunk = pixels_sha256(image), min(image.shape[:2]) > preprocessing.resize
+            if not (is_shrunk if large else image.shape == (side, side, 3)):
                 skipped += 1
-            elif (digest := pixels_sha256(image)) in images:
+            elif digest in images:
                 repeats += 1
             else:
                 images[digest] = _under_every_filter(image, preprocessing) if large else preprocessing.fit(image)[None]
-    shape = len(filters), 0, side, side, 3
-    stack = np.stack(list(images.values()), axis=1) if images else np.zeros(shape, np.uint8)
+    filters = tuple(RESAMPLING) if large else (AS_DRAWN,)
+    empty = np.zeros((len(filters), 0, side, side, 3), np.uint8)
+    stack = np.stack(list(images.values()), axis=1) if images else empty
+    name = path.name.removesuffix(".xz").removesuffix(".tar")
     return SourceImages(name, dict(zip(filters, stack, strict=True)), skipped, repeats)
 
 
@@ -151,14 +151,16 @@ def crop_photographs(preprocessing: Preprocessing, *, crops: int, split: str | N
         split: only photographs of the sample's "train" or "test"; all when None.
     """
     manifest = json.loads(MANIFEST.read_text(encoding="utf-8"))
-    sources = []
+    sides, sources = manifest["settings"]["sides"], []
     for name, about in manifest["photographs"].items():
-        boxes = crop_boxes(manifest, name, crops)
+        images = [image for image in manifest["images"] if image["photograph"] == name and "/REAL/" in image["file"]]
+        of_side = [[image["box"] for image in images if image["box"][2] == side] for side in sides]
+        boxes = [box for boxes in of_side for box in boxes[: max(1, crops // len(sides))]]
         photograph = read_photograph(about) if boxes and split in (None, about["split"]) else None
         if photograph is not None:
-            squares = [photograph[top : top + edge, left : left + edge] for left, top, edge in boxes]
-            images = np.stack([_under_every_filter(square, preprocessing) for square in squares], axis=1)
-            sources.append(SourceImages(name, dict(zip(RESAMPLING, images, strict=True))))
+            squares = [photograph[y : y + edge, x : x + edge] for x, y, edge in boxes]
+            pixels = np.stack([_under_every_filter(square, preprocessing) for square in squares], axis=1)
+            sources.append(SourceImages(name, dict(zip(RESAMPLING, pixels, strict=True))))
     return sources
 
 
@@ -171,15 +173,6 @@ def read_photograph(about: Mapping[str, Any]) -> NDArray[np.uint8] | None:
     except (AttributeError, StopIteration, OSError):
         return None
     return decode(data) if hashlib.sha256(data).hexdigest() == about["sha256"] else None
-
-
-def crop_boxes(manifest: Mapping[str, Any], name: str, crops: int) -> list[tuple[int, int, int]]:
-    """Return (left, top, side) of a photograph's first REAL crops, equally many of each side."""
-    sides = manifest["settings"]["sides"]
-    boxes = [
-        tuple(image["box"]) for image in manifest["images"] if image["photograph"] == name and "/REAL/" in image["file"]
-    ]
-    return [box for side in sides for box in [box for box in boxes if box[2] == side][: max(1, crops // len(sides))]]
 
 
 def as_cifake(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -241,15 +241,11 @@ class Prepared:
 
     def describe(self, name: str) -> str:
         """Describe how the image became the detector's input under the named filter; "" if it is unchanged."""
-        if self.whole:
-            return ""
-        size = f"{self.preprocessing.size} x {self.preprocessing.size}"
-        if self.stretched:
-            return f"The image was stretched to {size} pixels ({name})."
-        if self.preprocessing.square(self.height, self.width, self.location) == self.width == self.height:
-            return f"The image was resized to {size} ({name})." if self.resized else "The image was taken as it is."
-        how = f"and resized to {size} ({name})" if self.resized else f"of {size} pixels and not resized"
-        return f"The image was cut to a square {how}."
+        side, height, width = self.preprocessing.size, self.height, self.width
+        is_cut = not self.stretched and not self.preprocessing.square(height, width, self.location) == width == height
+        resized = f"{'stretched' if self.stretched else 'resized'} to {side} x {side} ({name})" if self.resized else ""
+        steps = ["cut to a square"] * is_cut + [resized] * self.resized
+        return f"The image was {' and '.join(steps)}." if steps else ""
 
 
 def prepare_pixels(

@@ -3,8 +3,8 @@
 Read with Pillow and, where it is installed, c2pa-python. Nothing in a file is executed, and nothing that it names is
 fetched. Anyone can write, change or remove what a file says.
 
-`python -m core.images.provenance MIME < FILE` prints the manifest store of Content Credentials as JSON: a library in
-another language reads them, so it gets a process of its own with limits of time and memory.
+`python -m core.images.provenance MIME < FILE` prints what Content Credentials say as JSON: a library in another
+language reads them, so it gets a process of its own with limits of time and memory.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,18 +41,15 @@ OFFLINE = {
 Suggests = Literal["generated", "photograph", ""]
 # https://cv.iptc.org/newscodes/digitalsourcetype/
 SOURCE_TYPES: dict[str, tuple[str, Suggests]] = {
-    "trainedAlgorithmicMedia": ("made by a generative model", "generated"),
-    "compositeWithTrainedAlgorithmicMedia": ("put together with parts from a generative model", ""),
-    "algorithmicMedia": ("made by an algorithm that was not trained", ""),
-    "digitalCapture": ("taken by a digital camera", "photograph"),
-    "computationalCapture": ("taken by a camera that computes", "photograph"),
-    "negativeFilm": ("scanned from a negative", "photograph"),
-    "positiveFilm": ("scanned from a positive", "photograph"),
-    "print": ("scanned from a print", "photograph"),
-    "composite": ("put together from several sources", ""),
-    "digitalCreation": ("drawn on a computer by a person", ""),
-    "digitalArt": ("drawn on a computer by a person", ""),
-    "screenCapture": ("a screenshot", ""),
+    "trainedAlgorithmicMedia": (", made by a generative model", "generated"),
+    "compositeWithTrainedAlgorithmicMedia": (", put together with parts from a generative model", ""),
+    "digitalCapture": (", taken by a digital camera", "photograph"),
+    "computationalCapture": (", taken by a camera that computes", "photograph"),
+}
+# what c2pa-python says of a signature -> in words
+VALIDITY = {
+    "Trusted": "valid, and the signer is trusted",
+    "Valid": "valid; whether the signer is who it says was not checked",
 }
 # names of generators, as they stand in fields for software; people and places are called Kendall, Dallas, Firefly and
 # Gemini too, and "imagen" is Spanish for picture
@@ -63,16 +61,17 @@ GENERATORS = re.compile(
 )
 # the last line of what Stable Diffusion WebUI writes is a list of settings
 SETTING = re.compile(r"([A-Z][A-Za-z ]{0,40}): (\"[^\"]{0,200}\"|[^,\n]{0,200})(?:,|$)", re.MULTILINE)
-# ComfyUI keeps its graph in tags of the camera where a file has no text chunks: "workflow:{...}", "prompt:{...}"
-GRAPH = re.compile(r"(\w+):\s*(\{.*)", re.DOTALL)
 # names of a PNG's texts, and of comments
-KEYWORDS = (
-    "parameters", "prompt", "workflow", "comment", "invokeai_metadata", "sd-metadata", "invokeai_graph", "software",
-)  # fmt: skip
-# the text of EXIF's UserComment follows the name of its character set
-CHARACTERS = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16", b"\0" * 8: "utf-8"}
-# labels of the assertions of Content Credentials that list what was done
-ACTIONS = "c2pa.actions"
+KEYWORDS = ("parameters", "prompt", "workflow", "comment", "invokeai_metadata", "sd-metadata", "software")
+# names that a text, or its JSON, has -> the program that wrote it, and the names under which its model stands
+PROGRAMS: tuple[tuple[set[str], str, tuple[str, ...]], ...] = (
+    ({"invokeai_metadata"}, "InvokeAI", ("model_name", "name")),
+    ({"sd-metadata"}, "InvokeAI", ("model_weights",)),
+    ({"sui_image_params"}, "SwarmUI", ("model",)),
+    ({"class_type"}, "ComfyUI", ("ckpt_name", "unet_name", "model_name")),
+    ({"nodes", "type"}, "ComfyUI", ("ckpt_name", "unet_name", "model_name")),
+    ({"prompt", "steps"}, "an image generator", ("base_model", "model")),
+)
 _lock = threading.Lock()
 
 
@@ -105,25 +104,30 @@ def read_claims(data: bytes) -> list[Claim]:
         kind, animated = str(image.format), getattr(image, "is_animated", False)
         exif = exif_of(image)
         own: dict[int, Any] = {}
+        xmp: dict[str, str] = {}
+        # Pillow raises many kinds of error on what is damaged; defusedxml refuses entities
         with contextlib.suppress(Exception):
             own = exif.get_ifd(ExifTags.IFD.Exif)
-        xmp = _values(_xmp(image))
+        with contextlib.suppress(Exception):
+            xmp = _values(image.getxmp() if len(image.info.get("xmp", b"")) <= MOST else {})
         texts = {key: _text(value) for name, value in image.info.items() if (key := str(name).lower()) in KEYWORDS}
-    camera = [_text(exif.get(tag)) for tag in (ExifTags.Base.Make, ExifTags.Base.Model)]
-    graphs = {match[1]: match[2] for text in reversed(camera) if (match := GRAPH.match(text))}
-    comment = {"usercomment": _comment(own.get(ExifTags.Base.UserComment))}
-    claims = [*_credentials(data, Image.MIME.get(kind, "")), *_settings(texts | comment | graphs)]
+    has_credentials = b"c2pa" in data and b"jumb" in data
+    claims = read_credentials(data, Image.MIME.get(kind, "")) if has_credentials else []
+    tags = [_text(exif.get(tag)) for tag in (ExifTags.Base.Model, ExifTags.Base.Make)]
+    # ComfyUI keeps its graph in tags of the camera where a file has no text chunks: "workflow:{...}", "prompt:{...}"
+    graphs = [text.partition(":")[::2] for text in tags if ":{" in text]
+    claims += _settings([*texts.items(), ("comment", _comment(own.get(ExifTags.Base.UserComment))), *graphs])
     if code := xmp.get("DigitalSourceType", ""):
         meaning, suggests = _source_type(code)
-        sentence = f"{_quote(code.rpartition('/')[2] or code)}: {meaning or 'a code that is not known here'}."
-        claims.append(Claim("Digital source type", sentence, suggests=suggests))
-    named = " ".join(text for text in camera if text and not GRAPH.match(text))
-    if camera_name := named or " ".join(xmp[tag] for tag in ("Make", "Model") if tag in xmp):
-        claims.append(Claim("Camera", f"Taken by the camera {_quote(camera_name)}.", suggests="photograph"))
-    software = (_text(exif.get(ExifTags.Base.Software)), texts.get("software"), xmp.get("CreatorTool"))
-    for name in dict.fromkeys(filter(None, (*software, xmp.get("AISystemUsed")))):
-        generates = name == xmp.get("AISystemUsed") or GENERATORS.search(name)
-        claims.append(Claim("Software", f"Written by {_quote(name)}.", suggests="generated" if generates else ""))
+        claims.append(
+            Claim("Digital source type", f"It says: {_quote(code.rpartition('/')[2])}{meaning}.", "", suggests)
+        )
+    if camera := " ".join(text for text in reversed(tags) if text and ":{" not in text):
+        claims.append(Claim("Camera", f"Taken by the camera {_quote(camera)}.", suggests="photograph"))
+    for name in dict.fromkeys((_text(exif.get(ExifTags.Base.Software)), texts.get("software"), xmp.get("CreatorTool"))):
+        if name:
+            suggests = "generated" if GENERATORS.search(name) else ""
+            claims.append(Claim("Software", f"Written by {_quote(name)}.", suggests=suggests))
     if animated:
         claims.append(Claim("How it was read", f"It has several {kind} pictures; only the first is judged."))
     return claims
@@ -140,148 +144,77 @@ def summarise(claims: list[Claim]) -> str:
     return "The file does not say whether a camera or a generator made it, which most files do not."
 
 
-def _settings(texts: dict[str, str]) -> list[Claim]:
+def _settings(texts: Iterable[tuple[str, str]]) -> list[Claim]:
     """Find the settings that image generators write into text chunks, comments and EXIF; one claim a program."""
     claims: dict[str, Claim] = {}
-    for keyword, text in texts.items():
+    for keyword, text in texts:
         program, model = _generator(keyword, text)
-        sentence = f"Settings of {program}{f', model {_quote(model)}' if model else ''}."
-        detail = "\n".join(map(harmless, text[: LONG + 1].splitlines()))
-        detail = detail if len(text) <= LONG else f"{detail[: LONG - 1]}…"
         if program:
+            detail = "\n".join(map(harmless, text[: LONG + 1].splitlines()))
+            detail = detail if len(text) <= LONG else f"{detail[: LONG - 1]}…"
+            sentence = f"Settings of {program}{f', model {_quote(model)}' if model else ''}."
             claims.setdefault(program, Claim("Generator settings", sentence, detail, "generated"))
     return list(claims.values())
 
 
 def _generator(keyword: str, text: str) -> tuple[str, str]:
     """Return the program that wrote a text, "" for none, and the model that it names."""
-    try:
-        parsed = json.loads(text) if text.lstrip().startswith("{") else None
-    except (ValueError, RecursionError):
-        # nested too deep is as good as no JSON
-        parsed = None
-    if keyword in ("invokeai_metadata", "sd-metadata", "invokeai_graph"):
-        return "InvokeAI", _first(parsed, "model_weights", "model_name", "name")
-    if isinstance(parsed, dict):
-        if "sui_image_params" in parsed:
-            return "SwarmUI", _first(parsed, "model")
-        # a graph as a workflow, or in API format
-        is_graph = any("type" in node for node in _list(parsed.get("nodes")))
-        is_graph |= any("class_type" in node for node in _list(list(parsed.values())))
-        if keyword in ("prompt", "workflow") and is_graph:
-            return "ComfyUI", _first(parsed, "ckpt_name", "unet_name", "model_name")
-        if {"prompt", "steps"} <= {name.lower() for name in parsed}:
-            return "an image generator", _first(parsed, "base_model", "model")
-    elif keyword in ("parameters", "usercomment", "comment") and "Steps: " in text:
+    if keyword in ("parameters", "comment") and "Steps: " in text:
         settings = dict(SETTING.findall(text[text.rfind("Steps: ") :]))
         if "Sampler" in settings or "Seed" in settings:
             return "Stable Diffusion WebUI or one of its kind", settings.get("Model", "")
+    # nested too deep is as good as no JSON
+    with contextlib.suppress(ValueError, RecursionError):
+        values = {keyword: ""} | _values(json.loads(text))
+        for marks, program, models in PROGRAMS:
+            if marks <= values.keys():
+                return program, next((values[name] for name in models if values.get(name)), "")
     return "", ""
 
 
-def _credentials(data: bytes, mime: str) -> list[Claim]:
-    """Read C2PA Content Credentials. That there are none says nothing, so that is no claim."""
+def read_credentials(data: bytes, mime: str) -> list[Claim]:
+    """Read C2PA Content Credentials: who signed, and what was done to the picture.
+
+    That there are none says nothing, so that is no claim.
+    """
     kind = "Content Credentials"
-    if b"c2pa" not in data or b"jumb" not in data:
-        return []
     if find_spec("c2pa") is None:
         return [Claim(kind, "Reading them needs the package c2pa-python: pip install it.")]
-    store = read_store(data, mime)
-    if not isinstance(store, dict):
-        return [Claim(kind, f"They cannot be read: {store}.")] if store else []
-    manifest = _dict(_dict(store, "manifests"), str(store.get("active_manifest")))
-    signature = _dict(manifest, "signature_info")
-    names = [value for key in ("common_name", "issuer") if isinstance(value := signature.get(key), str) and value]
-    failures = _dict(_dict(store, "validation_results"), "activeManifest").get("failure")
-    codes = [str(failure.get("code")) for failure in _list(failures)]
-    wrong = [code for code in codes if code != "signingCredential.untrusted"]
-    if wrong:
-        is_changed = wrong[0].endswith("ash.mismatch")
-        validity = f"not valid: {'the picture was changed after it was signed' if is_changed else _quote(wrong[0])}"
-    else:
-        validity = {
-            "Trusted": "valid, and the signer is trusted",
-            "Valid": "valid; whether the signer is who it says was not checked",
-        }.get(str(store.get("validation_state")), "not valid")
-    signer = _quote(", ".join(dict.fromkeys(names))) if names else "somebody who is not named"
-    return [Claim(kind, f"Signed by {signer}; the signature is {validity}."), *_actions(manifest, kind)]
-
-
-def _actions(manifest: dict[str, Any], kind: str) -> list[Claim]:
-    """Return what the active manifest says was done to the picture, each sentence once and at most ten."""
-    assertions = [
-        part for part in _list(manifest.get("assertions"))[:100] if str(part.get("label")).startswith(ACTIONS)
-    ]
-    claims: dict[str, Claim] = {}
-    for action in (action for part in assertions for action in _list(_dict(part, "data").get("actions"))[:50]):
-        agent = action.get("softwareAgent")
-        agent = str(agent.get("name") if isinstance(agent, dict) else agent or "")
-        meaning, suggests = _source_type(str(action.get("digitalSourceType") or ""))
-        if not meaning and GENERATORS.search(agent):
-            suggests = "generated"
-        done = _quote(str(action.get("action") or "").removeprefix("c2pa.") or "made")
-        sentence = f"It says: {done}{f' with {_quote(agent)}' if agent else ''}{f', {meaning}' if meaning else ''}."
-        claims.setdefault(sentence, Claim(kind, sentence, suggests=suggests))
-    return list(claims.values())[:10]
-
-
-def read_store(data: bytes, mime: str) -> dict[str, Any] | str:
-    """Return the manifest store of a file as c2pa-python reports it, or why there is none; "" for none at all."""
     command = [sys.executable, "-m", "core.images.provenance", mime]
     try:
         # each may take gigabytes, so one at a time; `-m` needs the repository root, wherever the server was started
         with _lock:
             done = subprocess.run(  # noqa: S603
-                command, cwd=ROOT, input=data, capture_output=True, timeout=SECONDS, check=False
+                command, cwd=ROOT, input=data, capture_output=True, timeout=SECONDS, check=True
             )
     except subprocess.TimeoutExpired:
-        return f"that takes longer than {SECONDS} s"
-    if done.returncode != 0 or len(done.stdout) > MOST:
-        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        if last and "ManifestNotFound" in last[0]:
-            return ""
-        return _quote(last[0]) if last and done.returncode == 2 else "they are damaged, or too large"
-    try:
-        store = json.loads(done.stdout)
-    except (ValueError, RecursionError):
-        store = None
-    return store if isinstance(store, dict) else "they are damaged"
+        return [Claim(kind, f"They cannot be read: that takes longer than {SECONDS} s.")]
+    except subprocess.CalledProcessError as error:
+        damaged = [Claim(kind, "They cannot be read: they are damaged, or too large.")]
+        return [] if b"ManifestNotFound" in error.stderr else damaged
+    return [Claim(kind, sentence, suggests=suggests) for sentence, suggests in json.loads(done.stdout)]
 
 
 def _source_type(code: str) -> tuple[str, Suggests]:
-    """Return what a code of DigitalSourceType, or its URL, means and speaks for; ("", "") if unknown."""
+    """Return what a code of DigitalSourceType, or its URL, means and speaks for."""
     return SOURCE_TYPES.get(code.strip().rstrip("/").rpartition("/")[2], ("", ""))
 
 
-def _xmp(image: Image.Image) -> Any:
-    """Return XMP as nested dicts, {} where there is none that can be read; entities are refused by defusedxml."""
-    with contextlib.suppress(Exception):
-        if len(image.info.get("xmp", b"")) <= MOST:
-            return image.getxmp()
-    return {}
-
-
 def _values(tree: Any) -> dict[str, str]:
-    """Map each name in nested dicts and lists to the first text that stands under it, in order of depth."""
+    """Map each name in nested dicts and lists to the first text that stands under it, "" for none, by depth."""
     values: dict[str, str] = {}
     level = deque([("", tree)])
     for _ in range(MAX_VALUES):
         if not level:
             break
         name, value = level.popleft()
-        if isinstance(value, str):
-            values.setdefault(name, value.strip())
-        elif isinstance(value, dict):
+        values[name] = values.get(name) or (value.strip() if isinstance(value, str) else "")
+        if isinstance(value, dict):
             # of an RDF resource or a text with attributes, the value is that of the name above
             level += [(name if key in ("resource", "text") else str(key), held) for key, held in value.items()]
         elif isinstance(value, list):
             level += [(name, held) for held in value[:MAX_VALUES]]
     return values
-
-
-def _first(parsed: Any, *names: str) -> str:
-    values = _values(parsed)
-    return next((values[name] for name in names if values.get(name)), "")
 
 
 def _text(value: object) -> str:
@@ -297,13 +230,13 @@ def _text(value: object) -> str:
 
 
 def _comment(raw: object) -> str:
-    """Return EXIF's UserComment as text."""
-    if not isinstance(raw, bytes) or (characters := CHARACTERS.get(raw[:8])) is None:
+    """Return EXIF's UserComment, which begins with the name of its character set, as text."""
+    if not isinstance(raw, bytes) or not raw.startswith((b"UNICODE\0", b"ASCII\0\0\0")):
         return _text(raw)
-    if characters == "utf-16" and not raw[8:].startswith((b"\xff\xfe", b"\xfe\xff")):
-        # EXIF does not state the byte order; in big-endian text the zero precedes a Latin letter
-        characters = "utf-16-be" if raw[8::2].count(0) > raw[9::2].count(0) else "utf-16-le"
-    return raw[8:].decode(characters, "replace").rstrip("\0")
+    # EXIF does not state the byte order; in big-endian text the zero precedes a Latin letter
+    text = raw[8:]
+    order = "utf-16-be" if text[::2].count(0) > text[1::2].count(0) else "utf-16-le"
+    return text.decode(order if raw.startswith(b"UNICODE") else "ascii", "replace").rstrip("\0")
 
 
 def _quote(text: str) -> str:
@@ -312,17 +245,8 @@ def _quote(text: str) -> str:
     return f"“{line if len(line) <= SHORT else line[: SHORT - 1].rstrip() + '…'}”"
 
 
-def _dict(value: Any, name: str) -> dict[str, Any]:
-    held = value.get(name) if isinstance(value, dict) else None
-    return held if isinstance(held, dict) else {}
-
-
-def _list(value: Any) -> list[dict[str, Any]]:
-    return [held for held in value if isinstance(held, dict)] if isinstance(value, list) else []
-
-
-def _print_store(mime: str) -> int:
-    """Print the manifest store of the file on standard input; on an error, print one line and return 2."""
+def _print_credentials(mime: str) -> None:
+    """Print [sentence, what it suggests] of what the Content Credentials of the file on standard input say, as JSON."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         # not on every system
         import resource  # noqa: PLC0415
@@ -331,16 +255,22 @@ def _print_store(mime: str) -> int:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     import c2pa  # noqa: PLC0415
 
-    try:
-        context = c2pa.Context(c2pa.Settings.from_dict(OFFLINE))
-        with c2pa.Reader(mime, io.BytesIO(sys.stdin.buffer.read()), context=context) as reader:
-            # a console's encoding may lack letters of a name
-            sys.stdout.buffer.write(reader.json().encode())
-    except c2pa.C2paError as error:
-        print(" ".join(str(error).split())[:300], file=sys.stderr)
-        return 2
-    return 0
+    context = c2pa.Context(c2pa.Settings.from_dict(OFFLINE))
+    with c2pa.Reader(mime, io.BytesIO(sys.stdin.buffer.read()), context=context) as reader:
+        store = json.loads(reader.json())
+    manifest = store["manifests"][store["active_manifest"]]
+    names = [str(name) for key in ("common_name", "issuer") if (name := manifest["signature_info"].get(key))]
+    validity = VALIDITY.get(store["validation_state"], "not valid: the picture or what it says was changed")
+    claims = {f"Signed by {_quote(', '.join(names) or 'nobody')}; the signature is {validity}.": ""}
+    parts = [part for part in manifest.get("assertions", []) if part["label"].startswith("c2pa.actions")]
+    for action in [action for part in parts for action in part["data"]["actions"]][:10]:
+        agent = _values({"name": action.get("softwareAgent")})["name"]
+        meaning, suggests = _source_type(action.get("digitalSourceType", ""))
+        by = f" with {_quote(agent)}" if agent else ""
+        suggests = "generated" if not meaning and GENERATORS.search(agent) else suggests
+        claims[f"It says: {_quote(action['action'].removeprefix('c2pa.'))}{by}{meaning}."] = suggests
+    print(json.dumps(list(claims.items())))
 
 
 if __name__ == "__main__":
-    sys.exit(_print_store(sys.argv[1]))
+    _print_credentials(sys.argv[1])

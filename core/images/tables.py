@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from core.images.decoding import ImageError
-from core.images.files import Files, Listed, TableFile, refusing_damage
+from core.images.files import Files, Listed, refusing_damage
 from core.images.image_set import DatasetError
 from core.images.layout import SPLITS, Entry, Pictures, classes_of, from_files, is_picture, some, source_name
 from core.storage import parse_json
@@ -55,7 +55,7 @@ def path_tables(files: Files, fake: tuple[str, ...]) -> Pictures | None:
         highest = min((name.count("/") for name in names), default=0)
         names = [name for name in names if name.count("/") == highest]
     for name in names:
-        is_needed = is_metadata or isinstance(files, TableFile)
+        is_needed = is_metadata or files.is_table
         try:
             table = _read_table(files, name)
         except DatasetError:

@@ -113,7 +113,8 @@ def find_training_set(detector: "Detector", data: str | None, *, progress: Progr
     Args:
         detector: files of another size than it takes are made to fit.
         data: where CIFAKE is; the sample is found without.
-        progress: called with (files read, files) where they are read for the first time."""
+        progress: called with (files read, files) where they are read for the first time.
+    """
     wanted = detector.manifest.get("training_set_fingerprint")
     source = "sample" if is_sample(detector.manifest) else data
     if wanted is None or source is None:

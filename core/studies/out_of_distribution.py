@@ -5,7 +5,7 @@ Imitations of the detector's REAL class and pictures drawn large answer two ques
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import Estimate, clustered_share
+from core.findings.intervals import clustered_share
 from core.images.out_of_distribution import (
     AS_DRAWN,
     SourceImages,
@@ -86,22 +86,6 @@ HEADLINES: Headlines = {
 }
 
 
-class Predictions(NamedTuple):
-    """Predictions on one group of images.
-
-    Attributes:
-        real: bool (N,), called REAL.
-        confidence: (N,), in the predicted class, 0.5 to 1.
-        clusters: integers (N,), images with the same number resemble each other; None where each stands alone.
-        depends: bool (N,), True where the resampling filters disagree; None under a single filter.
-    """
-
-    real: NDArray[np.bool_]
-    confidence: NDArray[np.floating]
-    clusters: NDArray[np.integer] | None = None
-    depends: NDArray[np.bool_] | None = None
-
-
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Return a row a group of images, the test set's own first."""
     if len(rows) < len(context.run):
@@ -114,19 +98,15 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
         LARGE: _drawn(parameters["large"], steps, large=True),
         PHOTOGRAPHS: crop_photographs(steps, crops=int(parameters["crops"]), split=split),
     }
-    records = list(_own(context.run))
+    records = []
+    for label, part in context.run.predictions.groupby(context.run.predictions["label"].astype(str)):
+        about = {"kind": OWN, "source": str(label), "encoding": AS_IT_IS, "filter": None}
+        records.append(_row(about, part["margin"].to_numpy() > 0, confidence_of(part["p_real"].to_numpy())))
     for number, (kind, images) in enumerate(sources.items()):
         context.report(number / len(sources), kind)
         for encoding in (AS_CIFAKE, AS_IT_IS) if images else ():
             records += _rows(context, kind, encoding, images)
     return pd.DataFrame(records).astype({"skipped": np.int32, "repeats": np.int32, "fingerprint": object})
-
-
-def _own(run: Run) -> Iterator[dict[str, Any]]:
-    """Yield the control's rows: the run's own images, by class."""
-    for label, rows in run.predictions.groupby(run.predictions["label"].astype(str)):
-        real, confidence = rows["margin"].to_numpy() > 0, confidence_of(rows["p_real"].to_numpy())
-        yield _row(OWN, str(label), AS_IT_IS, None, Predictions(real, confidence))
 
 
 def _drawn(folder: str, preprocessing: Preprocessing, *, large: bool) -> list[SourceImages]:
@@ -140,53 +120,52 @@ def _drawn(folder: str, preprocessing: Preprocessing, *, large: bool) -> list[So
 def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceImages]) -> Iterator[dict[str, Any]]:
     """Yield a row for each source of a kind and for all of them under each filter, and one for filters taken together.
 
-    Crops of one photograph say nothing of others, so the interval of its row is 0 to 1.
+    Crops of one photograph say nothing of others, so the interval of its row is 0 to 1. Over several filters an image
+    is called REAL where it is under all of them, and `depends` where they differ.
     """
     clusters = np.repeat(np.arange(len(sources)), list(map(len, sources)))
-    by_filter: dict[str, Predictions] = {}
+    real: dict[str, NDArray[np.bool_]] = {}
+    confidence: dict[str, NDArray[np.floating]] = {}
     for name in sources[0].pixels:
-        parts = [_predict(context, source.pixels[name], encoding) for source in sources]
-        filter_ = None if name == AS_DRAWN else name
-        for source, part in zip(sources, parts, strict=True):
-            about = {"skipped": source.skipped, "repeats": source.repeats, "fingerprint": source.fingerprint}
-            alike = part._replace(clusters=np.zeros(len(source), np.intp)) if kind == PHOTOGRAPHS else part
-            yield _row(kind, source.name, encoding, filter_, alike) | about
-        real, confidence = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:2])
-        by_filter[name] = Predictions(real, confidence, clusters)
-        yield _row(kind, "all", encoding, filter_, by_filter[name])
-    fine = [predictions for name, predictions in by_filter.items() if name != CRUDEST]
-    for name, those in {EVERY_FILTER: list(by_filter.values()), BUT_CRUDEST: fine}.items():
-        if len(those) > 1:
-            yield _row(kind, "all", encoding, name, _across(those))
+        parts = [as_cifake(source.pixels[name]) if encoding == AS_CIFAKE else source.pixels[name] for source in sources]
+        margins = np.concatenate([context.detector.margins(part) for part in parts])
+        real[name], confidence[name] = margins > 0, confidence_of(context.detector.p_real(margins))
+        about = {"kind": kind, "encoding": encoding, "filter": None if name == AS_DRAWN else name}
+        for number, source in enumerate(sources):
+            own = clusters == number
+            alike = np.zeros(len(source), np.intp) if kind == PHOTOGRAPHS else None
+            row = _row(about | {"source": source.name}, real[name][own], confidence[name][own], alike)
+            yield row | {"skipped": source.skipped, "repeats": source.repeats, "fingerprint": source.fingerprint}
+        yield _row(about | {"source": "all"}, real[name], confidence[name], clusters)
+    for name, among in ((EVERY_FILTER, list(real)), (BUT_CRUDEST, [name for name in real if name != CRUDEST])):
+        if len(among) > 1:
+            calls = np.stack([real[filter_] for filter_ in among]).mean(axis=0)
+            mean = np.mean([confidence[filter_] for filter_ in among], axis=0)
+            about = {"kind": kind, "source": "all", "encoding": encoding, "filter": name}
+            yield _row(about, calls == 1, mean, clusters, (calls > 0) & (calls < 1))
 
 
-def _across(filters: Sequence[Predictions]) -> Predictions:
-    """Combine predictions on the same images under several filters: REAL where all are, `depends` where they differ."""
-    calls = np.stack([predictions.real for predictions in filters])
-    everywhere = np.asarray(calls.all(axis=0))
-    depends = np.asarray(calls.any(axis=0) & ~everywhere)
-    confidence = np.mean([predictions.confidence for predictions in filters], axis=0)
-    return Predictions(everywhere, confidence, filters[0].clusters, depends)
+def _row(
+    about: dict[str, Any],
+    real: NDArray[np.bool_],
+    confidence: NDArray[np.floating],
+    clusters: NDArray[np.integer] | None = None,
+    depends: NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
+    """Return the numbers of one group.
 
-
-def _predict(context: Context, pixels: NDArray[np.uint8], encoding: str) -> Predictions:
-    margins = context.detector.margins(as_cifake(pixels) if encoding == AS_CIFAKE else pixels)
-    return Predictions(margins > 0, confidence_of(context.detector.p_real(margins)))
-
-
-def _row(kind: str, source: str, encoding: str, filter_: str | None, predictions: Predictions) -> dict[str, Any]:
-    """Return the numbers of one group."""
-    real, confidence, clusters, depends = predictions
+    Args:
+        about: `kind`, `source`, `encoding` and `filter` of the group.
+        real: bool (N,), called REAL.
+        confidence: (N,), in the predicted class, 0.5 to 1.
+        clusters: integers (N,), images with the same number resemble each other; None where each stands alone.
+        depends: bool (N,), True where the resampling filters disagree; None under a single filter.
+    """
     count, called_real = len(real), int(real.sum())
     interval = wilson_interval(called_real, count) if clusters is None else clustered_share(real, clusters)
-    share = Estimate(np.nan, np.nan, np.nan, 0)
-    if depends is not None and clusters is not None:
-        share = clustered_share(depends, clusters)
+    share = [np.nan] * 3 if depends is None else clustered_share(depends, clusters)[:3]  # type: ignore[arg-type]
     return {
-        "kind": kind,
-        "source": source,
-        "encoding": encoding,
-        "filter": filter_,
+        **{name: about[name] for name in ("kind", "source", "encoding", "filter")},
         "images": count,
         "clusters": count if clusters is None else len(np.unique(clusters)),
         "called_real": called_real,
@@ -198,9 +177,7 @@ def _row(kind: str, source: str, encoding: str, filter_: str | None, predictions
         "confidence": float(confidence.mean()),
         "confidence_sd": float(confidence.std()),
         "sure": float((confidence >= SURE).mean()),
-        "depends": share.value,
-        "depends_low": share.low,
-        "depends_high": share.high,
+        **dict(zip(("depends", "depends_low", "depends_high"), share, strict=True)),
         "skipped": 0,
         "repeats": 0,
         "fingerprint": None,
@@ -214,7 +191,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     """
     own = table[table["kind"] == OWN].set_index("source")
     name, imitates = str(run.manifest["set"]), str(parameters.get("imitates", "CIFAR-10"))
-    about = {"set": name, "imitates": imitates}
+    about, images = {"set": name, "imitates": imitates}, int(own["images"].sum())
     rates, filters, confidences, absent = [], [], [], []
     for kind, (key, where) in GROUPS.items():
         rows = table[table["kind"] == kind]
@@ -223,15 +200,19 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
                 absent.append(Finding(key, "transfer", "called_real", Measure(float("nan")), details=about))
             continue
         usual = rows[(rows["filter"] == run.preprocessing.interpolation) | rows["filter"].isna()]
+        whole = usual[(usual["source"] == "all") & (usual["encoding"] == AS_CIFAKE)].iloc[0]
         rates.append(_rate(key, rows, usual, own, about))
         filters += _filters(f"filters_{key}", rows)
-        confidences.append(_confidence(key, where.format(imitates=imitates), _whole(usual, AS_CIFAKE), own, name))
+        mean, sure = (
+            Measure(float(np.average(own[column], weights=own["images"])), n=images)
+            for column in ("confidence", "sure")
+        )
+        confidences.append(Finding(
+            f"confidence_{key}", "transfer", "confidence", _measure(whole, whole["confidence"]),
+            control=Control(name, mean), beside={"sure": _measure(whole, whole["sure"]), "own_sure": sure},
+            subject=where.format(imitates=imitates),
+        ))  # fmt: skip
     return [*rates, *filters, *confidences, *absent]
-
-
-def _whole(rows: pd.DataFrame, encoding: str) -> Row:
-    """Return the row that is about all sources."""
-    return rows[(rows["source"] == "all") & (rows["encoding"] == encoding)].iloc[0]
 
 
 def _measure(row: Row, value: float, low: float = np.nan, high: float = np.nan) -> Measure:
@@ -263,18 +244,21 @@ def _rate(key: str, rows: pd.DataFrame, usual: pd.DataFrame, own: pd.DataFrame, 
     )
     filters = rows[(rows["encoding"] == AS_CIFAKE) & (rows["source"] == "all") & rows["filter"].notna()]
     filters = filters[filters["depends"].isna()].sort_values("share_real", ascending=group == "FAKE")
+    whole = usual[usual["source"] == "all"].set_index("encoding", drop=False)
     # crops of one photograph say nothing of others
     sources = usual[(usual["source"] != "all") & (usual["encoding"] == AS_CIFAKE) & (usual["kind"] != PHOTOGRAPHS)]
     # a few generators say little of others, although each is measured well: alone none bears a claim over them
     beside = None if key == "large" else control
     tried = [
-        *(("generator", generator_name(row["source"]), row, beside)
-          for _, row in sources.sort_values("share_real").iterrows()),
+        *(
+            ("generator", generator_name(row["source"]), row, beside)
+            for _, row in sources.sort_values("share_real").iterrows()
+        ),
         *(("filter", str(row["filter"]), row, control) for _, row in filters.iterrows()),
-        *(("encoding", encoding, _whole(usual, encoding), control) for encoding in (AS_CIFAKE, AS_IT_IS)),
-    ]  # fmt: skip
+        *(("encoding", encoding, whole.loc[encoding], control) for encoding in (AS_CIFAKE, AS_IT_IS)),
+    ]
     return Finding(
-        key, "transfer", f"called_{wrong.lower()}", called(_whole(usual, AS_CIFAKE), wrong), group, control,
+        key, "transfer", f"called_{wrong.lower()}", called(whole.loc[AS_CIFAKE], wrong), group, control,
         choices=tuple(Choice(kind, value, called(row, wrong), by) for kind, value, row, by in tried),
         details={**about, "left_out": int(sources["skipped"].sum())},
     )  # fmt: skip
@@ -292,18 +276,6 @@ def _filters(key: str, rows: pd.DataFrame) -> list[Finding]:
     beside = {"without": measures[BUT_CRUDEST]} if BUT_CRUDEST in measures else {}
     choices = tuple(Choice("filters", name, measure) for name, measure in measures.items())
     return [Finding(key, "transfer", "filter_dependent", measures[EVERY_FILTER], choices=choices, beside=beside)]
-
-
-def _confidence(key: str, where: str, row: Row, own: pd.DataFrame, name: str) -> Finding:
-    """Compare the mean confidence with that on the run's own images."""
-    images = int(own["images"].sum())
-    mean, sure = (
-        Measure(float((own[column] * own["images"]).sum() / images), n=images) for column in ("confidence", "sure")
-    )
-    return Finding(
-        f"confidence_{key}", "transfer", "confidence", _measure(row, row["confidence"]), control=Control(name, mean),
-        beside={"sure": _measure(row, row["sure"]), "own_sure": sure}, subject=where,
-    )  # fmt: skip
 
 
 STUDY = Study(

@@ -17,7 +17,7 @@ from tests.conftest import textured
     ("steps", "told"),
     [
         (Preprocessing(32, 40, "after", "bilinear"), "cut to a square and resized to 32 x 32 (bilinear)"),
-        (Preprocessing(32, crop="none", interpolation="box"), "stretched to 32 x 32 pixels (box)"),
+        (Preprocessing(32, crop="none", interpolation="box"), "stretched to 32 x 32 (box)"),
     ],
 )
 def test_a_picture_is_read_as_the_detectors_preprocessing_makes_it(steps: Preprocessing, told: str) -> None:

@@ -129,16 +129,15 @@ def test_every_filter_is_pillows_on_the_middle_square() -> None:
     ("steps", "told"),
     [
         (Preprocessing(32, 40, "after", "bilinear"), "cut to a square and resized to 32 x 32 (bilinear)"),
-        (Preprocessing(32, crop="none", interpolation="box"), "stretched to 32 x 32 pixels (box)"),
+        (Preprocessing(32, crop="none", interpolation="box"), "stretched to 32 x 32 (box)"),
     ],
 )
 def test_a_detectors_own_preprocessing_is_kept_but_for_the_filter(steps: Preprocessing, told: str) -> None:
     image = ramp(100, 160)
     ready = prepare_pixels(image, steps)
-    assert ready.usual == steps.interpolation
-    np.testing.assert_array_equal(ready.seen(ready.usual), steps.fit(image))
+    np.testing.assert_array_equal(ready.seen(steps.interpolation), steps.fit(image))
     np.testing.assert_array_equal(ready.seen("lanczos"), replace(steps, interpolation="lanczos").fit(image))
-    assert ready.describe(ready.usual) == f"The image was {told}."
+    assert ready.describe(steps.interpolation) == f"The image was {told}."
     # a square that somebody chose is what it sees
     chosen = prepare_pixels(image, steps, Location(1.0, 0.5, 1.0))
     expected = Image.fromarray(image[:, 60:]).resize((32, 32), RESAMPLING["hamming"])
