@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.identity import Identity
-from core.explainers.probing import ProbeSettings
 from core.explainers.registry import find_explainer
 from core.explainers.settings import ExplainerSettings
 from core.storage import Bounded
@@ -38,6 +37,8 @@ MAX_WAITING, MAX_OWN = 256, 40
 # an answer has up to half a megabyte
 MAX_ANSWERS, MAX_STOPPED, MAX_ASKED = 128, 64, 2000
 MAX_DETECTORS = 4
+# pictures between two looks at more urgent requests
+BATCH = 32
 # forward passes up to which a request counts as quick
 QUICK = 16
 # how much the thread's priority is lowered where threads have one, so that pages come first
@@ -48,6 +49,11 @@ Asker = tuple[str, str]
 @dataclass(frozen=True)
 class PredictRequest:
     """A request for a detector's predictions of some images: margins, probabilities, margin maps."""
+
+
+@dataclass(frozen=True)
+class MarginsRequest:
+    """A request for a detector's margins of many images, float32 (K,), a few dozen at a time."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +94,13 @@ class Request:
         detector: its folder.
         identity: of the detector, as computed from the files there.
         images_sha256: of the pixels.
-        settings: `PredictRequest()`, or how to explain or to probe.
+        settings: `PredictRequest()`, `MarginsRequest()`, or how to explain.
     """
 
     detector: Path
     identity: Identity
     images_sha256: str
-    settings: PredictRequest | ExplainRequest | ProbeSettings
+    settings: PredictRequest | MarginsRequest | ExplainRequest
 
     @property
     def is_quick(self) -> bool:
@@ -351,14 +357,13 @@ def compute_answer(
 
     Args:
         detector: the one that is asked.
-        pixels: uint8 (K, side, side, 3); explanations are of the first, and probes take the others as donors.
+        pixels: uint8 (K, side, side, 3); explanations are of the first.
         settings: of the request.
         cancel: called between batches; True ends the iteration. Other requests may be moved on in it.
     """
     import torch  # noqa: PLC0415
 
     from core.explainers.explainer import check_finite  # noqa: PLC0415
-    from core.explainers.probing import explain_probes  # noqa: PLC0415
 
     def cancelled() -> bool:
         # whether gradients are recorded belongs to the thread, and so to all requests
@@ -369,9 +374,12 @@ def compute_answer(
         result = detector.full_pass(pixels)
         check_finite(detector, result.margins)
         yield Prediction(result.margins, detector.p_real(result.margins), result.maps, result.features), 1.0
-    elif isinstance(settings, ProbeSettings):
-        for probed in explain_probes(detector, pixels, settings=settings, cancel=cancelled):
-            yield probed, probed.done / probed.total
+    elif isinstance(settings, MarginsRequest):
+        margins = np.empty(0, np.float32)
+        while len(margins) < len(pixels) and not cancelled():
+            margins = np.append(margins, detector.margins(pixels[len(margins) : len(margins) + BATCH]))
+            check_finite(detector, margins)
+            yield margins, len(margins) / len(pixels)
     else:
         explainer = find_explainer(settings.method)
         for explained in explainer.explain(detector, pixels[0], settings.settings, cancel=cancelled):

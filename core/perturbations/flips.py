@@ -1,8 +1,11 @@
 """Flips: which probes change a verdict, and whether fine detail decides it, for one image or a whole test set."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
 
 from core.perturbations.probe import Probe, size_column
 from core.perturbations.table import PROBES, probe_columns
@@ -10,6 +13,12 @@ from core.perturbations.table import PROBES, probe_columns
 # precision of stored sizes and margins: enough to compare them, and the study's file is a third smaller
 SIZE_DIGITS = 2
 MARGIN_BITS = 7
+HEADLINES = {
+    "detail": "Fine detail decides this verdict.",
+    "controlled": "A small change flips this verdict.",
+    "uncontrolled": "Only changes whose controls flip it too flip this verdict.",
+    "nothing": "No change that was tried flips this verdict.",
+}
 
 
 def own_columns() -> dict[str, Probe]:
@@ -38,53 +47,35 @@ def short_margins(margins: NDArray[np.float32]) -> NDArray[np.float16]:
     return np.asarray(np.where(lost, short | step, short), np.uint16).view(np.float16)
 
 
-def flipped_predictions(margins: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
-    """Find the changes that flip the verdict: bool, one column per strength, False where it could not be made.
+def flip_values(margins: ArrayLike, called_real: NDArray[np.bool_], column: str) -> NDArray[np.float64]:
+    """Compare verdicts before and after a change: float64 (N,), 1 where it flips, 0 where not, NaN where none was made.
 
     A change to a donor counts as a flip if it gives the donor the image's verdict.
+
+    Args:
+        margins: (N,), after the change; NaN where it could not be made.
+        called_real: bool (N,), the verdicts on the images.
+        column: of the change.
     """
-    columns = probe_columns()
-    values = margins[list(columns)].to_numpy()
-    donors = np.array([probe.changes_donor for probe, _ in columns.values()])
-    return pd.DataFrame(~np.isnan(values) & (((values > 0) == called_real[:, None]) == donors), columns=list(columns))
+    after = np.asarray(margins, np.float64)
+    flips = ((after > 0) == called_real) == probe_columns()[column][0].changes_donor
+    return np.where(np.isnan(after), np.nan, flips)
 
 
-def controlled_flips(turned: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+def controlled_flips(flips: pd.DataFrame) -> pd.DataFrame:
     """Find the changes to the image that flip the verdict while no control does: bool, one column per strength.
 
     Args:
-        turned: from `flipped_predictions`.
-        known: bool, the same columns, True where the change could be made. A flip whose controls could not be made is
-            not controlled.
+        flips: a column of `flip_values` for each strength. A flip whose controls could not be made is not controlled.
     """
-    clean = {}
-    # a data frame takes longer to find a column than an image takes to be asked
-    flags, there = turned.to_numpy(bool), known[turned.columns].to_numpy(bool)
-    place = {column: at for at, column in enumerate(turned.columns)}
+    clean, values = {}, {column: flips[column].to_numpy() for column in flips}
     for column, (probe, strength) in probe_columns().items():
         if not (probe.is_control or probe.changes_donor):
-            controls = [place[PROBES[key].column(strength.key)] for key in probe.controls]
-            clean[column] = flags[:, place[column]]
-            if controls:
-                clean[column] = clean[column] & ~flags[:, controls].any(axis=1) & there[:, controls].any(axis=1)
-    return pd.DataFrame(clean, index=turned.index)
-
-
-def smallest_flips(clean: pd.DataFrame, sizes: pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Find the smallest change that flips each verdict while its controls do not.
-
-    Args:
-        clean: from `controlled_flips`, the columns that bear claims.
-        sizes: root mean square of each change in grey levels, columns named by `size_column`.
-
-    Returns:
-        intp (N,), the position among the columns of `clean`, -1 where none flips it; float64 (N,), its size in grey
-        levels, NaN where none flips it. Sizes are compared by their first `SIZE_DIGITS` digits.
-    """
-    shown = short_sizes(sizes[[size_column(column) for column in clean.columns]].to_numpy(np.float32))
-    cost = np.where(clean.to_numpy(bool), shown.astype(np.float64), np.inf)
-    some = clean.to_numpy(bool).any(axis=1)
-    return np.where(some, cost.argmin(axis=1), -1), np.where(some, cost.min(axis=1), np.nan)
+            clean[column] = values[column] == 1
+            if probe.controls:
+                controls = np.stack([values[PROBES[key].column(strength.key)] for key in probe.controls])
+                clean[column] &= ~(controls == 1).any(axis=0) & (controls == 0).any(axis=0)
+    return pd.DataFrame(clean, index=flips.index)
 
 
 def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
@@ -92,55 +83,94 @@ def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDA
 
     Args:
         margins: a column for each strength of each probe.
-        sizes: the size of each of those changes.
+        sizes: the size of each of those changes in grey levels, columns named by `size_column`; they are compared by
+            their first `SIZE_DIGITS` digits.
         called_real: bool (N,), the verdict.
     """
-    turned, known = flipped_predictions(margins, called_real), margins[list(probe_columns())].notna()
     own = own_columns()
-    clean = controlled_flips(turned, known)[list(own)]
-    least, size = smallest_flips(clean, sizes)
+    flips = pd.DataFrame({column: flip_values(margins[column], called_real, column) for column in probe_columns()})
+    flags = controlled_flips(flips)[list(own)].to_numpy(bool)
+    shown = short_sizes(sizes[[size_column(column) for column in own]].to_numpy(np.float32))
+    cost = np.where(flags, shown.astype(np.float64), np.inf)
+    some = flags.any(axis=1)
     # the last is for verdicts that nothing flips
+    least = np.where(some, cost.argmin(axis=1), -1)
     keys = np.array([*(probe.key for probe in own.values()), None], object)
     steps = (probe_columns()[column] for column in own)
     names = np.array([*(f"{probe.title}, {step.waves or step.at_any_side}" for probe, step in steps), None], object)
     families = np.array([probe.family for probe in own.values()])
-    flags = clean.to_numpy(bool)
     count = sum(flags[:, families == family].any(axis=1).astype(np.int8) for family in dict.fromkeys(families))
-    lowpass = [one for one in PROBES["lowpass"].strengths if not one.excess]
-    removed = turned[[PROBES["lowpass"].column(one.key) for one in lowpass]].to_numpy(bool)
-    finest = np.where(removed, [one.value for one in lowpass], -np.inf).max(axis=1)
+    lowpass = {column: step.value for column, (probe, step) in probe_columns().items() if probe.key == "lowpass"}
+    lowpass = {column: radius for column, radius in lowpass.items() if column in own}
+    finest = np.where(flips[list(lowpass)] == 1, list(lowpass.values()), -np.inf).max(axis=1)
     return pd.DataFrame(
         {
             "smallest_flip": names[least],
             "turned_by": keys[least],
-            "turned_size": size.astype(np.float16),
+            "turned_size": np.where(some, cost.min(axis=1), np.nan).astype(np.float16),
             "turned_families": np.asarray(count, np.int8),
             "detail_radius": np.where(np.isfinite(finest), finest, np.nan).astype(np.float16),
-            "detail_both_ways": detail_flips(turned, margins),
+            "detail_both_ways": detail_flips(flips),
         }
     )
 
 
-def detail_flips(flips: pd.DataFrame, margins: pd.DataFrame) -> NDArray[np.bool_]:
+def detail_flips(flips: pd.DataFrame) -> NDArray[np.bool_]:
     """Decide whether the fine detail beyond some radius decides each verdict, in both directions: bool (N,).
 
     Removing it, or replacing it by that of the donor of the other class, flips the verdict while no control does; and
     put into that donor it gives it the image's verdict. A change that could not be made shows nothing.
 
     Args:
-        flips: from `flipped_predictions`.
-        margins: NaN where a change could not be made.
+        flips: a column of `flip_values` for each strength.
     """
-
-    def outcomes(key: str, strength: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        column = PROBES[key].column(strength)
-        return flips[column].to_numpy(bool), margins[column].notna().to_numpy()
-
     decided = np.zeros(len(flips), bool)
-    for strength in (one.key for one in PROBES["lend"].strengths):
-        taken = np.zeros(len(flips), bool)
+    for strength in (step.key for step in PROBES["lend"].strengths):
         for key in ("lowpass", "transplant"):
-            controls = [outcomes(control, strength) for control in PROBES[key].controls]
-            taken |= outcomes(key, strength)[0] & np.all([made & ~flipped for flipped, made in controls], axis=0)
-        decided |= taken & outcomes("lend", strength)[0]
+            controls = flips[[PROBES[control].column(strength) for control in PROBES[key].controls]]
+            taken = (flips[PROBES[key].column(strength)] == 1) & (controls == 0).all(axis=1)
+            decided |= (taken & (flips[PROBES["lend"].column(strength)] == 1)).to_numpy()
     return decided
+
+
+def tabulate_changes(
+    margins: Mapping[str, float], sizes: Mapping[str, float], margin: float, *, temperature: float = 1.0
+) -> pd.DataFrame:
+    """Tabulate what each strength of each probe does to the verdict on one image.
+
+    Args:
+        margins: column -> margin after the change; columns may be missing or NaN where it could not be made.
+        sizes: column -> root mean square of the change, grey levels 0 to 255.
+        margin: of the image as it is.
+        temperature: of the detector.
+
+    Returns:
+        A row for each of `probe_columns`, indexed by column: `margin`, `p_real` (0 to 1), `size` (to `SIZE_DIGITS`
+        digits), `flips` (1, 0, or NaN as in `flip_values`), and `controlled`: it flips, and no control of the same
+        strength does; False for controls and changed donors, and where controls exist but none could be made.
+    """
+    columns = list(probe_columns())
+    changes = pd.DataFrame({"margin": pd.Series(margins, columns, float), "size": pd.Series(sizes, columns, float)})
+    changes["size"] = short_sizes(changes["size"].to_numpy(np.float32))
+    real = np.array([margin > 0])
+    flips = {column: flip_values([after], real, column) for column, after in changes["margin"].items()}
+    changes["flips"] = pd.Series({column: value[0] for column, value in flips.items()})
+    changes["controlled"] = controlled_flips(pd.DataFrame(flips)).iloc[0].reindex(columns, fill_value=False)
+    return changes.assign(p_real=expit(changes["margin"] / temperature))
+
+
+def flipping(changes: pd.DataFrame) -> pd.DataFrame:
+    """Select the changes of `tabulate_changes` that flip the verdict while their controls do not, smallest first.
+
+    Those that change more than what is tested are left out.
+    """
+    own = changes.loc[list(own_columns())]
+    return own[own["controlled"]].sort_values("size", kind="stable")
+
+
+def headline(changes: pd.DataFrame) -> str:
+    """Say in a sentence what `tabulate_changes` has of an image."""
+    if detail_flips(changes[["flips"]].T)[0]:
+        return HEADLINES["detail"]
+    flips = (changes.loc[list(own_columns()), "flips"] == 1).any()
+    return HEADLINES["controlled" if len(flipping(changes)) else "uncontrolled" if flips else "nothing"]

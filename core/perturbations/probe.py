@@ -120,7 +120,7 @@ FAMILIES = {
 }
 # the side that labels and keys of lengths refer to
 LABELLED = 2 * frequency.NYQUIST
-Needs = Literal["nothing", "other", "same"]
+Needs = Literal["nothing", "other", "same", "means"]
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,8 @@ class Probe:
         others: kind of choice -> keys of the probes that make the same change in another way and must agree with a
             conclusion; each has a `way`, and strengths with the same key are compared.
         strengths_are: kind of choice between the strengths, such as "fill"; "" where they are doses.
-        needs: the donors whose pixels it uses, those with the "other" or the "same" verdict, or "nothing".
+        needs: what it uses besides the image: a donor with the "other" or the "same" verdict, the classes' "means", or
+            "nothing".
         changes_donor: True where the donor with the other verdict is changed and classified instead of the image; it
             flips if it gets the image's verdict.
         is_control: True for a probe that only serves as a control.

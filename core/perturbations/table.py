@@ -5,7 +5,9 @@ same way and as much, except for that property, so a flip that a control causes 
 of shuffled blocks change it less, because blocks that keep their places keep most of the picture. Needs no torch.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from core.perturbations.probe import (
     BLOCKS,
     LABELLED,
     Batch,
+    Chance,
     Pixels,
     Probe,
     Strength,
@@ -179,12 +182,14 @@ _TABLE = (
         "The mean of red, green and blue moves to that of the class that the image is not called.",
         (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
         lambda batch, share: photometric.tinted(batch.pixels, batch.other_means, share), ("tint_control",),
+        needs="means",
     ),
     Probe(
         "tint_control", "colour", "Moving the mean colour to that of its own class",
         "The mean of red, green and blue moves to that of the class that the image is called.",
         (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
         lambda batch, share: photometric.tinted(batch.pixels, batch.same_means, share), is_control=True,
+        needs="means",
     ),
     Probe(
         "brighter", "light", "Brightening", "Grey levels are added to every value.",
@@ -290,10 +295,43 @@ def in_every_way(column: str) -> bool:
     return all(strength.key in {one.key for one in way.strengths} for way in ways)
 
 
-def probe_columns() -> dict[str, tuple[Probe, Strength]]:
-    """Each margin's column with its probe and strength, in the order of the table."""
+@cache
+def probe_columns() -> Mapping[str, tuple[Probe, Strength]]:
+    """Return each margin's column with its probe and strength, in the order of the table."""
+    return {probe.column(step.key): (probe, step) for probe in PROBES.values() for step in probe.strengths}
+
+
+def probe_pictures(
+    image: Pixels,
+    *,
+    name: str,
+    seed: int = 0,
+    columns: Iterable[str] | None = None,
+    other: Pixels | None = None,
+    same: Pixels | None = None,
+    means: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+) -> dict[str, Pixels]:
+    """Change one image in every way of the table, as the study `probes` does.
+
+    Args:
+        image: uint8 (side, side, 3).
+        name: the image's id, which seeds what is random.
+        seed: of the study.
+        columns: keys of `probe_columns`; all when None.
+        other, same: uint8 (side, side, 3), donors, see `Batch`.
+        means: float32 (3,) each, mean colours of the class that was not predicted and of the predicted one.
+
+    Returns:
+        Column -> uint8 (side, side, 3), in the table's order; changes that need what is None are left out.
+    """
+    given = {"nothing": True, "other": other is not None, "same": same is not None, "means": means is not None}
+    theirs, own = np.zeros((2, 1, 3), np.float32) if means is None else (mean[None] for mean in means)
+    lender, twin = (image if donor is None else donor for donor in (other, same))
+    chance = Chance.of([name], side=len(image), seed=seed)
+    batch = Batch(image[None], lender[None], twin[None], theirs, own, chance)
+    wanted = probe_columns() if columns is None else {*columns}
     return {
-        column: (probe, strength)
-        for probe in PROBES.values()
-        for column, strength in zip(probe.columns, probe.strengths, strict=True)
+        column: probe.edit(batch, strength.value)[0]
+        for column, (probe, strength) in probe_columns().items()
+        if column in wanted and given[probe.needs]
     }

@@ -9,14 +9,14 @@ import pandas as pd
 
 from core.explainers.drawing import DRAWINGS, SIZE, Drawing, Style, bar_colours, draw_explanation, draw_image, scale_of
 from core.explainers.explanation import Explanation, Parts
-from core.explainers.probing import ProbeResult, describe_effect
 from core.explainers.registry import find_explainer
 from core.explainers.settings import settings_text
 from core.findings.numbers import percent, plus
 from core.images.encoding import data_url
-from core.images.labels import ClassName
+from core.images.labels import ClassName, verdict_of
 from core.images.palette import CLASS_COLOURS, END_LABELS, UNDECIDED
-from core.perturbations.table import probe_columns
+from core.perturbations.flips import flipping, headline
+from core.perturbations.table import PROBES, probe_columns
 from core.report.html import render
 
 
@@ -28,7 +28,7 @@ def html_of(
     label: ClassName | None = None,
     measured: Mapping[str, str] | None = None,
     agreement: Sequence[str] = (),
-    probes: ProbeResult | None = None,
+    probes: pd.DataFrame | None = None,
 ) -> str:
     """Return one page that explains one image to a reader who knows none of the methods.
 
@@ -39,7 +39,8 @@ def html_of(
         label: the image's true class; None if unknown.
         measured: method -> a sentence on how faithful its maps were measured to be for such verdicts.
         agreement: sentences on how far the explanations agree.
-        probes: results of the probes; None if they were not run.
+        probes: from `core.perturbations.flips.tabulate_changes`, with the pictures in a column `picture`, uint8 (side,
+            side, 3) or missing; None if they were not run.
     """
     first = panels[0][0]
     return render(
@@ -51,7 +52,7 @@ def html_of(
         label=label,
         measured=measured or {},
         agreement=agreement,
-        probes=None if probes is None else _probes(probes),
+        probes=None if probes is None else _probes(first, probes),
         colours=CLASS_COLOURS,
         undecided_colour=UNDECIDED,
         confidence=percent(max(first.p_real, 1 - first.p_real)),
@@ -81,20 +82,29 @@ def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
     return panel
 
 
-def _probes(result: ProbeResult) -> dict[str, Any]:
+def _probes(first: Explanation, changes: pd.DataFrame) -> dict[str, Any]:
     """Collect the conclusion, every change that flips the verdict unlike its controls, and pictures of the smallest."""
-    shown = {}
-    if (probed := result.smallest) is not None:
-        drawn = dict(zip(probe_columns(), result.pictures, strict=True))
-        controls = [control for control in map(result.get, probed.controls) if control.known]
-        shown = {f"The image, called {result.verdict}": result.image}
-        shown |= {f"{probed.probe.title}, called {probed.verdict}": drawn[probed.column]}
-        shown |= {f"Control: {after.probe.inline}, called {after.verdict}": drawn[after.column] for after in controls}
-    changes = [
-        (f"{after.probe.title}, {after.strength.told}", describe_effect(result, after)) for after in result.flipping
-    ]
-    pictures = {caption: data_url(draw_image(image, max(SIZE, len(image)))) for caption, image in shown.items()}
-    return {"sentence": result.sentence, "rows": changes, "pictures": pictures}
+    rows: list[tuple[str, str]] = []
+    flips, pictures = changes["flips"], {"The image": (first.image, first.verdict)}
+    for column, change in flipping(changes).iterrows():
+        (probe, strength), verdict = probe_columns()[str(column)], verdict_of(change["margin"])
+        controls = [control for key in probe.controls if pd.notna(flips[(control := PROBES[key]).column(strength.key)])]
+        if not rows:
+            for shown in (probe, *controls):
+                after = changes.loc[shown.column(strength.key)]
+                name = probe.title if shown is probe else f"Control: {shown.inline}"
+                pictures[name] = after["picture"], verdict_of(after["margin"])
+        rows.append((
+            f"{probe.title}, {strength.at(len(first.image)).told}",
+            f"the verdict is now {verdict}{'; its control does not flip it' if controls else ''} (margin "
+            f"{first.margin:+.2f} to {change['margin']:+.2f}, a change of {change['size']:.2g} grey levels)",
+        ))  # fmt: skip
+    drawn = {
+        f"{name}, called {verdict}": data_url(draw_image(image, max(SIZE, len(image))))
+        for name, (image, verdict) in pictures.items()
+        if rows and isinstance(image, np.ndarray)
+    }
+    return {"sentence": headline(changes), "rows": rows, "pictures": drawn}
 
 
 def _parts(parts: Parts) -> pd.DataFrame:

@@ -181,7 +181,8 @@ def experiments_on(run: Run, probes: StudyResult, statistic: str) -> list[Findin
     keys = STATISTIC_NAMES[statistic].probes
     if not keys:
         return []
-    rates = flip_rates(read_flips(run, probes.table, probes.about.get("parameters")), probes=keys)
+    rows = read_flips(run, probes.table, probes.about.get("parameters"))
+    rates = flip_rates(rows, side=run.side, probes=keys)
     findings = []
     for verdict, group in rates[rates["share"].notna()].groupby("verdict", sort=False):
         best = group.set_index("column", drop=False).loc[answering_column(group)]

@@ -17,12 +17,12 @@ from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.perturbations.flips import short_margins, short_sizes, summarise_flips
 from core.perturbations.photometric import rms
-from core.perturbations.probe import FAMILIES, Batch, Chance, Probe, Strength, inline, size_column
+from core.perturbations.probe import FAMILIES, Batch, Chance, inline, size_column
 from core.perturbations.table import OTHER_WAYS, PROBES, in_every_way, probe_columns
 from core.runs.run import Run
 from core.studies import factorial
 from core.studies.donors import choose_donors, class_means
-from core.studies.flips import FlipTable, Rows, flip_rates, ranking, read_flips
+from core.studies.flips import flip_rates, ranking, rate_of, read_flips, strengths_in
 from core.studies.groups import VERDICTS
 from core.studies.study import Context, Study
 
@@ -30,8 +30,6 @@ from core.studies.study import Context, Study
 FEW = 0.05
 # probes reported beside an answer but never as one
 _BESIDE = {key for key, probe in PROBES.items() if probe.beside} | OTHER_WAYS
-_CHANGES_DONOR = {key: probe.changes_donor for key, probe in PROBES.items()}
-_EXCESS = {column: strength.excess for column, (_, strength) in probe_columns().items()}
 
 # family -> what a verdict does that holds beyond every control
 RESTS = {
@@ -88,11 +86,11 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     verdict, ids = (run.predictions["predicted"] == "REAL").to_numpy(int)[rows], run.predictions["id"].to_numpy()[rows]
     chance = Chance.of(list(ids.astype(str)), side=pixels.shape[1], seed=seed)
     batch = Batch(pixels, other, same, means[1 - verdict], means[verdict], chance)
-    lacking = {"nothing": np.zeros(len(rows), bool), "other": donors.other < 0, "same": donors.same < 0}
+    lacking = {"other": donors.other < 0, "same": donors.same < 0}
     table: dict[str, NDArray[Any]] = {"id": ids}
     for column, (probe, strength) in probe_columns().items():
         if context.wants(column, size_column(column)):
-            changed, lacks = probe.edit(batch, strength.value), lacking[probe.needs]
+            changed, lacks = probe.edit(batch, strength.value), lacking.get(probe.needs, np.zeros(len(rows), bool))
             sizes = short_sizes(rms(changed, batch.other if probe.changes_donor else batch.pixels))
             margins = short_margins(context.detector.margins(changed))
             table[column] = np.where(lacks, np.nan, margins).astype(np.float16)
@@ -108,33 +106,35 @@ def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
     """Conclude `smallest-<verdict>`, `<family>-<verdict>`, and `factorial-<effect>-<verdict>` from `factorial`."""
-    flips = read_flips(run, table, parameters)
-    rates = flip_rates(flips)
-    smallest = [_smallest(flips, verdict, ranking(rates, verdict=verdict)) for verdict in flips.verdicts]
-    answers = (_answer(flips, rates, family, verdict) for family in FAMILIES for verdict in flips.verdicts)
+    rows = read_flips(run, table, parameters)
+    rates = flip_rates(rows, side=run.side)
+    of_verdict = {verdict: own for verdict in VERDICTS if len(own := rows[rows["verdict"] == verdict])}
+    smallest = [_smallest(own, ranking(rates, verdict=verdict), verdict) for verdict, own in of_verdict.items()]
+    answers = (
+        _answer(own, rates[(rates["verdict"] == verdict) & (rates["family"] == family)], run.side)
+        for family in FAMILIES
+        for verdict, own in of_verdict.items()
+    )
     answered = [finding for finding in answers if finding is not None]
     return smallest + answered + factorial.conclude(run, table, parameters)
 
 
-def _answer(flips: FlipTable, rates: pd.DataFrame, family: str, verdict: str) -> Finding | None:
+def _answer(rows: pd.DataFrame, rates: pd.DataFrame, side: int) -> Finding | None:
     """Conclude what the probes of a family show about one verdict; None where none could be made."""
-    rows = rates[((rates["verdict"] == verdict) & (rates["family"] == family)).to_numpy(bool)]
-    there = ~rows["is_control"].to_numpy(bool) & rows["share"].notna().to_numpy()
-    rows = rows[there & ~rows["probe"].map(_CHANGES_DONOR).to_numpy(bool)]
-    candidates = rows[~rows["probe"].isin(_BESIDE)]
-    # also where a file lacks all but the other ways of making a change, which answer nothing alone
+    changes_donor = rates["probe"].map(lambda key: PROBES[key].changes_donor).astype(bool)
+    rates = rates[~rates["is_control"].astype(bool) & ~changes_donor & rates["share"].notna()]
+    # a file may lack all but the other ways of making a change, which answer nothing alone
+    candidates = rates[~rates["probe"].isin(_BESIDE)]
     if candidates.empty:
         return None
-    probe, strength = probe_columns()[answering_column(candidates)]
-    chosen = flips.chosen(verdict)
-    effect = _choice(flips, chosen, "", "", probe, strength)
-    details = {
-        "family": family, "probe": probe.key, "title": probe.title, "strength": strength.at(flips.side).told,
-    }  # fmt: skip
+    column = answering_column(candidates)
+    probe, strength = probe_columns()[column]
+    verdict, strength = str(candidates["verdict"].iloc[0]), strength.at(side)
+    effect = _choice(rows, "", "", column)
     return Finding(
-        f"{family}-{verdict}", "probes", "flip_rate", effect.measure, verdict, effect.control, effect.difference,
-        tuple(_choices(flips, chosen, probe, strength)), details=details,
-        subject=_subject(probe.title, strength.at(flips.side).told),
+        f"{probe.family}-{verdict}", "probes", "flip_rate", effect.measure, verdict, effect.control, effect.difference,
+        tuple(_choices(rows, column)), subject=_subject(probe.title, strength.told),
+        details={"family": probe.family, "probe": probe.key, "title": probe.title, "strength": strength.told},
     )  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def answering_column(rows: pd.DataFrame) -> str:
     certain = fair[fair["net_low"] > 0]
     if len(certain):
         return str(certain.loc[certain["net_low"].idxmax(), "column"])
-    most = fair if len(fair) else rows[~rows["column"].map(_EXCESS)]
+    most = fair if len(fair) else rows[~_exceeds(rows)]
     return str(most.loc[most["share"].idxmax(), "column"])
 
 
@@ -153,9 +153,13 @@ def fair_rates(rows: pd.DataFrame) -> pd.DataFrame:
 
     If some are of strengths at which the change is made in every other way too, only those are kept.
     """
-    fair = rows[~rows["column"].map(_EXCESS) & rows["control"].notna()]
+    fair = rows[~_exceeds(rows) & rows["control"].notna()]
     every_way = fair[fair["column"].map(in_every_way).astype(bool)]
     return every_way if len(every_way) else fair
+
+
+def _exceeds(rows: pd.DataFrame) -> "pd.Series[bool]":
+    return rows["column"].map(lambda column: probe_columns()[column][1].excess).astype(bool)
 
 
 def finding_of_rate(key: str, row: "pd.Series[Any]", *, study: str = "probes", **details: Any) -> Finding:
@@ -180,35 +184,31 @@ def _subject(title: str, strength: str) -> str:
     return f"{inline(title)} ({strength})"
 
 
-def _choice(  # noqa: PLR0917
-    flips: FlipTable, chosen: Rows, kind: str, value: str, probe: Probe, strength: Strength, control: str = ""
-) -> Choice:
-    """A strength of a probe beside the strongest of its controls, or beside the named one."""
-    share = Measure.of(flips.share(chosen, probe, strength))
-    here = chosen & flips.made(probe.column(strength.key))
-    compared = flips.against(here, probe, strength, (control,) if control else None)
-    if compared is None:
-        return Choice(kind, value, share)
-    key, against, difference = compared
-    return Choice(kind, value, share, Control(PROBES[key].inline, Measure.of(against)), Measure.of(difference))
+def _choice(rows: pd.DataFrame, kind: str, value: str, column: str, control: str = "") -> Choice:
+    """A change beside the strongest of its controls, or beside the named one."""
+    rate = rate_of(rows, column, (control,) if control else None)
+    if rate.control is None:
+        return Choice(kind, value, Measure.of(rate.share))
+    against = Control(PROBES[rate.control].inline, Measure.of(rate.control_share))
+    return Choice(kind, value, Measure.of(rate.share), against, Measure.of(rate.net))
 
 
-def _choices(flips: FlipTable, chosen: Rows, probe: Probe, strength: Strength) -> Iterator[Choice]:
+def _choices(rows: pd.DataFrame, column: str) -> Iterator[Choice]:
     """The same against each control, in each other way of making the change, and with each fill."""
+    probe, strength = probe_columns()[column]
     if len(probe.controls) > 1:
         for key in probe.controls:
-            yield _choice(flips, chosen, "control", PROBES[key].inline, probe, strength, key)
+            yield _choice(rows, "control", PROBES[key].inline, column, key)
     for kind, keys in probe.others.items():
         for way in (PROBES[key] for key in (probe.key, *keys)):
-            for step in flips.strengths(way):
-                if step.key == strength.key:
-                    yield _choice(flips, chosen, kind, way.way, way, step)
+            if strength.key in {step.key for step in strengths_in(rows, way)}:
+                yield _choice(rows, kind, way.way, way.column(strength.key))
     if probe.strengths_are:
-        for step in flips.strengths(probe):
-            yield _choice(flips, chosen, probe.strengths_are, step.label, probe, step)
+        for step in strengths_in(rows, probe):
+            yield _choice(rows, probe.strengths_are, step.label, probe.column(step.key))
 
 
-def _smallest(flips: FlipTable, verdict: str, top: pd.DataFrame) -> Finding:
+def _smallest(rows: pd.DataFrame, top: pd.DataFrame, verdict: str) -> Finding:
     """The probe that flips most for its size; without a known number where none flips more than its control."""
     key, top = f"smallest-{verdict}", top[~top["probe"].isin(OTHER_WAYS)]
     fair = top[top["control"].notna() & (top["per_level"] > 0)]
@@ -217,24 +217,7 @@ def _smallest(flips: FlipTable, verdict: str, top: pd.DataFrame) -> Finding:
         return Finding(key, "probes", "flip_rate", Measure(np.nan), group=verdict)
     first = (alone if fair.empty else fair).iloc[0]
     finding = finding_of_rate(key, first, size=float(first["size"]))
-    probe, strength = probe_columns()[first["column"]]
-    return replace(finding, choices=tuple(_choices(flips, flips.chosen(verdict), probe, strength)))
-
-
-def smallest_flip(row: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return title and strength of the smallest change that flips a verdict while its controls do not.
-
-    Args:
-        row: of the study's table, or of a run's with the study's columns; of an older file the strength is "".
-
-    Returns:
-        For instance ("Blurring", "2 pixels"); None where no change does.
-    """
-    name, key = (row.get(column, row.get(f"probes.{column}")) for column in ("smallest_flip", "turned_by"))
-    if isinstance(name, str):
-        title, _, strength = name.partition(", ")
-        return title, strength
-    return (PROBES[key].title, "") if isinstance(key, str) and key in PROBES else None
+    return replace(finding, choices=tuple(_choices(rows, first["column"])))
 
 
 DERIVED = {

@@ -1,8 +1,11 @@
-"""The dial: one picture, the same with something removed, and its control, by a slider that the browser moves."""
+"""The dial: one picture, the same with something removed, and its control, by a slider that the browser moves.
+
+Changes, strengths and controls are those of the study `probes`, so what it measured on a test set holds for the dial.
+"""
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,28 +14,70 @@ from numpy.typing import NDArray
 
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import verdict_of
-from core.perturbations.probe import Strength
-from core.perturbations.table import PROBES
-from core.storage import ContractError
-from core.studies.dial import COLUMNS, EXPERIMENTS, Experiment, dial_pictures, flip_shares, smallest_flip
-from dashboard import library
+from core.perturbations.flips import flipping, tabulate_changes
+from core.perturbations.photometric import rms
+from core.perturbations.table import PROBES, probe_columns, probe_pictures
 from dashboard.components.charts import cached
 from dashboard.components.component import component, one_of
 from dashboard.components.picture import framed
+from dashboard.components.probing import change_words, probes_of, rates_of
 from dashboard.components.requests import DetectorHandle, Subject, ask, draw_progress, keep_up
 from dashboard.components.words import NO_BREAK, percent
 from dashboard.jobs import JobStatus, PredictRequest
 from dashboard.library import Opened
 from dashboard.state import Setting, shows_pixels
 
+Pixels = NDArray[np.uint8]
 _mount = component(__file__, "dial")
+
+
+class Experiment(NamedTuple):
+    """One change on the dial.
+
+    Attributes:
+        probe: key of the probe that makes it.
+        title: for the choice among experiments.
+        changed: what has been done to the picture.
+        less, more: the ends of the slider.
+        control: what its best matched control does; None where nothing of the same size was declared.
+    """
+
+    probe: str
+    title: str
+    changed: str
+    less: str
+    more: str
+    control: str | None = None
+
+    @property
+    def columns(self) -> list[tuple[str, str | None]]:
+        """The study's column of each strength, weakest first, and that of the control at this strength.
+
+        Strengths that change more than what is tested are left out.
+        """
+        probe = PROBES[self.probe]
+        keys = [strength.key for strength in probe.strengths if not strength.excess]
+        return [(probe.column(key), PROBES[probe.controls[0]].column(key) if self.control else None) for key in keys]
+
+
+EXPERIMENTS = (
+    Experiment(
+        "lowpass", "Fine detail", "Finest detail removed", "all detail", "less detail",
+        "Control: changed as much, detail kept",
+    ),
+    Experiment("fade", "Colour", "Colour faded", "full colour", "grey"),
+    Experiment("shuffle_blend", "Blocks", "Blocks shuffled", "in place", "small blocks", "Control: cut, kept in place"),
+    Experiment("blur", "Blur", "Blurred", "sharp", "blurred"),
+    Experiment("jpeg", "JPEG", "Saved as JPEG", "as it is", "low quality"),
+    Experiment("turn", "Turn", "Turned", "upright", "270°"),
+)  # fmt: skip
+_USED = {column for experiment in EXPERIMENTS for pair in experiment.columns for column in pair}
+COLUMNS = tuple(column for column in probe_columns() if column in _USED)
 # the change that the knob stands at; the first one that flips the verdict where the address names none
 CHANGE = Setting("change", "", choices=("", *COLUMNS))
-CONTROLS = {
-    "lowpass_control": "Control: changed as much, detail kept",
-    "shuffle_blend_stay": "Control: cut, kept in place",
-}
 Frame = dict[str, Any]
+# column -> verdict -> share of verdicts that it flips, 0 to 1
+Shares = Mapping[str, Mapping[str, float]]
 
 
 def draw_dial(
@@ -63,7 +108,7 @@ def draw_dial(
     if detector is None:
         st.caption("The detector that made this run is not among the detectors here, so it cannot be run.")
         return
-    frames = np.stack([subject.image, *_pictures(subject.image, name).values()])
+    frames = np.stack([subject.image, *dial_pictures(subject.image, name).values()])
 
     def show(now: JobStatus) -> None:
         if now.answer is not None:
@@ -84,20 +129,15 @@ def measured_margins(opened: Opened, row: int) -> dict[str, float] | None:
     """
     margins = measured(opened)
     id_, before = opened.judged[["id", "margin"]].iloc[row]
-    if margins is None or id_ not in margins.index:
+    if margins is None or id_ not in margins.index or margins.loc[id_].isna().any():
         return None
-    after = margins.loc[id_]
-    return None if after.isna().any() else {"": float(before)} | {name: float(after[name]) for name in COLUMNS}
+    return {"": float(before)} | {column: float(margin) for column, margin in margins.loc[id_].items()}
 
 
 @partial(cached, most=8)
 def measured(opened: Opened) -> pd.DataFrame | None:
     """Return the study's margins of all images, a row an id; None without them."""
-    try:
-        study = library.study_of(opened, "probes")
-    except ContractError:
-        # the pages that show the study report it
-        return None
+    study = probes_of(opened)
     # another seed shuffles other blocks
     if study is None or not set(COLUMNS) <= set(study.table) or study.about.get("parameters", {}).get("seed"):
         return None
@@ -105,18 +145,22 @@ def measured(opened: Opened) -> pd.DataFrame | None:
 
 
 @cached
-def measured_shares(opened: Opened) -> tuple[int, dict[str, dict[str, float]]]:
-    """Return how many images the study has, and what it measured: column -> verdict -> share that flips."""
-    try:
-        study = library.study_of(opened, "probes")
-    except ContractError:
-        study = None
-    return (0, {}) if study is None else (len(study.table), flip_shares(opened.run, study.table))
+def measured_shares(opened: Opened) -> tuple[int, Shares]:
+    """Return how many images the study has, and what it measured, for columns that it has and verdicts that occur."""
+    if (study := probes_of(opened)) is None:
+        return 0, {}
+    probes = dict.fromkeys(probe_columns()[column][0].key for column in COLUMNS)
+    rates = rates_of(opened, study, probes=tuple(probes))
+    rates = rates[rates["images"] > 0]
+    return len(study.table), {
+        column: dict(zip(own["verdict"], own["share"], strict=True)) for column, own in rates.groupby("column")
+    }
 
 
 @partial(cached, most=16)
-def _pictures(image: NDArray[np.uint8], name: str) -> dict[str, NDArray[np.uint8]]:
-    return dial_pictures(image, name=name)
+def dial_pictures(image: Pixels, name: str) -> dict[str, Pixels]:
+    """Change a picture in every way of the dial: a picture for each of `COLUMNS`; the name is as in the study."""
+    return probe_pictures(image, name=name, columns=COLUMNS)
 
 
 def _draw(
@@ -130,16 +174,16 @@ def _draw(
 ) -> None:
     frames = _frames(subject.image, name, dict(margins), p_real, shows_pixels())
     images, shares = (0, {}) if opened is None else measured_shares(opened.origin)
-    pictures = _pictures(subject.image, name)
-    smallest = smallest_flip(subject.image, pictures, dict(margins), before=margins[""])
-    side = len(subject.image)
+    pictures, side = dial_pictures(subject.image, name), len(subject.image)
+    sizes = dict(zip(pictures, rms(np.stack([*pictures.values()]), subject.image[None]).tolist(), strict=True))
+    smallest = [change_words(column, side) for column in flipping(tabulate_changes(margins, sizes, margins[""])).index]
     data = {
         "of": f"Of its verdicts on {images:,} test images, at this strength:" if shares else "",
         "id": f"{key} {subject.sha256} {margins['']}",
         "at": CHANGE.value,
         "crisp": shows_pixels(),
         "picture": frames[""],
-        "smallest": _smallest_words(smallest, side),
+        "smallest": f"Smallest flip of these: {smallest[0]}." if smallest else "None of these changes flips it.",
         "experiments": [_experiment(experiment, frames, shares, side) for experiment in EXPERIMENTS],
     }
 
@@ -160,13 +204,13 @@ def short_percent(share: float) -> str:
 
 @partial(cached, most=32)
 def _frames(
-    image: NDArray[np.uint8], name: str, margins: dict[str, float], p_real: NDArray[np.floating] | None, pixels: bool
+    image: Pixels, name: str, margins: dict[str, float], p_real: NDArray[np.floating] | None, pixels: bool
 ) -> dict[str, Frame]:
     """Return picture, verdict and certainty, "" unless it is said, of the image, named "", and of each column."""
     said = (
         [""] * len(margins) if p_real is None else [f"{short_percent(max(p, 1 - p))} sure" for p in map(float, p_real)]
     )
-    pictures = {"": image} | _pictures(image, name)
+    pictures = {"": image} | dial_pictures(image, name)
     return {
         column: {
             "source": thumbnail_url(pictures[column], SMOOTH, pixels=pixels),
@@ -177,42 +221,25 @@ def _frames(
     }
 
 
-def _experiment(
-    experiment: Experiment, frames: Mapping[str, Frame], shares: Mapping[str, Mapping[str, float]], side: int
-) -> dict[str, Any]:
+def _experiment(experiment: Experiment, frames: Mapping[str, Frame], shares: Shares, side: int) -> dict[str, Any]:
     """Return what the browser shows of an experiment, a stop for each strength."""
-    control = None if experiment.control is None else CONTROLS.get(experiment.control, "Control")
     stops = [
         {
             "column": column,
-            "label": strength.at(side).told,
+            "label": probe_columns()[column][1].at(side).told,
             "changed": frames[column],
-            "control": None if other is None else frames[other],
-            "shares": _bars(column, other, shares),
+            "control": None if control is None else frames[control],
+            # FAKE verdicts that flip, the control's share, REAL verdicts that flip
+            "shares": [
+                {"name": name, "share": share, "text": short_percent(share), "kind": kind}
+                for name, of, verdict, kind in (
+                    ("FAKE flips", column, "FAKE", "FAKE"),
+                    ("the control", control, "FAKE", "control"),
+                    ("REAL flips", column, "REAL", "REAL"),
+                )
+                if (share := shares.get(of or "", {}).get(verdict)) is not None
+            ],
         }
-        for (column, other), strength in zip(experiment.columns, experiment.strengths, strict=True)
+        for column, control in experiment.columns
     ]
-    about = {"title": experiment.title, "changed": experiment.changed, "control": control}
-    return about | {"less": experiment.less, "more": experiment.more, "stops": stops}
-
-
-def _bars(column: str, control: str | None, shares: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
-    """Return the bars beneath a strength: FAKE verdicts that flip, the control's share, REAL verdicts that flip."""
-    wanted = (("FAKE flips", column, "FAKE"), ("the control", control, "FAKE"), ("REAL flips", column, "REAL"))
-    return [
-        {
-            "name": name,
-            "share": share,
-            "text": short_percent(share),
-            "kind": verdict if name != "the control" else "control",
-        }
-        for name, of, verdict in wanted
-        if (share := shares.get(of or "", {}).get(verdict)) is not None
-    ]
-
-
-def _smallest_words(found: tuple[Experiment, Strength] | None, side: int) -> str:
-    if found is None:
-        return "None of these changes flips it."
-    experiment, strength = found
-    return f"Smallest flip of all changes: {PROBES[experiment.probe].inline}, {strength.at(side).label}."
+    return experiment._asdict() | {"stops": stops}

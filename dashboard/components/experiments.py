@@ -1,37 +1,43 @@
-"""Experiments on one image, below its maps: what flips the verdict, what speaks for it, what it is like."""
+"""Experiments on one image: what flips the verdict, as a strip and as a table, what speaks for it, what it is like."""
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.probing import After, ProbeResult, ProbeSettings
 from core.explainers.registry import explainers
 from core.images.decoding import pixels_sha256
 from core.images.encoding import SMOOTH, thumbnail_url
+from core.images.labels import verdict_of
+from core.perturbations.flips import flipping, headline, own_columns, tabulate_changes
+from core.perturbations.photometric import rms
 from core.perturbations.probe import FAMILIES
-from core.perturbations.table import probe_columns
+from core.perturbations.table import PROBES, probe_columns, probe_pictures
 from core.storage import ContractError
-from core.studies.donors import with_donors
 from dashboard import catalogue, library
+from dashboard.components.charts import cached
 from dashboard.components.downloads import csv_button
 from dashboard.components.explanations import View, draw_explanation
 from dashboard.components.glossary import explain
 from dashboard.components.neighbours import similar_images
+from dashboard.components.picture import picture_strip
+from dashboard.components.probing import change_words, changed_cell, stored_changes
 from dashboard.components.requests import DetectorHandle, Subject, follow
 from dashboard.components.words import coloured
-from dashboard.jobs import Request
-from dashboard.library import BY_STAMP, Opened
+from dashboard.jobs import MarginsRequest, Request
+from dashboard.library import Opened
 from dashboard.state import Setting, shows_pixels
 
 BEFORE, AFTER = {"turns": "What flips the verdict"}, {"alike": "Similar images"}
-SLOT, LAST = "probes", "probes.last"
-# state of a change -> its words in the table
-STATES = {"flips": "flips", "shared": "flips, as its control does", "stays": "stays", "unknown": "could not be tried"}
+LAST = "probes.last"
+# in alphabetical order, which is that of the table
+STATES = ("flips", "flips, as its control does", "stays")
+# pictures of the strip; of those, changes that flip the verdict
+SHOWN, MOST_FLIPS = 5, 3
 
 
 def experiments(subject: Subject, detector: DetectorHandle, opened: Opened, row: int | None = None) -> None:
@@ -45,107 +51,164 @@ def experiments(subject: Subject, detector: DetectorHandle, opened: Opened, row:
     """
     # they say what, and have no map to compare
     methods = {method.name: method for method in explainers(detector.about, with_map=False)}
-    names = BEFORE | {name: one.title for name, one in methods.items()} | AFTER
+    names = BEFORE | {name: method.title for name, method in methods.items()} | AFTER
     setting = Setting("evidence", "", {"": "", **names})
     chosen = setting.choose("Experiment", options=list(names), required=False, label_visibility="collapsed")
-    if not chosen:
-        return
-    lenders = lending_run(detector, opened)
-    id_ = None if row is None else str(opened.table["id"].iloc[row])
-    # another run of the same images has them under the same ids
-    own = None if id_ is None or lenders is None else lenders.row_of(id_)
     if chosen == "turns":
-        follow_probes(
-            subject, detector, lenders, own, id_ or subject.sha256, lambda result: _draw(result, subject.name)
-        )
+        follow_changes(subject, detector, opened, row, partial(_draw_table, subject), slot="probes")
     elif chosen in methods:
         draw_explanation(View(subject, [detector]), methods[chosen])
-    else:
-        similar_images(subject, detector, lenders, own)
+    elif chosen:
+        by = _run_by(detector, opened)
+        # another run of the same images has them under the same ids
+        own = None if by is None or row is None else by.row_of(str(opened.rows[row]))
+        similar_images(subject, detector, by, own)
 
 
-def lending_run(detector: DetectorHandle, opened: Opened) -> Opened | None:
-    """Return a run by this detector with available pictures, the current one first.
-
-    Else the current run if it is by this detector, as its features can still be searched; else None.
-    """
-    own = detector.identity.made(opened.run.manifest)
-    if own and library.pictures(opened).found:
+def _run_by(detector: DetectorHandle, opened: Opened) -> Opened | None:
+    """Return the run on the page if it is by this detector, else another that is; None without one."""
+    if detector.identity.made(opened.run.manifest):
         return opened
     for path in catalogue.runs().values():
-        if path == opened.run.path or not catalogue.is_by(path, detector.identity):
-            continue
-        with suppress(ContractError):
-            other = library.open_run(path)
-            if library.pictures(other).found:
-                return other
-    return opened if own else None
+        if catalogue.is_by(path, detector.identity):
+            with suppress(ContractError):
+                return library.open_run(path)
+    return None
 
 
-def follow_probes(  # noqa: PLR0917
-    subject: Subject,
-    detector: DetectorHandle,
-    lenders: Opened | None,
-    row: int | None,
-    name: str,
-    draw: Callable[[ProbeResult], None],
-    *,
-    slot: str = SLOT,
-) -> None:
-    """Probe an image and draw the complete result, with progress before.
+def draw_flips(subject: Subject, detector: DetectorHandle, opened: Opened, row: int) -> None:
+    """Draw the smallest change that flips the verdict, and five telling changes framed in their verdicts.
 
     Args:
         subject: the image.
         detector: who is asked.
-        lenders: a run of this detector whose images lend their detail; None where there is none.
-        row: where the image stands in that run, None for an upload.
-        name: its id; everything random belongs to it.
-        draw: called with the result.
+        opened: the run on the page.
+        row: where the image stands in it.
+    """
+    st.markdown("#### What flips it?", help=explain("Probe", "Control"))
+    follow_changes(subject, detector, opened, row, partial(_draw_strip, subject), slot="flips")
+
+
+def follow_changes(
+    subject: Subject,
+    detector: DetectorHandle,
+    opened: Opened,
+    row: int | None,
+    draw: Callable[[pd.DataFrame], None],
+    *,
+    slot: str,
+) -> None:
+    """Draw what each change does to the verdict: as the run's study has it, else by asking, with progress before.
+
+    Args:
+        subject: the image; what the study lacks is changed in every way that needs no other image.
+        detector: who is asked.
+        opened: the run on the page.
+        row: where the image stands in it, None for an upload.
+        draw: called with `tabulate_changes` and the pictures, see `stored_changes`.
         slot: for which part of the page.
     """
-    pixels, settings = subject.image[None], ProbeSettings(name)
-    if lenders is not None:
-        pixels, settings = _with_donors(subject, lenders.origin, library.pictures(lenders).stamp, row, name)
 
-    def draw_whole(result: ProbeResult) -> None:
-        if result.complete:
-            st.session_state[LAST] = (subject.sha256, detector.identity.fingerprint), result
-            draw(result)
+    def show(changes: pd.DataFrame) -> None:
+        st.session_state[LAST] = (subject.sha256, detector.identity.fingerprint), changes
+        draw(changes)
 
+    own = row is not None and detector.identity.made(opened.run.manifest)
+    if own and row is not None and (stored := stored_changes(opened, row)) is not None:
+        show(stored[1])
+        return
+    changed = _changed(subject.image, subject.sha256 if row is None else str(opened.rows[row]))
+    pixels = np.stack([subject.image, *changed.values()])
+
+    def show_whole(margins: NDArray[np.float32]) -> None:
+        if len(margins) == len(pixels):
+            sizes = rms(pixels[1:], pixels[:1])
+            after = tabulate_changes(
+                dict(zip(changed, margins[1:].tolist(), strict=True)), dict(zip(changed, sizes.tolist(), strict=True)),
+                float(margins[0]), temperature=detector.about.temperature,
+            )  # fmt: skip
+            show(after.assign(picture=pd.Series(changed)))
+
+    request = Request(detector.path, detector.identity, pixels_sha256(pixels), MarginsRequest())
     follow(
-        Request(detector.path, detector.identity, pixels_sha256(pixels), settings),
-        pixels,
-        draw_whole,
-        slot=slot,
-        doing=lambda result: f"{result.done} of {result.total} changed pictures judged" if result else "Changing it",
-    )
+        request, pixels, show_whole, slot=slot,
+        doing=lambda done: "Changing it" if done is None else f"{len(done)} of {len(pixels)} changed pictures judged",
+    )  # fmt: skip
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP | {Subject: lambda subject: subject.sha256})
-def _with_donors(
-    subject: Subject,
-    lenders: Opened,
-    pictures: str,  # noqa: ARG001 - the key: others may have come
-    row: int | None,
-    name: str,
-) -> tuple[NDArray[np.uint8], ProbeSettings]:
-    return with_donors(subject.image, lenders.run, library.pictures(lenders).get, name=name, row=row)
+@partial(cached, most=8)
+def _changed(image: NDArray[np.uint8], name: str) -> dict[str, NDArray[np.uint8]]:
+    return probe_pictures(image, name=name)
 
 
-def last_probes(subject: Subject, detector: DetectorHandle) -> ProbeResult | None:
-    """Return what came of changing this image, where that was asked on this page; None otherwise."""
-    of, result = st.session_state.get(LAST, (None, None))
-    found: ProbeResult | None = result if of == (subject.sha256, detector.identity.fingerprint) else None
-    return found
+def last_changes(subject: Subject, detector: DetectorHandle) -> pd.DataFrame | None:
+    """Return what came of changing this image, where that was shown on this page; None otherwise."""
+    of, changes = st.session_state.get(LAST, (None, None))
+    result: pd.DataFrame | None = changes if of == (subject.sha256, detector.identity.fingerprint) else None
+    return result
 
 
-def _draw(result: ProbeResult, name: str) -> None:
-    st.markdown(coloured(result.sentence), help=explain("Probe", "Control"))
-    order = list(STATES)
-    own = [after for after in result.after if not after.probe.is_control]
-    own.sort(key=lambda after: (order.index(state_of(after)), after.size))
+def _draw_strip(subject: Subject, changes: pd.DataFrame) -> None:
+    side = len(subject.image)
+    flips = flipping(changes).index
+    smallest = f"The smallest change that does: **{change_words(flips[0], side)}**." if len(flips) else ""
+    st.markdown(smallest or headline(changes))
+    cells = []
+    for column in telling_changes(changes):
+        kind = "Control: " if probe_columns()[column][0].is_control else ""
+        words = f"{kind}{change_words(column, side)}"
+        cells.append(changed_cell(changes, column, words[:1].upper() + words[1:]))
+    picture_strip(cells, width=85)
+
+
+def telling_changes(changes: pd.DataFrame) -> list[str]:
+    """Choose the changes to show: the smallest flips of several kinds, the control of the first, and large ones that
+    flip nothing.
+
+    Args:
+        changes: from `tabulate_changes`, with pictures; those without are left out.
+
+    Returns:
+        At most `SHOWN` columns, those that flip the verdict first.
+    """
+    drawn = changes[changes["picture"].notna()]
+    drawn = drawn.assign(family=[probe_columns()[str(column)][0].family for column in drawn.index])
+    flips = drawn.loc[flipping(changes).index.intersection(drawn.index, sort=False)].drop_duplicates("family")
+    flips = flips[:MOST_FLIPS]
+    controls: list[str] = []
+    for column in flips.index[:1]:
+        probe, strength = probe_columns()[column]
+        controls = [control for key in probe.controls if (control := PROBES[key].column(strength.key)) in drawn.index]
+    stays = drawn[drawn.index.isin(list(own_columns())) & (drawn["flips"] == 0)]
+    stays = stays.assign(again=stays["family"].isin(flips["family"]))
+    stays = stays.sort_values(["again", "size"], ascending=[True, False], kind="stable").drop_duplicates("family")
+    return [*flips.index, *controls[:1], *stays.index][:SHOWN]
+
+
+def _draw_table(subject: Subject, changes: pd.DataFrame) -> None:
+    st.markdown(coloured(headline(changes)), help=explain("Probe", "Control"))
+    made = changes[changes["margin"].notna()]
+    rows = []
+    for column, change in made.iterrows():
+        probe, strength = probe_columns()[str(column)]
+        if probe.is_control:
+            continue
+        picture, controls = change["picture"], [PROBES[key].column(strength.key) for key in probe.controls]
+        is_clean = change["controlled"] or probe.changes_donor
+        rows.append({
+            "picture": thumbnail_url(picture, SMOOTH, pixels=shows_pixels())
+            if isinstance(picture, np.ndarray)
+            else None,
+            "change": f"{FAMILIES[probe.family]}: {probe.inline}",
+            "strength": strength.at(len(subject.image)).label,
+            "verdict": STATES[2 if not change["flips"] else 0 if is_clean else 1],
+            "called": verdict_of(change["margin"]),
+            "controls called": ", ".join(map(verdict_of, made["margin"].reindex(controls).dropna())) or None,
+            "margin": change["margin"],
+            "size": change["size"],
+        })  # fmt: skip
     st.dataframe(
-        pd.DataFrame([_row(result, after) for after in own]),
+        pd.DataFrame(rows).sort_values(["verdict", "size"], kind="stable"),
         hide_index=True,
         height=420,
         key="probes.table",
@@ -157,51 +220,7 @@ def _draw(result: ProbeResult, name: str) -> None:
             "margin": st.column_config.NumberColumn(format="%.2f"),
         },
     )
-    csv_button("Every change (CSV)", lambda: probe_table(result), f"{name}-probes.csv", key="probes.csv")
-
-
-def _row(result: ProbeResult, after: After) -> dict[str, Any]:
-    picture = result.pictures[list(probe_columns()).index(after.column)]
-    controls = [control for control in map(result.get, after.controls) if control.known]
-    return {
-        "picture": thumbnail_url(picture, SMOOTH, pixels=shows_pixels()) if after.known else None,
-        "change": f"{FAMILIES[after.probe.family]}: {after.probe.inline}",
-        "strength": after.strength.label,
-        "verdict": STATES[state_of(after)],
-        "called": after.verdict if after.known else None,
-        "controls called": ", ".join(control.verdict for control in controls) or None,
-        "margin": after.margin,
-        "size": after.size,
-    }
-
-
-def state_of(after: After) -> str:
-    """Classify a change by a key of `STATES`: "shared" where a control flips the verdict as well."""
-    if not after.known:
-        return "unknown"
-    if not after.flipped:
-        return "stays"
-    # a donor that is changed has no controls
-    return "flips" if after.controlled or after.probe.changes_donor else "shared"
-
-
-def probe_table(result: ProbeResult) -> pd.DataFrame:
-    """Lay out every change as numbers, controls included."""
-    rows = [
-        {
-            "probe": after.probe.key,
-            "strength": after.strength.label,
-            "control": after.probe.is_control,
-            "verdict": after.verdict if after.known else None,
-            "margin": after.margin,
-            "p_real": after.p_real,
-            "size": after.size,
-            "turned": after.flipped if after.known else None,
-            # of a change that can have controls
-            "turned_without_controls": after.controlled
-            if after.known and not (after.probe.is_control or after.probe.changes_donor)
-            else None,
-        }
-        for after in result.after
-    ]
-    return pd.DataFrame(rows)
+    csv_button(
+        "Every change (CSV)", lambda: made.drop(columns="picture").rename_axis("change").reset_index(),
+        f"{subject.name}-probes.csv", key="probes.csv",
+    )  # fmt: skip

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -18,7 +19,6 @@ from core.explainers.agreement import rank_correlation
 from core.explainers.drawing import SIZE, Style, npz_of, scale_of
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
-from core.explainers.probing import ProbeResult
 from core.explainers.registry import find_explainer
 from core.explainers.settings import readable_settings
 from core.findings.claims import claim_status
@@ -87,7 +87,7 @@ class View:
     others: NDArray[np.float32] | None = None
     whose: str = ""
     notes: Callable[[], Sequence[str]] = tuple
-    probes: Callable[[], ProbeResult | None] = lambda: None
+    probes: Callable[[], pd.DataFrame | None] = lambda: None
 
     def status(self, detector: DetectorHandle, explainer: AnyExplainer) -> JobStatus | None:
         """Return an explanation's status with the present settings, or a stored map's; None if it cannot be made."""
@@ -321,7 +321,7 @@ def _page(
     whole: Sequence[tuple[Explanation, Style]],
     notes: Sequence[str],
     measured: Mapping[str, str],
-    probes: ProbeResult | None,
+    probes: pd.DataFrame | None,
 ) -> bytes:
     lines = agreement.lines([explanation for explanation, _ in whole], view.others)
     beside = {"label": view.label, "measured": measured, "agreement": lines, "probes": probes}

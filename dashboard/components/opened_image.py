@@ -15,9 +15,8 @@ from dashboard import catalogue, library, state
 from dashboard.components.about import draw_about
 from dashboard.components.agreement import other_maps
 from dashboard.components.dial import CHANGE, draw_dial
-from dashboard.components.experiments import experiments, last_probes
+from dashboard.components.experiments import draw_flips, experiments, last_changes
 from dashboard.components.explanations import View, draw_explanations, draw_stored
-from dashboard.components.flips import draw_flips
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.picture import plain_picture
@@ -86,7 +85,7 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
                 found["label"],
                 others,
                 whose=f"other images that are {found['label']} and called {verdict}",
-                probes=lambda: last_probes(subject, asked[0]),
+                probes=lambda: last_changes(subject, asked[0]),
             ))  # fmt: skip
 
 

@@ -1,7 +1,4 @@
-"""Flip rates of the probes of a test set, and an image on which a probe is shown; both cached."""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+"""What the study of probes has of a run: flip rates, the changes of an image, images to show a change on; cached."""
 
 import numpy as np
 import pandas as pd
@@ -9,24 +6,36 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.images.labels import verdict_of
+from core.perturbations.flips import flip_values, tabulate_changes
+from core.perturbations.probe import size_column
 from core.perturbations.table import PROBES, probe_columns
-from core.runs.filter import Filter
 from core.runs.rows import evenly
 from core.storage import ContractError
 from core.studies.donors import ProbeExample, probe_example
-from core.studies.flips import By, FlipTable, flip_rates, read_flips
+from core.studies.flips import By, flip_rates, read_flips
 from core.studies.store import StudyResult
 from dashboard import library
+from dashboard.components.picture import Cell
+from dashboard.components.words import CLASS_WORDS
 from dashboard.library import BY_STAMP, Opened
 from dashboard.state import Setting
 
 PICTURES = 8
+# changes whose strength cannot be read without knowing the filter
+WORDS = {"sharpen_50": "sharpening a little", "sharpen_100": "sharpening a lot", "blur_0.5": "blurring a little"}
 PICTURE = Setting("picture", 1, kind=int, low=1, high=PICTURES)
 
 
+def probes_of(opened: Opened) -> StudyResult | None:
+    """Return the study, None without one or where it is damaged, which the pages that show the study report."""
+    try:
+        return library.study_of(opened, "probes")
+    except ContractError:
+        return None
+
+
 @st.cache_resource(max_entries=8, show_spinner="Counting verdicts", hash_funcs=BY_STAMP)
-def flips_of(opened: Opened, answer: StudyResult) -> FlipTable:
-    """Return the study's rows beside what the run says of them."""
+def _rows(opened: Opened, answer: StudyResult) -> pd.DataFrame:
     return read_flips(opened.run, answer.table, answer.about.get("parameters"))
 
 
@@ -35,115 +44,96 @@ def rates_of(
     opened: Opened, answer: StudyResult, by: By = "verdict", probes: tuple[str, ...] | None = None
 ) -> pd.DataFrame:
     """Return `flip_rates` of some probes, or of all."""
-    return flip_rates(flips_of(opened, answer), by=by, probes=probes)
+    return flip_rates(_rows(opened, answer), side=opened.run.side, by=by, probes=probes)
 
 
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """An image on which a probe is shown.
+def stored_changes(opened: Opened, row: int) -> tuple[ProbeExample, pd.DataFrame] | None:
+    """Return what the run's study has of an image, None without it, or without the image's picture.
 
-    Attributes:
-        opened: the image's run, which need not be the run on the page.
-        example: the image under every probe.
-        margins: column -> margin after that change, from the study of that run; empty without one.
+    Returns:
+        The image under every probe, and `tabulate_changes` with the pictures, uint8 (side, side, 3), in a column
+        `picture`; missing where a donor's picture is not available.
     """
-
-    opened: Opened
-    example: ProbeExample
-    margins: dict[str, float]
-
-    @property
-    def called(self) -> str:
-        """What the image is called as it is."""
-        return str(self.opened.table["predicted"].iloc[self.example.row])
-
-    def verdict(self, column: str) -> str | None:
-        """What the changed picture is called, None where that is not known."""
-        margin = self.margins.get(column, np.nan)
-        return None if np.isnan(margin) else verdict_of(margin)
+    return _stored(opened.origin, library.pictures(opened).stamp, row)
 
 
-def shown_picture(opened: Opened, column: str, verdict: str | None = None) -> Shown | None:
-    """Return the image to show a change on, which the address picks among the most telling ones; None without pictures.
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
+def _stored(opened: Opened, stamp: str, row: int) -> tuple[ProbeExample, pd.DataFrame] | None:  # noqa: ARG001 - the key
+    if (study := probes_of(opened)) is None:
+        return None
+    own = study.table[study.table["id"] == opened.rows[row]]
+    seed = int(study.about.get("parameters", {}).get("seed", 0))
+    example = probe_example(opened.run, row, library.pictures(opened).get, seed=seed) if len(own) else None
+    if example is None:
+        return None
+    margins, margin = own.iloc[0], float(opened.judged["margin"].iloc[row])
+    sizes = {column: margins.get(size_column(column)) for column in probe_columns()}
+    changes = tabulate_changes(margins, sizes, margin, temperature=opened.run.manifest["temperature"])
+    return example, changes.assign(picture=pd.Series(example.pictures))
+
+
+def change_words(column: str, side: int) -> str:
+    """Write a change for people: "blurring, 2 pixels"."""
+    probe, strength = probe_columns()[column]
+    return (
+        WORDS.get(column) or f"{probe.inline}, {strength.waves.removeprefix('wavelengths ') or strength.at(side).label}"
+    )
+
+
+def changed_cell(changes: pd.DataFrame, column: str, name: str) -> Cell:
+    """Return the picture of a change of `stored_changes`, framed in its verdict."""
+    picture, verdict = changes.loc[column, "picture"], verdict_of(changes.loc[column, "margin"])
+    return Cell(picture, f"{name}: called {verdict}", f"{name}  \n{CLASS_WORDS[verdict]}", verdict)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=BY_STAMP)
+def smallest_flips_of(opened: Opened) -> dict[str, str]:
+    """Return the smallest change that flips each image while its controls do not, as the run's study has it.
+
+    id -> words, "no change that was tried" where none does; images that the study lacks are left out.
+    """
+    if (study := probes_of(opened)) is None or "smallest_flip" not in study.table:
+        return {}
+    return dict(zip(study.table["id"], study.table["smallest_flip"].fillna("no change that was tried"), strict=True))
+
+
+def example_of(opened: Opened, column: str, verdict: str | None) -> tuple[Opened, int] | None:
+    """Find an image to show a change on, which the address picks among the most telling ones; None without pictures.
 
     Args:
         opened: the run on the page; the sample's run stands in where none of its pictures is available.
         column: of a probe's strength.
         verdict: of the image as it is; None for either.
     """
-    found = library.samples()
-    for run in (opened.origin, *([found[0]] if found else [])):
-        stamp = library.pictures(run).stamp
-        rows = _telling(run, stamp, column, verdict)
+    samples = library.samples()
+    for run in (opened.origin, *([samples[0]] if samples else [])):
+        rows = _telling(run, library.pictures(run).stamp, column, verdict)
         if len(rows):
-            return _shown(run, stamp, int(rows[(PICTURE.value - 1) % len(rows)]))
+            return run, int(rows[(PICTURE.value - 1) % len(rows)])
     return None
-
-
-def _probes_of(opened: Opened) -> StudyResult | None:
-    try:
-        return library.study_of(opened, "probes")
-    except ContractError:
-        return None
 
 
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=BY_STAMP)
 def _telling(opened: Opened, stamp: str, column: str, verdict: str | None) -> NDArray[np.intp]:  # noqa: ARG001 - the key
     """Find up to `PICTURES` rows with pictures, spread over the run: right verdicts that a change flips and no control.
 
-    Where there are none, or no study of probes, any rows.
+    Where there are none, any rows of the study.
     """
-    pictured, answer = library.pictures(opened).where >= 0, _probes_of(opened)
-    if answer is None or column not in answer.table:
-        return evenly(np.flatnonzero(pictured), PICTURES)
-    probe, strength = probe_columns()[column]
-    rows = opened.rows.get_indexer(answer.table["id"])
+    study = probes_of(opened)
+    if study is None or column not in study.table:
+        return np.empty(0, np.intp)
+    rows = opened.rows.get_indexer(study.table["id"])
     table = opened.judged.iloc[rows]
-    called = (table["predicted"] == "REAL").to_numpy()
-
-    def flips(key: str) -> NDArray[np.bool_]:
-        margins = answer.table[PROBES[key].column(strength.key)].to_numpy(np.float64)
-        return np.asarray(~np.isnan(margins) & ((margins > 0) == (called if PROBES[key].changes_donor else ~called)))
-
-    tells = flips(probe.key) & (table["label"] == table["predicted"]).to_numpy()
-    for control in probe.controls:
-        tells &= ~flips(control)
-    fits = pictured[rows] & ((table["predicted"] == verdict).to_numpy() | (verdict is None))
+    real, (probe, strength) = (table["predicted"] == "REAL").to_numpy(), probe_columns()[column]
+    tells = (flip_values(study.table[column], real, column) == 1) & (table["label"] == table["predicted"]).to_numpy()
+    for control in (PROBES[key].column(strength.key) for key in probe.controls):
+        tells &= flip_values(study.table[control], real, control) != 1
+    fits = (library.pictures(opened).where >= 0)[rows]
+    if verdict is not None:
+        fits &= (table["predicted"] == verdict).to_numpy()
     return evenly(np.sort(rows[fits & tells] if (fits & tells).any() else rows[fits]), PICTURES)
-
-
-@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=BY_STAMP)
-def _shown(opened: Opened, stamp: str, row: int) -> Shown | None:  # noqa: ARG001 - the key
-    answer = _probes_of(opened)
-    seed = int(answer.about.get("parameters", {}).get("seed", 0)) if answer else 0
-    example = probe_example(opened.run, row, library.pictures(opened).get, seed=seed)
-    if example is None:
-        return None
-    margins: dict[str, float] = {}
-    if answer is not None:
-        own = answer.table[answer.table["id"] == opened.table["id"].iloc[row]]
-        margins = {name: float(own[name].iloc[0]) for name in example.pictures if name in own and len(own)}
-    return Shown(opened, example, margins)
 
 
 def next_picture() -> None:
     """Show changes and maps on another picture; a button's callback."""
     PICTURE.set(PICTURE.value % PICTURES + 1)
-
-
-def flipped(verdict: str, column: str, also: Sequence[tuple[str, str]] = ()) -> Filter:
-    """Return the filter of the images of one verdict that one strength of a probe flips.
-
-    Args:
-        verdict: "FAKE" or "REAL".
-        column: the column of that strength in the study.
-        also: further (column, value) pairs to filter by.
-    """
-    name = f"probes.{column}"
-    # where a donor is changed, a flip means that the donor gets the image's verdict
-    toward_real = (verdict == "FAKE") != probe_columns()[column][0].changes_donor
-    wanted = Filter(sort=f"-{name}" if toward_real else name).choosing("predicted", [verdict])
-    wanted = wanted.ranging(name, low=0) if toward_real else wanted.ranging(name, high=0)
-    for other, value in also:
-        wanted = wanted.choosing(other, [value])
-    return wanted

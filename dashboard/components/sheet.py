@@ -10,9 +10,9 @@ from core.console import one_direction
 from core.images.palette import CLASS_COLOURS
 from core.runs.metrics import predicted_real
 from dashboard import library
-from dashboard.components.flips import smallest_flips_of
 from dashboard.components.grid import tile_source
 from dashboard.components.plain import code
+from dashboard.components.probing import smallest_flips_of
 from dashboard.components.study import command
 from dashboard.components.words import percent
 from dashboard.library import Opened

@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 from core.explainers.explanation import Explanation
 from core.runs.metrics import is_fresh
 from core.runs.rows import evenly
-from core.studies.dial import EXPERIMENTS, Experiment
 from dashboard import catalogue, library
 from dashboard.components.charts import cached
-from dashboard.components.dial import draw_dial, measured
+from dashboard.components.dial import EXPERIMENTS, Experiment, draw_dial, measured
 from dashboard.components.plain import inline
 from dashboard.components.requests import Subject, known_detectors
 from dashboard.library import Opened

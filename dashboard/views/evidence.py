@@ -25,7 +25,7 @@ from dashboard.components.fold import fold, unfold
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import code, plain
-from dashboard.components.probing import flipped, next_picture, rates_of, shown_picture
+from dashboard.components.probing import changed_cell, example_of, next_picture, rates_of, stored_changes
 from dashboard.components.study import command, study_files, study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.datasets import how_to_get_pictures
@@ -117,21 +117,23 @@ def draw_pictures(
         verdict: of the picture as it is; None for either.
         columns: pictures in a row, where there is room.
     """
-    probe, *_ = made
-    shown = shown_picture(opened, probe.column(strength), verdict)
-    if shown is None:
+    probe, column = made[0], made[0].column(strength)
+    example = example_of(opened, column, verdict)
+    stored = None if example is None else stored_changes(*example)
+    if example is None or stored is None:
         st.caption(f"No picture is available to show it on. {how_to_get_pictures()}")
         return
-    # where a donor is changed, it is a picture of the other class
-    called = other_class(shown.called) if probe.changes_donor else shown.called
-    cells = [Cell(shown.example.before(probe), f"A picture called {called}", CLASS_WORDS[called], called)]
-    for change in made:
-        picture = shown.example.pictures.get(change.column(strength))
-        if picture is not None:
-            after = shown.verdict(change.column(strength))
-            name = "changed" if change is probe else "control" if columns == 3 else change.inline
-            caption = f"{name}: {CLASS_WORDS.get(after or '', 'not known')}"
-            cells.append(Cell(picture, f"After {change.inline}, called {after}", caption, after))
+    run, row = example
+    called, (shown, changes) = str(run.judged["predicted"].iloc[row]), stored
+    before = shown.image
+    if probe.changes_donor and shown.donor is not None:
+        called, before = other_class(called), shown.donor
+    cells = [Cell(before, f"A picture called {called}", f"as it is  \n{CLASS_WORDS[called]}", called)]
+    short = ("changed", "control")
+    for number, change in enumerate(made):
+        if pd.notna(changes.loc[change.column(strength)]).all():
+            name = short[min(number, 1)] if columns == len(short) + 1 else change.inline
+            cells.append(changed_cell(changes, change.column(strength), name))
     picture_grid(cells, columns=columns, least=100)
 
 
@@ -198,16 +200,10 @@ def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
     st.caption(probe.sentence)
     draw_pictures(opened, [probe, *(PROBES[key] for key in probe.controls)], strength.value, columns=6)
     rates = rates_of(opened.origin, probes)
+    own = rates[(rates["probe"] == probe.key) & (rates["images"] > 0)]
     st.caption("Share of verdicts that flip: ◆ FAKE, ● REAL, dashed and hollow the control.", help=explain("Control"))
-    with st.grid(3, min_column_width=250, gap="medium") as grid:
-        for other in OWN:
-            own = rates[(rates["probe"] == other.key) & (rates["images"] > 0)]
-            if len(own) and other.family == probe.family:
-                with grid.cell():
-                    st.markdown(f"**{other.title}**")
-                    shares = (f"{row.flipped}, {row.strength}: {percent(row.share, 0)}" for row in own.itertuples())
-                    alt = f"Share of verdicts that flip. {'; '.join(shares)}"
-                    charts.show(response(own), key=f"evidence.response.{other.key}", alt=alt)
+    shares = "; ".join(f"{row.flipped}, {row.strength}: {percent(row.share, 0)}" for row in own.itertuples())
+    charts.show(response(own), key="evidence.response", alt=f"Share of verdicts that flip. {shares}")
     draw_groups(opened, probes, probe, probe.column(strength.value))
 
 
@@ -248,10 +244,15 @@ def draw_groups(opened: Opened, probes: StudyResult, probe: Probe, column: str) 
                     colour=CLASS_COLOURS[str(verdict)],
                 )
             if value is not None:
+                name, field = f"probes.{column}", "category" if BY.value == "category" else "label"
+                # where a donor is changed, a flip means that the donor gets the image's verdict
+                toward_real = (verdict == "FAKE") != probe.changes_donor
+                wanted = Filter(sort=f"-{name}" if toward_real else name).choosing("predicted", [str(verdict)])
+                wanted = wanted.ranging(name, **{"low" if toward_real else "high": 0})
                 # without a category there is nothing to filter by
-                field = "category" if BY.value == "category" else "label"
-                also = [] if (field, value) == ("category", "unknown") else [(field, value)]
-                state.go("mistakes", run=opened.run.name, wanted=flipped(str(verdict), column, also))
+                if (field, value) != ("category", "unknown"):
+                    wanted = wanted.choosing(field, [value])
+                state.go("mistakes", run=opened.run.name, wanted=wanted)
 
 
 def draw_neighbours(opened: Opened, answer: StudyResult) -> None:

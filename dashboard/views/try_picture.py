@@ -16,7 +16,7 @@ from dashboard.components import judged
 from dashboard.components.agreement import other_maps
 from dashboard.components.dial import draw_dial
 from dashboard.components.downloads import csv_button
-from dashboard.components.experiments import experiments, last_probes
+from dashboard.components.experiments import experiments, last_changes
 from dashboard.components.explanations import View, draw_explanations
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
@@ -100,7 +100,7 @@ def draw_maps(picture: Picture) -> None:
         return list(filter(None, [ready.describe(FILTER.value), told]))
 
     whose = "images of the run on the left with this verdict"
-    probes = lambda: last_probes(subject, detector)  # noqa: E731
+    probes = lambda: last_changes(subject, detector)  # noqa: E731
     draw_explanations(View(subject, [detector], None, picture.label, others, whose, notes, probes))
 
 

@@ -10,13 +10,11 @@ import torch
 from core import predict
 from core.detectors.manifest import Capability
 from core.detectors.storage import load_detector
-from core.explainers.probing import explain_probes
 from core.images.decoding import resize
 from core.images.encoding import encode_png
-from core.perturbations.table import PROBES, probe_columns
+from core.perturbations.table import PROBES, probe_pictures
 from core.report import page as report
 from core.runs.run import read_run
-from core.studies.donors import with_donors
 from core.studies.runner import Source
 from core.studies.store import read_study, study_path
 from core.studies.study import STUDIES, Context
@@ -110,20 +108,12 @@ def test_pictures_of_another_size_are_fitted_as_its_manifest_says(
 
 
 def test_probes_of_one_image(context: Context) -> None:
-    run, pixels = context.run, context.pixels
-    asked, settings = with_donors(
-        np.asarray(pixels[0]), run, lambda row: np.asarray(pixels[row]), name=str(run.predictions["id"][0]), row=0
-    )
-    (*_, result) = explain_probes(context.detector, asked, settings=settings)
-    assert result.complete
-    assert result.sentence
-    assert result.pictures.shape == (len(probe_columns()), SIDE, SIDE, 3)
+    image = np.asarray(context.pixels[0])
+    pictures = probe_pictures(image, name="a")
+    assert {picture.shape for picture in pictures.values()} == {(SIDE, SIDE, 3)}
     # lengths are shares of the side, and say so in pixels
-    assert [one.label for one in PROBES["shuffle"].at(SIDE)] == ["24 pixels", "12 pixels", "6 pixels"]
-    after = result.get("shuffle_16")
-    assert after.strength.label == "24 pixels"
-    shuffled = result.pictures[list(probe_columns()).index("shuffle_16")]
-    corner, others = shuffled[:24, :24], (pixels[0][:24, 24:], pixels[0][24:, :24], pixels[0][24:, 24:])
+    assert [step.at(SIDE).label for step in PROBES["shuffle"].strengths] == ["24 pixels", "12 pixels", "6 pixels"]
+    corner, others = pictures["shuffle_16"][:24, :24], (image[:24, 24:], image[24:, :24], image[24:, 24:])
     assert any(np.array_equal(corner, other) for other in others)
 
 

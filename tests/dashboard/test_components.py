@@ -12,7 +12,6 @@ from core.images.palette import CLASS_COLOURS, rgb
 from dashboard.components.agreement import conclusion, unclear
 from dashboard.components.charts import clicked_value, rate_figure
 from dashboard.components.component import key_of, one_of
-from dashboard.components.experiments import state_of
 from dashboard.components.picture import framed
 
 
@@ -56,23 +55,6 @@ def test_a_key_is_made_of_any_name() -> None:
     assert key_of("a", "b.c") != key_of("a", "b", "c")
     assert one_of(["a"], {"a"}) is None
     assert one_of("a", {"a"}) == "a"
-
-
-@pytest.mark.parametrize(
-    ("known", "flipped", "controlled", "donor", "state"),
-    [
-        (False, False, False, False, "unknown"),
-        (True, False, False, False, "stays"),
-        (True, True, True, False, "flips"),
-        (True, True, False, True, "flips"),
-        (True, True, False, False, "shared"),
-    ],
-)
-def test_the_state_of_a_change(known: bool, flipped: bool, controlled: bool, donor: bool, state: str) -> None:
-    after = SimpleNamespace(
-        known=known, flipped=flipped, controlled=controlled, probe=SimpleNamespace(changes_donor=donor)
-    )
-    assert state_of(after) == state  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_compared_is_not_said_to_agree() -> None:

@@ -13,15 +13,15 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
-from core.explainers.probing import ProbeResult, explain_probes
 from core.explainers.rings import RINGS_EXPLAINER
+from core.perturbations.flips import headline, tabulate_changes
+from core.perturbations.photometric import rms
+from core.perturbations.table import probe_columns, probe_pictures
 from core.runs.filter import Filter
 from core.runs.rows import find_rows
 from core.runs.run import Run, read_run
 from core.studies.columns import browse_table
-from core.studies.donors import with_donors
 from core.studies.store import read_study, study_path, write_study
-from dashboard.components.experiments import STATES, state_of
 from dashboard.components.words import coloured
 from dashboard.datasets import registry
 from tests.dashboard.conftest import Open, image_set
@@ -42,14 +42,13 @@ def first_row(run: Run) -> int:
     return int(find_rows(browse_table(run), Filter())[0])
 
 
-def probed(home: Path, run: Run, row: int) -> ProbeResult:
-    """What core says of one image."""
-    images = np.asarray(run.images)
-    pixels, settings = with_donors(
-        images[row], run, lambda at: images[at], name=run.predictions["id"].iloc[row], row=row
-    )
-    *_, last = explain_probes(load_detector(home / "detectors" / "tiny"), pixels, settings=settings)
-    return last
+def probed(home: Path, run: Run, row: int, name: str) -> pd.DataFrame:
+    """What the detector makes of each change that needs no other image."""
+    image, detector = np.asarray(run.images[row]), load_detector(home / "detectors" / "tiny")
+    pictures = probe_pictures(image, name=name)
+    margins = detector.margins(np.stack([image, *pictures.values()])).tolist()
+    sizes = {column: float(rms(picture[None], image[None])[0]) for column, picture in pictures.items()}
+    return tabulate_changes(dict(zip(pictures, margins[1:], strict=True)), sizes, margins[0])
 
 
 def keys(app: AppTest) -> list[str]:
@@ -65,19 +64,18 @@ def test_nothing_is_asked_before_an_experiment_is_chosen(open_page: Open) -> Non
     assert app.segmented_control(key="url.evidence").value is None
 
 
-def test_the_open_image_says_what_turns_the_verdict(open_page: Open, home: Path, run: Run) -> None:
+def test_without_a_study_the_open_image_is_changed_live(open_page: Open, home: Path, run: Run) -> None:
     row = first_row(run)
-    expected = probed(home, run, row)
+    expected = probed(home, run, row, str(run.predictions["id"][row]))
     app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="turns"))
     assert not app.exception
-    assert coloured(expected.sentence) in words(app)
-    rows = next(one.value for one in app.dataframe if "change" in one.value)
-    own = [after for after in expected.after if not after.probe.is_control]
-    assert len(rows) == len(own)
-    assert list(rows["verdict"].value_counts().sort_index()) == list(
-        pd.Series([STATES[state_of(after)] for after in own]).value_counts().sort_index()
-    )
-    np.testing.assert_allclose(sorted(rows["margin"]), sorted(after.margin for after in own))
+    assert coloured(headline(expected)) in words(app)
+    rows = next(element.value for element in app.dataframe if "change" in element.value)
+    own = [column for column in expected.index[expected["margin"].notna()] if not probe_columns()[column][0].is_control]
+    np.testing.assert_allclose(sorted(rows["margin"]), sorted(expected["margin"][own]), atol=1e-5)
+    flips = expected["flips"][own] == 1
+    assert (rows["verdict"] == "flips").sum() == (flips & expected["controlled"][own]).sum()
+    assert rows["verdict"].str.startswith("flips").sum() == flips.sum()
 
 
 def test_the_open_image_weighs_rings_of_the_spectrum(open_page: Open, home: Path, run: Run) -> None:
@@ -142,10 +140,11 @@ def test_upload_experiments_on_what_was_chosen_and_saves_it(
     app = open_page("try_picture", run=RUN, sample=run.predictions["id"].iloc[row], **asked)
     app = settled(app)
     assert not app.exception
-    result = probed(home, run, row)
-    assert coloured(result.sentence) in words(app)
+    id_ = str(run.predictions["id"][row])
+    sentence = headline(probed(home, run, row, id_))
+    assert coloured(sentence) in words(app)
     app.run()
     page = unescape(files["page.file"]().decode())
     assert f'<b class="{run.predictions["label"].iloc[row]}">' in page
-    assert result.sentence in page
+    assert sentence in page
     assert re.search("FAKE-like|Nothing found|Out of scope", page)

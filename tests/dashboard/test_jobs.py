@@ -16,12 +16,20 @@ from core.detectors.storage import load_detector
 from core.explainers.cam import CamSettings
 from core.explainers.integrated_gradients import IntegratedGradientsSettings
 from core.explainers.lime.regions import LimeSettings
-from core.explainers.probing import ProbeSettings, explain_probes
 from core.explainers.registry import find_explainer
 from core.explainers.rings import RingSettings
 from core.explainers.settings import ExplanationError
 from dashboard import jobs
-from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest, Request, Worker, compute_answer
+from dashboard.jobs import (
+    BATCH,
+    ExplainRequest,
+    JobStatus,
+    MarginsRequest,
+    PredictRequest,
+    Request,
+    Worker,
+    compute_answer,
+)
 from tests.conftest import textured
 
 IMAGE = textured(1, fine=True, seed=9)
@@ -122,7 +130,7 @@ def test_what_waits_knows_its_place(worker: Worker, script: Script) -> None:
     until(worker, "first", RINGS, lambda status: status.state == "running")
     script.gate(lime(9))
     until(worker, "first", lime(9), lambda status: status.share > 0)
-    places = [worker.ask(f"visitor {n}", "slot", request(ProbeSettings(str(n))), IMAGE).place for n in range(3)]
+    places = [worker.ask(f"visitor {n}", "slot", request(MarginsRequest(), str(n)), IMAGE).place for n in range(3)]
     assert places == [0, 1, 2]
 
 
@@ -249,14 +257,14 @@ def test_visitors_at_once_get_what_they_would_have_alone(made_home: Path) -> Non
     torch.set_num_threads(threads)
 
 
-def test_probes_and_margins_that_are_no_numbers(tiny_detector: Detector) -> None:
-    pixels, settings = textured(4, fine=True, seed=3), ProbeSettings("x", donors=1)
-    expected = list(explain_probes(tiny_detector, pixels, settings=settings))
-    found = list(compute_answer(tiny_detector, pixels, settings, lambda: False))
-    assert [answer.margin for answer, _ in found] == [answer.margin for answer in expected]
-    assert [share for _, share in found] == sorted(share for _, share in found)
-    assert found[-1][1] == 1
-    assert list(compute_answer(tiny_detector, pixels, settings, lambda: True)) == []
+def test_margins_of_many_images_come_in_batches(tiny_detector: Detector) -> None:
+    pixels = textured(2 * BATCH + 3, fine=True, seed=3)
+    answers = list(compute_answer(tiny_detector, pixels, MarginsRequest(), lambda: False))
+    assert [len(margins) for margins, _ in answers] == [BATCH, 2 * BATCH, len(pixels)]
+    assert [share for _, share in answers] == pytest.approx([BATCH / len(pixels), 2 * BATCH / len(pixels), 1])
+    np.testing.assert_allclose(answers[-1][0], tiny_detector.margins(pixels), atol=1e-5)
+    assert list(compute_answer(tiny_detector, pixels, MarginsRequest(), lambda: True)) == []
     tiny_detector.network.fc.bias.fill_(float("nan"))
-    with pytest.raises(ExplanationError, match="not finite"):
-        next(compute_answer(tiny_detector, pixels, PREDICT, lambda: False))
+    for request in (PREDICT, MarginsRequest()):
+        with pytest.raises(ExplanationError, match="not finite"):
+            next(compute_answer(tiny_detector, pixels, request, lambda: False))

@@ -3,19 +3,24 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from core.detectors.detector import Detector
-from core.explainers.probing import explain_probes
-from core.perturbations.table import probe_columns
+from core.perturbations.flips import flipping, tabulate_changes
+from core.perturbations.photometric import rms
+from core.perturbations.table import probe_pictures
 from core.runs.filter import Filter
 from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.studies.columns import browse_table
-from dashboard.components.flips import SHOWN, change_words, telling_changes
+from core.studies.store import read_study, study_path
+from dashboard.components import experiments
+from dashboard.components.experiments import SHOWN, telling_changes
+from dashboard.components.probing import change_words
 from tests.conftest import textured
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
@@ -26,22 +31,45 @@ RUN = "tiny@seen-test"
 
 @pytest.mark.parametrize("number", range(4))
 def test_the_strip_shows_the_smallest_flips_and_then_what_flips_nothing(tiny_detector: Detector, number: int) -> None:
-    *_, result = explain_probes(tiny_detector, textured(4, fine=number % 2 == 0, seed=number)[number : number + 1])
-    shown = telling_changes(result)
+    image = textured(4, fine=number % 2 == 0, seed=number)[number]
+    pictures = probe_pictures(image, name="a")
+    margins = dict(zip(pictures, tiny_detector.margins(np.stack([*pictures.values()])), strict=True))
+    sizes = {column: float(rms(picture[None], image[None])[0]) for column, picture in pictures.items()}
+    changes = tabulate_changes(margins, sizes, float(tiny_detector.margins(image[None])[0]))
+    shown = telling_changes(changes.assign(picture=pd.Series(pictures)))
     assert 0 < len(shown) <= SHOWN
-    assert len({after.column for after in shown}) == len(shown)
-    flips = [after for after in shown if after.controlled]
+    assert len(set(shown)) == len(shown)
+    assert set(shown) <= set(pictures)
+    flips = [column for column in shown if changes["controlled"][column]]
     assert shown[: len(flips)] == flips
-    if result.smallest is not None:
-        assert shown[0] == result.smallest
-        assert [after.size for after in flips] == sorted(after.size for after in flips)
-    assert all(after.known for after in shown)
+    assert [*flipping(changes).index[:1]] == flips[:1]
+    assert changes["size"][flips].is_monotonic_increasing
 
 
 def test_a_change_is_written_for_people() -> None:
-    words_of = {column: change_words(probe, strength) for column, (probe, strength) in probe_columns().items()}
-    assert words_of["blur_2"] == "blurring, 2 pixels"
-    assert words_of["lowpass_12"] == "removing fine detail, under 2.7 pixels"
+    assert change_words("blur_2", 32) == "blurring, 2 pixels"
+    assert change_words("lowpass_12", 32) == "removing fine detail, under 2.7 pixels"
+    assert change_words("shuffle_16", 48) == "shuffling blocks, 24 pixels"
+
+
+def test_what_the_study_has_of_an_image_is_not_asked_again(
+    open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_studies(home, "probes")
+    run = read_run(home / "runs" / RUN)
+    smallest = read_study(study_path(run.path, "probes"), run).table.set_index("id")["smallest_flip"]
+    asked: list[Any] = []
+    monkeypatch.setattr(experiments, "follow", lambda *given, **_: asked.append(given))
+    for id_ in (str(smallest.dropna().index[0]), str(smallest.index[-1])):
+        app = open_page("mistakes", run=RUN, id=id_, evidence="turns")
+        assert not app.exception
+        assert not asked
+        [table] = [element.value for element in app.dataframe if "change" in element.value]
+        assert table["verdict"].is_monotonic_increasing
+        if isinstance(title := smallest[id_], str):
+            clean = table["change"][table["verdict"] == "flips"]
+            assert clean.str.lower().str.endswith(title.partition(",")[0].lower()).any()
+            assert "The smallest change that does" in words(app)
 
 
 def test_the_sheet_has_each_image_with_its_flip(open_page: Open, home: Path) -> None:

@@ -91,7 +91,7 @@ def test_pictures_come_first_and_every_finding_is_a_row(open_page: Open, studied
     assert not app.exception
     assert not app.error
     assert any(alt.startswith("A picture called") for alt in alts(app))
-    assert any(alt.startswith("After") for alt in alts(app))
+    assert any(alt.startswith("changed: called ") for alt in alts(app))
     run = read_run(studied / "runs" / RUN)
     found = read_study(studied / "runs" / RUN / "studies" / "probes.parquet", run).findings
     assert tables(app).count("<details>") == len(found)

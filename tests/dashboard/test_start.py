@@ -13,10 +13,9 @@ from core.detectors.storage import load_detector
 from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
 from core.runs.run import read_run
-from core.studies.dial import COLUMNS, EXPERIMENTS, dial_pictures
 from core.studies.store import read_study, study_path
 from dashboard.components import dial
-from dashboard.components.dial import short_percent
+from dashboard.components.dial import COLUMNS, EXPERIMENTS, dial_pictures, short_percent
 from dashboard.components.story import choose_fakes, choose_other, choose_picture, shuffled_values
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
@@ -118,7 +117,8 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(
     row = choose_picture(run.predictions, np.ones(len(run), bool), margins)
     assert row is not None
     id_ = str(run.predictions["id"].iloc[row])
-    pictures = dial_pictures(np.asarray(run.images[row]), name=id_)
+    pictures = dial_pictures(np.asarray(run.images[row]), id_)
+    assert tuple(pictures) == COLUMNS
     assert pixels_sha256(np.asarray(run.images[row])) in data["id"]
     after = load_detector(home / "detectors" / "tiny").margins(np.stack([*pictures.values()]))
     verdicts = dict(zip(COLUMNS, map(verdict_of, after), strict=True))
@@ -132,6 +132,12 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(
     assert [bar["name"] for bar in stops[0]["shares"]] == (
         ["FAKE flips", "the control", "REAL flips"] if studied else []
     )
+    if margins is not None:
+        real = (run.predictions["predicted"] == "REAL").to_numpy()
+        for stop in stops:
+            flips = (margins.loc[run.predictions["id"], stop["column"]] > 0).to_numpy() != real
+            shares = {bar["kind"]: bar["share"] for bar in stop["shares"]}
+            assert (shares["FAKE"], shares["REAL"]) == pytest.approx((flips[~real].mean(), flips[real].mean()))
 
 
 def test_a_random_map_has_the_same_values() -> None:

@@ -1,13 +1,9 @@
-"""The table of probes: every control changes as much as its probe, and flips count only what changes side."""
-
-from typing import Any
+"""The table of probes: every control changes as much as its probe."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.perturbations.flips import controlled_flips, flipped_predictions
 from core.perturbations.photometric import rms
 from core.perturbations.probe import Batch, Chance, Probe
 from core.perturbations.table import PROBES, probe_columns
@@ -49,20 +45,3 @@ def test_keys_controls_and_choices_are_in_the_table() -> None:
         for key in probe.controls:
             assert [one.key for one in PROBES[key].strengths] == [one.key for one in probe.strengths]
         assert all(PROBES[key].way for keys in probe.others.values() for key in keys)
-
-
-def answers(**values: float) -> pd.DataFrame:
-    return pd.DataFrame([dict.fromkeys(probe_columns(), 1.0) | values])
-
-
-def flips(called_real: bool, **values: float) -> Any:
-    return flipped_predictions(answers(**values), np.array([called_real])).iloc[0]
-
-
-def test_what_could_not_be_made_flips_nothing_and_controls_nothing() -> None:
-    assert not flips(True, blur_1=np.nan)["blur_1"]
-    table = answers(lowpass_8=-1.0)
-    found = flipped_predictions(table, np.array([True]))
-    assert controlled_flips(found, table.notna())["lowpass_8"].iloc[0]
-    known = table.notna().assign(**{PROBES[key].column("8"): False for key in PROBES["lowpass"].controls})
-    assert not controlled_flips(found, known)["lowpass_8"].iloc[0]

@@ -1,23 +1,22 @@
 """The study of probes: on detectors that see one thing only the right probe comes first, and the sentence names it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from core.findings.claims import claim_status
-from core.perturbations.flips import short_margins
 from core.perturbations.probe import FAMILIES, size_column
 from core.perturbations.table import OTHER_WAYS, PROBES, probe_columns
 from core.runs.metrics import wilson_interval
-from core.runs.run import read_run
-from core.studies.donors import choose_donors, with_donors
+from core.runs.run import Run, read_run
 from core.studies.flips import flip_rates, ranking, read_flips
-from core.studies.probes import STUDY, conclude, smallest_flip
+from core.studies.probes import STUDY, conclude
 from core.studies.runner import Source
 from core.studies.store import read_study, study_path
-from tests.core.cues import CUES, mean_colour
+from tests.core.cues import CUES
 from tests.core.studies.counted import PARAMETERS, asked_of, counted
 
 # the families of which one must come first for each verdict; None where the cue's absence can be made by many things
@@ -34,12 +33,11 @@ def test_the_right_probe_comes_first_its_control_stays_behind_and_the_finding_na
     name: str, tmp_path: Path
 ) -> None:
     run, table = asked_of(name, tmp_path)
-    turns = read_flips(run, table, PARAMETERS)
     found = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
     for verdict, right in RIGHT[name].items():
         if right is None:
             continue
-        top = ranking(flip_rates(turns), verdict=verdict)
+        top = ranking(rates_of(run, table), verdict=verdict)
         first = top.iloc[0]
         assert first["family"] == right
         assert first["share"] > 0.5
@@ -61,6 +59,11 @@ def test_fine_detail_is_claimed_where_both_directions_hold_and_nowhere_else(tmp_
         assert not asked_of(name, tmp_path)[1]["detail_both_ways"].any()
 
 
+def rates_of(run: Run, table: pd.DataFrame, **options: Any) -> pd.DataFrame:
+    """The flip rates of a study's table."""
+    return flip_rates(read_flips(run, table, PARAMETERS), side=run.side, **options)
+
+
 def table_of(source: Source) -> pd.DataFrame:
     """The study that is there."""
     return read_study(study_path(source.run, STUDY.name), read_run(source.run)).table
@@ -69,10 +72,9 @@ def table_of(source: Source) -> pd.DataFrame:
 def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probed: Source) -> None:
     run, table = read_run(probed.run), table_of(probed)
     table["weight"] = np.random.default_rng(0).uniform(1, 5, len(table)).astype(np.float32)
-    turns = read_flips(run, table)
     rows = run.predictions
     for by, values in (("cell", rows["label"]), ("category", rows["category"])):
-        counted = flip_rates(turns, by=by, probes=("lowpass", "lend"))  # type: ignore[arg-type]
+        counted = rates_of(run, table, by=by, probes=("lowpass", "lend"))  # type: ignore[arg-type]
         for _, row in counted[counted["images"] > 0].iterrows():
             here = (rows["predicted"] == row["verdict"]) & (values.astype(str) == row["group"])
             weights = table["weight"][here].to_numpy(float)
@@ -97,75 +99,33 @@ def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probe
 def test_a_share_is_set_against_its_strongest_control_with_a_paired_interval(tmp_path: Path) -> None:
     """The interval of the difference against a bootstrap of the images."""
     turned = {"lowpass_12": 0.5, "lowpass_control_12": 0.1, "lowpass_pattern_12": 0.4, "lowpass_grey_12": 0.2}
-    turns = read_flips(*counted({}, turned, tmp_path, images=400))
-    row = flip_rates(turns).set_index(["verdict", "column"]).loc[("FAKE", "lowpass_12")]
+    run, table = counted({}, turned, tmp_path, images=400)
+    rates = rates_of(run, table).set_index(["verdict", "column"])
+    row = rates.loc[("FAKE", "lowpass_12")]
     assert (row["control"], row["control_share"], row["share"]) == ("lowpass_pattern", 0.4, 0.5)
-    here = turns.chosen("FAKE")
-    lead = np.subtract(
-        *(turns.flips(f"{key}_12", PROBES[key])[here].astype(float) for key in ("lowpass", "lowpass_pattern"))
-    )
+    fake = (run.predictions["predicted"] == "FAKE").to_numpy()
+    lead = np.subtract(*((table[f"{key}_12"][fake] > 0).astype(float) for key in ("lowpass", "lowpass_pattern")))
     drawn = np.random.default_rng(0).choice(lead, (4000, len(lead))).mean(axis=1)
     np.testing.assert_allclose([row["net_low"], row["net_high"]], np.quantile(drawn, [0.025, 0.975]), atol=0.006)
     # images that flip under both tell nothing apart: far narrower than two intervals side by side
     assert row["net_high"] - row["net_low"] < 0.7 * (row["high"] - row["low"])
-    alone = flip_rates(turns).set_index(["verdict", "column"]).loc[("FAKE", "blur_1")]
+    alone = rates.loc[("FAKE", "blur_1")]
     assert np.isnan(alone["control_share"])
     assert alone["net"] == alone["share"]
 
 
 def test_a_change_without_a_control_stays_behind_those_that_turn_more_than_theirs(tmp_path: Path) -> None:
-    sizes = {
-        "lowpass_14": 6.0,
-        "lowpass_control_14": 6.0,
-        "blur_1": 6.0,
-        "levels_2": 0.8,
-        "fade_50": 1.2,
-        "jpeg_95": 6.0,
-    }
+    sizes = {"lowpass_14": 6.0, "lowpass_control_14": 6.0, "blur_1": 6.0, "levels_2": 0.8, "fade_50": 1.2}
     turned = {"lowpass_14": 0.5, "blur_1": 0.9, "levels_2": 0.9, "fade_50": 0.3, "jpeg_75": 0.9}
-    turns = read_flips(*counted(sizes, turned, tmp_path))
+    rates = rates_of(*counted(sizes, turned, tmp_path))
     for verdict in ("FAKE", "REAL"):
-        top = ranking(flip_rates(turns), verdict=verdict)
+        top = ranking(rates, verdict=verdict)
         assert list(top["column"][:5]) == ["lowpass_14", "levels_2", "fade_50", "blur_1", "jpeg_75"]
         assert list(top["control"].notna()[:5]) == [True, False, False, False, False]
         assert (top["per_level"][5:] == 0).all()
     # what its control flips as well comes last
-    turns = read_flips(*counted(sizes, turned | {"lowpass_control_14": 0.9}, tmp_path))
-    assert "lowpass_14" not in list(ranking(flip_rates(turns), verdict="FAKE")["column"][:4])
-
-
-def test_donors_are_right_of_the_asked_verdict_of_the_category_and_never_the_image(tmp_path: Path) -> None:
-    run = mean_colour().run(tmp_path)
-    # three wrong answers and one repeat, none of which may lend
-    run.predictions.loc[[0, 5], "predicted"] = "REAL"
-    run.predictions.loc[[79], "predicted"] = "FAKE"
-    run.predictions.loc[[50], "is_repeat"] = True
-    rows = np.arange(len(run))
-    donors = choose_donors(run, rows)
-    table = run.predictions
-    for chosen, same in ((donors.other, False), (donors.same, True)):
-        lent = table.iloc[chosen].reset_index(drop=True)
-        assert not set(chosen) & {0, 5, 79, 50}
-        assert (lent["label"].astype(str) == lent["predicted"].astype(str)).all()
-        assert ((lent["predicted"].astype(str) == table["predicted"].astype(str)) == same).all()
-        assert (lent["category"].astype(str) == table["category"].astype(str)).all()
-        assert (chosen != rows).all()
-        assert len(set(chosen)) > 20
-    part = choose_donors(run, rows[10:20])
-    np.testing.assert_array_equal(part.other, donors.other[10:20])
-    assert (choose_donors(run, rows, seed=1).other != donors.other).any()
-
-
-def test_a_repeated_file_does_not_borrow_from_its_first_copy(tmp_path: Path) -> None:
-    run = mean_colour().run(tmp_path)
-    table = run.predictions
-    copied = np.flatnonzero((table["category"] == table["category"][0]) & (table["label"] == table["label"][0]))
-    # of the category and class two files are left, one of which most rows repeat
-    table.loc[copied[1:-1], ["sha256", "is_repeat"]] = [table["sha256"][copied[0]], True]
-    assert set(choose_donors(run, copied[:-1].astype(np.intp)).same) == {copied[-1]}
-    pictures = {copied[0]: np.full((32, 32, 3), 1, np.uint8), copied[-1]: np.full((32, 32, 3), 2, np.uint8)}
-    stacked, _ = with_donors(pictures[copied[0]], run, pictures.get, name="any", row=int(copied[1]))
-    assert [int(image[0, 0, 0]) for image in stacked] == [1, 2]
+    rates = rates_of(*counted(sizes, turned | {"lowpass_control_14": 0.9}, tmp_path))
+    assert "lowpass_14" not in list(ranking(rates, verdict="FAKE")["column"][:4])
 
 
 def test_the_smallest_flip_is_named_with_its_strength(tmp_path: Path) -> None:
@@ -174,10 +134,7 @@ def test_the_smallest_flip_is_named_with_its_strength(tmp_path: Path) -> None:
     )
     table = table.assign(**STUDY.derive(run, table))
     # half of them flip under the low-pass, which changes less than the blur
-    names = {smallest_flip(row) for row in table.to_dict("records")}
-    assert names == {("Removing fine detail", "wavelengths under 4 pixels"), ("Blurring", "2 pixels")}
-    assert smallest_flip({"probes.turned_by": "blur"}) == ("Blurring", "")
-    assert smallest_flip({"smallest_flip": None, "turned_by": None}) is None
+    assert set(table["smallest_flip"]) == {"Removing fine detail, wavelengths under 4 pixels", "Blurring, 2 pixels"}
 
 
 def test_every_probe_says_what_it_is() -> None:
@@ -197,13 +154,3 @@ def test_every_probe_says_what_it_is() -> None:
     used = {control for probe in PROBES.values() for control in probe.controls}
     assert used >= {key for key, probe in PROBES.items() if probe.is_control}
     assert {size_column(column) for column in columns} | set(columns) < set(STUDY.columns)
-
-
-def test_margins_are_shortened_to_less_than_half_a_percent_and_keep_their_sign() -> None:
-    margins = np.random.default_rng(0).normal(0, 3, 10000).astype(np.float32)
-    short = short_margins(margins).astype(np.float64)
-    np.testing.assert_allclose(short, margins, rtol=0.0045, atol=1e-6)
-    np.testing.assert_array_equal(short > 0, margins > 0)
-    tiny = np.array([1e-7, -1e-7, 1e-30, -1e-30, 0], np.float32)
-    np.testing.assert_array_equal(np.sign(short_margins(tiny)), [1, -1, 1, -1, 0])
-    assert np.isnan(short_margins(np.array([np.nan], np.float32))).all()
