@@ -14,6 +14,7 @@ from core.explainers.settings import ExplainerSettings
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
+    from core.runs.run import Run
 
 
 class ExactSettings(ExplainerSettings):
@@ -79,6 +80,22 @@ def spread_scores(scores: NDArray[np.floating], *, side: int, field: int, stride
     corners[::stride, ::stride][: len(scores), : scores.shape[1]] = scores
     patch = np.full((field, field), 1 / (scores.size * field**2))
     return np.asarray(convolve(corners, patch, method="direct"), np.float32)
+
+
+def stored_exact_map(run: "Run", row: int, *, side: int, field: int) -> NDArray[np.float32]:
+    """The exact map of one row of a run, to float16: its stored map holds the scores but for their common bias.
+
+    Args:
+        run: by a detector of patches, with its maps.
+        row: a position in its predictions.
+        side, field: of the image and of a patch in pixels.
+
+    Returns:
+        float32 (side, side).
+    """
+    values = np.asarray(run.needed_maps[row], np.float64)
+    scores = values - values.mean() + float(run.predictions["margin"].iloc[row])
+    return spread_scores(scores, side=side, field=field, stride=(side - field) // (len(values) - 1))
 
 
 EXACT = Exact()

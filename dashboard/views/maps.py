@@ -6,24 +6,22 @@ from itertools import cycle
 import numpy as np
 import pandas as pd
 import streamlit as st
-from plotly.graph_objects import Figure
 
-from core.detectors.manifest import layer_words
+from core.detectors.manifest import Capability, layer_words
 from core.explainers.cam import KEPT
 from core.explainers.drawing import Style, common_scale, draw_overlay
+from core.explainers.exact import stored_exact_map
 from core.explainers.registry import find_explainer
-from core.findings.claims import Sign, sign_of
+from core.findings.claims import sign_of
 from core.findings.finding import Finding
 from core.images.palette import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
 from core.runs.rows import evenly
-from core.storage import ContractError
 from core.studies.faithfulness import CONTROLS, DIRECTIONS, FILLS, ORDERS, choice_value, mean_curves
 from core.studies.groups import By, Cells
 from core.studies.randomisation import OTHER_IMAGE, sanity_summary
 from core.studies.store import StudyResult
-from core.studies.study import StudyError
-from dashboard import library
+from dashboard import catalogue, library
 from dashboard.components import charts
 from dashboard.components.charts import Line, line_figure
 from dashboard.components.findings import Bar, draw_bars, finding_table
@@ -32,7 +30,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import plain
 from dashboard.components.probing import PICTURE, PICTURES, next_picture
-from dashboard.components.study import all_there, readable, refused, study_files, study_fold, study_of
+from dashboard.components.study import readable, study_files, study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, heading, name_paper
 from dashboard.library import BY_STAMP, Opened
 from dashboard.state import Setting
@@ -40,9 +38,9 @@ from dashboard.state import Setting
 BY = Setting("by", "verdict", {"verdict": "Verdict", "cell": "Verdict, right and wrong separately"})
 FILL = Setting("filled", "mean", {fill: FILLINGS[fill].title for fill in FILLS})
 SIDE = 384
-# told apart with every kind of colour blindness, and by the symbol without any
-SYMBOLS: dict[Sign, str] = {1: "▲", -1: "▼", 0: "◇"}
-COLOURS: dict[Sign, str] = {1: "green", -1: "violet"}
+# than both controls, by deletion and by insertion
+WORDS = {1: "better", -1: "worse", 0: "no better"}
+COLOURS = {"better": "green", "worse": "violet"}
 # of methods, where the class colours would mislead: distinct under any colour blindness
 LINES = ("#9b59c9", "#0f9d8a", "#c2527b", "#8a8500", "#4a7fb5", "#c46a00", "#8d6e5b", "#2f7d4f")
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "star")
@@ -82,6 +80,12 @@ PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "change shows the image and not the detector. The control is another image's map by the random detector.",
         ("Sanity",),
     ),
+    "truth": (
+        "How near are maps to the truth?",
+        "This detector's score is the mean of the scores of small patches, so that what each part adds is known. Rank "
+        "correlation of each map with that over 16 cells; the controls are another image's truth and a random order.",
+        ("Rank correlation", "Fill", "Grad-CAM", "LIME"),
+    ),
 }
 # finding of the study `transfer` -> what its bar is a share of, and the class that is counted
 OTHERS = {
@@ -91,8 +95,13 @@ OTHERS = {
 }
 
 
-def draw_maps() -> None:
-    """Draw a picture with its own map, a shuffled one, and one of another picture."""
+def draw_maps(field: int | None) -> None:
+    """Draw a picture with its own map, a shuffled one, and one of another picture.
+
+    Args:
+        field: side of the patches of a detector that adds up their scores, None for any other; the exact map is then
+            drawn in the place of the shuffled one.
+    """
     run, pictures = opened.run, library.pictures(opened)
     rows = evenly(np.flatnonzero(pictures.where >= 0), PICTURES)
     if run.maps is None or not len(rows):
@@ -100,17 +109,18 @@ def draw_maps() -> None:
         return
     row = int(rows[(PICTURE.value - 1) % len(rows)])
     image, own = pictures.get(row), np.asarray(run.maps[row], np.float32)
-    try:
-        other = np.asarray(run.maps[Cells(run).others(row, 1)[0]], np.float32)
-    except StudyError:
-        other = own[::-1]
     if image is None:
         return
-    shuffled = np.random.default_rng(row).permutation(own.ravel()).reshape(own.shape)
-    verdict = str(opened.table["predicted"].iloc[row])
+    other = np.asarray(run.maps[Cells(run).others(row, 1)[0]], np.float32) if len(run) > 1 else own[::-1]
+    verdict, scale = str(opened.table["predicted"].iloc[row]), common_scale([own, other])
     cells = [Cell(image, f"The picture, called {verdict}", CLASS_WORDS[verdict], verdict)]
-    for values, name in ((own, "its own map"), (shuffled, "a shuffled map"), (other, "another picture's map")):
-        drawn = draw_overlay(image, values, SIDE, Style(scale=common_scale([own, other])))[..., :3]
+    if field is None:
+        second = "a shuffled map", np.random.default_rng(row).permutation(own.ravel()).reshape(own.shape)
+    else:
+        second = "the exact map", stored_exact_map(run, row, side=len(image), field=field)
+    for name, values in (("its own map", own), second, ("another picture's map", other)):
+        # the exact map's values are of single pixels
+        drawn = draw_overlay(image, values, SIDE, Style(scale=scale if values.shape == own.shape else None))[..., :3]
         cells.append(Cell(drawn, f"{name.capitalize()}, {KEPT.title}", name))
     picture_grid(cells, columns=4, least=150)
     st.caption(f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']}: what the place speaks for.")
@@ -118,83 +128,74 @@ def draw_maps() -> None:
 
 
 def draw_methods(findings: Sequence[Finding]) -> None:
-    """Draw a table per verdict, methods by fills: better or worse than both controls, deletion then insertion."""
-    scored = [finding for finding in findings if finding.quantity == "faithfulness"]
-    if scored:
-        st.caption(
-            "▲ beats random and another picture's map, ▼ is worse, ◇ neither; hiding, then showing.",
-            help=explain("Faithfulness", "Deletion and insertion", "Fill", "Control"),
-        )
-    for group in dict.fromkeys(str(finding.group) for finding in scored):
-        mine = [finding for finding in scored if finding.group == group]
-        fills = list(dict.fromkeys(fill for finding in mine for fill in finding.details["fills"]))
+    """Draw a table per verdict, methods by fills: a word on whether the maps are better than both controls."""
+    terms = explain("Faithfulness", "Deletion and insertion", "Fill", "Control")
+    st.caption("Better than random and another picture's map?", help=terms)
+    for group in dict.fromkeys(finding.group for finding in findings):
+        mine = [finding for finding in findings if finding.group == group]
+        fills = list(mine[0].details["fills"])
         rows: dict[tuple[str, ...], list[str]] = {}
         for finding in mine:
-            rows.setdefault(tuple(cell(finding, fill) for fill in fills), []).append(plain(finding.subject))
-        names, titles = [", ".join(alike) for alike in rows.values()], [FILLINGS[fill].title for fill in fills]
+            rows.setdefault(tuple(word(finding, fill) for fill in fills), []).append(plain(finding.subject))
+        names = [", ".join(alike) for alike in rows.values()] if len(rows) > 1 else ["Every method"]
+        titles = [FILLINGS[fill].title for fill in fills]
         st.table(pd.DataFrame(list(rows), names, titles).rename_axis(f"{group} verdicts"), border="horizontal")
 
 
-def cell(finding: Finding, fill: str) -> str:
-    """Write for each direction whether a method is better than both controls under a fill, worse, or neither."""
-    signs: list[Sign] = []
+def word(finding: Finding, fill: str) -> str:
+    """Return whether a method is better than both controls under a fill, worse, or neither, by both directions."""
+    signs = set()
     for direction in DIRECTIONS:
         tried = [finding.choice(direction, choice_value(fill, control)) for control in CONTROLS]
         found = {sign_of(choice) for choice in tried if choice is not None}
-        signs.append(1 if found == {1} else -1 if found == {-1} else 0)
-    text = "\N{NO-BREAK SPACE}".join(SYMBOLS[sign] for sign in signs)
-    colour = COLOURS.get(signs[0]) if len(set(signs)) == 1 else None
-    return f":{colour}-background[{text}]" if colour else text
+        signs.add(1 if found == {1} else -1 if found == {-1} else 0)
+    text = WORDS[signs.pop()] if len(signs) == 1 else "mixed"
+    return f":{COLOURS[text]}-background[{text}]" if text in COLOURS else text
 
 
-def draw_curves(answer: StudyResult) -> None:
-    """Draw deletion and insertion curves under one fill."""
+def draw_curves(result: StudyResult) -> None:
+    """Draw deletion and insertion curves under one fill; controls are grey, baselines thin."""
     with st.container(horizontal=True, gap="medium"):
         FILL.choose("Fill", help=explain("Fill"))
         BY.choose("Group by", help="REAL and FAKE verdicts are never pooled.")
-    drawn = curves_of(opened.origin, answer, BY.value)
+    drawn = curves_of(opened.origin, result, BY.value)
     drawn = drawn[drawn["fill"] == (FILL.value if FILL.value in set(drawn["fill"]) else drawn["fill"].iloc[0])]
     with st.grid(2, min_column_width=320) as grid:
         for (group, direction), part in drawn.groupby(["group", "direction"], sort=False):
+            styles, lines = cycle(zip(LINES, MARKS, strict=True)), []
+            for (method, name), rows in part.groupby(["method", "name"], sort=False):
+                x, y = rows["share"], rows["value"]
+                if method in ORDERS:
+                    kind, width = ("control", 2.5) if method in CONTROLS else ("baseline", 1.3)
+                    lines.append(Line(f"{kind}: {name}", x, y, dash=DASHES[method], width=width))
+                else:
+                    colour, symbol = next(styles)
+                    lines.append(Line(name, x, y, colour, "solid", symbol, rows["low"], rows["high"]))
+            figure = line_figure(lines, DIRECTION_NAMES[direction], "margin for the verdict", height=360)
             with grid.cell():
                 st.markdown(f"**{group}**")
-                key = f"trust.curves.{group}.{direction}"
-                charts.show(curves(part, str(direction)), key=key, alt=f"Curves by {direction} of {group}")
+                key, alt = f"trust.curves.{group}.{direction}", f"Curves by {direction} of {group}"
+                charts.show(figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02]), key=key, alt=alt)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=BY_STAMP)
-def curves_of(opened: Opened, answer: StudyResult, by: By) -> pd.DataFrame:
+def curves_of(opened: Opened, result: StudyResult, by: By) -> pd.DataFrame:
     """Return the mean curves of all methods and controls; cached."""
-    return mean_curves(answer.table, opened.run, by=by)
+    return mean_curves(result.table, opened.run, by=by)
 
 
-def curves(part: pd.DataFrame, direction: str) -> Figure:
-    """Plot the curves of one group, fill and direction, from `mean_curves`; controls are grey, baselines thin."""
-    styles, lines = cycle(zip(LINES, MARKS, strict=True)), []
-    for (method, name), rows in part.groupby(["method", "name"], sort=False):
-        if method in ORDERS:
-            is_control = method in CONTROLS
-            words, width = f"{'control' if is_control else 'baseline'}: {name}", 2.5 if is_control else 1.3
-            lines.append(Line(words, rows["share"], rows["value"], dash=DASHES[method], width=width))
-        else:
-            (colour, symbol), ends = next(styles), (rows["low"], rows["high"])
-            lines.append(Line(name, rows["share"], rows["value"], colour, "solid", symbol, *ends))
-    figure = line_figure(lines, DIRECTION_NAMES[direction], "margin for the verdict", height=360)
-    return figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02])
-
-
-def draw_randomised(answer: StudyResult) -> None:
+def draw_randomised(result: StudyResult) -> None:
     """Draw how alike maps stay as weights are randomised from the top down, for each method; the control dotted."""
     with st.grid(3, min_column_width=260) as grid:
-        for method, part in sanity_summary(answer.table, opened.run).groupby("method", sort=False):
+        for method, part in sanity_summary(result.table, opened.run).groupby("method", sort=False):
             title, lines = find_explainer(method).title, []
             for verdict, rows in part.groupby("group", sort=False):
-                levels = rows[rows["level"] != OTHER_IMAGE]
+                is_control, colour = rows["level"] == OTHER_IMAGE, CLASS_COLOURS[verdict]
+                levels, control = rows[~is_control], rows["value"][is_control].iloc[0]
                 names = ["classifier", *(f"and {layer_words(level)}" for level in levels["level"][1:-1]), "everything"]
-                control = [rows.loc[rows["level"] == OTHER_IMAGE, "value"].iloc[0]] * len(levels)
-                look = CLASS_COLOURS[verdict], "solid", charts.SYMBOLS[verdict], levels["low"], levels["high"]
-                lines += [Line(verdict, names, levels["value"], *look)]
-                lines += [Line(f"{verdict}, control", names, control, CLASS_COLOURS[verdict], "dot", width=1.5)]
+                ends = levels["low"], levels["high"]
+                lines += [Line(verdict, names, levels["value"], colour, "solid", charts.SYMBOLS[verdict], *ends)]
+                lines += [Line(f"{verdict}, control", names, [control] * len(levels), colour, "dot", width=1.5)]
             with grid.cell():
                 figure = line_figure(lines, "weights randomised", "rank correlation", height=280, showlegend=False)
                 st.markdown(f"**{title}**")
@@ -202,14 +203,12 @@ def draw_randomised(answer: StudyResult) -> None:
                 charts.show(figure.update_yaxes(range=[0, 1.04]), key=f"trust.sanity.{title}", alt=alt)
 
 
-def draw_others(answer: StudyResult | None) -> None:
+def draw_others(result: StudyResult) -> None:
     """Draw how often verdicts on other pictures are wrong, and beside it on the test set."""
-    st.subheader("And on other pictures?", anchor=False)
-    found = {key: answer.finding(key) for key in OTHERS} if answer is not None else {}
     bars = []
-    for key, finding in found.items():
-        if finding is not None:
-            bars.append(Bar(OTHERS[key][0], finding.measure.value, CLASS_COLOURS[OTHERS[key][1]]))
+    for key, (label, verdict) in OTHERS.items():
+        if (finding := result.finding(key)) is not None:
+            bars.append(Bar(label, finding.measure.value, CLASS_COLOURS[verdict]))
             bars += [] if finding.control is None else [Bar("on the test set", finding.control.measure.value)]
     draw_bars(bars)
 
@@ -220,38 +219,36 @@ heading(
     "A map can look right and mean nothing.",
     help=explain("Grad-CAM", "LIME", "Control"),
 )
-draw_maps()
-faithfulness = study_of(opened, "faithfulness")
-if faithfulness is not None:
-    try:
-        draw_methods(faithfulness.findings)
-        with fold(
-            "faithfulness",
-            "How far does the margin fall and rise?",
-            explained="Parts of the image are filled in the order that an explanation gives (deletion), or shown in "
-            "that order (insertion; Petsiuk et al. 2018). Where it is right the margin falls fast, and rises fast. "
-            "Edges are a baseline and no control: for a detector of fine detail they are nearly the right answer.",
-            help=explain("Faithfulness", "Deletion and insertion", "Fill", "Margin", "Control"),
-        ) as is_open:
-            if is_open:
-                draw_curves(faithfulness)
-                finding_table([one for one in faithfulness.findings if one.quantity == "faithfulness"])
-                study_files(opened, faithfulness, key="trust.faithfulness")
-    except ContractError as error:
-        refused(error)
+maker = catalogue.maker(opened.run)
+about = None if maker is None else catalogue.detectors()[maker].about
+field = about.config["field"] if about is not None and Capability.PATCH_SCORES in about.capabilities else None
+draw_maps(field)
+if (faithfulness := study_of(opened, "faithfulness")) is not None:
+    draw_methods(faithfulness.findings)
+    with fold(
+        "faithfulness",
+        "How far does the margin fall and rise?",
+        explained="Parts of the image are filled in the order that an explanation gives (deletion), or shown in that "
+        "order (insertion; Petsiuk et al. 2018). Where it is right the margin falls fast, and rises fast. Edges are a "
+        "baseline and no control: for a detector of fine detail they are nearly the right answer.",
+        help=explain("Faithfulness", "Deletion and insertion", "Fill", "Margin", "Control"),
+    ) as is_open:
+        if is_open:
+            draw_curves(faithfulness)
+            finding_table(faithfulness.findings)
+            study_files(opened, faithfulness, key="trust.faithfulness")
+st.subheader("Other checks", anchor=False)
 for name, (question, explained, terms) in PARTS.items():
-    with study_fold(opened, name, question, explained=explained, help=explain(*terms)) as answer:
-        if answer is not None and name == "sanity":
-            draw_randomised(answer)
-        if answer is not None:
-            study_files(opened, answer, key=f"trust.{name}")
-with fold("scale", "Does it scale?", explained="The paper: “any more than a handful require teams”.") as is_open:
-    if is_open and (answers := all_there(opened, ("faithfulness", *PARTS))):
-        judged = [(answer.about["title"], answer.about["images"]) for answer in answers.values()]
-        st.dataframe(pd.DataFrame(judged, columns=["study", "images"]), hide_index=True, alt="Images of each study")
-    elif is_open:
-        st.info("No study of this run is here yet.")
-draw_others(readable(opened, "transfer"))
+    # only a detector of patches has a known truth
+    if name != "truth" or field is not None:
+        with study_fold(opened, name, question, explained=explained, help=explain(*terms)) as result:
+            if result is not None and name == "sanity":
+                draw_randomised(result)
+            if result is not None:
+                study_files(opened, result, key=f"trust.{name}")
+st.subheader("And on other pictures?", anchor=False)
+if (transfer := readable(opened, "transfer")) is not None:
+    draw_others(transfer)
 with study_fold(
     opened,
     "transfer",
@@ -259,7 +256,7 @@ with study_fold(
     explained="Pictures that the detector was not made for, saved as JPEG as CIFAKE's are; intervals resample "
     "generators and photographs, not pictures.",
     help=explain("Transfer", "Resampling filter"),
-) as answer:
-    if answer is not None:
-        study_files(opened, answer, key="evidence.transfer")
+) as result:
+    if result is not None:
+        study_files(opened, result, key="evidence.transfer")
 name_paper()

@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from core.detectors.patch import PatchDetector
 from core.detectors.resnet import round_to_float16
 from core.explainers.cam import GRADCAM
-from core.explainers.exact import EXACT
+from core.explainers.exact import EXACT, stored_exact_map
 from core.explainers.explainer import AnyExplainer, BatchExplainer, Cancel
 from core.explainers.explanation import Diagnostics
 from core.explainers.lime.regions import LIME
@@ -136,6 +136,14 @@ def test_a_planted_map_that_is_right_is_told_from_one_that_is_wrong(source: Sour
     np.testing.assert_allclose(table["wrong_regions_exact_rank"], -table["right_regions_exact_rank"], atol=1e-6)
     assert "gradcam_features.2_cells_exact_rank" in table
     assert STUDY.further("gradcam_features.2_cells_exact_rank")
+
+
+def test_a_run_holds_the_exact_map_to_float16(source: Source) -> None:
+    context = source.open()
+    for row in (0, 7):
+        exact = EXACT.explain_fully(context.detector, context.pixels[row]).map
+        stored = stored_exact_map(context.run, row, side=SIDE, field=FIELD)
+        np.testing.assert_allclose(stored, exact, atol=2e-3 * np.abs(exact).max())
 
 
 def test_its_findings(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
