@@ -15,7 +15,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from core.console import progress_to, started, starting
+from core.console import command, progress_to, starting
 
 if __name__ == "__main__":
     # the imports below take seconds
@@ -32,8 +32,8 @@ from core.runs.folders import ROOT, command_homes, dashboard_command, find_detec
 from core.runs.metrics import result_table
 from core.runs.run import read_run
 from core.runs.writing import library_versions, write_run
-from core.storage import WriteError, only_writer
-from core.training.fit import REPORT_EVERY, TrainingInterrupted, checkpoint_file, fit
+from core.storage import only_writer, refuse_taken
+from core.training.fit import checkpoint_file, fit
 from core.training.held_out import join
 from core.training.model_card import model_card
 from core.training.recipe import RECIPES, Recipe
@@ -45,30 +45,8 @@ HYPER_PARAMETERS = (
 )  # fmt: skip
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Train as the command line says and return the exit status."""
-    options = parse(arguments)
-    again = "give the same command again" if options.join else "go on with --resume: every finished epoch is kept"
-    try:
-        train(options)
-    except KeyboardInterrupt as stopped:
-        print(f"\ntrain.py: stopped; {str(stopped) or again}.", file=sys.stderr)
-        return 130
-    except WriteError as error:
-        print(f"train.py: {error}, then {again}.", file=sys.stderr)
-        return 2
-    except (ValueError, FileExistsError, TrainingInterrupted) as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        return 130 if isinstance(error.__cause__, KeyboardInterrupt) else 2
-    except OSError as error:
-        what = f"{error.filename or 'a file'} cannot be used ({error.strerror or error})"
-        print(f"train.py: {what}; see to that, then {again}.", file=sys.stderr)
-        return 2
-    return 0
-
-
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    """Parse the command line."""
+    """Parse the command line; hyper-parameters that are not given are missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', or 'sample'")
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
@@ -83,22 +61,22 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     how.add_argument("--join", nargs="+", metavar="NAME", help="train nothing: join detectors that held out the same")
     parser.add_argument("--recipe", choices=RECIPES, help="default: swift; sample for --data sample, patch for patch:")
     overrides = parser.add_argument_group("hyper-parameters, in place of the recipe's")
-    for field in (field for field in fields(Recipe) if field.name in HYPER_PARAMETERS):
-        kind: Any = type(field.default)
-        kind = {"action": "store_true"} if kind is bool else {"type": kind}
-        overrides.add_argument("--" + field.name.replace("_", "-"), default=None, **kind)
-    options = parser.parse_args(arguments)
-    if options.join and (options.recipe or any(getattr(options, name) is not None for name in HYPER_PARAMETERS)):
-        parser.error("--join trains nothing, so it takes no recipe and no hyper-parameters")
-    return options
+    for name, default in ((field.name, field.default) for field in fields(Recipe) if field.name in HYPER_PARAMETERS):
+        kind: Any = {"action": "store_true"} if default is False else {"type": type(default)}
+        overrides.add_argument("--" + name.replace("_", "-"), default=argparse.SUPPRESS, **kind)
+    return parser.parse_args(arguments)
 
 
-def train(options: argparse.Namespace) -> None:
+@command("train.py", stopped="the same command with --resume goes on after the last finished epoch")
+def main(arguments: list[str] | None = None) -> None:
     """Load the images, train or join, test, and write the detector and its run."""
-    usual = "patch" if str(options.arch).startswith("patch:") else "sample" if options.data == "sample" else "swift"
-    recipe = RECIPES[options.recipe or usual]
-    given = {name: getattr(options, name) for name in HYPER_PARAMETERS}
-    recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
+    options = parse(arguments)
+    given = {name: getattr(options, name) for name in HYPER_PARAMETERS if name in options}
+    if options.join and (options.recipe or given):
+        raise ValueError("--join trains nothing, so it takes no recipe and no hyper-parameters")
+    usual = "sample" if options.data == "sample" else "swift"
+    usual = "patch" if given.get("arch", "").startswith("patch:") else usual
+    recipe = replace(RECIPES[options.recipe or usual], **given)
     # before images are read, so that a name that does not exist costs no minutes
     members = [load_named(name, options) for name in options.join or ()]
     start = load_named(recipe.start, options) if recipe.start else None
@@ -109,9 +87,8 @@ def train(options: argparse.Namespace) -> None:
     folder = options.out / "detectors" / name
     with only_writer(folder):
         runs = () if options.resume else (options.out / "runs").glob(f"{glob.escape(name)}@*")
-        for path in (folder, *runs):
-            if path.exists() and not options.replace:
-                raise FileExistsError(f"{path} exists; choose another --name or pass --replace")
+        for path in () if options.replace else (folder, *runs):
+            refuse_taken(path)
         train_set, test_set = load_sets(options)
         detector = join(members, train_set) if members else fit_with_bar(options, recipe, train_set, start)
         for row in detector.manifest.get("members", ()):
@@ -176,21 +153,14 @@ def fit_with_bar(options: argparse.Namespace, recipe: Recipe, train_set: ImageSe
     print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}")
     with tqdm(total=0, unit=" step", smoothing=0.05, disable=None) as progress_bar:
 
-        def advance(done: int, total: int, text: str) -> None:
-            if not progress_bar.n and done > REPORT_EVERY:
-                # steps of before a resumption would make the remaining time look too short
-                progress_bar.initial = progress_bar.n = progress_bar.last_print_n = done
-            progress_to(progress_bar)(done, total, text)
-
         def report(text: str) -> None:
             progress_bar.write(text)
             # at once, where it goes to a file
             sys.stdout.flush()
 
-        how = {"device": options.device, "resume": options.resume}
-        return fit(recipe, train_set, start=start, report=report, progress=advance, **how)
+        how = {"device": options.device, "resume": options.resume, "progress": progress_to(progress_bar)}
+        return fit(recipe, train_set, start=start, report=report, **how)
 
 
 if __name__ == "__main__":
-    started()
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from core.console import started, starting
+from core.console import starting
 
 # subcommand -> the module whose `main` takes its arguments, and what it does
 COMMANDS = {
@@ -18,7 +18,7 @@ COMMANDS = {
     "judgement": ("core.studies.judgement", "measure how far verdicts on uploads can be believed"),
     "findings": ("core.studies.conclusions", "print what the studies of a run found"),
     "report": ("core.report.page", "write a run or a comparison of two as one HTML page"),
-    "detectors": ("core.detectors.command", "add a detector that others made"),
+    "detectors": ("core.detectors.adding", "add a detector that others made"),
     "serve": ("core.cli", "show runs and detectors in the dashboard"),
 }
 
@@ -38,9 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         return serve(words[1:])
     # the libraries of a subcommand take seconds to import
     starting(f"core {name}")
-    module = import_module(COMMANDS[name][0])
-    started()
-    return int(module.main(words[1:]))
+    return int(import_module(COMMANDS[name][0]).main(words[1:]))
 
 
 def serve(arguments: list[str]) -> int:

@@ -10,8 +10,10 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterable
 from io import TextIOWrapper
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import TYPE_CHECKING, Any
+
+from pydantic_core import ValidationError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -49,43 +51,41 @@ def starting(command: str) -> None:
         signal.signal(signal.SIGINT, end)
 
 
-def started() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt again and end a command without memory in one sentence.
-
-    Characters that stdout cannot encode are printed as backslash escapes.
-    """
-    sys.excepthook = _uncaught
-    if callable(signal.getsignal(signal.SIGINT)):
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def command(name: str) -> Callable[[Callable[[list[str] | None], object]], Callable[[list[str] | None], int]]:
+def command(
+    name: str, *, stopped: str = ""
+) -> Callable[[Callable[[list[str] | None], object]], Callable[[list[str] | None], int]]:
     """Make the main function of a command from one that raises what goes wrong.
 
     Args:
         name: of the command, which begins its messages, for instance "core predict".
+        stopped: what is left after Ctrl-C, where the interrupt does not say.
 
     Returns:
-        A decorator. The function returns 0; 2 after a ValueError or OSError, with its sentence on standard error; or
-        130 after Ctrl-C.
+        A decorator. The function returns 0; 2 after a ValueError, an OSError or a lack of memory, with a sentence on
+        standard error; or 130 after Ctrl-C.
     """
 
     def decorate(run: Callable[[list[str] | None], object]) -> Callable[[list[str] | None], int]:
         @functools.wraps(run)
         def main(arguments: list[str] | None = None) -> int:
+            if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, signal.default_int_handler):
+                # that of `starting`
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+            if isinstance(sys.stdout, TextIOWrapper):
+                sys.stdout.reconfigure(errors="backslashreplace")
             try:
                 run(arguments)
                 sys.stdout.flush()
             except BrokenPipeError:
                 # whoever reads has what it wants, as `head` does; Python would complain when it closes stdout
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            except KeyboardInterrupt as stopped:
-                print(f"\n{name}: {'; '.join(filter(None, ('stopped', str(stopped))))}.", file=sys.stderr)
+            except KeyboardInterrupt as error:
+                print(f"\n{name}: {'; '.join(filter(None, ('stopped', str(error) or stopped)))}.", file=sys.stderr)
                 return 130
-            except (ValueError, OSError) as error:
-                print(f"{name}: {error}", file=sys.stderr)
+            except Exception as error:
+                if not (sentence := sentence_of(error)):
+                    raise
+                print(f"{name}: {sentence}", file=sys.stderr)
                 return 2
             return 0
 
@@ -94,15 +94,19 @@ def command(name: str) -> Callable[[Callable[[list[str] | None], object]], Calla
     return decorate
 
 
-def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    # torch's own error is recognised by its name, so that commands need not import torch for it
-    # NumPy and Arrow have kinds of their own
-    here = issubclass(kind, MemoryError)
-    if not here and kind.__name__ != "OutOfMemoryError":
-        sys.__excepthook__(kind, error, trace)
-        return
-    where, advice = ("this machine", "") if here else ("the GPU", ", or add --device cpu where the command has that")
-    print(f"\n{where} has too little free memory; end other programs that use it{advice}.", file=sys.stderr)
+def sentence_of(error: Exception) -> str:
+    """Return what to show of an error that the user can do something about; "" for any other."""
+    if isinstance(error, MemoryError):
+        return "this machine has too little free memory; end other programs that use it"
+    # torch's own, recognised by its name so that commands need not import torch for it
+    if type(error).__name__ == "OutOfMemoryError":
+        return "the GPU has too little free memory; end other programs that use it, or add --device cpu"
+    if isinstance(error, OSError) and error.filename and type(error).__str__ is OSError.__str__:
+        return f"{error.filename} cannot be used ({error.strerror}); see to that first"
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))} cannot be {first['input']!r} ({first['msg']})"
+    return str(error) if isinstance(error, ValueError | OSError) else ""
 
 
 def progress_to(bar: "tqdm[Any]") -> Callable[..., None]:

@@ -21,7 +21,7 @@ from core.storage import ContractError, TakenError, read_manifest
 from core.studies.neighbours import find_training_set
 
 
-@command("core predict")
+@command("core predict", stopped="no run was written")
 def main(arguments: list[str] | None = None) -> None:
     """Write the run that the command line asks for."""
     parser = argparse.ArgumentParser(
@@ -54,8 +54,6 @@ def main(arguments: list[str] | None = None) -> None:
                 replace=options.replace,
                 progress=progress_to(bar),
             )
-    except KeyboardInterrupt as stopped:
-        raise KeyboardInterrupt(str(stopped) or "no run was written") from None
     except TakenError as error:
         raise ContractError(
             f"{error}: name another folder with --out, rename the image set, or pass --replace, which removes that run "

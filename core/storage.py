@@ -14,7 +14,6 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 import time
 import uuid
 from collections import OrderedDict
@@ -34,82 +33,38 @@ if TYPE_CHECKING:
 
 MB = 2**20
 # size limit of files in bytes, by suffix; larger files are refused
-LIMITS = {
-    ".json": 8 * MB,
-    ".md": MB,
-    ".npy": 2**14 * MB,
-    ".npz": 2**8 * MB,
-    ".onnx": 2**11 * MB,
-    ".parquet": 2**10 * MB,
-    ".pixels": 2**24 * MB,
-    ".safetensors": 2**11 * MB,
-    ".sqlite": 2**12 * MB,
-    ".zip": 2**16 * MB,
-}
+LIMITS = {".json": 8 * MB, ".md": MB, ".npy": 2**16 * MB, ".zip": 2**16 * MB, ".pixels": 2**24 * MB}
+LIMITS |= dict.fromkeys((".onnx", ".parquet", ".safetensors", ".sqlite"), 2**11 * MB)
 OTHER = 2**8 * MB
 # a table may unpack to MAX_BYTES plus MAX_ROW_BYTES per row; more is a decompression bomb or a mistake
 MAX_ROWS = 5_000_000
 MAX_BYTES = 16 * MB
 MAX_ROW_BYTES = 4096
-# Arrow's types of text, alone and in dictionaries
-TEXTS = re.compile("(dictionary<values=)?(large_)?(string|binary)")
-# errors of a moment, not of a file: no descriptor or memory left, a disk or a server that does not answer
-PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, getattr(errno, "ESTALE", errno.EIO)})
-COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-# without O_NONBLOCK, opening a pipe would block; without O_NOCTTY, a terminal could become the controlling one
-FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"))
-
-
-class UnfitFileError(OSError):
-    """A path that holds no file fit to be read: `strerror` says why, in a clause."""
-
-    def __str__(self) -> str:
-        return f"{self.filename} cannot be read: {self.strerror}; put a sound file in its place"
-
-
-def is_passing(error: BaseException | None) -> bool:
-    """Check whether an error, or one that it came from, is over in a moment, so that nobody should remember it."""
-    while error is not None:
-        if isinstance(error, MemoryError) or getattr(error, "errno", None) in PASSING:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def open_file(path: Path, *, limit: int | None = None) -> BufferedReader:
-    """Open a regular file for binary reading; never blocks.
+    """Open a file for binary reading after `check_file`; arguments and errors as there."""
+    check_file(path, limit=limit)
+    return path.open("rb")
+
+
+def check_file(path: Path, *, limit: int | None = None) -> None:
+    """Check that a file may be read, without opening it: some devices act on that, and a pipe would block.
 
     Args:
         path: of the file; links are followed.
         limit: maximum size in bytes; when None, the limit for its suffix in `LIMITS`, or else `OTHER`.
 
     Raises:
-        UnfitFileError: it is a folder, a pipe, a device or a socket, or it is larger than `limit`.
-        OSError: it is missing or may not be read.
+        OSError: it is missing; or, without an errno, it is a folder, a pipe, a device or a socket, or larger than
+            `limit`.
     """
-    # checked before opening, because some devices act on it, and after, in case the file was exchanged in between
-    check_file(path, limit=limit)
-    handle = os.open(path, FLAGS)
-    try:
-        _refuse_unfit(path, os.fstat(handle), limit)
-        return os.fdopen(handle, "rb")
-    except BaseException:
-        os.close(handle)
-        raise
-
-
-def check_file(path: Path, *, limit: int | None = None) -> None:
-    """Check a file as `open_file` does, without opening it; a missing read permission is not noticed."""
-    _refuse_unfit(path, path.stat(), limit)
-
-
-def _refuse_unfit(path: Path, status: os.stat_result, limit: int | None) -> None:
-    limit = LIMITS.get(path.suffix.lower(), OTHER) if limit is None else limit
+    status, limit = path.stat(), LIMITS.get(path.suffix.lower(), OTHER) if limit is None else limit
     if not stat.S_ISREG(status.st_mode):
-        raise UnfitFileError(0, "it is no regular file", str(path))
+        raise OSError(0, "it is no regular file", str(path))
     if status.st_size > limit:
         size, most = (f"{-(-size // MB):,} MB" for size in (status.st_size, limit))
-        raise UnfitFileError(0, f"it has {size}, and at most {most} of such a file are read", str(path))
+        raise OSError(0, f"it has {size}, and at most {most} of such a file are read", str(path))
 
 
 def read_bytes(path: Path, *, limit: int | None = None) -> bytes:
@@ -142,8 +97,6 @@ def read_array(path: Path, *, mapped: bool = False) -> NDArray[Any]:
 def read_table(file: Path, *, columns: Sequence[str] | None = None, rows: int | None = None) -> "pa.Table":
     """Read a parquet table, unless it would take far more memory than a run or a study needs.
 
-    Equal values take no room in the file, but do in memory.
-
     Args:
         file: its path.
         columns: those to read, all when None.
@@ -168,10 +121,7 @@ def read_table(file: Path, *, columns: Sequence[str] | None = None, rows: int | 
                 reason = f"has {about.num_rows} rows and {MANIFEST} says {rows}"
                 raise ContractError(f"{file} {reason}; write the run again")
             size = sum(about.row_group(part).total_byte_size for part in range(about.num_row_groups))
-            most = MAX_BYTES + MAX_ROW_BYTES * about.num_rows
-            # what the description refuses is not unpacked to be measured
-            size = size if size > most else max(size, _text_bytes(opened))
-            if size > most:
+            if size > MAX_BYTES + MAX_ROW_BYTES * about.num_rows:
                 raise ContractError(
                     f"{file} would unpack to {size >> 20:,} MB, far more than a run needs; do not use it"
                 )
@@ -180,21 +130,6 @@ def read_table(file: Path, *, columns: Sequence[str] | None = None, rows: int | 
             raise
         except Exception as error:
             raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from error
-
-
-def _text_bytes(opened: BufferedReader) -> int:
-    """Return the most that the text in the flat columns of a parquet table may take: the longest value in each row.
-
-    The file's description counts equal values once. Lists and structures, which are never written here, do not count.
-    """
-    import pyarrow.compute as pc  # noqa: PLC0415
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    texts = [field.name for field in pq.read_schema(opened) if TEXTS.match(str(field.type))]
-    # each text once, with the rows in which it stands
-    table = pq.read_table(opened, columns=texts, read_dictionary=texts)
-    chunks = [getattr(chunk, "dictionary", chunk) for column in table.columns for chunk in column.chunks]
-    return int(table.num_rows * sum(pc.max(pc.binary_length(chunk)).as_py() or 0 for chunk in chunks))
 
 
 def parse_json(text: bytes) -> Any:
@@ -221,9 +156,14 @@ def is_text(name: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def printable(name: str) -> str:
-    """Replace a name's unprintable characters, such as line breaks and terminal escapes, by U+FFFD, for messages."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name)
+def printable(text: str) -> str:
+    """Replace what no page or terminal may show, such as line breaks and escapes, by spaces; half letters by U+FFFD."""
+    return "".join(c if c.isprintable() else " " if is_text(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what a library says of an error, or the error's type."""
+    return printable(str(error).strip().partition("\n")[0]) or type(error).__name__
 
 
 def is_plain_name(value: object) -> bool:
@@ -231,11 +171,6 @@ def is_plain_name(value: object) -> bool:
     if not isinstance(value, str) or not value or value.startswith("."):
         return False
     return not re.search(r"[/\\\x00-\x1f\x7f\ud800-\udfff]", value)
-
-
-def harmless(text: str) -> str:
-    """Replace with spaces all characters that control a terminal, override text direction or are not allowed in XML."""
-    return COMMANDS.sub(" ", text)
 
 
 # seconds after which an untouched temporary was left by a process that was killed
@@ -250,11 +185,7 @@ class WriteError(OSError):
     """A file or folder could not be written; what was there before still is. `str` gives the sentence to show."""
 
     def __str__(self) -> str:
-        advice = "check that its disk has room and is writable"
-        if os.name == "nt" and self.errno == errno.EACCES:
-            # there no file or folder can be replaced while another program reads it
-            advice = "a program may have it open, such as the dashboard: stop that, or check that its disk is writable"
-        return f"{self.filename} could not be written ({self.strerror}); {advice}"
+        return f"{self.filename} could not be written ({self.strerror}); check that its disk has room and is writable"
 
 
 @contextlib.contextmanager
@@ -298,16 +229,10 @@ def write_bytes_atomically(path: Path, write: Callable[[Path], object], *, durab
         with _writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(path)
-            # tempfile would create it readable by its owner only; touch() leaves the permissions to the umask
-            temporary.touch(exist_ok=False)
-            mode = temporary.stat().st_mode
             write(temporary)
-            temporary.chmod(mode)
             if durable:
                 _sync(temporary)
             temporary.replace(path)
-            if durable:
-                _sync_folder(path.parent)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -323,17 +248,18 @@ def refuse_taken(path: Path) -> None:
         raise TakenError(f"{path} exists already; choose another name or say that it may be replaced")
 
 
-def sibling(path: Path) -> Path:
-    """Return a new hidden path beside `path` for the temporary that will take its place."""
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+def sibling(path: Path, suffix: str = ".tmp") -> Path:
+    """Return a new hidden path beside `path`: of what takes its place, or of what it replaces."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}{suffix}")
+
+
+def _siblings(path: Path, suffix: str) -> Iterator[Path]:
+    return path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 32}{suffix}")
 
 
 def _remove_abandoned(path: Path) -> None:
     """Remove temporaries of `path` that killed processes left: those untouched for `ABANDONED` seconds."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        # another path's name may begin with this one's and a dot
-        if left.suffix not in (".tmp", ".old") or "." in left.stem.removeprefix(f".{path.name}."):
-            continue
+    for left in (*_siblings(path, ".tmp"), *_siblings(path, ".old")):
         with contextlib.suppress(OSError):
             if time.time() - max(file.stat().st_mtime for file in (left, *left.glob("*"))) > ABANDONED:
                 shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
@@ -346,19 +272,9 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(path: Path) -> None:
-    """Wait until a folder's names have reached the disk, where the system can sync folders."""
-    with contextlib.suppress(OSError), os.fdopen(os.open(path, os.O_RDONLY)) as folder:
-        os.fsync(folder.fileno())
-
-
 @contextlib.contextmanager
-def only_writer(path: Path, *, remedy: str = "choose another name") -> Iterator[None]:
+def only_writer(path: Path) -> Iterator[None]:
     """Keep other processes from writing `path`; a killed process releases the lock.
-
-    Args:
-        path: that is going to be written.
-        remedy: what to do where another process is writing it.
 
     Raises:
         TakenError: another process is writing it.
@@ -366,13 +282,13 @@ def only_writer(path: Path, *, remedy: str = "choose another name") -> Iterator[
     """
     # the lock's file remains: a process that waits for it may hold it open
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
-    try:
+    with _writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise TakenError(f"{path} is being written by another process; {remedy}") from None
-    except OSError as error:
-        raise WriteError(error.errno, error.strerror, str(path.parent)) from error
+        try:
+            lock.acquire()
+        except Timeout:
+            sentence = f"{path} is being written by another process; wait for it, or choose another name"
+            raise TakenError(sentence) from None
     try:
         yield
     finally:
@@ -388,8 +304,6 @@ SHIPPED = Path(__file__).parents[1] / "assets"
 MANIFEST = "manifest.json"
 # the key of a manifest's own hash
 SEAL = "sha256"
-# tries to exchange a folder while readers keep bringing the old one back
-EXCHANGES = 3
 
 
 class ContractError(ValueError):
@@ -430,22 +344,16 @@ def write_folder(
             for name, write in files.items():
                 with _writing(path / name):
                     write(temporary / name)
-                    # safetensors makes its files the writer's alone
-                    (temporary / name).chmod(temporary.stat().st_mode & 0o666)
                     _sync(temporary / name)
             hashes = {name: sha256_of(temporary / name) for name in files}
             # hashed after a round trip through JSON, which turns tuples into lists and keys into strings
             whole = sealed(json.loads(json.dumps({"schema": SCHEMA, "kind": kind, **manifest, "files": hashes})))
             (temporary / MANIFEST).write_text(json.dumps(whole, indent=1, allow_nan=False) + "\n", encoding="utf-8")
             _sync(temporary / MANIFEST)
-            if not replace:
-                # another process may have been faster
-                refuse_taken(path)
-            if path.exists():
+            if replace and path.exists():
                 _exchange(path, temporary)
             else:
                 temporary.rename(path)
-            _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -458,19 +366,10 @@ def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def _exchange(path: Path, new: Path) -> None:
     """Replace a folder with `new`; even if that is interrupted, readers find either the old or the new one."""
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+    aside = sibling(path, ".old")
+    path.rename(aside)
     try:
-        for _ in range(EXCHANGES):
-            path.rename(aside / path.name)
-            try:
-                new.rename(path)
-                break
-            except OSError:
-                # a reader has just brought the old one back
-                if not path.exists():
-                    raise
-        else:
-            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
+        new.rename(path)
     finally:
         restore(path)
         # where even that failed, the folder moved aside is the only copy
@@ -479,29 +378,25 @@ def _exchange(path: Path, new: Path) -> None:
 
 
 def restore(path: Path) -> None:
-    """Restore a folder whose replacement was interrupted after the old one had been moved aside.
-
-    Does nothing if the folder exists, or if no copy of it was moved aside.
-    """
-    if path.exists():
-        return
-    for aside in path.parent.glob(f".{glob.escape(path.name)}.*.old"):
-        with contextlib.suppress(OSError):
-            (aside / path.name).rename(path)
-            return
+    """Bring back a folder whose replacement was cut off after it had been moved aside; does nothing if it exists."""
+    if not path.exists():
+        for aside in _siblings(path, ".old"):
+            with contextlib.suppress(OSError):
+                aside.rename(path)
 
 
 def restore_all(parent: Path) -> None:
     """Bring back every folder of `parent` whose replacement was cut off."""
-    for held in glob.glob(f"{glob.escape(str(parent))}/.*.old/*"):  # noqa: PTH207 - every page does this
-        restore(parent / Path(held).name)
+    for aside in glob.glob(f"{glob.escape(str(parent))}/.*.old"):  # noqa: PTH207 - every page does this
+        restore(parent / Path(aside).stem.rpartition(".")[0][1:])
 
 
 def read_manifest(path: Path, kind: str) -> dict[str, Any]:
-    """Read the manifest of a sealed folder and check its kind and schema, without hashing the files.
+    """Read the manifest of a sealed folder, and check that its files exist and are not too large; none is opened.
 
     Raises:
-        ContractError: the manifest is missing, unreadable, changed, or of another kind or schema.
+        ContractError: the manifest is missing, unreadable, changed, or of another kind or schema, or a file is missing,
+            too large, or named outside the folder.
     """
     file = path / MANIFEST
     restore(path)
@@ -524,8 +419,9 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
         )
     if SEAL not in manifest and (manifest["schema"] == SCHEMA or SHIPPED in path.resolve().parents):
         raise ContractError(f"{file} has lost its seal, the key {SEAL}; restore it")
-    if SEAL in manifest and manifest[SEAL] != sealed(manifest)[SEAL]:
-        raise ContractError(f"{file} is not the file that was written (its sha256 differs); restore it")
+    _refuse_changed(file, sealed(manifest)[SEAL], manifest.get(SEAL, sealed(manifest)[SEAL]))
+    for name in manifest["files"]:
+        _each_file(path, name, kind, check_file)
     return manifest
 
 
@@ -533,7 +429,7 @@ def read_folder(path: Path, kind: str) -> dict[str, Any]:
     """Read the manifest of a sealed folder after hashing every file in it.
 
     Raises:
-        ContractError: as for `read_manifest`, or a file is missing, changed, or named outside the folder.
+        ContractError: as for `read_manifest`, or a file has changed or cannot be read.
     """
     manifest = read_manifest(path, kind)
     for name, digest in manifest["files"].items():
@@ -550,18 +446,6 @@ def read_sealed(path: Path, name: str, manifest: Mapping[str, Any], *, kind: str
     data: bytes = _each_file(path, name, kind, read_bytes)
     _refuse_changed(path / name, hashlib.sha256(data).hexdigest(), manifest["files"][name])
     return data
-
-
-def glance_at_folder(path: Path, kind: str) -> dict[str, Any]:
-    """Read the manifest of a sealed folder and check that its files exist and are not too large; none is opened.
-
-    Raises:
-        ContractError: as for `read_folder`, except that changed or unreadable files pass.
-    """
-    manifest = read_manifest(path, kind)
-    for name in manifest["files"]:
-        _each_file(path, name, kind, check_file)
-    return manifest
 
 
 def _refuse_changed(file: Path, digest: str, written: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from core.detectors.identity import Identified, Identity, find_maker, identify_all
 from core.runs.folders import HOMES, find_detectors, find_runs, misnamed
 from core.runs.run import Run, check_manifest
-from core.storage import ContractError, glance_at_folder, read_manifest
+from core.storage import ContractError, read_manifest
 from dashboard.visitors import for_visitors
 
 
@@ -43,7 +43,7 @@ def refused_runs() -> dict[str, str]:
     refused = misnamed(homes(), "run")
     for name, path in runs().items():
         try:
-            check_manifest(path, glance_at_folder(path, "run"))
+            check_manifest(path, read_manifest(path, "run"))
         except ContractError as error:
             refused[name] = str(error)
     return {name: for_visitors(sentence, homes=homes()) for name, sentence in refused.items()}

@@ -19,7 +19,7 @@ from core.runs.pictures import Pictures, find_pictures
 from core.runs.rows import Extent, cells, count_choices, evenly, extents_of, find_rows, judged_table
 from core.runs.run import Run, read_run, same_images
 from core.runs.tags import Tags
-from core.storage import MANIFEST, ContractError, cache_dir, glance_at_folder
+from core.storage import MANIFEST, ContractError, cache_dir, read_manifest
 from core.studies.columns import (
     StudyColumn,
     browse_table,
@@ -147,7 +147,7 @@ def _default_rank(path: Path) -> tuple[bool, bool, int]:
     """Rank a run: whether all of its pictures are available, whether it is `FIRST`, and how many images it has; -1 of a
     damaged one."""
     try:
-        manifest = glance_at_folder(path, "run")
+        manifest = read_manifest(path, "run")
     except ContractError:
         return False, False, -1
     available = {images.fingerprint for images in registry().sets}

@@ -8,7 +8,7 @@ import streamlit as st
 from core.console import one_direction
 from core.detectors.manifest import OLD_SIDE
 from core.images.image_set import DataPath, Split
-from core.storage import ContractError, glance_at_folder
+from core.storage import ContractError, read_manifest
 from dashboard import catalogue, datasets, library, state
 from dashboard.components.glossary import explain
 from dashboard.components.plain import plain, with_code
@@ -110,7 +110,7 @@ def _take_run() -> None:
 def _images_of(name: str) -> object:
     """The fingerprint of a run's images, the run's own name where it cannot be read."""
     try:
-        return glance_at_folder(catalogue.runs()[name], "run").get("set_fingerprint", name)
+        return read_manifest(catalogue.runs()[name], "run").get("set_fingerprint", name)
     except (ContractError, KeyError):
         return name
 

@@ -1,56 +1,76 @@
-"""Adding a detector of others: read its source, complete what that leaves open, check it, store it."""
+"""Add a detector that others made.
 
+python -m core detectors add mine FOLDER
+python -m core detectors add mine model.onnx --size 224 --mean 0.5 --std 0.5 ... --check my-pictures/
+python -m core detectors add mine timm:resnet18 --weights mine.safetensors --classes real,fake
+
+SOURCE is one of: a folder of transformers (config.json, preprocessor_config.json, safetensors); timm:NAME or
+torchvision:NAME with --weights; FILE.onnx; py:MODULE:FUNCTION with --run-code. What a source does not say of its
+preprocessing and classes is asked for; --check tries the result on pictures whose answers are known.
+"""
+
+import argparse
 import math
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from tqdm import tqdm
 
-from core.detectors.detector import CPU, Detector, Progress
-from core.detectors.devices import pick_device
-from core.detectors.manifest import About, Capability, Classes
-from core.detectors.registry import KINDS, Brought, Kind, Request, SourceError, find_kind, first_line
+from core.console import command, join, progress_to
+from core.detectors.detector import CPU, Detector, Progress, pick_device
+from core.detectors.manifest import About, Capability, Classes, Outputs, check_detector_name
+from core.detectors.registry import KINDS, Brought, Kind, Request, SourceError, find_kind
 from core.detectors.storage import load_detector, reference_pictures, save_detector
+from core.images.decoding import RESAMPLING
 from core.images.image_set import DatasetError
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
-from core.images.preprocessing import Preprocessing
-from core.storage import refuse_taken
+from core.images.preprocessing import Crop, Preprocessing
+from core.storage import first_line, printable, refuse_taken
 
+ROOT = Path(__file__).parents[2]
 SCALE = 1 / 255
-# the option that states each field that a source may leave open
-OPTIONS = {
-    "size": "--size",
-    "crop": "--crop",
-    "interpolation": "--interpolation",
-    "mean": "--mean",
-    "std": "--std",
-    "classes": "--classes",
-    "fake": "--fake-classes",
-    "outputs": "--outputs",
-}
+# what a source or the user must state
+NEEDED = ("size", "crop", "interpolation", "mean", "std", "classes", "fake-classes", "outputs")
+NOT_FOR = """
+## Not for
+
+- Deciding whether any picture from the world is real.
+- Evidence against a person.
+"""
 
 
-@dataclass(frozen=True)
-class Checked:
-    """The result of `check`.
-
-    Attributes:
-        margins: float32 (8,), of the reference pictures.
-        warning: a sentence on a suspicious result; "" without one.
-        pictures: number of labelled images; 0 if none were given.
-        right: number of labelled images that are predicted correctly.
-    """
-
-    margins: NDArray[np.float32]
-    warning: str = ""
-    pictures: int = 0
-    right: int = 0
+@command("core detectors")
+def main(arguments: list[str] | None = None) -> None:
+    """Add the detector that the command line names, and print its model card."""
+    options = _parser().parse_args(arguments)
+    # before it becomes part of a path
+    check_detector_name(options.name)
+    stated = {key: getattr(options, key) for key in ("size", "resize", "crop", "interpolation", "mean", "std", "scale")}
+    request = Request(
+        preprocess={key: value for key, value in stated.items() if value is not None},
+        **{field.name: getattr(options, field.name) for field in fields(Request) if field.name != "preprocess"},
+    )
+    path = options.out / "detectors" / options.name
+    with tqdm(unit=" picture", leave=False, disable=None if options.check else True) as progress_bar:
+        add(
+            path,
+            request,
+            data=options.check,
+            target_layer=options.target_layer,
+            temperature=options.temperature,
+            replace=options.replace,
+            progress=progress_to(progress_bar),
+        )
+    print((path / "README.md").read_text(encoding="utf-8"))
+    out = [] if options.out == ROOT else ["--out", str(options.out)]
+    print(f"Written: {path}\nNext: {join(['python', '-m', 'core', 'predict', str(path), '--data', 'DATA', *out])}")
 
 
 def add(
@@ -62,7 +82,6 @@ def add(
     temperature: float = 1.0,
     replace: bool = False,
     progress: Progress | None = None,
-    report: Callable[[Detector, Checked], None] = lambda _detector, _checked: None,
 ) -> Detector:
     """Build a detector from a source, check it, save it, and load the saved copy.
 
@@ -73,7 +92,6 @@ def add(
         target_layer, temperature: see `build_from`.
         replace: overwrite an existing folder.
         progress: see `check`.
-        report: called with the detector and the result of `check` before `path` is written.
 
     Raises:
         ValueError: as for `build_from` and `check`; ContractError if the saved detector's outputs differ.
@@ -83,12 +101,8 @@ def add(
     if not replace:
         refuse_taken(path)
     detector = build_from(request, name=path.name, target_layer=target_layer, temperature=temperature)
-    checked = check(detector, data, progress=progress)
-    if checked.pictures:
-        counts = {"pictures": checked.pictures, "right": checked.right}
-        detector.manifest = {**detector.manifest, "checked": counts}
-    report(detector, checked)
-    pictures, card = reference_pictures(detector.preprocessing), model_card(detector, checked)
+    card = model_card(detector, check(detector, data, progress=progress))
+    pictures = reference_pictures(detector.preprocessing)
     with tempfile.TemporaryDirectory() as folder:
         # load a temporary copy first, so that a broken detector replaces no existing one
         trial = Path(folder) / path.name
@@ -145,39 +159,41 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
         SourceError: a required setting is stated by neither; the message names the options that state it.
         ValueError: a setting is impossible.
     """
-    fields: dict[str, Any] = {**brought.preprocess, **request.preprocess}
-    other_size = fields.get("size") != brought.preprocess.get("size")
-    if (other_size or not str(fields.get("crop", "after")).startswith("after")) and "resize" not in request.preprocess:
+    stated: dict[str, Any] = {**brought.preprocess, **request.preprocess}
+    other_size = stated.get("size") != brought.preprocess.get("size")
+    if (other_size or not str(stated.get("crop", "after")).startswith("after")) and "resize" not in request.preprocess:
         # the source's resize length is only valid for the source's own size, and before a crop
-        fields.pop("resize", None)
-    fields |= {"classes": request.classes or brought.classes, "outputs": request.outputs or brought.outputs}
-    fake = request.fake
-    if fake is None and fields["classes"] and {name.upper() for name in fields["classes"]} <= set(CLASSES):
-        fake = tuple(name for name in fields["classes"] if name.upper() == "FAKE")
+        stated.pop("resize", None)
+    names, outputs, fake = request.classes or brought.classes, request.outputs or brought.outputs, request.fake
+    if fake is None and names and {name.upper() for name in names} <= set(CLASSES):
+        fake = tuple(name for name in names if name.upper() == "FAKE")
     # of several classes, none is no answer
-    fields["fake"] = fake if fake or len(fields["classes"] or ()) < 2 else None
-    missing = [option for key, option in OPTIONS.items() if fields.get(key) is None]
+    stated |= {"classes": names, "outputs": outputs, "fake-classes": fake if fake or len(names or ()) < 2 else None}
+    missing = [f"--{key}" for key in NEEDED if stated.get(key) is None]
     # None where the source knows several
-    missing += ["--resize"] if fields.get("resize", 0) is None else []
-    if missing:
+    missing += ["--resize"] if stated.get("resize", 0) is None else []
+    if missing or names is None or outputs is None or fake is None:
         raise SourceError(f"{request.source} does not say everything; say it with {', '.join(missing)}")
     # mean and std as of pixels in 0..1, whatever scale they were meant for
     try:
-        factor = SCALE / float(fields.get("scale", SCALE))
-        scaled = {key: [float(value) * factor for value in fields[key]] for key in ("mean", "std")}
+        factor = SCALE / float(stated.get("scale", SCALE))
+        scaled = {key: [float(value) * factor for value in stated[key]] for key in ("mean", "std")}
     except (TypeError, ArithmeticError) as error:
         raise ValueError(f"its scale, mean or deviation cannot be ({error}); say --scale, --mean and --std") from None
-    preprocessing = Preprocessing.of({**fields, "resize": fields.get("resize") or fields["size"], **scaled})
-    return preprocessing, Classes(tuple(fields["classes"]), tuple(fields["fake"]), fields["outputs"])
+    preprocessing = Preprocessing.of({**stated, "resize": stated.get("resize") or stated["size"], **scaled})
+    return preprocessing, Classes(tuple(names), tuple(fake), outputs)
 
 
-def check(detector: Detector, data: str | None = None, *, progress: Progress | None = None) -> Checked:
+def check(detector: Detector, data: str | None = None, *, progress: Progress | None = None) -> dict[str, str]:
     """Check that a detector's outputs are usable and, given labelled images, that most predictions are right.
 
     Args:
         detector: to check.
         data: an image set with a test split; None to check without labelled images.
         progress: called with (images done, N) while they are read, and again while they are judged.
+
+    Returns:
+        What was found, heading -> words.
 
     Raises:
         SourceError: outputs are not finite, not the declared probabilities or the same for all images, gradients for a
@@ -198,17 +214,16 @@ def check(detector: Detector, data: str | None = None, *, progress: Progress | N
             "number of pictures"
         ) from None
     least, most = outputs.min(), outputs.max()
-    inside = bool(least >= 0 and most <= 1)
+    shares = bool(least >= 0 and most <= 1)
     if not np.isfinite(outputs).all():
         raise SourceError("it gives answers that are not finite numbers; check its weights, --mean and --std")
-    if detector.classes.outputs == "probabilities" and not inside:
+    if detector.classes.outputs == "probabilities" and not shares:
         raise SourceError(f"it gives {least:.3g} to {most:.3g}, which are no probabilities; say --outputs logits")
     if np.ptp(outputs, axis=0).max() <= 1e-6 * max(1.0, float(np.abs(outputs).max())):
         raise SourceError("its answers do not depend on the picture; check its weights, --mean, --std and --scale")
-    warning = ""
-    if detector.classes.outputs == "logits" and inside:
-        warning = "All its logits are between 0 and 1: if they are probabilities, say --outputs probabilities."
-    margins = detector.margins(pictures)
+    found = {"Margins of eight pictures": ", ".join(f"{margin:+.2f}" for margin in detector.margins(pictures))}
+    if detector.classes.outputs == "logits" and shares:
+        found["Note"] = "All its logits are between 0 and 1: if they are probabilities, say --outputs probabilities."
     try:
         detector.full_pass(pictures[:1])
         if Capability.GRADIENTS in detector.capabilities:
@@ -220,28 +235,31 @@ def check(detector: Detector, data: str | None = None, *, progress: Progress | N
             "them, take that away, or export it to ONNX"
         ) from None
     if data is None:
-        return Checked(margins, warning)
+        return found | {"Check": "no pictures with known answers were given"}
     try:
         images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True, progress=progress)
     except DatasetError as error:
         where = f"{str(error).rstrip('.')}. Of a set for --check, folders or labels must say REAL and FAKE"
         raise DatasetError(f"{where} (--fake-classes is about the network's outputs here).") from None
-    verdicts = detector.margins(np.asarray(images.pixels), progress=progress) > 0
-    right = int((verdicts == images.labels.astype(bool)).sum())
+    margins, real = detector.margins(np.asarray(images.pixels), progress=progress), images.labels.astype(bool)
+    missed, accused = int((~real & (margins > 0)).sum()), int((real & (margins <= 0)).sum())
+    right = len(images) - missed - accused
     if 2 * right < len(images):
         raise SourceError(
             f"it is right on {right} of {len(images)} pictures of {data}, fewer than a coin would be; check "
             "--fake-classes, the order of --classes, and the preprocessing"
         )
-    return Checked(margins, warning, len(images), right)
+    counts = f"FAKE called REAL: {missed} of {(~real).sum()}; REAL called FAKE: {accused} of {real.sum()}"
+    accuracy = f"right on {right:,} of {len(images):,} pictures with known answers ({right / len(images):.4f})"
+    return found | {"Check": f"{accuracy}; AUROC {roc_auc_score(real, margins):.4f}; {counts}"}
 
 
-def describe_in_words(detector: Detector, checked: Checked) -> dict[str, str]:
-    """Describe a detector that is being added, for the terminal and its card: heading -> words."""
+def model_card(detector: Detector, found: dict[str, str]) -> str:
+    """Write the card of a detector that others made, as Markdown; `found` is what `check` returned."""
     preprocessing, classes = detector.preprocessing, detector.classes
     mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
     crop = "stretched by" if preprocessing.crop == "none" else f"centre cut out {preprocessing.crop.partition('_')[0]}"
-    words = {
+    rows = {
         "Input": f"{preprocessing.size} x {preprocessing.size} pixels; {crop} resizing to {preprocessing.resize}",
         "Interpolation": preprocessing.interpolation,
         "Mean and deviation": f"{mean} and {std}, of values in 0..1",
@@ -249,26 +267,54 @@ def describe_in_words(detector: Detector, checked: Checked) -> dict[str, str]:
         "FAKE": ", ".join(classes.fake) or "whatever the one output does not speak for",
         "Target layer": detector.target_layer or "none: it gives predictions only",
         "Layers": ", ".join(f"{name} ({h} x {w})" for name, (h, w) in detector.layers.items()) or "none",
-        "Margins of eight pictures": ", ".join(f"{margin:+.2f}" for margin in checked.margins),
-        "Check": "no pictures with known answers were given",
+        **found,
     }
-    if checked.pictures:
-        words["Check"] = f"right on {checked.right:,} of {checked.pictures:,} pictures with known answers"
-    return words | ({"Note": checked.warning} if checked.warning else {})
+    source = f"Made by others, added from `{printable(detector.manifest['source'])}`."
+    unknown = "What it was trained on is not known here, so leaks between that and an image set are not found."
+    listed = "\n".join(f"- {heading}: {printable(words)}" for heading, words in rows.items())
+    return f"# Detector `{detector.name}`\n\n{source} {unknown}\n\n{listed}\n{NOT_FOR}"
 
 
-def model_card(detector: Detector, checked: Checked) -> str:
-    """Write the card of a detector that others made, as Markdown."""
-    rows = "\n".join(f"- {heading}: {words}" for heading, words in describe_in_words(detector, checked).items())
-    return f"""# Detector `{detector.name}`
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m core detectors", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    option = commands.add_parser("add", help="add a detector").add_argument
+    option("name", help="that it gets")
+    option("source", help="see python -m core detectors --help")
+    option("--weights", type=Path, help="for timm: and the like: a .safetensors, or a .pth of plain tensors")
+    option("--classes", type=_names, help="the outputs' names in their order, with commas between them")
+    option("--fake-classes", dest="fake", type=_names, help='those that are FAKE; "" where one output speaks for REAL')
+    option("--outputs", choices=get_args(Outputs), help="what the network gives")
+    option("--output-name", help="of an ONNX file with several outputs, the one with the scores")
+    option("--size", type=int, help="pixels along each side of the network's input")
+    option("--resize", type=int, help="length of the shorter side before the centre is cut out")
+    option("--crop", choices=get_args(Crop), help="the central square, before or after resizing, or none: stretch")
+    option("--interpolation", choices=tuple(RESAMPLING), help="filter of the resizing")
+    option("--mean", type=_three, help="one number or three, subtracted from the scaled values")
+    option("--std", type=_three, help="one number or three, by which they are divided then")
+    option("--scale", type=_number, help="factor from 0..255 to the values that are normalised (1/255)")
+    option("--target-layer", help="the layer to explain instead of the one that is found")
+    option("--temperature", type=float, default=1.0, help="margins are divided by it for probabilities")
+    option("--check", metavar="DATA", help="pictures with known answers: an image set with a test split")
+    option("--run-code", dest="may_run_code", action="store_true", help="for py: only; it may do whatever you may do")
+    option("--out", type=Path, default=ROOT, help="folder that gets detectors/")
+    option("--replace", action="store_true", help="overwrite a detector of this name")
+    return parser
 
-Made by others, added from `{detector.manifest["source"]}`. What it was trained on is not known here, so leaks between
-its training set and an image set are not found.
 
-{rows}
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
-## Not for
 
-- Deciding whether any picture from the world is real.
-- Evidence against a person.
-"""
+def _number(text: str) -> float:
+    try:
+        return float(Fraction(text))
+    except ZeroDivisionError:
+        raise argparse.ArgumentTypeError("cannot be divided by 0") from None
+
+
+def _three(text: str) -> tuple[float, ...]:
+    values = tuple(map(_number, text.split(",")))
+    return values * 3 if len(values) == 1 else values

@@ -8,33 +8,76 @@ a single output, its logit, negated if its class is FAKE. `capabilities` state w
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from core.detectors.devices import batch_size, fastest_format, move_network
 from core.detectors.identity import Identity
-from core.detectors.layers import (
-    LayerSearch,
-    expose_tokens,
-    find_layers,
-    margin_map,
-    parts_of,
-    reinitialise,
-    weights_sha256,
-)
+from core.detectors.layers import expose_tokens, find_layers, margin_map, parts_of, reinitialise, weights_sha256
 from core.detectors.manifest import About, Capability, Classes
 from core.images.labels import FAKE, REAL
 from core.images.preprocessing import Channels, Preprocessing
-from core.storage import printable
+from core.storage import first_line
 
+N = TypeVar("N", bound=nn.Module)
 Progress = Callable[[int, int], None]
 CPU = torch.device("cpu")
 # probabilities are clamped this far from 0, and a single one also from 1, before taking logarithms
 LEAST = 1e-7
+# of a batch: 512 images of 128 pixels a side, 8 of 1,024
+MOST_PIXELS = 2**23
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Choose the device: the named one, or with "auto" CUDA, then MPS, then the CPU; float32 is exact on all.
+
+    Raises:
+        ValueError: there is no such device here.
+    """
+    # else convolutions on CUDA would be computed in TF32, with 10 bits, and still be called float32
+    torch.backends.cudnn.allow_tf32 = False
+    if name != "auto":
+        try:
+            device = torch.device(name)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError):
+            raise ValueError(f"there is no device {name!r} here; leave it out, or say cpu") from None
+        return device
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def fastest_format(network: nn.Module, device: torch.device) -> torch.memory_format:
+    """Choose the memory format of a network and its batches: channels last, unless torch fails with it.
+
+    In that format, the backward pass of a strided 1 x 1 convolution with few input channels writes out of bounds on
+    CPUs. Seen with torch 2.13: with AVX-512 and images larger than 32 pixels, 4 and 8 channels crash and 16 do not;
+    with AVX2 alone, 4 to 7 channels crash, even at 32 pixels. On Apple GPUs the backward pass of batch normalisation is
+    wrong in it, or fails (PyTorch issue 175189).
+    """
+    if device.type == "mps":
+        return torch.contiguous_format
+    convolutions = (layer for layer in network.modules() if isinstance(layer, nn.Conv2d))
+    for layer in convolutions:
+        if layer.kernel_size == (1, 1) != layer.stride and layer.in_channels // layer.groups < 16:
+            return torch.contiguous_format
+    return torch.channels_last
+
+
+def move_network(network: N, device: torch.device, memory_format: torch.memory_format) -> N:
+    """Move a network's weights to a device and into a memory format, in place; returns the network."""
+    # torch's own signature has no memory format without a dtype
+    move: Callable[..., N] = network.to
+    return move(device, memory_format=memory_format)
+
+
+def batch_size(device: torch.device, side: int) -> int:
+    """Return how many images of `side` x `side` pixels to pass through a network at once."""
+    return max(1, min(1024 if device.type == "cuda" else 128, MOST_PIXELS // side**2))
 
 
 class Pass(NamedTuple):
@@ -114,6 +157,8 @@ class Detector:
     """
 
     kind: str = ""
+    # the code of others may call `view` on what can only be viewed in torch's usual format
+    channels_last = False
     layers: dict[str, tuple[int, int]]
     channels: int
 
@@ -129,7 +174,7 @@ class Detector:
         manifest: Mapping[str, Any] | None = None,
         device: torch.device = CPU,
     ) -> None:
-        self.format = fastest_format(network, device)
+        self.format = fastest_format(network, device) if self.channels_last else torch.contiguous_format
         self.network = move_network(network.eval(), device, self.format)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
@@ -267,7 +312,6 @@ class Detector:
 
     def _grouped(self, outputs: Tensor) -> Tensor:
         """Group the network's outputs into (N, 2) scores of FAKE and REAL."""
-        outputs = outputs.reshape(len(outputs), -1)
         if self.classes.outputs == "probabilities":
             # a float32 that has reached 0 or 1 has no finite logit
             outputs = outputs.logit(LEAST) if outputs.shape[1] == 1 else outputs.clamp_min(LEAST).log()
@@ -292,34 +336,24 @@ class Detector:
 
     def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
         """Find the layers that maps can be read from, and set the number of the target layer's channels."""
-        blank = np.zeros((1, self.side, self.side, 3), np.uint8)
+        image = self.inputs(np.zeros((1, self.side, self.side, 3), np.uint8))
         try:
-            search = self._look(blank, wanted)
+            expose_tokens(self.network, image, wanted)
+            search = find_layers(self.network, image)
         except torch.OutOfMemoryError:
             # another program may fill the device
             raise
         except Exception as error:  # noqa: BLE001 - networks of others raise whatever they like
-            reason = printable(str(error).strip().partition("\n")[0])
             what = f"its network accepts no images of {self.side} x {self.side} pixels"
-            raise ValueError(f"{what} ({reason})" if reason else what) from None
+            raise ValueError(f"{what} ({first_line(error)})") from None
         if search.outputs != len(self.classes.names):
             raise ValueError(f"its network gives {search.outputs} outputs for {len(self.classes.names)} classes")
         if wanted and wanted not in search.sizes:
             raise ValueError(f"its network has no layer {wanted!r} with positions")
         self.channels = search.channels.get(wanted or next(reversed(search.sizes), ""), 0)
-        return search.layers(wanted)
-
-    def _look(self, blank: NDArray[np.uint8], wanted: str | None) -> LayerSearch:
-        try:
-            expose_tokens(self.network, self.inputs(blank), wanted)
-            return find_layers(self.network, self.inputs(blank))
-        except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError) or self.format == torch.contiguous_format:
-                raise
-        # code of others may call `view` on what can only be viewed in torch's usual format
-        self.format = torch.contiguous_format
-        self.network = move_network(self.network, self.device, self.format)
-        return self._look(blank, wanted)
+        # the last module of each size, and the wanted one
+        last = {size: name for name, size in search.sizes.items()}
+        return {name: size for name, size in search.sizes.items() if last[size] == name or name == wanted}
 
     def _batches(self, pixels: NDArray[np.uint8], progress: Progress | None = None) -> Iterator[Tensor]:
         side = self.side

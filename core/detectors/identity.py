@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from core.detectors.manifest import About, describe
-from core.storage import MANIFEST, ContractError, is_passing, read_manifest, read_sealed
+from core.storage import MANIFEST, ContractError, read_manifest, read_sealed
 
 WEIGHTS = "weights.safetensors"
 # pictures whose margins the manifest holds
@@ -90,21 +90,19 @@ def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[A
     Raises:
         ContractError: a file is not listed, missing, changed, unreadable, or holds something else.
     """
-    parts = [name for name in manifest["files"] if name not in (WEIGHTS, *BESIDE)]
-    read = {name: read_sealed(path, name, manifest, kind="detector") for name in sorted(parts)}
-    others = {name: np.frombuffer(bytearray(data), np.uint8) for name, data in read.items()}
-    if WEIGHTS not in manifest["files"]:
-        if not others:
-            raise ContractError(f"{path / MANIFEST} does not list {WEIGHTS}; restore it")
-        return others
-    data = read_sealed(path, WEIGHTS, manifest, kind="detector")
-    try:
-        return {**load(data), **others}
-    except (SafetensorError, KeyError, ValueError, TypeError):
-        # includes dtypes that NumPy does not know
-        raise ContractError(
-            f"{path / WEIGHTS} is not a safetensors file; restore it or train the detector again"
-        ) from None
+    names = sorted(name for name in manifest["files"] if name not in BESIDE)
+    if not names:
+        raise ContractError(f"{path / MANIFEST} does not list {WEIGHTS}; restore it")
+    weights: dict[str, NDArray[Any]] = {}
+    for name in names:
+        data = read_sealed(path, name, manifest, kind="detector")
+        try:
+            weights |= load(data) if name == WEIGHTS else {name: np.frombuffer(bytearray(data), np.uint8)}
+        except (SafetensorError, KeyError, ValueError, TypeError):
+            # includes dtypes that NumPy does not know
+            sentence = f"{path / WEIGHTS} is not a safetensors file; restore it or train the detector again"
+            raise ContractError(sentence) from None
+    return weights
 
 
 def check_claim(path: Path, manifest: Mapping[str, Any], weights_sha256: str) -> None:
@@ -125,11 +123,26 @@ def identify(path: Path) -> Identified:
     Raises:
         ContractError: the manifest or the weights cannot be read, or the manifest claims other weights.
     """
-    # taken before reading: if a file changes meanwhile, the next call reads the folder again
-    result = _identify(path, _stamp(path))
-    if isinstance(result, str):
-        raise ContractError(result)
-    return result
+    # stamped before reading: if a file changes meanwhile, the next call reads the folder again
+    return _identify(path, _stamp(path))
+
+
+@lru_cache(maxsize=256)
+def _identify(path: Path, _stamped: tuple[int, ...]) -> Identified:
+    manifest = read_manifest(path, "detector")
+    about = describe(path, manifest)
+    weights = hash_weights(sorted(read_weights(path, manifest).items()))
+    check_claim(path, manifest, weights)
+    return Identified(path, manifest, Identity.of(weights, about), about)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    stamp: list[int] = []
+    with contextlib.suppress(OSError):
+        for status in (file.stat() for file in sorted(path.iterdir()) if file.name not in BESIDE):
+            # unlike mtime, ctime cannot be set by a file's owner
+            stamp += (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return tuple(stamp)
 
 
 def identify_all(folders: Mapping[str, Path]) -> tuple[dict[str, Identified], dict[str, str]]:
@@ -141,32 +154,6 @@ def identify_all(folders: Mapping[str, Path]) -> tuple[dict[str, Identified], di
         except ContractError as error:
             refused[name] = str(error)
     return identified, refused
-
-
-@lru_cache(maxsize=256)
-def _identify(path: Path, _stamped: tuple[int, ...]) -> Identified | str:
-    """Identify a detector, or return the sentence that refuses it; errors that may pass are raised and not cached."""
-    try:
-        manifest = read_manifest(path, "detector")
-        about = describe(path, manifest)
-        weights = hash_weights(sorted(read_weights(path, manifest).items()))
-        check_claim(path, manifest, weights)
-    except ContractError as error:
-        if is_passing(error):
-            raise
-        return str(error)
-    return Identified(path, manifest, Identity.of(weights, about), about)
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    stamp: list[int] = []
-    with contextlib.suppress(OSError):
-        for file in sorted(path.iterdir()):
-            if file.name not in BESIDE:
-                status = file.stat()
-                # unlike mtime, ctime cannot be set by a file's owner
-                stamp += (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return tuple(stamp)
 
 
 def find_maker(run: Mapping[str, Any], detectors: Mapping[str, Identified]) -> str | None:

@@ -29,11 +29,6 @@ class LayerSearch(NamedTuple):
     sizes: dict[str, tuple[int, int]]
     channels: dict[str, int]
 
-    def layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
-        """The last module of each size, and the wanted one."""
-        last = {size: name for name, size in self.sizes.items()}
-        return {name: size for name, size in self.sizes.items() if last[size] == name or name == wanted}
-
 
 def find_layers(network: nn.Module, image: Tensor) -> LayerSearch:
     """Run one image through a network and find the modules with a spatial output, (1, C, h, w) larger than 1 x 1.
@@ -166,18 +161,16 @@ def _through_places(norm: nn.Module, _inputs: object, output: Tensor) -> Tensor 
     return torch.cat([output[:, :before], seen.flatten(2).transpose(1, 2)], dim=1)
 
 
-def _tokens_before(norm: nn.Module, output: object) -> int | None:
+def _tokens_before(norm: nn.Module, output: Tensor) -> int | None:
     """Count the tokens before the patch tokens; None if a norm's output holds no patch tokens.
 
     Patch tokens are (N, tokens, C), where all but at most `MOST_BEFORE` tokens form a square grid, or (N, h, w, C).
     """
-    if not isinstance(output, Tensor) or output.ndim not in (3, 4):
-        return None
     if output.ndim == 4:
         # norms for (N, C, h, w) are layer norms too
         last = list(getattr(norm, "normalized_shape", [])) == [output.shape[3]] != [output.shape[1]]
         return 0 if last and max(output.shape[1:3]) > 1 else None
-    side = math.isqrt(output.shape[1])
+    side = math.isqrt(output.shape[1]) if output.ndim == 3 else 0
     return output.shape[1] - side**2 if side > 1 and output.shape[1] - side**2 <= MOST_BEFORE else None
 
 
@@ -186,28 +179,29 @@ def _last_that_counts(network: nn.Module, norms: dict[str, nn.Module], image: Te
     seen: dict[str, Tensor] = {}
 
     def watch(name: str) -> Callable[..., Tensor | None]:
-        def hook(module: nn.Module, _inputs: object, output: object) -> Tensor | None:
-            if not isinstance(output, Tensor) or _tokens_before(module, output) is None:
+        def hook(module: nn.Module, _inputs: object, output: Tensor) -> Tensor | None:
+            if _tokens_before(module, output) is None:
                 return None
             seen.pop(name, None)
-            seen[name] = output if output.requires_grad else output.detach().requires_grad_(True)
+            seen[name] = output
             # a clone, because what follows may write into it
-            return seen[name].clone()
+            return output.clone()
 
         return hook
 
     with hooked(norms, watch), torch.inference_mode(False), torch.enable_grad():
-        outputs = network(image.clone())
+        outputs = network(image.clone().requires_grad_(True))
         if not seen or not isinstance(outputs, Tensor) or not outputs.requires_grad:
             return ""
         # weighted, because a softmax's outputs add up to 1
         weights = torch.arange(1.0, 1 + outputs.numel(), device=outputs.device).view_as(outputs)
         gradients = torch.autograd.grad((outputs * weights).sum(), list(seen.values()), allow_unused=True)
-    for name, gradient in reversed(list(zip(seen, gradients, strict=True))):
-        before = _tokens_before(norms[name], gradient)
-        if gradient is not None and before is not None and bool((gradient[:, before:] != 0).any()):
-            return name
-    return ""
+    used = [
+        name
+        for name, gradient in zip(seen, gradients, strict=True)
+        if gradient is not None and bool((gradient[:, _tokens_before(norms[name], gradient) :] != 0).any())
+    ]
+    return used[-1] if used else ""
 
 
 def weights_sha256(network: nn.Module) -> str:

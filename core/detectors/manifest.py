@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, get_args
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -81,8 +81,6 @@ class Classes:
     def __post_init__(self) -> None:
         if not 1 <= len(self.names) <= MAX_CLASSES or len(set(self.names)) < len(self.names):
             raise ValueError("classes must be distinct names")
-        if self.outputs not in get_args(Outputs):
-            raise ValueError(f"outputs must be {' or '.join(get_args(Outputs))}, not {self.outputs!r}")
         if not set(self.fake) <= set(self.names) or len(set(self.fake)) < len(self.fake):
             raise ValueError(f"{', '.join(map(repr, self.fake))} must be among the classes")
         if len(self.names) > 1 and not 0 < len(self.fake) < len(self.names):
@@ -171,18 +169,23 @@ Side = Annotated[int, Field(gt=0, le=SIDES[-1])]
 Settings = dict[str, str | int | Number | bool | None]
 
 
-class Epoch(BaseModel):
+class Strict(BaseModel):
+    """Fields of a manifest, without conversions between types."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class Epoch(Strict):
     """A row of a training's history."""
 
-    model_config = ConfigDict(strict=True, extra="allow")
+    model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Number]
     epoch: Number
 
 
-class Member(BaseModel):
+class Member(Strict):
     """A network that is part of a joined one."""
 
-    model_config = ConfigDict(strict=True)
     name: Name
     recipe: Settings
     history: list[Epoch] = []
@@ -190,20 +193,26 @@ class Member(BaseModel):
     val_accuracy: Share
 
 
-class Description(BaseModel):
+class Architecture(Strict):
+    """A kind, and the settings from which it builds its network."""
+
+    model_config = ConfigDict(extra="allow")
+    kind: str
+
+
+class Description(Strict):
     """The fields of a manifest that are read; a detector that was not trained here has no recipe and no history."""
 
-    model_config = ConfigDict(strict=True)
     name: Name = "unknown"
-    architecture: dict[str, Any]
+    architecture: Architecture
     preprocess: dict[str, Any]
-    classes: list[str]
-    fake: list[str]
-    outputs: str = OLD_OUTPUTS
+    classes: Annotated[tuple[str, ...], Field(strict=False)]
+    fake: Annotated[tuple[str, ...], Field(strict=False)]
+    outputs: Outputs = OLD_OUTPUTS
     target_layer: str
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    layers: dict[str, Annotated[list[Side], Field(min_length=2, max_length=2)]]
-    capabilities: list[Annotated[Capability, Field(strict=False)]]
+    layers: dict[str, Annotated[tuple[Side, Side], Field(strict=False)]]
+    capabilities: Annotated[frozenset[Annotated[Capability, Field(strict=False)]], Field(strict=False)]
     recipe: Settings = {}
     history: list[Epoch] = []
     members: list[Member] = []
@@ -227,25 +236,24 @@ def describe(path: Path, manifest: Mapping[str, Any]) -> About:
     """
     try:
         fields = Description.model_validate(manifest if "architecture" in manifest else _upgraded(manifest))
-        config = dict(fields.architecture)
-        kind, layer = config.pop("kind"), fields.target_layer
-        if not isinstance(kind, str):
-            raise ValueError("the kind must be a name")
-        layers = {name: (height, width) for name, (height, width) in fields.layers.items()}
-        if layer not in layers and (layer or layers):
-            raise ValueError(f"the target layer {layer!r} is not one of its layers")
-        preprocessing = Preprocessing.of(fields.preprocess)
-        classes = Classes(tuple(fields.classes), tuple(fields.fake), fields.outputs)  # type: ignore[arg-type]
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        what = f"{path / MANIFEST} has no usable {where} ({first['msg']})"
-        raise ContractError(f"{what}; restore it or train the detector again") from None
+        if fields.target_layer not in fields.layers and (fields.target_layer or fields.layers):
+            raise ValueError(f"the target layer {fields.target_layer!r} is not one of its layers")
+        return About(
+            fields.architecture.kind,
+            fields.architecture.model_extra or {},
+            Preprocessing.of(fields.preprocess),
+            Classes(fields.classes, fields.fake, fields.outputs),
+            fields.target_layer,
+            fields.temperature,
+            fields.layers,
+            fields.capabilities,
+        )
     except (KeyError, TypeError, ValueError) as error:
-        what = f"{error}" if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        raise ContractError(f"{path / MANIFEST} describes no detector ({what}); restore it") from None
-    able = frozenset(fields.capabilities)
-    return About(kind, config, preprocessing, classes, layer, fields.temperature, layers, able)
+        what = f"{type(error).__name__}: {error}"
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise ContractError(f"{path / MANIFEST} describes no detector ({what}); restore it or add it again") from None
 
 
 def _upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ The scores are its explanation, and exact (BagNet: Brendel and Bethge 2019, arXi
 arXiv 2406.09398). No convolution is padded, so that each score depends on its own patch alone.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Capability
-from core.detectors.registry import Kind, stated
+from core.detectors.registry import Kind
 
 # sides of the patches that can be trained, in pixels
 FIELDS = (5, 9, 13, 17)
@@ -59,6 +58,7 @@ class PatchNetwork(nn.Module):
 class PatchDetector(Detector):
     """A network of `PatchNetwork`; by default its features are explained, of which the scores are a weighted sum."""
 
+    channels_last = True
     network: PatchNetwork
 
     def __init__(self, *arguments: Any, target_layer: str | None = None, **settings: Any) -> None:
@@ -89,9 +89,4 @@ class PatchDetector(Detector):
         return sign * scores
 
 
-def _build(config: Mapping[str, Any]) -> PatchNetwork:
-    (field,) = stated(config, "field")
-    return PatchNetwork(field)
-
-
-KIND = Kind("patch", build=_build, detector=PatchDetector)
+KIND = Kind("patch", build=lambda config: PatchNetwork(config["field"]), detector=PatchDetector)

@@ -144,22 +144,6 @@ def require(package: str, purpose: str) -> Any:
         raise SourceError(f"{purpose} needs the package {package}: pip install {package} ({error})") from None
 
 
-def stated(config: Mapping[str, Any], *names: str) -> tuple[Any, ...]:
-    """Return settings of a stored detector.
-
-    Raises:
-        ValueError: one is missing.
-    """
-    if missing := [name for name in names if name not in config]:
-        raise ValueError(f"its architecture lacks {missing[0]}")
-    return tuple(config[name] for name in names)
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of what a library of others says, or the error's type."""
-    return printable(str(error).strip().partition("\n")[0]) or type(error).__name__
-
-
 def read_source(file: Path, option: str = "its name") -> bytes:
     """Read a source's file of at most the size that weights may have.
 
@@ -204,23 +188,29 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return {name.removeprefix(PARALLEL) if parallel else name: tensor for name, tensor in loaded.items()}
 
 
-def load_weights(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Load weights by name into a network, in place; all must be present and fit.
+def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
+    """Load weights by name into a network, in place, or into one on the meta device; all must be present and fit.
+
+    Args:
+        network: to load into.
+        tensors: the weights.
+        file: that holds them, for the message.
 
     Raises:
         SourceError: a weight is missing, unknown, of another shape or not finite.
     """
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise SourceError(f"{printable(name)} holds a number that is not finite; save the weights again")
+            raise SourceError(f"{file} holds a number in {printable(name)} that is not finite; restore it")
+    meta = any(parameter.is_meta for parameter in network.parameters())
+    if meta:
+        # a network without memory gets these tensors themselves, as float32 and in memory that can be written
+        tensors = {name: torch.empty(tensor.shape).copy_(tensor) for name, tensor in tensors.items()}
     try:
-        network.load_state_dict(tensors)
+        network.load_state_dict(tensors, assign=meta)
     except RuntimeError as error:
+        # torch's first line names the class alone
+        reason = printable(str(error).splitlines()[1].strip())[:200]
         raise SourceError(
-            f"the weights do not fit the network ({misfit(error)}); check its name and the classes"
+            f"{file} does not hold the weights of this network ({reason}); check its name and classes, or restore it"
         ) from None
-
-
-def misfit(error: RuntimeError) -> str:
-    """Return the first weight that does not fit, from torch's message: its first line names the class."""
-    return printable(str(error).splitlines()[1].strip())[:200]

@@ -5,17 +5,13 @@ in torch's compiler: that takes longer than torch itself and would slow down eve
 explanation.
 """
 
-from collections.abc import Mapping
-from copy import deepcopy
-from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from core.detectors.detector import Detector
-from core.detectors.devices import move_network
+from core.detectors.detector import Detector, move_network
 from core.detectors.manifest import OLD_CAPABILITIES, OLD_SIDE, Capability, Classes
 from core.detectors.registry import Kind
 from core.images.preprocessing import Preprocessing
@@ -76,32 +72,18 @@ class ResNet18(nn.Module):
             raise ValueError(f"width {width} cannot be divided into {groups!r} groups")
         super().__init__()
         self.width, self.groups = width, groups
-        # torchvision's own is drawn first, as it was for the shipped detectors: random weights depend on it
-        self.conv1 = nn.Conv2d(3, 64, 7, bias=False)
-        self.bn1: nn.Module = nn.BatchNorm2d(64)
-        self.relu = nn.ReLU(inplace=True)
-        self._add_stages(64, 1)
-        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-        self.fc = nn.Linear(8 * 64, 2)
-        self._initialise(1)
         self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False)
-        if width != 64 or groups > 1:
-            self.bn1 = nn.BatchNorm2d(width)
-            self._add_stages(width, groups)
-            self.fc = nn.Linear(8 * width, 2)
-        self._initialise(groups)
-
-    def _add_stages(self, width: int, groups: int) -> None:
+        self.bn1: nn.Module = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
         for number, stage in enumerate(STAGES):
             channels, before = width * 2**number, width * 2 ** max(0, number - 1)
             blocks = (BasicBlock(before, channels, groups=groups), BasicBlock(channels, channels, groups=groups))
             setattr(self, stage, nn.Sequential(*blocks))
-
-    def _initialise(self, groups: int) -> None:
-        """Draw the weights of all convolutions, in module order (He et al. 2015), each group by itself."""
+        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.fc = nn.Linear(8 * width, 2)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                # the fan-out of all groups together would make the weights of each too small
+                # He et al. 2015; the fan-out of all groups together would make the weights of each too small
                 for part in module.weight.detach().chunk(groups):
                     nn.init.kaiming_normal_(part, mode="fan_out", nonlinearity="relu")
 
@@ -114,7 +96,7 @@ class ResNet18(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (N, 3, S, S) to (N, 2)."""
-        logits: Tensor = self.fc(torch.flatten(self.avgpool(self.activations(inputs)), 1))
+        logits: Tensor = self.fc(self.avgpool(self.activations(inputs)).flatten(1))
         return logits
 
 
@@ -133,11 +115,6 @@ def build_network(width: int = 64, *, groups: int = 1, seed: int | None = None) 
 
 def empty_network(width: int, groups: int = 1) -> ResNet18:
     """Build the same network without memory for its weights, which `load_state_dict(..., assign=True)` gives it."""
-    return deepcopy(_outline(width, groups))
-
-
-@lru_cache(maxsize=8, typed=True)
-def _outline(width: int, groups: int) -> ResNet18:
     with torch.device("meta"):
         return ResNet18(width, groups)
 
@@ -176,6 +153,7 @@ class ResNetDetector(Detector):
     """
 
     kind = "resnet"
+    channels_last = True
     network: ResNet18
 
     def __init__(
@@ -205,7 +183,7 @@ class ResNetDetector(Detector):
         return LEVELS
 
     def _randomise(self, network: nn.Module, levels: tuple[str, ...], seed: int) -> None:
-        fresh = _fresh(self.network.width, self.network.groups, seed)
+        fresh = build_network(self.network.width, groups=self.network.groups, seed=seed)
         for level in levels:
             for part in ("conv1", "bn1") if level == "conv1" else (level,):
                 network.get_submodule(part).load_state_dict(fresh.get_submodule(part).state_dict())
@@ -246,12 +224,6 @@ class ResNetDetector(Detector):
         return {name: (side, side) for name, side in positions.items()}
 
 
-@lru_cache(maxsize=1)
-def _fresh(width: int, groups: int, seed: int) -> nn.Module:
-    """Build random weights, shared by all levels of one randomised detector."""
-    return cast("nn.Module", build_network(width, groups=groups, seed=seed))
-
-
 def round_to_float16(network: nn.Module) -> None:
     """Round convolution and classifier weights to float16 in place, so that the shipped weights are the measured ones.
 
@@ -268,10 +240,8 @@ def round_to_float16(network: nn.Module) -> None:
                 tensor.copy_(tensor.half())
 
 
-def _build(config: Mapping[str, Any]) -> ResNet18:
-    if "width" not in config:
-        raise ValueError("its architecture lacks width")
-    return empty_network(config["width"], config.get("groups", 1))
-
-
-KIND = Kind("resnet", build=_build, detector=ResNetDetector)
+KIND = Kind(
+    "resnet",
+    build=lambda config: empty_network(config["width"], config.get("groups", 1)),
+    detector=ResNetDetector,
+)

@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
 
-from core.detectors.detector import Detector
-from core.detectors.devices import pick_device
+from core.detectors.detector import Detector, pick_device
 from core.detectors.identity import COUNTER, REFERENCE, WEIGHTS, check_claim, read_weights
 from core.detectors.manifest import describe
-from core.detectors.registry import find_kind, misfit
+from core.detectors.registry import find_kind, load_weights
 from core.images.decoding import MAX_BYTES, decode
 from core.images.preprocessing import Preprocessing
 from core.images.sources import open_source
-from core.storage import MANIFEST, ContractError, read_array, read_folder, write_folder
+from core.storage import ContractError, read_array, read_folder, write_folder
 
 KIND = "detector"
 # what building a network from settings of the wrong type raises
@@ -83,36 +82,17 @@ def load_detector(path: Path, *, device: str = "auto") -> Detector:
     """
     manifest = read_folder(path, KIND)
     about = describe(path, manifest)
-    try:
-        kind = find_kind(about.kind)
-    except ValueError as error:
-        raise ContractError(f"{path / MANIFEST} describes no detector that is known here ({error})") from None
     tensors = {name: torch.from_numpy(values) for name, values in read_weights(path, manifest).items()}
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise ContractError(f"{path / WEIGHTS} holds a number in {name} that is not finite; restore it")
-    if absent := [name for name in kind.files if name not in tensors]:
-        raise ContractError(f"{path / MANIFEST} does not list {absent[0]}; restore it")
-    try:
-        network = kind.build({**about.config, **{name: tensors[name].numpy().tobytes() for name in kind.files}})
-    except UNFIT as error:
-        raise ContractError(f"{path} cannot be opened: {error}") from None
-    if any(parameter.is_meta for parameter in network.parameters()):
-        # a network without memory gets these tensors themselves, as float32 and in memory that can be written
-        tensors = {name: torch.empty(tensor.shape).copy_(tensor) for name, tensor in tensors.items()}
-    try:
-        network.load_state_dict(tensors, assign=any(parameter.is_meta for parameter in network.parameters()))
-    except RuntimeError as error:
-        raise ContractError(
-            f"{path / WEIGHTS} does not hold the weights of {about.network_words} ({misfit(error)}); restore it, "
-            "or train or add the detector again (a library of another version may name weights otherwise)"
-        ) from None
     # the folder gives the name: a manifest may claim another detector's
     named, chosen = {**manifest, "name": path.absolute().name}, pick_device(device)
     try:
+        kind = find_kind(about.kind)
+        network = kind.build({**about.config, **{name: tensors[name].numpy().tobytes() for name in kind.files}})
+        load_weights(network, tensors, path / WEIGHTS)
         detector = kind.detector.from_about(network, about, manifest=named, device=chosen)
     except UNFIT as error:
-        raise ContractError(f"{path} cannot be used: {error}; restore it") from None
+        reason = f"its manifest lacks {error}" if isinstance(error, KeyError) else error
+        raise ContractError(f"{path} cannot be opened: {reason}") from None
     check_claim(path, manifest, detector.sha256)
     if "reference_margins" in manifest:
         _check_reference(path, manifest["reference_margins"], detector)
@@ -147,13 +127,11 @@ def reference_pictures(preprocessing: Preprocessing) -> NDArray[np.uint8]:
 def _check_reference(path: Path, margins: object, detector: Detector) -> None:
     """Refuse a detector that no longer gives the margins it gave when it was added."""
     try:
-        pictures, before = read_array(path / REFERENCE), np.asarray(margins, np.float32)
-        now = detector.margins(pictures)
-        if before.shape != now.shape or not np.isfinite(before).all():
-            raise ValueError("its manifest does not hold a margin for each")
-        near = np.isclose(now, before, rtol=TOLERANCE, atol=TOLERANCE)
+        now = detector.margins(read_array(path / REFERENCE))
+        before = np.asarray(margins, np.float32).reshape(now.shape)
     except (OSError, ValueError, EOFError, TypeError) as error:
         raise ContractError(f"{path / REFERENCE} does not hold its reference pictures ({error}); restore it") from None
+    near = np.isclose(now, before, rtol=TOLERANCE, atol=TOLERANCE)
     if not near.all():
         number = int(np.argmin(near))
         raise ContractError(

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.labels import CLASSES
-from core.storage import harmless
+from core.storage import printable
 
 # the number in brackets in a CIFAKE file name counts CIFAR-10's classes from 1; without one it is the first
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -125,7 +125,7 @@ def categories_of(names: Sequence[str]) -> list[str | None]:
     return [
         (CIFAR10[int(match[1] or 1) - 1] if numbered else None)
         if match
-        else harmless(stem.rpartition("-")[0]).strip() or None
+        else printable(stem.rpartition("-")[0]).strip() or None
         for stem, match in zip(stems, matches, strict=True)
     ]
 

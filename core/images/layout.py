@@ -6,7 +6,7 @@ from typing import NamedTuple
 from core.images.files import Files
 from core.images.image_set import DatasetError
 from core.images.labels import ClassName
-from core.storage import harmless, printable
+from core.storage import printable
 
 # folders and values that name a split; "val" serves as test where there is no test
 SPLITS = {
@@ -78,7 +78,7 @@ def is_picture(name: str) -> bool:
 
 def source_name(value: object) -> str:
     """Return the name of a source as it is shown."""
-    return harmless("" if value is None else str(value))[:MAX_SOURCE].strip()
+    return printable("" if value is None else str(value))[:MAX_SOURCE].strip()
 
 
 def classes_of(names: Collection[str], fake: tuple[str, ...], where: str) -> dict[str, ClassName]:

@@ -30,8 +30,6 @@ from core.images.statistics import STATISTICS, image_statistics
 from core.storage import (
     ContractError,
     cache_dir,
-    glance_at_folder,
-    harmless,
     is_text,
     open_file,
     printable,
@@ -322,7 +320,8 @@ def _open(cache: Path) -> ImageSet:
     about = read_manifest(cache, KIND)
     shape = (about["images"], about["side"], about["side"], 3)
     size = int(np.prod(shape))
-    (read_folder if size <= SMALL else glance_at_folder)(cache, KIND)
+    if size <= SMALL:
+        read_folder(cache, KIND)
     if (cache / PIXELS).stat().st_size != size:
         raise ContractError(f"{cache / PIXELS} has another size than was written")
     with open_file(cache / ROWS) as opened:
@@ -338,7 +337,9 @@ def _name_of(source: Source, entries: list[Entry]) -> str | None:
     path = source.path.absolute()
     stem = path.name if path.is_dir() else path.name.partition(".")[0]
     # file systems count bytes
-    return UNNAMED.sub("", harmless(stem)).strip(" .-").encode()[:MAX_NAME].decode(errors="ignore").strip(" .-") or None
+    return (
+        UNNAMED.sub("", printable(stem)).strip(" .-").encode()[:MAX_NAME].decode(errors="ignore").strip(" .-") or None
+    )
 
 
 def _check(skipped: Sequence[str], labels: NDArray[np.uint8], side: int, split: Split, *, skip_bad: bool) -> None:

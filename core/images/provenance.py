@@ -24,7 +24,7 @@ from typing import Any, Literal
 from PIL import ExifTags, Image
 
 from core.images.decoding import exif_of, open_image
-from core.storage import harmless
+from core.storage import printable
 
 ROOT = Path(__file__).parents[2]
 # most characters of untrusted text in a sentence and in the details below it, and of a text that is parsed
@@ -150,7 +150,7 @@ def _settings(texts: Iterable[tuple[str, str]]) -> list[Claim]:
     for keyword, text in texts:
         program, model = _generator(keyword, text)
         if program:
-            detail = "\n".join(map(harmless, text[: LONG + 1].splitlines()))
+            detail = "\n".join(map(printable, text[: LONG + 1].splitlines()))
             detail = detail if len(text) <= LONG else f"{detail[: LONG - 1]}…"
             sentence = f"Settings of {program}{f', model {_quote(model)}' if model else ''}."
             claims.setdefault(program, Claim("Generator settings", sentence, detail, "generated"))
@@ -241,7 +241,7 @@ def _comment(raw: object) -> str:
 
 def _quote(text: str) -> str:
     """Quote untrusted text on one line, without control characters and cut to `SHORT` characters."""
-    line = " ".join(harmless(text[:MOST]).split())
+    line = " ".join(printable(text[:MOST]).split())
     return f"“{line if len(line) <= SHORT else line[: SHORT - 1].rstrip() + '…'}”"
 
 

@@ -4,9 +4,8 @@ A study's file states in its metadata (JSON under `telltale`) which of its colum
 each of them is (`columns`). A file without that adds all of its columns, under their own names.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from core.runs.filter import OUTCOMES
 from core.runs.metrics import is_right
 from core.runs.rows import judged_table
 from core.runs.run import Run
-from core.storage import ContractError, is_passing, is_text, open_file, parse_json, read_table
+from core.storage import is_text, open_file, parse_json, read_table
 from core.studies.store import KEY, foreign_key, is_current
 
 MAX_CHOICES = 64
@@ -53,13 +52,10 @@ def study_columns(run: Run) -> dict[str, StudyColumn]:
     """Describe the columns in the studies of a run that have an `id`, as `<study>.<column>`; reads no values.
 
     What is damaged or of another run or version is left out.
-
-    Raises:
-        ContractError: a file cannot be read at this moment.
     """
     columns = {}
     for file in filter(lambda file: is_text(file.name), sorted((run.path / "studies").glob("[!.]*.parquet"))):
-        with _without_damaged(file):
+        with suppress(Exception):
             # from an open file: pyarrow takes a path's folders for columns
             with open_file(file) as opened:
                 schema = pq.read_schema(opened)
@@ -91,24 +87,13 @@ def read_columns(run: Run, names: Iterable[str]) -> pd.DataFrame:
     values: dict[str, pd.Series] = {}
     for study, columns in by_study.items():
         file = run.path / "studies" / f"{study}.parquet"
-        with _without_damaged(file):
+        with suppress(Exception):
             # without pandas' own notes, which may make `id` an index
             table = read_table(file, columns=["id", *columns]).to_pandas(ignore_metadata=True).set_index("id")
             if table.index.is_unique and table.index.isin(ids).any():
                 rows = table.reindex(ids).reset_index(drop=True)
                 values |= {f"{study}.{name}": usable for name in columns if (usable := _usable(rows[name])) is not None}
     return pd.DataFrame(values, index=pd.RangeIndex(len(ids)))
-
-
-@contextmanager
-def _without_damaged(file: Path) -> Iterator[None]:
-    """Ignore a file that cannot be read, which costs its columns only."""
-    try:
-        yield
-    except Exception as error:
-        if is_passing(error):
-            # a table without its columns would be remembered for everyone
-            raise ContractError(f"{file} cannot be read at this moment ({error}); try again") from error
 
 
 def _usable(values: pd.Series) -> pd.Series | None:

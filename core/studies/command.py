@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
             studies.append(study.with_parameters(dict(map(parse_parameter, options.set))))
         for study in studies:
             # a second process would write its file over what the first has added to the one that both began with
-            with only_writer(study_path(run.path, study.name), remedy="wait for it, then give the same command again"):
+            with only_writer(study_path(run.path, study.name)):
                 _make(options, study, run)
     except FileExistsError:
         raise

@@ -283,7 +283,7 @@ class Trainer:
         return make_version(VERSIONS[name], images.pixels, images.rows["sha256"].to_numpy(), self.amplitude)
 
     def _trained(self, name: str, seed: int, progress: Callable[[int, int], None] | None) -> "Detector":
-        from core.detectors.devices import pick_device  # noqa: PLC0415 - torch
+        from core.detectors.detector import pick_device  # noqa: PLC0415 - torch
         from core.training.fit import Training  # noqa: PLC0415
 
         images, recipe = self.train, replace(self.settings.full_recipe(), seed=seed)
@@ -292,7 +292,7 @@ class Trainer:
             images = replace(images, rows=images.rows.assign(label=labels))
         training = Training(recipe, replace(images, pixels=self._pixels(name, images)), pick_device("auto"))
         report = None if progress is None else (lambda done, total, _text: progress(done, total))
-        while training.done.epoch < recipe.epochs:
+        while training.epoch < recipe.epochs:
             training.run_epoch(report)
         return training.finish()
 
@@ -355,7 +355,7 @@ def run(
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{test.name}.parquet"
-    with only_writer(path, remedy="wait for it"):
+    with only_writer(path):
         results = read_results(path) if path.is_file() else None
         if results and (differing := [key for key in about if results.about.get(key) != about[key]]):
             raise ContractError(

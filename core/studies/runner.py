@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.detectors.devices import pick_device
+from core.detectors.detector import pick_device
 from core.detectors.identity import find_maker, identify_all
 from core.detectors.storage import load_detector
 from core.images.cifake import is_fetched

@@ -3,9 +3,10 @@
 import hashlib
 import json
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections import defaultdict
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
-from core.detectors.detector import Detector, Normalisation
-from core.detectors.devices import fastest_format, move_network, pick_device
+from core.detectors.detector import Detector, Normalisation, fastest_format, move_network, pick_device
 from core.detectors.manifest import About, Classes
-from core.detectors.registry import find_kind
+from core.detectors.registry import find_kind, load_weights
 from core.detectors.resnet import round_to_float16
 from core.images.image_set import ImageSet
 from core.images.preprocessing import Preprocessing
-from core.storage import cache_dir, check_file, only_writer, write_bytes_atomically
+from core.storage import cache_dir, first_line, only_writer, write_bytes_atomically
 from core.training.held_out import channel_statistics, fit_temperature, split_of, validation_split
 from core.training.recipe import Recipe, architecture_of, augment, autocast, build_for, learning_rate, precision_on
 
@@ -31,29 +31,10 @@ from core.training.recipe import Recipe, architecture_of, augment, autocast, bui
 AVERAGE_EVERY = 5
 # steps from one call of `progress` to the next
 REPORT_EVERY = 10
-# bytes of a checkpoint: the network, its average and the optimizer's state in float32
-LARGEST = 2**35
 
 
-class TrainingInterrupted(RuntimeError):
+class TrainingInterrupted(ValueError):
     """A training that stopped early or cannot continue; the message says what is kept and how to continue."""
-
-
-@dataclass
-class Progress:
-    """How far a training is.
-
-    Attributes:
-        epoch: epochs done.
-        step: steps done.
-        history: a row per epoch.
-        computed: precision and device of each epoch.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    computed: list[str] = field(default_factory=list)
 
 
 def fit(
@@ -88,33 +69,39 @@ def fit(
             leaves none to train on.
     """
     training = Training(recipe, images, pick_device(device), start)
-    with only_writer(training.file, remedy="wait for it"):
-        if training.file.exists() and not resume:
-            raise TrainingInterrupted(
-                f"There is a checkpoint ({training.file}); pass --resume to continue, or delete it to begin again."
-            )
+    with only_writer(training.file):
         if training.file.exists():
-            training.done = read_checkpoint(training.file, training.networks, training.optimizer)
-            report(f"Continuing after epoch {training.done.epoch} of {recipe.epochs}.")
-        while training.done.epoch < recipe.epochs:
+            if not resume:
+                raise TrainingInterrupted(
+                    f"There is a checkpoint ({training.file}); pass --resume to continue, or delete it to begin again."
+                )
+            training.read_checkpoint()
+            report(f"Continuing after epoch {training.epoch} of {recipe.epochs}.")
+        while training.epoch < recipe.epochs:
             row = training.run_epoch(progress)
-            write_checkpoint(training.file, training.networks, training.optimizer, training.done)
+            training.write_checkpoint()
             validation = f"  validation accuracy {row['val_accuracy']:.4f}" if "val_accuracy" in row else ""
             report(
-                f"epoch {training.done.epoch}/{recipe.epochs}  loss {row['loss']:.4f}  "
+                f"epoch {training.epoch}/{recipe.epochs}  loss {row['loss']:.4f}  "
                 f"training accuracy {row['train_accuracy']:.4f}{validation}  {row['seconds']:.0f} s"
             )
         return training.finish()
 
 
 class Training:
-    """The state of one training, which a checkpoint holds, and the steps that change it."""
+    """The state of one training, which a checkpoint holds, and the steps that change it.
+
+    Attributes:
+        step, steps: steps done, and all.
+        history: a row per epoch done.
+        networks: the trained one, and the moving average of its weights.
+    """
 
     def __init__(self, recipe: Recipe, images: ImageSet, device: torch.device, start: Detector | None = None) -> None:
-        self.recipe, self.device = recipe, device
+        self.recipe, self.device, self.file = recipe, device, checkpoint_file(recipe, images)
+        self.step, self.history = 0, list[dict[str, float]]()
         if recipe.shift >= images.side:
             raise ValueError(f"shift cannot be {recipe.shift} on images of {images.side} pixels a side")
-        self.file = checkpoint_file(recipe, images)
         held = validation_split(images.rows["sha256"].to_numpy(), images.labels, recipe.validation, seed=recipe.seed)
         if held.all():
             raise ValueError(
@@ -125,17 +112,17 @@ class Training:
         self.pixels = np.asarray(images.pixels)
         self.labels = torch.from_numpy(images.labels.astype(np.int64)).to(device)
         self.train, self.held = torch.from_numpy(np.flatnonzero(~held)), np.flatnonzero(held)
-        # a side that no detector can have is refused before the training
         self.preprocessing = Preprocessing(images.side)
         if recipe.normalise == "dataset":
-            mean, std = channel_statistics(images.pixels[np.flatnonzero(~held)])
-            self.preprocessing = Preprocessing(images.side, mean=mean, std=std)
-        self.network, self.averaged = (build_for(recipe, images.side) for _ in range(2))
-        self.format = fastest_format(self.network, device)
-        if start is not None or recipe.start_sha256:
+            mean, std = channel_statistics(self.pixels[~held])
+            self.preprocessing = replace(self.preprocessing, mean=mean, std=std)
+        self.normalised = Normalisation(self.preprocessing.mean, self.preprocessing.std, device)
+        self.network = build_for(recipe, images.side)
+        if start is not None:
             self._begin_with(start, images)
-        for network in (self.network, self.averaged):
-            move_network(network, device, self.format)
+        self.format = fastest_format(self.network, device)
+        move_network(self.network, device, self.format)
+        self.averaged = deepcopy(self.network)
         self.networks = {"network": self.network, "averaged": self.averaged}
         self.best = self.averaged if recipe.average else self.network
         groups: list[dict[str, object]] = [
@@ -149,36 +136,29 @@ class Training:
         )
         full, rest = divmod(len(self.train), recipe.batch_size)
         self.steps = recipe.epochs * (full + (rest > 1 or full == 0))
-        self.done = Progress()
-        self._normalised = Normalisation(self.preprocessing.mean, self.preprocessing.std, device)
 
-    def _begin_with(self, start: Detector | None, images: ImageSet) -> None:
-        """Load a detector's weights, or refuse one that is another than the recipe's or does not fit."""
-        recipe = self.recipe
-        if start is None or recipe.start_sha256 != start.sha256:
-            raise ValueError("the recipe begins with the weights of another detector than the one that is given")
-        split = {"training_set_fingerprint": images.fingerprint, "validation": recipe.validation, "seed": recipe.seed}
-        same = [
-            np.allclose(getattr(start.preprocessing, key), getattr(self.preprocessing, key), atol=1e-6)
-            for key in ("mean", "std")
-        ]
-        try:
-            if split_of(start.manifest) != split or not all(same) or start.classes != Classes():
-                raise ValueError("it was trained on other images, among them such as are held out here")
-            for network in (self.network, self.averaged):
-                network.load_state_dict(start.network.state_dict())
-        except (ValueError, RuntimeError) as error:
-            reason = error if isinstance(error, ValueError) else "its weights do not fit the network of this recipe"
+    def _begin_with(self, start: Detector, images: ImageSet) -> None:
+        """Load a detector's weights, or refuse one that was trained otherwise or does not fit."""
+        split = {key: getattr(self.recipe, key) for key in ("validation", "seed")}
+        theirs, own = start.preprocessing, self.preprocessing
+        same = np.allclose([*theirs.mean, *theirs.std], [*own.mean, *own.std], atol=1e-6) and start.classes == Classes()
+        if not same or split_of(start.manifest) != {"training_set_fingerprint": images.fingerprint, **split}:
             raise ValueError(
-                f"the training cannot begin with {start.name}: {reason}; name a detector of this architecture, width "
-                "and training set, with its --limit, --validation and --seed"
-            ) from None
+                f"the training cannot begin with {start.name}: it was trained on other images, among them such as are "
+                "held out here; name a detector of this training set, with its --limit, --validation and --seed"
+            )
+        load_weights(self.network, start.network.state_dict(), Path(start.name))
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self.history)
 
     def run_epoch(self, progress: Callable[[int, int, str], None] | None = None) -> dict[str, float]:
         """Train for one epoch and return its row of the history; arguments as for `fit`."""
-        recipe, start = self.recipe, time.perf_counter()
+        recipe, begun, epoch = self.recipe, time.perf_counter(), self.epoch
         # order and augmentation depend only on seed and epoch, so a resumed training repeats them
-        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + self.done.epoch)
+        generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + epoch)
         order = self.train[torch.randperm(len(self.train), generator=generator)]
         loss_sum, correct = (torch.zeros((), device=self.device) for _ in range(2))
         seen = 0
@@ -189,55 +169,50 @@ class Training:
             for indices in torch.split(order, recipe.batch_size):
                 if len(indices) == 1 and len(order) > 1:
                     continue
-                loss, logits, labels = self._step(indices, generator)
+                for group in self.optimizer.param_groups:
+                    group["lr"] = learning_rate(recipe, self.step, self.steps)
+                inputs = self.normalised(augment(recipe, self._floats(indices.numpy()), generator))
+                labels = self.labels[indices.to(self.device)]
+                with autocast(recipe, self.device):
+                    logits = self.network(inputs.contiguous(memory_format=self.format))
+                loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
+                self.optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                self.optimizer.step()
+                self.step += 1
+                self._average()
                 loss_sum += loss.detach() * len(indices)
                 correct += (logits.argmax(1) == labels).sum()
                 seen += len(indices)
-                if progress is not None and self.done.step % REPORT_EVERY == 0:
-                    text = f"epoch {self.done.epoch + 1}/{recipe.epochs}  loss {float(loss_sum) / seen:.4f}"
-                    progress(self.done.step, self.steps, text)
-        self.done.epoch += 1
+                if progress is not None and self.step % REPORT_EVERY == 0:
+                    loss_now = float(loss_sum) / seen
+                    progress(self.step, self.steps, f"epoch {epoch + 1}/{recipe.epochs}  loss {loss_now:.4f}")
         if not np.isfinite(float(loss_sum)):
-            raise TrainingInterrupted(f"The loss is not finite in epoch {self.done.epoch}; lower the learning rate.")
+            raise TrainingInterrupted(f"The loss is not finite in epoch {epoch + 1}; lower the learning rate.")
         row = {
-            "epoch": self.done.epoch,
+            "epoch": epoch + 1,
             "loss": float(loss_sum) / seen,
             "train_accuracy": float(correct) / seen,
             "learning_rate": self.optimizer.param_groups[0]["lr"],
         }
         if len(self.held):
             row["val_accuracy"] = self._held_accuracy()
-        row["seconds"] = time.perf_counter() - start
-        self.done.history.append(row)
-        self.done.computed.append(f"{precision_on(recipe, self.device)} on {self.device.type}")
+        row["seconds"] = time.perf_counter() - begun
+        self.history.append(row)
         return row
 
-    def _step(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        recipe = self.recipe
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, self.done.step, self.steps)
-        inputs, labels = self.batch(indices, generator)
-        with autocast(recipe, self.device):
-            logits = self.network(inputs)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        self.done.step += 1
+    def _average(self) -> None:
+        """Move the averaged network towards the trained one, every few steps."""
+        step = self.step
         # a training shorter than AVERAGE_EVERY steps is averaged once, at its end, or its random start would be kept
-        if recipe.average and (self.done.step % AVERAGE_EVERY == 0 or self.done.step == self.steps < AVERAGE_EVERY):
-            # a short memory at first, or the random start would linger for a thousand steps
-            weight = 1 - min(recipe.average**AVERAGE_EVERY, (1 + self.done.step) / (50 + self.done.step))
-            values = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
-            with torch.no_grad():
-                for mean, value in values:
-                    mean.copy_(mean.lerp(value, weight) if mean.is_floating_point() else value)
-        return loss, logits, labels
-
-    def batch(self, indices: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return an augmented, normalised batch and its labels."""
-        pixels = augment(self.recipe, self._floats(indices.numpy()), generator)
-        return self._normalised(pixels).contiguous(memory_format=self.format), self.labels[indices.to(self.device)]
+        if not self.recipe.average or (step % AVERAGE_EVERY and not step == self.steps < AVERAGE_EVERY):
+            return
+        # a short memory at first, or the random start would linger for a thousand steps
+        weight = 1 - min(self.recipe.average**AVERAGE_EVERY, (1 + step) / (50 + step))
+        with torch.no_grad():
+            values = self.network.state_dict()
+            for name, mean in self.averaged.state_dict().items():
+                mean.copy_(mean.lerp(values[name], weight) if mean.is_floating_point() else values[name])
 
     def _floats(self, indices: NDArray[np.intp]) -> Tensor:
         # a set of large images may not fit into the memory of a GPU
@@ -247,9 +222,8 @@ class Training:
         """Compute the accuracy of the averaged network on the images held out."""
         network, correct = self.best.eval(), 0
         with torch.inference_mode(), autocast(self.recipe, self.device):
-            for start in range(0, len(self.held), 512):
-                indices = self.held[start : start + 512]
-                predictions = network(self._normalised(self._floats(indices))).argmax(1)
+            for indices in np.array_split(self.held, -(-len(self.held) // 512)):
+                predictions = network(self.normalised(self._floats(indices))).argmax(1)
                 correct += int((predictions == self.labels[indices]).sum())
         return correct / len(self.held)
 
@@ -262,70 +236,54 @@ class Training:
         if len(self.held):
             margins = detector.margins(self.pixels[self.held])
             detector.temperature = fit_temperature(margins, self.labels[self.held].cpu().numpy())
-        counts = Counter(self.done.computed)
-        epochs = {where: f" ({n} epoch{'s' * (n > 1)})" if len(counts) > 1 else "" for where, n in counts.items()}
         detector.manifest = {
             "recipe": self.recipe.settings(),
-            "history": self.done.history,
-            "computed_in": ", ".join(where + suffix for where, suffix in epochs.items()),
+            "history": self.history,
+            "computed_in": f"{precision_on(self.recipe, self.device)} on {self.device.type}",
         }
         return detector
+
+    def write_checkpoint(self) -> None:
+        """Write the networks under their names, the optimizer's state, and the progress.
+
+        Raises:
+            WriteError: the file cannot be written; one that was there is kept.
+        """
+        tensors = {f"{name}.{key}": v for name, part in self.networks.items() for key, v in part.state_dict().items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        data = save(tensors, {"training": json.dumps([self.step, self.history])})
+        write_bytes_atomically(self.file, lambda path: path.write_bytes(data))
+
+    def read_checkpoint(self) -> None:
+        """Load the networks, the optimizer's state and the progress.
+
+        Raises:
+            TrainingInterrupted: the file cannot be read, is damaged, or is of another version.
+        """
+        parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
+        state: dict[int, dict[str, Tensor]] = defaultdict(dict)
+        try:
+            with safe_open(self.file, framework="pt", device="cpu") as opened:
+                self.step, self.history = json.loads(opened.metadata()["training"])
+                for name in opened.keys():  # noqa: SIM118 - no mapping
+                    part, _, key = name.partition(".")
+                    parts[part][key] = opened.get_tensor(name)
+            for name, network in self.networks.items():
+                network.load_state_dict(parts[name])
+            for name, tensor in parts["optimizer"].items():
+                index, _, key = name.partition(".")
+                state[int(index)][key] = tensor
+            self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            advice = "see to that, or delete it to begin again"
+            raise TrainingInterrupted(
+                f"The checkpoint {self.file} cannot be used ({first_line(error)}); {advice}"
+            ) from None
 
 
 def checkpoint_file(recipe: Recipe, images: ImageSet) -> Path:
     """Return the checkpoint's path: one per recipe and training set."""
     key = hashlib.sha256(json.dumps([recipe.settings(), images.fingerprint]).encode()).hexdigest()[:16]
     return cache_dir() / "checkpoints" / f"{recipe.name}-{key}.safetensors"
-
-
-def write_checkpoint(
-    file: Path, networks: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, progress: Progress
-) -> None:
-    """Write the networks under their names, the optimizer's state, and the progress.
-
-    Raises:
-        WriteError: the file cannot be written; one that was there is kept.
-    """
-    tensors = {f"{name}.{key}": v for name, network in networks.items() for key, v in network.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    data = save(tensors, {"training": json.dumps(asdict(progress))})
-    write_bytes_atomically(file, lambda path: path.write_bytes(data))
-
-
-def read_checkpoint(file: Path, networks: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> Progress:
-    """Load the networks and the optimizer's state in place, and return the progress.
-
-    Raises:
-        TrainingInterrupted: the file cannot be read, is damaged, or is of another version.
-    """
-    try:
-        check_file(file, limit=LARGEST)
-        with safe_open(file, framework="pt", device="cpu") as opened:
-            done = json.loads(opened.metadata()["training"])
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no mapping
-        for name, network in networks.items():
-            prefix = f"{name}."
-            network.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
-        state = optimizer.state_dict() | {"state": {}}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, key = name.split(".", 2)
-                state["state"].setdefault(int(index), {})[key] = tensor
-        optimizer.load_state_dict(state)
-        for parameter, moments in optimizer.state.items():
-            for key, value in moments.items():
-                if isinstance(value, Tensor) and value.shape == parameter.shape:
-                    # in the weights' memory format, as in an uninterrupted training
-                    moments[key] = torch.empty_like(parameter).copy_(value)
-        # absent from checkpoints of older versions
-        return Progress(**{"computed": ["unknown"] * done["epoch"]} | done)
-    except OSError as error:
-        raise TrainingInterrupted(
-            f"The checkpoint {file} cannot be read ({error}); it is kept, so see to that and try again."
-        ) from None
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError):
-        raise TrainingInterrupted(
-            f"The checkpoint {file} is damaged or of another version; delete it to start again."
-        ) from None

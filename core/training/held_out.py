@@ -61,14 +61,13 @@ def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: flo
 
 def channel_statistics(pixels: NDArray[np.uint8], *, chunk: int = 8192) -> tuple[Channels, Channels]:
     """Compute the mean and standard deviation of each channel, in 0..1."""
-    total, squares, count = np.zeros(3), np.zeros(3), 0
+    counts = np.zeros((3, 256))
     for start in range(0, len(pixels), chunk):
-        values = pixels[start : start + chunk].reshape(-1, 3) / 255
-        total += values.sum(0)
-        squares += (values**2).sum(0)
-        count += len(values)
-    mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
+        part = pixels[start : start + chunk].reshape(-1, 3)
+        counts += [np.bincount(channel, minlength=256) for channel in part.T]
+    values, shares = np.arange(256) / 255, counts / counts.sum(axis=1, keepdims=True)
+    mean = shares @ values
+    deviation = np.sqrt(np.maximum(shares @ values**2 - mean**2, 1e-12))
     (r, g, b), (dr, dg, db) = mean.tolist(), deviation.tolist()
     return (r, g, b), (dr, dg, db)
 
@@ -87,10 +86,10 @@ def fit_temperature(margins: NDArray[np.float32], labels: NDArray[Any]) -> float
     if (signed > 0).all():
         return 1.0
 
-    def loss(log_temperature: float) -> float:
-        return float(np.logaddexp(0, -signed / np.exp(log_temperature)).mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded").x))
+    best = minimize_scalar(
+        lambda log: np.logaddexp(0, -signed / np.exp(log)).mean(), bounds=np.log([0.05, 20]), method="bounded"
+    )
+    return float(np.exp(best.x))
 
 
 def join(members: Sequence[Detector], images: ImageSet) -> ResNetDetector:
@@ -167,13 +166,12 @@ def fit_weights(margins: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[n
     spread[spread == 0] = 1.0
     signed = np.where(labels == REAL, 1.0, -1.0) * margins / spread[:, None]
 
-    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        together = weights @ signed
-        # the derivative of log(1 + e^-x) is -1 / (1 + e^x), here without overflow
-        slope = -np.exp(-np.logaddexp(0, together))
-        return float(np.logaddexp(0, -together).mean()), signed @ slope / len(labels)
-
-    best = minimize(loss, np.ones(len(margins)), jac=True, method="L-BFGS-B", bounds=[(0, LARGEST)] * len(margins))
+    best = minimize(
+        lambda weights: np.logaddexp(0, -(weights @ signed)).mean(),
+        np.ones(len(margins)),
+        method="L-BFGS-B",
+        bounds=[(0, LARGEST)] * len(margins),
+    )
     return np.asarray(best.x / spread)
 
 
@@ -186,10 +184,8 @@ def pack(members: Sequence[ResNetDetector], weights: NDArray[np.float64]) -> Res
         parts = [state[name].detach().cpu() for state in states]
         if name.startswith("fc."):
             parts = [part * float(weight) for part, weight in zip(parts, weights, strict=True)]
-        if name == "fc.bias":
-            packed[name] = torch.stack(parts).sum(dim=0)
-        else:
-            packed[name] = torch.cat(parts, dim=1 if name == "fc.weight" else 0) if own.ndim else own
+        joined = torch.stack(parts).sum(dim=0) if name == "fc.bias" or not own.ndim else None
+        packed[name] = torch.cat(parts, dim=int(name == "fc.weight")) if joined is None else joined
     network.load_state_dict(packed)
     round_to_float16(network)
     return ResNetDetector(network, first.preprocessing, first.classes, device=first.device)

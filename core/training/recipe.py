@@ -1,12 +1,14 @@
 """Recipes: every hyper-parameter of a training, with its network, learning rate, precision and augmentation."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from core.detectors.registry import find_kind
@@ -14,7 +16,6 @@ from core.detectors.resnet import build_network
 from core.perturbations.masking import FILLS, mask_batch
 from core.perturbations.photometric import compressed
 
-Precision = Literal["auto", "float32", "bfloat16"]
 # how fine detail is removed as a cue: the share of images that each of three edits is applied to; all get at least one
 SHARE = 0.5
 # of the low-pass, in sixteenths of the Nyquist frequency
@@ -65,27 +66,28 @@ class Recipe:
     """
 
     name: str
-    width: int = 32
-    epochs: int = 10
-    batch_size: int = 128
+    width: Annotated[int, Field(ge=1)] = 32
+    epochs: Annotated[int, Field(ge=1)] = 10
+    batch_size: Annotated[int, Field(ge=2)] = 128
     optimizer: Literal["adam", "sgd"] = "sgd"
-    learning_rate: float = 0.2
+    learning_rate: Annotated[float, Field(gt=0)] = 0.2
     schedule: Literal["constant", "one-cycle"] = "one-cycle"
     warmup: float = 0.15
     weight_decay: float = 5e-4
     label_smoothing: float = 0.1
     flip: bool = True
-    shift: int = 0
+    shift: Annotated[int, Field(ge=0, lt=32)] = 0
     colour: bool = False
     average: float = 0.999
     normalise: Literal["unit", "dataset"] = "dataset"
-    validation: float = 0.05
-    precision: Precision = "auto"
-    seed: int = 0
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    # torch takes seeds of 64 bits, and every epoch has its own
+    seed: Annotated[int, Field(ge=0, lt=2**40)] = 0
     arch: str = PAPERS
     without_cue: bool = False
-    without_cue_share: float = 1.0
-    masked_share: float = 0.0
+    without_cue_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    masked_share: Annotated[float, Field(ge=0, le=1)] = 0.0
     start: str = ""
     start_sha256: str = ""
 
@@ -97,41 +99,23 @@ class Recipe:
         # stored too, because another strength makes it another training
         return given | ({"without_cue_by": STRENGTHS} if self.without_cue else {})
 
-    def __post_init__(self) -> None:
-        checks = {
-            "width": self.width >= 1,
-            "epochs": self.epochs >= 1,
-            "batch_size": self.batch_size >= 2,
-            "learning_rate": self.learning_rate > 0,
-            "shift": 0 <= self.shift < 32,
-            "without_cue_share": 0 < self.without_cue_share <= 1,
-            "masked_share": 0 <= self.masked_share <= 1,
-            # torch takes seeds of 64 bits, and every epoch has its own
-            "seed": 0 <= self.seed < 2**40,
-            "validation": 0 <= self.validation < 1,
-            "precision": self.precision in get_args(Precision),
-        }
-        for parameter, fits in checks.items():
-            if not fits:
-                raise ValueError(f"{parameter} cannot be {getattr(self, parameter)!r}")
-
 
 RECIPES = {
+    # the paper states no batch size; 64 is the commonest choice with a learning rate of 1e-4
     "paper": Recipe(
-        name="paper",
-        width=64,
-        epochs=10,
-        # the paper states no batch size; 64 is the commonest choice with a learning rate of 1e-4
-        batch_size=64,
-        optimizer="adam",
-        learning_rate=1e-4,
-        schedule="constant",
-        weight_decay=0.0,
-        label_smoothing=0.0,
+        "paper",
+        64,
+        10,
+        64,
+        "adam",
+        1e-4,
+        "constant",
+        weight_decay=0,
+        label_smoothing=0,
         flip=False,
-        average=0.0,
+        average=0,
         normalise="unit",
-        validation=0.0,
+        validation=0,
     ),
     "swift": Recipe(name="swift", width=32, epochs=20, shift=2),
     "robust": Recipe(name="robust", width=32, epochs=20, shift=2, without_cue=True),
@@ -170,11 +154,9 @@ def architecture_of(recipe: Recipe, side: int) -> tuple[str, dict[str, object]]:
 def build_for(recipe: Recipe, side: int) -> nn.Module:
     """Build a recipe's network with random weights; torch's global generator is not touched."""
     kind, config = architecture_of(recipe, side)
-    if kind == PAPERS:
-        return build_network(recipe.width, seed=recipe.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        return find_kind(kind).build(config)
+        return build_network(recipe.width) if kind == PAPERS else find_kind(kind).build(config)
 
 
 def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any]:
@@ -184,11 +166,11 @@ def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[Any
 
 def precision_on(recipe: Recipe, device: torch.device) -> Literal["float32", "bfloat16"]:
     """Choose the precision: with "auto" bfloat16 where the hardware has units for it; elsewhere it is far slower."""
-    fast = False
-    if device.type == "cuda":
-        fast = bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    elif device.type == "cpu":
-        fast = bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    fast = (
+        torch.cuda.is_bf16_supported(including_emulation=False)
+        if device.type == "cuda"
+        else device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16")
+    )
     return "bfloat16" if recipe.precision == "bfloat16" or (recipe.precision == "auto" and fast) else "float32"
 
 
@@ -216,10 +198,10 @@ def augment(recipe: Recipe, pixels: Tensor, generator: torch.Generator) -> Tenso
         pixels = ((grey + (pixels - grey) * saturation) * gain).clamp(0, 255)
     if recipe.masked_share:
         pixels = with_masks(pixels, recipe.masked_share, generator)
-    if recipe.without_cue and recipe.without_cue_share < 1:
-        chosen = torch.nonzero(torch.rand(n, generator=generator) < recipe.without_cue_share).flatten().to(device)
-        return pixels.index_copy(0, chosen, without_fine_detail(pixels[chosen], generator)) if len(chosen) else pixels
-    return without_fine_detail(pixels, generator) if recipe.without_cue else pixels
+    if recipe.without_cue:
+        chosen = (torch.rand(n, generator=generator) < recipe.without_cue_share).to(device)
+        pixels = torch.where(chosen.view(-1, 1, 1, 1), without_fine_detail(pixels, generator), pixels)
+    return pixels
 
 
 def with_masks(pixels: Tensor, share: float, generator: torch.Generator) -> Tensor:
@@ -272,15 +254,16 @@ def without_fine_detail(pixels: Tensor, generator: torch.Generator) -> Tensor:
     pixels = _low_passed(pixels, chosen[0].to(pixels.device), radii.to(pixels.device))
     sides = sides.mul(pixels.shape[-1]).round().int()
     # images that are treated alike are resampled together
-    for side in set(sides[chosen[1]].tolist()):
-        for number, how in enumerate(FILTERS):
-            here = torch.nonzero(chosen[1] & (sides == side) & (filters == number)).flatten().to(pixels.device)
-            if len(here):
-                smooth = how in ("bilinear", "bicubic")
-                small = F.interpolate(pixels[here], size=(side, side), mode=how, antialias=smooth)
-                large = F.interpolate(small, size=pixels.shape[-2:], mode="bilinear").clamp(0, 255)
-                pixels = pixels.index_copy(0, here, large)
-    return _compressed(pixels, chosen[2], qualities.round().int())
+    for side, number in set(zip(sides[chosen[1]].tolist(), filters[chosen[1]].tolist(), strict=True)):
+        here = torch.nonzero(chosen[1] & (sides == side) & (filters == number)).flatten().to(pixels.device)
+        how = FILTERS[number]
+        small = F.interpolate(pixels[here], size=(side, side), mode=how, antialias=how in ("bilinear", "bicubic"))
+        large = F.interpolate(small, size=pixels.shape[-2:], mode="bilinear").clamp(0, 255)
+        pixels = pixels.index_copy(0, here, large)
+    whole = pixels.permute(0, 2, 3, 1).round().clamp(0, 255).byte().cpu().numpy()
+    for index in torch.nonzero(chosen[2]).flatten().tolist():
+        whole[index] = compressed(whole[index : index + 1], int(qualities[index].round()))[0]
+    return torch.from_numpy(whole).permute(0, 3, 1, 2).to(pixels)
 
 
 def _low_passed(pixels: Tensor, chosen: Tensor, radii: Tensor) -> Tensor:
@@ -291,11 +274,3 @@ def _low_passed(pixels: Tensor, chosen: Tensor, radii: Tensor) -> Tensor:
     kept = (radius <= radii.view(-1, 1, 1, 1)) | ~chosen.view(-1, 1, 1, 1)
     passed: Tensor = torch.fft.irfft2(torch.fft.rfft2(pixels) * kept, s=(side, side))
     return torch.where(chosen.view(-1, 1, 1, 1), passed.clamp(0, 255), pixels)
-
-
-def _compressed(pixels: Tensor, chosen: Tensor, qualities: Tensor) -> Tensor:
-    whole = pixels.permute(0, 2, 3, 1).round().clamp(0, 255).byte().cpu().numpy()
-    made = whole.copy()
-    for index in torch.nonzero(chosen).flatten().tolist():
-        made[index] = compressed(whole[index : index + 1], int(qualities[index]))[0]
-    return torch.from_numpy(made).permute(0, 3, 1, 2).to(pixels)

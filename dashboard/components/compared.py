@@ -12,7 +12,7 @@ from core.findings.table import findings_text
 from core.runs.filter import Filter
 from core.runs.metrics import calibration
 from core.runs.run import distinct_names
-from core.storage import ContractError, glance_at_folder
+from core.storage import ContractError, read_manifest
 from core.studies.comparison import Pair, by, columns_of, conclude, outcome_rates, pair_of, side_by_side
 from core.studies.store import find_studies
 from core.studies.study import StudyError
@@ -81,7 +81,7 @@ def _others(opened: Opened) -> list[str]:
     for name, path in catalogue.runs().items():
         # the sidebar says why one cannot be read
         with suppress(ContractError):
-            fingerprint = glance_at_folder(path, "run").get("set_fingerprint")
+            fingerprint = read_manifest(path, "run").get("set_fingerprint")
             if path != opened.run.path and fingerprint == opened.run.manifest["set_fingerprint"]:
                 found.append(name)
     return found

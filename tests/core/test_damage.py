@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from safetensors.torch import save_file
 
 from core.detectors.storage import load_detector
@@ -224,10 +223,10 @@ def test_weights_that_lie_are_named(home: Path, lie: str) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_no_numbers_are_named(home: Path, value: float) -> None:
     folder = home / "detectors" / DETECTOR
-    state = load_detector(folder, device="cpu").network.state_dict()
-    tensors = {name: tensor.contiguous() for name, tensor in state.items() if not name.endswith("tracked")}
-    tensors["layer3.0.conv1.weight"] = torch.full_like(tensors["layer3.0.conv1.weight"], value)
-    save_file(tensors, folder / "weights.safetensors")
+    network = load_detector(folder, device="cpu").network
+    network.get_submodule("layer3.0.conv1").weight.fill_(value)
+    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items() if "tracked" not in name}
+    save_file(state, folder / "weights.safetensors")
     d.reseal(folder)
     sentence = refusal(lambda: load_detector(folder, device="cpu"))
     assert "layer3.0.conv1.weight" in sentence

@@ -16,12 +16,10 @@ from core.detectors.registry import (
     Request,
     SourceError,
     Stored,
-    first_line,
     read_source,
     require,
-    stated,
 )
-from core.storage import printable
+from core.storage import first_line, printable
 
 # onnxruntime's names of the numbers that an input may take
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -137,7 +135,7 @@ def read(request: Request) -> Brought:
 
 KIND = Kind(
     "onnx",
-    build=lambda config: Graph(*stated(config, FILE, "output")),
+    build=lambda config: Graph(config[FILE], config["output"]),
     detector=OnnxDetector,
     files=(FILE,),
     source="FILE.onnx",

@@ -22,12 +22,11 @@ from core.detectors.registry import (
     Request,
     SourceError,
     Stored,
-    first_line,
     load_weights,
     read_source,
     read_tensors,
-    stated,
 )
+from core.storage import first_line
 
 PREFIX = "py:"
 FILE = "code.py"
@@ -53,7 +52,7 @@ class Coded(nn.Module):
 
 def build(config: Mapping[str, Any]) -> nn.Module:
     """Run the stored file and its function, where that has been consented to."""
-    source, factory = stated(config, FILE, "factory")
+    source, factory = config[FILE], config["factory"]
     digest = hashlib.sha256(source).hexdigest()
     allowed = _consented | {digest.strip().lower() for digest in os.environ.get(CONSENT, "").split(",")}
     if digest not in allowed:
@@ -85,7 +84,7 @@ def read(request: Request) -> Brought:
     _consented.add(hashlib.sha256(source).hexdigest())
     network = build({FILE: source, "factory": factory})
     if request.weights is not None:
-        load_weights(network.get_submodule("network"), read_tensors(request.weights))
+        load_weights(network.get_submodule("network"), read_tensors(request.weights), request.weights)
     return Brought(network, {"factory": factory})
 
 

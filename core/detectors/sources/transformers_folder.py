@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from core.detectors.registry import Brought, Kind, Request, SourceError, first_line, read_source, require, stated
+from core.detectors.registry import Brought, Kind, Request, SourceError, read_source, require
 from core.images.preprocessing import Preprocessing
-from core.storage import parse_json
+from core.storage import first_line, parse_json
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 # Pillow's numbers of its filters
@@ -36,7 +36,7 @@ class Logits(nn.Module):
 def build(config: Mapping[str, Any]) -> nn.Module:
     """Build the network with random weights; code beside a configuration is never run."""
     transformers = require("transformers", "a detector of transformers")
-    (settings,) = stated(config, "config")
+    settings = config["config"]
     _refuse_elsewhere(settings)
     try:
         # as from a file: some configurations translate what a file says

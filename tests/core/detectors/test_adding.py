@@ -1,14 +1,16 @@
 """Adding a detector: what a source leaves open is asked for, nonsense is refused, what was stored is compared."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import mannwhitneyu
 from torch import nn
 
-from core.detectors import adding, command
+from core.detectors import adding
 from core.detectors.adding import build_from, check, complete, kind_of
 from core.detectors.registry import KINDS, Brought, Request, SourceError
 from core.detectors.storage import load_detector
@@ -21,6 +23,7 @@ from tests.core.detectors.sources.made import SAID
 
 FIELDS = ["--crop", "before", "--interpolation", "bilinear", "--mean", "0.5,0.4,0.6", "--std", "0.25"]
 CLASSES = ["--classes", "FAKE,REAL", "--outputs", "logits"]
+CHECKED = r"right on (\d+) of (\d+) .*\((.+)\); AUROC (.+); FAKE called REAL: (\d+) of (\d+); REAL .*: (\d+) of (\d+)"
 BROUGHT = Brought(nn.Identity(), {}, {"size": 32, **SAID}, ("FAKE", "REAL"), "logits")
 
 
@@ -33,7 +36,7 @@ def graph(tmp_path: Path) -> str:
 
 def said_by(arguments: list[str], capsys: pytest.CaptureFixture[str], *, status: int = 2) -> str:
     """What the command prints: one line on standard error where it fails."""
-    assert command.main(["add", *arguments]) == status
+    assert adding.main(["add", *arguments]) == status
     out, err = capsys.readouterr()
     assert len(err.splitlines()) == (1 if status else 0)
     return err if status else out
@@ -84,7 +87,7 @@ def test_margins_that_have_changed_are_refused_at_loading(
         load_detector(path)
     for odd in ([0.0], "many", [None] * 8):
         reseal(path, reference_margins=odd)
-        with pytest.raises(ContractError, match="does not hold its reference pictures"):
+        with pytest.raises(ContractError, match="reference picture"):
             load_detector(path)
 
 
@@ -98,10 +101,18 @@ def test_pictures_with_known_answers_find_classes_the_wrong_way_round(
     given, printed = ["--outputs", "logits", "--check", data, "--out", str(tmp_path)], {}
     for name, classes in (("one", "FAKE,REAL"), ("other", "REAL,FAKE")):
         # pictures differ in their grain, which this network sees
-        status = command.main(["add", name, graph, *FIELDS, "--classes", classes, *given])
+        status = adding.main(["add", name, graph, *FIELDS, "--classes", classes, *given])
         printed[status] = capsys.readouterr()
     assert set(printed) == {0, 2}
-    assert "of 40 pictures" in printed[0].out
+    right, all_, accuracy, auroc, missed, fakes, accused, reals = map(
+        float,
+        re.search(CHECKED, printed[0].out).groups(),  # type: ignore[union-attr]
+    )
+    assert (all_, fakes, reals, right) == (40, 20, 20, 40 - missed - accused)
+    assert accuracy == right / 40
+    images, (added,) = load_image_set(data, "test"), (tmp_path / "detectors").iterdir()
+    margins, real = load_detector(added).margins(np.asarray(images.pixels)), images.labels == 1
+    assert auroc == pytest.approx(mannwhitneyu(margins[real], margins[~real]).statistic / 400, abs=1e-4)
     assert "fewer than a coin would be; check --fake-classes" in printed[2].err
 
 

@@ -82,7 +82,7 @@ def test_a_manifest_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
     ("architecture", "sentence"),
     [
         ({"kind": "oracle"}, "there is no kind of detector 'oracle'"),
-        ({"kind": "resnet"}, "lacks width"),
+        ({"kind": "resnet"}, "lacks 'width'"),
         ({"kind": "resnet", "width": 10**6}, "width must be from 1 to 1024"),
         ({"kind": "resnet", "width": True}, "width must be from 1 to 1024"),
         ({"kind": "torchvision", "name": "resnet18", "outputs": None}, "d cannot be opened: "),

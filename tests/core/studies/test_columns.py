@@ -1,6 +1,5 @@
 """Columns that studies and other runs add to a run's rows."""
 
-import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,6 @@ import pytest
 from core.runs.filter import Filter, choices_of, range_columns
 from core.runs.rows import find_rows, judged_table
 from core.runs.run import Run
-from core.storage import ContractError
 from core.studies.columns import (
     StudyColumn,
     browse_table,
@@ -62,21 +60,6 @@ def seal(file: Path, frame: pd.DataFrame, about: dict[str, object]) -> None:
     arrow = pa.Table.from_pandas(frame, preserve_index=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(arrow.replace_schema_metadata({b"telltale": json.dumps(about).encode()}), file)
-
-
-def test_columns_that_cannot_be_read_for_a_moment_are_not_left_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = pd.DataFrame({"id": run.predictions["id"], "flips": 1.0})
-    seal(run.path / "studies" / "probes.parquet", frame, {})
-
-    def busy(*_: object, **__: object) -> None:
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    for function in ("read_table", "read_schema"):
-        with monkeypatch.context() as patch:
-            patch.setattr(pq, function, busy)
-            with pytest.raises(ContractError, match="at this moment"):
-                browse_table(run)
-    assert "probes.flips" in browse_table(run)
 
 
 def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run: Run) -> None:

@@ -1,31 +1,28 @@
 """The training loop and its checkpoints: a training that was stopped ends where an unbroken one does."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load, save
-from torch import nn
 
 from core.detectors.detector import Detector
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
-from core.storage import LIMITS, TakenError, only_writer
-from core.training.fit import Progress, TrainingInterrupted, checkpoint_file, fit, read_checkpoint, write_checkpoint
+from core.storage import TakenError, only_writer
+from core.training.fit import Training, TrainingInterrupted, checkpoint_file, fit
 from core.training.recipe import Recipe
 from tests.core.any_detector import write_set
 
 QUICK = Recipe(name="quick", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache of the test's own."""
     monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
 
 
 @pytest.fixture
@@ -69,17 +66,43 @@ def test_interrupted_and_resumed_ends_where_unbroken_ends(images: ImageSet, opti
         assert row | {"seconds": 0} == same | {"seconds": 0}
 
 
-def test_a_checkpoint_is_kept_unless_resumed(images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_is_kept_unless_resumed(images: ImageSet) -> None:
     recipe, lines = replace(QUICK, epochs=1), list[str]()
     fit(recipe, images, device="cpu")
     with pytest.raises(TrainingInterrupted, match="pass --resume to continue, or delete it"):
         fit(recipe, images, device="cpu")
-    # it may be larger than a detector
-    monkeypatch.setitem(LIMITS, ".safetensors", 10)
     fit(recipe, images, device="cpu", resume=True, report=lines.append)
     assert lines == ["Continuing after epoch 1 of 1."]
     with only_writer(checkpoint_file(recipe, images)), pytest.raises(TakenError):
         fit(recipe, images, device="cpu", resume=True)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_checkpoint_holds_weights_moments_and_progress(images: ImageSet, optimizer: str) -> None:
+    recipe = replace(QUICK, optimizer=optimizer)
+    training, other = (Training(recipe, images, CPU) for _ in range(2))
+    training.run_epoch()
+    training.write_checkpoint()
+    other.read_checkpoint()
+    assert (other.epoch, other.step, other.history) == (1, training.step, training.history)
+    for name, network in training.networks.items():
+        for key, value in network.state_dict().items():
+            assert torch.equal(other.networks[name].state_dict()[key], value)
+    pairs = zip(training.network.parameters(), other.network.parameters(), strict=True)
+    for parameter, same in pairs:
+        assert other.optimizer.state[same].keys() == training.optimizer.state[parameter].keys() != set()
+        for key, value in training.optimizer.state[parameter].items():
+            assert torch.equal(other.optimizer.state[same][key], value)
+    # cut short, another network's, and none at all
+    whole = training.file.read_bytes()
+    for data, reader in ((whole[:-10], other), (whole, Training(replace(recipe, width=2), images, CPU))):
+        reader.file = training.file
+        training.file.write_bytes(data)
+        with pytest.raises(TrainingInterrupted, match="cannot be used .* delete it to begin again"):
+            reader.read_checkpoint()
+    training.file.unlink()
+    with pytest.raises(TrainingInterrupted, match="cannot be used"):
+        other.read_checkpoint()
 
 
 def test_a_diverging_training_says_so(images: ImageSet) -> None:
@@ -94,53 +117,3 @@ def test_images_of_another_side_make_a_detector_of_that_side(images: ImageSet, t
     tiny = replace(images, pixels=np.asarray(images.pixels)[:, :4, :4])
     with pytest.raises(ValueError, match="size must be 8 to 1024 pixels, not 4"):
         fit(QUICK, tiny, device="cpu")
-
-
-def state(*, seed: int = 0, steps: int = 0) -> tuple[dict[str, nn.Module], torch.optim.Optimizer]:
-    """Two networks whose weights lie channels last, and an optimizer of the first after some steps."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        networks: dict[str, nn.Module] = {
-            name: nn.Sequential(nn.Conv2d(16, 4, 3), nn.BatchNorm2d(4)).to(memory_format=torch.channels_last)
-            for name in ("network", "averaged")
-        }
-        optimizer = torch.optim.Adam(networks["network"].parameters(), 0.01)
-        for _ in range(steps):
-            networks["network"](torch.randn(2, 16, 8, 8)).relu().sum().backward()
-            optimizer.step()
-    return networks, optimizer
-
-
-def test_a_checkpoint_holds_weights_moments_and_progress(tmp_path: Path) -> None:
-    file = tmp_path / "training.safetensors"
-    networks, optimizer = state(steps=3)
-    progress = Progress(2, 3, [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}], ["float32 on cpu"] * 2)
-    write_checkpoint(file, networks, optimizer, progress)
-    others, other = state(seed=1, steps=1)
-    assert read_checkpoint(file, others, other) == progress
-    exact = {"rtol": 0, "atol": 0, "check_stride": True}
-    for name, network in networks.items():
-        for key, value in network.state_dict().items():
-            torch.testing.assert_close(others[name].state_dict()[key], value, **exact)
-    pairs = zip(networks["network"].parameters(), others["network"].parameters(), strict=True)
-    for parameter, same in pairs:
-        assert other.state[same].keys() == optimizer.state[parameter].keys() >= {"exp_avg", "exp_avg_sq"}
-        for key, value in optimizer.state[parameter].items():
-            torch.testing.assert_close(other.state[same][key], value, **exact)
-    # an older one does not say what its epochs were computed in
-    older = {"epoch": 2, "step": 1, "history": []}
-    file.write_bytes(save(load(file.read_bytes()), {"training": json.dumps(older)}))
-    assert read_checkpoint(file, networks, optimizer) == Progress(2, 1, [], ["unknown", "unknown"])
-
-
-def test_a_checkpoint_that_cannot_be_used_says_what_to_do(tmp_path: Path) -> None:
-    file = tmp_path / "training.safetensors"
-    networks, optimizer = state(steps=1)
-    write_checkpoint(file, networks, optimizer, Progress())
-    with pytest.raises(TrainingInterrupted, match="is damaged or of another version; delete it"):
-        read_checkpoint(file, {"network": nn.Linear(2, 2)}, optimizer)
-    file.write_bytes(file.read_bytes()[:-10])
-    with pytest.raises(TrainingInterrupted, match="is damaged or of another version; delete it"):
-        read_checkpoint(file, networks, optimizer)
-    with pytest.raises(TrainingInterrupted, match="cannot be read .* it is kept"):
-        read_checkpoint(tmp_path, networks, optimizer)

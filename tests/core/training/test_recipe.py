@@ -67,7 +67,7 @@ def test_a_share_of_the_images_is_masked_in_whole_cells_of_a_grid() -> None:
     ],
 )
 def test_impossible_settings_are_named(key: str, value: object) -> None:
-    with pytest.raises(ValueError, match=f"{key} cannot be"):
+    with pytest.raises(ValueError, match=key):
         replace(PLAIN, **{key: value})
 
 
