@@ -105,7 +105,8 @@ def sentence_of(error: Exception) -> str:
         return f"{error.filename} cannot be used ({error.strerror}); see to that first"
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))} cannot be {first['input']!r} ({first['msg']})"
+        name = ".".join(map(str, first["loc"]))
+        return f"{name} cannot be {first['input']!r} ({first['msg']})" if name else first["msg"]
     return str(error) if isinstance(error, ValueError | OSError) else ""
 
 

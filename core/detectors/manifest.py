@@ -2,17 +2,25 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from core.images.preprocessing import SIDES, Preprocessing
 from core.storage import MANIFEST, ContractError, is_plain_name
 
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+# what an explanation method looks at before it runs: capabilities, layers, target layer and side
+Offers: TypeAlias = "About | Detector"
 Outputs = Literal["logits", "probabilities"]
+STRICT = ConfigDict(strict=True)
+Side = Annotated[int, Field(gt=0, le=SIDES[-1])]
 MAX_CLASSES = 10_000
 # of a new detector's name: its run's folder adds the image set's, and most file systems allow 255
 MAX_NAME_BYTES = 120
@@ -44,27 +52,7 @@ class Capability(StrEnum):
 OLD_CAPABILITIES = tuple(able for able in Capability if able != Capability.PATCH_SCORES)
 
 
-class Offers(Protocol):
-    """The properties of a detector that an explanation method checks before it runs; every `Detector` has them."""
-
-    @property
-    def side(self) -> int:
-        """Pixels along each side of its square input."""
-
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """Its capabilities."""
-
-    @property
-    def layers(self) -> Mapping[str, tuple[int, int]]:
-        """The layers that a class activation map can be read from: module name -> positions (height, width)."""
-
-    @property
-    def target_layer(self) -> str:
-        """The default layer to explain, one of `layers`; "" where it has none."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Classes:
     """The classes of a network, one per output.
 
@@ -97,7 +85,7 @@ class Classes:
         return tuple(number for number, name in enumerate(self.names) if name not in self.fake)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class About:
     """The parts of a detector's manifest that determine its answers.
 
@@ -117,8 +105,8 @@ class About:
     preprocessing: Preprocessing
     classes: Classes = Classes()
     target_layer: str = ""
-    temperature: float = 1.0
-    layers: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    layers: dict[str, tuple[Side, Side]] = field(default_factory=dict)
     capabilities: frozenset[Capability] = frozenset()
 
     @property
@@ -165,27 +153,21 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*$")]
-Side = Annotated[int, Field(gt=0, le=SIDES[-1])]
 Settings = dict[str, str | int | Number | bool | None]
 
 
-class Strict(BaseModel):
-    """Fields of a manifest, without conversions between types."""
-
-    model_config = ConfigDict(strict=True)
-
-
-class Epoch(Strict):
+class Epoch(BaseModel):
     """A row of a training's history."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(strict=True, extra="allow")
     __pydantic_extra__: dict[str, Number]
     epoch: Number
 
 
-class Member(Strict):
+class Member(BaseModel):
     """A network that is part of a joined one."""
 
+    model_config = STRICT
     name: Name
     recipe: Settings
     history: list[Epoch] = []
@@ -193,26 +175,11 @@ class Member(Strict):
     val_accuracy: Share
 
 
-class Architecture(Strict):
-    """A kind, and the settings from which it builds its network."""
+class Description(BaseModel):
+    """The fields of a manifest that pages show; a detector that was not trained here has no recipe and no history."""
 
-    model_config = ConfigDict(extra="allow")
-    kind: str
-
-
-class Description(Strict):
-    """The fields of a manifest that are read; a detector that was not trained here has no recipe and no history."""
-
+    model_config = STRICT
     name: Name = "unknown"
-    architecture: Architecture
-    preprocess: dict[str, Any]
-    classes: Annotated[tuple[str, ...], Field(strict=False)]
-    fake: Annotated[tuple[str, ...], Field(strict=False)]
-    outputs: Outputs = OLD_OUTPUTS
-    target_layer: str
-    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    layers: dict[str, Annotated[tuple[Side, Side], Field(strict=False)]]
-    capabilities: Annotated[frozenset[Annotated[Capability, Field(strict=False)]], Field(strict=False)]
     recipe: Settings = {}
     history: list[Epoch] = []
     members: list[Member] = []
@@ -235,20 +202,24 @@ def describe(path: Path, manifest: Mapping[str, Any]) -> About:
         ContractError: something is missing or impossible; the message names the file.
     """
     try:
-        fields = Description.model_validate(manifest if "architecture" in manifest else _upgraded(manifest))
-        if fields.target_layer not in fields.layers and (fields.target_layer or fields.layers):
-            raise ValueError(f"the target layer {fields.target_layer!r} is not one of its layers")
+        Description.model_validate(manifest)
+        fields = manifest if "architecture" in manifest else _upgraded(manifest)
+        config = dict(fields["architecture"])
+        layer, layers = fields["target_layer"], {name: tuple(size) for name, size in fields["layers"].items()}
+        if layer not in layers and (layer or layers):
+            raise ValueError(f"the target layer {layer!r} is not one of its layers")
+        names, fake = (tuple(fields[key]) for key in ("classes", "fake"))
         return About(
-            fields.architecture.kind,
-            fields.architecture.model_extra or {},
-            Preprocessing.of(fields.preprocess),
-            Classes(fields.classes, fields.fake, fields.outputs),
-            fields.target_layer,
-            fields.temperature,
-            fields.layers,
-            fields.capabilities,
+            config.pop("kind"),
+            config,
+            Preprocessing.of(fields["preprocess"]),
+            Classes(names, fake, fields.get("outputs", OLD_OUTPUTS)),
+            layer,
+            fields["temperature"],
+            layers,  # type: ignore[arg-type]
+            frozenset(map(Capability, fields["capabilities"])),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"{type(error).__name__}: {error}"
         if isinstance(error, ValidationError):
             first = error.errors()[0]

@@ -1,7 +1,6 @@
 """Detectors from an ONNX file, computed by onnxruntime: predictions only, without gradients and layers."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -39,8 +38,8 @@ class Graph(nn.Module):
 
     def __init__(self, data: bytes, output: str) -> None:
         super().__init__()
-        self.model = Stored("onnx", data)
         session = _session(data)
+        self.model = Stored("onnx", data)
         inputs, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
         if len(inputs) != 1 or inputs[0].type not in FLOATS or len(inputs[0].shape) != 4:
             what = ", ".join(f"{value.name} of {value.type} {value.shape}" for value in inputs)
@@ -121,11 +120,6 @@ def read(request: Request) -> Brought:
         raise SourceError(f"{file} has weights of its own; leave out --weights")
     data = read_source(file)
     try:
-        with TemporaryDirectory() as empty:
-            # elsewhere, onnxruntime would look for external weights in the working directory
-            alone = Path(empty) / FILE
-            alone.write_bytes(data)
-            _session(str(alone))
         network = Graph(data, request.output_name or "")
     except SourceError as error:
         raise SourceError(f"{file} cannot be used: {error}") from None

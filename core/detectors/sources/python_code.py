@@ -52,58 +52,46 @@ class Coded(nn.Module):
 
 def build(config: Mapping[str, Any]) -> nn.Module:
     """Run the stored file and its function, where that has been consented to."""
-    source, factory = config[FILE], config["factory"]
+    source, factory = config[FILE], str(config["factory"])
     digest = hashlib.sha256(source).hexdigest()
-    allowed = _consented | {digest.strip().lower() for digest in os.environ.get(CONSENT, "").split(",")}
-    if digest not in allowed:
+    if digest not in {*_consented, *(word.strip().lower() for word in os.environ.get(CONSENT, "").split(","))}:
         raise SourceError(
             f"it runs code of its own ({FILE} in its folder), which may do whatever you may do; read that file, and if "
             f"you trust it set {CONSENT}={digest}"
         )
-    return Coded(_run(source, str(factory)), source)
+    # dataclasses look their module up
+    module = sys.modules[f"telltale_code_{digest[:16]}"] = ModuleType(f"telltale_code_{digest[:16]}")
+    try:
+        exec(compile(source, FILE, "exec"), module.__dict__)  # noqa: S102 - consented to, see the module's docstring
+        network = getattr(module, factory)()
+        if not isinstance(network, nn.Module):
+            raise TypeError(f"{factory} returns {type(network).__name__}, not a torch.nn.Module")
+    except Exception as error:  # noqa: BLE001 - code of others raises anything
+        what = f"{type(error).__name__} ({first_line(error)})"
+        raise SourceError(f"its code fails with {what}; correct {factory} and its file") from None
+    return Coded(network, source)
 
 
 def read(request: Request) -> Brought:
     """Run the function and load the weights."""
     module, _, factory = request.source.removeprefix(PREFIX).partition(":")
-    if not module or not factory:
-        raise SourceError(f"{request.source} must be {PREFIX}MODULE:FUNCTION, a function that returns the network")
-    if not request.may_run_code:
+    if not module or not factory or not request.may_run_code:
         raise SourceError(
-            f"{request.source} runs code, which may do whatever you may do; give --run-code if you trust it"
+            f"{PREFIX}MODULE:FUNCTION names a function that returns the network, and runs code, which may do whatever "
+            "you may do; give --run-code if you trust it"
         )
     try:
         # the packages around the module are imported to find it
         spec = find_spec(module)
+        file = Path(spec.origin)  # type: ignore[union-attr, arg-type]
     except Exception as error:  # noqa: BLE001 - they may raise anything
         raise SourceError(f"the module {module} cannot be found ({error}); start in the folder that holds it") from None
-    file = Path(spec.origin) if spec is not None and spec.origin else None
-    if file is None or file.suffix != ".py":
-        raise SourceError(f"there is no file of a Python module {module}; start in the folder that holds it")
     source = read_source(file, "its permissions")
     _consented.add(hashlib.sha256(source).hexdigest())
     network = build({FILE: source, "factory": factory})
     if request.weights is not None:
         load_weights(network.get_submodule("network"), read_tensors(request.weights), request.weights)
     return Brought(network, {"factory": factory})
-
-
-def _run(source: bytes, factory: str) -> nn.Module:
-    """Run a module's file and call its function."""
-    name = f"telltale_code_{hashlib.sha256(source).hexdigest()[:16]}"
-    module = ModuleType(name)
-    try:
-        # dataclasses look their module up
-        sys.modules[name] = module
-        exec(compile(source, FILE, "exec"), module.__dict__)  # noqa: S102 - consented to, see the module's docstring
-        network = getattr(module, factory)()
-        if not isinstance(network, nn.Module):
-            raise TypeError(f"{factory} returns {type(network).__name__}, not a torch.nn.Module")
-    except Exception as error:  # noqa: BLE001 - code of others raises anything
-        sys.modules.pop(name, None)
-        what = f"{type(error).__name__} ({first_line(error)})"
-        raise SourceError(f"its code fails with {what}; correct {factory} and its file") from None
-    return network
 
 
 KIND = Kind(

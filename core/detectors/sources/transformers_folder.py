@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 
 from core.detectors.registry import Brought, Kind, Request, SourceError, read_source, require
 from core.images.preprocessing import Preprocessing
-from core.storage import first_line, parse_json
+from core.storage import first_line, parse_json, printable
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
+MISFITS = ("missing_keys", "unexpected_keys", "mismatched_keys")
 # Pillow's numbers of its filters
 FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 
@@ -74,22 +76,20 @@ def read(request: Request) -> Brought:
         )
     except Exception as error:  # noqa: BLE001 - a folder of others makes transformers raise anything
         raise SourceError(f"{folder} cannot be read by transformers ({first_line(error)})") from None
-    for key, what in (("missing_keys", "lacks"), ("unexpected_keys", "holds"), ("mismatched_keys", "has another")):
-        if report.get(key):
-            raise SourceError(
-                f"the weights in {folder} do not fit its {CONFIG}: it {what} {sorted(map(str, report[key]))[0]}; is it "
-                "an image classifier's whole folder?"
-            )
+    misfits = [f"{key.replace('_', ' ')}: {report[key]}" for key in MISFITS if report.get(key)]
+    if misfits:
+        what = printable("; ".join(misfits))[:200]
+        raise SourceError(f"the weights in {folder} do not fit its {CONFIG} ({what}); is it a classifier's folder?")
     names = settings.get("id2label")
-    classes = None
+    classes = settings.get("label_names")
     if isinstance(names, dict):
-        classes = tuple(str(name) for _, name in sorted(names.items(), key=lambda item: int(item[0])))
-    elif isinstance(settings.get("label_names"), list):
-        classes = tuple(map(str, settings["label_names"]))
+        classes = [name for _, name in sorted(names.items(), key=lambda item: int(item[0]))]
     preprocess = preprocess_of(folder) if (folder / PREPROCESSOR).exists() else {}
     # a folder written by timm states no model_type, but transformers can load it
     settings |= {"model_type": model.config.model_type, "transformers_version": transformers.__version__}
-    return Brought(Logits(model.float()), {"config": settings}, preprocess, classes, "logits")
+    return Brought(
+        Logits(model.float()), {"config": settings}, preprocess, tuple(map(str, classes or ())) or None, "logits"
+    )
 
 
 def _refuse_elsewhere(settings: Mapping[str, Any]) -> None:
@@ -108,61 +108,46 @@ def _refuse_elsewhere(settings: Mapping[str, Any]) -> None:
 def preprocess_of(folder: Path) -> dict[str, Any]:
     """Find the fields of `Preprocessing`, and "scale", that give what the folder's own processor gives.
 
-    Each way to resize and crop is tried on pictures and compared, pixel by pixel; what none reproduces is left out.
+    Each way to resize and crop is tried on a wide and a high picture, one to shrink and one to enlarge, and compared
+    value by value; where none reproduces them, nothing is stated.
 
     Raises:
         SourceError: it swaps red and blue, which `Preprocessing` cannot express.
     """
     transformers = require("transformers", f"{folder}")
+    generator = np.random.default_rng(0)
     try:
         # the other backend resizes to pixels that differ by a grey level here and there
         processor = transformers.AutoImageProcessor.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False, backend="pil"
         )
-        size = _pixels(processor, _pictures(64)[0]).shape[0]
-        pictures = _pictures(size)
-        expected = [_pixels(processor, picture) for picture in pictures]
-        values = processor(images=Image.fromarray(pictures[0]), return_tensors="np")["pixel_values"][0]
+
+        def given(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+            values = processor(images=Image.fromarray(picture), return_tensors="np")["pixel_values"][0]
+            return np.asarray(values).transpose(1, 2, 0)
+
+        size = len(given(np.zeros((64, 64, 3), np.uint8)))
+        sides = ((2 * size + 9, 3 * size + 4), (size + size // 8 + 3, size // 2 + 7))
+        pictures = [generator.integers(0, 256, (*side, 3)).astype(np.uint8) for side in sides]
+        expected = [given(picture) for picture in pictures]
     except Exception:  # noqa: BLE001 - a file of others makes transformers raise anything
         return {}
     if getattr(processor, "do_flip_channel_order", False):
         raise SourceError(
             f"its {PREPROCESSOR} swaps red and blue, which detectors here cannot; export it to ONNX with that"
         )
-    fields: dict[str, Any] = {}
-    if processor.do_resize and processor.resample in range(len(FILTERS)):
-        fields["interpolation"] = FILTERS[processor.resample]
-    numbers = {
-        "scale": float(processor.rescale_factor) if processor.do_rescale else 1.0,
-        "mean": tuple(processor.image_mean) if processor.do_normalize else (0.0, 0.0, 0.0),
-        "std": tuple(processor.image_std) if processor.do_normalize else (1.0, 1.0, 1.0),
-    }
-    normalised = (expected[0] * numbers["scale"] - np.array(numbers["mean"])) / np.array(numbers["std"])
-    if np.allclose(normalised.transpose(2, 0, 1), values, atol=1e-3):
-        fields |= numbers
+    scale = float(processor.rescale_factor) if processor.do_rescale else 1.0
+    mean, std = (processor.image_mean, processor.image_std) if processor.do_normalize else ([0.0] * 3, [1.0] * 3)
     shorter = processor.size.get("shortest_edge") or size
     lengths = {size, shorter, int(shorter / (getattr(processor, "crop_pct", None) or 1))}
-    ways = [("none", size), ("before", size), *(("after_floor", length) for length in sorted(lengths))]
-    for crop, resize in ways:
-        with suppress(ValueError):
-            tried = Preprocessing.of({"size": size, "resize": resize, "crop": crop, "mean": (0, 0, 0), "std": (1, 1, 1),
-                                      "interpolation": fields.get("interpolation")})  # fmt: skip
-            if all(np.array_equal(tried.fit(*pair), seen) for *pair, seen in zip(pictures, expected, strict=True)):
-                return fields | {"size": size, "resize": resize, "crop": crop}
-    return fields
-
-
-def _pixels(processor: Any, picture: NDArray[np.uint8]) -> NDArray[Any]:
-    """Return what a processor makes of a picture before it scales any value: (S, S, 3) of 0..255."""
-    made = processor(images=Image.fromarray(picture), do_rescale=False, do_normalize=False, return_tensors="np")
-    return np.asarray(made["pixel_values"][0]).transpose(1, 2, 0)
-
-
-def _pictures(size: int) -> list[NDArray[np.uint8]]:
-    """Draw a wide and a high picture, one to shrink and one to enlarge."""
-    generator = np.random.default_rng(0)
-    sides = ((2 * size + 9, 3 * size + 4), (size + size // 8 + 3, size // 2 + 7))
-    return [generator.integers(0, 256, (*side, 3)).astype(np.uint8) for side in sides]
+    for crop, resize in [("none", size), ("before", size), *(("after_floor", length) for length in sorted(lengths))]:
+        with suppress(ValueError, IndexError, TypeError):
+            fields = {"size": size, "resize": resize, "crop": crop, "interpolation": FILTERS[processor.resample]}
+            tried = Preprocessing.of({**fields, "mean": (0, 0, 0), "std": (1, 1, 1)})
+            made = [(tried.fit(picture) * scale - np.array(mean)) / np.array(std) for picture in pictures]
+            if all(map(partial(np.allclose, atol=1e-3), made, expected)):
+                return {**fields, "scale": scale, "mean": tuple(mean), "std": tuple(std)}
+    return {}
 
 
 KIND = Kind(

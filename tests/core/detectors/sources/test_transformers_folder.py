@@ -70,7 +70,7 @@ def test_a_folder_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pyt
     config = json.loads((folder / "config.json").read_text())
     for changes, sentence in (
         ({"model_type": "riddle"}, "cannot be read by transformers"),
-        ({"num_hidden_layers": 3}, "do not fit its config.json: it lacks vit"),
+        ({"num_hidden_layers": 3}, "do not fit its config.json .missing keys"),
         ({"hidden_size": 48}, "cannot be read by transformers|do not fit its config.json"),
     ):
         (folder / "config.json").write_text(json.dumps({**config, **changes}))
