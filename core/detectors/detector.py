@@ -339,21 +339,21 @@ class Detector:
         image = self.inputs(np.zeros((1, self.side, self.side, 3), np.uint8))
         try:
             expose_tokens(self.network, image, wanted)
-            search = find_layers(self.network, image)
+            outputs, shapes = find_layers(self.network, image)
         except torch.OutOfMemoryError:
             # another program may fill the device
             raise
         except Exception as error:  # noqa: BLE001 - networks of others raise whatever they like
             what = f"its network accepts no images of {self.side} x {self.side} pixels"
             raise ValueError(f"{what} ({first_line(error)})") from None
-        if search.outputs != len(self.classes.names):
-            raise ValueError(f"its network gives {search.outputs} outputs for {len(self.classes.names)} classes")
-        if wanted and wanted not in search.sizes:
+        if outputs != len(self.classes.names):
+            raise ValueError(f"its network gives {outputs} outputs for {len(self.classes.names)} classes")
+        if wanted and wanted not in shapes:
             raise ValueError(f"its network has no layer {wanted!r} with positions")
-        self.channels = search.channels.get(wanted or next(reversed(search.sizes), ""), 0)
+        self.channels = shapes.get(wanted or next(reversed(shapes), ""), (0,))[0]
         # the last module of each size, and the wanted one
-        last = {size: name for name, size in search.sizes.items()}
-        return {name: size for name, size in search.sizes.items() if last[size] == name or name == wanted}
+        last = {(height, width): name for name, (_, height, width) in shapes.items()}
+        return {name: (h, w) for name, (_, h, w) in shapes.items() if last[h, w] == name or name == wanted}
 
     def _batches(self, pixels: NDArray[np.uint8], progress: Progress | None = None) -> Iterator[Tensor]:
         side = self.side

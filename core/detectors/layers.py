@@ -4,7 +4,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,49 +16,36 @@ HOOKS = threading.Lock()
 POOLING = nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d
 
 
-class LayerSearch(NamedTuple):
-    """A network's number of outputs and its layers with spatial output, found in one forward pass.
-
-    Attributes:
-        outputs: outputs per image; 0 if the network does not return a tensor.
-        sizes: module name -> positions (height, width), for every module with spatial output, in order of execution.
-        channels: module name -> channels, for at least the same modules.
-    """
-
-    outputs: int
-    sizes: dict[str, tuple[int, int]]
-    channels: dict[str, int]
-
-
-def find_layers(network: nn.Module, image: Tensor) -> LayerSearch:
+def find_layers(network: nn.Module, image: Tensor) -> tuple[int, dict[str, tuple[int, int, int]]]:
     """Run one image through a network and find the modules with a spatial output, (1, C, h, w) larger than 1 x 1.
 
     Args:
         network: in evaluation mode.
         image: float32 (1, 3, S, S).
 
+    Returns:
+        The number of outputs per image, 0 if the network does not return a tensor; and module name -> (C, h, w), in
+        order of execution.
+
     Raises:
         RuntimeError: the network does not accept the image.
     """
-    sizes: dict[str, tuple[int, int]] = {}
-    channels: dict[str, int] = {}
+    shapes: dict[str, tuple[int, int, int]] = {}
     sure: set[str] = set()
 
     def note(name: str) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: tuple[object, ...], output: object) -> None:
-            if not isinstance(output, Tensor):
-                return
             before = inputs[0] if inputs else None
+            if not isinstance(output, Tensor) or output.ndim != 4 or max(output.shape[2:]) == 1:
+                return
             if isinstance(module, POOLING) and isinstance(before, Tensor) and output.shape[-1] > before.shape[-1]:
                 # it enlarges: its places repeat those of the layer before
                 return
-            if output.ndim == 4 and max(output.shape[2:]) > 1:
-                # what is used twice counts where it is used last
-                sizes.pop(name, None)
-                sizes[name] = (int(output.shape[2]), int(output.shape[3]))
-                channels[name] = int(output.shape[1])
-                if isinstance(module, nn.Conv2d | Places):
-                    sure.add(name)
+            # what is used twice counts where it is used last
+            shapes.pop(name, None)
+            shapes[name] = tuple(output.shape[1:])  # type: ignore[assignment]
+            if isinstance(module, nn.Conv2d | Places):
+                sure.add(name)
 
         return hook
 
@@ -66,9 +53,9 @@ def find_layers(network: nn.Module, image: Tensor) -> LayerSearch:
         outputs = network(image)
     if any(isinstance(module, nn.LayerNorm) for module in network.modules()):
         # attention heads and channels-last outputs look spatial too: keep only sizes that a convolution or Places has
-        certain = {sizes[name] for name in sure}
-        sizes = {name: size for name, size in sizes.items() if size in certain and (name in sure or size[0] == size[1])}
-    return LayerSearch(outputs.reshape(1, -1).shape[1] if isinstance(outputs, Tensor) else 0, sizes, channels)
+        certain = {shapes[name][1:] for name in sure}
+        shapes = {n: s for n, s in shapes.items() if s[1:] in certain and (n in sure or s[1] == s[2])}
+    return outputs.reshape(1, -1).shape[1] if isinstance(outputs, Tensor) else 0, shapes
 
 
 def margin_map(layer: nn.Module, margins: Callable[[Tensor], Tensor], inputs: Tensor) -> tuple[Tensor, Tensor]:

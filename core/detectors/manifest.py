@@ -13,11 +13,6 @@ from pydantic.dataclasses import dataclass
 from core.images.preprocessing import SIDES, Preprocessing
 from core.storage import MANIFEST, ContractError, is_plain_name
 
-if TYPE_CHECKING:
-    from core.detectors.detector import Detector
-
-# what an explanation method looks at before it runs: capabilities, layers, target layer and side
-Offers: TypeAlias = "About | Detector"
 Outputs = Literal["logits", "probabilities"]
 STRICT = ConfigDict(strict=True)
 Side = Annotated[int, Field(gt=0, le=SIDES[-1])]
@@ -149,6 +144,13 @@ class About:
         }
 
 
+if TYPE_CHECKING:
+    from core.detectors.detector import Detector
+
+    # what an explanation method looks at before it runs: capabilities, layers, target layer and side
+    Offers: TypeAlias = About | Detector
+else:
+    Offers = About
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, Field(min_length=1)]
