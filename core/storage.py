@@ -113,18 +113,13 @@ def read_table(file: Path, *, columns: Sequence[str] | None = None, rows: int | 
     with open_file(file) as opened:
         try:
             about = pq.read_metadata(opened)
-            if about.num_rows > MAX_ROWS:
-                raise ContractError(
-                    f"{file} has {about.num_rows:,} rows, far more than a run has images; do not use it"
-                )
+            size = sum(about.row_group(part).total_byte_size for part in range(about.num_row_groups))
+            if about.num_rows > MAX_ROWS or size > MAX_BYTES + MAX_ROW_BYTES * about.num_rows:
+                what = f"{about.num_rows:,} rows of {size >> 20:,} MB"
+                raise ContractError(f"{file} unpacks to {what}, far more than a run needs; do not use it")
             if rows is not None and about.num_rows != rows:
                 reason = f"has {about.num_rows} rows and {MANIFEST} says {rows}"
                 raise ContractError(f"{file} {reason}; write the run again")
-            size = sum(about.row_group(part).total_byte_size for part in range(about.num_row_groups))
-            if size > MAX_BYTES + MAX_ROW_BYTES * about.num_rows:
-                raise ContractError(
-                    f"{file} would unpack to {size >> 20:,} MB, far more than a run needs; do not use it"
-                )
             return pq.read_table(opened, columns=columns, page_checksum_verification=True)
         except (OSError, ContractError):
             raise
@@ -168,9 +163,7 @@ def first_line(error: Exception) -> str:
 
 def is_plain_name(value: object) -> bool:
     """Check that a name is safe as part of a path and can be shown."""
-    if not isinstance(value, str) or not value or value.startswith("."):
-        return False
-    return not re.search(r"[/\\\x00-\x1f\x7f\ud800-\udfff]", value)
+    return isinstance(value, str) and bool(re.fullmatch(r"(?!\.)[^/\\\x00-\x1f\x7f\ud800-\udfff]+", value))
 
 
 # seconds after which an untouched temporary was left by a process that was killed

@@ -30,12 +30,9 @@ FILES = (
 )
 DAMAGES: dict[str, d.Damage] = {
     "emptied": d.replace_by(b""),
-    "one byte": d.replace_by(b"\x80"),
     "half": d.cut(0.5),
-    "all but a byte": lambda file: file.write_bytes(file.read_bytes()[:-2]),
     "first bit": d.flip(0),
     "bit in the middle": d.flip(0.5, 3),
-    "bit near the end": d.flip(0.9, 1),
     "a byte more": lambda file: file.write_bytes(file.read_bytes() + b"\0"),
     "a folder": d.make_folder,
     "noise": d.replace_by(np.random.default_rng(0).bytes(4096)),
@@ -56,21 +53,11 @@ def home(pristine: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(pristine, tmp_path / "home"))
 
 
-def read_detector(home: Path) -> None:
-    """Read the detector as the app does."""
+def read_all(home: Path) -> None:
+    """Read detector, run and study, as the app does."""
     load_detector(home / "detectors" / DETECTOR, device="cpu")
-
-
-def read_runs(home: Path) -> None:
-    """Read its run, and the study of that."""
     run = read_run(home / "runs" / RUN)
     read_study(run.path / "studies" / "brightness.parquet", run)
-
-
-def read_all(home: Path) -> None:
-    """Read detector, run and study."""
-    read_detector(home)
-    read_runs(home)
 
 
 def refusal(read: Callable[[], object]) -> str:
@@ -126,23 +113,15 @@ MEMBER = {"name": "one", "recipe": {}, "weight": 1.0, "val_accuracy": 0.5}
 MANIFESTS: dict[str, tuple[str, dict[str, object]]] = {
     "another schema": ("runs", {"schema": 3}),
     "another kind": ("runs", {"kind": "detector"}),
-    "no files": ("runs", {"files": {}}),
     "no weights": ("detectors", {"files": {}}),
     "metrics are words": ("runs", {"metrics": "good"}),
     "no temperature": ("runs", {"temperature": None}),
-    "temperature of nothing": ("detectors", {"temperature": 0}),
     "temperature without end": ("detectors", {"temperature": float("inf")}),
     "a width that would take all memory": ("detectors", {"architecture": {"kind": "resnet", "width": 1024}}),
-    "a kind that leads away": ("detectors", {"architecture": {"kind": "../../os", "width": 4}}),
-    "two channels": ("detectors", {"preprocess": SEEN | {"mean": [0, 0]}}),
     "images that would take all memory": ("detectors", {"preprocess": SEEN | {"size": 10**6}}),
-    "images of another size": ("runs", {"preprocess": SEEN | {"size": 48, "resize": 48}}),
-    "a class that there is not": ("detectors", {"fake": ["UNSURE"]}),
     "three classes of two outputs": ("detectors", {"classes": ["FAKE", "REAL", "UNSURE"]}),
-    "a layer that there is not": ("detectors", {"target_layer": "layer9"}),
     "history of words": ("detectors", {"history": [{"epoch": "one"}]}),
     "a held-out accuracy above 1": ("detectors", {"val_accuracy": 98}),
-    "members of words": ("detectors", {"members": ["swift"]}),
     "a member that leads away": ("detectors", {"members": [MEMBER | {"name": "../../elsewhere"}]}),
     "a detector that leads away": ("runs", {"detector": "../../elsewhere"}),
 }
@@ -161,7 +140,7 @@ def test_a_manifest_of_another_form_is_named(home: Path, what: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../x", "/etc/passwd", "a/b", "..", ".", "", "../other/manifest.json", "x\0y", "~root/x", "C:\\x", "%2e%2e/x"],
+    ["../x", "/etc/passwd", "..", "", "x\0y", "C:\\x"],
 )
 def test_a_manifest_leads_nowhere_else(home: Path, name: str) -> None:
     folder = home / "runs" / RUN
@@ -173,8 +152,6 @@ def test_a_manifest_leads_nowhere_else(home: Path, name: str) -> None:
 LIES = {
     "exabytes": d.npy("(1000000000000, 4, 4)"),
     "more than a number holds": d.npy("(4611686018427387904, 1099511627776, 4)"),
-    "more than a file": d.npy("(24, 4, 4000000)"),
-    "no shape": d.npy("()"),
     "objects": d.npy("(24, 4, 4)", "'|O'"),
     "not numbers": d.npy("(24, 4, 4)", body=b"\xff" * (24 * 32)),
     "a call": d.npy("__import__('os').getpid()"),
@@ -198,17 +175,8 @@ TENSORS = {
     "a tensor of exabytes": d.safetensors(
         {"conv1.weight": {"dtype": "F16", "shape": [10**9, 10**9], "data_offsets": [0, 2 * 10**18]}}
     ),
-    "a tensor beyond the end": d.safetensors(
-        {"conv1.weight": {"dtype": "F16", "shape": [4, 3, 3, 3], "data_offsets": [0, 216]}}
-    ),
-    "tensors on top of each other": d.safetensors(
-        {name: {"dtype": "F16", "shape": [32], "data_offsets": [0, 64]} for name in ("a", "b")}
-    ),
-    "offsets backwards": d.safetensors({"a": {"dtype": "F16", "shape": [32], "data_offsets": [64, 0]}}),
-    "an unknown type": d.safetensors({"a": {"dtype": "PICKLE", "shape": [32], "data_offsets": [0, 64]}}),
     "no JSON": d.safetensors(b"cos\nsystem\n(S'true'\ntR."),
     "nested without end": d.safetensors(b'{"a":' * 100_000),
-    "empty": d.safetensors({}),
 }
 
 
@@ -235,13 +203,10 @@ def test_weights_that_are_no_numbers_are_named(home: Path, value: float) -> None
 
 TABLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "numbers are words": lambda table: table.assign(margin="high"),
-    "not a number": lambda table: table.assign(margin=np.float32("nan")),
     "a probability of two": lambda table: table.assign(p_real=np.float32(2)),
     "a third class": lambda table: table.assign(label="MAYBE"),
     "no verdict": lambda table: table.assign(predicted=None),
-    "all the same": lambda table: table.assign(id="a"),
     "lists": lambda table: table.assign(category=[["a"]] * len(table)),
-    "neither yes nor no": lambda table: table.assign(in_train="perhaps"),
     "a row less": lambda table: table.iloc[1:],
     "no hash": lambda table: table.drop(columns="sha256"),
 }
@@ -282,48 +247,25 @@ def test_a_type_that_would_be_unpickled_is_not(home: Path, tmp_path: Path) -> No
     assert not mark.exists()
 
 
-def pipe(file: Path) -> None:
-    """A pipe that nobody writes to."""
-    file.unlink()
-    os.mkfifo(file)
+NO_FILES: dict[str, d.Damage] = {
+    "a pipe that nobody writes to": lambda file: (file.unlink(), os.mkfifo(file)),
+    "a device that never ends": lambda file: (file.unlink(), file.symlink_to("/dev/zero")),
+    "500 GB that take no room": lambda file: os.truncate(file, 500 * 2**30),
+    "a link to itself": lambda file: (file.unlink(), file.symlink_to(file)),
+}
 
 
-def device(file: Path) -> None:
-    """A link to a device that never ends."""
-    file.unlink()
-    file.symlink_to("/dev/zero")
-
-
-def endless(file: Path) -> None:
-    """A file of 500 GB that takes no room."""
-    with file.open("r+b") as opened:
-        opened.truncate(500 * 2**30)
-
-
-def circle(file: Path) -> None:
-    """A link to itself."""
-    file.unlink()
-    file.symlink_to(file)
-
-
-@pytest.mark.parametrize("how", [pipe, device, endless, circle])
+@pytest.mark.parametrize("how", NO_FILES)
 @pytest.mark.parametrize("file", FILES)
-def test_what_is_no_file_is_named_and_not_opened(home: Path, file: str, how: d.Damage) -> None:
-    how(home / file)
+def test_what_is_no_file_is_named_and_not_opened(home: Path, file: str, how: str) -> None:
+    NO_FILES[how](home / file)
     tracemalloc.start()
     assert str(home / file) in refusal(lambda: read_all(home))
     assert tracemalloc.get_traced_memory()[1] < 50e6
     tracemalloc.stop()
 
 
-@pytest.mark.parametrize(
-    "reseal",
-    [
-        lambda home: d.reseal(home / "runs" / RUN, set="made\ud800-test"),
-        lambda home: d.reseal(home / "runs" / RUN, **{"more\ud800": 1}),
-        lambda home: d.reseal(home / "detectors" / DETECTOR, recipe={"name": "\ud800"}),
-    ],
-)
-def test_half_a_letter_in_a_manifest_is_refused(home: Path, reseal: Callable[[Path], None]) -> None:
-    reseal(home)
+@pytest.mark.parametrize("values", [{"set": "made\ud800-test"}, {"more\ud800": 1}])
+def test_half_a_letter_in_a_manifest_is_refused(home: Path, values: dict[str, object]) -> None:
+    d.reseal(home / "runs" / RUN, **values)
     assert "is not readable JSON" in refusal(lambda: read_all(home))

@@ -1,7 +1,5 @@
 """A kind of detector that the project does not know: a plain network for 48 x 48 pixels with a single output."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +9,6 @@ from core.detectors.detector import Detector
 from core.detectors.manifest import Classes
 from core.detectors.registry import Kind
 from core.images.preprocessing import Preprocessing
-from core.storage import MANIFEST, sealed, sha256_of
 
 SIDE = 48
 # the one output says how sure it is that a picture was generated
@@ -54,10 +51,3 @@ def make_plain(*, seed: int = 0, width: int = 4, **settings: Any) -> PlainDetect
 
 
 KIND = Kind("plain", build=lambda config: Plain(config["width"]), detector=PlainDetector)
-
-
-def reseal(folder: Path, **values: object) -> None:
-    """Change values of a folder's manifest and make its hashes fit, as an attacker with write access would."""
-    manifest = json.loads((folder / MANIFEST).read_text()) | values
-    manifest["files"] = {name: sha256_of(folder / name) for name in manifest["files"]}
-    (folder / MANIFEST).write_text(json.dumps(sealed(manifest)))

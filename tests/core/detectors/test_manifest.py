@@ -8,17 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.detectors.adding import add
 from core.detectors.identity import find_maker, identify
 from core.detectors.manifest import About, Capability, Classes, check_detector_name, describe
-from core.detectors.registry import Request
 from core.detectors.storage import load_detector, save_detector
 from core.images.preprocessing import Preprocessing
 from core.storage import MANIFEST, SEAL, ContractError
-from core.training.held_out import pack
 from tests.conftest import make_detector, textured
-from tests.core.detectors.plain import reseal
-from tests.core.detectors.sources.graphs import make_graph
+from tests.damage import reseal
 
 OLD = {
     "arch": "resnet18-cifar",
@@ -38,16 +34,8 @@ def test_an_old_manifest_is_the_papers_network_at_32_pixels() -> None:
 
 
 def test_what_is_written_is_read() -> None:
-    about = About(
-        "plain",
-        {"width": 3},
-        Preprocessing(48, interpolation="box"),
-        Classes(("it",), ()),
-        "third",
-        2.0,
-        {"third": (8, 6)},
-        frozenset({Capability.PREDICTIONS, Capability.LAYERS}),
-    )
+    about = About("plain", {"width": 3}, Preprocessing(48, interpolation="box"), Classes(("it",), ()), "third", 2.0,
+                  {"third": (8, 6)}, frozenset({Capability.PREDICTIONS, Capability.LAYERS}))  # fmt: skip
     assert describe(Path("d"), json.loads(json.dumps(about.as_manifest()))) == about
 
 
@@ -55,20 +43,13 @@ def test_what_is_written_is_read() -> None:
     "changes",
     [
         {"architecture": None},
-        {"architecture": {"width": 8}},
         {"architecture": {"kind": ["resnet"]}},
-        {"preprocess": None},
         {"preprocess": {"size": 10**9}},
         {"classes": "FAKE"},
-        {"classes": ["FAKE", 3]},
         {"fake": ["NONE"]},
         {"target_layer": "layer9"},
-        {"target_layer": None},
-        {"layers": {"layer4": [4]}},
         {"layers": {"layer4": [4, 10**9]}},
-        {"layers": []},
         {"capabilities": ["flying"]},
-        {"capabilities": 3},
         {"temperature": float("inf")},
     ],
 )
@@ -84,8 +65,6 @@ def test_a_manifest_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
         ({"kind": "oracle"}, "there is no kind of detector 'oracle'"),
         ({"kind": "resnet"}, "lacks 'width'"),
         ({"kind": "resnet", "width": 10**6}, "width must be from 1 to 1024"),
-        ({"kind": "resnet", "width": True}, "width must be from 1 to 1024"),
-        ({"kind": "torchvision", "name": "resnet18", "outputs": None}, "d cannot be opened: "),
         ({"kind": "transformers", "config": 5}, "d cannot be opened: "),
         ({"kind": "patch", "field": 7}, "side of a patch must be"),
     ],
@@ -116,34 +95,6 @@ def test_detectors_of_older_versions_open(tmp_path: Path) -> None:
     assert found.identity == detector.identity == identify(tmp_path / "oldest").identity
     run = {"detector_sha256": detector.sha256, "temperature": 1.5}
     assert find_maker(run, {"oldest": identify(tmp_path / "oldest")}) == "oldest"
-
-    joined = pack([make_detector(2, 1), make_detector(2, 2)], np.array([1.0, 0.5]))
-    member = {"name": "a", "recipe": recipe, "history": history, "weight": 1.0, "val_accuracy": 0.9}
-    joined.manifest = {"recipe": {"arch": "resnet", "width": 4, "groups": 2, "joined": "a x 1"}, "history": [],
-                       "members": [member, member | {"name": "b"}], "val_accuracy": 0.95}  # fmt: skip
-    save_detector(tmp_path / "joined", joined, model_card="")
-    file = tmp_path / "graph.onnx"
-    file.write_bytes(make_graph(outputs=2))
-    fields = {"crop": "before", "interpolation": "bilinear", "mean": (0.5, 0.4, 0.6), "std": (0.2, 0.3, 0.25)}
-    added = add(tmp_path / "added", Request(str(file), classes=("FAKE", "REAL"), outputs="logits", preprocess=fields))
-    size = {"size": 48, "resize": 48, "crop": "before", "interpolation": "bilinear"}
-    for name, expected, architecture, more in (
-        ("joined", joined, {"kind": "resnet", "width": 4, "groups": 2}, {}),
-        ("added", added, {"kind": "onnx", "output": "y"},
-         {"preprocess": size | {"mean": [0.5, 0.4, 0.6], "std": [0.2, 0.3, 0.25]}, "target_layer": "", "layers": {},
-          "capabilities": ["predictions"], "checked": {"pictures": 9, "right": 8}}),
-    ):  # fmt: skip
-        written = {
-            "classes": ["FAKE", "REAL"],
-            "fake": ["FAKE"],
-            "outputs": "logits",
-            "temperature": expected.temperature,
-        }
-        reseal(tmp_path / name, architecture=architecture, **written, **more)
-        opened = load_detector(tmp_path / name, device="cpu")
-        pixels = np.zeros((2, opened.side, opened.side, 3), np.uint8)
-        np.testing.assert_array_equal(opened.margins(pixels), expected.margins(pixels))
-        assert opened.identity == expected.identity == identify(tmp_path / name).identity
 
 
 def test_an_identity_follows_the_files_whatever_their_times_say(tmp_path: Path) -> None:

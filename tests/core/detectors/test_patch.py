@@ -12,10 +12,6 @@ from core.explainers.exact import EXACT, spread_scores
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME
 from core.explainers.registry import find_explainer
-from core.images.image_set import ImageSet
-from core.images.loading import load_image_set
-from core.training.fit import fit
-from core.training.recipe import Recipe
 from tests.conftest import make_detector, make_patch, textured
 
 PIXELS = textured(3, fine=True, seed=5)
@@ -81,18 +77,3 @@ def test_only_detectors_of_patches_have_it(tmp_path: Path) -> None:
     methods: tuple[AnyExplainer, ...] = (LIME, find_explainer("gradcam"), find_explainer("integrated_gradients"))
     for method in methods:
         assert np.isfinite(method.explain_fully(read, PIXELS[0]).map).all()
-
-
-@pytest.fixture
-def images(cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageSet:
-    """Training images, and a cache of the test's own."""
-    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "cache"))
-    return load_image_set(cifake, "train")
-
-
-def test_it_is_trained_like_any_other(images: ImageSet) -> None:
-    recipe = Recipe(name="p", arch="patch:5", epochs=6, batch_size=16, learning_rate=0.05, average=0.5, validation=0.2)
-    detector = fit(recipe, images, device="cpu", report=lambda _text: None)
-    assert (detector.kind, detector.config) == ("patch", {"field": 5})
-    predictions = detector.margins(np.asarray(images.pixels)) > 0
-    assert (predictions == images.labels).mean() > 0.75

@@ -19,7 +19,7 @@ from core.images.labels import REAL
 from core.images.preprocessing import Preprocessing
 from core.storage import ContractError
 from tests.conftest import make_detector
-from tests.core.detectors.plain import reseal
+from tests.damage import reseal
 
 
 @pytest.mark.parametrize("width", [4, 64])
@@ -88,8 +88,6 @@ def test_saved_and_loaded_says_the_same(tmp_path: Path, pixels: NDArray[np.uint8
     [
         (lambda file: file.write_bytes(b"\x80\x04K\x01."), "is not a safetensors file"),
         (lambda file: save_file({"conv1.weight": torch.zeros(2, 3, 3, 3)}, file), "Missing key"),
-        (lambda file: save_file({**load_file(file), "more": torch.zeros(1)}, file), "Unexpected key"),
-        (lambda file: save_file({**load_file(file), "conv1.weight": torch.zeros(9, 3, 3, 3)}, file), "size mismatch"),
         (lambda file: save_file({**load_file(file), "bn1.bias": torch.full((2,), torch.nan)}, file), "not finite"),
     ],
 )

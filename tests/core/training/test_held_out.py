@@ -17,7 +17,6 @@ from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.images.loading import load_image_set
-from core.images.preprocessing import Preprocessing
 from core.storage import ContractError
 from core.training import held_out
 from core.training.held_out import channel_statistics, fit_temperature, fit_weights, join, pack, validation_split
@@ -60,18 +59,13 @@ def test_margins_are_the_weighted_sum(pixels: NDArray[np.uint8]) -> None:
 def test_a_packed_network_is_a_detector_like_any_other(pixels: NDArray[np.uint8], tmp_path: Path) -> None:
     packed = pack([make_detector(8, 1), make_detector(8, 2)], np.array([1.0, 0.5]))
     save_detector(tmp_path / "both", packed, model_card="")
-    state = torch.get_rng_state()
     read = load_detector(tmp_path / "both", device="cpu")
-    assert torch.equal(torch.get_rng_state(), state)
     assert read.config == {"width": 16, "groups": 2}
     np.testing.assert_array_equal(read.margins(pixels), packed.margins(pixels))
     plain, computed = read.scores(read.inputs(pixels)), read.full_pass(pixels)
     torch.testing.assert_close(torch.from_numpy(computed.logits), plain, rtol=1e-4, atol=1e-4)
     # the margin is the map's mean plus the bias, for groups too
     np.testing.assert_allclose(computed.needed_maps.mean((1, 2)) + read.bias, computed.margins, rtol=1e-3, atol=1e-3)
-    fresh = read.randomised("layer3", seed=1)
-    assert torch.equal(fresh.network.conv1.weight, read.network.conv1.weight)
-    assert not torch.equal(fresh.network.layer3[0].conv1.weight, read.network.layer3[0].conv1.weight)
     read.config = {"width": 16, "groups": 3}
     save_detector(tmp_path / "odd", read, model_card="")
     with pytest.raises(ContractError, match="width 16 cannot be divided into 3 groups"):
@@ -102,17 +96,13 @@ def test_joining_is_weighed_on_what_all_held_out(make: Make, images: ImageSet, e
 
 def test_what_cannot_be_joined_is_a_sentence(make: Make, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = make("one", seed=1), make("two", seed=2)
-    elsewhere = make("two", seed=2)
-    elsewhere.preprocessing = Preprocessing(32, mean=(0.5, 0.5, 0.5), std=(1.0, 1.0, 1.0))
     other = Detector.__new__(Detector)
     other.manifest = {"name": "other"}
     seldom = [make(name, seed=seed, validation=0.001) for name, seed in (("one", 1), ("two", 2))]
     foreign = replace(images, name="another", fingerprint="f" * 64)
     for members, where, sentence in (
         ([one], images, "two detectors or more, each of them once"),
-        ([one, one], images, "two detectors or more, each of them once"),
         ([one, make("two", width=8)], images, "two has another width, preprocessing or classes than one"),
-        ([one, elsewhere], images, "two has another width, preprocessing or classes than one"),
         ([one, other], images, "other is not the paper's network"),
         ([one, make("two", validation=0.5)], images, "two did not hold out the images of .* that one did"),
         ([one, two], foreign, "one did not hold out the images of another"),
