@@ -13,8 +13,6 @@ from io import TextIOWrapper
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import ValidationError
-
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -103,10 +101,11 @@ def sentence_of(error: Exception) -> str:
         return "the GPU has too little free memory; end other programs that use it, or add --device cpu"
     if isinstance(error, OSError) and error.filename and type(error).__str__ is OSError.__str__:
         return f"{error.filename} cannot be used ({error.strerror}); see to that first"
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
+    if isinstance(error, ValueError) and (found := getattr(error, "errors", None)):
+        # pydantic's own, which takes a while to import
+        first = found()[0]
         name = ".".join(map(str, first["loc"]))
-        return f"{name} cannot be {first['input']!r} ({first['msg']})" if name else first["msg"]
+        return f"{name} cannot be {first['input']!r} ({first['msg']})" if name else str(first["msg"])
     return str(error) if isinstance(error, ValueError | OSError) else ""
 
 
