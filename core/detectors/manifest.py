@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
@@ -144,13 +144,26 @@ class About:
         }
 
 
-if TYPE_CHECKING:
-    from core.detectors.detector import Detector
+class Offers(Protocol):
+    """The properties that an explanation method checks before it runs; a detector and its description have them."""
 
-    # what an explanation method looks at before it runs: capabilities, layers, target layer and side
-    Offers: TypeAlias = About | Detector
-else:
-    Offers = About
+    @property
+    def side(self) -> int:
+        """Pixels along each side of its square input."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Its capabilities."""
+
+    @property
+    def layers(self) -> Mapping[str, tuple[int, int]]:
+        """The layers that a class activation map can be read from: module name -> positions (height, width)."""
+
+    @property
+    def target_layer(self) -> str:
+        """The default layer to explain, one of `layers`; "" where it has none."""
+
+
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, Field(min_length=1)]
