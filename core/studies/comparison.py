@@ -100,11 +100,6 @@ class Pair:
         return first, second
 
     @cached_property
-    def is_real(self) -> Rows:
-        """bool (N,), True where the label is REAL."""
-        return self.first.is_real
-
-    @cached_property
     def right(self) -> tuple[Rows, Rows]:
         """bool (N,) for each run, True where its prediction is right."""
         return is_right(self.first.predictions), is_right(self.rows)
@@ -118,15 +113,6 @@ class Pair:
         """bool (N,), True where neither detector is known to be trained on the file and it repeats no other."""
         rows = self.first.predictions
         return ~np.asarray(rows["in_train"] | self.rows["in_train"] | rows["is_repeat"], bool)
-
-    @property
-    def without_leaks(self) -> str:
-        """What `clean` leaves out; where a run was not checked for leaks it may still contain some."""
-        runs = zip(self.names, (self.first, self.second), strict=True)
-        checked = [name for name, run in runs if run.leaks_checked]
-        if len(checked) == 2:
-            return "without leaks and repeats"
-        return f"without repeats and the leaks of {checked[0]}" if checked else "without repeats"
 
     def counts(self, chosen: Rows | slice = slice(None)) -> Outcomes:
         """Count the outcomes of the chosen rows."""
@@ -161,13 +147,13 @@ def pair_of(first: Run, second: Run) -> Pair:
 
 def conclude(pair: Pair) -> list[Finding]:
     """Compare accuracy, recalls, shared errors, AUROC, margins and calibration."""
-    everything, other, margins = np.ones(len(pair.is_real), bool), pair.names[1], pair.both("margin")
-    classes = {label: pair.is_real == (label == "REAL") for label in CLASSES}
+    everything, other, margins = np.ones(len(pair.first.is_real), bool), pair.names[1], pair.both("margin")
+    classes = {label: pair.first.is_real == (label == "REAL") for label in CLASSES}
     findings = [_compared(pair, "accuracy", everything)]
     findings += [_compared(pair, f"recall-{label}", chosen, group=label) for label, chosen in classes.items()]
     findings.append(_both_wrong(pair))
-    areas = [Measure(auroc(scores, pair.is_real).value, n=len(pair.is_real)) for scores in margins]
-    difference = Measure.of(difference_of_aurocs(*margins, pair.is_real))
+    areas = [Measure(auroc(scores, pair.first.is_real).value, n=len(pair.first.is_real)) for scores in margins]
+    difference = Measure.of(difference_of_aurocs(*margins, pair.first.is_real))
     findings.append(Finding("auroc", STUDY, "auroc", areas[0], None, Control(other, areas[1]), difference))
     for label, chosen in classes.items():
         # 0 is what margins that know nothing of each other have
@@ -185,7 +171,9 @@ def _compared(
 ) -> Finding:
     """Compare the shares of right predictions on the chosen rows."""
     clean = chosen & pair.clean
-    subsets = {"all": chosen, pair.without_leaks: clean} if clean.sum() < chosen.sum() else {}
+    checked = pair.first.leaks_checked and pair.second.leaks_checked
+    without = "without leaks and repeats" if checked else "without repeats and known leaks"
+    subsets = {"all": chosen, without: clean} if clean.sum() < chosen.sum() else {}
     choices = tuple(Choice("images", name, *_shares(pair, rows, confidence)) for name, rows in subsets.items())
     measure, control, difference = _shares(pair, chosen, confidence)
     quantity, subject = "accuracy" if group is None else "recall", value.replace("_", " ")
@@ -214,7 +202,7 @@ def _share(hits: int, n: int, confidence: float = 0.95) -> Measure:
 
 def _both_wrong(pair: Pair) -> Finding:
     """Compare the share that both get wrong with what it would be if they erred independently within each class."""
-    rates, n = outcome_rates(pair), len(pair.is_real)
+    rates, n = outcome_rates(pair), len(pair.first.is_real)
     both = rates[rates["outcome"] == OUTCOMES[-1]]
     expected = float((both["expected"] * both["images"]).sum()) / n
     control = Control("errors that were independent within each class", Measure(expected, n=n))
@@ -230,7 +218,7 @@ def outcome_rates(pair: Pair) -> pd.DataFrame:
     """
     rows = []
     for label in CLASSES:
-        counts = pair.counts(pair.is_real == (label == "REAL"))
+        counts = pair.counts(pair.first.is_real == (label == "REAL"))
         first, second = counts.only_first_wrong + counts.both_wrong, counts.only_second_wrong + counts.both_wrong
         for outcome, wrong in zip(OUTCOMES[1:], counts[1:], strict=True) if counts.images else ():
             share = _share(wrong, counts.images)
@@ -274,22 +262,18 @@ def side_by_side(names: Sequence[str], studies: Sequence[Mapping[str, StudyResul
         studies: of each, by name; findings are joined by study and key.
 
     Returns:
-        Columns `Study`, `Question`, `Of`, `Group`, and effect and status of each, `<name>` and `<name>, status`.
+        Columns `Question`, `Of`, `Group`, and effect and status of each, `<name>` and `<name>, status`.
 
     Raises:
         ContractError: the findings of a study cannot be read.
     """
     tables = []
     for name, results in zip(names, studies, strict=True):
-        found = [(study, str(result.about.get("title") or study), finding) for study, result in results.items()
-                 for finding in result.findings]  # fmt: skip
-        table = findings_text(finding for *_, finding in found)
-        table.insert(0, "Study", [title for _, title, _ in found])
-        table.index = pd.MultiIndex.from_tuples([(study, finding.key) for study, _, finding in found], names=[0, 1])
-        tables.append(table.rename(columns={"Effect": name, "Status": f"{name}, status"}))
-    first, second = tables
+        found = {(study, finding.key): finding for study, result in results.items() for finding in result.findings}
+        table = findings_text(found.values()).rename(columns={"Effect": name, "Status": f"{name}, status"})
+        tables.append(table.set_index(pd.MultiIndex.from_tuples(list(found), names=["study", "key"])))
     own, other = ([name, f"{name}, status"] for name in names)
-    both = first[["Study", "Question", "Of", "Group", *own]].join(second[other], how="inner")
+    both = tables[0][["Question", "Of", "Group", *own]].join(tables[1][other], how="inner")
     alike = both[own[1]] == both[other[1]]
     return both.loc[alike.sort_values(kind="stable").index].reset_index(drop=True)
 

@@ -8,7 +8,7 @@ python -m core judgement --run swift@cifake-test --data data/cifake
 """
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -22,7 +22,7 @@ from core.detectors.identity import Identity, find_maker, identify_all
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.labels import CLASSES, REAL, ClassName, verdict_of
 from core.images.out_of_distribution import crop_photographs
-from core.images.preprocessing import UNDETERMINED, Prepared, Preprocessing, prepare_pixels, settle
+from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
 from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
@@ -40,14 +40,12 @@ MOST_REAL, LEAST_FAKE = 0.01, 0.5
 # crops of each photograph
 CROPS = 100
 BATCH = 64
-Answer = Literal["FAKE-like", "Nothing found", "Out of scope"]
-Scope = Literal["in scope", "shrunk", "shrunk alike", "enlarged", "cut", "unmeasured", "weak"]
-SENTENCES: Mapping[str, str] = {
+# answer, or why a picture is out of scope -> what is said
+SENTENCES = {
     "FAKE-like": "It carries the signs that this detector knows.",
     "Nothing found": "No sign that this detector knows. That does not make it a photograph: pictures by other "
     "generators look like this to it too.",
-    "shrunk": "Your picture was shrunk to {side} x {side}; how it is shrunk decides the answer.",
-    "shrunk alike": "Your picture was shrunk to {side} x {side}; the fine detail that this detector reads is gone.",
+    "shrunk": "Your picture was shrunk to {side} x {side}; the fine detail that this detector reads is gone.",
     "enlarged": "Your picture was enlarged to {side} x {side}; enlarging changes what the detector reads.",
     "cut": "Your picture was cut to {side} x {side}; the detector sees only a part of it.",
     "unmeasured": "How far this detector can be trusted has not been measured.",
@@ -97,17 +95,17 @@ class Judgement(NamedTuple):
     """What can be said of a picture.
 
     Attributes:
-        answer: of the three.
-        scope: "in scope", or why it is out of scope.
+        answer: "FAKE-like", "Nothing found" or "Out of scope".
+        scope: "in scope", or a key of `SENTENCES`.
         sentence: the answer's fixed text, or the one reason.
     """
 
-    answer: Answer
-    scope: Scope
+    answer: str
+    scope: str
     sentence: str
 
 
-def scope_of(ready: Prepared, threshold: Threshold | None) -> Scope:
+def scope_of(ready: Prepared, threshold: Threshold | None) -> str:
     """Return "in scope" for a picture at the detector's own size, or the one reason why it is not."""
     if ready.resized:
         return "enlarged" if ready.preprocessing.enlarges(ready.height, ready.width, ready.location) else "shrunk"
@@ -137,13 +135,10 @@ def judge(ready: Prepared, threshold: Threshold | None, margins: Sequence[float]
         threshold: of the detector; None where nobody has set one.
         margins: of its `versions`.
     """
-    scope, margins = scope_of(ready, threshold), np.asarray(margins, np.float64)
-    if scope == "shrunk" and settle(margins[: len(ready.filters)]) != UNDETERMINED:
-        # that the filter decides would be said beside verdicts that are all the same
-        scope = "shrunk alike"
+    scope = scope_of(ready, threshold)
     if scope != "in scope" or threshold is None:
         return Judgement("Out of scope", scope, SENTENCES[scope].format(side=ready.preprocessing.size))
-    answer: Answer = "FAKE-like" if margins.max() < threshold.margin else "Nothing found"
+    answer = "FAKE-like" if max(margins) < threshold.margin else "Nothing found"
     return Judgement(answer, scope, SENTENCES[answer])
 
 

@@ -7,14 +7,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS, CURVE, GREY, PAIR, rgb
-from core.runs.rows import evenly
 from core.storage import Bounded
 from core.studies.comparison import Pair
 from dashboard.components.plain import figure_text, plain
@@ -33,8 +31,6 @@ TEMPLATE = go.layout.Template(
     }
 )
 SYMBOLS = {"FAKE": "diamond", "REAL": "circle"}
-# most points in one figure; errors take precedence
-MOST_POINTS = 4000
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -47,9 +43,7 @@ def show(figure: go.Figure, *, key: str, alt: str) -> None:
 def new_figure(x: str | None = None, y: str | None = None, **layout: Any) -> go.Figure:
     """Start a figure in the common style, with titles of its axes."""
     figure = go.Figure(layout={"template": TEMPLATE, "margin": MARGIN, "height": HEIGHT, **layout})
-    figure.update_xaxes(title=x)
-    figure.update_yaxes(title=y)
-    return figure
+    return figure.update_xaxes(title=x).update_yaxes(title=y)
 
 
 def error_bars(value: Any, low: Any, high: Any, *, color: str = GREY, thickness: float = 2) -> dict[str, Any]:
@@ -167,18 +161,12 @@ def training(history: Sequence[dict[str, Any]]) -> go.Figure:
 
 
 def margins(pair: Pair) -> go.Figure:
-    """Plot one detector's margin against the other's, class by colour and shape.
-
-    At most MOST_POINTS are drawn: of many errors an even selection, half of the points, then as many of the others.
-    """
+    """Plot one detector's margin against the other's, class by colour and shape."""
     figure = new_figure(*(f"margin of {figure_text(name)}" for name in pair.names), height=460)
-    both_right, (x, y) = pair.right[0] & pair.right[1], pair.both("margin")
-    right, wrong = np.flatnonzero(both_right), np.flatnonzero(~both_right)
-    wrong = evenly(wrong, max(MOST_POINTS // 2, MOST_POINTS - len(right)))
-    shown = np.concatenate([evenly(right, MOST_POINTS - len(wrong)), wrong])
+    x, y = pair.both("margin")
     for label in CLASSES:
-        here = shown[pair.is_real[shown] == (label == "REAL")]
-        mark = {"color": CLASS_COLOURS[label], "symbol": SYMBOLS[label], "size": 5, "opacity": 0.45}
+        here = pair.first.is_real == (label == "REAL")
+        mark = {"color": CLASS_COLOURS[label], "symbol": SYMBOLS[label], "size": 5, "opacity": 0.4}
         figure.add_scattergl(x=x[here], y=y[here], mode="markers", name=label, marker=mark)
     line = {"color": GREY, "dash": "dot", "width": 1}
     return figure.add_vline(x=0, line=line).add_hline(y=0, line=line)

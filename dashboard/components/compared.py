@@ -72,7 +72,8 @@ def _draw_pair(opened: Opened, other: Opened) -> None:
     elif part == "studies":
         table = studies_beside(opened, other)
         st.caption("Each by itself; those that differ in status come first." if len(table) else "They share no study.")
-        st.dataframe(table, hide_index=True, alt="Effects and status of both detectors")
+        narrow = {name: st.column_config.Column(width=190) for name in ("Question", "Of")}
+        st.dataframe(table, hide_index=True, column_config=narrow, alt="Effects and status of both detectors")
 
 
 def _others(opened: Opened) -> list[str]:

@@ -51,6 +51,4 @@ def _seen(detector: Identified | None) -> str:
         )
     else:
         return f"It has seen the {side} x {side} images of {plain(trained_on)}, and nothing else."
-    # one of the sample's photographs is a portrait
-    portrait = "" if trained_on.startswith("sample") else "a portrait, "
-    return f"It has seen {seen}, and nothing else: never another generator, {portrait}a screenshot or a drawing."
+    return f"It has seen {seen}, and nothing else: never another generator, a screenshot or a drawing."

@@ -32,12 +32,8 @@ OF = Setting("of", "all", {"all": "All images", "FAKE": "FAKE called REAL", "REA
 
 def draw_controls(opened: Opened) -> pd.DataFrame:
     """Draw which images of a run are counted, at which threshold, and its report; return the rows that are counted."""
-    manifest = opened.run.manifest
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"):
-        if manifest["leaked"] or manifest["repeats"] or not opened.run.leaks_checked:
-            leaked = f"{manifest['leaked']:,}" if opened.run.leaks_checked else "an unknown number"
-            also = f"Here {leaked} and {manifest['repeats']:,}."
-            COUNT.choose("Images counted", help=explain("Leak", "Repeat", also=also))
+        COUNT.choose("Images counted", help=explain("Leak", "Repeat"))
         THRESHOLD.linked(
             st.slider,
             "Threshold: call it REAL when p(REAL) is above",
@@ -161,13 +157,10 @@ def draw_confidence(opened: Opened, rows: pd.DataFrame) -> None:
             charts.show(charts.confidence(histogram), key="confidence", alt="Right and wrong verdicts by confidence")
         with grid.cell():
             st.markdown("#### Calibration", help=explain("Calibration"))
-            alt = f"Accuracy by confidence: {over} of {len(bins)} points too sure, {under} not sure enough"
-            charts.show(charts.calibration({opened.run.name: bins}), key="calibration", alt=alt)
-    error = 100 * opened.run.manifest["metrics"][COUNT.value]["ece"]
-    st.caption(
-        f"Calibration error {error:.1f} points over {metrics.ECE_BINS} bins; significantly too sure at {over} of "
-        f"{len(bins)} points, not sure enough at {under}."
-    )
+            charts.show(charts.calibration({opened.run.name: bins}), key="calibration", alt="Accuracy by confidence")
+    error = f"{100 * opened.run.manifest['metrics'][COUNT.value]['ece']:.1f} points over {metrics.ECE_BINS} bins"
+    beyond = f"significantly too sure at {over} of {len(bins)} points, not sure enough at {under}"
+    st.caption(f"Calibration error {error}; {beyond}.")
 
 
 def draw_origin(opened: Opened, made_by: Identified | None) -> None:
@@ -178,6 +171,7 @@ def draw_origin(opened: Opened, made_by: Identified | None) -> None:
         with grid.cell():
             st.markdown("#### About this run", help=explain("Run", "Fingerprint"))
             st.table(facts_of(opened.run), border="horizontal")
+            st.caption("All of it:")
             st.json(opened.run.manifest, expanded=False)
     if made_by is not None:
         try:

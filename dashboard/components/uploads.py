@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -42,7 +42,8 @@ def remembered(key: Hashable, make: Callable[[], T]) -> T:
             kept[key] = str(error)
     if isinstance(kept[key], str):
         raise ImageError(kept[key])
-    return cast(T, kept[key])
+    made: T = kept[key]
+    return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +121,7 @@ def draw_crop(picture: Picture, ready: Prepared) -> None:
     # where the detector's own preprocessing stretches the image there is no square
     stretches = preprocessing.crop == "none" and width != height
     first = None if stretches else list(Location(zoom=preprocessing.zoom))
-    seen = "all of which the detector is shown" if ready.stretched else "with the square that the detector is shown"
+    seen = ", all of which" if ready.stretched else " with the square that"
     data = {
         "key": picture.key,
         "source": data_url(remembered((picture.key, "preview"), lambda: picture.use(preview))),
@@ -129,7 +130,7 @@ def draw_crop(picture: Picture, ready: Prepared) -> None:
         "place": first if ready.location is None else list(ready.location),
         "first": first,
         "most": most,
-        "alt": f"{picture.name}, {seen}" if ready.stretched else f"{picture.name} {seen}",
+        "alt": f"{picture.name}{seen} the detector is shown",
     }
     moves = most > 1 or width != height or ready.location is not None
     _mount(key=element, data=data, on_place_change=keep if moves else nothing)

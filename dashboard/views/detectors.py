@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -20,15 +21,15 @@ from dashboard.components.plain import plain
 from dashboard.components.words import heading
 from dashboard.sidebar import run_label
 
-# column -> what its shares are of
+# column -> what `shares_of` calls it, and what its shares are of
 SHARES = {
-    "Accuracy": "Of its test images.",
-    "Recall (FAKE)": "Of the generated ones among them.",
-    "Recall (REAL)": "Of the photographs among them.",
-    "After a screenshot": "Of its test images, captured from a screen.",
-    "Other generators": "Of small pictures that other generators made.",
-    "Large pictures": "Of large pictures that other generators made, resized.",
-    "Photographs": "Of squares of ordinary photographs, resized.",
+    "Accuracy": ("accuracy", "Of its test images."),
+    "Recall (FAKE)": ("FAKE", "Of the generated ones among them."),
+    "Recall (REAL)": ("REAL", "Of the photographs among them."),
+    "After a screenshot": ("screenshot", "Of its test images, captured from a screen."),
+    "Other generators": ("imitations", "Of small pictures that other generators made."),
+    "Large pictures": ("large", "Of large pictures that other generators made, resized."),
+    "Photographs": ("photographs", "Of squares of ordinary photographs, resized."),
 }
 ADDING = """\
 python train.py --data DATA                       # train one
@@ -37,13 +38,6 @@ python -m core predict NAME --data DATA           # a run of it, which is a row 
 python -m core study deliveries --run NAME@SET    # after a screenshot
 python -m core study transfer --run NAME@SET      # other generators and photographs
 """
-# what `right_elsewhere` calls it -> column
-ELSEWHERE = {
-    "screenshot": "After a screenshot",
-    "imitations": "Other generators",
-    "large": "Large pictures",
-    "photographs": "Photographs",
-}
 
 
 def rows() -> pd.DataFrame:
@@ -54,27 +48,26 @@ def rows() -> pd.DataFrame:
         # the sidebar says why one cannot be read
         with suppress(ContractError):
             times = tuple(file.stat().st_mtime_ns for file in files if file.is_file())
-            found.append({"name": name, **shares_of(path, times)})
+            shares = shares_of(path, times)
+            percentages = {column: 100 * shares.get(key, np.nan) for column, (key, _) in SHARES.items()}
+            found.append({"name": name, "set": shares["set"], **percentages})
     table = pd.DataFrame(found, columns=["name", "set", *SHARES])
     return table.sort_values(["set", "Accuracy"], ascending=[True, False], ignore_index=True)
 
 
 @st.cache_data(max_entries=256, show_spinner="Reading the runs")
 def shares_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: ARG001 - the key
-    """Return a run's set, and the percentages of its images and of others that are right, as far as they are known."""
+    """Return a run's set, and the shares of its images and of others that are right, as far as they are known."""
     opened, studies = library.open_run(path), {}
-    metrics = opened.run.manifest["metrics"]["all"]
     for study in ("deliveries", "transfer"):
         # the pages that are about it say why one cannot be read
         with suppress(ContractError):
             if (result := library.study_of(opened, study)) is not None and result.findings:
                 studies[study] = result
-    shares = {"Accuracy": metrics.get("accuracy")}
-    for name, scores in metrics.get("per_class", {}).items():
-        shares[f"Recall ({name})"] = scores["recall"] if scores["support"] else None
-    shares |= {ELSEWHERE.get(name, name): share.value for name, share in right_elsewhere(opened.run, studies).items()}
-    percentages = {name: 100 * share for name, share in shares.items() if share is not None}
-    return {"set": opened.run.manifest["set"], **percentages}
+    metrics = opened.run.manifest["metrics"]["all"]
+    classes = {name: scores["recall"] for name, scores in metrics.get("per_class", {}).items() if scores["support"]}
+    own = {"set": opened.run.manifest["set"], "accuracy": metrics.get("accuracy", np.nan), **classes}
+    return own | {name: share.value for name, share in right_elsewhere(opened.run, studies).items()}
 
 
 def choose() -> None:
@@ -101,7 +94,7 @@ st.dataframe(
     alt="The share that each detector gets right; empty where it was not measured",
     column_config={
         name: st.column_config.ProgressColumn(help=help_, format="%.1f%%", min_value=0, max_value=100, width=112)
-        for name, help_ in SHARES.items()
+        for name, (_, help_) in SHARES.items()
     },
 )
 st.caption("Tick one to see it below, or two to compare them.", help=explain("Accuracy", "Recall", "Delivery"))

@@ -149,8 +149,7 @@ if len(files) > 1:
 if files:
     chosen = next(iter(files))
     if len(files) > 1:
-        names = {id_: picture.name for id_, picture in pictures.items()}
-        chosen = st.selectbox("Explain", list(names), format_func=names.__getitem__, key="upload.chosen")
+        chosen = st.selectbox("Explain", list(files), format_func=lambda id_: pictures[id_].name, key="upload.chosen")
     picture = pictures[chosen]
     try:
         picture.ready(preprocessing)

@@ -57,12 +57,6 @@ def test_only_pictures_of_the_detectors_size_are_in_scope(
         assert judgement.sentence == SENTENCES[scope].format(side=32)
 
 
-def test_that_the_filter_decides_is_said_only_where_it_does() -> None:
-    ready = prepare_pixels(np.zeros((64, 48, 3), np.uint8), Preprocessing(32))
-    for margins, scope in (([-1.0] * 5 + [1.0], "shrunk"), ([-1.0] * 6, "shrunk alike")):
-        assert judge(ready, threshold(), margins).sentence == SENTENCES[scope].format(side=32)
-
-
 @pytest.mark.parametrize(
     ("fake", "real", "scope"), [(50, 1, "in scope"), (49, 1, "weak"), (50, 2, "weak"), (100, 0, "in scope")]
 )
