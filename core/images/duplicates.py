@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import NamedTuple
 
 import imagehash
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -19,23 +19,6 @@ MIN_CORRELATION = 0.9
 MIN_CONTRAST = 4.0
 # pixels of the pairs that are compared at once
 AT_ONCE = 4096 * 32 * 32
-
-
-class Pairs(NamedTuple):
-    """P pairs of images, each listed once.
-
-    Attributes:
-        left, right: intp (P,), positions; `left` is the lower one.
-        bits: int8 (P,), number of the 64 bits in which their hashes differ.
-        correlation: float32 (P,), of their luma, -1 to 1.
-        difference: float32 (P,), root mean square difference of their pixels, in grey levels.
-    """
-
-    left: NDArray[np.intp]
-    right: NDArray[np.intp]
-    bits: NDArray[np.int8]
-    correlation: NDArray[np.float32]
-    difference: NDArray[np.float32]
 
 
 def pixel_digests(pixels: NDArray[np.uint8]) -> NDArray[np.str_]:
@@ -53,23 +36,26 @@ def perceptual_hashes(pixels: NDArray[np.uint8], *, say: Callable[[float], None]
     return np.packbits(bits, axis=1).view(np.uint64).ravel()
 
 
-def near_pairs(pixels: NDArray[np.uint8], hashes: NDArray[np.uint64]) -> Pairs:
+def near_pairs(read: Callable[[NDArray[np.intp]], NDArray[np.uint8]], hashes: NDArray[np.uint64]) -> pd.DataFrame:
     """Find all pairs of near-duplicate images; pairs with identical pixels are left out.
 
     Args:
-        pixels: uint8 (N, side, side, 3), preferably without exact duplicates.
+        read: positions -> uint8 (n, side, side, 3), preferably of images without exact duplicates.
         hashes: uint64 (N,), from `perceptual_hashes`.
 
     Returns:
-        Pairs whose hashes are close and whose luma correlation is at least `MIN_CORRELATION`. Flat images appear in no
-        pair, because their hashes are arbitrary.
+        Each pair once: the positions `left` and `right`, of which `left` is the lower, `bits`, in how many of 64 bits
+        their hashes differ (int8), and `correlation` of their luma (float32). Only pairs whose hashes are close and
+        whose luma correlation is at least `MIN_CORRELATION`. Flat images appear in no pair, because their hashes are
+        arbitrary.
     """
     left, right, bits = close_hashes(hashes, max_bits=MAX_BITS)
-    step = max(1, AT_ONCE // max(1, pixels.shape[1]) ** 2)
-    measured = [_compare(pixels, left[at : at + step], right[at : at + step]) for at in range(0, len(left), step)]
+    side = read(left[:1]).shape[1] if len(left) else 1
+    step = max(1, AT_ONCE // side**2)
+    measured = [_compare(read(left[at : at + step]), read(right[at : at + step])) for at in range(0, len(left), step)]
     correlation, difference = np.concatenate(measured, axis=1) if measured else np.zeros((2, 0), np.float32)
-    near = (correlation >= MIN_CORRELATION) & (difference > 0)
-    return Pairs(left[near], right[near], bits[near], correlation[near], difference[near])
+    pairs = pd.DataFrame({"left": left, "right": right, "bits": bits, "correlation": correlation})
+    return pairs[(correlation >= MIN_CORRELATION) & (difference > 0)].reset_index(drop=True)
 
 
 def close_hashes(
@@ -85,9 +71,9 @@ def close_hashes(
     return left, right, np.bitwise_count(hashes[left] ^ hashes[right]).astype(np.int8)
 
 
-def _compare(pixels: NDArray[np.uint8], left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.float32]:
+def _compare(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return each pair's correlation of luma (0 where an image is flat) and RMS difference of pixels, (2, P)."""
-    images = np.stack([pixels[left], pixels[right]]).astype(np.float32)
+    images = np.stack([left, right]).astype(np.float32)
     difference = np.sqrt(np.square(images[0] - images[1]).mean(axis=(1, 2, 3)))
     luma = (images @ LUMA).reshape(2, len(left), -1)
     luma -= luma.mean(axis=2, keepdims=True)

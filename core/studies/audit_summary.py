@@ -1,6 +1,6 @@
-"""An audit made ready for a page: its statistics in words, shortcuts worst first, tables for charts. Needs no torch."""
+"""An audit made ready for a page: its statistics in words, histograms, and probes that change them. Needs no torch."""
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from core.findings.claims import Headlines, with_headlines
 from core.findings.finding import Finding
-from core.runs.filter import Filter
 from core.runs.run import Run
-from core.studies.copies import FILE, NEAR, SHOWN
 from core.studies.flips import flip_rates, read_flips
 from core.studies.probes import answering_column, fair_rates, finding_of_rate
 from core.studies.store import StudyResult
@@ -20,8 +18,7 @@ BINS = 28
 TAILS = 0.005
 
 
-@dataclass(frozen=True)
-class StatisticName:
+class StatisticName(NamedTuple):
     """An image statistic in words.
 
     Attributes:
@@ -55,8 +52,6 @@ STATISTIC_NAMES = {
     ),
     "category": StatisticName("What the image shows", "the set's own categories", is_number=False),
 }
-LEAK = StatisticName("Copies of training images", "images of the test that are also, or nearly, in the training set")
-
 # findings of `experiments_on`
 EXPERIMENTS: Headlines = {
     "forced.*": {
@@ -66,73 +61,10 @@ EXPERIMENTS: Headlines = {
 }
 
 
-@dataclass(frozen=True)
-class Concern:
-    """A shortcut that a detector could learn.
-
-    Attributes:
-        key: of a statistic, or "leak".
-        name: in words.
-        cue: how well it separates the classes alone.
-        lean: how well the detector does among images matched on it.
-        shown: the button's label -> the filter that shows it in Explore.
-    """
-
-    key: str
-    name: StatisticName
-    cue: Finding
-    lean: Finding
-    shown: dict[str, Filter] = field(default_factory=dict)
-
-
-def concerns(audit: StudyResult) -> list[Concern]:
-    """List the statistics and leaks of an audit, those that certainly separate the classes best first."""
-    findings = {finding.key: finding for finding in audit.findings}
-    result = []
-    for lean in (finding for key, finding in findings.items() if key.startswith("lean.")):
-        key = lean.key.removeprefix("lean.")
-        if key == "leak":
-            shown = {"Show them": Filter().choosing("duplicates.in_training", [FILE, SHOWN, NEAR])}
-            result.append(Concern(key, LEAK, findings[key], lean, shown))
-        else:
-            name = STATISTIC_NAMES[key]
-            ends = {"Highest first": Filter(sort=f"-{key}"), "Lowest first": Filter(sort=key)}
-            result.append(Concern(key, name, findings[f"fact.{key}"], lean, ends if name.is_number else {}))
-    return result
-
-
 def worst_first(table: pd.DataFrame) -> pd.DataFrame:
     """Select the rows of statistics and of leaks, those that certainly separate the classes best first."""
     rows = table[table["kind"].isin(["fact", "leak"])]
     return rows.sort_values("auroc_low", ascending=False, kind="stable").reset_index(drop=True)
-
-
-def baselines(audit: StudyResult) -> pd.DataFrame:
-    """Compare the best statistic alone, the regressions and the network by their accuracy, the weakest first.
-
-    Returns:
-        `name`, `about`; `value`, `low`, `high` of the accuracy, 0 to 1; `auroc`.
-    """
-    table = audit.table
-    best = worst_first(table[table["kind"] == "fact"]).head(1)
-    rows = pd.concat([best, table[table["kind"].isin(["baseline", "network"])]], ignore_index=True)
-    titles = {"spectrum": "16 numbers of the spectrum", "facts": "8 plain facts", "network": "The network"}
-    abouts = {
-        "spectrum": "logistic regression on the radial power spectrum",
-        "facts": "logistic regression on brightness, contrast, colour, fine detail and file size",
-        "network": "the detector of this run",
-    }
-    frame = pd.DataFrame(
-        {
-            "name": [titles.get(name) or f"{STATISTIC_NAMES[name].title} alone" for name in rows["name"]],
-            "about": [abouts.get(name, "the fact that tells most") for name in rows["name"]],
-            "value": rows["accuracy"],
-            "low": rows["accuracy_low"],
-            "high": rows["accuracy_high"],
-            "auroc": rows["auroc"],
-        }
-    )
-    return frame.sort_values("value", kind="stable").reset_index(drop=True)
 
 
 def histogram(values: pd.Series, is_real: NDArray[np.bool_]) -> pd.DataFrame:
@@ -147,27 +79,19 @@ def histogram(values: pd.Series, is_real: NDArray[np.bool_]) -> pd.DataFrame:
         and `high`, for names with `value`, the commonest first.
     """
     known = values.notna().to_numpy()
-    values, is_real = values[known], is_real[known]
-    sides = {"real": is_real, "fake": ~is_real}
+    sides = {"real": values[known & is_real], "fake": values[known & ~is_real]}
     if not pd.api.types.is_numeric_dtype(values):
-        counts = {side: values[chosen].astype(str).value_counts(normalize=True) for side, chosen in sides.items()}
-        shares = pd.DataFrame(counts).fillna(0.0)
+        shares = pd.DataFrame(
+            {side: part.astype(str).value_counts(normalize=True) for side, part in sides.items()}
+        ).fillna(0.0)
         order = shares.sum(axis=1).sort_values(ascending=False, kind="stable").index
         return shares.loc[order].rename_axis("value").reset_index()
-    numbers = values.to_numpy(np.float64)
-    low, high = np.quantile(numbers, [TAILS, 1 - TAILS]) if len(numbers) else (0.0, 1.0)
+    low, high = values[known].quantile([TAILS, 1 - TAILS]).fillna(0.0)
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-    clipped = np.clip(numbers, edges[0], edges[-1])
     columns = {
-        side: np.histogram(clipped[chosen], edges)[0] / max(1, int(chosen.sum())) for side, chosen in sides.items()
+        side: np.histogram(part.clip(edges[0], edges[-1]), edges)[0] / max(1, len(part)) for side, part in sides.items()
     }
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], **columns})
-
-
-def rings(audit: StudyResult) -> pd.DataFrame:
-    """Select the rows of the radial power spectrum: `ring` 1 to 16 and the quartiles of both classes."""
-    rows = audit.table[audit.table["kind"] == "ring"]
-    return rows.assign(ring=rows["name"].astype(int)).sort_values("ring").reset_index(drop=True)
 
 
 def experiments_on(run: Run, probes: StudyResult, statistic: str) -> list[Finding]:

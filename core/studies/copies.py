@@ -1,8 +1,9 @@
 """The studies `duplicates` and `files`: copies within and between image sets, and how their files were compressed."""
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,14 +13,19 @@ from core.findings.claims import Headlines
 from core.findings.finding import Finding, Measure
 from core.findings.intervals import weighted_share
 from core.images.decoding import ImageError, decode
-from core.images.image_set import DatasetError
-from core.images.loading import read_files
+from core.images.duplicates import near_pairs, perceptual_hashes, pixel_digests
+from core.images.encoding import compression_of
+from core.images.image_set import DatasetError, Split
+from core.images.labels import CLASSES
+from core.images.loading import load_image_set, read_files
+from core.images.statistics import STATISTICS
 from core.runs.run import Run
-from core.studies.splits import Links, compressions, links_of, own_part, training_part
 from core.studies.study import WEIGHT, Context, Study
 
 # kinds of copies, the most certain first
 FILE, SHOWN, NEAR, NONE, UNKNOWN = "same file", "same pixels", "near copy", "none", "not checked"
+# columns of `Images.rows`
+COPIED = ["id", "name", "sha256", "category", *STATISTICS]
 # finding -> (column, value)
 COUNTED = {
     "leak.file": ("in_training", FILE),
@@ -67,12 +73,116 @@ COLUMNS = {
 }
 
 
-def nearest_copies(links: Links, images: pd.DataFrame, among: NDArray[np.bool_]) -> pd.DataFrame:
+class Images(NamedTuple):
+    """Images of a split.
+
+    Attributes:
+        rows: a row an image: `id`, `name`, `sha256`, `is_real`, `category` and `core.images.statistics.STATISTICS`.
+        pixels: uint8 (N, side, side, 3).
+    """
+
+    rows: pd.DataFrame
+    pixels: NDArray[np.uint8]
+
+
+def own_images(context: Context) -> Images:
+    """The run's own images."""
+    table = context.run.predictions.reset_index(drop=True)
+    return Images(table[COPIED].assign(is_real=(table["label"] == "REAL").to_numpy(bool)), context.pixels)
+
+
+def training_images(context: Context) -> Images | None:
+    """The training images of the set that the run's images are from; None where they are not available.
+
+    A run on training images has none either: everything in it would be its own copy.
+    """
+    source = source_of(context)
+    if source is None or context.run.split == "train":
+        return None
+
+    def report(done: int, total: int) -> None:
+        context.report(0.0, f"reading training images, {done / max(1, total):.0%}")
+
+    try:
+        images = load_image_set(source, "train", fit=context.run.preprocessing, skip_bad=True, progress=report)
+    except (DatasetError, OSError):
+        return None
+    return Images(images.rows[COPIED].assign(is_real=images.labels == CLASSES.index("REAL")), images.pixels)
+
+
+def source_of(context: Context) -> str | None:
+    """Find the files of the run's images: the sample's, or the context's `data`; None where they are not all there."""
+    data = "sample" if str(context.run.manifest["set"]).startswith("sample-") else context.data
+    try:
+        images = load_image_set(data, context.run.split, fit=context.run.preprocessing, skip_bad=True) if data else None
+    except (DatasetError, OSError):
+        return None
+    # another set would say nothing about them
+    return data if images and context.run.predictions["sha256"].isin(images.rows["sha256"]).all() else None
+
+
+def compressions(context: Context, split: Split, rows: pd.DataFrame) -> pd.Series:
+    """Describe how files were compressed, see `compression_of`; None for one that is missing or another.
+
+    Args:
+        context: of the study, see `source_of`.
+        split: that the files are of.
+        rows: `name` and `sha256` of the files.
+    """
+    source = source_of(context)
+    described: list[str | None] = [None] * len(rows)
+    with suppress(DatasetError, OSError):
+        # one file after another: together they may be larger than memory
+        files = read_files(source, split, rows["name"]) if source else iter(())
+        for number, (data, digest) in enumerate(zip(files, rows["sha256"], strict=False)):
+            if hashlib.sha256(data).hexdigest() == digest:
+                described[number] = compression_of(data)
+    return pd.Series(described, dtype=object)
+
+
+def find_copies(
+    own: Images, training: Images | None, report: Callable[[float, str], None]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare all of the run's images and the training images.
+
+    Args:
+        own, training: the images.
+        report: called with the share done, 0 to 1, and what is being done.
+
+    Returns:
+        A row an image, the run's own first: the columns of `Images`, `is_own`, and `file` and `shown`, which are equal
+        numbers where files are equal byte for byte and where pixels are equal; and the near copies with other pixels,
+        see `near_pairs`, whose `left` and `right` are numbers of `shown`.
+    """
+    parts = [own] if training is None else [own, training]
+    images = pd.concat([part.rows for part in parts], ignore_index=True)
+    digests = np.concatenate([pixel_digests(part.pixels) for part in parts])
+    images = images.assign(
+        is_own=np.arange(len(images)) < len(own.rows),
+        file=pd.factorize(images["sha256"])[0],
+        shown=pd.factorize(digests)[0],
+    )
+    report(0.1, "perceptual hashes")
+    hashes = np.concatenate([perceptual_hashes(part.pixels) for part in parts])
+    report(0.5, "near copies")
+    # of equal images the first is compared for all
+    first = images.drop_duplicates("shown").index.to_numpy()
+
+    def read(shown: NDArray[np.intp]) -> NDArray[np.uint8]:
+        # each from its own part: together they may be larger than memory
+        return np.stack([
+            own.pixels[at] if training is None or at < len(own.rows) else training.pixels[at - len(own.rows)]
+            for at in first[shown].tolist()
+        ])  # fmt: skip
+
+    return images, near_pairs(read, hashes[first])
+
+
+def nearest_copies(images: pd.DataFrame, pairs: pd.DataFrame, among: NDArray[np.bool_]) -> pd.DataFrame:
     """Find the nearest copy of each of the run's own images among others.
 
     Args:
-        links: from `links_of`.
-        images: `id`, `name` and `is_real` of all N linked images.
+        images, pairs: from `find_copies`.
         among: bool (N,), the images that copies are looked for among.
 
     Returns:
@@ -80,68 +190,52 @@ def nearest_copies(links: Links, images: pd.DataFrame, among: NDArray[np.bool_])
         image `class` ("same"; "other", also where copies have both), `name`, `id`, and `bits`, in how many of 64 bits
         their perceptual hashes differ; missing where there is none.
     """
-    real = images["is_real"].to_numpy(bool)
-    kind = np.full(links.own, NONE, object)
-    copy = np.full(links.own, -1)
-    bits = np.full(links.own, np.nan, np.float32)
-    mixed = np.zeros(links.own, bool)
-    # the more certain kinds are written last
-    near = _nearest_near_copies(links, among)
-    at = near["own"].to_numpy(np.intp)
-    kind[at], copy[at], bits[at] = NEAR, near["at"], near["bits"]
-    for name, group in ((SHOWN, links.shown), (FILE, links.file)):
-        members = pd.DataFrame({"group": group, "at": np.arange(len(group)), "real": real})
-        own, candidates = members[: links.own], members[among].groupby("group")
-        first, second = (members[among][candidates.cumcount() == n].set_index("group")["at"] for n in (0, 1))
-        equal = own["group"].map(first)
-        # an image is no copy of itself
-        equal = equal.where(equal != own["at"], own["group"].map(second))
-        is_copy = equal.notna().to_numpy()
-        kind[is_copy], copy[is_copy], bits[is_copy] = name, equal[is_copy], 0
-        # a file's copies are among those with its pixels
-        mixed |= is_copy & (own["group"].map(candidates["real"].nunique()) > 1).to_numpy()
-    has_copy = copy >= 0
-    other = mixed | (real[: links.own] != real[copy])
+    own = images[images["is_own"]].assign(own=np.flatnonzero(images["is_own"]))
+    others = images[among].assign(at=np.flatnonzero(among))
+    # an image is no copy of itself, so that two of equal ones are needed
+    links = [
+        own[["own", key]]
+        .merge(others.groupby(key).head(2)[["at", key]], on=key)
+        .assign(kind=kind, bits=0, correlation=1)
+        for kind, key in ((FILE, "file"), (SHOWN, "shown"))
+    ]
+    both_ways = pd.concat([pairs, pairs.rename(columns={"left": "right", "right": "left"})])
+    near = both_ways.merge(own[["own", "shown"]], left_on="left", right_on="shown").drop(columns="shown")
+    firsts = others.drop_duplicates("shown")[["at", "shown"]]
+    links.append(near.merge(firsts, left_on="right", right_on="shown").assign(kind=NEAR))
+    table = pd.concat(links, ignore_index=True)
+    table = table[table["own"] != table["at"]]
+    table["rank"] = table["kind"].map([FILE, SHOWN, NEAR].index)
+    table = table.sort_values(["rank", "bits", "correlation", "at"], ascending=[True, True, False, True])
+    best = table.drop_duplicates("own").set_index("own").reindex(own["own"])
+    has_copy = best["at"].notna().to_numpy()
+    copy = images.iloc[best["at"].fillna(0).astype(int)].reset_index(drop=True)
+    groups = others.groupby("shown")["is_real"].agg(["any", "all"]).reindex(own["shown"], fill_value=False)
+    real = own["is_real"].to_numpy(bool)
+    mixed = best["kind"].isin([FILE, SHOWN]).to_numpy() & np.where(
+        real, ~groups["all"].to_numpy(), groups["any"].to_numpy()
+    )
+    other = mixed | (real != copy["is_real"].to_numpy(bool))
     return pd.DataFrame(
         {
-            "kind": kind,
+            "kind": best["kind"].fillna(NONE).to_numpy(object),
             "class": pd.Series(np.where(other, "other", "same")).where(has_copy),
-            "name": pd.Series(images["name"].to_numpy(object)[copy]).where(has_copy),
-            "id": pd.Series(images["id"].to_numpy(object)[copy]).where(has_copy),
-            "bits": bits.astype(np.float16),
+            "name": copy["name"].where(has_copy),
+            "id": copy["id"].where(has_copy),
+            "bits": best["bits"].to_numpy(np.float16),
         }
     )
-
-
-def _nearest_near_copies(links: Links, among: NDArray[np.bool_]) -> pd.DataFrame:
-    """Find the nearest near copy with other pixels: positions of the image (`own`) and the copy (`at`), and `bits`."""
-    pairs = links.pairs
-    # a pair links everything with the pixels of one to everything with the pixels of the other
-    members = pd.DataFrame({"group": links.shown, "at": np.arange(len(links.shown))})
-    both_ways = pd.DataFrame(
-        {
-            "own_group": links.shown[np.concatenate([pairs.left, pairs.right])],
-            "group": links.shown[np.concatenate([pairs.right, pairs.left])],
-            "bits": np.tile(pairs.bits, 2),
-            "correlation": np.tile(pairs.correlation, 2),
-        }
-    )
-    own = members[: links.own].rename(columns={"group": "own_group", "at": "own"})
-    near = both_ways.merge(own, on="own_group").merge(members[among], on="group")
-    return near.sort_values(["bits", "correlation"], ascending=[True, False], kind="stable").drop_duplicates("own")
 
 
 def _find_duplicates(context: Context, rows: NDArray[np.intp], _parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Find the nearest copy of each image in the training set and in its own set."""
-    own, training = own_part(context), training_part(context)
-    parts = [own] if training is None else [own, training]
-    links = links_of(context, own, training)
-    images = pd.concat([part.rows[["id", "name", "is_real"]] for part in parts], ignore_index=True)
-    is_own = np.arange(len(images)) < links.own
-    leaks, copies = nearest_copies(links, images, ~is_own), nearest_copies(links, images, is_own)
+    training = training_images(context)
+    images, pairs = find_copies(own_images(context), training, context.report)
+    is_own = images["is_own"].to_numpy()
+    leaks, copies = nearest_copies(images, pairs, ~is_own), nearest_copies(images, pairs, is_own)
     if training is None:
         # a run remembers which of its files were trained on
-        seen = context.run.predictions["in_train"].to_numpy(bool) & (own.split == "test")
+        seen = context.run.predictions["in_train"].to_numpy(bool) & (context.run.split == "test")
         leaks = leaks.assign(kind=np.where(seen, FILE, UNKNOWN), bits=np.where(seen, 0, np.nan))
     leaks = leaks.rename(columns=lambda name: "in_training" if name == "kind" else f"training_{name}")
     copies = copies.rename(columns=lambda name: "in_set" if name == "kind" else f"set_{name}")
@@ -175,9 +269,9 @@ def _count(run: Run, table: pd.DataFrame, key: str) -> Finding:
 
 def _describe_files(context: Context, rows: NDArray[np.intp], _parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Describe the compression of each file, missing where the file is not available."""
-    ids = context.run.predictions["id"].to_numpy(str)[rows]
+    chosen = context.run.predictions.iloc[rows].reset_index(drop=True)
     return pd.DataFrame(
-        {"id": ids, "compression": pd.Series(compressions(context, own_part(context), rows), dtype=object)}
+        {"id": chosen["id"].astype(str), "compression": compressions(context, context.run.split, chosen)}
     )
 
 

@@ -4,12 +4,10 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.findings.finding import Finding
-from core.images.labels import other_class
+from core.images.labels import CLASSES, other_class
 from core.runs.filter import Filter
 from core.studies.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
 from core.studies.store import StudyResult
@@ -39,7 +37,7 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
                 st.markdown(f"**{title}**")
                 for key, (column, kind) in COUNTED.items():
                     if column == side and (one := duplicates.finding(key)) is not None:
-                        _draw_count(opened, side, kind, one)
+                        _draw_count(opened, side, kind, one.details)
                 if side == "in_training" and duplicates.finding("unchecked") is not None:
                     again = code(command(opened, "duplicates"))
                     st.caption(f"With the training images available, run {again}.")
@@ -50,7 +48,12 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
     SIDE.choose("Pairs", format_func=lambda side: f"{SIDES[side]}, {len(found[side]):,}", label_visibility="collapsed")
     pairs = found[SIDE.value]
     shown = pairs.head(PAIRS.value)
-    training = training_of(opened, shown) if SIDE.value == "in_training" else None
+    training = None
+    if SIDE.value == "in_training":
+        # of the attached set, or of the sample
+        source = "sample" if opened.run.manifest["set"].startswith("sample-") else datasets.registry().source
+        wanted = tuple(zip(shown["partner"], shown["name"], strict=True))
+        training = _read_training(source, wanted) if source is not None else {}
     if training == {}:
         st.caption(f"The pictures of the training images are not available. {how_to_get_pictures()}")
     with st.grid(3, min_column_width=300, gap="medium") as grid:
@@ -63,20 +66,20 @@ def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
         st.button(f"Show more of {len(pairs):,}", key="data.more", on_click=PAIRS.set, args=(more,))
 
 
-def _draw_count(opened: Opened, side: str, kind: str, one: Finding) -> None:
-    about, what = one.details, WHAT[kind].capitalize()
-    if not about:
+def _draw_count(opened: Opened, side: str, kind: str, counts: Mapping[str, Any]) -> None:
+    """Draw how many copies of a kind there are, as a button that shows them in Mistakes."""
+    what = WHAT[kind].capitalize()
+    if not counts:
         st.caption(f"{what}: not checked, because the training images were not available.")
         return
-    sides = f"{about['real']:,} {CLASS_WORDS['REAL']}, {about['fake']:,} {CLASS_WORDS['FAKE']}"
-    clash = f"; **{about['other_class']:,} of the other class**" if about["other_class"] else ""
+    clash = f"; **{counts['other_class']:,} of the other class**" if counts["other_class"] else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        count = f"{'about ' if about['sampled'] else ''}{about['count']:,}"
+        label = f"{'about ' if counts['sampled'] else ''}{counts['count']:,}"
         key = f"data.{side}.{kind}"
-        if st.button(count, icon=":material/grid_view:", key=key, disabled=not about["count"], help="Show the images"):
-            wanted = Filter().choosing(f"duplicates.{side}", [kind])
-            state.go("mistakes", run=opened.run.name, wanted=wanted)
-        st.markdown(f"{what}: {sides}{clash}" if about["count"] else what, width="stretch")
+        if st.button(label, icon=":material/grid_view:", key=key, disabled=not counts["count"], help="Show the images"):
+            state.go("mistakes", run=opened.run.name, wanted=Filter().choosing(f"duplicates.{side}", [kind]))
+        sides = ", ".join(f"{counts[name.lower()]:,} {CLASS_WORDS[name]}" for name in reversed(CLASSES))
+        st.markdown(f"{what}: {sides}{clash}" if counts["count"] else what, width="stretch")
 
 
 def draw_pair(
@@ -93,29 +96,19 @@ def draw_pair(
     pictures, partner, name = library.pictures(opened), str(pair["partner"]), str(pair["name"])
     label, own_name = (str(opened.table[column].iloc[row]) for column in ("label", "name"))
     other = other_class(label) if pair["class"] == "other" else label  # type: ignore[arg-type]
-    beside = None if training is None else training.get(partner)
-    if training is None and (at := opened.row_of(partner)) is not None:
-        # where copies have both classes, the pair counts as one of the other class whatever this copy is
-        other, beside = str(opened.table["label"].iloc[at]), pictures.get(at)
-    sides = ((pictures.get(row), label, own_name), (beside, other, name))
+    at = opened.row_of(partner) if training is None else None
+    beside = pictures.get(at) if at is not None else (training or {}).get(partner)
     cells = [
-        Cell(image, f"{of}, {its}", f"{CLASS_WORDS[of]} {plain(its)}", of) for image, of, its in sides
+        Cell(image, f"{of}, {its}", f"{CLASS_WORDS[of]} {plain(its)}", of)
+        for image, of, its in ((pictures.get(row), label, own_name), (beside, other, name))
         if image is not None
-    ]  # fmt: skip
+    ]
     picture_grid(cells, columns=2, least=100)
     alike = f"{64 - int(pair['bits'])} of 64 bits of their hashes agree" if pair["kind"] == NEAR else "equal pixels"
     names = "" if len(cells) == 2 else f"{plain(own_name)} and {plain(name)}: "
-    clash = "**Other class.** " if other != label or pair["class"] == "other" else ""
-    st.caption(f"{clash}{names}{alike}")
+    st.caption(f"{'**Other class.** ' if other != label else ''}{names}{alike}")
     if st.button("Open", key=key_of("data.pair", pair["id"], partner), type="tertiary"):
         state.go("mistakes", run=opened.run.name, id=str(pair["id"]))
-
-
-def training_of(opened: Opened, pairs: pd.DataFrame) -> dict[str, NDArray[np.uint8]]:
-    """Read the pictures of training images from the attached set or from the sample."""
-    sample = opened.run.manifest["set"].startswith("sample-")
-    source = "sample" if sample else datasets.registry().source
-    return {} if source is None else _read_training(source, tuple(zip(pairs["partner"], pairs["name"], strict=True)))
 
 
 @st.cache_data(max_entries=32, show_spinner="Looking for the training images", ttl=3600)

@@ -1,6 +1,6 @@
 """Data, a tab of What it reads: which shortcuts the data contains, and whether the detector uses them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +10,9 @@ from plotly.graph_objects import Figure
 from core.findings.finding import Finding
 from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS
+from core.runs.filter import Filter
 from core.storage import ContractError
-from core.studies.audit_summary import STATISTIC_NAMES, Concern, baselines, concerns, experiments_on, histogram, rings
+from core.studies.audit_summary import STATISTIC_NAMES, experiments_on, histogram
 from core.studies.copies import COUNTED
 from core.studies.cues import BOUND, Results, conclude, find_results, read_results
 from core.studies.store import StudyResult
@@ -45,11 +46,10 @@ def draw(opened: Opened) -> None:
         )
         draw_cues(opened)
         return
-    found = [concern for concern in concerns(audit) if concern.key != "leak"]
-    draw_headlines(opened, audit, found, duplicates)
-    finding_table(
-        [concern.cue for concern in found] + [one for one in audit.findings if one.key.startswith("baseline")]
-    )
+    # statistic -> how well it separates the classes alone, the worst shortcut first
+    cues = {finding.key[5:]: finding for finding in audit.findings if finding.key.startswith("fact.")}
+    draw_headlines(opened, audit, cues, duplicates)
+    finding_table([*cues.values(), *(finding for finding in audit.findings if finding.key.startswith("baseline"))])
     with fold(
         "matched",
         "Does the detector use these cues?",
@@ -58,18 +58,20 @@ def draw(opened: Opened) -> None:
     ) as is_open:
         if is_open:
             probes = readable(opened, "probes", concluded=False)
-            finding_table([concern.lean for concern in found] + changes_of(opened.origin, probes, found))
+            leans = [
+                finding for finding in audit.findings if finding.key.startswith("lean.") and finding.key != "lean.leak"
+            ]
+            finding_table(leans + changes_of(opened.origin, probes, tuple(cues)))
     with fold(
         "spread",
         "How are the cues distributed?",
         explained="Share of the images of each class by value: blue and solid REAL, orange and dashed FAKE.",
     ) as is_open:
         if is_open:
-            finding_table([grey] if (grey := audit.finding("grey")) is not None else [])
             with st.grid(3, min_column_width=260, gap="large") as grid:
-                for concern in found:
+                for name in cues:
                     with grid.cell():
-                        draw_spread(opened, concern)
+                        draw_spread(opened, name)
     draw_cues(opened)
     with fold(
         "spectrum",
@@ -78,7 +80,7 @@ def draw(opened: Opened) -> None:
         help=explain("Spectrum"),
     ) as is_open:
         if is_open:
-            charts.show(spectrum(rings(audit)), key="data.spectrum", alt="Power by ring and class")
+            charts.show(spectrum(audit.table), key="data.spectrum", alt="Power by ring and class")
             finding_table([finding for finding in audit.findings if finding.key.startswith("ring")])
     with fold(
         "copies",
@@ -94,20 +96,20 @@ def draw(opened: Opened) -> None:
             draw_copies(opened, duplicates)
             study_files(opened, duplicates, key="data.copies")
     st.caption("Only the cues named here are tested, and a difference between the classes is not an explanation.")
-    study_files(opened, audit, key="data.audit", summary=lambda: baselines(audit))
+    study_files(opened, audit, key="data.audit")
 
 
 def draw_headlines(
-    opened: Opened, audit: StudyResult, found: Sequence[Concern], duplicates: StudyResult | None
+    opened: Opened, audit: StudyResult, cues: Mapping[str, Finding], duplicates: StudyResult | None
 ) -> None:
-    """Draw the four numbers that a reviewer asks for."""
-    simple = baselines(audit).set_index("name")["value"]
+    """Draw the numbers that a reviewer asks for."""
+    accuracy = audit.table.set_index("name")["accuracy"]
     metrics: dict[str, tuple[str, str | None]] = {
-        "Simple regression is right": (percent(simple["16 numbers of the spectrum"], 0), None),
-        "The network is right": (percent(simple["The network"], 0), None),
+        "Simple regression is right": (percent(accuracy["spectrum"], 0), None),
+        "The network is right": (percent(accuracy["network"], 0), None),
     }
-    if found:
-        metrics["Strongest simple cue"] = found[0].name.title, f"AUROC {found[0].cue.measure.value:.2f}"
+    for name in list(cues)[:1]:
+        metrics["Strongest simple cue"] = STATISTIC_NAMES[name].title, f"AUROC {cues[name].measure.value:.2f}"
     if duplicates is not None:
         unchecked = duplicates.finding("unchecked") is not None and not opened.run.leaks_checked
         leaks = [duplicates.finding(key) for key, (side, _) in COUNTED.items() if side == "in_training"]
@@ -120,17 +122,17 @@ def draw_headlines(
             st.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, height="stretch")
 
 
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP | {Concern: lambda concern: concern.key})
-def changes_of(opened: Opened, probes: StudyResult | None, found: Sequence[Concern]) -> list[Finding]:
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
+def changes_of(opened: Opened, probes: StudyResult | None, cues: tuple[str, ...]) -> list[Finding]:
     """Return the findings of the experiments that change the statistics."""
-    keys = [concern.key for concern in found if concern.key in STATISTIC_NAMES and probes is not None]
-    return [finding for key in keys if probes is not None for finding in experiments_on(opened.run, probes, key)]
+    return [finding for name in cues if probes is not None for finding in experiments_on(opened.run, probes, name)]
 
 
-def draw_spread(opened: Opened, concern: Concern) -> None:
+def draw_spread(opened: Opened, name: str) -> None:
     """Draw the distribution of a statistic over the classes, where it has two values or more, and ways to images."""
-    st.markdown(f"**{plain(concern.name.title)}**")
-    column = COLUMNS.get(concern.key, concern.key)
+    statistic = STATISTIC_NAMES[name]
+    st.markdown(f"**{statistic.title}**")
+    column = COLUMNS.get(name, name)
     if column in opened.table and opened.table[column].nunique() > 1:
         frame = spread_of(opened.origin, column)
         if "value" in frame:
@@ -139,17 +141,17 @@ def draw_spread(opened: Opened, concern: Concern) -> None:
             st.dataframe(frame.head(8), hide_index=True, column_config=config, height=220)
         else:
             lines = [
-                Line(name, frame["low"], frame[name.lower()], CLASS_COLOURS[name], DASHES[name], shape="hv")
-                for name in CLASSES
+                Line(label, frame["low"], frame[label.lower()], CLASS_COLOURS[label], DASHES[label], shape="hv")
+                for label in CLASSES
             ]
-            figure = line_figure(lines, concern.name.about, height=220, showlegend=False)
+            figure = line_figure(lines, statistic.about, height=220, showlegend=False)
             figure.update_yaxes(showticklabels=False, showgrid=False, rangemode="tozero", ticks="")
-            alt = f"{concern.name.title} of REAL and of FAKE images; the table has its AUROC"
-            charts.show(figure, key=key_of("data.spread", concern.key), alt=alt)
+            alt = f"{statistic.title} of REAL and of FAKE images; the table has its AUROC"
+            charts.show(figure, key=key_of("data.spread", name), alt=alt)
     with st.container(horizontal=True, gap="small"):
-        for words, wanted in concern.shown.items():
-            if st.button(words, icon=":material/grid_view:", key=key_of("data.show", concern.key, words)):
-                state.go("mistakes", run=opened.run.name, wanted=wanted)
+        for words, sign in (("Highest first", "-"), ("Lowest first", "")) if statistic.is_number else ():
+            if st.button(words, icon=":material/grid_view:", key=key_of("data.show", name, words)):
+                state.go("mistakes", run=opened.run.name, wanted=Filter(sort=f"{sign}{name}"))
 
 
 @st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=BY_STAMP)
@@ -159,9 +161,11 @@ def spread_of(opened: Opened, column: str) -> pd.DataFrame:
 
 
 def spectrum(frame: pd.DataFrame) -> Figure:
-    """Plot median power by ring of the spectrum and class, with the middle half of the images, from `rings`."""
+    """Plot median power by ring of the spectrum and class, with the middle half of the images."""
+    frame = frame[frame["kind"] == "ring"]
+    rings = frame["name"].astype(int)
     lines = [
-        Line(name, frame["ring"], frame[f"median_{name.lower()}"], CLASS_COLOURS[name], DASHES[name], SYMBOLS[name],
+        Line(name, rings, frame[f"median_{name.lower()}"], CLASS_COLOURS[name], DASHES[name], SYMBOLS[name],
              frame[f"lower_{name.lower()}"], frame[f"upper_{name.lower()}"])
         for name in CLASSES
     ]  # fmt: skip

@@ -16,7 +16,6 @@ from streamlit.testing.v1 import AppTest
 from core.images.palette import CLASS_COLOURS
 from core.runs.filter import Area
 from core.runs.run import read_run
-from core.studies.audit_summary import concerns
 from core.studies.columns import browse_table
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
@@ -195,9 +194,9 @@ def test_without_an_audit_it_says_what_to_type(open_page: Open, run: str) -> Non
 
 def test_images_of_a_cue_are_one_click_away(open_page: Open, studied: Path) -> None:
     run = read_run(studied / "runs" / RUN)
-    worst = concerns(read_study(studied / "runs" / RUN / "studies" / "audit.parquet", run))[0]
+    worst = read_study(studied / "runs" / RUN / "studies" / "audit.parquet", run).findings[0].key.removeprefix("fact.")
     for button, name, value in (
-        (key_of("data.show", worst.key, "Highest first"), "sort", f"-{worst.key}"),
+        (key_of("data.show", worst, "Highest first"), "sort", f"-{worst}"),
         ("data.in_training.same file", "duplicates.in_training", "same file"),
     ):
         app = open_page("reads", run=RUN, tab="Data")

@@ -51,9 +51,8 @@ def test_small_changes_are_found_and_other_pictures_are_not() -> None:
         np.clip(ndimage.gaussian_filter(pixels[20].astype(float), (0.6, 0.6, 0)), 0, 255).astype(np.uint8),
         np.clip((pixels[30].astype(float) - 128) * 0.6 + 128, 0, 255).astype(np.uint8),
     ]
-    found = near_pairs(stack := np.concatenate([pixels, changed]), perceptual_hashes(stack))
+    found = near_pairs((stack := np.concatenate([pixels, changed])).__getitem__, perceptual_hashes(stack))
     assert set(zip(found.left.tolist(), found.right.tolist(), strict=True)) == {(3, 60), (10, 61), (20, 62), (30, 63)}
-    np.testing.assert_allclose(found.difference[found.left == 10], 25, atol=1)
     luma = stack.astype(np.float64) @ [0.299, 0.587, 0.114]
     for left, right, correlation in zip(found.left, found.right, found.correlation, strict=True):
         assert correlation == pytest.approx(np.corrcoef(luma[left].ravel(), luma[right].ravel())[0, 1], abs=1e-4)
@@ -70,13 +69,13 @@ def test_a_near_copy_has_at_most_8_other_bits_and_a_correlation_of_at_least_09(
     second = correlation * first + np.sqrt(1 - correlation**2) * noise[1]
     pixels = np.clip(128 + 25 * np.stack([first, second])[..., None].repeat(3, axis=3), 0, 255).astype(np.uint8)
     hashes = np.array([0, 2**bits - 1], np.uint64)
-    assert len(near_pairs(pixels, hashes).left) == is_near
+    assert len(near_pairs(pixels.__getitem__, hashes).left) == is_near
 
 
 def test_flat_pictures_are_no_copies_and_equal_ones_are_left_to_their_digests() -> None:
     flat = np.stack([np.full((32, 32, 3), level, np.uint8) for level in (90, 91, 200)])
     pixels = np.concatenate([flat, scenes(1), scenes(1)])
-    assert len(near_pairs(pixels, perceptual_hashes(pixels)).left) == 0
+    assert len(near_pairs(pixels.__getitem__, perceptual_hashes(pixels)).left) == 0
     digests = pixel_digests(pixels)
     assert digests[3] == digests[4]
     assert len(set(digests)) == 4

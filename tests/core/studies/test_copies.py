@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.images.decoding import decode
-from core.images.duplicates import Pairs, pixel_digests
+from core.images.duplicates import pixel_digests
 from core.images.encoding import encode_png
 from core.studies.copies import (
     COUNTED,
@@ -20,11 +20,12 @@ from core.studies.copies import (
     NONE,
     SHOWN,
     UNKNOWN,
+    Images,
     copy_pairs,
+    find_copies,
     nearest_copies,
     training_pictures,
 )
-from core.studies.splits import Links, Part, find_links
 from core.studies.store import StudyResult
 from core.studies.study import WEIGHT
 from tests.conftest import textured
@@ -73,25 +74,24 @@ def test_each_copy_has_its_kind_class_and_nearest_file(tmp_path: Path) -> None:
 
 
 def brute_force(
-    links: Links, images: pd.DataFrame, among: NDArray[np.bool_]
+    images: pd.DataFrame, pairs: pd.DataFrame, among: NDArray[np.bool_]
 ) -> list[tuple[str, str | None, str | None]]:
     """Kind, class and id of each image's nearest copy."""
-    real, ids, result = images["is_real"].tolist(), images["id"].tolist(), []
-    pairs = list(zip(*(column.tolist() for column in links.pairs[:4]), strict=True))
-    for own in range(links.own):
+    real, ids, shown, file = (images[name].tolist() for name in ("is_real", "id", "shown", "file"))
+    result = []
+    for own in np.flatnonzero(images["is_own"]).tolist():
         others = [other for other in np.flatnonzero(among).tolist() if other != own]
-        shown = [other for other in others if links.shown[other] == links.shown[own]]
-        file = [other for other in others if links.file[other] == links.file[own]]
+        same = [other for other in others if shown[other] == shown[own]]
+        equal = [other for other in others if file[other] == file[own]]
         near = [
             (bits, -correlation, other)
-            for left, right, bits, correlation in pairs
+            for left, right, bits, correlation in pairs.itertuples(index=False)
             for other in others
-            if {links.shown[left], links.shown[right]} == {links.shown[own], links.shown[other]}
-            and links.shown[own] != links.shown[other]
+            if {left, right} == {shown[own], shown[other]}
         ]
-        copies = file or shown or ([min(near)[2]] if near else [])
-        kind = FILE if file else SHOWN if shown else NEAR if near else NONE
-        mixed = any(real[other] != real[own] for other in (shown or copies))
+        copies = equal or same or ([min(near)[2]] if near else [])
+        kind = FILE if equal else SHOWN if same else NEAR if near else NONE
+        mixed = any(real[other] != real[own] for other in (same or copies))
         name = ("other" if mixed else "same") if copies else None
         result.append((kind, name, ids[copies[0]] if copies else None))
     return result
@@ -105,29 +105,14 @@ def test_nearest_copies_are_those_of_a_search_by_brute_force(seed: int) -> None:
     file = pd.factorize(3 * shown + generator.integers(0, 2, n))[0]
     left, right = np.triu_indices(shown.max() + 1, 1)
     chosen = generator.random(len(left)) < 0.1
-    heads = np.unique(shown, return_index=True)[1]
-    bits, scores = generator.integers(0, 9, chosen.sum()), generator.random((2, chosen.sum()))
-    pairs = Pairs(heads[left[chosen]], heads[right[chosen]], bits.astype(np.uint8), *scores.astype(np.float32))
-    links = Links(n // 2, file, shown, pairs)
+    bits, scores = generator.integers(0, 9, chosen.sum()), generator.random(chosen.sum())
+    pairs = pd.DataFrame({"left": left[chosen], "right": right[chosen], "bits": bits, "correlation": scores})
     images = pd.DataFrame({"id": np.arange(n).astype(str), "name": "x", "is_real": generator.random(n) < 0.5})
+    images = images.assign(is_own=np.arange(n) < n // 2, file=file, shown=shown)
     for among in (np.arange(n) < n // 2, np.arange(n) >= n // 2):
-        found = nearest_copies(links, images, among)
+        found = nearest_copies(images, pairs, among)
         rows = found[["kind", "class", "id"]].astype(object).where(found[["kind", "class", "id"]].notna(), None)
-        assert list(rows.itertuples(index=False, name=None)) == brute_force(links, images, among)
-
-
-@pytest.mark.parametrize("own_real", [False, True])
-def test_exactly_one_twin_of_the_other_class_counts(own_real: bool) -> None:
-    """An image's first copy has its own class, and one of the later ones, alone, the other."""
-    empty = np.zeros(0, np.intp)
-    group = np.zeros(6, np.intp)
-    links = Links(1, group, group, Pairs(empty, empty, *np.zeros((3, 0), np.float32)))
-    for twins in ([], [4]):
-        real = np.full(6, own_real)
-        real[twins] = not own_real
-        images = pd.DataFrame({"id": list("abcdef"), "name": list("abcdef"), "is_real": real})
-        found = nearest_copies(links, images, np.arange(6) > 0)
-        assert found[["kind", "class", "id"]].to_numpy().tolist() == [[FILE, "other" if twins else "same", "b"]]
+        assert list(rows.itertuples(index=False, name=None)) == brute_force(images, pairs, among)
 
 
 def test_where_files_are_not_available_copies_are_unknown(tmp_path: Path) -> None:
@@ -159,25 +144,22 @@ def test_compressions_are_listed_by_image_and_counted_by_weight(tmp_path: Path) 
     assert [finding.measure.value for finding in findings] == pytest.approx([n / 210 for n in (60, 50, 40, 30, 20)])
 
 
-def test_links_of_two_parts_are_those_of_one_array_of_all_their_images() -> None:
+def test_copies_of_two_sets_are_those_of_one_array_of_all_their_images() -> None:
     own = textured(12, fine=False, seed=1)
     # some as they are, some a little brighter, some that are no copies
     training = np.concatenate([own[:4], own[4:8] + np.uint8(5), textured(6, fine=False, seed=2)])
+    parts = [Images(pd.DataFrame({"sha256": pixel_digests(part)}), part) for part in (own, training)]
     both = np.concatenate([own, training])
-    apart, together = (
-        find_links(
-            [Part("test", part, pd.DataFrame({"sha256": pixel_digests(part)})) for part in parts], lambda *_: None
-        )
-        for parts in ([own, training], [both])
+    whole = Images(pd.DataFrame({"sha256": pixel_digests(both)}), both)
+    (images, pairs), (expected, expected_pairs) = (
+        find_copies(*given, lambda *_: None) for given in (parts, (whole, None))
     )
-    for one, other in zip(
-        (apart.file, apart.shown, *apart.pairs), (together.file, together.shown, *together.pairs), strict=True
-    ):
-        np.testing.assert_array_equal(one, other)
-    assert apart.own == len(own)
-    np.testing.assert_array_equal(apart.shown, pd.factorize(pixel_digests(both))[0])
-    pairs = set(zip(apart.pairs.left.tolist(), apart.pairs.right.tolist(), strict=True))
-    assert {(number, len(own) + number) for number in range(4, 8)} <= pairs
+    pd.testing.assert_frame_equal(pairs, expected_pairs)
+    pd.testing.assert_frame_equal(images.drop(columns="is_own"), expected.drop(columns="is_own"))
+    assert images["is_own"].sum() == len(own)
+    near = set(zip(pairs["left"], pairs["right"], strict=True))
+    shown = images["shown"].tolist()
+    assert {(shown[number], shown[len(own) + number]) for number in range(4, 8)} <= near
 
 
 def test_a_training_picture_is_shown_under_its_own_hash_alone(cifake: Path) -> None:
