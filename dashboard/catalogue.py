@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from core.detectors.identity import Identified, Identity, find_maker, identify_all
-from core.runs.folders import HOMES, find_detectors, find_runs, misnamed
+from core.runs.folders import HOMES, find_detectors, find_runs
 from core.runs.run import Run, check_manifest
 from core.storage import ContractError, read_manifest
 from dashboard.visitors import for_visitors
@@ -40,7 +40,7 @@ def maker(run: Run) -> str | None:
 
 def refused_runs() -> dict[str, str]:
     """Return a sentence for visitors on each run here that cannot be opened, by its name."""
-    refused = misnamed(homes(), "run")
+    refused = {}
     for name, path in runs().items():
         try:
             check_manifest(path, read_manifest(path, "run"))
@@ -51,5 +51,5 @@ def refused_runs() -> dict[str, str]:
 
 def refused_detectors() -> dict[str, str]:
     """Return a sentence for visitors on each detector here that cannot be run, by its name."""
-    refused = misnamed(homes(), "detector") | identify_all(find_detectors(homes()))[1]
+    refused = identify_all(find_detectors(homes()))[1]
     return {name: for_visitors(sentence, homes=homes()) for name, sentence in refused.items()}

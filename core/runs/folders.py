@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.console import join
-from core.storage import MANIFEST, ContractError, is_plain_name, printable, restore_all
+from core.storage import MANIFEST, ContractError, is_plain_name, restore_all
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "assets"
@@ -35,16 +35,6 @@ def find_detectors(homes: tuple[Path, ...] | None = None) -> dict[str, Path]:
     """
     homes = command_homes() if homes is None else homes
     return _find(tuple(sorted(homes, key=lambda home: home != SHIPPED)), "detectors", shadowed="{} (own)")
-
-
-def misnamed(homes: tuple[Path, ...], kind: str) -> dict[str, str]:
-    """Return a sentence on each folder of a "run" or "detector" whose name cannot be shown, by its printable name."""
-    paths = (path for home in _distinct(homes) for path in _folders(home / f"{kind}s"))
-    return {
-        printable(path.name): f"{printable(str(path))} has a name that cannot be shown; rename the folder"
-        for path in paths
-        if not is_plain_name(path.name)
-    }
 
 
 def find_named(name: str, paths: Mapping[str, Path], kind: str) -> Path:

@@ -228,15 +228,8 @@ def wilson_interval(
 
     Returns:
         float64 ends of the broadcast shape of the counts.
-
-    Raises:
-        ValueError: a count below 0, more successes than trials, or a confidence outside (0, 1).
     """
     k, n = np.broadcast_arrays(np.asarray(successes, np.float64), np.asarray(trials, np.float64))
-    if (k < 0).any() or (k > n).any():
-        raise ValueError("successes must be from 0 to trials")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1, not {confidence}")
     z2 = NormalDist().inv_cdf(0.5 + confidence / 2) ** 2
     # an effective number of trials may be below 1
     some = np.where(n > 0, n, 1)

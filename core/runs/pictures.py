@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from core.images.image_set import DatasetError, ImageSet
@@ -53,23 +54,17 @@ def find_pictures(run: Run, sets: list[ImageSet]) -> Pictures:
     """
     if run.images is not None:
         return Pictures(run.images, np.arange(len(run)))
-    best = Pictures(None, np.full(len(run), MISSING, np.intp))
-    wanted = run.predictions["sha256"]
     made = run.preprocessing
     # "" means not resized, which is the same if the preprocessing keeps images of the right size unchanged
     seen = {made.steps, ""} if made.resize == made.size else {made.steps}
-    sized = [image_set for image_set in sets if image_set.side == run.side and image_set.fit in seen]
-    for image_set in sorted(sized, key=lambda candidate: candidate.fingerprint != run.manifest["set_fingerprint"]):
-        digests = image_set.rows["sha256"]
-        if np.array_equal(digests.to_numpy(str), wanted.to_numpy(str)):
-            # same files in the same order, repeats included: the pack's rows are used directly
-            return Pictures(image_set.pixels, np.arange(len(run)), image_set.name)
-        first = digests[~digests.duplicated()]
-        positions = dict(zip(first, first.index, strict=True))
-        where = wanted.map(positions).fillna(MISSING).to_numpy(np.intp)
-        pictures = Pictures(image_set.pixels, where, image_set.name)
-        if pictures.found == len(run):
-            return pictures
-        if pictures.found > best.found:
-            best = pictures
-    return best
+    options = [Pictures(None, np.full(len(run), MISSING, np.intp))]
+    for image_set in sorted(sets, key=lambda candidate: candidate.fingerprint != run.manifest["set_fingerprint"]):
+        if image_set.side == run.side and image_set.fit in seen and max(option.found for option in options) < len(run):
+            digests, wanted = image_set.rows["sha256"].to_numpy(str), run.predictions["sha256"].to_numpy(str)
+            where = np.arange(len(run))
+            # the same files in the same order, repeats included, are used as they are; else of copies the first
+            if not np.array_equal(digests, wanted):
+                first = pd.Series(np.arange(len(digests)), digests)
+                where = first[~first.index.duplicated()].reindex(wanted, fill_value=MISSING).to_numpy(np.intp)
+            options.append(Pictures(image_set.pixels, where, image_set.name))
+    return max(options, key=lambda option: option.found)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -168,7 +169,7 @@ def read_run(path: Path) -> Run:
     run = Run(path, _with_derived(path, manifest, predictions), predictions, None, None, None)
     maps, features, images = (_read_array(run, name) for name in ("maps", "features", "images"))
     if maps is None and run.target_layer is not None:
-        raise ContractError(f"{path / 'maps.npy'} does not hold a map per image; write the run again")
+        raise ContractError(f"{path / MANIFEST} lists no maps.npy; write the run again")
     return replace(run, maps=maps, features=features, images=images)
 
 
@@ -203,20 +204,15 @@ def _read_array(run: Run, name: str) -> NDArray[Any] | None:
         array = read_array(file, mapped=file.stat().st_size > LARGE)
     except (ValueError, OSError):
         raise ContractError(f"{file} is no plain numpy array; restore it or write the run again") from None
-    if array.shape[:1] != (len(run),):
-        count = array.shape[0] if array.ndim else 0
-        raise ContractError(f"{file} has {count} rows and predictions.parquet {len(run)}; write the run again")
-    sides, is_float = array.shape[1:], array.dtype.kind == "f"
-    fits, what = {
+    is_float, sides = array.dtype.kind == "f", array.shape[1:]
+    fits = {
         # a network may enlarge inside, so a map may be finer than its image
-        "maps": (len(sides) == 2 and is_float and 0 < min(sides) <= max(sides) <= SIDES[-1], "a map per image"),
-        "features": (len(sides) == 1 and is_float, "features per image"),
-        "images": (
-            sides == (run.side, run.side, 3) and array.dtype == np.uint8, f"{run.side} x {run.side} images",
-        ),
-    }[name]  # fmt: skip
-    if not fits or (name == "maps" and not np.isfinite(array).all()):
-        raise ContractError(f"{file} does not hold {what}; write the run again")
+        "maps": len(sides) == 2 and is_float and 0 < min(sides) <= max(sides) <= SIDES[-1],
+        "features": len(sides) == 1 and is_float,
+        "images": sides == (run.side, run.side, 3) and array.dtype == np.uint8,
+    }
+    if len(array) != len(run) or not fits[name] or (name == "maps" and not np.isfinite(array).all()):
+        raise ContractError(f"{file} does not hold the {name} of {len(run)} images; write the run again")
     return array
 
 
@@ -235,39 +231,29 @@ def same_images(first: Run, second: Run) -> bool:
     return same and first.path.resolve() != second.path.resolve()
 
 
-def _is_text(values: pd.Series) -> bool:
+def _is_text(values: pd.Series, *, full: bool = True) -> bool:
+    values = values if full else values.dropna()
     different = values.cat.categories if isinstance(values.dtype, pd.CategoricalDtype) else values
     # to look at each takes longer than all else of a run
-    return isinstance(different.dtype, pd.StringDtype) or all(isinstance(value, str) for value in different)
+    is_text = isinstance(different.dtype, pd.StringDtype) or all(isinstance(value, str) for value in different)
+    return is_text and not values.hasnans
 
 
-def _is_full_text(values: pd.Series) -> bool:
-    return not values.hasnans and _is_text(values)
-
-
-def _is_text_or_none(values: pd.Series) -> bool:
-    return _is_text(values.dropna())
-
-
-def _is_class(values: pd.Series) -> bool:
-    return bool(values.astype(object).isin(CLASSES).all())
-
-
-def _is_number(values: pd.Series) -> bool:
-    return isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiu"
-
-
-def _is_finite(values: pd.Series) -> bool:
-    return _is_number(values) and bool(np.isfinite(values.to_numpy()).all())
+def _is_number(values: pd.Series, *, finite: bool = False) -> bool:
+    is_number = isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiu"
+    return is_number and not (finite and not np.isfinite(values.to_numpy()).all())
 
 
 # those of every run
 COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
-    "id": lambda values: _is_full_text(values) and values.is_unique,
-    **dict.fromkeys(("name", "sha256"), _is_full_text),
-    **dict.fromkeys(("label", "predicted"), _is_class),
-    **dict.fromkeys(("margin", "logit_fake", "logit_real", "p_real"), _is_finite),
-    "category": _is_text_or_none,
+    "id": lambda values: _is_text(values) and values.is_unique,
+    **dict.fromkeys(("name", "sha256"), _is_text),
+    **dict.fromkeys(("label", "predicted"), lambda values: bool(values.astype(object).isin(CLASSES).all())),
+    **dict.fromkeys(("margin", "logit_fake", "logit_real", "p_real"), partial(_is_number, finite=True)),
+    "category": partial(_is_text, full=False),
     **dict.fromkeys(("in_train", "is_repeat"), pd.api.types.is_bool_dtype),
 }
-FURTHER_COLUMNS = {"source": _is_text_or_none, **dict.fromkeys(STATISTICS, _is_number)}
+FURTHER_COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
+    "source": partial(_is_text, full=False),
+    **dict.fromkeys(STATISTICS, _is_number),
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import distributions as find_distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,16 +94,18 @@ def write_run(
         "repeats": int(predictions["is_repeat"].sum()),
         "bias": detector.bias,
     }
-    files: dict[str, Callable[[Path], None]] = {
-        "predictions.parquet": lambda file: predictions.to_parquet(file, index=False),
-    }
     maps, features = (None if array is None else halved(array) for array in (computed.maps, computed.features))
-    if maps is not None:
-        files["maps.npy"] = lambda file: np.save(file, maps, allow_pickle=False)
-    if features is not None and features.nbytes <= LARGE_FEATURES:
-        files["features.npy"] = lambda file: np.save(file, features, allow_pickle=False)
-    if ship_images:
-        files["images.npy"] = lambda file: np.save(file, np.asarray(images.pixels), allow_pickle=False)
+    if features is not None and features.nbytes > LARGE_FEATURES:
+        features = None
+    arrays = {"maps": maps, "features": features, "images": np.asarray(images.pixels) if ship_images else None}
+    files: dict[str, Callable[[Path], None]] = {
+        "predictions.parquet": partial(predictions.to_parquet, index=False),
+        **{
+            f"{name}.npy": partial(np.save, arr=array, allow_pickle=False)
+            for name, array in arrays.items()
+            if array is not None
+        },
+    }
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
     return path
 

@@ -17,7 +17,7 @@ from core.console import command, progress_to
 from core.images.image_set import DATA_HELP, FAKE_HELP
 from core.runs.folders import find_named, find_runs
 from core.runs.run import Run, read_run
-from core.storage import WriteError, only_writer
+from core.storage import only_writer
 from core.studies.ray_engine import ray_engine
 from core.studies.runner import find_source, run_locally, run_study
 from core.studies.store import conclude_again, find_stored, read_study, study_path
@@ -50,11 +50,6 @@ def main(arguments: list[str] | None = None) -> None:
             # a second process would write its file over what the first has added to the one that both began with
             with only_writer(study_path(run.path, study.name)):
                 _make(options, study, run)
-    except FileExistsError:
-        raise
-    except OSError as error:
-        cause = error if isinstance(error, WriteError) else f"{error.filename or 'a file'} cannot be used ({error})"
-        raise OSError(f"{cause}; {AGAIN}.") from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(AGAIN) from None
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -226,35 +227,27 @@ def _compute(
     progress: Callable[[int, int, str], None],
 ) -> pd.DataFrame:
     """Compute the shards that are not in the folder, and return all as one table."""
-    size, total = (len(positions) if study.whole else study.shard), len(positions)
-    shards = {at // size: positions[at : at + size] for at in range(0, total, size)} if total else {0: positions}
-    tables = {number: table for number in shards if (table := _read_shard(_shard_file(folder, number))) is not None}
-    if not study.whole:
-        tables = {number: table for number, table in tables.items() if len(table) == len(shards[number])}
+    total = len(positions)
+    size = max(1, total) if study.whole else study.shard
+    shards = {at // size: positions[at : at + size] for at in range(0, max(1, total), size)}
+    files = {number: folder / f"{number:06d}.parquet" for number in shards}
+    tables: dict[int, pd.DataFrame] = {}
+    for number, file in files.items():
+        # absent, or whatever is wrong with it: it is computed again
+        with suppress(Exception), open_file(file) as opened:
+            table = pd.read_parquet(opened)
+            if study.whole or len(table) == len(shards[number]):
+                tables[number] = table
     left = {number: rows for number, rows in shards.items() if number not in tables}
     done = before = total - sum(map(len, left.values()))
     progress(done, total, study.name)
-    if left:
-        for number, table in engine(
-            source, study, left, lambda share, text: progress(before + int(share * (total - before)), total, text)
-        ):
-            write_bytes_atomically(_shard_file(folder, number), partial(table.to_parquet, index=False))
-            tables[number] = table
-            done += len(left[number])
-            progress(done, total, study.name)
+    report = lambda share, text: progress(before + int(share * (total - before)), total, text)  # noqa: E731
+    for number, table in engine(source, study, left, report) if left else ():
+        write_bytes_atomically(files[number], partial(table.to_parquet, index=False))
+        tables[number] = table
+        done += len(left[number])
+        progress(done, total, study.name)
     return pd.concat([tables[number] for number in sorted(tables)], ignore_index=True)
-
-
-def _read_shard(file: Path) -> pd.DataFrame | None:
-    try:
-        with open_file(file) as opened:
-            return pd.read_parquet(opened)
-    except Exception:  # noqa: BLE001 - absent, or whatever is wrong with it: it is computed again
-        return None
-
-
-def _shard_file(folder: Path, number: int) -> Path:
-    return folder / f"{number:06d}.parquet"
 
 
 def work_folder(study: Study, run: Run, positions: NDArray[np.intp], source: Source) -> Path:

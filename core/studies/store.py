@@ -23,7 +23,7 @@ from pydantic import BaseModel, NonNegativeInt, ValidationError
 from core.console import quote
 from core.findings.finding import Finding, find, read_findings
 from core.runs.run import Run
-from core.storage import ContractError, is_text, parse_json, plain_json, printable, read_table, write_bytes_atomically
+from core.storage import ContractError, is_text, parse_json, plain_json, read_table, write_bytes_atomically
 from core.studies.study import STUDIES, VERSIONS, WEIGHT, Study, conclude_study, find_study
 
 KEY = b"telltale"
@@ -44,8 +44,6 @@ class About(BaseModel, strict=True):
     question: str = ""
     control: str = ""
     created: str = ""
-    detector: str = ""
-    set: str = ""
     columns: dict[str, str] = {}
     parameters: dict[str, Any] = {}
     explore: list[str] = []
@@ -210,10 +208,7 @@ def with_derived(study: Study, run: Run, table: pd.DataFrame) -> pd.DataFrame:
 def find_studies(run: Run) -> tuple[dict[str, StudyResult], list[str]]:
     """Read all studies of a run: by name, and a sentence on each file that was refused."""
     results, problems = {}, []
-    for file in sorted((run.path / "studies").glob("[!.]*.parquet")):
-        if not is_text(file.name):
-            problems.append(f"{run.path / printable(file.name)} has a name that cannot be shown; rename it")
-            continue
+    for file in filter(lambda file: is_text(file.name), sorted((run.path / "studies").glob("[!.]*.parquet"))):
         try:
             results[file.stem] = read_study(file, run)
         except ContractError as error:

@@ -13,7 +13,6 @@ from dashboard.components.column_names import short_label, value_name
 from dashboard.components.component import key_of
 from dashboard.components.fold import opens_all
 from dashboard.components.plain import plain, with_code
-from dashboard.components.words import percent
 from dashboard.library import Opened
 from dashboard.visitors import for_visitors
 
@@ -34,25 +33,20 @@ def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
             for title, columns in by_study.items():
                 st.markdown(f"**{plain(title)}**", help=plain(opened.studied[columns[0]].question) or None)
                 _draw_values(opened, row, columns)
-            st.caption("Lower: the share of known values that are lower.")
     _draw_own(str(values["id"]))
 
 
 def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> None:
-    """Draw a line per column: its value here and, for numbers, the share of known values that are lower."""
-    lines = [("Value", "here", "lower"), ("---", "---:", "---:")]
+    """Draw a line per column with its value."""
+    lines = ["| Value | here |", "| --- | ---: |"]
     for name in columns:
-        values = opened.table[name]
-        value, lower = values.iloc[row], ""
-        shown = ("no", "yes")[int(value)] if isinstance(value, bool | np.bool_) else value_name(str(value))
-        if name in opened.extents:
-            shown, known = f"{value:.4g}", int(values.notna().sum())
-            # the number of a cluster is a name, without an order
-            if known > 1 and not name.endswith("_cluster"):
-                lower = percent(int((values.to_numpy() < value).sum()) / known, 0)
-        lines.append((plain(short_label(opened, name)), plain(shown), lower))
+        value = opened.table[name].iloc[row]
+        shown = (
+            f"{value:.4g}" if name in opened.extents else value_name({True: "yes", False: "no"}.get(value, str(value)))
+        )
+        lines.append(f"| {plain(short_label(opened, name))} | {plain(shown)} |")
     # Markdown, because a table of pandas takes ten times longer
-    st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    st.markdown("\n".join(lines))
 
 
 def _draw_own(id_: str) -> None:

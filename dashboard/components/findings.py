@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.console import one_direction
 from core.findings.claims import claim_status
-from core.findings.finding import Choice, Finding, Measure, Unit
+from core.findings.finding import Finding, Unit
 from core.findings.numbers import format_difference, format_measure, percent, signed
 from core.findings.table import choices_text
 from core.images.labels import CLASSES
@@ -69,30 +69,27 @@ def finding_table(findings: Iterable[Finding]) -> None:
         st.caption("These images allow no conclusion.")
         return
     is_open = ALL in st.query_params.get(OPEN, "").split(".")
-    st.html(STYLE + "".join(findings_html(shown, is_open=is_open)))
+    units = dict.fromkeys(finding.about.unit for finding in shown)
+    parts = ([row for row in shown if row.about.unit == unit] for unit in units)
+    st.html(STYLE + "".join(_table(part, is_open=is_open) for part in parts))
 
 
-def findings_html(findings: Sequence[Finding], *, is_open: bool = False) -> Iterable[str]:
-    """Yield the HTML of a table for each unit among the findings; strangers' text is escaped."""
-    for unit in dict.fromkeys(finding.about.unit for finding in findings):
-        rows = [finding for finding in findings if finding.about.unit == unit]
-        low, high = ends = _axis(rows, unit)
-        middle = (low + high) / 2
-        ticks = "".join(
-            f"<i>{percent(value, 0) if unit == 'share' else signed(value)}</i>" for value in (low, middle, high)
-        )
-        groups = {finding.group for finding in rows if finding.group in CLASSES}
-        names = [*(f'<i class="mark {name}"></i>{name} verdicts' for name in sorted(groups)),
-                 '<i class="mark control"></i>control']  # fmt: skip
-        yield (
-            f'<div class="findings"><div class="head"><span>{" &nbsp; ".join(names)}</span>'
-            f'<span class="ticks" aria-hidden="true">{ticks}</span><span></span><span></span></div>'
-        )
-        before = ""
-        for finding in rows:
-            yield _row(finding, ends, is_open=is_open, again=finding.headline == before)
-            before = finding.headline
-        yield "</div>"
+def _table(findings: Sequence[Finding], *, is_open: bool) -> str:
+    """The HTML of findings in one unit; strangers' text is escaped."""
+    unit = findings[0].about.unit
+    ends = _axis(findings, unit)
+    ticks = (percent(value, 0) if unit == "share" else signed(value) for value in (ends[0], sum(ends) / 2, ends[1]))
+    groups = sorted({finding.group for finding in findings if finding.group in CLASSES})
+    names = [*(f'<i class="mark {name}"></i>{name} verdicts' for name in groups), '<i class="mark control"></i>control']
+    rows, before = "", ""
+    for finding in findings:
+        rows += _row(finding, ends, is_open=is_open, again=finding.headline == before)
+        before = finding.headline
+    return (
+        f'<div class="findings"><div class="head"><span>{" &nbsp; ".join(names)}</span>'
+        f'<span class="ticks" aria-hidden="true">{"".join(f"<i>{tick}</i>" for tick in ticks)}</span>'
+        f"<span></span><span></span></div>{rows}</div>"
+    )
 
 
 def _row(finding: Finding, ends: tuple[float, float], *, is_open: bool, again: bool) -> str:
@@ -100,14 +97,14 @@ def _row(finding: Finding, ends: tuple[float, float], *, is_open: bool, again: b
     unit, status, control = finding.about.unit, claim_status(finding), finding.control
     about = " · ".join(filter(None, (finding.group and f"{finding.group} verdicts", finding.subject)))
     effect = format_measure(finding.measure, unit)
-    said = f"{effect}; control {format_measure(control.measure, unit)}" if control else effect
-    short = effect.partition(" (")[0]
-    beside = f"<small>{format_measure(control.measure, unit).partition(' (')[0]}</small>" if control else ""
+    beside = format_measure(control.measure, unit) if control else ""
+    spoken = f"{effect}; control {beside}" if control else effect
+    short, beside = (text.partition(" (")[0] for text in (effect, beside))
     return (
         f'<details{" open" if is_open else ""}><summary><span class="say">'
         f"{'' if again else f'<b>{_escape(finding.headline)}</b>'}<small>{_escape(about)}</small></span>"
-        f'<span class="axis" role="img" aria-label="{_escape(said)}">{_marks(finding, ends)}</span>'
-        f'<span class="number">{short}{beside}</span>'
+        f'<span class="axis" role="img" aria-label="{_escape(spoken)}">{_marks(finding, ends)}</span>'
+        f'<span class="number">{short}{beside and f"<small>{beside}</small>"}</span>'
         f'<span class="status"><i aria-hidden="true">{ICONS[status.kind]}</i>{_escape(str(status))}</span>'
         f'</summary><div class="opened">{_numbers(finding)}</div></details>'
     )
@@ -145,14 +142,11 @@ def _marks(finding: Finding, ends: tuple[float, float]) -> str:
 
 def _axis(findings: Sequence[Finding], unit: Unit) -> tuple[float, float]:
     """The ends of an axis that holds all measures and controls."""
-    beside: list[Finding | Choice] = list(findings)
-    measures: list[Measure] = [each.measure for each in beside]
-    measures += [each.control.measure for each in beside if each.control is not None]
+    measures = [of.measure for finding in findings for of in (finding, finding.control) if of is not None]
     values = np.array([(measure.value, measure.low, measure.high) for measure in measures])
-    low, high = AXES[unit]
     values = values[np.isfinite(values)]
-    low, high = float(min([low, *values])), float(max([high, *values]))
-    return (low, high) if high > low else (low, low + 1)
+    low, high = min([AXES[unit][0], *values]), max([AXES[unit][1], *values])
+    return (float(low), float(high)) if high > low else (float(low), float(low) + 1)
 
 
 def _at(value: float, ends: tuple[float, float]) -> float:

@@ -20,7 +20,6 @@ _mount = component(__file__, "grid")
 COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name", "sha256"]
 # pictures that are kept
 MOST = 512
-MOST_PICKED = 200
 TILES = {"small": 80, "medium": 104, "large": 172}
 # pixels that a tile's picture has at most, for screens with two a CSS pixel
 FINEST = 2 * TILES["large"]
@@ -57,9 +56,9 @@ def image_grid(
         threshold: of p(REAL), 0 to 1.
         maps: lay the margin map over every image.
         size: a key of `TILES`.
-        on_open: called before the rerun that opening an image causes; `opened_id` reads which.
-        on_pick: called before the rerun that a selection causes; `picks` reads the selection. Without it nothing can
-            be selected.
+        on_open: called before the rerun that opening an image causes; `.open` of its state is the id.
+        on_pick: called before the rerun that a selection causes; `.pick` of its state are the ids. Without it
+            nothing can be selected.
         most: how many can be selected.
         judged: border and badge show the prediction; otherwise the label.
         captions: write prediction, certainty, label and category under each.
@@ -113,16 +112,6 @@ def image_grid(
     }
     result = _mount(key=key, data=data, on_open_change=on_open, on_pick_change=on_pick or nothing)
     return one_of(result.open, opened.rows)
-
-
-def opened_id(value: object, opened: Opened) -> str | None:
-    """Read the id of a click as the browser sent it, None for what is none of the run's."""
-    return one_of(value, opened.rows)
-
-
-def picks(value: object) -> list[str]:
-    """Read the selected ids of a click as the browser sent it."""
-    return [id_ for id_ in value if isinstance(id_, str)][:MOST_PICKED] if isinstance(value, list) else []
 
 
 def tile_source(opened: Opened, row: int, pictures: Pictures, *, maps: bool) -> str | None:

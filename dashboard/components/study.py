@@ -83,9 +83,10 @@ def study_fold(
     Yields:
         The study, where the part is open and there is one; else there is nothing left to draw.
     """
+    headline = "Not measured yet."
     try:
-        answer = library.study_of(opened, name)
-        headline = "Not measured yet." if answer is None else next((one.headline for one in answer.findings), "")
+        if answer := library.study_of(opened, name):
+            headline = next((finding.headline for finding in answer.findings), "")
     except ContractError:
         headline = "The file cannot be read."
     with fold(name, question, plain(headline), explained=explained, help=help) as is_open:

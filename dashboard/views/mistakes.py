@@ -12,6 +12,7 @@ from core.runs.rows import at_threshold, location_of, page_rows, pages
 from dashboard import catalogue, library, state
 from dashboard.components import selection
 from dashboard.components.column_names import sort_names
+from dashboard.components.component import one_of
 from dashboard.components.differences import draw_group_differences
 from dashboard.components.downloads import csv_button, report_download
 from dashboard.components.filters import (
@@ -27,7 +28,7 @@ from dashboard.components.filters import (
     wanted_rows,
 )
 from dashboard.components.glossary import explain
-from dashboard.components.grid import TILES, image_grid, opened_id, picks
+from dashboard.components.grid import TILES, image_grid
 from dashboard.components.opened_image import draw_image
 from dashboard.components.plain import plain, with_code
 from dashboard.components.sheet import draw_sheet
@@ -71,11 +72,12 @@ def title() -> str:
 
 def take_click() -> None:
     """Write to the URL which image was opened in the grid, and which are selected."""
+    # what a browser sends may be anything
     grid = st.session_state["mistakes.grid"]
-    if id_ := opened_id(grid.open, opened):
+    if id_ := one_of(grid.open, opened.rows):
         state.put("id", id_)
-    if grid.pick is not None:
-        state.put("pick", ",".join(picks(grid.pick)[: selection.MOST]))
+    if isinstance(grid.pick, list):
+        state.put("pick", ",".join([id_ for id_ in grid.pick if one_of(id_, opened.rows)][: selection.MOST]))
 
 
 def found_rows() -> pd.DataFrame:

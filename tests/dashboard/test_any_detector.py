@@ -48,9 +48,3 @@ def test_the_open_image_explains_by_both_methods() -> None:
     said = words(app)
     assert "different versions of the image in 64 samples" in said
     assert "Do they agree" in said
-
-
-def test_the_open_image_runs_every_probe() -> None:
-    app = opened("mistakes", evidence="turns", change="shuffle_16")
-    assert not app.exception
-    assert any("change" in one.value for one in app.dataframe)

@@ -1,27 +1,12 @@
 """What components decide, apart from any page."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.explainers.agreement import Agreement
-from core.images.palette import CLASS_COLOURS, rgb
-from dashboard.components.agreement import conclusion, unclear
 from dashboard.components.charts import clicked_value, rate_figure
 from dashboard.components.component import key_of, one_of
-from dashboard.components.picture import framed
-
-
-def test_a_frame_has_the_colour_of_the_verdict_and_the_picture_is_whole() -> None:
-    ramp = np.linspace(0, 255, 32).astype(np.uint8)
-    image = np.broadcast_to(ramp[:, None, None], (32, 32, 3)).copy()
-    drawn = framed(image, "FAKE")
-    assert (drawn[0] == rgb(CLASS_COLOURS["FAKE"])).all()
-    np.testing.assert_allclose(drawn[12:-8:8, 100], image[:, 0], atol=6)
-    assert framed(image, None).shape == (256, 256, 3)
 
 
 @pytest.mark.parametrize(
@@ -55,19 +40,6 @@ def test_a_key_is_made_of_any_name() -> None:
     assert key_of("a", "b.c") != key_of("a", "b", "c")
     assert one_of(["a"], {"a"}) is None
     assert one_of("a", {"a"}) == "a"
-
-
-def test_what_cannot_be_compared_is_not_said_to_agree() -> None:
-    regions = SimpleNamespace(weights=[1.0])
-    one_segment = SimpleNamespace(method="lime", parts=regions, has_picture=True, undecided=None)
-    assert "one segment" in unclear(one_segment)  # type: ignore[arg-type]
-    mostly = SimpleNamespace(method="lime", parts=None, has_picture=True, undecided=np.array([True, True, False]))
-    assert "undecided" in unclear(mostly)  # type: ignore[arg-type]
-    fine = SimpleNamespace(method="lime", parts=None, has_picture=True, undecided=None)
-    assert not unclear(fine)  # type: ignore[arg-type]
-    alike, chance = (Agreement(0.5, 0.5, 0.25, share, share, 200) for share in (0.01, 0.6))
-    assert conclusion(alike) != conclusion(chance)
-    assert "agree" not in conclusion(chance).lower()
 
 
 def table_app() -> None:

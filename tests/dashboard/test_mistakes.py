@@ -20,7 +20,6 @@ from core.studies.columns import browse_table
 from core.studies.store import read_study, study_path
 from dashboard.components import experiments
 from dashboard.components.experiments import SHOWN, telling_changes
-from dashboard.components.probing import change_words
 from tests.conftest import textured
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
@@ -44,12 +43,6 @@ def test_the_strip_shows_the_smallest_flips_and_then_what_flips_nothing(tiny_det
     assert shown[: len(flips)] == flips
     assert [*flipping(changes).index[:1]] == flips[:1]
     assert changes["size"][flips].is_monotonic_increasing
-
-
-def test_a_change_is_written_for_people() -> None:
-    assert change_words("blur_2", 32) == "blurring, 2 pixels"
-    assert change_words("lowpass_12", 32) == "removing fine detail, under 2.7 pixels"
-    assert change_words("shuffle_16", 48) == "shuffling blocks, 24 pixels"
 
 
 def test_what_the_study_has_of_an_image_is_not_asked_again(

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
-from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector, save_detector
@@ -33,11 +32,6 @@ OF_A_RUN = tuple(
     page for page in PAGES if "library.current()" in (ROOT / f"dashboard/views/{page}.py").read_text(encoding="utf-8")
 )
 RUNS = ("tiny@seen-test", "tiny@blind-test")
-
-
-def proportion(hits: int, trials: int) -> Any:
-    """The interval of a share by SciPy."""
-    return binomtest(hits, trials).proportion_ci(method="wilson")
 
 
 def words(app: AppTest) -> str:
@@ -109,25 +103,6 @@ def test_nonsense_in_the_url_is_the_default_view(open_page: Open, page: str) -> 
     assert {one.value for one in strange.info} - {one.value for one in plain.info} == notices
     rest = [line for line in words(strange).splitlines() if line not in notices]
     assert rest == words(plain).splitlines()
-
-
-def test_that_another_run_is_shown_is_said_on_the_page_that_was_opened_only(open_page: Open) -> None:
-    app = open_page(run="gone@<b>there")
-    assert "The run in this address is not here; showing tiny on seen-test." in words(app)
-    assert "gone" not in words(app)
-    # moving something on the page leaves it there
-    assert "is not here; showing" in words(app.slider[0].set_value(0.7).run())
-    assert "is not here; showing" not in words(app.switch_page("views/maps.py").run())
-    assert "is not here; showing" not in words(app.switch_page("views/detectors.py").run())
-    assert "is not here; showing" not in words(open_page(run="tiny@blind-test"))
-
-
-@pytest.mark.parametrize("page", OF_A_RUN)
-def test_without_a_run_the_page_says_how_to_make_one(open_page: Open, home: Path, page: str) -> None:
-    shutil.rmtree(home / "runs")
-    app = open_page(page)
-    assert not app.exception
-    assert "python train.py" in words(app)
 
 
 @pytest.mark.parametrize("page", OF_A_RUN)
@@ -278,7 +253,7 @@ def values_in_tables(app: AppTest) -> dict[str, list[str]]:
     """What stands beside each name in the page's tables, which are written in Markdown."""
     lines = [line for one in app.markdown for line in one.value.splitlines() if line.startswith("| ")]
     rows = [line.strip("| ").split(" | ") for line in lines]
-    return {name: [*beside, ""][:2] for name, *beside in rows}
+    return {name: beside for name, *beside in rows}
 
 
 def test_the_open_image_without_the_picture_shows_the_runs_map_and_what_is_known(open_page: Open, home: Path) -> None:
@@ -337,25 +312,3 @@ def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> N
     assert numbers | of_gradcam | {"page.file", "slide"} <= found
     app.selectbox(key="url.beside").set_value("").run()
     assert "rival" not in words(app)
-
-
-def test_a_detector_that_cannot_be_asked_can_be_asked_again(open_page: Open, home: Path) -> None:
-    other = make_detector(seed=7)
-    other.manifest = {"name": "rival"}
-    save_detector(home / "detectors" / "rival", other, model_card="# Detector `rival`\n\nFor tests.\n")
-    again = f"{key_of('gradcam', 'rival')}.again"
-    # what it is asked with is whole, so this is found when it is asked only
-    card = home / "detectors" / "rival" / "README.md"
-    whole = card.read_bytes()
-    card.write_bytes(b"")
-    app = settled(open_page("mistakes", run="tiny@seen-test", beside="rival", **{"lime.n_samples": "64"}))
-    assert not app.exception
-    assert "rival/README.md" in words(app)
-    card.write_bytes(whole)
-    app.button(key=again).click()
-    app = settled(app.run())
-    run = read_run(home / "runs" / "tiny@seen-test")
-    row = int(find_rows(browse_table(run), Filter())[0])
-    margin = float(other.margins(np.asarray(run.images[[row]]))[0])
-    assert f"margin {plus(margin)}" in words(app)
-    assert again not in [button.key for button in app.button]

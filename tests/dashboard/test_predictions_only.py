@@ -46,18 +46,3 @@ def test_a_study_that_needs_layers_is_said_to_be_impossible() -> None:
     said = words(test_any_detector.opened("reads", tab="Patterns"))
     assert f"This cannot be measured for {NAME}@images-test, whose detector gives predictions only." in said
     assert "core study clusters" not in said
-
-
-def test_the_open_image_explains_by_what_needs_no_more() -> None:
-    app = test_any_detector.opened("mistakes", **{"lime.n_samples": "64"})
-    assert not app.exception
-    assert not app.error
-    said = words(app)
-    assert "different versions of the image in 64 samples" in said
-
-
-@pytest.mark.parametrize("step", range(6))
-def test_every_step_of_the_story(step: int) -> None:
-    app = test_any_detector.opened("start", step=str(step))
-    assert not app.exception
-    assert not app.error

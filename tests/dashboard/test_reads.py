@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from core.studies.columns import browse_table
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import find_study
-from dashboard.components import limits
 from dashboard.components.component import key_of
 from dashboard.components.scatter import clicked_row, drawn_area
 from tests.dashboard.conftest import Open
@@ -182,16 +180,6 @@ def test_what_the_browser_sends(read: Callable[..., Any], sent: dict[str, Any], 
     assert read(sent, "maps" if read is drawn_area else 60) == expected
 
 
-@pytest.mark.parametrize("run", [RUN, "tiny@blind-test"])
-def test_without_an_audit_it_says_what_to_type(open_page: Open, run: str) -> None:
-    app = open_page("reads", run=run, tab="Data")
-    assert not app.exception
-    assert not app.error
-    # its images are neither in the run nor CIFAKE's
-    data = "" if run == RUN else " --data DATA"
-    assert f"`python -m core study duplicates files audit --run {run}{data}`" in words(app)
-
-
 def test_images_of_a_cue_are_one_click_away(open_page: Open, studied: Path) -> None:
     run = read_run(studied / "runs" / RUN)
     worst = read_study(studied / "runs" / RUN / "studies" / "audit.parquet", run).findings[0].key.removeprefix("fact.")
@@ -232,19 +220,3 @@ def test_a_real_map_stands_beside_maps_that_know_nothing(open_page: Open, home: 
     # a table of methods and fills a verdict
     words = {word.rpartition("[")[2].rstrip("]") for table in app.table for word in table.value.to_numpy().ravel()}
     assert words <= {"better", "worse", "no better", "mixed"}
-
-
-@pytest.mark.parametrize(
-    ("manifest", "said"),
-    [
-        ({}, "What it was trained on is not known here."),
-        ({"training_set": "mine-train"}, "It has seen the 224 x 224 images of mine-train, and nothing else."),
-        ({"training_set": "cifake-train"}, "ten kinds of things"),
-        ({"training_set": "sample-train"}, "five photographs"),
-    ],
-)
-def test_what_a_detector_has_seen_is_said_as_far_as_it_is_known(manifest: dict[str, str], said: str) -> None:
-    sentence = limits._seen(SimpleNamespace(manifest=manifest, about=SimpleNamespace(side=224)))  # type: ignore[arg-type]
-    assert said in sentence
-    # only of these sets is it known what is not in them
-    assert ("never another generator" in sentence) == manifest.get("training_set", "").startswith(("cifake", "sample"))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from core.storage import cache_dir
 from dashboard.visitors import for_visitors, hide_parent
 
 HOME = Path("/srv/Jane Doe's data/telltale")
@@ -29,11 +28,6 @@ def test_folders_are_left_out(sentence: str, shown: str, caplog: pytest.LogCaptu
         assert for_visitors(ValueError(sentence), homes=(HOME,)) == shown
     logged = [record.getMessage().rstrip(".") for record in caplog.records]
     assert logged == ([] if shown.rstrip(".") == sentence else [sentence.rstrip(".")])
-
-
-def test_the_cache_is_the_servers_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "my cache"))
-    assert for_visitors(f"{cache_dir()}/tags.sqlite cannot be used") == "tags.sqlite cannot be used."
 
 
 def test_what_was_attached_is_told_without_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,9 +12,7 @@ import streamlit as st
 
 from core.studies.store import study_path
 from dashboard import catalogue, library
-from dashboard.components import study
 from dashboard.components.downloads import as_csv
-from dashboard.components.study import command, csv_button
 from tests.dashboard.conftest import Open
 
 
@@ -30,17 +27,6 @@ def test_what_visitors_wrote_is_no_formula() -> None:
     assert [row["name"] for row in rows] == ["'-rf.png"] + ["a-1.png"] * 7
     # numbers stay numbers
     assert {row["margin"] for row in rows} == {"-1.5"}
-
-
-def test_what_to_type_asks_for_as_many_images_as_are_enough(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = library.open_run(catalogue.runs()["tiny@seen-test"])
-    assert command(opened, "stability") == "python -m core study stability --run tiny@seen-test"
-    monkeypatch.setattr(study, "ENOUGH", 50)
-    asked = "python -m core study stability --run tiny@seen-test --images 50"
-    assert command(opened, "stability") == asked
-    assert command(opened, "audit", "files") == "python -m core study audit files --run tiny@seen-test"
-    # wherever it is told
-    assert any("probes --run tiny@seen-test --images 50" in one.value for one in open_page("start", step="3").caption)
 
 
 def test_a_study_is_read_again_where_its_run_was_replaced(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,24 +44,6 @@ def test_a_study_is_read_again_where_its_run_was_replaced(home: Path, monkeypatc
     file.touch()
     anew = replace(opened, stamp="of the run in its place")
     assert [library.study_of(one, "probes") for one in (opened, opened, anew)] == [1, 1, 2]
-
-
-def test_a_table_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[tuple[Callable[[], bytes], dict[str, Any]]] = []
-    monkeypatch.setattr(st, "download_button", lambda _label, data, **options: drawn.append((data, options)))
-    made: list[int] = []
-
-    def table() -> pd.DataFrame:
-        made.append(1)
-        return pd.DataFrame({"a": [1]})
-
-    csv_button("One", table, "one.csv", key="one", type="secondary")
-    csv_button("Two", pd.DataFrame({"a": [2]}), "two.csv", key="two")
-    assert not made
-    assert [data() for data, _ in drawn] == [b"\xef\xbb\xbfa\r\n1\r\n", b"\xef\xbb\xbfa\r\n2\r\n"]
-    assert made == [1]
-    assert [options["type"] for _, options in drawn] == ["secondary", "tertiary"]
-    assert {options["icon"] for _, options in drawn} == {":material/download:"}
 
 
 def test_mistakes_writes_tags_and_notes_as_text(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:

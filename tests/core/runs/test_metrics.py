@@ -8,7 +8,6 @@ from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, r
 from core.runs.metrics import (
     calibration,
     class_scores,
-    confidence_histogram,
     confusion_at,
     error_by,
     expected_calibration_error,
@@ -72,13 +71,6 @@ def test_sweep_begins_where_nothing_is_called_fake() -> None:
     assert (swept.true_positive_rate.iloc[0], swept.false_positive_rate.iloc[0], swept.precision.iloc[0]) == (0, 0, 1)
     assert (swept.true_positive_rate.iloc[-1], swept.false_positive_rate.iloc[-1]) == (1, 1)
     assert (np.diff(swept.true_positive_rate) >= 0).all()
-
-
-def test_histogram_counts_every_image_once(table: pd.DataFrame) -> None:
-    histogram = confidence_histogram(table)
-    wrong = (table["label"].astype(str) != table["predicted"].astype(str)).sum()
-    assert (histogram["wrong"].sum(), histogram["right"].sum()) == (wrong, len(table) - wrong)
-    assert (histogram["low"].iloc[0], histogram["high"].iloc[-1]) == (0.5, 1)
 
 
 def test_calibration_gap_is_the_runs_ece(table: pd.DataFrame) -> None:

@@ -11,7 +11,6 @@ from sklearn.metrics import classification_report, roc_auc_score
 
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
-from core.runs.folders import find_runs
 from core.runs.metrics import area_under_roc, expected_calibration_error, metrics, without_leaks_and_repeats
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
@@ -152,12 +151,6 @@ print(float(run.{name.removesuffix(".npy")}.astype(float).sum()))
     expected = float(getattr(run, name.removesuffix(".npy")).astype(float).sum())
     done = subprocess.run([sys.executable, "-c", code, run.path], cwd=ROOT, capture_output=True, check=False, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, str(expected)), done.stderr
-
-
-def test_found_runs_leave_out_what_is_none(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "runs" / "empty").mkdir()
-    (tmp_path / "runs" / ".half.tmp").mkdir()
-    assert find_runs((tmp_path, tmp_path / "absent")) == {run.name: run.path}
 
 
 def test_reading_a_run_needs_no_torch() -> None:

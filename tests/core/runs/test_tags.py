@@ -12,11 +12,6 @@ def tags(tmp_path: Path) -> Tags:
     return Tags(tmp_path / "folder" / "tags.sqlite")
 
 
-def test_reading_makes_no_file(tags: Tags) -> None:
-    assert (tags.names(), tags.of(["a"]), tags.note_of("a"), len(tags.frame())) == ([], {}, "", 0)
-    assert not tags.path.exists()
-
-
 def test_tags_and_notes_survive_and_come_off(tags: Tags) -> None:
     tags.add(["a", "b"], " odd ")
     tags.add(["a"], "odd")

@@ -5,36 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from core.findings.claims import DEFAULTS, ClaimStatus, Headlines, claim_status, sign_of
+from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.findings.finding import read_findings, to_json
 from core.runs.folders import ROOT
 from core.runs.run import read_run
-from core.studies import comparison, cues
 from core.studies.conclusions import CHOSEN, across, gather, main, quality
 from core.studies.faithfulness import CONTROLS
 from core.studies.store import CONCLUDED, read_study, study_path
-from core.studies.study import STUDIES, find_study
 
 RUN = "sample@sample-test"
-DECLARED: dict[str, Headlines] = {
-    **{name: find_study(name).headlines for name in STUDIES},
-    **{module.__name__: module.HEADLINES for module in (comparison, cues)},
-    "defaults": {"*": DEFAULTS},
-}
-
-
-@pytest.mark.parametrize("name", DECLARED)
-def test_headlines_are_short_plain_sentences_without_numbers(name: str) -> None:
-    statuses = {"question", "subject", "holds", "holds for some", "holds slightly", "holds below", *DEFAULTS}
-    for key, texts in DECLARED[name].items():
-        assert name == "defaults" or texts["question"].endswith("?"), key
-        for status, text in texts.items():
-            assert status in statuses or status.startswith("depends on "), (key, status)
-            assert len(text.split()) <= 15, text
-            if status not in {"question", "subject"}:
-                assert not any(letter in "0123456789{}%" for letter in text), text
-                assert text[0].isupper(), text
-                assert text.endswith("."), text
 
 
 def test_every_finding_of_the_shipped_runs_has_a_question_and_a_headline() -> None:
@@ -65,19 +44,6 @@ def test_findings_are_printed_as_a_table_and_as_data(capsys: pytest.CaptureFixtu
     printed = capsys.readouterr().out
     assert read_findings(json.loads(printed))[0].study == "clusters"
     assert len(json.loads(printed)) == len(gather(RUN, ["clusters"]))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [(["none@here"], "none@here"), ([RUN, "luck"], "has no study or finding luck; it has agreement")],
-)
-def test_what_cannot_be_printed_is_one_sentence(
-    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(arguments) == 2
-    printed = capsys.readouterr()
-    assert sentence in printed.err
-    assert "Traceback" not in printed.err
 
 
 def test_findings_are_found_by_patterns() -> None:

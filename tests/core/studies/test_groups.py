@@ -34,16 +34,6 @@ def test_rows_get_their_own_predictions_in_whatever_order_they_come(run: Run) ->
     assert list(table.columns) == ["id", "found"]
 
 
-def test_verdicts_are_apart_and_every_row_is_in_one_of_them(run: Run) -> None:
-    table = pd.DataFrame({"id": list("6543210"), "weight": np.arange(7) + 1.0})
-    found = {name: (set(rows["id"]), weights) for name, rows, weights in groups(table, run)}
-    assert list(found) == ["FAKE", "REAL"]
-    for verdict, (ids, weights) in found.items():
-        expected = {str(number) for number, called in enumerate(CALLED) if called == verdict}
-        assert ids == expected
-        assert sorted(weights) == sorted(7 - int(number) for number in expected)
-
-
 def test_cells_are_those_of_the_confusion_matrix(run: Run) -> None:
     table = pd.DataFrame({"id": list("0123456")})
     found = {name: rows for name, rows, _ in groups(table, run, "cell")}

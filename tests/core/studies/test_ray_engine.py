@@ -19,7 +19,7 @@ from core.studies.command import main
 from core.studies.ray_engine import ShardWorker, ray_engine
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from core.studies.study import Context, StudyError, find_study
+from core.studies.study import Context, find_study
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 pytestmark = pytest.mark.slow
@@ -87,15 +87,6 @@ def test_a_worker_killed_in_the_middle_loses_nothing(source: Source, cluster: No
     assert set(found["half"]) <= {"0", "1"}
     local = table_of(run_study(BRIGHTNESS, source))
     pd.testing.assert_frame_equal(found.drop(columns="half"), local.drop(columns="half"), rtol=1e-4, atol=1e-5)
-
-
-def test_what_a_worker_refuses_is_one_sentence(source: Source, cluster: None) -> None:
-    def refuses(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
-        raise StudyError("this study wants another run")
-
-    # in one shard, for which one worker is started
-    with pytest.raises(StudyError, match="^this study wants another run$"):
-        run_study(replace(BRIGHTNESS, compute=refuses, shard=60), source, engine=ray_engine())
 
 
 def test_a_mistake_in_a_study_is_a_sentence_too_with_the_trace_behind_it(source: Source, tmp_path: Path) -> None:

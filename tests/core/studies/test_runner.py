@@ -1,11 +1,6 @@
 """The runner: which images, in shards, resumed, each once."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -37,17 +32,6 @@ def test_all_images_once_in_order_whatever_the_shards(source: Source) -> None:
     for other in answers[1:]:
         pd.testing.assert_frame_equal(answers[0], other, rtol=1e-4, atol=1e-5)
     assert not list((cache_dir() / "studies").iterdir())
-
-
-def test_the_file_says_what_it_is(source: Source) -> None:
-    run = read_run(source.run)
-    about = read_study(run_study(BRIGHTNESS, source), run).about
-    assert about["question"] == BRIGHTNESS.question
-    assert about["parameters"] == {"scale": 1.0}
-    assert about["detector_sha256"] == run.manifest["detector_sha256"]
-    assert about["explore"] == ["brightness"]
-    assert set(about["columns"]) == {*BRIGHTNESS.columns, "weight"}
-    assert about["images"] == about["of"] == 60
 
 
 def test_a_stopped_study_goes_on_and_computes_no_image_twice(source: Source) -> None:
@@ -111,48 +95,6 @@ def test_a_study_that_breaks_its_word_is_not_written(source: Source) -> None:
     with pytest.raises(StudyError, match="in their order"):
         run_study(replace(BRIGHTNESS, compute=turns, parameters={"scale": 3.0}), source)
     assert not (source.run / "studies" / "brightness.parquet").exists()
-
-
-KILLED = """
-import sys, time
-from pathlib import Path
-from dataclasses import replace
-from core.studies.runner import run_study
-from core.studies.runner import Source, find_source
-from tests.core.studies.conftest import BRIGHTNESS, brightness
-
-def slow(context, rows, parameters):
-    # it is killed in the fourth shard
-    time.sleep(600 if rows[0] >= 12 else 0)
-    return brightness(context, rows, parameters)
-
-run_study(replace(BRIGHTNESS, compute=slow, shard=4), Source(Path(sys.argv[1]), Path(sys.argv[2])))
-"""
-
-
-@pytest.mark.slow
-def test_kill_9_loses_at_most_a_shard(source: Source) -> None:
-    command = [sys.executable, "-c", KILLED, str(source.run), str(source.detector)]
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, cwd=Path(__file__).parents[3])
-    try:
-        until = time.monotonic() + 600
-        while len(list((cache_dir() / "studies").glob("*/[0-9]*.parquet"))) < 3 and time.monotonic() < until:
-            assert process.poll() is None
-            time.sleep(0.02)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    kept = len(list((cache_dir() / "studies").glob("*/[0-9]*.parquet")))
-    assert kept == 3
-    seen: list[int] = []
-
-    def counts(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
-        seen.extend(rows)
-        return brightness(context, rows, parameters)
-
-    path = run_study(replace(BRIGHTNESS, compute=counts, shard=4), source)
-    assert len(seen) == 60 - 4 * kept
-    assert list(read_study(path).table["id"]) == list(read_run(source.run).predictions["id"])
 
 
 def with_new(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
