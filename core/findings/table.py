@@ -18,16 +18,10 @@ def findings_text(findings: Iterable[Finding]) -> pd.DataFrame:
         Columns `Question`, `Of`, `Group`, `Effect`, `Control`, `Difference`, `Status`, `Headline`.
     """
     rows = [
-        {
-            "Question": finding.question or finding.about.label,
-            "Of": finding.subject,
-            "Group": finding.group or "",
-            **_texts(finding, finding),
-            "Status": str(claim_status(finding)),
-            "Headline": finding.headline,
-        }
+        (finding.question or finding.about.label, finding.subject, finding.group or "", *_texts(finding, finding),
+         str(claim_status(finding)), finding.headline)
         for finding in findings
-    ]
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=["Question", "Of", "Group", *_TEXTS, "Status", "Headline"])
 
 
@@ -37,15 +31,7 @@ def choices_text(finding: Finding) -> pd.DataFrame:
     Returns:
         Columns `Choice`, `Value`, `Effect`, `Control`, `Difference`, `Sign`.
     """
-    rows = [
-        {
-            "Choice": choice.kind,
-            "Value": choice.value,
-            **_texts(finding, choice),
-            "Sign": SIGNS[sign_of(choice)],
-        }
-        for choice in finding.choices
-    ]
+    rows = [(choice.kind, choice.value, *_texts(finding, choice), SIGNS[sign_of(choice)]) for choice in finding.choices]
     return pd.DataFrame(rows, columns=["Choice", "Value", *_TEXTS, "Sign"])
 
 
@@ -58,20 +44,17 @@ def findings_markdown(findings: Sequence[Finding]) -> str:
 def markdown(table: pd.DataFrame) -> str:
     """Write a table of text as Markdown."""
     rows = [list(map(str, table.columns)), ["---"] * len(table.columns), *table.to_numpy(str).tolist()]
-    return "\n".join(f"| {' | '.join(map(_escaped, row))} |" for row in rows)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    escaped = ([text.replace("|", "\\|").replace("\n", " ") for text in row] for row in rows)
+    return "\n".join(f"| {' | '.join(row)} |" for row in escaped)
 
 
 _TEXTS = ("Effect", "Control", "Difference")
 
 
-def _texts(finding: Finding, choice: Finding | Choice) -> dict[str, str]:
+def _texts(finding: Finding, choice: Finding | Choice) -> tuple[str, str, str]:
     unit, control = finding.about.unit, choice.control
-    return {
-        "Effect": format_measure(choice.measure, unit),
-        "Control": "" if control is None else f"{format_measure(control.measure, unit)}, {control.name}",
-        "Difference": "" if choice.difference is None else format_difference(choice.difference, unit),
-    }
+    return (
+        format_measure(choice.measure, unit),
+        "" if control is None else f"{format_measure(control.measure, unit)}, {control.name}",
+        "" if choice.difference is None else format_difference(choice.difference, unit),
+    )

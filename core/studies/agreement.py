@@ -85,22 +85,16 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     images = [np.asarray(context.pixels[row]) for row in rows]
 
     def compute_columns(explainer: AnyExplainer) -> dict[str, list[float]]:
-        values: dict[str, list[float]] = {column: [] for column in columns_of(explainer)}
-        settings = settings_of(explainer, parameters["lime_seed"])
+        settings, results = settings_of(explainer, parameters["lime_seed"]), []
         explained = explain_all(context.detector, images, explainer, settings)
         for row, image, own in zip(rows, images, explained, strict=True):
             others = cells.others(int(row), parameters["others"], seed=parameters["seed"])
             # toward the verdict: what is put first is what speaks for it
-            sign = cells.signs[row]
-            both = agreement(
-                sign * own.values,
-                sign * np.asarray(stored[row], np.float32),
-                segments=segment(image, method="grid", n_segments=parameters["segments"]),
-                others=sign * np.asarray(stored[others], np.float32),
-            )
-            for column, value in zip(values.values(), VALUES, strict=True):
-                column.append(getattr(both, value))
-        return values
+            maps = own.values, stored[row], stored[others]
+            first, second, null = (cells.signs[row] * np.asarray(values, np.float32) for values in maps)
+            grid = segment(image, method="grid", n_segments=parameters["segments"])
+            results.append(agreement(first, second, segments=grid, others=null))
+        return {column_of(explainer.name, value): [getattr(both, value) for both in results] for value in VALUES}
 
     return table_by_method(context, rows, columns_of, compute_columns)
 
@@ -126,8 +120,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
             key, details = f"rank-{group}" if method in DEFAULT else f"rank-{method}-{group}", {"name": explainer.title}
             findings.append(Finding(key, "agreement", "rank_correlation", group=group, **ranks, details=details))
         compared_with = np.minimum(cells.sizes[positions.get_indexer(part["id"])] - 1, parameters["others"])
-        enough_others = np.array([enough(count) for count in compared_with], bool)
-        decided = part["rank_share"].notna().to_numpy() & enough_others
+        decided = part["rank_share"].notna().to_numpy() & enough(compared_with)
         if decided.any():
             beyond = share_of((part["rank_share"] <= LEVEL).to_numpy()[decided], weights[decided])
             control = Control("chance", Measure(LEVEL))

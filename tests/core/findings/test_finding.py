@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.findings.claims import claim_status
-from core.findings.finding import Finding, Measure, find, read_findings, to_json
+from core.findings.finding import Finding, Measure, read_findings, to_json
 from core.findings.intervals import Estimate
 from core.findings.numbers import format_measure
 from tests.core.findings.planted import finding
@@ -59,11 +59,3 @@ def test_fewer_than_five_sources_are_counted_and_have_no_interval() -> None:
     assert format_measure(few, "share") == "51.0% (1,200 images from 2 sources)"
     # so nothing is claimed from them
     assert claim_status(replace(finding(0.1, control=0.5), measure=few)).kind == "not shown"
-
-
-def test_a_finding_is_found_by_its_key_and_a_choice_by_its_kind_and_value() -> None:
-    one = whole()
-    assert find([finding(key="other"), one], "rank") is one
-    assert find([one], "none") is None
-    assert one.choice("fill", "blur") is one.choices[0]
-    assert one.choice("fill", "mean") is None

@@ -14,7 +14,7 @@ from core.explainers.agreement import segment_values
 from core.explainers.deletion import centre_map, deletion_curves
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.explainers.lime.segmentation import segment
-from core.findings.claims import ClaimStatus, claim_status, sign_of
+from core.findings.claims import sign_of
 from core.findings.finding import Finding, find
 from core.runs.run import Run, read_run
 from core.studies.explanations import Pass
@@ -23,7 +23,6 @@ from core.studies.faithfulness import (
     CONTROLS,
     DIRECTIONS,
     FILLS,
-    STEPS,
     area_column,
     area_of,
     choice_value,
@@ -178,25 +177,3 @@ def test_a_file_from_before_coarse_controls_and_a_fill_is_concluded_as_it_is(tab
     assert finding.control is not None
     expected = np.average(height(part, "deletion", "random", "mean"), weights=part["weight"])
     assert finding.control.measure.value == pytest.approx(expected)
-
-
-def moved(table: pd.DataFrame, fills: dict[str, float], *, deletion: float = -1) -> pd.DataFrame:
-    """LIME's curves on FAKE verdicts moved by so many margins with each fill, by deletion the other way."""
-    moved = table.copy()
-    fake = CALLED[table["id"].astype(int)] == "FAKE"
-    for (fill, far), step in product(fills.items(), range(1, STEPS)):
-        moved.loc[fake, f"insertion_lime_{fill}_{step}"] += np.float16(far)
-        moved.loc[fake, f"deletion_lime_{fill}_{step}"] += np.float16(far * deletion)
-    return moved
-
-
-def test_it_holds_where_every_fill_direction_and_control_agrees_and_else_depends(table: pd.DataFrame) -> None:
-    better, worse = (of(moved(table, dict.fromkeys(FILLS, far))) for far in (4.0, -4.0))
-    assert (claim_status(better), claim_status(worse)) == (ClaimStatus("holds", 1), ClaimStatus("holds", -1))
-    signs = {"mean": 1, "blur": 1, "texture": 1, "road": -1}
-    mixed = of(moved(table, {fill: 4.0 * sign for fill, sign in signs.items()}))
-    both = {choice_value(fill, control): sign for fill, sign in signs.items() for control in CONTROLS}
-    assert claim_status(mixed).on == {"deletion": both, "insertion": both}
-    # far worse by deletion, which comes first, and far better by insertion
-    apart = of(moved(table, dict.fromkeys(FILLS, 4.0), deletion=1))
-    assert (claim_status(apart).kind, claim_status(apart).on) == ("depends", {"insertion": dict.fromkeys(both, 1)})

@@ -17,8 +17,7 @@ from core.studies import stability
 from core.studies.explanations import Pass, explain_all
 from core.studies.groups import Cells
 from core.studies.runner import Source
-from core.studies.stability import add_noise, compute, conclude, make_study
-from tests.core.trust_cues import made_run
+from core.studies.stability import add_noise, compute, make_study
 
 pytestmark = pytest.mark.usefixtures("two_methods")
 PARAMETERS = {**make_study().parameters, "others": 5, "lime_others": 3}
@@ -101,28 +100,3 @@ def test_regions_of_the_image_without_noise_are_kept_and_only_wanted_columns_com
     np.testing.assert_array_equal(after.regions, before.regions)
     cells = [explanation.map.reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel() for explanation in (before, after)]
     assert table["lime_kept"][0] == pytest.approx(spearmanr(*cells)[0], abs=1e-5)
-
-
-def test_findings_hold_the_weighted_means_of_each_verdict() -> None:
-    generator = np.random.default_rng(0)
-    table = pd.DataFrame({name: generator.uniform(-1, 1, 60) for name in make_study().columns})
-    table["noise_turns"] = generator.random(60) < 0.3
-    table.loc[3, "lime_noise"] = np.nan
-    table = table.assign(id=list(map(str, range(60))), weight=generator.uniform(1, 3, 60))
-    run = made_run(*(generator.permutation(["FAKE", "REAL"] * 30).tolist() for _ in range(2)))
-    findings = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
-    assert len(findings) == 6
-    for verdict in ("FAKE", "REAL"):
-        part = table[(run.predictions["predicted"].astype(str) == verdict).to_numpy()]
-        flips = findings[f"flips-{verdict}"].measure
-        assert flips.value == pytest.approx(np.average(part["noise_turns"], weights=part["weight"]))
-        assert flips.low < flips.value < flips.high
-        for method in ("lime", "gradcam"):
-            there = part.dropna(subset=[f"{method}_noise"])
-            finding = findings[f"{method}-{verdict}"]
-            own, other = there[f"{method}_noise"], there[f"{method}_other"]
-            assert finding.measure.value == pytest.approx(np.average(own, weights=there["weight"]))
-            assert finding.measure.n == len(there)
-            assert finding.difference is not None
-            assert finding.difference.value == pytest.approx(np.average(own - other, weights=there["weight"]))
-            assert (finding.choice("repetition", "another seed") is not None) == (method == "lime")
