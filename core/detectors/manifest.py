@@ -29,8 +29,6 @@ OLD_LAYERS = {"layer1": (32, 32), "layer2": (16, 16), "layer3": (8, 8), "layer4"
 OLD_LAYER = "layer4"
 OLD_PREPROCESS = {"size": OLD_SIDE, "resize": OLD_SIDE, "crop": "before", "interpolation": "bicubic"}
 OLD_OUTPUTS: Outputs = "logits"
-# established names of kinds
-KIND_NAMES = {"resnet": "ResNet-18", "onnx": "ONNX", "python": "Python function", "patch": "mean of scores of patches"}
 
 
 class Capability(StrEnum):
@@ -108,12 +106,6 @@ class About:
     def side(self) -> int:
         """Pixels along each side of the square input."""
         return self.preprocessing.size
-
-    @property
-    def network_words(self) -> str:
-        """The network in a few words: its kind and those settings that are a word or a number."""
-        settings = [f"{key} {value}" for key, value in self.config.items() if isinstance(value, str | int)]
-        return ", ".join([KIND_NAMES.get(self.kind, self.kind), *settings])
 
     def beyond_old(self) -> str:
         """Serialise as JSON what outputs and maps depend on besides weights, normalisation and temperature.
