@@ -1,7 +1,7 @@
 """Agreement of an image's explanations, compared with what two maps reach by chance."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -22,7 +22,7 @@ from dashboard.library import Opened
 OTHERS = 200
 # with less of the area decided most of the map is a guess
 MOST = 0.5
-HEADS = ("methods", "rank correlation", "foremost places shared", "by chance", "other images' maps fit as well")
+MEASURES = ("rank correlation", "foremost places shared", "by chance", "other images' maps fit as well")
 
 
 def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> NDArray[np.float32] | None:
@@ -51,41 +51,36 @@ def draw(explanations: Sequence[Explanation], others: NDArray[np.float32] | None
     if len(explanations) < 2:
         st.caption("Choose another method beside this one to compare.")
         return
-    rows = []
-    for titles, sentence, row in _compared(explanations, others):
+    table = compared(explanations, others)
+    for titles, sentence in table["conclusion"].items():
         st.markdown(f"**{titles}:** {sentence}")
-        rows += [(titles, *row)] if row else []
-    if rows:
-        table = pd.DataFrame(rows, columns=list(HEADS)).set_index("methods").T
-        # an unnamed index has an empty header, which says nothing to a screen reader
-        st.table(table.rename_axis(index="measure", columns=None), border="horizontal")
+    if len(measured := table.drop(columns="conclusion").dropna()):
+        st.table(measured.T.rename_axis(index="measure", columns=None), border="horizontal")
         st.caption(f"Over the places of the image; compared with {whose}.", help=explain("Rank correlation"))
 
 
-def lines(explanations: Sequence[Explanation], others: NDArray[np.float32] | None) -> list[str]:
-    """Return the comparisons as text; arguments as for `draw`."""
-    found = []
-    for titles, sentence, row in _compared(explanations, others):
-        numbers = ", ".join(f"{head} {value}" for head, value in zip(HEADS[1:], row, strict=False))
-        found += [f"{titles}: {sentence}", *([numbers] if numbers else [])]
-    return found
+def compared(explanations: Sequence[Explanation], others: NDArray[np.float32] | None) -> pd.DataFrame:
+    """Compare each two explanations; arguments as for `draw`.
 
-
-def _compared(
-    explanations: Sequence[Explanation], others: NDArray[np.float32] | None
-) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield for each two explanations their titles, a sentence, and the cells of their row, none where none is due."""
+    Returns:
+        A row for each two, named by their titles: `conclusion`, a sentence, and measures as text, None where none is
+        due.
+    """
+    rows = {}
     for pair in combinations(explanations, 2):
         # the map of the kind that runs store goes second, because `others` are of that kind
         first, second = pair[::-1] if is_kept_kind(pair[0]) else pair
         titles = " and ".join(find_explainer(explanation.method).title for explanation in (first, second))
-        if sentence := unclear(first) or unclear(second):
-            yield titles, sentence, ()
+        rows[titles] = {"conclusion": unclear(first) or unclear(second)}
+        if rows[titles]["conclusion"]:
             continue
         found = agreement_of(first, second, others=others if is_kept_kind(second) else None)
-        as_well = f"{found.as_well} of {found.others}" if found.others else "unknown"
-        row = (plus(found.rank), percent(found.overlap, 0), percent(found.by_chance, 0), as_well)
-        yield titles, conclusion(found), () if math.isnan(found.rank) else row
+        rows[titles]["conclusion"] = conclusion(found)
+        if not math.isnan(found.rank):
+            fit_as_well = f"{found.as_well} of {found.others}" if found.others else "unknown"
+            measures = (plus(found.rank), percent(found.overlap, 0), percent(found.by_chance, 0), fit_as_well)
+            rows[titles] |= zip(MEASURES, measures, strict=True)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["conclusion", *MEASURES])
 
 
 def unclear(explanation: Explanation) -> str:
@@ -93,8 +88,6 @@ def unclear(explanation: Explanation) -> str:
     title = find_explainer(explanation.method).title
     if explanation.parts is not None and len(explanation.parts.weights) == 1:
         return f"{title} has one segment, so there is nothing to compare."
-    if not explanation.has_picture:
-        return f"{title} is undecided everywhere, so there is nothing to compare."
     if explanation.undecided is not None and explanation.undecided.mean() > MOST:
         return f"{title} is undecided on most of this image, so there is little to compare."
     return ""
@@ -104,8 +97,8 @@ def conclusion(agreement: Agreement) -> str:
     """Conclude from a comparison, in one sentence."""
     if math.isnan(agreement.rank):
         return "One of the maps is the same everywhere, so it has no order to compare."
+    if agreement.beyond_chance is None:
+        return "How much of it is chance is not known here, so do not rely on either alone."
     if agreement.beyond_chance:
         return "They agree about this image, more than maps of other images do."
-    if agreement.beyond_chance is False:
-        return "No more alike than maps of other images: take neither as showing where the evidence is."
-    return "How much of it is chance is not known here, so do not rely on either alone."
+    return "No more alike than maps of other images: take neither as showing where the evidence is."

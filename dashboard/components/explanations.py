@@ -4,10 +4,12 @@ One fragment draws all of it from the settings in the address, so that nothing o
 without saying so.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.explainers import drawing
 from core.explainers.agreement import rank_correlation
-from core.explainers.drawing import SIZE, Style, npz_of, scale_of
+from core.explainers.drawing import Style, npz_of, scale_of
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
@@ -30,7 +32,8 @@ from core.report.explanation import html_of
 from core.report.slide import draw_slide
 from core.storage import ContractError
 from dashboard import library
-from dashboard.components import agreement
+from dashboard.components.agreement import compared
+from dashboard.components.agreement import draw as draw_agreement
 from dashboard.components.component import key_of
 from dashboard.components.downloads import csv_button, file_button
 from dashboard.components.fold import opens_all
@@ -129,14 +132,16 @@ def _draw(view: View) -> bool:
     first = view.detectors[0]
     methods = chosen_methods(first.about)
     by_detector = [[view.status(detector, explainer) for explainer in methods] for detector in view.detectors]
-    own = [status.answer if status is not None and status.state == "done" else None for status in by_detector[0]]
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown("#### Where does it look?", help=explain("Margin map"), width="content")
-        _draw_checked(first, [explanation for explanation in own if explanation is not None])
+    # one scale for maps of a method that stand beneath each other
     styles = [
-        style_now(scale=_one_scale([status.answer for status in column if status is not None]) if column[1:] else None)
+        style_now(scale=max(map(scale_of, _answers(column, True)), default=None) if column[1:] else None)
         for column in zip(*by_detector, strict=True)
     ]
+    own = [status.answer if status is not None and status.state == "done" else None for status in by_detector[0]]
+    made = [explanation for explanation in own if explanation is not None]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("#### Where does it look?", help=explain("Margin map"), width="content")
+        _draw_checked(first, made)
     for detector, statuses in zip(view.detectors, by_detector, strict=True):
         if len(view.detectors) > 1:
             _draw_verdict(detector, statuses)
@@ -148,7 +153,11 @@ def _draw(view: View) -> bool:
                     if detector is first:
                         draw_settings(explainer, first.about)
             with grid.cell():
-                _draw_random(view, detector, statuses, style_now())
+                if real := next(iter(_answers(statuses, True)), None):
+                    st.markdown("**A random map**", help="A map that knows nothing, for comparison: the values of the "
+                                "first map in random places.")  # fmt: skip
+                    fake, key = random_map(real, view.subject), key_of("random", detector.name)
+                    explained_picture(fake, key=key, style=style_now(), title="A random map")
     with st.container(horizontal=True, gap="small"):
         files = [
             (status.answer, style)
@@ -159,19 +168,19 @@ def _draw(view: View) -> bool:
         _draw_saving(view, list(zip(own, styles, strict=True)), files)
         with st.popover("Methods and colours", icon=":material/palette:"):
             draw_drawing(first.about)
-    _draw_more(view, [explanation for explanation in own if explanation is not None], whole=None not in own)
+    _draw_more(view, made, whole=None not in own)
     return any_busy(status for statuses in by_detector for status in statuses)
 
 
-def _one_scale(answers: Sequence[Explanation | None]) -> float | None:
-    """Return the scale that maps which stand side by side share, None without a map."""
-    scales = [scale_of(answer) for answer in answers if answer is not None and answer.has_picture]
-    return max(scales, default=None)
+def _answers(statuses: Sequence[JobStatus | None], pictured: bool = False) -> list[Explanation]:
+    """Return the explanations that are there, also those that are still refined; `pictured`: those with a picture."""
+    answers = [status.answer for status in statuses if status is not None and status.answer is not None]
+    return [answer for answer in answers if answer.has_picture or not pictured]
 
 
 def _draw_verdict(detector: DetectorHandle, statuses: Sequence[JobStatus | None]) -> None:
     """Draw a detector's verdict, as any of its explanations has it."""
-    answer = next((status.answer for status in statuses if status is not None and status.answer is not None), None)
+    answer = next(iter(_answers(statuses)), None)
     if answer is None:
         st.markdown(f"**{plain(detector.name)}**{' is being asked' if any_busy(statuses) else ''}")
         return
@@ -192,7 +201,13 @@ def _draw_one(
     key, sha256, answer = key_of(explainer.name, detector.name), view.subject.sha256, status.answer
     of, last = st.session_state.get(f"{key}.last", ("", None))
     if answer is not None:
-        _draw_answer(answer, key=key, style=style)
+        sentence = answer.diagnostics.sentence
+        if answer.has_picture:
+            explained_picture(answer, key=f"{key}.picture", style=style)
+        elif answer.values is not None:
+            st.markdown(sentence, help=explain(*terms_in(sentence)))
+        else:
+            draw_parts(answer, key=f"{key}.parts")
         if answer.complete and not (of == sha256 and last.settings == answer.settings):
             st.session_state[f"{key}.before"] = (of, last)
             st.session_state[f"{key}.last"] = (sha256, answer)
@@ -206,17 +221,6 @@ def _draw_one(
     draw_ended(status, key)
 
 
-def _draw_answer(explanation: Explanation, *, key: str, style: Style) -> None:
-    """Draw a map, bars where it has no place in the image, or only a sentence where it decides nothing."""
-    sentence = explanation.diagnostics.sentence
-    if explanation.has_picture:
-        explained_picture(explanation, key=f"{key}.picture", style=style)
-    elif explanation.values is not None:
-        st.markdown(sentence, help=explain(*terms_in(sentence)))
-    elif explanation.parts is not None:
-        draw_parts(explanation, key=f"{key}.parts")
-
-
 def draw_stored(stored: Explanation, *, alone: bool) -> None:
     """Draw the map that the run has stored, where nothing else can be had; `alone` where there is no picture."""
     height, width = stored.map.shape
@@ -227,27 +231,15 @@ def draw_stored(stored: Explanation, *, alone: bool) -> None:
     explained_picture(stored, key="stored.picture", style=style, blind=alone)
 
 
-def random_map(explanation: Explanation, seed: int) -> Explanation:
-    """Return the same map with its values, or the weights of its regions, in random places."""
-    chance, parts = np.random.default_rng(seed), explanation.parts
+def random_map(explanation: Explanation, subject: Subject) -> Explanation:
+    """Return the same map with its values, or the weights of its regions, in random places, the same for an image."""
+    chance, parts = np.random.default_rng(int(subject.sha256[:8], 16)), explanation.parts
     if parts is not None and parts.regions is not None:
         weights = np.where(parts.decisions == 0, 0, parts.weights)
         values = chance.permutation(weights)[parts.regions]
     else:
         values = chance.permutation(explanation.tinted.ravel()).reshape(explanation.tinted.shape)
     return replace(explanation, values=values, parts=None, undecided=None)
-
-
-def _draw_random(view: View, detector: DetectorHandle, statuses: Sequence[JobStatus | None], style: Style) -> None:
-    """Draw the first map that is there with its values in random places."""
-    answers = [status.answer for status in statuses if status is not None and status.answer is not None]
-    real = next((answer for answer in answers if answer.has_picture), None)
-    if real is None:
-        return
-    st.markdown("**A random map**", help="A map that knows nothing, for comparison: the values of the first map in "
-                "random places.")  # fmt: skip
-    fake = random_map(real, int(view.subject.sha256[:8], 16))
-    explained_picture(fake, key=key_of("random", detector.name), style=style, title="A random map")
 
 
 def finding_of_maps(detector: DetectorHandle, explanation: Explanation) -> Finding | None:
@@ -282,33 +274,26 @@ def _draw_saving(
     """Draw the buttons of the files, which hold what is shown now and can be pressed once it is complete."""
     whole = [(explanation, style) for explanation, style in own if explanation is not None]
     ready, stem = len(whole) == len(own), Path(view.subject.name).stem
-    help = "Available once all explanations are complete." if not ready else None
-    fake = next((explanation for explanation, _ in whole if explanation.has_picture), None)
-    rest = [] if fake is None else [random_map(fake, int(view.subject.sha256[:8], 16))]
-    # asked for now: the file is made when no session is at hand
-    notes, probes = list(view.notes()), view.probes()
+    waits = "" if ready else "Available once all explanations are complete."
+    rest = [random_map(explanation, view.subject) for explanation, _ in whole if explanation.has_picture][:1]
     measured = {explanation.method: _measured_words(view.detectors[0], explanation) for explanation, _ in whole}
-    file_button(
-        "Save as a slide",
-        lambda: draw_slide(whole, random=rest, label=view.label, title=view.subject.name, notes=notes),
-        file_name=f"{stem}-slide.png",
-        mime="image/png",
-        key="slide",
-        icon=":material/slideshow:",
-        disabled=not ready,
-        help=help or "The picture, its maps and their settings as a picture of 1920 x 1080 pixels.",
-    )
+    # asked for now: the file is made when no session is at hand
+    about: dict[str, Any] = {"label": view.label, "title": view.subject.name, "notes": list(view.notes())}
+    probes = view.probes()
+
+    def page() -> bytes:
+        lines = compared([explanation for explanation, _ in whole], view.others)["conclusion"].items()
+        agreement = [f"{titles}: {sentence}" for titles, sentence in lines]
+        return html_of(whole, measured=measured, agreement=agreement, probes=probes, **about).encode()
+
+    help = waits or "The picture, its maps and their settings as a picture of 1920 x 1080 pixels."
+    slide, name = partial(draw_slide, whole, random=rest, **about), f"{stem}-slide.png"
+    options: dict[str, Any] = {"icon": ":material/slideshow:", "disabled": not ready, "help": help}
+    file_button("Save as a slide", slide, file_name=name, mime="image/png", key="slide", **options)
     with st.popover("Files", icon=":material/download:"):
-        file_button(
-            "Whole explanation as a page",
-            lambda: _page(view, whole, notes, measured, probes),
-            file_name=f"{stem}-explained.html",
-            mime="text/html",
-            key="page.file",
-            icon=":material/article:",
-            disabled=not ready,
-            help=help or "One self-contained page with the image, its explanations and how far to trust them.",
-        )
+        help = waits or "One self-contained page with the image, its explanations and how far to trust them."
+        options |= {"icon": ":material/article:", "help": help, "mime": "text/html"}
+        file_button("Whole explanation as a page", page, file_name=f"{stem}-explained.html", key="page.file", **options)
         for explanation, style in files:
             detector = explanation.provenance.detector
             st.caption(f"{find_explainer(explanation.method).title} of {plain(detector)}")
@@ -316,44 +301,21 @@ def _draw_saving(
             _draw_files(explanation, style, name=view.subject.name, key=key)
 
 
-def _page(
-    view: View,
-    whole: Sequence[tuple[Explanation, Style]],
-    notes: Sequence[str],
-    measured: Mapping[str, str],
-    probes: pd.DataFrame | None,
-) -> bytes:
-    lines = agreement.lines([explanation for explanation, _ in whole], view.others)
-    beside = {"label": view.label, "measured": measured, "agreement": lines, "probes": probes}
-    return html_of(whole, title=view.subject.name, notes=notes, **beside).encode()  # type: ignore[arg-type]
-
-
 def _draw_files(explanation: Explanation, style: Style, *, name: str, key: str) -> None:
     """Draw buttons for the picture as it is drawn (PNG), the numbers (.npz), and a table without a picture."""
     stem = f"{Path(name).stem}-{explanation.provenance.detector}-{explanation.method}"
+    plain_button: dict[str, Any] = {"type": "tertiary", "icon": ":material/download:"}
     with st.container(horizontal=True, gap="small"):
         if explanation.has_picture:
+            picture = {"file_name": f"{stem}.png", "mime": "image/png", "key": f"{key}.files.png"}
             file_button(
-                "PNG",
-                lambda: encode_png(drawing.draw_explanation(explanation, SIZE, style=style)),
-                file_name=f"{stem}.png",
-                mime="image/png",
-                key=f"{key}.files.png",
-                icon=":material/image:",
-                type="tertiary",
+                "PNG", lambda: encode_png(drawing.draw_explanation(explanation, style=style)), **picture, **plain_button
             )
-        file_button(
-            "Numbers",
-            lambda: npz_of(explanation),
-            file_name=f"{stem}.npz",
-            mime="application/octet-stream",
-            key=f"{key}.files.npz",
-            icon=":material/data_array:",
-            type="tertiary",
-            help="Every array and setting of this explanation, for numpy.load.",
-        )
+        numbers = {"file_name": f"{stem}.npz", "mime": "application/octet-stream", "key": f"{key}.files.npz"}
+        help = "Every array and setting of this explanation, for numpy.load."
+        file_button("Numbers", partial(npz_of, explanation), help=help, **numbers, **plain_button)
         if explanation.values is None and (parts := explanation.parts) is not None:
-            csv_button("Every weight (CSV)", lambda: parts_table(parts), f"{stem}.csv", key=f"{key}.files.csv")
+            csv_button("Every weight (CSV)", partial(parts_table, parts), f"{stem}.csv", key=f"{key}.files.csv")
 
 
 def _draw_more(view: View, explanations: Sequence[Explanation], *, whole: bool) -> None:
@@ -362,7 +324,7 @@ def _draw_more(view: View, explanations: Sequence[Explanation], *, whole: bool) 
     more = "Do they agree, and how to read them"
     with st.expander(more, icon=":material/compare:", key=f"{KEY}.more", expanded=opens_all()):
         if whole:
-            agreement.draw(explanations, view.others, whose=view.whose)
+            draw_agreement(explanations, view.others, whose=view.whose)
         else:
             st.caption("Compared once all explanations are complete.")
         for explanation in explanations:

@@ -106,13 +106,13 @@ def test_a_random_map_has_the_values_of_the_map_in_other_places(
     tiny_detector: Detector, pixels: NDArray[np.uint8]
 ) -> None:
     cam = GRADCAM.explain_fully(tiny_detector, pixels[0])
-    fake = explanations.random_map(cam, 3)
+    fake = explanations.random_map(cam, Subject.of(pixels[0], "a"))
     assert not np.array_equal(fake.map, cam.map)
     np.testing.assert_array_equal(np.sort(fake.map, axis=None), np.sort(cam.map, axis=None))
     lime = LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64))
     assert lime.parts is not None
     weights = np.where(lime.parts.decisions == 0, 0, lime.parts.weights)
-    values = explanations.random_map(lime, 3).map
+    values = explanations.random_map(lime, Subject.of(pixels[0], "a")).map
     assert {len(np.unique(values[lime.regions == number])) for number in range(len(weights))} == {1}
     assert set(np.unique(values)) == set(weights)
 
@@ -127,5 +127,5 @@ def test_a_slide_shows_the_verdict_the_image_and_each_map(tiny_detector: Detecto
         drawn = np.asarray(slide.convert("RGB"))
     frame = rgb(CLASS_COLOURS[found[0][0].verdict])
     assert (drawn[TOP : TOP + PICTURE, MARGIN : MARGIN + 10] == frame).all()
-    other = explanations.random_map(found[0][0], 1)
+    other = explanations.random_map(found[0][0], Subject.of(pixels[0], "a"))
     assert draw_slide(found, random=[other], label="FAKE") != draw_slide(found, label="FAKE")

@@ -2,7 +2,7 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
@@ -12,26 +12,11 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from core.detectors.manifest import Offers
-from core.explainers.explainer import (
-    Cancel,
-    Explainer,
-    Pixels,
-    Preset,
-    check_finite,
-    check_pixels,
-    check_target,
-)
+from core.explainers.explainer import Cancel, Explainer, Pixels, Preset, check_finite, check_pixels, check_target
 from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
-from core.explainers.lime.sampling import (
-    SampledSettings,
-    Samples,
-    Sampling,
-    balanced_samples,
-    distinct_rows,
-    random_samples,
-)
+from core.explainers.lime.sampling import Samples, balanced_samples, distinct_rows, random_samples
 from core.explainers.lime.segmentation import Segmentation, grid, segment
-from core.explainers.settings import ExplanationError, setting
+from core.explainers.settings import ExplainerSettings, ExplanationError, setting
 from core.images.labels import CLASSES, FAKE, REAL
 from core.perturbations.masking import FILLS, Fill, mask_batch, masker
 
@@ -58,21 +43,29 @@ ONE_COLOUR: dict[OneColour, str] = {
 }
 
 
-class RegionSettings(SampledSettings):
+class RegionSettings(ExplainerSettings):
     """How regions of the image are weighed by covering them.
 
     Attributes:
+        n_samples: versions of the image to draw, from 2; the ridge is scaled with it (alpha = n_samples / 1000).
+        seed: of the samples and of fills that are random.
+        confidence: of the intervals.
+        least_share: the least effect worth naming, as a share of the target's own size on this image.
         certain_under: "every" repeats the explanation under every other fill and reports which signs hold under all.
         fill: what a covered region shows, see `core.perturbations.masking.fill_image`.
         target: the score to explain. "margin" is the logit of REAL minus that of FAKE; "probability" the probability of
             the predicted class as in the paper (softmax of the logits, without temperature); "REAL" or "FAKE" a logit.
-        sampling: "balanced" or "random", see sampling.py.
+        sampling: balanced in complement pairs, or the lime package's coin flips; see sampling.py.
     """
 
+    n_samples: int = setting(256, low=2, high=5000)
+    seed: int = setting(0, low=0, high=2**32 - 1)
+    confidence: float = setting(0.95, low=0.5, high=0.999)
+    least_share: float = setting(0.01, low=0, high=1)
     certain_under: Literal["this", "every"] = setting("this")
     fill: Fill = setting("mean")
     target: LimeTarget = setting("margin")
-    sampling: Sampling = setting("balanced")
+    sampling: Literal["balanced", "random"] = setting("balanced")
 
 
 def target_values(logits: NDArray[Any], target: LimeTarget) -> tuple[NDArray[Any], int]:
@@ -146,7 +139,7 @@ class RegionLime(Explainer[R]):
                 detector,
                 image,
                 settings,
-                margin=float(step.answers[0, REAL] - step.answers[0, FAKE]),
+                margin=step.margin,
                 seconds=time.perf_counter() - began,
                 unit={"margin": "margin", "probability": "probability"}.get(settings.target, "logit"),
                 diagnostics=_diagnostics(detector, image, settings, step),
@@ -193,100 +186,74 @@ class RegionLime(Explainer[R]):
 
 
 class Step(NamedTuple):
-    """S parts, weighed on the samples judged so far.
+    """S regions, weighed on the samples judged so far.
 
     Attributes:
-        answers: float64 (n, ...), the detector's output for each sample, the image itself first.
-        parts: weighed towards REAL.
+        margin: of the image itself.
+        parts: the regions, weighed towards REAL.
         numbers: for diagnostics: the samples, those that were judged, and the fit.
         done: share of all samples, 1 at the last step.
     """
 
-    answers: NDArray[np.float64]
+    margin: float
     parts: Parts
     numbers: dict[str, float]
     done: float
 
 
-def weigh(
-    judge: Callable[[NDArray[np.bool_]], NDArray[np.float64]],
-    labels: Sequence[str],
-    settings: SampledSettings,
+def _weighed(
+    detector: "Detector",
+    image: Pixels,
+    regions: Regions,
+    settings: RegionSettings,
     *,
-    target: Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], int]],
-    regions: NDArray[np.int32] | None = None,
-    balanced: bool = True,
     cancel: Cancel | None = None,
     stepwise: bool = True,
 ) -> Iterator[Step]:
-    """Weigh S parts on the first 64, 128, ... samples, as long as each step brings new ones, and finally on all.
+    """Weigh regions under one fill on the first 64, 128, ... samples, while each step brings new ones, then on all.
 
-    Args:
-        judge: bool (m, S), the parts that each sample keeps, no two alike, -> float64 (m, ...), the detector's outputs.
-        labels: S names of the parts.
-        settings: number and seed of the samples, confidence, minimum effect.
-        target: outputs for n samples -> float64 (n,), the values to fit, and 1 if they speak for REAL, -1 if for FAKE.
-        regions: int32 (height, width), where the parts lie.
-        balanced: False for the lime package's own coin flips.
-        cancel: called between batches; once it returns True, the iteration ends.
-        stepwise: False to yield the last step only.
+    No version of the image is run twice; `stepwise` is False to yield the last step only.
     """
     # scikit-learn is imported where it is needed
     from core.explainers.lime.imputation import fit_imputed  # noqa: PLC0415
     from core.explainers.lime.surrogate import fit_samples  # noqa: PLC0415
 
-    state, total, count = RandomState(settings.seed), settings.n_samples, len(labels)
-    if balanced:
-        samples = balanced_samples(total, count, state)
+    masked = masker(image, regions, fill=settings.fill, seed=settings.seed)
+    labels = tuple(f"segment {number}" for number in range(int(regions.max()) + 1))
+    state, fitted = RandomState(settings.seed), fit_samples
+    if settings.sampling == "balanced":
+        samples = balanced_samples(settings.n_samples, len(labels), state)
+        # coin flips stay the package's to the last digit; where every combination is run there is nothing to impute
+        fitted = fit_samples if samples.exhaustive else fit_imputed
     else:
         # lime's explain_instance draws a seed for the segmentation before data_labels draws the samples
         state.randint(0, high=1000)
-        samples = random_samples(total, count, state)
-    # coin flips stay the package's to the last digit; where every combination is run there is nothing to impute
-    fitted = fit_imputed if balanced and not samples.exhaustive else fit_samples
+        samples = random_samples(settings.n_samples, len(labels), state)
     first, inverse = distinct_rows(samples.keep)
     steps, stop = [], FIRST_SAMPLES
     while stepwise and stop < len(samples) and first[-1] >= stop:
         steps.append(stop)
         stop *= 2
-    answers: list[NDArray[np.float64]] = []
-    done = 0
+    logits = np.zeros((0, 2))
     for stop in (*steps, len(samples)):
         needed = int(np.searchsorted(first, stop))
-        while done < needed:
+        while len(logits) < needed:
             if cancel is not None and cancel():
                 return
-            answers.append(judge(samples.keep[first[done : min(done + BATCH, needed)]]))
-            done += len(answers[-1])
-        own = np.concatenate(answers)[inverse[:stop]]
-        values, sign = target(own)
+            more = detector.logits(masked(samples.keep[first[len(logits) : min(len(logits) + BATCH, needed)]]))
+            check_finite(detector, more)
+            logits = np.concatenate([logits, more])
+        values, sign = target_values(logits[inverse[:stop]], settings.target)
         part = Samples(samples.keep[:stop], samples.clusters[:stop], samples.exhaustive and stop == len(samples))
         fit = fitted(part, values, confidence=settings.confidence)
         least, weights = settings.least_share * abs(float(values[0])), sign * fit.weights
         named = (np.abs(weights) > fit.error) & (np.abs(weights) >= least)
-        decisions, ends = (
-            np.where(named, np.sign(weights), 0).astype(np.int8),
-            (weights - fit.error, weights + fit.error),
-        )
+        decisions = np.where(named, np.sign(weights), 0).astype(np.int8)
+        low, high = weights - fit.error, weights + fit.error
         numbers = {"samples": stop, "distinct": needed, "r2": fit.r2, "least_effect": least, "value": float(values[0])}
-        parts = Parts(tuple(labels), weights, *ends, decisions, settings.confidence, regions)
-        yield Step(own, parts, numbers | {"intercept": fit.intercept}, stop / len(samples))
-
-
-def _weighed(
-    detector: "Detector", image: Pixels, regions: Regions, settings: RegionSettings, **options: Any
-) -> Iterator[Step]:
-    """The regions of an image weighed under one fill, step by step; `options` are those of `weigh`."""
-    masked = masker(image, regions, fill=settings.fill, seed=settings.seed)
-
-    def judge(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
-        logits = detector.logits(masked(keep))
-        check_finite(detector, logits)
-        return logits.astype(np.float64)
-
-    labels = [f"segment {number}" for number in range(int(regions.max()) + 1)]
-    balanced, target = settings.sampling == "balanced", partial(target_values, target=settings.target)
-    return weigh(judge, labels, settings, target=target, regions=regions, balanced=balanced, **options)
+        parts = Parts(labels, weights, low, high, decisions, settings.confidence, regions)
+        margin = float(logits[0, REAL] - logits[0, FAKE])
+        yield Step(margin, parts, numbers | {"intercept": fit.intercept}, stop / len(samples))
 
 
 def _diagnostics(detector: "Detector", image: Pixels, settings: RegionSettings, step: Step) -> Diagnostics:

@@ -1,32 +1,11 @@
-"""Samples of LIME: which parts each keeps, and the settings of how they are drawn."""
+"""Samples of LIME: which parts each keeps, and how they are drawn."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 from scipy import linalg
-
-from core.explainers.settings import ExplainerSettings, setting
-
-Sampling = Literal["balanced", "random"]
-
-
-class SampledSettings(ExplainerSettings):
-    """How parts are weighed by leaving them out at random.
-
-    Attributes:
-        n_samples: versions of the image to draw, from 2; the ridge is scaled with it (alpha = n_samples / 1000).
-        seed: of the samples and of fills that are random.
-        confidence: of the intervals.
-        least_share: the least effect worth naming, as a share of the target's own size on this image.
-    """
-
-    n_samples: int = setting(256, low=2, high=5000)
-    seed: int = setting(0, low=0, high=2**32 - 1)
-    confidence: float = setting(0.95, low=0.5, high=0.999)
-    least_share: float = setting(0.01, low=0, high=1)
 
 
 @dataclass(frozen=True, eq=False)
