@@ -69,8 +69,9 @@ def agreement_of(first: Explanation, second: Explanation, *, others: Values | No
     Raises:
         ExplanationError: one of them has no map.
     """
-    own = [one.regions for one in (first, second) if one.regions is not None]
-    regions = own[0] if own else grid(*first.image.shape[:2], rows=CELLS, columns=CELLS)
+    regions = first.regions if first.regions is not None else second.regions
+    if regions is None:
+        regions = grid(*first.image.shape[:2], rows=CELLS, columns=CELLS)
     # the class whose foremost places are compared: the verdict, or the only one that one of the maps can show
     sign = 1 if (first.one_sided or second.one_sided or first.verdict) == "REAL" else -1
     signed = None if others is None else sign * others
@@ -91,28 +92,18 @@ def agreement(
     Raises:
         ValueError: a map that is not finite, or segments that are not numbered from 0 without gaps.
     """
-    one, two = segment_values(first[None], segments), segment_values(second[None], segments)
-    count = one.shape[1]
-    rank, overlap = float(_rank(one, two)[0]), float(_overlap(one, two)[0])
-    top = _top_size(count)
+    own, other = segment_values(first[None], segments), segment_values(second[None], segments)
+    rank, overlap = float(_rank(own, other)[0]), float(_overlap(own, other)[0])
+    expected = _top_size(own.shape[1]) / own.shape[1]
     if others is None or len(others) == 0:
-        return Agreement(rank, overlap, top / count, np.nan, np.nan, 0)
+        return Agreement(rank, overlap, expected, np.nan, np.nan, 0)
     rest = segment_values(others, segments)
+    ranks, overlaps = _rank(own, rest), _overlap(own, rest)
     # a map that is the same everywhere agrees with nothing
-    found = _rank(one, rest)
-    ranks = np.nan_to_num(found, nan=-1.0)
-    rank_share = _share(ranks, rank) if np.isfinite(rank) else np.nan
-    overlaps = _overlap(one, rest)
-    return Agreement(
-        rank,
-        overlap,
-        top / count,
-        rank_share,
-        _share(overlaps, overlap),
-        len(rest),
-        float(np.nanmean(found)) if np.isfinite(found).any() else np.nan,
-        float(overlaps.mean()),
-    )
+    rank_share = _share(np.nan_to_num(ranks, nan=-1.0), rank) if np.isfinite(rank) else np.nan
+    mean_rank = float(np.nanmean(ranks)) if np.isfinite(ranks).any() else np.nan
+    overlap_share, mean_overlap = _share(overlaps, overlap), float(overlaps.mean())
+    return Agreement(rank, overlap, expected, rank_share, overlap_share, len(rest), mean_rank, mean_overlap)
 
 
 def enough(others: int) -> bool:
@@ -137,13 +128,9 @@ def segment_values(maps: Values, segments: NDArray[np.integer]) -> NDArray[np.fl
         raise ValueError("a map to compare has values that are not finite; make it again")
     if segments.min() < 0 or not counts.all():
         raise ValueError("segments must be numbered from 0 without gaps; renumber them with numpy.unique")
-    sized = np.stack(
-        [
-            np.asarray(Image.fromarray(one.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR))
-            for one in maps
-        ]
-    )
-    return np.stack([np.bincount(segments.ravel(), one.ravel()) for one in sized]) / counts
+    bilinear = Image.Resampling.BILINEAR
+    sized = [np.asarray(Image.fromarray(own.astype(np.float32)).resize((width, height), bilinear)) for own in maps]
+    return np.stack([np.bincount(segments.ravel(), own.ravel()) for own in sized]) / counts
 
 
 def _top_size(count: int) -> int:

@@ -39,7 +39,7 @@ def plain_picture(image: NDArray[np.uint8], *, key: str, alt: str, edge: str | N
     """
     crisp = shows_pixels()
     source = data_url(image) if crisp else thumbnail_url(enlarged(image, SIZE), SIZE)
-    data = {"source": source, "alt": alt, "edge": edge, "rgb": _rgb(image), "side": len(image), "crisp": crisp}
+    data = {"source": source, "alt": alt, "edge": edge, "rgb": _base64(image), "side": len(image), "crisp": crisp}
     size = f"{len(image)} x {len(image)} pixels, enlarged" if hint else ""
     _mount(key=key, data=data | {"cells": None, "legend": None, "hint": size})
 
@@ -87,9 +87,7 @@ def picture_strip(cells: Iterable[Cell], *, width: int = 128) -> None:
     with st.container(horizontal=True, gap="small"):
         for cell in cells:
             with st.container(width=width, gap=None):
-                st.image(framed(cell.picture, cell.verdict), alt=cell.alt, width=width)
-                if cell.caption:
-                    st.caption(cell.caption)
+                _draw_cell(cell, width)
 
 
 def picture_grid(cells: Iterable[Cell], *, columns: int, least: int) -> None:
@@ -97,8 +95,13 @@ def picture_grid(cells: Iterable[Cell], *, columns: int, least: int) -> None:
     with st.grid(columns, min_column_width=least, gap="small") as grid:
         for cell in cells:
             with grid.cell(), st.container(gap=None):
-                st.image(framed(cell.picture, cell.verdict), alt=cell.alt, width="stretch")
-                st.caption(cell.caption)
+                _draw_cell(cell, "stretch")
+
+
+def _draw_cell(cell: Cell, width: Any) -> None:
+    st.image(framed(cell.picture, cell.verdict), alt=cell.alt, width=width)
+    if cell.caption:
+        st.caption(cell.caption)
 
 
 def framed(image: NDArray[np.uint8], verdict: str | None, *, side: int = 256) -> NDArray[np.uint8]:
@@ -116,8 +119,7 @@ def framed(image: NDArray[np.uint8], verdict: str | None, *, side: int = 256) ->
     if verdict is None:
         return large
     edge = max(2, len(large) // 32)
-    whole = np.empty((len(large) + 2 * edge, len(large) + 2 * edge, 3), np.uint8)
-    whole[:] = rgb(CLASS_COLOURS[verdict])
+    whole = np.full((len(large) + 2 * edge, len(large) + 2 * edge, 3), rgb(CLASS_COLOURS[verdict]), np.uint8)
     whole[edge:-edge, edge:-edge] = large
     return whole
 
@@ -127,36 +129,34 @@ def framed(image: NDArray[np.uint8], verdict: str | None, *, side: int = 256) ->
 def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> dict[str, Any]:
     """Return the data of the element."""
     colours, scale = bar_colours(style.palette), scale_of(explanation, style)
-    drawn = draw_explanation(explanation, SIZE, style=style)
-    left, right = ENDS[style.palette]
-    title, hatched = title or find_explainer(explanation.method).title, explanation.undecided
+    (left, right), outlined = ENDS[style.palette], style.drawing == "outline"
+    hatched, name = explanation.undecided, title or find_explainer(explanation.method).title
+    legend = {
+        "colours": colours,
+        "low": f"{-scale:.2g}",
+        "high": f"{scale:+.2g}",
+        "left": left,
+        "right": right,
+        "outline": [f"strongest quarter of the area: {end}" for end in (left, right)] if outlined else None,
+        "hatch": UNDECIDED if hatched is not None and hatched.any() and not outlined else None,
+        "light": None
+        if explanation.light is None or outlined
+        else [colours[len(colours) * end // 8] for end in (3, 5)],
+    }
     return {
-        "source": data_url(drawn),
-        "alt": f"{title}, {DRAWINGS[style.drawing]}, called {explanation.verdict}.",
+        "source": data_url(draw_explanation(explanation, SIZE, style=style)),
+        "alt": f"{name}, {DRAWINGS[style.drawing]}, called {explanation.verdict}.",
         "edge": None,
-        "rgb": "" if blind else _rgb(explanation.image),
+        "rgb": "" if blind else _base64(explanation.image),
         "side": len(explanation.image),
         "cells": _cells(explanation),
         "hint": "point at the picture to read its values",
-        "legend": {
-            "colours": list(colours),
-            "low": f"{-scale:.2g}",
-            "high": f"{scale:+.2g}",
-            "left": left,
-            "right": right,
-            "outline": [f"strongest quarter of the area: {end}" for end in ENDS[style.palette]]
-            if style.drawing == "outline"
-            else None,
-            "hatch": UNDECIDED if hatched is not None and hatched.any() and style.drawing != "outline" else None,
-            "light": None
-            if explanation.light is None or style.drawing == "outline"
-            else [colours[len(colours) * end // 8] for end in (3, 5)],
-        },
+        "legend": legend,
     }
 
 
-def _rgb(image: NDArray[np.uint8]) -> str:
-    return base64.b64encode(np.ascontiguousarray(image).tobytes()).decode()
+def _base64(array: NDArray[Any]) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
 
 
 def _cells(explanation: Explanation) -> dict[str, Any]:
@@ -167,25 +167,17 @@ def _cells(explanation: Explanation) -> dict[str, Any]:
     """
     parts = explanation.parts
     if parts is None or parts.regions is None:
-        values, codes = np.unique(explanation.map, return_inverse=True)
-        # many values read alike
-        texts, places = np.unique([_value(float(value)) for value in values], return_inverse=True)
-        return _coded(list(map(str, texts)), places[codes].reshape(explanation.map.shape))
-    told = [
-        f"{label}: {plus(weight)} ({plus(low)} to {plus(high)}) {parts.reading(number)}"
-        for number, (label, weight, low, high) in enumerate(
-            zip(parts.labels, parts.weights, parts.low, parts.high, strict=True)
-        )
-    ]
-    return _coded(told, parts.regions)
-
-
-def _coded(texts: list[str], codes: NDArray[np.integer]) -> dict[str, Any]:
+        # many values read alike, with as many digits as the legend has
+        texts, alike = np.unique([_value(value) for value in explanation.map.ravel().tolist()], return_inverse=True)
+        codes: NDArray[np.integer] = alike.reshape(explanation.map.shape)
+    else:
+        ends = zip(parts.labels, parts.weights, parts.low, parts.high, strict=True)
+        written = [f"{label}: {plus(weight)} ({plus(low)} to {plus(high)})" for label, weight, low, high in ends]
+        texts = np.array([f"{text} {parts.reading(number)}" for number, text in enumerate(written)])
+        codes = parts.regions
     rows, columns = codes.shape
-    sent = base64.b64encode(np.ascontiguousarray(codes, "<u4").tobytes()).decode()
-    return {"texts": texts, "codes": sent, "rows": rows, "columns": columns}
+    return {"texts": texts.tolist(), "codes": _base64(codes.astype("<u4")), "rows": rows, "columns": columns}
 
 
 def _value(value: float) -> str:
-    # as many digits as the legend has
     return f"{f'{value:+.2g}'.replace('-', MINUS)} {SIDES[1 if value > 0 else -1]}" if value else "0"

@@ -13,7 +13,7 @@ from core.detectors.manifest import Offers
 from core.explainers.drawing import Style
 from core.explainers.explainer import AnyExplainer
 from core.explainers.registry import default_explainers, explainers
-from core.explainers.settings import ExplainerSettings, SettingField, describe
+from core.explainers.settings import SettingField, describe
 from core.images import palette
 from dashboard.components.glossary import explain, terms_in
 from dashboard.components.words import THE_PAPER
@@ -67,10 +67,9 @@ def draw_drawing(offers: Offers) -> None:
     offered = {method.name: method for method in explainers(offers, with_map=True)}
     st.session_state["methods.chosen"] = [method.name for method in chosen_methods(offers)]
 
-    def take() -> None:
+    def choose() -> None:
         names = st.session_state["methods.chosen"]
-        usual = [method.name for method in default_explainers(offers)]
-        METHODS.set("" if names == usual else ",".join(names))
+        METHODS.set("" if names == [method.name for method in default_explainers(offers)] else ",".join(names))
 
     st.multiselect(
         "Methods side by side",
@@ -78,7 +77,7 @@ def draw_drawing(offers: Offers) -> None:
         format_func=lambda name: offered[name].title,
         max_selections=MOST,
         key="methods.chosen",
-        on_change=take,
+        on_change=choose,
         help="\n\n".join(f"**{method.title}**: {method.sentence}" for method in offered.values()),
     )
     DRAWING.choose(
@@ -86,20 +85,12 @@ def draw_drawing(offers: Offers) -> None:
         help="Over the picture without its colours, so that every colour is the map's; the map alone; or the "
         "picture in its colours, with lines around the strongest quarter of the map's area.",
     )
-    PALETTE.choose(
-        "Colours",
-        st.selectbox,
-        help=f"The paper ({THE_PAPER}) colours by what speaks for or against the verdict; here the colour is "
-        "the class itself, so that blue means REAL on every page.",
-    )
-    OPACITY.linked(
-        st.slider, "Opacity of the maps", min_value=0.1, max_value=1.0, step=0.05, format="percent",
-        disabled=DRAWING.value != "overlay",
-    )  # fmt: skip
-    SMOOTH.choose(
-        "Interpolation",
-        help="“As they are” shows a map's true resolution, such as 4 x 4. Regions keep their edges either way.",
-    )
+    help = f"The paper ({THE_PAPER}) colours by what speaks for or against the verdict; here the colour is the class "
+    PALETTE.choose("Colours", st.selectbox, help=f"{help}itself, so that blue means REAL on every page.")
+    shown = {"min_value": 0.1, "max_value": 1.0, "step": 0.05, "format": "percent"}
+    OPACITY.linked(st.slider, "Opacity of the maps", disabled=DRAWING.value != "overlay", **shown)
+    help = "“As they are” shows a map's true resolution, such as 4 x 4. Regions keep their edges either way."
+    SMOOTH.choose("Interpolation", help=help)
 
 
 def draw_settings(explainer: AnyExplainer, offers: Offers) -> None:
@@ -111,33 +102,21 @@ def draw_settings(explainer: AnyExplainer, offers: Offers) -> None:
     for field in reversed(in_sight):
         _draw_setting(explainer, field, values)
     with st.popover("Settings", icon=":material/tune:"):
-        _draw_presets(explainer, settings)
+        if explainer.presets:
+            key = f"{explainer.name}.preset"
+            names = {"": "adjustable"} | {name: preset.title for name, preset in explainer.presets.items()}
+            matching = (name for name, preset in explainer.presets.items() if preset.matches(settings))
+            st.session_state[key] = next(matching, "")
+            about = "\n\n".join(f"**{one.title.capitalize()}.** {one.sentence}" for one in explainer.presets.values())
+            how: dict[str, Any] = {"key": key, "required": True, "on_change": _apply_preset, "help": about}
+            st.segmented_control("Settings", list(names), format_func=names.__getitem__, args=(explainer, key), **how)
         for field in fields:
             if field not in in_sight:
                 _draw_setting(explainer, field, values)
         st.caption(f"About {explainer.cost(settings, offers):,} forward passes of the detector.")
 
 
-def _draw_presets(explainer: AnyExplainer, settings: ExplainerSettings) -> None:
-    if not explainer.presets:
-        return
-    matching = [name for name, preset in explainer.presets.items() if preset.matches(settings)]
-    names = {"": "adjustable"} | {name: preset.title for name, preset in explainer.presets.items()}
-    key = f"{explainer.name}.preset"
-    st.session_state[key] = matching[0] if matching else ""
-    st.segmented_control(
-        "Settings",
-        list(names),
-        format_func=names.__getitem__,
-        key=key,
-        required=True,
-        on_change=_take_preset,
-        args=(explainer, key),
-        help="\n\n".join(f"**{one.title.capitalize()}.** {one.sentence}" for one in explainer.presets.values()),
-    )
-
-
-def _take_preset(explainer: AnyExplainer, key: str) -> None:
+def _apply_preset(explainer: AnyExplainer, key: str) -> None:
     """Write a preset's settings, or the defaults without one, to the URL; a preset leaves the seed as it is."""
     preset = explainer.presets.get(st.session_state[key])
     values = (preset.settings if preset else explainer.settings()).model_dump()
@@ -164,8 +143,5 @@ def _widget(field: SettingField, value: Any) -> tuple[Callable[..., Any], dict[s
         return st.select_slider, {"options": sorted({*field.offers, value}), "format_func": field.told}
     if field.kind is str:
         return st.text_input, {}
-    return st.number_input, {
-        "min_value": None if field.low is None else field.kind(field.low),
-        "max_value": None if field.high is None else field.kind(field.high),
-        "step": 1 if field.kind is int else None,
-    }
+    low, high = (None if end is None else field.kind(end) for end in (field.low, field.high))
+    return st.number_input, {"min_value": low, "max_value": high, "step": 1 if field.kind is int else None}

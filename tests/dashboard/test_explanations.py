@@ -65,10 +65,10 @@ def test_a_preset_is_one_step_that_leaves_the_seed_and_no_preset_is_the_defaults
     params = Params({"run": "r", "lime.seed": "7", "lime.n_segments": "12"})
     monkeypatch.setattr(st, "query_params", params)
     monkeypatch.setattr(st, "session_state", {"lime.preset": "paper"})
-    settings._take_preset(LIME, "lime.preset")
+    settings._apply_preset(LIME, "lime.preset")
     paper = {f"lime.{name}": text for name, text in to_parameters(LimeSettings.paper()).items()}
     st.session_state["lime.preset"] = ""
-    settings._take_preset(LIME, "lime.preset")
+    settings._apply_preset(LIME, "lime.preset")
     assert params.steps == [{"run": "r", "lime.seed": "7"} | paper, {"run": "r"}]
 
 

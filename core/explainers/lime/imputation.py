@@ -14,7 +14,7 @@ split, where possible, into two with half as many rows (see `in_pairs`).
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -83,46 +83,43 @@ def unfold(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.asarray(np.stack([even + odd, even - odd], axis=-1).reshape(*even.shape[:-1], -1) * np.sqrt(0.5))
 
 
-class Differences:
-    """The number of segments in which samples differ, which alone sets their covariance.
+def differences(first: NDArray[np.bool_], second: NDArray[np.bool_], *, paired: bool) -> NDArray[np.intp]:
+    """Count the segments in which samples differ, which alone sets their covariance.
 
     Args:
         first: bool (n, S).
         second: bool (m, S).
-        paired: True if both are `in_pairs` and even and odd parts are wanted.
+        paired: True if both are `in_pairs`, so that one sample of each pair is enough.
+
+    Returns:
+        intp (n, m), or (n / 2, m / 2).
     """
-
-    def __init__(self, first: NDArray[np.bool_], second: NDArray[np.bool_], *, paired: bool) -> None:
-        step = 2 if paired else 1
-        self._segments, self._paired = first.shape[1], paired
-        # sums of so few ones are exact in float32
-        one, other = (2 * keep[::step].astype(np.float32) - 1 for keep in (first, second))
-        self._differing = ((self._segments - one @ other.T) / 2).astype(np.intp)
-
-    def covariances(self, process: Process) -> list[NDArray[np.float64]]:
-        """The covariance (n, m), without the noise, or its even and its odd part, (n / 2, m / 2) each."""
-        kernel = process.kernel(self._segments)
-        kernels = [kernel + kernel[::-1], kernel - kernel[::-1]] if self._paired else [kernel]
-        return [one[self._differing] for one in kernels]
+    # sums of so few ones are exact in float32
+    one, other = (2 * keep[:: 2 if paired else 1].astype(np.float32) - 1 for keep in (first, second))
+    return np.asarray(((first.shape[1] - one @ other.T) / 2).astype(np.intp))
 
 
-class Spectra(NamedTuple):
-    """Eigenvalues and eigenvectors of some samples' covariance for each reach and share of pairs.
+def covariances(
+    differing: NDArray[np.intp], process: Process, count: int, *, paired: bool
+) -> list[NDArray[np.float64]]:
+    """The covariance of samples that differ in so many of `count` segments, without the noise.
 
-    Attributes:
-        values: for each part of `fold`, float (P, m), for the P pairs of `CHOICES`.
-        axes: for each part, float (P, m, m).
+    The even and the odd part of `fold` for paired samples, the whole for others.
     """
+    kernel = process.kernel(count)
+    kernels = [kernel + kernel[::-1], kernel - kernel[::-1]] if paired else [kernel]
+    return [own[differing] for own in kernels]
 
-    values: list[NDArray[np.float64]]
-    axes: list[NDArray[np.float64]]
+
+# for each part of `fold`, eigenvalues (P, m) and eigenvectors (P, m, m) of the covariance for the P pairs of `CHOICES`
+Spectra = list[tuple[NDArray[np.float64], ...]]
 
 
 def _spectra(keep: NDArray[np.bool_]) -> Spectra:
-    differences = Differences(keep, keep, paired=in_pairs(keep))
-    parts = zip(*(differences.covariances(Process(reach, pairs, 0)) for reach, pairs in CHOICES), strict=True)
-    values, axes = zip(*(np.linalg.eigh(np.stack(part)) for part in parts), strict=True)
-    return Spectra(list(values), list(axes))
+    paired, count = in_pairs(keep), keep.shape[1]
+    differing = differences(keep, keep, paired=paired)
+    choices = (covariances(differing, Process(*choice, 0), count, paired=paired) for choice in CHOICES)
+    return [tuple(np.linalg.eigh(np.stack(part))) for part in zip(*choices, strict=True)]
 
 
 @lru_cache(maxsize=64)
@@ -136,9 +133,9 @@ def tune(keep: NDArray[np.bool_], values: NDArray[np.float64]) -> Process:
     """The process under which the values of n samples, with a mean of 0, are likeliest."""
     few = len(keep) <= TUNED_ON
     spectra = _shared_spectra(np.packbits(keep).tobytes(), keep.shape) if few else _spectra(keep)
-    folded = fold(values, paired=len(spectra.values) > 1)
-    spectrum = np.maximum(np.concatenate(spectra.values, axis=1), 0)
-    turned = np.concatenate([part @ axes for part, axes in zip(folded, spectra.axes, strict=True)], axis=1) ** 2
+    folded = fold(values, paired=len(spectra) > 1)
+    spectrum = np.maximum(np.concatenate([own for own, _ in spectra], axis=1), 0)
+    turned = np.concatenate([part @ axes for part, (_, axes) in zip(folded, spectra, strict=True)], axis=1) ** 2
     variances = spectrum[:, None] + np.array(NOISES)[:, None]
     scale = np.mean(turned[:, None] / variances, axis=2)
     if not scale.all():
@@ -155,16 +152,10 @@ POPULATION = 1024
 _POOLS = ThreadpoolController()
 
 
-class Population(NamedTuple):
-    """The samples whose values are imputed, balanced and in complement pairs, and what maps values to weights."""
-
-    samples: Samples
-    jackknife: Jackknife
-
-
-def _make_population(n_segments: int) -> Population:
+def _make_population(n_segments: int) -> tuple[NDArray[np.bool_], Jackknife]:
+    """Draw the samples whose values are imputed, balanced and in complement pairs, and what maps values to weights."""
     samples = balanced_samples(max(POPULATION, 4 * n_segments), n_segments, RandomState(0))
-    return Population(samples, Jackknife.of(samples, proximity_of(samples.keep)))
+    return samples.keep, Jackknife.of(samples, proximity_of(samples.keep))
 
 
 # always the same, so that images share it: for 128 segments it takes 3 MB, for 1,024 a hundred
@@ -175,9 +166,9 @@ _large_population = lru_cache(maxsize=1)(_make_population)
 @lru_cache(maxsize=256)
 def _prior_variance(n_segments: int, process: Process) -> NDArray[np.float64]:
     """Compute the prior variance of each weight, float (S,), before any sample is run."""
-    population = (_small_population if n_segments <= 128 else _large_population)(n_segments)
-    covariances = Differences(population.samples.keep, population.samples.keep, paired=True).covariances(process)
-    parts = zip(fold(population.jackknife.weights_of[1:], paired=True), covariances, strict=True)
+    keep, jackknife = (_small_population if n_segments <= 128 else _large_population)(n_segments)
+    own = covariances(differences(keep, keep, paired=True), process, n_segments, paired=True)
+    parts = zip(fold(jackknife.weights_of[1:], paired=True), own, strict=True)
     return np.asarray(sum(((weights @ covariance) * weights).sum(axis=1) for weights, covariance in parts))
 
 
@@ -192,8 +183,8 @@ def fit_imputed(samples: Samples, values: NDArray[np.float64], *, confidence: fl
     """
     keep, centred = samples.keep, values - values.mean()
     count, paired = keep.shape[1], in_pairs(keep)
-    population = (_small_population if count <= 128 else _large_population)(count)
-    weights_of = population.jackknife.weights_of
+    population, jackknife = (_small_population if count <= 128 else _large_population)(count)
+    weights_of = jackknife.weights_of
     # tuned at each step on the first samples only, so the last fit does not depend on earlier steps
     enough = max(TUNED_ON, 2 * (count + 1))
     process = tune(keep[:enough], centred[:enough])
@@ -201,8 +192,8 @@ def fit_imputed(samples: Samples, values: NDArray[np.float64], *, confidence: fl
     # variance, and the samples' squared norm under the inverse covariance, on average n times the process's variance
     means, reduced, size = [], np.zeros(count), 0.0
     for covariance, across, part, own in zip(
-        Differences(keep, keep, paired=paired).covariances(process),
-        Differences(population.samples.keep, keep, paired=paired).covariances(process),
+        covariances(differences(keep, keep, paired=paired), process, count, paired=paired),
+        covariances(differences(population, keep, paired=paired), process, count, paired=paired),
         fold(centred, paired=paired),
         fold(weights_of[1:], paired=paired),
         strict=True,
@@ -228,5 +219,5 @@ def fit_imputed(samples: Samples, values: NDArray[np.float64], *, confidence: fl
     doubt = _prior_variance(count, replace(process, noise=0.0)) - reduced
     error = stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(np.maximum(size / freedom * doubt, 0))
     # the population is itself a draw from all combinations
-    drawn = population.jackknife.error(imputed, confidence=confidence)
+    drawn = jackknife.error(imputed, confidence=confidence)
     return Fit(weights, np.hypot(error, drawn), float(intercept), r2)
