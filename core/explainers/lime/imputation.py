@@ -14,7 +14,6 @@ split, where possible, into two with half as many rows (see `in_pairs`).
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.random import RandomState

@@ -17,8 +17,6 @@ from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.registry import find_explainer
 from core.images.labels import FAKE, REAL, ClassName
 from tests.conftest import make_detector, textured
-from tests.core.any_detector import pictures
-from tests.core.detectors.plain import make_plain
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 CAMS = (GRADCAM, LAYERCAM, XGRADCAM, GRADCAMPP)
@@ -129,18 +127,6 @@ def test_the_margins_signed_map_is_its_formula(
     np.testing.assert_allclose([one.map for one in results], factor * found, rtol=1e-3, atol=1e-4 * factor * scale)
 
 
-def test_the_margin_map_is_grad_cam_on_layer4_and_its_mean_is_the_margin(
-    detector: Detector, fifty: NDArray[np.uint8]
-) -> None:
-    instant = explain(GRADCAM, detector, fifty)
-    slow = activation_maps(detector, fifty, layer="layer4", method="GradCAM", target="margin", signed=True)
-    for quick, values, margin in zip(instant, slow, detector.margins(fifty), strict=True):
-        np.testing.assert_allclose(quick.map, 16 * values, rtol=1e-3, atol=1e-4)
-        assert quick.map.mean() + detector.bias == pytest.approx(margin, abs=1e-4)
-        assert quick.margin == pytest.approx(margin, abs=1e-4)
-        assert quick.verdict == ("REAL" if margin > 0 else "FAKE")
-
-
 def test_nothing_is_left_on_the_network(
     detector: Detector, fifty: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,33 +145,6 @@ def test_nothing_is_left_on_the_network(
         explain(GRADCAM, detector, fifty[:2], layer="layer3")
     assert hooks(detector.network) == 0
     assert not any(parameter.requires_grad for parameter in detector.network.parameters())
-
-
-def formula(detector: Detector, pixels: NDArray[np.uint8], layer: str) -> NDArray[np.float64]:
-    """Grad-CAM of the margin before its ReLU, by autograd alone; the layer's output must be used as it is."""
-    kept: list[torch.Tensor] = []
-    handle = detector.network.get_submodule(layer).register_forward_hook(
-        lambda _layer, _inputs, output: kept.append(output.detach().requires_grad_(True)) or kept[-1]
-    )
-    try:
-        with torch.enable_grad():
-            scores = detector.scores(detector.inputs(pixels))
-            (gradient,) = torch.autograd.grad((scores[:, REAL] - scores[:, FAKE]).sum(), kept[0])
-    finally:
-        handle.remove()
-    return (gradient.mean(dim=(2, 3), keepdim=True) * kept[0]).sum(dim=1).detach().double().numpy()
-
-
-@pytest.mark.parametrize("layer", ["first", "second", "third"])
-def test_a_network_that_is_not_known_has_maps_of_its_own_layers(layer: str) -> None:
-    detector, images = make_plain(), pictures(6, fine=True, seed=2)
-    expected = formula(detector, images, layer)
-    found = np.stack([one.map for one in explain(GRADCAM, detector, images, layer=layer)])
-    # the target layer's comes from the full pass
-    factor = 48 if layer == "third" else 1
-    np.testing.assert_allclose(found, factor * expected, rtol=1e-3, atol=1e-4 * factor * np.abs(expected).max())
-    layercam = explain(LAYERCAM, detector, images, layer=layer)
-    assert layercam[0].map.shape == detector.layers[layer]
 
 
 @pytest.mark.parametrize(

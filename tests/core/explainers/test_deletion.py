@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torchcam.metrics import DeletionInsertionMetric
 
 from core.detectors.detector import Detector
-from core.explainers.deletion import areas, deletion_curves, edge_map, ranks_of
+from core.explainers.deletion import areas, deletion_curves, edge_map
 from core.explainers.lime.segmentation import segment
 from core.images.labels import FAKE, REAL
 from core.perturbations.masking import Fill, fill_image
@@ -68,16 +68,6 @@ def test_curves_of_several_maps_and_fills_at_once_are_those_of_a_plain_loop(
                 expected = np.array(plain(tiny_detector, image, segments, values=one, fill=fill, steps=steps))
                 np.testing.assert_allclose(found.deletion[number, at], expected[:, 0], rtol=1e-3, atol=1e-4)
                 np.testing.assert_allclose(found.insertion[number, at], expected[:, 1], rtol=1e-3, atol=1e-4)
-
-
-def test_ranks_are_places_in_the_order_and_ties_fall_by_the_same_lots() -> None:
-    values = np.array([[3.0, 1.0, 2.0, 5.0], [0.0, 0.0, 0.0, 0.0], [7.0, 7.0, 7.0, 7.0]])
-    found = ranks_of(values)
-    np.testing.assert_array_equal(found[0], [1, 3, 2, 0])
-    np.testing.assert_array_equal(found[1], found[2])
-    assert sorted(found[1]) == [0, 1, 2, 3]
-    seeds = {tuple(ranks_of(values[1:2], seed=seed)[0]) for seed in range(20)}
-    assert len(seeds) > 5
 
 
 def test_edges_are_large_where_the_image_changes_and_zero_where_it_does_not() -> None:

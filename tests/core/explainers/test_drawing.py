@@ -41,15 +41,6 @@ def test_the_middle_is_neutral_and_the_ends_are_the_palettes(palette: Palette) -
     assert ENDS["class"] == (CLASS_COLOURS["FAKE"], CLASS_COLOURS["REAL"])
 
 
-def test_native_shows_that_4_by_4_is_4_by_4_and_smooth_does_not() -> None:
-    native = draw_map(MAP, 64)
-    blocks = native.reshape(4, 16, 4, 16, 4)
-    assert (blocks == blocks[:, :1, :, :1]).all()
-    assert len(np.unique(native.reshape(-1, 4), axis=0)) == 16
-    smooth = draw_map(MAP, 64, Style(smooth=True))
-    assert len(np.unique(smooth.reshape(-1, 4), axis=0)) > 40
-
-
 def test_an_overlay_is_the_grey_picture_where_the_map_is_zero_and_mixed_where_it_is_not() -> None:
     image = np.full((32, 32, 3), (200, 100, 50), np.uint8)
     grey = float(grey_picture(image)[0, 0, 0])

@@ -69,11 +69,3 @@ def test_json_and_texts_come_back() -> None:
     assert from_parameters(Tea, to_parameters(tea)) == tea
     # as many digits as it takes
     assert from_parameters(Tea, to_parameters(Tea(minutes=1 / 1.3))) == Tea(minutes=1 / 1.3)
-
-
-@pytest.mark.parametrize(
-    ("texts", "sentence"), [({"milk": "yes"}, "no setting 'milk'"), ({"minutes": "long"}, "from 0.5 to 9, not 'long'")]
-)
-def test_texts_that_do_not_fit_are_refused(texts: dict[str, str], sentence: str) -> None:
-    with pytest.raises(ExplanationError, match=sentence):
-        from_parameters(Tea, texts)

@@ -13,12 +13,10 @@ from sklearn.linear_model import Ridge
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
 from core.explainers.explanation import Explanation
-from core.explainers.lime.regions import LIME, LIME_GRID, GridSettings, LimeSettings
-from core.explainers.settings import ExplanationError
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.labels import REAL
 from core.perturbations.masking import FILLS, Fill
 from tests.conftest import make_detector, textured
-from tests.core.detectors.plain import CLASSES, PREPROCESSING, SIDE, Plain, PlainDetector
 
 
 @pytest.fixture(scope="module")
@@ -191,10 +189,3 @@ def test_a_fill_that_moves_everything_one_way_is_named_as_the_cause(red_detector
     np.testing.assert_array_equal(result.parts.decisions[result.parts.regions[:, 16:]], 0)
     assert result.diagnostics.one_colour == "fill"
     assert "the fill is the cause" in result.diagnostics.sentence
-
-
-def test_more_regions_than_can_be_weighed_are_refused() -> None:
-    large = PlainDetector(Plain(4), PREPROCESSING, CLASSES)
-    image = np.zeros((SIDE, SIDE, 3), np.uint8)
-    with pytest.raises(ExplanationError, match="LIME on a grid weighs at most 1,024 regions, not 1,600; ask for fewer"):
-        LIME_GRID.explain_fully(large, image, GridSettings(cells=40))

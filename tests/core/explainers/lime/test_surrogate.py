@@ -60,15 +60,6 @@ def fits() -> dict[str, list[Fit]]:
     return found
 
 
-def test_every_combination_leaves_nothing_to_chance() -> None:
-    samples = balanced_samples(16, 4, RandomState(0))
-    values = samples.keep @ np.array([1.0, -2.0, 0.0, 0.5]) + 3
-    fit = fit_samples(samples, values, confidence=0.95)
-    np.testing.assert_array_equal(fit.error, 0)
-    np.testing.assert_allclose(fit.weights, [1, -2, 0, 0.5], atol=0.05)
-    assert fit.r2 == pytest.approx(1, abs=1e-3)
-
-
 def textbook(samples: Samples, values: NDArray[np.float64]) -> Fit:
     """The fit of guesses by the formulas as they stand in books: every matrix whole, every solution by `solve`."""
     keep = samples.keep
@@ -122,18 +113,6 @@ def test_the_tuned_process_is_the_likeliest(count: int) -> None:
 
     choices = [Process(*choice) for choice in product(REACHES, PAIRS, NOISES)]
     assert likelihood(found) == pytest.approx(max(map(likelihood, choices)), abs=1e-6)
-
-
-@pytest.mark.parametrize(("n_samples", "n_segments"), [(64, 7), (64, 30), (256, 33), (255, 20), (100, 128), (2, 9)])
-def test_balanced_samples_come_with_their_complements(n_samples: int, n_segments: int) -> None:
-    samples = balanced_samples(n_samples, n_segments, RandomState(0))
-    assert samples.keep.shape == (n_samples, n_segments)
-    assert samples.keep[0].all()
-    if n_samples > 2:
-        assert not samples.exhaustive
-    whole = n_samples // 2 * 2
-    np.testing.assert_array_equal(samples.keep[1:whole:2], ~samples.keep[:whole:2])
-    np.testing.assert_array_equal(samples.clusters, np.arange(n_samples) // 2)
 
 
 def test_in_a_block_segments_and_pairs_of_segments_are_kept_equally_often() -> None:
