@@ -1,9 +1,6 @@
 """Explanations side by side: a method of a test's own is offered, set and drawn; what is saved is what is shown."""
 
 import io
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +11,7 @@ from PIL import Image
 
 from core.detectors.detector import Detector
 from core.explainers.cam import GRADCAM
-from core.explainers.drawing import DEFAULT, npz_of
+from core.explainers.drawing import DEFAULT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME, LIME_GRID, LimeSettings
 from core.explainers.registry import registered
@@ -70,18 +67,6 @@ def test_a_preset_is_one_step_that_leaves_the_seed_and_no_preset_is_the_defaults
     st.session_state["lime.preset"] = ""
     settings._apply_preset(LIME, "lime.preset")
     assert params.steps == [{"run": "r", "lime.seed": "7"} | paper, {"run": "r"}]
-
-
-def test_explanations_become_files_without_being_written(
-    tiny_detector: Detector, pixels: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    buttons: dict[str, Callable[[], bytes]] = {}
-    monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: buttons.update({key: data}))
-    # temporary files would be written where no folder is
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
-    found = GRADCAM.explain_fully(tiny_detector, pixels[0])
-    explanations._draw_files(found, DEFAULT, name="a.png", key="one")
-    assert buttons["one.files.npz"]() == npz_of(found)
 
 
 def test_nothing_is_saved_before_all_of_it_has_the_settings_that_are_shown(

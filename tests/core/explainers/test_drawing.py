@@ -159,23 +159,6 @@ def folder(tmp_path: Path, detector: Detector) -> Path:
     return tmp_path / "tiny"
 
 
-def test_the_command_writes_what_the_panels_show(
-    tmp_path: Path, folder: Path, image: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "in.png").write_bytes(encode_png(image))
-    out = tmp_path / "out"
-    options = ["--detector", str(folder), "--set", "n_samples=64", "--set", "least_share=0"]
-    assert main([str(tmp_path / "in.png"), *options, "--out", str(out)]) == 0
-    assert {path.name for path in out.iterdir()} == {
-        "explanation.html", "lime.npz", "lime.png", "gradcam.npz", "gradcam.png",
-    }  # fmt: skip
-    printed = capsys.readouterr().out
-    with np.load(out / "lime.npz") as kept:
-        about = json.loads(str(kept["about"]))
-        np.testing.assert_array_equal(kept["image"], image)
-    assert f"{about['verdict']}, margin {about['margin']:+.2f}" in printed
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, precision_score
 from core.findings.finding import Finding, Measure
 from core.findings.numbers import percent
 from core.findings.table import findings_text
-from core.report.html import Curve, confusion_table, curve_chart
+from core.report.html import Curve, curve_chart
 from core.report.page import comparison_report, gather, main, report_of
 from core.report.selection import TILES, selection_report
 from core.runs.filter import Area, Filter
@@ -100,11 +100,6 @@ def test_a_class_that_is_never_predicted_has_no_precision(source: Source) -> Non
     run.predictions["predicted"] = pd.Categorical(["REAL"] * 60, categories=["FAKE", "REAL"])
     page = Page(report_of(run))
     assert "FAKEnone0.0000.000" in "".join(page.text.split())
-
-
-def test_the_confusion_table_has_shares_of_each_label() -> None:
-    table = confusion_table(np.array([[3, 1], [0, 0]]))
-    assert table.to_numpy().tolist() == [["is FAKE", "3 (75.0%)", "1 (25.0%)"], ["is REAL", "no images", "no images"]]
 
 
 def shapes(url: str, tag: str) -> list[dict[str, str]]:
