@@ -8,7 +8,7 @@ a single output, its logit, negated if its class is FAKE. `capabilities` state w
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +22,6 @@ from core.images.labels import FAKE, REAL
 from core.images.preprocessing import Channels, Preprocessing
 from core.storage import first_line
 
-N = TypeVar("N", bound=nn.Module)
 Progress = Callable[[int, int], None]
 CPU = torch.device("cpu")
 # probabilities are clamped this far from 0, and a single one also from 1, before taking logarithms
@@ -68,11 +67,9 @@ def fastest_format(network: nn.Module, device: torch.device) -> torch.memory_for
     return torch.channels_last
 
 
-def move_network(network: N, device: torch.device, memory_format: torch.memory_format) -> N:
-    """Move a network's weights to a device and into a memory format, in place; returns the network."""
-    # torch's own signature has no memory format without a dtype
-    move: Callable[..., N] = network.to
-    return move(device, memory_format=memory_format)
+def move_network(network: nn.Module, device: torch.device, memory_format: torch.memory_format) -> None:
+    """Move a network's weights to a device and into a memory format, in place."""
+    network.to(device, memory_format=memory_format)  # type: ignore[call-overload]
 
 
 def batch_size(device: torch.device, side: int) -> int:
@@ -175,7 +172,8 @@ class Detector:
         device: torch.device = CPU,
     ) -> None:
         self.format = fastest_format(network, device) if self.channels_last else torch.contiguous_format
-        self.network = move_network(network.eval(), device, self.format)
+        self.network = network.eval()
+        move_network(self.network, device, self.format)
         for parameter in self.network.parameters():
             parameter.requires_grad_(False)
         self.preprocessing, self.classes = preprocessing, classes

@@ -132,10 +132,10 @@ def fused_groups(network: ResNet18) -> list[ResNet18]:
         state = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("fc.")}
         parts = {name: tensor.chunk(network.groups)[group] if tensor.ndim else tensor for name, tensor in state.items()}
         part.load_state_dict(parts, assign=True)
-        pairs: list[tuple[nn.Module, str, str]] = [(part, "conv1", "bn1")]
-        for block in (module for module in part.modules() if isinstance(module, BasicBlock)):
-            pairs += [(block, "conv1", "bn1"), (block, "conv2", "bn2")]
-            pairs += [] if block.downsample is None else [(block.downsample, "0", "1")]
+        blocks = [module for module in part.modules() if isinstance(module, BasicBlock)]
+        shortcuts = [block.downsample for block in blocks if block.downsample is not None]
+        pairs: list[tuple[nn.Module, str, str]] = [(owner, "conv1", "bn1") for owner in (part, *blocks)]
+        pairs += [(owner, "conv2", "bn2") for owner in blocks] + [(owner, "0", "1") for owner in shortcuts]
         for owner, convolution, norm in pairs:
             fused = fuse_conv_bn_eval(owner.get_submodule(convolution).eval(), owner.get_submodule(norm).eval())  # type: ignore[type-var, arg-type]
             setattr(owner, convolution, fused)
@@ -165,7 +165,9 @@ class ResNetDetector(Detector):
     ) -> None:
         settings["config"] = {"width": network.width} | ({"groups": network.groups} if network.groups > 1 else {})
         super().__init__(network, preprocessing, classes, **settings)
-        self._groups = [move_network(group, self.device, self.format) for group in fused_groups(self.network)]
+        self._groups = fused_groups(self.network)
+        for group in self._groups:
+            move_network(group, self.device, self.format)
 
     @property
     def capabilities(self) -> frozenset[Capability]:

@@ -138,8 +138,7 @@ def join(members: Sequence[Detector], images: ImageSet) -> ResNetDetector:
             "arch": joined.kind,
             **joined.config,
             "joined": " + ".join(f"{m.name} x {weight:.3f}" for m, weight in zip(networks, weights, strict=True)),
-            "validation": recipe["validation"],
-            "seed": recipe["seed"],
+            **{key: recipe[key] for key in ("validation", "seed")},
         },
         "history": [],
         "computed_in": f"float32 on {joined.device.type}",
@@ -162,8 +161,7 @@ def fit_weights(margins: NDArray[np.float32], labels: NDArray[Any]) -> NDArray[n
     Returns:
         float64 (K,).
     """
-    spread = margins.std(axis=1, dtype=np.float64)
-    spread[spread == 0] = 1.0
+    spread = np.maximum(margins.std(axis=1, dtype=np.float64), np.finfo(float).tiny)
     signed = np.where(labels == REAL, 1.0, -1.0) * margins / spread[:, None]
 
     best = minimize(

@@ -21,9 +21,8 @@ def model_card(detector: Mapping[str, Any], run: Mapping[str, Any]) -> str:
         run: the manifest of the run on its test set.
     """
 
-    def settings(recipe: Mapping[str, Any], stated: tuple[str, ...] | None = None) -> str:
-        shown = [key for key in recipe if (key != "name" if stated is None else key in stated)]
-        return ", ".join(f"{key} {recipe[key]}" for key in shown)
+    def settings(recipe: Mapping[str, Any], stated: tuple[str, ...] = ()) -> str:
+        return ", ".join(f"{key} {recipe[key]}" for key in recipe if (key in stated if stated else key != "name"))
 
     arch, groups = detector["recipe"].get("arch", PAPERS), detector["recipe"].get("groups")
     network = "A ResNet-18" if arch == PAPERS else f"A network `{arch}`"

@@ -12,7 +12,6 @@ from core.detectors.manifest import Capability
 from core.detectors.storage import load_detector
 from core.images.decoding import resize
 from core.images.encoding import encode_png
-from core.perturbations.table import PROBES, probe_pictures
 from core.report import page as report
 from core.runs.run import read_run
 from core.studies.runner import Source
@@ -105,16 +104,6 @@ def test_pictures_of_another_size_are_fitted_as_its_manifest_says(
         np.stack([resize(image, SIDE, resampling="box") for image in large])
     )
     np.testing.assert_allclose(run.predictions["margin"], np.concatenate([expected, expected]), atol=1e-4)
-
-
-def test_probes_of_one_image(context: Context) -> None:
-    image = np.asarray(context.pixels[0])
-    pictures = probe_pictures(image, name="a")
-    assert {picture.shape for picture in pictures.values()} == {(SIDE, SIDE, 3)}
-    # lengths are shares of the side, and say so in pixels
-    assert [step.at(SIDE).label for step in PROBES["shuffle"].strengths] == ["24 pixels", "12 pixels", "6 pixels"]
-    corner, others = pictures["shuffle_16"][:24, :24], (image[:24, 24:], image[24:, :24], image[24:, 24:])
-    assert any(np.array_equal(corner, other) for other in others)
 
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if name not in ("files", "truth")])

@@ -136,10 +136,6 @@ def test_temperature_agrees_with_logistic_regression() -> None:
     assert fit_temperature(margins, labels) == pytest.approx(1 / slope, rel=1e-3)
 
 
-def test_where_every_prediction_is_right_nothing_is_fitted() -> None:
-    assert fit_temperature(np.array([1, -0.5, 2, -3], np.float32), np.array([1, 0, 1, 0])) == 1.0
-
-
 def test_channel_statistics_are_numpys() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 4, 4, 3)).astype(np.uint8)
     mean, std = channel_statistics(pixels, chunk=7)

@@ -57,7 +57,6 @@ def test_it_gives_the_logits_of_onnxruntime(tmp_path: Path, last: bool, batch: A
 @pytest.mark.parametrize(
     ("outputs", "end", "classes", "fake"),
     [
-        (1, "Sigmoid", ("REAL",), ()),
         (1, "Sigmoid", ("generated",), ("generated",)),
         (2, "Softmax", ("generated", "photo"), ("generated",)),
         (4, "Softmax", ("a", "b", "c", "d"), ("b", "d")),
@@ -94,7 +93,6 @@ def test_what_is_stored_answers_and_copies_do_too(tmp_path: Path) -> None:
     ("data", "sentence"),
     [
         (b"", "cannot compute it"),
-        (b"no graph", "cannot compute it"),
         (make_graph(operator="Riddle"), r"cannot compute it \(.*Riddle.*\); export it"),
         (make_graph(extra=True), "has the outputs y, flat; give one of them as --output-name"),
     ],

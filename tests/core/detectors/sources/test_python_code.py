@@ -36,12 +36,6 @@ class Net(nn.Module):
 
 def make():
     return Net()
-
-def number():
-    return 3
-
-def broken():
-    raise RuntimeError("no luck\\nat all")
 """
 
 

@@ -127,17 +127,3 @@ def test_ways_to_make_a_square(tmp_path: Path, processor: Any, found: tuple[Any,
     processor.save_pretrained(tmp_path)
     said = preprocess_of(tmp_path)
     assert tuple(said.get(key) for key in ("crop", "size", "resize")) == found
-
-
-def test_other_steps_are_asked_for_or_refused(tmp_path: Path) -> None:
-    plain = transformers.ViTImageProcessor(do_rescale=False, do_normalize=False)
-    plain.save_pretrained(tmp_path / "plain")
-    said = preprocess_of(tmp_path / "plain")
-    assert (said["scale"], said["mean"], said["std"]) == (1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    transformers.EfficientNetImageProcessor(rescale_offset=True, include_top=True).save_pretrained(tmp_path / "twice")
-    assert not {"mean", "std", "scale"} & set(preprocess_of(tmp_path / "twice"))
-    transformers.MobileViTImageProcessor().save_pretrained(tmp_path / "colours")
-    with pytest.raises(SourceError, match="swaps red and blue"):
-        preprocess_of(tmp_path / "colours")
-    (tmp_path / "preprocessor_config.json").write_text("{}")
-    assert preprocess_of(tmp_path) == {}
