@@ -171,7 +171,7 @@ class Studies:
             begun.append(int(rows[0]))
             return studies.brightness(context, rows, parameters)
 
-        study.STUDIES["brightness"] = studies.__name__
+        study.STUDIES["brightness"] = f"{studies.__name__}:STUDY"
         studies.STUDY = replace(studies.BRIGHTNESS, shard=6, compute=compute)  # type: ignore[attr-defined]
         arguments = ["brightness", "--run", folder / "home" / "runs" / "tiny@made-test", "--device", "cpu"]
         return call(make_study, arguments, lambda _: None)
