@@ -5,7 +5,7 @@ The given image is never changed, values stay within 0..255, and equal seeds giv
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,10 @@ def _pairs(height: int, width: int) -> tuple[NDArray[np.intp], NDArray[np.intp],
 Fill = Literal["mean", "blur", "black", "texture", "road"]
 # in pixels, for an image 32 pixels high; it grows with the height, or covered content would stay recognisable
 BLUR_SIGMA = 2.0
+# fill -> its title
+FILLS: dict[Fill, str] = {
+    "mean": "mean colour", "blur": "blur", "black": "black", "texture": "shuffled texture", "road": "ROAD",
+}  # fmt: skip
 Masker = Callable[[NDArray[np.bool_]], NDArray[np.uint8]]
 
 
@@ -96,17 +100,21 @@ def fill_image(
     _check(image, segments)
     if fill not in FILLS:
         raise ValueError(f"fill must be one of {', '.join(FILLS)}, not {fill!r}")
-    picture = FILLS[fill].picture
-    if picture is None:
-        nothing = np.ones((1, *segments.shape), bool)
-        return np.asarray(impute(image, nothing, seed=seed)[0], np.uint8)
-    return np.asarray(picture(image, segments, seed), np.uint8)
+    if fill == "road":
+        return np.asarray(impute(image, np.ones((1, *segments.shape), bool), seed=seed)[0], np.uint8)
+    if fill == "texture":
+        return shuffled_texture(image, segments, seed)
+    if fill == "blur":
+        return blurred(image, BLUR_SIGMA / 32)
+    if fill == "black":
+        return np.zeros_like(image)
+    return np.asarray(segment_means(image, segments, int(segments.max()) + 1)[segments], np.uint8)
 
 
 def masker(image: NDArray[np.uint8], segments: NDArray[np.integer], *, fill: Fill, seed: int = 0) -> Masker:
     """Return a function from `keep` to versions of one image, see `mask_batch`; all fills but "road" are made once."""
     filled = fill_image(image, segments, fill=fill, seed=seed)
-    if FILLS[fill].picture is None:
+    if fill == "road":
         return lambda keep: impute(image, ~keep[:, segments], seed=seed)
     return lambda keep: mask_batch(image, segments, keep=keep, fill=filled)
 
@@ -159,10 +167,6 @@ def _check(image: NDArray[np.uint8], segments: NDArray[np.integer]) -> int:
     return int(segments.max()) + 1
 
 
-def _mean_colours(image: NDArray[np.uint8], segments: NDArray[np.integer], _seed: int) -> NDArray[np.uint8]:
-    return np.asarray(segment_means(image, segments, int(segments.max()) + 1)[segments], np.uint8)
-
-
 def blurred(image: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
     """Apply a Gaussian blur to an image, in whole grey levels.
 
@@ -172,25 +176,3 @@ def blurred(image: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
     """
     pixels = sigma * len(image)
     return np.asarray(np.rint(ndimage.gaussian_filter(image.astype(np.float64), (pixels, pixels, 0))), np.uint8)
-
-
-class Filling(NamedTuple):
-    """A fill.
-
-    Attributes:
-        title: its name, such as "mean colour".
-        picture: (image, segments, seed) -> uint8 like the image, with every segment filled; None if the fill depends
-            on which segments are kept.
-    """
-
-    title: str
-    picture: Callable[[NDArray[np.uint8], NDArray[np.integer], int], NDArray[np.uint8]] | None
-
-
-FILLS: dict[Fill, Filling] = {
-    "mean": Filling("mean colour", _mean_colours),
-    "blur": Filling("blur", lambda image, _segments, _seed: blurred(image, BLUR_SIGMA / 32)),
-    "black": Filling("black", lambda image, _segments, _seed: np.zeros_like(image)),
-    "texture": Filling("shuffled texture", shuffled_texture),
-    "road": Filling("ROAD", None),
-}

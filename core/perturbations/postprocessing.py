@@ -4,7 +4,7 @@ Needs no torch.
 """
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -111,8 +111,7 @@ DELIVERIES: tuple[Delivery, ...] = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Delivered:
+class Delivered(NamedTuple):
     """A picture after one delivery.
 
     Attributes:
@@ -123,49 +122,17 @@ class Delivered:
     """
 
     delivery: Delivery
-    pixels: NDArray[np.uint8]
+    pixels: Picture
     fits: bool
 
 
-class View(NamedTuple):
-    """What a detector sees of a picture.
-
-    Attributes:
-        pixels: uint8 (side, side, 3), its input.
-        enlarged: True where the picture, or the chosen square, is smaller than that.
-        whole: False where a crop has taken the chosen square away, or much of it, and the pixels are of another.
-    """
-
-    pixels: NDArray[np.uint8]
-    enlarged: bool
-    whole: bool = True
-
-
-# (picture uint8 (height, width, 3), its height and width before a delivery cut off its border, or None) -> View
-See = Callable[[Picture, tuple[int, int] | None], View]
-
-
-def seeing(preprocessing: Preprocessing, place: Location | None = None) -> See:
-    """Return how a detector sees a picture.
-
-    Args:
-        preprocessing: the detector's.
-        place: of the square to use; None for the one that the preprocessing takes.
-    """
-
-    def see(picture: Picture, uncropped: tuple[int, int] | None = None) -> View:
-        height, width = picture.shape[:2]
-        here, whole = place, True
-        if place is not None and uncropped is not None:
-            left = place.after_crop(uncropped, (height, width))
-            here, whole = left or place, left is not None
-        pixels = np.ascontiguousarray(preprocessing.see(picture, here))
-        return View(pixels, preprocessing.enlarges(height, width, here), whole)
-
-    return see
-
-
-def deliver(picture: Picture, see: See, *, among: Sequence[Delivery] | None = None) -> Iterator[Delivered]:
+def deliver(
+    picture: Picture,
+    preprocessing: Preprocessing,
+    location: Location | None = None,
+    *,
+    among: Iterable[Delivery] = DELIVERIES,
+) -> Iterator[Delivered]:
     """Apply each delivery to the picture, independently of the others.
 
     Encoders take up to 20 bytes per pixel, so a picture of more than 6 million pixels, or longer than WebP allows, is
@@ -173,16 +140,22 @@ def deliver(picture: Picture, see: See, *, among: Sequence[Delivery] | None = No
 
     Args:
         picture: uint8 (height, width, 3), the whole picture as it was decoded.
-        see: from `seeing`.
-        among: the deliveries; all when None.
+        preprocessing: the detector's.
+        location: of the square to use; None for the one that the preprocessing takes.
+        among: the deliveries.
     """
-    enlarged = see(picture, None).enlarged
+    # where the original has to be enlarged too, no delivery is marked as too small
+    enlarged = preprocessing.enlarges(picture.shape[0], picture.shape[1], location)
     while picture.shape[0] * picture.shape[1] > MOST or max(picture.shape[:2]) > WEBP_SIDE:
         picture = halved(picture)
-    for delivery in DELIVERIES if among is None else among:
-        seen = see(delivery.apply(picture), picture.shape[:2] if delivery.crops else None)
-        # where the original has to be enlarged too, no delivery is marked as too small
-        yield Delivered(delivery, seen.pixels, seen.whole and (enlarged or not seen.enlarged))
+    for delivery in among:
+        sent, here, whole = delivery.apply(picture), location, True
+        size = sent.shape[:2]
+        if location is not None and delivery.crops:
+            left = location.after_crop(picture.shape[:2], size)
+            here, whole = left or location, left is not None
+        pixels = np.ascontiguousarray(preprocessing.see(sent, here))
+        yield Delivered(delivery, pixels, whole and (enlarged or not preprocessing.enlarges(size[0], size[1], here)))
 
 
 def halved(picture: Picture) -> Picture:

@@ -205,15 +205,6 @@ class Probe:
         """The title within a sentence."""
         return inline(self.title)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The column of each strength, which holds the margin after the change."""
-        return tuple(f"{self.key}_{strength.key}" for strength in self.strengths)
-
-    def at(self, side: int) -> tuple[Strength, ...]:
-        """Return its strengths, labelled for images of this side."""
-        return tuple(strength.at(side) for strength in self.strengths)
-
     def column(self, strength: str) -> str:
         """Return the column of the strength with this key."""
         return f"{self.key}_{strength}"

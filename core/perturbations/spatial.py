@@ -12,14 +12,6 @@ from scipy import fft
 from core.perturbations.frequency import to_pixels
 
 Pixels = NDArray[np.uint8]
-# places that can be hidden: (top, bottom, left, right) in eighths of the side
-PLACES: dict[str, tuple[int, int, int, int]] = {
-    "centre": (2, 6, 2, 6),
-    "top_left": (0, 4, 0, 4),
-    "top_right": (0, 4, 4, 8),
-    "bottom_left": (4, 8, 0, 4),
-    "bottom_right": (4, 8, 4, 8),
-}
 
 
 def blocks_of(pixels: Pixels, block: int) -> Pixels:
@@ -31,16 +23,13 @@ def blocks_of(pixels: Pixels, block: int) -> Pixels:
     return cut.reshape(n, count * count, block, block, 3)
 
 
-def image_of(blocks: Pixels, original: Pixels | None = None) -> Pixels:
+def image_of(blocks: Pixels, original: Pixels) -> Pixels:
     """Invert `blocks_of`; the remainder comes from `original`."""
     n, total, block = blocks.shape[:3]
     count = round(total**0.5)
     rows = blocks.reshape(n, count, count, block, block, 3).transpose(0, 1, 3, 2, 4, 5)
-    whole = np.ascontiguousarray(rows.reshape(n, count * block, count * block, 3))
-    if original is None or original.shape == whole.shape:
-        return whole
     image = original.copy()
-    image[:, : count * block, : count * block] = whole
+    image[:, : count * block, : count * block] = rows.reshape(n, count * block, count * block, 3)
     return image
 
 
@@ -148,10 +137,10 @@ def rotated(pixels: Pixels, quarters: int) -> Pixels:
     return np.ascontiguousarray(np.rot90(pixels, quarters, axes=(1, 2)))
 
 
-def place_mask(name: str, *, side: int) -> NDArray[np.bool_]:
-    """Return bool (side, side), True in the named area of `PLACES`, a quarter of the image up to rounding."""
+def place_mask(eighths: tuple[int, int, int, int], *, side: int) -> NDArray[np.bool_]:
+    """Return bool (side, side), True in an area: its top, bottom, left and right, in eighths of the side."""
     mask = np.zeros((side, side), bool)
-    top, bottom, left, right = (side * eighth // 8 for eighth in PLACES[name])
+    top, bottom, left, right = (side * eighth // 8 for eighth in eighths)
     mask[top:bottom, left:right] = True
     return mask
 

@@ -40,12 +40,13 @@ _RINGS = tuple(
 )
 _SIDES = tuple(Strength(f"{LABELLED // parts}", f"{LABELLED // parts} pixels", parts, parts=parts) for parts in BLOCKS)
 _FILLS = (Strength("texture", "its own texture", 0), Strength("flat", "its mean colour", 1))
+# top, bottom, left, right in eighths of the side, and name
 _SQUARES = {
-    "centre": "the centre",
-    "top_left": "the upper left quarter",
-    "top_right": "the upper right quarter",
-    "bottom_left": "the lower left quarter",
-    "bottom_right": "the lower right quarter",
+    "centre": ((2, 6, 2, 6), "the centre"),
+    "top_left": ((0, 4, 0, 4), "the upper left quarter"),
+    "top_right": ((0, 4, 4, 8), "the upper right quarter"),
+    "bottom_left": ((4, 8, 0, 4), "the lower left quarter"),
+    "bottom_right": ((4, 8, 4, 8), "the lower right quarter"),
 }
 # control frames: inset from the border, as a share of the side (1 and 4 pixels of 32), and name
 _FURTHER = {"frame_32": (1 / 32, "a frame just inside the border"), "frame_8": (1 / 8, "a frame further in")}
@@ -253,10 +254,10 @@ _TABLE = (
     *(
         Probe(
             f"hide_{place}", "place", f"Hiding {name}", f"A quarter of the picture, {name}, is covered.",
-            _FILLS, lambda batch, fill, place=place: _hide(batch, spatial.place_mask(place, side=batch.side), fill),  # type: ignore[misc]
+            _FILLS, lambda batch, fill, area=area: _hide(batch, spatial.place_mask(area, side=batch.side), fill),  # type: ignore[misc]
             tuple(f"hide_{other}" for other in _SQUARES if other != place), strengths_are="fill",
         )
-        for place, name in _SQUARES.items()
+        for place, (area, name) in _SQUARES.items()
     ),
     Probe(
         "hide_border", "place", "Hiding the border", "A frame a sixteenth as wide as the picture is covered.",

@@ -109,7 +109,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
                 shares = _shares((number, certain), again, weights)
                 if fill == NOT_COUNTED:
                     shares |= {"control": None, "difference": None}
-                choices.append(Choice("fill", FILLS[fill].title, **shares))
+                choices.append(Choice("fill", FILLS[fill], **shares))
             pooled |= {"choices": tuple(choices), "details": {"name": title}}
             findings.append(Finding(f"{what}-{method}-{group}", "certainty", quantity, group=group, **pooled))
     return findings

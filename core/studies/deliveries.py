@@ -11,7 +11,7 @@ from core.findings.claims import Headlines
 from core.findings.finding import Control, Finding, Measure
 from core.findings.intervals import weighted_lead, weighted_share
 from core.images.labels import CLASSES
-from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
+from core.perturbations.postprocessing import DELIVERIES, deliver
 from core.runs.run import Run
 from core.studies.study import WEIGHT, Context, Study
 
@@ -52,14 +52,11 @@ HEADLINES: Headlines = {
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:  # noqa: ARG001
     """Compute each image's margin after each delivery that leaves the detector enough pixels, else NaN."""
     # the images have been made to fit already
-    pixels, see = np.asarray(context.pixels[rows]), seeing(context.detector.preprocessing.fitted)
+    pixels, preprocessing = np.asarray(context.pixels[rows]), context.detector.preprocessing.fitted
     table = pd.DataFrame({"id": context.run.predictions["id"].iloc[rows].to_numpy()})
-    for delivery in DELIVERIES:
-        if not context.wants(delivery.name):
-            continue
-        sent = [version for image in pixels for version in deliver(image, see, among=[delivery])]
-        fits = np.array([version.fits for version in sent])
-        margins = np.full(len(rows), np.nan, np.float32)
+    for delivery in (delivery for delivery in DELIVERIES if context.wants(delivery.name)):
+        sent = [version for image in pixels for version in deliver(image, preprocessing, among=[delivery])]
+        fits, margins = np.array([version.fits for version in sent]), np.full(len(rows), np.nan, np.float32)
         if fits.any():
             margins[fits] = context.detector.margins(np.stack([version.pixels for version in sent if version.fits]))
         table[delivery.name] = margins
@@ -74,41 +71,32 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     PNG, which changes no pixel.
     """
     rows = run.predictions.set_index("id").loc[table["id"]]
-    weights = table[WEIGHT].to_numpy(np.float64)
-    predicted, label = ((rows[name].astype(str) == "REAL").to_numpy() for name in ("predicted", "label"))
     # a file lacks the deliveries that were added after it
-    titles = {
-        delivery.name: delivery.title
-        for delivery in DELIVERIES
-        if delivery.name in table and table[delivery.name].notna().all() and len(table)
-    }
-    after = {name: (table[name] > 0).to_numpy() for name in titles}
-    flipped, wrong = ({name: real != before for name, real in after.items()} for before in (predicted, label))
+    there = [sent for sent in DELIVERIES if sent.name in table and table[sent.name].notna().all()]
+    titles = {sent.name: sent.title for sent in there}
     names = [name for name in titles if name != UNCHANGED]
-    if not names or UNCHANGED not in titles:
+    if not (names and len(table) and UNCHANGED in titles):
         return []
-    findings = []
-    for number, group in enumerate(CLASSES):
-        for key, quantity, hits_after, chosen in (
-            (f"flips_{group.lower()}", "flip_rate", flipped, predicted == bool(number)),
-            (f"errors_{group.lower()}", "error_rate", wrong, label == bool(number)),
-        ):
+    real, findings = table[list(titles)] > 0, []
+    for group in CLASSES:
+        for key, quantity, column in (("flips", "flip_rate", "predicted"), ("errors", "error_rate", "label")):
+            before = (rows[column].astype(str) == "REAL").to_numpy()
+            chosen = before == (group == "REAL")
             if not chosen.any():
                 continue
-            own = weights[chosen]
-            rates = {name: weighted_share(hits[chosen], own) for name, hits in hits_after.items()}
+            hits, weights = real[chosen].ne(before[chosen], axis=0), table[WEIGHT].to_numpy(np.float64)[chosen]
+            rates = {name: Measure.of(weighted_share(hits[name].to_numpy(), weights)) for name in titles}
             worst = max(names, key=lambda name: rates[name].value)
-            hits, confidence = hits_after[worst], 1 - LEVEL / len(names)
+            shown, confidence = hits[worst].to_numpy(), 1 - LEVEL / len(names)
             if quantity == "flip_rate":
                 # under any of them; nothing was chosen
-                hits, confidence = np.any([hits_after[name] for name in names], axis=0), 0.95
-            leads = hits[chosen].astype(np.float64) - hits_after[UNCHANGED][chosen]
-            shares = {titles[name]: Measure.of(rates[name]) for name in names}
+                shown, confidence = hits[names].any(axis=1).to_numpy(), 0.95
+            leads = shown.astype(np.float64) - hits[UNCHANGED].to_numpy()
+            shares = {titles[name]: rates[name] for name in names}
             findings.append(Finding(
-                key, "deliveries", quantity, Measure.of(weighted_share(hits[chosen], own)), group,
-                Control(CONTROL, Measure.of(rates[UNCHANGED])),
-                Measure.of(weighted_lead(leads, own, confidence=confidence)),
-                beside={"worst": shares[titles[worst]], **shares},
+                f"{key}_{group.lower()}", "deliveries", quantity, Measure.of(weighted_share(shown, weights)), group,
+                Control(CONTROL, rates[UNCHANGED]), Measure.of(weighted_lead(leads, weights, confidence=confidence)),
+                beside={"worst": rates[worst], **shares},
                 details={"worst_name": titles[worst], "deliveries": len(shares), "each": list(shares)},
                 subject=titles[worst] if quantity == "error_rate" else "",
             ))  # fmt: skip

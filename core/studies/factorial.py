@@ -7,7 +7,7 @@ for (same class, own) it has none, and the fine half is that of a third image of
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,29 +50,14 @@ HEADLINES: Headlines = {
 }
 
 
-class Effects(NamedTuple):
-    """Effects of swapping an image's halves with another's, float64 (M,) each, in margins towards the verdict.
-
-    Attributes:
-        coarse, fine: main effects: how much more its own half adds than the other's, mean over both other halves.
-        fit: interaction: half of how much more the own fine half adds where the coarse half is its own too.
-    """
-
-    coarse: Values
-    fine: Values
-    fit: Values
-
-
 def radii(table: pd.DataFrame) -> list[str]:
     """List the strengths that a table of `probes` has for all swaps, the strongest last."""
     keys = [step.key for step in PROBES["transplant"].strengths]
     return [key for key in keys if all(PROBES[probe].column(key) in table for probe in SWAPS)]
 
 
-def margins_of(
-    run: Run, table: pd.DataFrame, parameters: Mapping[str, Any], radius: str
-) -> dict[tuple[str, str], Values]:
-    """Collect the margins of the nine combinations: (coarse, fine) of `SOURCES` -> float64 (M,), NaN where unknown.
+def margins_of(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any], radius: str) -> Values:
+    """Collect the margins of the nine combinations: float64 (3, 3, M), [coarse, fine] of `SOURCES`, NaN where unknown.
 
     Args:
         run: that was probed.
@@ -88,55 +73,49 @@ def margins_of(
     other, same, lent = (np.append(table[PROBES[key].column(radius)].to_numpy(np.float64), np.nan) for key in SWAPS)
     # a missing donor is the last, which is unknown
     by_same, by_other = rows[donors.same], rows[donors.other]
-    columns = (
+    return np.array([
         (margins[where], same[:-1], other[:-1]),
         (same[by_same], margins[donors.same], other[by_same]),
         (lent[:-1], other[by_other], margins[donors.other]),
-    )
+    ])  # fmt: skip
+
+
+def effects_of(cells: Values, source: int, signs: Values) -> dict[str, Values]:
+    """Compute the effects of swapping an image's halves with those of one source, in margins towards the verdict.
+
+    Args:
+        cells: from `margins_of`.
+        source: its position in `SOURCES`.
+        signs: float64 (M,), 1 for REAL verdicts, else -1.
+
+    Returns:
+        float64 (M,) each: main effects `coarse` and `fine`, how much more its own half adds than the other's, mean over
+        both other halves; interaction `fit`, half of how much more the own fine half adds where the coarse half is its
+        own too.
+    """
+    pairs = ((0, 0), (0, source), (source, 0), (source, source))
+    own, fine_swapped, coarse_swapped, both = (signs * cells[pair] for pair in pairs)
     return {
-        (coarse, fine): values
-        for coarse, row in zip(SOURCES, columns, strict=True)
-        for fine, values in zip(SOURCES, row, strict=True)
+        "coarse": (own - coarse_swapped + fine_swapped - both) / 2,
+        "fine": (own - fine_swapped + coarse_swapped - both) / 2,
+        "fit": (own - fine_swapped - coarse_swapped + both) / 2,
     }
 
 
-def effects_of(cells: Mapping[tuple[str, str], Values], source: str, signs: Values) -> Effects:
-    """Compute the effects of swaps with one source, for each image; `signs` (M,) are 1 for REAL verdicts, else -1."""
-    own, fine_swapped, coarse_swapped, both = (
-        signs * cells[coarse, fine] for coarse in ("own", source) for fine in ("own", source)
-    )
-    coarse = (own - coarse_swapped + fine_swapped - both) / 2
-    return Effects(
-        coarse, (own - fine_swapped + coarse_swapped - both) / 2, (own - fine_swapped - coarse_swapped + both) / 2
-    )
-
-
-def cell_table(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """Lay out the 3 x 3 cells for each verdict and radius.
-
-    Returns:
-        Columns `verdict`, `radius`, `coarse`, `fine` (of `SOURCES`), and the mean margin `value` with `low` and `high`
-        (above 0 is REAL, 95 %) over so many `images`.
-    """
-    called_real = run.predictions.set_index("id").loc[table["id"], "predicted"].to_numpy(str) == "REAL"
-    weights, rows = table[WEIGHT].to_numpy(np.float64), []
-    for radius in radii(table):
-        cells = margins_of(run, table, parameters, radius)
-        for verdict in VERDICTS:
-            chosen = called_real == (verdict == "REAL")
-            for (coarse, fine), values in cells.items():
-                rows.append((verdict, radius, coarse, fine, *weighted_mean(values[chosen], weights[chosen])))
-    return pd.DataFrame(rows, columns=["verdict", "radius", "coarse", "fine", "value", "low", "high", "images"])
-
-
 def cell_text(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """Lay out the cells at the strongest radius as text: a row a verdict and coarse half, a column a fine half."""
-    cells = cell_table(run, table, parameters)
-    cells = cells[cells["radius"] == cells["radius"].iloc[-1]]
-    text = [format_measure(Measure(*row), "margins") for row in cells[["value", "low", "high"]].to_numpy().tolist()]
-    wide = cells.assign(text=text).pivot(index=["verdict", "coarse"], columns="fine", values="text")
-    ordered = wide.reindex(index=pd.MultiIndex.from_product([VERDICTS, SOURCES]), columns=list(SOURCES))
-    return ordered.rename_axis(index=["verdict", "coarse half"], columns=None).fillna("").reset_index()
+    """Lay out mean margins (95 %) at the strongest radius: a row a verdict and coarse half, a column a fine half."""
+    cells, real = margins_of(run, table, parameters, radii(table)[-1]), _called_real(run, table)
+    weights, rows = table[WEIGHT].to_numpy(np.float64), []
+    for verdict in VERDICTS:
+        chosen = real == (verdict == "REAL")
+        for coarse, values in zip(SOURCES, cells, strict=True):
+            means = (weighted_mean(cell[chosen], weights[chosen]) for cell in values)
+            rows.append((verdict, coarse, *(format_measure(Measure(*mean[:3]), "margins") for mean in means)))
+    return pd.DataFrame(rows, columns=["verdict", "coarse half", *SOURCES])
+
+
+def _called_real(run: Run, table: pd.DataFrame) -> NDArray[np.bool_]:
+    return np.asarray(run.predictions.set_index("id").loc[table["id"], "predicted"].astype(str) == "REAL")
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
@@ -145,15 +124,15 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     Main effects are of swaps with the other class, beside the same swaps within the class; `fit` is the interaction of
     swaps within the class, where nothing but the fit is lost. Each radius is a choice.
     """
-    called_real = run.predictions.set_index("id").loc[table["id"], "predicted"].to_numpy(str) == "REAL"
+    called_real = _called_real(run, table)
     signs, weights, names = np.where(called_real, 1.0, -1.0), table[WEIGHT].to_numpy(np.float64), radii(table)
     both = {}
     for radius in names:
         cells = margins_of(run, table, parameters, radius)
-        both[radius] = [effects_of(cells, source, signs) for source in SOURCES[:0:-1]]
+        both[radius] = [effects_of(cells, source, signs) for source in (2, 1)]
 
     def effect(name: str, radius: str, chosen: NDArray[np.bool_]) -> tuple[Measure, Control, Measure]:
-        other, same = (getattr(effects, name)[chosen] for effects in both[radius])
+        other, same = (effects[name][chosen] for effects in both[radius])
         own = weights[chosen]
         if name == "fit":
             measure = Measure.of(weighted_mean(same, own))
@@ -166,7 +145,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     findings = []
     for verdict in VERDICTS:
         chosen = called_real == (verdict == "REAL")
-        for name in Effects._fields if names and chosen.any() else ():
+        for name in _TEXTS if names and chosen.any() else ():
             measure, control, difference = effect(name, names[-1], chosen)
             choices = tuple(Choice("radius", radius, *effect(name, radius, chosen)) for radius in names)
             findings.append(Finding(

@@ -217,7 +217,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
             }
             more = {
                 "beside": baselines,
-                "details": {"name": name, "fills": {fill: FILLINGS[fill].title for fill in fills}},
+                "details": {"name": name, "fills": {fill: FILLINGS[fill] for fill in fills}},
             }
             findings.append(finding_of(f"{method}-{group}", "faithfulness", "faithfulness", group, choices, **more))
     return findings

@@ -23,7 +23,7 @@ from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.labels import CLASSES, REAL, ClassName, verdict_of
 from core.images.out_of_distribution import crop_photographs
 from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
-from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
+from core.perturbations.postprocessing import DELIVERIES, deliver
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
 from core.runs.run import Run, read_run
 from core.storage import read_bytes, write_bytes_atomically
@@ -124,7 +124,7 @@ def versions(ready: Prepared) -> NDArray[np.uint8]:
 def saved(image: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.uint8]:
     """Return an image of the detector's own size, uint8 (S, S, 3), after each of `SAVINGS`: uint8 (4, S, S, 3)."""
     savings = [delivery for delivery in DELIVERIES if delivery.name in SAVINGS]
-    return np.stack([version.pixels for version in deliver(image, seeing(preprocessing.fitted), among=savings)])
+    return np.stack([version.pixels for version in deliver(image, preprocessing.fitted, among=savings)])
 
 
 def judge(ready: Prepared, threshold: Threshold | None, margins: Sequence[float] | NDArray[np.floating]) -> Judgement:
@@ -251,7 +251,7 @@ def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: T
         threshold: of the detector.
     """
     ready = prepare_pixels(picture, detector.preprocessing)
-    asked, delivered = versions(ready), list(deliver(picture, seeing(detector.preprocessing)))
+    asked, delivered = versions(ready), list(deliver(picture, detector.preprocessing))
     margins = detector.margins(np.concatenate([asked, np.stack([version.pixels for version in delivered])]))
     judgement = judge(ready, threshold, margins[: len(asked)])
     margin = float(margins[ready.filters.index(ready.usual)])

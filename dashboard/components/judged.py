@@ -13,7 +13,7 @@ from core.images.decoding import ImageError, may_be_transparent
 from core.images.labels import verdict_of
 from core.images.preprocessing import Prepared, settle
 from core.images.provenance import read_claims, summarise
-from core.perturbations.postprocessing import DELIVERIES, Delivered, deliver, seeing
+from core.perturbations.postprocessing import DELIVERIES, Delivered, deliver
 from core.studies.judgement import Judgement, judge, versions
 from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.plain import code, plain
@@ -99,7 +99,7 @@ def draw_sent(picture: Picture, detector: DetectorHandle) -> None:
 
     def send(pixels: NDArray[np.uint8]) -> list[Delivered]:
         bar, made = st.progress(0.0, "Saving and resizing"), []
-        for delivered in deliver(pixels, seeing(steps, place)):
+        for delivered in deliver(pixels, steps, place):
             made.append(delivered)
             bar.progress(len(made) / len(DELIVERIES), "Saving and resizing")
         bar.empty()

@@ -97,10 +97,10 @@ def draw_strips(opened: Opened, probes: StudyResult) -> None:
 def draw_strip(opened: Opened, finding: Finding, title: str) -> None:
     """Draw one experiment: three pictures framed in their verdicts, and the shares that flip."""
     probe, verdict, control = PROBES[finding.details["probe"]], str(finding.group), finding.control
-    strength = next(step for step in probe.at(opened.run.side) if step.told == finding.details["strength"])
+    steps = {step.at(opened.run.side).told: step.key for step in probe.strengths}
     st.markdown(f"**{title}.** {plain(finding.headline)}")
     controls = [PROBES[key] for key in probe.controls if control is not None and PROBES[key].inline == control.name]
-    draw_pictures(opened, [probe, *controls], strength.key, verdict, columns=3)
+    draw_pictures(opened, [probe, *controls], steps[finding.details["strength"]], verdict, columns=3)
     bars = [Bar(f"{verdict} that flip", finding.measure.value, CLASS_COLOURS[verdict])]
     draw_bars(bars + ([] if control is None else [Bar("control", control.measure.value)]))
 
@@ -186,7 +186,7 @@ def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
     probe = PROBES[setting.value]
     # the strongest that changes no more than what is tested
     default = [strength.key for strength in probe.strengths if not strength.excess][-1]
-    strength = Setting("strength", default, {step.key: step.told for step in probe.at(opened.run.side)})
+    strength = Setting("strength", default, {step.key: step.at(opened.run.side).told for step in probe.strengths})
     setting.linked(
         st.selectbox,
         "The change",

@@ -36,7 +36,7 @@ from dashboard.library import BY_STAMP, Opened
 from dashboard.state import Setting
 
 BY = Setting("by", "verdict", {"verdict": "Verdict", "cell": "Verdict, right and wrong separately"})
-FILL = Setting("filled", "mean", {fill: FILLINGS[fill].title for fill in FILLS})
+FILL = Setting("filled", "mean", {fill: FILLINGS[fill] for fill in FILLS})
 SIDE = 384
 # than both controls, by deletion and by insertion
 WORDS = {1: "better", -1: "worse", 0: "no better"}
@@ -138,7 +138,7 @@ def draw_methods(findings: Sequence[Finding]) -> None:
         for finding in mine:
             rows.setdefault(tuple(word(finding, fill) for fill in fills), []).append(plain(finding.subject))
         names = [", ".join(alike) for alike in rows.values()] if len(rows) > 1 else ["Every method"]
-        titles = [FILLINGS[fill].title for fill in fills]
+        titles = [FILLINGS[fill] for fill in fills]
         st.table(pd.DataFrame(list(rows), names, titles).rename_axis(f"{group} verdicts"), border="horizontal")
 
 

@@ -12,7 +12,7 @@ from core.detectors.storage import load_detector, save_detector
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, decode
 from core.images.preprocessing import Location, Preprocessing, prepare_pixels
-from core.perturbations.postprocessing import deliver, seeing
+from core.perturbations.postprocessing import deliver
 from core.runs.run import read_run
 from core.studies.judgement import scores, threshold_path
 from dashboard import decoding
@@ -139,7 +139,7 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(
     margin = float(other.margins(steps.fit(pixels)[None])[0])
     assert plus(margin) in table(app, "p(REAL)")["margin"].tolist()
     # and so are its deliveries
-    sent = [delivered.pixels for delivered in deliver(pixels, seeing(steps))]
+    sent = [delivered.pixels for delivered in deliver(pixels, steps)]
     called = [CLASS_WORDS["REAL" if one > 0 else "FAKE"] for one in other.margins(np.stack(sent))]
     assert next(one.value for one in app.table if "JPEG 95" in one.value.index)["called"].tolist() == called
     # until somebody moves its square, which stays for another detector

@@ -39,7 +39,7 @@ def test_mean_fill_is_the_lime_packages(image: NDArray[np.uint8]) -> None:
     np.testing.assert_array_equal(fill_image(image, segments, fill="mean"), fudged)
 
 
-@pytest.mark.parametrize("fill", [fill for fill, one in FILLS.items() if one.picture])
+@pytest.mark.parametrize("fill", [fill for fill in FILLS if fill != "road"])
 def test_masks_show_the_filling_exactly_where_a_segment_is_not_kept(image: NDArray[np.uint8], fill: Fill) -> None:
     segments = segment(image)
     before = image.copy()

@@ -10,7 +10,7 @@ from PIL import Image
 from core.images.decoding import crop_square, resize
 from core.images.encoding import compression_of
 from core.images.preprocessing import Location, Preprocessing
-from core.perturbations.postprocessing import DELIVERIES, deliver, seeing
+from core.perturbations.postprocessing import DELIVERIES, deliver
 
 BY_NAME = {one.name: one for one in DELIVERIES}
 
@@ -52,7 +52,7 @@ def test_halving_with_box_is_the_mean_of_four(picture: NDArray[np.uint8]) -> Non
 
 
 def test_a_detector_is_given_the_delivered_square(picture: NDArray[np.uint8]) -> None:
-    found = {one.delivery.name: one for one in deliver(picture, seeing(Preprocessing(32), Location(0.2, 0.5, 1.5)))}
+    found = {one.delivery.name: one for one in deliver(picture, Preprocessing(32), Location(0.2, 0.5, 1.5))}
     assert list(found) == list(BY_NAME)
     for name in ("jpeg_50", "scale_50_bilinear"):
         whole = BY_NAME[name].apply(picture)
@@ -64,10 +64,10 @@ def test_a_detector_is_given_the_delivered_square(picture: NDArray[np.uint8]) ->
 
 def test_a_square_at_the_edge_is_what_a_crop_leaves_of_it_or_does_not_fit(picture: NDArray[np.uint8]) -> None:
     crop = [BY_NAME["crop_90"]]
-    (large,) = deliver(picture, seeing(Preprocessing(32), Location(0.0, 0.5, 1.0)), among=crop)
+    (large,) = deliver(picture, Preprocessing(32), Location(0.0, 0.5, 1.0), among=crop)
     # rows 6 to 113 and columns 10 to 119 are left, of which the middle is a square
     np.testing.assert_array_equal(large.pixels, resize(picture[6:114, 11:119], 32))
     assert large.fits
     # the picture has lost a tenth of its width, and 40 columns have lost a quarter
-    (small,) = deliver(picture, seeing(Preprocessing(32), Location(0.0, 0.5, 3.0)), among=crop)
+    (small,) = deliver(picture, Preprocessing(32), Location(0.0, 0.5, 3.0), among=crop)
     assert not small.fits
