@@ -104,10 +104,10 @@ class Request:
 
     @property
     def is_quick(self) -> bool:
-        """True for what takes a few forward passes."""
+        """True for margins, and for what takes a few forward passes."""
         if isinstance(self.settings, ExplainRequest):
             return find_explainer(self.settings.method).cost(self.settings.settings) <= QUICK
-        return isinstance(self.settings, PredictRequest)
+        return True
 
 
 class JobStatus(NamedTuple):

@@ -145,16 +145,20 @@ def tabulate_changes(
         temperature: of the detector.
 
     Returns:
-        A row for each of `probe_columns`, indexed by column: `margin`, `p_real` (0 to 1), `size` (to `SIZE_DIGITS`
-        digits), `flips` (1, 0, or NaN as in `flip_values`), and `controlled`: it flips, and no control of the same
-        strength does; False for controls and changed donors, and where controls exist but none could be made.
+        A row for the image as it is, named "", and one for each of `probe_columns`, by column: `margin`, `p_real` (0 to
+        1), `size` (to `SIZE_DIGITS` digits), `flips` (1, 0, or NaN as in `flip_values`), and `controlled`: it flips,
+        and no control of the same strength does; False for controls and changed donors, and where controls exist but
+        none could be made.
     """
-    columns = list(probe_columns())
-    changes = pd.DataFrame({"margin": pd.Series(margins, columns, float), "size": pd.Series(sizes, columns, float)})
+    columns = ["", *probe_columns()]
+    values = ({"": margin} | {**margins}, {"": 0.0} | {**sizes})
+    changes = pd.DataFrame(
+        {name: pd.Series(of, columns, float) for name, of in zip(("margin", "size"), values, strict=True)}
+    )
     changes["size"] = short_sizes(changes["size"].to_numpy(np.float32))
     real = np.array([margin > 0])
-    flips = {column: flip_values([after], real, column) for column, after in changes["margin"].items()}
-    changes["flips"] = pd.Series({column: value[0] for column, value in flips.items()})
+    flips = {column: flip_values([changes["margin"][column]], real, column) for column in columns[1:]}
+    changes["flips"] = pd.Series({"": 0.0} | {column: float(value[0]) for column, value in flips.items()})
     changes["controlled"] = controlled_flips(pd.DataFrame(flips)).iloc[0].reindex(columns, fill_value=False)
     return changes.assign(p_real=expit(changes["margin"] / temperature))
 

@@ -14,16 +14,13 @@ from numpy.typing import NDArray
 
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import verdict_of
-from core.perturbations.flips import flipping, tabulate_changes
-from core.perturbations.photometric import rms
-from core.perturbations.table import PROBES, probe_columns, probe_pictures
+from core.perturbations.flips import flipping
+from core.perturbations.table import PROBES, probe_columns
 from dashboard.components.charts import cached
 from dashboard.components.component import component, one_of
-from dashboard.components.picture import framed
-from dashboard.components.probing import change_words, probes_of, rates_of
-from dashboard.components.requests import DetectorHandle, Subject, ask, draw_progress, keep_up
+from dashboard.components.probing import change_words, follow_changes, probes_of, rates_of
+from dashboard.components.requests import DetectorHandle, Subject
 from dashboard.components.words import NO_BREAK, percent
-from dashboard.jobs import JobStatus, PredictRequest
 from dashboard.library import Opened
 from dashboard.state import Setting, shows_pixels
 
@@ -75,7 +72,8 @@ _USED = {column for experiment in EXPERIMENTS for pair in experiment.columns for
 COLUMNS = tuple(column for column in probe_columns() if column in _USED)
 # the change that the knob stands at; the first one that flips the verdict where the address names none
 CHANGE = Setting("change", "", choices=("", *COLUMNS))
-Frame = dict[str, Any]
+Frame = dict[str, str]
+_thumbnail = cached(thumbnail_url, most=2048)
 # column -> verdict -> share of verdicts that it flips, 0 to 1
 Shares = Mapping[str, Mapping[str, float]]
 
@@ -100,38 +98,43 @@ def draw_dial(
         sure: say how sure the detector is of each verdict.
     """
     own = detector is None or detector.identity.made(opened.run.manifest)
-    name = subject.sha256 if row is None else str(opened.judged["id"].iloc[row])
-    if own and row is not None and (margins := measured_margins(opened.origin, row)) is not None:
-        p_real = 0.5 * (1 + np.tanh(np.array([*margins.values()]) / opened.run.manifest["temperature"] / 2))
-        _draw(subject, name, margins, p_real if sure else None, opened=opened, key=key)
-        return
-    if detector is None:
-        st.caption("The detector that made this run is not among the detectors here, so it cannot be run.")
-        return
-    frames = np.stack([subject.image, *dial_pictures(subject.image, name).values()])
 
-    def show(now: JobStatus) -> None:
-        if now.answer is not None:
-            margins = dict(zip(("", *COLUMNS), map(float, now.answer.margins), strict=True))
-            p_real = now.answer.p_real if sure else None
-            _draw(subject, name, margins, p_real, opened=opened if own else None, key=key)
-        elif now.busy:
-            st.image(framed(subject.image, None), alt=subject.name, width=240)
-        draw_progress(now, key, "Changing the picture")
+    def draw(changes: pd.DataFrame) -> None:
+        images, shares = measured_shares(opened.origin) if own else (0, {})
+        used, side = changes.reindex(["", *COLUMNS]), len(subject.image)
+        frames = {
+            column: {
+                "source": _thumbnail(change["picture"], SMOOTH, pixels=shows_pixels()),
+                "verdict": verdict_of(change["margin"]),
+                "sure": f"{short_percent(max(change['p_real'], 1 - change['p_real']))} sure" if sure else "",
+            }
+            for column, change in used[used["margin"].notna()].iterrows()
+        }
+        smallest = [change_words(column, side) for column in flipping(changes).index]
+        data = {
+            "of": f"Of its verdicts on {images:,} test images, at this strength:" if shares else "",
+            "id": f"{key} {subject.sha256} {used['margin']['']}",
+            "at": CHANGE.value,
+            "crisp": shows_pixels(),
+            "picture": frames[""],
+            "smallest": f"Smallest flip of all changes: {smallest[0]}."
+            if smallest
+            else "No change that was tried flips it.",
+            "experiments": [_experiment(experiment, frames, shares, side) for experiment in EXPERIMENTS],
+        }
 
-    keep_up(lambda: ask(detector, frames, PredictRequest(), slot=key), show, slot=key)
+        @st.fragment
+        def mount() -> None:
+            element = f"{key}.dial"
+            _mount(
+                key=element,
+                data=data,
+                on_at_change=lambda: CHANGE.set(one_of(st.session_state[element].at, COLUMNS) or ""),
+            )
 
+        mount()
 
-def measured_margins(opened: Opened, row: int) -> dict[str, float] | None:
-    """Return the margins that a run and its study of probes hold of an image: "" for the image itself, then by column.
-
-    None where the study is not there or lacks one of them.
-    """
-    margins = measured(opened)
-    id_, before = opened.judged[["id", "margin"]].iloc[row]
-    if margins is None or id_ not in margins.index or margins.loc[id_].isna().any():
-        return None
-    return {"": float(before)} | {column: float(margin) for column, margin in margins.loc[id_].items()}
+    follow_changes(subject, detector, opened, row, draw, slot=key)
 
 
 @partial(cached, most=8)
@@ -157,68 +160,9 @@ def measured_shares(opened: Opened) -> tuple[int, Shares]:
     }
 
 
-@partial(cached, most=16)
-def dial_pictures(image: Pixels, name: str) -> dict[str, Pixels]:
-    """Change a picture in every way of the dial: a picture for each of `COLUMNS`; the name is as in the study."""
-    return probe_pictures(image, name=name, columns=COLUMNS)
-
-
-def _draw(
-    subject: Subject,
-    name: str,
-    margins: Mapping[str, float],
-    p_real: NDArray[np.floating] | None,
-    *,
-    opened: Opened | None,
-    key: str,
-) -> None:
-    frames = _frames(subject.image, name, dict(margins), p_real, shows_pixels())
-    images, shares = (0, {}) if opened is None else measured_shares(opened.origin)
-    pictures, side = dial_pictures(subject.image, name), len(subject.image)
-    sizes = dict(zip(pictures, rms(np.stack([*pictures.values()]), subject.image[None]).tolist(), strict=True))
-    smallest = [change_words(column, side) for column in flipping(tabulate_changes(margins, sizes, margins[""])).index]
-    data = {
-        "of": f"Of its verdicts on {images:,} test images, at this strength:" if shares else "",
-        "id": f"{key} {subject.sha256} {margins['']}",
-        "at": CHANGE.value,
-        "crisp": shows_pixels(),
-        "picture": frames[""],
-        "smallest": f"Smallest flip of these: {smallest[0]}." if smallest else "None of these changes flips it.",
-        "experiments": [_experiment(experiment, frames, shares, side) for experiment in EXPERIMENTS],
-    }
-
-    @st.fragment
-    def mount() -> None:
-        element = f"{key}.dial"
-        _mount(
-            key=element, data=data, on_at_change=lambda: CHANGE.set(one_of(st.session_state[element].at, COLUMNS) or "")
-        )
-
-    mount()
-
-
 def short_percent(share: float) -> str:
     """Write a share in whole percent, as there is room for beneath a small picture: ">99%"."""
     return percent(share, 0).replace(f"over{NO_BREAK}", ">").replace(f"under{NO_BREAK}", "<")
-
-
-@partial(cached, most=32)
-def _frames(
-    image: Pixels, name: str, margins: dict[str, float], p_real: NDArray[np.floating] | None, pixels: bool
-) -> dict[str, Frame]:
-    """Return picture, verdict and certainty, "" unless it is said, of the image, named "", and of each column."""
-    said = (
-        [""] * len(margins) if p_real is None else [f"{short_percent(max(p, 1 - p))} sure" for p in map(float, p_real)]
-    )
-    pictures = {"": image} | dial_pictures(image, name)
-    return {
-        column: {
-            "source": thumbnail_url(pictures[column], SMOOTH, pixels=pixels),
-            "verdict": verdict_of(margin),
-            "sure": sure,
-        }
-        for (column, margin), sure in zip(margins.items(), said, strict=True)
-    }
 
 
 def _experiment(experiment: Experiment, frames: Mapping[str, Frame], shares: Shares, side: int) -> dict[str, Any]:
@@ -228,7 +172,7 @@ def _experiment(experiment: Experiment, frames: Mapping[str, Frame], shares: Sha
             "column": column,
             "label": probe_columns()[column][1].at(side).told,
             "changed": frames[column],
-            "control": None if control is None else frames[control],
+            "control": frames.get(control or "-"),
             # FAKE verdicts that flip, the control's share, REAL verdicts that flip
             "shares": [
                 {"name": name, "share": share, "text": short_percent(share), "kind": kind}
@@ -241,5 +185,7 @@ def _experiment(experiment: Experiment, frames: Mapping[str, Frame], shares: Sha
             ],
         }
         for column, control in experiment.columns
+        # an older study lacks some
+        if column in frames
     ]
     return experiment._asdict() | {"stops": stops}

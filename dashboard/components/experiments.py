@@ -1,39 +1,32 @@
 """Experiments on one image: what flips the verdict, as a strip and as a table, what speaks for it, what it is like."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
 from core.explainers.registry import explainers
-from core.images.decoding import pixels_sha256
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import verdict_of
-from core.perturbations.flips import flipping, headline, own_columns, tabulate_changes
-from core.perturbations.photometric import rms
+from core.perturbations.flips import flipping, headline, own_columns
 from core.perturbations.probe import FAMILIES
-from core.perturbations.table import PROBES, probe_columns, probe_pictures
+from core.perturbations.table import PROBES, probe_columns
 from core.storage import ContractError
 from dashboard import catalogue, library
-from dashboard.components.charts import cached
 from dashboard.components.downloads import csv_button
 from dashboard.components.explanations import View, draw_explanation
 from dashboard.components.glossary import explain
 from dashboard.components.neighbours import similar_images
 from dashboard.components.picture import picture_strip
-from dashboard.components.probing import change_words, changed_cell, stored_changes
-from dashboard.components.requests import DetectorHandle, Subject, follow
+from dashboard.components.probing import change_words, changed_cell, follow_changes
+from dashboard.components.requests import DetectorHandle, Subject
 from dashboard.components.words import coloured
-from dashboard.jobs import MarginsRequest, Request
 from dashboard.library import Opened
 from dashboard.state import Setting, shows_pixels
 
 BEFORE, AFTER = {"turns": "What flips the verdict"}, {"alike": "Similar images"}
-LAST = "probes.last"
 # in alphabetical order, which is that of the table
 STATES = ("flips", "flips, as its control does", "stays")
 # pictures of the strip; of those, changes that flip the verdict
@@ -89,65 +82,6 @@ def draw_flips(subject: Subject, detector: DetectorHandle, opened: Opened, row: 
     follow_changes(subject, detector, opened, row, partial(_draw_strip, subject), slot="flips")
 
 
-def follow_changes(
-    subject: Subject,
-    detector: DetectorHandle,
-    opened: Opened,
-    row: int | None,
-    draw: Callable[[pd.DataFrame], None],
-    *,
-    slot: str,
-) -> None:
-    """Draw what each change does to the verdict: as the run's study has it, else by asking, with progress before.
-
-    Args:
-        subject: the image; what the study lacks is changed in every way that needs no other image.
-        detector: who is asked.
-        opened: the run on the page.
-        row: where the image stands in it, None for an upload.
-        draw: called with `tabulate_changes` and the pictures, see `stored_changes`.
-        slot: for which part of the page.
-    """
-
-    def show(changes: pd.DataFrame) -> None:
-        st.session_state[LAST] = (subject.sha256, detector.identity.fingerprint), changes
-        draw(changes)
-
-    own = row is not None and detector.identity.made(opened.run.manifest)
-    if own and row is not None and (stored := stored_changes(opened, row)) is not None:
-        show(stored[1])
-        return
-    changed = _changed(subject.image, subject.sha256 if row is None else str(opened.rows[row]))
-    pixels = np.stack([subject.image, *changed.values()])
-
-    def show_whole(margins: NDArray[np.float32]) -> None:
-        if len(margins) == len(pixels):
-            sizes = rms(pixels[1:], pixels[:1])
-            after = tabulate_changes(
-                dict(zip(changed, margins[1:].tolist(), strict=True)), dict(zip(changed, sizes.tolist(), strict=True)),
-                float(margins[0]), temperature=detector.about.temperature,
-            )  # fmt: skip
-            show(after.assign(picture=pd.Series(changed)))
-
-    request = Request(detector.path, detector.identity, pixels_sha256(pixels), MarginsRequest())
-    follow(
-        request, pixels, show_whole, slot=slot,
-        doing=lambda done: "Changing it" if done is None else f"{len(done)} of {len(pixels)} changed pictures judged",
-    )  # fmt: skip
-
-
-@partial(cached, most=8)
-def _changed(image: NDArray[np.uint8], name: str) -> dict[str, NDArray[np.uint8]]:
-    return probe_pictures(image, name=name)
-
-
-def last_changes(subject: Subject, detector: DetectorHandle) -> pd.DataFrame | None:
-    """Return what came of changing this image, where that was shown on this page; None otherwise."""
-    of, changes = st.session_state.get(LAST, (None, None))
-    result: pd.DataFrame | None = changes if of == (subject.sha256, detector.identity.fingerprint) else None
-    return result
-
-
 def _draw_strip(subject: Subject, changes: pd.DataFrame) -> None:
     side = len(subject.image)
     flips = flipping(changes).index
@@ -171,7 +105,7 @@ def telling_changes(changes: pd.DataFrame) -> list[str]:
     Returns:
         At most `SHOWN` columns, those that flip the verdict first.
     """
-    drawn = changes[changes["picture"].notna()]
+    drawn = changes[changes["picture"].notna()].drop(index="", errors="ignore")
     drawn = drawn.assign(family=[probe_columns()[str(column)][0].family for column in drawn.index])
     flips = drawn.loc[flipping(changes).index.intersection(drawn.index, sort=False)].drop_duplicates("family")
     flips = flips[:MOST_FLIPS]
@@ -189,10 +123,10 @@ def _draw_table(subject: Subject, changes: pd.DataFrame) -> None:
     st.markdown(coloured(headline(changes)), help=explain("Probe", "Control"))
     made = changes[changes["margin"].notna()]
     rows = []
-    for column, change in made.iterrows():
-        probe, strength = probe_columns()[str(column)]
-        if probe.is_control:
+    for column, (probe, strength) in probe_columns().items():
+        if probe.is_control or column not in made.index:
             continue
+        change = made.loc[column]
         picture, controls = change["picture"], [PROBES[key].column(strength.key) for key in probe.controls]
         is_clean = change["controlled"] or probe.changes_donor
         rows.append({

@@ -15,12 +15,13 @@ from dashboard import catalogue, library, state
 from dashboard.components.about import draw_about
 from dashboard.components.agreement import other_maps
 from dashboard.components.dial import CHANGE, draw_dial
-from dashboard.components.experiments import draw_flips, experiments, last_changes
+from dashboard.components.experiments import draw_flips, experiments
 from dashboard.components.explanations import View, draw_explanations, draw_stored
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.picture import plain_picture
 from dashboard.components.plain import plain, with_code
+from dashboard.components.probing import last_changes
 from dashboard.components.requests import Subject, known_detectors
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.datasets import how_to_get_pictures

@@ -1,25 +1,35 @@
 """What the study of probes has of a run: flip rates, the changes of an image, images to show a change on; cached."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
 from core.perturbations.flips import flip_values, tabulate_changes
+from core.perturbations.photometric import rms
 from core.perturbations.probe import size_column
-from core.perturbations.table import PROBES, probe_columns
+from core.perturbations.table import PROBES, probe_columns, probe_pictures
 from core.runs.rows import evenly
 from core.storage import ContractError
-from core.studies.donors import ProbeExample, probe_example
+from core.studies.donors import probe_example
 from core.studies.flips import By, flip_rates, read_flips
 from core.studies.store import StudyResult
 from dashboard import library
+from dashboard.components.charts import cached
 from dashboard.components.picture import Cell
+from dashboard.components.requests import DetectorHandle, Subject, follow
 from dashboard.components.words import CLASS_WORDS
+from dashboard.jobs import MarginsRequest, Request
 from dashboard.library import BY_STAMP, Opened
 from dashboard.state import Setting
 
+Pixels = NDArray[np.uint8]
+LAST = "probes.last"
 PICTURES = 8
 # changes whose strength cannot be read without knowing the filter
 WORDS = {"sharpen_50": "sharpening a little", "sharpen_100": "sharpening a lot", "blur_0.5": "blurring a little"}
@@ -47,18 +57,18 @@ def rates_of(
     return flip_rates(_rows(opened, answer), side=opened.run.side, by=by, probes=probes)
 
 
-def stored_changes(opened: Opened, row: int) -> tuple[ProbeExample, pd.DataFrame] | None:
+def stored_changes(opened: Opened, row: int) -> tuple[pd.DataFrame, Pixels | None] | None:
     """Return what the run's study has of an image, None without it, or without the image's picture.
 
     Returns:
-        The image under every probe, and `tabulate_changes` with the pictures, uint8 (side, side, 3), in a column
-        `picture`; missing where a donor's picture is not available.
+        `tabulate_changes` with the pictures, uint8 (side, side, 3), in a column `picture`, missing where a donor's is
+        not available; and the picture of the donor of the other verdict.
     """
     return _stored(opened.origin, library.pictures(opened).stamp, row)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
-def _stored(opened: Opened, stamp: str, row: int) -> tuple[ProbeExample, pd.DataFrame] | None:  # noqa: ARG001 - the key
+def _stored(opened: Opened, stamp: str, row: int) -> tuple[pd.DataFrame, Pixels | None] | None:  # noqa: ARG001 - the key
     if (study := probes_of(opened)) is None:
         return None
     own = study.table[study.table["id"] == opened.rows[row]]
@@ -66,10 +76,72 @@ def _stored(opened: Opened, stamp: str, row: int) -> tuple[ProbeExample, pd.Data
     example = probe_example(opened.run, row, library.pictures(opened).get, seed=seed) if len(own) else None
     if example is None:
         return None
-    margins, margin = own.iloc[0], float(opened.judged["margin"].iloc[row])
-    sizes = {column: margins.get(size_column(column)) for column in probe_columns()}
-    changes = tabulate_changes(margins, sizes, margin, temperature=opened.run.manifest["temperature"])
-    return example, changes.assign(picture=pd.Series(example.pictures))
+    stored, margin = own.iloc[0], float(opened.judged["margin"].iloc[row])
+    sizes = {column: stored.get(size_column(column)) for column in probe_columns()}
+    after = {column: stored.get(column) for column in probe_columns()}
+    changes = tabulate_changes(after, sizes, margin, temperature=opened.run.manifest["temperature"])
+    return changes.assign(picture=pd.Series({"": example.image, **example.pictures})), example.donor
+
+
+def follow_changes(
+    subject: Subject,
+    detector: DetectorHandle | None,
+    opened: Opened,
+    row: int | None,
+    draw: Callable[[pd.DataFrame], None],
+    *,
+    slot: str,
+) -> None:
+    """Draw what each change does to the verdict: as the run's study has it, else by asking, with progress before.
+
+    Args:
+        subject: the image; what the study lacks is changed in every way that needs no other image.
+        detector: who is asked; None where the run's detector is not here.
+        opened: the run on the page.
+        row: where the image stands in it, None for an upload.
+        draw: called with `tabulate_changes` and the pictures, see `stored_changes`.
+        slot: for which part of the page.
+    """
+
+    def show(changes: pd.DataFrame) -> None:
+        st.session_state[LAST] = (subject.sha256, detector and detector.identity.fingerprint), changes
+        draw(changes)
+
+    own = detector is None or detector.identity.made(opened.run.manifest)
+    if own and row is not None and (stored := stored_changes(opened, row)) is not None:
+        show(stored[0])
+        return
+    if detector is None:
+        st.caption("The detector that made this run is not among the detectors here, so it cannot be run.")
+        return
+    changed = _changed(subject.image, subject.sha256 if row is None else str(opened.rows[row]))
+    pixels = np.stack([*changed.values()])
+
+    def draw_whole(margins: NDArray[np.float32]) -> None:
+        if len(margins) == len(pixels):
+            after, sizes = (
+                dict(zip(changed, values.tolist(), strict=True)) for values in (margins, rms(pixels, pixels[:1]))
+            )
+            changes = tabulate_changes(after, sizes, after[""], temperature=detector.about.temperature)
+            show(changes.assign(picture=pd.Series(changed)))
+
+    request = Request(detector.path, detector.identity, pixels_sha256(pixels), MarginsRequest())
+    follow(
+        request, pixels, draw_whole, slot=slot,
+        doing=lambda done: "Changing it" if done is None else f"{len(done)} of {len(pixels)} changed pictures judged",
+    )  # fmt: skip
+
+
+@partial(cached, most=8)
+def _changed(image: NDArray[np.uint8], name: str) -> dict[str, NDArray[np.uint8]]:
+    return {"": image} | probe_pictures(image, name=name)
+
+
+def last_changes(subject: Subject, detector: DetectorHandle) -> pd.DataFrame | None:
+    """Return what came of changing this image, where that was shown on this page; None otherwise."""
+    of, changes = st.session_state.get(LAST, (None, None))
+    result: pd.DataFrame | None = changes if of == (subject.sha256, detector.identity.fingerprint) else None
+    return result
 
 
 def change_words(column: str, side: int) -> str:

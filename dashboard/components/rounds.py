@@ -1,7 +1,6 @@
-"""The game: ten images of a run, and the scores of ten answers. Needs no torch."""
+"""The game: ten images of a run, and who was better on them. Needs no torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -9,25 +8,10 @@ from numpy.typing import NDArray
 
 from core.findings.intervals import exact_sign_test
 from core.images.labels import CLASSES
-from core.runs.metrics import is_fresh, wilson_interval
+from core.runs.metrics import is_fresh
 
 ROUND = 10
 LEVEL = 0.05
-
-
-@dataclass(frozen=True)
-class Score:
-    """The number of right answers.
-
-    Attributes:
-        right, of: counts.
-        low, high: 95% interval of the share right in the long run (Wilson), 0 to 1.
-    """
-
-    right: int
-    of: int
-    low: float
-    high: float
 
 
 def draw_round(
@@ -54,13 +38,6 @@ def draw_round(
     sides = generator.integers(0, 2, ROUND)
     shuffled = [generator.permutation(pool) for pool in pools]
     return np.array([shuffled[side][number] for number, side in enumerate(sides)], np.intp)
-
-
-def score(labels: Sequence[str], answers: Sequence[str]) -> Score:
-    """Count the right answers."""
-    right = sum(label == answer for label, answer in zip(labels, answers, strict=True))
-    low, high = wilson_interval(right, len(answers))
-    return Score(right, len(answers), float(low), float(high))
 
 
 def compare(labels: Sequence[str], yours: Sequence[str], detectors: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from dashboard import state
 from dashboard.components import charts
 from dashboard.components.charts import SYMBOLS, Line, line_figure, rate_chart
 from dashboard.components.findings import Bar, draw_bars, finding_table
-from dashboard.components.fold import fold, unfold
+from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import code, plain
@@ -124,10 +124,10 @@ def draw_pictures(
         st.caption(f"No picture is available to show it on. {how_to_get_pictures()}")
         return
     run, row = example
-    called, (shown, changes) = str(run.judged["predicted"].iloc[row]), stored
-    before = shown.image
-    if probe.changes_donor and shown.donor is not None:
-        called, before = other_class(called), shown.donor
+    called, (changes, donor) = str(run.judged["predicted"].iloc[row]), stored
+    before = changes.loc["", "picture"]
+    if probe.changes_donor and donor is not None:
+        called, before = other_class(called), donor
     cells = [Cell(before, f"A picture called {called}", f"as it is  \n{CLASS_WORDS[called]}", called)]
     short = ("changed", "control")
     for number, change in enumerate(made):
@@ -144,41 +144,27 @@ def draw_experiments(opened: Opened, probes: StudyResult) -> None:
         "ranking",
         "Which change flips verdicts most easily?",
         explained="Each change at its best strength, ranked by the share that flips for sure beyond its control, for "
-        "each grey level of change. Tick a row to see that change below.",
+        "each grey level of change.",
         help=explain("Probe", "Control", "Radius"),
     ) as is_open:
         if is_open:
             rates = rates_of(opened.origin, probes)
-            draw_ranking(pd.concat([ranking(rates, verdict=verdict) for verdict in VERDICTS]), setting)
+            top = pd.concat([ranking(rates, verdict=verdict) for verdict in VERDICTS])
+            share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
+            st.dataframe(
+                top[list(RANKING)].rename(columns=RANKING),
+                hide_index=True,
+                key="evidence.ranking",
+                alt="Changes by how easily they flip verdicts",
+                column_config={
+                    **dict.fromkeys(("flips", "control flips", "at least, beyond control"), share),
+                    "grey levels": st.column_config.NumberColumn(format="%.1f"),
+                },
+            )
     with fold("probe", "What does a change do as it grows?", PROBES[setting.value].title) as is_open:
         if is_open:
             draw_probe(opened, probes, setting)
     study_files(opened, probes, key="evidence.probes", summary=lambda: rates_of(opened.origin, probes))
-
-
-def draw_ranking(top: pd.DataFrame, setting: Setting) -> None:
-    """Draw the changes by how easily they flip verdicts; a ticked row is shown below."""
-
-    def choose() -> None:
-        rows = st.session_state["evidence.ranking"].selection.rows
-        # as the browser sent it
-        if rows and type(rows[0]) is int and 0 <= rows[0] < len(top):
-            setting.set(str(top["probe"].iloc[rows[0]]))
-            unfold("probe")
-
-    share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
-    st.dataframe(
-        top[list(RANKING)].rename(columns=RANKING),
-        hide_index=True,
-        key="evidence.ranking",
-        on_select=choose,
-        selection_mode="single-row",
-        alt="Changes by how easily they flip verdicts",
-        column_config={
-            **dict.fromkeys(("flips", "control flips", "at least, beyond control"), share),
-            "grey levels": st.column_config.NumberColumn(format="%.1f"),
-        },
-    )
 
 
 def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:

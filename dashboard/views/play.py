@@ -6,11 +6,12 @@ from numpy.typing import NDArray
 
 from core.explainers.cam import stored_map
 from core.explainers.drawing import Style
+from core.runs.metrics import wilson_interval
 from dashboard import library, state
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
 from dashboard.components.picture import explained_picture, plain_picture
-from dashboard.components.rounds import ROUND, compare, draw_round, score
+from dashboard.components.rounds import ROUND, compare, draw_round
 from dashboard.components.words import CLASS_WORDS, draw_title, percent
 from dashboard.datasets import how_to_get_pictures
 from dashboard.state import Setting
@@ -117,10 +118,11 @@ def finish() -> None:
     st.subheader(compare(labels, answers, predictions), anchor=False)
     with st.grid(2, min_column_width=220, gap="large") as grid:
         for name, given in (("You", answers), ("The detector", predictions)):
-            result = score(labels, given)
+            right = int((labels == np.array(given)).sum())
+            low, high = map(float, wilson_interval(right, ROUND))
             with grid.cell(), st.container(border=True):
-                st.metric(name, f"{result.right} of {result.of}")
-                likely = f"{percent(result.low, 0)} to {percent(result.high, 0)}"
+                st.metric(name, f"{right} of {ROUND}")
+                likely = f"{percent(low, 0)} to {percent(high, 0)}"
                 st.caption(f"In the long run {likely} (95% interval)", help=explain("Interval"))
     accuracy = opened.run.manifest["metrics"]["all"]["accuracy"]
     st.caption(f"On all {len(table):,} images the detector is right {percent(accuracy)} of the time.")

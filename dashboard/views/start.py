@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from core.explainers.cam import stored_map
 from core.explainers.drawing import Style
+from core.perturbations.table import probe_pictures
 from dashboard import datasets, library
-from dashboard.components.dial import dial_pictures, measured, measured_shares, short_percent
+from dashboard.components.dial import measured, measured_shares, short_percent
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, explained_picture, picture_strip
 from dashboard.components.plain import code, inline
@@ -95,7 +96,7 @@ def all_do() -> None:
     rows = choose_fakes(shown.judged, library.pictures(shown).where >= 0)
     images = [image_of(int(position)) for position in rows]
     ids = shown.judged["id"].iloc[rows]
-    after = [dial_pictures(image, id_)[COLUMN] for image, id_ in zip(images, ids, strict=True)]
+    after = [probe_pictures(image, name=id_, columns=[COLUMN])[COLUMN] for image, id_ in zip(images, ids, strict=True)]
     called = ["REAL" if table[COLUMN].get(id_, -1) > 0 else "FAKE" for id_ in ids]
     picture_strip([Cell(image, "Generated, called FAKE", "FAKE", "FAKE") for image in images], width=150)
     cells = zip(after, called, strict=True)

@@ -16,13 +16,14 @@ from dashboard.components import judged
 from dashboard.components.agreement import other_maps
 from dashboard.components.dial import draw_dial
 from dashboard.components.downloads import csv_button
-from dashboard.components.experiments import experiments, last_changes
+from dashboard.components.experiments import experiments
 from dashboard.components.explanations import View, draw_explanations
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
 from dashboard.components.limits import draw_limits
 from dashboard.components.plain import plain, with_code
+from dashboard.components.probing import last_changes
 from dashboard.components.requests import Subject, known_detectors
 from dashboard.components.uploads import Picture, draw_crop, pictures_of
 from dashboard.components.words import heading

@@ -48,7 +48,7 @@ def probed(home: Path, run: Run, row: int, name: str) -> pd.DataFrame:
     pictures = probe_pictures(image, name=name)
     margins = detector.margins(np.stack([image, *pictures.values()])).tolist()
     sizes = {column: float(rms(picture[None], image[None])[0]) for column, picture in pictures.items()}
-    return tabulate_changes(dict(zip(pictures, margins[1:], strict=True)), sizes, margins[0])
+    return tabulate_changes(dict(zip(pictures, margins[1:], strict=True)), sizes, margins[0]).drop(index="")
 
 
 def keys(app: AppTest) -> list[str]:

@@ -18,7 +18,7 @@ from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.studies.columns import browse_table
 from core.studies.store import read_study, study_path
-from dashboard.components import experiments
+from dashboard.components import probing
 from dashboard.components.experiments import SHOWN, telling_changes
 from tests.conftest import textured
 from tests.dashboard.conftest import Open
@@ -52,7 +52,7 @@ def test_what_the_study_has_of_an_image_is_not_asked_again(
     run = read_run(home / "runs" / RUN)
     smallest = read_study(study_path(run.path, "probes"), run).table.set_index("id")["smallest_flip"]
     asked: list[Any] = []
-    monkeypatch.setattr(experiments, "follow", lambda *given, **_: asked.append(given))
+    monkeypatch.setattr(probing, "follow", lambda *given, **_: asked.append(given))
     for id_ in (str(smallest.dropna().index[0]), str(smallest.index[-1])):
         app = open_page("mistakes", run=RUN, id=id_, evidence="turns")
         assert not app.exception

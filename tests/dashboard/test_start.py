@@ -12,11 +12,12 @@ import streamlit as st
 from core.detectors.storage import load_detector
 from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
+from core.perturbations.table import probe_pictures
 from core.runs.run import read_run
 from core.studies.store import read_study, study_path
 from dashboard.components import dial
-from dashboard.components.dial import COLUMNS, EXPERIMENTS, dial_pictures, short_percent
-from dashboard.components.story import choose_fakes, choose_other, choose_picture, shuffled_values
+from dashboard.components.dial import COLUMNS, EXPERIMENTS
+from dashboard.components.story import choose_fakes, choose_other, choose_picture
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words
@@ -58,13 +59,6 @@ def test_the_picture_is_the_one_that_flips_most_clearly_while_its_control_stays(
     assert choose_other(table, all_pictured, 1) == 5
     assert choose_other(planted(category=["cat"] * 5 + ["dog"]), all_pictured, 1) == 5
     assert sorted(choose_fakes(table, all_pictured)) == [1, 2, 3, 4]
-
-
-@pytest.mark.parametrize(
-    ("share", "text"), [(0.9999, ">99%"), (0.001, "<1%"), (0.0, "0%"), (0.5, "50%"), (1.0, "100%")]
-)
-def test_a_share_is_short(share: float, text: str) -> None:
-    assert short_percent(share).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
 @pytest.mark.parametrize("step", range(STEPS + 1))
@@ -117,7 +111,7 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(
     row = choose_picture(run.predictions, np.ones(len(run), bool), margins)
     assert row is not None
     id_ = str(run.predictions["id"].iloc[row])
-    pictures = dial_pictures(np.asarray(run.images[row]), id_)
+    pictures = probe_pictures(np.asarray(run.images[row]), name=id_, columns=COLUMNS)
     assert tuple(pictures) == COLUMNS
     assert pixels_sha256(np.asarray(run.images[row])) in data["id"]
     after = load_detector(home / "detectors" / "tiny").margins(np.stack([*pictures.values()]))
@@ -138,13 +132,3 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(
             flips = (margins.loc[run.predictions["id"], stop["column"]] > 0).to_numpy() != real
             shares = {bar["kind"]: bar["share"] for bar in stop["shares"]}
             assert (shares["FAKE"], shares["REAL"]) == pytest.approx((flips[~real].mean(), flips[real].mean()))
-
-
-def test_a_random_map_has_the_same_values() -> None:
-    class Map:
-        map = np.arange(16, dtype=np.float32).reshape(4, 4)
-
-    shuffled = shuffled_values(Map())  # type: ignore[arg-type]
-    assert shuffled.shape == (4, 4)
-    assert not np.array_equal(shuffled, Map.map)
-    assert sorted(shuffled.ravel()) == list(range(16))

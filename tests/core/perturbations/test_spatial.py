@@ -101,7 +101,9 @@ def test_geometry(pixels: NDArray[np.uint8]) -> None:
 
 
 @pytest.mark.parametrize("place", [(2, 6, 2, 6), (4, 8, 0, 4)])
-def test_a_covered_place_keeps_its_mean_and_texture_its_contrast(pixels: NDArray[np.uint8], place: tuple[int, int, int, int]) -> None:
+def test_a_covered_place_keeps_its_mean_and_texture_its_contrast(
+    pixels: NDArray[np.uint8], place: tuple[int, int, int, int]
+) -> None:
     soft = (pixels // 2 + 60).astype(np.uint8)
     mask = spatial.place_mask(place, side=32)
     noise = np.random.default_rng(0).standard_normal((len(soft), 32, 32)).astype(np.float32)

@@ -53,12 +53,6 @@ def test_the_right_probe_comes_first_its_control_stays_behind_and_the_finding_na
         assert claim_status(finding).kind == "holds"
 
 
-def test_fine_detail_is_claimed_where_both_directions_hold_and_nowhere_else(tmp_path: Path) -> None:
-    assert asked_of("ring", tmp_path)[1]["detail_both_ways"].all()
-    for name in ("mean_colour", "corner"):
-        assert not asked_of(name, tmp_path)[1]["detail_both_ways"].any()
-
-
 def rates_of(run: Run, table: pd.DataFrame, **options: Any) -> pd.DataFrame:
     """The flip rates of a study's table."""
     return flip_rates(read_flips(run, table, PARAMETERS), side=run.side, **options)
