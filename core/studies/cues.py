@@ -12,8 +12,8 @@ Each network is kept as soon as it is tested: the same command goes on where a s
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,8 +74,6 @@ HEADLINES: Headlines = {
         "not shown": "From this cue alone no network did better than chance.",
     },
 }
-# a network: version that it is trained on, seed
-Network = tuple[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +97,8 @@ class Results:
         return dict(self.about["versions"])
 
     @property
-    def networks(self) -> set[Network]:
-        """The networks that have been trained."""
+    def networks(self) -> set[tuple[str, int]]:
+        """Version and seed of each network that has been trained."""
         return set(zip(self.table["trained"].astype(str), self.table["seed"].astype(int), strict=True))
 
 
@@ -226,94 +224,16 @@ def markdown_table(results: Results) -> str:
     return f"{BOUND}\n\n{markdown(pd.DataFrame(rows))}"
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings of the study.
-
-    Attributes:
-        versions: keys of `VERSIONS`; networks are tested on all of these.
-        seeds: number of networks for each version.
-        limit: training images; a fifth as many test images. None for all.
-        across: test images on which a network is tested on other versions than its own.
-        recipe: changes of the recipe below; the paper's network, narrow, chosen before any version was tried.
-    """
-
-    versions: tuple[str, ...] = tuple(VERSIONS)
-    seeds: int = 3
-    limit: int | None = None
-    across: int = 4000
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-
-    def full_recipe(self) -> "Recipe":
-        """The recipe of every network."""
-        from core.training.recipe import Recipe  # noqa: PLC0415 - torch
-
-        return replace(Recipe(name="cues", width=16, epochs=6, validation=0.0, average=0.995), **self.recipe)
-
-    def networks(self) -> list[Network]:
-        """All networks in the order in which they are made: each version once before any a second time."""
-        return [(version, seed) for seed in range(self.seeds) for version in self.versions]
-
-
-class Trainer:
-    """Trains and tests networks on versions of two image sets, which must be limited already."""
-
-    def __init__(self, train: ImageSet, test: ImageSet, settings: Settings) -> None:
-        self.train, self.test, self.settings = train, test, settings
-        self.some = test.limited(settings.across)
-        self.amplitude = mean_amplitude(train.pixels)
-        # versions of `some`, which many networks are tested on
-        self.tests: dict[str, NDArray[np.uint8]] = {}
-
-    def rows(self, network: Network, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
-        """Train one network and test it: the row of its own version first."""
-        start = time.perf_counter()
-        name, seed = network
-        detector = self._trained(name, seed, progress)
-        rows = [_count(detector, network, name, self.test, self._pixels(name, self.test))]
-        for other in self.settings.versions:
-            if other == name or VERSIONS[name].shuffled or VERSIONS[other].shuffled:
-                continue
-            if other not in self.tests:
-                self.tests[other] = self._pixels(other, self.some)
-            rows.append(_count(detector, network, other, self.some, self.tests[other]))
-        return pd.DataFrame(rows).assign(seconds=time.perf_counter() - start)
-
-    def _pixels(self, name: str, images: ImageSet) -> NDArray[np.uint8]:
-        return make_version(VERSIONS[name], images.pixels, images.rows["sha256"].to_numpy(), self.amplitude)
-
-    def _trained(self, name: str, seed: int, progress: Callable[[int, int], None] | None) -> "Detector":
-        from core.detectors.detector import pick_device  # noqa: PLC0415 - torch
-        from core.training.fit import Training  # noqa: PLC0415
-
-        images, recipe = self.train, replace(self.settings.full_recipe(), seed=seed)
-        if VERSIONS[name].shuffled:
-            labels = np.random.default_rng(seed).permutation(images.labels)
-            images = replace(images, rows=images.rows.assign(label=labels))
-        training = Training(recipe, replace(images, pixels=self._pixels(name, images)), pick_device("auto"))
-        report = None if progress is None else (lambda done, total, _text: progress(done, total))
-        while training.epoch < recipe.epochs:
-            training.run_epoch(report)
-        return training.finish()
-
-
-def _count(
-    detector: "Detector", network: Network, tested: str, images: ImageSet, pixels: NDArray[np.uint8]
-) -> dict[str, Any]:
-    right = (detector.margins(pixels) > 0) == (images.labels == REAL)
-    row: dict[str, Any] = {"trained": network[0], "tested": tested, "seed": network[1]}
-    for number, name in enumerate(CLASSES):
-        row[f"images_{name.lower()}"] = int((images.labels == number).sum())
-        row[f"right_{name.lower()}"] = int(right[images.labels == number].sum())
-    return row
-
-
 def run(
     train: ImageSet,
     test: ImageSet,
-    settings: Settings,
     *,
     folder: Path,
+    versions: Sequence[str] = tuple(VERSIONS),
+    seeds: int = 3,
+    limit: int | None = None,
+    across: int = 4000,
+    changes: Mapping[str, Any] | None = None,
     report: Callable[[str], None] = print,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -321,8 +241,12 @@ def run(
 
     Args:
         train, test: image sets of one side.
-        settings: of the study.
         folder: that gets the file, named after the test set.
+        versions: keys of `VERSIONS`; networks are tested on all of these.
+        seeds: number of networks for each version; each version gets one before any gets a second.
+        limit: training images; a fifth as many test images. None for all.
+        across: test images on which a network is tested on other versions than its own.
+        changes: of the recipe: the paper's network, narrow, chosen before any version was tried.
         report: called with a line for each network.
         progress: called with (steps done, all steps) of a training.
 
@@ -334,49 +258,94 @@ def run(
         ContractError: the file there is of other images or settings.
         TakenError: another process is writing it.
     """
+    from core.training.recipe import Recipe  # noqa: PLC0415 - torch
+
     if train.side != test.side:
         raise DatasetError(
             f"the training images have {train.side} pixels a side and the test images {test.side}; resize one of them"
         )
     of_fingerprint = test.fingerprint
-    if settings.limit is not None:
-        train, test = train.limited(settings.limit), test.limited(max(2, settings.limit // 5))
+    if limit is not None:
+        train, test = train.limited(limit), test.limited(max(2, limit // 5))
+    recipe = replace(Recipe(name="cues", width=16, epochs=6, validation=0.0, average=0.995), **(changes or {}))
     about = json.loads(json.dumps({
         "study": FOLDER, "schema": SCHEMA, "columns": COLUMNS, "title": "Cues",
         "question": "How much of REAL against FAKE is in each cue alone?",
         "set": test.name, "set_fingerprint": test.fingerprint, "of_fingerprint": of_fingerprint,
         "training_set": train.name, "training_fingerprint": train.fingerprint, "training_images": len(train),
-        "limit": settings.limit, "recipe": settings.full_recipe().settings(), "edition": EDITION,
-        "across": settings.across,
+        "limit": limit, "recipe": recipe.settings(), "edition": EDITION, "across": across,
     }))  # fmt: skip
     described = {
         key: {"title": version.title, "keeps": version.keeps, "control": version.control}
         for key, version in VERSIONS.items()
     }
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{test.name}.parquet"
+    path, few = folder / f"{test.name}.parquet", test.limited(across)
     with only_writer(path):
-        results = read_results(path) if path.is_file() else None
-        if results and (differing := [key for key in about if results.about.get(key) != about[key]]):
+        results = read_results(path) if path.is_file() else Results(path, pd.DataFrame(columns=list(COLUMNS)), about)
+        if differing := [key for key in about if results.about.get(key) != about[key]]:
             raise ContractError(
                 f"{path} was made with another {differing[0].replace('_', ' ')}; name another folder with --out, or "
                 "delete it"
             )
-        table = results.table if results else pd.DataFrame({name: [] for name in COLUMNS})
-        missing = [network for network in settings.networks() if results is None or network not in results.networks]
+        networks = [(version, seed) for seed in range(seeds) for version in versions]
+        missing = [network for network in networks if network not in results.networks]
         if missing:
             report(f"{len(missing)} networks to train on {len(train):,} images each")
-        trainer = Trainer(train, test, settings)
+        table, amplitude = results.table, mean_amplitude(train.pixels)
         for version, seed in missing:
-            rows = trainer.rows((version, seed), progress)
-            table = pd.concat([table, rows], ignore_index=True) if len(table) else rows
+            start = time.perf_counter()
+            detector = _trained(train, version, replace(recipe, seed=seed), amplitude, progress)
+            # its own version first; nothing else is tested on shuffled labels, nor such a network elsewhere
+            others = [other for other in versions if other != version and not VERSIONS[other].shuffled]
+            tests = [(version, test), *((other, few) for other in others if not VERSIONS[version].shuffled)]
+            rows = [
+                {"trained": version, "tested": tested, "seed": seed} | _counts(detector, tested, images, amplitude)
+                for tested, images in tests
+            ]
+            made = pd.DataFrame(rows).assign(seconds=time.perf_counter() - start)
+            table = pd.concat([table, made], ignore_index=True) if len(table) else made
             table = table[list(COLUMNS)].astype({name: TYPES.get(name, "int64") for name in COLUMNS})
-            made = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "libraries": library_versions()}
-            write_sealed(path, table, {**about, "versions": described, **made})
-            own = rows.iloc[0]
+            created = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "libraries": library_versions()}
+            write_sealed(path, table, {**about, "versions": described, **created})
+            own = made.iloc[0]
             right = (own["right_fake"] + own["right_real"]) / (own["images_fake"] + own["images_real"])
             report(f"{version}, seed {seed}: {right:.1%} in {own['seconds']:.0f} s")
     return path
+
+
+def _pixels(name: str, images: ImageSet, amplitude: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return make_version(VERSIONS[name], images.pixels, images.rows["sha256"].to_numpy(), amplitude)
+
+
+def _trained(
+    images: ImageSet,
+    name: str,
+    recipe: "Recipe",
+    amplitude: NDArray[np.float32],
+    progress: Callable[[int, int], None] | None,
+) -> "Detector":
+    """Train a network on a version of the images."""
+    from core.detectors.detector import pick_device  # noqa: PLC0415 - torch
+    from core.training.fit import Training  # noqa: PLC0415
+
+    if VERSIONS[name].shuffled:
+        labels = np.random.default_rng(recipe.seed).permutation(images.labels)
+        images = replace(images, rows=images.rows.assign(label=labels))
+    training = Training(recipe, replace(images, pixels=_pixels(name, images, amplitude)), pick_device("auto"))
+    while training.epoch < recipe.epochs:
+        training.run_epoch(None if progress is None else lambda done, total, _text: progress(done, total))
+    return training.finish()
+
+
+def _counts(detector: "Detector", tested: str, images: ImageSet, amplitude: NDArray[np.float32]) -> dict[str, int]:
+    """Count the images of each class, and those that a network is right on."""
+    right = (detector.margins(_pixels(tested, images, amplitude)) > 0) == (images.labels == REAL)
+    counts = {}
+    for number, name in enumerate(CLASSES):
+        counts[f"images_{name.lower()}"] = int((images.labels == number).sum())
+        counts[f"right_{name.lower()}"] = int(right[images.labels == number].sum())
+    return counts
 
 
 @command("core cues")
@@ -389,12 +358,14 @@ def main(arguments: list[str] | None = None) -> None:
 
     options = parse(arguments)
     data = DataPath(options.data, options.fake_classes.split(","))
-    settings = Settings(versions=tuple(options.versions), seeds=options.seeds, limit=options.limit)
     train, test = (load_with_bar(data, split, skip_bad=options.skip_bad) for split in ("train", "test"))
     with tqdm(total=0, unit=" step", leave=False, disable=None) as bar:
         folder, progress = options.out / FOLDER, progress_to(bar)
         try:
-            path = run(train, test, settings, folder=folder, report=bar.write, progress=progress)
+            path = run(
+                train, test, folder=folder, versions=options.versions, seeds=options.seeds, limit=options.limit,
+                report=bar.write, progress=progress,
+            )  # fmt: skip
         except TrainingInterrupted as error:
             raise StudyError(f"{error} Every network before it is kept.") from error
         except KeyboardInterrupt:

@@ -22,7 +22,6 @@ from core.studies.cues import (
     FOLDER,
     SCHEMA,
     Results,
-    Settings,
     accuracies,
     conclude,
     find_results,
@@ -61,8 +60,8 @@ def made(path: Path, of_fingerprint: str = "1") -> Results:
 
 def study(folder: Path, train: ImageSet, test: ImageSet, *names: str, seeds: int = 1, **options):  # type: ignore[no-untyped-def]
     """Run the study on some versions."""
-    settings = Settings(versions=names, seeds=seeds, across=100, recipe=RECIPE)
-    return read_results(run(train, test, settings, folder=folder, report=lambda _line: None, **options))
+    given = {"versions": names, "seeds": seeds, "across": 100, "changes": RECIPE, "report": lambda _line: None}
+    return read_results(run(train, test, folder=folder, **given, **options))
 
 
 @pytest.fixture(scope="module")
@@ -159,5 +158,5 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
 
 def test_the_shipped_file_has_every_version() -> None:
     results = read_results(find_results((ROOT / "assets",))["cifake-test"])
-    assert results.networks == set(Settings().networks())
+    assert results.networks == {(version, seed) for version in VERSIONS for seed in range(3)}
     assert len(conclude(results)) == len(VERSIONS)
