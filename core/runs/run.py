@@ -211,7 +211,7 @@ def _read_array(run: Run, name: str) -> NDArray[Any] | None:
         "features": len(sides) == 1 and is_float,
         "images": sides == (run.side, run.side, 3) and array.dtype == np.uint8,
     }
-    if len(array) != len(run) or not fits[name] or (name == "maps" and not np.isfinite(array).all()):
+    if array.shape[:1] != (len(run),) or not fits[name] or (name == "maps" and not np.isfinite(array).all()):
         raise ContractError(f"{file} does not hold the {name} of {len(run)} images; write the run again")
     return array
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -135,15 +134,6 @@ def test_mistakes_filters_through_the_url_and_through_its_widgets(open_page: Ope
     assert set(app.query_params) == {"run"}
 
 
-def test_mistakes_turns_pages_and_keeps_the_order(open_page: Open) -> None:
-    app = open_page("mistakes", run="tiny@seen-test", sort="-brightness", page="2")
-    assert app.selectbox(key="mistakes.sort").value == "-brightness"
-    assert app.pagination[0].value == 2
-    app.selectbox(key="mistakes.sort").set_value("name").run()
-    assert app.query_params["sort"] == "name"
-    assert "page" not in app.query_params
-
-
 def test_mistakes_tags_what_is_selected(open_page: Open, home: Path) -> None:
     ids = browse_table(read_run(home / "runs" / "tiny@seen-test"))["id"]
     app = open_page("mistakes", run="tiny@seen-test", pick=f"{ids[0]},{ids[3]},nobody")
@@ -267,13 +257,6 @@ def test_the_open_image_without_the_picture_shows_the_runs_map_and_what_is_known
     assert [folded.proto.expanded for folded in app.expander if folded.label == "What studies found"] == [True]
     assert values_in_tables(app)["Turned share"][0] == "0.75"
     assert "LIME" not in words(app)
-
-
-def test_the_open_image_without_its_detector_shows_the_runs_map(open_page: Open, home: Path) -> None:
-    shutil.rmtree(home / "detectors")
-    app = open_page("mistakes", run="tiny@seen-test")
-    assert not app.exception
-    assert "nothing new can be asked of it" in words(app)
 
 
 def test_another_run_keeps_the_view_where_its_images_are_the_same(open_page: Open, home: Path) -> None:

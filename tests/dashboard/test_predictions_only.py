@@ -32,14 +32,6 @@ def test_every_page(page: str) -> None:
     assert "Traceback" not in words(app)
 
 
-def test_of_maps_that_the_run_has_not_none_is_told() -> None:
-    explore = test_any_detector.opened("mistakes")
-    assert "url.maps" not in [one.key for one in explore.toggle]
-    assert "margin map" not in words(explore)
-    assert not test_any_detector.opened("maps").get("image")
-    assert "was not trained here" in words(test_any_detector.opened("detectors", open="origin"))
-
-
 def test_a_study_that_needs_layers_is_said_to_be_impossible() -> None:
     # "files" needs nothing of a detector
     assert set(STUDIES) - ABLE - {"files"} == NEED_LAYERS

@@ -156,3 +156,11 @@ print(float(run.{name.removesuffix(".npy")}.astype(float).sum()))
 def test_reading_a_run_needs_no_torch() -> None:
     code = "import sys, core.runs.run; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("array", [np.zeros(()), np.zeros(25), np.zeros((24, 4, 4)), np.full((25, 4, 4), np.nan)])
+def test_maps_that_do_not_fit_the_rows_are_refused(run: Run, array: np.ndarray) -> None:
+    np.save(run.path / "maps.npy", array)
+    _reseal(run.path, "maps.npy")
+    with pytest.raises(ContractError, match="does not hold the maps of 25 images"):
+        read_run(run.path)

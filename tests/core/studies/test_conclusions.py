@@ -46,13 +46,6 @@ def test_findings_are_printed_as_a_table_and_as_data(capsys: pytest.CaptureFixtu
     assert len(json.loads(printed)) == len(gather(RUN, ["clusters"]))
 
 
-def test_findings_are_found_by_patterns() -> None:
-    every = gather(RUN, ["clusters"])
-    assert gather(RUN, ["clusters.worst-*"]) == [finding for finding in every if finding.key.startswith("worst-")]
-    # what a run may have or not
-    assert gather(RUN, ["none.*"]) == []
-
-
 def test_shipped_lime_beats_both_declared_controls_in_every_cell() -> None:
     """Sixteen cells of fill, direction and verdict against each control."""
     run = read_run(ROOT / "assets" / "runs" / "swift@cifake-test")
