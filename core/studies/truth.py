@@ -248,7 +248,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
                 beside["certain signs that agree"] = Measure.of(weighted_ratio(hits, trials, weights))
             key, more = (
                 f"{SCORES if is_exact else 'covered'}-{name}-{group}",
-                {"beside": beside, "details": {"name": title}},
+                {"beside": beside, "details": {"name": title if is_exact else f"{title}, by covering"}},
             )
             findings.append(finding_of(key, "truth", "rank_correlation", group, choices, **more))
     return findings
