@@ -36,6 +36,7 @@ import train
 from core.detectors.detector import Detector
 from core.detectors.resnet import round_to_float16
 from core.detectors.storage import load_detector, save_detector
+from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.tags import TagError, Tags
@@ -92,16 +93,17 @@ class Training:
 
 
 class Images:
-    """Reading an image set, which keeps its pixels in the cache. Twice, as what could not be kept is read again."""
+    """Reading an image set, which keeps its pixels in the cache."""
 
     def prepare(self, folder: Path) -> None:
         write_cifake(folder / "cifake", train=12, test=8)
 
     def do(self, folder: Path, _report: Report) -> str:
-        with redirect_stderr(io.StringIO()) as errors:
+        try:
             self.result(folder)
-            self.result(folder)
-        return "".join(set(errors.getvalue().splitlines()))
+        except DatasetError as error:
+            return str(error).rstrip(".")
+        return ""
 
     def result(self, folder: Path) -> Any:
         digests = []
