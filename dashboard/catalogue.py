@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from core.detectors.identity import Identified, Identity, find_maker, identify_all
+from core.detectors.identity import DetectorHandle, Identity, find_maker, identify_all
 from core.runs.folders import HOMES, find_detectors, find_runs
 from core.runs.run import Run, check_manifest
 from core.storage import ContractError, read_manifest
@@ -28,7 +28,7 @@ def is_by(path: Path, detector: Identity) -> bool:
         return False
 
 
-def detectors() -> dict[str, Identified]:
+def detectors() -> dict[str, DetectorHandle]:
     """Identify the detectors here by name, those that ship first; one whose manifest lies is left out."""
     return identify_all(find_detectors(homes()))[0]
 

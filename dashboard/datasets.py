@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,17 +27,13 @@ class Attaching:
         state: "idle" before the first, then "reading", "done" or "failed".
         doing: what is being done, in words.
         share: of that, 0 to 1.
-        seconds_left: how long the rest of it takes at this pace, None until that is known.
-        message: a sentence on each set that could not be read.
-        is_private: whether the message names a path that somebody has typed.
+        message: a sentence on each set that could not be read; it may name a path that somebody has typed.
     """
 
     state: Literal["idle", "reading", "done", "failed"] = "idle"
     doing: str = "Reading pictures"
     share: float = 0.0
-    seconds_left: float | None = None
     message: str = ""
-    is_private: bool = False
 
 
 Wanted = tuple[str | Path, Sequence[Split], Preprocessing | None]
@@ -57,7 +52,7 @@ class DatasetRegistry:
     Args:
         first: a folder or .zip that is attached where it is there.
         splits: of it.
-        shipped: the folder of CIFAKE's test set as it ships, attached before that where it is there.
+        shipped: the folder of CIFAKE's test set as it ships, attached before that.
     """
 
     def __init__(self, first: Path, splits: Sequence[Split] = ("test",), *, shipped: Path | None = None) -> None:
@@ -67,15 +62,10 @@ class DatasetRegistry:
         # the place of training images: the set with a train split that was attached last
         self.source = str(first) if first.is_file() or (first / "train").is_dir() else None
         self._stop = threading.Event()
-        self.status = Attaching()
-        # how often a set was attached: what was refused before may be found now
-        self.readings = 0
-        self._shipped = shipped if shipped is not None and is_shipped(shipped) else None
-        self._first: list[Wanted] = [(self._shipped, ("test",), None)] if self._shipped else []
+        self._first: list[Wanted] = [] if shipped is None else [(shipped, ("test",), None)]
         if splits and first.exists():
             self._first.append((first, splits, None))
-        if self._first:
-            self.status = Attaching("reading")
+        self.status = Attaching("reading" if self._first else "idle")
 
     @property
     def sets(self) -> tuple[ImageSet, ...]:
@@ -100,17 +90,17 @@ class DatasetRegistry:
             self.status = Attaching("reading")
             self._stop.clear()
         hide_parent(data)
-        self._start([(data, splits, fit)], is_private=str(data) != "github")
+        self._start([(data, splits, fit)])
         return True
 
-    def _start(self, wanted: Sequence[Wanted], *, is_private: bool = False) -> None:
-        threading.Thread(target=self._read_all, args=(wanted, is_private), name="attach", daemon=True).start()
+    def _start(self, wanted: Sequence[Wanted]) -> None:
+        threading.Thread(target=self._read_all, args=(wanted,), name="attach", daemon=True).start()
 
     def stop(self) -> None:
         """Give up what is being read, at its next step; splits that are whole stay."""
         self._stop.set()
 
-    def _read_all(self, wanted: Sequence[Wanted], is_private: bool) -> None:
+    def _read_all(self, wanted: Sequence[Wanted]) -> None:
         problems: list[str] = []
         for data, splits, fit in wanted:
             try:
@@ -124,8 +114,7 @@ class DatasetRegistry:
             except Exception as error:  # otherwise the sidebar would show it as reading forever
                 logging.getLogger(__name__).exception("An image set could not be read")
                 problems.append(f"{data} could not be read ({type(error).__name__}); the server's log says why.")
-        self.readings += 1
-        self.status = Attaching("failed" if problems else "done", message=" ".join(problems), is_private=is_private)
+        self.status = Attaching("failed" if problems else "done", message=" ".join(problems))
 
     def _fetch(self) -> Path:
         from core.images.cifake import fetch_cifake  # noqa: PLC0415 - only this needs the network
@@ -135,25 +124,26 @@ class DatasetRegistry:
         )
 
     def _read(self, data: str | Path, splits: Sequence[Split], fit: Preprocessing | None) -> None:
-        for split in splits:
-            images = load_image_set(data, split, skip_bad=True, fit=fit, progress=self._progress("Reading pictures"))
-            with self._lock:
-                self._sets[images.fingerprint, images.side, images.fit] = images
+        has_training = False
         with suppress(DatasetError, OSError):
-            if data != self._shipped and check_image_set(data, "train"):
-                self.source = data if isinstance(data, str) else str(data)
+            has_training = check_image_set(data, "train") > 0
+        for split in splits:
+            # not every set has any
+            if split == "test" or has_training:
+                progress = self._progress("Reading pictures")
+                images = load_image_set(data, split, skip_bad=True, fit=fit, progress=progress)
+                with self._lock:
+                    self._sets[images.fingerprint, images.side, images.fit] = images
+        if has_training:
+            self.source = data if isinstance(data, str) else str(data)
 
     def _progress(self, doing: str) -> Progress:
         """Return a callback for the progress of something that begins now."""
-        since = time.monotonic()
 
         def progress(done: int, total: int) -> None:
             if self._stop.is_set():
                 raise _Stopped
-            left = (time.monotonic() - since) / done * (total - done) if done else None
-            self.status = replace(
-                self.status, doing=doing, share=min(1.0, done / total) if total else 0.0, seconds_left=left
-            )
+            self.status = replace(self.status, doing=doing, share=min(1.0, done / total) if total else 0.0)
 
         return progress
 
@@ -186,15 +176,14 @@ def how_to_get_pictures() -> str:
 
 def needed_splits(shipped: Path | None = None) -> tuple[Split, ...]:
     """Return the splits whose pictures the runs here need, besides those of a set that has shipped."""
+    needed: set[Split] = {"test"} if shipped is None else set()
     fingerprint = None
-    if shipped is not None:
-        with suppress(ContractError):
+    with suppress(ContractError):
+        if shipped is not None:
             fingerprint = read_manifest(shipped, SHIPPED_KIND).get("fingerprint")
-    needed: set[Split] = set() if fingerprint else {"test"}
     for path in runs().values():
         with suppress(ContractError):
             manifest = read_manifest(path, "run")
-            is_there = "images.npy" in manifest["files"] or manifest.get("set_fingerprint") == fingerprint
-            if not fingerprint or not is_there:
+            if "images.npy" not in manifest["files"] and manifest.get("set_fingerprint") != fingerprint:
                 needed.add(split_of(str(manifest.get("set"))))
     return tuple(sorted(needed))

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -32,10 +33,9 @@ if TYPE_CHECKING:
 
 # far longer than between two polls, even of a page that takes half a minute on a busy machine
 LEASE = 45.0
-# requests that wait: of all, and of one visitor, who may show a table of 32 uploads
-MAX_WAITING, MAX_OWN = 256, 40
+MAX_WAITING = 256
 # an answer has up to half a megabyte
-MAX_ANSWERS, MAX_STOPPED, MAX_ASKED = 128, 64, 2000
+MAX_ANSWERS, MAX_ENDED, MAX_SERVED = 128, 64, 2000
 MAX_DETECTORS = 4
 # pictures between two looks at more urgent requests
 BATCH = 32
@@ -119,7 +119,6 @@ class JobStatus(NamedTuple):
         share: how much is done, 0 to 1.
         place: number of requests before this one.
         message: one sentence on what went wrong.
-        seconds_left: estimated from the time so far; None before the first answer.
     """
 
     state: Literal["waiting", "running", "done", "stopped", "failed"]
@@ -127,7 +126,6 @@ class JobStatus(NamedTuple):
     share: float = 0.0
     place: int = 0
     message: str = ""
-    seconds_left: float | None = None
 
     @property
     def busy(self) -> bool:
@@ -140,18 +138,18 @@ class _Job:
     request: Request
     pixels: NDArray[np.uint8]
     # when each asker last polled
-    askers: dict[Asker, float]
+    askers: dict[Asker, float] = field(default_factory=dict)
     arrived: float = field(default_factory=time.monotonic)
     steps: Iterator[tuple[Any, float]] | None = None
     answer: Any = None
     share: float = 0.0
-    begun: float = 0.0
     # somewhere on the thread's stack
     running: bool = False
-    urgency: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.urgency = 0 if self.request.is_quick else 1
+    @property
+    def urgency(self) -> int:
+        """0 for what is quick, 1 before the first answer, 2 while that is refined."""
+        return 0 if self.request.is_quick else 1 if self.answer is None else 2
 
 
 class Worker:
@@ -165,10 +163,10 @@ class Worker:
         self._lease = lease
         self._changed = threading.Condition()
         self._jobs: dict[Request, _Job] = {}
-        self._asked: Bounded[Asker, Request] = Bounded(MAX_ASKED)
-        self._served: Bounded[str, float] = Bounded(MAX_ASKED)
+        # when each visitor was served last
+        self._served: Bounded[str, float] = Bounded(MAX_SERVED)
         # how a request ended for its asker, where it has no full answer
-        self._ended: Bounded[Asker, JobStatus] = Bounded(MAX_STOPPED)
+        self._ended: Bounded[Asker, tuple[Request, JobStatus]] = Bounded(MAX_ENDED)
         self._answers: Bounded[Request, JobStatus] = Bounded(MAX_ANSWERS)
         self._detectors: Bounded[tuple[Path, Identity], Detector] = Bounded(MAX_DETECTORS)
         self._closed = False
@@ -177,9 +175,7 @@ class Worker:
         # torch aborts the process when it ends in the middle of a step
         atexit.register(self.close)
 
-    def ask(
-        self, visitor: str, slot: str, request: Request, pixels: NDArray[np.uint8], *, patience: float = 0.0
-    ) -> JobStatus:
+    def ask(self, visitor: str, slot: str, request: Request, pixels: NDArray[np.uint8]) -> JobStatus:
         """Ask, or poll for the answer.
 
         Args:
@@ -187,45 +183,33 @@ class Worker:
             slot: for which part of the page; asking something else for the same slot drops the request before.
             request: what is asked.
             pixels: uint8 (K, side, side, 3), the images whose hash the request carries.
-            patience: seconds to wait for the whole answer.
         """
         asker = (visitor, slot)
         with self._changed:
-            if self._asked.get(asker) != request:
+            job = self._jobs.get(request)
+            if job is None or asker not in job.askers:
                 self._leave(asker)
-                self._ended.pop(asker, None)
-            # set even if unchanged: the oldest entries are forgotten
-            self._asked[asker] = request
-            status = self._status(asker, request, pixels)
-            if patience and status.busy:
-                self._changed.wait_for(lambda: request in self._answers or asker in self._ended, patience)
-                status = self._status(asker, request, pixels)
-            return status
-
-    def _status(self, asker: Asker, request: Request, pixels: NDArray[np.uint8]) -> JobStatus:
-        if (status := self._answers.get(request) or self._ended.get(asker)) is not None:
-            return status
-        job = self._jobs.get(request)
-        if job is None:
-            own = sum(asker[0] == visitor for job in self._jobs.values() for visitor, _ in job.askers)
-            if own >= MAX_OWN:
-                return JobStatus("failed", message=f"You already have {own} explanations pending; try again later.")
-            if len(self._jobs) >= MAX_WAITING:
-                return JobStatus("failed", message="Too many explanations are waiting; try again in a minute.")
-            job = self._jobs[request] = _Job(request, pixels, {})
-        job.askers[asker] = time.monotonic()
-        self._changed.notify_all()
-        left = (time.monotonic() - job.begun) * (1 - job.share) / job.share if job.share else None
-        if job.running or job.answer is not None:
-            return JobStatus("running", job.answer, job.share, seconds_left=left)
-        place = sum(self._order(other) < self._order(job) for other in self._jobs.values())
-        return JobStatus("waiting", place=place)
+            if (answered := self._answers.get(request)) is not None:
+                return answered
+            of, ended = self._ended.get(asker, (None, None))
+            if of == request and ended is not None:
+                return ended
+            if job is None:
+                if len(self._jobs) >= MAX_WAITING:
+                    return JobStatus("failed", message="Too many explanations are waiting; try again in a minute.")
+                job = self._jobs[request] = _Job(request, pixels)
+            job.askers[asker] = time.monotonic()
+            self._changed.notify_all()
+            if job.running or job.answer is not None:
+                return JobStatus("running", job.answer, job.share)
+            before = [other for other in self._jobs.values() if self._order(other) < self._order(job)]
+            return JobStatus("waiting", place=len(before))
 
     def stop(self, visitor: str, slot: str) -> None:
         """Stop the request of a slot and keep what there is of the answer."""
         with self._changed:
             if job := self._leave((visitor, slot)):
-                self._ended[visitor, slot] = JobStatus("stopped", job.answer, job.share)
+                self._ended[visitor, slot] = job.request, JobStatus("stopped", job.answer, job.share)
 
     def go_on(self, visitor: str, slot: str) -> None:
         """Let a request that was stopped or has failed be made again."""
@@ -241,17 +225,12 @@ class Worker:
         if wait:
             self._thread.join()
 
-    @property
-    def waiting(self) -> int:
-        """Number of requests that are not answered yet."""
-        with self._changed:
-            return len(self._jobs)
-
     def _leave(self, asker: Asker) -> _Job | None:
-        """Have an asker wait no longer for the last request; return its job. Under the lock."""
-        before = self._asked.get(asker)
-        job = None if before is None else self._jobs.get(before)
-        return job if job is not None and job.askers.pop(asker, None) is not None else None
+        """Have an asker wait no longer for its last request; return its job. Under the lock."""
+        job = next((job for job in self._jobs.values() if asker in job.askers), None)
+        if job is not None:
+            del job.askers[asker]
+        return job
 
     def _order(self, job: _Job) -> tuple[int, float, float]:
         """Return what requests are sorted by, the most urgent first."""
@@ -282,7 +261,8 @@ class Worker:
         job.running = True
         try:
             if job.steps is None:
-                job.steps = self._begin(job)
+                detector, given_up = self._detector(job.request), partial(self._is_given_up, job)
+                job.steps = compute_answer(detector, job.pixels, job.request.settings, given_up)
             self._keep(job, *next(job.steps, (None, 1.0)))
         except (ValueError, OSError) as error:
             # what core raises on purpose is a sentence already
@@ -307,26 +287,18 @@ class Worker:
         with self._changed:
             self._served.update((visitor, time.monotonic()) for visitor, _ in job.askers)
             job.answer, job.share = answer, share
-            job.urgency = 0 if job.request.is_quick else 2
             # a request that was given up in a step ends without an answer, and may have been made again meanwhile
             if share >= 1 and self._jobs.get(job.request) is job:
                 del self._jobs[job.request]
                 if answer is not None:
                     self._answers[job.request] = JobStatus("done", answer, 1.0)
-            self._changed.notify_all()
 
     def _fail(self, job: _Job, sentence: str) -> None:
         with self._changed:
             if self._jobs.get(job.request) is job:
                 del self._jobs[job.request]
             for asker in job.askers:
-                self._ended[asker] = JobStatus("failed", message=sentence)
-            self._changed.notify_all()
-
-    def _begin(self, job: _Job) -> Iterator[tuple[Any, float]]:
-        detector = self._detector(job.request)
-        job.begun = time.monotonic()
-        return compute_answer(detector, job.pixels, job.request.settings, lambda: self._is_given_up(job))
+                self._ended[asker] = job.request, JobStatus("failed", message=sentence)
 
     def _detector(self, request: Request) -> "Detector":
         # torch is imported in this thread, so that pages which need no detector never wait for it

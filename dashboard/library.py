@@ -1,6 +1,5 @@
 """The runs, tables and pictures that all visitors share, read once."""
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.detectors.identity import Identity
+from core.images.image_set import ImageSet
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures, find_pictures
 from core.runs.rows import Extent, cells, count_choices, evenly, extents_of, find_rows, judged_table
@@ -28,7 +28,7 @@ from core.studies.columns import (
     study_columns,
     versus_table,
 )
-from core.studies.judgement import Threshold, find_threshold, threshold_path
+from core.studies.judgement import Threshold, find_threshold
 from core.studies.store import StudyResult, find_studies, read_study, study_path
 from dashboard.catalogue import homes, is_by, runs
 from dashboard.components.plain import with_code
@@ -81,13 +81,12 @@ class Opened:
         try:
             if self.without is None:
                 return browse_table(self.run, self.judged)
-            table = self.without.table
-            added = [read_columns(self.run, self.linked)]
+            parts = [self.without.table, read_columns(self.run, self.linked)]
         except ContractError as error:
             _end(error)
         if self.beside is not None:
-            added.append(versus_table(self.beside, table["id"]))
-        return pd.concat([table, *added], axis=1)
+            parts.append(versus_table(self.beside, self.judged["id"]))
+        return pd.concat(parts, axis=1)
 
     @cached_property
     def rows(self) -> pd.Index:
@@ -114,46 +113,35 @@ class Opened:
         return int(self.rows.get_loc(id_)) if id_ in self.rows else None
 
 
-# how Streamlit's caches recognise an opened run, and a study of one
+# how Streamlit's caches recognise an opened run, a study of one, and an image set
 BY_STAMP: dict[str | type[Any], Callable[[Any], Any]] = {
     Opened: lambda opened: opened.stamp,
     StudyResult: lambda study: str(study.path),
+    ImageSet: lambda images: (images.fingerprint, images.side, images.fit),
 }
 
 
 def choose_run() -> str:
     """Choose the run that the URL names, else the one shown before, else the best one.
 
-    That is `FIRST` where its pictures are available, else the run that can be shown best, if it opens; "" without
-    runs.
+    That is `FIRST` where it opens and its pictures are available, else the run that can be shown best; "" without runs.
     """
     paths = runs()
     for name in (st.query_params.get("run"), st.session_state.get("run")):
         if name in paths:
             return str(name)
-    ranked = sorted(paths, key=lambda name: _default_rank(paths[name]), reverse=True)
-    return next((name for name in ranked if _opens(paths[name])), ranked[0] if ranked else "")
-
-
-def _opens(path: Path) -> bool:
-    try:
-        open_run(path)
-    except ContractError:
-        return False
-    return True
+    return max(paths, key=lambda name: _default_rank(paths[name]), default="")
 
 
 def _default_rank(path: Path) -> tuple[bool, bool, int]:
-    """Rank a run: whether all of its pictures are available, whether it is `FIRST`, and how many images it has; -1 of a
-    damaged one."""
+    """Rank a run: whether all of its pictures are available, whether it is `FIRST`, and how many images it has."""
     try:
-        manifest = read_manifest(path, "run")
+        manifest = open_run(path).run.manifest if path.name == FIRST else read_manifest(path, "run")
     except ContractError:
         return False, False, -1
-    available = {images.fingerprint for images in registry().sets}
     # what is still being read is available in a moment: the first visitor sees the same run as the next
-    reading = registry().status.state == "reading"
-    complete = reading or "images.npy" in manifest["files"] or manifest.get("set_fingerprint") in available
+    complete = registry().status.state == "reading" or "images.npy" in manifest["files"]
+    complete |= manifest.get("set_fingerprint") in {images.fingerprint for images in registry().sets}
     images = manifest.get("images", 0)
     return complete, path.name == FIRST, images if isinstance(images, int) else -1
 
@@ -202,24 +190,15 @@ def _open(path: Path, stamp: str) -> Opened:
 
 
 def _with_linked(opened: Opened) -> Opened:
-    """The same with the columns that the URL names though their study does not offer them: links lead to them."""
+    """Add what the URL names: columns that their study does not offer, and the verdicts of a run on the same images."""
     sort = st.query_params.get("sort", "").removeprefix("-")
     # what filters and sorts comes first, because only `MOST_LINKED` are read
-    named = (*st.query_params, sort, st.query_params.get("colour", ""), *also())
-    wanted = dict.fromkeys(name for name in named if name in opened.further)
-    other = _beside(opened)
-    if not wanted and other is None:
-        return opened
-    return _linked(opened, other, tuple(sorted([*wanted][:MOST_LINKED])))
-
-
-def _beside(opened: Opened) -> Opened | None:
-    """The other run on the same images that the URL names; None where it names none that can be read."""
-    path = runs().get(st.query_params.get("versus", ""))
+    named = [name for name in dict.fromkeys((*st.query_params, sort, *also())) if name in opened.further]
+    path, beside = runs().get(st.query_params.get("versus", "")), None
     with suppress(ContractError):
         if path is not None and same_images(opened.run, (other := open_run(path)).run):
-            return other
-    return None
+            beside = other
+    return _linked(opened, beside, tuple(sorted(named[:MOST_LINKED]))) if named or beside else opened
 
 
 def also() -> list[str]:
@@ -228,44 +207,42 @@ def also() -> list[str]:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
-def _linked(opened: Opened, other: Opened | None, names: tuple[str, ...]) -> Opened:
-    studied = opened.studied | {name: opened.further[name] for name in names}
-    beside, stamp = None, f"{opened.stamp} {' '.join(names)}"
-    if other is not None:
-        beside, stamp = other.run, f"{stamp} {other.stamp}"
-        studied |= describe_versus(other.run)
-    return replace(opened, studied=studied, stamp=stamp, linked=names, without=opened, beside=beside)
+def _linked(opened: Opened, beside: Opened | None, names: tuple[str, ...]) -> Opened:
+    studied, stamp = opened.studied | {name: opened.further[name] for name in names}, f"{opened.stamp} {names}"
+    if beside is None:
+        return replace(opened, studied=studied, stamp=stamp, linked=names, without=opened)
+    studied, stamp = studied | describe_versus(beside.run), f"{stamp} {beside.stamp}"
+    return replace(opened, studied=studied, stamp=stamp, linked=names, without=opened, beside=beside.run)
 
 
 def matching(opened: Opened, wanted: Filter) -> NDArray[np.intp]:
     """Find the positions of the rows that fit a filter, in its order; remembered for the next page."""
-    return _matching(opened, replace(wanted, page=1, per_page=Filter.per_page), _tagged(wanted))
-
-
-@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=BY_STAMP)
-def _matching(opened: Opened, wanted: Filter, tagged: frozenset[str]) -> NDArray[np.intp]:
-    return find_rows(opened.table, wanted, tagged=tagged)
+    found: NDArray[np.intp] = _filtered(
+        "rows", opened, replace(wanted, page=1, per_page=Filter.per_page), _tagged(wanted)
+    )
+    return found
 
 
 def counts(opened: Opened, wanted: Filter) -> NDArray[np.int64]:
     """Count the confusion matrix of what a filter finds, whatever it asks of class and outcome."""
-    return _counts(opened, replace(wanted, sort=Filter.sort, page=1, per_page=Filter.per_page), _tagged(wanted))
-
-
-@st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=BY_STAMP)
-def _counts(opened: Opened, wanted: Filter, tagged: frozenset[str]) -> NDArray[np.int64]:
-    return cells(opened.table, wanted, tagged=tagged)
+    wanted = replace(wanted, sort=Filter.sort, page=1, per_page=Filter.per_page)
+    counted: NDArray[np.int64] = _filtered("cells", opened, wanted, _tagged(wanted))
+    return counted
 
 
 def choice_counts(opened: Opened, wanted: Filter, column: str) -> dict[str, int]:
     """Count the images of each choice of a column among those that all other filters find."""
     others = replace(wanted, sort=Filter.sort, page=1, per_page=Filter.per_page).choosing(column, ())
-    return _choice_counts(opened, others, column, _tagged(wanted))
+    counted: dict[str, int] = _filtered("choices", opened, others, _tagged(wanted), column)
+    return counted
+
+
+FILTERED: dict[str, Callable[..., Any]] = {"rows": find_rows, "cells": cells, "choices": count_choices}
 
 
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=BY_STAMP)
-def _choice_counts(opened: Opened, wanted: Filter, column: str, tagged: frozenset[str]) -> dict[str, int]:
-    return count_choices(opened.table, wanted, column, tagged=tagged)
+def _filtered(what: str, opened: Opened, wanted: Filter, tagged: frozenset[str], *columns: str) -> Any:
+    return FILTERED[what](opened.table, wanted, *columns, tagged=tagged)
 
 
 def tag_counts(opened: Opened, wanted: Filter, names: Sequence[str]) -> dict[str, int]:
@@ -286,15 +263,12 @@ def tags() -> Tags:
 
 def pictures(opened: Opened) -> Pictures:
     """Find the pixels of a run's rows."""
-    return _pictures(
-        opened.origin,
-        tuple(f"{images.fingerprint} {images.side} {images.fit}" for images in registry().sets),
-    )
+    return _pictures(opened.origin, registry().sets)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
-def _pictures(opened: Opened, fingerprints: tuple[str, ...]) -> Pictures:  # noqa: ARG001 - part of the key
-    return find_pictures(opened.run, list(registry().sets))
+def _pictures(opened: Opened, sets: tuple[ImageSet, ...]) -> Pictures:
+    return find_pictures(opened.run, list(sets))
 
 
 def with_samples() -> Iterator[Opened]:
@@ -303,7 +277,7 @@ def with_samples() -> Iterator[Opened]:
     looked_at = st.session_state.get("run", "")
     own = f"{looked_at.partition('@')[0]}@sample-test"
     for name in dict.fromkeys((looked_at, own, *(name for name in paths if name.endswith("@sample-test")))):
-        with contextlib.suppress(KeyError, ContractError):
+        with suppress(KeyError, ContractError):
             yield open_run(paths[name])
 
 
@@ -311,18 +285,17 @@ def samples(holding: str = "") -> tuple[Opened, NDArray[np.intp]] | None:
     """Images to begin with, half of each class: from this session's run, else from the sample's; None without any.
 
     Args:
-        holding: id of an image that the run must have, where one has; it is among them.
+        holding: id of an image that the run must have, where any has it; it is among them.
     """
     for opened in with_samples():
         shown, row = pictures(opened).where >= 0, opened.row_of(holding)
-        halves = [np.flatnonzero(shown & (opened.table["label"] == label).to_numpy()) for label in ("REAL", "FAKE")]
-        if all(len(half) for half in halves) and not (holding and row is None):
+        halves = [np.flatnonzero(shown & (opened.judged["label"] == label).to_numpy()) for label in ("REAL", "FAKE")]
+        if all(map(len, halves)) and not (holding and row is None):
             # evenly through the run, so that they show different things
-            spread = [evenly(half, SAMPLES // 2) for half in halves]
-            for half, chosen in zip(halves, spread, strict=True):
-                if row is not None and row in half and row not in chosen:
-                    chosen[-1] = row
-            return opened, np.unique(np.concatenate(spread))
+            chosen = np.concatenate([evenly(half, SAMPLES // 2) for half in halves])
+            if row is not None and shown[row] and row not in chosen:
+                chosen[-1] = row
+            return opened, np.unique(chosen)
     return samples() if holding else None
 
 
@@ -332,14 +305,13 @@ def study_of(opened: Opened, name: str) -> StudyResult | None:
     Raises:
         ContractError: there is a file, and it is damaged or another run's.
     """
-    file = study_path(opened.run.path, name)
-    return _study(opened, f"{opened.origin.stamp} {file} {file.stat().st_mtime_ns}", name) if file.is_file() else None
+    return _study(opened.origin, name) if study_path(opened.run.path, name).is_file() else None
 
 
 # a dozen of each of a few runs: with fewer, visitors who look at several would have them read all the time
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _study(_opened: Opened, stamp: str, name: str) -> StudyResult:  # noqa: ARG001 - the key
-    return read_study(study_path(_opened.run.path, name), _opened.run)
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
+def _study(opened: Opened, name: str) -> StudyResult:
+    return read_study(study_path(opened.run.path, name), opened.run)
 
 
 def study_by(detector: Identity, name: str) -> StudyResult | None:
@@ -348,17 +320,15 @@ def study_by(detector: Identity, name: str) -> StudyResult | None:
     Raises:
         ContractError: as `study_of`.
     """
-    paths = runs()
     own = st.session_state.get("run", "")
-    for run in sorted(paths, key=lambda run: run != own):
-        if not study_path(paths[run], name).is_file() or not is_by(paths[run], detector):
-            continue
-        try:
-            opened = open_run(paths[run])
-        except ContractError:
-            # that page reports it
-            continue
-        return study_of(opened, name)
+    for path in sorted(runs().values(), key=lambda path: path.name != own):
+        if study_path(path, name).is_file() and is_by(path, detector):
+            try:
+                opened = open_run(path)
+            except ContractError:
+                # that page reports it
+                continue
+            return study_of(opened, name)
     return None
 
 
@@ -370,13 +340,4 @@ def refused_studies(opened: Opened) -> list[str]:
 
 def threshold_of(detector: Identity) -> Threshold | None:
     """Return a detector's threshold; None where nobody has set one, or it cannot be read."""
-    stamps = []
-    for path in runs().values():
-        with contextlib.suppress(OSError):
-            stamps.append(f"{path} {threshold_path(path).stat().st_mtime_ns}")
-    return _threshold(detector.fingerprint, " ".join(stamps), detector)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _threshold(fingerprint: str, stamps: str, _detector: Identity) -> Threshold | None:  # noqa: ARG001 - the key
-    return find_threshold(_detector, runs().values())
+    return find_threshold(detector, runs().values())

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.logo import LOGO, TEXT
 from dashboard.navigation import pages
-from dashboard.sidebar import draw_sidebar, note_other_run
+from dashboard.sidebar import draw_sidebar
 
 # what the theme cannot set: an outline for keyboard focus in the navigation; no dimming of captions, chosen segments
 # and chart labels; dark text on light elements in the dark theme; less space between expanders; elements keyed
@@ -44,6 +44,5 @@ if page.title != "Try a picture":
     # what was made of uploads goes when their page is left; its uploader comes back empty
     for key in [str(key) for key in st.session_state if str(key).startswith("upload.")]:
         del st.session_state[key]
-draw_sidebar(page.title)
-note_other_run(page.title)
+draw_sidebar()
 page.run()

@@ -64,9 +64,10 @@ class Identity:
         return tuple(map(run.get, OLDER_IDENTITY)) == (self.weights_sha256, self.temperature)
 
 
-class Identified(NamedTuple):
-    """A detector's folder, its manifest, the identity computed from its files, and its description."""
+class DetectorHandle(NamedTuple):
+    """A detector on disk: its name and folder, its manifest, its identity by its files, and its description."""
 
+    name: str
     path: Path
     manifest: Mapping[str, Any]
     identity: Identity
@@ -117,7 +118,7 @@ def check_claim(path: Path, manifest: Mapping[str, Any], weights_sha256: str) ->
         )
 
 
-def identify(path: Path) -> Identified:
+def identify(path: Path) -> DetectorHandle:
     """Read a detector's folder and compute its identity, cached until its files change.
 
     Raises:
@@ -128,12 +129,12 @@ def identify(path: Path) -> Identified:
 
 
 @lru_cache(maxsize=256)
-def _identify(path: Path, _stamped: tuple[int, ...]) -> Identified:
+def _identify(path: Path, _stamped: tuple[int, ...]) -> DetectorHandle:
     manifest = read_manifest(path, "detector")
     about = describe(path, manifest)
     weights = hash_weights(sorted(read_weights(path, manifest).items()))
     check_claim(path, manifest, weights)
-    return Identified(path, manifest, Identity.of(weights, about), about)
+    return DetectorHandle(path.name, path, manifest, Identity.of(weights, about), about)
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -145,18 +146,18 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return tuple(stamp)
 
 
-def identify_all(folders: Mapping[str, Path]) -> tuple[dict[str, Identified], dict[str, str]]:
+def identify_all(folders: Mapping[str, Path]) -> tuple[dict[str, DetectorHandle], dict[str, str]]:
     """Identify detectors by name; also return a sentence on each that is refused."""
     identified, refused = {}, {}
     for name, path in folders.items():
         try:
-            identified[name] = identify(path)
+            identified[name] = identify(path)._replace(name=name)
         except ContractError as error:
             refused[name] = str(error)
     return identified, refused
 
 
-def find_maker(run: Mapping[str, Any], detectors: Mapping[str, Identified]) -> str | None:
+def find_maker(run: Mapping[str, Any], detectors: Mapping[str, DetectorHandle]) -> str | None:
     """Find the name of the detector that made a run; None where it is not among `detectors`.
 
     Args:

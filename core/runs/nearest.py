@@ -62,14 +62,28 @@ def find_nearest(
         raise ValueError(f"k must be at least 1, not {k}")
     if np.prod(queries.shape[1:]) != np.prod(base.shape[1:]):
         raise ValueError(f"queries have vectors {queries.shape[1:]} and the base {base.shape[1:]}; give the same ones")
-    parts = []
+    distances = np.full((len(queries), k), np.inf, np.float32)
+    rows = np.full((len(queries), k), -1, np.intp)
+    # vectors of up to 32 x 32 pixels are compared in blocks of `BLOCK`, longer ones in smaller blocks
+    block = max(1, min(BLOCK, BLOCK * 3072 // max(1, int(np.prod(base.shape[1:])))))
     for start in range(0, len(queries), QUERIES):
         part = slice(start, start + QUERIES)
-        codes = None if query_codes is None or base_codes is None else (query_codes[part], base_codes)
-        parts.append(_nearest(unit_rows(queries[part]), base, k, among, codes))
-    if not parts:
-        return Nearest(np.zeros((0, k), np.intp), np.zeros((0, k), np.float32))
-    return Nearest(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        units = unit_rows(queries[part])
+        for begin in range(0, len(base), block):
+            here = slice(begin, begin + block)
+            # rounding may give values slightly below zero
+            near = np.maximum(1 - units @ unit_rows(base[here]).T, 0)
+            if among is not None:
+                near[:, ~among[here]] = np.inf
+            if query_codes is not None and base_codes is not None:
+                near[query_codes[part][:, None] == base_codes[here]] = np.inf
+            # merge only for queries with a nearer row in this block
+            touched = start + np.flatnonzero((near < distances[part, -1:]).any(axis=1))
+            if len(touched):
+                merged = _merge(near[touched - start], begin, distances[touched], rows[touched])
+                distances[touched], rows[touched] = merged
+    rows[np.isinf(distances)] = -1
+    return Nearest(rows, distances)
 
 
 def halved(values: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -78,34 +92,6 @@ def halved(values: NDArray[np.floating]) -> NDArray[np.floating]:
         return values
     largest, kind = np.abs(values).max(initial=0), np.finfo(np.float16)
     return values.astype(np.float16) if largest == 0 or 1024 * kind.tiny <= largest <= kind.max else values
-
-
-def _nearest(
-    queries: NDArray[np.float32],
-    base: NDArray[Any],
-    k: int,
-    among: NDArray[np.bool_] | None,
-    codes: tuple[NDArray[np.integer], NDArray[np.integer]] | None,
-) -> Nearest:
-    distances = np.full((len(queries), k), np.inf, np.float32)
-    rows = np.full((len(queries), k), -1, np.intp)
-    # vectors of up to 32 x 32 pixels are compared in blocks of `BLOCK`, longer ones in smaller blocks
-    block = max(1, min(BLOCK, BLOCK * 3072 // max(1, queries.shape[1])))
-    for start in range(0, len(base), block):
-        here = slice(start, start + block)
-        near = 1 - queries @ unit_rows(base[here]).T
-        # rounding may give values slightly below zero
-        np.maximum(near, 0, out=near)
-        if among is not None:
-            near[:, ~among[here]] = np.inf
-        if codes is not None:
-            near[codes[0][:, None] == codes[1][here][None]] = np.inf
-        # merge only for queries with a nearer row in this block
-        touched = np.flatnonzero((near < distances[:, -1:]).any(axis=1))
-        if len(touched):
-            distances[touched], rows[touched] = _merge(near[touched], start, distances[touched], rows[touched])
-    rows[np.isinf(distances)] = -1
-    return Nearest(rows, distances)
 
 
 def _merge(

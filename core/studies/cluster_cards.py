@@ -18,8 +18,6 @@ from core.studies.store import StudyResult
 
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
 MEMBERS = 12
-# the share of a cluster's images that its outline encloses
-ENCLOSED = 0.9
 MOST_DIFFERENCES = 4
 # smallest effect size that a card shows: a medium one (Cohen 1988)
 MEDIUM = 0.5
@@ -97,22 +95,6 @@ def read_cards(
         }
         cards.append(card)
     return pd.DataFrame(cards)
-
-
-def outline(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Enclose most of N places, float64 (N, 2): the corners (M, 2) of the hull of those nearest to their middle.
-
-    None, (0, 2), where they are too few or all in a line.
-    """
-    # no other function here needs it
-    from scipy.spatial import ConvexHull, QhullError  # noqa: PLC0415
-
-    away = np.linalg.norm(places - np.median(places, axis=0), axis=1)
-    near = places[away <= np.quantile(away, ENCLOSED)]
-    try:
-        return np.asarray(near[ConvexHull(near).vertices])
-    except (QhullError, ValueError):
-        return np.zeros((0, 2))
 
 
 def card_table(cards: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ does not grow with the run.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,39 +48,18 @@ COLUMNS = {
     }.items()
 }
 HEADLINES: Headlines = {
-    **{
-        f"worst-*-{verdict}": {
-            "question": f"Is there a group of {verdict} verdicts that errs unusually often?",
-            "holds": f"One group of {verdict} verdicts errs unusually often.",
-            "not shown": f"No group of {verdict} verdicts is shown to err unusually often.",
-            "unknown": f"No group of {verdict} verdicts certainly errs more often than the others.",
-        }
-        for verdict in VERDICTS
+    "worst-*": {
+        "question": "Is there a group of verdicts that errs unusually often?",
+        "holds": "One group of verdicts errs unusually often.",
+        "not shown": "No group of verdicts is shown to err unusually often.",
+        "unknown": "No group of verdicts certainly errs more often than the others.",
     },
-    **{
-        f"number-*-{verdict}": {
-            "question": f"Do {verdict} verdicts fall into separate groups?",
-            "holds": f"{verdict} verdicts fall into separate groups.",
-            "not shown": f"Not shown that the groups of {verdict} verdicts are separate.",
-        }
-        for verdict in VERDICTS
+    "number-*": {
+        "question": "Do verdicts fall into separate groups?",
+        "holds": "Verdicts fall into separate groups.",
+        "not shown": "Not shown that the groups of verdicts are separate.",
     },
 }
-
-
-class Clustering(NamedTuple):
-    """N points in K clusters.
-
-    Attributes:
-        labels: int (N,), 0 is the largest cluster.
-        distances: float (N,), from the cluster's centre.
-        silhouettes, control: float (N,), see `COLUMNS`; NaN beyond the subsample, and where there is one cluster.
-    """
-
-    labels: NDArray[np.int64]
-    distances: NDArray[np.float64]
-    silhouettes: NDArray[np.float64]
-    control: NDArray[np.float64]
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -122,39 +101,36 @@ def cluster_space(
         verdicts: (N,), "FAKE" or "REAL".
         parameters: of the study.
     """
-    labels, distances, silhouettes, control = np.full((4, len(points)), np.nan)
-    for verdict in VERDICTS:
-        mine = np.flatnonzero(verdicts == verdict)
+    parts: list[pd.DataFrame] = []
+    for mine in (np.flatnonzero(verdicts == verdict) for verdict in VERDICTS):
         if len(mine):
-            part = cluster_verdict(points[mine], parameters)
-            labels[mine] = part.labels + np.nanmax(labels, initial=-1) + 1
-            distances[mine], silhouettes[mine], control[mine] = part.distances, part.silhouettes, part.control
-    places = lay_out(points, parameters).astype(np.float32)
-    return pd.DataFrame(
-        {
-            "cluster": by_size(labels.astype(np.int64)).astype(np.int8),
-            "distance": distances.astype(np.float32),
-            "x": places[:, 0],
-            "y": places[:, 1],
-            "silhouette": silhouettes.astype(np.float16),
-            "control": control.astype(np.float16),
-        }
-    )
+            part = cluster_verdict(points[mine], parameters).set_index(mine)
+            part["cluster"] += sum(part["cluster"].nunique() for part in parts)
+            parts.append(part)
+    table = pd.concat(parts).sort_index()
+    places = lay_out(points, parameters)
+    table = table.assign(cluster=by_size(table["cluster"].to_numpy()), x=places[:, 0], y=places[:, 1])
+    small = {"cluster": np.int8, "silhouette": np.float16, "control": np.float16}
+    return table.astype({name: small.get(name, np.float32) for name in table})
 
 
-def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> Clustering:
-    """Clusters of the images of one verdict, as many as lead most over the control.
+def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """Find clusters of the images of one verdict, as many as lead most over the control.
 
     Args:
         points: float64 (N, D).
         parameters: of the study.
+
+    Returns:
+        N rows: `cluster`, 0 is the largest; `distance` from its centre; `silhouette` and `control`, see `COLUMNS`, NaN
+        beyond the subsample and where there is one cluster.
     """
     seed, size = parameters["seed"], len(points)
     reduced = _components(points, parameters)
-    unknown = np.full(size, np.nan)
     distinct = len(np.unique(points, axis=0))
     if size < LEAST or distinct == 1:
-        return Clustering(np.zeros(size, np.int64), np.linalg.norm(reduced - reduced.mean(0), axis=1), unknown, unknown)
+        away = np.linalg.norm(reduced - reduced.mean(0), axis=1)
+        return pd.DataFrame({"cluster": 0, "distance": away, "silhouette": np.nan, "control": np.nan})
     some = _subsample(size, parameters["subsample"], seed)
     parameters = {**parameters, "most": min(parameters["most"], distinct)}
     own = silhouettes_by_number(reduced[some], parameters)
@@ -170,10 +146,14 @@ def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) 
     number = max(shared, key=lambda count: float(own[count].mean() - control[count].mean()))
     fitted = _k_means(reduced, number, seed)
     labels = by_size(fitted.labels_)
-    distances = np.linalg.norm(reduced - fitted.cluster_centers_[fitted.labels_], axis=1)
-    silhouettes, of_clouds = unknown.copy(), unknown.copy()
-    silhouettes[some], of_clouds[some] = _silhouettes(reduced[some], labels[some]), control[number]
-    return Clustering(labels, distances, silhouettes, of_clouds)
+    table = pd.DataFrame(
+        {"cluster": labels, "distance": np.linalg.norm(reduced - fitted.cluster_centers_[fitted.labels_], axis=1)}
+    )
+    table.loc[some, "silhouette"], table.loc[some, "control"] = (
+        _silhouettes(reduced[some], labels[some]),
+        control[number],
+    )
+    return table
 
 
 def silhouettes_by_number(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> dict[int, NDArray[np.float64]]:

@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.detectors.identity import DetectorHandle
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import verdict_of
 from core.perturbations.flips import flipping
@@ -19,7 +20,7 @@ from core.perturbations.table import PROBES, probe_columns
 from dashboard.components.charts import cached
 from dashboard.components.component import component, one_of
 from dashboard.components.probing import change_words, follow_changes, probes_of, rates_of
-from dashboard.components.requests import DetectorHandle, Subject
+from dashboard.components.requests import Subject
 from dashboard.components.words import NO_BREAK, percent
 from dashboard.library import Opened
 from dashboard.state import Setting, shows_pixels

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.detectors.identity import DetectorHandle
 from core.explainers.registry import explainers
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import verdict_of
@@ -21,7 +22,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.neighbours import similar_images
 from dashboard.components.picture import picture_strip
 from dashboard.components.probing import change_words, changed_cell, follow_changes
-from dashboard.components.requests import DetectorHandle, Subject
+from dashboard.components.requests import Subject
 from dashboard.components.words import coloured
 from dashboard.library import Opened
 from dashboard.state import Setting, shows_pixels

@@ -16,6 +16,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.detectors.identity import DetectorHandle
 from core.explainers import drawing
 from core.explainers.agreement import rank_correlation
 from core.explainers.drawing import Style, npz_of, scale_of
@@ -42,13 +43,12 @@ from dashboard.components.parts import draw_parts, parts_table
 from dashboard.components.picture import explained_picture
 from dashboard.components.plain import plain
 from dashboard.components.requests import (
-    DetectorHandle,
     Subject,
     any_busy,
     ask,
     draw_ended,
     draw_progress,
-    poll_part,
+    poll,
 )
 from dashboard.components.settings import chosen_methods, draw_drawing, draw_settings, request_of, style_now
 from dashboard.components.words import CLASS_WORDS, percent
@@ -108,7 +108,7 @@ def draw_explanations(view: View) -> None:
     """Draw the maps of an image by the chosen methods, a random map, and what can be done with them."""
     methods = chosen_methods(view.detectors[0].about)
     busy = any_busy(view.status(detector, explainer) for detector in view.detectors for explainer in methods)
-    poll_part(lambda: _draw(view), busy=busy)
+    poll(lambda: _draw(view), busy=busy)
 
 
 def draw_explanation(view: View, explainer: AnyExplainer) -> None:
@@ -124,7 +124,7 @@ def draw_explanation(view: View, explainer: AnyExplainer) -> None:
         draw_settings(explainer, view.detectors[0].about)
         return any_busy([status])
 
-    poll_part(draw, busy=any_busy([view.status(view.detectors[0], explainer)]))
+    poll(draw, busy=any_busy([view.status(view.detectors[0], explainer)]))
 
 
 def _draw(view: View) -> bool:

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.detectors.identity import DetectorHandle
 from core.findings.numbers import plus
 from core.images.decoding import ImageError, may_be_transparent
 from core.images.labels import verdict_of
@@ -17,7 +18,7 @@ from core.perturbations.postprocessing import DELIVERIES, Delivered, deliver
 from core.studies.judgement import Judgement, judge, versions
 from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.plain import code, plain
-from dashboard.components.requests import DetectorHandle, any_busy, ask, keep_up, poll, waiting
+from dashboard.components.requests import any_busy, ask, follow, poll, waiting
 from dashboard.components.uploads import Picture, remembered
 from dashboard.components.words import CLASS_WORDS, coloured, percent
 from dashboard.decoding import in_turn
@@ -71,7 +72,7 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> 
             ]
             picture_strip(cells, width=84)
 
-    keep_up(lambda: look(ready, detector), show, slot="upload")
+    follow(lambda: look(ready, detector), show, slot="upload")
 
 
 def draw_raw(ready: Prepared, detector: DetectorHandle) -> None:
@@ -89,7 +90,7 @@ def draw_raw(ready: Prepared, detector: DetectorHandle) -> None:
         # an unnamed index has an empty header, which says nothing to a screen reader
         st.table(table.rename_axis("resampling"), border="horizontal")
 
-    keep_up(lambda: look(ready, detector, slot="upload.raw"), show, slot="upload.raw")
+    follow(lambda: look(ready, detector, slot="upload.raw"), show, slot="upload.raw")
 
 
 def draw_sent(picture: Picture, detector: DetectorHandle) -> None:
@@ -115,7 +116,7 @@ def draw_sent(picture: Picture, detector: DetectorHandle) -> None:
             ways = pd.Index([one.delivery.title for one in sent], name="way")
             st.table(pd.DataFrame({"called": words}, ways), border="horizontal")
 
-    keep_up(lambda: ask(detector, pixels, PredictRequest(), slot="upload.sent"), show, slot="upload.sent")
+    follow(lambda: ask(detector, pixels, PredictRequest(), slot="upload.sent"), show, slot="upload.sent")
 
 
 def draw_others(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.detectors.identity import Identified
+from core.detectors.identity import DetectorHandle
 from core.detectors.manifest import OLD_SIDE
 from core.storage import ContractError
 from dashboard import catalogue, library
@@ -14,7 +14,7 @@ from dashboard.visitors import for_visitors
 RATES = ("large", "imitations", "photographs", "filters_large", "filters_photographs")
 
 
-def draw_limits(detector: Identified | None = None) -> None:
+def draw_limits(detector: DetectorHandle | None = None) -> None:
     """Draw what a detector has seen, and how often it errs beyond that as far as measured; None for no detector."""
     with st.container(border=True):
         st.markdown(
@@ -36,7 +36,7 @@ def draw_limits(detector: Identified | None = None) -> None:
             st.caption("How often it errs on such pictures has not been measured for this detector.")
 
 
-def _seen(detector: Identified | None) -> str:
+def _seen(detector: DetectorHandle | None) -> str:
     """Say what a detector was trained on, and what not, as far as that is known."""
     trained_on = "cifake-train" if detector is None else str(detector.manifest.get("training_set", ""))
     side = OLD_SIDE if detector is None else detector.about.side

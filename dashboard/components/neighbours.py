@@ -6,18 +6,19 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.images.labels import CLASSES, other_class, verdict_of
+from core.detectors.identity import DetectorHandle
+from core.images.labels import CLASSES
 from core.runs.nearest import find_nearest
 from core.studies.neighbours import NAMED, OWN
 from dashboard import library
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.plain import plain
-from dashboard.components.requests import DetectorHandle, Subject, follow
+from dashboard.components.requests import Subject, ask, follow
 from dashboard.components.study import readable
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.datasets import how_to_get_pictures, registry
-from dashboard.jobs import Prediction, PredictRequest, Request
+from dashboard.jobs import JobStatus, Prediction, PredictRequest
 from dashboard.library import Opened
 
 
@@ -38,62 +39,56 @@ def similar_images(subject: Subject, detector: DetectorHandle, opened: Opened | 
     )
     study = None if opened is None or row is None else readable(opened, "neighbours", concluded=False)
     if opened is not None and row is not None and study is not None:
-        named = study.table[study.table["id"] == opened.run.predictions["id"].iloc[row]].iloc[:1]
-        for about in named.to_dict("records"):
-            verdict, fake = str(opened.run.predictions["predicted"].iloc[row]), about["fake_share"]
+        about = study.table.set_index("id").reindex(opened.run.predictions["id"].iloc[[row]]).iloc[0]
+        if isinstance(about["near_1"], str):
             whose = "other images of this run" if about["among"] == OWN else "training images"
-            ids = [about[f"near_{n}"] for n in range(1, NAMED + 1)]
-            same = fake if verdict == "FAKE" else 1 - fake
-            _draw(opened, ids, about["near_other"], verdict, same=same, whose=whose)
+            st.markdown(f"{percent(about['fake_share'], 0)} of the {whose} most alike to it are {CLASS_WORDS['FAKE']}.")
+            _draw(opened, about[[f"near_{n}" for n in range(1, NAMED + 1)]], about[["near_other"]])
             return
     if opened is None or opened.run.features is None:
         st.markdown("No run of this detector has features to compare with.")
         return
-    run = opened.run
+    run, predictions = opened.run, opened.run.predictions
 
-    def draw(answer: Prediction) -> None:
-        if answer.features is None or run.features is None:
+    def draw(now: JobStatus) -> None:
+        answer: Prediction | None = now.answer
+        if answer is None or answer.features is None or run.features is None:
             return
         allowed = np.ones(len(run), bool)
         if row is not None:
-            allowed = (run.predictions["sha256"] != run.predictions["sha256"].iloc[row]).to_numpy(bool)
-        near = find_nearest(answer.features, run.features, NAMED, among=allowed).rows[0]
+            allowed = (predictions["sha256"] != predictions["sha256"].iloc[row]).to_numpy(bool)
         is_other = run.predicted_real != (answer.margins[0] > 0)
-        other = find_nearest(answer.features, run.features, 1, among=allowed & is_other).rows[0]
-        ids, others = (run.predictions["id"].iloc[rows[rows >= 0]].tolist() for rows in (near, other))
-        verdict = verdict_of(float(answer.margins[0]))
-        same = float((run.predictions["label"].iloc[near[near >= 0]] == verdict).mean())
-        _draw(opened, ids, next(iter(others), None), verdict, same=same, whose="images of this run")
+        st.markdown("The images of this run most alike to it:")
+        near, other = (
+            find_nearest(answer.features, run.features, count, among=among).rows[0]
+            for count, among in ((NAMED, allowed), (1, allowed & is_other))
+        )
+        _draw(opened, predictions["id"].iloc[near[near >= 0]], predictions["id"].iloc[other[other >= 0]])
 
-    request = Request(detector.path, detector.identity, subject.sha256, PredictRequest())
-    follow(request, subject.image[None], draw, slot="neighbours")
-
-
-def _draw(
-    opened: Opened, ids: Sequence[str | None], other: str | None, verdict: str, *, same: float, whose: str
-) -> None:
-    """Draw the nearest images and the nearest that is called the other class; `same` is the share of the verdict."""
-    near = [id_ for id_ in ids if id_ is not None]
-    if not near:
-        st.markdown(f"There are no {whose} to compare with.")
-        return
-    st.markdown(
-        f"{percent(same, 0)} of the {whose} most alike to it are {CLASS_WORDS[verdict]}, as it calls this image."
+    follow(
+        lambda: ask(detector, subject.image[None], PredictRequest(), slot="neighbours", sha256=subject.sha256),
+        draw,
+        slot="neighbours",
+        doing=lambda _: "Asking the detector",
     )
-    cells = _cells(opened, near)
-    if len(cells) < len(near):
+
+
+def _draw(opened: Opened, near: pd.Series, other: pd.Series) -> None:
+    """Draw the nearest images by id, and the nearest that is called the other class, where there is one."""
+    cells = _cells(opened, near.dropna().tolist())
+    if not cells:
         st.caption(f"Their pictures are not available. {how_to_get_pictures()}")
         return
     picture_strip(cells)
-    if other is not None:
-        st.markdown(f"The nearest that it calls {CLASS_WORDS[other_class(verdict)]}:")
-        picture_strip(_cells(opened, [other]))
+    if others := _cells(opened, other.dropna().tolist()):
+        st.markdown("The nearest that it calls the other class:")
+        picture_strip(others)
 
 
 def _cells(opened: Opened, ids: Sequence[str]) -> list[Cell]:
     """Find the pictures of images by id, in the run or else in an attached set."""
-    if ids[0] in opened.rows:
-        at = opened.rows.get_indexer(ids)
+    at = opened.rows.get_indexer(ids)
+    if (at >= 0).all():
         rows, pictures = opened.run.predictions.iloc[at], [library.pictures(opened).get(int(row)) for row in at]
         labels = rows["label"].astype(str)
     else:
@@ -105,8 +100,9 @@ def _cells(opened: Opened, ids: Sequence[str]) -> list[Cell]:
                 break
         else:
             return []
+    about = [plain(text.replace("_", " ")) if isinstance(text, str) else "" for text in rows["category"]]
     return [
-        Cell(picture, f"{name}, {label}", f"{CLASS_WORDS[label]} {plain(str(category or '').replace('_', ' '))}", label)
-        for picture, name, label, category in zip(pictures, rows["name"], labels, rows["category"], strict=True)
+        Cell(picture, f"{name}, {label}", f"{CLASS_WORDS[label]} {words}", label)
+        for picture, name, label, words in zip(pictures, rows["name"], labels, about, strict=True)
         if picture is not None
     ]

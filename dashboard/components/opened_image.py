@@ -22,7 +22,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.picture import plain_picture
 from dashboard.components.plain import plain, with_code
 from dashboard.components.probing import last_changes
-from dashboard.components.requests import Subject, known_detectors
+from dashboard.components.requests import Subject
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened
@@ -39,7 +39,7 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
         location: its place among the images that the filter finds.
     """
     found, image = opened.table.iloc[row], library.pictures(opened).get(row)
-    verdict, known = found["predicted"], known_detectors()
+    verdict, known = found["predicted"], catalogue.detectors()
     own = known.get(catalogue.maker(opened.run) or "")
     # a second detector gets the very same pixels, so its input size must be equal
     sized = [name for name, detector in known.items() if detector.about.side == opened.run.side]

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.detectors.identity import Identified
+from core.detectors.identity import DetectorHandle
 from core.images.cifake import FINGERPRINTS
 from core.images.labels import CLASSES
 from core.runs import metrics
@@ -163,7 +163,7 @@ def draw_confidence(opened: Opened, rows: pd.DataFrame) -> None:
     st.caption(f"Calibration error {error}; {beyond}.")
 
 
-def draw_origin(opened: Opened, made_by: Identified | None) -> None:
+def draw_origin(opened: Opened, made_by: DetectorHandle | None) -> None:
     """Draw the training, the facts that identify the run, and the model card."""
     with st.grid(2, min_column_width=340, gap="large") as grid:
         with grid.cell():
@@ -183,7 +183,7 @@ def draw_origin(opened: Opened, made_by: Identified | None) -> None:
             st.markdown(without_pictures(re.sub(r"^#(?=#* )", "###", card, flags=re.MULTILINE)))
 
 
-def _draw_training(made_by: Identified | None) -> None:
+def _draw_training(made_by: DetectorHandle | None) -> None:
     """Draw accuracy by epoch, of a chosen network where several were joined."""
     st.markdown("#### Training", help=explain("Epoch"))
     manifest = made_by.manifest if made_by else {}

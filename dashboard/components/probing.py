@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.detectors.identity import DetectorHandle
 from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
 from core.perturbations.flips import flip_values, tabulate_changes
@@ -22,9 +23,9 @@ from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components.charts import cached
 from dashboard.components.picture import Cell
-from dashboard.components.requests import DetectorHandle, Subject, follow
+from dashboard.components.requests import Subject, ask, follow
 from dashboard.components.words import CLASS_WORDS
-from dashboard.jobs import MarginsRequest, Request
+from dashboard.jobs import JobStatus, MarginsRequest
 from dashboard.library import BY_STAMP, Opened
 from dashboard.state import Setting
 
@@ -117,17 +118,17 @@ def follow_changes(
     changed = _changed(subject.image, subject.sha256 if row is None else str(opened.rows[row]))
     pixels = np.stack([*changed.values()])
 
-    def draw_whole(margins: NDArray[np.float32]) -> None:
-        if len(margins) == len(pixels):
+    def draw_whole(now: JobStatus) -> None:
+        margins: NDArray[np.float32] | None = now.answer
+        if margins is not None and len(margins) == len(pixels):
             after, sizes = (
                 dict(zip(changed, values.tolist(), strict=True)) for values in (margins, rms(pixels, pixels[:1]))
             )
             changes = tabulate_changes(after, sizes, after[""], temperature=detector.about.temperature)
             show(changes.assign(picture=pd.Series(changed)))
 
-    request = Request(detector.path, detector.identity, pixels_sha256(pixels), MarginsRequest())
     follow(
-        request, pixels, draw_whole, slot=slot,
+        lambda: ask(detector, pixels, MarginsRequest(), slot=slot), draw_whole, slot=slot,
         doing=lambda done: "Changing it" if done is None else f"{len(done)} of {len(pixels)} changed pictures judged",
     )  # fmt: skip
 

@@ -3,40 +3,19 @@
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.detectors.identity import Identity
-from core.detectors.manifest import About
+from core.detectors.identity import DetectorHandle
 from core.images.decoding import pixels_sha256
-from dashboard import catalogue
 from dashboard.components.plain import with_code
-from dashboard.components.words import remaining
-from dashboard.jobs import ExplainRequest, JobStatus, PredictRequest, Request, Worker
+from dashboard.jobs import ExplainRequest, JobStatus, MarginsRequest, PredictRequest, Request, Worker
 
 # seconds between two looks at what is being computed
 SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class DetectorHandle:
-    """A detector that can be asked.
-
-    Attributes:
-        name: of its folder.
-        path: its folder.
-        identity: who it is, as computed from its files.
-        about: what its manifest says of it: its side, its layers, what it can do.
-    """
-
-    name: str
-    path: Path
-    identity: Identity
-    about: About
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,53 +54,25 @@ def visitor() -> str:
 def ask(
     detector: DetectorHandle,
     pixels: NDArray[np.uint8],
-    settings: PredictRequest | ExplainRequest,
+    settings: PredictRequest | MarginsRequest | ExplainRequest,
     *,
     slot: str,
     sha256: str = "",
-    patience: float = 0.0,
 ) -> JobStatus:
-    """Put a question about some images to the worker, or come back for its answer; see `Worker.ask`.
+    """Ask the worker about some images, or poll for its answer; see `Worker.ask`.
 
     Args:
         detector: who is asked.
         pixels: uint8 (K, side, side, 3).
-        settings: the question.
+        settings: what is asked.
         slot: for which part of the page.
         sha256: of the pixels, where it is known.
-        patience: seconds to wait for an answer.
     """
-    question = Request(detector.path, detector.identity, sha256 or pixels_sha256(pixels), settings)
-    return worker().ask(visitor(), slot, question, pixels, patience=patience)
-
-
-def known_detectors() -> dict[str, DetectorHandle]:
-    """Return the detectors that can be asked, by name."""
-    return {
-        name: DetectorHandle(name, one.path, one.identity, one.about) for name, one in catalogue.detectors().items()
-    }
+    request = Request(detector.path, detector.identity, sha256 or pixels_sha256(pixels), settings)
+    return worker().ask(visitor(), slot, request, pixels)
 
 
 def poll(draw: Callable[[], bool], *, busy: bool) -> None:
-    """Draw a part of a page, and draw it again while something that it shows is being computed.
-
-    Args:
-        draw: draws it; returns whether more is to come.
-        busy: whether more was to come when the page was drawn.
-    """
-
-    def again() -> None:
-        if not draw():
-            # only a whole run ends the timer of a fragment
-            st.rerun()
-
-    if busy:
-        st.fragment(again, run_every=SECONDS)()
-    elif draw():
-        st.rerun()
-
-
-def poll_part(draw: Callable[[], bool], *, busy: bool) -> None:
     """Draw a part of a page whose widgets redraw it alone, and draw it again while something in it is being computed.
 
     Args:
@@ -138,39 +89,26 @@ def poll_part(draw: Callable[[], bool], *, busy: bool) -> None:
 
 
 def follow(
-    question: Request,
-    pixels: NDArray[np.uint8],
-    draw: Callable[[Any], None],
+    status: Callable[[], JobStatus],
+    show: Callable[[JobStatus], None],
     *,
     slot: str,
-    doing: Callable[[Any], str] = lambda _answer: "Asking the detector",
-    on_stop: Callable[[], None] = lambda: None,
+    doing: Callable[[Any], str] | None = None,
 ) -> None:
-    """Send a request, draw its answer so far, and poll while more may come.
+    """Show the status of a request, repeatedly while it is busy, and then why it ended without a full answer.
 
     Args:
-        question: the request.
-        pixels: uint8 (K, side, side, 3), the images whose hash the request carries.
-        draw: called with every answer, also with one that is still being refined.
+        status: asks for it.
+        show: draws its answer so far, if there is one.
         slot: for which part of the page.
-        doing: what is being done, from the last answer or None.
-        on_stop: called when it is stopped.
+        doing: what is being done, from the last answer or None; without it no progress is drawn.
     """
-
-    def show(now: JobStatus) -> None:
-        if now.answer is not None:
-            draw(now.answer)
-        draw_progress(now, slot, doing(now.answer), on_stop)
-
-    keep_up(lambda: worker().ask(visitor(), slot, question, pixels), show, slot=slot)
-
-
-def keep_up(status: Callable[[], JobStatus], show: Callable[[JobStatus], None], *, slot: str) -> None:
-    """Show the status of a request, repeatedly while it is busy; then why it ended without a full answer."""
 
     def draw() -> bool:
         now = status()
         show(now)
+        if doing is not None:
+            draw_progress(now, slot, doing(now.answer))
         draw_ended(now, slot)
         return now.busy
 
@@ -183,24 +121,22 @@ def any_busy(statuses: Iterable[JobStatus | None]) -> bool:
 
 
 def waiting(now: JobStatus) -> str:
-    """Say how many requests are before one that waits, and when it is done; "" where it is its turn."""
-    left = f", {remaining(now.seconds_left)}" if now.seconds_left is not None else ""
-    if now.place:
-        return f"Waiting, {now.place} before you{left}"
-    return f"Waiting, you are next{left}" if now.state == "waiting" else ""
+    """Say how many requests are before one that waits; "" where it is its turn."""
+    if now.state != "waiting":
+        return ""
+    return f"Waiting, {now.place} before you" if now.place else "Waiting, you are next"
 
 
-def draw_progress(now: JobStatus, slot: str, doing: str, on_stop: Callable[[], None] = lambda: None) -> None:
+def draw_progress(now: JobStatus, slot: str, doing: str) -> None:
     """Draw how far a busy request is, with what is being done, and a button that stops it."""
     if now.busy:
         with st.container(horizontal=True, vertical_alignment="center"):
-            left = f", {remaining(now.seconds_left)}" if now.seconds_left is not None else ""
-            st.progress(now.share, waiting(now) or doing + left)
-            st.button("Stop", key=f"{slot}.stop", on_click=_stop, args=(slot, on_stop), type="tertiary")
+            st.progress(now.share, waiting(now) or doing)
+            st.button("Stop", key=f"{slot}.stop", on_click=worker().stop, args=(visitor(), slot), type="tertiary")
 
 
 def draw_ended(now: JobStatus, slot: str) -> None:
-    """Draw why a question ended without its whole answer, and a button that lets it be asked again."""
+    """Draw why a request ended without its whole answer, and a button that lets it be made again."""
     if now.state == "failed":
         st.error(with_code(now.message))
     if now.state in ("stopped", "failed"):
@@ -211,8 +147,3 @@ def draw_ended(now: JobStatus, slot: str) -> None:
             args=(visitor(), slot),
             icon=":material/play_arrow:",
         )
-
-
-def _stop(slot: str, on_stop: Callable[[], None]) -> None:
-    on_stop()
-    worker().stop(visitor(), slot)

@@ -1,4 +1,4 @@
-"""The picture of clusters: images as points that can be pointed at, boxed in and lassoed, and an outline a cluster."""
+"""The picture of clusters: images as points that can be pointed at, boxed in and lassoed."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,18 +10,16 @@ import plotly.graph_objects as go
 from core.images.palette import CLASS_COLOURS, GREY
 from core.runs.filter import Area
 from core.runs.rows import evenly
-from core.studies.cluster_cards import outline
 from dashboard.components.charts import cached, new_figure
 from dashboard.components.plain import figure_text
 from dashboard.library import Opened
 
 # points that are drawn: a browser that encloses them sends about 170 bytes of each back, of 2 MB that a server takes
 MOST_POINTS = 8_000
-# distinct under any colour blindness (Tol's muted scheme); outlines of the same colour differ in their dashes
+# distinct under any colour blindness (Tol's muted scheme)
 COLOURS = (
     "#6f63bb", "#88ccee", "#44aa99", "#117733", "#999933", "#ddcc77", "#cc6677", "#882255", "#aa4499",
 )  # fmt: skip
-DASHES = ("solid", "dash", "dot")
 WRONG = "#cc6677"
 # what is not among the most frequent, and what has no value
 OTHERS = "others"
@@ -87,8 +85,11 @@ def scatter(opened: Opened, space: str, key: str) -> go.Figure:
         )
     for trace in traces:
         figure.add_trace(trace)
-    for number, mine in points.groupby("cluster"):
-        _outline(figure, int(number), mine)
+    for number, (x, y) in points.groupby("cluster")[["x", "y"]].median().iterrows():
+        figure.add_annotation(
+            x=x, y=y, text=f"<b>{number}</b>", showarrow=False, font={"color": "#ffffff", "size": 14},
+            bgcolor="#39414f", borderpad=3, opacity=0.92,
+        )  # fmt: skip
     return figure
 
 
@@ -126,20 +127,6 @@ def _traces(points: pd.DataFrame, name: str, colour: str | None, *, legend: bool
             hovertemplate=f"{name}<br>is {label}, called {predicted}, %{{customdata[1]:.0f}}% sure<extra></extra>",
         )
         legend = False
-
-
-def _outline(figure: go.Figure, number: int, points: pd.DataFrame) -> None:
-    """Enclose most images of a cluster, and write its number in their middle."""
-    places = points[["x", "y"]].to_numpy(np.float64)
-    middle, corners = np.median(places, axis=0), outline(places)
-    colour, dash = COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
-    if len(corners):
-        path = f"M {' L '.join(f'{x},{y}' for x, y in corners)} Z"
-        figure.add_shape(type="path", path=path, line={"color": colour, "width": 2, "dash": dash}, opacity=0.8)
-    figure.add_annotation(
-        x=middle[0], y=middle[1], text=f"<b>{number}</b>", showarrow=False, font={"color": "#ffffff", "size": 14},
-        bgcolor="#39414f", bordercolor=colour, borderwidth=2, borderpad=3, opacity=0.92,
-    )  # fmt: skip
 
 
 def drawn_area(selection: Mapping[str, Any], space: str) -> Area | None:

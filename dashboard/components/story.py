@@ -11,7 +11,7 @@ from dashboard import catalogue, library
 from dashboard.components.charts import cached
 from dashboard.components.dial import EXPERIMENTS, Experiment, draw_dial, measured
 from dashboard.components.plain import inline
-from dashboard.components.requests import Subject, known_detectors
+from dashboard.components.requests import Subject
 from dashboard.library import Opened
 
 # the experiment of the first screen
@@ -48,7 +48,7 @@ def thing(run: Opened, row: int) -> str:
 
 def draw_first_dial(run: Opened, row: int, *, key: str) -> None:
     """Draw the dial on the picture of `first_picture`."""
-    detector, image = known_detectors().get(catalogue.maker(run.run) or ""), library.pictures(run).get(row)
+    detector, image = catalogue.detectors().get(catalogue.maker(run.run) or ""), library.pictures(run).get(row)
     if image is not None:
         draw_dial(Subject.of(image, f"A generated {thing(run, row)}"), detector, run, row, key=key)
 

@@ -1,6 +1,5 @@
 """Sentences and numbers as they are written everywhere."""
 
-import math
 import re
 
 import streamlit as st
@@ -40,14 +39,3 @@ def coloured(text: str) -> str:
 def name_paper() -> None:
     """Say which paper is meant, where a page first speaks of it."""
     st.caption(f"The paper: {THE_PAPER} (undated).")
-
-
-def remaining(seconds: float) -> str:
-    """75.2 as "about 1 min 20 s left", no more exact than a guess can be."""
-    if seconds < 1:
-        return "nearly done"
-    if seconds < 60:
-        step = 1 if seconds < 10 else 5
-        return f"about {step * math.ceil(seconds / step)} s left"
-    minutes, rest = divmod(10 * math.ceil(seconds / 10), 60)
-    return f"about {minutes} min{f' {rest} s' if rest and minutes < 10 else ''} left"

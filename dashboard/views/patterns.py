@@ -32,7 +32,7 @@ FACE = 116
 TYPICAL, WRONG = 8, 4
 SPACE = Setting("space", "features", {"features": "By features", "maps": "By margin map"})
 VERDICT = Setting("verdict", "FAKE", {name: CLASS_WORDS[name] for name in VERDICTS})
-PICTURE, AREA, ROW = "patterns.picture", "patterns.area", "patterns.row"
+PICTURE, CHOSEN = "patterns.picture", "patterns.chosen"
 
 
 def draw(opened: Opened) -> None:
@@ -46,8 +46,7 @@ def draw(opened: Opened) -> None:
     with fold(
         "errors",
         "Where does it err?",
-        explained="Share of wrong verdicts in each group with 95% intervals; dashed: all verdicts of that class. "
-        "A click shows the wrong images.",
+        explained="Share of wrong verdicts with 95% intervals; dashed: all verdicts. A click shows the wrong images.",
         help=explain("Cluster", "Silhouette", "Interval"),
     ) as is_open:
         if is_open:
@@ -55,8 +54,7 @@ def draw(opened: Opened) -> None:
     with fold(
         "cards",
         "What is in each group?",
-        explained="What each looks like on average, its most typical images, and what sets it apart from the other "
-        "verdicts of its kind. Mean maps are on one scale.",
+        explained="Averages, the most typical images, and what sets it apart. Mean maps are on one scale.",
     ) as is_open:
         if is_open:
             draw_cards(opened, answer, space)
@@ -66,13 +64,14 @@ def draw(opened: Opened) -> None:
 def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
     """Draw the picture of all images; what is enclosed or clicked opens."""
     run = opened.run.name
-    if area := st.session_state.pop(AREA, None):
-        wanted = Filter(area=area)
+    chosen = st.session_state.pop(CHOSEN, None)
+    if isinstance(chosen, int):
+        state.go("mistakes", run=run, id=str(opened.table["id"].iloc[chosen]))
+    elif chosen is not None:
+        wanted = Filter(area=chosen)
         if len(library.matching(opened, wanted)):
             state.go("mistakes", run=run, wanted=wanted)
         st.toast("There is no image in that area.", icon=":material/crop_free:")
-    if (row := st.session_state.pop(ROW, None)) is not None:
-        state.go("mistakes", run=run, id=str(opened.table["id"].iloc[row]))
     choices = colourings(opened)
     colour = Setting("colour", "cluster", choices)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -81,8 +80,8 @@ def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
 
     def take() -> None:
         selection = st.session_state[PICTURE]["selection"]
-        st.session_state[AREA] = drawn_area(selection, space)
-        st.session_state[ROW] = clicked_row(selection, len(opened.table))
+        row = clicked_row(selection, len(opened.table))
+        st.session_state[CHOSEN] = drawn_area(selection, space) if row is None else row
 
     images = answer.about["images"]
     st.plotly_chart(
@@ -94,8 +93,8 @@ def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
     )
     st.caption(
         f"Drag a box or a lasso around images to open them, or click one. Circles are called {CLASS_WORDS['REAL']}, "
-        f"diamonds {CLASS_WORDS['FAKE']}; hollow means wrong. An outline holds most images of a numbered group. "
-        "Only nearness means something, not the distance between groups.",
+        f"diamonds {CLASS_WORDS['FAKE']}; hollow means wrong. Each number is in the middle of its group. Only "
+        "nearness means something, not the distance between groups.",
         help=explain("t-SNE"),
     )
 
@@ -121,15 +120,11 @@ def rates(cards: pd.DataFrame, of: int) -> pd.DataFrame:
     """Return the cards' error rates among the `of` images of the run, as `rate_chart` draws them."""
     # a sample holds a larger share of mistakes than the run, so counts are scaled to the run as the rates are
     images = (cards["share"] * of).round().astype(int)
-    return pd.DataFrame(
-        {
-            "value": "group " + cards["number"].astype(str),
-            "rate": cards["error_rate"],
-            "low": cards["low"],
-            "high": cards["high"],
-            "images": images,
-            "wrong": (cards["error_rate"] * images).round().astype(int),
-        }
+    return cards.assign(
+        value="group " + cards["number"].astype(str),
+        rate=cards["error_rate"],
+        images=images,
+        wrong=(cards["error_rate"] * images).round().astype(int),
     )
 
 
@@ -176,13 +171,12 @@ def draw_card(opened: Opened, card: Any, space: str, scale: float) -> None:
         f"of all {card.verdict} verdicts": percent(card.verdict_error_rate),
     }
     st.table(facts, border="horizontal")
+    faces = [] if card.mean_image is None else [("mean image", draw_image(card.mean_image, FACE))]
+    faces.append(("mean map", draw_map(card.mean_map, FACE, Style(scale=scale))))
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=FACE, gap="small"):
-            if card.mean_image is not None:
-                image = draw_image(card.mean_image, FACE)
-                st.image(image, caption="mean image", width=FACE, alt=f"Mean image of group {card.number}")
-            mean_map = draw_map(card.mean_map, FACE, Style(scale=scale))
-            st.image(mean_map, caption="mean map", width=FACE, alt=f"Mean margin map of group {card.number}")
+            for what, face in faces:
+                st.image(face, caption=what, width=FACE, alt=f"The {what} of group {card.number}")
         with st.container(width="stretch", gap=None):
             st.caption(f"Compared with other {card.verdict} verdicts")
             difference_table(card.apart)

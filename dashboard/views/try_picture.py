@@ -24,7 +24,7 @@ from dashboard.components.grid import image_grid
 from dashboard.components.limits import draw_limits
 from dashboard.components.plain import plain, with_code
 from dashboard.components.probing import last_changes
-from dashboard.components.requests import Subject, known_detectors
+from dashboard.components.requests import Subject
 from dashboard.components.uploads import Picture, draw_crop, pictures_of
 from dashboard.components.words import heading
 from dashboard.decoding import MAX_FILES, MAX_OWN
@@ -106,7 +106,7 @@ def draw_maps(picture: Picture) -> None:
 
 
 opened = library.current()
-known = known_detectors()
+known = catalogue.detectors()
 heading("Try a picture", "See whether a picture looks generated, and what changes the answer.")
 if not known:
     draw_limits()

@@ -54,16 +54,6 @@ def test_value(monkeypatch: pytest.MonkeyPatch, setting: Setting, text: str | No
     assert setting.value == value
 
 
-def test_the_default_is_not_in_the_url(monkeypatch: pytest.MonkeyPatch) -> None:
-    params: dict[str, str] = {"other": "1"}
-    monkeypatch.setattr(st, "query_params", params)
-    setting = Setting("a", 0.5, kind=float)
-    setting.set(0.75)
-    assert params == {"other": "1", "a": "0.75"}
-    setting.set(0.5)
-    assert params == {"other": "1"}
-
-
 @pytest.mark.parametrize(
     ("setting", "value", "text"),
     [

@@ -107,12 +107,12 @@ def test_similar_images_are_the_nearest_of_the_run(open_page: Open, home: Path, 
     assert pictured(app) == expected
     app = settled(open_page("try_picture", run=RUN, sample=run.predictions["id"].iloc[row], evidence="alike"))
     assert not app.exception
-    assert "images of this run most alike to it" in words(app)
+    assert "The images of this run most alike to it:" in words(app)
     assert pictured(app) == expected
 
 
 def test_similar_images_are_the_training_images_that_the_study_names(open_page: Open, home: Path, run: Run) -> None:
-    row, train = first_row(run), image_set("made-train")
+    train = image_set("made-train")
     train.rows["id"] = [f"train-{number}" for number in range(60)]
     about = {"fake_share": 0.9, "near_other": "train-9", "among": "made-train"}
     names = {f"near_{number}": f"train-{number}" for number in range(1, 6)}
@@ -121,8 +121,7 @@ def test_similar_images_are_the_training_images_that_the_study_names(open_page: 
     answer = read_study(study_path(run.path, "neighbours"), run)
     write_study(answer.path, answer.table.assign(**table.drop(columns="id")), answer.about, run)
     app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
-    share = "90%" if run.predictions["predicted"].iloc[row] == "FAKE" else "10%"
-    assert f"{share} of the training images most alike to it are" in words(app)
+    assert "90% of the training images most alike to it are" in words(app)
     assert "Their pictures are not available." in words(app)
     registry()._sets["", 32, ""] = train
     app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))

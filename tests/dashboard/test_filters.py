@@ -71,13 +71,13 @@ def test_a_filter_that_no_cell_fits_leaves_all_of_the_matrix_out() -> None:
 
 def test_what_filters_and_sorts_is_read_before_what_is_only_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"cues.{number:02}" for number in range(library.MOST_LINKED + 3)]
-    *shown, filtered, sorted_by, coloured = names
-    asked = {"also": ",".join(names), filtered: "1..", "sort": f"-{sorted_by}", "colour": coloured}
+    *shown, filtered, sorted_by = names
+    asked = {"also": ",".join(names), filtered: "1..", "sort": f"-{sorted_by}"}
     monkeypatch.setattr(st, "query_params", asked)
-    monkeypatch.setattr(library, "_beside", lambda _: None)
+    monkeypatch.setattr(library, "runs", dict)
     monkeypatch.setattr(library, "_linked", lambda _opened, _other, linked: linked)
     linked: Any = library._with_linked(SimpleNamespace(further=dict.fromkeys(names)))  # type: ignore[arg-type]
-    assert linked == (*shown[: library.MOST_LINKED - 3], filtered, sorted_by, coloured)
+    assert linked == (*shown[: library.MOST_LINKED - 2], filtered, sorted_by)
 
 
 def test_values_are_written_for_people_and_asked_for_as_they_are(open_page: Open, home: Path) -> None:

@@ -16,7 +16,7 @@ from core.images.sources import SHIPPED
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.storage import cache_dir
-from dashboard import datasets
+from dashboard import datasets, sidebar
 from dashboard.datasets import Attaching
 from tests.conftest import make_detector, write_shipped
 from tests.dashboard.conftest import Open
@@ -86,8 +86,8 @@ def test_the_first_visitor_sees_it_while_its_pictures_are_read(
     assert f"{PICTURES} pictures are not available" in told(app)
     assert "They are being read and will appear here by themselves." in told(app)
     assert "Attach images on the left" not in told(app)
-    datasets.registry().status = Attaching("reading", share=0.25, seconds_left=2.0)
-    assert any("Reading pictures, about 2 s left" in found.text for found in open_page("mistakes").get("progress"))
+    datasets.registry().status = Attaching("reading", share=0.25)
+    assert any("Reading pictures" in found.text for found in open_page("mistakes").get("progress"))
 
 
 def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, first: Path) -> None:
@@ -124,7 +124,10 @@ def test_where_it_was_taken_out_the_rest_works(open_page: Open, first: Path, mon
     assert "Attach images on the left to see them." in told(app)
 
 
-def test_a_damaged_archive_is_a_sentence_and_the_rest_works(open_page: Open, first: Path) -> None:
+def test_a_damaged_archive_is_a_sentence_and_the_rest_works(
+    open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidebar, "is_local", lambda: True)
     file = first / SHIPPED / ARCHIVE
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     app = opened(open_page)
@@ -136,7 +139,8 @@ def test_a_damaged_archive_is_a_sentence_and_the_rest_works(open_page: Open, fir
     assert "Accuracy" in opened(open_page, "detectors", run="swift@cifake-test").dataframe[0].value
 
 
-def test_a_read_only_cache_is_a_sentence(open_page: Open, first: Path) -> None:
+def test_a_read_only_cache_is_a_sentence(open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sidebar, "is_local", lambda: True)
     with faulty(cache_dir(), at=1, what=errno.EROFS):
         app = opened(open_page)
         assert "images could not be written (Read-only file system)" in told(app)

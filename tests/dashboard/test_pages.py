@@ -54,12 +54,12 @@ def settled(app: AppTest) -> AppTest:
         coming = any(text in words(app) for text in ("is being asked", "Asking the detector", "still to come"))
         tables = any("being asked" in element.value.to_numpy() for element in (*app.dataframe, *app.table))
         # an answer that a page can do without for now is announced by nothing
-        if not (coming or tables or app.get("progress") or app.get("skeleton") or worker().waiting):
+        if not (coming or tables or app.get("progress") or app.get("skeleton") or worker()._jobs):
             return app
         # to draw it again meanwhile would only keep the worker from its work
         for _ in range(20):
             time.sleep(0.05)
-            if not worker().waiting:
+            if not worker()._jobs:
                 break
     raise AssertionError("the page never came to rest")
 
@@ -96,12 +96,18 @@ def test_nonsense_in_the_url_is_the_default_view(open_page: Open, page: str) -> 
     if page in ("mistakes", "try_picture"):
         # its explanations are still being made
         plain, strange = settled(plain), settled(strange)
-    notices = {"The run in this address is not here; showing tiny on seen-test."}
-    if page == "mistakes":
-        notices.add("The image in this address is not in this run; showing another one.")
+    notices = {"The image in this address is not in this run; showing another one."} if page == "mistakes" else set()
     assert {one.value for one in strange.info} - {one.value for one in plain.info} == notices
     rest = [line for line in words(strange).splitlines() if line not in notices]
     assert rest == words(plain).splitlines()
+
+
+def test_that_another_run_is_shown_is_said_once(open_page: Open) -> None:
+    app = open_page(run="gone@<b>there")
+    assert app.toast[0].value == "The run in this address is not here; showing tiny on seen-test."
+    assert "gone" not in words(app)
+    assert not app.switch_page("views/maps.py").run().toast
+    assert not open_page(run="tiny@blind-test").toast
 
 
 @pytest.mark.parametrize("page", OF_A_RUN)

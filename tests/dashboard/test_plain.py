@@ -47,21 +47,6 @@ def test_letters_from_right_to_left_are_isolated() -> None:
     assert plain("\u05d0\u05d1") == "\u2068\u05d0\u05d1\u2069"
 
 
-def test_what_is_told_to_be_typed_shows_as_code() -> None:
-    assert with_code("![a](b) is old; run `python -m x '$y'`.") == "!\\[a\\](b) is old; run `python -m x '$y'`."
-    for text in ("a`b", "``a``", "`a", "```a```", "`a``b`"):
-        assert with_code(text) == plain(text)
-
-
-@pytest.mark.parametrize("text", ["a", "a`b", "``", "`a`", "a\nb"])
-def test_code_is_closed_by_nothing_in_it(text: str) -> None:
-    fence = re.match("`+", code(text))
-    assert fence is not None
-    inside = code(text)[len(fence[0]) : -len(fence[0])]
-    assert fence[0] not in inside
-    assert inside.strip() == " ".join(text.splitlines())
-
-
 def test_a_model_card_keeps_all_but_its_pictures() -> None:
     card = "# A\n\n![b](http://a/b)\n\n[c](http://a/c)\n\n```mermaid\nx\n```\n~~~ mermaid\ny\n~~~\n| a |\n| - |\n"
     shown = without_pictures(card)
@@ -123,8 +108,3 @@ def test_no_cell_of_a_table_is_a_formula() -> None:
         assert row[0].replace("'", "") == (text or "")
     assert [row[3] for row in rows[1:3]] == ["-1.0", "-2.0"]
     assert [row[0] for row in rows[-4:-1]] == ["a", "a;b", "1-2"]
-
-
-def test_a_model_card_of_footnotes_alone_is_read_at_once() -> None:
-    line = "[^a]:" * 5000 + "x"
-    assert without_pictures(line) == line

@@ -29,6 +29,7 @@ from tests import damage as d
 from tests.conftest import make_detector, textured
 from tests.core.test_damage import DETECTOR, RUN, refusal
 from tests.dashboard.conftest import Open
+from tests.dashboard.test_jobs import answered
 from tests.dashboard.test_pages import settled, words
 
 pytestmark = pytest.mark.slow
@@ -77,7 +78,7 @@ def impostor(home: Path) -> Callable[[Callable[[Path], None]], Path]:
 def said(worker: Worker, folder: Path, who: Identity, pixels: NDArray[np.uint8] = PIXELS) -> float:
     """The margin that the worker gives for one image."""
     asked = Request(folder, who, "image", PredictRequest())
-    standing = worker.ask(str(folder), "slot", asked, pixels, patience=60)
+    standing = answered(worker, str(folder), asked, pixels)
     assert isinstance(standing.answer, Prediction), standing.message
     return float(standing.answer.margins[0])
 
@@ -165,7 +166,7 @@ def test_a_detector_that_was_exchanged_while_the_page_was_open_is_not_asked(home
     desk = Worker(lease=60)
     try:
         asked = Request(folder, seen, "image", PredictRequest())
-        standing = desk.ask("me", "slot", asked, PIXELS, patience=60)
+        standing = answered(desk, "me", asked, PIXELS)
     finally:
         desk.close()
     assert "is another detector than when this page was opened" in standing.message

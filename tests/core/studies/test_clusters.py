@@ -55,17 +55,17 @@ def test_clusters_are_those_that_lead_most_over_the_control(kinds: int, apart: f
         )
         lead[number] = own - np.mean(control)
     number = max(lead, key=lead.__getitem__)
-    assert clustering.labels.max() + 1 == number
-    assert clustering.silhouettes.mean() - clustering.control.mean() == pytest.approx(lead[number], abs=1e-6)
-    assert (np.diff(np.bincount(clustering.labels)) <= 0).all()
-    np.testing.assert_allclose(clustering.silhouettes, silhouette_samples(reduced, clustering.labels), atol=1e-6)
+    assert clustering.cluster.max() + 1 == number
+    assert clustering.silhouette.mean() - clustering.control.mean() == pytest.approx(lead[number], abs=1e-6)
+    assert (np.diff(np.bincount(clustering.cluster)) <= 0).all()
+    np.testing.assert_allclose(clustering.silhouette, silhouette_samples(reduced, clustering.cluster), atol=1e-6)
     for label in range(number):
-        mine = reduced[clustering.labels == label]
+        mine = reduced[clustering.cluster == label]
         distances = np.linalg.norm(mine - mine.mean(axis=0), axis=1)
-        np.testing.assert_allclose(clustering.distances[clustering.labels == label], distances, rtol=1e-4)
+        np.testing.assert_allclose(clustering.distance[clustering.cluster == label], distances, rtol=1e-4)
     if apart == 8:
         assert number == kinds
-        assert adjusted_rand_score(kind, clustering.labels) > 0.95
+        assert adjusted_rand_score(kind, clustering.cluster) > 0.95
 
 
 def test_verdicts_share_no_cluster_and_the_picture_keeps_neighbours() -> None:
