@@ -38,7 +38,6 @@ def find_nearest(
     base: NDArray[Any],
     k: int,
     *,
-    among: NDArray[np.bool_] | None = None,
     query_codes: NDArray[np.integer] | None = None,
     base_codes: NDArray[np.integer] | None = None,
 ) -> Nearest:
@@ -48,9 +47,8 @@ def find_nearest(
         queries: (Q, ...), any numbers; all axes but the first are flattened to one vector.
         base: (N, ...) of the same vectors, possibly a memory map; read block by block.
         k: number of rows, at least 1.
-        among: bool (N,), the rows that may be found; all when None.
-        query_codes, base_codes: integers (Q,) and (N,); rows with the query's own code are excluded, since an image is
-            not its own neighbour.
+        query_codes, base_codes: integers (Q,) and (N,); rows with the query's own code are excluded, such as an image
+            itself and its copies.
 
     Returns:
         Nearest first, ties in the order of the base. Which rows of a tie at the k-th place are found is unspecified.
@@ -73,8 +71,6 @@ def find_nearest(
             here = slice(begin, begin + block)
             # rounding may give values slightly below zero
             near = np.maximum(1 - units @ unit_rows(base[here]).T, 0)
-            if among is not None:
-                near[:, ~among[here]] = np.inf
             if query_codes is not None and base_codes is not None:
                 near[query_codes[part][:, None] == base_codes[here]] = np.inf
             # merge only for queries with a nearer row in this block

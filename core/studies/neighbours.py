@@ -142,27 +142,21 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     shuffled = np.random.default_rng(int(parameters["seed"])).permutation(is_real)
     says, shares = _majority(near.rows[:, :k], is_real)
     classes = np.array(CLASSES, object)
-    # the nearest image that the detector calls the other class
     predicted = (predictions["margin"] > 0).to_numpy()
-    other_rows, other_distances = np.full(len(rows), -1, np.intp), np.full(len(rows), np.inf, np.float32)
-    for verdict in (False, True):
-        here, among = np.flatnonzero(predicted == verdict), (base.margins > 0) != verdict
-        other = find_nearest(
-            own[here], base.features, 1, among=among, query_codes=own_codes[here], base_codes=base_codes
-        )
-        other_rows[here], other_distances[here] = other.rows[:, 0], other.distances[:, 0]
+    # the nearest image that the detector calls the other class
+    other = find_nearest(own, base.features, 1, query_codes=1 * predicted, base_codes=1 * (base.margins > 0))
     return pd.DataFrame(
         {
             "id": predictions["id"].to_numpy(),
             "fake_share": (1 - shares).astype(np.float32),
             "distance": _known(near.distances[:, 0]),
-            "distance_other": _known(other_distances),
+            "distance_other": _known(other.distances[:, 0]),
             "neighbours_say": classes[1 * says],
             "agrees": says == predicted,
             "pixels_say": classes[1 * _majority(by_pixels.rows, is_real)[0]],
             "shuffled_say": classes[1 * _majority(near.rows[:, :k], shuffled)[0]],
             **{f"near_{n + 1}": _names(ids, near.rows[:, n]) for n in range(NAMED)},
-            "near_other": _names(ids, other_rows),
+            "near_other": _names(ids, other.rows[:, 0]),
             "among": base.name,
             "candidates": np.full(len(rows), len(base.rows), np.int32),
         }

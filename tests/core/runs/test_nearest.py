@@ -38,22 +38,21 @@ def test_equally_near_rows_come_in_the_order_of_the_base() -> None:
 def test_rows_that_are_left_out_are_never_found() -> None:
     generator = np.random.default_rng(1)
     base = generator.normal(size=(90, 8))
-    among = generator.random(90) > 0.5
     codes = generator.integers(0, 9, 90)
-    found = find_nearest(base, base, 4, among=among, query_codes=codes, base_codes=codes)
+    found = find_nearest(base, base, 4, query_codes=codes, base_codes=codes)
     unit = base / np.linalg.norm(base, axis=1)[:, None]
     distances = 1 - unit @ unit.T
-    distances[:, ~among] = np.inf
     distances[codes[:, None] == codes] = np.inf
     np.testing.assert_array_equal(found.rows, np.argsort(distances, axis=1)[:, :4])
 
 
 def test_where_there_are_fewer_the_rest_is_said_to_be_missing() -> None:
     base = np.eye(3)
-    found = find_nearest(base[:1], base, 5, among=np.array([False, True, True]))
+    itself = {"query_codes": np.array([0]), "base_codes": np.arange(3)}
+    found = find_nearest(base[:1], base, 5, **itself)
     assert found.rows[0].tolist() == [1, 2, -1, -1, -1]
     assert np.isinf(found.distances[0, 2:]).all()
-    nobody = find_nearest(base[:1], base, 2, among=np.zeros(3, bool))
+    nobody = find_nearest(base[:1], base, 2, query_codes=np.array([0]), base_codes=np.zeros(3, int))
     assert nobody.rows.tolist() == [[-1, -1]]
     assert find_nearest(np.zeros((0, 3)), base, 2).rows.shape == (0, 2)
 
