@@ -55,11 +55,12 @@ def similar_images(subject: Subject, detector: DetectorHandle, opened: Opened | 
         if answer is None or answer.features is None or run.features is None:
             return
         st.markdown("The images of this run most alike to it:")
-        itself = np.zeros(len(run), bool) if row is None else predictions["sha256"] == predictions["sha256"].iloc[row]
+        digest = "" if row is None else predictions["sha256"].iloc[row]
+        itself = (predictions["sha256"] == digest).to_numpy(bool)
         same = run.predicted_real == (answer.margins[0] > 0)
         near, other = (
             find_nearest(answer.features, run.features, k, query_codes=np.ones(1, int), base_codes=1 * excluded).rows[0]
-            for k, excluded in ((NAMED, np.asarray(itself)), (1, itself | same))
+            for k, excluded in ((NAMED, itself), (1, itself | same))
         )
         _draw(opened, predictions["id"].iloc[near[near >= 0]], predictions["id"].iloc[other[other >= 0]])
 

@@ -9,7 +9,6 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.detectors.identity import DetectorHandle
-from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
 from core.perturbations.flips import flip_values, tabulate_changes
 from core.perturbations.photometric import rms
