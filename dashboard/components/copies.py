@@ -97,6 +97,9 @@ def draw_pair(
     label, own_name = (str(opened.table[column].iloc[row]) for column in ("label", "name"))
     other = other_class(label) if pair["class"] == "other" else label  # type: ignore[arg-type]
     at = opened.row_of(partner) if training is None else None
+    if at is not None:
+        # where copies have both classes, the pair counts as one of the other class whatever this copy is
+        other = str(opened.table["label"].iloc[at])
     beside = pictures.get(at) if at is not None else (training or {}).get(partner)
     cells = [
         Cell(image, f"{of}, {its}", f"{CLASS_WORDS[of]} {plain(its)}", of)
@@ -106,7 +109,7 @@ def draw_pair(
     picture_grid(cells, columns=2, least=100)
     alike = f"{64 - int(pair['bits'])} of 64 bits of their hashes agree" if pair["kind"] == NEAR else "equal pixels"
     names = "" if len(cells) == 2 else f"{plain(own_name)} and {plain(name)}: "
-    st.caption(f"{'**Other class.** ' if other != label else ''}{names}{alike}")
+    st.caption(f"{'**Other class.** ' if pair['class'] == 'other' else ''}{names}{alike}")
     if st.button("Open", key=key_of("data.pair", pair["id"], partner), type="tertiary"):
         state.go("mistakes", run=opened.run.name, id=str(pair["id"]))
 
