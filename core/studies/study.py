@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,8 @@ from core.findings.finding import Finding
 from core.runs.run import Run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from core.detectors.detector import Detector
 
 # name -> `module:ATTRIBUTE` of a study, or of what makes it from the explainers that are registered; in the order in
@@ -148,6 +151,18 @@ class Study:
                 kind = type(self.parameters[key]).__name__
                 raise StudyError(f"{key} of the study {self.name} must be a {kind}, not {value!r}")
         return replace(self, parameters={**self.parameters, **changes})
+
+    def run(self, run: str | Path, *, data: str | None = None, images: int | None = None, seed: int = 0) -> Any:
+        """Compute the study for a run, as in a notebook; write its file beside the run, and return a `StudyResult`.
+
+        Args:
+            run: name of the run, or its folder.
+            data, images, seed: as for `find_source` and `run_study`, whose errors are raised.
+        """
+        runner, store = (import_module(f"core.studies.{name}") for name in ("runner", "store"))
+        source = runner.find_source(run, data=data)
+        path = runner.run_study(self, source, images=images, seed=seed)
+        return store.read_study(path, runner.read_run(source.run))
 
 
 def find_study(name: str) -> Study:

@@ -34,6 +34,13 @@ def test_all_images_once_in_order_whatever_the_shards(source: Source) -> None:
     assert not list((cache_dir() / "studies").iterdir())
 
 
+def test_a_study_runs_in_a_notebook(source: Source) -> None:
+    result = BRIGHTNESS.run(source.run, images=10, seed=1)
+    assert len(result.table) == 10
+    assert result.path == study_path(source.run, BRIGHTNESS.name)
+    assert result.findings == tuple(result.concluded())
+
+
 def test_a_stopped_study_goes_on_and_computes_no_image_twice(source: Source) -> None:
     seen: list[int] = []
     calls: list[int] = []
