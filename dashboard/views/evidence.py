@@ -20,6 +20,7 @@ from core.studies.store import StudyResult
 from dashboard import state
 from dashboard.components import charts
 from dashboard.components.charts import SYMBOLS, Line, line_figure, rate_chart
+from dashboard.components.factorial import draw_factorial
 from dashboard.components.findings import Bar, draw_bars, finding_table
 from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
@@ -60,6 +61,24 @@ def draw(opened: Opened) -> None:
         st.subheader("Every experiment", anchor=False)
         finding_table(probes.findings)
         draw_experiments(opened, probes)
+        with fold(
+            "factorial",
+            "Must fine detail fit its own picture?",
+            explained="FAKE verdicts: coarse and fine detail of one picture, of another of its class, of one of the "
+            "other class. Numbers are mean margins of all such pictures: below 0 FAKE, above 0 REAL.",
+            help=explain("Margin", "Low-pass"),
+        ) as is_open:
+            if is_open:
+                draw_factorial(opened, probes)
+    with study_fold(
+        opened,
+        "rings",
+        "How much does each fineness of detail give?",
+        explained="Exact Shapley values: all 256 combinations of eight rings of the spectrum are judged.",
+        help=explain("Spectrum", "Margin"),
+    ) as answer:
+        if answer is not None:
+            study_files(opened, answer, key="evidence.rings")
     with study_fold(
         opened,
         "deliveries",
