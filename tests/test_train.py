@@ -108,23 +108,6 @@ def test_a_detector_of_patches_has_its_own_recipe(cifake: Path, tmp_path: Path) 
     assert run.maps.shape == (8, 14, 14)
 
 
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        (["--limit", "1"], "--limit must be at least 2"),
-        (["--limit", "4", "--validation", "0.9"], "leaves none of"),
-        (["--epochs", "0"], "epochs cannot be 0"),
-        (["--name", "a@b"], "a detector cannot be named 'a@b'"),
-    ],
-)
-def test_impossible_settings_are_a_sentence(
-    cifake: Path, tmp_path: Path, options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert train.main(command(cifake, tmp_path / "out", *options)) == 2
-    assert sentence in capsys.readouterr().err
-    assert not (tmp_path / "out" / "runs").exists()
-
-
 @pytest.mark.parametrize("damage", ["missing", "larger", "no folder"])
 def test_what_is_wrong_is_found_before_training(
     cifake: Path, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]

@@ -1,7 +1,5 @@
 """Every explainer there is, in the order in which they are offered: one line a method. Needs no torch."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 
@@ -62,13 +60,3 @@ def default_explainers(offers: Offers) -> tuple[AnyExplainer, ...]:
     """The two explainers shown by default; where one cannot explain the detector, the next with a map replaces it."""
     fitting = explainers(offers, with_map=True)
     return tuple(sorted(fitting, key=lambda one: one.name not in DEFAULT)[: len(DEFAULT)])
-
-
-@contextmanager
-def registered(explainer: AnyExplainer) -> Iterator[None]:
-    """Offer an explainer of another's, or of a test, for as long as the block runs."""
-    EXPLAINERS[explainer.name] = explainer
-    try:
-        yield
-    finally:
-        del EXPLAINERS[explainer.name]

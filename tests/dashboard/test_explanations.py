@@ -14,7 +14,6 @@ from core.explainers.cam import GRADCAM
 from core.explainers.drawing import DEFAULT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME, LIME_GRID, LimeSettings
-from core.explainers.registry import registered
 from core.explainers.settings import describe
 from core.images.palette import CLASS_COLOURS, rgb
 from core.report.slide import MARGIN, PICTURE, TOP, draw_slide
@@ -22,7 +21,7 @@ from dashboard.components import explanations, settings
 from dashboard.components.component import key_of
 from dashboard.components.explanations import View
 from dashboard.components.requests import Subject
-from tests.core.explainers.toy import BRIGHT, to_parameters
+from tests.core.explainers.toy import BRIGHT, registered, to_parameters
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_address import Params
 from tests.dashboard.test_pages import settled

@@ -11,8 +11,8 @@ from scipy.stats import mannwhitneyu
 from torch import nn
 
 from core.detectors import adding
-from core.detectors.adding import build_from, check, complete, kind_of
-from core.detectors.registry import Brought, Request, SourceError
+from core.detectors.adding import build_from, check, complete
+from core.detectors.registry import Brought, Request
 from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
 from core.storage import MANIFEST, ContractError
@@ -153,16 +153,3 @@ def test_outputs_that_cannot_be_a_detectors_are_refused(
     request = Request(str(tmp_path / "graph.onnx"), classes=("FAKE", "REAL"), preprocess=SAID, outputs=outputs)
     with pytest.raises(ValueError, match=sentence):
         check(build_from(request))
-
-
-def test_each_source_has_a_kind() -> None:
-    kinds = {
-        "timm:x": "timm",
-        "torchvision:x": "torchvision",
-        "py:x:y": "python",
-        "A.ONNX": "onnx",
-        ".": "transformers",
-    }
-    assert {source: kind_of(source).name for source in kinds} == kinds
-    with pytest.raises(SourceError, match=r"no other source that is known: a folder of transformers; timm:NAME"):
-        kind_of("nothing.pth")

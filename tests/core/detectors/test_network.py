@@ -81,21 +81,6 @@ def test_the_margin_is_logsumexp_of_real_less_that_of_fake(
     assert scores.requires_grad
 
 
-@pytest.mark.parametrize(
-    ("network", "classes", "layer", "sentence"),
-    [
-        (Flat(2), Classes(("a", "b", "c"), ("a",)), None, "gives 2 outputs for 3 classes"),
-        (Flat(2), Classes(), "last", "has no layer 'last' with positions"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(5, 2)), Classes(), None, "accepts no images of 16 x 16 pixels"),
-    ],
-)
-def test_a_network_that_does_not_fit_is_refused(
-    network: nn.Module, classes: Classes, layer: str | None, sentence: str
-) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        FlatDetector(network, Preprocessing(16), classes, target_layer=layer)
-
-
 def test_new_weights_follow_the_seed_and_leave_the_global_generator() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     network.register_parameter("token", nn.Parameter(torch.linspace(-3, 3, 50)))

@@ -11,7 +11,7 @@ from torch import nn
 from torchcam.methods import GradCAM
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from core.detectors.detector import batch_size, fastest_format, pick_device
+from core.detectors.detector import fastest_format
 from core.detectors.manifest import Classes
 from core.detectors.resnet import build_network
 from core.detectors.storage import load_detector, save_detector
@@ -73,16 +73,6 @@ def test_map_equals_torchcams_gradcam_where_positive(pixels: NDArray[np.uint8]) 
         np.testing.assert_allclose(cam / cam.max(), ours / ours.max(), atol=1e-4)
 
 
-def test_saved_and_loaded_says_the_same(tmp_path: Path, pixels: NDArray[np.uint8]) -> None:
-    detector = make_detector(preprocessing=Preprocessing(32, mean=(0.1, 0.2, 0.3)), temperature=1.7)
-    save_detector(tmp_path / "d", detector, model_card="# card")
-    loaded = load_detector(tmp_path / "d", device="cpu")
-    assert (loaded.name, loaded.sha256, loaded.temperature) == ("d", detector.sha256, 1.7)
-    assert (loaded.margins(pixels) == detector.margins(pixels)).all()
-    assert load_file(tmp_path / "d" / "weights.safetensors")["conv1.weight"].dtype == torch.float16
-    assert (tmp_path / "d" / "README.md").read_text() == "# card"
-
-
 @pytest.mark.parametrize(
     ("write", "sentence"),
     [
@@ -122,11 +112,3 @@ def test_the_memory_format_is_never_one_with_which_torch_crashes(
     assert fastest_format(network, torch.device("cpu")) == form
     # where batch normalisation learns wrongly otherwise
     assert fastest_format(network, torch.device("mps")) == torch.contiguous_format
-
-
-def test_large_images_come_in_small_batches_and_float32_is_no_tf32() -> None:
-    assert [batch_size(torch.device("cpu"), side) for side in (32, 224, 1024)] == [128, 128, 8]
-    assert batch_size(torch.device("cuda"), 32) == 1024
-    torch.backends.cudnn.allow_tf32 = True
-    pick_device("cpu")
-    assert torch.backends.cudnn.allow_tf32 is False

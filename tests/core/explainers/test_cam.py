@@ -151,10 +151,7 @@ def test_nothing_is_left_on_the_network(
     ("values", "one_sided", "cause", "words"),
     [
         ([0, 0, 0, 0], None, "zero", "zero everywhere"),
-        ([0, 0, 0, 0], "FAKE", "zero", "zero everywhere"),
         ([1.0, 1.0, 0.95, 1.0], None, "flat", "points at no place. Every position speaks for REAL"),
-        ([-1.0, -0.95, -1.0, -1.0], None, "flat", "points at no place. Every position speaks for FAKE"),
-        ([1.0, 0.1, 0.5, 0.0], None, "one sign", "Every position speaks for REAL"),
         ([-1.0, -0.1, -0.5, 0.0], None, "one sign", "Every position speaks for FAKE"),
         ([-1.0, -0.1, -0.5, 0.0], "FAKE", "one-sided", "only what speaks for FAKE, never what speaks against"),
         ([1.0, -0.1, 0.5, 0.0], None, "", ""),

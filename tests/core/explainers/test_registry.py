@@ -3,31 +3,25 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Capability
-from core.detectors.storage import save_detector
-from core.explain import main
-from core.explainers.agreement import agreement, agreement_of
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import Style, draw_explanation, npz_of
 from core.explainers.explainer import AnyExplainer
-from core.explainers.lime.regions import LIME, LimeSettings
-from core.explainers.registry import explainers, find_explainer, registered
+from core.explainers.lime.regions import LIME
+from core.explainers.registry import explainers, find_explainer
 from core.explainers.settings import ExplanationError, describe, from_parameters
-from core.images.encoding import encode_png
 from core.report.explanation import html_of
 from tests.conftest import make_detector, make_patch, textured
 from tests.core.any_detector import pictures
 from tests.core.detectors.plain import make_plain
-from tests.core.explainers.toy import BRIGHT, to_parameters
+from tests.core.explainers.toy import to_parameters
 
 NAMES = [one.name for one in explainers()]
 
@@ -35,12 +29,6 @@ NAMES = [one.name for one in explainers()]
 @pytest.fixture(scope="module")
 def detector() -> Detector:
     return make_detector(width=2, seed=1)
-
-
-@pytest.fixture
-def bright() -> Iterator[None]:
-    with registered(BRIGHT):
-        yield
 
 
 def small(explainer: AnyExplainer) -> object:
@@ -117,43 +105,6 @@ def test_of_a_network_with_one_output_only_the_class_that_it_scores_is_explained
         explainer.explain_fully(detector, image, explainer.settings(target="REAL"))
     for target in ("FAKE", "margin"):
         assert np.isfinite(explainer.explain_fully(detector, image, explainer.settings(target=target)).map).all()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_method_stops_when_it_is_told_to(name: str, detector: Detector) -> None:
-    explainer, pixels = find_explainer(name), textured(2, fine=True, seed=4)
-    if Capability.PATCH_SCORES in explainer.needs:
-        detector = make_patch()
-    # the instant map is one pass: there is nothing to stop
-    settings = explainer.settings(layer="layer3") if explainer.name == "gradcam" else explainer.settings()
-    assert list(explainer.explain(detector, pixels[0], settings, cancel=lambda: True)) == []
-    assert list(explainer.explain_batch(detector, pixels, settings, cancel=lambda: True)) == []
-
-
-def test_a_method_that_is_registered_appears_in_the_settings_the_command_the_agreement_and_the_files(
-    bright: None, detector: Detector, image: NDArray[np.uint8], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert BRIGHT in explainers(detector, with_map=True)
-    assert main(["--list"]) == 0
-    assert "bright: Brightness. How much brighter than grey each pixel is." in capsys.readouterr().out
-    save_detector(tmp_path / "tiny", detector, model_card="A test's.")
-    (tmp_path / "in.png").write_bytes(encode_png(image))
-    where = ["--detector", str(tmp_path / "tiny"), "--out", str(tmp_path / "out")]
-    asked = ["--method", "bright", "--set", "bright.grey=100", "--set", "colour=red"]
-    assert main([str(tmp_path / "in.png"), *where, *asked]) == 0
-    with np.load(tmp_path / "out" / "bright.npz") as kept:
-        np.testing.assert_array_equal(kept["values"], image[..., 0].astype(np.float32) - 100)
-        assert json.loads(str(kept["about"]))["title"] == "Brightness"
-    assert (tmp_path / "out" / "bright.png").exists()
-    page = (tmp_path / "out" / "explanation.html").read_text(encoding="utf-8")
-    assert "<h2>Brightness</h2>" in page
-    assert "Middle grey: 100; Channel: only red" in page
-    own = BRIGHT.explain_fully(detector, image)
-    assert agreement_of(own, own).rank == pytest.approx(1)
-    lime = LIME.explain_fully(detector, image, LimeSettings(n_samples=64))
-    # the places first for the verdict are compared
-    sign = 1 if own.verdict == "REAL" else -1
-    assert agreement_of(own, lime) == agreement(sign * own.map, sign * lime.map, segments=lime.regions)
 
 
 def test_a_method_that_needs_more_than_a_detector_offers_says_so() -> None:

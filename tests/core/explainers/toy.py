@@ -1,6 +1,7 @@
 """An explainer that Telltale does not have: a test registers it and looks for it everywhere."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
 from core.detectors.manifest import Offers
-from core.explainers.explainer import Cancel, Explainer
+from core.explainers.explainer import AnyExplainer, Cancel, Explainer
 from core.explainers.explanation import Explanation, map_diagnostics
+from core.explainers.registry import EXPLAINERS
 from core.explainers.settings import ExplainerSettings, describe, setting
 
 
@@ -68,3 +70,13 @@ def to_parameters(settings: ExplainerSettings) -> dict[str, str]:
     """Name -> text of every setting that is not at its default, for a URL or a command line."""
     found = {one.name: (one, getattr(settings, one.name)) for one in describe(type(settings))}
     return {name: one.text(value) for name, (one, value) in found.items() if value != one.default}
+
+
+@contextmanager
+def registered(explainer: AnyExplainer) -> Iterator[None]:
+    """Offer an explainer as long as the block runs."""
+    EXPLAINERS[explainer.name] = explainer
+    try:
+        yield
+    finally:
+        del EXPLAINERS[explainer.name]

@@ -15,7 +15,7 @@ from core.findings.finding import Finding, Measure
 from core.findings.numbers import percent
 from core.findings.table import findings_text
 from core.report.html import Curve, curve_chart
-from core.report.page import comparison_report, gather, main, report_of
+from core.report.page import comparison_report, main, report_of
 from core.report.selection import TILES, selection_report
 from core.runs.filter import Area, Filter
 from core.runs.pictures import find_pictures
@@ -95,13 +95,6 @@ def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Training" not in Page(report_of(run, detector={"name": "tiny"})).text
 
 
-def test_a_class_that_is_never_predicted_has_no_precision(source: Source) -> None:  # noqa: F811
-    run = run_of(source)
-    run.predictions["predicted"] = pd.Categorical(["REAL"] * 60, categories=["FAKE", "REAL"])
-    page = Page(report_of(run))
-    assert "FAKEnone0.0000.000" in "".join(page.text.split())
-
-
 def shapes(url: str, tag: str) -> list[dict[str, str]]:
     """The attributes of all shapes of a kind in a chart."""
     root = ElementTree.fromstring(base64.b64decode(url.partition("base64,")[2]))  # noqa: S314 - our own
@@ -122,14 +115,6 @@ def test_curves_are_drawn_where_their_numbers_are() -> None:
     texts = svg_texts({"src": chart.url})
     assert "<all>" in texts
     assert texts.count("100%") == 2
-
-
-def test_nothing_is_fetched_nothing_runs_and_the_same_run_gives_the_same_bytes(source: Source) -> None:  # noqa: F811
-    text = report_of(run_of(source))
-    page = Page(text)
-    assert "script" not in page.tags
-    assert all(link.startswith("data:") for link in page.links)
-    assert report_of(run_of(source)) == text
 
 
 @pytest.mark.parametrize("threshold", [0.05, 0.5, 0.975])
@@ -176,19 +161,6 @@ def test_the_command(source: Source, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["no-such-run", "--out", str(out)]) == 2
     assert "core report: there is no run 'no-such-run'" in capsys.readouterr().err
     assert out.read_text(encoding="utf-8") == before
-
-
-def test_what_is_gathered_is_on_disk_and_names_no_folder_of_this_machine(source: Source) -> None:  # noqa: F811
-    run_study(BRIGHTNESS, source)
-    run = run_of(source)
-    (run.path / "studies" / "broken.parquet").write_bytes(b"no parquet")
-    found = gather(run, (source.detector.parents[1],))
-    assert found["detector"]["weights_sha256"] == run.manifest["detector_sha256"]
-    assert list(found["answers"]) == ["brightness"]
-    text = report_of(run, **found)
-    assert "studies/broken.parquet is no readable study" in text
-    assert str(run.path) not in text
-    assert gather(run, (run.path,))["detector"] is None
 
 
 def test_two_runs_beside_each_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

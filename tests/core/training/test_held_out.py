@@ -19,7 +19,7 @@ from core.images.labels import REAL
 from core.images.loading import load_image_set
 from core.storage import ContractError
 from core.training import held_out
-from core.training.held_out import channel_statistics, fit_temperature, fit_weights, join, pack, validation_split
+from core.training.held_out import fit_temperature, fit_weights, join, pack, validation_split
 from tests.conftest import make_detector
 
 RECIPE = {"name": "tiny", "validation": 0.25, "seed": 0}
@@ -134,10 +134,3 @@ def test_temperature_agrees_with_logistic_regression() -> None:
     labels = (generator.random(4000) < expit(margins / 2.5)).astype(int)
     slope = LogisticRegression(C=1e9, fit_intercept=False).fit(margins[:, None], labels).coef_[0, 0]
     assert fit_temperature(margins, labels) == pytest.approx(1 / slope, rel=1e-3)
-
-
-def test_channel_statistics_are_numpys() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (50, 4, 4, 3)).astype(np.uint8)
-    mean, std = channel_statistics(pixels, chunk=7)
-    np.testing.assert_allclose(mean, (pixels / 255).mean((0, 1, 2)))
-    np.testing.assert_allclose(std, (pixels / 255).std((0, 1, 2)), rtol=1e-6)

@@ -1,7 +1,5 @@
 """LIME on regions against the lime package and on detectors of which the answer is known."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 import torch
@@ -88,16 +86,6 @@ def test_the_papers_settings_give_the_packages_weights(detector: Detector, fifty
         assert ours.diagnostics.numbers["distinct"] <= 2 ** len(expected)
         assert ours.diagnostics.numbers["samples"] == 1000
     assert np.median(sizes) > 1e-3
-
-
-def test_steps_grow_and_the_last_is_complete(detector: Detector, image: NDArray[np.uint8]) -> None:
-    steps = list(LIME.explain(detector, image, LimeSettings(n_samples=300)))
-    assert [step.diagnostics.numbers["samples"] for step in steps] == [64, 128, 256, 300]
-    assert [step.complete for step in steps] == [False, False, False, True]
-    assert all(later.provenance.seconds > sooner.provenance.seconds for sooner, later in pairwise(steps))
-    once = LIME.explain_fully(detector, image, LimeSettings(n_samples=300))
-    np.testing.assert_allclose(once.parts.weights, steps[-1].parts.weights)
-    np.testing.assert_array_equal(once.parts.decisions, steps[-1].parts.decisions)
 
 
 def test_cancel_stops_between_batches(detector: Detector, image: NDArray[np.uint8]) -> None:
