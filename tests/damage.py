@@ -37,26 +37,11 @@ def cut(share: float) -> Damage:
     return lambda file: file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
 
 
-def flip(share: float, bit: int = 0) -> Damage:
-    """Turn one bit, that share into the file."""
-
-    def damage(file: Path) -> None:
-        data = bytearray(file.read_bytes())
-        data[min(int(share * len(data)), len(data) - 1)] ^= 1 << bit
-        file.write_bytes(data)
-
-    return damage
-
-
-def replace_by(data: bytes) -> Damage:
-    """Put other bytes in a file's place."""
-    return lambda file: file.write_bytes(data)
-
-
-def make_folder(file: Path) -> None:
-    """Put a folder in a file's place."""
-    file.unlink()
-    file.mkdir()
+def flip_bit(file: Path) -> None:
+    """Turn a bit in the middle of a file."""
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 8
+    file.write_bytes(data)
 
 
 def reseal(folder: Path, **values: object) -> None:
@@ -78,26 +63,16 @@ def npy(shape: str, dtype: str = "'<f2'", body: bytes = bytes(64)) -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + body
 
 
-def safetensors(header: bytes | dict[str, object], body: bytes = bytes(64), *, length: int | None = None) -> bytes:
+def safetensors(header: bytes, *, length: int | None = None) -> bytes:
     """A .safetensors file whose header says so, whatever follows it."""
-    if isinstance(header, dict):
-        header = json.dumps(header).encode()
-    return struct.pack("<Q", len(header) if length is None else length) + header + body
-
-
-def parquet_of(table: pa.Table) -> bytes:
-    """A parquet file in memory."""
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
+    return struct.pack("<Q", len(header) if length is None else length) + header + bytes(64)
 
 
 def many_rows(rows: int) -> bytes:
     """A parquet file of a few kilobytes that unpacks to `rows` rows."""
-    schema = pa.schema([("id", pa.string())])
     buffer = io.BytesIO()
-    block = pa.table({"id": pa.array(["a"] * 1_000_000)}, schema=schema)
-    with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
+    block = pa.table({"id": pa.array(["a"] * 1_000_000)})
+    with pq.ParquetWriter(buffer, block.schema, compression="zstd") as writer:
         for _ in range(rows // 1_000_000):
             writer.write_table(block)
     return buffer.getvalue()
@@ -111,4 +86,6 @@ def with_python_type(frame: pd.DataFrame, mark: Path) -> bytes:
         b"ARROW:extension:metadata": pickled(mark),
     }
     fields = [field.with_metadata(metadata) if field.name == "margin" else field for field in table.schema]
-    return parquet_of(table.cast(pa.schema(fields, metadata=table.schema.metadata)))
+    buffer = io.BytesIO()
+    pq.write_table(table.cast(pa.schema(fields, metadata=table.schema.metadata)), buffer)
+    return buffer.getvalue()

@@ -19,8 +19,6 @@ from tests import damage as d
 RUN, DETECTOR, TRAP_DETECTOR = "sample@sample-test", "sample", "![b](x) **sample**"
 # the same without maps and features
 BARE = "bare@sample-test"
-# what of it, as it is written, must stand in nothing that a browser reads as Markdown
-MARKS = ("![b](", "<img", "[link](", ":red[", "**bold**", "$x^2$", "`code`", ":material/home:", ":smile:")
 TAG = "![b](//{host}/tag.png)"
 
 

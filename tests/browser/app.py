@@ -8,7 +8,6 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-ROOT = Path(__file__).parents[2]
 # without windows it takes a third less of the processor
 _PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser")
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _PROGRAMS)), None)
@@ -50,29 +49,21 @@ SETTLED = """() => {
 @contextmanager
 def running_browser() -> Iterator[Browser]:
     """Chromium: the one in $CHROMIUM or on the path, best its headless shell, else Playwright's own."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        try:
-            yield browser
-        finally:
-            browser.close()
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS) as found:
+        yield found
 
 
 @contextmanager
 def running_window(profile: Path) -> Iterator[BrowserContext]:
     """A window of a Chromium that keeps in `profile` what it has compiled of the app's scripts, for its next pages."""
-    with sync_playwright() as playwright:
-        window = playwright.chromium.launch_persistent_context(
-            profile,
-            executable_path=CHROMIUM,
-            args=[*ARGUMENTS, *SPARING],
-            viewport={"width": 1440, "height": 1000},
-            accept_downloads=True,
-        )
-        try:
-            yield window
-        finally:
-            window.close()
+    size = {"width": 1440, "height": 1000}
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch_persistent_context(
+            profile, executable_path=CHROMIUM, args=[*ARGUMENTS, *SPARING], viewport=size
+        ) as window,
+    ):
+        yield window
 
 
 def settle(page: Page) -> None:

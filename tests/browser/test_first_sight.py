@@ -12,18 +12,17 @@ from playwright.sync_api import TimeoutError as TooLate
 
 from core.images.decoding import decode
 from core.images.image_set import ImageSet
+from core.runs.folders import ROOT
 from tests.browser.app import PATIENCE, settle
 from tests.server import running_server
-from tests.slow.pages import Weighed
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def new_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def new_server(tmp_path: Path) -> Iterator[str]:
     """The project as it ships, never started before."""
-    monkeypatch.delenv("TELLTALE_HOME", raising=False)
-    with running_server(cache=tmp_path / "cache") as (address, _):
+    with running_server(ROOT / "assets", tmp_path / "cache") as (address, _):
         yield address
 
 
@@ -66,12 +65,3 @@ def test_from_nothing_to_an_explained_mistake(page: Page, new_server: str, cifak
     expect(page.get_by_text("1 of 315")).to_be_visible()
     expect(page.get_by_role("img", name="Grad-CAM, over the grey picture")).to_be_visible()
     expect(page.get_by_role("img", name="LIME, over the grey picture")).to_be_visible()
-
-
-def test_a_first_visit_loads_little(page: Page, new_server: str) -> None:
-    weighed = Weighed(page.context.new_cdp_session(page))
-    page.goto(new_server)
-    expect(page.get_by_role("slider").first).to_be_visible(timeout=PATIENCE)
-    settle(page)
-    # unpacked, as the server sends it: a proxy makes a quarter of it; plotly and Streamlit itself are the most
-    assert 0.5e6 < weighed.bytes < 11e6, weighed.bytes

@@ -19,12 +19,20 @@ from dashboard.components.plain import JOINER
 from tests.browser.app import visit
 from tests.dashboard.conftest import PAGES
 from tests.server import running_server
-from tests.slow.test_pages import ADDRESSES
-from tests.strangers import RUN, TAG, make_strange, payload, put_tags
+from tests.strangers import BARE, RUN, TAG, TRAP_DETECTOR, make_strange, payload, put_tags
 
 pytestmark = pytest.mark.browser
 # tooltips that are opened on each page
 HELPS = 2
+# what a browser makes of `payload` where it is read as Markdown or HTML
+MARKUP = "strong:text-is('bold'), code:text-is('code'), .katex:has-text('x2'), .stMarkdownColoredText:text-is('red')"
+# parameters of addresses that carry texts, by page
+ADDRESSES: dict[str, dict[str, str]] = {
+    "mistakes": {"name": "![b](http://{host}/y.png)", "category": payload("{host}"), "sort": "![b](x)"},
+    "try_picture": {"by": TRAP_DETECTOR},
+    "maps": {"by": "cell"},
+    "reads": {"tab": "Data"},
+}
 
 
 class Elsewhere:
@@ -94,42 +102,32 @@ def read(page: Page) -> str:
     return page.inner_text("body").replace(JOINER, "")
 
 
-def test_the_server_would_see_a_request(watched: Page, elsewhere: Elsewhere, tmp_path: Path) -> None:
-    before = len(elsewhere.asked)
-    (tmp_path / "page.html").write_text(f"<img src=http://{elsewhere.host}/seen.png>")
-    page = watched.context.new_page()
-    page.goto((tmp_path / "page.html").as_uri())
-    page.wait_for_load_state("networkidle")
-    assert elsewhere.asked[before:] == ["/seen.png"]
-    page.close()
-    elsewhere.asked.clear()
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_pages(watched: Page, app: str, strange: Path, elsewhere: Elsewhere, page: str) -> None:
     ids = list(read_run(strange / "runs" / RUN).predictions["id"])
-    path = "" if page == "start" else page
-    # an address with all that the page takes from one; on Explore that leaves no image, so it is opened without, too
-    asking = [{"tag": TAG.format(host=elsewhere.host)[:40]} | ADDRESSES.get(page, {}) | {"id": ids[3]}]
-    if page == "mistakes":
-        asking += [{}]
-    for more in asking:
-        # an address leads to nobody either
-        asked = {name: text.replace("127.0.0.1:9", elsewhere.host) for name, text in more.items()}
-        visit(watched, f"{app}/{path}?{urlencode({'run': RUN, 'open': 'all', 'lime.n_samples': 64} | asked)}")
+    given = {name: text.format(host=elsewhere.host) for name, text in ADDRESSES.get(page, {}).items()}
+    visits = [
+        {"run": RUN},
+        {"run": BARE, "id": ids[0], "category": "nothing of this name"},
+        {"run": RUN, "id": ids[3], "pick": ",".join(ids[:3]), "tag": TAG.format(host=elsewhere.host)[:40], **given},
+    ]
+    for parameters in visits:
+        shared = {"open": "all", "lime.n_samples": "64"}
+        visit(watched, f"{app}/{'' if page == PAGES[0] else page}?{urlencode(shared | parameters)}")
         for folded in watched.locator("[data-testid=stExpander] details:not([open]) > summary").element_handles():
             folded.click()
-        # what all of them say is tested without a browser
-        helps = [one for one in watched.get_by_test_id("stTooltipHoverTarget").all() if one.is_visible()]
+        helps = [shown for shown in watched.get_by_test_id("stTooltipHoverTarget").all() if shown.is_visible()]
         for help_ in helps[:HELPS]:
             help_.hover(force=True)
         watched.wait_for_timeout(500)
-        assert watched.locator(f"img[src*='{elsewhere.host}'], a[href*='{elsewhere.host}']").count() == (
-            # a model card may have links, which a visitor sees before they follow one
-            watched.locator(f"[data-testid=stExpander] a[href*='{elsewhere.host}']").count()
-        )
+        assert watched.get_by_test_id("stException").count() == 0
+        # a model card is Markdown, may have links, and has no pictures
+        card, links = watched.locator("[data-testid=stExpander]"), f"a[href*='{elsewhere.host}']"
+        assert watched.locator(f"img[src*='{elsewhere.host}']").count() == 0
+        assert watched.locator(f"{links}, {MARKUP}").count() == card.locator(f"{links}, {MARKUP}").count()
         shown = read(watched)
-        if page in ("detectors", "mistakes", "try_picture"):
+        assert str(strange) not in shown
+        if page in ("detectors", "mistakes", "try_picture") and parameters == visits[0]:
             assert payload(elsewhere.host) in shown
     assert elsewhere.asked == []
 

