@@ -7,7 +7,6 @@ whoever writes.
 """
 
 import errno
-import io
 import multiprocessing
 import os
 import resource
@@ -18,23 +17,15 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 KILL = -1
-# of a file operation: which arguments are paths
-CHANGES = {
-    "os.mkdir": (0,),
-    "os.rename": (0, 1),
-    "os.remove": (0,),
-    "os.rmdir": (0,),
-    "os.chmod": (0,),
-    "os.truncate": (0,),
-    "os.link": (0, 1),
-    "os.symlink": (0, 1),
-    "sqlite3.connect": (0,),
-}
+# of a file operation: how many of its first arguments are paths
+CHANGES = dict.fromkeys(("os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.truncate", "sqlite3.connect"), 1)
+CHANGES |= dict.fromkeys(("os.rename", "os.link", "os.symlink"), 2)
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 Report = Callable[[Any], None]
 
@@ -55,7 +46,7 @@ class Faults:
     what: int = 0
     seen: int = 0
 
-    def come(self, path: object) -> None:
+    def change(self, path: object) -> None:
         """A change is about to be made."""
         self.seen += 1
         if self.seen == self.at or (self.what == errno.EROFS and 0 < self.at < self.seen):
@@ -63,45 +54,46 @@ class Faults:
                 os.kill(os.getpid(), signal.SIGKILL)
             raise OSError(self.what, os.strerror(self.what), str(path))
 
-    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """What Python says before it touches a file."""
+    def note(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Count what Python reports before it touches a file."""
         if event == "open":
             path, mode, flags = arguments
             writes = any(letter in mode for letter in "wax+") if isinstance(mode, str) else bool(flags & WRITES)
             if writes and self._is_ours(path):
-                self.come(path)
+                self.change(path)
         elif event in CHANGES:
-            paths = [arguments[place] for place in CHANGES[event]]
             # a tree is removed by names within an open folder
             within = event in ("os.remove", "os.rmdir") and arguments[-1] not in (-1, None)
-            if within or any(map(self._is_ours, paths)):
-                self.come(paths[-1])
+            if within or any(map(self._is_ours, arguments[: CHANGES[event]])):
+                self.change(arguments[0])
 
     def _is_ours(self, path: object) -> bool:
         return isinstance(path, str | bytes | os.PathLike) and os.fsdecode(path).startswith(str(self.root))
 
 
 _listening: list[Faults] = []
-_hooked: list[bool] = []
 
 
-def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+def _note(event: str, arguments: tuple[Any, ...]) -> None:
     for faults in _listening:
-        faults.hear(event, arguments)
+        faults.note(event, arguments)
+
+
+@cache
+def _listen() -> None:
+    # there is no way to take a hook off again
+    sys.addaudithook(_note)
 
 
 @contextmanager
 def faulty(root: Path, *, at: int = 0, what: int = 0) -> Iterator[Faults]:
     """Within it, the `at`-th change below `root` goes wrong."""
-    if not _hooked:
-        # there is no way to take a hook off again
-        sys.addaudithook(_hear)
-        _hooked.append(True)
+    _listen()
     faults = Faults(root, at, what)
     synced = os.fsync
 
     def fsync(number: int) -> None:
-        faults.come("a file that is synced")
+        faults.change("a file that is synced")
         synced(number)
 
     _listening.append(faults)
@@ -116,11 +108,8 @@ def faulty(root: Path, *, at: int = 0, what: int = 0) -> Iterator[Faults]:
 @contextmanager
 def small_disk(size: int | None) -> Iterator[None]:
     """Within it, no file grows beyond `size` bytes: a write beyond fails, in native code too."""
-    if size is None:
-        yield
-        return
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft if size is None else size, hard))
     try:
         yield
     finally:
@@ -134,7 +123,6 @@ class Outcome:
     Attributes:
         reports: what it said had been done, in order.
         result: what its work returned; None where it did not end.
-        said: its standard output and error.
         error: the traceback of what it did not catch, "" for none.
         killed: whether it was killed.
         seconds: from its start to its end.
@@ -142,21 +130,17 @@ class Outcome:
 
     reports: list[Any] = field(default_factory=list)
     result: Any = None
-    said: str = ""
     error: str = ""
     killed: bool = False
     seconds: float = 0.0
 
 
 def _suffer(work: Callable[[Report], Any], pipe: Connection) -> None:
-    printed = io.StringIO()
-    outcome: tuple[str, Any] = ("error", "")
     try:
-        with redirect_stdout(printed), redirect_stderr(printed):
+        with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
             outcome = ("result", work(lambda done: pipe.send(("report", done))))
     except Exception:  # noqa: BLE001 - whatever it is, the parent is told
         outcome = ("error", traceback.format_exc())
-    pipe.send(("said", printed.getvalue()))
     pipe.send(outcome)
     pipe.close()
     os._exit(0)

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,15 +21,6 @@ def command(data: Path, out: Path, *more: str) -> list[str]:
     return ["--data", str(data), "--out", str(out), *QUICK, *more]
 
 
-def failing(error: BaseException) -> Any:
-    """A function that raises an error whatever it is given."""
-
-    def fail(*_: object, **__: object) -> None:
-        raise error
-
-    return fail
-
-
 def test_from_pixels_to_a_run(cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train.main(command(cifake, tmp_path, "--name", "mine", "--validation", "0.2")) == 0
     run = read_run(tmp_path / "runs/mine@cifake-test")
@@ -43,7 +34,7 @@ def test_from_pixels_to_a_run(cifake: Path, tmp_path: Path, capsys: pytest.Captu
     assert not list((cache_dir() / "checkpoints").glob("*.safetensors"))
 
 
-def test_another_architecture_without_the_cue(cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_architecture_without_the_cue(cifake: Path, tmp_path: Path) -> None:
     arguments = ["--name", "other", "--arch", "timm:test_resnet", "--without-cue", "--validation", "0.2"]
     assert train.main(command(cifake, tmp_path, *arguments)) == 0
     detector = load_detector(tmp_path / "detectors/other", device="cpu")
@@ -54,9 +45,6 @@ def test_another_architecture_without_the_cue(cifake: Path, tmp_path: Path, caps
     assert (recipe["arch"], recipe["without_cue"]) == ("timm:test_resnet", True)
     # two bytes a weight
     assert (tmp_path / "detectors/other/weights.safetensors").stat().st_size < 2.5 * detector.manifest["parameters"]
-    for arch, sentence in (("timm:nobody", "has no network 'nobody'"), ("resnet50", "arch is resnet, patch:")):
-        assert train.main(command(cifake, tmp_path / "none", "--arch", arch)) == 2
-        assert sentence in capsys.readouterr().err
 
 
 def test_starting_with_other_weights_and_joining_both(
@@ -91,7 +79,6 @@ def test_starting_with_other_weights_and_joining_both(
     assert both.config == {"width": 8, "groups": 2}
     assert read_run(tmp_path / "runs/both@cifake-test").manifest["detector_sha256"] == both.sha256
     card = (tmp_path / "detectors/both/README.md").read_text()
-    assert "A network of 2 ResNet-18s side by side for 32 x 32 pixels" in card
     assert "| second | 0.500 |" in card
     assert train.main(join) == 2
     assert "exists already" in capsys.readouterr().err
@@ -103,9 +90,7 @@ def test_a_detector_of_patches_has_its_own_recipe(cifake: Path, tmp_path: Path) 
     detector = load_detector(tmp_path / "detectors/patch", device="cpu")
     assert (detector.kind, detector.config, detector.manifest["recipe"]["shift"]) == ("patch", {"field": 5}, 1)
     assert detector.manifest["training_images"] == 40
-    assert "mean of scores of 5-pixel patches" in (tmp_path / "detectors/patch/README.md").read_text()
-    run = read_run(tmp_path / "runs/patch@cifake-test-8")
-    assert run.maps.shape == (8, 14, 14)
+    assert read_run(tmp_path / "runs/patch@cifake-test-8").maps.shape == (8, 14, 14)
 
 
 @pytest.mark.parametrize("damage", ["missing", "larger", "no folder"])
@@ -132,7 +117,7 @@ def test_a_step_that_fails_is_made_up_by_resume(
 ) -> None:
     for error, status in ((KeyboardInterrupt(), 130), (WriteError(28, "No space left on device", "weights"), 2)):
         with monkeypatch.context() as patch:
-            patch.setattr(train, step, failing(error))
+            patch.setattr(train, step, Mock(side_effect=error))
             assert train.main([*command(cifake, tmp_path), *(["--resume"] if status == 2 else [])]) == status
         assert ("--resume" if status == 130 else "No space left") in capsys.readouterr().err
     assert not (tmp_path / "detectors/swift").exists()

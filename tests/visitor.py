@@ -8,7 +8,6 @@ others.
 import asyncio
 import contextlib
 import http.client
-import itertools
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
@@ -83,8 +82,7 @@ class Visitor:
         query: its address's parameters.
         page: the path of its address, "" for the first page.
         troubles: sentences on what a visitor should never see: exceptions, error boxes, lost connections.
-        received: bytes of all messages.
-        on_element: called with every element that arrives.
+        on_message: called with every message that arrives.
     """
 
     def __init__(self, address: str, headers: Mapping[str, str] | None = None) -> None:
@@ -92,8 +90,6 @@ class Visitor:
         self.elements: dict[tuple[int, ...], tuple[Element, str]] = {}
         self.query, self.page, self.session = "", "", ""
         self.troubles: list[str] = []
-        self.received = 0
-        self.on_element: Callable[[Element], None] = lambda _element: None
         self.on_message: Callable[[ForwardMsg], None] = lambda _message: None
         self._hashes: dict[str, str] = {}
         self._page_hash = ""
@@ -107,7 +103,6 @@ class Visitor:
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, asyncio.Future[Any]] = {}
         self._awaited: tuple[str, asyncio.Future[None]] | None = None
-        self._numbers = itertools.count()
         self._socket: ClientConnection | None = None
         self._reader: asyncio.Task[None] | None = None
 
@@ -155,8 +150,8 @@ class Visitor:
                 setattr(state, name, given)
         return await self._run(state, fragment=fragment)
 
-    async def send_state(self, state: WidgetState | None, fragment: str = "") -> float:
-        """Send a widget's state as it is, or none; seconds until what hangs on it is whole."""
+    async def send_state(self, state: WidgetState, fragment: str = "") -> float:
+        """Send a widget's state as it is; seconds until what hangs on it is whole."""
         return await self._run(state, fragment=fragment)
 
     async def forget(self) -> None:
@@ -289,7 +284,6 @@ class Visitor:
     async def _read(self) -> None:
         try:
             async for data in self._socket:
-                self.received += len(data)
                 message = ForwardMsg()
                 message.ParseFromString(data)
                 self._take(message)
@@ -352,11 +346,6 @@ class Visitor:
             self.troubles.append(f"an exception on {self.page}: {element.exception.type} {element.exception.message}")
         elif element.HasField("alert") and element.alert.format == Alert.ERROR:
             self.troubles.append(f"an error box on {self.page}: {element.alert.body}")
-        self.on_element(element)
-
-    def _take_session_event(self, message: ForwardMsg) -> None:
-        if message.session_event.HasField("script_compilation_exception"):
-            self.troubles.append(f"{self.page} does not compile")
 
     def _take_page_not_found(self, message: ForwardMsg) -> None:
         self.troubles.append(f"there is no page {message.page_not_found.page_name}")
@@ -380,14 +369,11 @@ class Visitor:
             done.set_result(None)
 
     def _take_file_urls_response(self, message: ForwardMsg) -> None:
-        self._answer(message.file_urls_response.response_id, message.file_urls_response)
+        self._waiting.pop(message.file_urls_response.response_id).set_result(message.file_urls_response)
 
     def _take_backend_operation_response(self, message: ForwardMsg) -> None:
-        self._answer(message.backend_operation_response.request_id, message.backend_operation_response)
-
-    def _answer(self, key: str, answer: Any) -> None:
-        if (waiting := self._waiting.pop(key, None)) and not waiting.done():
-            waiting.set_result(answer)
+        answer = message.backend_operation_response
+        self._waiting.pop(answer.request_id).set_result(answer)
 
     def _take_auto_rerun(self, message: ForwardMsg) -> None:
         fragment, interval = message.auto_rerun.fragment_id, message.auto_rerun.interval
@@ -395,8 +381,7 @@ class Visitor:
             self._timers[fragment] = asyncio.create_task(self._poll(fragment, interval))
 
     def _take_stop_auto_rerun(self, message: ForwardMsg) -> None:
-        for fragment in message.stop_auto_rerun.fragment_ids:
-            self._stop_timer(fragment)
+        self._stop_timers(*message.stop_auto_rerun.fragment_ids)
 
     async def _poll(self, fragment: str, interval: float) -> None:
         with contextlib.suppress(Trouble):
@@ -404,14 +389,11 @@ class Visitor:
                 await asyncio.sleep(interval)
                 await self._run(fragment=fragment, own=True)
 
-    def _stop_timer(self, name: str) -> None:
-        if timer := self._timers.pop(name, None):
-            timer.cancel()
-
-    def _stop_timers(self) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+    def _stop_timers(self, *names: str) -> None:
+        """Stop those of some fragments, all where none are named."""
+        for name in names or list(self._timers):
+            if timer := self._timers.pop(name, None):
+                timer.cancel()
 
 
 def put_file(address: str, path: str, name: str, data: bytes, *, token: str, cookie: str) -> tuple[int, str]:

@@ -26,18 +26,13 @@ def write(path: Path, text: str = "hello", **options: bool) -> None:
     write_folder(path, kind="thing", manifest={"name": "x"}, files=files, **options)
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_what_is_written_is_read_and_replaced_only_when_asked(tmp_path: Path) -> None:
     write(tmp_path / "t")
     manifest = read_folder(tmp_path / "t", "thing")
-    assert manifest["name"] == "x"
-    assert manifest["schema"] == SCHEMA
-    assert (tmp_path / "t" / "a.txt").read_text() == "hello"
-
-
-def test_existing_folder_is_refused_then_replaced(tmp_path: Path) -> None:
-    write(tmp_path / "t")
+    assert (manifest["name"], manifest["schema"]) == ("x", SCHEMA)
     with pytest.raises(FileExistsError, match="exists already"):
         write(tmp_path / "t", "new")
+    assert (tmp_path / "t" / "a.txt").read_text() == "hello"
     write(tmp_path / "t", "new", replace=True)
     assert (tmp_path / "t" / "a.txt").read_text() == "new"
     assert [p.name for p in tmp_path.iterdir()] == ["t"]
@@ -49,9 +44,7 @@ def test_existing_folder_is_refused_then_replaced(tmp_path: Path) -> None:
         (lambda p: (p / "a.txt").write_text("hellO"), r"a\.txt is not the file that was written"),
         (lambda p: (p / "a.txt").unlink(), r"a\.txt is missing"),
         (lambda p: (p / "manifest.json").write_text("{"), r"manifest\.json is not readable JSON"),
-        (lambda p: (p / "manifest.json").write_bytes(b"\xff\xfe"), r"manifest\.json is not readable JSON"),
         (lambda p: (p / "manifest.json").write_text("[]"), r"is not a thing's manifest"),
-        (lambda p: (p / "manifest.json").unlink(), r"is no thing: it has no manifest\.json"),
         (lambda p: _edit(p, schema=99), "has schema 99 and this version reads 2"),
         (lambda p: _edit(p, kind="other"), "describes a other, not a thing"),
         (lambda p: _edit(p, files={"../x": "0"}), "names a file outside its folder"),
@@ -91,25 +84,6 @@ def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(
     assert sorted(p.name for p in tmp_path.iterdir()) == [f".t.{'b' * 32}.tmp", f".t.v2.{'a' * 32}.old", "f", "t"]
 
 
-def test_what_fails_is_said_of_the_file_that_was_asked_for(tmp_path: Path) -> None:
-    def native(_: Path) -> None:
-        # as pyarrow and numpy do, without a name
-        raise OSError(28, "Error writing bytes to file. Detail: [errno 28] No space left on device")
-
-    remedy = "check that its disk has room and is writable"
-    with pytest.raises(WriteError) as caught:
-        write_bytes_atomically(tmp_path / "f", native)
-    assert str(caught.value) == f"{tmp_path / 'f'} could not be written (No space left on device); {remedy}"
-    with pytest.raises(WriteError) as caught:
-        write_folder(tmp_path / "t", kind="thing", manifest={}, files={"a.txt": native})
-    assert str(caught.value) == f"{tmp_path / 't' / 'a.txt'} could not be written (No space left on device); {remedy}"
-    assert not list(tmp_path.iterdir())
-    # where a file is in the way of a folder
-    (tmp_path / "taken").write_text("")
-    with pytest.raises(WriteError, match=r"taken/f could not be written \(File exists\)"):
-        write_bytes_atomically(tmp_path / "taken" / "f", native)
-
-
 @pytest.mark.parametrize("mapped", [False, True])
 def test_a_damaged_array_or_an_archive_is_a_value_error(tmp_path: Path, mapped: bool) -> None:
     array, archive = io.BytesIO(), io.BytesIO()
@@ -121,17 +95,21 @@ def test_a_damaged_array_or_an_archive_is_a_value_error(tmp_path: Path, mapped: 
             read_array(tmp_path / name, mapped=mapped)
 
 
-def test_a_failed_write_leaves_what_was_there_and_no_rest(tmp_path: Path) -> None:
+def test_a_failed_write_names_its_file_and_leaves_what_was_there(tmp_path: Path) -> None:
     write(tmp_path / "t")
     write_bytes_atomically(tmp_path / "f", lambda file: file.write_bytes(b"old"))
 
     def fail(file: Path) -> None:
         file.write_text("half")
-        raise OSError(28, "No space left on device")
+        # as pyarrow and numpy do, without a name
+        raise OSError(28, "Error writing bytes to file. Detail: [errno 28] No space left on device")
 
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(WriteError, match=r"/t/a\.txt could not be written \(No space left on device\); check that"):
         write_folder(tmp_path / "t", kind="thing", manifest={}, files={"a.txt": fail}, replace=True)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(WriteError, match=r"/f could not be written \(No space left on device\); check that"):
         write_bytes_atomically(tmp_path / "f", fail)
     assert ((tmp_path / "t" / "a.txt").read_text(), (tmp_path / "f").read_bytes()) == ("hello", b"old")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f", "t"]
+    # where a file is in the way of a folder
+    with pytest.raises(WriteError, match=r"f/g could not be written \(File exists\)"):
+        write_bytes_atomically(tmp_path / "f" / "g", fail)

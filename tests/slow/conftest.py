@@ -1,4 +1,4 @@
-"""The small home, made once, and a copy of it for each test to damage."""
+"""A small home for each test to damage."""
 
 import shutil
 from pathlib import Path
@@ -6,25 +6,16 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
+from tests.core.test_damage import pristine
 from tests.dashboard.conftest import open_page
-from tests.home import make_home
 
-__all__ = ["open_page"]
-
-
-@pytest.fixture(scope="session")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `make_home` makes."""
-    home = tmp_path_factory.mktemp("pristine")
-    make_home(home, tmp_path_factory.mktemp("pristine-cache"))
-    return home
+__all__ = ["open_page", "pristine"]
 
 
 @pytest.fixture
 def home(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy that the test may damage, and that the dashboard finds."""
-    path = tmp_path / "visited home"
-    shutil.copytree(pristine, path)
+    path = Path(shutil.copytree(pristine, tmp_path / "visited home"))
     monkeypatch.setenv("TELLTALE_HOME", str(path))
     st.cache_resource.clear()
     return path

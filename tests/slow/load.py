@@ -1,12 +1,12 @@
 """Many visitors at once: errors, wrong results, latency and memory of the real server over its real protocol.
 
-python -m tests.slow.load [--minutes 5] [--browsers 8] [--explainers 3] [--think 3]
+python -m tests.slow.load [--minutes 5] [--browsers 8] [--explainers 3]
 python -m tests.slow.load --at-once 4,8,16,30
 
 The server is started on a port and with a cache of its own. Those who browse turn pages and set their widgets; those
 who explain have one image after another explained on Mistakes and Try a picture under changing settings. Between two
-interactions each pauses as a person does, exponentially with a mean of `--think` seconds; a visitor leaves after about
-twenty pages and another one comes. Latency is measured at the client, until the page is whole. Afterwards every
+interactions each pauses as a person does, three seconds on average; a visitor leaves after about twenty pages and
+another one comes. Latency is measured at the client, until the page is whole. Afterwards every
 explanation is computed again alone and compared. With `--at-once`, so many open one image each in the same moment.
 """
 
@@ -21,7 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,6 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
-from streamlit.proto.Element_pb2 import Element
 
 from core.detectors.storage import load_detector
 from core.explainers.cam import CamSettings
@@ -43,16 +44,14 @@ from core.runs.folders import find_detectors, find_runs
 from core.runs.run import read_run
 from dashboard.components.component import key_of
 from tests.server import running_server
-from tests.visitor import Trouble, Visitor, widget_of
+from tests.visitor import Trouble, Visitor
 
 BROWSED = ("", "mistakes", "mistakes", "reads", "maps", "detectors", "help")
 EXPLAINED = ("sample@sample-test", "swift@sample-test")
 # how many pages a visitor looks at before leaving; another one comes then
-STAY = 20
-# seconds that a visitor waits for an explanation
-PATIENCE = 300
-# share of the whole time after which everything has been read once
-WARM = 0.2
+STAY = 30
+# mean pause between two interactions, and the most that a visitor waits for an explanation, in seconds
+PAUSE, PATIENCE = 3.0, 300.0
 # a number that floating-point sums in another order may move by
 TOLERANCE = 1e-4
 METHODS = {"lime": LimeSettings, "gradcam": CamSettings}
@@ -60,47 +59,51 @@ METHODS = {"lime": LimeSettings, "gradcam": CamSettings}
 
 @dataclass
 class Records:
-    """What was measured: (seconds since the start, what, seconds it took), errors, and explanations to check."""
+    """What was measured: (what, seconds it took), errors, and explanations to check."""
 
-    until: float
-    think: float
-    started: float = field(default_factory=time.perf_counter)
-    times: list[tuple[float, str, float]] = field(default_factory=list)
+    ends: float
+    times: list[tuple[str, float]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     cases: list[tuple[str, NDArray[np.uint8], str, dict[str, Any], bytes]] = field(default_factory=list)
 
     @property
-    def now(self) -> float:
-        """Seconds since the start."""
-        return time.perf_counter() - self.started
-
-    def note(self, what: str, seconds: float) -> None:
-        """Note how long something took that has just ended."""
-        self.times.append((self.now, what, seconds))
-
-    async def pause(self, chance: random.Random) -> None:
-        """A person reads: exponentially long."""
-        await asyncio.sleep(chance.expovariate(1 / self.think))
+    def is_over(self) -> bool:
+        """Whether the time is up."""
+        return time.perf_counter() > self.ends
 
 
-async def browse(address: str, number: int, runs: list[str], records: Records) -> None:
-    """Visitors who look at pages, filter, sort and turn them, one after another until the time is up."""
-    chance = random.Random(f"browser {number}")
-    await asyncio.sleep(chance.uniform(0, records.think))
-    while records.now < records.until:
+Act = Callable[[Visitor, random.Random], Awaitable[None]]
+
+
+async def visit(address: str, name: str, records: Records, act: Act) -> None:
+    """Visitors who come one after another until the time is up, and do something about ten times each."""
+    chance = random.Random(name)
+    while not records.is_over:
+        await asyncio.sleep(chance.expovariate(1 / PAUSE))
         visitor = Visitor(address)
         try:
             async with visitor:
-                seconds = await visitor.open(chance.choice(BROWSED), run=chance.choice(runs))
-                records.note("browsing", seconds)
-                for _ in range(chance.randrange(STAY // 2, 2 * STAY)):
-                    await records.pause(chance)
-                    if records.now >= records.until or visitor.troubles:
+                for _ in range(chance.randrange(STAY // 2, STAY)):
+                    if records.is_over or visitor.troubles:
                         break
-                    records.note("browsing", await _look_further(visitor, chance))
+                    await act(visitor, chance)
+                    await asyncio.sleep(chance.expovariate(1 / PAUSE))
         except (Trouble, OSError) as error:
-            records.errors.append(f"browser {number}: {error}")
-        records.errors += [f"browser {number}: {sentence}" for sentence in visitor.troubles]
+            records.errors.append(f"{name}: {error}")
+        records.errors += [f"{name}: {sentence}" for sentence in visitor.troubles]
+
+
+def browse(runs: list[str], records: Records) -> Act:
+    """Open a page, then filter, sort and turn pages."""
+
+    async def act(visitor: Visitor, chance: random.Random) -> None:
+        if visitor.elements:
+            seconds = await _look_further(visitor, chance)
+        else:
+            seconds = await visitor.open(chance.choice(BROWSED), run=chance.choice(runs))
+        records.times.append(("browsing", seconds))
+
+    return act
 
 
 async def _look_further(visitor: Visitor, chance: random.Random) -> float:
@@ -136,42 +139,21 @@ def some_value(kind: str, widget: Any, chance: random.Random) -> dict[str, Any]:
     return {"bool_value": chance.random() < 0.5} if kind == "checkbox" else {}
 
 
-async def explain(address: str, number: int, run: str, records: Records) -> None:
-    """A visitor who has one image after another explained; every other visitor uploads them."""
-    chance = random.Random(f"explainer {number}")
-    while records.now < records.until:
-        visitor = Visitor(address)
-        try:
-            async with visitor:
-                for _ in range(STAY // 4):
-                    if records.now >= records.until or visitor.troubles:
-                        break
-                    await explain_one(visitor, run, chance, records, uploads=bool(number % 2))
-                    await records.pause(chance)
-        except (Trouble, OSError) as error:
-            records.errors.append(f"explainer {number}: {error}")
-        records.errors += [f"explainer {number}: {sentence}" for sentence in visitor.troubles]
-
-
-async def explain_one(visitor: Visitor, run: str, chance: random.Random, records: Records, *, uploads: bool) -> None:
+async def explain(visitor: Visitor, chance: random.Random, *, run: str, records: Records, uploads: bool) -> None:
     """Have an image explained, then under another seed and another fill; keep what came for the check."""
     opened = read_run(find_runs()[run])
     detector, row = opened.manifest["detector"], chance.randrange(len(opened))
     if opened.images is None:
         raise SystemExit(f"{run} ships no images; name a run that does, such as sample@sample-test.")
     image = np.asarray(opened.images[row])
-    wanted = {"run": run, "lime.seed": str(chance.randrange(10_000)), "lime.n_samples": str(chance.choice((128, 512)))}
-    wanted |= {
+    wanted = {
+        "run": run,
+        "lime.seed": str(chance.randrange(10_000)),
+        "lime.n_samples": chance.choice(("128", "512")),
         "lime.n_segments": str(chance.randrange(10, 100, 2)),
         "gradcam.layer": chance.choice(("layer1", "layer2")),
     }
-    begun, first = time.perf_counter(), list[float]()
-
-    def see(element: Element) -> None:
-        if getattr(widget_of(element)[1], "id", "").endswith(f"-{key_of('lime', detector)}.picture"):
-            first.append(time.perf_counter() - begun)
-
-    visitor.on_element = see
+    begun = time.perf_counter()
     if uploads:
         # a picture that nobody has uploaded before
         noise = np.random.default_rng(chance.randrange(2**32)).integers(-6, 7, (97, 97, 3))
@@ -194,10 +176,8 @@ async def explain_one(visitor: Visitor, run: str, chance: random.Random, records
             settings = settings_of(method, visitor.parameters)
             numbers = await numbers_of(visitor, f"{key_of(method, detector)}.files.npz", settings)
             if method == "lime":
-                records.note("LIME, final result", time.perf_counter() - begun)
+                records.times.append(("LIME", time.perf_counter() - begun))
             records.cases.append((detector, image, method, settings, numbers))
-        if not change and first:
-            records.note("LIME, first colours", first[0])
 
 
 def settings_of(method: str, parameters: dict[str, str]) -> dict[str, Any]:
@@ -247,21 +227,22 @@ def resident(process: int) -> float:
     return int(kilobytes.stdout) / 1024
 
 
-async def all_at_once(address: str, count: int, run: str, records: Records) -> None:
+async def all_at_once(address: str, count: int, records: Records) -> None:
     """`count` visitors have an image explained in the same moment, while one more turns pages."""
 
     async def stand_by() -> None:
         async with Visitor(address) as visitor:
-            await visitor.open("mistakes", run=run)
+            await visitor.open("mistakes", run=EXPLAINED[1])
             while True:
-                records.note(f"{count} at once, a bystander's page", await visitor.turn_to("maps"))
+                records.times.append((f"{count} at once, a bystander's page", await visitor.turn_to("maps")))
                 await asyncio.sleep(0.5)
 
     async def come(number: int) -> None:
         begun = time.perf_counter()
         async with Visitor(address) as visitor:
-            await explain_one(visitor, run, random.Random(f"{count} {number}"), records, uploads=False)
-        records.note(f"{count} at once, all they asked for", time.perf_counter() - begun)
+            chance = random.Random(f"{count} {number}")
+            await explain(visitor, chance, run=EXPLAINED[1], records=records, uploads=False)
+        records.times.append((f"{count} at once, all they asked for", time.perf_counter() - begun))
 
     watching = asyncio.create_task(stand_by())
     outcomes = await asyncio.gather(*(come(number) for number in range(count)), return_exceptions=True)
@@ -275,16 +256,17 @@ async def load(address: str, options: argparse.Namespace) -> Records:
         await visitor.open("")
         while any("Reading pictures" in element.progress.text for element, _ in list(visitor.elements.values())):
             await asyncio.sleep(1)
-    records = Records(60 * options.minutes, options.think)
+    records = Records(time.perf_counter() + 60 * options.minutes)
+    for count in options.at_once:
+        await all_at_once(address, count, records)
     if options.at_once:
-        for count in options.at_once:
-            await all_at_once(address, count, EXPLAINED[1], records)
         return records
-    explained = [EXPLAINED[number // 2 % len(EXPLAINED)] for number in range(options.explainers)]
-    await asyncio.gather(
-        *(browse(address, number, list(find_runs()), records) for number in range(options.browsers)),
-        *(explain(address, number, run, records) for number, run in enumerate(explained)),
-    )
+    look = browse(list(find_runs()), records)
+    visits = [visit(address, f"browser {number}", records, look) for number in range(options.browsers)]
+    for number in range(options.explainers):
+        act = partial(explain, run=EXPLAINED[number % 2], records=records, uploads=bool(number // 2 % 2))
+        visits.append(visit(address, f"explainer {number}", records, act))
+    await asyncio.gather(*visits)
     return records
 
 
@@ -294,8 +276,8 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--browsers", type=int, default=8)
     parser.add_argument("--explainers", type=int, default=3)
-    parser.add_argument("--think", type=float, default=3, help="mean pause between two interactions, in seconds")
-    parser.add_argument("--at-once", type=lambda text: [int(number) for number in text.split(",")], metavar="N,N,...")
+    numbers = {"type": lambda text: [int(number) for number in text.split(",")], "default": [], "metavar": "N,N,..."}
+    parser.add_argument("--at-once", **numbers)
     options = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, streamlit {st.__version__}; {vars(options)}", flush=True)
     with (
@@ -305,12 +287,8 @@ def main() -> int:
         memory = [resident(process)]
         records = asyncio.run(load(address, options))
         memory.append(resident(process))
-    times = pd.DataFrame(records.times, columns=["when", "what", "seconds"])
-    if not options.at_once:
-        times["what"] += np.where(times["when"] < WARM * records.until, ", at first", "")
-    print(
-        times.groupby("what")["seconds"].describe(percentiles=[0.5, 0.95, 0.99]).drop(columns=["std", "min"]).round(2)
-    )
+    times = pd.DataFrame(records.times, columns=["what", "seconds"]).groupby("what")["seconds"]
+    print(times.describe(percentiles=[0.5, 0.95, 0.99]).drop(columns=["std", "min"]).round(2))
     print(f"memory: {memory[0]:.0f} MB at the start, {memory[1]:.0f} MB at the end; {len(records.errors)} errors")
     print(*dict.fromkeys(records.errors), sep="\n")
     problems = wrong(records)
