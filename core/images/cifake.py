@@ -11,12 +11,10 @@ import os
 import re
 import tarfile
 import tempfile
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from types import MappingProxyType
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
@@ -30,13 +28,7 @@ from core.images.image_set import DatasetError, Progress, Split, fingerprint_of
 from core.images.labels import CLASSES, REAL
 from core.images.layout import Entry
 from core.images.statistics import STATISTICS
-from core.storage import (
-    ContractError,
-    cache_dir,
-    read_manifest,
-    read_sealed,
-    write_bytes_atomically,
-)
+from core.storage import ContractError, cache_dir, read_manifest, read_sealed, write_bytes_atomically
 
 KIND = "shipped image set"
 ARCHIVE = "images.tar.xz"
@@ -52,20 +44,16 @@ URL = f"https://codeload.github.com/{REPOSITORY}/tar.gz/{COMMIT}"
 ADDRESS = "TELLTALE_CIFAKE_URL"
 MEMBER = re.compile(r"(?:.*/)?((train|test)/(REAL|FAKE)/[^/]+\.jpg)")
 # of all 100,000 training and 20,000 test images, as stated by the shipped detectors and runs
-FINGERPRINTS = MappingProxyType(
-    {
-        "test": "83868be77544ff1efca2eb4e7f3cac8b7c8db9ed1b1a215291b573b991d4dda3",
-        "train": "1ff0fd722d07e774ad476bd811e1388a1873413fcaea407c185b3b9373250ad5",
-    }
-)
+FINGERPRINTS = {
+    "test": "83868be77544ff1efca2eb4e7f3cac8b7c8db9ed1b1a215291b573b991d4dda3",
+    "train": "1ff0fd722d07e774ad476bd811e1388a1873413fcaea407c185b3b9373250ad5",
+}
 # used for progress, because GitHub compresses on the fly and sends no Content-Length
 EXPECTED_BYTES = 43_000_000
 MAX_BYTES = 400_000_000
 CHUNK = 2**14
 # seconds to connect, and between two pieces of a response
 TIMEOUT = (10.0, 30.0)
-# attempts, and seconds between them
-TRIES, PAUSE = 3, 2.0
 # files between two calls of `checking`
 STEP = 500
 # a fixed date, so that the same images give the same bytes
@@ -114,14 +102,13 @@ class ShippedSource:
     def read(self, entry: Entry, _limit: int) -> bytes:
         """Read a file; none of them is large."""
         if not self._contents:
-            contents: dict[str, bytes] = {}
             # once, front to back: a solid archive is slow to read in any other order
             with self._sealed(ARCHIVE) as packed, tarfile.open(fileobj=packed, mode="r|xz") as members:
-                for member in members:
-                    match = SHIPPED_MEMBER.fullmatch(member.name)
-                    file = members.extractfile(member) if match and member.isreg() else None
-                    if match and file and member.size <= MAX_FILE_BYTES:
-                        contents[match[1]] = file.read()
+                contents = {
+                    match[1]: members.extractfile(member).read()  # type: ignore[union-attr]
+                    for member in members
+                    if member.isreg() and (match := SHIPPED_MEMBER.fullmatch(member.name))
+                }
                 if contents.keys() != set(self.statistics.index):
                     raise DatasetError(f"{self.folder / ARCHIVE} holds other files than {TABLE} names; restore both.")
             self._contents = contents
@@ -190,32 +177,29 @@ def fetch_cifake(*, downloading: Progress | None = None, checking: Progress | No
 
 
 def _download(url: str, target: Path, sender: str, progress: Progress | None) -> None:
-    """Download a file, in at most `TRIES` attempts."""
+    """Download a file."""
     import requests  # noqa: PLC0415 - only a download needs the network
     import urllib3  # noqa: PLC0415
 
-    for attempt in range(TRIES):
-        try:
-            with requests.get(url, headers={"User-Agent": "telltale"}, stream=True, timeout=TIMEOUT) as response:
-                response.raise_for_status()
-                total = int(response.headers.get("Content-Length") or EXPECTED_BYTES)
-                with target.open("wb") as file:
-                    # not decoded: requests would decompress an archive that is served with a Content-Encoding
-                    for piece in response.raw.stream(CHUNK, decode_content=False):
-                        file.write(piece)
-                        if progress:
-                            progress(file.tell(), max(file.tell(), total))
-                        if file.tell() > MAX_BYTES:
-                            raise DatasetError(f"{sender} sends far more than CIFAKE; {OTHERWISE}.")
-                return
-        except requests.HTTPError as error:
-            reason = f"answered {getattr(error.response, 'status_code', 'nothing')}"
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            # the message would name the whole address, perhaps with a password
-            reason = f"cannot be reached or broke off ({type(error).__name__})"
-        if attempt < TRIES - 1:
-            time.sleep(PAUSE)
-    raise DatasetError(f"{sender} {reason}; {OTHERWISE}.")
+    try:
+        with (
+            requests.get(url, headers={"User-Agent": "telltale"}, stream=True, timeout=TIMEOUT) as response,
+            target.open("wb") as file,
+        ):
+            if not response.ok:
+                raise DatasetError(f"{sender} answered {response.status_code}; {OTHERWISE}.")
+            total = int(response.headers.get("Content-Length") or EXPECTED_BYTES)
+            # not decoded: requests would decompress an archive that is served with a Content-Encoding
+            for piece in response.raw.stream(CHUNK, decode_content=False):
+                file.write(piece)
+                if progress:
+                    progress(file.tell(), max(file.tell(), total))
+                if file.tell() > MAX_BYTES:
+                    raise DatasetError(f"{sender} sends far more than CIFAKE; {OTHERWISE}.")
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        # the message would name the whole address, perhaps with a password
+        reason = f"cannot be reached or broke off ({type(error).__name__})"
+        raise DatasetError(f"{sender} {reason}; {OTHERWISE}.") from None
 
 
 def _repack(archive: Path, target: Path, sender: str, progress: Progress | None) -> None:

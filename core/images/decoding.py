@@ -37,6 +37,8 @@ MAX_EXIF_PARTS = 4
 # JPEG markers without a length, and those that end the coded pixels of a scan: all but stuffed zeros and restarts
 ALONE = re.compile(rb"\xff[\x01\xd0-\xd8]")
 AFTER_SCAN = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
+# factors by which Pillow scales greys of few bits
+GREYS = {"L;2": 85, "L;4": 17}
 # rows converted at once
 STRIP = 256
 RESAMPLING = MappingProxyType(
@@ -75,6 +77,7 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         if image.format != "HEIF":
             # a HEIC is opened at its primary picture, whose size was checked; its first may be another one
             image.seek(0)
+        _scale_transparent(image)
         image.load()
         return _to_rgb(image)
 
@@ -187,6 +190,16 @@ def _walk_jpeg(data: bytes) -> int:
     return 0
 
 
+def _scale_transparent(image: Image.Image) -> None:
+    """Scale a PNG's transparent colour to 8 bits, as Pillow does with its pixels but not with this colour."""
+    key = image.info.get("transparency")
+    raw = image.tile[0][3] if image.format == "PNG" and image.tile else None  # type: ignore[attr-defined]
+    if raw in GREYS and isinstance(key, int):
+        image.info["transparency"] = key * GREYS[raw]
+    elif raw == "RGB;16B" and isinstance(key, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in key)
+
+
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """Convert to uint8 (height, width, 3) strip by strip: Pillow takes four bytes a pixel for every step."""
     if exif_of(image):
@@ -203,7 +216,9 @@ def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
 def _strip_to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         # 16-bit greys are scaled to 0..255; Pillow would clip them
-        return Image.fromarray(np.clip(np.asarray(image) / 257.0, 0, 255).astype(np.uint8)).convert("RGB")
+        values, clear = np.asarray(image), image.info.get("transparency")
+        grey = np.clip(values / 257.0, 0, 255).astype(np.uint8)
+        return Image.fromarray(np.where(values == clear, np.uint8(255), grey)).convert("RGB")
     if "A" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         under = Image.new("RGB", image.size, "white")

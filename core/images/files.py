@@ -20,7 +20,7 @@ from typing import IO, Any, BinaryIO, NamedTuple
 
 from core.images.decoding import MAX_BYTES, ImageError, PassingError
 from core.images.image_set import DatasetError
-from core.storage import LIMITS, open_file, read_bytes
+from core.storage import LIMITS, open_file, printable, read_bytes
 
 TABLES = (".csv", ".tsv", ".parquet")
 # bytes of a table within an archive
@@ -56,8 +56,8 @@ class Files:
 
     Args:
         path: of it.
-        members: its files, and what `unpack` needs of each. Of equal names the last one counts; hidden ones, and those
-            whose path has an empty part or "..", are left out.
+        members: its files, and what `unpack` needs of each; hidden ones, and those whose path has an empty part or
+            "..", are left out.
         unpack: (what it needs, size) -> the bytes of a member of an archive; None where the files lie in a folder.
         file: the archive, opened.
         in_order: list the files as they come, because going back in a compressed archive unpacks it from its start.
@@ -78,11 +78,12 @@ class Files:
     ) -> None:
         self.path, self._unpack, self._file = path, unpack, file
         self._root = path if path.is_dir() else path.parent
-        self._members = {
-            listed.name: (listed, where)
-            for listed, where in members
-            if all(part and not part.startswith(".") for part in listed.name.split("/"))
-        }
+        self._members: dict[str, tuple[Listed, Any]] = {}
+        for listed, where in members:
+            if all(part and not part.startswith(".") for part in listed.name.split("/")):
+                if listed.name in self._members:
+                    raise DatasetError(f"{path} holds {printable(listed.name)} more than once; pack it again.")
+                self._members[listed.name] = listed, where
         listing = [listed for listed, _ in self._members.values()]
         self.listing = listing if in_order else sorted(listing)
         self.is_table = unpack is None and not path.is_dir()
@@ -195,6 +196,8 @@ def _open_tar(path: Path, file: BinaryIO, begins: bytes) -> Files:
 
     try:
         return Files(path, members(), unpack, file=file, in_order=packer is not None)
+    except DatasetError:
+        raise
     except Exception as error:  # noqa: BLE001 - as in `refusing_damage`
         raise DatasetError(f"{path} is not a whole .tar file ({error}); download it again.") from None
 

@@ -1,5 +1,6 @@
 """Where the files of an image set come from: a folder, an archive or a table in any layout, the shipped set, GitHub."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeAlias
 
@@ -39,26 +40,23 @@ class LayoutSource:
     def __init__(self, path: Path, fake: tuple[str, ...] = ()) -> None:
         self.path = path
         self._files = open_files(path)
-        try:
-            self._recognise(fake)
-        except BaseException:
-            self._files.close()
-            raise
-
-    def _recognise(self, fake: tuple[str, ...]) -> None:
-        # in the order of the archive
-        order = {listed.name: number for number, listed in enumerate(self._files.listing)}
-        for self._expects, layout in LAYOUTS.items():
-            if pictures := layout(self._files, fake):
-                self._read, self._splits = pictures.read, dict[str, list[Entry]]()
-                for split, entry in pictures.entries:
-                    self._splits.setdefault(split, []).append(entry)
-                for entries in self._splits.values():
-                    entries.sort(key=lambda entry: order.get(entry.path or entry.name, 0))
-                return
-        raise DatasetError(
-            f"{self.path} is in no known layout: expected {'; '.join(LAYOUTS)}; found {self._contents()}."
-        )
+        with ExitStack() as opened:
+            opened.callback(self._files.close)
+            for self._expects, layout in LAYOUTS.items():
+                if pictures := layout(self._files, fake):
+                    break
+            else:
+                raise DatasetError(
+                    f"{path} is in no known layout: expected {'; '.join(LAYOUTS)}; found {self._contents()}."
+                )
+            self._read, self._splits = pictures.read, dict[str, list[Entry]]()
+            for split, entry in pictures.entries:
+                self._splits.setdefault(split, []).append(entry)
+            # in the order of the archive
+            order = {listed.name: number for number, listed in enumerate(self._files.listing)}
+            for entries in self._splits.values():
+                entries.sort(key=lambda entry: order.get(entry.path or entry.name, 0))
+            opened.pop_all()
 
     def entries(self, split: Split) -> list[Entry]:
         """Return the files of a split; "test" falls back to "val", then to images of no split.

@@ -8,13 +8,15 @@ import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from core.images.decoding import ImageError
 from core.images.files import Files, Listed, refusing_damage
@@ -36,9 +38,10 @@ MAX_TEXT = 2**28
 MAX_GROUP = 2**31
 # rows of a group: equal labels take no room in the file, but do in memory
 MAX_ROWS = 1_000_000
-# characters of a label, source, split or path, and rows that are unpacked at once: equal ones take no room either
+# characters of a label, source, split or path
 MAX_CELL = 4096
-FEW, SOME = 16, 256
+# pictures that are unpacked at once: equal ones take no room in the file, but do in memory
+FEW = 16
 SHARD = re.compile(rf"({'|'.join(SPLITS)})(?:[-_.]|$)", re.IGNORECASE)
 
 
@@ -176,11 +179,12 @@ class _ParquetReader:
         where = f"{self.files.path}: {table.name}"
         try:
             with refusing_damage(), self.files.open(table.name) as opened:
-                return self._rows(pq.ParquetFile(opened), table, where)
+                return self._rows(opened, table, where)
         except ImageError as error:
             raise DatasetError(f"{where} is no parquet file that can be read ({error}).") from None
 
-    def _rows(self, file: pq.ParquetFile, table: Listed, where: str) -> pd.DataFrame:
+    def _rows(self, opened: BinaryIO, table: Listed, where: str) -> pd.DataFrame:
+        file = pq.ParquetFile(opened)
         schema, groups = file.schema_arrow, [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
         if any(group.num_rows > MAX_ROWS or group.total_byte_size > MAX_GROUP for group in groups):
             raise DatasetError(
@@ -190,25 +194,26 @@ class _ParquetReader:
         if image is None:
             raise DatasetError(f"{where} has no column image with bytes; it has {some(schema.names)}.")
         self.groups[table.name] = image, np.cumsum([0, *(group.num_rows for group in groups)]).tolist()
-        label = _needed(schema.names, LABEL, where)
-        source, split = (_column_of(schema.names, names) for names in (SOURCE, SPLIT))
-        kind, classes = schema.field(image).type, _class_names(schema, label)
+        kind = schema.field(image).type
         path = f"{image}.path" if pa.types.is_struct(kind) and kind.get_field_index("path") >= 0 else None
+        source, split = (_column_of(schema.names, names) for names in (SOURCE, SPLIT))
+        columns = {"label": _needed(schema.names, LABEL, where), "source": source, "split": split, "path": path}
+        given = [column for column in columns.values() if column]
+        # texts that repeat take no room in the file, and as dictionaries none in memory
+        read = partial(pq.ParquetFile(opened, read_dictionary=given).read_row_group, columns=given)
+        values = pa.concat_tables([read(number).flatten() for number in range(len(groups))]).to_pandas()
+        classes = _class_names(schema, str(columns["label"]))
         shard = next((match[1] for part in reversed(table.name.split("/")) if (match := SHARD.match(part))), "")
         # the size of a row is not known here; that of its file is
-        stamp = (table.stamp << 40) + table.size
-        rows: list[tuple[Any, ...]] = []
-        batches = file.iter_batches(SOME, columns=[name for name in (label, source, split, path) if name])
-        for row in (row for batch in batches for row in batch.to_pylist()):
-            value = row[label]
-            text = classes[value] if isinstance(value, int) and 0 <= value < len(classes) else _text_of(value)
-            texts = text, _text_of(row[source]) if source else "", _text_of(row[split]) if split else shard
-            name = str((row[image] or {}).get("path") or "") if path else ""
-            if max(map(len, (*texts, name))) > MAX_CELL:
-                raise DatasetError(f"{where} has a label, source, split or path of over {MAX_CELL} characters.")
-            suffix = f".{name.rpartition('.')[2]}" if is_picture(name) else ""
-            rows.append((f"{table.name}/{len(rows):07d}{suffix}", 0, stamp, *texts, str(len(rows))))
-        return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+        rows = pd.DataFrame({"size": 0, "stamp": (table.stamp << 40) + table.size, "split": shard}, values.index)
+        for name, column in columns.items():
+            if column:
+                rows[name] = _texts(values[column], classes if name == "label" else [], where)
+            elif name != "split":
+                rows[name] = ""
+        suffixes = [f".{name.rpartition('.')[2]}" if is_picture(name) else "" for name in rows["path"]]
+        rows["name"] = [f"{table.name}/{row:07d}{suffix}" for row, suffix in enumerate(suffixes)]
+        return rows.assign(path=[str(row) for row in rows.index])[COLUMNS]
 
     def read(self, entry: Entry, limit: int) -> bytes:
         """Read the picture of a row, of at most so many bytes."""
@@ -236,6 +241,18 @@ def _unpacked(file: pq.ParquetFile, group: int, column: str) -> pa.ChunkedArray:
         if size > MAX_GROUP:
             raise ImageError("is in a row group that unpacks to more than 2 GB; write the table with smaller ones")
     return pa.chunked_array(parts)
+
+
+def _texts(values: pd.Series, classes: list[str], where: str) -> NDArray[np.object_]:
+    """Write a column as text, (N,), "" where it has no value; numbers of `classes` become their names."""
+    different = values.astype("category").cat
+    texts = [
+        classes[value] if isinstance(value, int) and 0 <= value < len(classes) else _text_of(value)
+        for value in different.categories.tolist()
+    ]
+    if max(map(len, texts), default=0) > MAX_CELL:
+        raise DatasetError(f"{where} has a label, source, split or path of over {MAX_CELL} characters.")
+    return np.asarray(np.array([*texts, ""], object)[different.codes])
 
 
 def _is_image(kind: pa.DataType) -> bool:

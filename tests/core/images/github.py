@@ -121,7 +121,6 @@ def serve(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """A function that starts a server of the images in `cifake`, whose fingerprints are the ones expected."""
     fingerprints = {split: load_image_set(cifake, split).fingerprint for split in ("test", "train")}  # type: ignore[arg-type]
     monkeypatch.setattr(module, "FINGERPRINTS", fingerprints)
-    monkeypatch.setattr(module, "PAUSE", 0.0)
     with ExitStack() as running:
 
         def start(body: bytes | None = None, **settings: Any) -> Server:

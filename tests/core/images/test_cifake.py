@@ -1,9 +1,7 @@
 """CIFAKE as it ships and as it is fetched: verified, never written by name, and what a server may do to it."""
 
-import io
 import json
 import shutil
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from core.images.image_set import DatasetError
 from core.images.loading import load_image_set, load_with_bar, read_files
 from core.images.sources import SHIPPED_FOLDER
 from core.storage import MANIFEST, cache_dir, write_folder
-from tests.conftest import jpeg, textured, write_shipped
+from tests.conftest import write_shipped
 from tests.core.images.github import Serve, files_of, serve, tar_gz, zipped
 
 __all__ = ["serve"]
@@ -40,20 +38,6 @@ def rewrite(shipped: Path, *, archive: bytes | None = None, table: pd.DataFrame 
         TABLE: lambda path: facts.to_parquet(path, index=False),
     }
     write_folder(shipped, kind=KIND, manifest={}, files=files, replace=True)
-
-
-def added(shipped: Path, members: dict[str, bytes | tarfile.TarInfo]) -> bytes:
-    """The archive with more members of exactly these names."""
-    buffer = io.BytesIO()
-    with tarfile.open(shipped / ARCHIVE) as old, tarfile.open(fileobj=buffer, mode="w:xz") as new:
-        for member in old:
-            new.addfile(member, old.extractfile(member) if member.isreg() else None)
-        for name, content in members.items():
-            info = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(name)
-            data = b"" if isinstance(content, tarfile.TarInfo) else content
-            info.size = len(data)
-            new.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
 
 
 def test_what_ships_is_the_set_that_it_was_made_of(shipped: Path, cifake: Path) -> None:
@@ -99,21 +83,6 @@ def test_what_is_damaged_is_a_sentence(shipped: Path, damage: Callable[[Path], N
     assert "\n" not in str(caught.value)
 
 
-def test_no_name_in_the_archive_is_a_path_and_no_huge_member_is_read(shipped: Path, tmp_path: Path) -> None:
-    picture = jpeg(textured(1, fine=True, seed=9)[0])
-    link = tarfile.TarInfo("test/REAL/link.jpg")
-    link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path / "secret.jpg")
-    (tmp_path / "secret.jpg").write_bytes(picture)
-    names = ("../away.jpg", "/tmp/away.jpg", "test/REAL/../../away.jpg", "test/REAL/.hidden.jpg", "train/REAL/0000.jpg")  # noqa: S108
-    rewrite(
-        shipped,
-        archive=added(shipped, {**dict.fromkeys(names, picture), "link": link, "test/REAL/9999.jpg": bytes(3_000_000)}),
-    )
-    before = set(tmp_path.rglob("*"))
-    assert len(load_image_set(shipped, "test")) == 24
-    assert set(tmp_path.rglob("*")) == before
-
-
 def fetched_as(cifake: Path) -> None:
     """The .zip holds the very images, and nothing else is left."""
     folder = cache_dir() / "cifake"
@@ -144,50 +113,37 @@ def test_what_is_fetched_is_what_is_unpacked(
     assert load_with_bar("github", "test").fingerprint == load_image_set(cifake, "test").fingerprint
 
 
-def test_a_cut_and_a_busy_server_are_tried_again(serve: Serve, cifake: Path) -> None:
-    server = serve(cuts=[20_000], statuses=[503])
-    fetch_cifake()
-    assert server.requests == 3
-    fetched_as(cifake)
-
-
 @pytest.mark.parametrize(
-    ("settings", "sentence", "requests"),
+    ("settings", "sentence"),
     [
-        ({"statuses": [404] * 9}, "127.0.0.1 answered 404; try again, or download the .zip from kaggle.com", 3),
-        ({"statuses": [503] * 9}, "127.0.0.1 answered 503;", 3),
-        ({"cuts": [20_000] * 9}, "127.0.0.1 cannot be reached or broke off", 3),
-        ({"body": b"<html>Log in</html>"}, "did not send a whole archive", 1),
-        ({"body": tar_gz({})[:100]}, "did not send a whole archive", 1),
-        ({"body": bytes(module.MAX_BYTES // 1000)}, "sends far more than CIFAKE", 1),
-        ({"body": tar_gz({"test/REAL/0000.jpg": b"x"})}, "not CIFAKE's own", 1),
+        ({"statuses": [404]}, "127.0.0.1 answered 404; try again, or download the .zip from kaggle.com"),
+        ({"cuts": [20_000]}, "127.0.0.1 cannot be reached or broke off"),
+        ({"body": b"<html>Log in</html>"}, "did not send a whole archive"),
+        ({"body": bytes(module.MAX_BYTES // 1000)}, "sends far more than CIFAKE"),
+        ({"body": tar_gz({"test/REAL/0000.jpg": b"x"})}, "not CIFAKE's own"),
+        ({"body": tar_gz({"test/REAL/0000.jpg": bytes(3_000_000)})}, "did not send a whole archive"),
     ],
 )
 def test_what_is_no_cifake_is_a_sentence_and_not_kept(
-    serve: Serve, settings: dict[str, object], sentence: str, requests: int, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, settings: dict[str, object], sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MAX_BYTES", 300_000)
-    server = serve(**settings)
-    with pytest.raises(DatasetError) as raised:
+    serve(**settings)
+    with pytest.raises(DatasetError, match=sentence):
         fetch_cifake()
-    assert sentence in str(raised.value)
-    assert str(raised.value).endswith(".")
-    assert server.requests == requests
     assert [file.name for file in (cache_dir() / "cifake").iterdir()] == [".lock"]
 
 
-@pytest.mark.parametrize("change", ["missing", "changed", "added", "huge"])
+@pytest.mark.parametrize("change", ["missing", "changed", "added"])
 def test_one_wrong_file_among_all_is_noticed(serve: Serve, cifake: Path, change: str) -> None:
     files = files_of(cifake)
     name = "train/FAKE/0003 (4).jpg"
-    if change == "added":
-        files["test/REAL/9999.jpg"] = files[name]
-    elif change == "missing":
+    if change == "missing":
         del files[name]
     else:
-        files[name] += b"x" * (3_000_000 if change == "huge" else 1)
+        files[name if change == "changed" else "test/REAL/9999.jpg"] = files[name] + b"x"
     serve(tar_gz(files))
-    with pytest.raises(DatasetError, match="not CIFAKE's own|did not send"):
+    with pytest.raises(DatasetError, match="not CIFAKE's own"):
         fetch_cifake()
     assert not module.is_fetched()
 

@@ -58,6 +58,29 @@ def test_sixteen_bit_grey_is_scaled() -> None:
     assert decode(encoded(Image.fromarray(np.full((4, 4), 255, np.uint16)))).max() == 0
 
 
+@pytest.mark.parametrize(
+    ("depth", "colour", "rows", "key"),
+    [
+        (16, 0, struct.pack(">HH", 0x0102, 0x8000), (0x0102,)),
+        (8, 0, b"\x01\x80", (1,)),
+        (4, 0, b"\x18", (1,)),
+        (2, 0, b"\x60", (1,)),
+        (16, 2, struct.pack(">HHHHHH", 0x0102, 0x0304, 0x0506, 0x8000, 0, 0), (0x0102, 0x0304, 0x0506)),
+    ],
+)
+def test_a_transparent_colour_is_laid_on_white_at_every_depth(
+    depth: int, colour: int, rows: bytes, key: tuple[int, ...]
+) -> None:
+    width = len(rows) * 8 // depth // (3 if colour == 2 else 1)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, 1, depth, colour, 0, 0, 0))
+    clear = chunk(b"tRNS", struct.pack(f">{len(key)}H", *key))
+    data = header + clear + chunk(b"IDAT", zlib.compress(b"\0" + rows)) + chunk(b"IEND", b"")
+    first, second = decode(b"\x89PNG\r\n\x1a\n" + data)[0, :2].astype(int)
+    assert first.tolist() == [255, 255, 255]
+    # nothing else is
+    assert second[0] in range(127, 171)
+
+
 def test_cmyk_and_animation() -> None:
     cmyk = decode(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG"))
     assert cmyk[4, 4, 0] > 180

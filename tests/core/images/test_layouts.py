@@ -20,7 +20,7 @@ from core.images.image_set import DataPath, DatasetError
 from core.images.loading import check_image_set, load_image_set, read_files
 from tests.conftest import write_cifake
 from tests.core.images import made
-from tests.core.images.made import LAYOUTS, SIDE, Truth, packed, picture, write
+from tests.core.images.made import ARCHIVES, LAYOUTS, SIDE, Truth, packed, picture, write
 
 
 def refusal(data: Path, *fake: str, split: str = "test") -> str:
@@ -276,6 +276,31 @@ def test_members_of_a_tar_lead_nowhere(tmp_path: Path) -> None:
             info.size = secret.stat().st_size
             archive.addfile(info, io.BytesIO(secret.read_bytes()))
     assert len(load_image_set(path, "test")) == 8
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_two_members_of_a_name_are_refused(tmp_path: Path, kind: str) -> None:
+    made.zero_one(tmp_path / "set")
+    path = packed(tmp_path / "set", kind)
+    name = "biggan/0_real/0.png"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr(name, picture(99))
+    else:
+        with tarfile.open(path, ARCHIVES[kind]) as tar:
+            for _ in range(2):
+                tar.add(tmp_path / "set" / name, name)
+    assert f"holds {name} more than once" in refusal(path)
+
+
+def test_a_long_text_that_repeats_takes_no_memory(tmp_path: Path) -> None:
+    label = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), ["x" * 10_000_000])
+    pq.write_table(pa.table({"image": [b"a"] * 2000, "label": label}), tmp_path / "a.parquet")
+    pa.default_memory_pool().release_unused()
+    before = pa.default_memory_pool().max_memory()
+    assert "over 4096" in refusal(tmp_path / "a.parquet")
+    # written out it would be 20 GB
+    assert pa.default_memory_pool().max_memory() - before < 2**28
 
 
 def test_members_of_a_zip_are_checked(tmp_path: Path) -> None:
