@@ -1,18 +1,12 @@
 """Runs and detectors on disk, by name, and the reasons why some of them cannot be used."""
 
-import os
 from pathlib import Path
 
-from core.detectors.identity import DetectorHandle, Identity, find_maker, identify_all
-from core.runs.folders import HOMES, find_detectors, find_runs
+from core.detectors.identity import DetectorHandle, find_maker, identify_all
+from core.runs.folders import find_detectors, find_runs
 from core.runs.run import Run, check_manifest
 from core.storage import ContractError, read_manifest
-from dashboard.visitors import for_visitors
-
-
-def homes() -> tuple[Path, ...]:
-    """Return the folders that hold detectors/ and runs/: $TELLTALE_HOME, else the project and what it ships."""
-    return (Path(own),) if (own := os.environ.get("TELLTALE_HOME")) else HOMES
+from dashboard.visitors import for_visitors, homes
 
 
 def runs() -> dict[str, Path]:
@@ -20,22 +14,15 @@ def runs() -> dict[str, Path]:
     return find_runs(homes())
 
 
-def is_by(path: Path, detector: Identity) -> bool:
-    """Check whether a run was made by a detector; a damaged run was made by none."""
-    try:
-        return detector.made(read_manifest(path, "run"))
-    except ContractError:
-        return False
-
-
 def detectors() -> dict[str, DetectorHandle]:
     """Identify the detectors here by name, those that ship first; one whose manifest lies is left out."""
     return identify_all(find_detectors(homes()))[0]
 
 
-def maker(run: Run) -> str | None:
-    """Return the name of the detector that made a run, None where it is not among the detectors here."""
-    return find_maker(run.manifest, detectors())
+def maker(run: Run) -> DetectorHandle | None:
+    """Return the detector that made a run, None where it is not among the detectors here."""
+    found = detectors()
+    return found.get(find_maker(run.manifest, found) or "")
 
 
 def refused_runs() -> dict[str, str]:
@@ -46,10 +33,10 @@ def refused_runs() -> dict[str, str]:
             check_manifest(path, read_manifest(path, "run"))
         except ContractError as error:
             refused[name] = str(error)
-    return {name: for_visitors(sentence, homes=homes()) for name, sentence in refused.items()}
+    return {name: for_visitors(sentence) for name, sentence in refused.items()}
 
 
 def refused_detectors() -> dict[str, str]:
     """Return a sentence for visitors on each detector here that cannot be run, by its name."""
     refused = identify_all(find_detectors(homes()))[1]
-    return {name: for_visitors(sentence, homes=homes()) for name, sentence in refused.items()}
+    return {name: for_visitors(sentence) for name, sentence in refused.items()}

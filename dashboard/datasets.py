@@ -15,8 +15,8 @@ from core.images.loading import check_image_set, load_image_set
 from core.images.preprocessing import Preprocessing
 from core.images.sources import SHIPPED
 from core.storage import ContractError, read_manifest
-from dashboard.catalogue import homes, runs
-from dashboard.visitors import hide_parent, is_local
+from dashboard.catalogue import runs
+from dashboard.visitors import hide_parent, homes, is_local
 
 
 @dataclass(frozen=True)

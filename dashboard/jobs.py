@@ -266,7 +266,7 @@ class Worker:
             self._keep(job, *next(job.steps, (None, 1.0)))
         except (ValueError, OSError) as error:
             # what core raises on purpose is a sentence already
-            self._fail(job, for_visitors(error, homes=(job.request.detector.parent.parent,)))
+            self._fail(job, for_visitors(error))
         except Exception as error:  # the thread must outlive any request
             logging.getLogger(__name__).exception("A request failed")
             self._fail(job, f"This could not be computed ({type(error).__name__}).")

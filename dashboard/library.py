@@ -30,7 +30,7 @@ from core.studies.columns import (
 )
 from core.studies.judgement import Threshold, find_threshold
 from core.studies.store import StudyResult, find_studies, read_study, study_path
-from dashboard.catalogue import homes, is_by, runs
+from dashboard.catalogue import runs
 from dashboard.components.plain import with_code
 from dashboard.datasets import registry
 from dashboard.visitors import for_visitors
@@ -117,6 +117,7 @@ class Opened:
 BY_STAMP: dict[str | type[Any], Callable[[Any], Any]] = {
     Opened: lambda opened: opened.stamp,
     StudyResult: lambda study: str(study.path),
+    Pictures: lambda pictures: pictures.stamp,
     ImageSet: lambda images: (images.fingerprint, images.side, images.fit),
 }
 
@@ -163,7 +164,7 @@ def current() -> Opened:
 def _end(error: ContractError) -> NoReturn:
     """End the page with the sentence of why a run cannot be read."""
     st.title("This run cannot be read", anchor=False)
-    st.error(with_code(for_visitors(error, homes=homes())))
+    st.error(with_code(for_visitors(error)))
     st.stop()
 
 
@@ -320,22 +321,24 @@ def study_by(detector: Identity, name: str) -> StudyResult | None:
     Raises:
         ContractError: as `study_of`.
     """
+    studies = (study_of(opened, name) for opened in runs_by(detector))
+    return next((study for study in studies if study is not None), None)
+
+
+def runs_by(detector: Identity) -> Iterator[Opened]:
+    """Open the runs by a detector that can be read, this session's first."""
     own = st.session_state.get("run", "")
     for path in sorted(runs().values(), key=lambda path: path.name != own):
-        if study_path(path, name).is_file() and is_by(path, detector):
-            try:
-                opened = open_run(path)
-            except ContractError:
-                # that page reports it
-                continue
-            return study_of(opened, name)
-    return None
+        # the sidebar says why one cannot be read
+        with suppress(ContractError):
+            if detector.made(read_manifest(path, "run")):
+                yield open_run(path)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
 def refused_studies(opened: Opened) -> list[str]:
     """Return a sentence for visitors on each study of a run that cannot be read; its columns are left out."""
-    return [for_visitors(problem, homes=homes()) for problem in find_studies(opened.run)[1]]
+    return [for_visitors(problem) for problem in find_studies(opened.run)[1]]
 
 
 def threshold_of(detector: Identity) -> Threshold | None:

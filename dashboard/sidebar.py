@@ -94,7 +94,7 @@ def _draw_pictures() -> bool:
     if is_local():
         _draw_attaching()
     if status.state == "failed":
-        sentence = with_code(for_visitors(status.message, homes=catalogue.homes()))
+        sentence = with_code(for_visitors(status.message))
         st.error(sentence if is_local() else "An image set could not be read; the server's log says why.")
     return False
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from core.runs.folders import ROOT
+from core.runs.folders import HOMES, ROOT
 from core.storage import cache_dir
 
 # an absolute path with a folder in it, as Unix or Windows writes it, and its last name
@@ -27,16 +27,20 @@ def hide_parent(data: str | Path) -> None:
         _parents.update({path.parent, path.resolve().parent} - {Path(path.anchor)})
 
 
-def for_visitors(error: BaseException | str, *, homes: tuple[Path, ...] = ()) -> str:
-    """Return an error's message with a full stop, its paths cut to start at a run, a detector or the project.
+def homes() -> tuple[Path, ...]:
+    """Return the folders that hold detectors/ and runs/: $TELLTALE_HOME, else the project and what it ships."""
+    return (Path(own),) if (own := os.environ.get("TELLTALE_HOME")) else HOMES
 
-    Args:
-        error: what core raised, or its sentence.
-        homes: folders that hold runs/ and detectors/, beside the project's own.
+
+def for_visitors(error: BaseException | str) -> str:
+    """Return the message of what core raised, or its sentence, with a full stop.
+
+    Its paths are cut to start at a run, a detector or the project.
     """
     whole = f"{str(error).rstrip('.')}."
     text = whole
-    roots = {root for given in (*homes, *_parents, ROOT, cache_dir(), Path.home()) for root in (given, given.resolve())}
+    given = {*homes(), *_parents, ROOT, cache_dir(), Path.home()}
+    roots = given | {root.resolve() for root in given}
     # the innermost first, so that nothing of it is left over
     for root in sorted(roots, key=lambda root: -len(str(root))):
         for folder in (*(root / inside for inside in INSIDE), root):

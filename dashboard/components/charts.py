@@ -1,22 +1,22 @@
-"""Plotly charts: lines with intervals, bars, and the curves of detectors; and a cache that all visitors share."""
+"""Plotly charts: lines with intervals, bars, curves of detectors; and the confusion matrix, four counts as buttons."""
 
-import functools
-import hashlib
-import pickle
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
+from numpy.typing import NDArray
 
+from core.explainers.explanation import SIDES, Explanation, Parts
+from core.findings.numbers import plus
 from core.images.labels import CLASSES
-from core.images.palette import CLASS_COLOURS, CURVE, GREY, PAIR, rgb
-from core.storage import Bounded
+from core.images.palette import CLASS_COLOURS, CURVE, FAKE, GREY, PAIR, REAL, rgb
 from core.studies.comparison import Pair
+from dashboard.components.component import component, nothing
 from dashboard.components.plain import figure_text, plain
-from dashboard.components.words import percent
+from dashboard.components.words import coloured, percent
 
 HEIGHT = 330
 # only a figure's own margins override those of Streamlit's theme; the last label needs room
@@ -31,8 +31,14 @@ TEMPLATE = go.layout.Template(
     }
 )
 SYMBOLS = {"FAKE": "diamond", "REAL": "circle"}
-P = ParamSpec("P")
-T = TypeVar("T")
+_mount = component(__file__, "matrix")
+CELL_WORDS = {
+    ("FAKE", "FAKE"): "recognised",
+    ("FAKE", "REAL"): "FAKE called REAL",
+    ("REAL", "FAKE"): "REAL called FAKE",
+    ("REAL", "REAL"): "recognised",
+}
+SIDE_COLOURS = {1: REAL, -1: FAKE, 0: GREY}
 
 
 def show(figure: go.Figure, *, key: str, alt: str) -> None:
@@ -251,25 +257,102 @@ def clicked_value(sent: Any, values: Sequence[str]) -> str | None:
     return found if isinstance(found, str) and found in values else None
 
 
-def cached(build: Callable[P, T], *, most: int = 24) -> Callable[P, T]:
-    """Keep the last results of a builder by its arguments, for all visitors; callers must not modify a result.
+def confusion_matrix(
+    counts: NDArray[np.int64],
+    *,
+    key: str,
+    pressed: Collection[tuple[str, str]] | None = None,
+    small: bool = False,
+    on_open: Callable[[], None] = nothing,
+) -> tuple[str, str] | None:
+    """Draw [true][called] counts, FAKE first.
 
-    A positional argument with a `stamp`, such as an opened run, is keyed by that, all others by their pickled value.
+    Args:
+        counts: int (2, 2).
+        key: of the element.
+        pressed: the (true, called) cells to show as chosen; None where the matrix filters nothing.
+        small: a size that fits beside filters.
+        on_open: called before the rerun that a click causes.
+
+    Returns:
+        The (true, called) cell that was just clicked, or None.
     """
-    built: Bounded[bytes, T] = Bounded(most)
-    lock = threading.Lock()
+    result = _mount(
+        key=key,
+        data={
+            "cells": [_cell(counts, row, column, pressed, small=small) for row in (0, 1) for column in (0, 1)],
+            "small": small,
+            "chosen": pressed is not None,
+        },
+        on_open_change=on_open,
+    )
+    return clicked(result.open)
 
-    @functools.wraps(build)
-    def get(*args: P.args, **options: P.kwargs) -> T:
-        # the bytes are hashed and never read again
-        stamps = [getattr(given, "stamp", given) for given in args]
-        key = hashlib.blake2b(pickle.dumps((stamps, options))).digest()
-        with lock:
-            if key in built:
-                return built[key]
-        result = build(*args, **options)
-        with lock:
-            built[key] = result
-        return result
 
-    return get
+def clicked(value: object) -> tuple[str, str] | None:
+    """Read the (true, called) cell of a click as the browser sent it, None for anything else."""
+    if isinstance(value, dict) and value.get("truth") in CLASSES and value.get("said") in CLASSES:
+        return value["truth"], value["said"]
+    return None
+
+
+def _cell(
+    counts: NDArray[np.int64], row: int, column: int, pressed: Collection[tuple[str, str]] | None, *, small: bool
+) -> dict[str, object]:
+    label, predicted = CLASSES[row], CLASSES[column]
+    count, total = int(counts[row, column]), int(counts[row].sum())
+    share = count / total if total else 0.0
+    alone = pressed is not None and set(pressed) == {(label, predicted)}
+    of_label = f"{percent(share)} of {label}" if total else f"no {label}"
+    words = f": {of_label}, images that are {label} and were called {predicted}"
+    return {
+        "truth": label,
+        "said": predicted,
+        "count": f"{count:,}",
+        # beside a filter only the counts are worth their room
+        "share": "" if small else of_label,
+        "word": CELL_WORDS[label, predicted],
+        "label": f"{words}. {'Show the others too' if alone else 'Show them'}.",
+        "strength": round(0.12 + 0.4 * share, 3),
+        "pressed": pressed is not None and (label, predicted) in pressed,
+    }
+
+
+def draw_parts(explanation: Explanation, *, key: str) -> None:
+    """Draw a bar for each part of an explanation."""
+    parts = explanation.parts
+    assert parts is not None  # noqa: S101 - the caller has looked
+    st.markdown(coloured(explanation.diagnostics.sentence))
+    told = "; ".join(f"{label} {plus(weight)}" for label, weight in zip(parts.labels, parts.weights, strict=True))
+    show(part_bars(parts, unit=explanation.unit), key=key, alt=f"Weight of each part: {told}")
+    lines = f" Lines: {parts.confidence:.0%} interval over other draws of the samples." if parts.confidence < 1 else ""
+    st.caption(f"To the right for REAL, to the left for FAKE.{lines} Hatched grey: undecided, or too small to name.")
+
+
+def part_bars(parts: Parts, *, unit: str) -> go.Figure:
+    """Plot a bar a part, in their order; colour and side are the class, hatched grey is undecided."""
+    figure = new_figure(f"what having it adds ({unit})", height=70 + 28 * len(parts.labels), showlegend=False)
+    decisions = [int(decision) for decision in parts.decisions]
+    figure.add_bar(
+        x=parts.weights,
+        y=list(parts.labels),
+        orientation="h",
+        marker={
+            "color": [SIDE_COLOURS[decision] for decision in decisions],
+            "pattern": {"shape": ["" if decision else "/" for decision in decisions], "size": 5, "solidity": 0.4},
+        },
+        error_x=error_bars(parts.weights, parts.low, parts.high, thickness=1.5),
+        customdata=[SIDES[decision] for decision in decisions],
+        hovertemplate="%{y}: %{x:+.2f}, %{customdata}<extra></extra>",
+    )
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    figure.update_yaxes(autorange="reversed", type="category")
+    return figure
+
+
+def parts_table(parts: Parts) -> pd.DataFrame:
+    """Lay out parts, a row each, with their intervals and what they speak for."""
+    sides = [SIDES[int(decision)].removeprefix("for ") for decision in parts.decisions]
+    return pd.DataFrame(
+        {"part": parts.labels, "weight": parts.weights, "low": parts.low, "high": parts.high, "speaks_for": sides}
+    )

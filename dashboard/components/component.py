@@ -1,7 +1,11 @@
-"""Elements that Streamlit lacks: each a .js and a .css file beside its module, appended to base.js and base.css."""
+"""What Streamlit lacks: elements of our own, and parts of a page that open on demand, which the address says.
+
+An element is a .js and a .css file beside its module, appended to base.js and base.css.
+"""
 
 import hashlib
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,8 @@ from core.images.palette import CLASS_COLOURS
 
 HERE = Path(__file__).parent
 SHARED = f":host {{ --real: {CLASS_COLOURS['REAL']}; --fake: {CLASS_COLOURS['FAKE']}; }}\n"
+# `open=all` opens every part: to print a page, or to search it
+OPEN, ALL = "open", "all"
 
 
 def component(module: str, name: str) -> Any:
@@ -51,3 +57,36 @@ def key_of(place: str, *names: object) -> str:
         names: of detectors, columns, studies and whatever else comes from a disk or a URL.
     """
     return f"{place}.{hashlib.sha256(repr(tuple(map(str, names))).encode()).hexdigest()[:16]}"
+
+
+def opens_all() -> bool:
+    """Check whether the address asks for everything to be open."""
+    return ALL in st.query_params.get(OPEN, "").split(".")
+
+
+@contextmanager
+def fold(name: str, question: str, answer: str = "", *, explained: str = "", help: str | None = None) -> Iterator[bool]:
+    """Draw a part of a page that is folded until a visitor or the address opens it.
+
+    Args:
+        name: of the part in the address.
+        question: its title, in Markdown.
+        answer: what it comes to, beside the title.
+        explained: what it shows and how that was measured; drawn where it is open.
+        help: the words of the glossary in it.
+
+    Yields:
+        Whether it is open; only then is anything to be drawn.
+    """
+    key = f"fold_{name}"
+    if {name, ALL} & set(st.query_params.get(OPEN, "").split(".")):
+        st.session_state.setdefault(key, True)
+    with st.expander(f"**{question}** {answer}".rstrip(), key=key, on_change="rerun", bind="query-params") as part:
+        if part.open and explained:
+            st.caption(explained, help=help)
+        yield bool(part.open)
+
+
+def unfold(name: str) -> None:
+    """Open a part from the next drawing on."""
+    st.session_state[f"fold_{name}"] = True

@@ -4,7 +4,6 @@ Changes, strengths and controls are those of the study `probes`, so what it meas
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,12 +16,11 @@ from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import verdict_of
 from core.perturbations.flips import flipping
 from core.perturbations.table import PROBES, probe_columns
-from dashboard.components.charts import cached
 from dashboard.components.component import component, one_of
 from dashboard.components.probing import change_words, follow_changes, probes_of, rates_of
 from dashboard.components.requests import Subject
 from dashboard.components.words import NO_BREAK, percent
-from dashboard.library import Opened
+from dashboard.library import BY_STAMP, Opened
 from dashboard.state import Setting, shows_pixels
 
 Pixels = NDArray[np.uint8]
@@ -74,7 +72,7 @@ COLUMNS = tuple(column for column in probe_columns() if column in _USED)
 # the change that the knob stands at; the first one that flips the verdict where the address names none
 CHANGE = Setting("change", "", choices=("", *COLUMNS))
 Frame = dict[str, str]
-_thumbnail = cached(thumbnail_url, most=2048)
+_thumbnail = st.cache_resource(max_entries=2048, show_spinner=False)(thumbnail_url)
 # column -> verdict -> share of verdicts that it flips, 0 to 1
 Shares = Mapping[str, Mapping[str, float]]
 
@@ -138,7 +136,7 @@ def draw_dial(
     follow_changes(subject, detector, opened, row, draw, slot=key)
 
 
-@partial(cached, most=8)
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
 def measured(opened: Opened) -> pd.DataFrame | None:
     """Return the study's margins of all images, a row an id; None without them."""
     study = probes_of(opened)
@@ -148,7 +146,7 @@ def measured(opened: Opened) -> pd.DataFrame | None:
     return study.table.set_index("id")[list(COLUMNS)]
 
 
-@cached
+@st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=BY_STAMP)
 def measured_shares(opened: Opened) -> tuple[int, Shares]:
     """Return how many images the study has, and what it measured, for columns that it has and verdicts that occur."""
     if (study := probes_of(opened)) is None:

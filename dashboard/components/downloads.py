@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures
-from dashboard import catalogue, library
+from dashboard import library
 from dashboard.library import Opened
+from dashboard.visitors import homes
 
 # spreadsheets run a cell that begins like this as a formula; some settings also let `;`, tab, CR or LF start a cell
 FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
@@ -70,7 +71,7 @@ def report_download(
         name, about = f"{opened.run.name}-selection.html", "Numbers, pictures and settings of the images found here"
     file_button(
         "Report",
-        partial(report_file, opened, catalogue.homes(), library.pictures(opened), wanted, rows),
+        partial(report_file, opened, homes(), library.pictures(opened), wanted, rows),
         file_name=name,
         mime="text/html",
         icon=":material/article:",

@@ -35,11 +35,10 @@ from core.storage import ContractError
 from dashboard import library
 from dashboard.components.agreement import compared
 from dashboard.components.agreement import draw as draw_agreement
-from dashboard.components.component import key_of
+from dashboard.components.charts import draw_parts, parts_table
+from dashboard.components.component import key_of, opens_all
 from dashboard.components.downloads import csv_button, file_button
-from dashboard.components.fold import opens_all
 from dashboard.components.glossary import explain, terms_in
-from dashboard.components.parts import draw_parts, parts_table
 from dashboard.components.picture import explained_picture
 from dashboard.components.plain import plain
 from dashboard.components.requests import (
@@ -244,10 +243,8 @@ def random_map(explanation: Explanation, subject: Subject) -> Explanation:
 
 def finding_of_maps(detector: DetectorHandle, explanation: Explanation) -> Finding | None:
     """Return what a study found of a method's maps on such verdicts; None where nothing can be read."""
-    opened = library.current()
     with suppress(ContractError):
-        own = detector.identity.made(opened.run.manifest)
-        study = library.study_of(opened, STUDY) if own else library.study_by(detector.identity, STUDY)
+        study = library.study_by(detector.identity, STUDY)
         return None if study is None else study.finding(f"{explanation.method}-{explanation.verdict}")
     return None
 

@@ -15,7 +15,7 @@ from core.findings.numbers import format_difference, format_measure, percent, si
 from core.findings.table import choices_text
 from core.images.labels import CLASSES
 from core.images.palette import GREY
-from dashboard.components.fold import ALL, OPEN
+from dashboard.components.component import ALL, OPEN
 
 STYLE = f"<style>{Path(__file__).with_suffix('.css').read_text('utf-8')}</style>"
 # ends of the axis that every value of a unit fits in, or nearly

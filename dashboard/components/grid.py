@@ -1,17 +1,23 @@
-"""A grid of images: bordered by their verdict, each a button, and selectable where that is useful."""
+"""A grid of images: bordered by their verdict, each a button; and a sheet of them with the reason for each."""
 
+import html
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from pathlib import Path
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
 
 from core.console import one_direction
 from core.images.encoding import SMOOTH, thumbnail_url
+from core.images.palette import CLASS_COLOURS
 from core.runs.metrics import predicted_real
 from core.runs.pictures import Pictures
-from dashboard.components.charts import cached
+from dashboard import library
 from dashboard.components.component import component, nothing, one_of
+from dashboard.components.plain import code
+from dashboard.components.probing import smallest_flips_of
+from dashboard.components.study import command
 from dashboard.components.words import NO_BREAK, percent
 from dashboard.library import Opened
 from dashboard.state import shows_pixels
@@ -123,12 +129,12 @@ def tile_source(opened: Opened, row: int, pictures: Pictures, *, maps: bool) -> 
 
 
 # most visitors turn the same pages
-@partial(cached, most=MOST)
+@st.cache_resource(max_entries=MOST, show_spinner=False)
 def _encoded(image: NDArray[np.uint8], pixels: bool) -> str:
     return thumbnail_url(image, FINEST, pixels=pixels)
 
 
-@partial(cached, most=MOST)
+@st.cache_resource(max_entries=MOST, show_spinner=False)
 def _mapped(values: NDArray[np.float32], scale: float, image: NDArray[np.uint8] | None, pixels: bool) -> str:
     """A map, over its image where that is available."""
     # scikit-image, which gives the colours, is imported only for maps
@@ -138,3 +144,46 @@ def _mapped(values: NDArray[np.float32], scale: float, image: NDArray[np.uint8] 
         return thumbnail_url(draw_map(values, SMOOTH, Style(scale=scale)), FINEST)
     side = len(image) if pixels else max(SMOOTH, len(image))
     return thumbnail_url(draw_overlay(image, values, side, Style(scale=scale, smooth=True)), FINEST, pixels=pixels)
+
+
+def draw_sheet(opened: Opened, rows: NDArray[np.intp], *, threshold: float) -> None:
+    """Draw each image beside its margin map, and beneath what it is, what it is called, and its smallest flip.
+
+    Args:
+        opened: the run.
+        rows: positions of the images, in this order.
+        threshold: of p(REAL), 0 to 1.
+    """
+    pictures, flips = library.pictures(opened), smallest_flips_of(opened)
+    has_maps = opened.run.maps is not None
+    table = opened.table.iloc[rows]
+    cards = []
+    for position, row, real in zip(rows, table.itertuples(), predicted_real(table, threshold), strict=True):
+        prediction = "REAL" if real else "FAKE"
+        frame = f"{prediction} wrong" if prediction != row.label else prediction
+        name = html.escape(one_direction(row.name))
+        sources = [tile_source(opened, int(position), pictures, maps=maps) for maps in (False, True)[: 1 + has_maps]]
+        images = [
+            f'<img class="{frame if number == 0 else ""}" src="{source}" alt="{name}{", its map" if number else ""}">'
+            if source
+            else f'<span class="none {frame}">not available</span>'
+            for number, source in enumerate(sources)
+        ]
+        called = f"{row.label} called {prediction}, {percent(row.confidence)} sure"
+        about = row.category.replace("_", " ") if isinstance(row.category, str) else row.name
+        flip = flips.get(row.id)
+        words = [
+            f"<b>{html.escape(one_direction(about))}</b>: {called}",
+            f"Flipped by {html.escape(flip)}" if flip else "",
+        ]
+        caption = "<br>".join(filter(None, words))
+        cards.append(f'<figure><div class="pair">{"".join(images)}</div><figcaption>{caption}</figcaption></figure>')
+    colours = f"--real: {CLASS_COLOURS['REAL']}; --fake: {CLASS_COLOURS['FAKE']}"
+    st.html(Path(__file__).with_name("sheet.css"))
+    st.html(f'<div class="sheet" style="{colours}">{"".join(cards)}</div>')
+    st.caption(
+        "Beneath each image the smallest change that flips its verdict while its controls do not; beside it, its "
+        "margin map: blue speaks for REAL, orange for FAKE. To keep it, print this page."
+    )
+    if not flips:
+        st.caption(f"The flips are not measured for this run; {code(command(opened, 'probes'))} does so.")

@@ -19,9 +19,8 @@ from core.studies.judgement import Judgement, judge, versions
 from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.plain import code, plain
 from dashboard.components.requests import any_busy, ask, follow, poll, waiting
-from dashboard.components.uploads import Picture, remembered
+from dashboard.components.uploads import Picture, in_turn, remembered
 from dashboard.components.words import CLASS_WORDS, coloured, percent
-from dashboard.decoding import in_turn
 from dashboard.jobs import JobStatus, PredictRequest
 from dashboard.library import threshold_of
 

@@ -1,5 +1,6 @@
-"""The image that is open on the page Mistakes: its verdict, what flips it, and where the detector looks."""
+"""The image that is open on the page Mistakes: its verdict, what flips it, where the detector looks, tags and note."""
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
 import numpy as np
@@ -8,16 +9,18 @@ import streamlit as st
 
 from core.explainers.cam import stored_map
 from core.findings.numbers import plus
+from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
 from core.runs.metrics import HALF, predicted_real
 from core.runs.rows import Location
+from core.runs.tags import TagError
 from dashboard import catalogue, library, state
-from dashboard.components.about import draw_about
 from dashboard.components.agreement import other_maps
+from dashboard.components.component import fold, key_of, opens_all
 from dashboard.components.dial import CHANGE, draw_dial
 from dashboard.components.experiments import draw_flips, experiments
 from dashboard.components.explanations import View, draw_explanations, draw_stored
-from dashboard.components.fold import fold
+from dashboard.components.filters import short_label, value_name
 from dashboard.components.glossary import explain
 from dashboard.components.picture import plain_picture
 from dashboard.components.plain import plain, with_code
@@ -27,6 +30,7 @@ from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened
 from dashboard.state import Setting
+from dashboard.visitors import for_visitors
 
 
 def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> None:
@@ -40,7 +44,7 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
     """
     found, image = opened.table.iloc[row], library.pictures(opened).get(row)
     verdict, known = found["predicted"], catalogue.detectors()
-    own = known.get(catalogue.maker(opened.run) or "")
+    own = catalogue.maker(opened.run)
     # a second detector gets the very same pixels, so its input size must be equal
     sized = [name for name, detector in known.items() if detector.about.side == opened.run.side]
     beside = Setting("beside", "", choices=("", *(name for name in sized if own is None or name != own.name)))
@@ -77,7 +81,7 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
             for sentence in catalogue.refused_detectors().values():
                 st.error(with_code(sentence))
         if asked:
-            subject = Subject.of(image, found["name"])
+            subject = Subject(image, found["name"])
             others = other_maps(opened, verdict=verdict, label=found["label"], row=row) if own else None
             _draw_why(opened, row, View(
                 subject,
@@ -142,3 +146,80 @@ def _draw_why(opened: Opened, row: int, view: View) -> None:
     with fold("experiments", "More experiments on this image") as is_open:
         if is_open:
             experiments(view.subject, view.detectors[0], opened, row)
+
+
+def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
+    """Draw statistics, studies, tags and note, each folded unless they are all that there is to see."""
+    unfolded = unfolded or opens_all()
+    with st.expander("Image statistics", expanded=unfolded):
+        _draw_values(opened, row, [name for name in STATISTICS if name in opened.table])
+    values = opened.table.iloc[row]
+    by_study: dict[str, list[str]] = {}
+    for column, about in opened.studied.items():
+        # studies of earlier versions wrote "no such image" as an infinite distance
+        if column in values and not pd.isna(values[column]) and values[column] not in (np.inf, -np.inf):
+            by_study.setdefault(about.study, []).append(column)
+    if opened.studied:
+        with st.expander("What studies found", expanded=unfolded):
+            for title, columns in by_study.items():
+                st.markdown(f"**{plain(title)}**", help=plain(opened.studied[columns[0]].question) or None)
+                _draw_values(opened, row, columns)
+    _draw_own(str(values["id"]))
+
+
+def _draw_values(opened: Opened, row: int, columns: Sequence[str]) -> None:
+    """Draw a line per column with its value."""
+    lines = ["| Value | here |", "| --- | ---: |"]
+    for name in columns:
+        value = opened.table[name].iloc[row]
+        shown = (
+            f"{value:.4g}" if name in opened.extents else value_name({True: "yes", False: "no"}.get(value, str(value)))
+        )
+        lines.append(f"| {plain(short_label(opened, name))} | {plain(shown)} |")
+    # Markdown, because a table of pandas takes ten times longer
+    st.markdown("\n".join(lines))
+
+
+def _draw_own(id_: str) -> None:
+    """Draw the visitor's tags and note; what cannot be saved stays in the box, with the reason."""
+    tags, note = library.tags().of([id_]).get(id_, []), library.tags().note_of(id_)
+    with st.expander("Tags and note", expanded=bool(tags or note) or opens_all()):
+        st.session_state["inspect.tags"] = tags
+        st.multiselect(
+            "Tags",
+            sorted({*library.tags().names(), *tags}),
+            key="inspect.tags",
+            accept_new_options=True,
+            on_change=_keep_tags,
+            args=(id_, tuple(tags)),
+            placeholder="choose or type",
+        )
+        # a box of its own for each image: the browser keeps in a box what was typed and not yet sent
+        key = key_of("inspect.note", id_)
+        # what could not be saved stays in the box
+        st.session_state.setdefault(key, note)
+        st.text_area("Note", key=key, on_change=_keep_note, args=(id_,), max_chars=2000, height=90)
+        if problem := st.session_state.pop("inspect.problem", None):
+            st.error(with_code(problem))
+
+
+def _keep_note(id_: str) -> None:
+    """Save the note in the place of what was saved before."""
+    key = key_of("inspect.note", id_)
+    try:
+        library.tags().note(id_, st.session_state[key])
+    except TagError as error:
+        st.session_state["inspect.problem"] = for_visitors(error)
+
+
+def _keep_tags(id_: str, drawn: Sequence[str]) -> None:
+    """Save the changes to the tags as they were drawn; changes made by others meanwhile stay."""
+    tags, now = library.tags(), set(st.session_state["inspect.tags"])
+    try:
+        for tag in now.difference(drawn):
+            tags.add([id_], tag)
+        # a tag that somebody else has removed meanwhile is gone already
+        for tag in set(drawn).difference(now).intersection(tags.of([id_]).get(id_, [])):
+            tags.remove([id_], tag)
+    except TagError as error:
+        st.session_state["inspect.problem"] = for_visitors(error)

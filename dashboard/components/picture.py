@@ -1,9 +1,9 @@
 """One picture, large: as it is, or with a map over it, its legend, and the values under the pointer."""
 
 import base64
+import pickle
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,6 @@ from core.explainers.registry import find_explainer
 from core.findings.numbers import MINUS, plus
 from core.images.encoding import data_url, enlarged, thumbnail_url
 from core.images.palette import CLASS_COLOURS, UNDECIDED, Palette, rgb
-from dashboard.components.charts import cached
 from dashboard.components.component import component
 from dashboard.state import shows_pixels
 
@@ -125,7 +124,7 @@ def framed(image: NDArray[np.uint8], verdict: str | None, *, side: int = 256) ->
 
 
 # cached because a page requests its picture again at every poll
-@partial(cached, most=MOST)
+@st.cache_resource(max_entries=MOST, show_spinner=False, hash_funcs={Explanation: pickle.dumps})
 def _drawn(explanation: Explanation, style: Style, blind: bool, title: str) -> dict[str, Any]:
     """Return the data of the element."""
     colours, scale = bar_colours(style.palette), scale_of(explanation, style)

@@ -1,7 +1,6 @@
 """What the study of probes has of a run: flip rates, the changes of an image, images to show a change on; cached."""
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,6 @@ from core.studies.donors import probe_example
 from core.studies.flips import By, flip_rates, read_flips
 from core.studies.store import StudyResult
 from dashboard import library
-from dashboard.components.charts import cached
 from dashboard.components.picture import Cell
 from dashboard.components.requests import Subject, ask, follow
 from dashboard.components.words import CLASS_WORDS
@@ -132,7 +130,7 @@ def follow_changes(
     )  # fmt: skip
 
 
-@partial(cached, most=8)
+@st.cache_resource(max_entries=8, show_spinner=False)
 def _changed(image: NDArray[np.uint8], name: str) -> dict[str, NDArray[np.uint8]]:
     return {"": image} | probe_pictures(image, name=name)
 

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,17 +26,15 @@ class Subject:
     Attributes:
         image: uint8 (side, side, 3).
         name: for headings and files.
-        sha256: of the pixels.
     """
 
     image: NDArray[np.uint8]
     name: str
-    sha256: str
 
-    @classmethod
-    def of(cls, image: NDArray[np.uint8], name: str) -> "Subject":
-        """Return the subject that an image is."""
-        return cls(image, name, pixels_sha256(image))
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of the pixels."""
+        return pixels_sha256(self.image)
 
 
 # where caches are cleared the old thread must end

@@ -1,22 +1,27 @@
-"""The pictures of Start and its story, always the same ones for a run, and the dial on the first. Needs no torch."""
+"""The pictures of Start, its story and the game, always the same ones for a run, and the dial on the first."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.explanation import Explanation
+from core.findings.intervals import exact_sign_test
+from core.images.labels import CLASSES
 from core.runs.metrics import is_fresh
 from core.runs.rows import evenly
 from dashboard import catalogue, library
-from dashboard.components.charts import cached
 from dashboard.components.dial import EXPERIMENTS, Experiment, draw_dial, measured
 from dashboard.components.plain import inline
 from dashboard.components.requests import Subject
-from dashboard.library import Opened
+from dashboard.library import BY_STAMP, Opened
 
 # the experiment of the first screen
 SHOWN: Experiment = EXPERIMENTS[0]
 STRENGTHS = [column for column, _ in SHOWN.columns]
+ROUND = 10
+LEVEL = 0.05
 
 
 def first_picture(opened: Opened) -> tuple[Opened, int] | None:
@@ -29,7 +34,7 @@ def first_picture(opened: Opened) -> tuple[Opened, int] | None:
     return None
 
 
-@cached
+@st.cache_resource(max_entries=24, show_spinner=False, hash_funcs=BY_STAMP)
 def _chosen(run: Opened, pictured: NDArray[np.bool_]) -> int | None:
     return choose_picture(run.judged, pictured, measured(run.origin))
 
@@ -48,9 +53,8 @@ def thing(run: Opened, row: int) -> str:
 
 def draw_first_dial(run: Opened, row: int, *, key: str) -> None:
     """Draw the dial on the picture of `first_picture`."""
-    detector, image = catalogue.detectors().get(catalogue.maker(run.run) or ""), library.pictures(run).get(row)
-    if image is not None:
-        draw_dial(Subject.of(image, f"A generated {thing(run, row)}"), detector, run, row, key=key)
+    if (image := library.pictures(run).get(row)) is not None:
+        draw_dial(Subject(image, f"A generated {thing(run, row)}"), catalogue.maker(run.run), run, row, key=key)
 
 
 def choose_picture(table: pd.DataFrame, pictured: NDArray[np.bool_], margins: pd.DataFrame | None) -> int | None:
@@ -104,7 +108,39 @@ def recognised(table: pd.DataFrame, name: str) -> NDArray[np.bool_]:
     return np.asarray((table["label"] == name) & (table["predicted"] == name), bool)
 
 
-def shuffled_values(explanation: Explanation, *, seed: int = 0) -> NDArray[np.float32]:
-    """Return a map's values in a random order: a map of the same colours that knows nothing of the image."""
-    values = np.asarray(explanation.map, np.float32)
-    return np.random.default_rng(seed).permutation(values.ravel()).reshape(values.shape)
+def draw_round(
+    table: pd.DataFrame, pictured: NDArray[np.bool_], *, seed: int | Sequence[int]
+) -> NDArray[np.intp] | None:
+    """Draw the images of one game: equal seeds give equal positions.
+
+    Each image is REAL or FAKE with equal chances, whatever the others are, so that counting does not reveal the last
+    ones. Repeats and files that the detector was trained on are left out.
+
+    Args:
+        table: from `core.studies.columns.browse_table`.
+        pictured: bool (N,), which rows have a picture.
+        seed: of the game, and of the image set, or all sets would have one key.
+
+    Returns:
+        intp (ROUND,), or None where a class has fewer pictures.
+    """
+    usable = pictured & is_fresh(table)
+    pools = [np.flatnonzero(usable & (table["label"] == name).to_numpy(bool)) for name in CLASSES]
+    if min(map(len, pools)) < ROUND:
+        return None
+    generator = np.random.default_rng(seed)
+    sides = generator.integers(0, 2, ROUND)
+    shuffled = [generator.permutation(pool) for pool in pools]
+    return np.array([shuffled[side][number] for number, side in enumerate(sides)], np.intp)
+
+
+def compare(labels: Sequence[str], yours: Sequence[str], detectors: Sequence[str]) -> str:
+    """Say who was better, as far as the answers to the same images allow (McNemar's exact test at 5%)."""
+    pairs = [(you == label, it == label) for label, you, it in zip(labels, yours, detectors, strict=True)]
+    only_you, only_it = pairs.count((True, False)), pairs.count((False, True))
+    if only_you == only_it:
+        return "You and the detector are level."
+    lead = "You beat the detector." if only_you > only_it else "The detector beat you."
+    if exact_sign_test(only_you, only_it) > LEVEL:
+        return f"{lead} {len(pairs)} answers are too few to say that one of you is better: this may be luck."
+    return f"{lead} On the same {len(pairs)} images that is hardly luck."

@@ -1,4 +1,4 @@
-"""A study on a page: its findings, what its file lacks or how it is made, and its numbers as files."""
+"""A study on a page: its findings, what its file lacks, its numbers as files; and what a detector can know."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -7,13 +7,15 @@ import pandas as pd
 import streamlit as st
 
 from core.console import quote
+from core.detectors.identity import DetectorHandle
+from core.detectors.manifest import OLD_SIDE
 from core.storage import ContractError
 from core.studies.store import StudyResult, study_path
-from core.studies.study import STUDIES, find_study
-from dashboard import catalogue, library
+from core.studies.study import STUDIES, StudyError, find_study
+from dashboard import library
+from dashboard.components.component import fold
 from dashboard.components.downloads import csv_button
 from dashboard.components.findings import finding_table
-from dashboard.components.fold import fold
 from dashboard.components.plain import code, plain, with_code
 from dashboard.library import Opened
 from dashboard.visitors import for_visitors
@@ -25,6 +27,8 @@ QUICK = ("audit", "clusters", "duplicates", "files", "transfer")
 # of detectors that give predictions only these cannot be made
 NEED_LAYERS = frozenset({"faithfulness", "agreement", "stability", "sanity", "truth", "clusters", "neighbours"})
 ABOUT = ["id", "name", "label", "predicted", "margin"]
+# findings of the study `transfer` that say most
+RATES = ("large", "imitations", "photographs", "filters_large", "filters_photographs")
 
 
 def command(opened: Opened, *names: str, there: bool = False) -> str:
@@ -55,14 +59,14 @@ def readable(opened: Opened, name: str, *, concluded: bool = True) -> StudyResul
         return None
 
 
-def study_of(opened: Opened, name: str) -> StudyResult | None:
-    """Read a study of the run; where that is impossible, draw a sentence that says what to do."""
+def study_of(opened: Opened, name: str, *others: str) -> StudyResult | None:
+    """Read a study of the run; where that is impossible, draw a sentence that says how to make it, and `others`."""
     if study_path(opened.run.path, name).is_file():
         return readable(opened, name)
     run = plain(opened.run.name)
     sentence = f"This cannot be measured for {run}, whose detector gives predictions only."
     if name not in NEED_LAYERS or opened.run.maps is not None:
-        again = code(command(opened, name))
+        again = code(command(opened, name, *others))
         sentence = f"This has not been measured for {run} yet. To do so, run {again} and reload this page."
     st.info(sentence, icon=":material/science:")
     return None
@@ -106,9 +110,9 @@ def all_there(opened: Opened, names: Sequence[str]) -> dict[str, StudyResult]:
     return {name: result for name, result in results.items() if result is not None}
 
 
-def refused(error: ContractError) -> None:
+def refused(error: ContractError | StudyError) -> None:
     """Say why a study cannot be shown."""
-    st.error(with_code(for_visitors(error, homes=catalogue.homes())))
+    st.error(with_code(for_visitors(error)))
 
 
 def study_files(
@@ -133,3 +137,43 @@ def study_files(
         # where it has a row an image, beside names, labels and verdicts
         beside = lambda: opened.table[ABOUT].merge(table, on="id", suffixes=("", "_of_study"))  # noqa: E731
         csv_button("Every image (CSV)", beside if "id" in table else table, f"{name}.csv", key=f"{key}.csv")
+
+
+def draw_limits(detector: DetectorHandle | None = None) -> None:
+    """Draw what a detector has seen, and how often it errs beyond that as far as measured; None for no detector."""
+    with st.container(border=True):
+        st.markdown(
+            f"**What this detector can know.** {_seen(detector)} On other pictures it still says REAL or FAKE, and "
+            "often sounds sure. Its verdict is not evidence about any real-world picture, and must not be used against "
+            "anyone."
+        )
+        if detector is None:
+            return
+        try:
+            result = library.study_by(detector.identity, "transfer")
+            findings = [] if result is None else [one for one in map(result.finding, RATES) if one is not None]
+        except ContractError as error:
+            st.caption(with_code(for_visitors(error)))
+            return
+        if findings:
+            finding_table(findings)
+        else:
+            st.caption("How often it errs on such pictures has not been measured for this detector.")
+
+
+def _seen(detector: DetectorHandle | None) -> str:
+    """Say what a detector was trained on, and what not, as far as that is known."""
+    trained_on = "cifake-train" if detector is None else str(detector.manifest.get("training_set", ""))
+    side = OLD_SIDE if detector is None else detector.about.side
+    if not trained_on:
+        return "What it was trained on is not known here."
+    if trained_on.startswith("sample"):
+        seen = f"{side} x {side} crops of five photographs and one small generator's redrawings of them"
+    elif trained_on.startswith("cifake"):
+        seen = (
+            f"{side} x {side} photographs of ten kinds of things and the pictures that one image generator made of the "
+            "same things"
+        )
+    else:
+        return f"It has seen the {side} x {side} images of {plain(trained_on)}, and nothing else."
+    return f"It has seen {seen}, and nothing else: never another generator, a screenshot or a drawing."

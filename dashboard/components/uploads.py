@@ -1,6 +1,10 @@
-"""Pictures that a visitor tries: uploads, kept for one session only, and examples of a run; the square that is seen."""
+"""Pictures that a visitor tries: uploads, kept for one session only, and examples of a run; the square that is seen.
+
+Uploads are decoded one at a time, because each may take 225 MB meanwhile.
+"""
 
 import math
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,18 +15,22 @@ from numpy.typing import NDArray
 from streamlit.typing import UploadedFile
 
 from core.console import one_direction
-from core.images.decoding import ImageError, PassingError
+from core.images.decoding import ImageError, PassingError, decode
 from core.images.encoding import data_url
 from core.images.labels import ClassName
 from core.images.preprocessing import Location, Prepared, Preprocessing, prepare_pixels, preview
 from core.storage import Bounded
 from dashboard.components.component import component, nothing
-from dashboard.decoding import with_pixels
 
 _mount = component(__file__, "crop")
 # of the session: what was made of pictures, and where their squares were put, by their keys
 MADE, PLACES = "upload.made", "upload.places"
 T = TypeVar("T")
+# files of one visitor that are read at once, and their bytes together
+MAX_FILES, MAX_OWN = 32, 64 * 2**20
+_one_at_a_time = threading.Lock()
+# decoded uploads, up to 60 MB each, so that moving a slider decodes nothing
+_decoded: Bounded[str, NDArray[np.uint8]] = Bounded(2)
 
 
 def remembered(key: Hashable, make: Callable[[], T]) -> T:
@@ -151,3 +159,27 @@ def sound_place(value: Any, *, most: float) -> Location | None:
     if not all(map(math.isfinite, (x, y, zoom))):
         return None
     return Location(min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0), min(max(zoom, 1.0), most))
+
+
+def in_turn(work: Callable[[], T]) -> T:
+    """Do work that decodes, once nobody else does; raises what it raises."""
+    with _one_at_a_time:
+        return work()
+
+
+def with_pixels(file_id: str, data: bytes, work: Callable[[NDArray[np.uint8]], T]) -> T:
+    """Call `work` with an upload's pixels, uint8 (height, width, 3), once nobody else decodes.
+
+    Args:
+        file_id: of the upload, by which the pixels of the last two are kept.
+        data: its bytes.
+        work: what to do with them.
+
+    Raises:
+        ImageError: it cannot be read as an image.
+    """
+    with _one_at_a_time:
+        pixels = _decoded.get(file_id)
+        if pixels is None:
+            pixels = _decoded[file_id] = decode(data)
+        return work(pixels)

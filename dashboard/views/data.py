@@ -1,51 +1,56 @@
-"""Data, a tab of What it reads: which shortcuts the data contains, and whether the detector uses them."""
+"""Data, a tab of What it reads: which shortcuts and copies the data contains, and whether the detector uses them."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
+from numpy.typing import NDArray
 from plotly.graph_objects import Figure
 
 from core.findings.finding import Finding
-from core.images.labels import CLASSES
+from core.images.labels import CLASSES, other_class
 from core.images.palette import CLASS_COLOURS
 from core.runs.filter import Filter
 from core.storage import ContractError
 from core.studies.audit_summary import STATISTIC_NAMES, experiments_on, histogram
-from core.studies.copies import COUNTED
+from core.studies.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
 from core.studies.cues import BOUND, Results, conclude, find_results, read_results
 from core.studies.store import StudyResult
-from dashboard import catalogue, state
+from dashboard import datasets, library, state
 from dashboard.components import charts
 from dashboard.components.charts import SYMBOLS, Line, line_figure
-from dashboard.components.component import key_of
-from dashboard.components.copies import draw_copies
+from dashboard.components.component import fold, key_of
 from dashboard.components.findings import finding_table
-from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
+from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import code, plain
-from dashboard.components.study import command, readable, refused, study_files
-from dashboard.components.words import percent
+from dashboard.components.study import command, readable, refused, study_files, study_of
+from dashboard.components.words import CLASS_WORDS, percent
+from dashboard.datasets import how_to_get_pictures
 from dashboard.library import BY_STAMP, Opened
+from dashboard.state import Setting
+from dashboard.visitors import homes
 
 # statistic -> its column in the table of images, where that has another name
 COLUMNS = {"compression": "files.compression"}
-STUDIES = ("duplicates", "files", "audit")
 DASHES = {"REAL": "solid", "FAKE": "dash"}
+SIDES = {"in_training": "With training images", "in_set": "Within this set"}
+WHAT = {FILE: "the same file", SHOWN: "the same pixels in another file", NEAR: "nearly the same picture"}
+SIDE = Setting("side", "in_training", SIDES)
+# pairs that are drawn at first, and that a press adds
+STEP = 12
+PAIRS = Setting("pairs", STEP, kind=int, low=STEP, high=1200)
 
 
 def draw(opened: Opened) -> None:
     """Draw the tab."""
-    audit, duplicates = readable(opened, "audit"), readable(opened, "duplicates")
-    if audit is None:
-        st.info(
-            f"The data of {plain(opened.run.name)} has not been audited yet. To do so, run "
-            f"{code(command(opened, *STUDIES))} and reload this page.",
-            icon=":material/science:",
-        )
+    if (audit := study_of(opened, "audit", "duplicates", "files")) is None:
         draw_cues(opened)
         return
+    duplicates = readable(opened, "duplicates")
     # statistic -> how well it separates the classes alone, the worst shortcut first
     cues = {finding.key[5:]: finding for finding in audit.findings if finding.key.startswith("fact.")}
     draw_headlines(opened, audit, cues, duplicates)
@@ -91,7 +96,7 @@ def draw(opened: Opened) -> None:
         help=explain("Leak", "Repeat", "Near copy"),
     ) as is_open:
         if is_open and duplicates is None:
-            st.info(f"Copies have not been looked for yet: run {code(command(opened, *STUDIES))}.")
+            study_of(opened, "duplicates")
         elif is_open and duplicates is not None:
             draw_copies(opened, duplicates)
             study_files(opened, duplicates, key="data.copies")
@@ -176,7 +181,7 @@ def spectrum(frame: pd.DataFrame) -> Figure:
 def draw_cues(opened: Opened) -> None:
     """Draw what each cue is worth alone to a small network, or say how it is measured."""
     # each home for itself: a file of the same name would hide one with more training images
-    paths = [path for home in catalogue.homes() for path in find_results((home,)).values()]
+    paths = [path for home in homes() for path in find_results((home,)).values()]
     try:
         results = results_of(opened.origin, tuple((path, path.stat().st_mtime_ns) for path in paths))
     except ContractError as error:
@@ -223,3 +228,93 @@ def results_of(opened: Opened, files: tuple[tuple[Path, int], ...]) -> Results |
         if results.about["of_fingerprint"] == opened.run.manifest["set_fingerprint"] and len(results.table):
             found.append(results)
     return max(found, key=lambda study: int(study.about["training_images"]), default=None)
+
+
+def draw_copies(opened: Opened, duplicates: StudyResult) -> None:
+    """Draw the number of copies of each kind, each a button that opens them, and pairs as pictures."""
+    with st.grid(2, min_column_width=330, gap="large") as grid:
+        for side, title in SIDES.items():
+            with grid.cell():
+                st.markdown(f"**{title}**")
+                for key, (column, kind) in COUNTED.items():
+                    if column == side and (one := duplicates.finding(key)) is not None:
+                        _draw_count(opened, side, kind, one.details)
+                if side == "in_training" and duplicates.finding("unchecked") is not None:
+                    again = code(command(opened, "duplicates"))
+                    st.caption(f"With the training images available, run {again}.")
+    found = {side: copy_pairs(duplicates.table, side) for side in SIDES}
+    if not any(map(len, found.values())):
+        st.caption("There are no pairs: no near copies, and no equal pixels in another file.")
+        return
+    SIDE.choose("Pairs", format_func=lambda side: f"{SIDES[side]}, {len(found[side]):,}", label_visibility="collapsed")
+    pairs = found[SIDE.value]
+    shown = pairs.head(PAIRS.value)
+    training = None
+    if SIDE.value == "in_training":
+        # of the attached set, or of the sample
+        source = "sample" if opened.run.manifest["set"].startswith("sample-") else datasets.registry().source
+        wanted = tuple(zip(shown["partner"], shown["name"], strict=True))
+        training = _read_training(source, wanted) if source is not None else {}
+    if training == {}:
+        st.caption(f"The pictures of the training images are not available. {how_to_get_pictures()}")
+    with st.grid(3, min_column_width=300, gap="medium") as grid:
+        for pair in shown.to_dict("records"):
+            if (row := opened.row_of(pair["id"])) is not None:
+                with grid.cell():
+                    draw_pair(opened, pair, row, training)
+    if len(shown) < min(len(pairs), PAIRS.high):
+        more = min(PAIRS.value + STEP, int(PAIRS.high))
+        st.button(f"Show more of {len(pairs):,}", key="data.more", on_click=PAIRS.set, args=(more,))
+
+
+def _draw_count(opened: Opened, side: str, kind: str, counts: Mapping[str, Any]) -> None:
+    """Draw how many copies of a kind there are, as a button that shows them in Mistakes."""
+    what = WHAT[kind].capitalize()
+    if not counts:
+        st.caption(f"{what}: not checked, because the training images were not available.")
+        return
+    clash = f"; **{counts['other_class']:,} of the other class**" if counts["other_class"] else ""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        label = f"{'about ' if counts['sampled'] else ''}{counts['count']:,}"
+        key = f"data.{side}.{kind}"
+        if st.button(label, icon=":material/grid_view:", key=key, disabled=not counts["count"], help="Show the images"):
+            state.go("mistakes", run=opened.run.name, wanted=Filter().choosing(f"duplicates.{side}", [kind]))
+        sides = ", ".join(f"{counts[name.lower()]:,} {CLASS_WORDS[name]}" for name in reversed(CLASSES))
+        st.markdown(f"{what}: {sides}{clash}" if counts["count"] else what, width="stretch")
+
+
+def draw_pair(
+    opened: Opened, pair: Mapping[Hashable, Any], row: int, training: dict[str, NDArray[np.uint8]] | None
+) -> None:
+    """Draw an image beside its copy, and a button that opens it.
+
+    Args:
+        opened: the run.
+        pair: a row of `core.studies.copies.copy_pairs`.
+        row: where the image stands in the run.
+        training: pixels of training images by identity; None where the copies are in the run itself.
+    """
+    pictures, partner, name = library.pictures(opened), str(pair["partner"]), str(pair["name"])
+    label, own_name = (str(opened.table[column].iloc[row]) for column in ("label", "name"))
+    other = other_class(label) if pair["class"] == "other" else label  # type: ignore[arg-type]
+    at = opened.row_of(partner) if training is None else None
+    if at is not None:
+        # where copies have both classes, the pair counts as one of the other class whatever this copy is
+        other = str(opened.table["label"].iloc[at])
+    beside = pictures.get(at) if at is not None else (training or {}).get(partner)
+    cells = [
+        Cell(image, f"{of}, {its}", f"{CLASS_WORDS[of]} {plain(its)}", of)
+        for image, of, its in ((pictures.get(row), label, own_name), (beside, other, name))
+        if image is not None
+    ]
+    picture_grid(cells, columns=2, least=100)
+    alike = f"{64 - int(pair['bits'])} of 64 bits of their hashes agree" if pair["kind"] == NEAR else "equal pixels"
+    names = "" if len(cells) == 2 else f"{plain(own_name)} and {plain(name)}: "
+    st.caption(f"{'**Other class.** ' if pair['class'] == 'other' else ''}{names}{alike}")
+    if st.button("Open", key=key_of("data.pair", pair["id"], partner), type="tertiary"):
+        state.go("mistakes", run=opened.run.name, id=str(pair["id"]))
+
+
+@st.cache_data(max_entries=32, show_spinner="Looking for the training images", ttl=3600)
+def _read_training(source: str, wanted: tuple[tuple[str, str], ...]) -> dict[str, NDArray[np.uint8]]:
+    return training_pictures(source, dict(wanted))

@@ -13,11 +13,11 @@ from core.studies.comparison import right_elsewhere
 from core.studies.store import study_path
 from dashboard import catalogue, library, state
 from dashboard.components import performance
-from dashboard.components.compared import draw_comparison
-from dashboard.components.fold import fold, unfold
+from dashboard.components.component import fold, unfold
 from dashboard.components.glossary import explain
-from dashboard.components.limits import draw_limits
+from dashboard.components.performance import draw_comparison
 from dashboard.components.plain import plain
+from dashboard.components.study import draw_limits
 from dashboard.components.words import heading
 from dashboard.sidebar import run_label
 
@@ -100,7 +100,7 @@ st.dataframe(
 st.caption("Tick one to see it below, or two to compare them.", help=explain("Accuracy", "Recall", "Delivery"))
 
 # a detector of the same name that was trained again is another detector
-made_by = catalogue.detectors().get(catalogue.maker(opened.run) or "")
+made_by = catalogue.maker(opened.run)
 st.subheader(plain(run_label(opened.run.name)), anchor=False)
 PARTS = {
     "numbers": ("How good is it?", performance.draw_numbers),

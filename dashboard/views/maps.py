@@ -24,8 +24,8 @@ from core.studies.store import StudyResult
 from dashboard import catalogue, library
 from dashboard.components import charts
 from dashboard.components.charts import Line, line_figure
+from dashboard.components.component import fold
 from dashboard.components.findings import Bar, draw_bars, finding_table
-from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import plain
@@ -220,7 +220,7 @@ heading(
     help=explain("Grad-CAM", "LIME", "Control"),
 )
 maker = catalogue.maker(opened.run)
-about = None if maker is None else catalogue.detectors()[maker].about
+about = None if maker is None else maker.about
 field = about.config["field"] if about is not None and Capability.PATCH_SCORES in about.capabilities else None
 draw_maps(field)
 if (faithfulness := study_of(opened, "faithfulness")) is not None:

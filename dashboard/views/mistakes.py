@@ -11,9 +11,7 @@ from core.runs.metrics import HALF
 from core.runs.rows import at_threshold, location_of, page_rows, pages
 from dashboard import catalogue, library, state
 from dashboard.components import selection
-from dashboard.components.column_names import sort_names
 from dashboard.components.component import one_of
-from dashboard.components.differences import draw_group_differences
 from dashboard.components.downloads import csv_button, report_download
 from dashboard.components.filters import (
     admitted,
@@ -25,13 +23,14 @@ from dashboard.components.filters import (
     draw_matrix,
     is_filtered,
     narrowed,
+    sort_names,
     wanted_rows,
 )
 from dashboard.components.glossary import explain
-from dashboard.components.grid import TILES, image_grid
+from dashboard.components.grid import TILES, draw_sheet, image_grid
 from dashboard.components.opened_image import draw_image
 from dashboard.components.plain import plain, with_code
-from dashboard.components.sheet import draw_sheet
+from dashboard.components.selection import draw_group_differences
 from dashboard.components.words import heading, percent
 from dashboard.datasets import how_to_get_pictures
 from dashboard.state import Setting

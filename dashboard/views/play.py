@@ -11,7 +11,7 @@ from dashboard import library, state
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
 from dashboard.components.picture import explained_picture, plain_picture
-from dashboard.components.rounds import ROUND, compare, draw_round
+from dashboard.components.story import ROUND, compare, draw_round
 from dashboard.components.words import CLASS_WORDS, draw_title, percent
 from dashboard.datasets import how_to_get_pictures
 from dashboard.state import Setting
@@ -57,12 +57,8 @@ def next_image() -> None:
 
 
 def new_game() -> None:
-    """Draw ten images of a game that has not been begun."""
-    begun = {number for of, number, _ in games if of == images}
-    number = GAME.value % 9999 + 1
-    while number in begun and number != GAME.value:
-        number = number % 9999 + 1
-    GAME.set(number)
+    """Go on to the ten images of the next game."""
+    GAME.set(GAME.value % 9999 + 1)
 
 
 def picture(row: int) -> NDArray[np.uint8]:

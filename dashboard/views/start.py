@@ -1,7 +1,6 @@
 """Start: the dial on one picture and three doors; or the same as a story of five steps."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -11,10 +10,12 @@ from core.explainers.cam import stored_map
 from core.explainers.drawing import Style
 from core.perturbations.table import probe_pictures
 from dashboard import datasets, library
+from dashboard.components import explanations
 from dashboard.components.dial import measured, measured_shares, short_percent
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, explained_picture, picture_strip
 from dashboard.components.plain import code, inline
+from dashboard.components.requests import Subject
 from dashboard.components.story import (
     SHOWN,
     choose_fakes,
@@ -22,7 +23,6 @@ from dashboard.components.story import (
     draw_first_dial,
     first_picture,
     flips_without_detail,
-    shuffled_values,
     thing,
 )
 from dashboard.components.study import command
@@ -31,11 +31,6 @@ from dashboard.datasets import how_to_get_pictures
 from dashboard.navigation import script_of
 from dashboard.state import Setting
 
-# large enough to be read from the back of a room; nothing else is styled
-LARGE = """<style>
-.st-key-story h1 { font-size: clamp(1.9rem, 1.6vw + 1.1rem, 3.4rem) }
-.st-key-story > * > [data-testid=stMarkdown] p { font-size: clamp(1.15rem, .9vw + .6rem, 2rem); line-height: 1.5 }
-</style>"""
 # the strength of "all FAKE verdicts do this", and of its control
 COLUMN, CONTROL = SHOWN.columns[1]
 
@@ -113,7 +108,8 @@ def random_map() -> None:
     own = stored_map(shown.run, row, image_of(row))
     style = Style(smooth=True, scale=shown.map_scale)
     with st.container(horizontal=True, gap="large"):
-        for name, explanation in (("Its map", own), ("A random map", replace(own, values=shuffled_values(own)))):
+        maps = {"Its map": own, "A random map": explanations.random_map(own, Subject(own.image, ""))}
+        for name, explanation in maps.items():
             with st.container(width=330):
                 st.markdown(name)
                 explained_picture(explanation, key=f"story.{name}", style=style)
@@ -170,7 +166,6 @@ if not number:
         "Tell it in five steps", key="story.begin", type="tertiary", icon=":material/tour:", on_click=move, args=(1,)
     )
 else:
-    st.html(LARGE)
     with st.container(key="story"):
         st.title(STEPS[number - 1][0], anchor=False)
         STEPS[number - 1][1]()

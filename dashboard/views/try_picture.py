@@ -14,20 +14,19 @@ from core.images.labels import verdict_of
 from dashboard import catalogue, library, state
 from dashboard.components import judged
 from dashboard.components.agreement import other_maps
+from dashboard.components.component import fold
 from dashboard.components.dial import draw_dial
 from dashboard.components.downloads import csv_button
 from dashboard.components.experiments import experiments
 from dashboard.components.explanations import View, draw_explanations
-from dashboard.components.fold import fold
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
-from dashboard.components.limits import draw_limits
 from dashboard.components.plain import plain, with_code
 from dashboard.components.probing import last_changes
 from dashboard.components.requests import Subject
-from dashboard.components.uploads import Picture, draw_crop, pictures_of
+from dashboard.components.study import draw_limits
+from dashboard.components.uploads import MAX_FILES, MAX_OWN, Picture, draw_crop, pictures_of
 from dashboard.components.words import heading
-from dashboard.decoding import MAX_FILES, MAX_OWN
 from dashboard.library import Opened
 from dashboard.state import Setting
 
@@ -115,7 +114,7 @@ if not known:
         st.error(with_code(sentence))
     st.stop()
 
-made_by = catalogue.maker(opened.run)
+made_by = (maker := catalogue.maker(opened.run)) and maker.name
 BY = Setting("by", made_by if made_by in known else next(iter(known)), choices=tuple(known))
 SAMPLE = Setting("sample", "")
 left, right = st.columns([3, 1], vertical_alignment="bottom")
@@ -166,11 +165,11 @@ if picture is None:
         if (begun := example()) is not None:
             picture, origin, row = begun
 if picture is None:
-    draw_limits(catalogue.detectors().get(BY.value))
+    draw_limits(known[BY.value])
     st.stop()
 
 ready = picture.ready(preprocessing)
-subject = Subject.of(ready.seen(FILTER.value), picture.name)
+subject = Subject(ready.seen(FILTER.value), picture.name)
 with answer:
     # what is seen whole stands beneath, in the dial
     left, right = [st.container()] * 2 if ready.whole else st.columns([1, 3])
@@ -203,4 +202,4 @@ for name, (question, explained, draw) in parts.items():
     with fold(name, question, explained=explained) as is_open:
         if is_open:
             draw()
-draw_limits(catalogue.detectors().get(BY.value))
+draw_limits(known[BY.value])

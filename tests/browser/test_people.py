@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.components.rounds import ROUND
+from dashboard.components.story import ROUND
 from tests.browser.app import PATIENCE, settle, visit
 from tests.browser.test_journeys import RUN, tab_to
 

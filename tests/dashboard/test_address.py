@@ -76,13 +76,6 @@ def test_several_parameters_are_one_step_and_none_where_nothing_changes(monkeypa
     assert params.steps == [{"run": "r", "open": "a.b", "page": "2"}]
 
 
-def test_what_belongs_to_a_widget_is_never_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    params = Params({"run": "r", "fold_maps": "true", "tab": "Data"})
-    monkeypatch.setattr(st, "query_params", params)
-    put_all({"page": "2"})
-    assert params.steps == [{"run": "r", "page": "2"}]
-
-
 def test_going_takes_the_filter_and_what_belongs_to_it_along(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[tuple[str, dict[str, Any]]] = []
     carried = {"also": "probes.after", "pick": "a,b", "compare": "on", "tile": "large", "maps": "on"}

@@ -14,11 +14,9 @@ RUN = "tiny@seen-test"
 WIDGETS = (
     ("overview", {"cut": "0.25"}, ("slider", "url.cut", 0.25)),
     ("overview", {"count": "clean"}, ("button_group", "url.count", "clean")),
-    ("overview", {"of": "FAKE"}, ("button_group", "url.of", "FAKE")),
     ("explore", {"sort": "-brightness"}, ("selectbox", "mistakes.sort", "-brightness")),
     ("explore", {"category": "cat"}, ("button_group", "filter.category", ["cat"])),
     ("mistakes", {"true": "FAKE"}, ("button_group", "filter.label", ["FAKE"])),
-    ("mistakes", {"result": "wrong"}, ("button_group", "filter.correct", ["wrong"])),
     ("explore", {"per": "48"}, ("button_group", "mistakes.per", 48)),
     ("inspect", {"methods": "lime,gradcam"}, ("multiselect", "methods.chosen", ["lime", "gradcam"])),
     ("inspect", {"lime.n_segments": "12"}, ("select_slider", "url.lime.n_segments", 12)),
@@ -42,14 +40,12 @@ def test_a_parameter_sets_its_widget(
 # parameters of parts that were folded, drawn or chosen otherwise: the page opens, and says nothing is wrong
 OLD = (
     ("evidence", {"open": "probe.ranking", "probe": "lowpass", "order": "most", "all": "yes", "picture": "2"}),
-    ("evidence", {"open": "answers"}),
     ("evidence", {"open": "probe", "probe": "lowpass", "by": "cell", "strength": "12"}),
     ("patterns", {"open": "cards", "space": "maps", "verdict": "REAL", "order": "size", "drag": "lasso"}),
     ("data", {"open": "copies.spectrum", "side": "in_set", "pairs": "24"}),
     ("trust", {"open": "faithfulness", "by": "cell", "filled": "blur"}),
     ("upload", {"tiles": "on", "others": "on", "filter": "bicubic"}),
     ("compare", {"versus": "nobody@seen-test", "more": "margins"}),
-    ("game", {"game": "7"}),
     ("explore", {"tile": "large", "maps": "on", "page": "2"}),
 )
 

@@ -1,4 +1,4 @@
-"""The pages show a detector that the project does not know, at 48 x 48 pixels with one output."""
+"""The pages show a detector that the project does not know, and one that gives predictions only."""
 
 from collections.abc import Iterator
 
@@ -7,44 +7,48 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.studies.runner import Source
+from core.studies.study import STUDIES
+from dashboard.components.study import NEED_LAYERS
 from tests.core.any_detector import plain_kind, source_of, write_studies
+from tests.core.test_predictions_only import ABLE, NAME, graph_home
 from tests.dashboard.conftest import PAGES, at_page
 from tests.dashboard.test_pages import settled, words
 from tests.shared import made_once
 
-RUN = "plain@images-test"
+PLAIN, SCORES = "plain@images-test", f"{NAME}@images-test"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
-    """The run with small studies."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Source]]:
+    """Both runs with small studies: at 48 x 48 pixels with one output, and without layers."""
     with plain_kind():
-        yield source_of(made_once(tmp_path_factory, "any-detector", write_studies))
+        plain = source_of(made_once(tmp_path_factory, "any-detector", write_studies))
+        yield {PLAIN: plain, SCORES: graph_home(tmp_path_factory)}
 
 
-@pytest.fixture(autouse=True)
-def _home(made: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TELLTALE_HOME", str(made.run.parents[1]))
+def opened(made: dict[str, Source], monkeypatch: pytest.MonkeyPatch, run: str, page: str, **params: str) -> AppTest:
+    """A page of a run."""
+    monkeypatch.setenv("TELLTALE_HOME", str(made[run].run.parents[1]))
     st.cache_resource.clear()
-
-
-def opened(page: str, **params: str) -> AppTest:
-    """A page of the run."""
-    app = at_page(page, {"run": RUN, **params}).run()
+    app = at_page(page, {"run": run, **params}).run()
     # both always show how far they are
     return app if page in ("play", "start") else settled(app)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page(page: str) -> None:
-    app = opened(page)
+@pytest.mark.parametrize("run", [PLAIN, SCORES])
+def test_every_page(made: dict[str, Source], monkeypatch: pytest.MonkeyPatch, run: str, page: str) -> None:
+    app = opened(made, monkeypatch, run, page, **{"lime.n_samples": "64"})
     assert not app.exception
-    assert not app.error
+    assert not app.error or run == SCORES
     assert "could not be computed" not in words(app)
+    if (run, page) == (PLAIN, "mistakes"):
+        assert "different versions of the image in 64 samples" in words(app)
 
 
-def test_the_open_image_explains_by_both_methods() -> None:
-    app = opened("mistakes", **{"lime.n_samples": "64"})
-    said = words(app)
-    assert "different versions of the image in 64 samples" in said
-    assert "Do they agree" in said
+def test_a_study_that_needs_layers_is_impossible_without_them(
+    made: dict[str, Source], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # "files" needs nothing of a detector
+    assert set(STUDIES) - ABLE - {"files"} == NEED_LAYERS
+    assert "core study clusters" not in words(opened(made, monkeypatch, SCORES, "reads", tab="Patterns"))

@@ -1,12 +1,22 @@
 """What components decide, apart from any page."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.images.decoding import ImageError, decode
+from core.images.encoding import encode_png
+from core.storage import Bounded
+from dashboard.components import uploads
 from dashboard.components.charts import clicked_value, rate_figure
 from dashboard.components.component import key_of, one_of
+from dashboard.components.glossary import TERMS, explain, terms_in
+from tests.dashboard.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -70,3 +80,37 @@ def test_findings_are_rows_on_an_axis_and_their_choices_open() -> None:
         assert word in body
     app.query_params["open"] = "all"
     assert app.run().get("html")[0].proto.body.count("<details open>") == 3
+
+
+def test_terms_are_explained_beside_what_they_name() -> None:
+    assert explain("AUROC", also="More.") == f"**AUROC**: {TERMS['AUROC']}\n\nMore."
+    assert terms_in("SLIC takes samples") == ("Sample", "SLIC")
+    with pytest.raises(KeyError):
+        explain("no such term")
+    files = [file for half in ("core", "dashboard") for file in (ROOT / half).rglob("*.py")]
+    whole = "\n".join(file.read_text("utf-8") for file in files).lower()
+    assert [term for term in TERMS if term.lower() not in whole] == []
+
+
+def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    png, busy, decoded = encode_png(pixels), threading.Lock(), []
+
+    def watched(data: bytes) -> np.ndarray:
+        assert busy.acquire(blocking=False)
+        time.sleep(0.01)
+        decoded.append(data)
+        busy.release()
+        return decode(data)
+
+    monkeypatch.setattr(uploads, "_decoded", Bounded(2))
+    monkeypatch.setattr(uploads, "decode", watched)
+    with ThreadPoolExecutor(6) as visitors:
+        found = list(visitors.map(lambda number: uploads.with_pixels(f"file {number % 3}", png, np.copy), range(6)))
+    assert all(np.array_equal(each, pixels) for each in found)
+    before = len(decoded)
+    for name in ("a", "b", "a", "b", "c", "b", "a"):
+        uploads.with_pixels(name, png, np.copy)
+    assert len(decoded) - before == 4
+    with pytest.raises(ImageError):
+        uploads.with_pixels("no image", b"hello", np.copy)

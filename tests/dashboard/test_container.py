@@ -6,13 +6,11 @@ import re
 import shlex
 import subprocess
 import sys
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from packaging.requirements import Requirement
 
 from core.runs.folders import ROOT
 from tests.read_only import available
@@ -21,21 +19,12 @@ from tests.visitor import Visitor, in_a_thread
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
-# the Dockerfile instructions that may occur
-WORDS = {"FROM", "ENV", "SHELL", "WORKDIR", "COPY", "RUN", "USER"}
-WORDS |= {"VOLUME", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
-LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
 
 def instructions() -> list[tuple[str, str]]:
     """The Dockerfile's instructions in their order, with continued lines put together."""
     whole = re.sub(r"\\\n\s*", "", re.sub(r"^\s*#.*\n", "", TEXT, flags=re.MULTILINE))
     return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in whole.splitlines() if line.strip()]
-
-
-def locked(text: str = LOCK) -> list[Requirement]:
-    """What a lock holds."""
-    return [Requirement(line.rstrip(" \\")) for line in text.splitlines() if re.match(r"[a-z]", line)]
 
 
 def of(word: str) -> list[str]:
@@ -49,7 +38,6 @@ def test_a_linter_finds_nothing() -> None:
 
 
 def test_it_runs_as_nobody_in_particular_and_writes_to_the_cache_alone() -> None:
-    assert {name for name, _ in instructions()} <= WORDS
     assert of("USER") == ["10001"]
     assert of("VOLUME") == ["/cache"]
     # nothing that comes after belongs to root, and nothing before to somebody else
@@ -73,57 +61,6 @@ def test_what_is_copied_is_there_and_reaches_the_image() -> None:
         assert (ROOT / source).exists(), source
     # no tests, no history, no training images
     assert not {".git", "tests", "data"} & sources
-
-
-def test_the_proxy_asks_for_a_login_and_names_the_dashboard() -> None:
-    # with the text itself in compose.yaml, Compose refuses a service that is read only
-    proxy, config = COMPOSE["services"]["proxy"], COMPOSE["configs"]["caddyfile"]
-    assert list(config) == ["file"]
-    text = (ROOT / config["file"]).read_text(encoding="utf-8")
-    assert proxy["read_only"] is True
-    assert proxy["depends_on"]["telltale"]["condition"] == "service_healthy"
-    assert "HEALTHCHECK" in TEXT
-    # everything is inside the one site, after its login
-    assert re.search(r"\n\{\$TELLTALE_HOST\} \{\n  basic_auth \{\n    \{\$TELLTALE_USER\} ", text)
-    assert text.count("{") == text.count("}")
-    assert f"reverse_proxy telltale:{of('EXPOSE')[0]}" in text
-    assert "respond /_stcore/metrics 404" in text
-    # Caddy reads them from its environment
-    used = set(re.findall(r"\{\$(\w+)\}", text))
-    assert used == set(proxy["environment"])
-    given = re.findall(r"\$\{(\w+):\?\}", json.dumps(COMPOSE))
-    assert set(given) == used
-    assert COMPOSE["services"]["telltale"]["command"] == ["--server.allowedHosts", "${TELLTALE_HOST:?}"]
-
-
-def test_the_lock_is_within_the_ranges_and_names_no_host() -> None:
-    found = {one.name: one for one in locked()}
-    for line in (ROOT / "requirements.txt").read_text().splitlines():
-        wanted = Requirement(line.partition("#")[0])
-        (version,) = [spec.version for spec in found[wanted.name].specifier]
-        assert wanted.specifier.contains(version), wanted
-    assert LOCK.count("--hash=sha256:") > len(found)
-    assert not re.search(r"https?://|index-url|find-links", re.sub(r"^#.*", "", LOCK, flags=re.MULTILINE))
-    assert (ROOT / "SECURITY.md").read_text().count(LOCK.splitlines()[1].strip("# ")) == 1
-
-
-def test_what_is_installed_is_the_lock_without_what_graphics_cards_need(tmp_path: Path) -> None:
-    """The parts of the installing line that need no network, by the shell that is named."""
-    (install,) = [rest for rest in of("RUN") if "pip install" in rest]
-    shell = json.loads(of("SHELL")[0])
-    parts = [part for part in install.split(" && ") if part.startswith("awk")]
-    pins = re.findall(r'"\$\((grep [^"]*)\)"', install)
-    (tmp_path / "requirements.lock").write_text(LOCK, encoding="utf-8")
-    script = "\n".join([*pins, *(part.replace("/tmp/rest.lock", "rest.lock") for part in parts)])  # noqa: S108
-    done = subprocess.run([*shell, script], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert [line.partition("==")[0] for line in done.stdout.splitlines()] == ["torch", "torchvision"]
-    rest = locked((tmp_path / "rest.lock").read_text())
-    left_out = {one.name for one in locked()} - {one.name for one in rest}
-    assert {"torch", "torchvision"} <= left_out
-    assert all(fnmatch(name, "torch*") or re.match("nvidia-|cuda-|triton", name) for name in left_out)
-    # whoever installs by hashes alone needs one for each
-    blocks = re.split(r"\n(?=[a-z])", (tmp_path / "rest.lock").read_text().strip())
-    assert all("--hash=sha256:" in block for block in blocks)
 
 
 def test_what_the_image_starts_serves_from_a_read_only_tree_and_is_healthy(made_home: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Attaching an image set: in the background, one at a time, with its progress and its failures in a sentence."""
 
-import shutil
 import threading
 import time
 import zipfile
@@ -161,51 +160,6 @@ def test_detectors_that_resize_in_other_ways_each_have_their_pixels(tmp_path: Pa
     assert (first.pixels != other.pixels).any()
 
 
-def until(registry: DatasetRegistry, reached: Callable[[Attaching], bool]) -> Attaching:
-    for _ in range(6000):
-        if reached(registry.status):
-            return registry.status
-        time.sleep(0.01)
-    raise AssertionError(registry.status)
-
-
-def test_fetching_shows_how_far_it_is_and_begins_again_after_a_stop(
-    serve: Serve, cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("core.images.cifake.CHUNK", 1024)
-    held = threading.Event()
-    serve(holds=[held])
-    registry = DatasetRegistry(tmp_path / "nowhere")
-    assert registry.attach("github", ("test", "train"))
-    status = until(registry, lambda now: now.share > 0)
-    assert (status.state, status.doing) == ("reading", "Downloading CIFAKE")
-    assert 0 < status.share < 1
-    registry.stop()
-    held.set()
-    assert settled(registry).state == "idle"
-    assert not registry.sets
-    assert registry.source is None
-    assert registry.attach("github", ("test", "train"))
-    assert settled(registry).state == "done"
-    assert [found.split for found in registry.sets] == ["test", "train"]
-    assert [found.fingerprint for found in registry.sets] == [
-        load_image_set(cifake, split).fingerprint for split in ("test", "train")
-    ]
-    assert registry.source == str(fetched_path())
-
-
-def test_only_a_set_with_training_images_is_their_source(cifake: Path, tmp_path: Path) -> None:
-    registry = DatasetRegistry(cifake)
-    registry.begin()
-    assert settled(registry).state == "done"
-    assert registry.source == str(cifake)
-    shutil.rmtree(cifake / "train")
-    registry = DatasetRegistry(cifake)
-    registry.begin()
-    assert settled(registry).state == "done"
-    assert registry.source is None
-
-
 @pytest.mark.usefixtures("on_this_machine")
 def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
     open_page: Open, cifake_run: str, serve: Serve
@@ -221,21 +175,6 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
     app = open_page("mistakes", run=cifake_run)
     assert any(found.value == "All its pictures are available." for found in app.caption)
     assert datasets.registry().source == str(fetched_path())
-
-
-def test_a_click_counts_though_the_pictures_have_been_read_meanwhile(open_page: Open) -> None:
-    app = open_page("mistakes", run="tiny@seen-test")
-    datasets.registry().status = Attaching("done")
-    app.button(key="image.next").click().run()
-    assert "id" in app.query_params
-
-
-def test_an_open_server_offers_no_path(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sidebar, "is_local", lambda: False)
-    app = open_page("mistakes")
-    assert not app.exception
-    assert not any(found.key == "attach.path" for found in app.text_input)
-    assert not any(found.key == "attach.github" for found in app.button)
 
 
 def test_what_somebody_here_typed_is_told_to_nobody_elsewhere(

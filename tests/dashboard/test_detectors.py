@@ -11,7 +11,6 @@ from core.detectors.storage import save_detector
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
 from core.studies.store import study_path, write_study
-from dashboard.components import performance
 from dashboard.components.words import percent
 from tests.conftest import make_detector
 from tests.dashboard.conftest import Open, image_set
@@ -51,15 +50,6 @@ def test_the_table_holds_what_runs_and_studies_do(two: Path, open_page: Open) ->
     # what was not measured is empty
     assert pd.isna(table.loc["twin on seen-test", "After a screenshot"])
     assert table["Other generators"].isna().all()
-
-
-def test_the_paper_stands_beside_its_own_images_only(
-    two: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "paper's" not in open_page("detectors", run=RUN, open="numbers").table[0].value.to_csv()
-    fingerprint = read_run(two / "runs" / RUN).manifest["set_fingerprint"]
-    monkeypatch.setattr(performance, "FINGERPRINTS", {"test": fingerprint})
-    assert "paper's" in open_page("detectors", run=RUN, open="numbers").table[0].value.to_csv()
 
 
 def shown(app: AppTest) -> dict[str, str]:
@@ -112,16 +102,6 @@ def test_each_part_of_a_comparison_opens_on_demand(two: Path, open_page: Open) -
     table = app.run().dataframe[-1].value
     assert len(table)
     assert {"tiny", "tiny, status", "twin", "twin, status"} < set(table)
-
-
-def test_a_category_opens_in_explore_beside_the_other_detector(two: Path, open_page: Open) -> None:
-    app = open_page("detectors", run=RUN, versus=OTHER, more="category")
-    app.selectbox(key="compare.category.open").set_value("dog").run()
-    assert not app.exception
-    table = read_run(two / "runs" / RUN).predictions
-    dogs = int((table["category"] == "dog").sum())
-    assert f"{dogs} of {len(table)} pictures" in words(app)
-    assert app.query_params["versus"] == OTHER
 
 
 def add_study(run: Run, name: str, table: pd.DataFrame) -> None:

@@ -1,6 +1,5 @@
 """Experiments on one image in Inspect and Upload: nothing before they are chosen, then what core says."""
 
-import json
 import re
 from html import unescape
 from pathlib import Path
@@ -13,7 +12,6 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
-from core.explainers.rings import RINGS_EXPLAINER
 from core.perturbations.flips import headline, tabulate_changes
 from core.perturbations.photometric import rms
 from core.perturbations.table import probe_columns, probe_pictures
@@ -21,11 +19,8 @@ from core.runs.filter import Filter
 from core.runs.rows import find_rows
 from core.runs.run import Run, read_run
 from core.studies.columns import browse_table
-from core.studies.store import read_study, study_path, write_study
 from dashboard.components.words import coloured
-from dashboard.datasets import registry
-from tests.dashboard.conftest import Open, image_set
-from tests.dashboard.studies import add_studies
+from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
 
 RUN = "tiny@seen-test"
@@ -51,19 +46,6 @@ def probed(home: Path, run: Run, row: int, name: str) -> pd.DataFrame:
     return tabulate_changes(dict(zip(pictures, margins[1:], strict=True)), sizes, margins[0]).drop(index="")
 
 
-def keys(app: AppTest) -> list[str]:
-    """The keys of our own elements."""
-    return [one.proto.id for one in app.get("bidi_component")]
-
-
-def test_nothing_is_asked_before_an_experiment_is_chosen(open_page: Open) -> None:
-    for params in ({}, {"evidence": "everything", "change": "nothing"}):
-        app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, **params))
-        assert not app.exception
-        assert not any("probes" in key for key in keys(app))
-    assert app.segmented_control(key="url.evidence").value is None
-
-
 def test_without_a_study_the_open_image_is_changed_live(open_page: Open, home: Path, run: Run) -> None:
     row = first_row(run)
     expected = probed(home, run, row, str(run.predictions["id"][row]))
@@ -76,15 +58,6 @@ def test_without_a_study_the_open_image_is_changed_live(open_page: Open, home: P
     flips = expected["flips"][own] == 1
     assert (rows["verdict"] == "flips").sum() == (flips & expected["controlled"][own]).sum()
     assert rows["verdict"].str.startswith("flips").sum() == flips.sum()
-
-
-def test_the_open_image_weighs_rings_of_the_spectrum(open_page: Open, home: Path, run: Run) -> None:
-    image = np.asarray(run.images[first_row(run)])
-    explanation = RINGS_EXPLAINER.explain_fully(load_detector(home / "detectors" / "tiny"), image)
-    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="rings"))
-    assert not app.exception
-    figure = next(json.loads(one.proto.spec) for one in app.get("plotly_chart"))
-    assert figure["data"][0]["y"] == list(explanation.parts.labels)
 
 
 def pictured(app: AppTest) -> list[str]:
@@ -109,24 +82,6 @@ def test_similar_images_are_the_nearest_of_the_run(open_page: Open, home: Path, 
     assert not app.exception
     assert "The images of this run most alike to it:" in words(app)
     assert pictured(app) == expected
-
-
-def test_similar_images_are_the_training_images_that_the_study_names(open_page: Open, home: Path, run: Run) -> None:
-    train = image_set("made-train")
-    train.rows["id"] = [f"train-{number}" for number in range(60)]
-    about = {"fake_share": 0.9, "near_other": "train-9", "among": "made-train"}
-    names = {f"near_{number}": f"train-{number}" for number in range(1, 6)}
-    table = pd.DataFrame({"id": run.predictions["id"], "agrees": True}).assign(**about, **names)
-    add_studies(home, "neighbours")
-    answer = read_study(study_path(run.path, "neighbours"), run)
-    write_study(answer.path, answer.table.assign(**table.drop(columns="id")), answer.about, run)
-    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
-    assert "90% of the training images most alike to it are" in words(app)
-    assert "Their pictures are not available." in words(app)
-    registry()._sets["", 32, ""] = train
-    app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
-    assert not app.exception
-    assert pictured(app) == train.rows["name"].iloc[[1, 2, 3, 4, 5, 9]].tolist()
 
 
 def test_upload_experiments_on_what_was_chosen_and_saves_it(

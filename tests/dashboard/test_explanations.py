@@ -1,13 +1,11 @@
 """Explanations side by side: a method of a test's own is offered, set and drawn; what is saved is what is shown."""
 
-import io
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import streamlit as st
 from numpy.typing import NDArray
-from PIL import Image
 
 from core.detectors.detector import Detector
 from core.explainers.cam import GRADCAM
@@ -15,8 +13,6 @@ from core.explainers.drawing import DEFAULT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME, LIME_GRID, LimeSettings
 from core.explainers.settings import describe
-from core.images.palette import CLASS_COLOURS, rgb
-from core.report.slide import MARGIN, PICTURE, TOP, draw_slide
 from dashboard.components import explanations, settings
 from dashboard.components.component import key_of
 from dashboard.components.explanations import View
@@ -78,7 +74,7 @@ def test_nothing_is_saved_before_all_of_it_has_the_settings_that_are_shown(
     monkeypatch.setattr(explanations, "finding_of_maps", lambda *_: None)
     found, view = (
         GRADCAM.explain_fully(tiny_detector, pixels[0]),
-        View(Subject.of(pixels[0], "a.png"), [SimpleNamespace(name="tiny")]),
+        View(Subject(pixels[0], "a.png"), [SimpleNamespace(name="tiny")]),
     )  # type: ignore[list-item]
     explanations._draw_saving(view, [(found, DEFAULT), (None, DEFAULT)], [])
     assert disabled == {"slide": True, "page.file": True}
@@ -90,26 +86,12 @@ def test_a_random_map_has_the_values_of_the_map_in_other_places(
     tiny_detector: Detector, pixels: NDArray[np.uint8]
 ) -> None:
     cam = GRADCAM.explain_fully(tiny_detector, pixels[0])
-    fake = explanations.random_map(cam, Subject.of(pixels[0], "a"))
+    fake = explanations.random_map(cam, Subject(pixels[0], "a"))
     assert not np.array_equal(fake.map, cam.map)
     np.testing.assert_array_equal(np.sort(fake.map, axis=None), np.sort(cam.map, axis=None))
     lime = LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64))
     assert lime.parts is not None
     weights = np.where(lime.parts.decisions == 0, 0, lime.parts.weights)
-    values = explanations.random_map(lime, Subject.of(pixels[0], "a")).map
+    values = explanations.random_map(lime, Subject(pixels[0], "a")).map
     assert {len(np.unique(values[lime.regions == number])) for number in range(len(weights))} == {1}
     assert set(np.unique(values)) == set(weights)
-
-
-def test_a_slide_shows_the_verdict_the_image_and_each_map(tiny_detector: Detector, pixels: NDArray[np.uint8]) -> None:
-    found = [
-        (GRADCAM.explain_fully(tiny_detector, pixels[0]), DEFAULT),
-        (LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64)), DEFAULT),
-    ]
-    with Image.open(io.BytesIO(draw_slide(found, label="FAKE", title="a\u202eb.png"))) as slide:
-        assert slide.size == (1920, 1080)
-        drawn = np.asarray(slide.convert("RGB"))
-    frame = rgb(CLASS_COLOURS[found[0][0].verdict])
-    assert (drawn[TOP : TOP + PICTURE, MARGIN : MARGIN + 10] == frame).all()
-    other = explanations.random_map(found[0][0], Subject.of(pixels[0], "a"))
-    assert draw_slide(found, random=[other], label="FAKE") != draw_slide(found, label="FAKE")

@@ -2,13 +2,10 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.runs.filter import Filter
@@ -16,7 +13,6 @@ from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.studies.columns import browse_table
 from core.studies.store import study_path, write_study
-from dashboard import library
 from dashboard.components.filters import admitted, filter_key
 from tests.core.studies.test_columns import seal
 from tests.dashboard.conftest import Open
@@ -45,11 +41,8 @@ def matrix_cells(app: AppTest) -> dict[tuple[str, str], bool]:
     "asked",
     [
         {},
-        {"true": "REAL"},
-        {"said": "FAKE"},
         {"result": "wrong"},
         {"result": "right", "true": "FAKE"},
-        {"true": "FAKE", "said": "REAL"},
         {"true": "FAKE,REAL"},
     ],
 )
@@ -67,17 +60,6 @@ def test_a_filter_that_no_cell_fits_leaves_all_of_the_matrix_out() -> None:
     nothing = Filter().choosing("label", ["FAKE"]).choosing("predicted", ["FAKE"]).choosing("correct", ["wrong"])
     assert admitted(nothing) == set()
     assert admitted(Filter().choosing("category", ["cat"])) is None
-
-
-def test_what_filters_and_sorts_is_read_before_what_is_only_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [f"cues.{number:02}" for number in range(library.MOST_LINKED + 3)]
-    *shown, filtered, sorted_by = names
-    asked = {"also": ",".join(names), filtered: "1..", "sort": f"-{sorted_by}"}
-    monkeypatch.setattr(st, "query_params", asked)
-    monkeypatch.setattr(library, "runs", dict)
-    monkeypatch.setattr(library, "_linked", lambda _opened, _other, linked: linked)
-    linked: Any = library._with_linked(SimpleNamespace(further=dict.fromkeys(names)))  # type: ignore[arg-type]
-    assert linked == (*shown[: library.MOST_LINKED - 2], filtered, sorted_by)
 
 
 def test_values_are_written_for_people_and_asked_for_as_they_are(open_page: Open, home: Path) -> None:

@@ -1,7 +1,5 @@
 """What is seen without an address: CIFAKE as it ships, and what else where that is missing, damaged or not cached."""
 
-import errno
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +13,11 @@ from core.images.loading import load_image_set
 from core.images.sources import SHIPPED
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from core.storage import cache_dir
 from dashboard import datasets, sidebar
 from dashboard.datasets import Attaching
 from tests.conftest import make_detector, write_shipped
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import grids, words
-from tests.faults import faulty
 
 PICTURES = 24
 
@@ -65,7 +61,7 @@ def told(app: AppTest) -> str:
     return words(app) + " ".join(one.value for one in app.error)
 
 
-@pytest.mark.parametrize("page", ["overview", "explore", "evidence", "upload", "start", "game"])
+@pytest.mark.parametrize("page", ["explore", "upload", "start"])
 def test_without_an_address_every_page_opens_swift_on_cifake(open_page: Open, first: Path, page: str) -> None:
     app = opened(open_page, page)
     assert app.session_state["run"] == "swift@cifake-test"
@@ -90,38 +86,11 @@ def test_the_first_visitor_sees_it_while_its_pictures_are_read(
     assert any("Reading pictures" in found.text for found in open_page("mistakes").get("progress"))
 
 
-def test_pictures_are_read_once_the_browser_has_its_first_page(open_page: Open, first: Path) -> None:
-    datasets._registries.clear()
-    app = open_page("start")
-    assert any("Reading pictures" in found.text for found in app.get("progress"))
-    assert not any(thread.name == "attach" for thread in threading.enumerate())
-    assert datasets.registry().sets == ()
-    app.run()
-    for _ in range(3000):
-        if datasets.registry().status.state != "reading":
-            break
-        time.sleep(0.01)
-    assert "All its pictures are available." in told(app.run())
-
-
 def test_examples_to_begin_with_are_those_of_the_run(open_page: Open, first: Path) -> None:
     for name, there in (("swift@cifake-test", True), ("tiny@seen-test", False)):
         id_ = str(read_run(first / "runs" / name).predictions["id"].iloc[0])
         data = grids(opened(open_page, "try_picture", sample=id_, open=""))["upload.samples"]
         assert (data["current"] == id_) == there
-
-
-def test_where_it_was_taken_out_the_rest_works(open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TELLTALE_LOCAL", "yes")
-    for file in (first / SHIPPED).iterdir():
-        file.unlink()
-    (first / SHIPPED).rmdir()
-    app = opened(open_page)
-    assert app.session_state["run"] == "tiny@seen-test"
-    assert not app.error
-    app = opened(open_page, run="swift@cifake-test")
-    assert f"{PICTURES} pictures are not available" in told(app)
-    assert "Attach images on the left to see them." in told(app)
 
 
 def test_a_damaged_archive_is_a_sentence_and_the_rest_works(
@@ -137,14 +106,6 @@ def test_a_damaged_archive_is_a_sentence_and_the_rest_works(
     ]
     assert str(first) not in told(app)
     assert "Accuracy" in opened(open_page, "detectors", run="swift@cifake-test").dataframe[0].value
-
-
-def test_a_read_only_cache_is_a_sentence(open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sidebar, "is_local", lambda: True)
-    with faulty(cache_dir(), at=1, what=errno.EROFS):
-        app = opened(open_page)
-        assert "images could not be written (Read-only file system)" in told(app)
-        assert str(cache_dir()) not in told(app)
 
 
 def test_a_set_in_data_is_read_for_what_did_not_ship(open_page: Open, first: Path, cifake: Path) -> None:

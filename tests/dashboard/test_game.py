@@ -1,12 +1,15 @@
-"""The game to its end, on a run with pictures and on one without."""
+"""The game to its end, its draw, and who was better."""
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
+from scipy.stats import binomtest
 
 from core.runs.pictures import Pictures
 from core.runs.run import read_run
+from dashboard.components.story import compare, draw_round
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import grids, words
 
@@ -38,24 +41,15 @@ def test_ten_answers_and_both_scores(open_page: Open, home: Path) -> None:
     assert "Image 1 of 10" in app.get("progress")[0].proto.text
 
 
-def press_twice(app: AppTest, key: str) -> None:
-    """A press, and another before the page that it leads to is drawn."""
-    button = app.button(key=key)
-    for _ in range(2):
-        button.click().run()
-        assert not app.exception
-
-
 def test_a_second_quick_press_is_none(open_page: Open) -> None:
     app = open_page("play", run="tiny@seen-test", game="3")
-    for number in range(10):
-        assert f"Image {number + 1} of 10" in app.get("progress")[0].proto.text
-        press_twice(app, "game.real")
+    for key, given, seen in (("game.real", 1, 0), ("game.next", 1, 1), ("game.fake", 2, 1)):
+        button = app.button(key=key)
+        for _ in range(2):
+            button.click().run()
+            assert not app.exception
         (game,) = app.session_state["games"].values()
-        assert game[0] == ["REAL"] * (number + 1)
-        press_twice(app, "game.next")
-        assert len(game[1]) == number + 1
-    assert len(grids(app)["game.grid"]["tiles"]) == 10
+        assert (len(game[0]), len(game[1])) == (given, seen)
 
 
 def test_a_picture_whose_file_is_gone_is_one_sentence(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,10 +61,35 @@ def test_a_picture_whose_file_is_gone_is_one_sentence(open_page: Open, monkeypat
     ]
 
 
-def test_without_pictures_it_says_what_to_do(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    # a visitor over the network cannot attach any
-    for local, said in (("yes", "Attach images"), ("no", "Whoever runs this server can attach them.")):
-        monkeypatch.setenv("TELLTALE_LOCAL", local)
-        app = open_page("play", run="tiny@blind-test")
-        assert not app.exception
-        assert said in words(app)
+def made_table(n: int = 200) -> pd.DataFrame:
+    number = np.arange(n)
+    label = np.where(number % 2, "REAL", "FAKE")
+    return pd.DataFrame({"label": label, "is_repeat": number % 10 == 0, "in_train": number % 9 == 0})
+
+
+def test_a_round_is_ten_different_pictured_images_and_the_same_again() -> None:
+    table = made_table()
+    pictured = np.arange(200) < 150
+    rounds = [draw_round(table, pictured, seed=seed) for seed in range(300)]
+    for drawn in rounds:
+        assert drawn is not None
+        assert len(set(drawn)) == 10
+        assert pictured[drawn].all()
+        assert not table["is_repeat"].to_numpy()[drawn].any()
+        assert not table["in_train"].to_numpy()[drawn].any()
+    np.testing.assert_array_equal(draw_round(table, pictured, seed=7), rounds[7])
+    # a coin for each image: the number of REAL ones is not always five, and five on average
+    reals = [int((table["label"].to_numpy()[drawn] == "REAL").sum()) for drawn in rounds if drawn is not None]
+    assert len(set(reals)) > 4
+    assert np.mean(reals) == pytest.approx(5, abs=4 * np.sqrt(2.5 / 300))
+    assert draw_round(made_table(), np.arange(200) < 15, seed=0) is None
+
+
+@pytest.mark.parametrize(("you", "it"), [(a, b) for a in (0, 1, 5, 6, 7) for b in (0, 1, 2)])
+def test_luck_is_what_the_binomial_test_of_the_images_that_one_has_right_says(you: int, it: int) -> None:
+    truth, both = ["REAL"] * 10, 10 - you - it
+    yours = ["REAL"] * (you + both) + ["FAKE"] * it
+    detectors = ["FAKE"] * you + ["REAL"] * (both + it)
+    told = compare(truth, yours, detectors)
+    unlucky = you != it and binomtest(you, you + it).pvalue <= 0.05
+    assert ("hardly luck" in told) == unlucky

@@ -1,7 +1,5 @@
 """The page Mistakes: what flips an image, the sheet, the image that is open, and images that are there twice."""
 
-import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,6 @@ from core.detectors.detector import Detector
 from core.perturbations.flips import flipping, tabulate_changes
 from core.perturbations.photometric import rms
 from core.perturbations.table import probe_pictures
-from core.runs.filter import Filter
-from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.studies.columns import browse_table
 from core.studies.store import read_study, study_path
@@ -23,7 +19,7 @@ from dashboard.components.experiments import SHOWN, telling_changes
 from tests.conftest import textured
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
-from tests.dashboard.test_pages import grids, words
+from tests.dashboard.test_pages import words
 
 RUN = "tiny@seen-test"
 
@@ -78,44 +74,8 @@ def test_the_sheet_has_each_image_with_its_flip(open_page: Open, home: Path) -> 
     assert sheet.count("<figure>") == 2
 
 
-def test_the_title_says_what_the_cell_shows_and_its_first_image_is_open(open_page: Open, home: Path) -> None:
-    table = browse_table(read_run(home / "runs" / RUN))
-    rows = find_rows(table, Filter().choosing("label", ["REAL"]).choosing("predicted", ["FAKE"]))
-    app = open_page("mistakes", run=RUN, true="REAL", said="FAKE")
-    assert app.title[0].value == f"{len(rows)} photographs called FAKE"
-    assert grids(app)["mistakes.grid"]["current"] == table["id"][rows[0]]
-    assert f"1 of {len(rows)}" in words(app)
-
-
 def test_a_filter_keeps_the_settings_of_maps_and_lets_go_of_the_image(open_page: Open, home: Path) -> None:
     id_ = str(browse_table(read_run(home / "runs" / RUN))["id"][7])
     app = open_page("mistakes", run=RUN, id=id_, said="FAKE", **{"lime.n_samples": "64"})
     app.pills(key="filter.category").set_value(["cat"]).run()
     assert dict(app.query_params) == {"run": RUN, "said": "FAKE", "category": "cat", "lime.n_samples": "64"}
-
-
-def test_the_same_picture_twice_is_marked(open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dashboard.library import Opened
-
-    judged = Opened.judged.func  # type: ignore[attr-defined]
-
-    def doubled(opened: Opened) -> pd.DataFrame:
-        table = judged(opened)
-        table["sha256"] = np.where(table.index < 2, table["sha256"][0], table["sha256"])
-        return table
-
-    monkeypatch.setattr(Opened, "judged", property(doubled))
-    app = open_page("mistakes", run=RUN, sort="name")
-    tiles = grids(app)["mistakes.grid"]["tiles"]
-    assert sum(tile["twice"] for tile in tiles) == 2
-    assert all(("here twice" in tile["label"]) == tile["twice"] for tile in tiles)
-
-
-def test_no_column_is_named_by_its_key(open_page: Open, home: Path) -> None:
-    add_studies(home, "probes")
-    app = open_page("mistakes", run=RUN)
-    app.session_state["mistakes.apart"] = app.session_state["mistakes.more"] = True
-    app.run()
-    assert not app.exception
-    assert not re.search(r"probes\.|turned_by|smallest_flip|detail_radius", words(app))
-    assert json.dumps([button.label for button in app.button]).count("_") == 0

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.images.palette import CLASS_COLOURS
 from core.runs.filter import Area
 from core.runs.run import read_run
 from core.studies.columns import browse_table
@@ -20,7 +19,7 @@ from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import find_study
 from dashboard.components.component import key_of
-from dashboard.components.scatter import clicked_row, drawn_area
+from dashboard.views.patterns import clicked_row, drawn_area
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import TRUST, add_studies
 from tests.dashboard.test_pages import words
@@ -106,15 +105,7 @@ def test_coarse_and_fine_halves_are_nine_pictures(open_page: Open, studied: Path
     assert len({alt.partition(";")[0] for alt in alts if alt.startswith("coarse: ")}) == 9
 
 
-@pytest.mark.parametrize("address", ["data", "patterns"])
-def test_an_old_address_opens_its_tab(open_page: Open, studied: Path, address: str) -> None:
-    app = open_page(address, run=RUN)
-    assert not app.exception
-    assert app.title[0].value == "What it reads"
-    assert app.query_params["tab"] == address.capitalize()
-
-
-@pytest.mark.parametrize("space", ["features", "maps"])
+@pytest.mark.parametrize("space", ["maps"])
 def test_every_image_is_a_point_and_every_group_outlined_and_numbered(
     open_page: Open, studied: Path, space: str
 ) -> None:
@@ -130,17 +121,6 @@ def test_every_image_is_a_point_and_every_group_outlined_and_numbered(
     shapes = {trace["marker"]["symbol"] for trace in drawn["data"]}
     cells = {(str(row.label), str(row.predicted)) for row in table.itertuples()}
     assert len(shapes) == len(cells) > 2
-
-
-@pytest.mark.parametrize("colour", ["predicted", "confidence", "correct", "category", "stability.lime_seed"])
-@pytest.mark.usefixtures("studied")
-def test_columns_of_the_run_colour_the_points(open_page: Open, colour: str) -> None:
-    app = open_page("reads", run=RUN, tab="Patterns", open="", colour=colour)
-    assert not app.exception
-    traces = {(trace["name"], str(trace["marker"].get("color", ""))) for trace in figure(app)["data"]}
-    if colour == "predicted":
-        assert traces == set(CLASS_COLOURS.items())
-    assert ("coloraxis" in figure(app)["layout"]) == (colour == "confidence")
 
 
 def test_what_is_enclosed_or_clicked_opens(open_page: Open, studied: Path) -> None:
@@ -198,9 +178,7 @@ def test_images_of_a_cue_are_one_click_away(open_page: Open, studied: Path) -> N
         assert app.query_params[name] == value
 
 
-@pytest.mark.parametrize(
-    ("page", "tab", "name"), [("reads", "Data", "audit"), ("reads", "Data", "duplicates"), ("maps", "", "stability")]
-)
+@pytest.mark.parametrize(("page", "tab", "name"), [("reads", "Data", "duplicates"), ("maps", "", "stability")])
 def test_a_broken_study_is_one_sentence(open_page: Open, studied: Path, page: str, tab: str, name: str) -> None:
     add_studies(studied, "agreement", "stability")
     file = studied / "runs" / RUN / "studies" / f"{name}.parquet"

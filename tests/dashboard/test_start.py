@@ -70,18 +70,6 @@ def test_every_step_opens_with_and_without_pictures(open_page: Open, run: str, s
     assert (app.button(key="story.begin") is not None) if run == RUN and not step else True
 
 
-def test_next_alone_turns_the_pages_of_the_story(open_page: Open) -> None:
-    app = open_page("start", run=RUN)
-    app.button(key="story.begin").click().run()
-    for step in range(1, STEPS):
-        assert app.query_params["step"] == str(step)
-        assert not app.exception
-        app.button(key="story.next").click().run()
-    assert app.button(key="story.next").disabled
-    app.button(key="story.back").click().run()
-    assert f"Step {STEPS - 1} of {STEPS}" in words(app)
-
-
 def test_a_damaged_study_leaves_the_page_whole(open_page: Open, home: Path) -> None:
     file = study_path(home / "runs" / RUN, "probes")
     file.parent.mkdir(exist_ok=True)

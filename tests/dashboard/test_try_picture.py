@@ -13,16 +13,15 @@ from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, decode
 from core.images.preprocessing import Location, Preprocessing, prepare_pixels
 from core.perturbations.postprocessing import deliver
-from core.runs.run import read_run
 from core.studies.judgement import scores, threshold_path
-from dashboard import decoding
+from dashboard.components import uploads
 from dashboard.components.uploads import sound_place
 from dashboard.components.words import CLASS_WORDS
 from tests.conftest import make_detector
-from tests.core.images.origin_files import WEBUI, exif, png, saved
+from tests.core.images.origin_files import WEBUI, png, saved
 from tests.core.studies.test_judgement import threshold
 from tests.dashboard.conftest import Open
-from tests.dashboard.test_pages import grids, settled, words
+from tests.dashboard.test_pages import settled, words
 
 RUN = "tiny@seen-test"
 BROKEN = ("broken.png", b"\x89PNG\r\n\x1a\n and no more", "image/png")
@@ -93,23 +92,6 @@ def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(open_page: 
     assert table(app, "p(REAL)")["called"].tolist() == [CLASS_WORDS["REAL" if one > 0 else "FAKE"] for one in margins]
 
 
-def test_an_example_that_an_address_opens_stands_among_the_others(open_page: Open, home: Path) -> None:
-    ids = read_run(home / "runs" / RUN).predictions["id"].tolist()
-    usual = {tile["id"] for tile in grids(open_page("try_picture", run=RUN, open=""))["upload.samples"]["tiles"]}
-    another = next(id_ for id_ in ids if id_ not in usual)
-    data = grids(open_page("try_picture", run=RUN, sample=another, open=""))["upload.samples"]
-    shown = {tile["id"] for tile in data["tiles"]}
-    assert (data["current"], len(shown), len(shown - usual)) == (another, len(usual), 1)
-    assert {tile["truth"] for tile in data["tiles"]} == {"REAL", "FAKE"}
-
-
-def test_what_is_no_image_is_one_sentence_and_the_examples_stay(open_page: Open) -> None:
-    app = upload(open_page("try_picture", run=RUN, open=""), BROKEN)
-    assert not app.exception
-    assert [error.value.startswith("broken.png: The file is not an image") for error in app.error] == [True]
-    assert "upload.samples" in grids(app)
-
-
 def test_a_failed_look_is_one_sentence_and_can_be_tried_again(open_page: Open, home: Path) -> None:
     # the detector looks whole until it is asked
     card = home / "detectors" / "tiny" / "README.md"
@@ -159,7 +141,7 @@ def test_a_detector_sees_an_upload_as_its_own_preprocessing_makes_it(
 
 def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr(decoding, "decode", lambda data: calls.append(data) or decode(data))
+    monkeypatch.setattr(uploads, "decode", lambda data: calls.append(data) or decode(data))
     app = upload(open_page("try_picture", run=RUN, open=""), stripes(2), BROKEN, stripes(5))
     assert not app.exception
     shown = app.dataframe[0].value
@@ -174,12 +156,9 @@ def test_several_are_a_table_and_one_of_them_is_explained(open_page: Open, monke
     assert not any(key in app.session_state for key in ("upload.made", "upload.places"))
 
 
-@pytest.mark.parametrize("sent", [None, "x", [1, 2], [0.5, 0.5, float("nan")], {"x": 1}, [0.1, 0.2, 10**400]])
-def test_a_place_that_makes_no_sense_is_none(sent: Any) -> None:
-    assert sound_place(sent, most=4.0) is None
-
-
 def test_a_place_is_kept_within_its_limits() -> None:
+    for sent in (None, "x", [1, 2], [0.5, 0.5, float("nan")], {"x": 1}, [0.1, 0.2, 10**400]):
+        assert sound_place(sent, most=4.0) is None
     assert sound_place([-1, 0.25, 9], most=4.0) == Location(0.0, 0.25, 4.0)
 
 
@@ -194,22 +173,3 @@ def test_what_a_file_says(open_page: Open) -> None:
     assert any(element.value == settings for element in app.code)
     # what a stranger wrote is nowhere read as Markdown
     assert not any("**bold**" in element.value for element in app.markdown)
-
-
-def test_the_summary_is_that_of_the_claims_beneath(open_page: Open) -> None:
-    app = upload(open_page("try_picture", run=RUN, open="file"), ("plain.png", saved("PNG"), "image/png"))
-    assert "The file does not say whether a camera or a generator made it" in words(app)
-    assert "transparent" not in words(app)
-    phone = saved("JPEG", exif=exif(camera=("Apple", "iPhone 13")))
-    said = words(upload(app, ("phone.jpg", phone, "image/jpeg")))
-    assert "The file says that a camera took it." in said
-    assert "Taken by the camera" in said
-    assert "does not say" not in said
-    both = saved("JPEG", exif=exif(camera=("Canon", "EOS R6"), comment=b"ASCII\0\0\0" + WEBUI.encode()))
-    assert "says both" in words(upload(app, ("both.jpg", both, "image/jpeg")))
-
-
-def test_that_a_transparent_picture_lies_on_white_is_said(open_page: Open) -> None:
-    pixels = np.full((32, 32, 4), 60, np.uint8)
-    app = upload(open_page("try_picture", run=RUN, open="file"), ("a.png", saved("PNG", pixels), "image/png"))
-    assert "transparent were laid on white" in words(app)
