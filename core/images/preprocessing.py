@@ -38,30 +38,6 @@ class Location(NamedTuple):
         """Return the side of the square in image pixels."""
         return max(1, round(min(height, width) / max(1.0, self.zoom)))
 
-    def after_crop(self, before: tuple[int, int], after: tuple[int, int]) -> "Location | None":
-        """Find the same square in an image whose border was cut off evenly.
-
-        Args:
-            before, after: (height, width) of the image.
-
-        Returns:
-            The largest square in what is left of it; None where it has lost a larger share of a side than the image.
-        """
-        side, starts, lengths = self.side(*before), [], []
-        for whole, left, at in zip(before, after, (self.y, self.x), strict=True):
-            start = round(min(max(at, 0.0), 1.0) * (whole - side)) - (whole - left) // 2
-            starts.append(max(start, 0))
-            lengths.append(min(start + side, left) - starts[-1])
-            # rounding may cost a pixel
-            if lengths[-1] < max(1, side * left / whole - 1):
-                return None
-        new = min(lengths)
-        y, x = (
-            (start + (length - new) // 2) / max(1, left - new)
-            for start, length, left in zip(starts, lengths, after, strict=True)
-        )
-        return Location(x, y, min(after) / new)
-
 
 @dataclass(frozen=True)
 class Preprocessing:

@@ -113,16 +113,12 @@ def read_claims(data: bytes) -> list[Claim]:
         texts = {key: _text(value) for name, value in image.info.items() if (key := str(name).lower()) in KEYWORDS}
     has_credentials = b"c2pa" in data and b"jumb" in data
     claims = read_credentials(data, Image.MIME.get(kind, "")) if has_credentials else []
-    tags = [_text(exif.get(tag)) for tag in (ExifTags.Base.Model, ExifTags.Base.Make)]
-    # ComfyUI keeps its graph in tags of the camera where a file has no text chunks: "workflow:{...}", "prompt:{...}"
-    graphs = [text.partition(":")[::2] for text in tags if ":{" in text]
-    claims += _settings([*texts.items(), ("comment", _comment(own.get(ExifTags.Base.UserComment))), *graphs])
+    claims += _settings([*texts.items(), ("comment", _comment(own.get(ExifTags.Base.UserComment)))])
     if code := xmp.get("DigitalSourceType", ""):
         meaning, suggests = _source_type(code)
-        claims.append(
-            Claim("Digital source type", f"It says: {_quote(code.rpartition('/')[2])}{meaning}.", "", suggests)
-        )
-    if camera := " ".join(text for text in reversed(tags) if text and ":{" not in text):
+        sentence = f"It says: {_quote(code.rpartition('/')[2])}{meaning}."
+        claims.append(Claim("Digital source type", sentence, suggests=suggests))
+    if camera := " ".join(filter(None, (_text(exif.get(tag)) for tag in (ExifTags.Base.Make, ExifTags.Base.Model)))):
         claims.append(Claim("Camera", f"Taken by the camera {_quote(camera)}.", suggests="photograph"))
     for name in dict.fromkeys((_text(exif.get(ExifTags.Base.Software)), texts.get("software"), xmp.get("CreatorTool"))):
         if name:

@@ -51,24 +51,20 @@ def path_tables(files: Files, fake: tuple[str, ...]) -> Pictures | None:
     Hugging Face's `imagefolder`: a metadata.csv or metadata.jsonl in each folder; otherwise one .csv or .tsv, which may
     lie beside tables of something else.
     """
-    names = [listed.name for listed in files.listing if listed.name.rpartition("/")[2] in METADATA]
-    is_metadata, tables = bool(names), {}
-    if not names:
-        names = [listed.name for listed in files.listing if listed.name.lower().endswith((".csv", ".tsv"))]
-        highest = min((name.count("/") for name in names), default=0)
-        names = [name for name in names if name.count("/") == highest]
-    for name in names:
-        is_needed = is_metadata or files.is_table
+    metadata = [listed.name for listed in files.listing if listed.name.rpartition("/")[2] in METADATA]
+    others = [listed.name for listed in files.listing if listed.name.lower().endswith((".csv", ".tsv"))]
+    highest = min((name.count("/") for name in others), default=0)
+    tables = {}
+    for name in metadata or [name for name in others if name.count("/") == highest]:
         try:
-            table = _read_table(files, name)
+            tables[name] = _read_table(files, name)
         except DatasetError:
             # beside images it may be anything
-            if is_needed:
+            if metadata or files.is_table:
                 raise
-            continue
-        if is_needed or _column_of(table, PATH):
-            tables[name] = table
-    if len(tables) > 1 and not is_metadata:
+    if not metadata and not files.is_table:
+        tables = {name: table for name, table in tables.items() if _column_of(table, PATH)}
+    if len(tables) > 1 and not metadata:
         raise DatasetError(
             f"{files.path} has {len(tables)} tables of paths ({some(tables)}); name the file of one of them instead."
         )

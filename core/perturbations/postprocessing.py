@@ -117,8 +117,8 @@ class Delivered(NamedTuple):
     Attributes:
         delivery: the delivery.
         pixels: uint8 (side, side, 3), the detector's input.
-        fits: False where the delivered picture, unlike the original, has to be enlarged to the detector's input, or
-            has lost too much of the chosen square; its verdict then says nothing about the original.
+        fits: False where the delivered picture, unlike the original, has to be enlarged to the detector's input; its
+            verdict then says nothing about the original.
     """
 
     delivery: Delivery
@@ -141,7 +141,8 @@ def deliver(
     Args:
         picture: uint8 (height, width, 3), the whole picture as it was decoded.
         preprocessing: the detector's.
-        location: of the square to use; None for the one that the preprocessing takes.
+        location: of the square to use; None for the one that the preprocessing takes. What only crops leaves a chosen
+            square as it is, so it is left out.
         among: the deliveries.
     """
     # where the original has to be enlarged too, no delivery is marked as too small
@@ -149,13 +150,10 @@ def deliver(
     while picture.shape[0] * picture.shape[1] > MOST or max(picture.shape[:2]) > WEBP_SIDE:
         picture = halved(picture)
     for delivery in among:
-        sent, here, whole = delivery.apply(picture), location, True
-        size = sent.shape[:2]
-        if location is not None and delivery.crops:
-            left = location.after_crop(picture.shape[:2], size)
-            here, whole = left or location, left is not None
-        pixels = np.ascontiguousarray(preprocessing.see(sent, here))
-        yield Delivered(delivery, pixels, whole and (enlarged or not preprocessing.enlarges(size[0], size[1], here)))
+        if location is None or not delivery.crops:
+            sent = delivery.apply(picture)
+            fits = enlarged or not preprocessing.enlarges(sent.shape[0], sent.shape[1], location)
+            yield Delivered(delivery, np.ascontiguousarray(preprocessing.see(sent, location)), fits)
 
 
 def halved(picture: Picture) -> Picture:

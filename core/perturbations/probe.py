@@ -160,6 +160,10 @@ class Strength:
         return f"{self.label}, {self.waves}" if self.waves else self.label
 
 
+# (batch, value of a strength) -> uint8 (N, side, side, 3)
+Edit = Callable[[Batch, float], Pixels]
+
+
 @dataclass(frozen=True)
 class Probe:
     """One nameable change.
@@ -168,9 +172,9 @@ class Probe:
         key: prefix of its columns' names.
         family: a key of `FAMILIES`.
         title: what is done to the image, for a heading or a bar: "Removing fine detail".
-        sentence: what is done to the image.
+        sentence: what is done to the image; "" for a control.
         strengths: weakest first; for bands, finest first; for fills, in any order.
-        edit: (batch, value of a strength) -> uint8 (N, side, side, 3).
+        edit: makes it.
         controls: keys of its controls, best matched first; they have the same strengths and change the image in the
             same way and, but for those of shuffled blocks, as much.
         way: how it makes the change, where there are several ways.
@@ -190,7 +194,7 @@ class Probe:
     title: str
     sentence: str
     strengths: tuple[Strength, ...]
-    edit: Callable[[Batch, float], Pixels]
+    edit: Edit
     controls: tuple[str, ...] = ()
     way: str = ""
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

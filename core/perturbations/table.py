@@ -7,7 +7,7 @@ of shuffled blocks change it less, because blocks that keep their places keep mo
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from core.perturbations.probe import (
     LABELLED,
     Batch,
     Chance,
+    Edit,
     Pixels,
     Probe,
     Strength,
@@ -91,46 +92,46 @@ def _hide(batch: Batch, mask: NDArray[np.bool_], fill: float) -> Pixels:
     return spatial.hidden(batch.pixels, mask, None if fill else batch.textures)
 
 
-def _frame(batch: Batch, inset: float, fill: float) -> Pixels:
+def _hide_area(area: tuple[int, int, int, int], batch: Batch, fill: float) -> Pixels:
+    return _hide(batch, spatial.place_mask(area, side=batch.side), fill)
+
+
+def _hide_frame(inset: float, batch: Batch, fill: float) -> Pixels:
     return _hide(batch, spatial.frame_mask(inset, side=batch.side), fill)
 
 
+def _with_controls(probe: Probe, *controls: tuple[str, str, Edit]) -> tuple[Probe, ...]:
+    """Return a probe and its controls, each given as suffix of the key, title and edit; all else is the probe's."""
+    alike = replace(probe, is_control=True, sentence="", way="", others={}, beside=False)
+    made = [replace(alike, key=f"{probe.key}_{suffix}", title=title, edit=edit) for suffix, title, edit in controls]
+    return replace(probe, controls=tuple(control.key for control in made)), *made
+
+
+_HALF = Strength("50", "half", 0.5)
 _TABLE = (
     Probe(
         "levels", "levels", "Reducing grey levels", "Every value is rounded to a multiple of a step.",
         steps((2, 4, 8, 16), "steps of {}"), lambda batch, step: photometric.rounded(batch.pixels, int(step)),
     ),
-    Probe(
-        "lowpass", "detail", "Removing fine detail", "All detail finer than a radius of the spectrum is removed.",
-        _CUTOFFS, lambda batch, radius: attenuated(batch.spectra, _above(batch, radius)),
-        ("lowpass_control", "lowpass_pattern", "lowpass_grey"), way="removed", others={"change": ("rephase",)},
+    *_with_controls(
+        Probe(
+            "lowpass", "detail", "Removing fine detail", "All detail finer than a radius of the spectrum is removed.",
+            _CUTOFFS, lambda batch, radius: attenuated(batch.spectra, _above(batch, radius)),
+            way="removed", others={"change": ("rephase",)},
+        ),
+        ("control", "Removing as much coarse detail",
+         lambda batch, radius: frequency.attenuated_elsewhere(batch.spectra, _above(batch, radius))),
+        ("pattern", "Adding a coarse pattern", lambda batch, radius: _pattern(batch, radius, _colours(batch))),
+        ("grey", "Adding a coarse grey pattern",
+         lambda batch, radius: _pattern(batch, radius, batch.chance.normal[..., None])),
     ),
-    Probe(
-        "lowpass_control", "detail", "Removing as much coarse detail",
-        "As much energy is taken from the coarser detail instead.",
-        _CUTOFFS, lambda batch, radius: frequency.attenuated_elsewhere(batch.spectra, _above(batch, radius)),
-        is_control=True,
-    ),
-    Probe(
-        "lowpass_pattern", "detail", "Adding a coarse pattern",
-        "A random coloured pattern of as much energy is put into the coarser detail instead.",
-        _CUTOFFS, lambda batch, radius: _pattern(batch, radius, _colours(batch)), is_control=True,
-    ),
-    Probe(
-        "lowpass_grey", "detail", "Adding a coarse grey pattern",
-        "A random grey pattern of as much energy is put into the coarser detail instead.",
-        _CUTOFFS, lambda batch, radius: _pattern(batch, radius, batch.chance.normal[..., None]), is_control=True,
-    ),
-    Probe(
-        "rephase", "detail", "Scrambling fine detail",
-        "All detail finer than a radius gets random phases: its energy stays, its arrangement goes.", _SWAPS,
-        lambda batch, radius: frequency.images_of(_rephased(batch, radius)),
-        ("rephase_pattern",), way="its phases randomised",
-    ),
-    Probe(
-        "rephase_pattern", "detail", "Adding as much of a coarse pattern",
-        "A random coloured pattern that changes as much is put into the coarser detail instead.",
-        _SWAPS, _rephased_pattern, is_control=True,
+    *_with_controls(
+        Probe(
+            "rephase", "detail", "Scrambling fine detail",
+            "All detail finer than a radius gets random phases: its energy stays, its arrangement goes.",
+            _SWAPS, lambda batch, radius: frequency.images_of(_rephased(batch, radius)), way="its phases randomised",
+        ),
+        ("pattern", "Adding as much of a coarse pattern", _rephased_pattern),
     ),
     Probe(
         "highpass", "detail", "Removing coarse shading",
@@ -138,34 +139,26 @@ _TABLE = (
         radii((1, 2, 4), "wavelengths of {} pixels and more"),
         lambda batch, radius: attenuated(batch.spectra, ring(0, radius, side=batch.side)), beside=True,
     ),
-    Probe(
-        "ring", "detail", "Removing one ring of the spectrum", "Detail of one range of fineness is removed.",
-        _RINGS, lambda batch, band: attenuated(batch.spectra, _band(batch, band)), ("ring_control",), beside=True,
-    ),
-    Probe(
-        "ring_control", "detail", "Removing as much from other rings",
-        "As much energy is taken from all other rings instead.",
-        _RINGS, lambda batch, band: frequency.attenuated_elsewhere(batch.spectra, _band(batch, band)), is_control=True,
-    ),
-    Probe(
-        "transplant", "transplant", "Swapping in fine detail of the other class",
-        "All detail finer than a radius is replaced by that of an image of the other verdict.",
-        _SWAPS, lambda batch, radius: frequency.transplanted(batch.spectra, batch.other_spectra, _above(batch, radius)),
-        ("transplant_same", "transplant_elsewhere"), needs="other",
-    ),
-    Probe(
-        "transplant_same", "transplant", "Swapping in fine detail of the same class",
-        "All detail finer than a radius is replaced by that of another image of the same verdict.",
-        _SWAPS, lambda batch, radius: frequency.transplanted(batch.spectra, batch.same_spectra, _above(batch, radius)),
-        needs="same", is_control=True,
-    ),
-    Probe(
-        "transplant_elsewhere", "transplant", "Swapping in as much coarse detail of the other class",
-        "As much change of energy, from the same image of the other verdict, is put into the coarser detail instead.",
-        _SWAPS, lambda batch, radius: frequency.transplanted_elsewhere(
-            batch.spectra, batch.other_spectra, _above(batch, radius)
+    *_with_controls(
+        Probe(
+            "ring", "detail", "Removing one ring of the spectrum", "Detail of one range of fineness is removed.",
+            _RINGS, lambda batch, band: attenuated(batch.spectra, _band(batch, band)), beside=True,
         ),
-        needs="other", is_control=True,
+        ("control", "Removing as much from other rings",
+         lambda batch, band: frequency.attenuated_elsewhere(batch.spectra, _band(batch, band))),
+    ),
+    *_with_controls(
+        Probe(
+            "transplant", "transplant", "Swapping in fine detail of the other class",
+            "All detail finer than a radius is replaced by that of an image of the other verdict.", _SWAPS,
+            lambda batch, radius: frequency.transplanted(batch.spectra, batch.other_spectra, _above(batch, radius)),
+            needs="other",
+        ),
+        ("same", "Swapping in fine detail of the same class",
+         lambda batch, radius: frequency.transplanted(batch.spectra, batch.same_spectra, _above(batch, radius))),
+        ("elsewhere", "Swapping in as much coarse detail of the other class",
+         lambda batch, radius: frequency.transplanted_elsewhere(
+             batch.spectra, batch.other_spectra, _above(batch, radius))),
     ),
     Probe(
         "lend", "transplant", "Giving its fine detail to the other class",
@@ -175,29 +168,24 @@ _TABLE = (
     ),
     Probe(
         "fade", "colour", "Fading colour", "Colour fades towards grey; brightness stays.",
-        (Strength("50", "half", 0.5), Strength("grey", "grey", 0.0)),
-        lambda batch, factor: photometric.saturated(batch.pixels, factor),
+        (_HALF, Strength("grey", "grey", 0.0)), lambda batch, factor: photometric.saturated(batch.pixels, factor),
     ),
-    Probe(
-        "tint", "colour", "Moving the mean colour to that of the other class",
-        "The mean of red, green and blue moves to that of the class that the image is not called.",
-        (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
-        lambda batch, share: photometric.tinted(batch.pixels, batch.other_means, share), ("tint_control",),
-        needs="means",
-    ),
-    Probe(
-        "tint_control", "colour", "Moving the mean colour to that of its own class",
-        "The mean of red, green and blue moves to that of the class that the image is called.",
-        (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
-        lambda batch, share: photometric.tinted(batch.pixels, batch.same_means, share), is_control=True,
-        needs="means",
+    *_with_controls(
+        Probe(
+            "tint", "colour", "Moving the mean colour to that of the other class",
+            "The mean of red, green and blue moves to that of the class that the image is not called.",
+            (Strength("half", "half the way", 0.5), Strength("full", "all the way", 1.0)),
+            lambda batch, share: photometric.tinted(batch.pixels, batch.other_means, share), needs="means",
+        ),
+        ("control", "Moving the mean colour to that of its own class",
+         lambda batch, share: photometric.tinted(batch.pixels, batch.same_means, share)),
     ),
     Probe(
         "brighter", "light", "Brightening", "Grey levels are added to every value.",
         steps((16, 48), "{} levels"), lambda batch, by: frequency.to_pixels(batch.pixels + np.float32(by)),
     ),
     Probe(
-        "flatter", "light", "Reducing contrast", "Contrast about the mean is halved.", (Strength("50", "half", 0.5),),
+        "flatter", "light", "Reducing contrast", "Contrast about the mean is halved.", (_HALF,),
         lambda batch, factor: photometric.contrasted(batch.pixels, factor),
     ),
     Probe(
@@ -219,58 +207,47 @@ _TABLE = (
         (Strength("50", "half of it", 0.5), Strength("100", "all of it", 1.0)),
         lambda batch, amount: photometric.sharpened(batch.pixels, amount),
     ),
-    Probe(
-        "shuffle_blend", "blocks", "Shuffling blocks without seams",
-        "Square blocks change places and are joined so that no seam shows.",
-        _SIDES, lambda batch, parts: spatial.without_seams(*_cut(batch, parts), _order(batch, parts)),
-        ("shuffle_blend_stay",), way="blended", others={"seam": ("shuffle", "shuffle_fade")},
+    *_with_controls(
+        Probe(
+            "shuffle_blend", "blocks", "Shuffling blocks without seams",
+            "Square blocks change places and are joined so that no seam shows.",
+            _SIDES, lambda batch, parts: spatial.without_seams(*_cut(batch, parts), _order(batch, parts)),
+            way="blended", others={"seam": ("shuffle", "shuffle_fade")},
+        ),
+        # a smaller change than shuffling, as those of the next two are
+        ("stay", "Cutting and joining blocks in place",
+         lambda batch, parts: spatial.without_seams(*_cut(batch, parts))),
     ),
-    Probe(
-        "shuffle_blend_stay", "blocks", "Cutting and joining blocks in place",
-        "The same blocks are cut and joined in the same way, each in its own place: a smaller change than shuffling.",
-        _SIDES, lambda batch, parts: spatial.without_seams(*_cut(batch, parts)), is_control=True,
+    *_with_controls(
+        Probe(
+            "shuffle", "blocks", "Shuffling blocks", "Square blocks change places, and hard seams stay between them.",
+            _SIDES, lambda batch, parts: spatial.shuffled(*_cut(batch, parts), _order(batch, parts)), way="hard",
+        ),
+        ("turn", "Turning blocks in place", lambda batch, parts: spatial.rotated_in_blocks(*_cut(batch, parts))),
     ),
-    Probe(
-        "shuffle", "blocks", "Shuffling blocks", "Square blocks change places, and hard seams stay between them.",
-        _SIDES, lambda batch, parts: spatial.shuffled(*_cut(batch, parts), _order(batch, parts)),
-        ("shuffle_turn",), way="hard",
-    ),
-    Probe(
-        "shuffle_turn", "blocks", "Turning blocks in place",
-        "Each block is turned upside down where it is: seams without shuffling, and a smaller change.",
-        _SIDES, lambda batch, parts: spatial.rotated_in_blocks(*_cut(batch, parts)), is_control=True,
-    ),
-    Probe(
-        "shuffle_fade", "blocks", "Shuffling blocks with cross-fades",
-        "Square blocks change places and fade into each other.",
-        _SIDES, lambda batch, parts: spatial.cross_faded(*_cut(batch, parts), _order(batch, parts)),
-        ("shuffle_fade_turn",), way="cross-faded",
-    ),
-    Probe(
-        "shuffle_fade_turn", "blocks", "Cross-fading blocks in place",
-        "Each block is turned upside down where it is, and fades into its neighbours: a smaller change.",
-        _SIDES, lambda batch, parts: spatial.cross_faded(*_cut(batch, parts)), is_control=True,
+    *_with_controls(
+        Probe(
+            "shuffle_fade", "blocks", "Shuffling blocks with cross-fades",
+            "Square blocks change places and fade into each other.",
+            _SIDES, lambda batch, parts: spatial.cross_faded(*_cut(batch, parts), _order(batch, parts)),
+            way="cross-faded",
+        ),
+        ("turn", "Cross-fading blocks in place", lambda batch, parts: spatial.cross_faded(*_cut(batch, parts))),
     ),
     *(
         Probe(
             f"hide_{place}", "place", f"Hiding {name}", f"A quarter of the picture, {name}, is covered.",
-            _FILLS, lambda batch, fill, area=area: _hide(batch, spatial.place_mask(area, side=batch.side), fill),  # type: ignore[misc]
-            tuple(f"hide_{other}" for other in _SQUARES if other != place), strengths_are="fill",
+            _FILLS, partial(_hide_area, area), tuple(f"hide_{other}" for other in _SQUARES if other != place),
+            strengths_are="fill",
         )
         for place, (area, name) in _SQUARES.items()
     ),
     Probe(
         "hide_border", "place", "Hiding the border", "A frame a sixteenth as wide as the picture is covered.",
-        _FILLS, lambda batch, fill: _frame(batch, 0, fill),
-        tuple(f"hide_{name}" for name in _FURTHER), strengths_are="fill",
+        _FILLS, partial(_hide_frame, 0), tuple(f"hide_{name}" for name in _FURTHER), strengths_are="fill",
     ),
     *(
-        Probe(
-            f"hide_{key}", "place", f"Hiding {name}",
-            f"As wide a frame is covered, {inset:.0%} of the side further in.",
-            _FILLS, lambda batch, fill, inset=inset: _frame(batch, inset, fill),  # type: ignore[misc]
-            is_control=True,
-        )
+        Probe(f"hide_{key}", "place", f"Hiding {name}", "", _FILLS, partial(_hide_frame, inset), is_control=True)
         for key, (inset, name) in _FURTHER.items()
     ),
     Probe(
@@ -285,6 +262,8 @@ _TABLE = (
 )  # fmt: skip
 
 PROBES: dict[str, Probe] = {probe.key: probe for probe in _TABLE}
+# the one control that needs another donor than its probe
+PROBES["transplant_same"] = replace(PROBES["transplant_same"], needs="same")
 # alternative ways to make another probe's change, which are its choices
 OTHER_WAYS = frozenset(key for probe in PROBES.values() for keys in probe.others.values() for key in keys)
 

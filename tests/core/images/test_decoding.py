@@ -37,17 +37,6 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     assert (decoded == upright).all()
 
 
-def test_exif_of_more_bytes_than_a_camera_writes_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    reads, load = [], Image.Exif.load
-    monkeypatch.setattr(Image.Exif, "load", lambda exif, data: (reads.append(len(data)), load(exif, data))[1])
-    assert decode(many_orientations("PNG", 50_000)).shape == (1, 1, 3)
-    with pytest.raises(ImageError, match="far more parts"):
-        decode(many_orientations("JPEG", 50_000))
-    assert reads == []
-    assert decode(many_orientations("PNG", 1)).shape == (1, 1, 3)
-    assert reads
-
-
 def test_sixteen_bit_grey_is_scaled() -> None:
     values = np.full((4, 4), 65535, np.uint16)
     values[0, 0] = 257 * 100
@@ -96,15 +85,11 @@ def test_cmyk_and_animation() -> None:
         (b"", "The file is empty"),
         (bytes(MAX_BYTES + 1), "more than 20 MB"),
         (b"\0\0\0\x1cftypavif" + bytes(8 * 2**20), "more than 8 MB"),
-        (
-            b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-            "not an image that can be read here; save the picture as one of PNG",
-        ),
         (b"no picture", "not an image that can be read"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "not an image|damaged"),
         (encoded(Image.new("RGB", (64, 64)), "TIFF"), "not an image that can be read"),
         (encoded(Image.new("L", (20_000, 1)), "PNG"), "20000 x 1 pixels"),
-        (b"GIF89a" + bytes(8 * 2**20), "more than 8 MB"),
+        (encoded(Image.effect_noise((64, 64), 50), "JPEG")[:1000], "damaged"),
+        (many_orientations("JPEG", 50_000), "far more parts"),
     ],
 )
 def test_bad_bytes_are_one_sentence(data: bytes, sentence: str) -> None:
@@ -134,13 +119,6 @@ def test_a_progressive_jpeg_has_a_limit_of_scans_for_its_size(count: int, is_rea
     else:
         with pytest.raises(ImageError, match=r"stored in \d+ passes, too many for its size"):
             decode(data)
-
-
-def test_truncated_jpeg_is_refused() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    whole = encoded(Image.fromarray(pixels), "JPEG")
-    with pytest.raises(ImageError, match="damaged"):
-        decode(whole[: len(whole) // 2])
 
 
 @pytest.mark.parametrize(("kind", "tolerance"), [("GIF", 0), ("AVIF", 8), ("HEIF", 8)])

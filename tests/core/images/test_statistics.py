@@ -18,14 +18,6 @@ def test_facts_match_pillow(pixels: NDArray[np.uint8]) -> None:
         assert facts.loc[index, "contrast"] == pytest.approx(luma.stddev[0], abs=0.6)
 
 
-def test_greyness() -> None:
-    grey = np.full((1, 32, 32, 3), 90, np.uint8)
-    red = np.zeros((1, 32, 32, 3), np.uint8)
-    red[..., 0] = 255
-    facts = image_statistics(np.concatenate([grey, red]))
-    assert facts["greyness"].tolist() == [1, 0]
-
-
 @pytest.mark.parametrize(("cycles", "fine"), [(3, 0.0), (8, 0.0), (9, 1.0), (15, 1.0)])
 def test_fine_detail_of_a_single_wave(cycles: int, fine: float) -> None:
     wave = 128 + 50 * np.sin(2 * np.pi * cycles * np.arange(32) / 32)

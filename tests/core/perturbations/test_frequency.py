@@ -12,7 +12,6 @@ from core.perturbations.frequency import (
     ring,
     spectra_of,
     transplanted,
-    wave_length,
 )
 from core.perturbations.photometric import rms
 
@@ -37,22 +36,6 @@ def power(pixels: NDArray[np.uint8], low: float, high: float) -> NDArray[np.floa
 @pytest.mark.parametrize(("low", "high"), [(0, 4), (4, 8), (12, 16), (8, 99)])
 def test_energy_is_parsevals(grain: NDArray[np.uint8], low: float, high: float) -> None:
     np.testing.assert_allclose(energy(spectra_of(grain), ring(low, high, side=32)), power(grain, low, high), rtol=1e-4)
-
-
-@pytest.mark.parametrize("side", [33, 48, 50])
-def test_on_other_sizes_a_radius_is_the_same_length_of_wave(side: int) -> None:
-    x = np.arange(side)
-    kept, gone = [], []
-    for length in (2.4, 3.0, 4.5, 9.0):
-        # the wave that fits a whole number of times and is nearest to that length
-        count = round(side / length)
-        wave = 128 + 40 * np.sin(2 * np.pi * count * x / side)
-        image = np.broadcast_to(wave[None, :, None], (side, side, 3)).round().astype(np.uint8)[None]
-        after = attenuated(spectra_of(image), ring(8, side=side)).astype(float)
-        (gone if side / count < wave_length(8) else kept).append(after.std() / image.std())
-    assert len(kept) == len(gone) == 2
-    assert max(gone) < 0.05
-    assert min(kept) > 0.95
 
 
 @pytest.mark.parametrize(("low", "high"), [(12, 99), (8, 12), (0, 2)])

@@ -19,18 +19,6 @@ def image() -> NDArray[np.uint8]:
     return np.clip(luma[..., None] * [1.0, 0.9, 0.7] + grain, 0, 255).astype(np.uint8)
 
 
-def waves(period: float, *, seed: int = 0, amplitude: float = 40) -> NDArray[np.uint8]:
-    """Plane waves of one period in eight directions, with the same contrast whatever the period."""
-    generator = np.random.default_rng(seed)
-    y, x = np.indices((32, 32))
-    angles, phases = generator.uniform(0, np.pi, 8), generator.uniform(0, 2 * np.pi, 8)
-    total = sum(
-        np.cos(2 * np.pi / period * (np.cos(a) * x + np.sin(a) * y) + p) for a, p in zip(angles, phases, strict=True)
-    )
-    luma = 128 + amplitude * (total - total.mean()) / total.std()
-    return np.clip(luma[..., None] * [1.0, 0.95, 0.9], 0, 255).astype(np.uint8)
-
-
 def test_mean_fill_is_the_lime_packages(image: NDArray[np.uint8]) -> None:
     segments = segment(image)
     fudged = image.copy()

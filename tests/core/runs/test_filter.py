@@ -38,18 +38,7 @@ def test_an_area_survives_a_url_and_a_long_lasso_keeps_its_shape() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "features",
-        "features:",
-        "features:1,2",
-        "features:1,2;3",
-        "features:1,2;3,x;4,5",
-        "features:1,2;nan,3;4,inf",
-        "features:1,2;1,2;1,2",
-        "features:" + ";".join(["1,2", "3,4", "5,7"] * 100),
-    ],
+    "corners", ["", "1,2;3", "1,2;3,x;4,5", "1,2;nan,3;4,inf", "1,2;1,2;1,2", ";".join(["1,2", "3,4", "5,7"] * 100)]
 )
-def test_what_is_no_area_is_none(text: str) -> None:
-    assert Area.parse(text) is None
+def test_what_is_no_area_is_none(corners: str) -> None:
+    assert Area.parse(f"features:{corners}") is None

@@ -28,13 +28,6 @@ def test_it_is_brute_force(k: int) -> None:
     assert (found.rows.dtype, found.distances.dtype) == (np.intp, np.float32)
 
 
-def test_equally_near_rows_come_in_the_order_of_the_base() -> None:
-    base = np.tile([[1.0, 0.0], [0.0, 1.0]], (30, 1))
-    found = find_nearest(np.array([[2.0, 0.0]]), base, 60)
-    assert found.rows[0].tolist() == [*range(0, 60, 2), *range(1, 60, 2)]
-    np.testing.assert_allclose(found.distances[0], np.repeat([0, 1], 30), atol=1e-6)
-
-
 def test_rows_that_are_left_out_are_never_found() -> None:
     generator = np.random.default_rng(1)
     base = generator.normal(size=(90, 8))
@@ -69,10 +62,3 @@ def test_values_are_halved_where_that_can_hold_them() -> None:
     assert halved(small).dtype == np.float32
     assert halved(1e7 * small).dtype == np.float16
     assert halved(0 * small).dtype == np.float16
-
-
-def test_what_cannot_be_searched_is_refused() -> None:
-    with pytest.raises(ValueError, match="k must be at least 1, not 0"):
-        find_nearest(np.eye(2), np.eye(2), 0)
-    with pytest.raises(ValueError, match="give the same ones"):
-        find_nearest(np.eye(2), np.eye(3), 1)

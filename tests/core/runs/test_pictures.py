@@ -58,11 +58,3 @@ def test_pixels_that_were_cut_in_another_way_are_another_detectors(tmp_path: Pat
     # files of the right size are enlarged before they are cut
     assert not found("", crop="after", resize=40)
     assert found(Preprocessing(32, 40, "after").steps, crop="after", resize=40)
-
-
-def test_a_run_with_pictures_uses_its_own(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "d@s", n=3)
-    own = Run(run.path, run.manifest, run.predictions, run.maps, None, np.full((3, 32, 32, 3), 9, np.uint8))
-    found = find_pictures(own, [image_set(run.predictions["sha256"].tolist())])
-    assert found.source is None
-    assert found.get(2).min() == 9

@@ -11,7 +11,7 @@ from sklearn.metrics import classification_report, roc_auc_score
 
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
-from core.runs.metrics import area_under_roc, expected_calibration_error, metrics, without_leaks_and_repeats
+from core.runs.metrics import area_under_roc, metrics, without_leaks_and_repeats
 from core.runs.run import Run, read_run
 from core.runs.writing import write_run
 from core.storage import MANIFEST, SEAL, ContractError, sealed, sha256_of
@@ -71,13 +71,6 @@ def test_metrics_are_scikit_learns(run: Run) -> None:
     ties = pd.DataFrame({"label": list("RFRF"), "margin": [1.0, 1.0, 2.0, 0.5]})
     is_real = (ties["label"] == "R").to_numpy()
     assert area_under_roc(is_real, ties["margin"].to_numpy()) == roc_auc_score(is_real, ties["margin"]) == 0.875
-
-
-def test_calibration_error_by_hand() -> None:
-    p_real = np.array([0.9, 0.9, 0.9, 0.9, 0.2])
-    right = np.array([True, True, True, False, True])
-    # 0.9 is right 3 times in 4, 0.8 of FAKE is right: (4 * |0.9 - 0.75| + 1 * |0.8 - 1|) / 5
-    assert expected_calibration_error(p_real, right) == pytest.approx((0.6 + 0.2) / 5)
 
 
 def test_metrics_of_one_class_and_of_nothing(run: Run) -> None:
@@ -151,11 +144,6 @@ print(float(run.{name.removesuffix(".npy")}.astype(float).sum()))
     expected = float(getattr(run, name.removesuffix(".npy")).astype(float).sum())
     done = subprocess.run([sys.executable, "-c", code, run.path], cwd=ROOT, capture_output=True, check=False, text=True)
     assert (done.returncode, done.stdout.strip()) == (0, str(expected)), done.stderr
-
-
-def test_reading_a_run_needs_no_torch() -> None:
-    code = "import sys, core.runs.run; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("array", [np.zeros(()), np.zeros(25), np.zeros((24, 4, 4)), np.full((25, 4, 4), np.nan)])
