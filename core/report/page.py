@@ -24,7 +24,7 @@ from core.runs.folders import command_homes, find_detectors, find_named, find_ru
 from core.runs.metrics import calibration, class_scores, confusion_at, error_by, sweep, wilson_interval
 from core.runs.run import Run, read_run
 from core.storage import ContractError, write_bytes_atomically
-from core.studies.comparison import by, columns_of, conclude, pair_of, side_by_side
+from core.studies.comparison import by, columns_of, conclude, outcome_rates, pair_of, side_by_side
 from core.studies.store import StudyResult, find_studies
 
 # order of the studies in a report, what readers ask first on top; studies not named here come last
@@ -138,12 +138,13 @@ def comparison_report(first: Run, second: Run) -> str:
         StudyError: they cannot be compared.
     """
     pair, gathered = pair_of(first, second), [gather(run) for run in (first, second)]
-    counts, rights = pair.counts(), [percent(float(right.mean())) for right in pair.right]
+    wrong = outcome_rates(pair).groupby("outcome")["wrong"].sum()
+    rights = [percent(float(right.mean())) for right in pair.right]
     names, studies = pair.names, [found["answers"] for found in gathered]
     lead = [
-        f"Accuracy: {names[0]} {rights[0]}, {names[1]} {rights[1]} on the same {counts.images:,} images.",
-        f"Only {names[0]} is wrong on {counts.only_first_wrong:,} images, only {names[1]} on "
-        f"{counts.only_second_wrong:,}, both on {counts.both_wrong:,}.",
+        f"Accuracy: {names[0]} {rights[0]}, {names[1]} {rights[1]} on the same {len(first):,} images.",
+        f"Only {names[0]} is wrong on {wrong['only first wrong']:,} images, only {names[1]} on "
+        f"{wrong['only second wrong']:,}, both on {wrong['both wrong']:,}.",
     ]
     details: dict[str, Sequence[Block]] = {
         **{f"By {column}": _first_rows(_beside(names, by(pair, column))) for column in columns_of(pair)},

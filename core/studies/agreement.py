@@ -34,11 +34,6 @@ VALUES = {
     "rank": "rank correlation of {one} and {kept} over the cells of a grid, -1 to 1",
     "others_rank": "rank correlation of {one} with {kept} of other images of the same cell, mean, -1 to 1",
     "rank_share": "share of those that agree with {one} as well as this image's own {kept} does, 0 to 1",
-    "overlap": (
-        "share of the quarter of cells first for the verdict by {one} that is so by {kept}; blind choice: 0.25"
-    ),
-    "others_overlap": "the same with {kept} of other images, mean, 0 to 1",
-    "overlap_share": "share of those that overlap as much as this image's own, 0 to 1",
 }
 
 HEADLINES: Headlines = {

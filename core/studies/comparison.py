@@ -15,28 +15,20 @@ from numpy.typing import NDArray
 
 from core.findings.claims import Headlines, with_headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import (
-    Outcomes,
-    count_outcomes,
-    difference_of_shares,
-    exact_sign_test,
-    weighted_mean,
-    weighted_share,
-)
+from core.findings.intervals import weighted_lead, weighted_mean, weighted_share
 from core.findings.numbers import format_measure
 from core.findings.separation import auroc, difference_of_aurocs, rank_correlation
 from core.findings.table import findings_text
 from core.images.labels import CLASSES
 from core.perturbations.postprocessing import DELIVERIES
-from core.runs.metrics import is_right, largest, wilson_interval
+from core.runs.metrics import is_right, largest
 from core.runs.run import Run, distinct_names, same_images
 from core.studies.out_of_distribution import GROUPS
 from core.studies.store import StudyResult
 from core.studies.study import WEIGHT, StudyError
 
 STUDY = "comparison"
-# what the two predictions on an image can come to, in the order of `Outcomes`
-OUTCOMES = ("both right", "only first wrong", "only second wrong", "both wrong")
+BOTH_WRONG = "both wrong"
 Rows = NDArray[np.bool_]
 
 BETTER = {
@@ -114,11 +106,6 @@ class Pair:
         rows = self.first.predictions
         return ~np.asarray(rows["in_train"] | self.rows["in_train"] | rows["is_repeat"], bool)
 
-    def counts(self, chosen: Rows | slice = slice(None)) -> Outcomes:
-        """Count the outcomes of the chosen rows."""
-        first, second = self.right
-        return count_outcomes(first[chosen], second[chosen])
-
 
 def pair_of(first: Run, second: Run) -> Pair:
     """Bring two runs together.
@@ -182,48 +169,38 @@ def _compared(
 
 
 def _shares(pair: Pair, chosen: Rows, confidence: float) -> tuple[Measure, Control, Measure]:
-    counts = pair.counts(chosen)
-    n = counts.images
-    if not n:
-        return Measure(np.nan), Control(pair.names[1], Measure(np.nan)), Measure(np.nan)
-    only_wrong = counts.only_first_wrong, counts.only_second_wrong
-    first, second = (_share(n - wrong - counts.both_wrong, n, confidence) for wrong in only_wrong)
-    difference = Measure.of(difference_of_shares(counts, confidence=confidence))
-    # McNemar's exact test (1947): for few images the interval is narrower than it allows
-    if exact_sign_test(*only_wrong) >= 1 - confidence:
-        difference = replace(difference, low=min(difference.low, 0.0), high=max(difference.high, 0.0))
-    return first, Control(pair.names[1], second), difference
-
-
-def _share(hits: int, n: int, confidence: float = 0.95) -> Measure:
-    low, high = wilson_interval(hits, n, confidence=confidence)
-    return Measure(hits / n, float(low), float(high), n)
+    first, second = (right[chosen] for right in pair.right)
+    difference = Measure.of(weighted_lead(first.astype(np.float64) - second, confidence=confidence))
+    own, other = (Measure.of(weighted_share(right, confidence=confidence)) for right in (first, second))
+    return own, Control(pair.names[1], other), difference
 
 
 def _both_wrong(pair: Pair) -> Finding:
     """Compare the share that both get wrong with what it would be if they erred independently within each class."""
     rates, n = outcome_rates(pair), len(pair.first.is_real)
-    both = rates[rates["outcome"] == OUTCOMES[-1]]
+    both = rates[rates["outcome"] == BOTH_WRONG]
     expected = float((both["expected"] * both["images"]).sum()) / n
     control = Control("errors that were independent within each class", Measure(expected, n=n))
-    return Finding("both_wrong", STUDY, "both_wrong", _share(int(both["wrong"].sum()), n), None, control)
+    share = Measure.of(weighted_share(~(pair.right[0] | pair.right[1])))
+    return Finding("both_wrong", STUDY, "both_wrong", share, None, control)
 
 
 def outcome_rates(pair: Pair) -> pd.DataFrame:
     """Estimate the share of each class that only the first, only the second, and both get wrong.
 
     Returns:
-        Columns `label`, `outcome` (of `OUTCOMES`), `images` (of the class), `wrong`, `rate`, `low`, `high` (0 to 1),
-        and `expected`: the share that both would get wrong if their errors were independent, NaN for the others.
+        Columns `label`, `outcome` ("only first wrong", "only second wrong", "both wrong"), `images` (of the class),
+        `wrong`, `rate`, `low`, `high` (0 to 1), and `expected`: the share that both would get wrong if their errors
+        were independent, NaN for the others.
     """
     rows = []
     for label in CLASSES:
-        counts = pair.counts(pair.first.is_real == (label == "REAL"))
-        first, second = counts.only_first_wrong + counts.both_wrong, counts.only_second_wrong + counts.both_wrong
-        for outcome, wrong in zip(OUTCOMES[1:], counts[1:], strict=True) if counts.images else ():
-            share = _share(wrong, counts.images)
-            expected = first * second / counts.images**2 if outcome == OUTCOMES[-1] else np.nan
-            rows.append((label, outcome, share.n, wrong, share.value, share.low, share.high, expected))
+        chosen = pair.first.is_real == (label == "REAL")
+        first, second = (~right[chosen] for right in pair.right)
+        outcomes = {"only first wrong": first & ~second, "only second wrong": second & ~first}
+        for outcome, wrong in {**outcomes, BOTH_WRONG: first & second}.items() if chosen.any() else ():
+            expected = first.mean() * second.mean() if outcome == BOTH_WRONG else np.nan
+            rows.append((label, outcome, len(wrong), int(wrong.sum()), *weighted_share(wrong)[:3], expected))
     return pd.DataFrame(rows, columns=["label", "outcome", "images", "wrong", "rate", "low", "high", "expected"])
 
 

@@ -125,8 +125,6 @@ class Pass:
         regions: int16 (side, side), 0 to S - 1; empty without.
         weights: float32 (S,), positive for REAL.
         decisions: int8 (S,), 1, -1, or 0 where undecided.
-        r2: weighted R squared of the surrogate; NaN without.
-        decided_share: share of the area that is decided, 0 to 1; NaN without.
         one_colour: why the map shows one sign only, "" where it shows both.
     """
 
@@ -134,8 +132,6 @@ class Pass:
     regions: NDArray[np.int16] = field(default_factory=_none)
     weights: NDArray[np.float32] = field(default_factory=_none)
     decisions: NDArray[np.int8] = field(default_factory=_none)
-    r2: float = np.nan
-    decided_share: float = np.nan
     one_colour: str = ""
 
 
@@ -211,13 +207,12 @@ def table_by_method(
 
 
 def _pass_of(explanation: Explanation) -> Pass:
-    parts, diagnostics = explanation.parts, explanation.diagnostics
-    values, one_colour = explanation.map.astype(np.float32), diagnostics.one_colour
+    parts, values = explanation.parts, explanation.map.astype(np.float32)
+    one_colour = explanation.diagnostics.one_colour
     if parts is None or parts.regions is None:
         return Pass(values, one_colour=one_colour)
-    r2, decided_share = (float(diagnostics.numbers.get(name, np.nan)) for name in ("r2", "decided_share"))
     regions, weights = parts.regions.astype(np.int16), parts.weights.astype(np.float32)
-    return Pass(values, regions, weights, parts.decisions, r2, decided_share, one_colour)
+    return Pass(values, regions, weights, parts.decisions, one_colour)
 
 
 def _write(file: Path, computed: Pass) -> None:

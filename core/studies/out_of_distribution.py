@@ -106,7 +106,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
         context.report(number / len(sources), kind)
         for encoding in (AS_CIFAKE, AS_IT_IS) if images else ():
             records += _rows(context, kind, encoding, images)
-    return pd.DataFrame(records).astype({"skipped": np.int32, "repeats": np.int32, "fingerprint": object})
+    return pd.DataFrame(records).astype({"skipped": np.int32, "fingerprint": object})
 
 
 def _drawn(folder: str, preprocessing: Preprocessing, *, large: bool) -> list[SourceImages]:
@@ -135,7 +135,7 @@ def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceIm
             own = clusters == number
             alike = np.zeros(len(source), np.intp) if kind == PHOTOGRAPHS else None
             row = _row(about | {"source": source.name}, real[name][own], confidence[name][own], alike)
-            yield row | {"skipped": source.skipped, "repeats": source.repeats, "fingerprint": source.fingerprint}
+            yield row | {"skipped": source.skipped, "fingerprint": source.fingerprint}
         yield _row(about | {"source": "all"}, real[name], confidence[name], clusters)
     for name, among in ((EVERY_FILTER, list(real)), (BUT_CRUDEST, [name for name in real if name != CRUDEST])):
         if len(among) > 1:
@@ -175,11 +175,9 @@ def _row(
         "low": float(interval.low),
         "high": float(interval.high),
         "confidence": float(confidence.mean()),
-        "confidence_sd": float(confidence.std()),
         "sure": float((confidence >= SURE).mean()),
         **dict(zip(("depends", "depends_low", "depends_high"), share, strict=True)),
         "skipped": 0,
-        "repeats": 0,
         "fingerprint": None,
     }
 
@@ -296,13 +294,11 @@ STUDY = Study(
         "low": "lower end of its 95 % interval, over clusters where they are fewer than the images",
         "high": "its upper end",
         "confidence": "mean confidence in the verdict, 0.5 to 1",
-        "confidence_sd": "its standard deviation over images",
         "sure": "share of verdicts that are at least 95 % sure",
         "depends": "share whose verdict depends on the filter",
         "depends_low": "lower end of its 95 % interval over clusters",
         "depends_high": "its upper end",
         "skipped": "files left out as damaged or of another size",
-        "repeats": "files left out because an earlier one has the same pixels",
         "fingerprint": "sha256 over the pixels that were measured",
     },
     control="The run's own images in the same table.",

@@ -66,15 +66,6 @@ def _describe(explainer: AnyExplainer) -> dict[str, str]:
     }
 
 
-def describe_level(column: str) -> str | None:
-    """Describe the column of one level of a detector; None of any other column."""
-    method = method_of(column, judged())
-    if method is None:
-        return None
-    level = column.removeprefix(f"{method}_")
-    return f"size of the rank correlation of {judged()[method].title} with that by the detector random to {level}"
-
-
 def columns_of(explainer: AnyExplainer, levels: tuple[str, ...]) -> list[str]:
     """Return a method's columns for a detector with these levels, from the output down."""
     return [f"{explainer.name}_{level}" for level in (*levels_for(explainer, levels), OTHER, EDGES)]
@@ -199,7 +190,6 @@ def make_study() -> Study:
         question="Does an explanation change when what the detector has learned is replaced by chance?",
         columns={"network": "which of the random detectors it was compared with, counted from 0"}
         | describe_all(_describe),
-        further=describe_level,
         needs=("maps",),
         control="What the same random detector makes of other images of the cell, and the image's edges.",
         compute=compute,

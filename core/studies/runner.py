@@ -195,7 +195,7 @@ def run_study(
     about = {
         "study": study.name,
         **{name: getattr(study, name) for name in ("title", "question", "control", "whole")},
-        "columns": study.describe(table.columns)
+        "columns": dict(study.columns)
         | ({} if study.whole else {WEIGHT: "how many images of the run this one stands for"}),
         "explore": list(study.explore),
         "parameters": {name: value for name, value in study.parameters.items() if name not in study.private},

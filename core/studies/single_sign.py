@@ -25,8 +25,6 @@ COLUMNS = {
     "ours_against": "our settings: every weight is against the verdict",
     "ours_shown_one": "our settings: what is decided has one colour, or nothing is decided",
     "ours_cause": "our settings: why it shows one colour, empty where it shows both",
-    "ours_decided": "our settings: share of the area that is decided, 0 to 1",
-    "ours_r2": "our settings: share of what the detector does that the surrogate explains, up to 1",
 }
 
 HEADLINES: Headlines = {
@@ -55,8 +53,6 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
         columns[f"{name}_against"] = np.array(against, bool)
     columns["ours_shown_one"] = [bool(lime.one_colour) for lime in explained]
     columns["ours_cause"] = [lime.one_colour for lime in explained]
-    columns["ours_decided"] = np.array([lime.decided_share for lime in explained], np.float32)
-    columns["ours_r2"] = np.array([lime.r2 for lime in explained], np.float32)
     return pd.DataFrame(columns)
 
 

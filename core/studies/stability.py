@@ -53,10 +53,6 @@ HEADLINES: Headlines = {
 }
 
 
-# columns of no method
-GENERAL = {"margin_change": "how far the noise moves the margin", "noise_turns": "the noise flips the verdict"}
-
-
 def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     """Describe a method's columns."""
     itself = f"rank correlation of {explainer.title} with"
@@ -113,7 +109,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
         return values
 
     table = table_by_method(context, rows, columns_of, repeat)
-    return table.assign(margin_change=np.abs(after - before), noise_turns=(after > 0) != (before > 0))
+    return table.assign(noise_turns=(after > 0) != (before > 0))
 
 
 def add_noise(image: NDArray[np.uint8], *, seed: tuple[int, int]) -> NDArray[np.uint8]:
@@ -148,7 +144,7 @@ def make_study() -> Study:
         name="stability",
         title="Stability",
         question="Is an explanation the same under another seed, and under noise that nobody can see?",
-        columns=describe_all(columns_of) | GENERAL,
+        columns=describe_all(columns_of) | {"noise_turns": "the noise flips the verdict"},
         needs=("maps",),
         control="The same comparison with explanations of other images of the same cell of the confusion matrix.",
         compute=compute,

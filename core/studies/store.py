@@ -191,7 +191,7 @@ def conclude_again(path: Path, run: Run) -> StudyResult:
     table, about = result.table, dict(result.about)
     if path.stem in STUDIES and not (study := find_study(path.stem)).whole and not study.missing(table):
         table = with_derived(study, run, table)
-        about["columns"] = study.describe(table.columns) | {WEIGHT: about["columns"].get(WEIGHT, "")}
+        about["columns"] = dict(study.columns) | {WEIGHT: about["columns"].get(WEIGHT, "")}
         about["explore"] = list(study.explore)
     write_study(path, table, about, run)
     return read_study(path, run)

@@ -5,7 +5,7 @@ And the studies that there are, by name. Nothing here computes anything: `runner
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pkgutil import resolve_name
@@ -93,7 +93,7 @@ class Study:
         name: of its file, `studies/<name>.parquet`.
         title: for a heading.
         question: one sentence that ends in a question mark.
-        columns: column -> plain description with unit and range; every column that `compute` gives but `id`.
+        columns: column -> plain description with unit and range; every column that `compute` gives for all detectors.
         control: one sentence on what its numbers are compared with.
         compute: (context, positions, parameters) -> a table that begins with `id`, one row per image in the order of
             the positions; with `whole`, any table. An image's row must not depend on the other positions.
@@ -104,7 +104,6 @@ class Study:
         shard: number of images that are computed and stored together.
         whole: True if computed on the whole set at once: `compute` gets all positions.
         private: parameters that name a place on this machine and are not stored in the file.
-        further: column -> plain description of a column that only some detectors have; None for any other name.
         needs: what the run must have stored for it, "maps".
         derived: columns that follow from the others and that `compute` does not return.
         derive: (run, table with all other columns) -> the `derived` ones, made again whenever columns are added.
@@ -123,15 +122,9 @@ class Study:
     shard: int = 256
     whole: bool = False
     private: tuple[str, ...] = ()
-    further: Callable[[str], str | None] = field(default=lambda _column: None)
     needs: tuple[Literal["maps"], ...] = ()
     derived: tuple[str, ...] = ()
     derive: Callable[[Run, pd.DataFrame], pd.DataFrame] = field(default=lambda _run, table: table[[]])
-
-    def describe(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the plain description of each declared column and of the `further` ones among names."""
-        texts = {name: self.columns.get(name) or self.further(name) for name in (*self.columns, *names)}
-        return {name: text for name, text in texts.items() if text}
 
     def missing(self, table: pd.DataFrame) -> list[str]:
         """List the declared columns that a table lacks and that are not derived, in their order."""

@@ -23,12 +23,6 @@ def test_a_difference_is_claimed_where_its_interval_leaves_nothing_out(lead: flo
     assert claim_status(finding(0.5, control=0.5, difference=lead)) == expected
 
 
-def test_a_paired_difference_counts_for_more_than_intervals_that_overlap() -> None:
-    both = finding(0.53, control=0.5)
-    assert claim_status(both).kind == "not shown"
-    assert claim_status(replace(both, difference=Measure(0.03, 0.01, 0.05, 100))) == ClaimStatus("holds", 1)
-
-
 @pytest.mark.parametrize(("value", "sign"), [(0.61, 1), (0.39, -1), (0.6, 0), (0.5, 0)])
 def test_without_a_paired_difference_the_intervals_may_not_overlap(value: float, sign: int) -> None:
     assert sign_of(finding(value, control=0.5)) == sign
@@ -103,17 +97,6 @@ def test_as_often_as_needs_an_interval_within_two_points(low: float, high: float
     assert not is_equivalent(replace(made, difference=None, control=None))
     wide = Choice("fill", "blur", measure(0.5), made.control, Measure(0.0, -0.1, 0.1))
     assert not is_equivalent(replace(made, choices=(wide,)))
-
-
-def test_unpaired_choices_differ_only_where_no_values_in_their_intervals_agree() -> None:
-    def under(value: float, control: float) -> Choice:
-        return Choice("control", "x", measure(value), Control("x", measure(control)))
-
-    base = replace(finding(0.5, control=0.2), choices=(under(0.5, 0.2),))
-    # 0.3 and 0.08 above their controls, each by an interval of 0.1 on both sides
-    assert claim_status(replace(base, choices=(*base.choices, under(0.5, 0.42)))).kind == "depends"
-    assert claim_status(replace(base, choices=(*base.choices, under(0.3, 0.21)))).kind == "depends"
-    assert claim_status(replace(base, choices=(*base.choices, under(0.31, 0.21)))).kind == "in part"
 
 
 def test_a_choice_without_a_control_bears_nothing() -> None:

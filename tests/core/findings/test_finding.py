@@ -47,12 +47,6 @@ def test_findings_are_read_as_they_were_written() -> None:
         read_findings([3])  # type: ignore[list-item]
 
 
-def test_a_measure_is_an_estimate_of_so_many_sources() -> None:
-    assert Measure.of(Estimate(0.5, 0.4, 0.6, 90), clusters=5) == Measure(0.5, 0.4, 0.6, 90, 5)
-    assert not Measure(np.nan).known
-    assert not Measure(0.5).has_interval
-
-
 def test_fewer_than_five_sources_are_counted_and_have_no_interval() -> None:
     few = Measure.of(Estimate(0.51, -1, 1, 1200), clusters=2)
     assert not few.has_interval

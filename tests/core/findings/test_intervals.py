@@ -3,30 +3,17 @@
 import numpy as np
 import pytest
 from scipy import stats
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
-from statsmodels.stats.weightstats import DescrStatsW
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from core.findings.intervals import (
-    Outcomes,
     clustered_share,
-    count_outcomes,
     difference_of_intervals,
-    difference_of_shares,
     weighted_lead,
     weighted_mean,
     weighted_ratio,
     weighted_share,
 )
 from core.runs.metrics import wilson_interval
-
-
-@pytest.mark.parametrize(("k", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (73, 333), (1, 1), (9_999, 10_000)])
-def test_ends_solve_the_score_equation(k: int, n: int) -> None:
-    z = 1.959963984540054
-    for end in wilson_interval(k, n):
-        # the test of the share `end` rejects k of n with exactly this z; at 0 and 1 it has no spread
-        spread = np.sqrt(end * (1 - end) / n)
-        assert abs(k / n - end) == pytest.approx(z * spread, abs=1e-9) or (k in (0, n) and end in (0, 1))
 
 
 def test_weighted_shares_and_means_cover_the_truth_in_stratified_samples() -> None:
@@ -161,30 +148,6 @@ def test_a_ratio_of_sums_resamples_images_and_not_their_trials() -> None:
     assert same[:3] == (0, 0, 0)
 
 
-def test_a_ratio_without_trials_is_unknown_and_one_image_has_no_interval() -> None:
-    nothing = weighted_ratio(np.zeros(3), np.zeros(3))
-    assert np.isnan(nothing.value)
-    assert nothing.images == 0
-    few = weighted_ratio(np.array([8.0, 4.0, 5.0]), np.array([10.0, 10.0, 10.0]))
-    # images without trials do not make three of them a hundred
-    assert weighted_ratio(np.r_[8.0, 4.0, 5.0, np.zeros(97)], np.r_[10.0, 10.0, 10.0, np.zeros(97)]) == few
-    one = weighted_ratio(np.array([1.0, 0.0]), np.array([4.0, 0.0]))
-    assert (one.value, one.images) == (0.25, 1)
-    assert np.isnan(one.low)
-    assert weighted_ratio(np.array([1.0, 0.0]), np.array([2.0, 2.0])).low == 0
-
-
-def test_one_light_hit_makes_a_ratio_no_more_certain_than_none() -> None:
-    # an error of weight 3.5 among right verdicts of weight 194
-    weights = np.concatenate([np.full(50, 193.7), np.full(50, 3.5)])
-    trials, none = np.full(100, 20.0), np.zeros(100)
-    one = np.where(np.arange(100) == 99, 1.0, 0.0)
-    without, found = (weighted_ratio(hits, trials, weights) for hits in (none, one))
-    assert 0 < found.value < 1e-3
-    assert found.high >= without.high > 0.05
-    assert found.low <= found.value
-
-
 def test_light_rows_alone_do_not_claim_a_lead() -> None:
     # right verdicts stand for 77 images each, and errors for one or two
     weights = np.repeat([77.0, 1.4], 125)
@@ -209,39 +172,10 @@ def test_a_difference_of_independent_shares_is_that_of_statsmodels(counts: tuple
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
 
 
-def drawn(counts: Outcomes) -> tuple[np.ndarray, np.ndarray]:
-    """Which of two detectors is right, with these outcomes."""
-    first = np.repeat([True, False, True, False], counts)
-    second = np.repeat([True, True, False, False], counts)
-    return first, second
-
-
-def test_the_interval_of_many_images_is_that_of_the_paired_mean_of_statsmodels() -> None:
-    counts = Outcomes(19045, 204, 464, 287)
-    first, second = drawn(counts)
-    assert count_outcomes(first, second) == counts
-    low, high = DescrStatsW(first.astype(float) - second).tconfint_mean()
-    found = difference_of_shares(counts)
-    assert found.value == pytest.approx(first.mean() - second.mean())
-    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
-    # the paired interval that every other difference of the comparison has
-    assert weighted_mean(first.astype(float) - second)[1:3] == pytest.approx((low, high), abs=1e-9)
-
-
-def test_the_published_example() -> None:
-    # Newcombe 1998, Table II, method 10: 36, 12, 2 and 0 of 50 pairs
-    found = difference_of_shares(Outcomes(36, 2, 12, 0))
-    assert (found.low, found.high) == pytest.approx((0.0569, 0.3404), abs=2e-4)
-
-
-def test_a_positive_correlation_is_corrected_for_continuity() -> None:
-    """Newcombe 1998, method 10: n / 2 off the numerator of phi, computed here from the formula in the paper."""
-    # the first is right on 40 + 9 images, the second on 40 + 3
-    one, other, images = 49 / 60, 43 / 60, 60
-    phi = (40 * 8 - 3 * 9 - images / 2) / np.sqrt(49.0 * 11 * 43 * 17)
-    (low_1, high_1), (low_2, high_2) = (proportion_confint(hits, images, method="wilson") for hits in (49, 43))
-    below, above = (one - low_1, high_2 - other), (high_1 - one, other - low_2)
-    widths = [np.sqrt(left**2 - 2 * phi * left * right + right**2) for left, right in (below, above)]
-    found = difference_of_shares(Outcomes(40, 3, 9, 8))
-    assert found[:3] == pytest.approx((one - other, one - other - widths[0], one - other + widths[1]))
-    assert np.isnan(difference_of_shares(Outcomes(0, 0, 0, 0)).value)
+@pytest.mark.parametrize(("k", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (73, 333), (1, 1), (9_999, 10_000)])
+def test_ends_solve_the_score_equation(k: int, n: int) -> None:
+    z = 1.959963984540054
+    for end in wilson_interval(k, n):
+        # the test of the share `end` rejects k of n with exactly this z; at 0 and 1 it has no spread
+        spread = np.sqrt(end * (1 - end) / n)
+        assert abs(k / n - end) == pytest.approx(z * spread, abs=1e-9) or (k in (0, n) and end in (0, 1))

@@ -11,8 +11,6 @@ from core.findings.separation import (
     carried_rule,
     difference_of_aurocs,
     leaning,
-    rank_correlation,
-    strata_of,
     within_strata,
 )
 
@@ -58,14 +56,6 @@ def test_a_rule_never_knows_the_image_that_it_judges() -> None:
     values = np.array([f"file {number}" for number in range(400)])
     assert (best_rule(values, is_real) == best_rule(values, ~is_real) * -1).all()
     assert abs(roc_auc_score(is_real, best_rule(values, is_real)) - 0.5) < 0.06
-
-
-def test_strata_hold_equally_many_and_are_in_order() -> None:
-    values = np.random.default_rng(0).normal(size=1000)
-    strata = strata_of(values, count=10)
-    assert (np.bincount(strata) == 100).all()
-    assert all(values[strata == k].max() < values[strata == k + 1].min() for k in range(9))
-    assert (strata_of(np.zeros(10)) == strata_of(np.zeros(10))[0]).all()
 
 
 def test_inside_strata_a_detector_of_the_fact_alone_is_blind() -> None:
@@ -146,19 +136,3 @@ def test_difference_of_aurocs() -> None:
     few = difference_of_aurocs(np.arange(6.0), np.zeros(6), np.arange(6) > 2)
     assert few.value == 0.5
     assert np.isnan(few[1:3]).all()
-
-
-def test_rank_correlation() -> None:
-    generator = np.random.default_rng(2)
-    first = np.round(generator.normal(size=300), 1)
-    second = first + generator.normal(size=300)
-    found = rank_correlation(first, second)
-    assert found.value == pytest.approx(spearmanr(first, second).statistic)
-    assert found.low < found.value < found.high
-    assert np.isnan(rank_correlation(first, np.zeros(300)).value)
-
-
-def test_a_perfect_order_of_few_images_has_no_interval() -> None:
-    found = rank_correlation(np.arange(4.0), np.arange(4.0) ** 3)
-    assert found.value == pytest.approx(1)
-    assert np.isnan([found.low, found.high]).all()

@@ -1,7 +1,5 @@
 """Counts of certain signs against LIME's own decisions, and shares whose intervals resample images."""
 
-from itertools import product
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,11 +7,10 @@ import pytest
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.findings.claims import claim_status
 from core.findings.finding import Finding, find
-from core.runs.folders import ROOT
 from core.runs.run import read_run
 from core.studies.certainty import conclude, make_study
 from core.studies.runner import Source, run_study
-from core.studies.store import read_study, study_path
+from core.studies.store import read_study
 from tests.core.trust_cues import made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
@@ -77,22 +74,3 @@ def test_black_is_shown_and_not_counted(counts: pd.DataFrame) -> None:
     black = finding.choice("fill", "black")
     assert black is not None
     assert (black.measure.value, black.control) == (0, None)
-
-
-def test_a_fill_that_contradicts_no_more_than_another_draw_keeps_it_from_holding(counts: pd.DataFrame) -> None:
-    finding = of(counts.assign(lime_blur_reversed=0.0), "contradicted-lime-FAKE")
-    assert claim_status(finding).on["fill"]["blur"] == 0
-    assert claim_status(finding).on["fill"]["ROAD"] == 1
-
-
-def test_shares_of_the_shipped_study_are_those_that_were_measured_independently() -> None:
-    run = read_run(ROOT / "assets" / "runs" / "swift@cifake-test")
-    table = read_study(study_path(run.path, "certainty"), run).table
-    findings = conclude(run, table, {})
-    measured = {"shuffled texture": (48, 54), "ROAD": (41, 53), "blur": (29, 63), "black": (18, 18)}
-    for verdict, fill in product(("FAKE", "REAL"), measured):
-        finding = find(findings, f"confirmed-lime-{verdict}")
-        assert finding is not None
-        choice = finding.choice("fill", fill)
-        assert choice is not None
-        assert round(100 * choice.measure.value) == measured[fill][verdict == "REAL"]

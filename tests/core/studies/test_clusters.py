@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
@@ -17,7 +16,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_samples
 from core.findings.claims import ClaimStatus, claim_status
 from core.runs.pictures import Pictures
 from core.runs.run import Run
-from core.studies.cluster_cards import card_table, read_cards
+from core.studies.cluster_cards import read_cards
 from core.studies.clusters import COLUMNS, STUDY, cluster_space, cluster_verdict, compute, conclude, spaces
 from core.studies.differences import columns_of, differing
 from core.studies.store import StudyResult
@@ -157,39 +156,6 @@ def table() -> pd.DataFrame:
         columns[f"{space}_silhouette"] = np.where(generator.random(SIZE) < 0.5, generator.random(SIZE), np.nan)
         columns[f"{space}_control"] = generator.random(SIZE) / 5
     return pd.DataFrame(columns).iloc[generator.permutation(SIZE)].reset_index(drop=True)
-
-
-def test_cards_repeat_the_table_and_the_run(run: Run, table: pd.DataFrame) -> None:
-    pixels = np.random.default_rng(2).integers(0, 256, (SIZE, 32, 32, 3)).astype(np.uint8)
-    cards = read_cards(table, run, "features", pictures=Pictures(pixels, np.arange(SIZE)))
-    assert cards["number"].tolist() == list(range(6))
-    for card in cards.itertuples():
-        mine = np.flatnonzero(card.number == CLUSTER)
-        assert (card.images, card.verdict, card.errors) == (len(mine), PREDICTED[mine[0]], WRONG[mine].sum())
-        assert card.share == pytest.approx(len(mine) / SIZE)
-        interval = binomtest(card.errors, card.images).proportion_ci(method="wilson")
-        assert (card.error_rate, card.low, card.high) == pytest.approx((card.errors / card.images, *interval))
-        # of three clusters of a verdict, one lies beyond with 5% where each does with a third of that
-        interval = binomtest(card.errors, card.images).proportion_ci(1 - 0.05 / 3, "wilson")
-        assert (card.strict_low, card.strict_high) == pytest.approx(tuple(interval))
-        assert card.verdict_error_rate == pytest.approx(WRONG[card.verdict == PREDICTED].mean())
-        part = table[table["features_cluster"] == card.number].sort_values("features_distance")
-        assert list(card.members) == part["id"].tolist()[:12]
-        assert card.mean_image is not None
-        np.testing.assert_array_equal(card.mean_image, np.rint(pixels[mine].mean(axis=0)).astype(np.uint8))
-        np.testing.assert_allclose(card.mean_map, np.asarray(run.maps[mine], float).mean(axis=0), atol=1e-3)
-        surest = run.predictions.loc[mine[WRONG[mine]]].sort_values("margin", key=lambda margin: -margin.abs())
-        assert list(card.wrong) == surest["id"].tolist()[:12]
-    rows = card_table(cards)
-    assert (rows["errors"].sum(), rows["images"].sum()) == (WRONG.sum(), SIZE)
-    # errors are even among REAL verdicts
-    findings = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
-    assert not findings["worst-maps-REAL"].measure.known
-    worst, card = findings["worst-maps-FAKE"], cards.iloc[4]
-    assert (worst.details["cluster"], worst.measure.value) == (4, pytest.approx(card["error_rate"]))
-    assert (worst.measure.low, worst.measure.high) == (card["strict_low"], card["strict_high"])
-    assert worst.control is not None
-    assert worst.control.measure.value == pytest.approx(card["verdict_error_rate"])
 
 
 def test_a_sample_is_weighted_up_wherever_its_pictures_are(run: Run, table: pd.DataFrame) -> None:

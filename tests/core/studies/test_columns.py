@@ -1,7 +1,6 @@
 """Columns that studies and other runs add to a run's rows."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,29 +29,6 @@ from tests.core.studies.pairs import drawn_runs
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return make_run(tmp_path / "d@s")
-
-
-def test_studies_add_their_columns_by_id(run: Run) -> None:
-    folder = run.path / "studies"
-    folder.mkdir(parents=True)
-    study = pd.DataFrame(
-        {"id": run.predictions["id"][::-2], "flips": np.arange(200) / 200, "cue": ["detail", "colour"] * 100}
-    )
-    study["turned"] = study["flips"] > 0.5
-    study["cue"] = study["cue"].astype("category")
-    study.to_parquet(folder / "probes.parquet")
-    pd.DataFrame({"rate": [1.0]}).to_parquet(folder / "summary.parquet")
-    (folder / "broken.parquet").write_bytes(b"no parquet")
-    table = browse_table(run)
-    assert len(table) == len(run)
-    assert "probes.flips" in range_columns(table)
-    assert choices_of(table, "probes.cue") == ["colour", "detail"]
-    assert not any(name.startswith(("summary", "broken")) for name in table.columns)
-    found = ids(table, Filter.from_params({"probes.flips": "0.5..", "probes.cue": "detail"}, table))
-    assert found == set(study["id"][(study["flips"] >= 0.5) & (study["cue"] == "detail")])
-    described = study_columns(run)
-    assert described["probes.flips"] == StudyColumn("Probes", "Flips", "")
-    assert not any(name.startswith(("summary", "broken")) for name in described)
 
 
 def seal(file: Path, frame: pd.DataFrame, about: dict[str, object]) -> None:
@@ -179,10 +155,3 @@ def test_verdicts_stand_beside_the_images_and_can_be_filtered_by() -> None:
     assert set(find_rows(table, wanted)) == set(np.flatnonzero(wrong & own))
     assert (table["versus.margin"].to_numpy() == by_id["margin"].to_numpy()).all()
     assert set(describe_versus(second)) == {name for name in table if name.startswith("versus.")}
-
-
-def test_an_image_that_the_other_lacks_has_no_verdict() -> None:
-    first, second = drawn_runs(20)
-    short = replace(second, predictions=second.predictions[second.predictions["id"] != "test-3"])
-    found = versus_table(short, first.predictions["id"])
-    assert found.isna().all(axis=1).to_list() == [number == 3 for number in range(20)]

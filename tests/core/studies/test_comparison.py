@@ -72,19 +72,6 @@ def test_numbers_are_those_of_other_packages() -> None:
     )
 
 
-def test_detectors_that_differ_by_chance_only_are_not_shown_to_differ() -> None:
-    generator = np.random.default_rng(0)
-    first, second = (
-        made_run(name, SIGNS * np.where(generator.random(300) < 0.1, -1.0, 1.0), REAL) for name in ("a", "b")
-    )
-    pair = pair_of(first, second)
-    assert claim_status(of(pair, "accuracy")).kind == "not shown"
-    # errors that have nothing in common are shared as often as by chance
-    shared = of(pair, "both_wrong")
-    assert shared.control is not None
-    assert shared.measure.low <= shared.control.measure.value <= shared.measure.high
-
-
 @pytest.mark.parametrize("leaky", [0, 1])
 def test_a_difference_that_only_leaks_make_is_not_claimed(leaky: int) -> None:
     leaks = np.arange(300) < 60

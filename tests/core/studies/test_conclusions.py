@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from core.findings.claims import ClaimStatus, claim_status, sign_of
 from core.findings.finding import read_findings, to_json
 from core.runs.folders import ROOT
 from core.runs.run import read_run
-from core.studies.conclusions import CHOSEN, across, gather, main, quality
-from core.studies.faithfulness import CONTROLS
+from core.studies.conclusions import CHOSEN, gather, main
 from core.studies.store import CONCLUDED, read_study, study_path
 
 RUN = "sample@sample-test"
@@ -46,22 +44,6 @@ def test_findings_are_printed_as_a_table_and_as_data(capsys: pytest.CaptureFixtu
     assert len(json.loads(printed)) == len(gather(RUN, ["clusters"]))
 
 
-def test_shipped_lime_beats_both_declared_controls_in_every_cell() -> None:
-    """Sixteen cells of fill, direction and verdict against each control."""
-    run = read_run(ROOT / "assets" / "runs" / "swift@cifake-test")
-    findings = read_study(study_path(run.path, "faithfulness"), run).concluded()
-    for method in ("lime", "lime_grid"):
-        tried = [finding for finding in findings if finding.key in (f"{method}-FAKE", f"{method}-REAL")]
-        for control in CONTROLS.values():
-            choices = [choice for one in tried for choice in one.choices if choice.control.name == control]  # type: ignore[union-attr]
-            assert [sign_of(choice) for choice in choices] == [1] * 16
-        assert [claim_status(finding) for finding in tried] == [ClaimStatus("holds", 1)] * 2
-    # Grad-CAM, XGrad-CAM and Layer-CAM are one method there
-    assert {finding.details["name"] for finding in findings} == {
-        "Grad-CAM, Layer-CAM, XGrad-CAM", "Grad-CAM++", "LIME", "LIME on a grid", "Integrated Gradients",
-    }  # fmt: skip
-
-
 def test_readme_s_table_is_written_between_its_marks(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     path.write_text("before\n<!-- findings -->\nold\n<!-- end -->\nafter <!-- end -->", encoding="utf-8")
@@ -72,15 +54,3 @@ def test_readme_s_table_is_written_between_its_marks(tmp_path: Path) -> None:
     assert text.count("\n|") == 2 + len(CHOSEN) == 10
     assert main(["--readme", str(path)]) == 0
     assert path.read_text(encoding="utf-8") == text
-
-
-def test_runs_are_laid_out_side_by_side() -> None:
-    names = ("swift@cifake-test", "paper@cifake-test")
-    table = across({name: gather(name, ["probes"]) for name in names})
-    assert list(table.columns) == ["Question", "Group", "swift", "paper"]
-    assert table.loc["detail-FAKE", "swift"].endswith("; holds")
-    metrics = read_run(ROOT / "assets/runs/swift@cifake-test").manifest["metrics"]
-    paper, swift = quality([read_run(ROOT / "assets/runs/swift@cifake-test")]).to_numpy().tolist()
-    assert paper[:4] == ["the paper", "0.945", "", "0.93 / 0.96 / 0.95"]
-    assert swift[:2] == ["`swift`", f"{metrics['all']['accuracy']:.4f}"]
-    assert swift[5:7] == [str(metrics["all"]["confusion"][0][1]), str(metrics["all"]["confusion"][1][0])]

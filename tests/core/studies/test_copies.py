@@ -9,7 +9,6 @@ import pytest
 from numpy.typing import NDArray
 
 from core.images.decoding import decode
-from core.images.duplicates import pixel_digests
 from core.images.encoding import encode_png
 from core.studies.copies import (
     COUNTED,
@@ -20,15 +19,12 @@ from core.studies.copies import (
     NONE,
     SHOWN,
     UNKNOWN,
-    Images,
     copy_pairs,
-    find_copies,
     nearest_copies,
     training_pictures,
 )
 from core.studies.store import StudyResult
 from core.studies.study import WEIGHT
-from tests.conftest import textured
 from tests.core.studies.image_sets import brighter, first, made_context, made_files, result_of
 
 
@@ -142,24 +138,6 @@ def test_compressions_are_listed_by_image_and_counted_by_weight(tmp_path: Path) 
     findings = FILES.conclude(None, table, {})  # type: ignore[arg-type]
     assert [finding.details["name"] for finding in findings] == names[::-1][:5]
     assert [finding.measure.value for finding in findings] == pytest.approx([n / 210 for n in (60, 50, 40, 30, 20)])
-
-
-def test_copies_of_two_sets_are_those_of_one_array_of_all_their_images() -> None:
-    own = textured(12, fine=False, seed=1)
-    # some as they are, some a little brighter, some that are no copies
-    training = np.concatenate([own[:4], own[4:8] + np.uint8(5), textured(6, fine=False, seed=2)])
-    parts = [Images(pd.DataFrame({"sha256": pixel_digests(part)}), part) for part in (own, training)]
-    both = np.concatenate([own, training])
-    whole = Images(pd.DataFrame({"sha256": pixel_digests(both)}), both)
-    (images, pairs), (expected, expected_pairs) = (
-        find_copies(*given, lambda *_: None) for given in (parts, (whole, None))
-    )
-    pd.testing.assert_frame_equal(pairs, expected_pairs)
-    pd.testing.assert_frame_equal(images.drop(columns="is_own"), expected.drop(columns="is_own"))
-    assert images["is_own"].sum() == len(own)
-    near = set(zip(pairs["left"], pairs["right"], strict=True))
-    shown = images["shown"].tolist()
-    assert {(shown[number], shown[len(own) + number]) for number in range(4, 8)} <= near
 
 
 def test_a_training_picture_is_shown_under_its_own_hash_alone(cifake: Path) -> None:

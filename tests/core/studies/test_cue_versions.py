@@ -68,11 +68,3 @@ def test_a_patch_is_a_piece_of_its_image_on_grey(size: int, start: int) -> None:
         outside = np.ones((32, 32), bool)
         outside[start : start + size, start : start + size] = False
         assert (image[outside] == NOTHING).all()
-
-
-def test_border_and_centre_are_as_large_as_each_other_and_share_nothing() -> None:
-    border, centre = (made(name) != NOTHING for name in ("border", "centre"))
-    assert not (border & centre).any()
-    sizes = [(version == PIXELS).all(axis=3).mean(axis=(1, 2)) for version in (made("border"), made("centre"))]
-    assert sizes[0] == pytest.approx(448 / 1024, abs=0.01)
-    assert sizes[1] == pytest.approx(484 / 1024, abs=0.01)

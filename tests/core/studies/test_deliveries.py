@@ -74,18 +74,6 @@ def test_flips_and_errors_are_counted_apart(table: pd.DataFrame) -> None:
     assert findings["flips_fake"].details["deliveries"] == len(FITTING) - 1
 
 
-def test_saving_without_a_change_is_a_control_and_no_delivery(table: pd.DataFrame) -> None:
-    table.loc[4, "png"] = 1.0
-    flips = conclusions(table)["flips_fake"]
-    assert flips.control is not None
-    assert (flips.measure.value, flips.control.measure.value) == pytest.approx((0.8, 0.2))
-    # every delivery but the control makes photographs that are called FAKE REAL
-    better = table.assign(**{name: MARGINS if name == "png" else 1.0 for name in FITTING})
-    errors = conclusions(better, np.ones(10, bool))["errors_real"]
-    assert errors.control is not None
-    assert (errors.measure.value, errors.control.measure.value) == (0, pytest.approx(0.5))
-
-
 def test_the_interval_of_the_worst_delivery_is_corrected_for_their_number(table: pd.DataFrame) -> None:
     errors = conclusions(table, times=40)["errors_fake"]
     assert claim_status(errors).sign == 1

@@ -26,17 +26,6 @@ def test_the_detector_says_of_the_pictures_what_the_study_says(probed: Source) -
         np.testing.assert_allclose(margins, expected, rtol=0.01, atol=2e-3)
 
 
-def test_what_is_not_at_hand_is_left_out(source: Source) -> None:
-    run, pixels = read_run(source.run), source.open().pixels
-    other = int(choose_donors(run, np.array([3])).other[0])
-    assert probe_example(run, 3, lambda at: None if at == 3 else np.asarray(pixels[at])) is None
-    example = probe_example(run, 3, lambda at: None if at == other else np.asarray(pixels[at]))
-    assert example is not None
-    assert example.donor is None
-    missing = {column for column, (probe, _) in probe_columns().items() if probe.needs == "other"}
-    assert set(example.pictures) == set(probe_columns()) - missing
-
-
 def test_donors_are_right_of_the_asked_verdict_of_the_category_and_never_the_image(tmp_path: Path) -> None:
     run = mean_colour().run(tmp_path)
     # three wrong answers and one repeat, none of which may lend
@@ -57,12 +46,3 @@ def test_donors_are_right_of_the_asked_verdict_of_the_category_and_never_the_ima
     part = choose_donors(run, rows[10:20])
     np.testing.assert_array_equal(part.other, donors.other[10:20])
     assert (choose_donors(run, rows, seed=1).other != donors.other).any()
-
-
-def test_a_repeated_file_does_not_borrow_from_its_first_copy(tmp_path: Path) -> None:
-    run = mean_colour().run(tmp_path)
-    table = run.predictions
-    copied = np.flatnonzero((table["category"] == table["category"][0]) & (table["label"] == table["label"][0]))
-    # of the category and class two files are left, one of which most rows repeat
-    table.loc[copied[1:-1], ["sha256", "is_repeat"]] = [table["sha256"][copied[0]], True]
-    assert set(choose_donors(run, copied[:-1].astype(np.intp)).same) == {copied[-1]}

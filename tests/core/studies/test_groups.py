@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from core.runs.run import Run
-from core.studies.groups import CELLS, Cells, choose_rows, groups, with_predictions
+from core.studies.groups import CELLS, Cells, choose_rows, groups
 from tests.core.trust_cues import made_run
 
 LABEL = ["FAKE", "REAL", "REAL", "FAKE", "REAL", "FAKE", "FAKE"]
@@ -17,21 +17,6 @@ CELL_CALLED = ["FAKE"] * 25 + ["REAL"] * 5 + ["REAL"] * 29 + ["FAKE"]
 @pytest.fixture
 def run() -> Run:
     return made_run(LABEL, CALLED)
-
-
-def test_rows_get_their_own_predictions_in_whatever_order_they_come(run: Run) -> None:
-    table = pd.DataFrame({"id": ["4", "0", "3"], "found": [1.0, 2.0, 3.0]})
-    joined = with_predictions(table, run)
-    assert joined["label"].tolist() == ["REAL", "FAKE", "FAKE"]
-    assert joined["predicted"].tolist() == ["REAL", "FAKE", "REAL"]
-    np.testing.assert_array_equal(joined["margin"], run.predictions["margin"].to_numpy()[[4, 0, 3]])
-    np.testing.assert_array_equal(joined["found"], table["found"])
-    # a table that is no sample stands for itself
-    np.testing.assert_array_equal(joined["weight"], 1)
-    weighted = with_predictions(table.assign(weight=[2.0, 3.0, 4.0]), run)
-    assert weighted["weight"].tolist() == [2, 3, 4]
-    # the table that was given is left as it was
-    assert list(table.columns) == ["id", "found"]
 
 
 def test_cells_are_those_of_the_confusion_matrix(run: Run) -> None:
@@ -63,17 +48,6 @@ def test_others_are_of_the_same_cell_and_never_the_image_itself(cells: Cells) ->
         assert cells.sizes[row] == size
 
 
-def test_others_are_drawn_by_lot_for_each_image_and_the_same_every_time(cells: Cells) -> None:
-    again = Cells(made_run(CELL_LABEL, CELL_CALLED))
-    drawn = {tuple(cells.others(row, 5)) for row in range(25)}
-    assert len(drawn) > 20
-    for row in (3, 40):
-        np.testing.assert_array_equal(cells.others(row, 5), again.others(row, 5))
-        assert tuple(cells.others(row, 5)) != tuple(cells.others(row, 5, seed=1))
-    # no image of the cell is left out for good
-    assert {one for row in range(25) for one in cells.others(row, 5)} == set(range(25))
-
-
 def test_references_are_the_same_few_for_the_whole_cell(cells: Cells) -> None:
     chosen = {row: set(cells.references(row, 6).tolist()) for row in range(25)}
     assert all(row not in found and len(found) == 6 for row, found in chosen.items())
@@ -81,15 +55,6 @@ def test_references_are_the_same_few_for_the_whole_cell(cells: Cells) -> None:
     assert {CELL_CALLED[one] for one in cells.references(27, 6)} == {"REAL"}
     # fewer than were asked for where the cell has no more
     assert set(cells.references(27, 6).tolist()) == {25, 26, 28, 29}
-
-
-def test_who_is_alone_in_a_cell_is_compared_within_its_verdict_or_with_anyone(cells: Cells) -> None:
-    alone = 59
-    assert cells.sizes[alone] == 1
-    assert set(cells.others(alone, 100).tolist()) == set(range(25))
-    assert set(cells.references(alone, 100).tolist()) == set(range(25))
-    lonely = Cells(made_run(["FAKE", "FAKE", "REAL"], ["FAKE", "FAKE", "REAL"]))
-    assert set(lonely.others(2, 5).tolist()) == {0, 1}
 
 
 def test_a_simple_sample_gives_every_image_the_same_weight() -> None:

@@ -143,34 +143,6 @@ def test_filters_are_compared_on_the_same_squares(source: Source, photographs: l
     )
 
 
-def test_findings_are_rates_beside_the_test_sets_with_every_choice(source: Source, generators: Path) -> None:
-    result = result_of(source, imitations=str(generators))
-    findings = {finding.key: finding for finding in result.findings}
-    assert list(findings) == [
-        "imitations", "photographs", "filters_photographs", "confidence_imitations", "confidence_photographs", "large",
-    ]  # fmt: skip
-    assert (findings["large"].measure.known, findings["large"].headline) == (False, "No such pictures were measured.")
-    imitations, photographs = findings["imitations"], findings["photographs"]
-    rows = rows_of(result.table, IMITATIONS).set_index("source")
-    measure = imitations.measure
-    assert (measure.value, measure.low, measure.high) == tuple(rows.loc["all", ["share_real", "low", "high"]])
-    assert (measure.n, measure.clusters, imitations.details["left_out"]) == (27, 5, 1)
-    run = read_run(source.run).predictions
-    fake = run[run["label"] == "FAKE"]
-    assert imitations.control is not None
-    assert imitations.control.measure.value == pytest.approx((fake["predicted"] == "REAL").mean())
-    assert [choice.kind for choice in imitations.choices] == ["generator"] * 5 + ["encoding"] * 2
-    rows = rows_of(result.table, PHOTOGRAPHS)
-    rows = rows[rows["source"] == "all"].set_index("filter")
-    assert photographs.measure.value == pytest.approx(1 - rows.loc["bicubic", "share_real"])
-    # three photographs are too few for an interval
-    assert not photographs.measure.has_interval
-    for name in RESAMPLING:
-        choice = photographs.choice("filter", name)
-        assert choice is not None
-        assert choice.measure.value == pytest.approx(1 - rows.loc[name, "share_real"])
-
-
 def test_pictures_drawn_large_are_their_own_group_under_every_filter(
     source: Source, generators: Path, large: Path
 ) -> None:

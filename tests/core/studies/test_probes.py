@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from core.findings.claims import claim_status
-from core.perturbations.probe import FAMILIES, size_column
-from core.perturbations.table import OTHER_WAYS, PROBES, probe_columns
+from core.perturbations.table import OTHER_WAYS
 from core.runs.metrics import wilson_interval
 from core.runs.run import Run, read_run
 from core.studies.flips import flip_rates, ranking, read_flips
@@ -106,45 +105,3 @@ def test_a_share_is_set_against_its_strongest_control_with_a_paired_interval(tmp
     alone = rates.loc[("FAKE", "blur_1")]
     assert np.isnan(alone["control_share"])
     assert alone["net"] == alone["share"]
-
-
-def test_a_change_without_a_control_stays_behind_those_that_turn_more_than_theirs(tmp_path: Path) -> None:
-    sizes = {"lowpass_14": 6.0, "lowpass_control_14": 6.0, "blur_1": 6.0, "levels_2": 0.8, "fade_50": 1.2}
-    turned = {"lowpass_14": 0.5, "blur_1": 0.9, "levels_2": 0.9, "fade_50": 0.3, "jpeg_75": 0.9}
-    rates = rates_of(*counted(sizes, turned, tmp_path))
-    for verdict in ("FAKE", "REAL"):
-        top = ranking(rates, verdict=verdict)
-        assert list(top["column"][:5]) == ["lowpass_14", "levels_2", "fade_50", "blur_1", "jpeg_75"]
-        assert list(top["control"].notna()[:5]) == [True, False, False, False, False]
-        assert (top["per_level"][5:] == 0).all()
-    # what its control flips as well comes last
-    rates = rates_of(*counted(sizes, turned | {"lowpass_control_14": 0.9}, tmp_path))
-    assert "lowpass_14" not in list(ranking(rates, verdict="FAKE")["column"][:4])
-
-
-def test_the_smallest_flip_is_named_with_its_strength(tmp_path: Path) -> None:
-    run, table = counted(
-        {"blur_2": 5.0, "lowpass_8": 2.0, "levels_2": 1.0}, {"blur_2": 1.0, "lowpass_8": 0.5}, tmp_path
-    )
-    table = table.assign(**STUDY.derive(run, table))
-    # half of them flip under the low-pass, which changes less than the blur
-    assert set(table["smallest_flip"]) == {"Removing fine detail, wavelengths under 4 pixels", "Blurring, 2 pixels"}
-
-
-def test_every_probe_says_what_it_is() -> None:
-    columns = probe_columns()
-    assert len(columns) <= 140
-    for probe in PROBES.values():
-        assert probe.family in FAMILIES
-        assert probe.sentence.endswith(".")
-        for control in probe.controls:
-            assert [s.key for s in PROBES[control].strengths] == [s.key for s in probe.strengths]
-        for key in (other for others in probe.others.values() for other in others):
-            assert probe.way
-            assert PROBES[key].way
-            assert {s.key for s in PROBES[key].strengths} <= {s.key for s in probe.strengths}
-            # another way of making a change needs a control too, or it could not bear a claim
-            assert PROBES[key].controls
-    used = {control for probe in PROBES.values() for control in probe.controls}
-    assert used >= {key for key, probe in PROBES.items() if probe.is_control}
-    assert {size_column(column) for column in columns} | set(columns) < set(STUDY.columns)

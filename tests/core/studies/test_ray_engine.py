@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.storage import cache_dir
 from core.studies.command import main
-from core.studies.ray_engine import ShardWorker, ray_engine
+from core.studies.ray_engine import ray_engine
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context, find_study
@@ -87,19 +87,6 @@ def test_a_worker_killed_in_the_middle_loses_nothing(source: Source, cluster: No
     assert set(found["half"]) <= {"0", "1"}
     local = table_of(run_study(BRIGHTNESS, source))
     pd.testing.assert_frame_equal(found.drop(columns="half"), local.drop(columns="half"), rtol=1e-4, atol=1e-5)
-
-
-def test_a_mistake_in_a_study_is_a_sentence_too_with_the_trace_behind_it(source: Source, tmp_path: Path) -> None:
-    def breaks(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
-        raise ZeroDivisionError("nothing to divide by")
-
-    shards = {0: np.arange(60)}
-    answer = ShardWorker(source, replace(BRIGHTNESS, compute=breaks), shards)({"number": 0})
-    assert answer["problem"].startswith("brightness failed in a worker (ZeroDivisionError: nothing to divide by)")
-    assert "in breaks" in answer["trace"]
-    nowhere = ShardWorker(replace(source, detector=tmp_path), BRIGHTNESS, shards)({"number": 0})
-    assert str(tmp_path) in nowhere["problem"]
-    assert nowhere["trace"] == ""
 
 
 def test_without_ray_the_command_says_how_to_get_it(

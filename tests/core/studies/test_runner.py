@@ -11,13 +11,12 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.images.image_set import DataPath
 from core.runs.folders import ROOT, find_runs
 from core.runs.run import Run, read_run
 from core.storage import MANIFEST, cache_dir, only_writer, sealed
 from core.studies.command import main
 from core.studies.groups import with_predictions
-from core.studies.runner import Source, find_source, run_study, work_folder
+from core.studies.runner import Source, find_source, run_study
 from core.studies.store import find_stored, read_study, study_path, write_study
 from core.studies.study import STUDIES, Context, StudyError, find_study
 from tests.core.studies.conftest import BRIGHTNESS, brightness
@@ -66,15 +65,6 @@ def test_a_stopped_study_goes_on_and_computes_no_image_twice(source: Source) -> 
     assert sorted(seen) == sorted([*range(60), *range(16, 32)])
     again = read_study(run_study(BRIGHTNESS, source)).table
     pd.testing.assert_frame_equal(read_study(path).table, again)
-
-
-def test_shards_of_another_set_run_or_parameter_are_kept_apart(source: Source) -> None:
-    run, every = read_run(source.run), np.arange(60)
-    again = replace(run, manifest={**run.manifest, "files": {"predictions.parquet": "0" * 64}})
-    paths = [None, "set", *(DataPath("set", fake) for fake in (["sd"], ["gan"], ["gan", "sd"]))]
-    folders = {work_folder(BRIGHTNESS, run, every, replace(source, data=path)) for path in paths}
-    folders |= {work_folder(BRIGHTNESS, again, every, source), work_folder(BRIGHTNESS, run, every[:50], source)}
-    assert len(folders | {work_folder(BRIGHTNESS.with_parameters({"scale": 2.0}), run, every, source)}) == 8
 
 
 def test_a_study_of_a_run_that_was_replaced_meanwhile_is_not_written(source: Source) -> None:

@@ -38,7 +38,7 @@ def planted(_detector: Any, images: list[NDArray[np.uint8]], _explainer: Any, se
         weights = np.array(paper if is_paper else ours, np.float32)
         regions = np.minimum(np.arange(1024).reshape(32, 32) // 512, len(weights) - 1).astype(np.int16)
         signs = np.sign(weights).astype(np.int8)
-        passes.append(Pass(weights[regions], regions, weights, signs, 0.9, 0.5, "" if is_paper else cause))
+        passes.append(Pass(weights[regions], regions, weights, signs, "" if is_paper else cause))
     return passes
 
 
