@@ -207,7 +207,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
 
 def make_study() -> Study:
     """Declare the study for the explainers that are registered."""
-    columns = {}
+    columns: dict[str, str] = {}
     for key, title in (CONTROLS | BASELINES).items():
         columns |= _describe(key, title, TRUTHS)
     for variant in (variant for explainer in judged().values() for variant in variants(explainer)):

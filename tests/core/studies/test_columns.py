@@ -13,7 +13,6 @@ from core.runs.filter import Filter, choices_of, range_columns
 from core.runs.rows import find_rows, judged_table
 from core.runs.run import Run
 from core.studies.columns import (
-    StudyColumn,
     browse_table,
     describe_versus,
     read_columns,
@@ -63,28 +62,6 @@ def test_columns_of_another_version_or_run_are_neither_offered_nor_read(run: Run
     assert read_columns(run, ["probes.a", "quiet.b"]).to_dict("list") == {
         "probes.a": [1.0] * len(run), "quiet.b": [2.0] * len(run),
     }  # fmt: skip
-
-
-def test_a_study_says_which_of_its_columns_are_browsed_and_what_they_are(run: Run) -> None:
-    frame = pd.DataFrame({"id": run.predictions["id"]} | {f"c{number}": np.arange(len(run)) for number in range(120)})
-    about = {
-        "title": "What turns it",
-        "explore": ["c7", "c3", "absent"],
-        "columns": {
-            "c3": "flipped share, 0 to 1",
-            "c7": "a description that is much too long to stand over a slider of a page",
-        },
-    }
-    seal(run.path / "studies" / "probes.parquet", frame, about)
-    seal(run.path / "studies" / "quiet.parquet", frame, {"explore": []})
-    seal(run.path / "studies" / "odd.parquet", frame, {"explore": 3})
-    table = browse_table(run)
-    assert [name for name in table.columns if "." in name] == ["probes.c3", "probes.c7"]
-    assert table["probes.c3"].tolist() == frame["c3"].tolist()
-    assert {name: column for name, column in study_columns(run).items() if column.offered} == {
-        "probes.c3": StudyColumn("What turns it", "Flipped share", "flipped share, 0 to 1"),
-        "probes.c7": StudyColumn("What turns it", "C7", about["columns"]["c7"]),
-    }
 
 
 def test_whatever_a_study_holds_can_be_browsed_or_is_left_out(run: Run) -> None:

@@ -1,14 +1,13 @@
 """The command that prints and writes findings, and the headlines that all studies declare."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from core.findings.finding import read_findings, to_json
 from core.runs.folders import ROOT
 from core.runs.run import read_run
-from core.studies.conclusions import CHOSEN, gather, main
+from core.studies.conclusions import gather, main
 from core.studies.store import CONCLUDED, read_study, study_path
 
 RUN = "sample@sample-test"
@@ -42,15 +41,3 @@ def test_findings_are_printed_as_a_table_and_as_data(capsys: pytest.CaptureFixtu
     printed = capsys.readouterr().out
     assert read_findings(json.loads(printed))[0].study == "clusters"
     assert len(json.loads(printed)) == len(gather(RUN, ["clusters"]))
-
-
-def test_readme_s_table_is_written_between_its_marks(tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    path.write_text("before\n<!-- findings -->\nold\n<!-- end -->\nafter <!-- end -->", encoding="utf-8")
-    assert main(["--readme", str(path)]) == 0
-    text = path.read_text(encoding="utf-8")
-    assert text.startswith("before\n<!-- findings -->\n\n| Question |")
-    assert text.endswith("|\n\n<!-- end -->\nafter <!-- end -->")
-    assert text.count("\n|") == 2 + len(CHOSEN) == 10
-    assert main(["--readme", str(path)]) == 0
-    assert path.read_text(encoding="utf-8") == text

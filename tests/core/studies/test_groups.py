@@ -48,15 +48,6 @@ def test_others_are_of_the_same_cell_and_never_the_image_itself(cells: Cells) ->
         assert cells.sizes[row] == size
 
 
-def test_references_are_the_same_few_for_the_whole_cell(cells: Cells) -> None:
-    chosen = {row: set(cells.references(row, 6).tolist()) for row in range(25)}
-    assert all(row not in found and len(found) == 6 for row, found in chosen.items())
-    assert len(set.union(*chosen.values())) == 7
-    assert {CELL_CALLED[one] for one in cells.references(27, 6)} == {"REAL"}
-    # fewer than were asked for where the cell has no more
-    assert set(cells.references(27, 6).tolist()) == {25, 26, 28, 29}
-
-
 def test_a_simple_sample_gives_every_image_the_same_weight() -> None:
     run = made_run(CELL_LABEL, CELL_CALLED)
     errors = {row for row in range(60) if CELL_LABEL[row] != CELL_CALLED[row]}
