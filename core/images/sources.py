@@ -9,7 +9,7 @@ from core.images.files import open_files
 from core.images.folders import image_folder, real_fake, sources
 from core.images.image_set import DatasetError, Progress, Split
 from core.images.labels import CLASSES
-from core.images.layout import Entry, Layout, is_picture, some
+from core.images.layout import Entry, Layout, some
 from core.images.tables import parquet, path_tables
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
@@ -84,15 +84,10 @@ class LayoutSource:
         self._files.close()
 
     def _contents(self) -> str:
-        """Describe a set for messages: its first two folder levels, and the files outside any folder."""
+        """List for messages the first two folder levels of a set, and the files outside any folder."""
         names = [listed.name for listed in self._files.listing]
-        levels = {"/".join([*name.split("/")[:-1][:2], ""]) for name in names if "/" in name}
-        pictures = [name for name in names if "/" not in name and is_picture(name)]
-        others = [name for name in names if "/" not in name and not is_picture(name)]
-        parts = [some(levels)] if levels else []
-        parts += [f"{len(pictures):,} pictures in no folder"] if pictures else []
-        parts += [f"{len(others):,} other files ({some(others)})"] if others else []
-        return " and ".join(parts) or "nothing"
+        levels = ("/".join([*name.split("/")[:-1][:2], ""]) if "/" in name else name for name in names)
+        return some(levels) or "nothing"
 
 
 Source: TypeAlias = LayoutSource | ShippedSource

@@ -5,7 +5,8 @@ import io
 import json
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,66 +41,48 @@ def write(root: Path, names: Iterable[str], *, first: int = 0) -> None:
 
 
 Write = Callable[[Path], dict[str, Truth]]
+ZERO_ONE = {"0_real": "REAL", "1_fake": "FAKE"}
 
 
-def _written(root: Path, truths: dict[str, Truth]) -> dict[str, Truth]:
-    write(root, truths)
-    return truths
+def _tree(
+    root: Path, pattern: str, classes: Mapping[str, str], *splits: str, places: Mapping[str, tuple[str | None, ...]]
+) -> dict[str, Truth]:
+    """Write two pictures for each place (name -> source and category), split and folder of a class."""
+    found = {}
+    for (place, shown), split, (folder, label), n in product(places.items(), splits, classes.items(), range(2)):
+        truth = Truth(label, *shown, split="train" if split == "train" else "test")
+        found[pattern.format(place=place, split=split, folder=folder, n=n)] = truth
+    write(root, found)
+    return found
 
 
 def real_fake(root: Path) -> dict[str, Truth]:
-    found = {}
-    for split in ("train", "test"):
-        for label in ("REAL", "FAKE"):
-            found |= {f"{split}/{label}/cat-{n}.png": Truth(label, None, "cat", split) for n in range(2)}
-    return _written(root, found)
+    classes, places = {"REAL": "REAL", "FAKE": "FAKE"}, {"": (None, "cat")}
+    return _tree(root, "{split}/{folder}/cat-{n}.png", classes, "train", "test", places=places)
 
 
 def zero_one(root: Path) -> dict[str, Truth]:
     # as CNNDetection's test set: some generators have categories, others have none
-    found = {}
-    for place, source, category in (("progan/car", "progan", "car"), ("progan/dog", "progan", "dog"),
-                                    ("biggan", "biggan", None)):  # fmt: skip
-        for folder, label in (("0_real", "REAL"), ("1_fake", "FAKE")):
-            found |= {f"{place}/{folder}/{n}.png": Truth(label, source, category) for n in range(2)}
-    return _written(root, found)
-
-
-def zero_one_of_splits(root: Path) -> dict[str, Truth]:
-    found = {}
-    for split in ("train", "val"):
-        for folder, label in (("0_real", "REAL"), ("1_fake", "FAKE")):
-            read_as = "test" if split == "val" else split
-            found |= {f"{split}/{folder}/{n}.png": Truth(label, split=read_as) for n in range(2)}
-    return _written(root, found)
+    places = {"progan/car": ("progan", "car"), "progan/dog": ("progan", "dog"), "biggan": ("biggan", None)}
+    return _tree(root, "{place}/{folder}/{n}.png", ZERO_ONE, "test", places=places)
 
 
 def genimage(root: Path) -> dict[str, Truth]:
-    found = {}
-    for generator in ("ADM", "stable_diffusion_v_1_4"):
-        for split in ("train", "val"):
-            for folder, label in (("nature", "REAL"), ("ai", "FAKE")):
-                read_as = "test" if split == "val" else split
-                truth = Truth(label, generator, None, read_as)
-                found |= {f"{generator}/{split}/{folder}/{n}.PNG": truth for n in range(2)}
-    return _written(root, found)
+    places = {name: (name,) for name in ("ADM", "stable_diffusion_v_1_4")}
+    classes = {"nature": "REAL", "ai": "FAKE"}
+    return _tree(root, "{place}/{split}/{folder}/{n}.PNG", classes, "train", "val", places=places)
 
 
 def generator_label(root: Path) -> dict[str, Truth]:
-    found = {}
-    for generator in ("midjourney", "canon"):
-        for folder, label in (("Real", "REAL"), ("generated", "FAKE")):
-            found |= {f"{generator}/{folder}/{n}.webp.png": Truth(label, generator) for n in range(2)}
-    return _written(root, found)
+    places = {name: (name,) for name in ("midjourney", "canon")}
+    return _tree(root, "{place}/{folder}/{n}.webp.png", {"Real": "REAL", "generated": "FAKE"}, "test", places=places)
 
 
 def image_folder(root: Path) -> dict[str, Truth]:
     found = {}
-    for split in ("train", "test"):
-        for name in ("flickr", "biggan", "sd14"):
-            label = "REAL" if name == "flickr" else "FAKE"
-            found |= {f"{split}/{name}/{n}.png": Truth(label, name, None, split) for n in range(2)}
-    return _written(root, found)
+    for name, label in {"flickr": "REAL", "biggan": "FAKE", "sd14": "FAKE"}.items():
+        found |= _tree(root, "{split}/{folder}/{n}.png", {name: label}, "train", "test", places={"": (name,)})
+    return found
 
 
 def metadata_csv(root: Path) -> dict[str, Truth]:
@@ -115,7 +98,8 @@ def metadata_csv(root: Path) -> dict[str, Truth]:
         (root / split).mkdir(parents=True)
         with (root / split / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(rows)
-    return _written(root, found)
+    write(root, found)
+    return found
 
 
 def metadata_jsonl(root: Path) -> dict[str, Truth]:
@@ -123,7 +107,8 @@ def metadata_jsonl(root: Path) -> dict[str, Truth]:
     rows = [{"file_name": f"images/{n}.png", "label": n % 2, "source": f"s{n % 3}", "text": "…"} for n in range(4)]
     root.mkdir(parents=True)
     (root / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
-    return _written(root, found)
+    write(root, found)
+    return found
 
 
 def paths(root: Path) -> dict[str, Truth]:
@@ -138,7 +123,8 @@ def paths(root: Path) -> dict[str, Truth]:
     (root / "all.csv").write_text(text.getvalue(), encoding="utf-8-sig")
     # beside it, a table of something else
     (root / "notes.csv").write_text("key,value\na,b\n")
-    return _written(root, found)
+    write(root, found)
+    return found
 
 
 def parquet(root: Path) -> dict[str, Truth]:
@@ -165,7 +151,6 @@ def parquet(root: Path) -> dict[str, Truth]:
 LAYOUTS: dict[str, tuple[Write, tuple[str, ...]]] = {
     "real_fake": (real_fake, ()),
     "zero_one": (zero_one, ()),
-    "zero_one_of_splits": (zero_one_of_splits, ()),
     "genimage": (genimage, ()),
     "generator_label": (generator_label, ()),
     "image_folder": (image_folder, ("biggan", "sd14")),

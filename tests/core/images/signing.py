@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+SIGNER = "Test Signer"
 TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
@@ -30,37 +31,26 @@ def sign(data: bytes, mime: str, *, source_type: str = TRAINED, agent: str = "Ma
 
 def _certificates() -> tuple[str, str]:
     """A certificate with its authority's, and its key, as PEM."""
-    now = datetime.datetime.now(datetime.UTC)
+    now, made = datetime.datetime.now(datetime.UTC), []
     keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
-    names = [
-        x509.Name(
-            [x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Tests")]
-        )
-        for name in ("Test Authority", "Test Signer")
-    ]
-    made = []
-    for number in (0, 1):
-        usage = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment"), False)
-        usage |= {"key_agreement": False, "encipher_only": False, "decipher_only": False}
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(names[number])
-            .issuer_name(names[0])
-            .public_key(keys[number].public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=30))
-            .add_extension(x509.BasicConstraints(ca=number == 0, path_length=None), critical=True)
-            .add_extension(
-                x509.KeyUsage(digital_signature=number == 1, key_cert_sign=number == 0, crl_sign=number == 0, **usage),
-                critical=True,
-            )
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(keys[number].public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), critical=False)
-        )
-        if number == 1:
-            usage_of = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
-            builder = builder.add_extension(usage_of, critical=False)
+    pairs = [((NameOID.COMMON_NAME, name), (NameOID.ORGANIZATION_NAME, "Tests")) for name in ("Authority", SIGNER)]
+    names = [x509.Name([x509.NameAttribute(*pair) for pair in of]) for of in pairs]
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only")
+    usage = dict.fromkeys((*others, "decipher_only"), False)
+    for is_signer in (False, True):
+        own = keys[is_signer].public_key()
+        extensions: list[tuple[x509.ExtensionType, bool]] = [
+            (x509.BasicConstraints(ca=not is_signer, path_length=None), True),
+            (x509.KeyUsage(digital_signature=is_signer, key_cert_sign=not is_signer, crl_sign=False, **usage), True),
+            (x509.SubjectKeyIdentifier.from_public_key(own), False),
+            (x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), False),
+            (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False),
+        ]
+        builder = x509.CertificateBuilder(names[0], names[is_signer], own, x509.random_serial_number())
+        builder = builder.not_valid_before(now - datetime.timedelta(days=1))
+        builder = builder.not_valid_after(now + datetime.timedelta(days=30))
+        for extension, critical in extensions[: 5 if is_signer else 4]:
+            builder = builder.add_extension(extension, critical=critical)
         made.append(builder.sign(keys[0], hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode())
     pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     return made[1] + made[0], keys[1].private_bytes(*pem).decode()

@@ -111,12 +111,7 @@ def test_each_cell_counts_what_its_filter_finds(table: pd.DataFrame, cut: float)
     assert counts.sum() == (table["category"] == "dog").sum()
     for row, truth in enumerate(("FAKE", "REAL")):
         for column, said in enumerate(("FAKE", "REAL")):
-            cell = (
-                Filter(threshold=cut)
-                .choosing("category", ["dog"])
-                .choosing("label", [truth])
-                .choosing("predicted", [said])
-            )
+            cell = wanted.choosing("correct", []).choosing("label", [truth]).choosing("predicted", [said])
             assert len(find_rows(table, cell)) == counts[row, column]
 
 
