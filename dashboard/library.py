@@ -194,17 +194,13 @@ def _with_linked(opened: Opened) -> Opened:
     """Add what the URL names: columns that their study does not offer, and the verdicts of a run on the same images."""
     sort = st.query_params.get("sort", "").removeprefix("-")
     # what filters and sorts comes first, because only `MOST_LINKED` are read
-    named = [name for name in dict.fromkeys((*st.query_params, sort, *also())) if name in opened.further]
+    also = st.query_params.get("also", "").split(",")
+    named = [name for name in dict.fromkeys((*st.query_params, sort, *also)) if name in opened.further]
     path, beside = runs().get(st.query_params.get("versus", "")), None
     with suppress(ContractError):
         if path is not None and same_images(opened.run, (other := open_run(path)).run):
             beside = other
     return _linked(opened, beside, tuple(sorted(named[:MOST_LINKED]))) if named or beside else opened
-
-
-def also() -> list[str]:
-    """The columns that the URL asks for beyond those that studies offer."""
-    return st.query_params.get("also", "").split(",")
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)

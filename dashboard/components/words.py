@@ -15,12 +15,10 @@ percent = unbroken_percent
 CLASS_WORDS = {"REAL": ":blue[**REAL**]", "FAKE": ":orange[**FAKE**]"}
 
 
-def heading(title: str, shows: str, conclude: str | None = None, *, help: str | None = None) -> None:
-    """A page's title, what it shows, and what to conclude from it."""
+def heading(title: str, shows: str, *, help: str | None = None) -> None:
+    """A page's title, and what it shows."""
     draw_title(title, help=help)
     st.markdown(f":gray[{shows}]")
-    if conclude:
-        st.markdown(conclude)
 
 
 def draw_title(title: str, *, help: str | None = None) -> None:

@@ -13,7 +13,6 @@ from streamlit.testing.v1 import AppTest
 from core.images.cifake import fetched_path
 from core.images.image_set import DataPath
 from core.images.loading import load_image_set
-from core.images.preprocessing import Preprocessing
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from dashboard import datasets, sidebar
@@ -144,20 +143,6 @@ def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(
     assert len(read_run(run)) == sum(one.split == "test" for one in truths.values())
     # pictures are 16 pixels wide, and the run's 32
     assert {one.side for one in datasets.registry().sets} == {32}
-
-
-def test_detectors_that_resize_in_other_ways_each_have_their_pixels(tmp_path: Path) -> None:
-    made.image_folder(tmp_path / "own")
-    registry = DatasetRegistry(tmp_path / "nowhere")
-    # pictures are 16 pixels wide
-    fits = [Preprocessing(32, interpolation=name) for name in ("nearest", "bicubic")]
-    for fit in (*fits, fits[0]):
-        assert registry.attach(DataPath(str(tmp_path / "own"), ["biggan", "sd14"]), fit=fit)
-        assert settled(registry).state == "done"
-    assert [one.fit for one in registry.sets] == [fit.steps for fit in fits]
-    first, other = registry.sets
-    assert first.fingerprint == other.fingerprint
-    assert (first.pixels != other.pixels).any()
 
 
 @pytest.mark.usefixtures("on_this_machine")

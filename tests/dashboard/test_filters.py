@@ -13,20 +13,9 @@ from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.studies.columns import browse_table
 from core.studies.store import study_path, write_study
-from dashboard.components.filters import admitted, filter_key
-from tests.core.studies.test_columns import seal
+from dashboard.components.filters import admitted
 from tests.dashboard.conftest import Open
-from tests.dashboard.test_pages import with_more_filters, words
-
-
-def add_study(home: Path) -> pd.DataFrame:
-    """A study with a column that differs between images and two that do not; the table of its run."""
-    folder = home / "runs" / "tiny@seen-test"
-    table = browse_table(read_run(folder))
-    frame = pd.DataFrame({"id": table["id"], "cue": ["blue_sky", "sea"] * 30, "one": "grey_card", "flat": 7.0})
-    about = {"title": "Cues", "columns": {"one": "card, which", "flat": "height, in metres"}}
-    seal(folder / "studies" / "cues.parquet", frame, about)
-    return table
+from tests.dashboard.test_pages import words
 
 
 def matrix_cells(app: AppTest) -> dict[tuple[str, str], bool]:
@@ -60,17 +49,6 @@ def test_a_filter_that_no_cell_fits_leaves_all_of_the_matrix_out() -> None:
     nothing = Filter().choosing("label", ["FAKE"]).choosing("predicted", ["FAKE"]).choosing("correct", ["wrong"])
     assert admitted(nothing) == set()
     assert admitted(Filter().choosing("category", ["cat"])) is None
-
-
-def test_values_are_written_for_people_and_asked_for_as_they_are(open_page: Open, home: Path) -> None:
-    add_study(home)
-    app = with_more_filters(open_page("mistakes", run="tiny@seen-test"))
-    pills = app.pills(key=filter_key("cues.cue"))
-    assert [option.content for option in pills.proto.options] == ["blue sky 30", "sea 30"]
-    pills.set_value(["blue_sky"]).run()
-    assert app.query_params["cues.cue"] == "blue_sky"
-    assert "Cues: Cue: blue sky" in [button.label for button in app.button]
-    assert "30 of 60 images" in words(app)
 
 
 def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_page: Open, home: Path) -> None:

@@ -11,13 +11,12 @@ from streamlit.testing.v1 import AppTest
 from core.images.cifake import ARCHIVE
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED
-from core.runs.run import read_run
 from core.runs.writing import write_run
 from dashboard import datasets, sidebar
 from dashboard.datasets import Attaching
 from tests.conftest import make_detector, write_shipped
 from tests.dashboard.conftest import Open
-from tests.dashboard.test_pages import grids, words
+from tests.dashboard.test_pages import words
 
 PICTURES = 24
 
@@ -84,13 +83,6 @@ def test_the_first_visitor_sees_it_while_its_pictures_are_read(
     assert "Attach images on the left" not in told(app)
     datasets.registry().status = Attaching("reading", share=0.25)
     assert any("Reading pictures" in found.text for found in open_page("mistakes").get("progress"))
-
-
-def test_examples_to_begin_with_are_those_of_the_run(open_page: Open, first: Path) -> None:
-    for name, there in (("swift@cifake-test", True), ("tiny@seen-test", False)):
-        id_ = str(read_run(first / "runs" / name).predictions["id"].iloc[0])
-        data = grids(opened(open_page, "try_picture", sample=id_, open=""))["upload.samples"]
-        assert (data["current"] == id_) == there
 
 
 def test_a_damaged_archive_is_a_sentence_and_the_rest_works(

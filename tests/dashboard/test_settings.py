@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -149,6 +150,11 @@ def test_other_pages_and_other_names_are_refused(server: str) -> None:
     assert refusal(f"{ELSEWHERE}:{port}", host="localhost", port=port) == 403
     headers = ask_http(server, "GET", "/_stcore/health", headers={"Origin": ELSEWHERE})[1]
     assert headers["Access-Control-Allow-Origin"] is None
+
+
+def test_it_listens_to_this_machine_only(server: str) -> None:
+    with pytest.raises(OSError, match="refused|timed out|assign"):
+        socket.create_connection(("127.0.0.2", urlsplit(server).port), timeout=5)
 
 
 def test_every_answer_forbids_framing(server: str) -> None:

@@ -20,7 +20,6 @@ from dashboard.components.dial import COLUMNS, EXPERIMENTS
 from dashboard.components.story import choose_fakes, choose_other, choose_picture
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
-from tests.dashboard.test_pages import words
 
 RUN = "tiny@seen-test"
 STEPS = 5
@@ -68,14 +67,6 @@ def test_every_step_opens_with_and_without_pictures(open_page: Open, run: str, s
     assert not app.exception
     assert (app.title[0].value == "No picture to show yet") == (run != RUN)
     assert (app.button(key="story.begin") is not None) if run == RUN and not step else True
-
-
-def test_a_damaged_study_leaves_the_page_whole(open_page: Open, home: Path) -> None:
-    file = study_path(home / "runs" / RUN, "probes")
-    file.parent.mkdir(exist_ok=True)
-    file.write_bytes(b"no parquet")
-    assert not open_page("start", run=RUN).exception
-    assert "core study probes" in words(open_page("start", run=RUN, step="3"))
 
 
 @pytest.mark.parametrize("studied", [False, True])
