@@ -75,9 +75,10 @@ def patch_images(n: int = 16, *, seed: int = 0) -> tuple[NDArray[np.uint8], NDAr
     return np.clip(np.rint(images), 0, 255).astype(np.uint8), places
 
 
-def write_source(home: Path, detector: Detector, pixels: NDArray[np.uint8]) -> Source:
-    """A run of the detector on images, the first half FAKE, and the detector, on disk."""
-    labels = np.repeat([FAKE, REAL], len(pixels) // 2).astype(np.uint8)
+def set_of(pixels: NDArray[np.uint8]) -> ImageSet:
+    """A set of images, the first half FAKE, in three categories."""
+    half = len(pixels) // 2
+    labels = np.repeat([FAKE, REAL], [half, len(pixels) - half]).astype(np.uint8)
     digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]
     rows = pd.DataFrame(
         {
@@ -91,8 +92,12 @@ def write_source(home: Path, detector: Detector, pixels: NDArray[np.uint8]) -> S
     )
     rows = pd.concat([rows, image_statistics(pixels)], axis=1)
     rows["file_bytes"] = np.float32(900)
-    images = ImageSet("made-test", "test", pixels, rows, fingerprint_of("test", rows))
-    name = detector.name
+    return ImageSet("made-test", "test", pixels, rows, fingerprint_of("test", rows))
+
+
+def write_source(home: Path, detector: Detector, pixels: NDArray[np.uint8]) -> Source:
+    """A run of the detector on images, the first half FAKE, and the detector, on disk."""
+    name, images = detector.name, set_of(pixels)
     save_detector(home / "detectors" / name, detector, model_card=f"# {name}\n")
     run = write_run(home, detector, images, ship_images=True)
     return Source(run, home / "detectors" / name)

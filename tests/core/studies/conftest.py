@@ -1,6 +1,5 @@
 """A run of a random detector on made images, and small studies of it."""
 
-import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,41 +12,23 @@ from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, round_to_float16
-from core.detectors.storage import save_detector
 from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME
 from core.findings.finding import Finding, Measure
-from core.images.image_set import ImageSet, fingerprint_of
-from core.images.labels import CLASSES, FAKE, REAL
-from core.images.statistics import image_statistics
+from core.images.image_set import ImageSet
+from core.images.labels import REAL
 from core.runs.run import Run
-from core.runs.writing import write_run
 from core.studies import explanations
 from core.studies.runner import Source, run_study
 from core.studies.study import Context, Study, find_study
 from tests.conftest import make_detector, textured
-from tests.core.trust_cues import patch_detector, patch_images, write_source
+from tests.core.trust_cues import patch_detector, patch_images, set_of, write_source
 from tests.shared import made_once
 
 
 def made_set(n: int = 60) -> ImageSet:
     """`n` images, half of each class, in three categories."""
-    pixels = np.concatenate([textured(n // 2, fine=False, seed=1), textured(n - n // 2, fine=True, seed=2)])
-    labels = np.repeat([FAKE, REAL], [n // 2, n - n // 2]).astype(np.uint8)
-    digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]
-    rows = pd.DataFrame(
-        {
-            "id": [f"test-{digest[:16]}" for digest in digests],
-            "name": [f"{CLASSES[label]}/{number:04d}.png" for number, label in enumerate(labels)],
-            "label": labels,
-            "category": [("cat", "dog", "ship")[number % 3] for number in range(n)],
-            "sha256": digests,
-            "is_repeat": False,
-        }
-    )
-    rows = pd.concat([rows, image_statistics(pixels)], axis=1)
-    rows["file_bytes"] = np.float32(900)
-    return ImageSet("made-test", "test", pixels, rows, fingerprint_of("test", rows))
+    return set_of(np.concatenate([textured(n // 2, fine=False, seed=1), textured(n - n // 2, fine=True, seed=2)]))
 
 
 def mixed_detector(pixels: NDArray[np.uint8]) -> Detector:
@@ -71,11 +52,8 @@ def source_of(home: Path) -> Source:
 
 def write_made(home: Path, n: int = 60) -> Source:
     """Write the run, on `n` images, and its detector."""
-    images = made_set(n)
-    detector = mixed_detector(images.pixels)
-    save_detector(home / "detectors" / "tiny", detector, model_card="# tiny\n")
-    write_run(home, detector, images, ship_images=True)
-    return source_of(home)
+    pixels = made_set(n).pixels
+    return write_source(home, mixed_detector(pixels), pixels)
 
 
 @pytest.fixture(scope="session")
