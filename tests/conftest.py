@@ -1,5 +1,6 @@
 """Small networks and images, made here, for every test."""
 
+import hashlib
 import io
 import os
 import tarfile
@@ -29,23 +30,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, (str(Path(offline.__file__).parent), os.environ.get("PYTHONPATH")))
 )
-# from half a minute of a processor on; a worker takes a file as a whole
-LONGEST = (
-    "browser/test_journeys.py",
-    "browser/test_strangers.py",
-    "browser/test_reads.py",
-    "dashboard/test_pages.py",
-    "test_train.py",
-    "core/studies/test_probes.py",
-    "browser/test_first_sight.py",
-    "core/studies/test_explanations.py",
-    "core/studies/test_ray_engine.py",
-    "core/training/test_fit.py",
-    "browser/test_first_screens.py",
-    "dashboard/test_try_picture.py",
-)
-
-
 _CACHES = count()
 
 
@@ -55,17 +39,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take longest come first, or one worker would be left alone with the last of them."""
-    items.sort(key=lambda item: _place(item.path))
-
-
-def _place(file: Path) -> int:
-    """Where a file comes: those of `LONGEST` in their order, then the folders that take longest, then the rest."""
-    name = file.relative_to(Path(__file__).parent).as_posix()
-    if name in LONGEST:
-        return LONGEST.index(name)
-    folders = ("slow", "browser", "dashboard")
-    return len(LONGEST) + (folders.index(file.parent.name) if file.parent.name in folders else len(folders))
+    """Files that take longest come first, or a worker would be left alone with the last of them: browsers, and size."""
+    items.sort(key=lambda item: ("browser" not in item.path.parts, -item.path.stat().st_size, item.path))
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -125,6 +100,31 @@ def write_cifake(root: Path, *, train: int = 40, test: int = 12, seed: int = 0) 
                 suffix = "" if index % 10 == 0 else f" ({index % 10 + 1})"
                 (folder / f"{index:04d}{suffix}.jpg").write_bytes(jpeg(image))
     return root
+
+
+def make_set(pixels: NDArray[np.uint8], name: str = "made-test", *, digests: list[str] | None = None) -> "ImageSet":
+    """An image set of these pixels, the first half FAKE, in three categories; hashes are of the pixels by default."""
+    import pandas as pd
+
+    from core.images.image_set import ImageSet, fingerprint_of
+    from core.images.labels import CLASSES, FAKE, REAL
+    from core.images.statistics import image_statistics
+
+    n = len(pixels)
+    labels = np.repeat([FAKE, REAL], [n // 2, n - n // 2]).astype(np.uint8)
+    digests = digests or [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]
+    rows = pd.DataFrame(
+        {
+            "id": [f"test-{digest[:16]}" for digest in digests],
+            "name": [f"{CLASSES[label]}/{number:04d}.png" for number, label in enumerate(labels)],
+            "label": labels,
+            "category": [("cat", "dog", "ship")[number % 3] for number in range(n)],
+            "sha256": digests,
+            "is_repeat": False,
+        }
+    )
+    rows = pd.concat([rows, image_statistics(pixels)], axis=1).assign(file_bytes=np.float32(900))
+    return ImageSet(name, "test", pixels, rows, fingerprint_of("test", rows))
 
 
 @pytest.fixture

@@ -129,6 +129,19 @@ def foreign() -> Iterator[Case]:
         yield Case(f"{kind} renamed", saved(image, kind))
     for kind in ("GIF", "AVIF"):
         yield Case(kind, saved(image, kind), SIZE)
+    for mode in ("1", "L", "P", "RGB", "RGBA"):
+        exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x03\0\0\0\0\0\0\0"
+        yield Case(f"PNG, {mode}", saved(image.convert(mode), "PNG", exif=exif), SIZE)
+    for mode, options in (
+        ("L", {}),
+        ("CMYK", {}),
+        ("RGB", {"progressive": True}),
+        ("RGB", {"restart_marker_blocks": 2}),
+    ):
+        yield Case(f"JPEG, {mode}, {options}", saved(image.convert(mode), "JPEG", **options), SIZE)
+    for lossless in (False, True):
+        yield Case(f"WEBP, {lossless}", saved(image.convert("RGBA"), "WEBP", lossless=lossless), SIZE)
+    yield Case("16 bits", png(32, 16, depth=16, extra=chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(3000)))), SIZE)
     for kind in ("AVIF", "WEBP", "HEIF"):
         yield Case(f"{kind} sequence", sequence(kind), SIZE)
     yield Case("1 x 1", saved(Image.new("RGB", (1, 1), (9, 8, 7)), "PNG"), (1, 1))

@@ -87,15 +87,7 @@ def _strange_study(path: Path, text: str) -> None:
     about["created"] = text
     about["columns"] = {name: f"{text} {said}" for name, said in about["columns"].items()}
     about["parameters"] = about["parameters"] | {text: text}
-    table = answer.table.copy()
-    if path.stem == "transfer":
-        table["source"] = [
-            f"{text} {name}" if kind.endswith("generator") and name != "all" else name
-            for kind, name in zip(table["kind"], table["source"], strict=True)
-        ]
-    if path.stem == "files":
-        table["compression"] = [None if value is None else f"{text} {value}" for value in table["compression"]]
-    write_study(path, table, about)
+    write_study(path, answer.table, about)
 
 
 def put_tags(cache: Path, home: Path, host: str) -> None:

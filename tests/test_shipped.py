@@ -23,11 +23,6 @@ RUNS = find_runs(SHIPPED)
 ON_CIFAKE = [name for name in RUNS if name.endswith("@cifake-test")]
 
 
-def test_the_sample_and_swift_ship() -> None:
-    assert {"sample", "swift"} <= set(find_detectors(SHIPPED))
-    assert {"sample@sample-test", "swift@sample-test", "swift@cifake-test"} <= set(RUNS)
-
-
 @pytest.mark.parametrize("folder", [*RUNS.values(), *find_detectors(SHIPPED).values()], ids=lambda path: path.name)
 def test_what_ships_is_sealed_and_refused_without_its_seal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kind = folder.parent.name.removesuffix("s")
@@ -77,17 +72,11 @@ def test_cifake_s_facts_are_those_of_its_pixels(cifake_test: ImageSet) -> None:
 def test_the_notice_goes_with_the_images(cifake_test: ImageSet) -> None:
     text = " ".join((SHIPPED_FOLDER / "README.md").read_text(encoding="utf-8").replace("\n>", "\n").split())
     assert cifake_test.fingerprint in text
-    assert "The 20,000 test images" in text
-    assert json.loads((SHIPPED_FOLDER / "manifest.json").read_text())["images"] == 20_000
     for words in (
-        "Permission is hereby granted, free of charge",
         "The above copyright notice and this permission notice shall be included",
-        'THE SOFTWARE IS PROVIDED "AS IS"',
-        "e112a942abaecd02b6b1f6f646c807d56be8fb62",
         "The authors of CIFAR-10 state no licence",
         "Krizhevsky, A., & Hinton, G. (2009)",
         "Bird, J.J. and Lotfi, A., 2024",
-        "Delete this folder",
     ):
         assert words in text
 
@@ -102,28 +91,11 @@ def test_verdicts_on_cifake_are_as_good_as_promised(name: str, promised: float) 
     assert metrics(frame)["ece"] < 0.01
 
 
-def test_the_sample_run_beats_chance_and_fills_every_cell() -> None:
-    run = read_run(RUNS["sample@sample-test"])
-    assert run.images is not None
-    confusion = np.array(run.manifest["metrics"]["all"]["confusion"])
-    assert confusion.min() >= 10
-    accuracy, n = run.manifest["metrics"]["all"]["accuracy"], len(run)
-    assert accuracy - 1.96 * np.sqrt(accuracy * (1 - accuracy) / n) > 0.5
-
-
-@pytest.mark.parametrize("name", [name for name in RUNS if name.endswith("@sample-test")])
-def test_predictions_on_the_sample_are_recomputed(name: str) -> None:
-    run = read_run(RUNS[name])
-    detector = load_detector(find_detectors(SHIPPED)[run.manifest["detector"]], device="cpu")
-    images = load_image_set("sample", "test")
+@pytest.mark.parametrize("name", RUNS)
+def test_predictions_are_recomputed(name: str, cifake_test: ImageSet) -> None:
+    run, images = read_run(RUNS[name]), cifake_test if name in ON_CIFAKE else load_image_set("sample", "test")
     assert images.fingerprint == run.manifest["set_fingerprint"]
-    np.testing.assert_allclose(detector.margins(np.asarray(images.pixels)), run.predictions["margin"], atol=0.01)
-
-
-@pytest.mark.parametrize("name", ON_CIFAKE)
-def test_predictions_on_cifake_are_recomputed(name: str, cifake_test: ImageSet) -> None:
-    run, images = read_run(RUNS[name]), cifake_test
-    chosen = np.random.default_rng(0).choice(len(images), 500, replace=False)
+    rows = np.random.default_rng(0).choice(len(images), 500, replace=False)
     detector = load_detector(find_detectors(SHIPPED)[run.manifest["detector"]], device="cpu")
-    expected = run.predictions["margin"].to_numpy()[chosen]
-    np.testing.assert_allclose(detector.margins(np.asarray(images.pixels[chosen])), expected, atol=0.01)
+    expected = run.predictions["margin"].to_numpy()[rows]
+    np.testing.assert_allclose(detector.margins(np.asarray(images.pixels[rows])), expected, atol=0.01)

@@ -347,9 +347,6 @@ class Visitor:
         elif element.HasField("alert") and element.alert.format == Alert.ERROR:
             self.troubles.append(f"an error box on {self.page}: {element.alert.body}")
 
-    def _take_page_not_found(self, message: ForwardMsg) -> None:
-        self.troubles.append(f"there is no page {message.page_not_found.page_name}")
-
     def _take_script_finished(self, message: ForwardMsg) -> None:
         if message.script_finished == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
             self.troubles.append(f"the script of {self.page} failed")

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,17 +11,16 @@ from playwright.sync_api import TimeoutError as TooLate
 
 from core.images.decoding import decode
 from core.images.image_set import ImageSet
-from core.runs.folders import ROOT
+from tests.browser.above_the_fold import shipped
 from tests.browser.app import PATIENCE, settle
-from tests.server import running_server
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def new_server(tmp_path: Path) -> Iterator[str]:
+def new_server() -> Iterator[str]:
     """The project as it ships, never started before."""
-    with running_server(ROOT / "assets", tmp_path / "cache") as (address, _):
+    with shipped() as address:
         yield address
 
 

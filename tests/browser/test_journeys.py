@@ -132,21 +132,6 @@ def test_next_and_back_and_each_mistake_with_its_reason(page: Page, address: str
     expect(cards.first).to_contain_text("REAL called FAKE")
 
 
-def test_lime_is_set_compared_and_saved_as_a_slide_in_five_clicks(page: Page, address: str) -> None:
-    visit(page, f"{address}/mistakes?run={RUN}")
-    page.get_by_role("slider", name="Segments requested").press("ArrowRight")
-    page.wait_for_url("**lime.n_segments=52**")
-    page.get_by_role("slider", name="Samples").press("ArrowLeft")
-    page.wait_for_url("**lime.n_samples=128**")
-    settle(page)
-    page.get_by_text("Do they agree").click()
-    expect(page.get_by_text("LIME and Grad-CAM:")).to_be_visible()
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="Save as a slide").click()
-    with Image.open(waiting.value.path()) as slide:
-        assert (slide.format, slide.size) == ("PNG", (1920, 1080))
-
-
 @pytest.mark.slow
 def test_a_phone_picture_needs_one_upload_to_the_answer_and_the_dial(
     page: Page, address: str, photograph: Path
@@ -254,5 +239,68 @@ def test_from_a_cell_to_a_slide_by_keyboard(page: Page, address: str, accused: i
     page.wait_for_url(re.compile(rf"[?&]lime\.n_segments={asked}\b"), timeout=PATIENCE)
     settle(page)
     tab_to(page, "Save as a slide")
-    with page.expect_download():
+    with page.expect_download() as waiting:
         page.keyboard.press("Enter")
+    with Image.open(waiting.value.path()) as slide:
+        assert (slide.format, slide.size) == ("PNG", (1920, 1080))
+
+
+STEPS = 5
+
+
+@pytest.mark.slow
+def test_the_story_by_the_next_key_alone_and_the_dial_by_keys(page: Page, address: str) -> None:
+    visit(page, f"{address}/?run={RUN}&step=1")
+    for number in range(1, STEPS + 1):
+        expect(page.get_by_text(f"Step {number} of {STEPS}")).to_be_visible(timeout=PATIENCE)
+        assert f"step={number}" in page.url
+        if number < STEPS:
+            page.keyboard.press("ArrowRight")
+    visit(page, f"{address}/?run={RUN}&step=2")
+    changed = page.locator(".dial figure").nth(1)
+    tab_to(page, "slider", "Strength")
+    page.keyboard.press("Home")
+    expect(changed).to_contain_text("not changed yet")
+    expect(changed).to_contain_text("FAKE")
+    page.keyboard.press("End")
+    # the arrows are the slider's: the story stays where it is
+    page.keyboard.press("ArrowLeft")
+    settle(page)
+    expect(page.get_by_text(f"Step 2 of {STEPS}")).to_be_visible()
+    page.wait_for_url(re.compile("change=lowpass_"), timeout=PATIENCE)
+    # another experiment, and the address that a colleague opens
+    page.get_by_role("radio", name="Turn").check(force=True)
+    page.wait_for_url(re.compile("change=turn_"), timeout=PATIENCE)
+    settle(page)
+    visit(page, page.url)
+    expect(page.get_by_role("radio", name="Turn")).to_be_checked()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["detectors?run={}", "mistakes?run={}&true=REAL"])
+def test_a_report_is_whole_without_a_network(
+    page: Page, browser: Browser, address: str, tmp_path: Path, path: str
+) -> None:
+    visit(page, f"{address}/{path.format(RUN)}")
+    of_images = path.startswith("mistakes")
+    if of_images:
+        page.get_by_role("button", name="Save", exact=True).click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Report").click()
+    file = tmp_path / "report.html"
+    waiting.value.save_as(file)
+    context = browser.new_context(viewport={"width": 390, "height": 800})
+    context.set_offline(True)
+    saved = context.new_page()
+    requests: list[str] = []
+    saved.on("request", lambda request: requests.append(request.url))
+    saved.goto(file.as_uri())
+    assert [url for url in requests if not url.startswith("data:")] == [file.as_uri()]
+    expect(saved.get_by_role("heading", level=1)).to_contain_text(RUN if of_images else RUN.partition("@")[0])
+    drawn = saved.locator("img").evaluate_all("all => all.map((image) => image.complete && image.naturalWidth > 0)")
+    assert drawn
+    assert all(drawn)
+    assert saved.locator(".tiles img").count() == (30 if of_images else 0)
+    # a phone reads it without moving it sideways
+    assert saved.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()

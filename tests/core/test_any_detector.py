@@ -1,13 +1,11 @@
 """Whatever is asked of a detector can be asked of one that the project does not know: 48 x 48 pixels, one output."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from core.report import page as report
 from core.runs.run import read_run
 from core.studies.runner import Source
 from core.studies.store import read_study, study_path
@@ -73,8 +71,3 @@ def test_every_study(source: Source, name: str) -> None:
     if name == "sanity":
         assert {"gradcam_head", "gradcam_second", "lime_third", "lime_first"} <= set(answer.table)
         assert "second" in answer.about["columns"]["gradcam_second"]
-
-
-def test_the_report(source: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert report.main([str(source.run), "--out", str(tmp_path / "r.html")]) == 0, capsys.readouterr().err
-    assert "at 48 x 48 pixels, and nothing else" in (tmp_path / "r.html").read_text()

@@ -1,6 +1,5 @@
 """A network that looks at one patch and nothing else, and images in which its place is known."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,11 @@ from torch import nn
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.detectors.storage import save_detector
-from core.images.image_set import ImageSet, fingerprint_of
 from core.images.labels import CLASSES, FAKE, REAL
-from core.images.statistics import image_statistics
 from core.runs.run import Run
 from core.runs.writing import write_run
 from core.studies.runner import Source
+from tests.conftest import make_set
 
 SIDE = 8
 PLACES = 16
@@ -75,31 +73,11 @@ def patch_images(n: int = 16, *, seed: int = 0) -> tuple[NDArray[np.uint8], NDAr
     return np.clip(np.rint(images), 0, 255).astype(np.uint8), places
 
 
-def set_of(pixels: NDArray[np.uint8]) -> ImageSet:
-    """A set of images, the first half FAKE, in three categories."""
-    half = len(pixels) // 2
-    labels = np.repeat([FAKE, REAL], [half, len(pixels) - half]).astype(np.uint8)
-    digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in pixels]
-    rows = pd.DataFrame(
-        {
-            "id": [f"test-{digest[:16]}" for digest in digests],
-            "name": [f"{CLASSES[label]}/{number:04d}.png" for number, label in enumerate(labels)],
-            "label": labels,
-            "category": [("cat", "dog", "ship")[number % 3] for number in range(len(pixels))],
-            "sha256": digests,
-            "is_repeat": False,
-        }
-    )
-    rows = pd.concat([rows, image_statistics(pixels)], axis=1)
-    rows["file_bytes"] = np.float32(900)
-    return ImageSet("made-test", "test", pixels, rows, fingerprint_of("test", rows))
-
-
 def write_source(home: Path, detector: Detector, pixels: NDArray[np.uint8]) -> Source:
     """A run of the detector on images, the first half FAKE, and the detector, on disk."""
-    name, images = detector.name, set_of(pixels)
+    name = detector.name
     save_detector(home / "detectors" / name, detector, model_card=f"# {name}\n")
-    run = write_run(home, detector, images, ship_images=True)
+    run = write_run(home, detector, make_set(pixels), ship_images=True)
     return Source(run, home / "detectors" / name)
 
 

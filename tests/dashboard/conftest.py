@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.components.v2 import manifest_scanner
@@ -17,13 +16,12 @@ from streamlit.util import calc_hash
 from core.detectors.resnet import round_to_float16
 from core.detectors.storage import save_detector
 from core.images.encoding import encode_png
-from core.images.image_set import ImageSet, fingerprint_of
-from core.images.labels import CLASSES, FAKE, REAL
-from core.images.statistics import image_statistics
+from core.images.image_set import ImageSet
+from core.images.labels import REAL
 from core.runs.writing import write_run
 from dashboard.datasets import registry
 from dashboard.navigation import PAGES as LISTED
-from tests.conftest import make_detector, textured
+from tests.conftest import make_detector, make_set, textured
 from tests.shared import made_once
 
 # each run of an AppTest reads what every installed package says of itself, which takes longer than most pages; a server
@@ -40,23 +38,11 @@ FOLDED = ("try_picture", "detectors", "reads", "maps")
 
 
 def image_set(name: str, n: int = 60) -> ImageSet:
-    """`n` images, half of each class, in three categories, with a leak and a repeat to come."""
+    """`n` images, half of each class, in three categories, known by their PNG files, with a repeat."""
     pixels = np.concatenate([textured(n // 2, fine=False, seed=1), textured(n - n // 2, fine=True, seed=2)])
-    labels = np.repeat([FAKE, REAL], [n // 2, n - n // 2]).astype(np.uint8)
-    digests = [hashlib.sha256(encode_png(image)).hexdigest() for image in pixels]
-    rows = pd.DataFrame(
-        {
-            "id": [f"test-{digest[:16]}" for digest in digests],
-            "name": [f"{CLASSES[label]}/{number:04d}.png" for number, label in enumerate(labels)],
-            "label": labels,
-            "category": [("cat", "dog", "ship")[number % 3] for number in range(n)],
-            "sha256": digests,
-            "is_repeat": np.arange(n) == 5,
-        }
-    )
-    rows = pd.concat([rows, image_statistics(pixels)], axis=1)
-    rows["file_bytes"] = np.float32(900)
-    return ImageSet(name, "test", pixels, rows, fingerprint_of("test", rows))
+    made = make_set(pixels, name, digests=[hashlib.sha256(encode_png(image)).hexdigest() for image in pixels])
+    made.rows["is_repeat"] = np.arange(n) == 5
+    return made
 
 
 @pytest.fixture(scope="session")

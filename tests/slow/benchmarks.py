@@ -1,4 +1,4 @@
-"""What explanations, passes and training cost, as ratios of two ways that are measured in one run.
+"""What explanations and passes cost, as ratios of two ways that are measured in one run.
 
 python -m tests.slow.benchmarks [detector slic paper map] [--detector swift] [--data data/cifake]
 """
@@ -7,14 +7,11 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
-import torch.nn.functional as F
 from lime import lime_image
 from lime.wrappers.scikit_image import SegmentationAlgorithm
 from numpy.typing import NDArray
@@ -26,13 +23,9 @@ from core.detectors.resnet import ResNetDetector, build_network
 from core.detectors.storage import load_detector
 from core.explainers.cam import GRADCAM
 from core.explainers.lime.regions import LIME, LimeSettings
-from core.images.image_set import ImageSet, fingerprint_of
 from core.images.labels import FAKE, REAL
 from core.images.loading import load_image_set
-from core.images.statistics import image_statistics
 from core.runs.folders import find_detectors, find_named
-from core.training.fit import Training
-from core.training.recipe import RECIPES, autocast
 
 PAPER_WIDTH = 64
 CPU = torch.device("cpu")
@@ -89,9 +82,9 @@ def against_package(detector: Detector, images: Pixels, settings: LimeSettings, 
 
 def paper(detector: Detector, images: Pixels) -> Iterator[Row]:
     """LIME under the paper's settings, also on a network of the paper's width."""
-    yield against_package(detector, images[:6], LimeSettings.paper(), "the paper's settings")
     wide = ResNetDetector(build_network(PAPER_WIDTH, seed=0), device=detector.device)
-    yield against_package(wide, images[:6], LimeSettings.paper(), f"the paper's settings, width {PAPER_WIDTH}")
+    for network, name in ((detector, ""), (wide, f", width {PAPER_WIDTH}")):
+        yield against_package(network, images[:6], LimeSettings.paper(), f"the paper's settings{name}")
 
 
 def slic(detector: Detector, images: Pixels) -> Iterator[Row]:
@@ -138,7 +131,7 @@ def margin_map(detector: Detector, images: Pixels) -> Iterator[Row]:
 
 
 def passes(detector: Detector, _images: Pixels) -> Iterator[Row]:
-    """Verdict, features and map against the bare network, and an epoch of training against bare steps."""
+    """Verdict, features and map against the bare network."""
     pixels = random_pixels(2048)
     for size in (64, 128):
         parts = [pixels[start : start + size] for start in range(0, len(pixels), size)]
@@ -146,31 +139,6 @@ def passes(detector: Detector, _images: Pixels) -> Iterator[Row]:
         with torch.inference_mode():
             bare, _ = timed(lambda parts=parts: [detector.network(detector.inputs(part)) for part in parts], repeats=5)
         yield f"Verdict, features and map of 2,048 images, batches of {size}", ours, bare, "the bare network"
-    yield epoch(2048)
-
-
-def epoch(images: int) -> Row:
-    """Compare an epoch of the recipe `swift` with as many forward, backward and update steps on one batch."""
-    pixels = random_pixels(images)
-    rows = pd.DataFrame({"sha256": [f"{index:064x}" for index in range(images)], "label": np.arange(images) % 2})
-    rows = pd.concat([rows, image_statistics(pixels)], axis=1)
-    recipe = replace(RECIPES["swift"], epochs=4, validation=0.0)
-    training = Training(recipe, ImageSet("random", "train", pixels, rows, fingerprint_of("train", rows)), CPU)
-    network = build_network(recipe.width, seed=0).to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.SGD(network.parameters(), 0.01, momentum=0.9, nesterov=True)
-    inputs = torch.rand(recipe.batch_size, 3, 32, 32).to(memory_format=torch.channels_last)
-    labels = torch.randint(0, 2, (recipe.batch_size,))
-
-    def bare() -> None:
-        for _ in range(images // recipe.batch_size):
-            with autocast(recipe, CPU):
-                logits = network(inputs)
-            optimizer.zero_grad()
-            F.cross_entropy(logits.float(), labels).backward()
-            optimizer.step()
-
-    ours, theirs = (timed(action, repeats=3)[0] for action in (lambda: training.run_epoch(None), bare))
-    return f"An epoch of training, {images:,} images", ours, theirs, "as many bare steps on one batch"
 
 
 PARTS = {"detector": passes, "slic": slic, "paper": paper, "map": margin_map}

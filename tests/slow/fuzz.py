@@ -27,9 +27,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from urllib.parse import urlencode
 
-import numpy as np
-from PIL import Image, PngImagePlugin
-
 from core.explainers.registry import explainers
 from core.explainers.settings import describe
 from core.images.decoding import RESAMPLING, ImageError, decode
@@ -37,7 +34,7 @@ from core.images.preprocessing import Preprocessing, prepare_pixels
 from core.runs.filter import ALIASES, RESERVED, SORTS
 from core.runs.run import read_run
 from core.studies.columns import browse_table
-from tests.corpus import PICTURE, saved, sequence
+from tests.corpus import foreign
 from tests.dashboard.conftest import at_page
 from tests.dashboard.test_pages import PAGES, ROOT, words
 from tests.home import make_home
@@ -64,24 +61,7 @@ MARKS = "..,;:-_%&=/\\ '\"<>\0\n0123456789eENaninf"
 @functools.cache
 def sound_files() -> tuple[bytes, ...]:
     """Files of every kind that is read, small, so that a mutation hits something."""
-    generator = np.random.default_rng(0)
-    image, noise = Image.fromarray(PICTURE), Image.fromarray(generator.integers(0, 256, (48, 40, 3), np.uint8))
-    clear = image.convert("RGBA")
-    clear.putalpha(Image.fromarray(generator.integers(0, 256, (16, 32), np.uint8)))
-    deep = Image.fromarray((np.arange(256, dtype=np.uint16) * 257).reshape(16, 16))
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010E] = 6, "a description"
-    text = PngImagePlugin.PngInfo()
-    text.add_text("Comment", "y" * 3000, zip=True)
-    text.add_itxt("Author", "zoë", zip=True)
-    moving = {"save_all": True, "append_images": [Image.fromarray(255 - PICTURE)] * 3, "duration": 20}
-    icc = {"exif": exif, "icc_profile": generator.bytes(400)}
-    files = [saved(mode, "PNG") for mode in (image, noise, clear, deep, image.convert("P"), image.convert("1"))]
-    files += [saved(image, "PNG", pnginfo=text, **icc), saved(image, "PNG", **moving), saved(clear, "WEBP", **moving)]
-    files += [saved(image.convert("L"), "JPEG", **icc), saved(noise.convert("CMYK"), "JPEG")]
-    files += [saved(noise, "JPEG", progressive=True), saved(noise, "JPEG", restart_marker_blocks=2)]
-    files += [saved(one, "WEBP", lossless=lossless) for one in (noise, clear) for lossless in (False, True)]
-    return (*files, saved(image, "WEBP", **icc), *(sequence(kind, (64, 64)) for kind in ("AVIF", "WEBP", "HEIF")))
+    return tuple(case.data for case in foreign() if case.shape and len(case.data) < 10_000)
 
 
 def mutate(data: bytes, chance: random.Random) -> bytes:

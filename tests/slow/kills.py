@@ -32,9 +32,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import train
-from core.detectors.detector import Detector
 from core.detectors.resnet import round_to_float16
-from core.detectors.storage import load_detector, save_detector
+from core.detectors.storage import load_detector
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.runs.run import read_run
@@ -120,16 +119,13 @@ class Runs:
             detector.manifest = {"name": "tiny"}
 
     def prepare(self, folder: Path) -> None:
-        self.write(folder, self.detectors[0])
-
-    def write(self, folder: Path, detector: Detector) -> None:
-        write_run(folder, detector, self.images, ship_images=True, replace=True)
+        write_run(folder, self.detectors[0], self.images, ship_images=True)
 
     def do(self, folder: Path, report: Report) -> str:
         hashes = [detector.sha256 for detector in self.detectors]
         for number in range(hashes.index(self.result(folder)) + 1, len(hashes)):
             try:
-                self.write(folder, self.detectors[number])
+                write_run(folder, self.detectors[number], self.images, ship_images=True, replace=True)
             except OSError as error:
                 return str(error)
             report(number)
@@ -137,16 +133,6 @@ class Runs:
 
     def result(self, folder: Path) -> Any:
         return read_run(folder / "runs" / "tiny@made-test").manifest["detector_sha256"]
-
-
-class Detectors(Runs):
-    """Writing versions of a detector over one another."""
-
-    def write(self, folder: Path, detector: Detector) -> None:
-        save_detector(folder / "detectors" / "tiny", detector, model_card="# tiny\n", replace=True)
-
-    def result(self, folder: Path) -> Any:
-        return load_detector(folder / "detectors" / "tiny", device="cpu").sha256
 
 
 class Studies:
@@ -202,7 +188,7 @@ class Tagging:
         return tags.problem, sorted((id_, tags.note_of(id_)) for id_ in tags.ids("odd"))
 
 
-WORKS = {work.__name__.lower(): work for work in (Training, Images, Runs, Detectors, Studies, Tagging)}
+WORKS = {work.__name__.lower(): work for work in (Training, Images, Runs, Studies, Tagging)}
 
 
 class Trial:

@@ -1,11 +1,10 @@
-"""Compare the numbers of README, of the shipped studies and of their findings with those of a revision.
+"""Compare the numbers of the shipped studies and of their findings with those of a revision.
 
 python -m tests.slow.same_numbers 37456c1
 """
 
 import io
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from core.runs.folders import ROOT, find_runs
 from core.runs.run import read_run
 from core.studies.store import KEY, find_studies
 
-NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 # what a file says of itself that is about words, dates and form
 WORDS = {
     "schema", "title", "question", "columns", "control", "better", "explore", "findings", "described", "sha256",
@@ -32,10 +30,7 @@ WORDS = {
 def main(arguments: list[str]) -> int:
     """Print what differs; 1 where anything does."""
     (revision,) = arguments
-    found = [
-        *readme(revision),
-        *(line for run in find_runs((ROOT / "assets",)).values() for line in studies(revision, run)),
-    ]
+    found = [line for run in find_runs((ROOT / "assets",)).values() for line in studies(revision, run)]
     print("\n".join(found) or f"Every number is what it was in {revision}.")
     return 1 if found else 0
 
@@ -45,20 +40,6 @@ def shown(revision: str, path: Path) -> bytes | None:
     name = f"{revision}:{path.relative_to(ROOT).as_posix()}"
     done = subprocess.run(["git", "show", name], cwd=ROOT, capture_output=True, check=False)
     return done.stdout if done.returncode == 0 else None
-
-
-def readme(revision: str) -> Iterator[str]:
-    """Numbers that README gave and that neither it nor docs/ give any more, not even with more digits."""
-    path = ROOT / "README.md"
-    before = (shown(revision, path) or b"").decode()
-    pages = (path, *(ROOT / "docs").glob("*.md"))
-    now = {number.replace(",", "") for page in pages for number in NUMBER.findall(page.read_text(encoding="utf-8"))}
-    for line in before.splitlines():
-        for number in NUMBER.findall(line):
-            plain = number.replace(",", "")
-            digits = len(plain.partition(".")[2])
-            if plain not in now and all(f"{float(one):.{digits}f}" != plain for one in now if one.count(".") < 2):
-                yield f"README no longer gives {number} of “{line.strip()}”"
 
 
 def studies(revision: str, folder: Path) -> Iterator[str]:

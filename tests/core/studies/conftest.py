@@ -21,14 +21,14 @@ from core.runs.run import Run
 from core.studies import explanations
 from core.studies.runner import Source, run_study
 from core.studies.study import Context, Study, find_study
-from tests.conftest import make_detector, textured
-from tests.core.trust_cues import patch_detector, patch_images, set_of, write_source
+from tests.conftest import make_detector, make_set, textured
+from tests.core.trust_cues import patch_detector, patch_images, write_source
 from tests.shared import made_once
 
 
 def made_set(n: int = 60) -> ImageSet:
     """`n` images, half of each class, in three categories."""
-    return set_of(np.concatenate([textured(n // 2, fine=False, seed=1), textured(n - n // 2, fine=True, seed=2)]))
+    return make_set(np.concatenate([textured(n // 2, fine=False, seed=1), textured(n - n // 2, fine=True, seed=2)]))
 
 
 def mixed_detector(pixels: NDArray[np.uint8]) -> Detector:
