@@ -12,7 +12,7 @@ from tqdm import tqdm
 from core.console import command, progress_to
 from core.detectors.storage import load_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
-from core.images.loading import load_with_bar, reading_bar
+from core.images.loading import find_shortcut, load_with_bar, reading_bar
 from core.runs.folders import ROOT, command_homes, dashboard_command, find_detectors, find_named
 from core.runs.metrics import result_table
 from core.runs.run import KIND
@@ -60,4 +60,6 @@ def main(arguments: list[str] | None = None) -> None:
             "with its studies"
         ) from None
     print(result_table(read_manifest(path, KIND)["metrics"]["all"], beside_paper=False))
+    if alarm := find_shortcut(data, "test"):
+        print(f"\nWarning: {alarm}")
     print(f"\nWritten: {path}\nShow it: {dashboard_command(options.out)}")

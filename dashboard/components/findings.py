@@ -102,7 +102,7 @@ def _row(finding: Finding, ends: tuple[float, float], *, is_open: bool, again: b
     short, beside = (text.partition(" (")[0] for text in (effect, beside))
     return (
         f'<details{" open" if is_open else ""}><summary><span class="say">'
-        f"{'' if again else f'<b>{_escape(finding.headline)}</b>'}<small>{_escape(about)}</small></span>"
+        f"{'' if again and about else f'<b>{_escape(finding.headline)}</b>'}<small>{_escape(about)}</small></span>"
         f'<span class="axis" role="img" aria-label="{_escape(spoken)}">{_marks(finding, ends)}</span>'
         f'<span class="number">{short}{beside and f"<small>{beside}</small>"}</span>'
         f'<span class="status"><i aria-hidden="true">{ICONS[status.kind]}</i>{_escape(str(status))}</span>'

@@ -3,11 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core import predict
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import save_detector
 from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
 from core.runs.run import read_run
 from tests.conftest import make_detector
 
@@ -63,3 +65,16 @@ def test_ctrl_c_is_a_sentence_and_leaves_nothing(
     assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 130
     assert capsys.readouterr().err.strip().splitlines()[-1] == "core predict: stopped; no run was written."
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_format_that_tells_the_classes_apart_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = np.random.default_rng(0)
+    for label, suffix in (("REAL", "jpg"), ("FAKE", "png")):
+        (tmp_path / "set/test" / label).mkdir(parents=True)
+        for number in range(8):
+            image = Image.fromarray(generator.integers(0, 256, (40, 60, 3), np.uint8))
+            image.save(tmp_path / "set/test" / label / f"{number}.{suffix}")
+    save_detector(tmp_path / "detectors/other", make_detector(preprocessing=Preprocessing(32)), model_card="")
+    command = ["other", "--data", str(tmp_path / "set"), "--out", str(tmp_path), "--device", "cpu"]
+    assert predict.main(command) == 0
+    assert "FAKE are mostly PNG, REAL are mostly JPEG: a detector could be right on 100%" in capsys.readouterr().out
