@@ -17,7 +17,7 @@ COMMANDS = {
     "cues": ("core.studies.cues", "train on versions of an image set that keep one thing only"),
     "judgement": ("core.studies.judgement", "measure how far verdicts on uploads can be believed"),
     "findings": ("core.studies.conclusions", "print what the studies of a run found"),
-    "report": ("core.report.page", "write a run or a comparison of two as one HTML page"),
+    "report": ("core.report.page", "write a run as one HTML page"),
     "detectors": ("core.detectors.adding", "add a detector that others made"),
     "serve": ("core.cli", "show runs and detectors in the dashboard"),
 }

@@ -8,9 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from core.console import command
 from core.explainers.drawing import Style, draw_explanation, npz_of
 from core.explainers.explainer import AnyExplainer
@@ -60,22 +57,25 @@ def main(arguments: list[str] | None = None) -> None:
         about |= judge_picture(detector, picture, threshold)
         claims = [asdict(claim) for claim in read_claims(data)]
         print(json.dumps({**about, "provenance": claims}, indent=1, allow_nan=False))
-    elif options.out is None:
+    else:
         print(f"{options.image.name}: {_verdict(ready, detector, options.resampling)}")
     if options.out is None:
         return
-    image, notes = see(ready, options.resampling)
     refusals = [method.unavailable(detector) for method in methods]
     if any(refusals) and (options.method or all(refusals)):
         raise ExplanationError(next(filter(None, refusals)))
-    pairs = zip(methods, settings, strict=True)
+    name = options.resampling or ready.usual
+    note = f"The file has {ready.width} x {ready.height} pixels. {ready.describe(name)}"
+    if ready.resized:
+        note += " The choice of resampling filter alone can flip this detector's verdict."
     explanations = [
-        method.explain_fully(detector, image, own) for method, own in pairs if not method.unavailable(detector)
+        method.explain_fully(detector, ready.seen(name), own)
+        for method, own, refusal in zip(methods, settings, refusals, strict=True)
+        if not refusal
     ]
+    notes = [] if ready.whole else [note]
     write(options.out, explanations, title=options.image.name, notes=notes, palette=options.palette)
     if not options.json:
-        first = explanations[0]
-        print(f"{options.image.name}: {first.verdict}, margin {first.margin:+.2f}, p(REAL) {first.p_real:.3f}")
         for explanation in explanations:
             sentence = explanation.diagnostics.sentence or "both signs, not flat."
             print(f"{find_explainer(explanation.method).title}: {sentence}")
@@ -113,22 +113,6 @@ def read_settings(methods: Sequence[AnyExplainer], given: Sequence[str]) -> list
         for method in having:
             texts[method.name][setting] = value
     return [from_parameters(method.settings, texts[method.name]) for method in methods]
-
-
-def see(ready: Prepared, resampling: str | None = None) -> tuple[NDArray[np.uint8], list[str]]:
-    """Return what a detector sees of an image, uint8 (side, side, 3), with notes on how it was changed.
-
-    Args:
-        ready: the image under every filter.
-        resampling: a key of `RESAMPLING`; the detector's own filter when None.
-    """
-    name = resampling or ready.usual
-    if ready.whole:
-        return ready.seen(name), []
-    note = f"The file has {ready.width} x {ready.height} pixels. {ready.describe(name)}"
-    if ready.resized:
-        note += " The choice of resampling filter alone can flip this detector's verdict."
-    return ready.seen(name), [note]
 
 
 def write(

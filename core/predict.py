@@ -17,7 +17,7 @@ from core.runs.folders import ROOT, command_homes, dashboard_command, find_detec
 from core.runs.metrics import result_table
 from core.runs.run import KIND
 from core.runs.writing import write_run
-from core.storage import ContractError, TakenError, read_manifest
+from core.storage import read_manifest
 from core.studies.neighbours import find_training_set
 
 
@@ -37,28 +37,22 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     data = DataPath(options.data, options.fake_classes.split(","))
     detectors = find_detectors((options.out, *command_homes()))
-    try:
-        detector = load_detector(find_named(options.detector, detectors, "detector"), device=options.device)
-        images = load_with_bar(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
-        with reading_bar("train") as progress:
-            training = find_training_set(detector, data, progress=progress)
-        if training is None:
-            print("core predict: the training images are missing, so leaks were not checked.", file=sys.stderr)
-        with tqdm(total=len(images), unit=" image", leave=False, disable=None) as bar:
-            path = write_run(
-                options.out,
-                detector,
-                images,
-                train_sha256=None if training is None else frozenset(training.rows["sha256"]),
-                ship_images=options.data == "sample",
-                replace=options.replace,
-                progress=progress_to(bar),
-            )
-    except TakenError as error:
-        raise ContractError(
-            f"{error}: name another folder with --out, rename the image set, or pass --replace, which removes that run "
-            "with its studies"
-        ) from None
+    detector = load_detector(find_named(options.detector, detectors, "detector"), device=options.device)
+    images = load_with_bar(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
+    with reading_bar("train") as progress:
+        training = find_training_set(detector, data, progress=progress)
+    if training is None:
+        print("core predict: the training images are missing, so leaks were not checked.", file=sys.stderr)
+    with tqdm(total=len(images), unit=" image", leave=False, disable=None) as bar:
+        path = write_run(
+            options.out,
+            detector,
+            images,
+            train_sha256=None if training is None else frozenset(training.rows["sha256"]),
+            ship_images=options.data == "sample",
+            replace=options.replace,
+            progress=progress_to(bar),
+        )
     print(result_table(read_manifest(path, KIND)["metrics"]["all"], beside_paper=False))
     if alarm := find_shortcut(data, "test"):
         print(f"\nWarning: {alarm}")

@@ -13,7 +13,6 @@ import argparse
 import math
 import tempfile
 from dataclasses import fields
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,10 +24,9 @@ from tqdm import tqdm
 from core.console import command, join, progress_to
 from core.detectors.detector import CPU, Detector, Progress, pick_device
 from core.detectors.manifest import About, Capability, Classes, Outputs, check_detector_name
-from core.detectors.registry import KINDS, Brought, Kind, Request, SourceError, find_kind
+from core.detectors.registry import Brought, Kind, Request, SourceError, find_kind
 from core.detectors.storage import load_detector, reference_pictures, save_detector
 from core.images.decoding import RESAMPLING
-from core.images.image_set import DatasetError
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
 from core.images.preprocessing import Crop, Preprocessing
@@ -36,6 +34,8 @@ from core.storage import first_line, printable, refuse_taken
 
 ROOT = Path(__file__).parents[2]
 SCALE = 1 / 255
+# what sources of these kinds begin with
+PREFIXES = {"timm": "timm", "torchvision": "torchvision", "py": "python"}
 # what a source or the user must state
 NEEDED = ("size", "crop", "interpolation", "mean", "std", "classes", "fake-classes", "outputs")
 NOT_FOR = """
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     # before it becomes part of a path
     check_detector_name(options.name)
-    stated = {key: getattr(options, key) for key in ("size", "resize", "crop", "interpolation", "mean", "std", "scale")}
+    stated = {key: getattr(options, key) for key in ("size", "resize", "crop", "interpolation", "mean", "std")}
     request = Request(
         preprocess={key: value for key, value in stated.items() if value is not None},
         **{field.name: getattr(options, field.name) for field in fields(Request) if field.name != "preprocess"},
@@ -132,6 +132,8 @@ def build_from(
         raise ValueError(f"temperature must be above 0, not {temperature:g}")
     kind = kind_of(request.source)
     assert kind.read is not None  # noqa: S101 - it has a source
+    if kind.name in ("transformers", "onnx") and request.weights is not None:
+        raise SourceError(f"{request.source} has weights of its own; leave out --weights")
     brought = kind.read(request)
     preprocessing, classes = complete(brought, request)
     about = About(kind.name, brought.config, preprocessing, classes, target_layer or "", temperature)
@@ -145,11 +147,12 @@ def kind_of(source: str) -> Kind:
     Raises:
         SourceError: none does.
     """
-    kinds = [kind for kind in map(find_kind, KINDS) if kind.source]
-    if taking := [kind for kind in kinds if kind.takes(source)]:
-        return taking[0]
-    forms = "; ".join(kind.source for kind in kinds)
-    raise SourceError(f"there is no folder {source!r}, and it is no other source that is known: {forms}")
+    name = PREFIXES.get(source.partition(":")[0])
+    if name is None and (source.lower().endswith(".onnx") or Path(source).is_dir()):
+        name = "transformers" if Path(source).is_dir() else "onnx"
+    if name is None:
+        raise SourceError(f"there is no folder {source!r}, and it is no other source; see the command's --help")
+    return find_kind(name)
 
 
 def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes]:
@@ -179,7 +182,7 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
         factor = SCALE / float(stated.get("scale", SCALE))
         scaled = {key: [float(value) * factor for value in stated[key]] for key in ("mean", "std")}
     except (TypeError, ArithmeticError) as error:
-        raise ValueError(f"its scale, mean or deviation cannot be ({error}); say --scale, --mean and --std") from None
+        raise ValueError(f"its scale, mean or deviation cannot be ({error}); say --mean and --std") from None
     preprocessing = Preprocessing.of({**stated, "resize": stated.get("resize") or stated["size"], **scaled})
     return preprocessing, Classes(tuple(names), tuple(fake), outputs)
 
@@ -213,17 +216,14 @@ def check(detector: Detector, data: str | None = None, *, progress: Progress | N
             f"it takes one picture but not {len(trial)} at once ({first_line(error)}); export or write it for any "
             "number of pictures"
         ) from None
-    least, most = outputs.min(), outputs.max()
-    shares = bool(least >= 0 and most <= 1)
     if not np.isfinite(outputs).all():
         raise SourceError("it gives answers that are not finite numbers; check its weights, --mean and --std")
-    if detector.classes.outputs == "probabilities" and not shares:
+    least, most = outputs.min(), outputs.max()
+    if detector.classes.outputs == "probabilities" and not 0 <= least <= most <= 1:
         raise SourceError(f"it gives {least:.3g} to {most:.3g}, which are no probabilities; say --outputs logits")
     if np.ptp(outputs, axis=0).max() <= 1e-6 * max(1.0, float(np.abs(outputs).max())):
-        raise SourceError("its answers do not depend on the picture; check its weights, --mean, --std and --scale")
+        raise SourceError("its answers do not depend on the picture; check its weights, --mean and --std")
     found = {"Margins of eight pictures": ", ".join(f"{margin:+.2f}" for margin in detector.margins(pictures))}
-    if detector.classes.outputs == "logits" and shares:
-        found["Note"] = "All its logits are between 0 and 1: if they are probabilities, say --outputs probabilities."
     try:
         detector.full_pass(pictures[:1])
         if Capability.GRADIENTS in detector.capabilities:
@@ -236,11 +236,7 @@ def check(detector: Detector, data: str | None = None, *, progress: Progress | N
         ) from None
     if data is None:
         return found | {"Check": "no pictures with known answers were given"}
-    try:
-        images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True, progress=progress)
-    except DatasetError as error:
-        where = f"{str(error).rstrip('.')}. Of a set for --check, folders or labels must say REAL and FAKE"
-        raise DatasetError(f"{where} (--fake-classes is about the network's outputs here).") from None
+    images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True, progress=progress)
     margins, real = detector.margins(np.asarray(images.pixels), progress=progress), images.labels.astype(bool)
     missed, accused = int((~real & (margins > 0)).sum()), int((real & (margins <= 0)).sum())
     right = len(images) - missed - accused
@@ -266,7 +262,6 @@ def model_card(detector: Detector, found: dict[str, str]) -> str:
         "Outputs": f"{', '.join(classes.names)} ({classes.outputs})",
         "FAKE": ", ".join(classes.fake) or "whatever the one output does not speak for",
         "Target layer": detector.target_layer or "none: it gives predictions only",
-        "Layers": ", ".join(f"{name} ({h} x {w})" for name, (h, w) in detector.layers.items()) or "none",
         **found,
     }
     source = f"Made by others, added from `{printable(detector.manifest['source'])}`."
@@ -292,12 +287,11 @@ def _parser() -> argparse.ArgumentParser:
     option("--resize", type=int, help="length of the shorter side before the centre is cut out")
     option("--crop", choices=get_args(Crop), help="the central square, before or after resizing, or none: stretch")
     option("--interpolation", choices=tuple(RESAMPLING), help="filter of the resizing")
-    option("--mean", type=_three, help="one number or three, subtracted from the scaled values")
+    option("--mean", type=_three, help="one number or three, subtracted from values of 0..1")
     option("--std", type=_three, help="one number or three, by which they are divided then")
-    option("--scale", type=_number, help="factor from 0..255 to the values that are normalised (1/255)")
     option("--target-layer", help="the layer to explain instead of the one that is found")
     option("--temperature", type=float, default=1.0, help="margins are divided by it for probabilities")
-    option("--check", metavar="DATA", help="pictures with known answers: an image set with a test split")
+    option("--check", metavar="DATA", help="an image set whose folders or labels say REAL and FAKE, with a test split")
     option("--run-code", dest="may_run_code", action="store_true", help="for py: only; it may do whatever you may do")
     option("--out", type=Path, default=ROOT, help="folder that gets detectors/")
     option("--replace", action="store_true", help="overwrite a detector of this name")
@@ -308,13 +302,6 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _number(text: str) -> float:
-    try:
-        return float(Fraction(text))
-    except ZeroDivisionError:
-        raise argparse.ArgumentTypeError("cannot be divided by 0") from None
-
-
 def _three(text: str) -> tuple[float, ...]:
-    values = tuple(map(_number, text.split(",")))
+    values = tuple(map(float, text.split(",")))
     return values * 3 if len(values) == 1 else values

@@ -19,7 +19,7 @@ from core.detectors.identity import Identity
 from core.detectors.layers import expose_tokens, find_layers, margin_map, parts_of, reinitialise, weights_sha256
 from core.detectors.manifest import About, Capability, Classes
 from core.images.labels import FAKE, REAL
-from core.images.preprocessing import Channels, Preprocessing
+from core.images.preprocessing import Preprocessing
 from core.storage import first_line
 
 Progress = Callable[[int, int], None]
@@ -109,21 +109,10 @@ class Pass(NamedTuple):
         return self.maps
 
 
-class Normalisation:
-    """The normalisation of pixels, shared by training and every later pass.
-
-    Args:
-        mean, std: of pixels in 0..1, a value a channel.
-        device: to compute on.
-    """
-
-    def __init__(self, mean: Channels, std: Channels, device: torch.device) -> None:
-        self._shift = torch.tensor(mean, device=device).view(1, 3, 1, 1) * 255
-        self._scale = 1 / (255 * torch.tensor(std, device=device).view(1, 3, 1, 1))
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """Normalise float32 (N, 3, H, W) of 0..255 on the device."""
-        return (pixels - self._shift) * self._scale
+def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Normalise float32 (N, 3, H, W) of 0..255 by a mean and deviation, in training as in every later pass."""
+    mean, std = (torch.tensor(own, device=pixels.device) for own in (preprocessing.mean, preprocessing.std))
+    return (pixels - mean.view(1, 3, 1, 1) * 255) * (1 / (255 * std.view(1, 3, 1, 1)))
 
 
 class Detector:
@@ -181,7 +170,6 @@ class Detector:
         self.temperature, self.manifest = temperature, manifest or {}
         self.device = device
         self.sha256 = weights_sha256(self.network)
-        self._normalised = Normalisation(preprocessing.mean, preprocessing.std, device)
         self.layers = self._find_layers(target_layer)
         self.target_layer = target_layer or next(reversed(self.layers), "")
 
@@ -260,7 +248,7 @@ class Detector:
         # a copy, because pixels may be a read-only memory map
         tensor = torch.from_numpy(np.array(pixels)) if isinstance(pixels, np.ndarray) else pixels
         # NHWC viewed as NCHW is channels last already: no copy beyond the conversion
-        values = self._normalised(tensor.to(self.device).permute(0, 3, 1, 2).float())
+        values = normalise(tensor.to(self.device).permute(0, 3, 1, 2).float(), self.preprocessing)
         return values.contiguous(memory_format=self.format)
 
     def scores(self, inputs: Tensor) -> Tensor:

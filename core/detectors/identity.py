@@ -124,8 +124,13 @@ def identify(path: Path) -> DetectorHandle:
     Raises:
         ContractError: the manifest or the weights cannot be read, or the manifest claims other weights.
     """
-    # stamped before reading: if a file changes meanwhile, the next call reads the folder again
-    return _identify(path, _stamp(path))
+    stamp: list[int] = []
+    # before reading: if a file changes meanwhile, the next call reads the folder again
+    with contextlib.suppress(OSError):
+        for status in (file.stat() for file in sorted(path.iterdir()) if file.name not in BESIDE):
+            # unlike mtime, ctime cannot be set by a file's owner
+            stamp += (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return _identify(path, tuple(stamp))
 
 
 @lru_cache(maxsize=256)
@@ -135,15 +140,6 @@ def _identify(path: Path, _stamped: tuple[int, ...]) -> DetectorHandle:
     weights = hash_weights(sorted(read_weights(path, manifest).items()))
     check_claim(path, manifest, weights)
     return DetectorHandle(path.name, path, manifest, Identity.of(weights, about), about)
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    stamp: list[int] = []
-    with contextlib.suppress(OSError):
-        for status in (file.stat() for file in sorted(path.iterdir()) if file.name not in BESIDE):
-            # unlike mtime, ctime cannot be set by a file's owner
-            stamp += (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return tuple(stamp)
 
 
 def identify_all(folders: Mapping[str, Path]) -> tuple[dict[str, DetectorHandle], dict[str, str]]:

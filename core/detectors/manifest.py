@@ -7,9 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from core.console import sentence_of
 from core.images.preprocessing import SIDES, Preprocessing
 from core.storage import MANIFEST, ContractError, is_plain_name
 
@@ -22,7 +23,6 @@ MAX_NAME_BYTES = 120
 # characters that divide a run's name, that some file systems refuse, or that pages and charts read as formatting
 SIGNS = '@:*?"<>|`$[]'
 # implied by manifests from before detectors had kinds: one network, one size, two classes
-OLD_ARCH = "resnet18-cifar"
 OLD_KIND = "resnet"
 OLD_SIDE = 32
 OLD_LAYERS = {"layer1": (32, 32), "layer2": (16, 16), "layer3": (8, 8), "layer4": (4, 4)}
@@ -227,16 +227,13 @@ def describe(path: Path, manifest: Mapping[str, Any]) -> About:
             frozenset(map(Capability, fields["capabilities"])),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        what = f"{type(error).__name__}: {error}"
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        what = sentence_of(error) or repr(error)
         raise ContractError(f"{path / MANIFEST} describes no detector ({what}); restore it or add it again") from None
 
 
 def _upgraded(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Complete a manifest from before detectors had kinds by what it implies."""
-    if manifest.get("arch", OLD_ARCH) != OLD_ARCH:
+    if manifest.get("arch", "resnet18-cifar") != "resnet18-cifar":
         raise ValueError(f"arch {manifest['arch']!r} is not known")
     return {
         **manifest,

@@ -101,8 +101,6 @@ class Kind:
             into a network on torch's meta device too. Raises ValueError for impossible settings.
         detector: its class.
         files: uint8 entries of the network's state that are stored as separate files of the same name.
-        source: the form of the sources that `python -m core detectors add` takes; "" where there are none.
-        takes: source -> whether it is of this kind.
         read: request -> the network and the settings that the source states; raises SourceError.
     """
 
@@ -110,8 +108,6 @@ class Kind:
     build: Callable[[Mapping[str, Any]], nn.Module]
     detector: type[Detector] = Detector
     files: tuple[str, ...] = ()
-    source: str = ""
-    takes: Callable[[str], bool] = lambda _source: False
     read: Callable[[Request], Brought] | None = None
 
 
@@ -144,32 +140,17 @@ def require(package: str, purpose: str) -> Any:
         raise SourceError(f"{purpose} needs the package {package}: pip install {package} ({error})") from None
 
 
-def read_source(file: Path, option: str = "its name") -> bytes:
-    """Read a source's file of at most the size that weights may have.
-
-    Args:
-        file: the file.
-        option: to check where it cannot be read, for the message.
-
-    Raises:
-        SourceError: it cannot be read.
-    """
-    try:
-        return read_bytes(file, limit=LIMITS[".safetensors"])
-    except OSError as error:
-        raise SourceError(f"{file} cannot be read ({error.strerror}); check {option}") from None
-
-
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read weights by name. Nothing in the file is executed: a pickle may hold tensors and plain containers alone.
 
     Raises:
-        SourceError: the file is missing, of another kind, or holds anything but tensors.
+        SourceError: the file is of another kind, or holds anything but tensors.
+        OSError: it cannot be read, see `core.storage.read_bytes`.
     """
     suffix = path.suffix.lower()
     if suffix not in (".safetensors", ".pth", ".pt", ".bin"):
         raise SourceError(f"{path} is no file of weights; give a .safetensors, or a .pth of plain tensors")
-    data = read_source(path, "the name after --weights")
+    data = read_bytes(path, limit=LIMITS[".safetensors"])
     try:
         loaded: Any = load(data) if suffix == ".safetensors" else torch.load(io.BytesIO(data), "cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001 - a damaged or unsafe file makes both raise anything

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.manifest import Capability, Offers
+from core.detectors.manifest import Capability
 from core.explainers.explainer import BatchExplainer, Cancel, Pixels, check_finite, check_target
 from core.explainers.explanation import Explanation, Provenance, map_diagnostics
 from core.explainers.settings import ExplainerSettings, ExplanationError, Target, one_side, setting
@@ -62,7 +62,7 @@ class Cam(BatchExplainer[CamSettings]):
             raise ExplanationError(f"layer must be one of {', '.join(detector.layers)}, not {layer!r}")
         signed = self.signed and target == "margin"
         only = None if signed else one_side(target)
-        if self._is_own(settings, detector):
+        if self.own and layer == detector.target_layer and target == "margin":
             full = detector.full_pass(pixels)
             margins, maps = full.margins, full.needed_maps
             check_finite(detector, margins)
@@ -79,13 +79,8 @@ class Cam(BatchExplainer[CamSettings]):
             fields = {"margin": float(margin), "values": values, "diagnostics": diagnostics}
             yield fields | {"unit": unit, "one_sided": only}
 
-    def _is_own(self, settings: CamSettings, offers: Offers) -> bool:
-        return self.own and settings.layer in ("", offers.target_layer) and settings.target == "margin"
-
-    def cost(self, settings: CamSettings, offers: Offers | None = None) -> int:
+    def cost(self, settings: CamSettings) -> int:
         """See `Explainer.cost`: the margin, the pass under hooks, and two backward passes for a signed map."""
-        if offers is not None and self._is_own(settings, offers):
-            return 1 if Capability.INSTANT_MAP in offers.capabilities else 3
         return 2 + (4 if self.signed and settings.target == "margin" else 2)
 
     def reading(self, explanation: Explanation) -> str:

@@ -149,12 +149,8 @@ def draw_explanation(explanation: Explanation, size: int = SIZE, *, style: Style
     Raises:
         ExplanationError: its method gives no map.
     """
-    image, values, regions, scale = (
-        explanation.image,
-        explanation.tinted,
-        explanation.regions,
-        scale_of(explanation, style),
-    )
+    image, values, regions = explanation.image, explanation.tinted, explanation.regions
+    scale = scale_of(explanation, style)
     style = replace(style, scale=scale, smooth=style.smooth and regions is None)
     # smaller than the image it would leave out values
     size = max(size, len(image))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import convolve
 
-from core.detectors.manifest import Capability, Offers
+from core.detectors.manifest import Capability
 from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, Pixels, check_finite
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.settings import ExplainerSettings
@@ -17,17 +17,13 @@ if TYPE_CHECKING:
     from core.runs.run import Run
 
 
-class ExactSettings(ExplainerSettings):
-    """Nothing can be set: there is one exact map."""
-
-
-class Exact(BatchExplainer[ExactSettings]):
-    """The explainer: each patch's share of the margin, spread evenly over the pixels of the patch."""
+class Exact(BatchExplainer[ExplainerSettings]):
+    """The explainer: each patch's share of the margin, spread evenly over the pixels of the patch; nothing is set."""
 
     name = "exact"
     title = "Exact map"
     sentence = "What each patch of the image adds to the score: all of it, because this detector adds up small patches."
-    settings = ExactSettings
+    settings = ExplainerSettings
     needs = frozenset({Capability.PATCH_SCORES})
     libraries = ("torch",)
 
@@ -35,7 +31,7 @@ class Exact(BatchExplainer[ExactSettings]):
         self,
         detector: "Detector",
         pixels: Pixels,
-        settings: ExactSettings,  # noqa: ARG002 - there are none
+        settings: ExplainerSettings,  # noqa: ARG002 - there are none
         cancel: Cancel | None,
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
@@ -52,7 +48,7 @@ class Exact(BatchExplainer[ExactSettings]):
             diagnostics = map_diagnostics(values)
             yield {"margin": float(own.mean()), "values": values, "unit": "margin", "diagnostics": diagnostics}
 
-    def cost(self, settings: ExactSettings, offers: Offers | None = None) -> int:  # noqa: ARG002
+    def cost(self, settings: ExplainerSettings) -> int:  # noqa: ARG002
         """See `Explainer.cost`."""
         return 1
 

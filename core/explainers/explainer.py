@@ -126,13 +126,8 @@ class Explainer(ABC, Generic[S]):
         return {}
 
     @abstractmethod
-    def cost(self, settings: S, offers: Offers | None = None) -> int:
-        """Count the forward passes that explaining one image takes; a backward pass counts as two.
-
-        Args:
-            settings: of the method.
-            offers: the detector; if None or lacking details, the count is an upper estimate for common ones.
-        """
+    def cost(self, settings: S) -> int:
+        """Count the forward passes that explaining one image takes at most; a backward pass counts as two."""
 
     def reading(self, explanation: Explanation) -> str:  # noqa: ARG002 - for methods to override
         """Say how to read one of its explanations, for readers who know no method."""

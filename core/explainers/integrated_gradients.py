@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.detectors.manifest import Capability, Offers
+from core.detectors.manifest import Capability
 from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, Pixels, check_finite, check_target
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.settings import ExplainerSettings, Target, one_side, setting
@@ -80,7 +80,7 @@ class IntegratedGradients(BatchExplainer[IntegratedGradientsSettings]):
             diagnostics = replace(own, sentence=sentence, numbers=numbers)
             yield {"margin": float(margin), "values": values, "unit": unit, "diagnostics": diagnostics}
 
-    def cost(self, settings: IntegratedGradientsSettings, offers: Offers | None = None) -> int:  # noqa: ARG002
+    def cost(self, settings: IntegratedGradientsSettings) -> int:
         """See `Explainer.cost`: both ends, and a forward and a backward pass a step."""
         return 2 + 3 * settings.steps
 

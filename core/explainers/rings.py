@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from core.detectors.manifest import Offers
 from core.explainers.explainer import BatchExplainer, Cancel, Cancelled, Pixels, check_finite
 from core.explainers.explanation import Diagnostics, Explanation, Parts
 from core.explainers.settings import ExplainerSettings
@@ -84,20 +83,16 @@ def ring_label(number: int) -> str:
     return f"waves of {shortest} to {longest} pixels" if longest else f"waves of {shortest} pixels and more"
 
 
-class RingSettings(ExplainerSettings):
-    """Nothing can be set: all sets of rings are judged."""
-
-
-class Rings(BatchExplainer[RingSettings]):
-    """The explainer; see the module."""
+class Rings(BatchExplainer[ExplainerSettings]):
+    """The explainer; see the module. Nothing can be set: all sets of rings are judged."""
 
     name = "rings"
     title = "Rings of the spectrum"
     sentence = "How much each fineness of detail gives to the score, alone and in company: all combinations are tried."
-    settings = RingSettings
+    settings = ExplainerSettings
     has_map = False
 
-    def batch_size(self, detector: "Detector", settings: RingSettings) -> int:  # noqa: ARG002
+    def batch_size(self, detector: "Detector", settings: ExplainerSettings) -> int:  # noqa: ARG002
         """See `BatchExplainer.batch_size`."""
         return 1
 
@@ -105,7 +100,7 @@ class Rings(BatchExplainer[RingSettings]):
         self,
         detector: "Detector",
         pixels: Pixels,
-        settings: RingSettings,  # noqa: ARG002 - there are none
+        settings: ExplainerSettings,  # noqa: ARG002 - there are none
         cancel: Cancel | None,
     ) -> Iterator[dict[str, Any]]:
         """See `BatchExplainer.explain_part`."""
@@ -134,7 +129,7 @@ class Rings(BatchExplainer[RingSettings]):
                 "parts": parts,
             }
 
-    def cost(self, settings: RingSettings, offers: Offers | None = None) -> int:  # noqa: ARG002
+    def cost(self, settings: ExplainerSettings) -> int:  # noqa: ARG002
         """See `Explainer.cost`."""
         return len(SETS)
 

@@ -39,8 +39,7 @@ def html_of(
         label: the image's true class; None if unknown.
         measured: method -> a sentence on how faithful its maps were measured to be for such verdicts.
         agreement: sentences on how far the explanations agree.
-        probes: from `core.perturbations.flips.tabulate_changes`, with the pictures in a column `picture`, uint8 (side,
-            side, 3) or missing; None if they were not run.
+        probes: from `core.perturbations.flips.tabulate_changes`; None if they were not run.
     """
     first = panels[0][0]
     return render(
@@ -83,28 +82,16 @@ def _panel(explanation: Explanation, style: Style) -> dict[str, Any]:
 
 
 def _probes(first: Explanation, changes: pd.DataFrame) -> dict[str, Any]:
-    """Collect the conclusion, every change that flips the verdict unlike its controls, and pictures of the smallest."""
+    """Collect the conclusion, and every change that flips the verdict unlike its controls."""
     rows: list[tuple[str, str]] = []
-    flips, pictures = changes["flips"], {"The image": (first.image, first.verdict)}
     for column, change in flipping(changes).iterrows():
-        (probe, strength), verdict = probe_columns()[str(column)], verdict_of(change["margin"])
-        controls = [control for key in probe.controls if pd.notna(flips[(control := PROBES[key]).column(strength.key)])]
-        if not rows:
-            for shown in (probe, *controls):
-                after = changes.loc[shown.column(strength.key)]
-                name = probe.title if shown is probe else f"Control: {shown.inline}"
-                pictures[name] = after["picture"], verdict_of(after["margin"])
-        rows.append((
-            f"{probe.title}, {strength.at(len(first.image)).told}",
-            f"the verdict is now {verdict}{'; its control does not flip it' if controls else ''} (margin "
-            f"{first.margin:+.2f} to {change['margin']:+.2f}, a change of {change['size']:.2g} grey levels)",
-        ))  # fmt: skip
-    drawn = {
-        f"{name}, called {verdict}": data_url(draw_image(image, max(SIZE, len(image))))
-        for name, (image, verdict) in pictures.items()
-        if rows and isinstance(image, np.ndarray)
-    }
-    return {"sentence": headline(changes), "rows": rows, "pictures": drawn}
+        probe, strength = probe_columns()[str(column)]
+        control = any(pd.notna(changes["flips"][PROBES[key].column(strength.key)]) for key in probe.controls)
+        unlike = "; its control does not flip it" if control else ""
+        amount = f"{first.margin:+.2f} to {change['margin']:+.2f}, a change of {change['size']:.2g} grey levels"
+        became = f"the verdict is now {verdict_of(change['margin'])}{unlike} (margin {amount})"
+        rows.append((f"{probe.title}, {strength.at(len(first.image)).told}", became))
+    return {"sentence": headline(changes), "rows": rows}
 
 
 def _parts(parts: Parts) -> pd.DataFrame:

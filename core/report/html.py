@@ -48,22 +48,20 @@ Sections: TypeAlias = Mapping[str, Sequence[Block]]
 
 
 class Curve(NamedTuple):
-    """N points on two axes, joined by a line unless they have intervals, `low` and `high`, of y; `dash` is SVG's."""
+    """N points on two axes, joined by a line; `dash` is SVG's."""
 
     name: str
     x: Sequence[float] | NDArray[np.floating]
     y: Sequence[float] | NDArray[np.floating]
     colour: str = INK
     dash: str = ""
-    low: Sequence[float] | None = None
-    high: Sequence[float] | None = None
 
 
-def page(title: str, lead: Sequence[str], first: Sections, details: Sections, *runs: Run) -> str:
+def page(title: str, lead: Sequence[str], first: Sections, details: Sections, run: Run) -> str:
     """Render a report: a title, sentences to begin with, the sections of the first page, and those after it."""
     sections = [*first.items(), *details.items()]
     return render(
-        "report.html", runs=runs, title=title, lead=lead, sections=sections, first=len(first), colours=CLASS_COLOURS
+        "report.html", run=run, title=title, lead=lead, sections=sections, first=len(first), colours=CLASS_COLOURS
     )
 
 
@@ -91,10 +89,10 @@ def rates_table(groups: pd.DataFrame, by: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[by.capitalize(), "Images", "Error rate"])
 
 
-def limits(*runs: Run) -> list[Block]:
-    """State what no report of these runs can say."""
-    sides = " or ".join(dict.fromkeys(f"{run.side} x {run.side}" for run in runs))
-    return [[f"A detector knows images like those it was trained on, at {sides} pixels, and nothing else.", *LIMITS]]
+def limits(run: Run) -> list[Block]:
+    """State what no report of a run can say."""
+    side = f"{run.side} x {run.side}"
+    return [[f"A detector knows images like those it was trained on, at {side} pixels, and nothing else.", *LIMITS]]
 
 
 def settings(run: Run, detector: Mapping[str, Any], studies: Mapping[str, StudyResult]) -> pd.DataFrame:
@@ -104,12 +102,9 @@ def settings(run: Run, detector: Mapping[str, Any], studies: Mapping[str, StudyR
         "Detector": f"{manifest['detector']}, weights sha256 {manifest['detector_sha256']}",
         "Images": f"{manifest['set']}, fingerprint {manifest['set_fingerprint']}",
         "Created": str(manifest["created"]),
-        "Left out as unreadable": f"{len(manifest['skipped']):,}",
         "Temperature": f"{manifest['temperature']:.4f}",
         "Versions": _in_a_line(manifest["versions"]),
     }
-    if not run.sealed:
-        rows["Seal"] = "none: a change of the run's manifest would not be noticed"
     # detectors of others do not say how they were trained
     if detector.get("recipe"):
         rows["Training"] = f"{_in_a_line(detector['recipe'])}; in {detector.get('computed_in', 'unknown')}"
@@ -126,26 +121,21 @@ def _in_a_line(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{str(key).replace('_', ' ')} {value}" for key, value in values.items()) or "none"
 
 
-def curve_chart(curves: Sequence[Curve], across: str, up: str, *, start: float = 0.0, alt: str, caption: str) -> Chart:
-    """Draw curves of shares on two axes with these labels, up to 1 from `start` and from 0; one point is a dot."""
+def curve_chart(curves: Sequence[Curve], across: str, up: str, *, alt: str, caption: str) -> Chart:
+    """Draw curves of shares on two axes with these labels, both from 0 to 1; one point is a dot."""
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return LEFT + (float(x) - start) / (1 - start) * (right - LEFT), bottom - float(y) * (bottom - TOP)
+        return LEFT + float(x) * (right - LEFT), bottom - float(y) * (bottom - TOP)
 
     shapes = [_text((LEFT + right) / 2, HEIGHT - 8, across), _text(LEFT - 46, 16, up, anchor="start")]
     for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
-        x, y = at(start + share * (1 - start), share)
-        shapes += [
-            _text(x, bottom + 18, f"{start + share * (1 - start):.0%}", GREY),
-            _line([(LEFT, y), (right, y)], PALE),
-        ]
+        x, y = at(share, share)
+        shapes += [_text(x, bottom + 18, f"{share:.0%}", GREY), _line([(LEFT, y), (right, y)], PALE)]
         shapes.append(_text(LEFT - 8, y + 4, f"{share:.0%}", GREY, anchor="end"))
     for number, curve in enumerate(curves[::-1]):
         points = [at(*point) for point in zip(curve.x, curve.y, strict=True)]
-        for x, low, high in zip(curve.x, curve.low or (), curve.high or (), strict=False):
-            shapes.append(_line([at(x, low), at(x, high)], curve.colour))
-        if curve.low is None and len(points) > 1:
+        if len(points) > 1:
             shapes.append(_line(points, curve.colour, curve.dash))
         else:
             shapes += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.6" fill="{curve.colour}"/>' for x, y in points]

@@ -1,7 +1,6 @@
-"""The reports of a run and of two runs on the same images, each as one HTML file; the command that writes them.
+"""The report of a run as one HTML file, and the command that writes it.
 
 python -m core report swift@cifake-test --out FILE
-python -m core report swift@cifake-test paper@cifake-test --out FILE
 """
 
 import argparse
@@ -14,23 +13,20 @@ import pandas as pd
 
 from core.console import command
 from core.detectors.identity import find_maker, identify_all
-from core.findings.finding import Finding
 from core.findings.numbers import percent
-from core.findings.table import findings_text
-from core.images.palette import CURVE, REAL
+from core.images.palette import CURVE
 from core.report import html
 from core.report.html import Block, Curve, Sections, curve_chart, limits, page, settings
 from core.runs.folders import command_homes, find_detectors, find_named, find_runs
 from core.runs.metrics import calibration, class_scores, confusion_at, error_by, sweep, wilson_interval
 from core.runs.run import Run, read_run
 from core.storage import ContractError, write_bytes_atomically
-from core.studies.comparison import by, columns_of, conclude, outcome_rates, pair_of, side_by_side
 from core.studies.store import StudyResult, find_studies
 
 # order of the studies in a report, what readers ask first on top; studies not named here come last
 ORDER = ("probes", "transfer", "deliveries", "neighbours", "clusters", "faithfulness", "agreement", "stability")
-# findings of each study, and rows of a table of a comparison; all are on the dashboard
-MOST, MOST_ROWS = 2, 12
+# findings of each study; all are on the dashboard
+MOST = 2
 
 
 def report_of(
@@ -118,63 +114,11 @@ def _quality(run: Run) -> list[Block]:
         axes = "false-positive rate (REAL called FAKE)", "true-positive rate (FAKE called FAKE)"
         alt = f"ROC curve; at the run's threshold {recall:.1%} of FAKE and {alarms:.1%} of REAL are called FAKE."
         blocks.append(curve_chart(curves, *axes, alt=alt, caption="ROC curve."))
-    bins = calibration(table)
-    confidence, accuracy, low, high = (bins[name].tolist() for name in ("confidence", "accuracy", "low", "high"))
-    curves = [
-        Curve("perfect calibration", (0.5, 1), (0.5, 1), html.GREY, "2 4"),
-        Curve("this run, 95% intervals", confidence, accuracy, REAL, low=low, high=high),
-    ]
-    points = "; ".join(f"{sure:.0%} sure: {right:.0%} right" for sure, right in zip(confidence, accuracy, strict=True))
-    alt = f"Accuracy by confidence. {points}."
-    blocks.append(curve_chart(curves, "confidence", "accuracy", start=0.5, alt=alt, caption="Calibration."))
+    bins = calibration(table)[["confidence", "accuracy", "low", "high"]].map(percent)
+    intervals = bins["accuracy"] + " (" + bins["low"] + " to " + bins["high"] + ")"
+    blocks.append(pd.DataFrame({"Confidence": bins["confidence"], "Accuracy (calibration)": intervals}))
     groups = {column: error_by(table, column) for column in ("category", "source") if column in table}
     return blocks + [html.rates_table(rates, column) for column, rates in groups.items() if len(rates)]
-
-
-def comparison_report(first: Run, second: Run) -> str:
-    """Write the HTML report of two runs on the same images, with the studies beside them.
-
-    Raises:
-        StudyError: they cannot be compared.
-    """
-    pair, gathered = pair_of(first, second), [gather(run) for run in (first, second)]
-    wrong = outcome_rates(pair).groupby("outcome")["wrong"].sum()
-    rights = [percent(float(right.mean())) for right in pair.right]
-    names, studies = pair.names, [found["answers"] for found in gathered]
-    lead = [
-        f"Accuracy: {names[0]} {rights[0]}, {names[1]} {rights[1]} on the same {len(first):,} images.",
-        f"Only {names[0]} is wrong on {wrong['only first wrong']:,} images, only {names[1]} on "
-        f"{wrong['only second wrong']:,}, both on {wrong['both wrong']:,}.",
-    ]
-    details: dict[str, Sequence[Block]] = {
-        **{f"By {column}": _first_rows(_beside(names, by(pair, column))) for column in columns_of(pair)},
-        "Their studies, side by side": _first_rows(side_by_side(names, studies)),
-    }
-    if problems := [
-        f"{name}: {text}" for name, found in zip(names, gathered, strict=True) for text in found["problems"]
-    ]:
-        details["Not read"] = [problems]
-    for run, answers in zip((first, second), studies, strict=True):
-        details[f"Settings and hashes of {run.name}"] = [settings(run, {}, answers)]
-    front: Sections = {
-        "Verdicts": _first_rows(_beside(names, conclude(pair))),
-        "What this report cannot say": limits(first, second),
-    }
-    return page(f"{names[0]} and {names[1]} on {first.manifest['set']}", lead, front, details, first, second)
-
-
-def _first_rows(table: pd.DataFrame) -> list[Block]:
-    if table.empty:
-        return ["The runs have nothing of this in common."]
-    return [table.head(MOST_ROWS), *[f"The first {MOST_ROWS} of {len(table)} rows."] * (len(table) > MOST_ROWS)]
-
-
-def _beside(names: tuple[str, str], rows: Sequence[Finding]) -> pd.DataFrame:
-    """Lay findings out as text, the first run's number beside the second's, which is its control."""
-    table = findings_text(rows)[["Of", "Group", "Effect", "Control", "Difference", "Status"]]
-    table["Of"] = [row.subject or row.about.label for row in rows]
-    table["Control"] = table["Control"].str.removesuffix(f", {names[1]}")
-    return table.loc[:, (table != "").any()].rename(columns=dict(zip(("Effect", "Control"), names, strict=True)))
 
 
 @command("core report")
@@ -184,13 +128,9 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m core report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", help="a name in runs/ or assets/runs/, or a folder")
-    parser.add_argument("other", nargs="?", help="a run on the same images, to compare it with")
     parser.add_argument("--out", type=Path, required=True, help="the HTML file to write")
     options = parser.parse_args(arguments)
-    runs = [read_run(find_named(name, find_runs(), "run")) for name in (options.run, options.other) if name]
-    if options.other:
-        text = comparison_report(*runs)
-    else:
-        text = report_of(runs[0], **gather(runs[0], (runs[0].path.parents[1], *command_homes())))
+    run = read_run(find_named(options.run, find_runs(), "run"))
+    text = report_of(run, **gather(run, (run.path.parents[1], *command_homes())))
     write_bytes_atomically(options.out, lambda file: file.write_text(text, encoding="utf-8"))
     print(f"Written to {options.out}")

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from core.detectors.detector import Detector, Normalisation, fastest_format, move_network, pick_device
+from core.detectors.detector import Detector, fastest_format, move_network, normalise, pick_device
 from core.detectors.manifest import About, Classes
 from core.detectors.registry import find_kind, load_weights
 from core.detectors.resnet import round_to_float16
@@ -116,7 +116,6 @@ class Training:
         if recipe.normalise == "dataset":
             mean, std = channel_statistics(self.pixels[~held])
             self.preprocessing = replace(self.preprocessing, mean=mean, std=std)
-        self.normalised = Normalisation(self.preprocessing.mean, self.preprocessing.std, device)
         self.network = build_for(recipe, images.side)
         if start is not None:
             self._begin_with(start, images)
@@ -171,7 +170,7 @@ class Training:
                     continue
                 for group in self.optimizer.param_groups:
                     group["lr"] = learning_rate(recipe, self.step, self.steps)
-                inputs = self.normalised(augment(recipe, self._floats(indices.numpy()), generator))
+                inputs = normalise(augment(recipe, self._floats(indices.numpy()), generator), self.preprocessing)
                 labels = self.labels[indices.to(self.device)]
                 with autocast(recipe, self.device):
                     logits = self.network(inputs.contiguous(memory_format=self.format))
@@ -223,7 +222,7 @@ class Training:
         network, correct = self.best.eval(), 0
         with torch.inference_mode(), autocast(self.recipe, self.device):
             for indices in np.array_split(self.held, -(-len(self.held) // 512)):
-                predictions = network(self.normalised(self._floats(indices))).argmax(1)
+                predictions = network(normalise(self._floats(indices), self.preprocessing)).argmax(1)
                 correct += int((predictions == self.labels[indices]).sum())
         return correct / len(self.held)
 

@@ -113,7 +113,7 @@ def draw_settings(explainer: AnyExplainer, offers: Offers) -> None:
         for field in fields:
             if field not in in_sight:
                 _draw_setting(explainer, field, values)
-        st.caption(f"About {explainer.cost(settings, offers):,} forward passes of the detector.")
+        st.caption(f"At most about {explainer.cost(settings):,} forward passes of the detector.")
 
 
 def _apply_preset(explainer: AnyExplainer, key: str) -> None:

@@ -17,8 +17,7 @@ from core.explainers.cam import CamSettings
 from core.explainers.integrated_gradients import IntegratedGradientsSettings
 from core.explainers.lime.regions import LimeSettings
 from core.explainers.registry import find_explainer
-from core.explainers.rings import RingSettings
-from core.explainers.settings import ExplanationError
+from core.explainers.settings import ExplainerSettings, ExplanationError
 from dashboard import jobs
 from dashboard.jobs import (
     BATCH,
@@ -34,7 +33,7 @@ from tests.conftest import textured
 
 IMAGE = textured(1, fine=True, seed=9)
 PREDICT = PredictRequest()
-RINGS = ExplainRequest("rings", RingSettings())
+RINGS = ExplainRequest("rings", ExplainerSettings())
 NOBODY = Identity("weights", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -47,34 +46,24 @@ def _build_torchvision(config: Mapping[str, Any]) -> nn.Module:
     return network if config.get("stem") is None else adapt_stem(network, config["stem"])
 
 
-def _read_timm(request: Request) -> Brought:
-    """Read weights for a network of timm; preprocessing is that of the name's `pretrained_cfg`."""
-    config, file = _needed(request)
-    config["size"] = None
-    network, size = _build_timm(config), request.preprocess.get("size")
-    pretrained = getattr(network, "pretrained_cfg", {})
-    if size not in (None, pretrained.get("input_size", (3, None, None))[1]) and pretrained.get("fixed_input_size"):
-        config["size"] = size
-        network = _build_timm(config)
-    load_weights(network, read_tensors(file), file)
-    return Brought(network, config, timm_preprocessing(pretrained, size), outputs="logits")
-
-
-def _read_torchvision(request: Request) -> Brought:
-    """Read weights for a network of torchvision; preprocessing is that of torchvision's own weights of this name."""
-    config, file = _needed(request)
-    network = _build_torchvision(config)
-    load_weights(network, read_tensors(file), file)
-    return Brought(network, config, torchvision_preprocessing(config["name"]), outputs="logits")
-
-
-def _needed(request: Request) -> tuple[dict[str, Any], Path]:
-    """Return the settings of the network and the file of weights, which only the user knows."""
-    needed = {"--weights": request.weights, "--classes": request.classes}
+def _read(request: Request) -> Brought:
+    """Read weights for a network; preprocessing is that of timm's or torchvision's own weights of this name."""
     if request.weights is None or request.classes is None:
-        options = ", ".join(option for option, value in needed.items() if value is None)
-        raise SourceError(f"{request.source} does not say everything; say it with {options}")
-    return {"name": request.source.partition(":")[2], "outputs": len(request.classes)}, request.weights
+        raise SourceError(f"{request.source} does not say everything; say it with --weights and --classes")
+    library, _, name = request.source.partition(":")
+    config: dict[str, Any] = {"name": name, "outputs": len(request.classes)}
+    if library == "timm":
+        config["size"] = None
+        network, size = _build_timm(config), request.preprocess.get("size")
+        pretrained = getattr(network, "pretrained_cfg", {})
+        if size not in (None, pretrained.get("input_size", (3, None, None))[1]) and pretrained.get("fixed_input_size"):
+            config["size"] = size
+            network = _build_timm(config)
+        preprocess = timm_preprocessing(pretrained, size)
+    else:
+        network, preprocess = _build_torchvision(config), torchvision_preprocessing(name)
+    load_weights(network, read_tensors(request.weights), request.weights)
+    return Brought(network, config, preprocess, outputs="logits")
 
 
 def timm_preprocessing(pretrained: Mapping[str, Any], size: int | None) -> dict[str, Any]:
@@ -149,10 +138,5 @@ def adapt_stem(network: nn.Module, side: object) -> nn.Module:
     return network.train()
 
 
-def _kind(name: str, build: Any, read: Any) -> Kind:
-    source = f"{name}:NAME with --weights FILE"
-    return Kind(name, build=build, source=source, takes=lambda source: source.startswith(f"{name}:"), read=read)
-
-
-TIMM = _kind("timm", _build_timm, _read_timm)
-TORCHVISION = _kind("torchvision", _build_torchvision, _read_torchvision)
+TIMM = Kind("timm", build=_build_timm, read=_read)
+TORCHVISION = Kind("torchvision", build=_build_torchvision, read=_read)

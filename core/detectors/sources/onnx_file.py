@@ -9,16 +9,8 @@ from torch import Tensor, nn
 
 from core.detectors.detector import CPU, Detector
 from core.detectors.manifest import Capability
-from core.detectors.registry import (
-    Brought,
-    Kind,
-    Request,
-    SourceError,
-    Stored,
-    read_source,
-    require,
-)
-from core.storage import first_line, printable
+from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, require
+from core.storage import first_line, printable, read_bytes
 
 # onnxruntime's names of the numbers that an input may take
 FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -116,9 +108,7 @@ class OnnxDetector(Detector):
 def read(request: Request) -> Brought:
     """Open the file; what it does not say is asked for."""
     file = Path(request.source)
-    if request.weights is not None:
-        raise SourceError(f"{file} has weights of its own; leave out --weights")
-    data = read_source(file)
+    data = read_bytes(file)
     try:
         network = Graph(data, request.output_name or "")
     except SourceError as error:
@@ -132,7 +122,5 @@ KIND = Kind(
     build=lambda config: Graph(config[FILE], config["output"]),
     detector=OnnxDetector,
     files=(FILE,),
-    source="FILE.onnx",
-    takes=lambda source: source.lower().endswith(".onnx"),
     read=read,
 )

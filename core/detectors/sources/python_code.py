@@ -16,17 +16,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from core.detectors.registry import (
-    Brought,
-    Kind,
-    Request,
-    SourceError,
-    Stored,
-    load_weights,
-    read_source,
-    read_tensors,
-)
-from core.storage import first_line
+from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, load_weights, read_tensors
+from core.storage import first_line, read_bytes
 
 PREFIX = "py:"
 FILE = "code.py"
@@ -86,7 +77,7 @@ def read(request: Request) -> Brought:
         file = Path(spec.origin)  # type: ignore[union-attr, arg-type]
     except Exception as error:  # noqa: BLE001 - they may raise anything
         raise SourceError(f"the module {module} cannot be found ({error}); start in the folder that holds it") from None
-    source = read_source(file, "its permissions")
+    source = read_bytes(file)
     _consented.add(hashlib.sha256(source).hexdigest())
     network = build({FILE: source, "factory": factory})
     if request.weights is not None:
@@ -94,11 +85,4 @@ def read(request: Request) -> Brought:
     return Brought(network, {"factory": factory})
 
 
-KIND = Kind(
-    "python",
-    build=build,
-    files=(FILE,),
-    source=f"{PREFIX}MODULE:FUNCTION with --run-code",
-    takes=lambda source: source.startswith(PREFIX),
-    read=read,
-)
+KIND = Kind("python", build=build, files=(FILE,), read=read)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from core.detectors.registry import Brought, Kind, Request, SourceError, read_source, require
+from core.detectors.registry import Brought, Kind, Request, SourceError, require
 from core.images.preprocessing import Preprocessing
-from core.storage import first_line, parse_json, printable
+from core.storage import first_line, parse_json, printable, read_bytes
 
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 MISFITS = ("missing_keys", "unexpected_keys", "mismatched_keys")
@@ -54,12 +54,10 @@ def build(config: Mapping[str, Any]) -> nn.Module:
 def read(request: Request) -> Brought:
     """Read configuration, preprocessor and weights."""
     folder = Path(request.source)
-    if request.weights is not None:
-        raise SourceError(f"{folder} has weights of its own; leave out --weights")
     if not (folder / CONFIG).exists():
         raise SourceError(f"{folder / CONFIG} is missing; name a folder that save_pretrained wrote")
     try:
-        settings = dict(parse_json(read_source(folder / CONFIG, "its permissions")))
+        settings = dict(parse_json(read_bytes(folder / CONFIG)))
     except (ValueError, TypeError, RecursionError):
         raise SourceError(f"{folder / CONFIG} is not readable JSON of settings by name; fetch it again") from None
     _refuse_elsewhere(settings)
@@ -150,10 +148,4 @@ def preprocess_of(folder: Path) -> dict[str, Any]:
     return {}
 
 
-KIND = Kind(
-    "transformers",
-    build=build,
-    source="a folder of transformers",
-    takes=lambda source: Path(source).is_dir(),
-    read=read,
-)
+KIND = Kind("transformers", build=build, read=read)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from core.detectors.manifest import Offers
 from core.explainers.explainer import Cancel, Explainer, Pixels, Preset, check_finite, check_pixels, check_target
 from core.explainers.explanation import Diagnostics, Explanation, OneColour, Parts
 from core.explainers.lime.sampling import Samples, balanced_samples, distinct_rows, random_samples
@@ -167,7 +166,7 @@ class RegionLime(Explainer[R]):
         made = replace(last.provenance, seconds=time.perf_counter() - began)
         yield replace(last, parts=replace(last.parts, holds=holds), diagnostics=diagnostics, provenance=made)
 
-    def cost(self, settings: R, offers: Offers | None = None) -> int:  # noqa: ARG002
+    def cost(self, settings: R) -> int:
         """See `Explainer.cost`: the samples, and what it takes to look into a map of one colour."""
         fills = len(FILLS) if settings.certain_under == "every" else 1
         return fills * settings.n_samples + 2 * (MAX_PROBES + 1)

@@ -69,7 +69,7 @@ def test_the_command_writes_a_detector_and_keeps_one_that_cannot_be_replaced(
     for name, source, sentence in (
         ("a:b", graph, "a detector cannot be named"),
         ("other", "nothing", "there is no folder"),
-        ("other", str(tmp_path / "none.onnx"), "cannot be read"),
+        ("other", str(tmp_path / "none.onnx"), "cannot be used"),
     ):
         assert sentence in said_by([name, source, *out], capsys)
 

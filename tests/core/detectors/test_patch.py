@@ -1,18 +1,12 @@
 """The detector of patches: what a score sees, and that the margin is the mean of the scores and of nothing else."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from core.detectors.patch import FIELDS, PatchNetwork
-from core.detectors.storage import load_detector, save_detector
+from core.detectors.patch import FIELDS
 from core.explainers.exact import EXACT, spread_scores
-from core.explainers.explainer import AnyExplainer
-from core.explainers.lime.regions import LIME
-from core.explainers.registry import find_explainer
-from tests.conftest import make_detector, make_patch, textured
+from tests.conftest import make_patch, textured
 
 PIXELS = textured(3, fine=True, seed=5)
 
@@ -62,18 +56,3 @@ def test_the_exact_map_adds_up_to_the_margin(field: int) -> None:
             )
         np.testing.assert_allclose(found.map, expected, atol=1e-6)
     assert spread_scores(np.ones((2, 2)), side=8, field=5, stride=2).sum() == pytest.approx(1)
-
-
-def test_only_detectors_of_patches_have_it(tmp_path: Path) -> None:
-    save_detector(tmp_path / "patch", make_patch(5), model_card="")
-    read = load_detector(tmp_path / "patch", device="cpu")
-    assert (read.kind, read.config, read.target_layer) == ("patch", {"field": 5}, "features")
-    np.testing.assert_array_equal(read.margins(PIXELS), make_patch(5).margins(PIXELS))
-    for offers in (read, read.about):
-        assert not EXACT.unavailable(offers)
-    assert EXACT.unavailable(make_detector()) == "Exact map needs patch scores, which this detector does not offer."
-    with pytest.raises(ValueError, match="side of a patch must be 5, 9, 13, 17 pixels, not 7"):
-        PatchNetwork(7)
-    methods: tuple[AnyExplainer, ...] = (LIME, find_explainer("gradcam"), find_explainer("integrated_gradients"))
-    for method in methods:
-        assert np.isfinite(method.explain_fully(read, PIXELS[0]).map).all()

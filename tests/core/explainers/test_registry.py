@@ -75,8 +75,9 @@ def test_every_method_keeps_its_promises(name: str, kind: str, tmp_path: Path) -
         assert draw_explanation(last, 64).shape == (64, 64, 4)
         if last.one_sided == "REAL":
             assert last.map.min() >= 0
-    assert explainer.explain_fully(detector, pixels[1], settings).method == name
-    assert explainer.cost(settings, detector) >= 1
+    # the instant map is one pass: there is nothing to stop
+    if name != "gradcam":
+        assert list(explainer.explain_batch(detector, pixels, settings, cancel=lambda: True)) == []
     assert explainer.cost(settings) >= 1
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.detectors.manifest import Offers
 from core.explainers.explainer import AnyExplainer, Cancel, Explainer
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.registry import EXPLAINERS
@@ -58,7 +57,7 @@ class Bright(Explainer[BrightSettings]):
             values=values,
         )
 
-    def cost(self, settings: BrightSettings, offers: Offers | None = None) -> int:
+    def cost(self, settings: BrightSettings) -> int:
         """The margin."""
         return 1
 

@@ -15,19 +15,17 @@ from core.findings.finding import Finding, Measure
 from core.findings.numbers import percent
 from core.findings.table import findings_text
 from core.report.html import Curve, curve_chart
-from core.report.page import comparison_report, main, report_of
+from core.report.page import main, report_of
 from core.report.selection import TILES, selection_report
 from core.runs.filter import Area, Filter
 from core.runs.pictures import find_pictures
 from core.runs.rows import find_rows
 from core.runs.run import Run, read_run
 from core.studies.columns import browse_table
-from core.studies.comparison import pair_of
 from core.studies.runner import Source, run_study
 from core.studies.store import find_studies
 from core.studies.study import Study
 from tests.core.studies.conftest import BRIGHTNESS, conclude, made_set, source  # noqa: F401 - a fixture
-from tests.core.studies.pairs import drawn_runs
 
 
 class Page(HTMLParser):
@@ -86,8 +84,10 @@ def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
         assert text in page.text
     assert run.manifest["detector_sha256"] in page.text
     assert run.manifest["set_fingerprint"] in page.text
-    # ROC, calibration
-    assert len(page.images) == 2
+    # the ROC curve
+    assert len(page.images) == 1
+    assert "script" not in page.tags
+    assert all(link.startswith("data:") for link in page.links)
     assert all(image["alt"] for image in page.images)
     for name, of_category in run.predictions.groupby("category", observed=True):
         rate = (of_category["label"].astype(str) != of_category["predicted"].astype(str)).mean()
@@ -161,20 +161,3 @@ def test_the_command(source: Source, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["no-such-run", "--out", str(out)]) == 2
     assert "core report: there is no run 'no-such-run'" in capsys.readouterr().err
     assert out.read_text(encoding="utf-8") == before
-
-
-def test_two_runs_beside_each_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    good, worse = drawn_runs()
-    good.manifest["detector"] = "<b>bold</b>"
-    pair, text = pair_of(good, worse), comparison_report(good, worse)
-    page, (first, second) = Page(text), pair.right
-    assert f"is wrong on {(~first & second).sum()} images, only worse on {(first & ~second).sum()}," in page.text
-    assert all(f"{right.mean():.1%}" in page.text for right in pair.right)
-    assert all(link.startswith("data:") for link in page.links)
-    assert "<b>bold</b>" not in text
-    shipped = [f"assets/runs/{name}" for name in ("sample@sample-test", "swift@sample-test", "swift@cifake-test")]
-    assert main([*shipped[:2], "--out", str(tmp_path / "both.html")]) == 0
-    text = Page((tmp_path / "both.html").read_text("utf-8")).text
-    assert all(f"{read_run(Path(run)).manifest['metrics']['all']['accuracy']:.1%}" in text for run in shipped[:2])
-    assert main([*shipped[1:], "--out", str(tmp_path / "other.html")]) == 2
-    assert "are runs on different images" in capsys.readouterr().err

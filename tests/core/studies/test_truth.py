@@ -49,7 +49,7 @@ class Planted(BatchExplainer[ExplainerSettings]):
             values = self.factor * exact.map
             yield {"margin": exact.margin, "values": values, "unit": "margin", "diagnostics": Diagnostics()}
 
-    def cost(self, settings: ExplainerSettings, offers: Any = None) -> int:
+    def cost(self, settings: ExplainerSettings) -> int:
         return 1
 
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -13,7 +12,6 @@ from core.images.loading import load_image_set
 from core.storage import TakenError, only_writer
 from core.training.fit import Training, TrainingInterrupted, checkpoint_file, fit
 from core.training.recipe import Recipe
-from tests.core.any_detector import write_set
 
 QUICK = Recipe(name="quick", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
 CPU = torch.device("cpu")
@@ -43,16 +41,6 @@ def trained(recipe: Recipe, images: ImageSet, *, interrupted: bool = False) -> D
     result = fit(recipe, images, device="cpu", resume=interrupted)
     checkpoint_file(recipe, images).unlink()
     return result
-
-
-def test_training_learns_and_reports(images: ImageSet) -> None:
-    lines: list[str] = []
-    result = fit(replace(QUICK, epochs=8, average=0.5), images, report=lines.append, device="cpu")
-    assert result.manifest["history"][-1]["loss"] < result.manifest["history"][0]["loss"]
-    assert result.manifest["history"][-1]["val_accuracy"] > 0.8
-    assert len(lines) == 8
-    predictions = result.margins(np.asarray(images.pixels)) > 0
-    assert (predictions == images.labels).mean() > 0.8
 
 
 # wide networks keep their weights in another memory format
@@ -108,12 +96,3 @@ def test_a_checkpoint_holds_weights_moments_and_progress(images: ImageSet, optim
 def test_a_diverging_training_says_so(images: ImageSet) -> None:
     with pytest.raises(TrainingInterrupted, match="not finite in epoch 1; lower the learning rate"):
         fit(replace(QUICK, learning_rate=1e30, average=0.0), images, device="cpu")
-
-
-def test_images_of_another_side_make_a_detector_of_that_side(images: ImageSet, tmp_path: Path) -> None:
-    large = load_image_set(write_set(tmp_path / "set", train=20), "train")
-    detector = fit(replace(QUICK, epochs=1), large, device="cpu")
-    assert (detector.side, detector.layers["layer4"]) == (48, (6, 6))
-    tiny = replace(images, pixels=np.asarray(images.pixels)[:, :4, :4])
-    with pytest.raises(ValueError, match="size must be 8 to 1024 pixels, not 4"):
-        fit(QUICK, tiny, device="cpu")

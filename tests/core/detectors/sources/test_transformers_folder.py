@@ -30,21 +30,8 @@ def write_vit(folder: Path, **names: Any) -> Any:
     return model
 
 
-def write_convnext(folder: Path) -> Any:
-    """A small ConvNeXt with its processor."""
-    config = transformers.ConvNextConfig(hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], image_size=64, **NAMES)
-    model = spread(transformers.ConvNextForImageClassification(config))
-    model.save_pretrained(folder)
-    transformers.ConvNextImageProcessor(size={"shortest_edge": 64}, crop_pct=0.875).save_pretrained(folder)
-    return model
-
-
-@pytest.mark.parametrize(
-    ("write", "layer"),
-    [(write_vit, "model.vit.layers.1.layernorm_before.places"), (write_convnext, "model.convnext.encoder.stages.3")],
-)
-def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path: Path, write: Any, layer: str) -> None:
-    model = write(tmp_path / "folder")
+def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path: Path) -> None:
+    model = write_vit(tmp_path / "folder")
     detector = add(tmp_path / "detectors" / "d", Request(str(tmp_path / "folder")))
     for backend, off in (("pil", 1e-5), ("torchvision", 0.05)):
         # its other backend resizes to pixels that differ by a grey level here and there
@@ -56,7 +43,7 @@ def test_it_gives_the_logits_of_transformers_own_pipeline(tmp_path: Path, write:
         expected = expected_of(pipeline)
         np.testing.assert_allclose(given_by(detector), expected, atol=off)
         assert np.ptp(expected) > 0.1
-    assert detector.target_layer == layer
+    assert detector.target_layer == "model.vit.layers.1.layernorm_before.places"
     assert (detector.classes.names, detector.classes.fake) == (("Fake", "Real"), ("Fake",))
     assert "transformers" in (tmp_path / "detectors" / "d" / "manifest.json").read_text()
 
@@ -68,20 +55,11 @@ def test_a_folder_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pyt
         build_from(Request(str(folder)))
     write_vit(folder)
     config = json.loads((folder / "config.json").read_text())
-    for changes, sentence in (
-        ({"model_type": "riddle"}, "cannot be read by transformers"),
-        ({"num_hidden_layers": 3}, "do not fit its config.json .missing keys"),
-        ({"hidden_size": 48}, "cannot be read by transformers|do not fit its config.json"),
-    ):
+    for changes, sentence in (({"num_hidden_layers": 3}, "do not fit its config.json .missing keys"),):
         (folder / "config.json").write_text(json.dumps({**config, **changes}))
         with pytest.raises(SourceError, match=sentence):
             build_from(Request(str(folder)))
-    (folder / "config.json").write_text("{")
-    with pytest.raises(SourceError, match="not readable JSON"):
-        build_from(Request(str(folder)))
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="accepts no images of 40 x 40 pixels"):
-        build_from(Request(str(folder), preprocess={"size": 40}))
     add(tmp_path / "d", Request(str(folder)))
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(SourceError, match=r"has no \.safetensors"):
@@ -98,7 +76,6 @@ def test_a_folder_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pyt
     "said",
     [
         {"architecture": "hf-hub:owner/name"},
-        {"architecture": "local-dir:/x"},
         {"architecture": "resnet18", "model_args": {"checkpoint_path": "/x/weights.bin"}},
     ],
 )
