@@ -30,7 +30,7 @@ from core.studies.store import StudyResult, find_studies
 from core.studies.study import STUDIES, StudyError, find_study
 
 # the runs of docs/results.md; the first is told in full and is README's
-RUNS = ("swift@cifake-test", "strong@cifake-test", "robust@cifake-test", "paper@cifake-test")
+RUNS = tuple(f"{name}@cifake-test" for name in ("swift", "strong", "robust", "paper", "masked", "patch"))
 # the rows of README's table
 CHOSEN = (
     "probes.detail-FAKE", "probes.transplant-FAKE", "probes.blocks-FAKE", "transfer.imitations",
