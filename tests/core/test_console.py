@@ -30,7 +30,8 @@ def test_without_a_known_subcommand_it_says_which_there_are(words: list[str], st
 def test_ctrl_c_while_libraries_are_read_is_a_sentence(name: str, command: list[str]) -> None:
     # a line on each library as soon as it is read shows when
     process = subprocess.Popen(
-        [sys.executable, "-X", "importtime", *command, "--help"],
+        # tests that run in the background have the signal ignored
+        ["env", "--default-signal=INT", sys.executable, "-X", "importtime", *command, "--help"],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
