@@ -18,8 +18,8 @@ st.page_link(script_of("start"), label="The story in five steps", icon=":materia
 if not FIND.value and (first := first_picture(opened)):
     st.subheader("How to read it", anchor=False)
     st.markdown(
-        f"A frame has its verdict's colour: {CLASS_WORDS['REAL']} or {CLASS_WORDS['FAKE']}. "
-        "The control changes as much. If only the change flips it, the verdict depends on that."
+        f"Frames are {CLASS_WORDS['REAL']} or {CLASS_WORDS['FAKE']}, as called. "
+        "The control changes as much. If it does not flip, the verdict depends on the change."
     )
     draw_first_dial(*first, key="help")
 st.subheader("What the words mean", anchor=False)

@@ -58,7 +58,7 @@ def test_what_the_study_has_of_an_image_is_not_asked_again(
         if isinstance(title := smallest[id_], str):
             clean = table["change"][table["verdict"] == "flips"]
             assert clean.str.lower().str.endswith(title.partition(",")[0].lower()).any()
-            assert "The smallest change that does" in words(app)
+            assert "Smallest: " in words(app)
 
 
 def test_the_sheet_has_each_image_with_its_flip(open_page: Open, home: Path) -> None:

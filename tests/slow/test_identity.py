@@ -86,7 +86,7 @@ def test_a_copy_never_answers_for_the_detector_of_a_run(
 ) -> None:
     impostor(change)
     run = read_run(home / "runs" / RUN)
-    assert catalogue.maker(run) == DETECTOR
+    assert catalogue.maker(run).name == DETECTOR
     app = settled(open_page(page, run=RUN))
     assert not app.exception
     if page == "try_picture":

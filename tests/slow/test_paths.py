@@ -109,6 +109,7 @@ def test_links_and_pipes(archive: Path, tmp_path: Path) -> None:
     secret.write_bytes(PICTURE)
     put(archive, "test/REAL/link.jpg", str(secret).encode(), mode=stat.S_IFLNK | 0o777)
     assert "test/REAL/link.jpg: The file is not an image" in refusal(archive)
+    secret.unlink()
     (real / "loop.jpg").symlink_to(real / "loop.jpg")
     (real / "up.jpg").symlink_to(tmp_path)
     os.mkfifo(real / "pipe.jpg")
