@@ -22,7 +22,7 @@ if not FIND.value and (first := first_picture(opened)):
         "The control changes as much. If it does not flip, the verdict depends on the change."
     )
     draw_first_dial(*first, key="help")
-st.subheader("What the words mean", anchor=False)
+st.subheader("Glossary", anchor=False)
 FIND.linked(st.text_input, "Find a word", placeholder="for example margin", max_chars=60, width=320)
 wanted = FIND.value.strip().lower()
 found = {term: text for term, text in TERMS.items() if wanted in f"{term} {text}".lower()}
