@@ -6,6 +6,7 @@ python train.py --data cifake.zip --recipe paper --resume
 python train.py --data data/cifake --arch patch:9 --name patch
 python train.py --data data/cifake --arch timm:resnet34 --name mine
 python train.py --data data/cifake --join swift robust --name both
+python train.py --data data/cifake --join swift fine mixed fine2 fine3 --best 3
 """
 
 import argparse
@@ -59,6 +60,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     how.add_argument("--join", nargs="+", metavar="NAME", help="train nothing: join detectors that held out the same")
+    parser.add_argument("--best", type=int, metavar="N", help="join the N with the least log-loss on held-out images")
     parser.add_argument("--recipe", choices=RECIPES, help="default: swift; sample for --data sample, patch for patch:")
     overrides = parser.add_argument_group("hyper-parameters, in place of the recipe's")
     for name, default in ((field.name, field.default) for field in fields(Recipe) if field.name in HYPER_PARAMETERS):
@@ -74,6 +76,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = {name: getattr(options, name) for name in HYPER_PARAMETERS if name in options}
     if options.join and (options.recipe or given):
         raise ValueError("--join trains nothing, so it takes no recipe and no hyper-parameters")
+    if options.best is not None and not options.join:
+        raise ValueError("--best N chooses among the detectors of --join; name them")
     usual = "sample" if options.data == "sample" else "swift"
     usual = "patch" if given.get("arch", "").startswith("patch:") else usual
     recipe = replace(RECIPES[options.recipe or usual], **given)
@@ -90,7 +94,10 @@ def main(arguments: list[str] | None = None) -> None:
         for path in () if options.replace else (folder, *runs):
             refuse_taken(path)
         train_set, test_set = load_sets(options)
-        detector = join(members, train_set) if members else fit_with_bar(options, recipe, train_set, start)
+        if members:
+            detector: Detector = join(members, train_set, size=options.best)
+        else:
+            detector = fit_with_bar(options, recipe, train_set, start)
         for row in detector.manifest.get("members", ()):
             print(f"{row['name']:20} weight {row['weight']:.3f}  validation accuracy {row['val_accuracy']:.4f}")
         detector.manifest = {

@@ -7,6 +7,7 @@ detector like any other, with layers, features and maps.
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -92,12 +93,13 @@ def fit_temperature(margins: NDArray[np.float32], labels: NDArray[Any]) -> float
     return float(np.exp(best.x))
 
 
-def join(members: Sequence[Detector], images: ImageSet) -> ResNetDetector:
+def join(members: Sequence[Detector], images: ImageSet, *, size: int | None = None) -> ResNetDetector:
     """Join detectors into one whose margin is a weighted sum of theirs, weighed on the images they all held out.
 
     Args:
         members: two or more of the paper's network, of one width, preprocessing and training set.
         images: that training set.
+        size: how many of them to join, those with the least log-loss on the held-out images; default: all.
 
     Returns:
         A detector that is not saved yet. Its manifest has `members`: of each name, recipe, history, hash of
@@ -117,7 +119,8 @@ def join(members: Sequence[Detector], images: ImageSet) -> ResNetDetector:
             raise ValueError(f"{member.name} has another width, preprocessing or classes than {first.name}")
         if not own["validation"] or own != split_of(first.manifest) | split:
             raise ValueError(f"{member.name} did not hold out the images of {images.name} that {first.name} did")
-    if len({member.sha256 for member in networks}) < max(2, len(networks)):
+    size = len(networks) if size is None else size
+    if not 2 <= size <= len(networks) or len({member.sha256 for member in networks}) < len(networks):
         raise ValueError("joining needs two detectors or more, each of them once")
     recipe = first.manifest["recipe"]
     held = validation_split(images.rows["sha256"].to_numpy(), images.labels, recipe["validation"], seed=recipe["seed"])
@@ -125,7 +128,10 @@ def join(members: Sequence[Detector], images: ImageSet) -> ResNetDetector:
         raise ValueError(f"too few images of {images.name} were held out to say how much each detector counts")
     pixels, labels = images.pixels[np.flatnonzero(held)], images.labels[held]
     margins = np.stack([member.margins(pixels) for member in networks])
-    weights = fit_weights(margins, labels)
+    fits = {chosen: fit_weights(margins[list(chosen)], labels) for chosen in combinations(range(len(networks)), size)}
+    signed = np.where(labels == REAL, 1.0, -1.0) * margins
+    chosen = min(fits, key=lambda some: np.logaddexp(0, -fits[some] @ signed[list(some)]).mean())
+    networks, margins, weights = [networks[number] for number in chosen], margins[list(chosen)], fits[chosen]
     if not weights.all():
         idle = networks[int(np.argmin(weights))].name
         raise ValueError(f"{idle} adds nothing to the others on the images held out; leave it out")

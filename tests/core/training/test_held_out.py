@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector
@@ -92,6 +94,15 @@ def test_joining_is_weighed_on_what_all_held_out(make: Make, images: ImageSet, e
         right = (member.margins(images.pixels[held]) > 0) == (images.labels[held] == REAL)
         assert one["val_accuracy"] == pytest.approx(right.mean())
     assert joined.manifest["recipe"]["joined"] == "one x 0.500 + two x 1.000"
+
+
+def test_of_many_those_with_the_least_log_loss_are_joined(make: Make, images: ImageSet, equally: None) -> None:
+    members = [make(name, seed=seed) for seed, name in enumerate(("one", "two", "three", "four"))]
+    held = validation_split(images.rows["sha256"].to_numpy(), images.labels, 0.25, seed=0)
+    real, margins = images.labels[held] == REAL, [member.margins(images.pixels[held]) for member in members]
+    losses = {(a, b): log_loss(real, expit(0.5 * margins[a] + margins[b])) for a, b in combinations(range(4), 2)}
+    names = [member["name"] for member in join(members, images, size=2).manifest["members"]]
+    assert names == [members[number].name for number in min(losses, key=lambda pair: losses[pair])]
 
 
 def test_what_cannot_be_joined_is_a_sentence(make: Make, images: ImageSet, monkeypatch: pytest.MonkeyPatch) -> None:
