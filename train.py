@@ -16,7 +16,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from core.console import command, progress_to, starting
+from core.console import PROGRAM, command, show_progress, starting
 
 if __name__ == "__main__":
     # the imports below take seconds
@@ -39,37 +39,53 @@ from core.training.held_out import join
 from core.training.model_card import model_card
 from core.training.recipe import RECIPES, Recipe
 
+TYPED = "python train.py" if __name__ == "__main__" else f"{PROGRAM} train"
 # fields of `Recipe` that are options
-HYPER_PARAMETERS = (
-    "epochs", "learning_rate", "batch_size", "width", "arch", "start", "shift", "without_cue", "without_cue_share",
-    "masked_share", "validation", "precision", "seed",
-)  # fmt: skip
+HYPER_PARAMETERS = {
+    "epochs": "passes over the training images",
+    "learning_rate": "the peak of the schedule, above 0",
+    "batch_size": "images a step",
+    "width": "channels of the first stage of the paper's network",
+    "arch": "resnet, patch:SIDE with 5, 9, 13 or 17 pixels, torchvision:NAME or timm:NAME",
+    "start": "detector whose weights the training begins with",
+    "shift": "pixels by which images are moved at most",
+    "without_cue": "degrade fine detail at random",
+    "without_cue_share": "of the images for which it is degraded, above 0 to 1",
+    "masked_share": "of the images of which parts are covered, 0 to 1",
+    "validation": "share of the training images that is held out, 0 to below 1",
+    "precision": "of the arithmetic: auto, float32 or bfloat16",
+    "seed": "of weights, order and augmentation, a whole number",
+}
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line; hyper-parameters that are not given are missing."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    text, raw = (__doc__ or "").replace("python train.py", TYPED), argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog=TYPED, description=text, formatter_class=raw)
     parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', or 'sample'")
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used")
     parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick try")
     parser.add_argument("--name", help="of the detector; default: the recipe's")
-    parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets detectors/ and runs/")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT, help="gets detectors/ and runs/; default: the project's folder"
+    )
     parser.add_argument("--replace", action="store_true", help="overwrite a detector and run of this name")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     how.add_argument("--join", nargs="+", metavar="NAME", help="train nothing: join detectors that held out the same")
     parser.add_argument("--best", type=int, metavar="N", help="join the N with the least log-loss on held-out images")
     parser.add_argument("--recipe", choices=RECIPES, help="default: swift; sample for --data sample, patch for patch:")
-    overrides = parser.add_argument_group("hyper-parameters, in place of the recipe's")
+    overrides = parser.add_argument_group("hyper-parameters", "in place of the recipe's, which are the defaults")
     for name, default in ((field.name, field.default) for field in fields(Recipe) if field.name in HYPER_PARAMETERS):
         kind: Any = {"action": "store_true"} if default is False else {"type": type(default)}
-        overrides.add_argument("--" + name.replace("_", "-"), default=argparse.SUPPRESS, **kind)
+        help_ = HYPER_PARAMETERS[name]
+        overrides.add_argument("--" + name.replace("_", "-"), default=argparse.SUPPRESS, help=help_, **kind)
     return parser.parse_args(arguments)
 
 
-@command("train.py", stopped="the same command with --resume goes on after the last finished epoch")
+@command(TYPED.removeprefix("python "), stopped="the same command with --resume goes on after the last finished epoch")
 def main(arguments: list[str] | None = None) -> None:
     """Load the images, train or join, test, and write the detector and its run."""
     options = parse(arguments)
@@ -110,7 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
             "versions": library_versions(),
             **detector.about.as_manifest(),
         }
-        with tqdm(total=len(test_set), unit=" image", desc="testing", leave=False, disable=None) as progress_bar:
+        with show_progress("testing") as progress:
             run = write_run(
                 options.out,
                 detector,
@@ -118,7 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
                 train_sha256=frozenset(train_set.rows["sha256"]),
                 ship_images=options.data == "sample",
                 replace=options.replace or options.resume,
-                progress=progress_to(progress_bar),
+                progress=progress,
             )
         metrics = read_run(run).manifest
         save_detector(folder, detector, model_card=model_card(detector.manifest, metrics), replace=options.replace)
@@ -158,14 +174,14 @@ def fit_with_bar(options: argparse.Namespace, recipe: Recipe, train_set: ImageSe
     """Train with a progress bar."""
     settings = ", ".join(f"{key} {value}" for key, value in recipe.settings().items() if key != "name")
     print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}")
-    with tqdm(total=0, unit=" step", smoothing=0.05, disable=None) as progress_bar:
+    with show_progress("training", unit="steps") as progress:
 
         def report(text: str) -> None:
-            progress_bar.write(text)
+            tqdm.write(text)
             # at once, where it goes to a file
             sys.stdout.flush()
 
-        how = {"device": options.device, "resume": options.resume, "progress": progress_to(progress_bar)}
+        how = {"device": options.device, "resume": options.resume, "progress": progress}
         return fit(recipe, train_set, start=start, report=report, **how)
 
 

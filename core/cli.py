@@ -1,4 +1,4 @@
-"""One command for everything: `python -m core SUBCOMMAND`."""
+"""One command for everything: `telltale SUBCOMMAND` where it is installed, or `python -m core SUBCOMMAND`."""
 
 import argparse
 import os
@@ -7,11 +7,12 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from core.console import starting
+from core.console import PROGRAM, command, parser_of, starting
 
 # subcommand -> the module whose `main` takes its arguments, and what it does
 COMMANDS = {
     "explain": ("core.explain", "explain a detector's prediction on one image"),
+    "train": ("train", "train a detector, test it once, and make its run"),
     "predict": ("core.predict", "make a run: a detector on an image set"),
     "study": ("core.studies.command", "ask a study of a run"),
     "cues": ("core.studies.cues", "train on versions of an image set that keep one thing only"),
@@ -23,32 +24,36 @@ COMMANDS = {
 }
 
 
+@command(PROGRAM)
 def main(arguments: list[str] | None = None) -> int:
     """Run a subcommand and return its exit status: 0, 2 after an error in one sentence, or 130 after Ctrl-C."""
     words = sys.argv[1:] if arguments is None else arguments
     lines = "\n".join(f"  {name:10} {text}" for name, (_, text) in COMMANDS.items())
     parser = argparse.ArgumentParser(
-        prog="python -m core",
-        description=f"{__doc__}\n\n{lines}\n\n`python -m core SUBCOMMAND --help` shows the options of each.",
+        prog=PROGRAM,
+        description=f"{lines}\n\n`{PROGRAM} SUBCOMMAND --help` shows the options of each.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("subcommand", choices=COMMANDS, metavar="SUBCOMMAND")
+    parser.add_argument("subcommand", choices=COMMANDS, metavar="SUBCOMMAND", help="one of these")
     name = parser.parse_args(words[:1]).subcommand
     if name == "serve":
         return serve(words[1:])
     # the libraries of a subcommand take seconds to import
-    starting(f"core {name}")
+    starting(f"{PROGRAM} {name}")
     return int(import_module(COMMANDS[name][0]).main(words[1:]))
 
 
 def serve(arguments: list[str]) -> int:
     """Serve the dashboard until it is stopped; what is no option here is passed to `streamlit run`."""
-    parser = argparse.ArgumentParser(prog="python -m core serve", description=COMMANDS["serve"][1])
-    parser.add_argument("--home", type=Path, help="folder with runs/ and detectors/ of your own, also $TELLTALE_HOME")
+    parser = parser_of("serve", f"{COMMANDS['serve'][1].capitalize()}. Other options are Streamlit's: --server.port N.")
+    help_ = "folder with runs/ and detectors/ of your own; default: $TELLTALE_HOME, else the project's"
+    parser.add_argument("--home", type=Path, default=os.environ.get("TELLTALE_HOME"), help=help_)
     options, rest = parser.parse_known_args(arguments)
-    app = Path(__file__).parents[1] / "dashboard" / "app.py"
-    words = [sys.executable, "-m", "streamlit", "run", str(app), *rest]
+    root = Path(__file__).parents[1]
+    words = [sys.executable, "-m", "streamlit", "run", str(root / "dashboard" / "app.py"), *rest]
     environment = os.environ | ({} if options.home is None else {"TELLTALE_HOME": str(options.home.resolve())})
+    # the server's settings are read from there
+    os.chdir(root)
     if os.name != "nt":
         # in place of this process, so that whatever stops it stops the server
         os.execve(words[0], words, environment)  # noqa: S606

@@ -1,21 +1,29 @@
-"""The terminal side of a command: a clean exit on Ctrl-C from the first moment, and names in every script."""
+"""The terminal side of a command: its name, progress and tables, and a clean exit on Ctrl-C and closed pipes."""
 
+import argparse
 import functools
+import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import time
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
+from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
+_IS_INSTALLED = shutil.which("telltale", path=str(Path(sys.executable).parent)) is not None
+# the program as it was typed, and as commands that are suggested call it; elsewhere, as on pages, as it is installed
+PROGRAM = "telltale" if _IS_INSTALLED and Path(sys.argv[0]).parts[-2:] != ("core", "__main__.py") else "python -m core"
+# seconds between two lines of progress where there is no terminal
+PAUSE = 5.0
 # characters that order the text around them from right to left, whatever that text is
 BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -37,7 +45,7 @@ def starting(command: str) -> None:
     KeyboardInterrupt is not enough: during import, libraries swallow it or turn it into another error.
 
     Args:
-        command: its name in that sentence, for instance "core predict".
+        command: its name in that sentence.
     """
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -51,19 +59,19 @@ def starting(command: str) -> None:
 
 def command(
     name: str, *, stopped: str = ""
-) -> Callable[[Callable[[list[str] | None], object]], Callable[[list[str] | None], int]]:
+) -> Callable[[Callable[[list[str] | None], int | None]], Callable[[list[str] | None], int]]:
     """Make the main function of a command from one that raises what goes wrong.
 
     Args:
-        name: of the command, which begins its messages, for instance "core predict".
+        name: of the command, which begins its messages, for instance f"{PROGRAM} predict".
         stopped: what is left after Ctrl-C, where the interrupt does not say.
 
     Returns:
-        A decorator. The function returns 0; 2 after a ValueError, an OSError or a lack of memory, with a sentence on
-        standard error; or 130 after Ctrl-C.
+        A decorator. The function returns the status that the decorated one returns, 0 for None; 2 after a ValueError,
+        an OSError or a lack of memory, with a sentence on standard error; or 130 after Ctrl-C.
     """
 
-    def decorate(run: Callable[[list[str] | None], object]) -> Callable[[list[str] | None], int]:
+    def decorate(run: Callable[[list[str] | None], int | None]) -> Callable[[list[str] | None], int]:
         @functools.wraps(run)
         def main(arguments: list[str] | None = None) -> int:
             if signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, signal.default_int_handler):
@@ -71,9 +79,13 @@ def command(
                 signal.signal(signal.SIGINT, signal.default_int_handler)
             if isinstance(sys.stdout, TextIOWrapper):
                 sys.stdout.reconfigure(errors="backslashreplace")
+            status = None
             try:
-                run(arguments)
-                sys.stdout.flush()
+                try:
+                    status = run(arguments)
+                finally:
+                    # after --help, too
+                    sys.stdout.flush()
             except BrokenPipeError:
                 # whoever reads has what it wants, as `head` does; Python would complain when it closes stdout
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -85,7 +97,7 @@ def command(
                     raise
                 print(f"{name}: {sentence}", file=sys.stderr)
                 return 2
-            return 0
+            return status or 0
 
         return main
 
@@ -109,15 +121,51 @@ def sentence_of(error: Exception) -> str:
     return str(error) if isinstance(error, ValueError | OSError) else ""
 
 
-def progress_to(bar: "tqdm[Any]") -> Callable[..., None]:
-    """Return a function of (done, total, text) that moves a progress bar; the text is optional."""
+def parser_of(name: str, description: str | None) -> argparse.ArgumentParser:
+    """Make the parser of a subcommand; the program is called in its usage and examples as it was typed."""
+    text = (description or "").replace("python -m core", PROGRAM)
+    raw = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=text, formatter_class=raw)
 
-    def move(done: int, total: int, text: str = "") -> None:
-        bar.total = total
-        bar.set_postfix_str(text, refresh=False)
-        bar.update(done - bar.n)
 
-    return move
+@contextmanager
+def show_progress(what: str, *, unit: str = "images") -> Iterator[Callable[..., None]]:
+    """Show on standard error how far a command is: a bar on a terminal, elsewhere a line every few seconds.
+
+    Args:
+        what: is done.
+        unit: of what is counted.
+
+    Yields:
+        A function of (done, total, text) to call as often as wanted; the optional text says what is being done.
+    """
+    # it takes a while to import
+    from tqdm import tqdm  # noqa: PLC0415
+
+    with tqdm(total=0, desc=what, unit=f" {unit}", smoothing=0.1, leave=False, disable=None) as bar:
+        printed = time.monotonic()
+
+        def move(done: int, total: int, text: str = "") -> None:
+            nonlocal printed
+            bar.total = total
+            bar.set_postfix_str(text, refresh=False)
+            bar.update(done - bar.n)
+            if bar.disable and total and time.monotonic() - printed >= PAUSE:
+                printed = time.monotonic()
+                print(f"{text or what}: {done / total:.0%}, {done:,} of {total:,} {unit}", file=sys.stderr, flush=True)
+
+        yield move
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool = False) -> None:
+    """Print rows with the same keys, as JSON or else as a table with aligned columns."""
+    if as_json:
+        print(json.dumps(rows, indent=1, allow_nan=False))
+        return
+    lines = [[str(cell) for cell in row] for row in (*rows[:1], *(row.values() for row in rows))]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(map(str.ljust, line, widths)).rstrip())
 
 
 def quote(word: str) -> str:

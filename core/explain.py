@@ -1,4 +1,8 @@
-"""Explain one image: print its verdict or, with `--json`, its judgement; `--out` writes explanations to files."""
+"""Explain one image: print its verdict or, with `--json`, its judgement; `--out` writes explanations to files.
+
+python -m core explain picture.jpg
+python -m core explain picture.jpg --method lime --set fill=black --out explained
+"""
 
 import argparse
 import json
@@ -8,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.console import command
+from core.console import PROGRAM, command, parser_of
 from core.explainers.drawing import Style, draw_explanation, npz_of
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
@@ -16,7 +20,7 @@ from core.explainers.registry import DEFAULT, explainers, find_explainer
 from core.explainers.settings import ExplainerSettings, ExplanationError, describe, from_parameters
 from core.images.decoding import MAX_BYTES, RESAMPLING, decode
 from core.images.encoding import encode_png
-from core.images.labels import verdict_of
+from core.images.labels import other_class, verdict_of
 from core.images.palette import PALETTES, Palette
 from core.images.preprocessing import Prepared, prepare_pixels
 from core.images.provenance import read_claims
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
 
-@command("core explain")
+@command(f"{PROGRAM} explain")
 def main(arguments: list[str] | None = None) -> None:
     """Print the verdict on an image or its judgement, or write the explanations that the command line asks for."""
     parser = _parser()
@@ -83,12 +87,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _verdict(ready: Prepared, detector: "Detector", resampling: str | None) -> str:
-    """Write the verdict on an image, and under how many filters it would be the other."""
+    """Write the verdict on an image, and under how many resampling filters it is the other."""
     margins = detector.margins(ready.pixels)
     margin = float(margins[ready.filters.index(resampling or ready.usual)] if ready.resized else margins[0])
     others = int(((margins > 0) != (margin > 0)).sum())
-    beside = f", the other verdict under {others} of {len(margins)} resampling filters" if ready.resized else ""
-    return f"{verdict_of(margin)}, margin {margin:+.2f}{beside}"
+    verdict = verdict_of(margin)
+    beside = f", {other_class(verdict)} under {others} of {len(margins)} filters" if ready.resized else ""
+    return f"{verdict}, margin {margin:+.2f}{beside}"
 
 
 def read_settings(methods: Sequence[AnyExplainer], given: Sequence[str]) -> list[ExplainerSettings]:
@@ -143,9 +148,7 @@ def _list_methods() -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m core explain", description="Explain a detector's verdict on one image."
-    )
+    parser = parser_of("explain", __doc__)
     add = parser.add_argument
     add("image", type=Path, nargs="?", help="an image file: PNG, JPEG, WebP, GIF, AVIF or HEIC")
     add("--out", type=Path, help="the folder to write explanations to; without it, the verdict is printed")
@@ -156,8 +159,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--set", action="append", default=[], metavar="[METHOD.]KEY=VALUE", help=help_)
     add("--list", action="store_true", help="show every method with its settings")
     add("--detector", default="swift", help="a name in detectors/ or assets/detectors/, or a folder; default: swift")
-    add("--device", default="auto", help="auto, cpu, cuda or mps")
-    add("--palette", choices=PALETTES, default="class")
+    add("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
+    add("--palette", choices=PALETTES, default="class", help="colours of the two classes; default: class")
     help_ = "filter for images of another size; default: the detector's own"
     add("--resampling", choices=tuple(RESAMPLING), help=help_)
     return parser

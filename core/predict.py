@@ -3,13 +3,11 @@
 python -m core predict swift --data sample
 """
 
-import argparse
+import json
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
-from core.console import command, progress_to
+from core.console import PROGRAM, command, join, parser_of, show_progress
 from core.detectors.storage import load_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.loading import find_shortcut, load_with_bar, reading_bar
@@ -21,19 +19,18 @@ from core.storage import read_manifest
 from core.studies.neighbours import find_training_set
 
 
-@command("core predict", stopped="no run was written")
+@command(f"{PROGRAM} predict", stopped="no run was written")
 def main(arguments: list[str] | None = None) -> None:
     """Write the run that the command line asks for."""
-    parser = argparse.ArgumentParser(
-        prog="python -m core predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of("predict", __doc__)
     parser.add_argument("detector", help="a name in detectors/ or assets/detectors/, or a folder")
     parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'")
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
-    parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets runs/")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets runs/; default: the project's")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used")
     parser.add_argument("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
+    parser.add_argument("--json", action="store_true", help="print metrics, warning and the run's folder as JSON")
     options = parser.parse_args(arguments)
     data = DataPath(options.data, options.fake_classes.split(","))
     detectors = find_detectors((options.out, *command_homes()))
@@ -42,8 +39,8 @@ def main(arguments: list[str] | None = None) -> None:
     with reading_bar("train") as progress:
         training = find_training_set(detector, data, progress=progress)
     if training is None:
-        print("core predict: the training images are missing, so leaks were not checked.", file=sys.stderr)
-    with tqdm(total=len(images), unit=" image", leave=False, disable=None) as bar:
+        print(f"{PROGRAM} predict: the training images are missing, so leaks were not checked.", file=sys.stderr)
+    with show_progress("testing") as progress:
         path = write_run(
             options.out,
             detector,
@@ -51,9 +48,15 @@ def main(arguments: list[str] | None = None) -> None:
             train_sha256=None if training is None else frozenset(training.rows["sha256"]),
             ship_images=options.data == "sample",
             replace=options.replace,
-            progress=progress_to(bar),
+            progress=progress,
         )
-    print(result_table(read_manifest(path, KIND)["metrics"]["all"], beside_paper=False))
-    if alarm := find_shortcut(data, "test"):
+    metrics, alarm = read_manifest(path, KIND)["metrics"]["all"], find_shortcut(data, "test")
+    if options.json:
+        print(json.dumps({"run": str(path), "metrics": metrics, "warning": alarm}, indent=1))
+        return
+    print(result_table(metrics, beside_paper=False))
+    if alarm:
         print(f"\nWarning: {alarm}")
-    print(f"\nWritten: {path}\nShow it: {dashboard_command(options.out)}")
+    words = [path.name if options.out == ROOT else str(path), "--recommended", "--data", options.data]
+    words += ["--fake-classes", options.fake_classes] if options.fake_classes else []
+    print(f"\nWritten: {path}\nShow it: {dashboard_command(options.out)}\nNext: {PROGRAM} study {join(words)}")

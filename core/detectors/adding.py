@@ -19,9 +19,8 @@ from typing import Any, get_args
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
-from tqdm import tqdm
 
-from core.console import command, join, progress_to
+from core.console import PROGRAM, command, join, parser_of, show_progress
 from core.detectors.detector import CPU, Detector, Progress, pick_device
 from core.detectors.manifest import About, Capability, Classes, Outputs, check_detector_name
 from core.detectors.registry import Brought, Kind, Request, SourceError, find_kind
@@ -46,7 +45,7 @@ NOT_FOR = """
 """
 
 
-@command("core detectors")
+@command(f"{PROGRAM} detectors")
 def main(arguments: list[str] | None = None) -> None:
     """Add the detector that the command line names, and print its model card."""
     options = _parser().parse_args(arguments)
@@ -58,7 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
         **{field.name: getattr(options, field.name) for field in fields(Request) if field.name != "preprocess"},
     )
     path = options.out / "detectors" / options.name
-    with tqdm(unit=" picture", leave=False, disable=None if options.check else True) as progress_bar:
+    with show_progress("checking") as progress:
         add(
             path,
             request,
@@ -66,11 +65,11 @@ def main(arguments: list[str] | None = None) -> None:
             target_layer=options.target_layer,
             temperature=options.temperature,
             replace=options.replace,
-            progress=progress_to(progress_bar),
+            progress=progress,
         )
     print((path / "README.md").read_text(encoding="utf-8"))
     out = [] if options.out == ROOT else ["--out", str(options.out)]
-    print(f"Written: {path}\nNext: {join(['python', '-m', 'core', 'predict', str(path), '--data', 'DATA', *out])}")
+    print(f"Written: {path}\nNext: {PROGRAM} {join(['predict', str(path), '--data', 'DATA', *out])}")
 
 
 def add(
@@ -271,13 +270,11 @@ def model_card(detector: Detector, found: dict[str, str]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m core detectors", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of("detectors", __doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     option = commands.add_parser("add", help="add a detector").add_argument
     option("name", help="that it gets")
-    option("source", help="see python -m core detectors --help")
+    option("source", help=f"see {PROGRAM} detectors --help")
     option("--weights", type=Path, help="for timm: and the like: a .safetensors, or a .pth of plain tensors")
     option("--classes", type=_names, help="the outputs' names in their order, with commas between them")
     option("--fake-classes", dest="fake", type=_names, help='those that are FAKE; "" where one output speaks for REAL')
@@ -290,10 +287,10 @@ def _parser() -> argparse.ArgumentParser:
     option("--mean", type=_three, help="one number or three, subtracted from values of 0..1")
     option("--std", type=_three, help="one number or three, by which they are divided then")
     option("--target-layer", help="the layer to explain instead of the one that is found")
-    option("--temperature", type=float, default=1.0, help="margins are divided by it for probabilities")
+    option("--temperature", type=float, default=1.0, help="margins are divided by it for probabilities; default: 1")
     option("--check", metavar="DATA", help="an image set whose folders or labels say REAL and FAKE, with a test split")
     option("--run-code", dest="may_run_code", action="store_true", help="for py: only; it may do whatever you may do")
-    option("--out", type=Path, default=ROOT, help="folder that gets detectors/")
+    option("--out", type=Path, default=ROOT, help="folder that gets detectors/; default: the project's")
     option("--replace", action="store_true", help="overwrite a detector of this name")
     return parser
 

@@ -16,9 +16,8 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from core.console import progress_to
+from core.console import show_progress
 from core.images.cifake import ShippedSource
 from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, PassingError, decode, open_image
 from core.images.image_set import DatasetError, ImageSet, Progress, Split, categories_of, fingerprint_of, is_cifake
@@ -169,8 +168,8 @@ def load_with_bar(
 @contextmanager
 def reading_bar(split: Split) -> Iterator[Progress]:
     """A progress bar for reading a split, moved by what it yields: called with (files done, files)."""
-    with tqdm(total=0, unit_scale=True, desc=f"reading {split}", leave=False, disable=None) as bar:
-        yield progress_to(bar)
+    with show_progress(f"reading {split}", unit="files or bytes") as progress:
+        yield progress
 
 
 def _measure_side(source: Source, entries: list[Entry]) -> tuple[int, bool]:

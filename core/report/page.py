@@ -3,7 +3,6 @@
 python -m core report swift@cifake-test --out FILE
 """
 
-import argparse
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.console import command
+from core.console import PROGRAM, command, parser_of
 from core.detectors.identity import find_maker, identify_all
 from core.findings.numbers import percent
 from core.images.palette import CURVE
@@ -121,12 +120,10 @@ def _quality(run: Run) -> list[Block]:
     return blocks + [html.rates_table(rates, column) for column, rates in groups.items() if len(rates)]
 
 
-@command("core report")
+@command(f"{PROGRAM} report")
 def main(arguments: list[str] | None = None) -> None:
     """Write the report that the command line asks for."""
-    parser = argparse.ArgumentParser(
-        prog="python -m core report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of("report", __doc__)
     parser.add_argument("run", help="a name in runs/ or assets/runs/, or a folder")
     parser.add_argument("--out", type=Path, required=True, help="the HTML file to write")
     options = parser.parse_args(arguments)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from core.console import join
+from core.console import PROGRAM, join
 from core.storage import MANIFEST, ContractError, is_plain_name, restore_all
 
 ROOT = Path(__file__).parents[2]
@@ -90,4 +90,4 @@ def _has_manifest(folder: Path) -> bool:
 
 def dashboard_command(home: Path) -> str:
     """Return the shell command that shows the detectors and runs in a folder."""
-    return join(["python", "-m", "core", "serve", *([] if home.resolve() == ROOT else ["--home", str(home.resolve())])])
+    return f"{PROGRAM} {join(['serve', *([] if home.resolve() == ROOT else ['--home', str(home.resolve())])])}"

@@ -11,9 +11,7 @@ import argparse
 import json
 from typing import Any
 
-from tqdm import tqdm
-
-from core.console import command, progress_to
+from core.console import PROGRAM, command, parser_of, show_progress
 from core.images.image_set import DATA_HELP, FAKE_HELP
 from core.runs.folders import find_named, find_runs
 from core.runs.run import Run, read_run
@@ -26,7 +24,7 @@ from core.studies.study import STUDIES, Study, StudyError, find_study
 AGAIN = "finished shards are kept, give the same command again"
 
 
-@command("core study")
+@command(f"{PROGRAM} study")
 def main(arguments: list[str] | None = None) -> None:
     """Compute the studies that the command line names."""
     options = parse(arguments)
@@ -56,21 +54,24 @@ def main(arguments: list[str] | None = None) -> None:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m core study", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of("study", __doc__)
     add = parser.add_argument
     add("study", nargs="*", help="names of studies; `--list` shows them")
     add("--list", action="store_true", help="print the names and questions of all studies")
-    add("--run", default="swift@cifake-test", help="name of the run, or its folder")
+    add("--run", default="swift@cifake-test", help="name of the run, or its folder; default: %(default)s")
     add("--data", help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'; default: data/cifake, else what "
         "was downloaded, else the test set that ships")  # fmt: skip
     add("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
-    add("--images", type=int, help="at most N images, errors (up to half of N) and right answers")
+    add(
+        "--images",
+        type=int,
+        metavar="N",
+        help="most images, errors (up to half of them) and right answers; default: all",
+    )
     add("--simple", action="store_true", help="draw them at random: narrower intervals of rates, fewer errors to see")
-    add("--seed", type=int, default=0, help="of that choice")
-    add("--device", default="auto", help="auto, cpu, cuda or mps")
-    add("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once")
+    add("--seed", type=int, default=0, help="of that choice, a whole number; default: 0")
+    add("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
+    add("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once; default: local")
     add("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--only-missing", "--missing", action="store_true", help="compute only the columns that the "
@@ -110,7 +111,7 @@ def _compute(options: argparse.Namespace, study: Study, run: Run) -> str:
     source = find_source(
         run.path, data=options.data, fake_classes=options.fake_classes.split(","), device=options.device
     )
-    with tqdm(total=0, unit=" image", smoothing=0.1, disable=None) as bar:
+    with show_progress(study.name) as progress:
         run_study(
             study,
             source,
@@ -119,7 +120,7 @@ def _compute(options: argparse.Namespace, study: Study, run: Run) -> str:
             seed=options.seed,
             stored=stored,
             engine=ray_engine(options.address) if options.engine == "ray" else run_locally,
-            progress=progress_to(bar),
+            progress=progress,
         )
     return "Written" if stored is None else f"Added {', '.join(study.missing(stored.table))}"
 

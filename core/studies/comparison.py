@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.console import PROGRAM
 from core.findings.claims import Headlines, with_headlines
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import weighted_lead, weighted_mean, weighted_share
@@ -118,7 +119,7 @@ def pair_of(first: Run, second: Run) -> Pair:
     if not same_images(first, second):
         raise StudyError(
             f"{first.name} and {second.name} are runs on different images, and two detectors are compared on the same "
-            "ones; make a run of one on the other's set with `python -m core predict`"
+            f"ones; make a run of one on the other's set with `{PROGRAM} predict`"
         )
     if not len(first):
         raise StudyError(f"{first.name} holds no image, so there is nothing to compare")

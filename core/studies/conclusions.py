@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.console import command
+from core.console import PROGRAM, command, parser_of
 from core.findings.finding import Finding, to_json
 from core.findings.table import findings_markdown, findings_text, markdown
 from core.runs.folders import SHIPPED, find_named, find_runs
@@ -47,7 +47,7 @@ QUALITY = (
 )  # fmt: skip
 
 
-@command("core findings")
+@command(f"{PROGRAM} findings")
 def main(arguments: list[str] | None = None) -> None:
     """Print or write the findings that the command line names."""
     options = parse(arguments)
@@ -65,10 +65,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m core findings", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("run", nargs="?", default=RUNS[0], help="name of the run, or its folder")
+    parser = parser_of("findings", __doc__)
+    parser.add_argument("run", nargs="?", default=RUNS[0], help="name of the run, or its folder; default: %(default)s")
     parser.add_argument(
         "study", nargs="*", help="studies, or findings as STUDY.KEY, in which * stands for anything; default: all"
     )

@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from core.console import command, progress_to
+from core.console import PROGRAM, command, parser_of, show_progress
 from core.findings.claims import Headlines, with_headlines
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import Estimate, difference_of_intervals
@@ -108,11 +108,11 @@ def read_results(path: Path) -> Results:
     Raises:
         ContractError: not such a file, or changed since it was written; the message names it.
     """
-    again = "restore it or make it again with `python -m core cues --data DATA`"
+    again = f"restore it or make it again with `{PROGRAM} cues --data DATA`"
     try:
         table, about, intact = read_sealed(path)
     except FileNotFoundError:
-        raise ContractError(f"{path} is missing; make it with `python -m core cues --data DATA`") from None
+        raise ContractError(f"{path} is missing; make it with `{PROGRAM} cues --data DATA`") from None
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{path} is no readable study of cues ({type(error).__name__}); {again}") from None
     if not intact:
@@ -348,10 +348,11 @@ def _counts(detector: "Detector", tested: str, images: ImageSet, amplitude: NDAr
     return counts
 
 
-@command("core cues")
+@command(f"{PROGRAM} cues")
 def main(arguments: list[str] | None = None) -> None:
     """Train and test the networks that the command line asks for."""
-    from tqdm import tqdm  # noqa: PLC0415 - pages import this module
+    # pages import this module
+    from tqdm import tqdm  # noqa: PLC0415
 
     from core.images.loading import load_with_bar  # noqa: PLC0415
     from core.training.fit import TrainingInterrupted  # noqa: PLC0415
@@ -359,12 +360,11 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     data = DataPath(options.data, options.fake_classes.split(","))
     train, test = (load_with_bar(data, split, skip_bad=options.skip_bad) for split in ("train", "test"))
-    with tqdm(total=0, unit=" step", leave=False, disable=None) as bar:
-        folder, progress = options.out / FOLDER, progress_to(bar)
+    with show_progress("training", unit="steps") as progress:
         try:
             path = run(
-                train, test, folder=folder, versions=options.versions, seeds=options.seeds, limit=options.limit,
-                report=bar.write, progress=progress,
+                train, test, folder=options.out / FOLDER, versions=options.versions, seeds=options.seeds,
+                limit=options.limit, report=tqdm.write, progress=progress,
             )  # fmt: skip
         except TrainingInterrupted as error:
             raise StudyError(f"{error} Every network before it is kept.") from error
@@ -375,16 +375,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m core cues", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of("cues", __doc__)
     parser.add_argument("--data", required=True, help=f"{DATA_HELP}, with training and test images, or 'sample'")
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     parser.add_argument("--versions", nargs="+", choices=VERSIONS, default=list(VERSIONS), metavar="VERSION",
                         help=f"default: all of {', '.join(VERSIONS)}")  # fmt: skip
     parser.add_argument("--seeds", type=int, default=3, help="networks for each version, default 3")
     parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick look")
-    parser.add_argument("--out", type=Path, default=ROOT, help=f"folder that gets {FOLDER}/SET.parquet")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT, help=f"gets {FOLDER}/SET.parquet; default: the project's folder"
+    )
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used")
     options = parser.parse_args(arguments)
     for name, least in (("seeds", 1), ("limit", 10)):

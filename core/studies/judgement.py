@@ -7,7 +7,6 @@ its training, and lies beside a run of the detector in `studies/judgement.json`,
 python -m core judgement --run swift@cifake-test --data data/cifake
 """
 
-import argparse
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, ValidationError
 
-from core.console import command, quote
+from core.console import PROGRAM, command, parser_of, quote
 from core.detectors.identity import Identity, find_maker, identify_all
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.labels import CLASSES, REAL, ClassName, verdict_of
@@ -188,7 +187,7 @@ def calibrate(run: Run, detector: "Detector", data: str) -> Threshold:
     if len(deliveries) < len(run) or not set(SAVINGS) <= set(deliveries):
         raise StudyError(
             f"{run.name} lacks the study deliveries of all its images; "
-            f"python -m core study deliveries --run {quote(run.name)} makes it"
+            f"{PROGRAM} study deliveries --run {quote(run.name)} makes it"
         )
     recipe = detector.manifest.get("recipe", {})
     with reading_bar("train") as progress:
@@ -271,18 +270,16 @@ def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: T
     }
 
 
-@command("core judgement")
+@command(f"{PROGRAM} judgement")
 def main(arguments: list[str] | None = None) -> None:
     """Write the threshold that the command line asks for."""
     from core.detectors.storage import load_detector  # noqa: PLC0415 - torch
 
-    parser = argparse.ArgumentParser(
-        prog="python -m core judgement", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--run", default="swift@cifake-test", help="name of a run of the detector, or its folder")
+    parser = parser_of("judgement", __doc__)
+    parser.add_argument("--run", default="swift@cifake-test", help="a run of it; default: %(default)s")
     parser.add_argument("--data", required=True, help=f"images that it was trained on: {DATA_HELP}")
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
     options = parser.parse_args(arguments)
     run = read_run(find_named(options.run, find_runs(), "run"))
     detectors = find_detectors((run.path.parents[1], *command_homes()))

@@ -113,7 +113,11 @@ def find_source(
         ContractError: there is no such run, or it cannot be read.
     """
     folder = find_named(str(run), find_runs(), "run")
-    manifest = read_run(folder).manifest
+    opened = read_run(folder)
+    manifest = opened.manifest
+    # before all of CIFAKE is read in vain
+    if data is None and opened.images is None and not manifest["set"].startswith("cifake"):
+        raise StudyError(f"{folder.name} does not store its pictures; add --data and what the run was made from")
     detectors, refused = identify_all(find_detectors((folder.parents[1], *command_homes())))
     maker = find_maker(manifest, detectors)
     if maker is None:

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
-from core.console import quote
+from core.console import PROGRAM, quote
 from core.findings.finding import Finding, find, read_findings
 from core.runs.run import Run
 from core.storage import ContractError, is_text, parse_json, plain_json, read_table, write_bytes_atomically
@@ -82,7 +82,7 @@ class StudyResult:
         try:
             return tuple(read_findings(stored.get("findings")))
         except ValueError as error:
-            command = f"python -m core study --conclude {self.about['study']} --run {quote(self.run.name)}"
+            command = f"{PROGRAM} study --conclude {self.about['study']} --run {quote(self.run.name)}"
             raise ContractError(f"{self.path} holds other findings than it may; run `{command}`") from error
 
     def concluded(self) -> tuple[Finding, ...]:
@@ -98,7 +98,7 @@ class StudyResult:
             return tuple(conclude_study(name, self.run, self.table, self.about["parameters"]))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             lacks = f"has no column {error}" if isinstance(error, KeyError) else "holds values of another form"
-            again = f"make it again with `python -m core study {name} --run {quote(self.run.name)}`"
+            again = f"make it again with `{PROGRAM} study {name} --run {quote(self.run.name)}`"
             raise ContractError(f"{self.path} {lacks}, from which the study {name} concludes; {again}") from error
 
     def finding(self, key: str) -> Finding | None:
@@ -144,7 +144,7 @@ def read_study(path: Path, run: Run | None = None) -> StudyResult:
             made it; the message names the file.
     """
     # a run's studies are in a folder of it
-    command = f"`python -m core study {path.stem} --run {quote(path.absolute().parent.parent.name)}`"
+    command = f"`{PROGRAM} study {path.stem} --run {quote(path.absolute().parent.parent.name)}`"
     again = f"restore it or run {command} again"
     try:
         table, about, intact = read_sealed(path)

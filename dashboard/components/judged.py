@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.console import PROGRAM
 from core.detectors.identity import DetectorHandle
 from core.findings.numbers import plus
 from core.images.decoding import ImageError, may_be_transparent
@@ -61,7 +62,7 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> 
                 "were shrunk to its size, as somebody may have done with yours.",
             )
         if judgement.scope == "unmeasured":
-            make = code("python -m core judgement --run RUN --data DATA")
+            make = code(f"{PROGRAM} judgement --run RUN --data DATA")
             st.caption(f"{make} measures it: a run of {plain(detector.name)}, and the images that it was trained on.")
         if ready.resized:
             drawn = zip(ready.filters, ready.pixels, map(verdict_of, now.answer.margins), strict=True)

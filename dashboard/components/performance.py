@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.console import PROGRAM
 from core.detectors.identity import DetectorHandle
 from core.findings.claims import claim_status
 from core.findings.finding import Finding
@@ -235,7 +236,7 @@ def draw_comparison(opened: Opened) -> None:
     """Draw the choice of another run on the same images, and both runs side by side."""
     names = _others(opened)
     if not names or opened.judged.empty:
-        make = code("python -m core predict DETECTOR --data DATA")
+        make = code(f"{PROGRAM} predict DETECTOR --data DATA")
         st.info(f"There is no other run on these images. Make one with {make} and reload this page.")
         return
     versus = Setting("versus", names[0], choices=names)

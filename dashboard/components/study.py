@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 import pandas as pd
 import streamlit as st
 
-from core.console import quote
+from core.console import PROGRAM, quote
 from core.detectors.identity import DetectorHandle
 from core.detectors.manifest import OLD_SIDE
 from core.storage import ContractError
@@ -38,7 +38,7 @@ def command(opened: Opened, *names: str, there: bool = False) -> str:
     data = " --data DATA" if own else ""
     some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not (there or set(names) <= set(QUICK)) else ""
     some += " --only-missing" if there else ""
-    return f"python -m core study {' '.join(names)} --run {quote(opened.run.name)}{data}{some}"
+    return f"{PROGRAM} study {' '.join(names)} --run {quote(opened.run.name)}{data}{some}"
 
 
 def readable(opened: Opened, name: str, *, concluded: bool = True) -> StudyResult | None:

@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from plotly.graph_objects import Figure
 
+from core.console import PROGRAM
 from core.findings.finding import Finding
 from core.images.labels import CLASSES, other_class
 from core.images.palette import CLASS_COLOURS
@@ -198,7 +199,7 @@ def draw_cues(opened: Opened) -> None:
         if is_open and results is None:
             st.info(
                 f"To measure this for the images of {plain(opened.run.name)}, run "
-                f"{code('python -m core cues --data DATA')} with their training images and reload this page; "
+                f"{code(f'{PROGRAM} cues --data DATA')} with their training images and reload this page; "
                 f"it takes hours, and {code('--limit 2000 --seeds 1')} makes it a quick look.",
                 icon=":material/science:",
             )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.console import PROGRAM
 from core.storage import MANIFEST, ContractError
 from core.studies.comparison import right_elsewhere
 from core.studies.store import study_path
@@ -31,12 +32,12 @@ SHARES = {
     "Large pictures": ("large", "Of large pictures that other generators made, resized."),
     "Photographs": ("photographs", "Of squares of ordinary photographs, resized."),
 }
-ADDING = """\
-python train.py --data DATA                       # train one
-python -m core detectors add NAME SOURCE          # or add one: ONNX, timm, torchvision, transformers
-python -m core predict NAME --data DATA           # a run of it, which is a row of the table
-python -m core study deliveries --run NAME@SET    # after a screenshot
-python -m core study transfer --run NAME@SET      # other generators and photographs
+ADDING = f"""\
+{PROGRAM} train --data DATA                   # train one
+{PROGRAM} detectors add NAME SOURCE           # or add one: ONNX, timm, torchvision, transformers
+{PROGRAM} predict NAME --data DATA            # a run of it, which is a row of the table
+{PROGRAM} study deliveries --run NAME@SET     # after a screenshot
+{PROGRAM} study transfer --run NAME@SET       # other generators and photographs
 """
 
 
@@ -125,4 +126,4 @@ with fold("compare", "How does it differ from another one?") as is_open:
 with fold("add", "How is a detector added?") as is_open:
     if is_open:
         st.code(ADDING, language="bash")
-        st.caption("`python -m core detectors --help` says which sources there are. Reload this page afterwards.")
+        st.caption(f"`{PROGRAM} detectors --help` says which sources there are. Reload this page afterwards.")

@@ -1,22 +1,72 @@
 """How the commands end: in a result, or in one sentence and a status."""
 
+import argparse
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
+from core import console
 from core.cli import COMMANDS, main
+from core.console import PROGRAM, print_rows, show_progress
 from core.runs.folders import ROOT
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "serve"])
-def test_each_subcommand_shows_its_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main([name, "--help"])
-    assert ended.value.code == 0
-    assert "usage: " in capsys.readouterr().out
+def options_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """All options of a parser and of its subcommands."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                yield from options_of(inner)
+        else:
+            yield action
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_option_has_help_that_states_its_default(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsers: list[argparse.ArgumentParser] = []
+
+    def stop(parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        parsers.append(parser)
+        raise SystemExit
+
+    for method in ("parse_args", "parse_known_args"):
+        usual = getattr(argparse.ArgumentParser, method)
+        parse = lambda parser, *rest, usual=usual: usual(parser, *rest) if parser.prog == PROGRAM else stop(parser)  # noqa: E731
+        monkeypatch.setattr(argparse.ArgumentParser, method, parse)
+    with pytest.raises(SystemExit):
+        main([name])
+    assert parsers[0].prog == f"{PROGRAM} {name}"
+    for action in options_of(parsers[0]):
+        assert action.help, action.dest
+        # an option that is absent by default needs no more words
+        if action.default not in (None, False, "", [], argparse.SUPPRESS):
+            assert "default" in action.help, action.dest
+
+
+def test_progress_without_a_terminal_is_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(console, "PAUSE", 0.0)
+    with show_progress("reading", unit="files") as progress:
+        progress(1000, 4000)
+        progress(4000, 4000, "checking")
+    assert capsys.readouterr() == (
+        "", "reading: 25%, 1,000 of 4,000 files\nchecking: 100%, 4,000 of 4,000 files\n"
+    )  # fmt: skip
+
+
+def test_rows_are_a_table_or_json(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"name": "swift", "images": 20000}, {"name": "a", "images": 7}]
+    print_rows(rows)
+    assert capsys.readouterr().out.splitlines() == ["name   images", "swift  20000", "a      7"]
+    print_rows(rows, as_json=True)
+    assert json.loads(capsys.readouterr().out) == rows
 
 
 @pytest.mark.parametrize(("words", "status"), [(["--help"], 0), ([], 2), (["perdict"], 2)])
@@ -26,7 +76,9 @@ def test_without_a_known_subcommand_it_says_which_there_are(words: list[str], st
     assert ended.value.code == status
 
 
-@pytest.mark.parametrize(("name", "command"), [("train.py", ["train.py"]), ("core predict", ["-m", "core", "predict"])])
+@pytest.mark.parametrize(
+    ("name", "command"), [("train.py", ["train.py"]), ("python -m core predict", ["-m", "core", "predict"])]
+)
 def test_ctrl_c_while_libraries_are_read_is_a_sentence(name: str, command: list[str]) -> None:
     # a line on each library as soon as it is read shows when
     process = subprocess.Popen(
@@ -66,10 +118,20 @@ def test_a_command_ends_in_one_sentence_and_a_status(text: str, status: int, out
     assert len(ended.stderr.splitlines()) == bool(err) or status == 1
 
 
-def test_a_reader_that_goes_away_ends_a_command_quietly() -> None:
-    code = "from core.console import command\nmain = command('core x')(lambda _: [print('line') for _ in range(10**5)])"
-    done = subprocess.run(
-        ["bash", "-c", f'"{sys.executable}" -c "$CODE" | head -1'],
-        env=os.environ | {"CODE": f"{code}\nimport sys; sys.exit(main())"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (done.stdout, done.stderr) == ("line\n", "")
+@pytest.mark.parametrize(
+    ("words", "reader", "read"),
+    [
+        # more than fits into the pipe
+        (
+            '-c \'from core.console import command; command("x")(lambda _: print("line\\n" * 10**6))()\'',
+            "head -1",
+            "line\n",
+        ),
+        ("-m core predict --help", "true", ""),
+        ("-m core --help", "true", ""),
+    ],
+)
+def test_a_reader_that_goes_away_ends_a_command_quietly(words: str, reader: str, read: str) -> None:
+    line = f"{sys.executable} {words} | {reader}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, read, "")

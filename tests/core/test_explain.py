@@ -26,5 +26,6 @@ def test_without_options_the_verdict_is_a_line(tmp_path: Path, capsys: pytest.Ca
     margins = dict(zip(ready.filters, detector.margins(ready.pixels), strict=True))
     own = margins[detector.preprocessing.interpolation]
     others = sum((margin > 0) != (own > 0) for margin in margins.values())
-    line = f"picture.png: {'REAL' if own > 0 else 'FAKE'}, margin {own:+.2f}, the other verdict under {others} of 6"
+    opposite = "FAKE" if own > 0 else "REAL"
+    line = f"picture.png: {'REAL' if own > 0 else 'FAKE'}, margin {own:+.2f}, {opposite} under {others} of 6 filters"
     assert capsys.readouterr().out.startswith(line)

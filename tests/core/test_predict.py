@@ -63,7 +63,7 @@ def test_ctrl_c_is_a_sentence_and_leaves_nothing(
     save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
     monkeypatch.setattr(ResNetDetector, "full_pass", interrupted)
     assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 130
-    assert capsys.readouterr().err.strip().splitlines()[-1] == "core predict: stopped; no run was written."
+    assert capsys.readouterr().err.strip().splitlines()[-1].endswith(" predict: stopped; no run was written.")
     assert not (tmp_path / "runs").exists()
 
 

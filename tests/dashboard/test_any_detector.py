@@ -51,4 +51,4 @@ def test_a_study_that_needs_layers_is_impossible_without_them(
 ) -> None:
     # "files" needs nothing of a detector
     assert set(STUDIES) - ABLE - {"files"} == NEED_LAYERS
-    assert "core study clusters" not in words(opened(made, monkeypatch, SCORES, "reads", tab="Patterns"))
+    assert "study clusters" not in words(opened(made, monkeypatch, SCORES, "reads", tab="Patterns"))

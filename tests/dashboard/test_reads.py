@@ -95,7 +95,7 @@ def test_pictures_come_first_and_every_finding_is_a_row(open_page: Open, studied
     # on a run without pictures those of another stand in, or it says how to get some
     blind = open_page("reads", run="tiny@blind-test")
     assert not blind.exception
-    assert "core study probes --run tiny@blind-test --data DATA" in words(blind)
+    assert " study probes --run tiny@blind-test --data DATA" in words(blind)
 
 
 def test_coarse_and_fine_halves_are_nine_pictures(open_page: Open, studied: Path) -> None:

@@ -159,5 +159,5 @@ def test_the_command(source: Source, tmp_path: Path, capsys: pytest.CaptureFixtu
     before = out.read_text(encoding="utf-8")
     assert "60 images" in Page(before).text
     assert main(["no-such-run", "--out", str(out)]) == 2
-    assert "core report: there is no run 'no-such-run'" in capsys.readouterr().err
+    assert " report: there is no run 'no-such-run'" in capsys.readouterr().err
     assert out.read_text(encoding="utf-8") == before
