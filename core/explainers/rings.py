@@ -61,16 +61,17 @@ def ring_versions(image: Pixels, absent: NDArray[np.floating] | None = None) -> 
 
     Args:
         image: uint8 (side, side, 3).
-        absent: (side, side, 3) of 0..255, whose ring stands in for one that is absent; None for nothing.
+        absent: float (RINGS, side, side, 3), `ring_parts` of an image that stand in for absent ones; None for nothing.
     """
-    others = _ring_parts(np.zeros_like(image) if absent is None else absent)
+    own = ring_parts(image)
+    others = np.zeros_like(own) if absent is None else absent
     rest = image.mean(axis=(0, 1), dtype=np.float64) + others.sum(axis=0)
-    kept = np.tensordot(SETS.astype(np.float32), (_ring_parts(image) - others).astype(np.float32), 1)
+    kept = np.tensordot(SETS.astype(np.float32), (own - others).astype(np.float32), 1)
     return to_pixels(kept + rest.astype(np.float32))
 
 
-def _ring_parts(image: NDArray[Any]) -> NDArray[np.float64]:
-    """Split an image into its rings: float64 (RINGS, side, side, 3)."""
+def ring_parts(image: NDArray[Any]) -> NDArray[np.float64]:
+    """Split an image, (side, side, 3) of 0..255, into its rings: float64 (RINGS, side, side, 3), without the mean."""
     side, spectrum = len(image), fft.rfft2(np.asarray(image, np.float64), axes=(0, 1))
     ends = (*EDGES[:-1], OUTERMOST)
     masks = np.stack([ring(low, high, side=side) for low, high in pairwise(ends)])

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BeforeValidator, TypeAdapter
 
-from core.findings.intervals import Estimate
+from core.findings.intervals import Estimate, weighted_mean, weighted_share
 from core.storage import plain_json
 
 # with fewer independent sources there is no interval
@@ -186,6 +188,42 @@ class Finding:
     def choice(self, kind: str, value: str) -> Choice | None:
         """The finding under one choice, None where that was not tried."""
         return next((choice for choice in self.choices if (choice.kind, choice.value) == (kind, value)), None)
+
+
+def mean_of(
+    values: NDArray[np.floating], weights: NDArray[np.floating], clusters: NDArray[np.integer] | None = None
+) -> Measure:
+    """Measure a weighted mean, as for `weighted_mean`; images of one cluster are not independent."""
+    sources = None if clusters is None else len(np.unique(clusters))
+    return Measure.of(weighted_mean(np.asarray(values, np.float64), weights, clusters=clusters), clusters=sources)
+
+
+def share_of(hits: NDArray[np.bool_], weights: NDArray[np.floating]) -> Measure:
+    """Measure a weighted share, as for `weighted_share`."""
+    return Measure.of(weighted_share(np.asarray(hits, bool), weights))
+
+
+def compare(
+    values: NDArray[np.floating],
+    others: NDArray[np.floating],
+    weights: NDArray[np.floating],
+    *,
+    control: str,
+    clusters: NDArray[np.integer] | None = None,
+) -> dict[str, Any]:
+    """Compare two weighted means of the same images: `measure`, `control` and `difference` of a finding or choice."""
+    values, others = np.asarray(values, np.float64), np.asarray(others, np.float64)
+    return {
+        "measure": mean_of(values, weights, clusters),
+        "control": Control(control, mean_of(others, weights, clusters)),
+        "difference": mean_of(values - others, weights, clusters),
+    }
+
+
+def finding_of(key: str, study: str, quantity: str, group: str, choices: Sequence[Choice], **more: Any) -> Finding:
+    """Make a finding of which the first choice gives the number; `more` are its other fields."""
+    first, *_ = choices
+    return Finding(key, study, quantity, first.measure, group, first.control, first.difference, tuple(choices), **more)
 
 
 def find(findings: Iterable[Finding], key: str) -> Finding | None:

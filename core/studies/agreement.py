@@ -13,20 +13,9 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.registry import DEFAULT
 from core.findings.claims import Headlines
-from core.findings.finding import Control, Finding, Measure
+from core.findings.finding import Control, Finding, Measure, compare, mean_of, share_of
 from core.runs.run import Run
-from core.studies.explanations import (
-    ALIKE,
-    OTHERS,
-    SAME,
-    compare,
-    explain_all,
-    judged,
-    mean_of,
-    settings_of,
-    share_of,
-    table_by_method,
-)
+from core.studies.explanations import ALIKE, OTHERS, SAME, explain_all, judged, settings_of, table_by_method
 from core.studies.groups import Cells, groups
 from core.studies.study import Context, Study
 

@@ -125,10 +125,8 @@ def results() -> str:
             if len(findings) > 1:
                 parts += ["The same for all detectors:", markdown(across(findings))]
         if study == "probes":
-            for name, (run, results) in runs.items():
-                answer = results.get(study)
-                if answer is not None and factorial.radii(answer.table):
-                    cells = factorial.cell_text(run, answer.table, answer.about["parameters"])
+            for name, those in findings.items():
+                if len(cells := factorial.cell_text(those)):
                     parts += [CELLS.format(name.partition("@")[0]), markdown(cells)]
     first, *rest = (run for run, _ in runs.values())
     for pair in (comparison.pair_of(first, run) for run in rest):

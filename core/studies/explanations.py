@@ -22,8 +22,6 @@ from core.explainers.explainer import AnyExplainer, versions_of
 from core.explainers.explanation import Explanation
 from core.explainers.registry import explainers
 from core.explainers.settings import ExplainerSettings
-from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import weighted_mean, weighted_share
 from core.images.decoding import pixels_sha256
 from core.storage import cache_dir, open_file, write_bytes_atomically
 from core.studies.study import Context
@@ -227,32 +225,3 @@ def _read(path: Path) -> Pass | None:
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is computed again
         return None
     return Pass(**{name: values if values.ndim else values.item() for name, values in arrays.items()})
-
-
-def mean_of(values: Numbers, weights: Numbers, clusters: NDArray[np.integer] | None = None) -> Measure:
-    """Measure a weighted mean; images of one cluster are not independent."""
-    sources = None if clusters is None else len(np.unique(clusters))
-    return Measure.of(weighted_mean(np.asarray(values, np.float64), weights, clusters=clusters), clusters=sources)
-
-
-def share_of(hits: NDArray[np.bool_], weights: Numbers) -> Measure:
-    """Measure a weighted share."""
-    return Measure.of(weighted_share(np.asarray(hits, bool), weights))
-
-
-def compare(
-    values: Numbers, others: Numbers, weights: Numbers, *, control: str, clusters: NDArray[np.integer] | None = None
-) -> dict[str, Any]:
-    """Compare two weighted means of the same images: `measure`, `control` and `difference` of a finding or choice."""
-    values, others = np.asarray(values, np.float64), np.asarray(others, np.float64)
-    return {
-        "measure": mean_of(values, weights, clusters),
-        "control": Control(control, mean_of(others, weights, clusters)),
-        "difference": mean_of(values - others, weights, clusters),
-    }
-
-
-def finding_of(key: str, study: str, quantity: str, group: str, choices: Sequence[Choice], **more: Any) -> Finding:
-    """Make a finding of which the first choice gives the number; `more` are its other fields."""
-    first, *_ = choices
-    return Finding(key, study, quantity, first.measure, group, first.control, first.difference, tuple(choices), **more)

@@ -6,7 +6,8 @@ whose coarse half is not the image's own are pictures of its donors, which the s
 for (same class, own) it has none, and the fine half is that of a third image of the class.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.claims import Headlines
-from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import weighted_mean
+from core.findings.finding import Choice, Control, Finding, Measure, compare, mean_of
 from core.findings.numbers import format_measure
 from core.perturbations.table import PROBES
 from core.runs.run import Run
 from core.studies.donors import choose_donors
-from core.studies.groups import VERDICTS
+from core.studies.groups import VERDICTS, with_predictions
 from core.studies.study import WEIGHT
 
 SOURCES = ("own", "same class", "other class")
@@ -56,45 +56,47 @@ def radii(table: pd.DataFrame) -> list[str]:
     return [key for key in keys if all(PROBES[probe].column(key) in table for probe in SWAPS)]
 
 
-def margins_of(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any], radius: str) -> Values:
-    """Collect the margins of the nine combinations: float64 (3, 3, M), [coarse, fine] of `SOURCES`, NaN where unknown.
+def margins_of(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> dict[str, Values]:
+    """Collect the margins of the nine combinations, [coarse, fine] of `SOURCES`; finer waves than the radius are fine.
 
     Args:
         run: that was probed.
         table: of the study, M rows.
         parameters: of the study.
-        radius: from `radii`; finer waves are the fine half.
+
+    Returns:
+        Radius of `radii` -> float64 (3, 3, M), NaN where unknown.
     """
     where = pd.Index(run.predictions["id"]).get_indexer(table["id"])
     donors = choose_donors(run, where, seed=int(parameters.get("seed", 0)))
     rows = np.full(len(run) + 1, -1)
     rows[where] = np.arange(len(where))
     margins = np.append(run.predictions["margin"].to_numpy(np.float64), np.nan)
-    other, same, lent = (np.append(table[PROBES[key].column(radius)].to_numpy(np.float64), np.nan) for key in SWAPS)
     # a missing donor is the last, which is unknown
-    by_same, by_other = rows[donors.same], rows[donors.other]
-    return np.array([
-        (margins[where], same[:-1], other[:-1]),
-        (same[by_same], margins[donors.same], other[by_same]),
-        (lent[:-1], other[by_other], margins[donors.other]),
-    ])  # fmt: skip
+    by_same, by_other, cells = rows[donors.same], rows[donors.other], {}
+    for radius in radii(table):
+        other, same, lent = (np.append(table[PROBES[key].column(radius)].to_numpy(np.float64), np.nan) for key in SWAPS)
+        cells[radius] = np.array([
+            (margins[where], same[:-1], other[:-1]),
+            (same[by_same], margins[donors.same], other[by_same]),
+            (lent[:-1], other[by_other], margins[donors.other]),
+        ])  # fmt: skip
+    return cells
 
 
-def effects_of(cells: Values, source: int, signs: Values) -> dict[str, Values]:
+def effects_of(cells: Values, source: int) -> dict[str, Values]:
     """Compute the effects of swapping an image's halves with those of one source, in margins towards the verdict.
 
     Args:
-        cells: from `margins_of`.
+        cells: as from `margins_of`, towards the verdict.
         source: its position in `SOURCES`.
-        signs: float64 (M,), 1 for REAL verdicts, else -1.
 
     Returns:
         float64 (M,) each: main effects `coarse` and `fine`, how much more its own half adds than the other's, mean over
         both other halves; interaction `fit`, half of how much more the own fine half adds where the coarse half is its
         own too.
     """
-    pairs = ((0, 0), (0, source), (source, 0), (source, source))
-    own, fine_swapped, coarse_swapped, both = (signs * cells[pair] for pair in pairs)
+    own, fine_swapped, coarse_swapped, both = cells[0, 0], cells[0, source], cells[source, 0], cells[source, source]
     return {
         "coarse": (own - coarse_swapped + fine_swapped - both) / 2,
         "fine": (own - fine_swapped + coarse_swapped - both) / 2,
@@ -102,54 +104,59 @@ def effects_of(cells: Values, source: int, signs: Values) -> dict[str, Values]:
     }
 
 
-def cell_text(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> pd.DataFrame:
-    """Lay out mean margins (95 %) at the strongest radius: a row a verdict and coarse half, a column a fine half."""
-    cells, real = margins_of(run, table, parameters, radii(table)[-1]), _called_real(run, table)
-    weights, rows = table[WEIGHT].to_numpy(np.float64), []
-    for verdict in VERDICTS:
-        chosen = real == (verdict == "REAL")
-        for coarse, values in zip(SOURCES, cells, strict=True):
-            means = (weighted_mean(cell[chosen], weights[chosen]) for cell in values)
-            rows.append((verdict, coarse, *(format_measure(Measure(*mean[:3]), "margins") for mean in means)))
-    return pd.DataFrame(rows, columns=["verdict", "coarse half", *SOURCES])
-
-
-def _called_real(run: Run, table: pd.DataFrame) -> NDArray[np.bool_]:
-    return np.asarray(run.predictions.set_index("id").loc[table["id"], "predicted"].astype(str) == "REAL")
-
-
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
     """Conclude `factorial-coarse`, `-fine` and `-fit` for each verdict; nothing where a file has no swaps.
 
     Main effects are of swaps with the other class, beside the same swaps within the class; `fit` is the interaction of
-    swaps within the class, where nothing but the fit is lost. Each radius is a choice.
+    swaps within the class, where nothing but the fit is lost. Each radius is a choice. Beside `fit` stand the mean
+    margins at the strongest radius, see `cell_name`.
     """
-    called_real = _called_real(run, table)
-    signs, weights, names = np.where(called_real, 1.0, -1.0), table[WEIGHT].to_numpy(np.float64), radii(table)
-    both = {}
-    for radius in names:
-        cells = margins_of(run, table, parameters, radius)
-        both[radius] = [effects_of(cells, source, signs) for source in (2, 1)]
-
-    def effect(name: str, radius: str, chosen: NDArray[np.bool_]) -> tuple[Measure, Control, Measure]:
-        other, same = (effects[name][chosen] for effects in both[radius])
-        own = weights[chosen]
-        if name == "fit":
-            measure = Measure.of(weighted_mean(same, own))
-            return measure, Control("no interaction", Measure(0.0)), measure
-        known = np.isfinite(other) & np.isfinite(same)
-        measures = (Measure.of(weighted_mean(values[known], own[known])) for values in (other, same, other - same))
-        measure, control, difference = measures
-        return measure, Control("the same swap within the class", control), difference
-
+    predicted, cells = with_predictions(table, run)["predicted"], margins_of(run, table, parameters)
     findings = []
-    for verdict in VERDICTS:
-        chosen = called_real == (verdict == "REAL")
-        for name in _TEXTS if names and chosen.any() else ():
-            measure, control, difference = effect(name, names[-1], chosen)
-            choices = tuple(Choice("radius", radius, *effect(name, radius, chosen)) for radius in names)
+    for verdict, sign in zip(VERDICTS, (-1, 1), strict=True):
+        chosen = (predicted == verdict).to_numpy()
+        weights = table[WEIGHT].to_numpy(np.float64)[chosen]
+        own = {radius: values[..., chosen] for radius, values in cells.items()}
+        for name in _TEXTS if own and chosen.any() else ():
+            effects = {radius: _effect(name, sign * values, weights) for radius, values in own.items()}
+            radius, strongest = list(own.items())[-1]
+            means = {
+                cell_name(coarse, fine): mean_of(strongest[at, to], weights)
+                for (at, coarse), (to, fine) in product(enumerate(SOURCES), repeat=2)
+            }
             findings.append(Finding(
-                f"factorial-{name}-{verdict}", "probes", "margin_effect", measure, verdict, control, difference,
-                choices, details={"effect": name, "radius": names[-1]}, subject=f"radius {names[-1]}",
+                f"factorial-{name}-{verdict}", "probes", "margin_effect", group=verdict, **effects[radius],
+                choices=tuple(Choice("radius", of, **effect) for of, effect in effects.items()),
+                beside=means if name == "fit" else {}, details={"effect": name, "radius": radius},
+                subject=f"radius {radius}",
             ))  # fmt: skip
     return [finding for finding in findings if finding.measure.known]
+
+
+def _effect(name: str, cells: Values, weights: Values) -> dict[str, Any]:
+    other, same = (effects_of(cells, source)[name] for source in (2, 1))
+    if name == "fit":
+        measure = mean_of(same, weights)
+        return {"measure": measure, "control": Control("no interaction", Measure(0.0)), "difference": measure}
+    known = np.isfinite(other) & np.isfinite(same)
+    return compare(other[known], same[known], weights[known], control="the same swap within the class")
+
+
+def cell_name(coarse: str, fine: str) -> str:
+    """Name the mean margin of pictures with a coarse and a fine half of `SOURCES`."""
+    return f"coarse: {coarse}, fine: {fine}"
+
+
+def cell_text(findings: Iterable[Finding]) -> pd.DataFrame:
+    """Lay out mean margins (95 %): a row a verdict and coarse half, a column a fine half; no rows without swaps."""
+    rows = [
+        (
+            finding.group,
+            coarse,
+            *(format_measure(finding.beside[cell_name(coarse, fine)], "margins") for fine in SOURCES),
+        )
+        for finding in findings
+        if finding.key.startswith("factorial-fit")
+        for coarse in SOURCES
+    ]
+    return pd.DataFrame(rows, columns=["verdict", "coarse half", *SOURCES])

@@ -20,7 +20,7 @@ from core.explainers.deletion import areas, centre_map, deletion_curves, edge_ma
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.findings.claims import Headlines
-from core.findings.finding import Choice, Finding
+from core.findings.finding import Choice, Finding, compare, finding_of, mean_of
 from core.findings.intervals import weighted_mean
 from core.perturbations.masking import FILLS as FILLINGS
 from core.perturbations.masking import Fill
@@ -28,12 +28,9 @@ from core.runs.run import Run
 from core.studies.explanations import (
     Pass,
     can_explain,
-    compare,
     describe_all,
     explain_all,
-    finding_of,
     judged,
-    mean_of,
     methods_in,
     on_grid,
     settings_of,

@@ -23,7 +23,7 @@ from core.runs.run import Run
 from core.studies import factorial
 from core.studies.donors import choose_donors, class_means
 from core.studies.flips import flip_rates, ranking, rate_of, read_flips, strengths_in
-from core.studies.groups import VERDICTS
+from core.studies.groups import VERDICTS, with_predictions
 from core.studies.study import Context, Study
 
 # a share of verdicts below which a change hardly matters
@@ -100,8 +100,7 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
 
 def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     """Summarise what flips each verdict, from the margins and sizes under all probes."""
-    called_real = run.predictions.set_index("id")["predicted"].loc[table["id"]] == "REAL"
-    return summarise_flips(table, table, called_real.to_numpy())
+    return summarise_flips(table, table, (with_predictions(table, run)["predicted"] == "REAL").to_numpy())
 
 
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:

@@ -18,18 +18,16 @@ from core.explainers.agreement import rank_correlation
 from core.explainers.deletion import edge_map
 from core.explainers.explainer import AnyExplainer
 from core.findings.claims import Headlines
-from core.findings.finding import Finding
+from core.findings.finding import Finding, compare, mean_of
 from core.findings.intervals import weighted_mean
 from core.runs.run import Run
 from core.studies.explanations import (
     CHEAP,
     Numbers,
-    compare,
     cost_of,
     describe_all,
     explain_all,
     judged,
-    mean_of,
     mean_rank,
     method_of,
     methods_in,

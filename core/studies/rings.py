@@ -4,13 +4,14 @@ Absence is tried in two ways: a ring is removed, or replaced by that of the mean
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.explainers.rings import RINGS, ring_effects, ring_label, ring_versions
+from core.explainers.rings import RINGS, ring_effects, ring_label, ring_parts, ring_versions
 from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import weighted_mean
@@ -44,15 +45,19 @@ HEADLINES: Headlines = {
 MOST = 4000
 
 
+@lru_cache(maxsize=1)
+def mean_rings(context: Context) -> dict[bool, NDArray[np.float64]]:
+    """Split the mean image of each predicted class into its rings, by whether that is REAL; computed once for a run."""
+    called, some = context.run.predicted_real, np.arange(0, len(context.run), max(1, len(context.run) // MOST))
+    return {
+        real: ring_parts(np.asarray(context.pixels[some[called[some] == real]], np.float32).mean(axis=0))
+        for real in set(called.tolist())
+    }
+
+
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:  # noqa: ARG001
     """Compute the effects of each image's rings under both kinds of absence."""
-    called, step = context.run.predicted_real, max(1, len(context.run) // MOST)
-    some = np.arange(0, len(called), step)
-    means = {
-        real: np.asarray(context.pixels[some[called[some] == real]], np.float32).mean(axis=0)
-        for real in set(called[rows].tolist())
-    }
-    records = []
+    called, means, records = context.run.predicted_real, mean_rings(context), []
     for row in rows:
         image = np.asarray(context.pixels[row])
         record: dict[str, float] = {}

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.findings.claims import Headlines
-from core.findings.finding import Control, Finding, Measure
+from core.findings.finding import Control, Finding, Measure, share_of
 from core.findings.intervals import weighted_lead
 from core.runs.run import Run
-from core.studies.explanations import explain_all, share_of
+from core.studies.explanations import explain_all
 from core.studies.groups import Cells, groups
 from core.studies.study import Context, Study
 

@@ -13,19 +13,16 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.settings import ExplainerSettings
 from core.findings.claims import Headlines
-from core.findings.finding import Choice, Finding
+from core.findings.finding import Choice, Finding, compare, finding_of, share_of
 from core.runs.run import Run
 from core.studies.explanations import (
     OTHERS,
     Numbers,
-    compare,
     describe_all,
     explain_all,
-    finding_of,
     mean_rank,
     methods_in,
     settings_of,
-    share_of,
     table_by_method,
 )
 from core.studies.groups import Cells, groups

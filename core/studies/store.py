@@ -30,7 +30,7 @@ KEY = b"telltale"
 # of files from now on; earlier ones are read too
 SCHEMA = 3
 # raised when a study concludes otherwise, or the claim rule or a headline changes: stored findings are made again then
-RULE = 3
+RULE = 4
 # key of the stored findings among what a file says of itself
 CONCLUDED = "conclusions"
 # what a study's file and its run's manifest both say; older ones of either lack the last

@@ -23,11 +23,11 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import grid
 from core.explainers.settings import ExplainerSettings, describe
 from core.findings.claims import Headlines
-from core.findings.finding import Choice, Finding
+from core.findings.finding import Choice, Finding, compare, finding_of, mean_of
 from core.perturbations.masking import FILLS, Fill, mask_batch
 from core.runs.run import Run
 from core.studies.certainty import NOT_COUNTED
-from core.studies.explanations import compare, explain_all, finding_of, judged, mean_of, methods_in, settings_of
+from core.studies.explanations import explain_all, judged, methods_in, settings_of
 from core.studies.groups import Cells, groups
 from core.studies.study import Context, Study, StudyError
 

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 from plotly.graph_objects import Figure
 
 from core.findings.claims import effect_over_control
 from core.findings.finding import Finding
-from core.findings.intervals import weighted_mean
 from core.findings.numbers import signed
 from core.images.labels import other_class, verdict_of
 from core.images.palette import CLASS_COLOURS
@@ -19,12 +17,11 @@ from core.perturbations.probe import FAMILIES, Probe
 from core.perturbations.table import PROBES
 from core.runs.filter import Filter
 from core.studies.donors import choose_donors
-from core.studies.factorial import SOURCES, margins_of, radii
+from core.studies.factorial import SOURCES, cell_name
 from core.studies.flips import ranking
 from core.studies.groups import VERDICTS
 from core.studies.neighbours import among_training
 from core.studies.store import StudyResult
-from core.studies.study import WEIGHT
 from dashboard import library, state
 from dashboard.components import charts
 from dashboard.components.charts import SYMBOLS, Line, line_figure, rate_chart
@@ -37,7 +34,7 @@ from dashboard.components.probing import changed_cell, example_of, next_picture,
 from dashboard.components.study import command, study_files, study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.datasets import how_to_get_pictures
-from dashboard.library import BY_STAMP, Opened
+from dashboard.library import Opened
 from dashboard.state import Setting
 
 # family -> what its strip of pictures shows, in the order of the page
@@ -49,6 +46,25 @@ STRIPS = {
 }
 OWN = [probe for probe in PROBES.values() if not probe.is_control]
 BY = Setting("by", "category", {"category": "What it shows", "cell": "Right and wrong verdicts"})
+# study -> its question, how it was measured, and terms of the glossary
+PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "rings": (
+        "How much does each fineness of detail give?",
+        "Exact Shapley values: all 256 combinations of eight rings of the spectrum are judged.",
+        ("Spectrum", "Margin"),
+    ),
+    "deliveries": (
+        "Which verdicts survive saving, resizing and sharing?",
+        "Every image, resized for the detector, after JPEG, WebP, scaling, a screenshot, a messenger.",
+        ("Delivery", "Control"),
+    ),
+    "neighbours": (
+        "Which images look alike to it?",
+        "For each image, the training images (or, without them, the run's other images) with the most similar "
+        "features, and whether their labels match the verdict.",
+        ("Neighbours", "Features"),
+    ),
+}
 RANKING = {
     "verdict": "verdict",
     "title": "change",
@@ -77,35 +93,12 @@ def draw(opened: Opened) -> None:
         ) as is_open:
             if is_open:
                 draw_factorial(opened, probes)
-    with study_fold(
-        opened,
-        "rings",
-        "How much does each fineness of detail give?",
-        explained="Exact Shapley values: all 256 combinations of eight rings of the spectrum are judged.",
-        help=explain("Spectrum", "Margin"),
-    ) as answer:
-        if answer is not None:
-            study_files(opened, answer, key="evidence.rings")
-    with study_fold(
-        opened,
-        "deliveries",
-        "Which verdicts survive saving, resizing and sharing?",
-        explained="Every image, resized for the detector, after JPEG, WebP, scaling, a screenshot, a messenger.",
-        help=explain("Delivery", "Control"),
-    ) as answer:
-        if answer is not None:
-            study_files(opened, answer, key="evidence.deliveries")
-    with study_fold(
-        opened,
-        "neighbours",
-        "Which images look alike to it?",
-        explained="For each image, the training images (or, without them, the run's other images) with the most "
-        "similar features, and whether their labels match the verdict.",
-        help=explain("Neighbours", "Features"),
-    ) as answer:
-        if answer is not None:
-            draw_neighbours(opened, answer)
-            study_files(opened, answer, key="evidence.neighbours")
+    for name, (question, explained, terms) in PARTS.items():
+        with study_fold(opened, name, question, explained=explained, help=explain(*terms)) as answer:
+            if answer is not None:
+                if name == "neighbours":
+                    draw_neighbours(opened, answer)
+                study_files(opened, answer, key=f"evidence.{name}")
 
 
 def draw_strips(opened: Opened, probes: StudyResult) -> None:
@@ -281,11 +274,11 @@ def draw_neighbours(opened: Opened, answer: StudyResult) -> None:
 
 def draw_factorial(opened: Opened, probes: StudyResult, *, verdict: str = "FAKE") -> None:
     """Draw the nine combinations for one verdict: rows the coarse half, columns the fine half."""
-    if not (names := radii(probes.table)):
+    if (finding := probes.finding(f"factorial-fit-{verdict}")) is None:
         st.caption("The file of this study has no swaps of detail between images.")
         return
-    images: list[NDArray[np.uint8] | None] = []
-    if example := example_of(opened, PROBES["transplant"].column(names[-1]), verdict):
+    images, radius = [], finding.details["radius"]
+    if example := example_of(opened, PROBES["transplant"].column(radius), verdict):
         shown, row = example
         donors = choose_donors(shown.run, np.array([row]), seed=int(probes.about["parameters"].get("seed", 0)))
         images = [library.pictures(shown).get(int(at)) for at in (row, donors.same[0], donors.other[0]) if at >= 0]
@@ -293,23 +286,13 @@ def draw_factorial(opened: Opened, probes: StudyResult, *, verdict: str = "FAKE"
     if len(pictures) < len(SOURCES):
         st.caption(f"No picture is available to show it on. {how_to_get_pictures()}")
         return
-    spectra, fine = frequency.spectra_of(np.stack(pictures)), frequency.ring(float(names[-1]), side=len(pictures[0]))
+    spectra, fine = frequency.spectra_of(np.stack(pictures)), frequency.ring(float(radius), side=len(pictures[0]))
     cells = []
-    for (coarse, detail), margin in np.ndenumerate(mean_margins(opened.origin, probes, verdict)):
+    for coarse, detail in np.ndindex(len(SOURCES), len(SOURCES)):
         picture = frequency.transplanted(spectra[[coarse]], spectra[[detail]], fine)[0]
-        words, called = f"coarse: {SOURCES[coarse]}, fine: {SOURCES[detail]}", verdict_of(float(margin))
-        cells.append(
-            Cell(picture, f"{words}; mean margin {signed(margin)}", f"{words}  \n**{signed(margin)}**", called)
-        )
+        words = cell_name(SOURCES[coarse], SOURCES[detail])
+        margin = finding.beside[words].value
+        text = f"{words}  \n**{signed(margin)}**"
+        cells.append(Cell(picture, f"{words}; mean margin {signed(margin)}", text, verdict_of(margin)))
     with st.container(width=640):
         picture_grid(cells, columns=3, least=100)
-
-
-@st.cache_resource(max_entries=16, show_spinner="Counting verdicts", hash_funcs=BY_STAMP)
-def mean_margins(opened: Opened, probes: StudyResult, verdict: str) -> NDArray[np.float64]:
-    """Return mean margins at the strongest radius, float64 (3, 3): [coarse, fine] of `SOURCES`."""
-    table = probes.table
-    cells = margins_of(opened.run, table, probes.about["parameters"], radii(table)[-1])
-    predicted = opened.run.predictions.set_index("id").loc[table["id"], "predicted"].astype(str).to_numpy()
-    chosen, weights = predicted == verdict, table[WEIGHT].to_numpy(np.float64)
-    return np.array([[weighted_mean(cell[chosen], weights[chosen]).value for cell in row] for row in cells])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.explainers.rings import RINGS, RINGS_EXPLAINER, ring_effects, ring_label, ring_versions
+from core.explainers.rings import RINGS, RINGS_EXPLAINER, ring_effects, ring_label, ring_parts, ring_versions
 from tests.conftest import make_detector, textured
 
 
@@ -60,7 +60,7 @@ def test_the_effects_of_an_explanation_make_up_the_margin_and_another_image_may_
     assert explanation.parts is not None
     assert explanation.parts.weights.sum() == pytest.approx(float(margins[0] - margins[1]), abs=1e-4)
     other = textured(1, fine=False, seed=4)[0].astype(np.float32)
-    versions = ring_versions(image, other)
+    versions = ring_versions(image, ring_parts(other))
     np.testing.assert_array_equal(versions[-1], image)
     moved = other + (image.mean(axis=(0, 1)) - other.mean(axis=(0, 1)))
     assert np.abs(versions[0] - np.clip(moved, 0, 255)).max() <= 1

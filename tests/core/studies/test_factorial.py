@@ -32,7 +32,7 @@ def test_cells_are_margins_of_pictures_that_are_put_together_here(name: str, tmp
         [margins(same, same[same]), margins(same, same), margins(same, other[same])],
         [margins(other, own), margins(other, other[other]), margins(other, other)],
     ]
-    cells = margins_of(run, table, PARAMETERS, "8")
+    cells = margins_of(run, table, PARAMETERS)["8"]
     np.testing.assert_allclose(cells, expected, rtol=0.02, atol=0.06)
 
 
@@ -46,7 +46,8 @@ def test_planted_effects_are_concluded(tmp_path: Path) -> None:
     swapped = dict(zip(SWAPS, (sign * (1 - 2), sign * (1 + 2), sign * (2 - 1)), strict=True))
     for radius in radii(table):
         table = table.assign(**{f"{key}_{radius}": swapped[key] + noise[n] for n, key in enumerate(SWAPS)})
-    found = {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
+    findings = conclude(run, table, PARAMETERS)
+    found = {finding.key: finding for finding in findings}
     assert len(found) == 6
     # by hand, towards the verdict: own 6, with the other's fine half -1, its coarse half 1, the other itself -3, and
     # within the class 6, 3, 3, 6; for REAL verdicts 3, -1, 1, -6 and 3, 3, 3, 3
@@ -58,7 +59,7 @@ def test_planted_effects_are_concluded(tmp_path: Path) -> None:
             assert claim_status(finding).kind == "holds"
         assert found[f"factorial-fit-{verdict}"].measure.value == pytest.approx(fit, abs=0.05)
     assert claim_status(found["factorial-fit-FAKE"]).sign == 1
-    text = cell_text(run, table, PARAMETERS).set_index(["verdict", "coarse half"])
+    text = cell_text(findings).set_index(["verdict", "coarse half"])
     assert text.loc[("FAKE", "own"), "own"].startswith("\N{MINUS SIGN}6.00")
     assert text.loc[("REAL", "other class"), "own"].startswith(("0.9", "1.0"))
     assert conclude(run, table.drop(columns=["lend_8", "lend_10", "lend_12"]), PARAMETERS) == []

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.explainers.rings import RINGS, RINGS_EXPLAINER, ring_effects, ring_versions
+from core.explainers.rings import RINGS, RINGS_EXPLAINER, ring_effects, ring_parts, ring_versions
 from core.findings.claims import claim_status
 from core.findings.finding import find
 from core.studies.rings import COLUMNS, STUDY, conclude
@@ -22,7 +22,7 @@ def test_columns_are_the_effects_of_each_image_under_both_kinds_of_absence(sourc
         shapley = [record[f"removed_shapley_{number}"] for number in range(RINGS)]
         np.testing.assert_allclose(shapley, own.weights, atol=1e-4)
         mean = pixels[called == called[row]].mean(axis=0)
-        versions = ring_versions(pixels[row], mean.astype(np.float32))
+        versions = ring_versions(pixels[row], ring_parts(mean.astype(np.float32)))
         last = [record[f"mean_last_{number}"] for number in range(RINGS)]
         np.testing.assert_allclose(last, ring_effects(detector.margins(versions)).last, atol=1e-3)
 
