@@ -4,23 +4,24 @@ import argparse
 import os
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 
 from core.console import PROGRAM, command, parser_of, starting
 
-# subcommand -> the module whose `main` takes its arguments, and what it does
+# subcommand -> the function that takes its arguments, and what it does
 COMMANDS = {
-    "explain": ("core.explain", "explain a detector's prediction on one image"),
-    "train": ("train", "train a detector, test it once, and make its run"),
-    "predict": ("core.predict", "make a run: a detector on an image set"),
-    "study": ("core.studies.command", "ask a study of a run"),
-    "cues": ("core.studies.cues", "train on versions of an image set that keep one thing only"),
-    "judgement": ("core.studies.judgement", "measure how far verdicts on uploads can be believed"),
-    "findings": ("core.studies.conclusions", "print what the studies of a run found"),
-    "report": ("core.report.page", "write a run as one HTML page"),
-    "detectors": ("core.detectors.adding", "add a detector that others made"),
-    "serve": ("core.cli", "show runs and detectors in the dashboard"),
+    "explain": ("core.explain:main", "explain a detector's prediction on one image"),
+    "train": ("train:main", "train a detector, test it once, and make its run"),
+    "predict": ("core.predict:main", "make a run: a detector on an image set"),
+    "study": ("core.studies.command:main", "ask a study of a run"),
+    "cues": ("core.studies.cues:main", "train on versions of an image set that keep one thing only"),
+    "judgement": ("core.studies.judgement:main", "measure how far verdicts on uploads can be believed"),
+    "findings": ("core.studies.conclusions:main", "print what the studies of a run found"),
+    "report": ("core.report.page:main", "write a run as one HTML page"),
+    "runs": ("core.manage:runs", "list, rename or remove runs"),
+    "detectors": ("core.manage:detectors", "add a detector that others made; list, rename or remove detectors"),
+    "serve": ("core.cli:serve", "show runs and detectors in the dashboard"),
 }
 
 
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         return serve(words[1:])
     # the libraries of a subcommand take seconds to import
     starting(f"{PROGRAM} {name}")
-    return int(import_module(COMMANDS[name][0]).main(words[1:]))
+    return int(resolve_name(COMMANDS[name][0])(words[1:]))
 
 
 def serve(arguments: list[str]) -> int:

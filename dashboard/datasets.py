@@ -10,10 +10,10 @@ from typing import Literal
 
 from core.images.cifake import KIND as SHIPPED_KIND
 from core.images.cifake import fetched_path, is_fetched, is_shipped
-from core.images.image_set import DatasetError, ImageSet, Progress, Split, split_of
+from core.images.image_set import DataPath, DatasetError, ImageSet, Progress, Split, split_of
 from core.images.loading import check_image_set, load_image_set
 from core.images.preprocessing import Preprocessing
-from core.images.sources import SHIPPED
+from core.images.sources import SHIPPED, remembered
 from core.storage import ContractError, read_manifest
 from dashboard.catalogue import runs
 from dashboard.visitors import hide_parent, homes, is_local
@@ -61,6 +61,8 @@ class DatasetRegistry:
         self._sets: dict[tuple[str, int, str], ImageSet] = {}
         # the place of training images: the set with a train split that was attached last
         self.source = str(first) if first.is_file() or (first / "train").is_dir() else None
+        # fingerprints of sets that were looked for where they were last read from
+        self._recalled = set[str]()
         self._stop = threading.Event()
         self._first: list[Wanted] = [] if shipped is None else [(shipped, ("test",), None)]
         if splits and first.exists():
@@ -92,6 +94,13 @@ class DatasetRegistry:
         hide_parent(data)
         self._start([(data, splits, fit)])
         return True
+
+    def recall(self, fingerprint: str) -> DataPath | None:
+        """Return where a set was last read from, at the first call of each; None later, or where that is not known."""
+        if fingerprint in self._recalled:
+            return None
+        self._recalled.add(fingerprint)
+        return remembered(fingerprint)
 
     def _start(self, wanted: Sequence[Wanted]) -> None:
         threading.Thread(target=self._read_all, args=(wanted,), name="attach", daemon=True).start()

@@ -88,6 +88,10 @@ def _draw_pictures() -> bool:
         return True
     if (opened := _shown_run()) is not None:
         found, total = library.pictures(opened).found, len(opened.run)
+        place = registry.recall(opened.run.manifest["set_fingerprint"]) if found < total else None
+        if place is not None:
+            _attach(place)
+            return True
         st.caption(
             "All its pictures are available." if found == total else f"{found:,} of {total:,} pictures are available."
         )

@@ -235,7 +235,7 @@ def check(detector: Detector, data: str | None = None, *, progress: Progress | N
         ) from None
     if data is None:
         return found | {"Check": "no pictures with known answers were given"}
-    images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True, progress=progress)
+    images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True, progress=progress).needing_both()
     margins, real = detector.margins(np.asarray(images.pixels), progress=progress), images.labels.astype(bool)
     missed, accused = int((~real & (margins > 0)).sum()), int((real & (margins <= 0)).sum())
     right = len(images) - missed - accused

@@ -53,7 +53,7 @@ class ImageSet:
         name: for instance "cifake-test"; becomes part of a run's name.
         split: "train" or "test".
         pixels: uint8 (N, side, side, 3), memory-mapped where it comes from the cache.
-        rows: one row per image: `id`, `name`, `label` (FAKE = 0, REAL = 1), `category`, `sha256`, `is_repeat`,
+        rows: one row per image: `id`, `name`, `label` (FAKE = 0, REAL = 1, unlabelled = 2), `category`, `sha256`, `is_repeat`,
             `source` (generator or camera, where the set knows any), and the columns of
             `core.images.statistics.STATISTICS`.
         fingerprint: sha256 over split, file hashes and labels, independent of their order.
@@ -79,8 +79,21 @@ class ImageSet:
 
     @property
     def labels(self) -> NDArray[np.uint8]:
-        """uint8 (N,), FAKE = 0, REAL = 1."""
+        """uint8 (N,), FAKE = 0, REAL = 1, unlabelled = 2."""
         return np.asarray(self.rows["label"], np.uint8)
+
+    def needing_both(self) -> "ImageSet":
+        """Return the set, to learn from or to be measured on.
+
+        Raises:
+            DatasetError: it has images of one class only, or none has a label.
+        """
+        if missing := [name for label, name in enumerate(CLASSES) if not (self.labels == label).any()]:
+            raise DatasetError(
+                f"{self.name} has no {' and no '.join(missing)} images, and both classes are needed; "
+                "where folders or labels do not say what is FAKE, name it with --fake-classes A,B."
+            )
+        return self
 
     def subset(self, indices: NDArray[np.intp], *, name: str | None = None) -> "ImageSet":
         """Return the images at `indices`, in that order, as a set."""

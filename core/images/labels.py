@@ -1,10 +1,15 @@
-"""The two classes and their order: label 0 is FAKE, label 1 is REAL, in arrays, tables and matrices alike."""
+"""The two classes and their order: label 0 is FAKE, label 1 is REAL, in arrays, tables and matrices alike.
+
+Label 2 is that of an image whose class nobody has stated; in a set either all images have it or none.
+"""
 
 from typing import Literal
 
 ClassName = Literal["FAKE", "REAL"]
 FAKE, REAL = 0, 1
 CLASSES: tuple[ClassName, ClassName] = ("FAKE", "REAL")
+UNLABELLED = "unlabelled"
+LABELS = (*CLASSES, UNLABELLED)
 
 
 def verdict_of(margin: float) -> ClassName:

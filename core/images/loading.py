@@ -24,7 +24,7 @@ from core.images.image_set import DatasetError, ImageSet, Progress, Split, categ
 from core.images.labels import CLASSES
 from core.images.layout import Entry
 from core.images.preprocessing import Preprocessing
-from core.images.sources import LayoutSource, Source, open_source
+from core.images.sources import LayoutSource, Source, open_source, remember
 from core.images.statistics import STATISTICS, image_statistics
 from core.storage import (
     ContractError,
@@ -151,6 +151,7 @@ def load_image_set(
         except (ContractError, OSError):
             images = _read(cache, source, split, entries, base, fit=fit, skip_bad=skip_bad, progress=progress)
     _check(images.skipped, images.labels, images.side, split, skip_bad=skip_bad)
+    remember(images.fingerprint, source)
     return replace(images, fit="" if fit is None else fit.steps)
 
 

@@ -1,16 +1,21 @@
-"""Where the files of an image set come from: a folder, an archive or a table in any layout, the shipped set, GitHub."""
+"""Where the files of an image set come from: a folder, an archive or a table in any layout, the shipped set, GitHub.
 
-from contextlib import ExitStack
+Where a set was last read from is remembered on this machine, by its fingerprint, in a small file in the cache folder.
+"""
+
+import json
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from core.images.cifake import ShippedSource, fetch_cifake, is_shipped
 from core.images.files import open_files
 from core.images.folders import image_folder, real_fake, sources
-from core.images.image_set import DatasetError, Progress, Split
+from core.images.image_set import DataPath, DatasetError, Progress, Split
 from core.images.labels import CLASSES
 from core.images.layout import Entry, Layout, some
 from core.images.tables import parquet, path_tables
+from core.storage import cache_dir, is_plain_name, parse_json, read_bytes, write_bytes_atomically
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
 # CIFAKE's test set, by the name of its folder in assets/
@@ -38,7 +43,7 @@ class LayoutSource:
     """
 
     def __init__(self, path: Path, fake: tuple[str, ...] = ()) -> None:
-        self.path = path
+        self.path, self.fake = path, fake
         self._files = open_files(path)
         with ExitStack() as opened:
             opened.callback(self._files.close)
@@ -105,3 +110,24 @@ def open_source(data: str | Path, progress: Progress | None = None) -> Source:
     if path == SHIPPED_FOLDER or is_shipped(path):
         return ShippedSource(path)
     return LayoutSource(path, getattr(data, "fake_classes", ()))
+
+
+def remember(fingerprint: str, source: Source) -> None:
+    """Remember where the images of a fingerprint are; what ships needs no remembering."""
+    if isinstance(source, LayoutSource) and source.path != SAMPLE:
+        place = json.dumps({"path": str(source.path.absolute()), "fake_classes": source.fake}).encode()
+        file = cache_dir() / "places" / f"{fingerprint}.json"
+        # the sets are whole without it
+        with suppress(OSError):
+            if not file.is_file() or read_bytes(file) != place:
+                write_bytes_atomically(file, lambda path: path.write_bytes(place))
+
+
+def remembered(fingerprint: str) -> DataPath | None:
+    """Return where the images of a fingerprint were last read from; None if that is not known or no longer there."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        if is_plain_name(fingerprint):
+            place = parse_json(read_bytes(cache_dir() / "places" / f"{fingerprint}.json"))
+            if Path(place["path"]).exists():
+                return DataPath(place["path"], place["fake_classes"])
+    return None

@@ -59,8 +59,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("study", nargs="*", help="names of studies; `--list` shows them")
     add("--list", action="store_true", help="print the names and questions of all studies")
     add("--run", default="swift@cifake-test", help="name of the run, or its folder; default: %(default)s")
-    add("--data", help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'; default: data/cifake, else what "
-        "was downloaded, else the test set that ships")  # fmt: skip
+    add("--data", help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'; default: where they were last "
+        "read, else data/cifake, else what was downloaded, else the test set that ships")  # fmt: skip
     add("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     add(
         "--images",

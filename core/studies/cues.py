@@ -359,7 +359,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     options = parse(arguments)
     data = DataPath(options.data, options.fake_classes.split(","))
-    train, test = (load_with_bar(data, split, skip_bad=options.skip_bad) for split in ("train", "test"))
+    train, test = (load_with_bar(data, split, skip_bad=options.skip_bad).needing_both() for split in ("train", "test"))
     with show_progress("training", unit="steps") as progress:
         try:
             path = run(

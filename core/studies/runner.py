@@ -25,7 +25,7 @@ from core.detectors.storage import load_detector
 from core.images.cifake import is_fetched
 from core.images.image_set import DataPath
 from core.images.loading import load_image_set
-from core.images.sources import SHIPPED
+from core.images.sources import SHIPPED, remembered
 from core.runs.folders import ROOT, command_homes, find_detectors, find_named, find_runs
 from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
@@ -103,8 +103,8 @@ def find_source(
 
     Args:
         run: name of the run, or its folder.
-        data: where the images are, as for `load_image_set`. When None, data/cifake or a downloaded CIFAKE, which have
-            the training images too, else the test set that ships.
+        data: where the images are, as for `load_image_set`. When None, where they were last read from, else data/cifake
+            or a downloaded CIFAKE, which have the training images too, else the test set that ships.
         fake_classes: see `DataPath`.
         device: "auto", "cpu", "cuda" or "mps".
 
@@ -124,8 +124,9 @@ def find_source(
         made_by = manifest["detector"]
         absent = f"the detector {made_by} that made {folder.name} is not here; there are {', '.join(detectors)}"
         raise StudyError(refused.get(made_by, absent))
-    default = str(FOLDER) if FOLDER.is_dir() else "github" if is_fetched() else SHIPPED
-    return Source(folder, detectors[maker].path, DataPath(data, fake_classes) if data else default, device)
+    usual = str(FOLDER) if FOLDER.is_dir() else "github" if is_fetched() else SHIPPED
+    given = DataPath(data, fake_classes) if data else remembered(str(manifest["set_fingerprint"]))
+    return Source(folder, detectors[maker].path, given or usual, device)
 
 
 # (source, study, shards to compute, report of what is being done) -> number and table of each, in any order

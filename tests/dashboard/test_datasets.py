@@ -1,5 +1,6 @@
 """Attaching an image set: in the background, one at a time, with its progress and its failures in a sentence."""
 
+import shutil
 import threading
 import time
 import zipfile
@@ -10,12 +11,14 @@ from types import SimpleNamespace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.detectors.storage import load_detector
 from core.images.cifake import fetched_path
 from core.images.image_set import DataPath
 from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.writing import write_run
-from dashboard import datasets, sidebar
+from core.storage import cache_dir
+from dashboard import datasets, library, sidebar
 from dashboard.datasets import Attaching, DatasetRegistry
 from tests.conftest import make_detector
 from tests.core.images import made
@@ -132,6 +135,7 @@ def test_a_set_of_another_layout_and_size_is_attached_as_the_run_saw_it(
     detector.manifest = {"name": "tiny"}
     data = DataPath(str(folder), ["biggan", "sd14"])
     run = write_run(home, detector, load_image_set(data, "test", fit=detector.preprocessing))
+    shutil.rmtree(cache_dir() / "places")
     app = open_page("mistakes", run=run.name)
     # its folders do not say what is FAKE
     app = attach(app, folder)
@@ -150,6 +154,7 @@ def test_the_button_fetches_and_what_was_fetched_is_there_next_time(
     open_page: Open, cifake_run: str, serve: Serve
 ) -> None:
     serve()
+    shutil.rmtree(cache_dir() / "places")
     app = pressed(open_page("mistakes", run=cifake_run), "attach.github")
     assert not app.exception
     assert any(found.value == "All its pictures are available." for found in app.caption)
@@ -170,3 +175,16 @@ def test_what_somebody_here_typed_is_told_to_nobody_elsewhere(
     monkeypatch.setattr(sidebar, "is_local", lambda: False)
     shown = " ".join(found.value for found in open_page("mistakes").error)
     assert shown == "An image set could not be read; the server's log says why."
+
+
+def test_pictures_are_taken_from_where_they_were_last_read(open_page: Open, home: Path, cifake: Path) -> None:
+    write_run(home, load_detector(home / "detectors/tiny", device="cpu"), load_image_set(cifake, "test"))
+    app = open_page("mistakes", run="tiny@cifake-test")
+    for _ in range(1200):
+        if library.pictures(library.open_run(home / "runs/tiny@cifake-test")).found == 24:
+            break
+        time.sleep(0.05)
+        app.run()
+    app.run()
+    assert not app.exception
+    assert any("All its pictures are available" in caption.value for caption in app.caption)

@@ -1,0 +1,119 @@
+"""List, rename and remove the runs, or the detectors, on this machine.
+
+python -m core runs list
+python -m core runs rename swift@images-test swift@holiday
+python -m core runs remove swift@holiday --yes
+python -m core detectors rename mine better
+
+A folder's name is the name: what is renamed is the folder, and its sealed manifest stays as it was written. A detector
+that is renamed takes its runs along; one that is removed leaves them. What ships stays as it is.
+"""
+
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from core.console import PROGRAM, command, parser_of, print_rows
+from core.detectors.adding import main as add_detector
+from core.detectors.manifest import check_detector_name
+from core.images.sources import remembered
+from core.runs.folders import ROOT, SHIPPED, command_homes, find_detectors, find_named, find_runs
+from core.runs.run import check_manifest
+from core.storage import ContractError, is_plain_name, read_manifest, refuse_taken, sibling
+
+FIND: dict[str, Callable[[tuple[Path, ...]], dict[str, Path]]] = {"run": find_runs, "detector": find_detectors}
+COMMANDS = ("list", "rename", "remove")
+
+
+def detectors(arguments: list[str]) -> int:
+    """Add a detector, or list, rename or remove those that are here."""
+    manage = command(f"{PROGRAM} detectors")(partial(_manage, "detector"))
+    return manage(arguments) if arguments[:1] and arguments[0] in COMMANDS else add_detector(arguments)
+
+
+def runs(arguments: list[str]) -> int:
+    """List, rename or remove runs."""
+    return command(f"{PROGRAM} runs")(partial(_manage, "run"))(arguments)
+
+
+def _manage(kind: str, arguments: list[str] | None) -> None:
+    parser = parser_of(f"{kind}s", __doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    listing, renaming, removing = (commands.add_parser(name, help=f"{name} {kind}s") for name in COMMANDS)
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    for part in (renaming, removing):
+        part.add_argument("name", help="as `list` shows it, or a folder")
+    renaming.add_argument("to", help="its new name")
+    removing.add_argument("--yes", action="store_true", help="remove it, not only say what would be lost")
+    for part in (listing, renaming, removing):
+        part.add_argument("--out", type=Path, default=ROOT, help=f"folder that has {kind}s/; default: the project's")
+    options = parser.parse_args(arguments)
+    folders = FIND[kind]((options.out, *command_homes()))
+    if options.command == "list":
+        rows = [_describe(kind, name, path) for name, path in folders.items()]
+        print_rows(rows, as_json=options.json)
+        return
+    path = find_named(options.name, folders, kind)
+    if SHIPPED in path.resolve().parents:
+        raise ValueError(f"{path.name} ships with Telltale and stays as it is")
+    if options.command == "rename":
+        rename(kind, path, options.to)
+    else:
+        remove(path, sure=options.yes)
+
+
+def _describe(kind: str, name: str, path: Path) -> dict[str, Any]:
+    """Return a row of the list: what a run or a detector is, and where it and its pictures are."""
+    row = dict.fromkeys(("name", *(("images", "accuracy", "pictures") if kind == "run" else ("parameters",))), "")
+    row |= {"name": name, "MB": "", "folder": str(path), "problem": ""}
+    try:
+        manifest = read_manifest(path, kind)
+        if kind == "run":
+            check_manifest(path, manifest)
+    except ContractError as error:
+        return row | {"problem": str(error)}
+    if kind == "run":
+        place = "with the run" if "images.npy" in manifest["files"] else remembered(manifest["set_fingerprint"])
+        accuracy = manifest["metrics"].get("all", {}).get("accuracy")
+        row |= {"images": manifest["images"], "pictures": place or ""}
+        row |= {"accuracy": round(accuracy, 4)} if isinstance(accuracy, float) else {}
+    else:
+        row |= {"parameters": manifest.get("parameters", "")}
+    return row | {"MB": round(sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 2**20, 1)}
+
+
+def rename(kind: str, path: Path, name: str) -> None:
+    """Rename the folder of a run or a detector, and of the runs beside a detector that begin with its name.
+
+    Raises:
+        ValueError: the name cannot be one; TakenError: something has it.
+    """
+    if kind == "detector":
+        check_detector_name(name)
+    elif not is_plain_name(name) or not all(name.partition("@")[::2]):
+        raise ValueError(f"a run is named DETECTOR@SET, without slashes, not {name!r}")
+    moves = {path: path.with_name(name)}
+    if kind == "detector":
+        own = (path.parents[1] / "runs").glob(f"{path.name}@*")
+        moves |= {run: run.with_name(f"{name}@{run.name.partition('@')[2]}") for run in own}
+    for new in moves.values():
+        refuse_taken(new)
+    for old, new in moves.items():
+        old.rename(new)
+        print(f"{old.name} is now {new}")
+
+
+def remove(path: Path, *, sure: bool) -> None:
+    """Remove a folder, at once for all readers.
+
+    Raises:
+        ValueError: nobody has said that it may be lost.
+    """
+    if not sure:
+        studies = len(list(path.glob("studies/[!.]*.parquet")))
+        raise ValueError(f"{path} and {studies} studies in it would be lost; say so with --yes")
+    gone = path.rename(sibling(path))
+    shutil.rmtree(gone)
+    print(f"Removed: {path}")

@@ -1,0 +1,76 @@
+"""Runs and detectors are listed, renamed and removed by their folders."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core import predict
+from core.cli import main
+from core.detectors.storage import load_detector, save_detector
+from core.images.image_set import DataPath
+from core.images.loading import load_image_set
+from core.images.sources import remembered
+from core.runs.run import read_run
+from core.studies.runner import find_source
+from tests.conftest import make_detector
+
+
+@pytest.fixture
+def own(cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with a detector and its run."""
+    monkeypatch.setenv("TELLTALE_HOME", str(tmp_path))
+    save_detector(tmp_path / "detectors/mine", make_detector(), model_card="")
+    assert predict.main(["mine", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 0
+    return tmp_path
+
+
+def test_they_are_listed_renamed_and_removed(own: Path, cifake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["runs", "list", "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)[0]
+    assert (row["name"], row["images"], row["pictures"]) == ("mine@cifake-test", 24, str(cifake))
+    assert main(["detectors", "rename", "mine", "better"]) == 0
+    assert load_detector(own / "detectors/better", device="cpu").name == "better"
+    assert read_run(own / "runs/better@cifake-test").manifest["detector"] == "mine"
+    # studies still find the detector, and the pictures without being told
+    source = find_source(own / "runs/better@cifake-test", device="cpu")
+    assert (source.detector.name, source.data) == ("better", str(cifake))
+    assert len(source.open().pixels) == 24
+    assert main(["runs", "rename", "better@cifake-test", "better@other"]) == 0
+    assert main(["runs", "remove", "better@other"]) == 2
+    assert "say so with --yes" in capsys.readouterr().err
+    assert main(["runs", "remove", "better@other", "--yes"]) == 0
+    assert list((own / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["runs", "rename", "mine@cifake-test", "../mine@x"], "a run is named DETECTOR@SET"),
+        (["runs", "rename", "mine@cifake-test", "mine"], "a run is named DETECTOR@SET"),
+        (["detectors", "rename", "mine", "a@b"], "a@b"),
+        (["detectors", "rename", "mine", "mine"], "exists already"),
+        (["detectors", "remove", "swift", "--yes"], "ships with Telltale"),
+        (["runs", "remove", "nobody@x", "--yes"], "there is no run 'nobody@x'"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(
+    own: Path, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert sentence in capsys.readouterr().err
+    assert (own / "runs/mine@cifake-test").is_dir()
+    assert (own / "detectors/mine").is_dir()
+
+
+def test_a_place_is_remembered_with_its_classes_until_it_is_gone(cifake: Path, tmp_path: Path) -> None:
+    shutil.copytree(cifake / "test", tmp_path / "set")
+    (tmp_path / "set/FAKE").rename(tmp_path / "set/sd14")
+    images = load_image_set(DataPath(str(tmp_path / "set"), ["sd14"]), "test")
+    place = remembered(images.fingerprint)
+    assert place is not None
+    assert load_image_set(place, "test").fingerprint == images.fingerprint
+    (tmp_path / "set").rename(tmp_path / "elsewhere")
+    assert remembered(images.fingerprint) is None
