@@ -19,7 +19,7 @@ COMMANDS = {
     "judgement": ("core.studies.judgement:main", "measure how far verdicts on uploads can be believed"),
     "findings": ("core.studies.conclusions:main", "print what the studies of a run found"),
     "report": ("core.report.page:main", "write a run as one HTML page"),
-    "runs": ("core.manage:runs", "list, rename or remove runs"),
+    "runs": ("core.manage:runs", "make a run from a table of scores; list, rename or remove runs"),
     "detectors": ("core.manage:detectors", "add a detector that others made; list, rename or remove detectors"),
     "serve": ("core.cli:serve", "show runs and detectors in the dashboard"),
 }

@@ -1,4 +1,4 @@
-"""List, rename and remove the runs, or the detectors, on this machine.
+"""List, rename and remove the runs, or the detectors, on this machine; `add` makes one.
 
 python -m core runs list
 python -m core runs rename swift@images-test swift@holiday
@@ -21,6 +21,7 @@ from core.detectors.manifest import check_detector_name
 from core.images.sources import remembered
 from core.runs.folders import ROOT, SHIPPED, command_homes, find_detectors, find_named, find_runs
 from core.runs.run import check_manifest
+from core.scores import main as add_scores
 from core.storage import ContractError, is_plain_name, read_manifest, refuse_taken, sibling
 
 FIND: dict[str, Callable[[tuple[Path, ...]], dict[str, Path]]] = {"run": find_runs, "detector": find_detectors}
@@ -34,7 +35,9 @@ def detectors(arguments: list[str]) -> int:
 
 
 def runs(arguments: list[str]) -> int:
-    """List, rename or remove runs."""
+    """Make a run from a table of scores, or list, rename or remove runs."""
+    if arguments[:1] == ["add"]:
+        return add_scores(arguments[1:])
     return command(f"{PROGRAM} runs")(partial(_manage, "run"))(arguments)
 
 

@@ -3,10 +3,13 @@
 python -m core detectors add mine FOLDER
 python -m core detectors add mine model.onnx --size 224 --mean 0.5 --std 0.5 ... --check my-pictures/
 python -m core detectors add mine timm:resnet18 --weights mine.safetensors --classes real,fake
+python -m core detectors add mine function:score.py:predict --run-code --size 224
 
 SOURCE is one of: a folder of transformers (config.json, preprocessor_config.json, safetensors); timm:NAME or
-torchvision:NAME with --weights; FILE.onnx; py:MODULE:FUNCTION with --run-code. What a source does not say of its
-preprocessing and classes is asked for; --check tries the result on pictures whose answers are known.
+torchvision:NAME with --weights; FILE.onnx; py:FILE.py:FUNCTION, which returns a network; function:FILE.py:FUNCTION,
+which returns P(FAKE) of an image's path, or a list of them of a list of paths. The last two run code, with --run-code.
+What a source does not say of its preprocessing and classes is asked for; --check tries the result on pictures whose
+answers are known.
 """
 
 import argparse
@@ -34,7 +37,7 @@ from core.storage import first_line, printable, refuse_taken
 ROOT = Path(__file__).parents[2]
 SCALE = 1 / 255
 # what sources of these kinds begin with
-PREFIXES = {"timm": "timm", "torchvision": "torchvision", "py": "python"}
+PREFIXES = {"timm": "timm", "torchvision": "torchvision", "py": "python", "function": "function"}
 # what a source or the user must state
 NEEDED = ("size", "crop", "interpolation", "mean", "std", "classes", "fake-classes", "outputs")
 NOT_FOR = """
@@ -183,7 +186,7 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
     except (TypeError, ArithmeticError) as error:
         raise ValueError(f"its scale, mean or deviation cannot be ({error}); say --mean and --std") from None
     preprocessing = Preprocessing.of({**stated, "resize": stated.get("resize") or stated["size"], **scaled})
-    return preprocessing, Classes(tuple(names), tuple(fake), outputs)
+    return preprocessing, Classes(tuple(names), tuple(fake), outputs, request.threshold)
 
 
 def check(detector: Detector, data: str | None = None, *, progress: Progress | None = None) -> dict[str, str]:
@@ -259,6 +262,7 @@ def model_card(detector: Detector, found: dict[str, str]) -> str:
         "Interpolation": preprocessing.interpolation,
         "Mean and deviation": f"{mean} and {std}, of values in 0..1",
         "Outputs": f"{', '.join(classes.names)} ({classes.outputs})",
+        **({} if classes.threshold is None else {"Threshold": f"{classes.threshold:g}"}),
         "FAKE": ", ".join(classes.fake) or "whatever the one output does not speak for",
         "Target layer": detector.target_layer or "none: it gives predictions only",
         **found,
@@ -279,6 +283,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--classes", type=_names, help="the outputs' names in their order, with commas between them")
     option("--fake-classes", dest="fake", type=_names, help='those that are FAKE; "" where one output speaks for REAL')
     option("--outputs", choices=get_args(Outputs), help="what the network gives")
+    option("--threshold", type=float, help="above it one output's class, of several FAKE; default: 0.5, of logits 0")
     option("--output-name", help="of an ONNX file with several outputs, the one with the scores")
     option("--size", type=int, help="pixels along each side of the network's input")
     option("--resize", type=int, help="length of the shorter side before the centre is cut out")
@@ -289,7 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--target-layer", help="the layer to explain instead of the one that is found")
     option("--temperature", type=float, default=1.0, help="margins are divided by it for probabilities; default: 1")
     option("--check", metavar="DATA", help="an image set whose folders or labels say REAL and FAKE, with a test split")
-    option("--run-code", dest="may_run_code", action="store_true", help="for py: only; it may do whatever you may do")
+    option("--run-code", dest="may_run_code", action="store_true", help="of py: or function:, whatever it does")
     option("--out", type=Path, default=ROOT, help="folder that gets detectors/; default: the project's")
     option("--replace", action="store_true", help="overwrite a detector of this name")
     return parser

@@ -5,6 +5,7 @@ that is the logsumexp of the REAL classes' logits minus that of the FAKE ones' (
 a single output, its logit, negated if its class is FAKE. `capabilities` state what else a detector can do.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
@@ -113,6 +114,24 @@ def normalise(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     """Normalise float32 (N, 3, H, W) of 0..255 by a mean and deviation, in training as in every later pass."""
     mean, std = (torch.tensor(own, device=pixels.device) for own in (preprocessing.mean, preprocessing.std))
     return (pixels - mean.view(1, 3, 1, 1) * 255) * (1 / (255 * std.view(1, 3, 1, 1)))
+
+
+def grouped(outputs: Tensor, classes: Classes) -> Tensor:
+    """Group the outputs of a network, (N, K), into (N, 2) scores of FAKE and REAL, equal at the threshold."""
+    threshold = classes.threshold or 0.0
+    if classes.outputs == "probabilities":
+        # a float32 that has reached 0 or 1 has no finite logit
+        outputs = outputs.logit(LEAST) if outputs.shape[1] == 1 else outputs.clamp_min(LEAST).log()
+        threshold = 0.0 if classes.threshold is None else math.log(threshold / (1 - threshold))
+    fake, real = classes.fake_outputs, classes.real_outputs
+    if len(classes.names) == 1:
+        spoken = torch.cat([torch.zeros_like(outputs), outputs - threshold if threshold else outputs], dim=1)
+        return spoken.flip(1) if fake else spoken
+    if len(classes.names) == 2:
+        scores = outputs if fake == (FAKE,) else outputs.flip(1)
+    else:
+        scores = torch.stack([outputs[:, list(group)].logsumexp(dim=1) for group in (fake, real)], dim=1)
+    return scores - torch.tensor([threshold, 0.0], device=scores.device) if threshold else scores
 
 
 class Detector:
@@ -254,7 +273,7 @@ class Detector:
     def scores(self, inputs: Tensor) -> Tensor:
         """Compute differentiable (N, 2) scores of FAKE and REAL from float32 (N, 3, S, S) `inputs`."""
         # the code of others may squeeze a batch of one
-        return self._grouped(self.network(inputs).reshape(len(inputs), -1))
+        return grouped(self.network(inputs).reshape(len(inputs), -1), self.classes)
 
     def margins(self, pixels: NDArray[np.uint8], *, progress: Progress | None = None) -> NDArray[np.float32]:
         """Compute the margins of N images.
@@ -295,19 +314,6 @@ class Detector:
     def _forward(self, inputs: Tensor) -> Tensor:
         """Compute (N, 2) `scores` the fastest way, without gradients."""
         return self.scores(inputs)
-
-    def _grouped(self, outputs: Tensor) -> Tensor:
-        """Group the network's outputs into (N, 2) scores of FAKE and REAL."""
-        if self.classes.outputs == "probabilities":
-            # a float32 that has reached 0 or 1 has no finite logit
-            outputs = outputs.logit(LEAST) if outputs.shape[1] == 1 else outputs.clamp_min(LEAST).log()
-        names, fake, real = self.classes.names, self.classes.fake_outputs, self.classes.real_outputs
-        if len(names) == 1:
-            spoken = torch.cat([torch.zeros_like(outputs), outputs], dim=1)
-            return spoken.flip(1) if fake else spoken
-        if len(names) == 2:
-            return outputs if fake == (FAKE,) else outputs.flip(1)
-        return torch.stack([outputs[:, list(group)].logsumexp(dim=1) for group in (fake, real)], dim=1)
 
     def _pass_with_map(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute logits (N, 2), the target layer's mean (N, C) and the margin map (N, h, w)."""

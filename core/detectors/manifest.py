@@ -53,11 +53,14 @@ class Classes:
         names: one per output, in order; for a network with a single output, the class that it scores.
         fake: the names that count as FAKE; all others count as REAL.
         outputs: the type of the outputs, "logits" or "probabilities" (after a sigmoid or a softmax).
+        threshold: above it, a single output's class is predicted, or of several classes FAKE: a probability, or a
+            logit (of FAKE minus that of REAL); None for 0.5 or 0.
     """
 
     names: tuple[str, ...] = ("FAKE", "REAL")
     fake: tuple[str, ...] = ("FAKE",)
     outputs: Outputs = "logits"
+    threshold: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.names) <= MAX_CLASSES or len(set(self.names)) < len(self.names):
@@ -66,6 +69,8 @@ class Classes:
             raise ValueError(f"{', '.join(map(repr, self.fake))} must be among the classes")
         if len(self.names) > 1 and not 0 < len(self.fake) < len(self.names):
             raise ValueError("of two or more classes at least one must be FAKE and one REAL")
+        if self.threshold is not None and self.outputs == "probabilities" and not 0 < self.threshold < 1:
+            raise ValueError(f"a threshold of probabilities must be above 0 and below 1, not {self.threshold:g}")
 
     @property
     def fake_outputs(self) -> tuple[int, ...]:
@@ -116,6 +121,7 @@ class About:
         parts = [self.kind, preprocess, list(self.classes.names), list(self.classes.fake), self.target_layer]
         # manifests from before outputs could be probabilities do not name them
         parts += [] if self.classes.outputs == OLD_OUTPUTS else [self.classes.outputs]
+        parts += [] if self.classes.threshold is None else [{"threshold": self.classes.threshold}]
         # width and groups follow from the weights
         config = {} if self.kind == OLD_KIND else dict(self.config)
         old = [OLD_KIND, OLD_PREPROCESS, ["FAKE", "REAL"], ["FAKE"], OLD_LAYER]
@@ -129,6 +135,7 @@ class About:
             "classes": list(self.classes.names),
             "fake": list(self.classes.fake),
             "outputs": self.classes.outputs,
+            **({} if self.classes.threshold is None else {"threshold": self.classes.threshold}),
             "target_layer": self.target_layer,
             "temperature": self.temperature,
             "layers": {name: list(size) for name, size in self.layers.items()},
@@ -220,7 +227,7 @@ def describe(path: Path, manifest: Mapping[str, Any]) -> About:
             config.pop("kind"),
             config,
             Preprocessing.of(fields["preprocess"]),
-            Classes(names, fake, fields.get("outputs", OLD_OUTPUTS)),
+            Classes(names, fake, fields.get("outputs", OLD_OUTPUTS), fields.get("threshold")),
             layer,
             fields["temperature"],
             layers,  # type: ignore[arg-type]

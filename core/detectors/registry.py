@@ -26,6 +26,7 @@ KINDS: dict[str, str] = {
     "torchvision": "core.detectors.sources.libraries:TORCHVISION",
     "onnx": "core.detectors.sources.onnx_file",
     "python": "core.detectors.sources.python_code",
+    "function": "core.detectors.sources.python_code:FUNCTION",
     "patch": "core.detectors.patch",
 }
 # where training scripts put the weights in a file that holds more
@@ -48,6 +49,7 @@ class Request:
         classes: names of the outputs, in order.
         fake: the classes that are FAKE.
         outputs: "logits" or "probabilities".
+        threshold: see `Classes`.
         output_name: the output with the scores, for an ONNX file with several.
         preprocess: fields of `Preprocessing`, and "scale".
         may_run_code: True if the user allowed running the source's code.
@@ -58,6 +60,7 @@ class Request:
     classes: tuple[str, ...] | None = None
     fake: tuple[str, ...] | None = None
     outputs: Outputs | None = None
+    threshold: float | None = None
     output_name: str | None = None
     preprocess: Mapping[str, Any] = field(default_factory=dict)
     may_run_code: bool = False

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from core.detectors.detector import Detector, move_network
+from core.detectors.detector import Detector, grouped, move_network
 from core.detectors.manifest import OLD_CAPABILITIES, OLD_SIDE, Capability, Classes
 from core.detectors.registry import Kind
 from core.images.preprocessing import Preprocessing
@@ -198,7 +198,7 @@ class ResNetDetector(Detector):
         features = activations.mean(dim=(2, 3))
         # NHWC @ (C,) is a matrix product without a copy
         maps = activations.permute(0, 2, 3, 1) @ self._direction(self.network.fc.weight)
-        return self._grouped(self.network.fc(features)), features, maps
+        return grouped(self.network.fc(features), self.classes), features, maps
 
     @property
     def _instant(self) -> bool:
@@ -213,7 +213,7 @@ class ResNetDetector(Detector):
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
 
     def _forward(self, inputs: Tensor) -> Tensor:
-        return self._grouped(self.network.fc(self._activations(inputs).mean(dim=(2, 3))))
+        return grouped(self.network.fc(self._activations(inputs).mean(dim=(2, 3))), self.classes)
 
     def _find_layers(self, wanted: str | None) -> dict[str, tuple[int, int]]:
         # each stage but the first halves the size, rounded up

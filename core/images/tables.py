@@ -63,7 +63,7 @@ def path_tables(files: Files, fake: tuple[str, ...]) -> Pictures | None:
             if metadata or files.is_table:
                 raise
     if not metadata and not files.is_table:
-        tables = {name: table for name, table in tables.items() if _column_of(table, PATH)}
+        tables = {name: table for name, table in tables.items() if column_of(table, PATH)}
     if len(tables) > 1 and not metadata:
         raise DatasetError(
             f"{files.path} has {len(tables)} tables of paths ({some(tables)}); name the file of one of them instead."
@@ -101,14 +101,14 @@ def _entries_of(rows: pd.DataFrame, fake: tuple[str, ...], where: str) -> Iterat
         yield SPLITS.get(row.split.lower(), ""), entry
 
 
-def _column_of(columns: Iterable[Any], names: Sequence[str]) -> str | None:
+def column_of(columns: Iterable[Any], names: Sequence[str]) -> str | None:
     """Return the column that has one of these names, whatever its case."""
     given = {str(column).lower(): column for column in columns}
     return next((given[name] for name in names if name in given), None)
 
 
 def _needed(columns: Iterable[Any], names: Sequence[str], where: str) -> str:
-    if (column := _column_of(columns, names)) is None:
+    if (column := column_of(columns, names)) is None:
         raise DatasetError(f"{where} has no column {' or '.join(names[:2])}; it has {some(map(str, columns))}.")
     return column
 
@@ -149,7 +149,7 @@ def _listed_rows(files: Files, table: str, rows: pd.DataFrame) -> pd.DataFrame:
         )
     frame = pd.DataFrame(listed, columns=list(Listed._fields), index=rows.index, dtype=object)
     usual = next((part for part in reversed(folder.parts) if part.lower() in SPLITS), "")
-    for name, column in (("label", label), ("source", _column_of(rows, SOURCE)), ("split", _column_of(rows, SPLIT))):
+    for name, column in (("label", label), ("source", column_of(rows, SOURCE)), ("split", column_of(rows, SPLIT))):
         frame[name] = rows[column].map(_text_of) if column else ""
     return frame.assign(split=frame["split"].replace("", usual), path="")
 
@@ -186,13 +186,13 @@ class _ParquetReader:
             raise DatasetError(
                 f"{where} has a row group of more than {MAX_ROWS:,} rows or 2 GB; write it with smaller ones."
             )
-        image = _column_of([field.name for field in schema if _is_image(field.type)], IMAGE)
+        image = column_of([field.name for field in schema if _is_image(field.type)], IMAGE)
         if image is None:
             raise DatasetError(f"{where} has no column image with bytes; it has {some(schema.names)}.")
         self.groups[table.name] = image, np.cumsum([0, *(group.num_rows for group in groups)]).tolist()
         kind = schema.field(image).type
         path = f"{image}.path" if pa.types.is_struct(kind) and kind.get_field_index("path") >= 0 else None
-        source, split = (_column_of(schema.names, names) for names in (SOURCE, SPLIT))
+        source, split = (column_of(schema.names, names) for names in (SOURCE, SPLIT))
         columns = {"label": _needed(schema.names, LABEL, where), "source": source, "split": split, "path": path}
         given = [column for column in columns.values() if column]
         # texts that repeat take no room in the file, and as dictionaries none in memory

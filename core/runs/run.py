@@ -20,6 +20,8 @@ from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.storage import MANIFEST, SEAL, ContractError, read_array, read_folder, read_table
 
 KIND = "run"
+# in place of the hash of the detector that made a run from a table of scores
+SCORES = "scores"
 LARGE = 64 * 2**20
 # of numbers that were computed in another order, or from margins of single precision
 TOLERANCE = 1e-6
@@ -93,6 +95,11 @@ class Run:
     def sealed(self) -> bool:
         """True if the manifest holds its own hash, which the oldest runs lack."""
         return SEAL in self.manifest
+
+    @property
+    def scores_only(self) -> bool:
+        """True if it was made from a table of scores, without its detector."""
+        return bool(self.manifest["detector_sha256"] == SCORES)
 
     @property
     def split(self) -> Split:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.metadata import distributions as find_distributions
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from core.images.image_set import ImageSet
 from core.images.labels import CLASSES
+from core.images.preprocessing import Preprocessing
 from core.images.statistics import STATISTICS
 from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.runs.nearest import halved
-from core.runs.run import KIND
+from core.runs.run import KIND, SCORES
 from core.storage import refuse_taken, write_folder
 
 if TYPE_CHECKING:
@@ -74,30 +75,94 @@ def write_run(
     computed = detector.full_pass(images.pixels, progress=progress)
     p_real = detector.p_real(computed.margins)
     predictions = prediction_frame(images, computed.logits, p_real, train_sha256 or frozenset())
-    manifest = {
+    maps, features = (None if array is None else halved(array) for array in (computed.maps, computed.features))
+    if features is not None and features.nbytes > LARGE_FEATURES:
+        features = None
+    about = {
         "detector": detector.name,
         "detector_sha256": detector.sha256,
         "detector_fingerprint": detector.identity.fingerprint,
         "temperature": detector.temperature,
+        "preprocess": asdict(detector.preprocessing),
+        "target_layer": detector.target_layer or None,
+        "device": detector.device.type,
+        "leaks_checked": train_sha256 is not None,
+        "bias": detector.bias,
+    }
+    arrays = {"maps": maps, "features": features, "images": np.asarray(images.pixels) if ship_images else None}
+    _write(path, images, predictions, about, arrays, replace=replace)
+    return path
+
+
+def write_scores(
+    home: Path,
+    name: str,
+    images: ImageSet,
+    logits: NDArray[np.float32],
+    *,
+    fit: Preprocessing | None = None,
+    replace: bool = False,
+) -> Path:
+    """Write the run of a detector that is not here to `<home>/runs/<name>@<set>/`.
+
+    Args:
+        home: folder that holds `runs/`.
+        name: of the detector.
+        images: the set that it scored.
+        logits: float (N, 2), scores of FAKE and REAL, equal at its threshold.
+        fit: the preprocessing that the images were loaded with.
+        replace: overwrite a run of this name.
+
+    Returns:
+        The run's folder.
+
+    Raises:
+        TakenError: a run of this name exists and `replace` is false.
+        WriteError: the folder could not be written; nothing is left half done.
+    """
+    path = home / "runs" / f"{name}@{images.name}"
+    if not replace:
+        refuse_taken(path)
+    logits = logits.astype(np.float32)
+    margins = (logits[:, 1] - logits[:, 0]).astype(np.float64)
+    p_real = (0.5 * (1 + np.tanh(margins / 2))).astype(np.float32)
+    predictions = prediction_frame(images, logits, p_real, frozenset())
+    about = {
+        "detector": name,
+        "detector_sha256": SCORES,
+        "detector_fingerprint": SCORES,
+        "temperature": 1.0,
+        "preprocess": asdict(fit or Preprocessing(images.side)),
+        "target_layer": None,
+        "leaks_checked": False,
+        "bias": None,
+    }
+    _write(path, images, predictions, about, {}, replace=replace)
+    return path
+
+
+def _write(
+    path: Path,
+    images: ImageSet,
+    predictions: pd.DataFrame,
+    about: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any] | None],
+    *,
+    replace: bool,
+) -> None:
+    """Write a run's folder; `about` is the part of its manifest on the detector."""
+    manifest = {
+        **about,
         "set": images.name,
         "set_fingerprint": images.fingerprint,
         "skipped": list(images.skipped),
         "images": len(images),
-        "preprocess": asdict(detector.preprocessing),
-        "target_layer": detector.target_layer or None,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": library_versions(),
-        "device": detector.device.type,
         "metrics": {"all": metrics(predictions), "clean": metrics(without_leaks_and_repeats(predictions))},
         "leaked": int(predictions["in_train"].sum()),
-        "leaks_checked": train_sha256 is not None,
         "repeats": int(predictions["is_repeat"].sum()),
-        "bias": detector.bias,
     }
-    maps, features = (None if array is None else halved(array) for array in (computed.maps, computed.features))
-    if features is not None and features.nbytes > LARGE_FEATURES:
-        features = None
-    arrays = {"maps": maps, "features": features, "images": np.asarray(images.pixels) if ship_images else None}
     files: dict[str, Callable[[Path], None]] = {
         "predictions.parquet": partial(predictions.to_parquet, index=False),
         **{
@@ -107,7 +172,6 @@ def write_run(
         },
     }
     write_folder(path, kind=KIND, manifest=manifest, files=files, replace=replace)
-    return path
 
 
 def prediction_frame(

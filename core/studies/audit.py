@@ -362,4 +362,5 @@ STUDY = Study(
     headlines=HEADLINES,
     parameters={"seed": 0},
     whole=True,
+    needs=(),
 )

@@ -350,6 +350,7 @@ DUPLICATES = Study(
     explore=("in_training", "training_class", "training_bits", "in_set", "set_class"),
     # all images are needed for each: one shard
     shard=2**31,
+    needs=(),
 )
 
 FILES = Study(
@@ -366,4 +367,5 @@ FILES = Study(
     headlines=HEADLINES,
     explore=("compression",),
     shard=2**14,
+    needs=(),
 )

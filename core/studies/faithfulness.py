@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from core.explainers.agreement import segment_values
 from core.explainers.deletion import areas, centre_map, deletion_curves, edge_map
 from core.explainers.explainer import AnyExplainer
+from core.explainers.lime.regions import LIME
 from core.explainers.lime.segmentation import segment
 from core.findings.claims import Headlines
 from core.findings.finding import Choice, Finding, compare, finding_of, mean_of
@@ -96,7 +97,8 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     images, passes = [np.asarray(context.pixels[row]) for row in rows], {}
     for name, explainer in judged().items():
         if can_explain(explainer, context.detector) and context.wants(*columns_of(explainer)):
-            settings, stored = settings_of(explainer, parameters["lime_seed"]), context.run.needed_maps[rows]
+            settings = settings_of(explainer, parameters["lime_seed"])
+            stored = None if context.run.maps is None else context.run.maps[rows]
             passes[name] = explain_all(context.detector, images, explainer, settings, stored=stored)
     cells, records = Cells(context.run), []
     for at, (row, image) in enumerate(zip(rows.tolist(), images, strict=True)):
@@ -128,7 +130,12 @@ def scores_of(
 ) -> dict[Order, NDArray[np.float64]]:
     """Score each cell of the grid under each order: float64 (S,); the cell with the highest score comes first."""
     sign, image, count = cells.signs[row], np.asarray(context.pixels[row]), int(grid.max()) + 1
-    other = np.asarray(context.run.needed_maps[cells.others(row, 1, seed=seed)[0]], np.float32) * sign
+    at = cells.others(row, 1, seed=seed)[0]
+    if context.run.maps is None:
+        # of predictions only, the map that LIME gives
+        other = explain_all(context.detector, [context.pixels[at]], LIME, settings_of(LIME, seed))[0].values * sign
+    else:
+        other = np.asarray(context.run.maps[at], np.float32) * sign
     maps = {"edges": edge_map(image), "centre": centre_map(*grid.shape), "other": other}
     scores: dict[Order, NDArray[np.float64]] = {
         (name, ""): segment_values(values[None], grid)[0] for name, values in maps.items()
@@ -250,7 +257,6 @@ def make_study() -> Study:
         title="Faithfulness",
         question="Does the detector rely on what an explanation marks, more than on what a blind control marks?",
         columns=columns,
-        needs=("maps",),
         control=(
             "A random order as coarse as the map, and the map of another image of the same cell. Edges and centre are "
             "baselines, not controls: for a detector of fine detail, edges are nearly the right answer."

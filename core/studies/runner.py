@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.detectors.detector import pick_device
+from core.detectors.detector import Detector, pick_device
 from core.detectors.identity import find_maker, identify_all
 from core.detectors.storage import load_detector
 from core.images.cifake import is_fetched
@@ -48,14 +49,14 @@ class Source:
 
     Attributes:
         run: the run's folder.
-        detector: the folder of the detector that made it.
+        detector: the folder of the detector that made it; None for a run of scores alone.
         data: where the images are, as for `load_image_set`; None if the run holds its own images.
         device: "auto", "cpu", "cuda" or "mps".
         missing: the columns to compute; None for all.
     """
 
     run: Path
-    detector: Path
+    detector: Path | None
     data: str | None = None
     device: str = "auto"
     missing: frozenset[str] | None = None
@@ -70,8 +71,9 @@ class Source:
             StudyError: the detector is another one, or pictures are missing.
             ContractError, DatasetError: something cannot be read.
         """
-        run, detector = read_run(self.run), load_detector(self.detector, device=self.device)
-        if not detector.identity.made(run.manifest):
+        run = read_run(self.run)
+        detector = None if self.detector is None else load_detector(self.detector, device=self.device)
+        if detector is not None and not detector.identity.made(run.manifest):
             raise StudyError(f"{self.detector} is not the detector that made {self.run}; name the one that did")
         sets = []
         if run.images is None and self.data is not None:
@@ -93,7 +95,7 @@ class Source:
             )
         whole = np.array_equal(pictures.where, np.arange(len(pictures.pixels)))
         pixels = pictures.pixels if whole else np.asarray(pictures.pixels[pictures.where])
-        return Context(run, detector, pixels, self.data, report, self.missing)
+        return Context(run, cast("Detector", detector), pixels, self.data, report, self.missing)
 
 
 def find_source(
@@ -120,13 +122,14 @@ def find_source(
         raise StudyError(f"{folder.name} does not store its pictures; add --data and what the run was made from")
     detectors, refused = identify_all(find_detectors((folder.parents[1], *command_homes())))
     maker = find_maker(manifest, detectors)
-    if maker is None:
+    if maker is None and not opened.scores_only:
         made_by = manifest["detector"]
         absent = f"the detector {made_by} that made {folder.name} is not here; there are {', '.join(detectors)}"
         raise StudyError(refused.get(made_by, absent))
     usual = str(FOLDER) if FOLDER.is_dir() else "github" if is_fetched() else SHIPPED
     given = DataPath(data, fake_classes) if data else remembered(str(manifest["set_fingerprint"]))
-    return Source(folder, detectors[maker].path, given or usual, device)
+    path = None if maker is None else detectors[maker].path
+    return Source(folder, path, given or usual, device)
 
 
 # (source, study, shards to compute, report of what is being done) -> number and table of each, in any order
@@ -174,6 +177,11 @@ def run_study(
         WriteError: a shard or the file cannot be written.
     """
     run = read_run(source.run)
+    if "detector" in study.needs and run.scores_only:
+        raise StudyError(
+            f"the study {study.name} asks the detector, and {run.name} has its scores alone; add the detector, as "
+            "function:FILE.py:FUNCTION for instance, and make a run with it"
+        )
     if "maps" in study.needs and run.maps is None:
         raise StudyError(
             f"the study {study.name} compares maps, and {run.name} has none: its detector has no layers to read them "

@@ -104,7 +104,7 @@ class Study:
         shard: number of images that are computed and stored together.
         whole: True if computed on the whole set at once: `compute` gets all positions.
         private: parameters that name a place on this machine and are not stored in the file.
-        needs: what the run must have stored for it, "maps".
+        needs: "detector", where it asks the detector anything, and "maps", where the run must have stored some.
         derived: columns that follow from the others and that `compute` does not return.
         derive: (run, table with all other columns) -> the `derived` ones, made again whenever columns are added.
     """
@@ -122,7 +122,7 @@ class Study:
     shard: int = 256
     whole: bool = False
     private: tuple[str, ...] = ()
-    needs: tuple[Literal["maps"], ...] = ()
+    needs: tuple[Literal["detector", "maps"], ...] = ("detector",)
     derived: tuple[str, ...] = ()
     derive: Callable[[Run, pd.DataFrame], pd.DataFrame] = field(default=lambda _run, table: table[[]])
 

@@ -217,7 +217,7 @@ def make_study() -> Study:
         title="Known truth",
         question="How near is each explanation to the exact map of a detector that adds up small patches?",
         columns=columns,
-        needs=("maps",),
+        needs=("detector", "maps"),
         control="The truth of another image of the same cell, and a random order of the cells.",
         compute=compute,
         conclude=conclude,

@@ -77,7 +77,8 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
         if not asked and stored is not None:
             draw_stored(stored, alone=False)
         if own is None:
-            st.caption("The detector that made this run is not here, so nothing new can be asked of it.")
+            here = "Of this detector only scores are here" if opened.run.scores_only else "Its detector is not here"
+            st.caption(f"{here}, so nothing new can be asked of it.")
             for sentence in catalogue.refused_detectors().values():
                 st.error(with_code(sentence))
         if asked:

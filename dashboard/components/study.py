@@ -25,7 +25,9 @@ ENOUGH = 1000
 # quick on any number of images, or of other images than the run's
 QUICK = ("audit", "clusters", "duplicates", "files", "transfer")
 # of detectors that give predictions only these cannot be made
-NEED_LAYERS = frozenset({"faithfulness", "agreement", "stability", "sanity", "truth", "clusters", "neighbours"})
+NEED_LAYERS = frozenset({"agreement", "sanity", "truth", "clusters", "neighbours"})
+# of a table of scores only these can be made
+NEED_NO_DETECTOR = frozenset({"audit", "duplicates", "files"})
 ABOUT = ["id", "name", "label", "predicted", "margin"]
 # findings of the study `transfer` that say most
 RATES = ("large", "imitations", "photographs", "filters_large", "filters_photographs")
@@ -65,7 +67,9 @@ def study_of(opened: Opened, name: str, *others: str) -> StudyResult | None:
         return readable(opened, name)
     run = plain(opened.run.name)
     sentence = f"This cannot be measured for {run}, whose detector gives predictions only."
-    if name not in NEED_LAYERS or opened.run.maps is not None:
+    if opened.run.scores_only and name not in NEED_NO_DETECTOR:
+        sentence = f"This cannot be measured for {run}: it needs the detector, and there are only its scores."
+    elif name not in NEED_LAYERS or opened.run.maps is not None:
         again = code(command(opened, name, *others))
         sentence = f"This has not been measured for {run} yet. To do so, run {again} and reload this page."
     st.info(sentence, icon=":material/science:")

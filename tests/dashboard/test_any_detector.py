@@ -1,4 +1,4 @@
-"""The pages show a detector that the project does not know, and one that gives predictions only."""
+"""The pages show a detector of an unknown kind, one that gives predictions only, and a run of scores alone."""
 
 from collections.abc import Iterator
 
@@ -11,11 +11,12 @@ from core.studies.study import STUDIES
 from dashboard.components.study import NEED_LAYERS
 from tests.core.any_detector import plain_kind, source_of, write_studies
 from tests.core.test_predictions_only import ABLE, NAME, graph_home
+from tests.core.test_scores import write_scores_home
 from tests.dashboard.conftest import PAGES, at_page
 from tests.dashboard.test_pages import settled, words
 from tests.shared import made_once
 
-PLAIN, SCORES = "plain@images-test", f"{NAME}@images-test"
+PLAIN, SCORES, TABLE = "plain@images-test", f"{NAME}@images-test", "theirs@images-test"
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Source]
     """Both runs with small studies: at 48 x 48 pixels with one output, and without layers."""
     with plain_kind():
         plain = source_of(made_once(tmp_path_factory, "any-detector", write_studies))
-        yield {PLAIN: plain, SCORES: graph_home(tmp_path_factory)}
+        home = made_once(tmp_path_factory, "scores-home", write_scores_home)
+        table = Source(home / "runs" / TABLE, None, str(home / "set"))
+        yield {PLAIN: plain, SCORES: graph_home(tmp_path_factory), TABLE: table}
 
 
 def opened(made: dict[str, Source], monkeypatch: pytest.MonkeyPatch, run: str, page: str, **params: str) -> AppTest:
@@ -36,11 +39,11 @@ def opened(made: dict[str, Source], monkeypatch: pytest.MonkeyPatch, run: str, p
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("run", [PLAIN, SCORES])
+@pytest.mark.parametrize("run", [PLAIN, SCORES, TABLE])
 def test_every_page(made: dict[str, Source], monkeypatch: pytest.MonkeyPatch, run: str, page: str) -> None:
     app = opened(made, monkeypatch, run, page, **{"lime.n_samples": "64"})
     assert not app.exception
-    assert not app.error or run == SCORES
+    assert not app.error or run != PLAIN
     assert "could not be computed" not in words(app)
     if (run, page) == (PLAIN, "mistakes"):
         assert "different versions of the image in 64 samples" in words(app)

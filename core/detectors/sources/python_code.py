@@ -1,30 +1,33 @@
-"""Detectors from a Python function that builds a network: the one kind that runs code, and only with consent.
+"""Detectors from a Python function: one that builds a network, or one that scores files of images.
 
-The function's file is stored with the detector, as `code.py`. Adding it requires consent by `--run-code`;
-loading it, by the file's sha256 in the environment variable `TELLTALE_RUN_CODE`. The sha256 covers that file alone, not
-the modules that it imports.
+These kinds alone run code, and only with consent. The function's file is stored with the detector, as `code.py`.
+`--run-code` consents when it is added, and is remembered on this machine; elsewhere, loading it takes the file's sha256
+in the environment variable `TELLTALE_RUN_CODE`. The sha256 covers that file alone, not the modules that it imports.
 """
 
 import hashlib
 import os
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from core.detectors.detector import CPU, Detector
+from core.detectors.manifest import Capability, Outputs
 from core.detectors.registry import Brought, Kind, Request, SourceError, Stored, load_weights, read_tensors
-from core.storage import first_line, read_bytes
+from core.images.encoding import encode_png
+from core.images.preprocessing import SIDES
+from core.storage import cache_dir, first_line, read_bytes, write_bytes_atomically
 
-PREFIX = "py:"
 FILE = "code.py"
 # hashes of the files that may run, with commas between them
 CONSENT = "TELLTALE_RUN_CODE"
-# consented to by --run-code, in this process alone
-_consented: set[str] = set()
 
 
 class Coded(nn.Module):
@@ -41,48 +44,158 @@ class Coded(nn.Module):
         return outputs
 
 
-def build(config: Mapping[str, Any]) -> nn.Module:
-    """Run the stored file and its function, where that has been consented to."""
-    source, factory = config[FILE], str(config["factory"])
+class Scored(nn.Module):
+    """A function of the path of an image's file, or of a list of paths, as a module without gradients.
+
+    Args:
+        function: returns a number, or as many as there are paths.
+        source: of its file.
+        takes: "path" or "paths".
+    """
+
+    def __init__(self, function: Callable[..., Any], source: bytes, takes: str) -> None:
+        super().__init__()
+        self.function, self.takes = function, takes
+        self.code = Stored("py", source)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map float32 (N, 3, S, S) in 0..1 to (N, 1), by way of PNG files in a temporary folder."""
+        pixels = (inputs.detach().cpu() * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        with tempfile.TemporaryDirectory() as folder:
+            paths = [str(Path(folder, f"{number:06d}.png")) for number in range(len(pixels))]
+            for path, image in zip(paths, pixels, strict=True):
+                Path(path).write_bytes(encode_png(image))
+            try:
+                given = self.function(paths) if self.takes == "paths" else map(self.function, paths)
+                scores = torch.tensor([float(torch.as_tensor(score).item()) for score in given])
+            except Exception as error:  # noqa: BLE001 - code of others raises anything
+                raise SourceError(f"its function fails with {type(error).__name__} ({first_line(error)})") from None
+        if len(scores) != len(paths):
+            raise SourceError(f"its function gives {len(scores)} scores for {len(paths)} images")
+        return scores.view(-1, 1)
+
+
+class FunctionDetector(Detector):
+    """A function of image files."""
+
+    kind = "function"
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        # the function computes wherever it likes
+        super().__init__(*arguments, **{**options, "device": CPU})
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """Predictions only."""
+        return frozenset({Capability.PREDICTIONS})
+
+
+def _consents() -> Path:
+    """Return the folder with a file for each consent by --run-code: named by the code's sha256, it holds its path."""
+    return cache_dir() / "run-code"
+
+
+def _run(config: Mapping[str, Any]) -> Any:
+    """Run the stored file, where that has been consented to, and return its function."""
+    source, name = config[FILE], str(config["factory"])
     digest = hashlib.sha256(source).hexdigest()
-    if digest not in {*_consented, *(word.strip().lower() for word in os.environ.get(CONSENT, "").split(","))}:
+    given = [word.strip().lower() for word in os.environ.get(CONSENT, "").split(",")]
+    if not (remembered := _consents() / digest).is_file() and digest not in given:
         raise SourceError(
             f"it runs code of its own ({FILE} in its folder), which may do whatever you may do; read that file, and if "
             f"you trust it set {CONSENT}={digest}"
         )
     # dataclasses look their module up
     module = sys.modules[f"telltale_code_{digest[:16]}"] = ModuleType(f"telltale_code_{digest[:16]}")
+    if remembered.is_file():
+        # where it was added, it may import what lies beside it and read its weights from there
+        file = Path(remembered.read_text(encoding="utf-8"))
+        module.__file__ = str(file)
+        sys.path += [] if str(file.parent) in sys.path else [str(file.parent)]
     try:
         exec(compile(source, FILE, "exec"), module.__dict__)  # noqa: S102 - consented to, see the module's docstring
-        network = getattr(module, factory)()
-        if not isinstance(network, nn.Module):
-            raise TypeError(f"{factory} returns {type(network).__name__}, not a torch.nn.Module")
+        return getattr(module, name)
     except Exception as error:  # noqa: BLE001 - code of others raises anything
-        what = f"{type(error).__name__} ({first_line(error)})"
-        raise SourceError(f"its code fails with {what}; correct {factory} and its file") from None
-    return Coded(network, source)
+        raise _failing(error, name) from None
+
+
+def _failing(error: Exception, name: str) -> SourceError:
+    return SourceError(f"its code fails with {type(error).__name__} ({first_line(error)}); correct {name} and its file")
+
+
+def build(config: Mapping[str, Any]) -> nn.Module:
+    """Run the stored file and its function, which returns a network."""
+    factory, name = _run(config), config["factory"]
+    try:
+        network = factory()
+        if not isinstance(network, nn.Module):
+            raise TypeError(f"{name} returns {type(network).__name__}, not a torch.nn.Module")
+    except Exception as error:  # noqa: BLE001 - code of others raises anything
+        raise _failing(error, name) from None
+    return Coded(network, config[FILE])
+
+
+def build_function(config: Mapping[str, Any]) -> nn.Module:
+    """Run the stored file, whose function scores images."""
+    return Scored(_run(config), config[FILE], config["takes"])
 
 
 def read(request: Request) -> Brought:
     """Run the function and load the weights."""
-    module, _, factory = request.source.removeprefix(PREFIX).partition(":")
-    if not module or not factory or not request.may_run_code:
-        raise SourceError(
-            f"{PREFIX}MODULE:FUNCTION names a function that returns the network, and runs code, which may do whatever "
-            "you may do; give --run-code if you trust it"
-        )
-    try:
-        # the packages around the module are imported to find it
-        spec = find_spec(module)
-        file = Path(spec.origin)  # type: ignore[union-attr, arg-type]
-    except Exception as error:  # noqa: BLE001 - they may raise anything
-        raise SourceError(f"the module {module} cannot be found ({error}); start in the folder that holds it") from None
-    source = read_bytes(file)
-    _consented.add(hashlib.sha256(source).hexdigest())
-    network = build({FILE: source, "factory": factory})
+    config, source = _consented(request)
+    network = build({FILE: source, **config})
     if request.weights is not None:
         load_weights(network.get_submodule("network"), read_tensors(request.weights), request.weights)
-    return Brought(network, {"factory": factory})
+    return Brought(network, config)
+
+
+def read_function(request: Request) -> Brought:
+    """Find out by a trial whether the function takes a list of paths or a path."""
+    if {"mean", "std"} & set(request.preprocess):
+        raise SourceError(f"{request.source} is given image files; leave out --mean and --std")
+    if (side := request.preprocess.get("size", 0)) not in SIDES:
+        raise SourceError(f"{request.source} does not say how many pixels a side its images have; say it with --size")
+    config, source = _consented(request)
+    failures = []
+    # three, which no function of one path returns
+    trial = torch.rand(3, 3, side, side, generator=torch.Generator().manual_seed(0))
+    for takes in ("paths", "path"):
+        network = build_function({FILE: source, **config, "takes": takes})
+        try:
+            network(trial)
+        except SourceError as error:
+            failures.append(error)
+            continue
+        preprocess = {"crop": "before", "interpolation": "bicubic", "mean": (0.0,) * 3, "std": (1.0,) * 3}
+        # a number and a threshold may be of a probability or of anything else
+        outputs: Outputs | None = "probabilities" if request.threshold is None else None
+        return Brought(network, config | {"takes": takes}, preprocess, ("FAKE",), outputs)
+    raise SourceError(f"{failures[1]}; of a list of paths, {failures[0]}")
+
+
+def _consented(request: Request) -> tuple[dict[str, Any], bytes]:
+    """Remember the consent to run a source's file; return the name of its function and the file."""
+    prefix, _, rest = request.source.partition(":")
+    where, _, name = rest.rpartition(":")
+    if not where or not name or not request.may_run_code:
+        returned = "the network" if prefix == "py" else "P(FAKE) of an image's path"
+        raise SourceError(
+            f"{prefix}:FILE.py:FUNCTION or {prefix}:MODULE:FUNCTION names a function that returns {returned}, and runs "
+            "code, which may do whatever you may do; give --run-code if you trust it"
+        )
+    try:
+        # the packages around a module are imported to find it
+        found = where if where.endswith(".py") else find_spec(where).origin  # type: ignore[union-attr]
+        file = Path(found).resolve()  # type: ignore[arg-type]
+    except Exception as error:  # noqa: BLE001 - they may raise anything
+        raise SourceError(
+            f"the module {where} cannot be found ({error}); name its file, {prefix}:FILE.py:{name}"
+        ) from None
+    source = read_bytes(file)
+    consent = _consents() / hashlib.sha256(source).hexdigest()
+    write_bytes_atomically(consent, lambda path: path.write_text(str(file), encoding="utf-8"))
+    return {"factory": name}, source
 
 
 KIND = Kind("python", build=build, files=(FILE,), read=read)
+FUNCTION = Kind("function", build=build_function, detector=FunctionDetector, files=(FILE,), read=read_function)

@@ -8,11 +8,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from core.detectors import adding
 from core.detectors.adding import add, build_from
 from core.detectors.identity import identify
+from core.detectors.manifest import Capability
 from core.detectors.registry import Request, SourceError
 from core.detectors.sources import python_code
 from core.detectors.storage import load_detector
+from tests.core.any_detector import pictures
 from tests.core.detectors.sources.made import SAID, odd_pictures
 
 SOURCE = """
@@ -45,7 +48,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "brought_net.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(python_code, "_consented", set())
     monkeypatch.delenv(python_code.CONSENT, raising=False)
     generator = torch.Generator().manual_seed(0)
     shapes = {"conv.weight": (5, 3, 3, 3), "conv.bias": (5,), "fc.weight": (1, 5), "fc.bias": (1,)}
@@ -87,8 +89,10 @@ def test_nothing_runs_without_consent(folder: Path, monkeypatch: pytest.MonkeyPa
     assert not (folder / "ran").exists()
     add(folder / "d", request_of(folder))
     (folder / "ran").unlink()
-    # another process
-    monkeypatch.setattr(python_code, "_consented", set())
+    load_detector(folder / "d")
+    # what --run-code consented to is remembered; on another machine it is not
+    (folder / "ran").unlink()
+    monkeypatch.setenv("TELLTALE_CACHE", str(folder / "cache"))
     digest = hashlib.sha256(SOURCE.encode()).hexdigest()
     for said in (None, "", "yes", "0" * 64, digest[:32]):
         if said is not None:
@@ -101,3 +105,88 @@ def test_nothing_runs_without_consent(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv(python_code.CONSENT, f"{'0' * 64}, {digest}")
     load_detector(folder / "d")
     assert (folder / "ran").exists()
+
+
+FUNCTIONS = """
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from beside import SLOPE
+
+BIAS = float((Path(__file__).parent / "bias.txt").read_text())
+
+def grain(path):
+    pixels = np.asarray(Image.open(path), float)
+    assert pixels.shape == (48, 48, 3)
+    return abs(np.diff(pixels, axis=1)).mean()
+
+def score(path):
+    return SLOPE * grain(path) + BIAS
+
+def p_fake(path):
+    return 1 / (1 + np.exp(-score(path)))
+
+def p_fakes(paths):
+    assert isinstance(paths, list)
+    return np.array([[p_fake(path)] for path in paths], np.float32)
+
+def broken(path):
+    raise KeyError("weights")
+"""
+
+
+@pytest.fixture
+def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of functions, what it imports and reads beside it, in a folder in which no command starts."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for name, text in (("net.py", FUNCTIONS), ("beside.py", "SLOPE = -0.2"), ("bias.txt", "3.5")):
+        (folder / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return folder / "net.py"
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "threshold"),
+    [
+        ("p_fake", [], 0.0),
+        ("p_fakes", [], 0.0),
+        ("p_fake", ["--threshold", "0.2", "--outputs", "probabilities"], np.log(0.25)),
+        ("score", ["--threshold", "1.5", "--outputs", "logits"], 1.5),
+        ("score", ["--classes", "REAL", "--threshold", "1.5", "--outputs", "logits"], None),
+    ],
+)
+def test_a_function_of_files_scores_their_very_pixels(
+    functions: Path, function: str, given: list[str], threshold: float | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = f"function:{functions}:{function}"
+    words = ["add", "f", source, "--run-code", "--size", "48", *given, "--out", "."]
+    assert adding.main(words) == 0, capsys.readouterr()
+    pixels = np.concatenate([pictures(6, fine=fine, seed=3) for fine in (False, True)])
+    scores = 3.5 - 0.2 * np.abs(np.diff(pixels.astype(float), axis=2)).mean(axis=(1, 2, 3))
+    detector = load_detector(Path("detectors/f"))
+    expected = scores - 1.5 if threshold is None else threshold - scores
+    np.testing.assert_allclose(detector.margins(pixels), expected, atol=2e-5)
+    assert detector.capabilities == {Capability.PREDICTIONS}
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "sentence"),
+    [
+        ("broken", ["--size", "48"], "fails with KeyError"),
+        ("missing", ["--size", "48"], "correct missing and its file"),
+        ("p_fake", [], "say it with --size"),
+        ("score", ["--size", "48"], "--outputs logits"),
+        ("score", ["--size", "48", "--threshold", "1"], "say it with --outputs"),
+        ("p_fake", ["--size", "48", "--mean", "0.5"], "leave out --mean"),
+        ("p_fake", ["--size", "48", "--threshold", "1", "--outputs", "probabilities"], "above 0 and below 1"),
+    ],
+)
+def test_a_function_that_cannot_be_used_is_refused(
+    functions: Path, function: str, given: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = f"function:{functions}:{function}"
+    assert adding.main(["add", "f", source, "--run-code", *given, "--out", "."]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert len(said.splitlines()) == 1

@@ -1,0 +1,128 @@
+"""Make a run of a detector that is not here, from a table of its scores.
+
+python -m core runs add theirs scores.csv --data my-pictures
+python -m core runs add theirs scores.parquet --data my-pictures --outputs logits --threshold 1.7
+
+The table has a column `path` or `sha256` and a column `score`: P(FAKE) or, with --outputs logits, any number.
+"""
+
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from core.console import PROGRAM, command, parser_of
+from core.detectors.detector import grouped
+from core.detectors.manifest import Classes, Outputs, check_detector_name
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
+from core.images.loading import find_shortcut, load_with_bar
+from core.images.preprocessing import Preprocessing
+from core.images.tables import PATH, column_of
+from core.runs.folders import ROOT, dashboard_command
+from core.runs.metrics import result_table
+from core.runs.run import KIND
+from core.runs.writing import write_scores
+from core.storage import open_file, printable, read_manifest, read_table
+
+SCORE = ("score", "p_fake", "probability", "prob", "margin", "logit")
+
+
+@command(f"{PROGRAM} runs add", stopped="no run was written")
+def main(arguments: list[str] | None = None) -> None:
+    """Write the run that the command line asks for."""
+    parser = parser_of("runs add", __doc__)
+    option = parser.add_argument
+    option("name", help="of the detector")
+    option("scores", type=Path, help="a .csv or .parquet")
+    option("--data", required=True, help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'")
+    option("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
+    option("--classes", choices=("FAKE", "REAL"), default="FAKE", help="what a high score speaks for; default: FAKE")
+    option("--outputs", choices=get_args(Outputs), default="probabilities", help="the scores; default: probabilities")
+    option("--threshold", type=float, help="above it they speak for that class; default: 0.5, of logits 0")
+    option("--size", type=int, help="pixels a side to which images of several sizes are brought for the pages")
+    option("--skip-bad", action="store_true", help="leave out files that cannot be used or have no score")
+    option("--out", type=Path, default=ROOT, help="folder that gets runs/; default: the project's")
+    option("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
+    options = parser.parse_args(arguments)
+    check_detector_name(options.name)
+    fake = (options.classes,) if options.classes == "FAKE" else ()
+    classes = Classes((options.classes,), fake, options.outputs, options.threshold)
+    table, data = read_scores(options.scores), DataPath(options.data, options.fake_classes.split(","))
+    fit = None if options.size is None else Preprocessing(options.size)
+    try:
+        images = load_with_bar(data, "test", fit=fit, skip_bad=options.skip_bad)
+    except DatasetError as error:
+        raise DatasetError(f"{error} Where images have several sizes, say --size.") from None
+    images, scores = join_scores(table, images, str(options.scores), skip_bad=options.skip_bad)
+    if options.outputs == "probabilities" and not (scores.min() >= 0 and scores.max() <= 1):
+        raise ValueError(f"{options.scores} has scores outside 0 to 1; say --outputs logits, perhaps with --threshold")
+    logits = grouped(torch.from_numpy(scores)[:, None], classes).numpy()
+    path = write_scores(options.out, options.name, images, logits, fit=fit, replace=options.replace)
+    print(result_table(read_manifest(path, KIND)["metrics"]["all"], beside_paper=False))
+    if alarm := find_shortcut(data, "test"):
+        print(f"\nWarning: {alarm}")
+    print(f"\nWritten: {path}\nShow it: {dashboard_command(options.out)}")
+
+
+def read_scores(file: Path) -> pd.DataFrame:
+    """Read a table of scores: `sha256` or `path`, str, and `score`, float64.
+
+    Raises:
+        ValueError: it lacks a column, or a score is no finite number.
+        OSError: it cannot be read.
+    """
+    if file.suffix.lower() == ".parquet":
+        table = read_table(file).to_pandas()
+    else:
+        with open_file(file) as opened:
+            table = pd.read_csv(opened, dtype=str, keep_default_na=False)
+    score = column_of(table, SCORE)
+    key = column_of(table, ("sha256",)) or column_of(table, PATH)
+    if score is None or key is None:
+        raise ValueError(f"{file} needs a column path or sha256 and a column score; it has {', '.join(table)}")
+    values = pd.to_numeric(table[score], errors="coerce").to_numpy(np.float64)
+    if len(bad := np.flatnonzero(~np.isfinite(values))):
+        raise ValueError(f"{file} has no finite number as the score of {len(bad)} rows, first row {bad[0] + 1}")
+    name = "sha256" if str(key).lower() == "sha256" else "path"
+    return pd.DataFrame({name: table[key].astype(str), "score": values})
+
+
+def join_scores(
+    table: pd.DataFrame, images: ImageSet, where: str, *, skip_bad: bool = False
+) -> tuple[ImageSet, NDArray[np.float64]]:
+    """Find the score of each image, by hash or by the end of its path.
+
+    Args:
+        table: from `read_scores`.
+        images: the set.
+        where: the table's file, for messages.
+        skip_bad: leave out images without a score instead of refusing.
+
+    Returns:
+        The images that have a score, and float64 (N,) their scores.
+
+    Raises:
+        ValueError: images lack scores, or two files have paths that end alike.
+    """
+    if "sha256" in table:
+        keys, wanted = table["sha256"].str.lower(), images.rows["sha256"].astype(str)
+    else:
+        paths, names = (column.str.replace("\\", "/") for column in (table["path"], images.rows["name"].astype(str)))
+        # as much of their ends as all of both have
+        depth = 1 + min(paths.str.count("/").min(), names.str.count("/").min())
+        keys, wanted = (column.str.split("/").str[-depth:].str.join("/") for column in (paths, names))
+    for column in (keys,) if "sha256" in table else (keys, wanted):
+        if len(twice := column[column.duplicated()]):
+            raise ValueError(f"{where}: several files are {printable(twice.iloc[0])}; give longer paths, or sha256")
+    scores = pd.Series(table["score"].to_numpy(), keys).reindex(wanted).to_numpy(np.float64)
+    missing = np.flatnonzero(np.isnan(scores))
+    if len(missing) == len(images) or (len(missing) and not skip_bad):
+        first = printable(images.rows["name"].iloc[missing[0]])
+        raise ValueError(
+            f"{where} has no score for {len(missing):,} of {len(images):,} images, first {first}; add them, or pass "
+            "--skip-bad"
+        )
+    return (images.subset(np.flatnonzero(~np.isnan(scores))) if len(missing) else images), scores[~np.isnan(scores)]

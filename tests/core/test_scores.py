@@ -1,0 +1,102 @@
+"""A table of scores becomes a run: margins are those of the scores, and what asks the detector says that it cannot."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import logit
+
+from core import scores
+from core.runs.run import read_run
+from core.studies.runner import find_source, run_study
+from core.studies.store import read_study
+from core.studies.study import STUDIES, find_study
+from tests.core.any_detector import write_set
+
+
+def write_table(home: Path, data: Path) -> pd.DataFrame:
+    """`scores.csv` of the test images in any order: paths, hashes and P(FAKE), wrong for one in four."""
+    files = sorted(data.glob("test/*/*.png"))[::-1]
+    generator = np.random.default_rng(0)
+    p_fake = [generator.uniform(0.6, 0.9) if (file.parent.name == "FAKE") ^ (number % 4 == 0) else 0.25
+              for number, file in enumerate(files)]  # fmt: skip
+    hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    table = pd.DataFrame({"path": map(str, files), "sha256": hashes, "score": p_fake})
+    table.to_csv(home / "scores.csv", index=False)
+    return table
+
+
+def write_scores_home(home: Path) -> Path:
+    """A home with the run `theirs@images-test` of scores alone, and the images in `set`."""
+    data = write_set(home / "set")
+    write_table(home, data)
+    words = ["theirs", str(home / "scores.csv"), "--data", str(data), "--out", str(home)]
+    assert scores.main(words) == 0
+    return home / "runs" / "theirs@images-test"
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "threshold"),
+    [
+        (["path", "score"], [], 0.0),
+        (["sha256", "score"], [], 0.0),
+        (["path", "score"], ["--threshold", "0.7"], logit(0.7)),
+        (["path", "score"], ["--outputs", "logits", "--threshold", "0.7"], None),
+    ],
+)
+def test_its_margins_are_those_of_the_scores(
+    tmp_path: Path, columns: list[str], options: list[str], threshold: float | None
+) -> None:
+    data = write_set(tmp_path / "set")
+    table = write_table(tmp_path, data)
+    # as somebody writes them who scored the folder somewhere else
+    table["path"] = table["path"].str.replace(str(data), r"C:\mine").str.replace("/", "\\")
+    file = tmp_path / ("scores.csv" if "path" in columns else "scores.parquet")
+    table[columns].to_csv(file) if file.suffix == ".csv" else table[columns].to_parquet(file)
+    assert scores.main(["t", str(file), "--data", str(data), *options, "--out", str(tmp_path)]) == 0
+    run = read_run(tmp_path / "runs" / "t@images-test")
+    given = table.set_index("sha256")["score"][run.predictions["sha256"]].to_numpy()
+    expected = 0.7 - given if threshold is None else threshold - logit(given)
+    np.testing.assert_allclose(run.predictions["margin"], expected, atol=1e-5)
+    assert run.scores_only
+    assert run.manifest["metrics"]["all"]["accuracy"] == ((expected > 0) == run.is_real).mean()
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "sentence"),
+    [
+        (lambda table: table.drop(columns="score"), [], "needs a column path or sha256 and a column score"),
+        (lambda table: table.assign(score="high"), [], "no finite number as the score of 40 rows, first row 1"),
+        (lambda table: table.assign(score=2.0), [], "say --outputs logits"),
+        (lambda table: table[3:], [], "no score for 3 of 40 images"),
+        (lambda table: table.assign(path=table["path"].str[-5:]), [], "several files are"),
+        (lambda table: table, ["--threshold", "1"], "above 0 and below 1"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(
+    tmp_path: Path, change: object, options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_set(tmp_path / "set")
+    change(write_table(tmp_path, data)[["path", "score"]]).to_csv(tmp_path / "scores.csv")  # type: ignore[operator]
+    words = ["t", str(tmp_path / "scores.csv"), "--data", str(data), *options, "--out", str(tmp_path)]
+    assert scores.main(words) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert len(said.splitlines()) == 1
+    if "no score for" in sentence:
+        assert scores.main([*words, "--skip-bad"]) == 0
+        assert len(read_run(tmp_path / "runs" / "t@images-test")) == 37
+
+
+def test_studies_of_the_data_are_made_and_those_of_the_detector_are_refused(tmp_path: Path) -> None:
+    path = write_scores_home(tmp_path)
+    source = find_source(path, data=str(tmp_path / "set"))
+    able = {name for name in STUDIES if "detector" not in find_study(name).needs}
+    assert able == {"audit", "duplicates", "files"}
+    for name in able:
+        assert len(read_study(run_study(find_study(name), source), read_run(path)).table)
+    for name in sorted(set(STUDIES) - able):
+        with pytest.raises(ValueError, match="has its scores alone"):
+            run_study(find_study(name), source, images=3)
