@@ -26,14 +26,10 @@ def pixel_digests(pixels: NDArray[np.uint8]) -> NDArray[np.str_]:
     return np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in pixels], dtype="U64")
 
 
-def perceptual_hashes(pixels: NDArray[np.uint8], *, say: Callable[[float], None] | None = None) -> NDArray[np.uint64]:
+def perceptual_hashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Return `imagehash.phash` of each image of a uint8 (N, side, side, 3) stack, as uint64 (N,)."""
-    bits = np.zeros((len(pixels), 64), bool)
-    for position, image in enumerate(pixels):
-        bits[position] = imagehash.phash(Image.fromarray(image)).hash.ravel()
-        if say is not None and position % 1000 == 0:
-            say(position / len(pixels))
-    return np.packbits(bits, axis=1).view(np.uint64).ravel()
+    bits = np.array([imagehash.phash(Image.fromarray(image)).hash for image in pixels], bool)
+    return np.packbits(bits.reshape(-1, 64), axis=1).view(np.uint64).ravel()
 
 
 def near_pairs(read: Callable[[NDArray[np.intp]], NDArray[np.uint8]], hashes: NDArray[np.uint64]) -> pd.DataFrame:
@@ -62,12 +58,9 @@ def close_hashes(
     hashes: NDArray[np.uint64], *, max_bits: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int8]]:
     """Find pairs of hashes that differ in at most `max_bits` bits: lower position, higher position, bits."""
-    lefts, rights = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)]
-    for position, value in enumerate(hashes):
-        close = np.flatnonzero(np.bitwise_count(hashes[position + 1 :] ^ value) <= max_bits)
-        lefts.append(np.full(len(close), position, np.intp))
-        rights.append(close + position + 1)
-    left, right = np.concatenate(lefts), np.concatenate(rights)
+    close = [np.flatnonzero(np.bitwise_count(hashes[at + 1 :] ^ value) <= max_bits) for at, value in enumerate(hashes)]
+    left = np.repeat(np.arange(len(hashes)), list(map(len, close)))
+    right = left + 1 + np.concatenate([*close, np.zeros(0, np.intp)])
     return left, right, np.bitwise_count(hashes[left] ^ hashes[right]).astype(np.int8)
 
 

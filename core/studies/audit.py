@@ -5,64 +5,63 @@ where they are not available, cross-fitted on the run's own) and tested on the r
 after shuffling the labels, two logistic regressions on a few numbers, and the network itself.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from core.findings.claims import Headlines
+from core.findings.claims import Headlines, with_headlines
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import Estimate, weighted_share
-from core.findings.separation import RULE_BINS, auroc, best_rule, carried_rule, leaning, strata_of, within_strata
-from core.images.labels import CLASSES
+from core.findings.separation import BINS, Classifier, auroc, bin_log_odds, cross_fit, strata_of, within_strata
 from core.images.statistics import LUMA, STATISTICS, frequency_radius
 from core.runs.run import Run
-from core.studies.audit_summary import STATISTIC_NAMES, worst_first
 from core.studies.copies import Images, compressions, find_copies, nearest_copies, own_images, training_images
+from core.studies.flips import flip_rates, read_flips
+from core.studies.probes import answering_column, finding_of_rate
+from core.studies.store import StudyResult
 from core.studies.study import Context, Study, StudyError
 
 Row: TypeAlias = dict[str, Any]
+# of the run's own images, and of the training images
+Pair: TypeAlias = Sequence[NDArray[Any]]
 ENDS = ("", "_low", "_high")
-SHUFFLED, EVERY = "shuffled labels", "all images"
-# choices of the rule by which a number separates the classes
-FITTED, RANK = f"{RULE_BINS} fitted bins", "rank"
 # images of each class that a statistic needs
 MIN_IN_CLASS = 10
-RINGS, FOLDS = 16, 5
-
+RINGS = 16
+# of a histogram; what lies beyond the tails is counted in the outermost bins
+HISTOGRAM_BINS, TAILS = 28, 0.005
+QUARTILES = {"lower": 0.25, "median": 0.5, "upper": 0.75}
+# statistic -> title for a heading; numbers are those of `STATISTICS`
+TITLES = {name: name.replace("_", " ").capitalize() for name in STATISTICS} | {
+    "file_bytes": "File size",
+    "compression": "Compression",
+    "category": "What the image shows",
+}
+# statistic -> keys of the probes that change it, which show whether the detector reacts to it
+CHANGED_BY = {
+    "brightness": ("brighter",), "contrast": ("flatter", "harder"), "greyness": ("fade",), "red": ("tint",),
+    "green": ("tint",), "blue": ("tint",), "fine_detail": ("lowpass",), "file_bytes": ("jpeg",),
+    "compression": ("jpeg",),
+}  # fmt: skip
 COLUMNS = {
-    "kind": "fact; ring (of the radial power spectrum); leak (copies of training images); baseline (a logistic "
-    "regression); or network (the detector)",
-    "name": "of the fact, ring, baseline or count",
+    "kind": "fact (image statistic), ring (of the radial spectrum), leak (copies of training images), baseline "
+    "(logistic regression), or network (the detector)",
+    "name": "of the fact, ring or baseline",
     "images": "how many images it rests on",
     "count": "of copies: how many images",
     "other_class": "of copies: how many of them copy an image of the other class",
-    "fitted": "how many training images a rule or regression was fitted on; 0 where they were not at hand and each "
-    "image was judged by the others of its set",
     "values": "of a fact in words: how many values there are",
-    **{
-        f"{part}_{name}": f"{words} of the fact over {name.upper()} images"
-        for name in ("real", "fake")
-        for part, words in (("lower", "lower quartile"), ("median", "median"), ("upper", "upper quartile"))
-    },
-    "direct": "of a number: how often a REAL image has the higher value than a FAKE one, 0 to 1",
-    "auroc": "how often a REAL image looks more REAL than a FAKE one by this alone, used in the best way, "
-    "0.5 (guessing) to 1",
-    "shuffled": "the same after labels were shuffled: the control, about 0.5",
     "accuracy": "share of right verdicts by this alone, 0 to 1",
+    **{f"{part}_{side}": "quartile of a ring's power over a class" for side in ("real", "fake") for part in QUARTILES},
+    "direct": "of a number: how often a REAL image has the higher value than a FAKE one, 0 to 1",
+    "auroc": "how often a REAL image looks more REAL than a FAKE one by this alone, used in the best way, 0 to 1",
+    "shuffled": "the same after labels were shuffled: the control, about 0.5",
     "matched_auroc": "the detector's AUROC among images that are alike in the fact, or that have no copy, 0 to 1",
-    "matched_accuracy": "mean of the detector's recalls among the same images, 0 to 1",
-    "lean": "rank correlation of the detector's margin with what the fact says, within a class, -1 to 1",
 }
-ESTIMATED = ("direct", "auroc", "shuffled", "accuracy", "matched_auroc", "matched_accuracy", "lean")
-COLUMNS |= {f"{name}{end}": "an end of its 95 % interval" for name in ESTIMATED for end in ENDS[1:]}
+ESTIMATED = ("direct", "auroc", "shuffled", "matched_auroc")
+COLUMNS |= {name + end: "an end of its 95 % interval" for name in ESTIMATED for end in ENDS[1:]}
 
 HEADLINES: Headlines = {
     "fact.*": {
@@ -97,6 +96,11 @@ HEADLINES: Headlines = {
         "question": "Which ring of the spectrum differs most between the classes?",
         "no control": "Descriptive only: the ring that differs most.",
     },
+    # of `experiments_on`
+    "forced.*": {
+        "question": "Does changing this image statistic flip verdicts?",
+        "holds": "Changing it flips verdicts more often than its control does.",
+    },
 }
 
 
@@ -104,99 +108,83 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     """Measure a row a statistic, ring and baseline, one for copies of training images, and one for the network.
 
     Raises:
-        StudyError: `rows` are not the whole run, or a class has fewer than two images to fit a regression to.
+        StudyError: `rows` are not the whole run, or it has fewer than two images of a class.
     """
     if len(rows) < len(context.run):
         raise StudyError("the audit is of a whole set, because a copy may be anywhere in it; leave --images out")
     own, training, seed = own_images(context), training_images(context), int(parameters["seed"])
-    margins = context.run.predictions["margin"].to_numpy(np.float64)
-    real = own.rows["is_real"].to_numpy(bool)
-    network = _estimate("auroc", auroc(margins, real)) | _estimate("accuracy", weighted_share((margins > 0) == real))
-    table: list[Row] = [{"kind": "network", "name": "network", "images": len(margins), **network}]
-    if training is not None:
+    margins, real = context.run.predictions["margin"].to_numpy(np.float64), context.run.is_real
+    if min(real.sum(), (~real).sum()) < 2:
+        raise StudyError(f"{real.sum()} of {len(real)} images are REAL; ask the audit of a set with both classes")
+    network = _estimate("auroc", auroc(margins, real)) | {"accuracy": ((margins > 0) == real).mean()}
+    table: list[Row] = [{"kind": "network", "name": "network", "images": len(real), **network}]
+    if len(training.rows):
         table.append(_leak_row(context, own, training, margins, seed))
     context.report(0.6, "how files were compressed")
-    statistics = own.rows.assign(compression=compressions(context, context.run.split, own.rows))
-    learned = (
-        None if training is None else training.rows.assign(compression=compressions(context, "train", training.rows))
+    statistics, learned = (
+        part.rows.assign(compression=compressions(context, split, part.rows))
+        for part, split in ((own, context.run.split), (training, "train"))
     )
-    for number, name in enumerate(STATISTIC_NAMES):
+    for number, name in enumerate(TITLES):
         context.report(0.75 + 0.01 * number, name)
         table += _statistic_rows(name, statistics, margins, learned, seed)
     context.report(0.85, "spectra")
-    spectra = radial_spectrum(own.pixels)
-    for ring, powers in enumerate(spectra.astype(np.float64).T, start=1):
-        table.append({"kind": "ring", "name": str(ring), "images": len(powers), **_quartiles(powers, real)})
-    for name in ("spectrum", "facts"):
-        features, fitted_to = (
-            None if part is None
-            else radial_spectrum(part.pixels) if name == "spectrum"
-            else part.rows[list(STATISTICS)].to_numpy(float)
-            for part in (own, training)
-        )  # fmt: skip
-        labels = None if training is None else training.rows["is_real"].to_numpy(bool)
-        table.append({"kind": "baseline", "name": name} | _baseline_row(features, real, fitted_to, labels, seed))
+    spectra = [radial_spectrum(part.pixels) for part in (own, training)]
+    for ring, powers in enumerate(spectra[0].astype(np.float64).T, start=1):
+        row: Row = {"kind": "ring", "name": str(ring), "images": len(powers)} | _estimate("direct", auroc(powers, real))
+        for side, chosen in (("real", real), ("fake", ~real)):
+            row |= {f"{part}_{side}": np.quantile(powers[chosen], share) for part, share in QUARTILES.items()}
+        table.append(row)
+    facts = [part.rows[list(STATISTICS)].to_numpy(float) for part in (own, training)]
+    labels = [real, training.rows["is_real"].to_numpy(bool)]
+    for name, features in (("spectrum", spectra), ("facts", facts)):
+        table.append({"kind": "baseline", "name": name} | _separation(regression_scores, features, labels, seed))
     return pd.DataFrame(table).reindex(columns=list(COLUMNS))
 
 
-def _estimate(name: str, estimate: Estimate) -> dict[str, float]:
+def _estimate(name: str, estimate: tuple[float, ...]) -> dict[str, float]:
     """Spread an estimate over three columns."""
     return dict(zip([name + end for end in ENDS], estimate[:3], strict=True))
 
 
+def _separation(classifier: Classifier, features: Pair, labels: Pair, seed: int) -> Row:
+    """Measure how well a classifier separates the classes, and the same after the labels were shuffled."""
+    generator = np.random.default_rng(seed)
+    shuffled = [own[generator.permutation(len(own))] for own in labels]
+    scores, control = (
+        cross_fit(classifier, features[0], own, features[1], training, seed=seed)
+        for own, training in (labels, shuffled)
+    )
+    row: Row = {"images": len(scores), "accuracy": ((scores > 0) == labels[0]).mean()}
+    return row | _estimate("auroc", auroc(scores, labels[0])) | _estimate("shuffled", auroc(control, shuffled[0]))
+
+
 def _statistic_rows(
-    name: str, images: pd.DataFrame, margins: NDArray[np.float64], training: pd.DataFrame | None, seed: int
+    name: str, images: pd.DataFrame, margins: NDArray[np.float64], training: pd.DataFrame, seed: int
 ) -> list[Row]:
     """Measure how well a statistic alone separates the classes, and the detector among images matched on it.
-
-    The rule is fitted to the training images, or cross-fitted where those are not available.
 
     Args:
         name: a column of `images`.
         images: `is_real` and statistics, a row an image; images that lack the statistic are left out.
         margins: (N,) of the detector.
-        training: the same columns of the training images; None where they are not available.
+        training: the same columns of the training images, to which the rule is fitted.
         seed: of folds and of shuffling.
 
     Returns:
         A row of the audit, none where fewer than ten images of a class have the statistic.
     """
     known = images[name].notna().to_numpy()
-    values, real, margins = _values(images[name][known]), images["is_real"].to_numpy(bool)[known], margins[known]
+    values, real, margins = images[name][known], images["is_real"].to_numpy(bool)[known], margins[known]
     if min(real.sum(), (~real).sum()) < MIN_IN_CLASS:
         return []
-    generator = np.random.default_rng(seed)
-    shuffled = generator.permutation(real)
-    fitted_to = pd.DataFrame() if training is None else training[[name, "is_real"]].dropna()
-    if training is None or fitted_to["is_real"].nunique() < len(CLASSES):
-        fitted = 0
-        scores, control = (best_rule(values, labels, seed=seed) for labels in (real, shuffled))
-    else:
-        fitted, labels_there = len(fitted_to), fitted_to["is_real"].to_numpy(bool)
-        values_there, by_chance = _values(fitted_to[name]), generator.permutation(labels_there)
-        scores, control = (carried_rule(values_there, labels, values) for labels in (labels_there, by_chance))
-    matched = within_strata(margins, real, strata_of(values))
-    row: Row = {"kind": "fact", "name": name, "images": len(values), "fitted": fitted}
-    row |= _quartiles(values, real) if STATISTIC_NAMES[name].is_number else {"values": len(np.unique(values))}
-    row |= _estimate("auroc", auroc(scores, real)) | _estimate("shuffled", auroc(control, shuffled))
-    row |= _estimate("accuracy", weighted_share((scores > 0) == real)) | _estimate("matched_auroc", matched.auroc)
-    row |= _estimate("matched_accuracy", matched.accuracy) | _estimate("lean", leaning(scores, margins, real))
-    return [row]
-
-
-def _values(column: pd.Series) -> NDArray[Any]:
-    if pd.api.types.is_numeric_dtype(column):
-        return np.asarray(column, np.float64)
-    return np.asarray(column.astype(str), "U")
-
-
-def _quartiles(values: NDArray[Any], is_real: NDArray[np.bool_]) -> Row:
-    """Quartiles of both classes, and which of them has the higher values."""
-    row: Row = _estimate("direct", auroc(values, is_real))
-    for name, chosen in (("real", is_real), ("fake", ~is_real)):
-        ends = np.quantile(values[chosen], [0.25, 0.5, 0.75])
-        row |= {f"{part}_{name}": end for part, end in zip(("lower", "median", "upper"), ends, strict=True)}
-    return row
+    learned = training[training[name].notna()]
+    bins = np.split(strata_of(pd.concat([values, learned[name]])), [len(values)])
+    row: Row = {"kind": "fact", "name": name, "values": values.nunique()}
+    if name in STATISTICS:
+        row = {"kind": "fact", "name": name} | _estimate("direct", auroc(values.to_numpy(), real))
+    row |= _separation(bin_log_odds, bins, [real, learned["is_real"].to_numpy(bool)], seed)
+    return [row | _estimate("matched_auroc", within_strata(margins, real, strata_of(values)))]
 
 
 def radial_spectrum(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> NDArray[np.float32]:
@@ -224,57 +212,26 @@ def radial_spectrum(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> NDArray[
     return spectra
 
 
-def _baseline_row(
-    features: Any, real: NDArray[np.bool_], fitted_to: Any, labels: NDArray[np.bool_] | None, seed: int
-) -> Row:
-    """Measure a logistic regression, fitted to the features of the training images where there are any."""
-    scores = regression_scores(features, real, fitted_to, labels, seed=seed)
-    generator = np.random.default_rng(seed)
-    shuffled, by_chance = generator.permutation(real), None if labels is None else generator.permutation(labels)
-    control = regression_scores(features, shuffled, fitted_to, by_chance, seed=seed)
-    return (
-        {"images": len(real), "fitted": 0 if labels is None else len(labels)}
-        | _estimate("auroc", auroc(scores, real))
-        | _estimate("accuracy", weighted_share((scores > 0) == real))
-        | _estimate("shuffled", auroc(control, shuffled))
-    )
-
-
 def regression_scores(
-    features: NDArray[Any],
-    labels: NDArray[np.bool_],
-    training: NDArray[Any] | None = None,
-    training_labels: NDArray[np.bool_] | None = None,
-    *,
-    seed: int = 0,
+    training: NDArray[Any], is_real: NDArray[np.bool_], features: NDArray[Any]
 ) -> NDArray[np.float64]:
     """Score images by a logistic regression on standardised features.
 
     Args:
+        training: (M, F), of the images that it is fitted to.
+        is_real: bool (M,), both classes.
         features: (N, F), of the images to score.
-        labels: bool (N,), True where they are REAL.
-        training: (M, F), of training images; None to cross-validate within `features`.
-        training_labels: bool (M,), the same for the training images.
-        seed: of the folds.
 
     Returns:
         float64 (N,), log odds of REAL.
-
-    Raises:
-        StudyError: fewer than two images of a class to fit to.
     """
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    targets = labels if training_labels is None else training_labels
-    smaller = int(min(targets.sum(), (~targets).sum()))
-    if smaller < 2:
-        raise StudyError(
-            f"a regression needs two images of each class, and of {len(targets)} images {targets.sum()} are REAL; ask "
-            "it of a set with both"
-        )
-    if training is not None:
-        return np.asarray(model.fit(training, targets).decision_function(features))
-    folds = StratifiedKFold(min(FOLDS, smaller), shuffle=True, random_state=seed)
-    return np.asarray(cross_val_predict(model, features, labels, cv=folds, method="decision_function"))
+    # imported here: pages read what is stored
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(training, is_real)
+    return np.asarray(model.decision_function(features))
 
 
 def _leak_row(context: Context, own: Images, training: Images, margins: NDArray[np.float64], seed: int) -> Row:
@@ -284,43 +241,38 @@ def _leak_row(context: Context, own: Images, training: Images, margins: NDArray[
     class that is not its own where it has equal copies of both; all others 0.
     """
     images, pairs = find_copies(own, training, context.report)
-    classes, real = (
-        nearest_copies(images, pairs, ~images["is_own"].to_numpy())["class"],
-        own.rows["is_real"].to_numpy(bool),
-    )
+    classes, real = nearest_copies(images, pairs, ~images["is_own"].to_numpy())["class"], context.run.is_real
     is_copy, other = classes.notna().to_numpy(), (classes == "other").to_numpy()
     scores = np.where(is_copy, np.where(real != other, 1, -1), 0)
     fresh = within_strata(margins[~is_copy], real[~is_copy], np.zeros((~is_copy).sum(), np.intp))
-    row: Row = {"kind": "leak", "name": "leak", "images": len(real)}
-    row |= {"count": int(is_copy.sum()), "other_class": int(other.sum())}
-    row |= _estimate("auroc", auroc(scores, real))
-    row |= _estimate("shuffled", auroc(scores, np.random.default_rng(seed).permutation(real)))
-    return row | _estimate("matched_auroc", fresh.auroc) | _estimate("matched_accuracy", fresh.accuracy)
+    row: Row = {"kind": "leak", "name": "leak", "images": len(real), "count": is_copy.sum(), "other_class": other.sum()}
+    row |= _estimate("auroc", auroc(scores, real)) | _estimate("matched_auroc", fresh)
+    return row | _estimate("shuffled", auroc(scores, np.random.default_rng(seed).permutation(real)))
 
 
 def conclude(_run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """Findings `fact.<name>` and `leak`, worst first; `baseline.<name>`, `lean.<name>`, `ring`."""
-    alone = worst_first(table).to_dict("records")
     network, rings, baselines = (
         table[table["kind"] == kind].to_dict("records") for kind in ("network", "ring", "baseline")
     )
-    everything = Control(EVERY, _measure(network[0], "auroc"))
-    strongest = max(rings, key=lambda row: abs(row["direct"] - 0.5))
-    findings = [_cue(row) for row in alone]
-    for row in baselines:
-        control = Control(SHUFFLED, _measure(row, "shuffled"))
-        findings.append(
-            Finding(f"baseline.{row['name']}", "audit", "cue_auroc", _measure(row, "auroc"), control=control)
-        )
-    for row in alone:
+    # those that certainly separate the classes best first
+    alone = table[table["kind"].isin(["fact", "leak"])].sort_values("auroc_low", ascending=False, kind="stable")
+    cues = alone.to_dict("records")
+    findings = [_cue(row) for row in cues] + [
+        Finding(f"baseline.{row['name']}", "audit", "cue_auroc", _measure(row, "auroc"), control=_shuffled(row))
+        for row in baselines
+    ]
+    everything = Control("all images", _measure(network[0], "auroc"))
+    for row in cues:
         # how the detector does where a statistic, or a copy, cannot help it. Matched pairs are fewer than the images,
         # and the file does not say how many
-        matched, details = replace(_measure(row, "matched_auroc"), n=0), _title(row)
+        matched = _measure(row | {"images": 0}, "matched_auroc")
         findings.append(
-            Finding(f"lean.{row['name']}", "audit", "matched_auroc", matched, control=everything, details=details)
+            Finding(f"lean.{row['name']}", "audit", "matched_auroc", matched, control=everything, details=_title(row))
         )
-    ring = _measure(strongest, "direct")
-    return [*findings, Finding("ring", "audit", "ring_auroc", ring, details={"ring": int(strongest["name"])})]
+    strongest = max(rings, key=lambda row: abs(row["direct"] - 0.5))
+    details = {"ring": int(strongest["name"])}
+    return [*findings, Finding("ring", "audit", "ring_auroc", _measure(strongest, "direct"), details=details)]
 
 
 def _measure(row: Row, name: str) -> Measure:
@@ -328,27 +280,76 @@ def _measure(row: Row, name: str) -> Measure:
     return Measure(value, low, high, int(row["images"]))
 
 
+def _shuffled(row: Row) -> Control:
+    return Control("shuffled labels", _measure(row, "shuffled"))
+
+
 def _title(row: Row) -> dict[str, Any]:
     """Return the details that name a statistic; none for a leak."""
-    return {} if row["kind"] == "leak" else {"title": STATISTIC_NAMES[row["name"]].title}
+    return {} if row["kind"] == "leak" else {"title": TITLES[row["name"]]}
 
 
 def _cue(row: Row) -> Finding:
     """Conclude how well a statistic, or remembering the training images, separates the classes alone."""
-    measure, control = _measure(row, "auroc"), Control(SHUFFLED, _measure(row, "shuffled"))
+    measure, control = _measure(row, "auroc"), _shuffled(row)
     if row["kind"] == "leak":
         details = {name: int(row[name]) for name in ("count", "other_class")}
         return Finding("leak", "audit", "cue_auroc", measure, control=control, details=details)
     key, choices = f"fact.{row['name']}", tuple[Choice, ...]()
     if row["values"] == 1:
         return Finding(key, "audit", "cue_auroc", Measure(0.5, 0.5, 0.5, measure.n), details=_title(row))
-    if STATISTIC_NAMES[row["name"]].is_number:
+    if row["name"] in STATISTICS:
         ranked = _measure(row, "direct")
         if ranked.value < 0.5:
             ranked = Measure(1 - ranked.value, 1 - ranked.high, 1 - ranked.low, ranked.n)
-        guessing = Control("guessing", Measure(0.5))
-        choices = (Choice("rule", FITTED, measure, control), Choice("rule", RANK, ranked, guessing))
+        choices = (
+            Choice("rule", f"{BINS} fitted bins", measure, control),
+            Choice("rule", "rank", ranked, Control("guessing", Measure(0.5))),
+        )
     return Finding(key, "audit", "cue_auroc", measure, control=control, choices=choices, details=_title(row))
+
+
+def histogram(values: pd.Series, is_real: NDArray[np.bool_]) -> pd.DataFrame:
+    """Compute the distribution of a statistic over each class.
+
+    Args:
+        values: (N,) numbers or names; images that lack one are left out.
+        is_real: bool (N,).
+
+    Returns:
+        `real` and `fake`, the share of each class, 0 to 1, that lies in each bin; for numbers with the bin's ends `low`
+        and `high`, for names with `value`, the commonest first.
+    """
+    sides = {"real": values[is_real].dropna(), "fake": values[~is_real].dropna()}
+    if not pd.api.types.is_numeric_dtype(values):
+        shares = pd.DataFrame({side: part.astype(str).value_counts(normalize=True) for side, part in sides.items()})
+        order = shares.fillna(0.0).sum(axis=1).sort_values(ascending=False, kind="stable").index
+        return shares.fillna(0.0).loc[order].rename_axis("value").reset_index()
+    low, high = values.quantile([TAILS, 1 - TAILS]).fillna(0.0)
+    edges = np.linspace(low, high if high > low else low + 1, HISTOGRAM_BINS + 1)
+    columns = {
+        side: np.histogram(part.clip(edges[0], edges[-1]), edges)[0] / max(1, len(part)) for side, part in sides.items()
+    }
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], **columns})
+
+
+def experiments_on(run: Run, probes: StudyResult, statistic: str) -> list[Finding]:
+    """Conclude from the probes that change a statistic: for each verdict the strength that answers, as on Evidence.
+
+    Args:
+        run: that was probed.
+        probes: the study `probes` of it.
+        statistic: a key of `TITLES`.
+    """
+    if statistic not in CHANGED_BY:
+        return []
+    rows = read_flips(run, probes.table, probes.about.get("parameters"))
+    rates = flip_rates(rows, side=run.side, probes=CHANGED_BY[statistic])
+    findings = []
+    for verdict, group in rates[rates["share"].notna()].groupby("verdict", sort=False):
+        best = group.set_index("column", drop=False).loc[answering_column(group)]
+        findings.append(finding_of_rate(f"forced.{statistic}.{str(verdict).lower()}", best, study="audit"))
+    return with_headlines(findings, HEADLINES)
 
 
 STUDY = Study(

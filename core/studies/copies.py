@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from core.findings.claims import Headlines
 from core.findings.finding import Finding, Measure
 from core.findings.intervals import weighted_share
+from core.findings.numbers import percent
 from core.images.decoding import ImageError, decode
 from core.images.duplicates import near_pairs, perceptual_hashes, pixel_digests
 from core.images.encoding import compression_of
 from core.images.image_set import DatasetError, Split
-from core.images.labels import CLASSES
+from core.images.labels import REAL
 from core.images.loading import load_image_set, read_files
 from core.images.statistics import STATISTICS
 from core.runs.run import Run
@@ -87,27 +88,24 @@ class Images(NamedTuple):
 
 def own_images(context: Context) -> Images:
     """The run's own images."""
-    table = context.run.predictions.reset_index(drop=True)
-    return Images(table[COPIED].assign(is_real=(table["label"] == "REAL").to_numpy(bool)), context.pixels)
+    rows = context.run.predictions[COPIED].reset_index(drop=True)
+    return Images(rows.assign(is_real=context.run.is_real), context.pixels)
 
 
-def training_images(context: Context) -> Images | None:
-    """The training images of the set that the run's images are from; None where they are not available.
+def training_images(context: Context) -> Images:
+    """The training images of the set that the run's images are from; empty where they are not available.
 
     A run on training images has none either: everything in it would be its own copy.
     """
     source = source_of(context)
-    if source is None or context.run.split == "train":
-        return None
-
-    def report(done: int, total: int) -> None:
-        context.report(0.0, f"reading training images, {done / max(1, total):.0%}")
-
-    try:
-        images = load_image_set(source, "train", fit=context.run.preprocessing, skip_bad=True, progress=report)
-    except (DatasetError, OSError):
-        return None
-    return Images(images.rows[COPIED].assign(is_real=images.labels == CLASSES.index("REAL")), images.pixels)
+    if source is not None and context.run.split != "train":
+        with suppress(DatasetError, OSError):
+            images = load_image_set(
+                source, "train", fit=context.run.preprocessing, skip_bad=True,
+                progress=lambda done, of: context.report(0.0, f"reading training images, {percent(done / of, 0)}"),
+            )  # fmt: skip
+            return Images(images.rows[COPIED].assign(is_real=images.labels == REAL), images.pixels)
+    return Images(*(part[:0] for part in own_images(context)))
 
 
 def source_of(context: Context) -> str | None:
@@ -141,7 +139,7 @@ def compressions(context: Context, split: Split, rows: pd.DataFrame) -> pd.Serie
 
 
 def find_copies(
-    own: Images, training: Images | None, report: Callable[[float, str], None]
+    own: Images, training: Images, report: Callable[[float, str], None]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare all of the run's images and the training images.
 
@@ -154,26 +152,21 @@ def find_copies(
         numbers where files are equal byte for byte and where pixels are equal; and the near copies with other pixels,
         see `near_pairs`, whose `left` and `right` are numbers of `shown`.
     """
-    parts = [own] if training is None else [own, training]
-    images = pd.concat([part.rows for part in parts], ignore_index=True)
-    digests = np.concatenate([pixel_digests(part.pixels) for part in parts])
+    images = pd.concat([own.rows, training.rows], ignore_index=True)
+    digests = np.concatenate([pixel_digests(part.pixels) for part in (own, training)])
     images = images.assign(
-        is_own=np.arange(len(images)) < len(own.rows),
-        file=pd.factorize(images["sha256"])[0],
-        shown=pd.factorize(digests)[0],
+        is_own=images.index < len(own.rows), file=pd.factorize(images["sha256"])[0], shown=pd.factorize(digests)[0]
     )
     report(0.1, "perceptual hashes")
-    hashes = np.concatenate([perceptual_hashes(part.pixels) for part in parts])
+    hashes = np.concatenate([perceptual_hashes(part.pixels) for part in (own, training)])
     report(0.5, "near copies")
     # of equal images the first is compared for all
     first = images.drop_duplicates("shown").index.to_numpy()
 
     def read(shown: NDArray[np.intp]) -> NDArray[np.uint8]:
         # each from its own part: together they may be larger than memory
-        return np.stack([
-            own.pixels[at] if training is None or at < len(own.rows) else training.pixels[at - len(own.rows)]
-            for at in first[shown].tolist()
-        ])  # fmt: skip
+        n = len(own.rows)
+        return np.stack([own.pixels[at] if at < n else training.pixels[at - n] for at in first[shown].tolist()])
 
     return images, near_pairs(read, hashes[first])
 
@@ -190,38 +183,34 @@ def nearest_copies(images: pd.DataFrame, pairs: pd.DataFrame, among: NDArray[np.
         image `class` ("same"; "other", also where copies have both), `name`, `id`, and `bits`, in how many of 64 bits
         their perceptual hashes differ; missing where there is none.
     """
-    own = images[images["is_own"]].assign(own=np.flatnonzero(images["is_own"]))
-    others = images[among].assign(at=np.flatnonzero(among))
+    own, others = (
+        images[images["is_own"]].rename_axis("own").reset_index(),
+        images[among].rename_axis("at").reset_index(),
+    )
     # an image is no copy of itself, so that two of equal ones are needed
-    links = [
+    equal = [
         own[["own", key]]
         .merge(others.groupby(key).head(2)[["at", key]], on=key)
         .assign(kind=kind, bits=0, correlation=1)
         for kind, key in ((FILE, "file"), (SHOWN, "shown"))
     ]
-    both_ways = pd.concat([pairs, pairs.rename(columns={"left": "right", "right": "left"})])
-    near = both_ways.merge(own[["own", "shown"]], left_on="left", right_on="shown").drop(columns="shown")
-    firsts = others.drop_duplicates("shown")[["at", "shown"]]
-    links.append(near.merge(firsts, left_on="right", right_on="shown").assign(kind=NEAR))
-    table = pd.concat(links, ignore_index=True)
-    table = table[table["own"] != table["at"]]
-    table["rank"] = table["kind"].map([FILE, SHOWN, NEAR].index)
-    table = table.sort_values(["rank", "bits", "correlation", "at"], ascending=[True, True, False, True])
+    near = pd.concat([pairs, pairs.rename(columns={"left": "right", "right": "left"})])
+    near = near.merge(own[["own", "shown"]], left_on="left", right_on="shown").drop(columns="shown")
+    near = near.merge(others.drop_duplicates("shown")[["at", "shown"]], left_on="right", right_on="shown")
+    table = pd.concat([*equal, near.assign(kind=NEAR)], ignore_index=True)
+    table = table.assign(kind=pd.Categorical(table["kind"], [FILE, SHOWN, NEAR]))[table["own"] != table["at"]]
+    table = table.sort_values(["kind", "bits", "correlation", "at"], ascending=[True, True, False, True])
     best = table.drop_duplicates("own").set_index("own").reindex(own["own"])
-    has_copy = best["at"].notna().to_numpy()
-    copy = images.iloc[best["at"].fillna(0).astype(int)].reset_index(drop=True)
-    groups = others.groupby("shown")["is_real"].agg(["any", "all"]).reindex(own["shown"], fill_value=False)
-    real = own["is_real"].to_numpy(bool)
-    mixed = best["kind"].isin([FILE, SHOWN]).to_numpy() & np.where(
-        real, ~groups["all"].to_numpy(), groups["any"].to_numpy()
-    )
-    other = mixed | (real != copy["is_real"].to_numpy(bool))
+    copy = images.reindex(best["at"]).reset_index(drop=True)
+    equal_to = set(zip(others["shown"], others["is_real"], strict=True))
+    mixed = [(shown, not real) in equal_to for shown, real in zip(own["shown"], own["is_real"], strict=True)]
+    other = np.array(mixed) | (copy["is_real"] != own["is_real"]).to_numpy()
     return pd.DataFrame(
         {
-            "kind": best["kind"].fillna(NONE).to_numpy(object),
-            "class": pd.Series(np.where(other, "other", "same")).where(has_copy),
-            "name": copy["name"].where(has_copy),
-            "id": copy["id"].where(has_copy),
+            "kind": best["kind"].astype(object).fillna(NONE).to_numpy(),
+            "class": pd.Series(np.where(other, "other", "same")).where(copy["id"].notna()),
+            "name": copy["name"],
+            "id": copy["id"],
             "bits": best["bits"].to_numpy(np.float16),
         }
     )
@@ -233,7 +222,7 @@ def _find_duplicates(context: Context, rows: NDArray[np.intp], _parameters: Mapp
     images, pairs = find_copies(own_images(context), training, context.report)
     is_own = images["is_own"].to_numpy()
     leaks, copies = nearest_copies(images, pairs, ~is_own), nearest_copies(images, pairs, is_own)
-    if training is None:
+    if not len(training.rows):
         # a run remembers which of its files were trained on
         seen = context.run.predictions["in_train"].to_numpy(bool) & (context.run.split == "test")
         leaks = leaks.assign(kind=np.where(seen, FILE, UNKNOWN), bits=np.where(seen, 0, np.nan))

@@ -14,9 +14,10 @@ from core.console import PROGRAM
 from core.findings.finding import Finding
 from core.images.labels import CLASSES, other_class
 from core.images.palette import CLASS_COLOURS
+from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
 from core.storage import ContractError
-from core.studies.audit_summary import STATISTIC_NAMES, experiments_on, histogram
+from core.studies.audit import TITLES, experiments_on, histogram
 from core.studies.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
 from core.studies.cues import BOUND, Results, conclude, find_results, read_results
 from core.studies.store import StudyResult
@@ -115,7 +116,7 @@ def draw_headlines(
         "The network is right": (percent(accuracy["network"], 0), None),
     }
     for name in list(cues)[:1]:
-        metrics["Strongest simple cue"] = STATISTIC_NAMES[name].title, f"AUROC {cues[name].measure.value:.2f}"
+        metrics["Strongest simple cue"] = TITLES[name], f"AUROC {cues[name].measure.value:.2f}"
     if duplicates is not None:
         unchecked = duplicates.finding("unchecked") is not None and not opened.run.leaks_checked
         leaks = [duplicates.finding(key) for key, (side, _) in COUNTED.items() if side == "in_training"]
@@ -136,8 +137,7 @@ def changes_of(opened: Opened, probes: StudyResult | None, cues: tuple[str, ...]
 
 def draw_spread(opened: Opened, name: str) -> None:
     """Draw the distribution of a statistic over the classes, where it has two values or more, and ways to images."""
-    statistic = STATISTIC_NAMES[name]
-    st.markdown(f"**{statistic.title}**")
+    st.markdown(f"**{TITLES[name]}**")
     column = COLUMNS.get(name, name)
     if column in opened.table and opened.table[column].nunique() > 1:
         frame = spread_of(opened.origin, column)
@@ -150,12 +150,12 @@ def draw_spread(opened: Opened, name: str) -> None:
                 Line(label, frame["low"], frame[label.lower()], CLASS_COLOURS[label], DASHES[label], shape="hv")
                 for label in CLASSES
             ]
-            figure = line_figure(lines, statistic.about, height=220, showlegend=False)
+            figure = line_figure(lines, STATISTICS[name], height=220, showlegend=False)
             figure.update_yaxes(showticklabels=False, showgrid=False, rangemode="tozero", ticks="")
-            alt = f"{statistic.title} of REAL and of FAKE images; the table has its AUROC"
+            alt = f"{TITLES[name]} of REAL and of FAKE images; the table has its AUROC"
             charts.show(figure, key=key_of("data.spread", name), alt=alt)
     with st.container(horizontal=True, gap="small"):
-        for words, sign in (("Highest first", "-"), ("Lowest first", "")) if statistic.is_number else ():
+        for words, sign in (("Highest first", "-"), ("Lowest first", "")) if name in STATISTICS else ():
             if st.button(words, icon=":material/grid_view:", key=key_of("data.show", name, words)):
                 state.go("mistakes", run=opened.run.name, wanted=Filter(sort=f"{sign}{name}"))
 
