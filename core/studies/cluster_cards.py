@@ -4,13 +4,14 @@ Needs no torch.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.intervals import weighted_share
-from core.images.image_set import DatasetError
+from core.images.labels import CLASSES
 from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.studies.differences import columns_of, differing
@@ -21,8 +22,6 @@ MEMBERS = 12
 MOST_DIFFERENCES = 4
 # smallest effect size that a card shows: a medium one (Cohen 1988)
 MEDIUM = 0.5
-# images that are averaged at a time
-STEP = 128
 # what anybody sees who looks at the images
 VISIBLE = ("category", "brightness", "contrast", "greyness", "fine_detail")
 
@@ -56,44 +55,41 @@ def read_cards(
     labels, distances = (table[f"{space}_{name}"].to_numpy() for name in ("cluster", "distance"))
     positions = pd.Index(run.predictions["id"]).get_indexer(table["id"])
     rows = run.predictions.iloc[positions].reset_index(drop=True)
-    ids, margins, predicted = rows["id"].to_numpy(), rows["margin"].to_numpy(), rows["predicted"].to_numpy(str)
-    wrong = (run.is_real != run.predicted_real)[positions]
+    predicted, wrong = run.predicted_real[positions], (run.is_real != run.predicted_real)[positions]
     # the images of a cell in the run over those of it in the sample
     cell = 2 * run.is_real + run.predicted_real
-    in_run, in_sample = np.bincount(cell, minlength=4), np.bincount(cell[positions], minlength=4)
-    weights = (in_run / np.maximum(in_sample, 1))[cell[positions]]
+    in_sample = np.bincount(cell[positions], minlength=4)
+    weights = (np.bincount(cell, minlength=4) / np.maximum(in_sample, 1))[cell[positions]]
     columns = [] if studies is None else list(columns_of(rows, studies, weights))
     cards = []
     for number in np.unique(labels):
         inside = labels == number
         mine = np.flatnonzero(inside)
-        peers = predicted == predicted[mine[0]]
-        rate = weighted_share(wrong[mine], weights[mine])
+        peers, own = predicted == predicted[mine[0]], weights[mine]
+        rate = weighted_share(wrong[mine], own)
         # the worst of many clusters lies above by chance more often than a single one (Bonferroni)
-        strict = weighted_share(wrong[mine], weights[mine], confidence=1 - 0.05 / len(np.unique(labels[peers])))
-        errors = mine[wrong[mine]]
-        typical = mine[np.argsort(distances[mine], kind="stable")]
+        strict = weighted_share(wrong[mine], own, confidence=1 - 0.05 / len(np.unique(labels[peers])))
+        typical = rows["id"].iloc[mine[np.argsort(distances[mine], kind="stable")]]
+        surest = rows[inside & wrong].sort_values("margin", key=lambda margin: -margin.abs(), kind="stable")["id"]
         apart = differing(columns, inside, peers & ~inside, MEDIUM)
-        maps = np.asarray(run.needed_maps[positions[mine]], np.float32)
-        card = {
+        cards.append({
             "number": int(number),
-            "verdict": predicted[mine[0]],
+            "verdict": CLASSES[int(predicted[mine[0]])],
             "images": len(mine),
-            "share": weights[mine].sum() / weights.sum(),
-            "errors": len(errors),
+            "share": own.sum() / weights.sum(),
+            "errors": len(surest),
             "error_rate": rate.value,
             "low": rate.low,
             "high": rate.high,
             "verdict_error_rate": np.average(wrong[peers], weights=weights[peers]),
             "strict_low": strict.low,
             "strict_high": strict.high,
-            "members": ids[typical[:MEMBERS]].tolist(),
-            "wrong": ids[errors[np.argsort(-np.abs(margins[errors]), kind="stable")][:MEMBERS]].tolist(),
+            "members": typical.head(MEMBERS).tolist(),
+            "wrong": surest.head(MEMBERS).tolist(),
             "apart": tuple(sorted(apart, key=lambda one: one.column not in VISIBLE)[:MOST_DIFFERENCES]),
-            "mean_map": np.average(maps, axis=0, weights=weights[mine]).astype(np.float32),
-            "mean_image": _mean_image(pictures, positions[mine], weights[mine]),
-        }
-        cards.append(card)
+            "mean_map": np.average(np.asarray(run.needed_maps[positions[mine]], np.float32), axis=0, weights=own),
+            "mean_image": None if pictures is None else _mean_image(pictures, positions[mine], own),
+        })  # fmt: skip
     return pd.DataFrame(cards)
 
 
@@ -107,16 +103,12 @@ def card_table(cards: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean_image(
-    pictures: Pictures | None, positions: NDArray[np.intp], weights: NDArray[np.float64]
+    pictures: Pictures, positions: NDArray[np.intp], weights: NDArray[np.float64]
 ) -> NDArray[np.uint8] | None:
-    if pictures is None or pictures.pixels is None or (pictures.where[positions] < 0).any():
-        return None
-    places, total = pictures.where[positions], np.zeros(pictures.pixels.shape[1:], np.float64)
-    try:
-        for at in range(0, len(places), STEP):
-            some = np.asarray(pictures.pixels[places[at : at + STEP]], np.float64)
-            total += np.tensordot(weights[at : at + STEP], some, axes=1)
-    except DatasetError:
-        # a file has changed or is gone
-        return None
-    return np.asarray(np.rint(total / weights.sum()), np.uint8)
+    total: Any = 0.0
+    for row, weight in zip(positions.tolist(), weights / weights.sum(), strict=True):
+        if (image := pictures.get(row)) is None:
+            # it is missing, or its file has changed
+            return None
+        total = total + weight * image
+    return np.asarray(np.rint(total), np.uint8)

@@ -26,7 +26,7 @@ from core.findings.claims import Headlines
 from core.findings.finding import Control, Finding, Measure
 from core.runs.run import Run
 from core.studies.cluster_cards import SPACES, read_cards
-from core.studies.groups import VERDICTS
+from core.studies.groups import VERDICTS, with_predictions
 from core.studies.study import Context, Study, StudyError
 
 NEAREST = 10
@@ -66,8 +66,8 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     """Clusters and places of every image in both spaces."""
     if len(rows) < LEAST:
         raise StudyError(f"clusters of {len(rows)} images say nothing; ask for at least {LEAST}")
-    verdicts = context.run.predictions["predicted"].astype(str).to_numpy()[rows]
-    parts = [pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows]})]
+    predictions = context.run.predictions.iloc[rows]
+    verdicts, parts = predictions["predicted"].to_numpy(str), [predictions[["id"]].reset_index(drop=True)]
     # small products: a second BLAS thread would only wait, and sums in another order make other clusters
     with threadpool_limits(1):
         for number, (space, points) in enumerate(spaces(context, rows).items()):
@@ -85,10 +85,7 @@ def spaces(context: Context, rows: NDArray[np.intp]) -> dict[str, NDArray[np.flo
     maps = np.asarray(context.run.needed_maps[rows], np.float64).reshape(len(rows), -1)
     # a map's length is how sure the detector is; scaled to 1, it only says where the detector looks
     lengths = np.linalg.norm(maps, axis=1, keepdims=True)
-    return {
-        "features": np.asarray(features, np.float64),
-        "maps": np.divide(maps, lengths, out=np.zeros_like(maps), where=lengths > 0),
-    }
+    return {"features": np.asarray(features, np.float64), "maps": maps / np.where(lengths > 0, lengths, 1)}
 
 
 def cluster_space(
@@ -101,17 +98,18 @@ def cluster_space(
         verdicts: (N,), "FAKE" or "REAL".
         parameters: of the study.
     """
-    parts: list[pd.DataFrame] = []
-    for mine in (np.flatnonzero(verdicts == verdict) for verdict in VERDICTS):
-        if len(mine):
+    parts = []
+    for number, verdict in enumerate(VERDICTS):
+        if len(mine := np.flatnonzero(verdicts == verdict)):
             part = cluster_verdict(points[mine], parameters).set_index(mine)
-            part["cluster"] += sum(part["cluster"].nunique() for part in parts)
-            parts.append(part)
+            parts.append(part.assign(cluster=part["cluster"] + number * parameters["most"]))
     table = pd.concat(parts).sort_index()
-    places = lay_out(points, parameters)
-    table = table.assign(cluster=by_size(table["cluster"].to_numpy()), x=places[:, 0], y=places[:, 1])
-    small = {"cluster": np.int8, "silhouette": np.float16, "control": np.float16}
-    return table.astype({name: small.get(name, np.float32) for name in table})
+    # numbered from the largest down
+    labels = table["cluster"].to_numpy()
+    table["cluster"] = np.argsort(np.argsort(-np.bincount(labels), kind="stable"))[labels].astype(np.int8)
+    table[["x", "y"]] = lay_out(points, parameters)
+    return table.astype({"distance": np.float32, "x": np.float32, "y": np.float32, "silhouette": np.float16,
+                         "control": np.float16})  # fmt: skip
 
 
 def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -122,22 +120,18 @@ def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) 
         parameters: of the study.
 
     Returns:
-        N rows: `cluster`, 0 is the largest; `distance` from its centre; `silhouette` and `control`, see `COLUMNS`, NaN
-        beyond the subsample and where there is one cluster.
+        N rows: `cluster`, from 0; `distance` from its centre; `silhouette` and `control`, see `COLUMNS`, NaN beyond the
+        subsample and where there is one cluster.
     """
-    seed, size = parameters["seed"], len(points)
-    reduced = _components(points, parameters)
-    distinct = len(np.unique(points, axis=0))
-    if size < LEAST or distinct == 1:
+    seed, reduced, distinct = parameters["seed"], _components(points, parameters), len(np.unique(points, axis=0))
+    if len(points) < LEAST or distinct == 1:
         away = np.linalg.norm(reduced - reduced.mean(0), axis=1)
         return pd.DataFrame({"cluster": 0, "distance": away, "silhouette": np.nan, "control": np.nan})
-    some = _subsample(size, parameters["subsample"], seed)
-    parameters = {**parameters, "most": min(parameters["most"], distinct)}
-    own = silhouettes_by_number(reduced[some], parameters)
-    generator = np.random.default_rng(seed)
-    spread = reduced[some].std(axis=0)
+    some = _subsample(len(points), parameters)
+    most = min(parameters["most"], distinct)
+    own, generator = silhouettes_by_number(reduced[some], most, seed), np.random.default_rng(seed)
     clouds = [
-        silhouettes_by_number(generator.normal(size=(len(some), len(spread))) * spread, parameters)
+        silhouettes_by_number(generator.normal(size=reduced[some].shape) * reduced[some].std(axis=0), most, seed)
         for _ in range(parameters["clouds"])
     ]
     # the numbers of clusters that all clouds allow
@@ -145,53 +139,40 @@ def cluster_verdict(points: NDArray[np.float64], parameters: Mapping[str, Any]) 
     control = {number: np.mean([cloud[number] for cloud in clouds], axis=0) for number in shared}
     number = max(shared, key=lambda count: float(own[count].mean() - control[count].mean()))
     fitted = _k_means(reduced, number, seed)
-    labels = by_size(fitted.labels_)
-    table = pd.DataFrame(
-        {"cluster": labels, "distance": np.linalg.norm(reduced - fitted.cluster_centers_[fitted.labels_], axis=1)}
-    )
-    table.loc[some, "silhouette"], table.loc[some, "control"] = (
-        _silhouettes(reduced[some], labels[some]),
-        control[number],
-    )
+    table = pd.DataFrame({"cluster": fitted.labels_, "distance": fitted.transform(reduced).min(axis=1)})
+    table.loc[some, "silhouette"] = _silhouettes(reduced[some], fitted.labels_[some])
+    table.loc[some, "control"] = control[number]
     return table
 
 
-def silhouettes_by_number(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> dict[int, NDArray[np.float64]]:
+def silhouettes_by_number(points: NDArray[np.float64], most: int, seed: int) -> dict[int, NDArray[np.float64]]:
     """Compute the silhouettes for each number of clusters: number -> float (N,).
 
     Tries 2 to `most` clusters, and stops before the first number above 2 that gives a cluster of fewer than `SMALLEST`
     points.
     """
     silhouettes: dict[int, NDArray[np.float64]] = {}
-    for number in range(2, parameters["most"] + 1):
-        labels = _k_means(points, number, parameters["seed"]).labels_
+    for number in range(2, most + 1):
+        labels = _k_means(points, number, seed).labels_
         if silhouettes and np.bincount(labels).min() < SMALLEST:
             break
         silhouettes[number] = _silhouettes(points, labels)
     return silhouettes
 
 
-def by_size(labels: NDArray[np.integer]) -> NDArray[np.int64]:
-    """The same clusters numbered from the largest down."""
-    order = np.argsort(-np.bincount(labels), kind="stable")
-    return np.asarray(np.argsort(order)[labels], np.int64)
-
-
 def lay_out(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArray[np.float64]:
     """float64 (N, 2): t-SNE of a subsample, and every other point at the mean of its nearest there."""
     if (points == points[0]).all():
         return np.zeros((len(points), 2))
-    reduced = _components(points, parameters)
+    reduced, some = _components(points, parameters), _subsample(len(points), parameters)
     if reduced.shape[1] == 1:
         # the embedding has two dimensions, and begins with as many components
         reduced = np.pad(reduced, ((0, 0), (0, 1)))
-    some = _subsample(len(points), parameters["subsample"], parameters["seed"])
     perplexity = min(30.0, (len(some) - 1) / 4)
     drawn = TSNE(2, perplexity=perplexity, init="pca", random_state=parameters["seed"]).fit_transform(reduced[some])
-    nearest = NearestNeighbors(n_neighbors=min(NEAREST, len(some))).fit(reduced[some])
-    distances, neighbours = nearest.kneighbors(reduced)
+    distances, nearest = NearestNeighbors(n_neighbors=min(NEAREST, len(some))).fit(reduced[some]).kneighbors(reduced)
     weights = 1 / np.maximum(distances, 1e-9)
-    places = (drawn[neighbours] * weights[..., None]).sum(axis=1) / weights.sum(axis=1, keepdims=True)
+    places = (drawn[nearest] * weights[..., None]).sum(axis=1) / weights.sum(axis=1, keepdims=True)
     places[some] = drawn
     return np.asarray(places, np.float64)
 
@@ -203,8 +184,8 @@ def _components(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> N
     return np.asarray(PCA(count, svd_solver="full").fit_transform(points))
 
 
-def _subsample(size: int, most: int, seed: int) -> NDArray[np.intp]:
-    return np.sort(np.random.default_rng(seed).permutation(size)[:most])
+def _subsample(size: int, parameters: Mapping[str, Any]) -> NDArray[np.intp]:
+    return np.sort(np.random.default_rng(parameters["seed"]).permutation(size)[: parameters["subsample"]])
 
 
 def _k_means(points: NDArray[np.float64], number: int, seed: int) -> KMeans:
@@ -223,16 +204,14 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
     `worst` is the error rate of the cluster that errs most, beside that of all images of its verdict; unknown where no
     cluster certainly errs more. `number` is how well the clusters are separated.
     """
-    predicted = run.predictions.set_index("id").loc[table["id"], "predicted"].astype(str).to_numpy()
-    findings = []
+    predicted, findings = with_predictions(table, run)["predicted"], []
     for space, name in SPACES.items():
-        all_cards = read_cards(table, run, space)
-        for verdict in VERDICTS:
-            cards = all_cards[all_cards["verdict"] == verdict]
+        for verdict, cards in read_cards(table, run, space).groupby("verdict"):
             if len(cards) < 2:
                 continue
+            about: dict[str, Any] = {"study": "clusters", "group": str(verdict), "subject": f"by {name}"}
             images = int(cards["images"].sum())
-            measure, control, details = Measure(np.nan, n=images), None, dict[str, Any](space=name)
+            measure, control, details = Measure(np.nan, n=images), None, {"space": name}
             worse = cards[cards["strict_low"] > cards["verdict_error_rate"]]
             if len(worse):
                 worst = worse.loc[worse["low"].idxmax()]
@@ -240,18 +219,19 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
                 control = Control(f"all {verdict} verdicts", Measure(worst["verdict_error_rate"], n=images))
                 details["cluster"] = int(worst["number"])
             findings.append(Finding(
-                f"worst-{space}-{verdict}", "clusters", "error_rate", measure, group=verdict, control=control,
-                details=details, subject=f"by {name}",
+                f"worst-{space}-{verdict}", quantity="error_rate", measure=measure, control=control, details=details,
+                **about,
             ))  # fmt: skip
             mine = table[predicted == verdict]
-            own, cloud = (mine[f"{space}_{key}"].astype(np.float64).dropna() for key in ("silhouette", "control"))
+            own, cloud = (
+                Measure(float(values.mean()), n=len(values))
+                for key in ("silhouette", "control")
+                for values in [mine[f"{space}_{key}"].astype(np.float64).dropna()]
+            )
             findings.append(Finding(
-                f"number-{space}-{verdict}", "clusters", "silhouette", Measure(float(own.mean()), n=len(own)),
-                group=verdict, subject=f"by {name}",
-                control=Control(
-                    "a cloud without clusters that is spread as widely", Measure(float(cloud.mean()), n=len(own))
-                ),
-                details={"space": name, "clusters": int(mine[f"{space}_cluster"].nunique())},
+                f"number-{space}-{verdict}", quantity="silhouette", measure=own,
+                control=Control("a cloud without clusters that is spread as widely", cloud),
+                details={"space": name, "clusters": len(cards)}, **about,
             ))  # fmt: skip
     return findings
 
