@@ -167,7 +167,7 @@ def strata_of(values: "pd.Series[Any]") -> NDArray[np.intp]:
         return np.asarray(pd.factorize(values)[0], np.intp)
     numbers = values.to_numpy(np.float64)
     edges = np.unique(np.quantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1]))
-    return np.searchsorted(edges, numbers, side="right")
+    return np.asarray(np.searchsorted(edges, numbers, side="right"), np.intp)
 
 
 def within_strata(margins: NDArray[Any], is_real: NDArray[np.bool_], strata: NDArray[np.intp]) -> Estimate:

@@ -211,7 +211,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
                 continue
             about: dict[str, Any] = {"study": "clusters", "group": str(verdict), "subject": f"by {name}"}
             images = int(cards["images"].sum())
-            measure, control, details = Measure(np.nan, n=images), None, {"space": name}
+            measure, control, details = Measure(np.nan, n=images), None, dict[str, Any](space=name)
             worse = cards[cards["strict_low"] > cards["verdict_error_rate"]]
             if len(worse):
                 worst = worse.loc[worse["low"].idxmax()]

@@ -10,8 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.claims import Headlines
-from core.findings.finding import Finding, Measure
-from core.findings.intervals import weighted_share
+from core.findings.finding import Finding, Measure, share_of
 from core.findings.numbers import percent
 from core.images.decoding import ImageError, decode
 from core.images.duplicates import near_pairs, perceptual_hashes, pixel_digests
@@ -21,6 +20,7 @@ from core.images.labels import REAL
 from core.images.loading import load_image_set, read_files
 from core.images.statistics import STATISTICS
 from core.runs.run import Run
+from core.studies.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Study
 
 # kinds of copies, the most certain first
@@ -60,17 +60,16 @@ HEADLINES: Headlines = {
 }
 
 COLUMNS = {
-    "in_training": "copy in training, what of it is in the training set: same file, same pixels (in another file), "
-    "near copy, none; or not checked, where the training images were not at hand",
-    "training_class": "class of the training copy, same or other; other where copies have both",
-    "training_name": "file of the training copy, the nearest there is",
-    "training_id": "id of the training copy, train- and the beginning of its file's sha256",
-    "training_bits": "distance to the training copy, bits of 64 in which their perceptual hashes differ, 0 to 8",
-    "in_set": "copy in its own set, what of it is also elsewhere in its set: same file, same pixels, near copy, none",
-    "set_class": "class of the copy in its set, same or other; other where copies have both",
-    "set_name": "file of the copy in its set, the nearest there is",
-    "set_id": "id of the copy in its set, its identity in this run",
-    "set_bits": "distance to the copy in its set, bits of 64 in which their perceptual hashes differ, 0 to 8",
+    column: text
+    for side, where in (("training", "training"), ("set", "its own set"))
+    for column, text in {
+        f"in_{side}": f"copy in {where}, the most certain: same file, same pixels (in another file), near copy, none; "
+        "or not checked, where the training images were not at hand",
+        f"{side}_class": f"class of the copy in {where}, same or other; other where copies have both",
+        f"{side}_name": f"file of the copy in {where}, the nearest there is",
+        f"{side}_id": f"id of the copy in {where}, which begins with train or is its identity in this run",
+        f"{side}_bits": f"distance to the copy in {where}, bits of 64 in which their perceptual hashes differ, 0 to 8",
+    }.items()
 }
 
 
@@ -234,26 +233,23 @@ def _find_duplicates(context: Context, rows: NDArray[np.intp], _parameters: Mapp
 
 def conclude_duplicates(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """Count the copies of each kind, the commonest kind first."""
-    findings = [_count(run, table, key) for key in COUNTED]
+    findings, weights = [], table[WEIGHT].to_numpy(np.float64)
+    is_real = with_predictions(table, run)["label"].eq("REAL").to_numpy()
+    unchecked = int((table["in_training"] == UNKNOWN).sum())
+    for key, (column, value) in COUNTED.items():
+        # without the training images a run still remembers which of its files were trained on, where it was looked up
+        if unchecked and column == "in_training" and not (value == FILE and run.leaks_checked):
+            findings.append(Finding(key, "duplicates", "copies", Measure(np.nan)))
+            continue
+        hit, other = table[column].eq(value).to_numpy(), table[column.replace("in_", "") + "_class"].eq("other")
+        counts = {"count": hit, "real": hit & is_real, "fake": hit & ~is_real, "other_class": hit & other.to_numpy()}
+        details: dict[str, Any] = {name: round(float(weights[chosen].sum())) for name, chosen in counts.items()}
+        details["sampled"] = len(table) < len(run)
+        findings.append(Finding(key, "duplicates", "copies", share_of(hit, weights), details=details))
     findings.sort(key=lambda finding: -np.nan_to_num(finding.measure.value, nan=-1))
-    if unchecked := int((table["in_training"] == UNKNOWN).sum()):
+    if unchecked:
         findings.append(Finding("unchecked", "duplicates", "copies", Measure(np.nan, n=unchecked)))
     return findings
-
-
-def _count(run: Run, table: pd.DataFrame, key: str) -> Finding:
-    column, value = COUNTED[key]
-    hit = (table[column] == value).to_numpy(bool)
-    # without the training images a run still remembers which of its files were trained on, where that was looked up
-    if (table[column] == UNKNOWN).any() and not (value == FILE and run.leaks_checked):
-        return Finding(key, "duplicates", "copies", Measure(np.nan))
-    weights = table[WEIGHT].to_numpy(np.float64)
-    is_real = (run.predictions.set_index("id")["label"].reindex(table["id"]) == "REAL").to_numpy(bool)
-    of_other = hit & (table[f"{column.removeprefix('in_')}_class"] == "other").to_numpy(bool)
-    counts = {"count": hit, "real": hit & is_real, "fake": hit & ~is_real, "other_class": of_other}
-    details: dict[str, Any] = {name: round(float(weights[chosen].sum())) for name, chosen in counts.items()}
-    details["sampled"] = len(table) < len(run)
-    return Finding(key, "duplicates", "copies", Measure.of(weighted_share(hit, weights)), details=details)
 
 
 def _describe_files(context: Context, rows: NDArray[np.intp], _parameters: Mapping[str, Any]) -> pd.DataFrame:
@@ -269,16 +265,12 @@ def conclude_files(_run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any
     known = table[table["compression"].notna()]
     if known.empty:
         return [Finding("unknown", "files", "file_kind", Measure(np.nan))]
-    weights = known[WEIGHT].to_numpy()
     by_weight = known.groupby("compression")[WEIGHT].sum().sort_values(ascending=False, kind="stable")
+    shares = {str(name): share_of(known["compression"] == name, known[WEIGHT].to_numpy()) for name in by_weight.index}
     return [
-        Finding(
-            f"common.{number}", "files", "file_kind",
-            Measure.of(weighted_share((known["compression"] == name).to_numpy(bool), weights)),
-            details={"name": str(name)},
-        )
-        for number, name in enumerate(by_weight.index[:COMMON])
-    ]  # fmt: skip
+        Finding(f"common.{number}", "files", "file_kind", share, details={"name": name})
+        for number, (name, share) in enumerate(list(shares.items())[:COMMON])
+    ]
 
 
 def copy_pairs(table: pd.DataFrame, side: str) -> pd.DataFrame:
@@ -294,14 +286,16 @@ def copy_pairs(table: pd.DataFrame, side: str) -> pd.DataFrame:
         `id` of the image; `kind`, `class`, `name`, `partner` (id) and `bits` of its copy.
     """
     prefix = side.removeprefix("in_")
-    columns = {side: "kind", **{f"{prefix}_{name}": name for name in ("class", "name", "id", "bits")}}
-    table = table[table[side].isin((NEAR, SHOWN))]
-    pairs = table[["id", *columns]].rename(columns={**columns, f"{prefix}_id": "partner"})
+    columns = {
+        side: "kind",
+        **{f"{prefix}_{name}": name for name in ("class", "name", "bits")},
+        f"{prefix}_id": "partner",
+    }
+    pairs = table.loc[table[side].isin((NEAR, SHOWN)), ["id", *columns]].rename(columns=columns)
     # within a set a pair has two rows, one for each of its ends
-    ends = [" ".join(sorted(pair)) for pair in zip(pairs["id"], pairs["partner"], strict=True)]
-    pairs = pairs[~pd.Series(ends, index=pairs.index, dtype=str).duplicated()]
-    order = pd.DataFrame({"same": pairs["class"] != "other", "bits": pairs["bits"].astype(float)})
-    return pairs.loc[order.sort_values(["same", "bits"], kind="stable").index].reset_index(drop=True)
+    ends = pd.DataFrame(np.sort(pairs[["id", "partner"]].to_numpy(str), axis=1))
+    pairs = pairs[~ends.duplicated().to_numpy()].assign(same=lambda rows: rows["class"] != "other")
+    return pairs.astype({"bits": float}).sort_values(["same", "bits"]).drop(columns="same").reset_index(drop=True)
 
 
 def training_pictures(data: str, wanted: Mapping[str, str]) -> dict[str, NDArray[np.uint8]]:
@@ -315,14 +309,12 @@ def training_pictures(data: str, wanted: Mapping[str, str]) -> dict[str, NDArray
         identity -> uint8 (height, width, 3), without those that are not there or whose file is another.
     """
     pictures: dict[str, NDArray[np.uint8]] = {}
-    try:
+    # what could be read is shown
+    with suppress(DatasetError, ImageError, OSError):
         for identity, content in zip(wanted, read_files(data, "train", wanted.values()), strict=True):
             # a repeated file has its number behind the hash
             if f"train-{hashlib.sha256(content).hexdigest()[:16]}" == identity.partition("~")[0]:
                 pictures[identity] = decode(content)
-    except (DatasetError, ImageError, OSError):
-        # what could be read is shown
-        return pictures
     return pictures
 
 

@@ -10,14 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.claims import Headlines
-from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import weighted_lead, weighted_share
+from core.findings.finding import Choice, Control, Finding, Measure, finding_of, share_of
+from core.findings.intervals import weighted_lead
 from core.findings.numbers import percent
 from core.images.image_set import DatasetError, ImageSet, Progress, split_of
 from core.images.labels import CLASSES, REAL
 from core.images.loading import load_image_set
 from core.runs.nearest import find_nearest, halved
 from core.runs.run import Run
+from core.studies.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Study, StudyError
 
 if TYPE_CHECKING:
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 
 OWN = "the run's own images"
 # of the nearest that the table names
-RANKS = ("", "second ", "third ", "fourth ", "fifth ")
-NAMED = len(RANKS)
+NAMED = 5
 # errors about which something can be concluded
 ENOUGH = 20
 PIXELS, DEALT = "raw pixels", "random labels"
@@ -65,10 +65,9 @@ class Searched(NamedTuple):
 
     Attributes:
         name: of the set, for instance "cifake-train", or `OWN`.
-        rows: a row an image, with `id`, `sha256` and `is_real`.
+        rows: a row an image, with `id`, `sha256`, `is_real` and `called_real`, the detector's prediction.
         pixels: uint8 (N, side, side, 3).
         features: (N, C), the detector's pooled features.
-        margins: float32 (N,).
         own: (M, C), features of the run's images.
     """
 
@@ -76,7 +75,6 @@ class Searched(NamedTuple):
     rows: pd.DataFrame
     pixels: NDArray[np.uint8]
     features: NDArray[np.floating]
-    margins: NDArray[np.float32]
     own: NDArray[np.floating]
 
 
@@ -91,15 +89,15 @@ def searched(context: Context) -> Searched:
         detector, context.data, progress=lambda done, of: context.report(0.0, f"reading {done:,} of {of:,}")
     )
     if images is None:
-        rows = run.predictions[["id", "sha256"]].assign(is_real=run.is_real)
-        return Searched(OWN, rows, context.pixels, halved(own), run.predictions["margin"].to_numpy(np.float32), own)
+        rows = run.predictions[["id", "sha256"]].assign(is_real=run.is_real, called_real=run.predicted_real)
+        return Searched(OWN, rows, context.pixels, halved(own), own)
     seen = detector.full_pass(
         images.pixels,
         progress=lambda done, of: context.report(0.0, f"features of the training images, {percent(done / of, 0)}"),
     )
     assert seen.features is not None  # noqa: S101 - the run's images have some
-    rows = images.rows[["id", "sha256"]].assign(is_real=images.labels == REAL)
-    return Searched(images.name, rows, images.pixels, halved(seen.features), seen.margins, own)
+    rows = images.rows[["id", "sha256"]].assign(is_real=images.labels == REAL, called_real=seen.margins > 0)
+    return Searched(images.name, rows, images.pixels, halved(seen.features), own)
 
 
 def is_sample(manifest: Mapping[str, Any]) -> bool:
@@ -132,40 +130,35 @@ def find_training_set(detector: "Detector", data: str | None, *, progress: Progr
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """One row an image: labels and distances of its neighbours, and the same by raw pixels."""
     base, k, predictions = searched(context), int(parameters["k"]), context.run.predictions.iloc[rows]
-    own = base.own[rows]
+    own, predicted = base.own[rows], context.run.predicted_real[rows]
     # equal files have one code: neither a file nor its exact copy is its own neighbour
     codes, _ = pd.factorize(pd.concat([predictions["sha256"], base.rows["sha256"]], ignore_index=True))
     own_codes, base_codes = np.split(codes, [len(rows)])
     near = find_nearest(own, base.features, max(k, NAMED), query_codes=own_codes, base_codes=base_codes)
     by_pixels = find_nearest(context.pixels[rows], base.pixels, k, query_codes=own_codes, base_codes=base_codes)
-    is_real, ids = base.rows["is_real"].to_numpy(bool), base.rows["id"].to_numpy(object)
+    # the nearest image that the detector calls the other class
+    called = 1 * base.rows["called_real"].to_numpy()
+    other = find_nearest(own, base.features, 1, query_codes=1 * predicted, base_codes=called)
+    is_real = base.rows["is_real"].to_numpy(bool)
     shuffled = np.random.default_rng(int(parameters["seed"])).permutation(is_real)
     says, shares = _majority(near.rows[:, :k], is_real)
-    classes = np.array(CLASSES, object)
-    predicted = (predictions["margin"] > 0).to_numpy()
-    # the nearest image that the detector calls the other class
-    other = find_nearest(own, base.features, 1, query_codes=1 * predicted, base_codes=1 * (base.margins > 0))
-    return pd.DataFrame(
-        {
-            "id": predictions["id"].to_numpy(),
-            "fake_share": (1 - shares).astype(np.float32),
-            "distance": _known(near.distances[:, 0]),
-            "distance_other": _known(other.distances[:, 0]),
-            "neighbours_say": classes[1 * says],
-            "agrees": says == predicted,
-            "pixels_say": classes[1 * _majority(by_pixels.rows, is_real)[0]],
-            "shuffled_say": classes[1 * _majority(near.rows[:, :k], shuffled)[0]],
-            **{f"near_{n + 1}": _names(ids, near.rows[:, n]) for n in range(NAMED)},
-            "near_other": _names(ids, other.rows[:, 0]),
-            "among": base.name,
-            "candidates": np.full(len(rows), len(base.rows), np.int32),
-        }
-    )
-
-
-def _known(distances: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return distances with NaN where there is no such image."""
-    return np.where(np.isinf(distances), np.nan, distances).astype(np.float32)
+    # where there is none, rows are -1
+    classes, ids = np.array(CLASSES, object), np.array([*base.rows["id"], None], object)
+    table = {
+        "id": predictions["id"].to_numpy(),
+        "fake_share": (1 - shares).astype(np.float32),
+        "distance": near.distances[:, 0],
+        "distance_other": other.distances[:, 0],
+        "neighbours_say": classes[1 * says],
+        "agrees": says == predicted,
+        "pixels_say": classes[1 * _majority(by_pixels.rows, is_real)[0]],
+        "shuffled_say": classes[1 * _majority(near.rows[:, :k], shuffled)[0]],
+        **{f"near_{n + 1}": ids[near.rows[:, n]] for n in range(NAMED)},
+        "near_other": ids[other.rows[:, 0]],
+        "among": base.name,
+        "candidates": np.full(len(rows), len(base.rows), np.int32),
+    }
+    return pd.DataFrame(table).replace(np.inf, np.nan)
 
 
 def _majority(rows: NDArray[np.intp], labels: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -176,47 +169,38 @@ def _majority(rows: NDArray[np.intp], labels: NDArray[np.bool_]) -> tuple[NDArra
     return np.where(shares == 0.5, real[:, 0], shares > 0.5), shares
 
 
-def _names(ids: NDArray[np.object_], rows: NDArray[np.intp]) -> list[str | None]:
-    return [str(ids[row]) if row >= 0 else None for row in rows]
-
-
 def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
     """For each verdict how often neighbours share it, then how often they are right, and where they err.
 
     Images without neighbours, of a set of copies, say nothing.
     """
-    table = table[table["near_1"].notna()]
+    table = with_predictions(table[table["near_1"].notna()], run)
     if table.empty:
         return []
-    rows = run.predictions.set_index("id").loc[table["id"]]
-    label, predicted = (rows[name].astype(str).to_numpy() for name in ("label", "predicted"))
+    label, predicted, weights = table["label"].to_numpy(), table["predicted"].to_numpy(), table[WEIGHT].to_numpy(float)
     says, pixels, shuffled = (table[f"{name}_say"].to_numpy(str) for name in ("neighbours", "pixels", "shuffled"))
-    weights = table[WEIGHT].to_numpy(np.float64)
     candidates, training = int(table["candidates"].iloc[0]), among_training(table)
     # an image is no neighbour of its own
     k = min(int(parameters["k"]), candidates - (not training))
     details = {"k": k, "candidates": candidates, "training": training}
     findings = []
     for verdict in CLASSES:
-        where = predicted == verdict
-        if not where.any():
+        if not (where := predicted == verdict).any():
             continue
         against = _against_pixels(says[where] == verdict, pixels[where] == verdict, weights[where])
-        by_chance = Control(DEALT, _share(shuffled[where] == verdict, weights[where]))
-        findings.append(Finding(
-            f"agree_{verdict.lower()}", "neighbours", "label_agreement", against.measure, group=verdict,
-            control=against.control, difference=against.difference, details=details,
-            choices=(against, Choice("control", DEALT, against.measure, by_chance)),
-        ))  # fmt: skip
+        by_chance = Control(DEALT, share_of(shuffled[where] == verdict, weights[where]))
+        choices = against, Choice("control", DEALT, against.measure, by_chance)
+        key = f"agree_{verdict.lower()}"
+        findings.append(finding_of(key, "neighbours", "label_agreement", verdict, choices, details=details))
     truth = _against_pixels(says == label, pixels == label, weights)
     findings.append(Finding(
         "truth", "neighbours", "label_agreement", truth.measure, control=truth.control, difference=truth.difference,
-        beside={"detector": _share(predicted == label, weights)}, details=details,
+        beside={"detector": share_of(predicted == label, weights)}, details=details,
     ))  # fmt: skip
     wrong = predicted != label
     if wrong.sum() < ENOUGH:
         return findings
-    shared = _share((says == predicted)[wrong], weights[wrong])
+    shared = share_of((says == predicted)[wrong], weights[wrong])
     findings.append(Finding("errors", "neighbours", "label_agreement", shared))
     # the tenth of the images that is least like anything
     distance = table["distance"].to_numpy(np.float64)
@@ -224,8 +208,8 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     reached = np.cumsum(weights[order]) / weights.sum()
     far = distance > distance[order][np.searchsorted(reached, 0.9)]
     if far.any():
-        control = Control("the other images", _share(wrong[~far], weights[~far]))
-        findings.append(Finding("far", "neighbours", "error_rate", _share(wrong[far], weights[far]), control=control))
+        control = Control("the other images", share_of(wrong[~far], weights[~far]))
+        findings.append(Finding("far", "neighbours", "error_rate", share_of(wrong[far], weights[far]), control=control))
     return findings
 
 
@@ -234,14 +218,10 @@ def among_training(table: pd.DataFrame) -> bool:
     return split_of(str(table["among"].iloc[0])) == "train"
 
 
-def _share(hits: NDArray[np.bool_], weights: NDArray[np.float64]) -> Measure:
-    return Measure.of(weighted_share(hits, weights))
-
-
 def _against_pixels(own: NDArray[np.bool_], pixels: NDArray[np.bool_], weights: NDArray[np.float64]) -> Choice:
     """A share beside that by raw pixels on the same images, with their paired difference."""
     difference = Measure.of(weighted_lead(own.astype(np.float64) - pixels, weights))
-    return Choice("control", PIXELS, _share(own, weights), Control(PIXELS, _share(pixels, weights)), difference)
+    return Choice("control", PIXELS, share_of(own, weights), Control(PIXELS, share_of(pixels, weights)), difference)
 
 
 STUDY = Study(
@@ -256,7 +236,7 @@ STUDY = Study(
         "agrees": "neighbours agree with the verdict, whether `neighbours_say` is the verdict",
         "pixels_say": "the same for the nearest by raw pixels",
         "shuffled_say": "the same with the labels dealt anew at random",
-        **{f"near_{n}": f"id of the {rank}nearest" for n, rank in enumerate(RANKS, 1)},
+        **{f"near_{n}": f"id of number {n} of the nearest" for n in range(1, NAMED + 1)},
         "near_other": "id of the nearest of the other verdict, the image that `distance_other` goes to",
         "among": "the set that was searched",
         "candidates": "how many images it has",
