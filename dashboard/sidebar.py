@@ -58,7 +58,7 @@ def run_label(name: str) -> str:
     detector, at, images = map(one_direction, name.partition("@"))
     if not at:
         return detector
-    return f"{detector} on {'the sample gallery' if name.endswith(ON_SAMPLE) else images}"
+    return f"{detector} on {'sample pictures' if name.endswith(ON_SAMPLE) else images}"
 
 
 def _take_run() -> None:

@@ -78,6 +78,12 @@ def controlled_flips(flips: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(clean, index=flips.index)
 
 
+def name_of_change(column: str) -> str:
+    """Name a strength of a probe as the column `smallest_flip` does."""
+    probe, strength = probe_columns()[column]
+    return f"{probe.title}, {strength.waves or strength.at_any_side}"
+
+
 def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDArray[np.bool_]) -> pd.DataFrame:
     """Summarise what flips each verdict in a few columns to browse by.
 
@@ -96,8 +102,7 @@ def summarise_flips(margins: pd.DataFrame, sizes: pd.DataFrame, called_real: NDA
     # the last is for verdicts that nothing flips
     least = np.where(some, cost.argmin(axis=1), -1)
     keys = np.array([*(probe.key for probe in own.values()), None], object)
-    steps = (probe_columns()[column] for column in own)
-    names = np.array([*(f"{probe.title}, {step.waves or step.at_any_side}" for probe, step in steps), None], object)
+    names = np.array([*map(name_of_change, own), None], object)
     families = np.array([probe.family for probe in own.values()])
     count = sum(flags[:, families == family].any(axis=1).astype(np.int8) for family in dict.fromkeys(families))
     lowpass = {column: step.value for column, (probe, step) in probe_columns().items() if probe.key == "lowpass"}

@@ -205,6 +205,28 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
     return findings
 
 
+def nearness(findings: Iterable[Finding]) -> pd.DataFrame:
+    """Lay out how near maps are to the exact map, the nearest first.
+
+    Args:
+        findings: from `conclude`.
+
+    Returns:
+        Rank correlations: a row a method, a method and fill, or the control; a column a prediction. The index is `map`.
+    """
+    rows: dict[str, dict[str, float]] = {}
+    for finding in findings:
+        if not finding.key.startswith(f"{SCORES}-") or finding.control is None:
+            continue
+        fills = [one for one in finding.choices if one.kind == "fill" and not one.value.endswith(CONTROLS["random"])]
+        values = {f"{finding.subject}, {one.value}": one.measure.value for one in fills}
+        values = values or {finding.subject: finding.measure.value}
+        for name, value in (values | {f"control: {finding.control.name}": finding.control.measure.value}).items():
+            rows.setdefault(name, {})[f"{finding.group} verdicts"] = value
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("map")
+    return table.loc[table.mean(axis=1).sort_values(ascending=False, kind="stable").index]
+
+
 def make_study() -> Study:
     """Declare the study for the explainers that are registered."""
     columns: dict[str, str] = {}

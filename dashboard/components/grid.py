@@ -26,7 +26,7 @@ _mount = component(__file__, "grid")
 COLUMNS = ["id", "label", "predicted", "p_real", "confidence", "category", "name", "sha256"]
 # pictures that are kept
 MOST = 512
-TILES = {"small": 80, "medium": 104, "large": 172}
+TILES = {"small": 80, "medium": 90, "large": 172}
 # pixels that a tile's picture has at most, for screens with two a CSS pixel
 FINEST = 2 * TILES["large"]
 

@@ -20,7 +20,7 @@ from dashboard.components.component import fold, key_of, opens_all
 from dashboard.components.dial import CHANGE, draw_dial
 from dashboard.components.experiments import draw_flips, experiments
 from dashboard.components.explanations import View, draw_explanations, draw_stored
-from dashboard.components.filters import short_label, value_name
+from dashboard.components.filters import is_filtered, short_label, value_name
 from dashboard.components.glossary import explain
 from dashboard.components.picture import plain_picture
 from dashboard.components.plain import plain, with_code
@@ -49,14 +49,15 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
     sized = [name for name, detector in known.items() if detector.about.side == opened.run.side]
     beside = Setting("beside", "", choices=("", *(name for name in sized if own is None or name != own.name)))
     asked = [detector for detector in (own, known.get(beside.value)) if detector is not None]
-    picture, words = st.columns([2, 3], gap="medium")
-    with picture:
+    # side by side where there is room
+    beside_it = st.container(horizontal=True, gap="medium")
+    with beside_it.container(width=176):
         if image is not None:
             plain_picture(image, key="image", alt=f"{found['name']}, called {verdict}.", edge=verdict, hint=False)
         elif opened.run.maps is not None:
             none = np.zeros((opened.run.side, opened.run.side, 3), np.uint8)
             draw_stored(stored_map(opened.run, row, none), alone=True)
-    with words:
+    with beside_it.container(width="stretch"):
         _draw_verdict(opened.table.iloc[[row]], wanted)
         _draw_way(opened, wanted, location)
         with st.container(horizontal=True, gap="small"):
@@ -129,8 +130,11 @@ def _draw_way(opened: Opened, wanted: Filter, location: Location) -> None:
                 label, icon=f":material/{icon}:", key=f"image.{label.lower()}", on_click=move, args=(to, number + step),
                 disabled=to is None, shortcut=label[0],
             )  # fmt: skip
-        here = f"{number:,} of {location.of:,}" if number else f"not among the {location.of:,} that the filter finds"
-        st.caption(here, width="content")
+        if not number:
+            st.caption(f"not among the {location.of:,} that the filter finds", width="content")
+        elif is_filtered(wanted):
+            # of a whole run the number would be taken for one of its mistakes
+            st.caption(f"{number:,} of {location.of:,}", width="content")
 
 
 def _draw_why(opened: Opened, row: int, view: View) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from core.detectors.identity import DetectorHandle
 from core.images.labels import verdict_of
-from core.perturbations.flips import flip_values, tabulate_changes
+from core.perturbations.flips import flip_values, name_of_change, tabulate_changes
 from core.perturbations.photometric import rms
 from core.perturbations.probe import size_column
 from core.perturbations.table import PROBES, probe_columns, probe_pictures
@@ -144,10 +144,13 @@ def last_changes(subject: Subject, detector: DetectorHandle) -> pd.DataFrame | N
 
 def change_words(column: str, side: int) -> str:
     """Write a change for people: "blurring, 2 pixels"."""
-    probe, strength = probe_columns()[column]
-    return (
-        WORDS.get(column) or f"{probe.inline}, {strength.waves.removeprefix('wavelengths ') or strength.at(side).label}"
-    )
+    return WORDS.get(column) or f"{probe_columns()[column][0].inline}, {strength_words(column, side)}"
+
+
+def strength_words(column: str, side: int) -> str:
+    """Write a change's strength for people: "under 4 pixels"."""
+    strength = probe_columns()[column][1]
+    return strength.waves.removeprefix("wavelengths ") or strength.at(side).label
 
 
 def changed_cell(changes: pd.DataFrame, column: str, name: str) -> Cell:
@@ -164,7 +167,9 @@ def smallest_flips_of(opened: Opened) -> dict[str, str]:
     """
     if (study := probes_of(opened)) is None or "smallest_flip" not in study.table:
         return {}
-    return dict(zip(study.table["id"], study.table["smallest_flip"].fillna("no change that was tried"), strict=True))
+    words = {name_of_change(column): change_words(column, opened.run.side) for column in probe_columns()}
+    flips = study.table["smallest_flip"].map(lambda name: words.get(name, name), na_action="ignore")
+    return dict(zip(study.table["id"], flips.fillna("no change that was tried"), strict=True))
 
 
 def example_of(opened: Opened, column: str, verdict: str | None) -> tuple[Opened, int] | None:

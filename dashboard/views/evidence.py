@@ -30,7 +30,14 @@ from dashboard.components.findings import Bar, draw_bars, finding_table
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import code, plain
-from dashboard.components.probing import changed_cell, example_of, next_picture, rates_of, stored_changes
+from dashboard.components.probing import (
+    changed_cell,
+    example_of,
+    next_picture,
+    rates_of,
+    stored_changes,
+    strength_words,
+)
 from dashboard.components.study import command, study_files, study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.datasets import how_to_get_pictures
@@ -110,7 +117,9 @@ def draw_strips(opened: Opened, probes: StudyResult) -> None:
                 strongest = max(own, key=lambda finding: effect_over_control(finding).value)
                 with grid.cell():
                     draw_strip(opened, strongest, title)
-    st.button("Other pictures", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Other pictures", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
+        st.caption("Bars: all verdicts, after a change as strong as this. Stronger or weaker ones are below.")
 
 
 def draw_strip(opened: Opened, finding: Finding, title: str) -> None:
@@ -148,7 +157,7 @@ def draw_pictures(
     if probe.changes_donor and donor is not None:
         called, before = other_class(called), donor
     cells = [Cell(before, f"A picture called {called}", f"as it is  \n{CLASS_WORDS[called]}", called)]
-    short = ("changed", "control")
+    short = (f"changed, {strength_words(column, run.run.side)}", "control")
     for number, change in enumerate(made):
         if pd.notna(changes.loc[change.column(strength)]).all():
             name = short[min(number, 1)] if columns == len(short) + 1 else change.inline

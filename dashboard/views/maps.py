@@ -1,7 +1,7 @@
 """Can maps be believed? A real map beside maps that know nothing, and every method measured beside its controls."""
 
 from collections.abc import Sequence
-from itertools import cycle
+from itertools import cycle, groupby
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from core.explainers.cam import KEPT
 from core.explainers.drawing import Style, common_scale, draw_overlay
 from core.explainers.exact import stored_exact_map
 from core.explainers.registry import find_explainer
-from core.findings.claims import sign_of
+from core.findings.claims import claim_status, sign_of
 from core.findings.finding import Finding
 from core.images.palette import CLASS_COLOURS
 from core.perturbations.masking import FILLS as FILLINGS
@@ -21,6 +21,7 @@ from core.studies.faithfulness import CONTROLS, DIRECTIONS, FILLS, ORDERS, choic
 from core.studies.groups import By, Cells
 from core.studies.randomisation import OTHER_IMAGE, sanity_summary
 from core.studies.store import StudyResult
+from core.studies.truth import nearness
 from dashboard import catalogue, library
 from dashboard.components import charts
 from dashboard.components.charts import Line, line_figure
@@ -33,6 +34,7 @@ from dashboard.components.probing import PICTURE, PICTURES, next_picture
 from dashboard.components.study import readable, study_files, study_fold, study_of
 from dashboard.components.words import CLASS_WORDS, heading, name_paper
 from dashboard.library import BY_STAMP, Opened
+from dashboard.navigation import script_of
 from dashboard.state import Setting
 
 BY = Setting("by", "verdict", {"verdict": "Verdict", "cell": "Verdict, right and wrong separately"})
@@ -40,7 +42,9 @@ FILL = Setting("filled", "mean", {fill: FILLINGS[fill] for fill in FILLS})
 SIDE = 384
 # than both controls, by deletion and by insertion
 WORDS = {1: "better", -1: "worse", 0: "no better"}
-COLOURS = {"better": "green", "worse": "violet"}
+COLOURS = {"better": "green", "worse": "violet", "yes": "green", "no": "violet"}
+# status of the finding on a method's maps -> one word
+ANSWERS = {"holds": "yes", "in part": "partly", "depends": "partly", "not shown": "no", "no control": "not known"}
 # of methods, where the class colours would mislead: distinct under any colour blindness
 LINES = ("#9b59c9", "#0f9d8a", "#c2527b", "#8a8500", "#4a7fb5", "#c46a00", "#8d6e5b", "#2f7d4f")
 MARKS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "star")
@@ -80,12 +84,6 @@ PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "change shows the image and not the detector. The control is another image's map by the random detector.",
         ("Sanity",),
     ),
-    "truth": (
-        "How near are maps to the truth?",
-        "This detector's score is the mean of the scores of small patches, so that what each part adds is known. Rank "
-        "correlation of each map with that over 16 cells; the controls are another image's truth and a random order.",
-        ("Rank correlation", "Fill", "Grad-CAM", "LIME"),
-    ),
 }
 # finding of the study `transfer` -> what its bar is a share of, and the class that is counted
 OTHERS = {
@@ -95,14 +93,15 @@ OTHERS = {
 }
 
 
-def draw_maps(field: int | None) -> None:
+def draw_maps(shown: Opened, field: int | None) -> None:
     """Draw a picture with its own map, a shuffled one, and one of another picture.
 
     Args:
+        shown: the run.
         field: side of the patches of a detector that adds up their scores, None for any other; the exact map is then
             drawn in the place of the shuffled one.
     """
-    run, pictures = opened.run, library.pictures(opened)
+    run, pictures = shown.run, library.pictures(shown)
     rows = evenly(np.flatnonzero(pictures.where >= 0), PICTURES)
     if run.maps is None or not len(rows):
         st.info("Maps need a detector with layers, and its pictures.", icon=":material/hide_image:")
@@ -112,7 +111,7 @@ def draw_maps(field: int | None) -> None:
     if image is None:
         return
     other = np.asarray(run.maps[Cells(run).others(row, 1)[0]], np.float32) if len(run) > 1 else own[::-1]
-    verdict, scale = str(opened.table["predicted"].iloc[row]), common_scale([own, other])
+    verdict, scale = str(shown.judged["predicted"].iloc[row]), common_scale([own, other])
     cells = [Cell(image, f"The picture, called {verdict}", CLASS_WORDS[verdict], verdict)]
     if field is None:
         second = "a shuffled map", np.random.default_rng(row).permutation(own.ravel()).reshape(own.shape)
@@ -123,23 +122,37 @@ def draw_maps(field: int | None) -> None:
         drawn = draw_overlay(image, values, SIDE, Style(scale=scale if values.shape == own.shape else None))[..., :3]
         cells.append(Cell(drawn, f"{name.capitalize()}, {KEPT.title}", name))
     picture_grid(cells, columns=4, least=150)
-    st.caption(f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']}: what the place speaks for.")
-    st.button("Another picture", icon=":material/refresh:", on_click=next_picture)
+
+
+def draw_answers(findings: Sequence[Finding]) -> None:
+    """Draw one word a method and verdict: whether its maps are better than both controls, under every fill."""
+    st.markdown(
+        "**Does a map point at what moves the score?** Yes: better than a random and another picture's map, however "
+        "parts are hidden.",
+        help=explain("Faithfulness", "Deletion and insertion", "Fill", "Control"),
+    )
+    answers: dict[str, dict[str, str]] = {}
+    for finding in findings:
+        status = claim_status(finding)
+        answer = "no" if status.sign < 0 else ANSWERS[status.kind]
+        answers.setdefault(plain(finding.subject), {})[f"{finding.group} verdicts"] = answer
+    st.table(_merged(answers), border="horizontal")
 
 
 def draw_methods(findings: Sequence[Finding]) -> None:
     """Draw a table per verdict, methods by fills: a word on whether the maps are better than both controls."""
-    terms = explain("Faithfulness", "Deletion and insertion", "Fill", "Control")
-    st.caption("Better than random and another picture's map?", help=terms)
-    for group in dict.fromkeys(finding.group for finding in findings):
-        mine = [finding for finding in findings if finding.group == group]
-        fills = list(mine[0].details["fills"])
-        rows: dict[tuple[str, ...], list[str]] = {}
-        for finding in mine:
-            rows.setdefault(tuple(word(finding, fill) for fill in fills), []).append(plain(finding.subject))
-        names = [", ".join(alike) for alike in rows.values()] if len(rows) > 1 else ["Every method"]
-        titles = [FILLINGS[fill] for fill in fills]
-        st.table(pd.DataFrame(list(rows), names, titles).rename_axis(f"{group} verdicts"), border="horizontal")
+    for group, mine in groupby(findings, key=lambda finding: finding.group):
+        st.markdown(f"{CLASS_WORDS[str(group)]} **verdicts**, by how parts are hidden")
+        rows = {plain(one.subject): {FILLINGS[fill]: word(one, fill) for fill in one.details["fills"]} for one in mine}
+        st.table(_merged(rows), border="horizontal")
+
+
+def _merged(rows: dict[str, dict[str, str]]) -> pd.DataFrame:
+    """Lay out the words of methods, those with equal words in one row."""
+    table = pd.DataFrame.from_dict(rows, orient="index").fillna("").rename_axis("method").reset_index()
+    table = table.groupby([*table.columns[1:]], sort=False)["method"].agg(", ".join).reset_index()
+    shown = {word: f":{colour}-background[{word}]" for word, colour in COLOURS.items()}
+    return table.set_index("method").replace(shown)
 
 
 def word(finding: Finding, fill: str) -> str:
@@ -149,8 +162,49 @@ def word(finding: Finding, fill: str) -> str:
         tried = [finding.choice(direction, choice_value(fill, control)) for control in CONTROLS]
         found = {sign_of(choice) for choice in tried if choice is not None}
         signs.add(1 if found == {1} else -1 if found == {-1} else 0)
-    text = WORDS[signs.pop()] if len(signs) == 1 else "mixed"
-    return f":{COLOURS[text]}-background[{text}]" if text in COLOURS else text
+    return WORDS[signs.pop()] if len(signs) == 1 else "mixed"
+
+
+def known_truth() -> tuple[Opened, int] | None:
+    """Find a run whose detector adds up scores of patches, and their side in pixels, this page's first."""
+    maker = catalogue.maker(opened.run)
+    found = sorted(catalogue.detectors().values(), key=lambda detector: detector != maker)
+    for detector in found:
+        if Capability.PATCH_SCORES in detector.about.capabilities:
+            for run in library.runs_by(detector.identity):
+                return run, int(detector.about.config["field"])
+    return None
+
+
+def draw_truth(shown: Opened, *, field: int) -> None:
+    """Draw a map beside the exact one, unless the page begins with them, and how near all maps are to it."""
+    st.subheader("Where the truth is known", anchor=False)
+    st.markdown(
+        f"The detector {plain(shown.run.manifest['detector'])} scores every patch of {field} x {field} pixels "
+        "by itself and takes the mean, so its exact map is known. 1 is the truth, 0 is chance."
+    )
+    if shown.run.path != opened.run.path:
+        draw_maps(shown, field)
+    if (result := readable(shown, "truth")) is not None:
+        near = nearness(result.findings).reset_index()
+        share = st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1)
+        options = {"hide_index": True, "height": "content", "column_config": dict.fromkeys(near.columns[1:], share)}
+        st.dataframe(near, alt="Correlation of each map with the truth, the nearest first", **options)
+    beside = {"run": shown.run.name, "methods": "exact,lime", "lime.fill": "road"}
+    st.page_link(
+        script_of("mistakes"), label="LIME beside the exact map, on any picture", icon=":material/compare:",
+        query_params=beside,
+    )  # fmt: skip
+    with study_fold(
+        shown,
+        "truth",
+        "How near are maps to the truth?",
+        explained="Rank correlation with the truth over 16 cells; the controls are another image's truth and a random "
+        "order. Grad-CAM on the last layer is near by construction: it is those scores, stretched.",
+        help=explain("Rank correlation", "Fill", "Grad-CAM", "LIME"),
+    ) as answer:
+        if answer is not None:
+            study_files(shown, answer, key="trust.truth")
 
 
 def draw_curves(result: StudyResult) -> None:
@@ -171,7 +225,7 @@ def draw_curves(result: StudyResult) -> None:
                 else:
                     colour, symbol = next(styles)
                     lines.append(Line(name, x, y, colour, "solid", symbol, rows["low"], rows["high"]))
-            figure = line_figure(lines, DIRECTION_NAMES[direction], "margin for the verdict", height=360)
+            figure = line_figure(lines, DIRECTION_NAMES[direction], "margin for the verdict", height=460)
             with grid.cell():
                 st.markdown(f"**{group}**")
                 key, alt = f"trust.curves.{group}.{direction}", f"Curves by {direction} of {group}"
@@ -219,33 +273,35 @@ heading(
     "A map can look right and mean nothing.",
     help=explain("Grad-CAM", "LIME", "Control"),
 )
-maker = catalogue.maker(opened.run)
-about = None if maker is None else maker.about
-field = about.config["field"] if about is not None and Capability.PATCH_SCORES in about.capabilities else None
-draw_maps(field)
+truth = known_truth()
+draw_maps(opened, truth[1] if truth is not None and truth[0].run.path == opened.run.path else None)
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.button("Another picture", icon=":material/refresh:", on_click=next_picture)
+    st.caption(f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']}: what the place speaks for.")
 if (faithfulness := study_of(opened, "faithfulness")) is not None:
-    draw_methods(faithfulness.findings)
+    draw_answers(faithfulness.findings)
     with fold(
         "faithfulness",
-        "How far does the margin fall and rise?",
+        "How is that measured, and by how much are they better?",
         explained="Parts of the image are filled in the order that an explanation gives (deletion), or shown in that "
         "order (insertion; Petsiuk et al. 2018). Where it is right the margin falls fast, and rises fast. Edges are a "
         "baseline and no control: for a detector of fine detail they are nearly the right answer.",
         help=explain("Faithfulness", "Deletion and insertion", "Fill", "Margin", "Control"),
     ) as is_open:
         if is_open:
+            draw_methods(faithfulness.findings)
             draw_curves(faithfulness)
             finding_table(faithfulness.findings)
             study_files(opened, faithfulness, key="trust.faithfulness")
+if truth is not None:
+    draw_truth(truth[0], field=truth[1])
 st.subheader("Other checks", anchor=False)
 for name, (question, explained, terms) in PARTS.items():
-    # only a detector of patches has a known truth
-    if name != "truth" or field is not None:
-        with study_fold(opened, name, question, explained=explained, help=explain(*terms)) as result:
-            if result is not None and name == "sanity":
-                draw_randomised(result)
-            if result is not None:
-                study_files(opened, result, key=f"trust.{name}")
+    with study_fold(opened, name, question, explained=explained, help=explain(*terms)) as result:
+        if result is not None and name == "sanity":
+            draw_randomised(result)
+        if result is not None:
+            study_files(opened, result, key=f"trust.{name}")
 st.subheader("And on other pictures?", anchor=False)
 if (transfer := readable(opened, "transfer")) is not None:
     draw_others(transfer)

@@ -1,8 +1,10 @@
 """Explanations side by side: a method of a test's own is offered, set and drawn; what is saved is what is shown."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from core.explainers.drawing import DEFAULT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME, LIME_GRID, LimeSettings
 from core.explainers.settings import describe
-from dashboard.components import explanations, settings
+from dashboard.components import agreement, explanations, settings
 from dashboard.components.component import key_of
 from dashboard.components.explanations import View
 from dashboard.components.requests import Subject
@@ -80,6 +82,16 @@ def test_nothing_is_saved_before_all_of_it_has_the_settings_that_are_shown(
     assert disabled == {"slide": True, "page.file": True}
     explanations._draw_saving(view, [(found, DEFAULT)], [])
     assert disabled == {"slide": False, "page.file": False}
+
+
+def test_what_is_mostly_undecided_agrees_with_nothing(tiny_detector: Detector, pixels: NDArray[np.uint8]) -> None:
+    cam = GRADCAM.explain_fully(tiny_detector, pixels[0])
+    lime = LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64))
+    for undecided, is_compared in ((0.6, False), (0.4, True)):
+        mask = np.arange(lime.map.size).reshape(lime.map.shape) < undecided * lime.map.size
+        [row] = agreement.compared([replace(lime, undecided=mask), cam], None).to_dict("records")
+        assert pd.notna(row["rank correlation"]) == is_compared
+        assert ("undecided on most" in row["conclusion"]) != is_compared
 
 
 def test_a_random_map_has_the_values_of_the_map_in_other_places(

@@ -18,13 +18,15 @@ from core.explainers.cam import GRADCAM
 from core.explainers.exact import EXACT, stored_exact_map
 from core.explainers.explainer import AnyExplainer, BatchExplainer, Cancel
 from core.explainers.explanation import Diagnostics
+from core.explainers.lime.regions import LIME
 from core.explainers.settings import ExplainerSettings
-from core.findings.claims import ClaimStatus, claim_status
+from core.findings.claims import ClaimStatus, claim_status, with_headlines
+from core.perturbations.masking import FILLS
 from core.studies import explanations
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context, StudyError
-from core.studies.truth import compute, conclude, make_study
+from core.studies.truth import HEADLINES, compute, conclude, make_study, nearness
 from tests.conftest import make_patch, textured
 from tests.core.trust_cues import write_source
 
@@ -132,6 +134,14 @@ def test_its_findings(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     assert claim_status(found["exact-wrong-REAL"]) == ClaimStatus("holds", -1)
     assert found["exact-right-REAL"].measure.value > 0.9
     assert {choice.value for choice in found["exact-right-REAL"].choices} == {"", ", random order"}
+    near = nearness(result.findings)
+    assert near.index.tolist() == ["right", "control: another image's exact map", "wrong"]
+    assert near.loc["right", "REAL verdicts"] == found["exact-right-REAL"].measure.value
+    monkeypatch.setattr(explanations, "explainers", lambda with_map: (LIME,))
+    concluded = conclude(source.open().run, study_of(source, ROWS, LIME), STUDY.parameters)
+    lime = nearness(with_headlines(concluded, HEADLINES)).index
+    fills = [f"LIME, {title}" for title in FILLS.values()]
+    assert sorted(lime.drop("control: another image's exact map")) == sorted(fills)
 
 
 def test_a_detector_that_does_not_add_is_refused(patched: Source) -> None:
