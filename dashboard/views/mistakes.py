@@ -200,9 +200,8 @@ row = opened.row_of(asked)
 if row is None and len(positions):
     row = int(shown[0])
 order = orders[wanted.sort]
-heading(
-    title(), f"Choose a cell, then a picture. {plain(order[:1].upper() + order[1:])}.", help=explain("Confusion matrix")
-)
+what = "Choose a cell, then a picture." if VIEW.value == "grid" else "Each with the smallest change that flips it."
+heading(title(), f"{what} {plain(order[:1].upper() + order[1:])}.", help=explain("Confusion matrix"))
 if table.empty:
     st.info("This run holds no image; choose another one on the left.")
 elif VIEW.value == "sheet":

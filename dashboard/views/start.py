@@ -15,6 +15,7 @@ from dashboard.components.dial import measured, measured_shares, short_percent
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, explained_picture, picture_strip
 from dashboard.components.plain import code, inline
+from dashboard.components.probing import strength_words
 from dashboard.components.requests import Subject
 from dashboard.components.story import (
     SHOWN,
@@ -83,8 +84,9 @@ def all_do() -> None:
         st.caption(f"This has not been measured for this run yet: {code(command(shown, 'probes'))}")
         return
     flip, control = shares[COLUMN].get("FAKE", 0.0), shares[CONTROL].get("FAKE", 0.0)
+    finest = strength_words(COLUMN, shown.run.side)
     st.markdown(
-        f"**{short_percent(flip)}** of all {CLASS_WORDS['FAKE']} verdicts flip without their finest detail. "
+        f"**{short_percent(flip)}** of all {CLASS_WORDS['FAKE']} verdicts flip without detail {finest}. "
         f"After as large a coarse change: **{short_percent(control)}**.",
         help=explain("Control", "Low-pass"),
     )
