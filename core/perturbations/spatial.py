@@ -101,11 +101,10 @@ def cross_faded(pixels: Pixels, block: int, orders: NDArray[np.integer] | None =
 
     Args:
         pixels: uint8 (N, side, side, 3).
-        block: side of a block in pixels, from the middle of one fade to that of the next.
+        block: side of a block in pixels, from the middle of one fade to that of the next, at least 2.
         orders: as in `shuffled`; None rotates each block by 180 degrees in its own place, as `rotated_in_blocks` does.
     """
-    # blocks of one pixel have nothing to fade
-    count, reach = pixels.shape[1] // block, min(max(1, block // 4), block // 2)
+    count, reach = pixels.shape[1] // block, max(1, block // 4)
     ramp = (np.arange(2 * reach, dtype=np.float32) + 0.5) / (2 * reach)
     line = np.concatenate([ramp, np.ones(block - 2 * reach, np.float32), ramp[::-1]])
     weights = (line[:, None] * line)[..., None]

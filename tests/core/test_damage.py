@@ -7,7 +7,6 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -138,24 +137,6 @@ def test_a_manifest_of_another_form_is_named(home: Path, what: str) -> None:
     folder = home / kind / (RUN if kind == "runs" else DETECTOR)
     d.reseal(folder, **values)
     assert str(folder) in refusal(lambda: read_all(home))
-
-
-TABLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
-    "numbers are words": lambda table: table.assign(margin="high"),
-    "a probability of two": lambda table: table.assign(p_real=np.float32(2)),
-    "a third class": lambda table: table.assign(label="MAYBE"),
-    "no verdict": lambda table: table.assign(predicted=None),
-    "lists": lambda table: table.assign(category=[["a"]] * len(table)),
-    "a row less": lambda table: table.iloc[1:],
-    "no hash": lambda table: table.drop(columns="sha256"),
-}
-
-
-@pytest.mark.parametrize("what", TABLES)
-def test_a_table_of_another_form_is_named(home: Path, what: str) -> None:
-    TABLES[what](pd.read_parquet(home / TABLE)).to_parquet(home / TABLE, index=False)
-    d.reseal((home / TABLE).parent)
-    assert str(home / TABLE) in refusal(lambda: read_all(home))
 
 
 def test_a_type_that_would_be_unpickled_is_read_as_the_plain_column(home: Path, tmp_path: Path) -> None:

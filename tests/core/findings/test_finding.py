@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.findings.claims import claim_status
-from core.findings.finding import Finding, Measure, read_findings, to_json
+from core.findings.finding import Finding, Measure, find, read_findings, to_json
 from core.findings.intervals import Estimate
 from core.findings.numbers import format_measure
 from tests.core.findings.planted import finding
@@ -39,17 +39,23 @@ def test_findings_are_read_as_they_were_written() -> None:
     again = read_findings(json.loads(to_json(findings)))
     assert to_json(again) == to_json(findings)
     assert (again[0].choices, again[0].question) == (findings[0].choices, "Why?")
+    assert find(again, "rank") is again[0]
+    assert find(again, "other") is None
+    assert again[0].choice("fill", "texture") == findings[0].choices[1]
+    assert again[0].choice("fill", "mean") is None
     plain = json.loads(to_json(findings))
-    for damage in ({"quantity": "luck"}, {"measure": None}, {"choices": 3}, {"group": 1}, {"details": []}, {"key": {}}):
+    for damage in ({"measure": None}, {"choices": 3}, {"group": 1}, {"details": []}, {"key": {}}):
         with pytest.raises(ValueError, match="."):
             read_findings([{**plain[0], **damage}])
-    with pytest.raises(ValueError, match="."):
-        read_findings([3])  # type: ignore[list-item]
+    for unknown in ([3], [{**plain[0], "quantity": "luck"}]):
+        with pytest.raises(ValueError, match="luck|3"):
+            read_findings(unknown)  # type: ignore[arg-type]
 
 
 def test_fewer_than_five_sources_are_counted_and_have_no_interval() -> None:
-    few = Measure.of(Estimate(0.51, -1, 1, 1200), clusters=2)
-    assert not few.has_interval
+    few, enough = (Measure.of(Estimate(0.51, -1, 1, 1200), clusters=clusters) for clusters in (2, 5))
+    assert (few.has_interval, enough.has_interval, enough.low, enough.n) == (False, True, -1, 1200)
+    assert [one.has_interval for one in (Measure(0.5, 0.4), Measure(0.5, high=0.6))] == [False, False]
     assert format_measure(few, "share") == "51.0% (1,200 images from 2 sources)"
     # so nothing is claimed from them
     assert claim_status(replace(finding(0.1, control=0.5), measure=few)).kind == "not shown"

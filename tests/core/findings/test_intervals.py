@@ -1,9 +1,10 @@
-"""Intervals against scipy, statsmodels, published numbers and simulation."""
+"""Intervals by the formulas of the books, with scipy and statsmodels, and by simulation."""
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.proportion import confint_proportions_2indep
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from core.findings.intervals import (
     clustered_share,
@@ -13,63 +14,76 @@ from core.findings.intervals import (
     weighted_ratio,
     weighted_share,
 )
-from core.runs.metrics import wilson_interval
+
+Ends = tuple[float, float]
+Weights = NDArray[np.float64] | None
 
 
-def test_weighted_shares_and_means_cover_the_truth_in_stratified_samples() -> None:
-    generator = np.random.default_rng(1)
-    sizes, shares = np.array([9000, 400]), np.array([0.05, 0.6])
-    truth = float((sizes * shares).sum() / sizes.sum())
-    covered = {"share": 0, "mean": 0}
-    for _ in range(1500):
-        drawn = [generator.random(count) < share for count, share in zip((300, 200), shares, strict=True)]
-        weights = np.repeat(sizes / (300, 200), (300, 200))
-        hits = np.concatenate(drawn)
-        for name, found in (("share", weighted_share(hits, weights)), ("mean", weighted_mean(hits, weights))):
-            covered[name] += found.low <= truth <= found.high
-            assert found.value == pytest.approx(np.average(hits, weights=weights))
-            assert found.images == 500
-    # strata reduce the variance; the intervals do not use that, so they may cover a little too often
-    assert covered["share"] > 0.92 * 1500
-    assert 0.92 < covered["mean"] / 1500 < 0.99
+def wilson(share: float, size: float, confidence: float = 0.95) -> Ends:
+    return proportion_confint(share * size, size, alpha=1 - confidence, method="wilson")  # type: ignore[no-any-return]
 
 
-def test_without_weights_they_are_what_everybody_knows() -> None:
-    values = np.random.default_rng(2).normal(size=40)
-    found = weighted_mean(values)
-    low, high = stats.t.interval(0.95, 39, loc=values.mean(), scale=stats.sem(values))
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
-    assert weighted_mean(np.append(values, np.nan)) == found
-    share = weighted_share(values > 0)
-    assert [share.low, share.high] == pytest.approx(
-        [float(end) for end in wilson_interval(int((values > 0).sum()), 40)]
-    )
-    assert weighted_share(np.ones(5, bool), np.array([0.1, 0.2, 0.3, 0.7, 1.1])).high == 1
-    assert np.isnan(weighted_share(np.zeros(0, bool)).value)
-    assert np.isnan(weighted_mean(np.zeros(0)).value)
+def clopper(size: float, confidence: float) -> float:
+    """The lower end of a difference that is 1 on all images: Clopper and Pearson's, of as many successes as trials."""
+    return float(2 * stats.beta.ppf((1 - confidence) / 2, size, 1) - 1)
 
 
-def test_what_was_drawn_in_clusters_is_counted_in_clusters() -> None:
-    generator = np.random.default_rng(0)
-    clusters = generator.permutation(np.arange(60) % 6)
-    luck = generator.normal(size=6)
-    values = luck[clusters] + generator.normal(0, 0.1, 60)
-    found = weighted_mean(values, clusters=clusters)
-    # clusters of one size: Student's interval of their means
-    own = [values[clusters == one].mean() for one in range(6)]
-    low, high = stats.t.interval(0.95, 5, np.mean(own), stats.sem(own))
-    assert found.value == pytest.approx(np.mean(values))
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+def half_width(parts: NDArray[np.float64], confidence: float = 0.95) -> float:
+    """Half of Student's interval of a sum of independent parts."""
+    n = len(parts)
+    return float(n * stats.sem(parts) * stats.t.ppf((1 + confidence) / 2, n - 1)) if n > 1 else np.nan
+
+
+def size_of(weights: NDArray[np.float64]) -> float:
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def drawn(seed: int) -> tuple[np.random.Generator, int, Weights, float]:
+    """A generator, a number of images, their weights (none, equal, or unequal), and a confidence."""
+    generator = np.random.default_rng(seed)
+    n = (1, 2, 3, 7, 30, 200)[seed // 4 % 6]
+    weights = (None, np.full(n, 3.0), generator.uniform(0.5, 2, n), np.where(generator.random(n) < 0.5, 50.0, 1.0))
+    return generator, n, weights[seed % 4], (0.9, 0.95, 0.99)[seed % 3]
+
+
+def close(found: tuple[float, ...], *expected: float) -> None:
+    assert found == pytest.approx(expected, abs=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize("seed", range(48))
+def test_shares_and_means_have_wilsons_and_students_intervals(seed: int) -> None:
+    generator, n, weights, confidence = drawn(seed)
+    w, clusters = np.ones(n) if weights is None else weights, generator.integers(5, 10, n)
+    for hits in (generator.random(n) < 0.3, np.ones(n, bool), np.zeros(n, bool), clusters < 7):
+        share = np.average(hits, weights=w)
+        found = weighted_share(hits, weights, confidence=confidence)
+        close(found, share, *wilson(share, size_of(w), confidence), n)
+        assert found.high == 1 or not hits.all()
+        # of clusters: as many images as would vary so much, and where all are alike as many as there are clusters
+        share, own = hits.mean(), [(hits - hits.mean())[clusters == one].sum() / n for one in np.unique(clusters)]
+        size, half = float(len(own)), half_width(np.array(own))
+        if 0 < share < 1:
+            size = min(n, share * (1 - share) * (stats.norm.ppf(0.975) / half) ** 2) if half > 1e-9 else n
+        close(clustered_share(hits, clusters), share, *(wilson(share, size) if len(own) > 1 else (0, 1)), n)
+    values = generator.normal(1, 2, n)
+    mean = np.average(values, weights=w)
+    parts = w * (values - mean) / w.sum()
+    half, own = half_width(parts, confidence), [parts[clusters == one].sum() for one in np.unique(clusters)]
+    # a row without a number does not count
+    values, more = np.append(values, np.nan), None if weights is None else np.append(weights, 9.0)
+    close(weighted_mean(values, more, confidence=confidence), mean, mean - half, mean + half, n)
     # clusters that happen to agree promise no more than rows that have nothing in common
-    even = generator.normal(size=60)
-    for one in range(6):
-        even[clusters == one] -= even[clusters == one].mean()
-    plain = weighted_mean(even)
-    assert weighted_mean(even, clusters=clusters) == plain
-    # one cluster gives no interval, and NaN rows do not count
-    assert np.isnan(weighted_mean(values, clusters=np.zeros(60, int)).low)
-    gap = np.append(values, np.nan)
-    assert weighted_mean(gap, clusters=np.append(clusters, 99)) == found
+    half = float(np.maximum(half, half_width(np.array(own), confidence)))
+    found = weighted_mean(values, more, clusters=np.append(clusters, 99), confidence=confidence)
+    close(found, mean, mean - half, mean + half, n)
+
+
+def test_of_nothing_nothing_is_known() -> None:
+    nothing = np.zeros(0)
+    for found in (weighted_mean(nothing), weighted_lead(nothing), weighted_ratio(nothing, nothing)):
+        close(found, np.nan, np.nan, np.nan, 0)
+    for found in (weighted_share(nothing > 0), clustered_share(nothing > 0, nothing.astype(int))):
+        close(found, np.nan, 0, 1, 0)
 
 
 @pytest.mark.parametrize("count", [3, 8, 10])
@@ -86,66 +100,40 @@ def test_the_interval_of_few_clusters_holds_the_truth_as_often_as_it_says(count:
     assert np.mean(held) > 0.92 - 2 * np.sqrt(0.05 * 0.95 / 1000)
 
 
-def test_the_share_of_clusters_is_wilsons_on_as_many_images_as_vary_so_much() -> None:
-    clusters = np.repeat(np.arange(6), 50)
-    hits = np.random.default_rng(0).random(300) < np.linspace(0.2, 0.7, 6)[clusters]
-    found, own = clustered_share(hits, clusters), hits.reshape(6, 50).mean(axis=1)
-    # the variance of the mean of six shares, and Student's quantile beside the normal one
-    p, error = hits.mean(), stats.sem(own) * stats.t.ppf(0.975, 5) / stats.norm.ppf(0.975)
-    size = p * (1 - p) / error**2
-    z2 = stats.norm.ppf(0.975) ** 2
-    middle, half = (p + z2 / 2 / size) / (1 + z2 / size), np.sqrt(z2 * p * (1 - p) / size + z2**2 / 4 / size**2)
-    assert found.value == p
-    assert found.low == pytest.approx(middle - half / (1 + z2 / size))
-    assert found.high == pytest.approx(middle + half / (1 + z2 / size))
-    # clusters that happen to agree promise no more than images that have nothing in common
-    even = np.tile([True, False], 150)
-    assert clustered_share(even, clusters)[1:3] == pytest.approx([float(end) for end in wilson_interval(150, 300)])
-    # and where all is alike, clusters are what was counted
-    assert clustered_share(np.ones(300, bool), clusters)[1:3] == pytest.approx(
-        [float(end) for end in wilson_interval(6, 6)]
-    )
+def lead_by_the_book(leads: NDArray[np.float64], weights: Weights, confidence: float) -> tuple[float, float, float]:
+    """The paired difference as `weighted_lead` describes it."""
+    x, w = leads, np.ones(len(leads)) if weights is None else weights
+    mean = float(np.average(x, weights=w))
+    ups, downs = int((x > 0).sum()), int((x < 0).sum())
+    half = half_width(w * (x - mean) / w.sum(), confidence)
+    if not ups + downs:
+        return mean, mean - half, mean + half
+    low, high = (mean, mean) if np.isnan(half) else (mean - half, mean + half)
+    if (x == 1).all():
+        low = clopper(size_of(w), confidence)
+    if (x == -1).all():
+        high = -clopper(size_of(w), confidence)
+    if stats.binomtest(ups, ups + downs).pvalue >= 1 - confidence:
+        low, high = min(low, 0), max(high, 0)
+    shares, largest = [float(w[side].sum() / w.sum()) for side in (x > 0, x < 0)], float(abs(x).max())
+    if np.ptp(w) and sum(shares) * size_of(w) < 4:
+        most, least = (largest * wilson(share, size_of(w), confidence)[1] for share in shares)
+        low, high = min(low, -least), max(high, most)
+    return mean, max(low, -max(1, largest)), min(high, max(1, largest))
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 6, 7, 40])
-def test_few_leads_that_all_agree_are_as_certain_as_the_exact_test_says(count: int) -> None:
-    found = weighted_lead(np.ones(count))
-    exact = stats.binomtest(count, count).pvalue
-    assert (found.low > 0) == (exact < 0.05)
-    assert (found.value, found.high) == (1, 1)
-    # the share of leads that are 1, as scipy has it
-    assert found.low == pytest.approx(2 * stats.binomtest(count, count).proportion_ci().low - 1)
-    mirrored = weighted_lead(-np.ones(count))
-    assert mirrored[:3] == pytest.approx((-found.value, -found.high, -found.low))
-
-
-@pytest.mark.parametrize(("more", "fewer", "none"), [(5, 0, 20), (6, 0, 20), (9, 1, 50), (8, 2, 50), (60, 20, 200)])
-def test_a_lead_is_certain_only_where_mcnemars_test_says_so(more: int, fewer: int, none: int) -> None:
-    leads = np.r_[np.ones(more), -np.ones(fewer), np.zeros(none), np.nan]
-    found, wide = weighted_lead(leads), weighted_mean(leads)
-    assert found.value == wide.value
-    assert (found.low > 0) == (wide.low > 0 and stats.binomtest(fewer, more + fewer).pvalue < 0.05)
-    assert found.high == wide.high
-    assert weighted_lead(np.zeros(9)) == weighted_mean(np.zeros(9))
-
-
-def test_a_ratio_of_sums_resamples_images_and_not_their_trials() -> None:
-    generator = np.random.default_rng(0)
-    trials = generator.integers(1, 20, 300).astype(float)
-    # an image's trials all go one way
-    hits, other = (trials * (generator.random(300) < share) for share in (0.3, 0.2))
-    weights = generator.uniform(1, 3, 300)
-    found = weighted_ratio(hits, trials, weights)
-    assert found.value == pytest.approx((weights * hits).sum() / (weights * trials).sum())
-    drawn = generator.integers(0, 300, (4000, 300))
-    ratios = (weights * hits)[drawn].sum(axis=1) / (weights * trials)[drawn].sum(axis=1)
-    np.testing.assert_allclose([found.low, found.high], np.percentile(ratios, [2.5, 97.5]), atol=0.01)
-    paired = weighted_ratio(hits, trials, weights, less=(other, trials))
-    differences = ratios - (weights * other)[drawn].sum(axis=1) / (weights * trials)[drawn].sum(axis=1)
-    assert paired.value == pytest.approx(found.value - weighted_ratio(other, trials, weights).value)
-    np.testing.assert_allclose([paired.low, paired.high], np.percentile(differences, [2.5, 97.5]), atol=0.012)
-    same = weighted_ratio(hits, trials, weights, less=(hits, trials))
-    assert same[:3] == (0, 0, 0)
+@pytest.mark.parametrize("seed", range(72))
+def test_a_lead_has_students_interval_unless_few_or_light_images_decide_it(seed: int) -> None:
+    generator, n, weights, confidence = drawn(seed)
+    for leads in (
+        generator.choice([-1.0, 0.0, 1.0], n, p=generator.dirichlet([1, 2, 1])),
+        np.full(n, generator.choice([-1.0, 0.0, 1.0])),
+        np.where(generator.random(n) < 0.1, generator.choice([1.0, 1.0, -1.0], n), 0),
+        generator.normal(0.5, 1.5, n).round(1),
+    ):
+        expected = lead_by_the_book(leads, weights, confidence)
+        more = None if weights is None else np.append(weights, 9.0)
+        close(weighted_lead(np.append(leads, np.nan), more, confidence=confidence), *expected, n)
 
 
 def test_light_rows_alone_do_not_claim_a_lead() -> None:
@@ -162,6 +150,41 @@ def test_light_rows_alone_do_not_claim_a_lead() -> None:
     assert weighted_lead(leads[125:], weights[125:]).low > 0
 
 
+@pytest.mark.parametrize("seed", range(48))
+def test_a_ratio_of_sums_treats_images_as_drawn_and_not_their_trials(seed: int) -> None:
+    generator, n, weights, confidence = drawn(seed)
+    w = np.ones(n) if weights is None else weights
+
+    def parts(hits: NDArray[np.float64], trials: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        ratio = (w * hits).sum() / (w * trials).sum()
+        return ratio, w * (hits - ratio * trials) / (w * trials).sum()
+
+    trials = generator.integers(0, 20, n).astype(float)
+    trials[0] = 5
+    # an image's trials may all go one way
+    mixed, certain = generator.binomial(trials.astype(int), 0.3).astype(float), trials * (generator.random(n) < 0.5)
+    tried = trials > 0
+    for hits in (mixed, certain, trials, 0 * trials, np.where(np.arange(n) == 0, 5.0, 0.0)):
+        value, own = parts(hits, trials)
+        half, size = half_width(own[tried], confidence), size_of(w[tried])
+        low, high = max(value - half, 0), min(value + half, 1)
+        if min(value, 1 - value) * size < 1:
+            ends = wilson(value, size, confidence)
+            low, high = min(low, ends[0]), max(high, ends[1])
+        found = weighted_ratio(hits, trials, weights, confidence=confidence)
+        close(found, value, *((low, high) if tried.sum() > 1 else (np.nan, np.nan)), tried.sum())
+    other = generator.integers(0, 3, n).astype(float)
+    other[0], both = 1, tried | (other > 0)
+    for hits, others in ((mixed, other), (certain, 0 * other), (trials, 0 * other), (0 * trials, other)):
+        (value, own), (less, theirs) = parts(hits, trials), parts(others, other)
+        half = half_width((own - theirs)[both], confidence)
+        low, high, end = value - less - half, value - less + half, clopper(size_of(w[both]), confidence)
+        low, high = {1: (end, 1), -1: (-1, -end)}.get(value - less, (low, high))
+        images = min(tried.sum(), (other > 0).sum())
+        found = weighted_ratio(hits, trials, weights, less=(others, other), confidence=confidence)
+        close(found, value - less, *((low, high) if images > 1 else (np.nan, np.nan)), images)
+
+
 @pytest.mark.parametrize("counts", [(3, 40, 9, 50), (0, 10, 4, 10), (10, 10, 10, 12)])
 def test_a_difference_of_independent_shares_is_that_of_statsmodels(counts: tuple[int, int, int, int]) -> None:
     hits, images, other, others = counts
@@ -170,12 +193,3 @@ def test_a_difference_of_independent_shares_is_that_of_statsmodels(counts: tuple
     low, high = confint_proportions_2indep(hits, images, other, others, method="newcomb")
     assert found.value == pytest.approx(hits / images - other / others)
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
-
-
-@pytest.mark.parametrize(("k", "n"), [(0, 10), (1, 10), (5, 10), (10, 10), (73, 333), (1, 1), (9_999, 10_000)])
-def test_ends_solve_the_score_equation(k: int, n: int) -> None:
-    z = 1.959963984540054
-    for end in wilson_interval(k, n):
-        # the test of the share `end` rejects k of n with exactly this z; at 0 and 1 it has no spread
-        spread = np.sqrt(end * (1 - end) / n)
-        assert abs(k / n - end) == pytest.approx(z * spread, abs=1e-9) or (k in (0, n) and end in (0, 1))

@@ -1,11 +1,24 @@
-"""AUROC and its interval against scikit-learn and against counting; rules and strata on made numbers."""
+"""AUROC and its interval against scikit-learn and against counting; rules, strata and leaning on made numbers."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm, spearmanr
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
+from statsmodels.stats.proportion import proportion_confint
 
-from core.findings.separation import auroc, bin_log_odds, cross_fit, difference_of_aurocs, strata_of, within_strata
+from core.findings.separation import (
+    auroc,
+    bin_log_odds,
+    cross_fit,
+    difference_of_aurocs,
+    rank_correlation,
+    strata_of,
+    within_strata,
+)
+
+NORMAL = norm.ppf(0.975)
 
 
 def two_classes(n: int = 400, shift: float = 0.7, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -15,22 +28,38 @@ def two_classes(n: int = 400, shift: float = 0.7, seed: int = 0) -> tuple[np.nda
     return np.round(generator.normal(0, 1, n) + shift * is_real, 1), is_real
 
 
-def test_the_interval_is_delongs_computed_pair_by_pair() -> None:
-    scores, is_real = two_classes(120)
-    real, fake = scores[is_real], scores[~is_real]
-    wins = (real[:, None] > fake) + 0.5 * (real[:, None] == fake)
-    variance = wins.mean(axis=1).var(ddof=1) / len(real) + wins.mean(axis=0).var(ddof=1) / len(fake)
-    found = auroc(scores, is_real)
-    assert found.value == pytest.approx(wins.mean())
-    assert found.high - found.value == pytest.approx(1.959964 * np.sqrt(variance), rel=1e-5)
-    assert found.images == 120
+def pairs(scores: np.ndarray, is_real: np.ndarray) -> np.ndarray:
+    """1 where a REAL image (rows) scores higher than a FAKE one (columns), a half where they tie."""
+    real, fake = scores[is_real][:, None], scores[~is_real]
+    return np.asarray((real > fake) + 0.5 * (real == fake))
 
 
-def test_perfect_and_missing_classes() -> None:
-    perfect = auroc(np.arange(20), np.arange(20) >= 10)
-    assert perfect.value == 1
-    assert 0.6 < perfect.low < 0.9
-    assert np.isnan(auroc(np.arange(5), np.ones(5, bool)).value)
+def delong(wins: np.ndarray) -> float:
+    """DeLong's variance of the mean of pairs; the largest that a share can have where a class has one image."""
+    own = [wins.mean(axis=axis) for axis in (1, 0)]
+    return sum(side.var(ddof=1) / len(side) if len(side) > 1 else 0.25 for side in own)
+
+
+@pytest.mark.parametrize(("n", "shift"), [(120, 0.7), (12, 1.0), (12, -1.0), (7, 0.0), (2, 0.0), (3, 0.0)])
+def test_the_interval_is_delongs_computed_pair_by_pair(n: int, shift: float) -> None:
+    scores, is_real = two_classes(n, shift, seed=n)
+    wins = pairs(scores, is_real)
+    half = NORMAL * np.sqrt(delong(wins))
+    expected = (wins.mean(), max(0, wins.mean() - half), min(1, wins.mean() + half), n)
+    assert auroc(scores, is_real) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("real", [10, 3])
+def test_where_no_pair_is_out_of_order_the_interval_is_wilsons(real: int) -> None:
+    for order, hits in ((1, min(real, 10)), (-1, 0)):
+        found = auroc(order * np.arange(10 + real), np.arange(10 + real) >= 10)
+        ends = proportion_confint(hits, min(real, 10), method="wilson")
+        assert found == pytest.approx(((1 + order) / 2, *ends, 10 + real), abs=1e-12)
+    # of ties alone the variance is 0 too, but a half is no end
+    assert auroc(np.zeros(20), np.arange(20) >= 10)[:3] == (0.5, 0.5, 0.5)
+    for label in (True, False):
+        missing = auroc(np.arange(5), np.full(5, label))
+        assert missing == pytest.approx((np.nan, np.nan, np.nan, 0), nan_ok=True)
 
 
 def rule(values: np.ndarray, is_real: np.ndarray, training: int = 0) -> np.ndarray:
@@ -56,53 +85,92 @@ def test_a_rule_never_knows_the_image_that_it_judges() -> None:
     assert abs(roc_auc_score(is_real, rule(values, is_real)) - 0.5) < 0.06
 
 
-def test_inside_strata_a_detector_of_the_fact_alone_is_blind() -> None:
-    generator = np.random.default_rng(0)
-    is_real = np.arange(4000) % 2 == 0
-    fact = generator.integers(0, 10, 4000) / 10 + 0.3 * is_real
-    noise = generator.normal(0, 1, 4000)
-    strata = np.asarray(np.round(fact * 10), np.intp)
-    # it sees the fact and noise: outside of strata it is good, inside it guesses
-    leaner = within_strata(5 * (fact - 0.6) + 0.1 * noise, is_real, strata)
-    assert roc_auc_score(is_real, fact) > 0.7
-    assert leaner.low < 0.5 < leaner.high
-    # it sees something else: strata change nothing
-    margins = noise + 2 * is_real - 1
-    other = within_strata(margins, is_real, strata)
-    assert other.low < roc_auc_score(is_real, margins) < other.high
+def test_a_rule_is_the_log_odds_of_its_bin_among_other_images() -> None:
+    generator = np.random.default_rng(2)
+    values, is_real = generator.integers(0, 60, 300) * 1.0, generator.random(300) < 0.4
+    # twenty bins of equal counts; a value on an edge belongs to the bin above it
+    edges = np.unique(np.percentile(values, np.arange(5, 100, 5)))
+    bins = np.array([(edges <= value).sum() for value in values])
+    np.testing.assert_array_equal(strata_of(pd.Series(values)), bins)
+    assert strata_of(pd.Series(["a", "b", "a", "c"])).tolist() == [0, 1, 0, 2]
+
+    def odds(learned: np.ndarray, own: int) -> float:
+        inside = learned & (bins == own)
+        return float(np.log((inside & is_real).sum() + 0.5) - np.log((inside & ~is_real).sum() + 0.5))
+
+    among = np.arange(300) < 200
+    given = cross_fit(bin_log_odds, bins[~among], is_real[~among], bins[among], is_real[among])
+    np.testing.assert_allclose(given, [odds(among, own) for own in bins[~among]])
+    # cross-fitted where the training images are of one class, or none
+    for training in (np.flatnonzero(is_real)[:9], np.flatnonzero(~is_real)[:9], np.zeros(0, int)):
+        rule_of = cross_fit(bin_log_odds, bins, is_real, bins[training], is_real[training], seed=7)
+        for learned, scored in StratifiedKFold(5, shuffle=True, random_state=7).split(values, is_real):
+            among = np.isin(np.arange(300), learned)
+            np.testing.assert_allclose(rule_of[scored], [odds(among, bins[row]) for row in scored])
+    # two images of a class make two folds
+    assert (rule(np.array(["a"] * 4 + ["b"] * 2), np.arange(6) > 3) != 0).all()
 
 
 def test_strata_are_weighted_by_what_they_say_of_a_difference() -> None:
-    """Two strata of other sizes: weights n m / (n + m), and the variance of the weighted mean."""
+    """Weights n m / (n + m), and the variance of the weighted mean; four images of a class are too few."""
     generator = np.random.default_rng(3)
-    strata = np.repeat([0, 1], [60, 300])
-    is_real = np.concatenate([np.arange(60) < 12, np.arange(300) < 150])
-    margins = generator.normal(0, 1, 360) + np.where(strata == 0, 3.0, 0.7) * (is_real - 0.5)
-    found, weights = within_strata(margins, is_real, strata), np.array([12 * 48 / 60, 150 * 150 / 300])
+    sizes = [(12, 48), (150, 150), (5, 9), (4, 30), (30, 4)]
+    strata = np.repeat(np.arange(5), [sum(pair) for pair in sizes])
+    is_real = np.concatenate([np.arange(real + fake) < real for real, fake in sizes])
+    margins = generator.normal(0, 1, len(strata)) + np.where(strata == 0, 3.0, 0.7) * (is_real - 0.5)
+    found, weights = within_strata(margins, is_real, strata), np.array([n * m / (n + m) for n, m in sizes[:3]])
     weights /= weights.sum()
-    areas = [auroc(margins[strata == k], is_real[strata == k]) for k in (0, 1)]
-    assert found.value == pytest.approx(weights @ [area.value for area in areas])
-    halves = np.array([area.value - area.low for area in areas])
-    assert found.value - found.low == pytest.approx(np.sqrt(weights**2 @ halves**2), rel=1e-6)
+    parts = [(margins[strata == k], is_real[strata == k]) for k in range(3)]
+    areas = [pairs(values, real) for values, real in parts]
+    half = NORMAL * np.sqrt(weights**2 @ [delong(wins) for wins in areas])
+    mean = weights @ [wins.mean() for wins in areas]
+    assert found == pytest.approx((mean, mean - half, mean + half, 374))
+    # all right in every stratum: as many trials as the smaller classes have images
+    expected = (1, *proportion_confint(167, 167, method="wilson"), 374)
+    assert within_strata(is_real - 0.5, is_real, strata) == pytest.approx(expected)
+    few = within_strata(margins[strata == 3], is_real[strata == 3], strata[strata == 3])
+    assert few == pytest.approx((np.nan, np.nan, np.nan, 0), nan_ok=True)
 
 
-def test_difference_of_aurocs() -> None:
+def test_a_rank_correlation_has_bonett_and_wrights_interval() -> None:
+    generator = np.random.default_rng(0)
+    first = generator.normal(0, 1, 40).round(1)
+    for second, n in ((first + generator.normal(0, 1, 40), 40), (-first + generator.normal(0, 0.5, 40), 4)):
+        rho = float(spearmanr(first[:n], second[:n]).statistic)
+        assert -1 < rho < 1
+        ends = np.tanh(np.arctanh(rho) + NORMAL * np.sqrt((1 + rho**2 / 2) / (n - 3)) * np.array([-1, 1]))
+        assert rank_correlation(first[:n], second[:n]) == pytest.approx((rho, *ends, n))
+    assert rank_correlation(first, 2 * first) == pytest.approx((1, np.nan, np.nan, 40), nan_ok=True)
+    assert rank_correlation(first, -first) == pytest.approx((-1, np.nan, np.nan, 40), nan_ok=True)
+    for one, other in ((first, 0 * first), (0 * first, first), (first[:3], first[3:6])):
+        assert rank_correlation(one, other) == pytest.approx((np.nan, np.nan, np.nan, len(one)), nan_ok=True)
+
+
+def test_a_difference_of_aurocs_is_delongs_on_the_same_images() -> None:
     generator = np.random.default_rng(1)
-    is_real = generator.random(400) < 0.4
-    shared = generator.normal(0, 1, 400) + is_real
-    first, second = (np.round(shared + generator.normal(0, spread, 400), 1) for spread in (0.4, 1.5))
+    is_real = generator.random(300) < 0.4
+    shared = generator.normal(0, 1, 300) + is_real
+    first, second = (np.round(shared + generator.normal(0, spread, 300), 1) for spread in (0.4, 1.5))
+    wins = pairs(first, is_real) - pairs(second, is_real)
+    half = NORMAL * np.sqrt(delong(wins))
     found = difference_of_aurocs(first, second, is_real)
-    assert found.value == pytest.approx(roc_auc_score(is_real, first) - roc_auc_score(is_real, second))
+    assert found == pytest.approx((wins.mean(), wins.mean() - half, wins.mean() + half, 300))
     # the spread over resampled images is what the interval's width says
-    again = []
-    for _ in range(400):
-        rows = np.concatenate(
-            [generator.choice(np.flatnonzero(is_real == real), (is_real == real).sum()) for real in (0, 1)]
-        )
-        again.append(roc_auc_score(is_real[rows], first[rows]) - roc_auc_score(is_real[rows], second[rows]))
-    assert (found.high - found.low) / 3.92 == pytest.approx(np.std(again), rel=0.12)
-    assert np.isnan(difference_of_aurocs(first, second, np.ones(400, bool)).value)
-    # of few images that are all alike the variance says nothing
-    few = difference_of_aurocs(np.arange(6.0), np.zeros(6), np.arange(6) > 2)
-    assert few.value == 0.5
-    assert np.isnan(few[1:3]).all()
+    again = [
+        wins[np.ix_(*(generator.integers(0, n, n) for n in wins.shape))].mean()
+        for _ in range(400)
+    ]  # fmt: skip
+    assert np.std(again) == pytest.approx(half / NORMAL, rel=0.12)
+    # never beyond the ends
+    few, real = np.array([0.0, 1, 2, 3, 4, 9]), np.array([False, False, False, True, True, True])
+    for order in (1, -1):
+        found = difference_of_aurocs(order * few, -order * np.array([0.0, 1, 3, 2, 4, 9]), real)
+        assert (found.value, found[2 if order > 0 else 1]) == (pytest.approx(order * 8 / 9), order)
+    nothing = pytest.approx((np.nan, np.nan, np.nan, 0), nan_ok=True)
+    for label in (True, False):
+        assert difference_of_aurocs(first, second, np.full(300, label)) == nothing
+    # of few images that are all alike the variance says nothing, nor does that of one image of a class
+    for rows, is_one in ((np.arange(6.0), real), (np.arange(4.0), real[2:]), (np.arange(4.0), real[:4])):
+        alone = difference_of_aurocs(rows, 0 * rows, is_one)
+        assert alone == pytest.approx((0.5, np.nan, np.nan, len(rows)), nan_ok=True)
+    assert difference_of_aurocs(few, few, real)[:3] == (0, 0, 0)

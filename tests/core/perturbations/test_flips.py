@@ -1,6 +1,6 @@
 """Flips of one image and of many: counted beyond their controls, the smallest first, and what fine detail decides."""
 
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,90 +12,104 @@ from core.perturbations.flips import (
     flip_values,
     flipping,
     headline,
-    own_columns,
     short_margins,
     summarise_flips,
     tabulate_changes,
 )
-from core.perturbations.photometric import rms
 from core.perturbations.probe import size_column
-from core.perturbations.table import PROBES, probe_columns
-from core.studies.donors import probe_example
-from tests.core.cues import CUES
-from tests.core.studies.counted import asked_of
+from core.perturbations.table import probe_columns
 
-# the smallest change that flips most of a cue's images
-SMALLEST = {
-    "mean_colour": {"tint"}, "ring": {"ring", "lowpass", "transplant"}, "corner": {"hide_top_left"},
-    "block_order": {"shuffle", "shuffle_blend"},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", CUES)
-def test_one_image_gets_what_the_study_has_of_it_and_its_cue_flips_it(name: str, tmp_path: Path) -> None:
-    (run, table), cue = asked_of(name, tmp_path), CUES[name]()
-    hit, decided = 0, 0
-    for row in (50, 60, 70):
-        example = probe_example(run, row, lambda at: cue.pixels[at])
-        assert example is not None
-        assert example.donor is not None
-        margins = dict(zip(example.pictures, cue.detector.margins(np.stack([*example.pictures.values()])), strict=True))
-        sizes = {}
-        for column, picture in example.pictures.items():
-            before = example.donor if probe_columns()[column][0].changes_donor else example.image
-            sizes[column] = float(rms(picture[None], before[None])[0])
-        changes = tabulate_changes(margins, sizes, float(run.predictions["margin"][row]))
-        assert changes.index[0] == ""
-        changes = changes.iloc[1:]
-        stored = table.iloc[row]
-        np.testing.assert_allclose(changes["margin"], stored[list(changes.index)].astype(float), rtol=0.005)
-        np.testing.assert_allclose(changes["size"], stored[[*map(size_column, changes.index)]].astype(float), rtol=0.01)
-        own = changes.loc[list(own_columns())]
-        real = run.predictions["margin"][row] > 0
-        assert (own["flips"] == ((own["margin"] > 0) != real)).all()
-        flips = flipping(changes)
-        assert len(flips)
-        assert probe_columns()[flips.index[0]][0].key == stored["turned_by"]
-        assert flips["size"].iloc[0] == flips["size"].min() == own["size"][own["controlled"]].min()
-        families = {probe_columns()[column][0].family for column in flips.index}
-        assert len(families) == stored["turned_families"]
-        hit += bool(SMALLEST[name] & {probe_columns()[column][0].key for column in flips.index})
-        decided += headline(changes) == HEADLINES["detail"]
-        assert (headline(changes) == HEADLINES["detail"]) == stored["detail_both_ways"]
-    assert hit >= 2
-    assert decided >= 2 if name == "ring" else not decided
+COLUMNS = list(probe_columns())
+# what a conclusion may rest on: no control, no changed donor, nothing that changes more than what is tested
+OWN = {
+    column: probe
+    for column, (probe, strength) in probe_columns().items()
+    if not (probe.is_control or probe.key == "lend" or (probe.key == "lowpass" and strength.value < 8))
+}
 
 
-def margins_of(**flipped: bool | None) -> dict[str, float]:
-    """The margins of an image that is called REAL: columns that flip it, that do not, and that could not be made."""
-    values = {column: np.nan if flips is None else -1.0 if flips else 1.0 for column, flips in flipped.items()}
-    return dict.fromkeys(probe_columns(), 1.0) | values
+def controls_of(column: str) -> list[str]:
+    probe, strength = probe_columns()[column]
+    return [f"{key}_{strength.key}" for key in probe.controls]
 
 
-@pytest.mark.parametrize("control", [*PROBES["lowpass"].controls, None])
-def test_a_flip_counts_where_every_control_that_was_made_leaves_the_verdict(control: str | None) -> None:
-    # put into the other class, the detail gives it this verdict: `margins_of` assumes so
-    margins = margins_of(lowpass_8=True) | ({} if control is None else {f"{control}_8": -1.0})
-    sizes = {size_column(column): 5.0 for column in probe_columns()}
-    summary = summarise_flips(pd.DataFrame([margins]), pd.DataFrame([sizes]), np.array([True])).iloc[0]
-    changes = tabulate_changes(margins, dict.fromkeys(margins, 5.0), 1.0)
-    is_clean = control is None
-    assert summary["detail_both_ways"] == is_clean
-    assert (summary["turned_by"] == "lowpass") == changes["controlled"]["lowpass_8"] == is_clean
-    assert headline(changes) == HEADLINES["detail" if is_clean else "uncontrolled"]
-    assert headline(tabulate_changes(margins_of(), {}, 1.0)) == HEADLINES["nothing"]
+def is_clean(flipped: dict[str, bool | None], column: str) -> bool:
+    """A change flips the verdict, none of its controls does, and one of them, if it has any, could be made."""
+    controls = [flipped[control] for control in controls_of(column)]
+    return flipped[column] is True and True not in controls and (False in controls or not controls)
+
+
+def is_decided(flipped: dict[str, bool | None]) -> bool:
+    """Fine detail decides the verdict, both ways, beyond some radius."""
+    return any(
+        flipped[f"lend_{radius}"]
+        and flipped[column]
+        and {flipped[control] for control in controls_of(column)} == {False}
+        for radius in (12, 10, 8)
+        for column in (f"lowpass_{radius}", f"transplant_{radius}")
+    )
+
+
+@pytest.mark.parametrize("called_real", [True, False])
+def test_flips_are_those_found_change_by_change(*, called_real: bool) -> None:
+    generator, n = np.random.default_rng(0), 32
+    # from images that hardly anything flips to those that half of all does; some changes could not be made
+    flip = generator.random((n, len(COLUMNS))) < np.linspace(0, 0.5, n)[:, None]
+    flip[4:12, [COLUMNS.index(f"{key}_{radius}") for key in ("lend", "transplant") for radius in (10, 8)]] = True
+    flip[4:12, [COLUMNS.index("lowpass_8")]] = True
+    values = np.where(flip == [column.startswith("lend") for column in COLUMNS], 1.0, -1.0) * (1 if called_real else -1)
+    # a margin of 0 is FAKE
+    values[(values < 0) & (generator.random(flip.shape) < 0.3)] = 0
+    values[generator.random(flip.shape) < 0.05] = np.nan
+    margins, sizes = (
+        pd.DataFrame(table, columns=COLUMNS) for table in (values, generator.uniform(0.5, 30, flip.shape))
+    )
+    summary = summarise_flips(margins, sizes.rename(columns=size_column), np.full(n, called_real))
+    flags = controlled_flips(pd.DataFrame({c: flip_values(margins[c], np.full(n, called_real), c) for c in COLUMNS}))
+    headlines = set()
+    for row in range(n):
+        missing = np.isnan(values[row])
+        flipped = {
+            name: None if lost else bool(yes) for name, lost, yes in zip(COLUMNS, missing, flip[row], strict=True)
+        }
+        rounded = {name: float(f"{size:.1e}") for name, size in sizes.iloc[row].items()}
+        assert flags.iloc[row].to_dict() == {name: is_clean(flipped, name) for name in flags}
+        clean = sorted(filter(partial(is_clean, flipped), OWN), key=rounded.__getitem__)
+        probe, step = probe_columns()[clean[0]] if clean else (None, None)
+        removed = [int(name.removeprefix("lowpass_")) for name in OWN if name[:8] == "lowpass_" and flipped[name]]
+        found = summary.iloc[row].where(summary.iloc[row].notna(), None)
+        assert found["smallest_flip"] == (
+            f"{probe.title}, {step.waves or step.at_any_side}" if probe and step else None
+        )
+        assert found["turned_by"] == (probe.key if probe else None)
+        assert found["turned_size"] == (np.float16(rounded[clean[0]]) if clean else None)
+        assert found["detail_radius"] == max(removed, default=None)
+        assert found["turned_families"] == len({OWN[name].family for name in clean})
+        assert found["detail_both_ways"] == is_decided(flipped)
+        # the same for one image alone, whose margin of 0 is FAKE
+        margin = 0.7 if called_real else 0.0
+        changes = tabulate_changes(dict(margins.iloc[row]), dict(sizes.iloc[row]), margin, temperature=2.0)
+        assert changes.index.tolist() == ["", *COLUMNS]
+        assert (changes["flips"].iloc[0], changes["size"].iloc[0], changes["margin"].iloc[0]) == (0, 0, margin)
+        own = changes.iloc[1:]
+        np.testing.assert_array_equal(own["flips"], np.where(missing, np.nan, flip[row]))
+        np.testing.assert_array_equal(own["controlled"], [name in flags and flags[name][row] for name in COLUMNS])
+        np.testing.assert_allclose(own["size"], list(rounded.values()), rtol=1e-6)
+        np.testing.assert_allclose(changes["p_real"], 1 / (1 + np.exp(-changes["margin"] / 2)))
+        assert flipping(changes).index.tolist() == clean
+        some = "uncontrolled" if any(flipped[name] for name in OWN) else "nothing"
+        kind = "detail" if is_decided(flipped) else "controlled" if clean else some
+        assert headline(changes) == HEADLINES[kind]
+        headlines.add(kind)
+    assert headlines >= {"detail", "controlled", "nothing"}
 
 
 def test_what_could_not_be_made_flips_nothing_and_controls_nothing() -> None:
-    assert np.isnan(flip_values([np.nan], np.array([True]), "blur_1")).all()
-    lacking = {PROBES[key].column("8"): None for key in PROBES["lowpass"].controls}
-    for margins, is_controlled in ((margins_of(lowpass_8=True), True), (margins_of(lowpass_8=True, **lacking), False)):
-        flips = {column: flip_values([value], np.array([True]), column) for column, value in margins.items()}
-        assert controlled_flips(pd.DataFrame(flips))["lowpass_8"].iloc[0] == is_controlled
     some = tabulate_changes({"blur_1": -1.0}, {"blur_1": 3.0}, 1.0)
     assert list(flipping(some).index) == ["blur_1"]
     assert some["flips"].notna().sum() == 2, "and the image as it is"
     assert some["p_real"]["blur_1"] == pytest.approx(1 / (1 + np.e))
+    assert headline(tabulate_changes(dict.fromkeys(COLUMNS, 1.0), {}, 1.0)) == HEADLINES["nothing"]
 
 
 def test_margins_are_shortened_to_less_than_half_a_percent_and_keep_their_sign() -> None:

@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 from core.explainers.lime.segmentation import Segmentation, segment
 from core.perturbations import masking as road
+from core.perturbations import texture
 from core.perturbations.masking import FILLS, Fill, fill_image, impute, mask_batch
 
 
@@ -75,20 +76,23 @@ def texture_by_transforms(image: NDArray[np.uint8], segments: NDArray[np.integer
         shuffled = np.fft.irfft2(np.fft.rfft2(deviation, axes=(0, 1)) * phases, s=image.shape[:2], axes=(0, 1)) * member
         shuffled -= member * shuffled.sum(axis=(0, 1)) / member.sum()
         pairs = zip(octaves(deviation, member), octaves(shuffled, member), strict=True)
-        texture = np.asarray(sum(new * size(own) / size(new) for own, new in pairs))
-        whole += shading + texture * size(deviation) / size(texture)
+        shuffled_texture = np.asarray(sum(new * size(own) / size(new) for own, new in pairs))
+        whole += shading + shuffled_texture * size(deviation) / size(shuffled_texture)
     return np.clip(whole, 0, 255)
 
 
+# by small matrices, a few segments at once, or by a transform of the whole image for each larger segment
+@pytest.mark.parametrize("largest", [texture.LARGEST, 2000, 0])
 @pytest.mark.parametrize(("method", "asked"), [("slic", 30), ("grid", 16), ("grid", 1)])
 def test_texture_is_that_of_transforms_of_the_whole_image(
-    image: NDArray[np.uint8], method: Segmentation, asked: int
+    image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, method: Segmentation, asked: int, largest: int
 ) -> None:
+    monkeypatch.setattr(texture, "LARGEST", largest)
     segments = segment(image, method=method, n_segments=asked)
     for cut in (image, image[:20]):
         part = np.unique(segments[: len(cut)], return_inverse=True)[1].reshape(cut.shape[:2])
-        texture = fill_image(cut, part, fill="texture", seed=4)
-        np.testing.assert_allclose(texture, texture_by_transforms(cut, part, 4), atol=0.5 + 1e-6)
+        found = fill_image(cut, part, fill="texture", seed=4)
+        np.testing.assert_allclose(found, texture_by_transforms(cut, part, 4), atol=0.5 + 1e-6)
 
 
 # red of pytorch_grad_cam.metrics.road.NoisyLinearImputer(noise=0), grad-cam 1.5.7, where `removed_of(8)` is True

@@ -37,12 +37,22 @@ def test_saturation_and_contrast_are_pillows(pixels: NDArray[np.uint8], factor: 
     close(photometric.contrasted(pixels, factor), pillow(pixels, ImageEnhance.Contrast, factor), 2)
 
 
+@pytest.mark.parametrize("share", [0.5, 1])
+def test_a_tint_moves_the_mean_of_each_channel(pixels: NDArray[np.uint8], share: float) -> None:
+    soft, means = (60 + pixels // 2).astype(np.uint8), np.random.default_rng(0).uniform(100, 150, (len(pixels), 3))
+    shift = share * (means - soft.mean(axis=(1, 2)))
+    close(
+        photometric.tinted(soft, means, share), np.clip(np.rint(soft + shift[:, None, None]), 0, 255).astype(np.uint8)
+    )
+
+
 @pytest.mark.parametrize("sigma", [0.5, 1, 2])
 def test_blur_is_scipys_and_sharpening_its_opposite(pixels: NDArray[np.uint8], sigma: float) -> None:
     smooth = ndimage.gaussian_filter(pixels.astype(float), (0, sigma, sigma, 0), mode="reflect")
     close(photometric.blurred(pixels, sigma), np.rint(smooth).astype(np.uint8))
-    sharp = np.clip(np.rint(2.0 * pixels - smooth), 0, 255).astype(np.uint8)
-    close(photometric.sharpened(pixels, 1, sigma=sigma), sharp)
+    sharp = np.clip(np.rint(1.5 * pixels - 0.5 * smooth), 0, 255).astype(np.uint8)
+    close(photometric.sharpened(pixels, 0.5, sigma=sigma), sharp)
+    np.testing.assert_array_equal(photometric.sharpened(pixels, 0.5), photometric.sharpened(pixels, 0.5, sigma=1))
 
 
 @pytest.mark.parametrize("quality", [95, 30])

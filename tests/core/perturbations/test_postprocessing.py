@@ -1,6 +1,7 @@
 """Each delivery against Pillow's own result, and what a detector is given of it."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from PIL import Image
 from core.images.decoding import crop_square, resize
 from core.images.encoding import compression_of
 from core.images.preprocessing import Location, Preprocessing
-from core.perturbations.postprocessing import DELIVERIES, deliver
+from core.perturbations import postprocessing
+from core.perturbations.postprocessing import DELIVERIES, deliver, halved
 
 BY_NAME = {one.name: one for one in DELIVERIES}
 
@@ -24,38 +26,84 @@ def picture() -> NDArray[np.uint8]:
     return np.clip(waves + generator.normal(0, 12, waves.shape), 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("quality", [95, 85, 75, 50])
-def test_jpeg_is_what_a_file_of_that_quality_holds(picture: NDArray[np.uint8], quality: int) -> None:
+def encoded(picture: NDArray[np.uint8], kind: str, **options: Any) -> NDArray[np.uint8]:
+    """What a file holds."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=quality, subsampling=2)
-    assert compression_of(buffer.getvalue()) == f"JPEG quality {quality}, 4:2:0"
-    np.testing.assert_array_equal(BY_NAME[f"jpeg_{quality}"].apply(picture), np.asarray(Image.open(buffer)))
+    Image.fromarray(picture).save(buffer, kind, **options)
+    if kind == "JPEG":
+        assert compression_of(buffer.getvalue()) == f"JPEG quality {options['quality']}, 4:2:0"
+    return np.asarray(Image.open(buffer).convert("RGB"))
 
 
-@pytest.mark.parametrize(
-    ("name", "shape"),
-    [
-        ("scale_75_lanczos", (90, 150)),
-        ("scale_50_box", (60, 100)),
-        ("crop_90", (108, 180)),
-        ("screenshot", (150, 250)),
-        ("messenger", (120, 200)),
-    ],
-)
-def test_sizes(picture: NDArray[np.uint8], name: str, shape: tuple[int, int]) -> None:
-    assert BY_NAME[name].apply(picture).shape[:2] == shape
+def test_deliveries_are_pillows_own(picture: NDArray[np.uint8]) -> None:
+    before, large = picture.copy(), picture.repeat(10, axis=0).repeat(10, axis=1)
 
+    def resized(image: NDArray[np.uint8], width: int, height: int, how: str) -> NDArray[np.uint8]:
+        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling[how.upper()]))
 
-def test_halving_with_box_is_the_mean_of_four(picture: NDArray[np.uint8]) -> None:
+    expected = {
+        "webp_80": encoded(picture, "WEBP", quality=80, method=0), "png": picture, "crop_90": picture[6:114, 10:190],
+        "screenshot": resized(picture, 250, 150, "bilinear"),
+        "messenger": encoded(picture, "JPEG", quality=80, subsampling=2),
+        **{f"jpeg_{quality}": encoded(picture, "JPEG", quality=quality, subsampling=2) for quality in (95, 85, 75, 50)},
+    }  # fmt: skip
+    for share, size in ((75, (150, 90)), (50, (100, 60))):
+        for how in ("box", "bilinear", "bicubic", "lanczos"):
+            expected[f"scale_{share}_{how}"] = resized(picture, *size, how)
+    assert expected.keys() == BY_NAME.keys()
+    for name, after in expected.items():
+        np.testing.assert_array_equal(BY_NAME[name].apply(picture), after, err_msg=name)
+    np.testing.assert_array_equal(picture, before)
     means = picture.reshape(60, 2, 100, 2, 3).astype(float).mean(axis=(1, 3))
-    assert np.abs(BY_NAME["scale_50_box"].apply(picture) - means).max() <= 1
+    assert np.abs(expected["scale_50_box"] - means).max() <= 1
+    # 1200 x 2000 pixels: a screen has 1080 lines, and messengers send a longer side of 1600
+    np.testing.assert_array_equal(BY_NAME["screenshot"].apply(large), resized(large, 1800, 1080, "bilinear"))
+    assert BY_NAME["screenshot"].apply(large[:400]).shape[:2] == (384, 1920)
+    sent = encoded(resized(large, 1600, 960, "bilinear"), "JPEG", quality=80, subsampling=2)
+    np.testing.assert_array_equal(BY_NAME["messenger"].apply(large), sent)
+    dot = picture[:1, :1]
+    assert all(one.apply(dot).shape == (1, 1, 3) for one in DELIVERIES)
 
 
 def test_a_detector_is_given_the_delivered_square(picture: NDArray[np.uint8]) -> None:
-    found = {one.delivery.name: one for one in deliver(picture, Preprocessing(32), Location(0.2, 0.5, 1.5))}
+    location = Location(0.2, 0.5, 1.5)
+    found = {one.delivery.name: one for one in deliver(picture, Preprocessing(32), location)}
     # what only crops leaves the square as it is
     assert list(found) == [name for name in BY_NAME if name != "crop_90"]
     for name in ("jpeg_50", "scale_50_bilinear"):
         whole = BY_NAME[name].apply(picture)
         np.testing.assert_array_equal(found[name].pixels, resize(crop_square(whole, 0.2, 0.5, 1.5), 32))
     assert all(one.fits for one in found.values())
+    assert [one.delivery.name for one in deliver(picture, Preprocessing(32))] == list(BY_NAME)
+    # what has to be enlarged says nothing of the original, unless that has to be as well
+    fitting = {one.delivery.name: one.fits for one in deliver(picture[:40], Preprocessing(32))}
+    assert [name for name, fits in fitting.items() if not fits] == [name for name in BY_NAME if "scale" in name]
+    assert all(one.fits for one in deliver(picture[:30], Preprocessing(32)))
+    (chosen,) = deliver(picture[:60], Preprocessing(32), location, among=[BY_NAME["scale_50_box"]])
+    assert not chosen.fits
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST", 1500), ("MOST", 5999), ("WEBP_SIDE", 50), ("WEBP_SIDE", 99)])
+def test_a_picture_that_is_too_large_is_halved_until_it_is_not(
+    picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    monkeypatch.setattr(postprocessing, limit, value)
+    (found,) = deliver(picture, Preprocessing(16), among=[BY_NAME["png"]])
+    half = (picture.reshape(60, 2, 100, 2, 3).astype(int).sum(axis=(1, 3)) + 2) // 4
+    small = (half.reshape(30, 2, 50, 2, 3).sum(axis=(1, 3)) + 2) // 4
+    np.testing.assert_array_equal(found.pixels, Preprocessing(16).see(small.astype(np.uint8)))
+    # at the limit itself it stays
+    monkeypatch.setattr(postprocessing, limit, {"MOST": 24_000, "WEBP_SIDE": 200}[limit])
+    (whole,) = deliver(picture, Preprocessing(16), among=[BY_NAME["png"]])
+    np.testing.assert_array_equal(whole.pixels, Preprocessing(16).see(picture))
+
+
+@pytest.mark.parametrize("shape", [(301, 40), (1, 9), (9, 1), (2, 3)])
+def test_halving_drops_an_odd_row_or_column(shape: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    expected = [
+        [(picture[y : y + 2, x : x + 2].astype(float).mean(axis=(0, 1)) + 0.5).astype(int)
+         for x in range(0, max(1, shape[1] - 1), 2)]
+        for y in range(0, max(1, shape[0] - 1), 2)
+    ]  # fmt: skip
+    np.testing.assert_array_equal(halved(picture), expected)

@@ -1,5 +1,7 @@
 """Blocks, places and turns."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,24 +13,28 @@ from core.perturbations.frequency import scrambled, spectra_of
 from core.perturbations.probe import BLOCKS, Chance, block_side
 
 
+def places(side: int, block: int) -> list[tuple[slice, slice]]:
+    """Where each block lies, row by row."""
+    starts = range(0, side // block * block, block)
+    return [(slice(y, y + block), slice(x, x + block)) for y in starts for x in starts]
+
+
 @pytest.mark.parametrize("side", [8, 10, 15, 28, 36, 47, 63])
 @pytest.mark.parametrize("parts", BLOCKS)
-def test_every_block_moves_whatever_the_side(side: int, parts: int) -> None:
+def test_every_block_moves_to_the_place_of_the_next_in_its_order(side: int, parts: int) -> None:
     pixels = np.random.default_rng(0).integers(1, 256, (3, side, side, 3)).astype(np.uint8)
-    order, block = Chance.of(["a", "b", "c"], side=side).orders[parts], block_side(side, parts)
-    after = spatial.shuffled(pixels, block, order)
-    moved = spatial.blocks_of(after, block) != spatial.blocks_of(pixels, block)
-    assert moved.any(axis=(2, 3, 4)).all()
-    # what shuffles anew finds other memory
-    np.testing.assert_array_equal(after, spatial.shuffled(pixels, block, order))
-    np.testing.assert_array_equal(np.sort(after.reshape(3, -1)), np.sort(pixels.reshape(3, -1)))
-    for one, other in zip(spatial.blocks_of(pixels, block), spatial.blocks_of(after, block), strict=True):
-        assert sorted(map(np.ndarray.tobytes, one)) == sorted(map(np.ndarray.tobytes, other))
-    for joined in (spatial.cross_faded, spatial.without_seams):
-        np.testing.assert_array_equal(joined(pixels, block, order), joined(pixels, block, order))
-    # faded flat colour is flat colour
-    flat = np.full_like(pixels, 90)
-    np.testing.assert_array_equal(spatial.cross_faded(flat, block, order), flat)
+    orders, block = Chance.of(["a", "b", "c"], side=side).orders[parts], block_side(side, parts)
+    moved, turned, where = pixels.copy(), pixels.copy(), places(side, block)
+    for row, order in enumerate(orders):
+        assert sorted(order) == list(range(len(where)))
+        for own, following in zip(order, np.roll(order, -1), strict=True):
+            assert own != following
+            moved[row][where[following]] = pixels[row][where[own]]
+            turned[row][where[own]] = np.rot90(pixels[row][where[own]], 2)
+    np.testing.assert_array_equal(spatial.shuffled(pixels, block, orders), moved)
+    np.testing.assert_array_equal(spatial.rotated_in_blocks(pixels, block), turned)
+    with pytest.raises(ValueError, match="permutation of the blocks"):
+        spatial.shuffled(pixels, block, orders[:2])
 
 
 def poisson(image: NDArray[np.float64], cut: int) -> NDArray[np.float64]:
@@ -66,24 +72,59 @@ def test_blocks_without_seams_solve_the_poisson_equation(side: int, block: int) 
         np.testing.assert_allclose(found.mean(axis=(1, 2)), pixels.mean(axis=(1, 2)), atol=0.1)
 
 
-@pytest.mark.parametrize(("side", "block"), [(32, 4), (32, 16), (50, 12)])
-def test_cross_faded_blocks_are_the_shuffled_ones_but_for_their_edges(side: int, block: int) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (3, side, side, 3)).astype(np.uint8)
-    orders, reach = Chance.of(["a", "b", "c"], side=side).orders[side // block], max(1, block // 4)
-    within = np.arange(side) % block
-    kept, whole = (within >= reach) & (within < block - reach), side // block * block
-    for order, hard in (
-        (orders, spatial.shuffled(pixels, block, orders)), (None, spatial.rotated_in_blocks(pixels, block))
-    ):  # fmt: skip
-        after = spatial.cross_faded(pixels, block, order)
-        np.testing.assert_array_equal(after[:, kept][:, :, kept], hard[:, kept][:, :, kept])
-        np.testing.assert_array_equal(after[:, whole:], pixels[:, whole:])
-        assert (after != hard).any()
+def faded(image: NDArray[np.uint8], block: int, order: NDArray[np.integer] | None) -> NDArray[np.float64]:
+    """Cross-faded blocks, pixel by pixel: each reaches into its neighbours and loses weight linearly there."""
+    side, reach = len(image), max(1, block // 4)
+    count, around = side // block, np.pad(image, ((reach, reach), (reach, reach), (0, 0)), "symmetric").astype(float)
+    total, weights = np.zeros(image.shape), np.zeros((side, side, 1))
+    sources = np.arange(count**2)
+    if order is not None:
+        sources[np.roll(order, -1)] = order
+    offsets = range(-reach, block + reach)
+    weight = {at: min(1, (at + reach + 0.5) / (2 * reach), (block + reach - at - 0.5) / (2 * reach)) for at in offsets}
+    for target, source in enumerate(sources):
+        for down, right in product(offsets, offsets):
+            y, x = target // count * block + down, target % count * block + right
+            if min(y, x) >= 0 and max(y, x) < count * block:
+                # in its own place a block is turned
+                from_y, from_x = (down, right) if order is not None else (block - 1 - down, block - 1 - right)
+                colour = around[source // count * block + from_y + reach, source % count * block + from_x + reach]
+                total[y, x] += weight[down] * weight[right] * colour
+                weights[y, x] += weight[down] * weight[right]
+    return np.where(weights > 0, total / np.maximum(weights, 1e-9), image)
+
+
+@pytest.mark.parametrize(("side", "block"), [(16, 4), (16, 8), (13, 2)])
+def test_cross_faded_blocks_are_those_of_a_sum_pixel_by_pixel(side: int, block: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, side, side, 3)).astype(np.uint8)
+    orders = np.stack([np.random.default_rng(seed).permutation((side // block) ** 2) for seed in range(2)])
+    before = pixels.copy()
+    for given in (orders, None):
+        expected = [faded(image, block, None if given is None else order)
+                    for image, order in zip(pixels, orders, strict=True)]  # fmt: skip
+        np.testing.assert_allclose(spatial.cross_faded(pixels, block, given), expected, atol=0.501)
+    np.testing.assert_array_equal(pixels, before)
 
 
 def test_geometry(pixels: NDArray[np.uint8]) -> None:
-    np.testing.assert_array_equal(spatial.shifted(pixels, 1)[:, :, 1:], pixels[:, :, :-1])
+    for by in (1, 3):
+        shifted = spatial.shifted(pixels, by)
+        np.testing.assert_array_equal(shifted[:, :, by:], pixels[:, :, :-by])
+        np.testing.assert_array_equal(shifted[:, :, :by], pixels[:, :, :1].repeat(by, axis=2))
     np.testing.assert_array_equal(spatial.rotated(pixels, 1)[:, 31, 0], pixels[:, 0, 0])
+    np.testing.assert_array_equal(spatial.rotated(pixels, 2), pixels[:, ::-1, ::-1])
+
+
+@pytest.mark.parametrize("side", [8, 20, 32, 40])
+def test_places_are_eighths_of_the_side_and_frames_a_sixteenth_thick(side: int) -> None:
+    rows, columns = np.indices((side, side))
+    area = spatial.place_mask((4, 8, 1, 3), side=side)
+    inside = (side // 2 <= rows) & (side // 8 <= columns) & (columns < 3 * side // 8)
+    np.testing.assert_array_equal(area, inside)
+    depth = np.minimum(np.minimum(rows, side - 1 - rows), np.minimum(columns, side - 1 - columns))
+    width = {8: 1, 20: 1, 32: 2, 40: 2}[side]
+    for inset, start in ((0, 0), (1 / 32, 1), (1 / 8, side // 8)):
+        np.testing.assert_array_equal(spatial.frame_mask(inset, side=side), (start <= depth) & (depth < start + width))
 
 
 @pytest.mark.parametrize("place", [(2, 6, 2, 6), (4, 8, 0, 4)])
@@ -98,6 +139,12 @@ def test_a_covered_place_keeps_its_mean_and_texture_its_contrast(
     for after in (flat, textured):
         np.testing.assert_array_equal(after[:, ~mask], soft[:, ~mask])
         np.testing.assert_allclose(after[:, mask].mean(axis=1), soft[:, mask].mean(axis=1), atol=0.6)
-    assert (np.ptp(flat[:, mask], axis=1) == 0).all()
+    np.testing.assert_array_equal(flat[:, mask], np.rint(soft[:, mask].mean(axis=1, keepdims=True)) + 0 * flat[:, mask])
     np.testing.assert_allclose(textured[:, mask].std(axis=1), soft[:, mask].std(axis=1), rtol=0.05, atol=0.5)
     assert (textured[:, mask] != soft[:, mask]).mean() > 0.5
+    # a place of its own for each image, and a texture without contrast
+    masks = np.stack([np.roll(mask, row, axis=0) for row in range(len(soft))])
+    own = spatial.hidden(soft, masks, np.full(soft.shape, 77, np.float32))
+    for image, where, after in zip(soft, masks, own, strict=True):
+        np.testing.assert_array_equal(after[~where], image[~where])
+        assert np.abs(after[where] - image[where].mean(axis=0)).max() <= 0.501

@@ -1,18 +1,27 @@
 """Curves against scikit-learn, on rows with ties and with a cut at every value."""
 
+import re
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import classification_report, confusion_matrix, precision_recall_fscore_support, roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
 
 from core.runs.metrics import (
+    beyond_confidence,
     calibration,
     class_scores,
+    confidence_histogram,
+    confidence_of,
     confusion_at,
     error_by,
     expected_calibration_error,
     is_right,
     largest,
+    metrics,
+    result_table,
     sweep,
 )
 
@@ -43,6 +52,41 @@ def test_confusion_and_scores_are_scikit_learns(table: pd.DataFrame, cut: float)
     np.testing.assert_array_equal(counts, confusion_matrix(truth, called, labels=["FAKE", "REAL"]))
     expected = precision_recall_fscore_support(truth, called, labels=["FAKE", "REAL"])
     np.testing.assert_allclose(class_scores(counts).to_numpy().T, expected[:3])
+    assert (class_scores(0 * counts) == 0).all(axis=None)
+    assert list(class_scores(counts).index) == ["FAKE", "REAL"]
+
+
+def test_the_stored_predictions_count_where_a_probability_rounds_to_one_half() -> None:
+    tie = pd.DataFrame({"label": ["REAL"] * 3, "predicted": ["REAL", "FAKE", "REAL"], "p_real": [0.5, 0.5, 0.7]})
+    assert confusion_at(tie).tolist() == [[0, 0], [1, 2]]
+    # a threshold itself is called FAKE
+    assert confusion_at(tie, 0.7).tolist() == [[0, 0], [3, 0]]
+
+
+def test_metrics_are_scikit_learns(table: pd.DataFrame) -> None:
+    found = metrics(table)
+    truth, called = table["label"].astype(str), table["predicted"].astype(str)
+    report = classification_report(truth, called, output_dict=True)
+    scores = {
+        name: {"f1-score" if key == "f1" else key: value for key, value in of.items()}
+        for name, of in found["per_class"].items()
+    }
+    assert scores == {name: pytest.approx(report[name]) for name in ("FAKE", "REAL")}
+    assert (found["images"], found["accuracy"]) == (500, report["accuracy"])
+    assert found["confusion"] == confusion_matrix(truth, called, labels=["FAKE", "REAL"]).tolist()
+    assert found["auroc"] == pytest.approx(roc_auc_score(truth == "REAL", table["margin"]), abs=1e-12)
+    assert found["ece"] == expected_calibration_error(table["p_real"].to_numpy(), is_right(table))
+    assert metrics(table[truth == "REAL"])["auroc"] is None
+    few = table[:7].assign(margin=[0, 1, 1, 2, 0, 1, 3])
+    assert metrics(few)["auroc"] == roc_auc_score(few["label"] == "REAL", few["margin"])
+    assert metrics(table[:0]) == {"images": 0}
+    # what is printed after a test: the same numbers
+    printed = [float(number) for number in re.findall(r"\b\d+\.?\d*", result_table(found, beside_paper=True))]
+    (caught, missed), (accused, trusted) = found["confusion"]
+    own = [value for row in found["per_class"].values() for value in row.values()]
+    assert printed == pytest.approx(
+        [*own, found["accuracy"], 0.945, found["auroc"], found["ece"], 15, caught, missed, accused, trusted], abs=6e-4
+    )
 
 
 def test_sweep_has_the_area_of_scikit_learn_and_its_points(table: pd.DataFrame) -> None:
@@ -50,22 +94,55 @@ def test_sweep_has_the_area_of_scikit_learn_and_its_points(table: pd.DataFrame) 
     area = np.trapezoid(swept.true_positive_rate, swept.false_positive_rate)
     assert area == pytest.approx(roc_auc_score(table["label"] == "REAL", table["margin"]), abs=1e-6)
     assert (swept.true_positive_rate.iloc[-1], swept.false_positive_rate.iloc[-1]) == (1, 1)
-    for cut, caught, accused, precision in list(
-        zip(swept.thresholds, swept.true_positive_rate, swept.false_positive_rate, swept.precision, strict=True)
-    )[2::7]:
+    assert list(swept.iloc[0, 1:]) == [0, 0, 1], "nothing is called FAKE below 0"
+    for cut, caught, accused, precision in swept.iloc[1:].itertuples(index=False):
         called_fake = table["p_real"].to_numpy(np.float64) <= cut
         is_fake = (table["label"] == "FAKE").to_numpy()
         assert caught == pytest.approx(called_fake[is_fake].mean())
         assert accused == pytest.approx(called_fake[~is_fake].mean())
-        assert precision == pytest.approx(is_fake[called_fake].mean())
+        assert precision == (pytest.approx(is_fake[called_fake].mean()) if called_fake.any() else 1)
+    assert swept.thresholds.is_monotonic_increasing
+    assert (swept.thresholds.min(), swept.thresholds.max()) == (0, 1)
+    # of many different values, a hundred of each class: the ends are shared by none
+    many = pd.DataFrame({"label": ["REAL", "FAKE"] * 5000, "p_real": np.random.default_rng(0).random(10_000)})
+    few = sweep(many, points=200)
+    assert len(few) == 1 + 200 + 2
+    assert np.diff(few.true_positive_rate).max() < 0.012
+    assert len(sweep(many)) == 1 + 400 + 2
+    with pytest.raises(ValueError, match="both classes"):
+        sweep(many[many["label"] == "REAL"])
 
 
-def test_calibration_gap_is_the_runs_ece(table: pd.DataFrame) -> None:
-    bins = calibration(table, bins=15)
-    gap = (bins["images"] * (bins["confidence"] - bins["accuracy"]).abs()).sum() / bins["images"].sum()
-    ece = expected_calibration_error(table["p_real"].to_numpy(), is_right(table))
-    assert gap == pytest.approx(ece, abs=1e-6)
-    assert ((bins["low"] <= bins["accuracy"]) & (bins["accuracy"] <= bins["high"])).all()
+def test_bins_of_confidence_are_those_counted_one_by_one(table: pd.DataFrame) -> None:
+    # probabilities on the edges of bins: an edge belongs to the bin above it, and 1 to the last
+    table.loc[:9, "p_real"] = np.float32([0.5, 0.75, 0.25, 1, 0, 0.625, 0.375, 0.875, 0.125, 0.9375])
+    p_real, right = table["p_real"].to_numpy(np.float64), (table["predicted"] == table["label"]).to_numpy()
+    confidence = np.where(p_real < 0.5, 1 - p_real, p_real)
+    np.testing.assert_allclose(confidence_of(table["p_real"].to_numpy()), confidence, atol=1e-7)
+    np.testing.assert_array_equal(is_right(table), right)
+
+    def members(bins: int) -> list[np.ndarray]:
+        edges = [0.5 + number / bins / 2 for number in range(bins)] + [1.1]
+        return [(low <= confidence) & (confidence < high) for low, high in pairwise(edges)]
+
+    gaps = [abs((confidence - right)[inside].sum()) for inside in members(15)]
+    assert expected_calibration_error(table["p_real"].to_numpy(), right) == pytest.approx(sum(gaps) / len(table))
+    histogram = confidence_histogram(table)
+    assert histogram["right"].tolist() == [(inside & right).sum() for inside in members(20)]
+    assert histogram["wrong"].tolist() == [(inside & ~right).sum() for inside in members(20)]
+    np.testing.assert_allclose(histogram[["low", "high"]], [(0.5 + n / 40, 0.525 + n / 40) for n in range(20)])
+    for bins, curve in ((10, calibration(table)), (4, calibration(table, bins=4))):
+        inside = [chosen for chosen in members(bins) if chosen.any()]
+        assert curve["images"].tolist() == [chosen.sum() for chosen in inside]
+        np.testing.assert_allclose(curve["confidence"], [confidence[chosen].mean() for chosen in inside], atol=1e-6)
+        np.testing.assert_allclose(curve["accuracy"], [right[chosen].mean() for chosen in inside])
+        ends = [proportion_confint(right[chosen].sum(), chosen.sum(), method="wilson") for chosen in inside]
+        np.testing.assert_allclose(curve[["low", "high"]], ends)
+        outside = [np.sign(max(mean - high, 0) - max(low - mean, 0)) for mean, _, low, high, _ in curve.to_numpy()]
+        assert beyond_confidence(curve) == (outside.count(1), outside.count(-1))
+    sure = table.assign(p_real=np.float32(0.99), predicted="REAL")
+    assert beyond_confidence(calibration(sure)) == (1, 0)
+    assert beyond_confidence(calibration(sure.assign(label="REAL", p_real=np.float32(0.9)))) == (0, 1)
 
 
 def test_the_largest_groups_keep_their_order_and_chance_chooses_no_worst_ones() -> None:
@@ -83,4 +160,11 @@ def test_error_rates_by_category_are_worst_first_and_skip_what_is_absent(table: 
     assert rates["images"].sum() == len(table) - 10
     for row in rates.itertuples():
         rows = table[table["category"] == row.value]
-        assert row.wrong == ((rows["p_real"] > 0.7) != (rows["label"] == "REAL")).sum()
+        wrong = ((rows["p_real"] > 0.7) != (rows["label"] == "REAL")).sum()
+        assert (row.wrong, row.images, row.rate) == (wrong, len(rows), wrong / len(rows))
+        assert (row.low, row.high) == pytest.approx(proportion_confint(wrong, len(rows), method="wilson"))
+    # at one half the stored predictions count, and equal rates stay in the order of their values
+    table = pd.DataFrame({"category": list("bacd"), "label": "FAKE", "predicted": "FAKE", "p_real": 0.9})
+    table.loc[3, "predicted"] = "REAL"
+    rates = error_by(table, "category")
+    assert list(zip(rates["value"], rates["wrong"], strict=True)) == [("d", 1), ("a", 0), ("b", 0), ("c", 0)]

@@ -1,18 +1,20 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import classification_report, roc_auc_score
 
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
-from core.runs.metrics import area_under_roc, metrics, without_leaks_and_repeats
-from core.runs.run import Run, read_run
+from core.images.preprocessing import SIDES, Preprocessing
+from core.runs.metrics import metrics, without_leaks_and_repeats
+from core.runs.run import Run, distinct_names, read_run, same_images
 from core.runs.writing import write_run
 from core.storage import MANIFEST, SEAL, ContractError, sealed, sha256_of
 from tests.conftest import make_detector
@@ -57,28 +59,6 @@ def test_leaks_and_repeats_are_flagged_and_left_out_of_clean(run: Run) -> None:
     assert run.manifest["metrics"]["all"]["images"] == 25
 
 
-def test_metrics_are_scikit_learns(run: Run) -> None:
-    ours = metrics(run.predictions)
-    truth, verdict = (run.predictions[column].astype(str) for column in ("label", "predicted"))
-    report = classification_report(truth, verdict, output_dict=True, zero_division=0)
-    assert ours["accuracy"] == report["accuracy"]
-    for name in ("FAKE", "REAL"):
-        assert ours["per_class"][name]["f1"] == report[name]["f1-score"]
-        assert ours["per_class"][name]["support"] == report[name]["support"]
-    confusion = pd.crosstab(run.predictions["label"], run.predictions["predicted"], dropna=False)
-    assert ours["confusion"] == confusion.to_numpy().tolist()
-    assert ours["auroc"] == pytest.approx(roc_auc_score(truth == "REAL", run.predictions["margin"]), abs=1e-12)
-    ties = pd.DataFrame({"label": list("RFRF"), "margin": [1.0, 1.0, 2.0, 0.5]})
-    is_real = (ties["label"] == "R").to_numpy()
-    assert area_under_roc(is_real, ties["margin"].to_numpy()) == roc_auc_score(is_real, ties["margin"]) == 0.875
-
-
-def test_metrics_of_one_class_and_of_nothing(run: Run) -> None:
-    frame = run.predictions
-    assert metrics(frame[frame["label"] == "REAL"])["auroc"] is None
-    assert metrics(frame[:0]) == {"images": 0}
-
-
 def test_a_run_is_never_changed_unless_asked(run: Run, images: ImageSet, tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="exists already"):
         write_run(tmp_path, make_detector(), images)
@@ -103,23 +83,96 @@ def test_a_run_without_a_seal_opens_only_where_it_is_old(run: Run) -> None:
         read_run(run.path)
 
 
-@pytest.mark.parametrize(
-    ("column", "change", "sentence"),
-    [
-        (
-            "predicted",
-            lambda values: values.where(values.index != 0, "REAL" if values[0] == "FAKE" else "FAKE"),
-            "margin",
-        ),
-        ("p_real", lambda values: values.where(values.index != 0, 1 - values[0]), "p_real that does not follow"),
+def text(values: pd.Series, missing: int | None = None) -> pd.Series:
+    return values.astype(object).where(values.index != missing, None)
+
+
+# column -> what no run has there, made of its own values
+BAD: list[tuple[str, Callable[[pd.Series], Any]]] = [
+    *[(name, lambda values: range(len(values))) for name in ("id", "name", "sha256", "category", "source")],
+    *[(name, lambda values: text(values, 3)) for name in ("id", "name", "sha256", "label", "predicted")],
+    *[(name, lambda values: values.astype(int)) for name in ("in_train", "is_repeat")],
+    ("id", lambda values: text(values).where(values.index != 1, values[0])),
+    ("label", lambda values: text(values).where(values.index != 1, "fake")),
+    ("category", lambda values: [["a"]] * len(values)),
+    *[
+        (name, lambda values: values.astype(str))
+        for name in ("margin", "logit_fake", "logit_real", "p_real", "brightness")
     ],
-)
-def test_a_column_that_contradicts_another_is_refused(run: Run, column: str, change: Any, sentence: str) -> None:
+    *[(name, lambda values: values.where(values.index != 3, np.inf)) for name in ("margin", "logit_fake", "p_real")],
+]
+
+
+def refused(run: Run, frame: pd.DataFrame, sentence: str) -> None:
     file = run.path / "predictions.parquet"
-    run.predictions.assign(**{column: change(run.predictions[column])}).to_parquet(file, index=False)
+    frame.to_parquet(file, index=False)
     _reseal(run.path, file.name)
-    with pytest.raises(ContractError, match=sentence):
+    with pytest.raises(ContractError, match=sentence) as caught:
         read_run(run.path)
+    assert str(file) in str(caught.value)
+
+
+def test_a_table_with_an_unusable_column_is_refused(run: Run) -> None:
+    frame, first = run.predictions.assign(source="a camera"), run.predictions.index == 0
+    for column, change in BAD:
+        refused(run, frame.assign(**{column: change(frame[column])}), f"no usable column {column};")
+    other = "REAL" if frame["predicted"][0] == "FAKE" else "FAKE"
+    refused(run, frame.assign(predicted=text(frame["predicted"]).where(~first, other)), "on the other side of 0 than")
+    near = frame["p_real"].astype(float)
+    refused(run, frame.assign(p_real=near.where(~first, near[0] + 3e-6)), "p_real that does not follow")
+    refused(run, frame.drop(columns=["name", "is_repeat"]), "lacks the column is_repeat")
+    refused(run, frame[1:], "25")
+    # what may be
+    file = run.path / "predictions.parquet"
+    frame.assign(category=text(frame["category"], 3), p_real=near.where(~first, near[0] + 5e-7)).to_parquet(file)
+    _reseal(run.path, file.name)
+    assert read_run(run.path).predictions["category"].isna().sum() == 1
+    file.write_bytes(b"PAR1")
+    _reseal(run.path, file.name)
+    with pytest.raises(ContractError, match=r"predictions.parquet"):
+        read_run(run.path)
+
+
+def test_an_unusable_manifest_is_refused_and_an_old_one_is_not(run: Run) -> None:
+    before = json.loads((run.path / MANIFEST).read_text())
+    for field, value in (("temperature", 0.0), ("images", -1), ("created", 3), ("skipped", 3), ("bias", "much")):
+        _reseal(run.path, **{field: value})
+        with pytest.raises(ContractError, match=rf"manifest\.json has no usable {field};"):
+            read_run(run.path)
+        _reseal(run.path, **{field: before[field]})
+    assert (run.side, run.split, run.target_layer, run.leaks_checked, len(run)) == (32, "test", "layer4", True, 25)
+    np.testing.assert_array_equal(run.is_real, run.predictions["label"] == "REAL")
+    np.testing.assert_array_equal(run.predicted_real, run.predictions["margin"] > 0)
+    fresh = ("preprocess", "target_layer", "detector_fingerprint", "device", "leaks_checked", SEAL)
+    plain = {key: value for key, value in before.items() if key not in fresh}
+    (run.path / MANIFEST).write_text(json.dumps(sealed(plain)))
+    old = read_run(run.path)
+    assert (old.preprocessing, old.target_layer, old.leaks_checked) == (Preprocessing(32), "layer4", True)
+    assert not replace(old, manifest={**plain, "leaks_checked": False}).leaks_checked
+    np.testing.assert_array_equal(old.needed_maps, old.maps)
+    with pytest.raises(ContractError, match="unnamed@cifake-test has no maps"):
+        _ = replace(old, maps=None).needed_maps
+    for listed, sentence in (("maps.npy", r"lists no maps.npy"), ("predictions.parquet", r"does not list predictions")):
+        _reseal(run.path, files={name: digest for name, digest in plain["files"].items() if name != listed})
+        with pytest.raises(ContractError, match=sentence):
+            read_run(run.path)
+    del plain["files"]["maps.npy"]
+    _reseal(run.path, files=plain["files"], target_layer=None)
+    assert read_run(run.path).maps is None
+
+
+def test_runs_are_told_apart_by_detector_or_name_or_number(run: Run) -> None:
+    def of(folder: str, detector: str, fingerprint: str) -> Run:
+        return replace(run, path=Path(folder), manifest={"detector": detector, "set_fingerprint": fingerprint})
+
+    a, b, other = of("a@s", "a", "f"), of("b@s", "b", "f"), of("a@t", "a", "g")
+    assert distinct_names([a, b]) == ["a", "b"]
+    assert distinct_names([a, other]) == ["a@s", "a@t"]
+    assert distinct_names([a, a]) == ["a", "a"]
+    assert distinct_names([a, of("x/a@s", "a", "f")]) == ["a@s (1)", "a@s (2)"]
+    assert distinct_names([a, of("c@s", "a", "f")]) == ["a@s", "c@s"]
+    same = of(f"../{Path.cwd().name}/a@s", "a", "f")
+    assert [same_images(a, run) for run in (b, other, same)] == [True, False, False]
 
 
 def test_numbers_that_follow_from_the_rows_are_computed_whatever_the_manifest_says(run: Run) -> None:
@@ -146,9 +199,25 @@ print(float(run.{name.removesuffix(".npy")}.astype(float).sum()))
     assert (done.returncode, done.stdout.strip()) == (0, str(expected)), done.stderr
 
 
-@pytest.mark.parametrize("array", [np.zeros(()), np.zeros(25), np.zeros((24, 4, 4)), np.full((25, 4, 4), np.nan)])
-def test_maps_that_do_not_fit_the_rows_are_refused(run: Run, array: np.ndarray) -> None:
-    np.save(run.path / "maps.npy", array)
-    _reseal(run.path, "maps.npy")
-    with pytest.raises(ContractError, match="does not hold the maps of 25 images"):
-        read_run(run.path)
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        *[("maps", np.zeros(of, "f4")) for of in ((), 25, (24, 4, 4), (25, 4), (25, 0, 4), (25, 1, SIDES[-1] + 1))],
+        ("maps", np.full((25, 4, 4), np.nan)), ("maps", np.zeros((25, 4, 4), int)),
+        *[("features", np.zeros(of, "f4")) for of in ((24, 4), (25, 4, 4), 25)], ("features", np.zeros((25, 4), int)),
+        *[("images", np.zeros((25, *of, 3), kind)) for *of, kind in ((32, 32, "f4"), (16, 16, "u1"), (32, "u1"))],
+    ],
+)  # fmt: skip
+def test_arrays_that_do_not_fit_the_rows_are_refused(run: Run, name: str, array: np.ndarray) -> None:
+    fitting = {"maps": np.zeros((25, 1, SIDES[-1])), "features": np.full((25, 1), np.nan), "images": run.images}[name]
+    for content in (array, b"PK", fitting):
+        if isinstance(content, bytes):
+            (run.path / f"{name}.npy").write_bytes(content)
+        else:
+            np.save(run.path / f"{name}.npy", content)
+        _reseal(run.path, f"{name}.npy")
+        if content is fitting:
+            np.testing.assert_array_equal(getattr(read_run(run.path), name), fitting)
+        else:
+            with pytest.raises(ContractError, match=rf"{name}.npy (does not hold the {name} of 25|is no plain numpy)"):
+                read_run(run.path)

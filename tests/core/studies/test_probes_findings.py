@@ -10,7 +10,7 @@ from core.findings.finding import Finding
 from core.perturbations.probe import FAMILIES
 from core.perturbations.table import PROBES
 from core.studies.flips import ranking
-from core.studies.probes import HEADLINES, conclude
+from core.studies.probes import HEADLINES, answering_column, conclude
 from tests.core.cues import CUES
 from tests.core.studies.counted import PARAMETERS, asked_of, counted
 
@@ -106,13 +106,26 @@ def test_the_smallest_change_is_one_with_a_control(tmp_path: Path) -> None:
 
 
 def test_probes_are_ranked_by_what_is_certain_of_them() -> None:
-    base = {"verdict": "FAKE", "group": "all", "is_control": False, "images": 100, "size": 10.0, "control": "x"}
+    base = {
+        "verdict": "FAKE",
+        "group": "all",
+        "is_control": False,
+        "images": 100,
+        "size": 10.0,
+        "control": "x",
+        "share": 0,
+    }
     rows = [
         {**base, "probe": "tint", "column": "tint_full", "net": 0.4, "net_low": 0.1},
-        {**base, "probe": "lowpass", "column": "lowpass_14", "net": 0.3, "net_low": 0.2},
+        {**base, "probe": "lowpass", "column": "lowpass_12", "net": 0.3, "net_low": 0.2},
         {**base, "probe": "blur", "column": "blur_1", "net": 0.9, "net_low": 0.8, "control": None},
         {**base, "probe": "ring", "column": "ring_8_12", "net": 0.5, "net_low": -0.1},
     ]
-    top = ranking(pd.DataFrame(rows), verdict="FAKE")
+    table = pd.DataFrame(rows)
+    top = ranking(table, verdict="FAKE")
     assert top["probe"].tolist() == ["lowpass", "tint", "blur", "ring"]
     assert top["per_level"].tolist() == pytest.approx([0.02, 0.01, 0.08, 0.0])
+    assert answering_column(table) == "lowpass_12"
+    # where nothing is certain, what flips most
+    uncertain = table[table["column"] != "lowpass_12"].assign(net_low=-0.1, share=[0.6, 0.9, 0.5])
+    assert answering_column(uncertain) == "tint_full"

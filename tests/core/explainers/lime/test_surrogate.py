@@ -25,7 +25,6 @@ from core.explainers.lime.sampling import Samples, balanced_samples, random_samp
 from core.explainers.lime.surrogate import Fit, Jackknife, fit_samples, proximity_of
 
 SEGMENTS = 13
-SEEDS = 40
 
 
 def rough(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -93,16 +92,6 @@ def test_the_tuned_process_is_the_likeliest(count: int) -> None:
 
     choices = [Process(*choice) for choice in product(REACHES, PAIRS, NOISES)]
     assert likelihood(found) == pytest.approx(max(map(likelihood, choices)), abs=1e-6)
-
-
-def test_in_a_block_segments_and_pairs_of_segments_are_kept_equally_often() -> None:
-    keep = balanced_samples(2 + 2 * 64, 40, RandomState(3)).keep[2:]
-    signs = 2.0 * keep - 1
-    np.testing.assert_array_equal(keep.mean(axis=0), 0.5)
-    np.testing.assert_array_equal(signs.T @ signs, 128 * np.eye(40))
-    # no segment's own effect can be taken for an interaction of two others
-    pairs = np.einsum("ni,nj->nij", signs, signs).reshape(len(signs), -1)
-    np.testing.assert_array_equal(signs.T @ pairs, 0)
 
 
 @pytest.mark.parametrize("balanced", [True, False])
