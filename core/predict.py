@@ -12,10 +12,9 @@ from core.detectors.storage import load_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.loading import find_shortcut, load_with_bar, reading_bar
 from core.runs.folders import ROOT, command_homes, dashboard_command, find_detectors, find_named
-from core.runs.metrics import result_table
-from core.runs.run import KIND
+from core.runs.metrics import doubts_about, result_table
+from core.runs.run import read_run
 from core.runs.writing import write_run
-from core.storage import read_manifest
 from core.studies.neighbours import find_training_set
 
 
@@ -50,13 +49,14 @@ def main(arguments: list[str] | None = None) -> None:
             replace=options.replace,
             progress=progress,
         )
-    metrics, alarm = read_manifest(path, KIND)["metrics"]["all"], find_shortcut(data, "test")
+    run, alarm = read_run(path), find_shortcut(data, "test")
+    metrics, doubts = run.manifest["metrics"]["all"], doubts_about(run.predictions["margin"].to_numpy(), run.noise)
     if options.json:
-        print(json.dumps({"run": str(path), "metrics": metrics, "warning": alarm}, indent=1))
+        print(json.dumps({"run": str(path), "metrics": metrics, "warning": alarm, "doubts": doubts}, indent=1))
         return
     print(result_table(metrics, beside_paper=False))
-    if alarm:
-        print(f"\nWarning: {alarm}")
+    for warning in filter(None, (alarm, *doubts)):
+        print(f"\nWarning: {warning}")
     words = [path.name if options.out == ROOT else str(path), "--recommended", "--data", options.data]
     words += ["--fake-classes", options.fake_classes] if options.fake_classes else []
     print(f"\nWritten: {path}\nShow it: {dashboard_command(options.out)}\nNext: {PROGRAM} study {join(words)}")

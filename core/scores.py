@@ -22,10 +22,10 @@ from core.images.loading import find_shortcut, load_with_bar
 from core.images.preprocessing import Preprocessing
 from core.images.tables import PATH, column_of
 from core.runs.folders import ROOT, dashboard_command
-from core.runs.metrics import result_table
-from core.runs.run import KIND
+from core.runs.metrics import doubts_about, result_table
+from core.runs.run import read_run
 from core.runs.writing import write_scores
-from core.storage import open_file, printable, read_manifest, read_table
+from core.storage import open_file, printable, read_table
 
 SCORE = ("score", "p_fake", "probability", "prob", "margin", "logit")
 
@@ -61,9 +61,10 @@ def main(arguments: list[str] | None = None) -> None:
         raise ValueError(f"{options.scores} has scores outside 0 to 1; say --outputs logits, perhaps with --threshold")
     logits = grouped(torch.from_numpy(scores)[:, None], classes).numpy()
     path = write_scores(options.out, options.name, images, logits, fit=fit, replace=options.replace)
-    print(result_table(read_manifest(path, KIND)["metrics"]["all"], beside_paper=False))
-    if alarm := find_shortcut(data, "test"):
-        print(f"\nWarning: {alarm}")
+    run = read_run(path)
+    print(result_table(run.manifest["metrics"]["all"], beside_paper=False))
+    for warning in filter(None, (find_shortcut(data, "test"), *doubts_about(run.predictions["margin"].to_numpy(), 0))):
+        print(f"\nWarning: {warning}")
     print(f"\nWritten: {path}\nShow it: {dashboard_command(options.out)}")
 
 

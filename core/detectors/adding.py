@@ -26,6 +26,7 @@ from sklearn.metrics import roc_auc_score
 from core.console import PROGRAM, command, join, parser_of, show_progress
 from core.detectors.detector import CPU, Detector, Progress, pick_device
 from core.detectors.manifest import About, Capability, Classes, Outputs, check_detector_name
+from core.detectors.noise import measure_noise
 from core.detectors.registry import Brought, Kind, Request, SourceError, find_kind
 from core.detectors.storage import load_detector, reference_pictures, save_detector
 from core.images.decoding import RESAMPLING
@@ -103,8 +104,10 @@ def add(
     if not replace:
         refuse_taken(path)
     detector = build_from(request, name=path.name, target_layer=target_layer, temperature=temperature)
-    card = model_card(detector, check(detector, data, progress=progress))
+    check(detector)
     pictures = reference_pictures(detector.preprocessing)
+    detector, noise = measure_noise(detector, pictures)
+    card = model_card(detector, check(detector, data, progress=progress) | noise)
     with tempfile.TemporaryDirectory() as folder:
         # load a temporary copy first, so that a broken detector replaces no existing one
         trial = Path(folder) / path.name

@@ -187,6 +187,8 @@ class Detector:
         self.preprocessing, self.classes = preprocessing, classes
         self.config: Mapping[str, Any] = config or {}
         self.temperature, self.manifest = temperature, manifest or {}
+        # its margins depend on the other images of a batch, see `core.detectors.noise`
+        self.one_by_one = bool(self.config.get("one_by_one"))
         self.device = device
         self.sha256 = weights_sha256(self.network)
         self.layers = self._find_layers(target_layer)
@@ -215,6 +217,11 @@ class Detector:
     def identity(self) -> Identity:
         """Everything that its answers depend on, as computed from its files."""
         return Identity.of(self.sha256, self.about)
+
+    @property
+    def noise(self) -> float:
+        """How much a margin changes though the image is the same, where that was measured; 0 where it hardly does."""
+        return float(self.manifest.get("noise", 0))
 
     @property
     def cache_key(self) -> str:
@@ -273,7 +280,11 @@ class Detector:
     def scores(self, inputs: Tensor) -> Tensor:
         """Compute differentiable (N, 2) scores of FAKE and REAL from float32 (N, 3, S, S) `inputs`."""
         # the code of others may squeeze a batch of one
-        return grouped(self.network(inputs).reshape(len(inputs), -1), self.classes)
+        if not self.one_by_one:
+            return grouped(self.network(inputs).reshape(len(inputs), -1), self.classes)
+        return grouped(
+            torch.cat([self.network(image).reshape(1, -1) for image in torch.split(inputs, 1)]), self.classes
+        )
 
     def margins(self, pixels: NDArray[np.uint8], *, progress: Progress | None = None) -> NDArray[np.float32]:
         """Compute the margins of N images.
@@ -343,6 +354,9 @@ class Detector:
         if wanted and wanted not in shapes:
             raise ValueError(f"its network has no layer {wanted!r} with positions")
         self.channels = shapes.get(wanted or next(reversed(shapes), ""), (0,))[0]
+        if self.one_by_one:
+            # a hook would see the last image alone
+            return {}
         # the last module of each size, and the wanted one
         last = {(height, width): name for name, (_, height, width) in shapes.items()}
         return {name: (h, w) for name, (_, h, w) in shapes.items() if last[h, w] == name or name == wanted}

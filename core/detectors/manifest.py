@@ -29,6 +29,8 @@ OLD_LAYERS = {"layer1": (32, 32), "layer2": (16, 16), "layer3": (8, 8), "layer4"
 OLD_LAYER = "layer4"
 OLD_PREPROCESS = {"size": OLD_SIDE, "resize": OLD_SIDE, "crop": "before", "interpolation": "bicubic"}
 OLD_OUTPUTS: Outputs = "logits"
+# changes of a margin up to this are rounding, on other devices and versions of libraries too
+STEADY = 0.01
 
 
 class Capability(StrEnum):
@@ -202,6 +204,7 @@ class Description(BaseModel):
     training_set_fingerprint: Text = "unknown"
     training_images: Annotated[int, Field(ge=0)] = 0
     weights_sha256: Text = "unknown"
+    noise: Annotated[Number, Field(ge=0)] = 0
     computed_in: Text = "unknown"
 
 

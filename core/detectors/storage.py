@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.detectors.detector import Detector, pick_device
 from core.detectors.identity import COUNTER, REFERENCE, WEIGHTS, check_claim, read_weights
-from core.detectors.manifest import describe
+from core.detectors.manifest import STEADY, describe
 from core.detectors.registry import find_kind, load_weights
 from core.images.decoding import MAX_BYTES, decode
 from core.images.preprocessing import Preprocessing
@@ -24,8 +24,6 @@ KIND = "detector"
 UNFIT = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 # pictures whose margins are stored with a detector of others and must be the same at every load
 PICTURES = 8
-# other devices and versions of libraries round differently; another network or preprocessing differs by far more
-TOLERANCE = 0.01
 
 
 def save_detector(
@@ -131,7 +129,8 @@ def _check_reference(path: Path, margins: object, detector: Detector) -> None:
         before = np.asarray(margins, np.float32).reshape(now.shape)
     except (OSError, ValueError, EOFError, TypeError) as error:
         raise ContractError(f"{path / REFERENCE} does not hold its reference pictures ({error}); restore it") from None
-    near = np.isclose(now, before, rtol=TOLERANCE, atol=TOLERANCE)
+    # another network or preprocessing differs by far more
+    near = np.isclose(now, before, rtol=STEADY, atol=max(STEADY, 2 * detector.noise))
     if not near.all():
         number = int(np.argmin(near))
         raise ContractError(

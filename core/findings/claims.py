@@ -35,7 +35,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import combinations
-from typing import Literal
+from typing import Literal, TypeVar
 
 from core.findings.finding import Choice, Finding, Measure, Unit
 
@@ -45,6 +45,7 @@ LEAST_POINTS, LEAST_PART = 0.02, 0.1
 Sign = Literal[-1, 0, 1]
 # a difference of nothing
 ZERO = Measure(0.0, 0.0, 0.0)
+AnyEffect = TypeVar("AnyEffect", Finding, Choice)
 Kind = Literal["holds", "in part", "depends", "not shown", "no control"]
 
 
@@ -104,6 +105,19 @@ def claim_status(finding: Finding) -> ClaimStatus:
     if on:
         return ClaimStatus("depends" if _disagree(finding) else "in part", on=on)
     return ClaimStatus("holds", own) if own else ClaimStatus("not shown")
+
+
+def with_noise(finding: Finding, noise: float) -> Finding:
+    """Widen the intervals of effects on margins by the detector's noise, so that no smaller effect is claimed."""
+    if not noise or finding.about.unit != "margins":
+        return finding
+
+    def widen(part: AnyEffect) -> AnyEffect:
+        name = "measure" if part.difference is None else "difference"
+        measure: Measure = getattr(part, name)
+        return replace(part, **{name: replace(measure, low=measure.low - noise, high=measure.high + noise)})  # type: ignore[arg-type]
+
+    return replace(widen(finding), choices=tuple(map(widen, finding.choices)))
 
 
 def compared(finding: Finding) -> Iterator[Finding | Choice]:

@@ -49,6 +49,7 @@ class Manifest(BaseModel):
     target_layer: Text | None = OLD_LAYER
     detector_fingerprint: Text = "unknown"
     device: Text = "unknown"
+    noise: Annotated[Number, Field(ge=0)] = 0
 
 
 def check_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
@@ -100,6 +101,11 @@ class Run:
     def scores_only(self) -> bool:
         """True if it was made from a table of scores, without its detector."""
         return bool(self.manifest["detector_sha256"] == SCORES)
+
+    @property
+    def noise(self) -> float:
+        """How much a margin changes though the image is the same; 0 where it hardly does."""
+        return float(self.manifest.get("noise", 0))
 
     @property
     def split(self) -> Split:

@@ -88,6 +88,7 @@ def write_run(
         "device": detector.device.type,
         "leaks_checked": train_sha256 is not None,
         "bias": detector.bias,
+        **({"noise": detector.noise} if detector.noise else {}),
     }
     arrays = {"maps": maps, "features": features, "images": np.asarray(images.pixels) if ship_images else None}
     _write(path, images, predictions, about, arrays, replace=replace)

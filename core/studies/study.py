@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import Headlines, with_headlines
+from core.findings.claims import Headlines, with_headlines, with_noise
 from core.findings.finding import Finding
 from core.runs.run import Run
 
@@ -176,4 +176,5 @@ def conclude_study(name: str, run: Run, table: pd.DataFrame, parameters: Mapping
     if name not in STUDIES:
         return []
     study = find_study(name)
-    return with_headlines(study.conclude(run, table, parameters), study.headlines)
+    findings = (with_noise(finding, run.noise) for finding in study.conclude(run, table, parameters))
+    return with_headlines(findings, study.headlines)

@@ -1,7 +1,7 @@
 """Plotly charts: lines with intervals, bars, curves of detectors; and the confusion matrix, four counts as buttons."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -175,7 +175,17 @@ def margins(pair: Pair) -> go.Figure:
         mark = {"color": CLASS_COLOURS[label], "symbol": SYMBOLS[label], "size": 5, "opacity": 0.4}
         figure.add_scattergl(x=x[here], y=y[here], mode="markers", name=label, marker=mark)
     line = {"color": GREY, "dash": "dot", "width": 1}
-    return figure.add_vline(x=0, line=line).add_hline(y=0, line=line)
+    figure.add_vline(x=0, line=line).add_hline(y=0, line=line)
+    return noise_band(noise_band(figure, pair.first.noise, across="x"), pair.second.noise)
+
+
+def noise_band(figure: go.Figure, noise: float, *, across: Literal["x", "y"] = "y") -> go.Figure:
+    """Shade the margins about 0 whose sign a detector's noise decides, on either axis; nothing without noise."""
+    if noise:
+        add = figure.add_vrect if across == "x" else figure.add_hrect
+        ends = {f"{across}0": -noise, f"{across}1": noise}
+        add(**ends, fillcolor=GREY, opacity=0.2, line_width=0, layer="below", annotation_text="noise")
+    return figure
 
 
 def rate_figure(rates: pd.DataFrame, *, overall: float | None = None, colour: str = GREY) -> go.Figure:

@@ -184,8 +184,10 @@ def _draw_verdict(detector: DetectorHandle, statuses: Sequence[JobStatus | None]
         st.markdown(f"**{plain(detector.name)}**{' is being asked' if any_busy(statuses) else ''}")
         return
     sure = percent(max(answer.p_real, 1 - answer.p_real))
+    noise = detector.manifest.get("noise")
+    margin = f"margin {plus(answer.margin)}{f' ± {noise:.2g}' if noise else ''}"
     st.markdown(
-        f"**{plain(detector.name)}**: {CLASS_WORDS[answer.verdict]}, {sure} sure, margin {plus(answer.margin)}",
+        f"**{plain(detector.name)}**: {CLASS_WORDS[answer.verdict]}, {sure} sure, {margin}",
         help=explain("Confidence", "Margin"),
     )
 

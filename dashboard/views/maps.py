@@ -226,6 +226,7 @@ def draw_curves(result: StudyResult) -> None:
                     colour, symbol = next(styles)
                     lines.append(Line(name, x, y, colour, "solid", symbol, rows["low"], rows["high"]))
             figure = line_figure(lines, DIRECTION_NAMES[direction], "margin for the verdict", height=460)
+            charts.noise_band(figure, opened.run.noise)
             with grid.cell():
                 st.markdown(f"**{group}**")
                 key, alt = f"trust.curves.{group}.{direction}", f"Curves by {direction} of {group}"

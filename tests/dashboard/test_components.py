@@ -13,7 +13,7 @@ from core.images.decoding import ImageError, decode
 from core.images.encoding import encode_png
 from core.storage import Bounded
 from dashboard.components import uploads
-from dashboard.components.charts import clicked_value, rate_figure
+from dashboard.components.charts import clicked_value, new_figure, noise_band, rate_figure
 from dashboard.components.component import key_of, one_of
 from dashboard.components.glossary import TERMS, explain, terms_in
 from tests.dashboard.conftest import ROOT
@@ -114,3 +114,11 @@ def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch
     assert len(decoded) - before == 4
     with pytest.raises(ImageError):
         uploads.with_pixels("no image", b"hello", np.copy)
+
+
+def test_noise_is_shaded_on_either_side_of_zero() -> None:
+    (band,) = noise_band(new_figure(), 0.2).layout.shapes
+    assert (band.y0, band.y1) == (-0.2, 0.2)
+    (band,) = noise_band(new_figure(), 0.2, across="x").layout.shapes
+    assert (band.x0, band.x1) == (-0.2, 0.2)
+    assert not noise_band(new_figure(), 0).layout.shapes

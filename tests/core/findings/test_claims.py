@@ -7,7 +7,15 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from core.findings.claims import DEFAULTS, ClaimStatus, claim_status, effect_over_control, headline_of, is_equivalent
+from core.findings.claims import (
+    DEFAULTS,
+    ClaimStatus,
+    claim_status,
+    effect_over_control,
+    headline_of,
+    is_equivalent,
+    with_noise,
+)
 from core.findings.finding import Choice, Control, Finding, Measure, Unit
 from tests.core.findings.planted import finding, measure
 
@@ -154,3 +162,10 @@ def test_the_rule_is_as_it_is_written(seed: int) -> None:
 def matters(one: Interval, other: Interval, unit: Unit) -> bool:
     least = 0.02 if unit == "share" else 0.1 * max(abs(one[0]), abs(other[0]))
     return abs(one[0] - other[0]) >= least
+
+
+@pytest.mark.parametrize(("noise", "kind"), [(0.0, "holds"), (0.1, "holds"), (0.16, "in part"), (0.3, "not shown")])
+def test_no_effect_on_margins_below_the_noise_is_claimed(noise: float, kind: str) -> None:
+    on_margins = finding(control=0.1, difference=0.3, choices={"fill": {"blur": 0.2}}, quantity="margin_effect")
+    assert claim_status(with_noise(on_margins, noise)).kind == kind
+    assert with_noise(finding(control=0.1, difference=0.3), noise) == finding(control=0.1, difference=0.3)

@@ -16,6 +16,7 @@ from core.runs.metrics import (
     confidence_histogram,
     confidence_of,
     confusion_at,
+    doubts_about,
     error_by,
     expected_calibration_error,
     is_right,
@@ -168,3 +169,13 @@ def test_error_rates_by_category_are_worst_first_and_skip_what_is_absent(table: 
     table.loc[3, "predicted"] = "REAL"
     rates = error_by(table, "category")
     assert list(zip(rates["value"], rates["wrong"], strict=True)) == [("d", 1), ("a", 0), ("b", 0), ("c", 0)]
+
+
+def test_margins_that_are_noise_or_saturated_are_told() -> None:
+    margins = np.random.default_rng(0).normal(0, 1, 1000)
+    assert doubts_about(margins, 0) == []
+    (noise,) = doubts_about(margins, 0.5)
+    assert f"{(np.abs(margins) <= 0.5).sum()} of 1,000" in noise
+    margins[:75] = 15.94
+    (saturated,) = doubts_about(margins, 0)
+    assert saturated.startswith("75 of 1,000 margins are exactly 15.94")
