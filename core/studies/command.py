@@ -2,6 +2,7 @@
 
 python -m core study audit --run swift@cifake-test --data data/cifake
 python -m core study faithfulness --images 1000 --engine ray
+python -m core study swift@cifake-test --recommended
 python -m core study probes --run swift@cifake-test --only-missing
 python -m core study probes --run swift@cifake-test --conclude
 python -m core study --list
@@ -9,15 +10,18 @@ python -m core study --list
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from core.console import PROGRAM, command, parser_of, show_progress
+from core.console import PROGRAM, command, parser_of, print_rows, show_progress
+from core.findings.finding import Finding, to_json
 from core.images.image_set import DATA_HELP, FAKE_HELP
 from core.runs.folders import find_named, find_runs
 from core.runs.run import Run, read_run
 from core.storage import only_writer
 from core.studies.ray_engine import ray_engine
-from core.studies.runner import find_source, run_locally, run_study
+from core.studies.recommended import ENOUGH, plan, rows_of
+from core.studies.runner import Source, find_source, run_locally, run_study
 from core.studies.store import conclude_again, find_stored, read_study, study_path
 from core.studies.study import STUDIES, Study, StudyError, find_study
 
@@ -28,13 +32,13 @@ AGAIN = "finished shards are kept, give the same command again"
 def main(arguments: list[str] | None = None) -> None:
     """Compute the studies that the command line names."""
     options = parse(arguments)
-    if options.list or not (options.study or options.conclude):
-        for name in STUDIES:
-            print(f"{name:14} {find_study(name).question}")
+    if options.list or not (options.study or options.conclude or options.recommended):
+        print_rows([{"study": name, "question": find_study(name).question} for name in STUDIES], as_json=options.json)
         return
     run = read_run(find_named(options.run, find_runs(), "run"))
     if options.conclude and not options.study:
         options.study = [name for name in STUDIES if study_path(run.path, name).is_file()]
+    findings: list[Finding] = []
     try:
         studies = []
         # what cannot be done is said before the first study has taken an hour
@@ -44,20 +48,25 @@ def main(arguments: list[str] | None = None) -> None:
                 given = read_study(path, run).about.get("parameters", {})
                 study = study.with_parameters({key: given[key] for key in study.parameters if key in given})
             studies.append(study.with_parameters(dict(map(parse_parameter, options.set))))
+        if options.recommended:
+            studies = _recommended(options, run)
         for study in studies:
             # a second process would write its file over what the first has added to the one that both began with
             with only_writer(study_path(run.path, study.name)):
-                _make(options, study, run)
+                findings += _make(options, study, run)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(AGAIN) from None
+    if options.json:
+        print(to_json(findings))
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = parser_of("study", __doc__)
     add = parser.add_argument
-    add("study", nargs="*", help="names of studies; `--list` shows them")
+    add("study", nargs="*", help="names of studies; `--list` shows them; with --recommended the run's name")
     add("--list", action="store_true", help="print the names and questions of all studies")
+    add("--json", action="store_true", help="print the list, or what was found, as JSON")
     add("--run", default="swift@cifake-test", help="name of the run, or its folder; default: %(default)s")
     add("--data", help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'; default: where they were last "
         "read, else data/cifake, else what was downloaded, else the test set that ships")  # fmt: skip
@@ -78,24 +87,41 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
                       "file lacks, with its parameters and for its images")  # fmt: skip
     what.add_argument("--conclude", action="store_true", help="only make the findings again from the values that the "
                       "files have; of all studies where none is named")  # fmt: skip
+    what.add_argument("--recommended", action="store_true", help="all studies that pages read and the run lacks, of at "
+                      f"most {ENOUGH:,} images, after a table of how long each will take")  # fmt: skip
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="another parameter of the study")
     options = parser.parse_args(arguments)
+    if options.recommended and options.study:
+        if len(options.study) > 1 or options.set:
+            parser.error("--recommended takes the name of one run, and no parameters")
+        options.run, options.study = options.study[0], []
     if options.address is not None and options.engine != "ray":
         parser.error("--address names a Ray cluster; give --engine ray with it")
     return options
 
 
-def _make(options: argparse.Namespace, study: Study, run: Run) -> None:
-    """Make one study, with a progress bar, and print the headlines of its findings."""
+def _recommended(options: argparse.Namespace, run: Run) -> list[Study]:
+    """Plan the studies that the run lacks, and print how long each will take."""
+    with show_progress("timing", unit="studies") as progress:
+        plans = plan(run, _source(options, run), images=options.images or ENOUGH, progress=progress)
+    if not options.json:
+        print_rows(rows_of(plans))
+    return [each.study for each in plans if not each.refusal]
+
+
+def _make(options: argparse.Namespace, study: Study, run: Run) -> Sequence[Finding]:
+    """Make one study, with a progress bar; returns its findings, whose headlines are printed unless JSON is."""
     path = study_path(run.path, study.name)
     if options.conclude:
         result, done = conclude_again(path, run), "Concluded again"
     else:
         done = _compute(options, study, run)
         result = read_study(path, run)
-    print(f"{done}: {path}")
-    for finding in result.findings:
-        print(f"  {' '.join(filter(None, (finding.question, finding.subject, finding.headline)))}")
+    if not options.json:
+        print(f"{done}: {path}")
+        for finding in result.findings:
+            print(f"  {' '.join(filter(None, (finding.question, finding.subject, finding.headline)))}")
+    return result.findings
 
 
 def _compute(options: argparse.Namespace, study: Study, run: Run) -> str:
@@ -108,14 +134,14 @@ def _compute(options: argparse.Namespace, study: Study, run: Run) -> str:
         )
     if stored is not None and not study.missing(stored.table):
         return "Nothing is missing"
-    source = find_source(
-        run.path, data=options.data, fake_classes=options.fake_classes.split(","), device=options.device
-    )
+    images = options.images
+    if options.recommended:
+        images = None if study.whole else images or ENOUGH
     with show_progress(study.name) as progress:
         run_study(
             study,
-            source,
-            images=options.images,
+            _source(options, run),
+            images=images,
             simple=options.simple,
             seed=options.seed,
             stored=stored,
@@ -123,6 +149,10 @@ def _compute(options: argparse.Namespace, study: Study, run: Run) -> str:
             progress=progress,
         )
     return "Written" if stored is None else f"Added {', '.join(study.missing(stored.table))}"
+
+
+def _source(options: argparse.Namespace, run: Run) -> Source:
+    return find_source(run.path, data=options.data, fake_classes=options.fake_classes.split(","), device=options.device)
 
 
 def parse_parameter(text: str) -> tuple[str, Any]:

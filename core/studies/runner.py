@@ -177,16 +177,7 @@ def run_study(
         WriteError: a shard or the file cannot be written.
     """
     run = read_run(source.run)
-    if "detector" in study.needs and run.scores_only:
-        raise StudyError(
-            f"the study {study.name} asks the detector, and {run.name} has its scores alone; add the detector, as "
-            "function:FILE.py:FUNCTION for instance, and make a run with it"
-        )
-    if "maps" in study.needs and run.maps is None:
-        raise StudyError(
-            f"the study {study.name} compares maps, and {run.name} has none: its detector has no layers to read them "
-            "from; choose another run"
-        )
+    check_needs(study, run)
     if stored is None:
         positions, weights = choose_rows(run, images, seed=seed, simple=simple)
     else:
@@ -228,6 +219,20 @@ def run_study(
     write_study(path, table, about, run)
     shutil.rmtree(folder, ignore_errors=True)
     return path
+
+
+def check_needs(study: Study, run: Run) -> None:
+    """Raise StudyError where a run lacks what a study needs."""
+    if "detector" in study.needs and run.scores_only:
+        raise StudyError(
+            f"the study {study.name} asks the detector, and {run.name} has its scores alone; add the detector, as "
+            "function:FILE.py:FUNCTION for instance, and make a run with it"
+        )
+    if "maps" in study.needs and run.maps is None:
+        raise StudyError(
+            f"the study {study.name} compares maps, and {run.name} has none: its detector has no layers to read them "
+            "from; choose another run"
+        )
 
 
 def _compute(

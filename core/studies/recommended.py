@@ -1,0 +1,99 @@
+"""The studies that pages read and a run lacks, in the order in which they are best made, and how long each takes.
+
+The time is measured: the study is computed for a few images. Whole sets cannot be timed so.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.runs.run import Run
+from core.storage import ContractError
+from core.studies.runner import Source, check_needs
+from core.studies.store import read_study, study_path
+from core.studies.study import STUDIES, Context, Study, find_study
+
+# so many images are enough for intervals of a few hundredths
+ENOUGH = 1000
+# images on which a study is timed, after a first one for which it makes what all images share
+TIMED = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that a run lacks.
+
+    Attributes:
+        study: the study.
+        images: how many it is asked of; None for all, of a study of the whole set.
+        seconds: that it will take; None where that was not measured.
+        refusal: why it cannot be made, in one sentence; "" where it can.
+    """
+
+    study: Study
+    images: int | None
+    seconds: float | None = None
+    refusal: str = ""
+
+
+def plan(
+    run: Run,
+    source: Source,
+    *,
+    images: int = ENOUGH,
+    progress: Callable[[int, int, str], None] = lambda _done, _total, _text: None,
+) -> list[Plan]:
+    """List the studies that a run lacks or whose file cannot be read, and time each on a few of its images.
+
+    Args:
+        run: the run.
+        source: from `find_source`.
+        images: most images that a study is asked of, where it is not of the whole set.
+        progress: called with (studies timed, all studies, the name of the next).
+
+    Raises:
+        StudyError, ContractError, DatasetError: as for `Source.open`.
+    """
+    context, plans = source.open(), []
+    images = min(images, len(run))
+    for number, study in enumerate(map(find_study, STUDIES)):
+        progress(number, len(STUDIES), f"timing {study.name}")
+        try:
+            read_study(study_path(run.path, study.name), run)
+        except ContractError:
+            plans.append(_timed(study, context, None if study.whole else images))
+    return plans
+
+
+def _timed(study: Study, context: Context, images: int | None) -> Plan:
+    """Time a study on a few images, spread over the run."""
+    try:
+        check_needs(study, context.run)
+        if images is None:
+            return Plan(study, None)
+        rows = np.unique(np.linspace(0, len(context.run) - 1, 1 + TIMED).astype(np.intp))
+        started = time.monotonic()
+        study.compute(context, rows[:1], study.parameters)
+        first = time.monotonic()
+        study.compute(context, rows[1:], study.parameters)
+    except ValueError as error:
+        return Plan(study, images, refusal=str(error))
+    each = (time.monotonic() - first) / max(1, len(rows) - 1)
+    return Plan(study, images, first - started + each * images)
+
+
+def rows_of(plans: Sequence[Plan]) -> list[dict[str, object]]:
+    """Lay plans out, a row each, the sum of all times last."""
+    rows: list[dict[str, object]] = [
+        {
+            "study": plan.study.name,
+            "images": "all" if plan.images is None else plan.images,
+            "minutes": "" if plan.seconds is None else f"{plan.seconds / 60:.1f}",
+            "note": plan.refusal or ("not timed, of the whole set" if plan.images is None else ""),
+        }
+        for plan in plans
+    ]
+    total = sum(plan.seconds or 0 for plan in plans) / 60
+    return [*rows, {"study": "together", "images": "", "minutes": f"{total:.1f}", "note": ""}]
