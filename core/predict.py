@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from core.console import PROGRAM, command, join, parser_of, show_progress
+from core.console import PROGRAM, command, parser_of, quote, show_progress
 from core.detectors.storage import load_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
 from core.images.loading import find_shortcut, load_with_bar, reading_bar
@@ -57,6 +57,5 @@ def main(arguments: list[str] | None = None) -> None:
     print(result_table(metrics, beside_paper=False))
     for warning in filter(None, (alarm, *doubts)):
         print(f"\nWarning: {warning}")
-    words = [path.name if options.out == ROOT else str(path), "--recommended", "--data", options.data]
-    words += ["--fake-classes", options.fake_classes] if options.fake_classes else []
-    print(f"\nWritten: {path}\nShow it: {dashboard_command(options.out)}\nNext: {PROGRAM} study {join(words)}")
+    name = quote(path.name if options.out == ROOT else str(path))
+    print(f"\nWritten: {path}\nShow it: {dashboard_command(options.out)}\nNext: {PROGRAM} study {name} --recommended")

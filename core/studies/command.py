@@ -20,10 +20,10 @@ from core.runs.folders import find_named, find_runs
 from core.runs.run import Run, read_run
 from core.storage import only_writer
 from core.studies.ray_engine import ray_engine
-from core.studies.recommended import ENOUGH, plan, rows_of
+from core.studies.recommended import plan, rows_of
 from core.studies.runner import Source, find_source, run_locally, run_study
 from core.studies.store import conclude_again, find_stored, read_study, study_path
-from core.studies.study import STUDIES, Study, StudyError, find_study
+from core.studies.study import ENOUGH, STUDIES, Study, StudyError, find_study
 
 AGAIN = "finished shards are kept, give the same command again"
 

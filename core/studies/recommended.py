@@ -13,10 +13,8 @@ from core.runs.run import Run
 from core.storage import ContractError
 from core.studies.runner import Source, check_needs
 from core.studies.store import read_study, study_path
-from core.studies.study import STUDIES, Context, Study, find_study
+from core.studies.study import ENOUGH, STUDIES, Context, Study, find_study
 
-# so many images are enough for intervals of a few hundredths
-ENOUGH = 1000
 # images on which a study is timed, after a first one for which it makes what all images share
 TIMED = 4
 

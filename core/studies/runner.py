@@ -111,14 +111,15 @@ def find_source(
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        StudyError: the detector is not here.
+        StudyError: the detector is not here, or it is not known where the images are.
         ContractError: there is no such run, or it cannot be read.
     """
     folder = find_named(str(run), find_runs(), "run")
     opened = read_run(folder)
     manifest = opened.manifest
+    given = DataPath(data, fake_classes) if data else remembered(str(manifest["set_fingerprint"]))
     # before all of CIFAKE is read in vain
-    if data is None and opened.images is None and not manifest["set"].startswith("cifake"):
+    if given is None and opened.images is None and not manifest["set"].startswith("cifake"):
         raise StudyError(f"{folder.name} does not store its pictures; add --data and what the run was made from")
     detectors, refused = identify_all(find_detectors((folder.parents[1], *command_homes())))
     maker = find_maker(manifest, detectors)
@@ -127,7 +128,6 @@ def find_source(
         absent = f"the detector {made_by} that made {folder.name} is not here; there are {', '.join(detectors)}"
         raise StudyError(refused.get(made_by, absent))
     usual = str(FOLDER) if FOLDER.is_dir() else "github" if is_fetched() else SHIPPED
-    given = DataPath(data, fake_classes) if data else remembered(str(manifest["set_fingerprint"]))
     path = None if maker is None else detectors[maker].path
     return Source(folder, path, given or usual, device)
 

@@ -48,6 +48,8 @@ STUDIES: dict[str, str] = {
 VERSIONS: dict[str, int] = {}
 # the column that every study of images gets from the runner: how many images of the run a row stands for
 WEIGHT = "weight"
+# so many images are enough for intervals of a few hundredths
+ENOUGH = 1000
 
 
 class StudyError(ValueError):

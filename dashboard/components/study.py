@@ -1,27 +1,28 @@
 """A study on a page: its findings, what its file lacks, its numbers as files; and what a detector can know."""
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import pandas as pd
 import streamlit as st
 
-from core.console import PROGRAM, quote
+from core.console import PROGRAM, join
 from core.detectors.identity import DetectorHandle
 from core.detectors.manifest import OLD_SIDE
+from core.images.sources import remembered
 from core.storage import ContractError
 from core.studies.store import StudyResult, study_path
-from core.studies.study import STUDIES, StudyError, find_study
+from core.studies.study import ENOUGH, STUDIES, StudyError, find_study
 from dashboard import library
 from dashboard.components.component import fold
 from dashboard.components.downloads import csv_button
 from dashboard.components.findings import finding_table
 from dashboard.components.plain import code, plain, with_code
 from dashboard.library import Opened
-from dashboard.visitors import for_visitors
+from dashboard.making import the_maker
+from dashboard.visitors import for_visitors, is_local
 
-# so many images are enough for intervals of a few hundredths
-ENOUGH = 1000
 # quick on any number of images, or of other images than the run's
 QUICK = ("audit", "clusters", "duplicates", "files", "transfer")
 # of detectors that give predictions only these cannot be made
@@ -35,12 +36,20 @@ RATES = ("large", "imitations", "photographs", "filters_large", "filters_photogr
 
 def command(opened: Opened, *names: str, there: bool = False) -> str:
     """Return the command that makes studies of this run or, where they are `there`, adds what their files lack."""
-    # what the command finds by itself is CIFAKE
-    own = opened.run.images is None and not opened.run.manifest["set"].startswith("cifake")
-    data = " --data DATA" if own else ""
-    some = f" --images {ENOUGH}" if len(opened.run) > ENOUGH and not (there or set(names) <= set(QUICK)) else ""
-    some += " --only-missing" if there else ""
-    return f"{PROGRAM} study {' '.join(names)} --run {quote(opened.run.name)}{data}{some}"
+    return f"{PROGRAM} {join(_words(opened, *names, there=there))}"
+
+
+def _words(opened: Opened, *names: str, there: bool = False) -> tuple[str, ...]:
+    data = () if _is_at_hand(opened) else ("--data", "DATA")
+    some = ("--images", str(ENOUGH)) if len(opened.run) > ENOUGH and not (there or set(names) <= set(QUICK)) else ()
+    return ("study", *names, "--run", opened.run.name, *data, *some, *(("--only-missing",) if there else ()))
+
+
+def _is_at_hand(opened: Opened) -> bool:
+    """Whether commands find the images of a run by themselves."""
+    manifest = opened.run.manifest
+    is_cifake = manifest["set"].startswith("cifake")
+    return opened.run.images is not None or is_cifake or remembered(manifest["set_fingerprint"]) is not None
 
 
 def readable(opened: Opened, name: str, *, concluded: bool = True) -> StudyResult | None:
@@ -66,14 +75,50 @@ def study_of(opened: Opened, name: str, *others: str) -> StudyResult | None:
     if study_path(opened.run.path, name).is_file():
         return readable(opened, name)
     run = plain(opened.run.name)
-    sentence = f"This cannot be measured for {run}, whose detector gives predictions only."
-    if opened.run.scores_only and name not in NEED_NO_DETECTOR:
-        sentence = f"This cannot be measured for {run}: it needs the detector, and there are only its scores."
-    elif name not in NEED_LAYERS or opened.run.maps is not None:
-        again = code(command(opened, name, *others))
-        sentence = f"This has not been measured for {run} yet. To do so, run {again} and reload this page."
-    st.info(sentence, icon=":material/science:")
+    lacks = opened.run.scores_only and name not in NEED_NO_DETECTOR
+    if lacks or (name in NEED_LAYERS and opened.run.maps is None):
+        has = "it needs the detector, and there are only its scores" if lacks else "its detector gives predictions only"
+        st.info(f"This cannot be measured for {run}: {has}.", icon=":material/science:")
+        return None
+    again = code(command(opened, name, *others))
+    st.info(
+        f"This has not been measured for {run} yet. To do so, run {again} and reload this page.",
+        icon=":material/science:",
+    )
+    if is_local() and _is_at_hand(opened):
+        recommended = ("study", opened.run.name, "--recommended")
+        draw_maker(name, {"Measure this": _words(opened, name, *others), "Measure all that pages show": recommended})
     return None
+
+
+def draw_maker(key: str, commands: Mapping[str, tuple[str, ...]]) -> None:
+    """Draw a button for each command that makes studies or, while one is made, how far it is.
+
+    Args:
+        key: of the widgets.
+        commands: label -> the command's words after the program's name.
+    """
+    st.fragment(_draw_maker, run_every=2.0 if the_maker().busy else None)(key, commands)
+
+
+def _draw_maker(key: str, commands: Mapping[str, tuple[str, ...]]) -> None:
+    maker, is_new = the_maker(), f"making.{key}"
+    if maker.busy:
+        st.session_state[is_new] = True
+        share = re.search(r"(\d+)%", line := maker.line)
+        st.progress(int(share[1]) / 100 if share else 0.0, text=plain(line or "Starting"))
+        st.button("Cancel", key=f"{key}.cancel", on_click=maker.cancel)
+        return
+    if st.session_state.pop(is_new, False):
+        # what was made is elsewhere on the page, too
+        st.rerun()
+    if problem := maker.problem:
+        st.error(with_code(for_visitors(problem)))
+    with st.container(horizontal=True):
+        for label, words in commands.items():
+            if st.button(label, key=f"{key}.{label}"):
+                maker.start(words)
+                st.rerun()
 
 
 @contextmanager

@@ -1,0 +1,60 @@
+"""Studies that are made by a press of a button on the page that lacks them."""
+
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.components import study
+from dashboard.making import Maker, the_maker
+from tests.dashboard.conftest import Open
+
+LABEL = "Measure this"
+
+
+def wait_for(maker: Maker) -> None:
+    while maker.busy:
+        time.sleep(0.1)
+
+
+def labels(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    return next(button for button in app.button if button.label == label).click().run()
+
+
+def test_a_press_makes_what_the_page_lacks(open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "is_local", lambda: True)
+    app = open_page("reads", run="tiny@seen-test", tab="Patterns")
+    press(app, LABEL)
+    assert "Cancel" in labels(app) or not the_maker().busy
+    wait_for(the_maker())
+    assert (home / "runs/tiny@seen-test/studies/clusters.parquet").is_file(), the_maker().line
+    assert LABEL not in labels(app.run())
+
+
+def test_cancel_ends_it_and_an_error_is_shown(open_page: Open, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "is_local", lambda: True)
+    app = press(open_page("reads", run="tiny@seen-test", tab="Patterns"), LABEL)
+    press(app, "Cancel")
+    wait_for(the_maker())
+    app.run()
+    assert not app.error
+    assert not (home / "runs/tiny@seen-test/studies/clusters.parquet").exists()
+    the_maker().start(("study", "clusters", "--run", "nowhere"))
+    wait_for(the_maker())
+    assert "there is no run 'nowhere'" in the_maker().problem
+    assert any("nowhere" in error.value for error in app.run().error)
+
+
+@pytest.mark.parametrize(("run", "is_local"), [("tiny@seen-test", False), ("tiny@blind-test", True)])
+def test_no_button_for_others_or_where_the_pictures_are_unknown(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, run: str, is_local: bool
+) -> None:
+    monkeypatch.setattr(study, "is_local", lambda: is_local)
+    app = open_page("reads", run=run, tab="Patterns")
+    assert "study clusters" in "".join(info.value for info in app.info)
+    assert LABEL not in labels(app)
