@@ -12,6 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.console import PROGRAM, command, parser_of
 from core.explainers.drawing import Style, draw_explanation, npz_of
 from core.explainers.explainer import AnyExplainer
@@ -47,15 +50,12 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error("--json judges the image under every filter; leave out --resampling")
     methods = [find_explainer(name) for name in dict.fromkeys(options.method or DEFAULT)]
     settings = read_settings(methods, options.set)
-    # torch is read once it is known what to do
-    from core.detectors.storage import load_detector  # noqa: PLC0415
-
-    folder = find_named(options.detector, find_detectors(), "detector")
-    detector = load_detector(folder, device=options.device)
+    detector = open_detector(options.detector, device=options.device)
     data = read_bytes(options.image, limit=MAX_BYTES)
     picture = decode(data)
     ready = prepare_pixels(picture, detector.preprocessing)
     if options.json:
+        folder = find_named(options.detector, find_detectors(), "detector")
         threshold = find_threshold(detector.identity, find_runs((folder.parents[1], *command_homes())).values())
         about = {"file": options.image.name, "pixels": [ready.width, ready.height], "detector": detector.name}
         about |= judge_picture(detector, picture, threshold)
@@ -84,6 +84,47 @@ def main(arguments: list[str] | None = None) -> None:
             sentence = explanation.diagnostics.sentence or "both signs, not flat."
             print(f"{find_explainer(explanation.method).title}: {sentence}")
         print(f"Written to {options.out}")
+
+
+def open_detector(name: str | Path, *, device: str = "auto") -> "Detector":
+    """Load a detector that is here by its name, or from its folder.
+
+    Args:
+        name: of the detector, or its folder.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        ContractError: there is none, or it cannot be read.
+        ValueError: there is no such device here.
+    """
+    # torch is read once it is known what to do
+    from core.detectors.storage import load_detector  # noqa: PLC0415
+
+    return load_detector(find_named(str(name), find_detectors(), "detector"), device=device)
+
+
+def explain_image(
+    detector: "Detector", image: str | Path | NDArray[np.uint8], method: str = "lime", **settings: Any
+) -> Explanation:
+    """Explain an image as the detector sees it; a notebook shows the result as a picture.
+
+    Args:
+        detector: from `open_detector`.
+        image: an image file, or uint8 (height, width, 3).
+        method: name of an explainer; `telltale explain --list` shows them.
+        settings: of that explainer, in place of its defaults.
+
+    Raises:
+        ExplanationError: there is no such method, or the detector lacks what it needs.
+        ValueError: there is no such setting, or it is out of range.
+        ImageError: the file is not an image that can be read.
+    """
+    explainer = find_explainer(method)
+    if refusal := explainer.unavailable(detector):
+        raise ExplanationError(refusal)
+    pixels = image if isinstance(image, np.ndarray) else decode(read_bytes(Path(image), limit=MAX_BYTES))
+    ready = prepare_pixels(pixels, detector.preprocessing)
+    return explainer.explain_fully(detector, ready.seen(ready.usual), explainer.settings(**settings))
 
 
 def _verdict(ready: Prepared, detector: "Detector", resampling: str | None) -> str:

@@ -16,9 +16,9 @@ from core.findings.numbers import percent
 from core.images.palette import CURVE
 from core.report import html
 from core.report.html import Block, Curve, Sections, curve_chart, limits, page, settings
-from core.runs.folders import command_homes, find_detectors, find_named, find_runs
+from core.runs.folders import command_homes, find_detectors
 from core.runs.metrics import calibration, class_scores, confusion_at, error_by, sweep, wilson_interval
-from core.runs.run import Run, read_run
+from core.runs.run import Run, open_run
 from core.storage import ContractError, write_bytes_atomically
 from core.studies.store import StudyResult, find_studies
 
@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("run", help="a name in runs/ or assets/runs/, or a folder")
     parser.add_argument("--out", type=Path, required=True, help="the HTML file to write")
     options = parser.parse_args(arguments)
-    run = read_run(find_named(options.run, find_runs(), "run"))
+    run = open_run(options.run)
     text = report_of(run, **gather(run, (run.path.parents[1], *command_homes())))
     write_bytes_atomically(options.out, lambda file: file.write_text(text, encoding="utf-8"))
     print(f"Written to {options.out}")

@@ -16,6 +16,7 @@ from core.images.image_set import Split, split_of
 from core.images.labels import CLASSES
 from core.images.preprocessing import SIDES, Preprocessing
 from core.images.statistics import STATISTICS
+from core.runs.folders import find_named, find_runs
 from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.storage import MANIFEST, SEAL, ContractError, read_array, read_folder, read_table
 
@@ -184,6 +185,15 @@ def read_run(path: Path) -> Run:
     if maps is None and run.target_layer is not None:
         raise ContractError(f"{path / MANIFEST} lists no maps.npy; write the run again")
     return replace(run, maps=maps, features=features, images=images)
+
+
+def open_run(name: str | Path) -> Run:
+    """Read a run that is here by its name, or from its folder.
+
+    Raises:
+        ContractError: there is none, or as for `read_run`.
+    """
+    return read_run(find_named(str(name), find_runs(), "run"))
 
 
 def _with_derived(path: Path, manifest: Mapping[str, Any], predictions: pd.DataFrame) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from typing import Any
 from core.console import PROGRAM, command, parser_of, print_rows, show_progress
 from core.findings.finding import Finding, to_json
 from core.images.image_set import DATA_HELP, FAKE_HELP
-from core.runs.folders import find_named, find_runs
-from core.runs.run import Run, read_run
+from core.runs.run import Run, open_run
 from core.storage import only_writer
 from core.studies.ray_engine import ray_engine
 from core.studies.recommended import plan, rows_of
@@ -35,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.list or not (options.study or options.conclude or options.recommended):
         print_rows([{"study": name, "question": find_study(name).question} for name in STUDIES], as_json=options.json)
         return
-    run = read_run(find_named(options.run, find_runs(), "run"))
+    run = open_run(options.run)
     if options.conclude and not options.study:
         options.study = [name for name in STUDIES if study_path(run.path, name).is_file()]
     findings: list[Finding] = []

@@ -23,8 +23,8 @@ from core.images.labels import CLASSES, REAL, ClassName, verdict_of
 from core.images.out_of_distribution import crop_photographs
 from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
 from core.perturbations.postprocessing import DELIVERIES, deliver
-from core.runs.folders import command_homes, find_detectors, find_named, find_runs
-from core.runs.run import Run, read_run
+from core.runs.folders import command_homes, find_detectors
+from core.runs.run import Run, open_run
 from core.storage import read_bytes, write_bytes_atomically
 from core.studies.store import read_study, study_path
 from core.studies.study import StudyError
@@ -281,7 +281,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
     options = parser.parse_args(arguments)
-    run = read_run(find_named(options.run, find_runs(), "run"))
+    run = open_run(options.run)
     detectors = find_detectors((run.path.parents[1], *command_homes()))
     name = find_maker(run.manifest, identify_all(detectors)[0])
     if name is None:
