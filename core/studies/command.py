@@ -10,6 +10,7 @@ python -m core study --list
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,7 +53,13 @@ def main(arguments: list[str] | None = None) -> None:
         for study in studies:
             # a second process would write its file over what the first has added to the one that both began with
             with only_writer(study_path(run.path, study.name)):
-                findings += _make(options, study, run)
+                try:
+                    findings += _make(options, study, run)
+                except StudyError as error:
+                    # the others do not depend on it
+                    if not options.recommended:
+                        raise
+                    print(f"{PROGRAM} study: {study.name} was not made: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(AGAIN) from None
     if options.json:

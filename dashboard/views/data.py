@@ -98,7 +98,7 @@ def draw(opened: Opened) -> None:
         help=explain("Leak", "Repeat", "Near copy"),
     ) as is_open:
         if is_open and duplicates is None:
-            st.info(f"Copies have not been looked for yet: run {code(command(opened, 'duplicates', 'files'))}.")
+            study_of(opened, "duplicates", "files")
         elif is_open and duplicates is not None:
             draw_copies(opened, duplicates)
             study_files(opened, duplicates, key="data.copies")
