@@ -12,6 +12,7 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.console import PROGRAM
 from core.detectors.identity import Identity
 from core.images.image_set import ImageSet
 from core.runs.filter import Filter
@@ -153,7 +154,7 @@ def current() -> Opened:
     path = runs().get(name)
     if path is None:
         st.title("There is nothing to look at yet", anchor=False)
-        st.info("There is no run to show yet. Make one with `python train.py --data PATH`, then reload this page.")
+        st.info(f"There is no run to show yet. Make one with `{PROGRAM} train --data PATH`, then reload this page.")
         st.stop()
     try:
         return _with_linked(open_run(path))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.console import PROGRAM
 from core.images.decoding import MAX_BYTES, RESAMPLING, ImageError
 from core.images.encoding import data_url
 from core.images.labels import verdict_of
@@ -109,7 +110,7 @@ known = catalogue.detectors()
 heading("Try a picture", "See whether a picture looks generated, and what changes the answer.")
 if not known:
     draw_limits()
-    st.info("There is no detector here yet. Make one with `python train.py --data PATH`, then reload this page.")
+    st.info(f"There is no detector here yet. Make one with `{PROGRAM} train --data PATH`, then reload this page.")
     for sentence in catalogue.refused_detectors().values():
         st.error(with_code(sentence))
     st.stop()

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
@@ -27,7 +28,7 @@ def options_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
             yield action
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*COMMANDS, "runs add", "detectors list"])
 def test_each_option_has_help_that_states_its_default(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     parsers: list[argparse.ArgumentParser] = []
 
@@ -40,8 +41,8 @@ def test_each_option_has_help_that_states_its_default(name: str, monkeypatch: py
         parse = lambda parser, *rest, usual=usual: usual(parser, *rest) if parser.prog == PROGRAM else stop(parser)  # noqa: E731
         monkeypatch.setattr(argparse.ArgumentParser, method, parse)
     with pytest.raises(SystemExit):
-        main([name])
-    assert parsers[0].prog == f"{PROGRAM} {name}"
+        main(name.split())
+    assert parsers[0].prog.startswith(f"{PROGRAM} {name.split(maxsplit=1)[0]}")
     for action in options_of(parsers[0]):
         assert action.help, action.dest
         # an option that is absent by default needs no more words
@@ -135,3 +136,15 @@ def test_a_reader_that_goes_away_ends_a_command_quietly(words: str, reader: str,
     line = f"{sys.executable} {words} | {reader}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, read, "")
+
+
+def test_serve_starts_where_the_servers_settings_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "execve", lambda *given: started.extend([Path.cwd(), *given]))
+    monkeypatch.setattr(subprocess, "call", lambda *_, **__: 0)
+    main(["serve", "--home", "own", "--server.port", "1"])
+    folder, _, words, environment = started
+    assert (folder / ".streamlit" / "config.toml").is_file()
+    assert environment["TELLTALE_HOME"] == str(tmp_path / "own")
+    assert words[-2:] == ["--server.port", "1"]

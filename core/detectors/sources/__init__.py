@@ -1,1 +1,1 @@
-"""Kinds of detectors that others made, one module a kind of source; `python -m core detectors add` reads them."""
+"""Kinds of detectors that others made, one module a kind of source; `telltale detectors add` reads them."""
