@@ -125,7 +125,7 @@ def _draw_maker(key: str, commands: Mapping[str, tuple[str, ...]]) -> None:
 def study_fold(
     opened: Opened, name: str, question: str, *, explained: str, help: str | None = None
 ) -> Iterator[StudyResult | None]:
-    """Draw a folded part of a page about a study: its findings, and what the page draws beneath them.
+    """Draw a folded part of a page about a study: its findings, what the page draws beneath them, and its files.
 
     Args:
         opened: the run.
@@ -147,6 +147,8 @@ def study_fold(
         if found is not None:
             finding_table(found.findings)
         yield found
+        if found is not None:
+            study_files(opened, found, key=f"study.{name}")
 
 
 def all_there(opened: Opened, names: Sequence[str]) -> dict[str, StudyResult]:

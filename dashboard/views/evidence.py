@@ -102,10 +102,8 @@ def draw(opened: Opened) -> None:
                 draw_factorial(opened, probes)
     for name, (question, explained, terms) in PARTS.items():
         with study_fold(opened, name, question, explained=explained, help=explain(*terms)) as answer:
-            if answer is not None:
-                if name == "neighbours":
-                    draw_neighbours(opened, answer)
-                study_files(opened, answer, key=f"evidence.{name}")
+            if answer is not None and name == "neighbours":
+                draw_neighbours(opened, answer)
 
 
 def draw_strips(opened: Opened, probes: StudyResult) -> None:

@@ -186,10 +186,9 @@ def draw_truth(shown: Opened, *, field: int) -> None:
     if shown.run.path != opened.run.path:
         draw_maps(shown, field)
     if (result := readable(shown, "truth")) is not None:
-        near = nearness(result.findings).reset_index()
-        share = st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1)
-        options = {"hide_index": True, "height": "content", "column_config": dict.fromkeys(near.columns[1:], share)}
-        st.dataframe(near, alt="Correlation of each map with the truth, the nearest first", **options)
+        near, bar = nearness(result.findings), st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1)
+        alt = "Correlation of each map with the truth, the nearest first"
+        st.dataframe(near, height="content", column_config=dict.fromkeys(near.columns, bar), alt=alt)
     beside = {"run": shown.run.name, "methods": "exact,lime", "lime.fill": "road"}
     st.page_link(
         script_of("mistakes"), label="LIME beside the exact map, on any picture", icon=":material/compare:",
@@ -202,9 +201,8 @@ def draw_truth(shown: Opened, *, field: int) -> None:
         explained="Rank correlation with the truth over 16 cells; the controls are another image's truth and a random "
         "order. Grad-CAM on the last layer is near by construction: it is those scores, stretched.",
         help=explain("Rank correlation", "Fill", "Grad-CAM", "LIME"),
-    ) as answer:
-        if answer is not None:
-            study_files(shown, answer, key="trust.truth")
+    ):
+        pass
 
 
 def draw_curves(result: StudyResult) -> None:
@@ -301,8 +299,6 @@ for name, (question, explained, terms) in PARTS.items():
     with study_fold(opened, name, question, explained=explained, help=explain(*terms)) as result:
         if result is not None and name == "sanity":
             draw_randomised(result)
-        if result is not None:
-            study_files(opened, result, key=f"trust.{name}")
 st.subheader("And on other pictures?", anchor=False)
 if (transfer := readable(opened, "transfer")) is not None:
     draw_others(transfer)
@@ -313,7 +309,6 @@ with study_fold(
     explained="Pictures that the detector was not made for, saved as JPEG as CIFAKE's are; intervals resample "
     "generators and photographs, not pictures.",
     help=explain("Transfer", "Resampling filter"),
-) as result:
-    if result is not None:
-        study_files(opened, result, key="evidence.transfer")
+):
+    pass
 name_paper()
