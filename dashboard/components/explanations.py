@@ -20,6 +20,7 @@ from core.detectors.identity import DetectorHandle
 from core.explainers import drawing
 from core.explainers.agreement import rank_correlation
 from core.explainers.drawing import Style, npz_of, scale_of
+from core.explainers.exact import EXACT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
 from core.explainers.registry import find_explainer
@@ -261,7 +262,8 @@ def _measured_words(detector: DetectorHandle, explanation: Explanation) -> str:
 
 def _draw_checked(detector: DetectorHandle, explanations: Sequence[Explanation]) -> None:
     """Draw how such maps did in the checks, the worst of them, with the way to the page of them."""
-    found = [finding_of_maps(detector, explanation) for explanation in explanations]
+    # an exact map needs no check
+    found = [finding_of_maps(detector, one) for one in explanations if one.method != EXACT.name]
     kinds = {"unknown" if finding is None else claim_status(finding).kind for finding in found}
     if worst := next((kind for kind in CHECKED if kind in kinds), None):
         st.page_link(script_of("maps"), label=CHECKED[worst], query_params={"run": library.current().run.name})
