@@ -1,7 +1,7 @@
 """The Explanation type that every method gives: plain arrays, words, and diagnostics. Needs no torch."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pkgutil import resolve_name
 from typing import Literal
 
@@ -167,6 +167,20 @@ class Explanation:
     def regions(self) -> NDArray[np.int32] | None:
         """int32 (height, width): where its parts lie, None without such parts."""
         return None if self.parts is None else self.parts.regions
+
+
+def shuffled(explanation: Explanation, *, seed: int) -> Explanation:
+    """Return the same map with its values, or the weights of its regions, in random places: it knows nothing.
+
+    Raises:
+        ExplanationError: it has no map.
+    """
+    chance, parts = np.random.default_rng(seed), explanation.parts
+    if parts is not None and parts.regions is not None:
+        values = chance.permutation(np.where(parts.decisions == 0, 0, parts.weights))[parts.regions]
+    else:
+        values = chance.permutation(explanation.tinted.ravel()).reshape(explanation.tinted.shape)
+    return replace(explanation, values=values, parts=None, undecided=None)
 
 
 # a map whose values differ by less than this share of the largest points nowhere

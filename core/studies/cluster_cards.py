@@ -4,11 +4,13 @@ Needs no torch.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull, QhullError
 
 from core.findings.intervals import weighted_share
 from core.images.labels import CLASSES
@@ -19,11 +21,29 @@ from core.studies.store import StudyResult
 
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
 MEMBERS = 12
+# share of a cluster's images that its outline is around
+CORE = 0.9
 MOST_DIFFERENCES = 4
 # smallest effect size that a card shows: a medium one (Cohen 1988)
 MEDIUM = 0.5
 # what anybody sees who looks at the images
 VISIBLE = ("category", "brightness", "contrast", "greyness", "fine_detail")
+
+
+def outline(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute the convex hull of the `CORE` of a cluster's points that is nearest to their median.
+
+    Args:
+        points: float64 (N, 2).
+
+    Returns:
+        float64 (K, 2), its corners in order; the points themselves where they are fewer than three, or on one line.
+    """
+    distances = np.linalg.norm(points - np.median(points, axis=0), axis=1)
+    core = points[distances <= np.quantile(distances, CORE)]
+    with suppress(QhullError):
+        core = core[ConvexHull(core).vertices]
+    return core
 
 
 def read_cards(

@@ -1,28 +1,18 @@
 """Agreement of an image's explanations, compared with what two maps reach by chance."""
 
-import math
 from collections.abc import Sequence
-from itertools import combinations
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core.explainers.agreement import Agreement, agreement_of
-from core.explainers.cam import is_kept_kind
 from core.explainers.explanation import Explanation
-from core.explainers.registry import find_explainer
-from core.findings.numbers import plus
+from core.report.comparing import compared
 from core.runs.rows import evenly
 from dashboard.components.glossary import explain
-from dashboard.components.words import percent
 from dashboard.library import Opened
 
 OTHERS = 200
-# with less of the area decided most of the map is a guess
-MOST = 0.5
-MEASURES = ("rank correlation", "foremost places shared", "by chance", "other images' maps fit as well")
 
 
 def other_maps(opened: Opened, *, verdict: str, label: str | None, row: int | None) -> NDArray[np.float32] | None:
@@ -57,48 +47,3 @@ def draw(explanations: Sequence[Explanation], others: NDArray[np.float32] | None
     if len(measured := table.drop(columns="conclusion").dropna()):
         st.table(measured.T.rename_axis(index="measure", columns=None), border="horizontal")
         st.caption(f"Over the places of the image; compared with {whose}.", help=explain("Rank correlation"))
-
-
-def compared(explanations: Sequence[Explanation], others: NDArray[np.float32] | None) -> pd.DataFrame:
-    """Compare each two explanations; arguments as for `draw`.
-
-    Returns:
-        A row for each two, named by their titles: `conclusion`, a sentence, and measures as text, None where none is
-        due.
-    """
-    rows = {}
-    for pair in combinations(explanations, 2):
-        # the map of the kind that runs store goes second, because `others` are of that kind
-        first, second = pair[::-1] if is_kept_kind(pair[0]) else pair
-        titles = " and ".join(find_explainer(explanation.method).title for explanation in (first, second))
-        rows[titles] = {"conclusion": unclear(first) or unclear(second)}
-        if rows[titles]["conclusion"]:
-            continue
-        found = agreement_of(first, second, others=others if is_kept_kind(second) else None)
-        rows[titles]["conclusion"] = conclusion(found)
-        if not math.isnan(found.rank):
-            fit_as_well = f"{found.as_well} of {found.others}" if found.others else "unknown"
-            measures = (plus(found.rank), percent(found.overlap, 0), percent(found.by_chance, 0), fit_as_well)
-            rows[titles] |= zip(MEASURES, measures, strict=True)
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["conclusion", *MEASURES])
-
-
-def unclear(explanation: Explanation) -> str:
-    """Say why an explanation cannot be compared place by place; "" where it can."""
-    title = find_explainer(explanation.method).title
-    if explanation.parts is not None and len(explanation.parts.weights) == 1:
-        return f"{title} has one segment, so there is nothing to compare."
-    if explanation.undecided is not None and explanation.undecided.mean() > MOST:
-        return f"{title} is undecided on most of this image, so there is little to compare."
-    return ""
-
-
-def conclusion(agreement: Agreement) -> str:
-    """Conclude from a comparison, in one sentence."""
-    if math.isnan(agreement.rank):
-        return "One of the maps is the same everywhere, so it has no order to compare."
-    if agreement.beyond_chance is None:
-        return "How much of it is chance is not known here, so do not rely on either alone."
-    if agreement.beyond_chance:
-        return "They agree about this image, more than maps of other images do."
-    return "No more alike than maps of other images: take neither as showing where the evidence is."

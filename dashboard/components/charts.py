@@ -32,12 +32,6 @@ TEMPLATE = go.layout.Template(
 )
 SYMBOLS = {"FAKE": "diamond", "REAL": "circle"}
 _mount = component(__file__, "matrix")
-CELL_WORDS = {
-    ("FAKE", "FAKE"): "recognised",
-    ("FAKE", "REAL"): "FAKE called REAL",
-    ("REAL", "FAKE"): "REAL called FAKE",
-    ("REAL", "REAL"): "recognised",
-}
 SIDE_COLOURS = {1: REAL, -1: FAKE, 0: GREY}
 
 
@@ -272,7 +266,6 @@ def confusion_matrix(
     *,
     key: str,
     pressed: Collection[tuple[str, str]] | None = None,
-    small: bool = False,
     on_open: Callable[[], None] = nothing,
 ) -> tuple[str, str] | None:
     """Draw [true][called] counts, FAKE first.
@@ -281,7 +274,6 @@ def confusion_matrix(
         counts: int (2, 2).
         key: of the element.
         pressed: the (true, called) cells to show as chosen; None where the matrix filters nothing.
-        small: a size that fits beside filters.
         on_open: called before the rerun that a click causes.
 
     Returns:
@@ -290,8 +282,8 @@ def confusion_matrix(
     result = _mount(
         key=key,
         data={
-            "cells": [_cell(counts, row, column, pressed, small=small) for row in (0, 1) for column in (0, 1)],
-            "small": small,
+            "cells": [_cell(counts, row, column, pressed) for row in (0, 1) for column in (0, 1)],
+            "filters": on_open is not nothing,
             "chosen": pressed is not None,
         },
         on_open_change=on_open,
@@ -307,7 +299,7 @@ def clicked(value: object) -> tuple[str, str] | None:
 
 
 def _cell(
-    counts: NDArray[np.int64], row: int, column: int, pressed: Collection[tuple[str, str]] | None, *, small: bool
+    counts: NDArray[np.int64], row: int, column: int, pressed: Collection[tuple[str, str]] | None
 ) -> dict[str, object]:
     label, predicted = CLASSES[row], CLASSES[column]
     count, total = int(counts[row, column]), int(counts[row].sum())
@@ -319,9 +311,6 @@ def _cell(
         "truth": label,
         "said": predicted,
         "count": f"{count:,}",
-        # beside a filter only the counts are worth their room
-        "share": "" if small else of_label,
-        "word": CELL_WORDS[label, predicted],
         "label": f"{words}. {'Show the others too' if alone else 'Show them'}.",
         "strength": round(0.12 + 0.4 * share, 3),
         "pressed": pressed is not None and (label, predicted) in pressed,

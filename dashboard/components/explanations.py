@@ -22,7 +22,7 @@ from core.explainers.agreement import rank_correlation
 from core.explainers.drawing import Style, npz_of, scale_of
 from core.explainers.exact import EXACT
 from core.explainers.explainer import AnyExplainer
-from core.explainers.explanation import Explanation
+from core.explainers.explanation import Explanation, shuffled
 from core.explainers.registry import find_explainer
 from core.explainers.settings import readable_settings
 from core.findings.claims import claim_status
@@ -30,11 +30,11 @@ from core.findings.finding import Finding
 from core.findings.numbers import plus
 from core.images.encoding import encode_png
 from core.images.labels import ClassName
+from core.report.comparing import compared
 from core.report.explanation import html_of
 from core.report.slide import draw_slide
 from core.storage import ContractError
 from dashboard import library
-from dashboard.components.agreement import compared
 from dashboard.components.agreement import draw as draw_agreement
 from dashboard.components.charts import draw_parts, parts_table
 from dashboard.components.component import key_of, opens_all
@@ -156,7 +156,7 @@ def _draw(view: View) -> bool:
                 if real := next(iter(_answers(statuses, True)), None):
                     st.markdown("**A random map**", help="A map that knows nothing, for comparison: the values of the "
                                 "first map in random places.")  # fmt: skip
-                    fake, key = random_map(real, view.subject), key_of("random", detector.name)
+                    fake, key = shuffled(real, seed=view.subject.seed), key_of("random", detector.name)
                     explained_picture(fake, key=key, style=style_now(), title="A random map")
     with st.container(horizontal=True, gap="small"):
         files = [
@@ -233,17 +233,6 @@ def draw_stored(stored: Explanation, *, alone: bool) -> None:
     explained_picture(stored, key="stored.picture", style=style, blind=alone)
 
 
-def random_map(explanation: Explanation, subject: Subject) -> Explanation:
-    """Return the same map with its values, or the weights of its regions, in random places, the same for an image."""
-    chance, parts = np.random.default_rng(int(subject.sha256[:8], 16)), explanation.parts
-    if parts is not None and parts.regions is not None:
-        weights = np.where(parts.decisions == 0, 0, parts.weights)
-        values = chance.permutation(weights)[parts.regions]
-    else:
-        values = chance.permutation(explanation.tinted.ravel()).reshape(explanation.tinted.shape)
-    return replace(explanation, values=values, parts=None, undecided=None)
-
-
 def finding_of_maps(detector: DetectorHandle, explanation: Explanation) -> Finding | None:
     """Return what a study found of a method's maps on such verdicts; None where nothing can be read."""
     with suppress(ContractError):
@@ -276,7 +265,7 @@ def _draw_saving(
     whole = [(explanation, style) for explanation, style in own if explanation is not None]
     ready, stem = len(whole) == len(own), Path(view.subject.name).stem
     waits = "" if ready else "Available once all explanations are complete."
-    rest = [random_map(explanation, view.subject) for explanation, _ in whole if explanation.has_picture][:1]
+    rest = [shuffled(explanation, seed=view.subject.seed) for explanation, _ in whole if explanation.has_picture][:1]
     measured = {explanation.method: _measured_words(view.detectors[0], explanation) for explanation, _ in whole}
     # asked for now: the file is made when no session is at hand
     about: dict[str, Any] = {"label": view.label, "title": view.subject.name, "notes": list(view.notes())}

@@ -78,7 +78,7 @@ def draw_matrix(opened: Opened, wanted: Filter) -> None:
             cells = wanted_rows(opened).choosing("label", label).choosing("predicted", predicted)
             change(opened, lambda _: cells.choosing("correct", []))
 
-    confusion_matrix(library.counts(opened, wanted), key="filter.matrix", pressed=pressed, small=True, on_open=switch)
+    confusion_matrix(library.counts(opened, wanted), key="filter.matrix", pressed=pressed, on_open=switch)
 
 
 def admitted(wanted: Filter) -> set[tuple[str, str]] | None:

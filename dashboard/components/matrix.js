@@ -1,4 +1,4 @@
-// A confusion matrix whose cells are buttons. data: {cells: [{truth, said, count, share, word, label, pressed}], small, chosen}
+// A confusion matrix whose cells are buttons. data: {cells: [{truth, said, count, label, strength, pressed}], filters: it is a filter, chosen}
 
 const chip = (lead, name) => {
   const head = make("div", "head")
@@ -10,7 +10,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".matrix")
   root.setAttribute("role", "group")
   root.setAttribute("aria-label", "Confusion matrix: a row for what images are, a column for what they are called.")
-  root.className = data.small ? "matrix small" : "matrix"
   const names = ["FAKE", "REAL"]
   const parts = [make("div", ""), ...names.map((name) => chip("called", name))]
   names.forEach((truth, row) => {
@@ -21,13 +20,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
       const button = make("button", `cell ${cell.said} ${cell.truth === cell.said ? "right" : "wrong"}`)
       if (data.chosen && !cell.pressed) button.classList.add("dim")
       button.type = "button"
-      // beside a filter a cell is a switch, elsewhere it leads away
-      if (data.small) button.setAttribute("aria-pressed", String(Boolean(cell.pressed)))
+      // where the matrix is a filter a cell is a switch, elsewhere it leads away
+      if (data.filters) button.setAttribute("aria-pressed", String(Boolean(cell.pressed)))
       button.dataset.cell = `${cell.truth}-${cell.said}`
       button.style.setProperty("--strength", cell.strength)
-      button.append(make("span", "count", cell.count), make("span", "share", cell.share), make("span", "word", cell.word),
-        // a screen reader says what is seen, and then what it means
-        make("span", "spoken", cell.label))
+      // a screen reader says what is seen, and then what it means
+      button.append(make("span", "count", cell.count), make("span", "spoken", cell.label))
       button.onclick = () => setTriggerValue("open", { truth: cell.truth, said: cell.said })
       parts.push(button)
     })

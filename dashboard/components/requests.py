@@ -36,6 +36,11 @@ class Subject:
         """The hash of the pixels."""
         return pixels_sha256(self.image)
 
+    @property
+    def seed(self) -> int:
+        """Of what is drawn at random for this image, and the same each time."""
+        return int(self.sha256[:8], 16)
+
 
 # where caches are cleared the old thread must end
 @st.cache_resource(show_spinner=False, on_release=lambda made: made.close(wait=False))

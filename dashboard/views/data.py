@@ -20,7 +20,7 @@ from core.storage import ContractError
 from core.studies.audit import TITLES, experiments_on, histogram
 from core.studies.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
 from core.studies.cues import BOUND, Results, conclude, find_results, read_results
-from core.studies.store import StudyResult
+from core.studies.store import StudyResult, study_path
 from dashboard import datasets, library, state
 from dashboard.components import charts
 from dashboard.components.charts import SYMBOLS, Line, line_figure
@@ -97,7 +97,8 @@ def draw(opened: Opened) -> None:
         "are pairs whose perceptual hashes and grey levels agree: a hint to look, not a proof.",
         help=explain("Leak", "Repeat", "Near copy"),
     ) as is_open:
-        if is_open and duplicates is None:
+        # a damaged one was reported above
+        if is_open and not study_path(opened.run.path, "duplicates").is_file():
             study_of(opened, "duplicates", "files")
         elif is_open and duplicates is not None:
             draw_copies(opened, duplicates)

@@ -18,7 +18,6 @@ from core.perturbations.table import PROBES
 from core.runs.filter import Filter
 from core.studies.donors import choose_donors
 from core.studies.factorial import SOURCES, cell_name
-from core.studies.flips import ranking
 from core.studies.groups import VERDICTS
 from core.studies.neighbours import among_training
 from core.studies.store import StudyResult
@@ -71,15 +70,6 @@ PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "features, and whether their labels match the verdict.",
         ("Neighbours", "Features"),
     ),
-}
-RANKING = {
-    "verdict": "verdict",
-    "title": "change",
-    "strength": "strength",
-    "share": "flips",
-    "control_share": "control flips",
-    "net_low": "at least, beyond control",
-    "size": "grey levels",
 }
 
 
@@ -164,29 +154,8 @@ def draw_pictures(
 
 
 def draw_experiments(opened: Opened, probes: StudyResult) -> None:
-    """Draw, folded, which change flips verdicts most easily, and what one change does as it grows."""
+    """Draw, folded, what one change does as it grows, and the files of all."""
     setting = Setting("probe", "lowpass", choices=tuple(probe.key for probe in OWN))
-    with fold(
-        "ranking",
-        "Which change flips verdicts most easily?",
-        explained="Each change at its best strength, ranked by the share that flips for sure beyond its control, for "
-        "each grey level of change.",
-        help=explain("Probe", "Control", "Radius"),
-    ) as is_open:
-        if is_open:
-            rates = rates_of(opened.origin, probes)
-            top = pd.concat([ranking(rates, verdict=verdict) for verdict in VERDICTS])
-            share = st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1)
-            st.dataframe(
-                top[list(RANKING)].rename(columns=RANKING),
-                hide_index=True,
-                key="evidence.ranking",
-                alt="Changes by how easily they flip verdicts",
-                column_config={
-                    **dict.fromkeys(("flips", "control flips", "at least, beyond control"), share),
-                    "grey levels": st.column_config.NumberColumn(format="%.1f"),
-                },
-            )
     with fold("probe", "What does a change do as it grows?", PROBES[setting.value].title) as is_open:
         if is_open:
             draw_probe(opened, probes, setting)

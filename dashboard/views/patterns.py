@@ -1,7 +1,6 @@
 """Patterns, a tab of What it reads: which images the detector treats alike, as points, and where each group errs."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -9,15 +8,13 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, QhullError
 
 from core.explainers.drawing import Style, common_scale, draw_image, draw_map
 from core.images.palette import CLASS_COLOURS, GREY
 from core.runs.filter import Area, Filter
 from core.runs.pictures import Pictures
 from core.runs.rows import evenly
-from core.studies.cluster_cards import card_table, read_cards
+from core.studies.cluster_cards import card_table, outline, read_cards
 from core.studies.groups import VERDICTS
 from core.studies.store import StudyResult
 from core.studies.study import STUDIES
@@ -48,8 +45,8 @@ COLOURS = (
     "#6f63bb", "#88ccee", "#44aa99", "#117733", "#999933", "#ddcc77", "#cc6677", "#882255", "#aa4499",
 )  # fmt: skip
 WRONG_COLOUR = "#cc6677"
-# of the outlines of groups, which are told apart without colour; the share of a group that lies within
-DASHES, CORE = ("solid", "dash", "dot", "dashdot"), 0.9
+# of the outlines of groups, which are told apart without colour
+DASHES = ("solid", "dash", "dot", "dashdot")
 # what is not among the most frequent, and what has no value
 OTHERS = "others"
 COLOURINGS = {
@@ -272,27 +269,15 @@ def scatter(opened: Opened, space: str, key: str) -> go.Figure:
         figure.add_trace(trace)
     for number, mine in points.groupby("cluster")[["x", "y"]]:
         x, y = mine.median()
+        corners = outline(mine.to_numpy(np.float64))
+        path = f"M{' L'.join(f'{x:.2f},{y:.2f}' for x, y in corners)} Z"
         line = {"color": GREY, "width": 2.5, "dash": DASHES[number % len(DASHES)]}
-        figure.add_shape(type="path", path=outline(mine.to_numpy(np.float64)), line=line, layer="above")
+        figure.add_shape(type="path", path=path, line=line, layer="above")
         figure.add_annotation(
             x=x, y=y, text=f"<b>{number}</b>", showarrow=False, font={"color": "#ffffff", "size": 14},
             bgcolor="#39414f", borderpad=3, opacity=0.92,
         )  # fmt: skip
     return figure
-
-
-def outline(points: NDArray[np.float64]) -> str:
-    """Return the convex hull of the `CORE` of a group's points that is nearest to their median, as an SVG path.
-
-    Args:
-        points: float64 (N, 2).
-    """
-    distances = np.linalg.norm(points - np.median(points, axis=0), axis=1)
-    core = points[distances <= np.quantile(distances, CORE)]
-    # fewer than three points, or all on a line, have no hull
-    with suppress(QhullError):
-        core = core[ConvexHull(core).vertices]
-    return f"M{' L'.join(f'{x:.2f},{y:.2f}' for x, y in core)} Z"
 
 
 def _names(values: pd.Series, key: str) -> tuple[pd.Series, dict[str, str]]:

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 from core.explainers.cam import stored_map
 from core.explainers.drawing import Style
 from core.runs.metrics import wilson_interval
+from core.runs.showcase import ROUND, draw_round
 from dashboard import library, state
 from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
 from dashboard.components.picture import explained_picture, plain_picture
-from dashboard.components.story import ROUND, compare, draw_round
+from dashboard.components.story import compare
 from dashboard.components.words import CLASS_WORDS, draw_title, percent
 from dashboard.datasets import how_to_get_pictures
 from dashboard.state import Setting

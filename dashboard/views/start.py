@@ -8,24 +8,17 @@ from numpy.typing import NDArray
 
 from core.explainers.cam import stored_map
 from core.explainers.drawing import Style
+from core.explainers.explanation import shuffled
 from core.perturbations.table import probe_pictures
+from core.runs.showcase import choose_fakes, choose_other
 from dashboard import datasets, library
-from dashboard.components import explanations
 from dashboard.components.dial import measured, measured_shares, short_percent
 from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, explained_picture, picture_strip
 from dashboard.components.plain import code, inline
 from dashboard.components.probing import strength_words
 from dashboard.components.requests import Subject
-from dashboard.components.story import (
-    SHOWN,
-    choose_fakes,
-    choose_other,
-    draw_first_dial,
-    first_picture,
-    flips_without_detail,
-    thing,
-)
+from dashboard.components.story import SHOWN, draw_first_dial, first_picture, flips_without_detail, thing
 from dashboard.components.study import command
 from dashboard.components.words import CLASS_WORDS
 from dashboard.datasets import how_to_get_pictures
@@ -110,7 +103,7 @@ def random_map() -> None:
     own = stored_map(shown.run, row, image_of(row))
     style = Style(smooth=True, scale=shown.map_scale)
     with st.container(horizontal=True, gap="large"):
-        maps = {"Its map": own, "A random map": explanations.random_map(own, Subject(own.image, ""))}
+        maps = {"Its map": own, "A random map": shuffled(own, seed=Subject(own.image, "").seed)}
         for name, explanation in maps.items():
             with st.container(width=330):
                 st.markdown(name)

@@ -13,9 +13,11 @@ from core.detectors.detector import Detector
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import DEFAULT
 from core.explainers.explainer import AnyExplainer
+from core.explainers.explanation import shuffled
 from core.explainers.lime.regions import LIME, LIME_GRID, LimeSettings
 from core.explainers.settings import describe
-from dashboard.components import agreement, explanations, settings
+from core.report.comparing import compared
+from dashboard.components import explanations, settings
 from dashboard.components.component import key_of
 from dashboard.components.explanations import View
 from dashboard.components.requests import Subject
@@ -89,7 +91,7 @@ def test_what_is_mostly_undecided_agrees_with_nothing(tiny_detector: Detector, p
     lime = LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64))
     for undecided, is_compared in ((0.6, False), (0.4, True)):
         mask = np.arange(lime.map.size).reshape(lime.map.shape) < undecided * lime.map.size
-        [row] = agreement.compared([replace(lime, undecided=mask), cam], None).to_dict("records")
+        [row] = compared([replace(lime, undecided=mask), cam], None).to_dict("records")
         assert pd.notna(row["rank correlation"]) == is_compared
         assert ("undecided on most" in row["conclusion"]) != is_compared
 
@@ -98,12 +100,12 @@ def test_a_random_map_has_the_values_of_the_map_in_other_places(
     tiny_detector: Detector, pixels: NDArray[np.uint8]
 ) -> None:
     cam = GRADCAM.explain_fully(tiny_detector, pixels[0])
-    fake = explanations.random_map(cam, Subject(pixels[0], "a"))
+    fake = shuffled(cam, seed=1)
     assert not np.array_equal(fake.map, cam.map)
     np.testing.assert_array_equal(np.sort(fake.map, axis=None), np.sort(cam.map, axis=None))
     lime = LIME.explain_fully(tiny_detector, pixels[0], LimeSettings(n_samples=64))
     assert lime.parts is not None
     weights = np.where(lime.parts.decisions == 0, 0, lime.parts.weights)
-    values = explanations.random_map(lime, Subject(pixels[0], "a")).map
+    values = shuffled(lime, seed=1).map
     assert {len(np.unique(values[lime.regions == number])) for number in range(len(weights))} == {1}
     assert set(np.unique(values)) == set(weights)

@@ -1,15 +1,13 @@
-"""The game to its end, its draw, and who was better."""
+"""The game to its end, and who was better."""
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
 from core.runs.pictures import Pictures
 from core.runs.run import read_run
-from dashboard.components.story import compare, draw_round
+from dashboard.components.story import compare
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import grids, words
 
@@ -59,30 +57,6 @@ def test_a_picture_whose_file_is_gone_is_one_sentence(open_page: Open, monkeypat
     assert [error.value for error in app.error] == [
         "The file of this picture has changed or is gone, so the game cannot go on."
     ]
-
-
-def made_table(n: int = 200) -> pd.DataFrame:
-    number = np.arange(n)
-    label = np.where(number % 2, "REAL", "FAKE")
-    return pd.DataFrame({"label": label, "is_repeat": number % 10 == 0, "in_train": number % 9 == 0})
-
-
-def test_a_round_is_ten_different_pictured_images_and_the_same_again() -> None:
-    table = made_table()
-    pictured = np.arange(200) < 150
-    rounds = [draw_round(table, pictured, seed=seed) for seed in range(300)]
-    for drawn in rounds:
-        assert drawn is not None
-        assert len(set(drawn)) == 10
-        assert pictured[drawn].all()
-        assert not table["is_repeat"].to_numpy()[drawn].any()
-        assert not table["in_train"].to_numpy()[drawn].any()
-    np.testing.assert_array_equal(draw_round(table, pictured, seed=7), rounds[7])
-    # a coin for each image: the number of REAL ones is not always five, and five on average
-    reals = [int((table["label"].to_numpy()[drawn] == "REAL").sum()) for drawn in rounds if drawn is not None]
-    assert len(set(reals)) > 4
-    assert np.mean(reals) == pytest.approx(5, abs=4 * np.sqrt(2.5 / 300))
-    assert draw_round(made_table(), np.arange(200) < 15, seed=0) is None
 
 
 @pytest.mark.parametrize(("you", "it"), [(a, b) for a in (0, 1, 5, 6, 7) for b in (0, 1, 2)])

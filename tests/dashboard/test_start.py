@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import streamlit as st
 
@@ -14,50 +13,16 @@ from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
 from core.perturbations.table import probe_pictures
 from core.runs.run import read_run
+from core.runs.showcase import choose_picture
 from core.studies.store import read_study, study_path
 from dashboard.components import dial
-from dashboard.components.dial import COLUMNS, EXPERIMENTS
-from dashboard.components.story import choose_fakes, choose_other, choose_picture
+from dashboard.components.dial import COLUMNS
+from dashboard.components.story import SHOWN
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
 
 RUN = "tiny@seen-test"
 STEPS = 5
-
-
-def planted(**columns: Any) -> pd.DataFrame:
-    """Six images: a leak, four FAKE called FAKE, one REAL called REAL."""
-    table = pd.DataFrame(
-        {
-            "id": list("abcdef"),
-            "label": ["FAKE"] * 5 + ["REAL"],
-            "predicted": ["FAKE"] * 5 + ["REAL"],
-            "margin": [-9.0, -3.0, -2.0, -4.0, -1.0, 2.0],
-            "category": ["cat"] * 6,
-            "in_train": [True, *[False] * 5],
-            "is_repeat": False,
-        }
-    )
-    return table.assign(**columns)
-
-
-def test_the_picture_is_the_one_that_flips_most_clearly_while_its_control_stays() -> None:
-    table, all_pictured = planted(), np.ones(6, bool)
-    margins = pd.DataFrame(-9.0, index=list("abcdef"), columns=list(COLUMNS))
-    assert choose_picture(table, all_pictured, None) == 2, "without a study the median of b, c, d, e"
-    strengths = [column for column, _ in EXPERIMENTS[0].columns]
-    margins.loc[list("abcd"), strengths] = [[5.0], [1.0], [1.9], [0.5]]
-    assert choose_picture(table, all_pictured, margins) == 2, "a was trained on"
-    margins.loc["c", [control for _, control in EXPERIMENTS[0].columns]] = 1.0
-    assert choose_picture(table, all_pictured, margins) == 1
-    # one strength is better than none
-    margins.loc[list("abcdef")] = -9.0
-    margins.loc["e", strengths[-1]] = 0.5
-    assert choose_picture(table, all_pictured, margins) == 4
-    assert choose_picture(table, np.zeros(6, bool), margins) is None
-    assert choose_other(table, all_pictured, 1) == 5
-    assert choose_other(planted(category=["cat"] * 5 + ["dog"]), all_pictured, 1) == 5
-    assert sorted(choose_fakes(table, all_pictured)) == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("step", range(STEPS + 1))
@@ -87,7 +52,7 @@ def test_the_dial_shows_the_detectors_verdicts_and_the_studys_shares(
     assert not app.exception
     data, run = sent[-1], read_run(home / "runs" / RUN)
     margins = read_study(study_path(run.path, "probes"), run).table.set_index("id") if studied else None
-    row = choose_picture(run.predictions, np.ones(len(run), bool), margins)
+    row = choose_picture(run.predictions, np.ones(len(run), bool), margins, SHOWN.columns)
     assert row is not None
     id_ = str(run.predictions["id"].iloc[row])
     pictures = probe_pictures(np.asarray(run.images[row]), name=id_, columns=COLUMNS)

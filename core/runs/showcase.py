@@ -1,0 +1,97 @@
+"""Choose the pictures of the first screen, of its story and of the game, always the same ones for a run."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.images.labels import CLASSES
+from core.runs.metrics import is_fresh
+from core.runs.rows import evenly
+
+# images of one game
+ROUND = 10
+
+
+def choose_picture(
+    table: pd.DataFrame,
+    pictured: NDArray[np.bool_],
+    margins: pd.DataFrame | None,
+    columns: Sequence[tuple[str, str | None]],
+) -> int | None:
+    """Choose the FAKE image, called FAKE, that best shows what a change does.
+
+    That is the one of the largest least margin: FAKE as it is and under every control, REAL at every strength; where
+    there is none, of the largest at one strength.
+
+    Args:
+        table: of the run, a row an image.
+        pictured: bool (N,), which rows have a picture.
+        margins: of the study `probes` by id; None without it, and the image of the median margin is chosen.
+        columns: of a change at each of its strengths, and of its control.
+
+    Returns:
+        Its position, None where no pictured FAKE is called FAKE.
+    """
+    rows = np.flatnonzero(pictured & is_fresh(table) & recognised(table, "FAKE"))
+    if not len(rows):
+        return None
+    before = table["margin"].to_numpy(np.float64)[rows]
+    if margins is None:
+        return int(rows[np.argsort(before, kind="stable")[len(rows) // 2]])
+    after = margins.reindex(table["id"].iloc[rows])
+    least = np.array(
+        [
+            np.minimum.reduce([-before, after[column].to_numpy(), *([-after[other].to_numpy()] if other else [])])
+            for column, other in columns
+        ]
+    )
+    least = np.nan_to_num(least, nan=-np.inf)
+    best = least.min(axis=0) if least.min(axis=0).max() > 0 else least.max(axis=0)
+    return int(rows[np.argmax(best)])
+
+
+def choose_other(table: pd.DataFrame, pictured: NDArray[np.bool_], row: int) -> int | None:
+    """Choose a photograph called REAL to stand beside the FAKE at `row`: of its category where there is one."""
+    usable = pictured & is_fresh(table) & recognised(table, "REAL")
+    same = usable & (table["category"].astype(object) == table["category"].iloc[row]).to_numpy(bool)
+    rows = np.flatnonzero(same if same.any() else usable)
+    return int(rows[np.argmax(table["margin"].to_numpy()[rows])]) if len(rows) else None
+
+
+def choose_fakes(table: pd.DataFrame, pictured: NDArray[np.bool_], *, count: int = 6) -> NDArray[np.intp]:
+    """Choose FAKE images called FAKE, evenly from the most to the least confident: intp positions."""
+    rows = np.flatnonzero(pictured & is_fresh(table) & recognised(table, "FAKE"))
+    return evenly(rows[np.argsort(table["margin"].to_numpy()[rows], kind="stable")], count)
+
+
+def recognised(table: pd.DataFrame, name: str) -> NDArray[np.bool_]:
+    """Mark the images of a class that are called so."""
+    return np.asarray((table["label"] == name) & (table["predicted"] == name), bool)
+
+
+def draw_round(
+    table: pd.DataFrame, pictured: NDArray[np.bool_], *, seed: int | Sequence[int]
+) -> NDArray[np.intp] | None:
+    """Draw the images of one game: equal seeds give equal positions.
+
+    Each image is REAL or FAKE with equal chances, whatever the others are, so that counting does not reveal the last
+    ones. Repeats and files that the detector was trained on are left out.
+
+    Args:
+        table: from `core.studies.columns.browse_table`.
+        pictured: bool (N,), which rows have a picture.
+        seed: of the game, and of the image set, or all sets would have one key.
+
+    Returns:
+        intp (ROUND,), or None where a class has fewer pictures.
+    """
+    usable = pictured & is_fresh(table)
+    pools = [np.flatnonzero(usable & (table["label"] == name).to_numpy(bool)) for name in CLASSES]
+    if min(map(len, pools)) < ROUND:
+        return None
+    generator = np.random.default_rng(seed)
+    sides = generator.integers(0, 2, ROUND)
+    shuffled = [generator.permutation(pool) for pool in pools]
+    return np.array([shuffled[side][number] for number, side in enumerate(sides)], np.intp)

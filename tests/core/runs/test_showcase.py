@@ -1,0 +1,71 @@
+"""The pictures of the first screen and of the game: what is chosen and what is drawn."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from core.runs.showcase import choose_fakes, choose_other, choose_picture, draw_round
+
+# of a change and of its control
+STRENGTHS = [("weak", "weak_control"), ("strong", "strong_control")]
+
+
+def planted(**columns: Any) -> pd.DataFrame:
+    """Six images: a leak, four FAKE called FAKE, one REAL called REAL."""
+    table = pd.DataFrame(
+        {
+            "id": list("abcdef"),
+            "label": ["FAKE"] * 5 + ["REAL"],
+            "predicted": ["FAKE"] * 5 + ["REAL"],
+            "margin": [-9.0, -3.0, -2.0, -4.0, -1.0, 2.0],
+            "category": ["cat"] * 6,
+            "in_train": [True, *[False] * 5],
+            "is_repeat": False,
+        }
+    )
+    return table.assign(**columns)
+
+
+def test_the_picture_is_the_one_that_flips_most_clearly_while_its_control_stays() -> None:
+    table, all_pictured = planted(), np.ones(6, bool)
+    margins = pd.DataFrame(-9.0, index=list("abcdef"), columns=[name for pair in STRENGTHS for name in pair])
+    assert choose_picture(table, all_pictured, None, STRENGTHS) == 2, "without a study the median of b, c, d, e"
+    strengths = [column for column, _ in STRENGTHS]
+    margins.loc[list("abcd"), strengths] = [[5.0], [1.0], [1.9], [0.5]]
+    assert choose_picture(table, all_pictured, margins, STRENGTHS) == 2, "a was trained on"
+    margins.loc["c", [control for _, control in STRENGTHS]] = 1.0
+    assert choose_picture(table, all_pictured, margins, STRENGTHS) == 1
+    # one strength is better than none
+    margins.loc[list("abcdef")] = -9.0
+    margins.loc["e", strengths[-1]] = 0.5
+    assert choose_picture(table, all_pictured, margins, STRENGTHS) == 4
+    assert choose_picture(table, np.zeros(6, bool), margins, STRENGTHS) is None
+    assert choose_other(table, all_pictured, 1) == 5
+    assert choose_other(planted(category=["cat"] * 5 + ["dog"]), all_pictured, 1) == 5
+    assert sorted(choose_fakes(table, all_pictured)) == [1, 2, 3, 4]
+
+
+def made_table(n: int = 200) -> pd.DataFrame:
+    number = np.arange(n)
+    label = np.where(number % 2, "REAL", "FAKE")
+    return pd.DataFrame({"label": label, "is_repeat": number % 10 == 0, "in_train": number % 9 == 0})
+
+
+def test_a_round_is_ten_different_pictured_images_and_the_same_again() -> None:
+    table = made_table()
+    pictured = np.arange(200) < 150
+    rounds = [draw_round(table, pictured, seed=seed) for seed in range(300)]
+    for drawn in rounds:
+        assert drawn is not None
+        assert len(set(drawn)) == 10
+        assert pictured[drawn].all()
+        assert not table["is_repeat"].to_numpy()[drawn].any()
+        assert not table["in_train"].to_numpy()[drawn].any()
+    np.testing.assert_array_equal(draw_round(table, pictured, seed=7), rounds[7])
+    # a coin for each image: the number of REAL ones is not always five, and five on average
+    reals = [int((table["label"].to_numpy()[drawn] == "REAL").sum()) for drawn in rounds if drawn is not None]
+    assert len(set(reals)) > 4
+    assert np.mean(reals) == pytest.approx(5, abs=4 * np.sqrt(2.5 / 300))
+    assert draw_round(made_table(), np.arange(200) < 15, seed=0) is None
