@@ -15,8 +15,8 @@ from core.studies.runner import Source, check_needs
 from core.studies.store import read_study, study_path
 from core.studies.study import ENOUGH, STUDIES, Context, Study, find_study
 
-# images on which a study is timed, after a first one for which it makes what all images share
-TIMED = 4
+# images on which a study is timed, after a first one, for which it makes what all share
+TIMED = 2
 
 
 @dataclass(frozen=True)
