@@ -18,9 +18,10 @@ from typing import Any
 import pandas as pd
 
 from core.console import PROGRAM, command, parser_of
+from core.detectors.identity import identify_all
 from core.findings.finding import Finding, to_json
 from core.findings.table import findings_markdown, findings_text, markdown
-from core.runs.folders import SHIPPED, find_named, find_runs
+from core.runs.folders import SHIPPED, find_detectors, find_named, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
 from core.storage import write_bytes_atomically
@@ -30,7 +31,8 @@ from core.studies.store import StudyResult, find_studies
 from core.studies.study import STUDIES, StudyError, find_study
 
 # the runs of docs/results.md; the first is told in full and is README's
-RUNS = tuple(f"{name}@cifake-test" for name in ("swift", "strong", "robust", "paper", "masked", "patch"))
+SET = "cifake-test"
+RUNS = tuple(f"{name}@{SET}" for name in ("swift", "strong", "robust", "paper", "masked", "patch", "patch17"))
 # the rows of README's table
 CHOSEN = (
     "probes.detail-FAKE", "probes.transplant-FAKE", "probes.blocks-FAKE", "transfer.imitations",
@@ -111,6 +113,10 @@ def results() -> str:
         "95 %.",
         "## How good the detectors are",
         markdown(quality([run for run, _ in runs.values()])),
+        "## How much can be told from small patches",
+        "Detectors whose margin is the mean of the scores of patches, so that nothing wider than a patch counts, and "
+        "`swift`, which sees the whole image.",
+        markdown(patches()),
         "## On other images",
         "Shares of right verdicts, of each detector by itself.",
         markdown(comparison.elsewhere({name.partition("@")[0]: read for name, read in runs.items()})),
@@ -156,6 +162,21 @@ def quality(runs: Sequence[Run]) -> pd.DataFrame:
         every, clean = (run.manifest["metrics"][name] for name in ("all", "clean"))
         named.append((f"`{run.manifest['detector']}`", every if every["images"] else {}, clean.get("accuracy")))
     return pd.DataFrame([[name, *_numbers(metrics, clean)] for name, metrics, clean in named], columns=list(QUALITY))
+
+
+def patches() -> pd.DataFrame:
+    """Lay out how right the shipped detectors of patches are, from the smallest patches to `swift`."""
+    detectors, _ = identify_all(find_detectors((SHIPPED,)))
+    sides = {handle.about.config["field"]: name for name, handle in detectors.items() if handle.about.kind == "patch"}
+    rows = []
+    for side, name in [*sorted(sides.items()), ("all 32", "swift")]:
+        manifest, metrics = detectors[name].manifest, read_run(SHIPPED / "runs" / f"{name}@{SET}").manifest["metrics"]
+        held_out = manifest["history"][-1]["val_accuracy"]
+        shares = [metrics["all"]["accuracy"], *(metrics["all"]["per_class"][of]["recall"] for of in ("FAKE", "REAL"))]
+        accuracies = [f"{share:.4f}" for share in (held_out, *shares)]
+        rows.append((f"{side} pixels a side", f"`{name}`", f"{manifest['parameters']:,}", *accuracies))
+    columns = ["patches of", "detector", "weights", "held out", "test", "recall (FAKE)", "recall (REAL)"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _numbers(metrics: Mapping[str, Any], clean: float | None) -> list[str]:

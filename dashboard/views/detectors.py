@@ -51,8 +51,8 @@ def rows() -> pd.DataFrame:
             times = tuple(file.stat().st_mtime_ns for file in files if file.is_file())
             shares = shares_of(path, times)
             percentages = {column: 100 * shares.get(key, np.nan) for column, (key, _) in SHARES.items()}
-            found.append({"name": name, "set": shares["set"], **percentages})
-    table = pd.DataFrame(found, columns=["name", "set", *SHARES])
+            found.append({"name": name, "set": shares["set"], "Sees": shares["sees"], **percentages})
+    table = pd.DataFrame(found, columns=["name", "set", "Sees", *SHARES])
     return table.sort_values(["set", "Accuracy"], ascending=[True, False], ignore_index=True)
 
 
@@ -67,7 +67,10 @@ def shares_of(path: Path, times: tuple[int, ...]) -> dict[str, Any]:  # noqa: AR
                 studies[study] = result
     metrics = opened.run.manifest["metrics"]["all"]
     classes = {name: scores["recall"] for name, scores in metrics.get("per_class", {}).items() if scores["support"]}
-    own = {"set": opened.run.manifest["set"], "accuracy": metrics.get("accuracy", np.nan), **classes}
+    made_by = catalogue.maker(opened.run)
+    field = made_by and made_by.about.config.get("field")
+    sees = f"{field} x {field} pixels" if field else "whole image" if made_by else ""
+    own = {"set": opened.run.manifest["set"], "sees": sees, "accuracy": metrics.get("accuracy", np.nan), **classes}
     return own | {name: share.value for name, share in right_elsewhere(opened.run, studies).items()}
 
 
@@ -85,7 +88,7 @@ heading("Detectors", "How often each of them is right, and how far that carries 
 table = rows()
 shown = table.assign(name=table["name"].map(run_label))
 st.dataframe(
-    shown[["name", *SHARES]].rename(columns={"name": "Detector"}),
+    shown[["name", "Sees", *SHARES]].rename(columns={"name": "Detector"}),
     hide_index=True,
     height="content",
     placeholder="\N{EM DASH}",
@@ -94,6 +97,9 @@ st.dataframe(
     selection_mode="multi-row",
     alt="The share that each detector gets right; empty where it was not measured",
     column_config={
+        "Sees": st.column_config.TextColumn(help="Together: a detector of patches adds up what each says by itself."),
+    }
+    | {
         name: st.column_config.ProgressColumn(help=help_, format="%.1f%%", min_value=0, max_value=100, width=112)
         for name, (_, help_) in SHARES.items()
     },
