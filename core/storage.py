@@ -238,7 +238,7 @@ def refuse_taken(path: Path) -> None:
         TakenError: `path` exists.
     """
     if path.exists():
-        raise TakenError(f"{path} exists already; choose another name or say that it may be replaced")
+        raise TakenError(f"{path} exists already; choose another name, or let --replace overwrite it")
 
 
 def sibling(path: Path, suffix: str = ".tmp") -> Path:

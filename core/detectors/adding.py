@@ -2,7 +2,7 @@
 
 python -m core detectors add mine FOLDER
 python -m core detectors add mine model.onnx --size 224 --mean 0.5 --std 0.5 ... --check my-pictures/
-python -m core detectors add mine timm:resnet18 --weights mine.safetensors --classes real,fake
+python -m core detectors add mine timm:resnet18 --weights mine.safetensors --classes real,fake --size 224 ...
 python -m core detectors add mine function:score.py:predict --run-code --size 224
 
 SOURCE is one of: a folder of transformers (config.json, preprocessor_config.json, safetensors); timm:NAME or
@@ -15,6 +15,7 @@ answers are known.
 import argparse
 import math
 import tempfile
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
@@ -38,6 +39,11 @@ from core.storage import first_line, printable, refuse_taken
 ROOT = Path(__file__).parents[2]
 SCALE = 1 / 255
 # what sources of these kinds begin with
+# whose rounding of crops -> the crop of the other
+LIKE: dict[str | None, dict[str, Crop]] = {
+    "torchvision": {"after_floor": "after", "before_fit": "before"},
+    "pillow": {"after": "after_floor", "before": "before_fit"},
+}
 PREFIXES = {"timm": "timm", "torchvision": "torchvision", "py": "python", "function": "function"}
 # what a source or the user must state
 NEEDED = ("size", "crop", "interpolation", "mean", "std", "classes", "fake-classes", "outputs")
@@ -172,6 +178,8 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
     if (other_size or not str(stated.get("crop", "after")).startswith("after")) and "resize" not in request.preprocess:
         # the source's resize length is only valid for the source's own size, and before a crop
         stated.pop("resize", None)
+    if (crop := stated.get("crop")) is not None:
+        stated["crop"] = LIKE.get(request.resize_like, {}).get(crop, crop)
     names, outputs, fake = request.classes or brought.classes, request.outputs or brought.outputs, request.fake
     if fake is None and names and {name.upper() for name in names} <= set(CLASSES):
         fake = tuple(name for name in names if name.upper() == "FAKE")
@@ -181,7 +189,10 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
     # None where the source knows several
     missing += ["--resize"] if stated.get("resize", 0) is None else []
     if missing or names is None or outputs is None or fake is None:
-        raise SourceError(f"{request.source} does not say everything; say it with {', '.join(missing)}")
+        sentence = f"{request.source} does not say everything; say it with {', '.join(missing)}"
+        if usual := _options({key: value for key, value in brought.usual.items() if stated.get(key) is None}):
+            sentence += f"; weights of the library's own, if yours were trained like them, go with {usual}"
+        raise SourceError(sentence)
     # mean and std as of pixels in 0..1, whatever scale they were meant for
     try:
         factor = SCALE / float(stated.get("scale", SCALE))
@@ -190,6 +201,13 @@ def complete(brought: Brought, request: Request) -> tuple[Preprocessing, Classes
         raise ValueError(f"its scale, mean or deviation cannot be ({error}); say --mean and --std") from None
     preprocessing = Preprocessing.of({**stated, "resize": stated.get("resize") or stated["size"], **scaled})
     return preprocessing, Classes(tuple(names), tuple(fake), outputs, request.threshold)
+
+
+def _options(fields: Mapping[str, Any]) -> str:
+    """Write fields of `Preprocessing` as options of the command; those that are None are left out."""
+    # mean and deviation are three numbers
+    texts = {key: ",".join(map(str, value)) if isinstance(value, tuple) else value for key, value in fields.items()}
+    return " ".join(f"--{key} {text}" for key, text in texts.items() if text is not None)
 
 
 def check(detector: Detector, data: str | None = None, *, progress: Progress | None = None) -> dict[str, str]:
@@ -283,7 +301,7 @@ def _parser() -> argparse.ArgumentParser:
     option("name", help="that it gets")
     option("source", help=f"see {PROGRAM} detectors --help")
     option("--weights", type=Path, help="for timm: and the like: a .safetensors, or a .pth of plain tensors")
-    option("--classes", type=_names, help="the outputs' names in their order, with commas between them")
+    option("--classes", type=_names, help="the outputs' names in order: real,fake; REAL for one that is high for REAL")
     option("--fake-classes", dest="fake", type=_names, help='those that are FAKE; "" where one output speaks for REAL')
     option("--outputs", choices=get_args(Outputs), help="what the network gives")
     option("--threshold", type=float, help="above it one output's class, of several FAKE; default: 0.5, of logits 0")
@@ -291,6 +309,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--size", type=int, help="pixels along each side of the network's input")
     option("--resize", type=int, help="length of the shorter side before the centre is cut out")
     option("--crop", choices=get_args(Crop), help="the central square, before or after resizing, or none: stretch")
+    option("--resize-like", choices=("torchvision", "pillow"), help="whose crops, which differ by a pixel, to follow")
     option("--interpolation", choices=tuple(RESAMPLING), help="filter of the resizing")
     option("--mean", type=_three, help="one number or three, subtracted from values of 0..1")
     option("--std", type=_three, help="one number or three, by which they are divided then")

@@ -350,7 +350,10 @@ class Detector:
             what = f"its network accepts no images of {self.side} x {self.side} pixels"
             raise ValueError(f"{what} ({first_line(error)})") from None
         if outputs != len(self.classes.names):
-            raise ValueError(f"its network gives {outputs} outputs for {len(self.classes.names)} classes")
+            raise ValueError(
+                f"its network gives {outputs} outputs for {len(self.classes.names)} classes; name as many with "
+                "--classes, of one output REAL or FAKE, for which it is high"
+            )
         if wanted and wanted not in shapes:
             raise ValueError(f"its network has no layer {wanted!r} with positions")
         self.channels = shapes.get(wanted or next(reversed(shapes), ""), (0,))[0]

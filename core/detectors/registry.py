@@ -52,6 +52,7 @@ class Request:
         threshold: see `Classes`.
         output_name: the output with the scores, for an ONNX file with several.
         preprocess: fields of `Preprocessing`, and "scale".
+        resize_like: "torchvision" or "pillow", whose rounding of crops to follow.
         may_run_code: True if the user allowed running the source's code.
     """
 
@@ -63,6 +64,7 @@ class Request:
     threshold: float | None = None
     output_name: str | None = None
     preprocess: Mapping[str, Any] = field(default_factory=dict)
+    resize_like: str | None = None
     may_run_code: bool = False
 
 
@@ -77,6 +79,8 @@ class Brought:
             multiplied before the mean is subtracted.
         classes: names of the outputs, in order; None if the source does not state them.
         outputs: "logits" or "probabilities"; None if the source does not state which.
+        usual: preprocessing that the source's library uses with weights of its own, which the source does not state:
+            suggested, never taken.
     """
 
     network: nn.Module
@@ -84,6 +88,7 @@ class Brought:
     preprocess: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] | None = None
     outputs: Outputs | None = None
+    usual: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Stored(nn.Module):

@@ -7,11 +7,11 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from core.images.decoding import RESAMPLING, crop_square, resize
 
-Crop = Literal["before", "after", "after_floor", "none"]
+Crop = Literal["before", "before_fit", "after", "after_floor", "none"]
 Channels = tuple[float, float, float]
 Outcome = Literal["FAKE", "REAL", "undetermined"]
 UNDETERMINED: Outcome = "undetermined"
@@ -46,7 +46,8 @@ class Preprocessing:
     Attributes:
         size: pixels along each side of the network's input, 8 to 1,024.
         resize: shorter side after resizing, if `crop` is "after" or "after_floor"; otherwise `size`. 0 means `size`.
-        crop: "before" crops the central square and resizes it, "after" resizes and then crops the centre (like
+        crop: "before" crops the central square and resizes it, "before_fit" does the same but without rounding where
+            it lies to a pixel (like Pillow's `ImageOps.fit`), "after" resizes and then crops the centre (like
             torchvision's `Resize` and `CenterCrop`), "after_floor" does the same but rounds the crop's offset down
             (like transformers), "none" stretches the image to a square.
         interpolation: a key of `RESAMPLING`.
@@ -154,6 +155,8 @@ class Preprocessing:
         square = (self.size, self.size)
         if image.shape[:2] == square and self.resize == self.size:
             return image
+        if self.crop == "before_fit":
+            return np.asarray(ImageOps.fit(Image.fromarray(image), square, RESAMPLING[self.interpolation]))
         if self.crop == "before":
             return resize(crop_square(image), self.size, resampling=self.interpolation)
         if self.crop == "none":

@@ -83,9 +83,7 @@ def write_files(work: Path) -> None:
     write_vit(work / "their-model")
     save_file(timm.create_model("resnet18", num_classes=2).state_dict(), work / "weights.safetensors")
     (work / "model.onnx").write_bytes(make_graph(outputs=2))
-    (work / "score.py").write_text(
-        "from PIL import Image\n\ndef predict(path):\n    return Image.open(path).width / 448\n"
-    )
+    (work / "score.py").write_text(SCORE)
 
 
 def commands(text: str) -> list[str]:

@@ -47,7 +47,7 @@ def _build_torchvision(config: Mapping[str, Any]) -> nn.Module:
 
 
 def _read(request: Request) -> Brought:
-    """Read weights for a network; preprocessing is that of timm's or torchvision's own weights of this name."""
+    """Read weights for a network; preprocessing of timm's or torchvision's own weights of this name is suggested."""
     if request.weights is None or request.classes is None:
         raise SourceError(f"{request.source} does not say everything; say it with --weights and --classes")
     library, _, name = request.source.partition(":")
@@ -63,7 +63,7 @@ def _read(request: Request) -> Brought:
     else:
         network, preprocess = _build_torchvision(config), torchvision_preprocessing(name)
     load_weights(network, read_tensors(request.weights), request.weights)
-    return Brought(network, config, preprocess, outputs="logits")
+    return Brought(network, config, outputs="logits", usual=preprocess)
 
 
 def timm_preprocessing(pretrained: Mapping[str, Any], size: int | None) -> dict[str, Any]:
@@ -73,8 +73,7 @@ def timm_preprocessing(pretrained: Mapping[str, Any], size: int | None) -> dict[
         pretrained: a network's `pretrained_cfg`.
         size: input size in pixels instead of the stated one, or None.
     """
-    fields: dict[str, Any] = {"scale": 1 / 255}
-    fields |= {key: pretrained[key] for key in ("mean", "std", "interpolation") if pretrained.get(key) is not None}
+    fields = {key: pretrained[key] for key in ("mean", "std", "interpolation") if pretrained.get(key) is not None}
     _, height, width = pretrained.get("input_size") or (3, None, None)
     crop = CROPS.get(pretrained.get("crop_mode", "center"))
     if height is None or height != width or crop is None:
@@ -104,7 +103,7 @@ def torchvision_preprocessing(name: str) -> dict[str, Any]:
     ]
     # None is to be stated by the user
     fields = {key: value if all(other[key] == value for other in stated) else None for key, value in stated[0].items()}
-    return {"scale": 1 / 255, "crop": "after", **fields}
+    return {"crop": "after", **fields}
 
 
 def adapt_stem(network: nn.Module, side: object) -> nn.Module:

@@ -55,7 +55,7 @@ def test_the_command_writes_a_detector_and_keeps_one_that_cannot_be_replaced(
     assert (detector.name, detector.temperature, detector.classes.fake) == ("mine", 2, ("generated",))
     assert detector.preprocessing.std == (0.25, 0.25, 0.25)
     again = ["mine", graph, *FIELDS, *CLASSES, *out]
-    assert "exists already" in said_by(again, capsys)
+    assert "exists already; choose another name, or let --replace" in said_by(again, capsys)
     assert "temperature must be" in said_by([*again, "--replace", "--temperature", "0"], capsys)
 
     def broken(*_: Any, **__: Any) -> None:
@@ -126,6 +126,13 @@ def test_a_users_settings_take_precedence_over_the_sources() -> None:
     # the length before the crop belongs to the size that the source states, and to a crop
     fields = {"size": 64, "resize": 73, **SAID, "crop": "after"}
     brought = Brought(nn.Identity(), {}, fields, ("FAKE", "REAL"), "logits")
+    for given, like, crop in (
+        ("after", "pillow", "after_floor"),
+        ("before_fit", "torchvision", "before"),
+        ("none", "pillow", "none"),
+    ):
+        request = Request("s", preprocess={"crop": given}, resize_like=like)
+        assert complete(BROUGHT, request)[0].crop == crop
     for given, resize in (({"size": 64}, 73), ({"size": 32}, 32), ({"crop": "none"}, 64)):
         assert complete(brought, Request("s", preprocess=given))[0].resize == resize
 
@@ -144,7 +151,7 @@ def test_another_scale_is_one_of_mean_and_deviation(scale: float) -> None:
         ({"scale": float("nan")}, "logits", "not finite numbers"),
         ({"scale": 0.0}, "logits", "do not depend on the picture"),
         ({"scale": 3.0}, "probabilities", "which are no probabilities"),
-        ({"outputs": 3}, "logits", "gives 3 outputs for 2 classes"),
+        ({"outputs": 3}, "logits", "gives 3 outputs for 2 classes; name as many with --classes"),
     ],
 )
 def test_outputs_that_cannot_be_a_detectors_are_refused(

@@ -2,7 +2,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from torchvision.transforms import v2
 
 from core.images import preprocessing
@@ -25,6 +25,15 @@ def test_resize_then_crop_is_torchvisions(interpolation: str, height: int, width
     ours = Preprocessing(64, 72, "after", interpolation).fit(image)
     theirs = v2.Compose([v2.Resize(72, METHODS[interpolation]), v2.CenterCrop(64)])
     np.testing.assert_array_equal(ours, np.asarray(theirs(Image.fromarray(image))))
+
+
+@pytest.mark.parametrize(("height", "width"), [(100, 100), (97, 140), (301, 80), (40, 33)])
+def test_crop_then_resize_is_torchvisions_or_pillows(height: int, width: int) -> None:
+    image = picture(height, width)
+    theirs = v2.Compose([v2.CenterCrop(min(height, width)), v2.Resize(64, METHODS["bicubic"])])
+    np.testing.assert_array_equal(Preprocessing(64).fit(image), np.asarray(theirs(Image.fromarray(image))))
+    fitted = ImageOps.fit(Image.fromarray(image), (64, 64), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(Preprocessing(64, crop="before_fit").fit(image), np.asarray(fitted))
 
 
 def test_a_strip_loses_its_ends_before_it_is_resized(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +63,7 @@ def test_a_chosen_square_is_resized_and_nothing_else(steps: Preprocessing) -> No
         ({"size": 4}, "size must be 8 to 1024 pixels, not 4"),
         ({"size": True}, "whole numbers"),
         ({"resize": 72}, "resize cannot be 72"),
-        ({"crop": "middle"}, "crop must be one of before, after, after_floor, none, not 'middle'"),
+        ({"crop": "middle"}, "crop must be one of before, before_fit, after, after_floor, none, not 'middle'"),
         ({"interpolation": "cubic"}, "interpolation must be one of"),
         ({"std": [1, 0, 1]}, "no std may be 0"),
         ({"mean": [0, float("nan"), 0]}, "finite"),

@@ -14,12 +14,14 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
+from core.detectors import adding
 from core.detectors.adding import add, build_from
+from core.detectors.detector import Detector
 from core.detectors.registry import Request, SourceError
 from core.detectors.resnet import build_network
 from core.detectors.sources.libraries import adapt_stem
 from core.detectors.storage import load_detector
-from tests.core.detectors.sources.made import expected_of, given_by, spread
+from tests.core.detectors.sources.made import SAID, expected_of, given_by, spread
 
 SQUEEZENET = "squeezenet1_1"
 
@@ -30,13 +32,34 @@ def request_of(folder: Path, network: nn.Module, name: str, **said: Any) -> Requ
     return Request(f"timm:{name}", weights=folder / "w.safetensors", classes=("fake", "real"), **said)
 
 
+def added_as_suggested(folder: Path, request: Request, capsys: pytest.CaptureFixture[str]) -> Detector:
+    """Add without preprocessing, which is refused, and again with the options that the error shows."""
+    words = [
+        "add",
+        "d",
+        request.source,
+        "--weights",
+        str(request.weights),
+        "--classes",
+        ",".join(request.classes or ()),
+    ]
+    words += ["--out", str(folder), *(["--fake-classes", ",".join(request.fake)] if request.fake else [])]
+    assert adding.main(words) == 2
+    said = capsys.readouterr().err
+    assert "does not say everything; say it with --size, --crop, --interpolation, --mean, --std;" in said
+    assert adding.main([*words, *said.partition("go with ")[2].split()]) == 0
+    return load_detector(folder / "detectors" / "d")
+
+
 @pytest.mark.parametrize(
     ("name", "layer"),
     [("test_vit", "blocks.5.norm1.places"), ("test_convnext", "norm_pre"), ("test_resnet", "layer4")],
 )
-def test_it_gives_the_logits_of_timms_own_pipeline(tmp_path: Path, name: str, layer: str) -> None:
+def test_it_gives_the_logits_of_timms_own_pipeline(
+    tmp_path: Path, name: str, layer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     network = spread(timm.create_model(name, num_classes=2))
-    detector = add(tmp_path / "detectors" / "d", request_of(tmp_path, network, name))
+    detector = added_as_suggested(tmp_path, request_of(tmp_path, network, name), capsys)
     transform = timm.data.create_transform(**timm.data.resolve_data_config({}, model=network))
     expected = expected_of(lambda image: network(transform(image)[None]))
     np.testing.assert_allclose(given_by(detector), expected, rtol=1e-4, atol=1e-5)
@@ -44,7 +67,7 @@ def test_it_gives_the_logits_of_timms_own_pipeline(tmp_path: Path, name: str, la
     assert (detector.target_layer, detector.classes.fake) == (layer, ("fake",))
 
 
-def test_it_gives_the_logits_of_torchvisions_own_pipeline(tmp_path: Path) -> None:
+def test_it_gives_the_logits_of_torchvisions_own_pipeline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     network = spread(torchvision.models.get_model(SQUEEZENET, weights=None, num_classes=3))
     weights = {"state_dict": {f"module.{name}": value for name, value in network.state_dict().items()}}
     torch.save(weights, tmp_path / "w.pth")
@@ -52,7 +75,7 @@ def test_it_gives_the_logits_of_torchvisions_own_pipeline(tmp_path: Path) -> Non
         f"torchvision:{SQUEEZENET}", weights=tmp_path / "w.pth", classes=("photo", "gan", "diffusion"),
         fake=("gan", "diffusion"),
     )  # fmt: skip
-    detector = add(tmp_path / "detectors" / "d", request)
+    detector = added_as_suggested(tmp_path, request, capsys)
     transform = torchvision.models.get_model_weights(SQUEEZENET)["DEFAULT"].transforms()
     expected = expected_of(lambda image: network(transform(image)[None]))
     np.testing.assert_allclose(given_by(detector), expected, rtol=1e-4, atol=1e-5)
@@ -62,7 +85,8 @@ def test_it_gives_the_logits_of_torchvisions_own_pipeline(tmp_path: Path) -> Non
 
 
 def test_wrong_names_and_what_is_missing_are_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    request = request_of(tmp_path, spread(timm.create_model("test_resnet", num_classes=2)), "test_resnet")
+    network = spread(timm.create_model("test_resnet", num_classes=2))
+    request = request_of(tmp_path, network, "test_resnet", preprocess={"size": 160, **SAID})
     for source in ("timm:nothing", "timm:hf-hub:some/model", "timm:local-dir:/tmp", "torchvision:fcos_resnet50_fpn"):
         with pytest.raises(SourceError, match="has no .*network"):
             build_from(replace(request, source=source))
