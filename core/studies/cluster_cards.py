@@ -43,7 +43,7 @@ def outline(points: NDArray[np.float64]) -> NDArray[np.float64]:
     core = points[distances <= np.quantile(distances, CORE)]
     with suppress(QhullError):
         core = core[ConvexHull(core).vertices]
-    return core
+    return np.asarray(core)
 
 
 def read_cards(

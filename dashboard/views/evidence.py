@@ -107,7 +107,7 @@ def draw_strips(opened: Opened, probes: StudyResult) -> None:
                     draw_strip(opened, strongest, title)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Other pictures", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
-        st.caption("Bars: all verdicts, after a change as strong as this. Stronger or weaker ones are below.")
+        st.caption("Bars: all verdicts, changed as strongly. Control: another change, as large.")
 
 
 def draw_strip(opened: Opened, finding: Finding, title: str) -> None:

@@ -201,7 +201,8 @@ if row is None and len(positions):
     row = int(shown[0])
 order = orders[wanted.sort]
 what = "Choose a cell, then a picture." if VIEW.value == "grid" else "Each with the smallest change that flips it."
-heading(title(), f"{what} {plain(order[:1].upper() + order[1:])}.", help=explain("Confusion matrix"))
+help = explain("Confusion matrix", also="A frame has the colour of the verdict; a dashed one is wrong.")
+heading(title(), f"{what} {plain(order[:1].upper() + order[1:])}. Dashed frames are wrong.", help=help)
 if table.empty:
     st.info("This run holds no image; choose another one on the left.")
 elif VIEW.value == "sheet":
