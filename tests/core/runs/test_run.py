@@ -166,11 +166,9 @@ def test_runs_are_told_apart_by_detector_or_name_or_number(run: Run) -> None:
         return replace(run, path=Path(folder), manifest={"detector": detector, "set_fingerprint": fingerprint})
 
     a, b, other = of("a@s", "a", "f"), of("b@s", "b", "f"), of("a@t", "a", "g")
-    assert distinct_names([a, b]) == ["a", "b"]
-    assert distinct_names([a, other]) == ["a@s", "a@t"]
-    assert distinct_names([a, a]) == ["a", "a"]
-    assert distinct_names([a, of("x/a@s", "a", "f")]) == ["a@s (1)", "a@s (2)"]
-    assert distinct_names([a, of("c@s", "a", "f")]) == ["a@s", "c@s"]
+    pairs = (a, b), (a, other), (a, a), (a, of("x/a@s", "a", "f")), (a, of("c@s", "a", "f"))
+    names = ["a", "b"], ["a@s", "a@t"], ["a", "a"], ["a@s (1)", "a@s (2)"], ["a@s", "c@s"]
+    assert tuple(map(distinct_names, pairs)) == names
     same = of(f"../{Path.cwd().name}/a@s", "a", "f")
     assert [same_images(a, run) for run in (b, other, same)] == [True, False, False]
 
