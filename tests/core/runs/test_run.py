@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from core.images.image_set import ImageSet
+from core.images.labels import verdict_of
 from core.images.loading import load_image_set
 from core.images.preprocessing import SIDES, Preprocessing
 from core.runs.metrics import metrics, without_leaks_and_repeats
@@ -49,6 +50,15 @@ def test_a_run_holds_what_the_detector_says(run: Run, images: ImageSet) -> None:
     np.testing.assert_allclose(run.maps.mean(axis=(1, 2)) + run.manifest["bias"], frame["margin"], atol=1e-2)
     assert run.features is not None
     assert run.features.shape == (25, 16)
+
+
+def test_a_margin_of_zero_is_fake(images: ImageSet, tmp_path: Path) -> None:
+    detector = make_detector()
+    detector.network.fc.weight.zero_()
+    detector.network.fc.bias.zero_()
+    run = read_run(write_run(tmp_path, detector, images))
+    assert set(run.predictions["margin"]) == {0}
+    assert set(run.predictions["predicted"]) == {verdict_of(0.0)} == {"FAKE"}
 
 
 def test_leaks_and_repeats_are_flagged_and_left_out_of_clean(run: Run) -> None:
