@@ -85,7 +85,10 @@ def test_a_rule_is_the_log_odds_of_its_bin_among_other_images() -> None:
             np.testing.assert_allclose(rule_of[scored], [odds(among, bins[row]) for row in scored])
     # two images of a class make two folds
     halves = np.array([0, 0, 0, 0, 1, 1])
-    assert (cross_fit(bin_log_odds, halves, halves > 0, halves[:0], halves[:0] > 0) != 0).all()
+    found = cross_fit(bin_log_odds, halves, halves > 0, halves[:0], halves[:0] > 0)
+    np.testing.assert_allclose(found, np.log([0.5 / 2.5] * 4 + [1.5 / 0.5] * 2))
+    # nothing is known of a bin without images
+    assert bin_log_odds(halves, halves > 0, np.array([3])) == 0
 
 
 def test_strata_are_weighted_by_what_they_say_of_a_difference() -> None:
