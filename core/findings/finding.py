@@ -191,14 +191,14 @@ class Finding:
 
 
 def mean_of(
-    values: NDArray[np.floating], weights: NDArray[np.floating], clusters: NDArray[np.integer] | None = None
+    values: NDArray[np.floating], weights: NDArray[np.floating] | None, clusters: NDArray[np.integer] | None = None
 ) -> Measure:
     """Measure a weighted mean, as for `weighted_mean`; images of one cluster are not independent."""
     sources = None if clusters is None else len(np.unique(clusters))
     return Measure.of(weighted_mean(np.asarray(values, np.float64), weights, clusters=clusters), clusters=sources)
 
 
-def share_of(hits: NDArray[np.bool_], weights: NDArray[np.floating]) -> Measure:
+def share_of(hits: NDArray[np.bool_], weights: NDArray[np.floating] | None) -> Measure:
     """Measure a weighted share, as for `weighted_share`."""
     return Measure.of(weighted_share(np.asarray(hits, bool), weights))
 
@@ -206,7 +206,7 @@ def share_of(hits: NDArray[np.bool_], weights: NDArray[np.floating]) -> Measure:
 def compare(
     values: NDArray[np.floating],
     others: NDArray[np.floating],
-    weights: NDArray[np.floating],
+    weights: NDArray[np.floating] | None,
     *,
     control: str,
     clusters: NDArray[np.integer] | None = None,
@@ -220,7 +220,9 @@ def compare(
     }
 
 
-def finding_of(key: str, study: str, quantity: str, group: str, choices: Sequence[Choice], **more: Any) -> Finding:
+def finding_of(
+    key: str, study: str, quantity: str, group: str | None, choices: Sequence[Choice], **more: Any
+) -> Finding:
     """Make a finding of which the first choice gives the number; `more` are its other fields."""
     first, *_ = choices
     return Finding(key, study, quantity, first.measure, group, first.control, first.difference, tuple(choices), **more)

@@ -1,23 +1,20 @@
 """Do explanations name the same regions as the map that the run stores, more than maps of other images would?"""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.explainers.agreement import LEVEL, agreement, enough
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.registry import DEFAULT
-from core.findings.claims import Headlines
 from core.findings.finding import Control, Finding, Measure, compare, mean_of, share_of
 from core.runs.run import Run
 from core.studies.explanations import ALIKE, OTHERS, SAME, explain_all, judged, settings_of, table_by_method
 from core.studies.groups import Cells, groups
-from core.studies.study import Context, Study
+from core.studies.study import Context, Parameters, Rows, Study
 
 VALUES = {
     "rank": "rank correlation of {one} and {kept} over the cells of a grid, -1 to 1",
@@ -25,7 +22,7 @@ VALUES = {
     "rank_share": "share of those that agree with {one} as well as this image's own {kept} does, 0 to 1",
 }
 
-HEADLINES: Headlines = {
+HEADLINES = {
     "rank-*": {
         "question": "Do LIME and other methods agree with Grad-CAM?",
         "holds": "They agree more than maps of different images do.",
@@ -63,32 +60,30 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     return {column_of(explainer.name, value): text.format(**titles) for value, text in values.items()}
 
 
-def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compare each image's explanations with the map that the run stores, and with other images' maps."""
-    cells, stored = Cells(context.run), context.run.needed_maps
-    images = [np.asarray(context.pixels[row]) for row in rows]
+    cells, stored, images = Cells(context.run), context.run.needed_maps, context.pixels[rows]
+    segments = segment(images[0], method="grid", n_segments=parameters["segments"])
 
     def compute_columns(explainer: AnyExplainer) -> dict[str, list[float]]:
         settings, results = settings_of(explainer, parameters["lime_seed"]), []
         explained = explain_all(context.detector, images, explainer, settings)
-        for row, image, own in zip(rows, images, explained, strict=True):
+        for row, own in zip(rows, explained, strict=True):
             others = cells.others(int(row), parameters["others"], seed=parameters["seed"])
             # toward the verdict: what is put first is what speaks for it
             maps = own.values, stored[row], stored[others]
             first, second, null = (cells.signs[row] * np.asarray(values, np.float32) for values in maps)
-            grid = segment(image, method="grid", n_segments=parameters["segments"])
-            results.append(agreement(first, second, segments=grid, others=null))
+            results.append(agreement(first, second, segments=segments, others=null))
         return {column_of(explainer.name, value): [getattr(both, value) for both in results] for value in VALUES}
 
     return table_by_method(context, rows, columns_of, compute_columns)
 
 
-def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[Finding]:
     """`rank-<verdict>`: how far LIME and Grad-CAM agree, and `rank-<method>-<verdict>` of other methods; then
     `beyond-<verdict>`: on how many images LIME does beyond chance.
     """
     cells, positions = Cells(run), pd.Index(run.predictions["id"])
-    findings = []
     for group, part, weights in groups(table, run):
         for method, explainer in compared().items():
             columns = [column_of(method, value) for value in ("rank", "others_rank")]
@@ -101,15 +96,16 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
             ranks = compare(own, others, weights, control=OTHERS)
             # the difference keeps the precision of the columns
             ranks["difference"] = mean_of(own - others, weights)
-            key, details = f"rank-{group}" if method in DEFAULT else f"rank-{method}-{group}", {"name": explainer.title}
-            findings.append(Finding(key, "agreement", "rank_correlation", group=group, **ranks, details=details))
+            key = f"rank-{group}" if method in DEFAULT else f"rank-{method}-{group}"
+            yield Finding(
+                key, "agreement", "rank_correlation", group=group, **ranks, subject=explainer.title,
+            )  # fmt: skip
         compared_with = np.minimum(cells.sizes[positions.get_indexer(part["id"])] - 1, parameters["others"])
         decided = part["rank_share"].notna().to_numpy() & enough(compared_with)
         if decided.any():
             beyond = share_of((part["rank_share"] <= LEVEL).to_numpy()[decided], weights[decided])
             control = Control("chance", Measure(LEVEL))
-            findings.append(Finding(f"beyond-{group}", "agreement", "beyond_chance", beyond, group, control))
-    return findings
+            yield Finding(f"beyond-{group}", "agreement", "beyond_chance", beyond, group, control)
 
 
 def make_study() -> Study:

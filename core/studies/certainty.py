@@ -3,7 +3,7 @@
 LIME's own intervals are about the samples under one fill.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -13,21 +13,20 @@ from numpy.typing import NDArray
 
 from core.explainers.explainer import AnyExplainer
 from core.explainers.settings import ExplainerSettings
-from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import weighted_ratio
 from core.perturbations.masking import FILLS, Fill
 from core.runs.run import Run
 from core.studies.explanations import Numbers, describe_all, explain_all, methods_in, settings_of, table_by_method
 from core.studies.groups import groups
-from core.studies.study import Context, Study
+from core.studies.study import Context, Parameters, Rows, Study
 
 # in columns: what the same fill says with another draw of the samples, the control
 SEED = "seed"
 # shown and not counted: nearly black pixels occur in no image, and alone would decide what holds
 NOT_COUNTED: Fill = "black"
 
-HEADLINES: Headlines = {
+HEADLINES = {
     "confirmed-*": {
         "question": "Does another fill confirm LIME's certain signs?",
         "holds": "Other fills confirm more signs than new samples do.",
@@ -66,9 +65,9 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     return columns
 
 
-def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Count the parts of each image that are certain, and those of the same and the opposite sign under other fills."""
-    images, seed = [np.asarray(context.pixels[row]) for row in rows], parameters["lime_seed"]
+    images, seed = context.pixels[rows], parameters["lime_seed"]
 
     def count(explainer: AnyExplainer) -> dict[str, list[float]]:
         def signs(settings: ExplainerSettings) -> list[NDArray[np.int8]]:
@@ -87,11 +86,10 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     return table_by_method(context, rows, columns_of, count)
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """`confirmed-<method>-<verdict>` and `contradicted-...`: of the certain signs, those with the same and the opposite
     sign that is certain in one other fill: over the fills that are counted, and in each.
     """
-    findings = []
     for (what, quantity), (group, part, weights) in product(QUANTITIES.items(), groups(table, run)):
         for method, title in methods_in(table, "{}_certain").items():
             counts = {name: part[name].to_numpy(np.float64) for name in part if name.startswith(f"{method}_")}
@@ -110,9 +108,10 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
                 if fill == NOT_COUNTED:
                     shares |= {"control": None, "difference": None}
                 choices.append(Choice("fill", FILLS[fill], **shares))
-            pooled |= {"choices": tuple(choices), "details": {"name": title}}
-            findings.append(Finding(f"{what}-{method}-{group}", "certainty", quantity, group=group, **pooled))
-    return findings
+            yield Finding(
+                f"{what}-{method}-{group}", "certainty", quantity, group=group, **pooled, choices=tuple(choices),
+                subject=title,
+            )  # fmt: skip
 
 
 def _shares(own: tuple[Numbers, Numbers], again: tuple[Numbers, Numbers], weights: Numbers) -> dict[str, Any]:

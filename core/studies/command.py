@@ -77,12 +77,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--data", help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'; default: where they were last "
         "read, else data/cifake, else what was downloaded, else the test set that ships")  # fmt: skip
     add("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
-    add(
-        "--images",
-        type=int,
-        metavar="N",
-        help="most images, errors (up to half of them) and right answers; default: all",
-    )
+    add("--images", type=int, metavar="N", help="most images, up to half of them errors; default: all")
     add("--simple", action="store_true", help="draw them at random: narrower intervals of rates, fewer errors to see")
     add("--seed", type=int, default=0, help="of that choice, a whole number; default: 0")
     add("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
@@ -143,17 +138,10 @@ def _compute(options: argparse.Namespace, study: Study, run: Run) -> str:
     images = options.images
     if options.recommended:
         images = None if study.whole else images or ENOUGH
+    source, engine = _source(options, run), ray_engine(options.address) if options.engine == "ray" else run_locally
+    chosen = {"images": images, "simple": options.simple, "seed": options.seed}
     with show_progress(study.name) as progress:
-        run_study(
-            study,
-            _source(options, run),
-            images=images,
-            simple=options.simple,
-            seed=options.seed,
-            stored=stored,
-            engine=ray_engine(options.address) if options.engine == "ray" else run_locally,
-            progress=progress,
-        )
+        run_study(study, source, **chosen, stored=stored, engine=engine, progress=progress)
     return "Written" if stored is None else f"Added {', '.join(study.missing(stored.table))}"
 
 

@@ -8,15 +8,16 @@ Of studies, the findings of both stand side by side: nothing is claimed about th
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from core.console import PROGRAM
-from core.findings.claims import Headlines, with_headlines
-from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import weighted_lead, weighted_mean, weighted_share
+from core.findings.claims import with_headlines
+from core.findings.finding import Choice, Control, Finding, Measure, compare, share_of
+from core.findings.intervals import weighted_lead, weighted_share
 from core.findings.numbers import format_measure
 from core.findings.separation import auroc, difference_of_aurocs, rank_correlation
 from core.findings.table import findings_text
@@ -24,6 +25,7 @@ from core.images.labels import CLASSES
 from core.perturbations.postprocessing import DELIVERIES
 from core.runs.metrics import is_right, largest
 from core.runs.run import Run, distinct_names, same_images
+from core.studies.groups import with_predictions
 from core.studies.out_of_distribution import GROUPS
 from core.studies.store import StudyResult
 from core.studies.study import WEIGHT, StudyError
@@ -39,7 +41,7 @@ BETTER = {
     "depends": "Depends on leaks and repeats.",
     "not shown": "No difference between the two was found.",
 }
-HEADLINES: Headlines = {
+HEADLINES = {
     "accuracy": {"question": "Which detector is right more often?", **BETTER},
     "recall-REAL": {"question": "Which recognises more REAL images?", **BETTER},
     "recall-FAKE": {"question": "Which recognises more FAKE images?", **BETTER},
@@ -149,8 +151,7 @@ def conclude(pair: Pair) -> list[Finding]:
         control = Control("unrelated margins", Measure(0.0))
         findings.append(Finding(f"margins-{label}", STUDY, "rank_correlation", rank, label, control))
     over = [np.maximum(p, 1 - p) - right for p, right in zip(pair.both("p_real"), pair.right, strict=True)]
-    first, second, lead = (Measure.of(weighted_mean(values)) for values in (*over, over[0] - over[1]))
-    findings.append(Finding("confidence", STUDY, "overconfidence", first, None, Control(other, second), lead))
+    findings.append(Finding("confidence", STUDY, "overconfidence", **compare(over[0], over[1], None, control=other)))
     return with_headlines([finding for finding in findings if finding.measure.known], HEADLINES)
 
 
@@ -158,22 +159,21 @@ def _compared(
     pair: Pair, key: str, chosen: Rows, *, group: str | None = None, confidence: float = 0.95, value: str = ""
 ) -> Finding:
     """Compare the shares of right predictions on the chosen rows."""
-    clean = chosen & pair.clean
-    checked = pair.first.leaks_checked and pair.second.leaks_checked
+    clean, checked = chosen & pair.clean, pair.first.leaks_checked and pair.second.leaks_checked
     without = "without leaks and repeats" if checked else "without repeats and known leaks"
     subsets = {"all": chosen, without: clean} if clean.sum() < chosen.sum() else {}
-    choices = tuple(Choice("images", name, *_shares(pair, rows, confidence)) for name, rows in subsets.items())
-    measure, control, difference = _shares(pair, chosen, confidence)
-    quantity, subject = "accuracy" if group is None else "recall", value.replace("_", " ")
-    details = {"value": value}
-    return Finding(key, STUDY, quantity, measure, group, control, difference, choices, details=details, subject=subject)
+    return Finding(
+        key, STUDY, "accuracy" if group is None else "recall", group=group, **_shares(pair, chosen, confidence),
+        choices=tuple(Choice("images", name, **_shares(pair, rows, confidence)) for name, rows in subsets.items()),
+        details={"value": value}, subject=value.replace("_", " "),
+    )  # fmt: skip
 
 
-def _shares(pair: Pair, chosen: Rows, confidence: float) -> tuple[Measure, Control, Measure]:
+def _shares(pair: Pair, chosen: Rows, confidence: float) -> dict[str, Any]:
     first, second = (right[chosen] for right in pair.right)
-    difference = Measure.of(weighted_lead(first.astype(np.float64) - second, confidence=confidence))
     own, other = (Measure.of(weighted_share(right, confidence=confidence)) for right in (first, second))
-    return own, Control(pair.names[1], other), difference
+    difference = Measure.of(weighted_lead(first.astype(np.float64) - second, confidence=confidence))
+    return {"measure": own, "control": Control(pair.names[1], other), "difference": difference}
 
 
 def _both_wrong(pair: Pair) -> Finding:
@@ -271,12 +271,11 @@ def right_elsewhere(run: Run, studies: Mapping[str, StudyResult]) -> dict[str, M
     """
     shares = {}
     if (deliveries := studies.get("deliveries")) is not None:
-        table = deliveries.table
-        is_real = pd.Series(run.is_real, run.predictions["id"])[table["id"]].to_numpy()
+        table = with_predictions(deliveries.table, run)
         for delivery in DELIVERIES:
             if delivery.name in table and table[delivery.name].notna().all():
-                right = (table[delivery.name].to_numpy() > 0) == is_real
-                shares[delivery.name] = Measure.of(weighted_share(right, table[WEIGHT].to_numpy(np.float64)))
+                right = (table[delivery.name] > 0) == (table["label"] == "REAL")
+                shares[delivery.name] = share_of(right, table[WEIGHT].to_numpy(np.float64))
     if (transfer := studies.get("transfer")) is not None:
         for key, _ in GROUPS.values():
             if (finding := transfer.finding(key)) is not None and finding.measure.known:

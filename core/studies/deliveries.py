@@ -1,26 +1,27 @@
 """The study `deliveries`: the margin of every image after each kind of saving, resizing and sharing."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from core.findings.claims import Headlines
-from core.findings.finding import Control, Finding, Measure
-from core.findings.intervals import weighted_lead, weighted_share
+from core.findings.finding import Control, Finding, Measure, share_of
+from core.findings.intervals import weighted_lead
 from core.images.labels import CLASSES
 from core.perturbations.postprocessing import DELIVERIES, deliver
 from core.runs.run import Run
-from core.studies.study import WEIGHT, Context, Study
+from core.studies.groups import with_predictions
+from core.studies.study import WEIGHT, Context, Parameters, Rows, Study
 
 # saving as PNG changes no pixel
 UNCHANGED = "png"
 CONTROL = "saving as PNG"
 LEVEL = 0.05
+# what is counted -> its quantity, and the column of its groups
+KINDS = {"flips": ("flip_rate", "predicted"), "errors": ("error_rate", "label")}
 
-HEADLINES: Headlines = {
+HEADLINES = {
     **{
         f"flips_{verdict.lower()}": {
             "question": f"Do {verdict} verdicts survive saving, resizing and sharing?",
@@ -49,11 +50,11 @@ HEADLINES: Headlines = {
 }
 
 
-def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:  # noqa: ARG001
+def compute(context: Context, rows: Rows, _parameters: Parameters) -> pd.DataFrame:
     """Compute each image's margin after each delivery that leaves the detector enough pixels, else NaN."""
     # the images have been made to fit already
-    pixels, preprocessing = np.asarray(context.pixels[rows]), context.detector.preprocessing.fitted
-    table = pd.DataFrame({"id": context.run.predictions["id"].iloc[rows].to_numpy()})
+    pixels, preprocessing = context.pixels[rows], context.detector.preprocessing.fitted
+    table = pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows]})
     for delivery in (delivery for delivery in DELIVERIES if context.wants(delivery.name)):
         sent = [version for image in pixels for version in deliver(image, preprocessing, among=[delivery])]
         fits, margins = np.array([version.fits for version in sent]), np.full(len(rows), np.nan, np.float32)
@@ -63,44 +64,36 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     return table
 
 
-def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:  # noqa: ARG001
+def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """Conclude, for each class: `flips_<verdict>` of its verdicts, and `errors_<label>` of its images.
 
     `flips` measures the share of verdicts that at least one delivery flips; `errors` the error rate after the delivery
     with the most errors, its interval corrected for choosing the worst of so many. The control of both is saving as
     PNG, which changes no pixel.
     """
-    rows = run.predictions.set_index("id").loc[table["id"]]
     # a file lacks the deliveries that were added after it
     there = [sent for sent in DELIVERIES if sent.name in table and table[sent.name].notna().all()]
     titles = {sent.name: sent.title for sent in there}
     names = [name for name in titles if name != UNCHANGED]
     if not (names and len(table) and UNCHANGED in titles):
-        return []
-    real, findings = table[list(titles)] > 0, []
-    for group in CLASSES:
-        for key, quantity, column in (("flips", "flip_rate", "predicted"), ("errors", "error_rate", "label")):
-            before = (rows[column].astype(str) == "REAL").to_numpy()
-            chosen = before == (group == "REAL")
-            if not chosen.any():
-                continue
-            hits, weights = real[chosen].ne(before[chosen], axis=0), table[WEIGHT].to_numpy(np.float64)[chosen]
-            rates = {name: Measure.of(weighted_share(hits[name].to_numpy(), weights)) for name in titles}
-            worst = max(names, key=lambda name: rates[name].value)
-            shown, confidence = hits[worst].to_numpy(), 1 - LEVEL / len(names)
-            if quantity == "flip_rate":
-                # under any of them; nothing was chosen
-                shown, confidence = hits[names].any(axis=1).to_numpy(), 0.95
-            leads = shown.astype(np.float64) - hits[UNCHANGED].to_numpy()
-            shares = {titles[name]: rates[name] for name in names}
-            findings.append(Finding(
-                f"{key}_{group.lower()}", "deliveries", quantity, Measure.of(weighted_share(shown, weights)), group,
-                Control(CONTROL, rates[UNCHANGED]), Measure.of(weighted_lead(leads, weights, confidence=confidence)),
-                beside={"worst": rates[worst], **shares},
-                details={"worst_name": titles[worst], "deliveries": len(shares), "each": list(shares)},
-                subject=titles[worst] if quantity == "error_rate" else "",
-            ))  # fmt: skip
-    return findings
+        return
+    rows = with_predictions(table, run)
+    for group, (key, (quantity, column)) in product(CLASSES, KINDS.items()):
+        own = rows[rows[column] == group]
+        if own.empty:
+            continue
+        wrong, weights = (own[list(titles)] > 0) != (group == "REAL"), own[WEIGHT].to_numpy(np.float64)
+        rates = {name: share_of(wrong[name], weights) for name in titles}
+        worst = max(names, key=lambda name: rates[name].value)
+        # of flips under any of them nothing was chosen
+        shown, tried = (wrong[names].any(axis=1), 1) if key == "flips" else (wrong[worst], len(names))
+        leads = shown.to_numpy(np.float64) - wrong[UNCHANGED].to_numpy()
+        yield Finding(
+            f"{key}_{group.lower()}", "deliveries", quantity, share_of(shown, weights), group,
+            Control(CONTROL, rates[UNCHANGED]), Measure.of(weighted_lead(leads, weights, confidence=1 - LEVEL / tried)),
+            beside={titles[name]: rates[name] for name in names}, details={"worst_name": titles[worst]},
+            subject=titles[worst] if key == "errors" else "",
+        )  # fmt: skip
 
 
 STUDY = Study(

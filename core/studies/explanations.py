@@ -20,6 +20,7 @@ from core.explainers.agreement import rank_correlation
 from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer, versions_of
 from core.explainers.explanation import Explanation
+from core.explainers.lime.segmentation import grid
 from core.explainers.registry import explainers
 from core.explainers.settings import ExplainerSettings
 from core.images.decoding import pixels_sha256
@@ -93,14 +94,8 @@ def describe_all(describe: Callable[[AnyExplainer], Mapping[str, str]]) -> dict[
 
 def on_grid(values: Numbers, cells: tuple[int, ...]) -> NDArray[np.float64]:
     """float64 (S,): the means of a map over so many cells down and across, row by row, as even as its size allows."""
-    rows, columns = cells
-    height, width = values.shape
-    if height % rows == 0 and width % columns == 0:
-        whole = np.asarray(values, np.float64).reshape(rows, height // rows, columns, width // columns)
-        means: NDArray[np.float64] = whole.mean(axis=(1, 3))
-        return means.ravel()
-    cell = np.add.outer(np.arange(height) * rows // height * columns, np.arange(width) * columns // width).ravel()
-    return np.bincount(cell, np.asarray(values, np.float64).ravel(), rows * columns) / np.bincount(cell)
+    cell = grid(*values.shape, rows=cells[0], columns=cells[1]).ravel()
+    return np.asarray(np.bincount(cell, np.ravel(values)) / np.bincount(cell))
 
 
 def mean_rank(first: Numbers, others: Sequence[Numbers], *, signed: bool = True) -> float:
@@ -135,7 +130,7 @@ class Pass:
 
 def explain_all(
     detector: "Detector",
-    images: Sequence[NDArray[np.uint8]],
+    images: NDArray[np.uint8],
     explainer: AnyExplainer,
     settings: ExplainerSettings,
     *,
@@ -148,14 +143,12 @@ def explain_all(
 
     Args:
         detector: what to explain.
-        images: N of uint8 (side, side, 3).
+        images: uint8 (N, side, side, 3).
         explainer, settings: how.
         stored: float (N, h, w), the maps that a run stores of these images, taken where they are of that kind.
     """
-    if not images:
-        return []
     if explainer is KEPT and settings == KEPT.settings():
-        maps = detector.full_pass(np.stack(images)).needed_maps if stored is None else stored
+        maps = detector.full_pass(images).needed_maps if stored is None else stored
         return [Pass(values) for values in np.asarray(maps, np.float32)]
     libraries = sorted(versions_of(explainer.libraries).items())
     key = repr((VERSION, detector.cache_key, explainer.name, libraries, sorted(settings.model_dump().items())))
@@ -165,8 +158,7 @@ def explain_all(
     passes = [_read(path) for path in paths]
     lacking = [number for number, cached in enumerate(passes) if cached is None]
     if lacking:
-        pixels = np.stack([images[number] for number in lacking])
-        made = explainer.explain_batch(detector, pixels, settings)
+        made = explainer.explain_batch(detector, images[lacking], settings)
         for number, explanation in zip(lacking, made, strict=True):
             passes[number] = computed = _pass_of(explanation)
             # not durable: two fsyncs per image would cost more than recomputing what a power cut may damage
@@ -183,7 +175,7 @@ def table_by_method(
     context: Context,
     rows: NDArray[np.intp],
     columns_of: Callable[[AnyExplainer], Collection[str]],
-    compute: Callable[[AnyExplainer], Mapping[str, Sequence[float]]],
+    compute: Callable[[AnyExplainer], Mapping[str, Iterable[float]]],
 ) -> pd.DataFrame:
     """Compute the wanted columns of each judged method as float32; NaN where it cannot explain the detector.
 
@@ -193,15 +185,14 @@ def table_by_method(
         columns_of: returns a method's columns, in order.
         compute: returns those of them that are wanted, a value a row.
     """
-    table = pd.DataFrame({"id": context.run.predictions["id"].to_numpy()[rows]})
+    table: dict[str, Any] = {"id": context.run.predictions["id"].to_numpy()[rows]}
     for explainer in judged().values():
         own = columns_of(explainer)
         if own and context.wants(*own):
             able = can_explain(explainer, context.detector)
-            values: Mapping[str, Any] = compute(explainer) if able else dict.fromkeys(own, np.nan)
-            ordered = {column: values[column] for column in own if column in values}
-            table = pd.concat([table, pd.DataFrame(ordered, index=table.index).astype(np.float32)], axis=1)
-    return table
+            values = compute(explainer) if able else dict.fromkeys(own, np.full(len(rows), np.nan))
+            table |= {column: np.asarray(values[column], np.float32) for column in own if column in values}
+    return pd.DataFrame(table)
 
 
 def _pass_of(explanation: Explanation) -> Pass:

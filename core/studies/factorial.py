@@ -6,7 +6,7 @@ whose coarse half is not the image's own are pictures of its donors, which the s
 for (same class, own) it has none, and the fine half is that of a third image of the class.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure, compare, mean_of
 from core.findings.numbers import format_measure
 from core.perturbations.table import PROBES
@@ -27,7 +26,7 @@ SOURCES = ("own", "same class", "other class")
 SWAPS = ("transplant", "transplant_same", "lend")
 Values = NDArray[np.float64]
 
-_TEXTS: Headlines = {
+_TEXTS = {
     "coarse": {
         "question": "Does the coarse content of its class carry a {} verdict?",
         "holds": "Coarse content of its class carries a {} verdict; swapping alone does not.",
@@ -43,7 +42,7 @@ _TEXTS: Headlines = {
         "not shown": "Not shown that fine detail must fit its own picture.",
     },
 }
-HEADLINES: Headlines = {
+HEADLINES = {
     f"factorial-{effect}-{verdict}": {key: text.format(verdict) for key, text in texts.items()}
     for effect, texts in _TEXTS.items()
     for verdict in VERDICTS
@@ -104,7 +103,7 @@ def effects_of(cells: Values, source: int) -> dict[str, Values]:
     }
 
 
-def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> Iterator[Finding]:
     """Conclude `factorial-coarse`, `-fine` and `-fit` for each verdict; nothing where a file has no swaps.
 
     Main effects are of swaps with the other class, beside the same swaps within the class; `fit` is the interaction of
@@ -112,7 +111,6 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     margins at the strongest radius, see `cell_name`.
     """
     predicted, cells = with_predictions(table, run)["predicted"], margins_of(run, table, parameters)
-    findings = []
     for verdict, sign in zip(VERDICTS, (-1, 1), strict=True):
         chosen = (predicted == verdict).to_numpy()
         weights = table[WEIGHT].to_numpy(np.float64)[chosen]
@@ -124,13 +122,12 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
                 cell_name(coarse, fine): mean_of(strongest[at, to], weights)
                 for (at, coarse), (to, fine) in product(enumerate(SOURCES), repeat=2)
             }
-            findings.append(Finding(
-                f"factorial-{name}-{verdict}", "probes", "margin_effect", group=verdict, **effects[radius],
-                choices=tuple(Choice("radius", of, **effect) for of, effect in effects.items()),
-                beside=means if name == "fit" else {}, details={"effect": name, "radius": radius},
-                subject=f"radius {radius}",
-            ))  # fmt: skip
-    return [finding for finding in findings if finding.measure.known]
+            if effects[radius]["measure"].known:
+                yield Finding(
+                    f"factorial-{name}-{verdict}", "probes", "margin_effect", group=verdict, **effects[radius],
+                    choices=tuple(Choice("radius", of, **effect) for of, effect in effects.items()),
+                    beside=means if name == "fit" else {}, details={"radius": radius}, subject=f"radius {radius}",
+                )  # fmt: skip
 
 
 def _effect(name: str, cells: Values, weights: Values) -> dict[str, Any]:

@@ -7,9 +7,8 @@ centre know something of images and are baselines, not controls: for a detector 
 right answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,6 @@ from core.explainers.deletion import areas, centre_map, deletion_curves, edge_ma
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.regions import LIME
 from core.explainers.lime.segmentation import segment
-from core.findings.claims import Headlines
 from core.findings.finding import Choice, Finding, compare, finding_of, mean_of
 from core.findings.intervals import weighted_mean
 from core.perturbations.masking import FILLS as FILLINGS
@@ -37,7 +35,7 @@ from core.studies.explanations import (
     settings_of,
 )
 from core.studies.groups import By, Cells, groups
-from core.studies.study import Context, Study
+from core.studies.study import Context, Parameters, Rows, Study
 
 # orders of the grid's cells: controls, also made as coarse as the judged map; and baselines
 CONTROLS = {"random": "random order", "other": "another image's map"}
@@ -49,7 +47,7 @@ STEPS = 8
 # a method, control or baseline, and the method that it is as coarse as, "" where it is as fine as the grid
 Order = tuple[str, str]
 
-HEADLINES: Headlines = {
+HEADLINES = {
     "*": {
         "question": "Does the map show what the detector relies on?",
         "holds": "Better than both controls, under every fill.",
@@ -92,18 +90,18 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     }
 
 
-def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute the curves of each image, of the methods whose columns are wanted; NaN where one cannot explain."""
-    images, passes = [np.asarray(context.pixels[row]) for row in rows], {}
+    cells, images, passes, records = Cells(context.run), context.pixels[rows], {}, []
+    stored = None if context.run.maps is None else context.run.maps[rows]
     for name, explainer in judged().items():
         if can_explain(explainer, context.detector) and context.wants(*columns_of(explainer)):
             settings = settings_of(explainer, parameters["lime_seed"])
-            stored = None if context.run.maps is None else context.run.maps[rows]
             passes[name] = explain_all(context.detector, images, explainer, settings, stored=stored)
-    cells, records = Cells(context.run), []
+    # cells of 2 x 2 pixels at least: most fills give a single pixel back as it is
+    count = min(parameters["segments"], (images.shape[1] // 2) ** 2)
+    grid = segment(images[0], method="grid", n_segments=count)
     for at, (row, image) in enumerate(zip(rows.tolist(), images, strict=True)):
-        # cells of 2 x 2 pixels at least: most fills give a single pixel back as it is
-        grid = segment(image, method="grid", n_segments=min(parameters["segments"], (len(image) // 2) ** 2))
         own = {name: of[at] for name, of in passes.items()}
         scores = scores_of(context, cells, row, grid=grid, passes=own, seed=parameters["seed"])
         curves = deletion_curves(
@@ -133,7 +131,7 @@ def scores_of(
     at = cells.others(row, 1, seed=seed)[0]
     if context.run.maps is None:
         # of predictions only, the map that LIME gives
-        other = explain_all(context.detector, [context.pixels[at]], LIME, settings_of(LIME, seed))[0].values * sign
+        other = explain_all(context.detector, context.pixels[[at]], LIME, settings_of(LIME, seed))[0].values * sign
     else:
         other = np.asarray(context.run.maps[at], np.float32) * sign
     maps = {"edges": edge_map(image), "centre": centre_map(*grid.shape), "other": other}
@@ -169,9 +167,8 @@ def fills_of(table: pd.DataFrame) -> list[Fill]:
 
 
 def methods_of(table: pd.DataFrame) -> dict[str, str]:
-    """Name -> title of the methods whose curves a table has under every fill in it."""
-    by_fill = [methods_in(table, curve_column("deletion", "{}", fill, 1)) for fill in fills_of(table)]
-    return {name: title for name, title in (by_fill or [{}])[0].items() if all(name in other for other in by_fill)}
+    """Name -> title of the methods whose curves a table has."""
+    return methods_in(table, curve_column("deletion", "{}", fills_of(table)[0], 1))
 
 
 def curve_of(table: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[np.float64]:
@@ -202,12 +199,12 @@ def choice_value(fill: str, control: str) -> str:
     return fill if control == next(iter(CONTROLS)) else f"{fill}, {CONTROLS[control]}"
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """`<method>-<verdict>`: the areas of a method beside those of its controls, and of the baselines.
 
     Fills, directions and controls are never pooled: the first gives the finding its number, and all are its choices.
     """
-    findings, fills = [], fills_of(table)
+    fills = fills_of(table)
     for group, part, weights in groups(table, run):
         for method, name in methods_of(table).items():
             choices = []
@@ -219,12 +216,10 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
                 title: mean_of(area_of(part, DIRECTIONS[0], baseline, fills[0]), weights)
                 for baseline, title in BASELINES.items()
             }
-            more = {
-                "beside": baselines,
-                "details": {"name": name, "fills": {fill: FILLINGS[fill] for fill in fills}},
-            }
-            findings.append(finding_of(f"{method}-{group}", "faithfulness", "faithfulness", group, choices, **more))
-    return findings
+            yield finding_of(
+                f"{method}-{group}", "faithfulness", "faithfulness", group, choices, beside=baselines, subject=name,
+                details={"fills": {fill: FILLINGS[fill] for fill in fills}},
+            )  # fmt: skip
 
 
 def mean_curves(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:

@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, ValidationError
 
 from core.console import PROGRAM, command, parser_of, quote
-from core.detectors.identity import Identity, find_maker, identify_all
-from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
+from core.detectors.identity import Identity
+from core.images.image_set import DATA_HELP, FAKE_HELP
 from core.images.labels import CLASSES, REAL, ClassName, verdict_of
 from core.images.out_of_distribution import crop_photographs
 from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
 from core.perturbations.postprocessing import DELIVERIES, deliver
-from core.runs.folders import command_homes, find_detectors
-from core.runs.run import Run, open_run
+from core.runs.run import Run, read_run
 from core.storage import read_bytes, write_bytes_atomically
 from core.studies.store import read_study, study_path
 from core.studies.study import StudyError
@@ -168,7 +167,7 @@ def find_margin(real: NDArray[np.floating]) -> float:
     return min(0.0, float(np.sort(real)[allowed]))
 
 
-def calibrate(run: Run, detector: "Detector", data: str) -> Threshold:
+def calibrate(run: Run, detector: "Detector", data: str | None) -> Threshold:
     """Set a detector's threshold.
 
     Args:
@@ -274,6 +273,7 @@ def judge_picture(detector: "Detector", picture: NDArray[np.uint8], threshold: T
 def main(arguments: list[str] | None = None) -> None:
     """Write the threshold that the command line asks for."""
     from core.detectors.storage import load_detector  # noqa: PLC0415 - torch
+    from core.studies.runner import find_source  # noqa: PLC0415
 
     parser = parser_of("judgement", __doc__)
     parser.add_argument("--run", default="swift@cifake-test", help="a run of it; default: %(default)s")
@@ -281,13 +281,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
     options = parser.parse_args(arguments)
-    run = open_run(options.run)
-    detectors = find_detectors((run.path.parents[1], *command_homes()))
-    name = find_maker(run.manifest, identify_all(detectors)[0])
-    if name is None:
-        raise StudyError(f"the detector that made {run.name} is not here; put it into detectors/")
-    detector = load_detector(detectors[name], device=options.device)
-    threshold = calibrate(run, detector, DataPath(options.data, options.fake_classes.split(",")))
+    source = find_source(
+        options.run, data=options.data, fake_classes=options.fake_classes.split(","), device=options.device
+    )
+    if source.detector is None:
+        raise StudyError(f"{source.run} has scores alone and no detector to judge by; name another run")
+    run, detector = read_run(source.run), load_detector(source.detector, device=source.device)
+    threshold = calibrate(run, detector, source.data)
     path, text = threshold_path(run.path), threshold.model_dump_json(indent=1) + "\n"
     write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
     print(f"{text}Written: {path}")

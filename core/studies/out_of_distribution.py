@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import Headlines
-from core.findings.finding import Choice, Control, Finding, Measure
+from core.findings.finding import Choice, Control, Finding, Measure, finding_of
 from core.findings.intervals import clustered_share
 from core.images.out_of_distribution import (
     AS_DRAWN,
@@ -26,12 +25,14 @@ from core.images.preprocessing import Preprocessing
 from core.runs.metrics import confidence_of, wilson_interval
 from core.runs.run import Run
 from core.studies.neighbours import is_sample
-from core.studies.study import Context, Study, StudyError
+from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
 # kinds of rows
 OWN, IMITATIONS, LARGE, PHOTOGRAPHS = "test set", "generator", "large generator", "photographs"
 AS_IT_IS, AS_CIFAKE = "as it is", "JPEG like CIFAKE's"
 CRUDEST = "nearest"
+# in place of a source: all of them
+ALL = "all"
 EVERY_FILTER, BUT_CRUDEST = "every filter", f"every filter but {CRUDEST}"
 SURE = 0.95
 # kind of rows -> key of its finding, and what the images are
@@ -41,7 +42,26 @@ GROUPS = {
     PHOTOGRAPHS: ("photographs", "squares of photographs"),
 }
 Row: TypeAlias = "pd.Series[Any]"
-
+COLUMNS = {
+    "kind": "test set (the run's own), generator (pictures drawn at the detector's size), large generator "
+    "(pictures drawn large and resized), photographs (ordinary ones, cropped and resized)",
+    "source": "the class in the test set, the generator, the photograph, or all",
+    "encoding": "the pixels as it is or after a JPEG like CIFAKE's (quality 75, 4:2:0)",
+    "filter": "that images were resized with; every filter, with or without nearest: what all of them agree on",
+    "images": "images of the group",
+    "clusters": "independent samples among them: generators, photographs, or the images themselves",
+    "called_real": "called REAL",
+    "share_real": "share called REAL, 0 to 1",
+    "low": "lower end of its 95 % interval, over clusters where they are fewer than the images",
+    "high": "its upper end",
+    "confidence": "mean confidence in the verdict, 0.5 to 1",
+    "sure": "share of verdicts that are at least 95 % sure",
+    "depends": "share whose verdict depends on the filter",
+    "depends_low": "lower end of its 95 % interval over clusters",
+    "depends_high": "its upper end",
+    "skipped": "files left out as damaged or of another size",
+    "fingerprint": "sha256 over the pixels that were measured",
+}
 
 _PASS_AS_REAL = {
     "holds": "Most of them pass as REAL.",
@@ -54,7 +74,7 @@ _PASS_AS_REAL = {
     "few sources": "Too few generators to speak for others: counts only.",
     "unknown": "No such pictures were measured.",
 }
-HEADLINES: Headlines = {
+HEADLINES = {
     "large": {
         "question": "Does it recognise large pictures by other generators?",
         "subject": "made small with the detector's own filter",
@@ -86,7 +106,7 @@ HEADLINES: Headlines = {
 }
 
 
-def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Return a row a group of images, the test set's own first."""
     if len(rows) < len(context.run):
         raise StudyError("the study is of a whole set beside images of others; leave --images out")
@@ -100,19 +120,19 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     }
     records = []
     for label, part in context.run.predictions.groupby(context.run.predictions["label"].astype(str)):
-        about = {"kind": OWN, "source": str(label), "encoding": AS_IT_IS, "filter": None}
+        about = {"kind": OWN, "source": str(label), "encoding": AS_IT_IS}
         records.append(_row(about, part["margin"].to_numpy() > 0, confidence_of(part["p_real"].to_numpy())))
     for number, (kind, images) in enumerate(sources.items()):
         context.report(number / len(sources), kind)
         for encoding in (AS_CIFAKE, AS_IT_IS) if images else ():
             records += _rows(context, kind, encoding, images)
-    return pd.DataFrame(records).astype({"skipped": np.int32, "fingerprint": object})
+    return pd.DataFrame(records, columns=list(COLUMNS)).astype({"filter": object, "fingerprint": object})
 
 
 def _drawn(folder: str, preprocessing: Preprocessing, *, large: bool) -> list[SourceImages]:
     """Read the pictures of other generators in a folder, none where no folder is named."""
     sources = read_generators(Path(folder).expanduser(), preprocessing, large=large) if folder else []
-    if any(source.name == "all" for source in sources):
+    if any(source.name == ALL for source in sources):
         raise StudyError(f"{folder} has a generator called all, as the row of all of them is called; rename it")
     return sources
 
@@ -134,83 +154,105 @@ def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceIm
         for number, source in enumerate(sources):
             own = clusters == number
             alike = np.zeros(len(source), np.intp) if kind == PHOTOGRAPHS else None
-            row = _row(about | {"source": source.name}, real[name][own], confidence[name][own], alike)
-            yield row | {"skipped": source.skipped, "fingerprint": source.fingerprint}
-        yield _row(about | {"source": "all"}, real[name], confidence[name], clusters)
+            about_source = {"source": source.name, "skipped": source.skipped, "fingerprint": source.fingerprint}
+            yield _row(about | about_source, real[name][own], confidence[name][own], alike)
+        yield _row(about | {"source": ALL}, real[name], confidence[name], clusters)
     for name, among in ((EVERY_FILTER, list(real)), (BUT_CRUDEST, [name for name in real if name != CRUDEST])):
         if len(among) > 1:
             calls = np.stack([real[filter_] for filter_ in among]).mean(axis=0)
             mean = np.mean([confidence[filter_] for filter_ in among], axis=0)
-            about = {"kind": kind, "source": "all", "encoding": encoding, "filter": name}
-            yield _row(about, calls == 1, mean, clusters, (calls > 0) & (calls < 1))
+            about = {"kind": kind, "source": ALL, "encoding": encoding, "filter": name}
+            depends = clustered_share((calls > 0) & (calls < 1), clusters)
+            ends = {"depends": depends.value, "depends_low": depends.low, "depends_high": depends.high}
+            yield _row(about, calls == 1, mean, clusters) | ends
 
 
 def _row(
-    about: dict[str, Any],
+    about: Mapping[str, Any],
     real: NDArray[np.bool_],
     confidence: NDArray[np.floating],
     clusters: NDArray[np.integer] | None = None,
-    depends: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """Return the numbers of one group.
 
     Args:
-        about: `kind`, `source`, `encoding` and `filter` of the group.
+        about: its other columns.
         real: bool (N,), called REAL.
         confidence: (N,), in the predicted class, 0.5 to 1.
         clusters: integers (N,), images with the same number resemble each other; None where each stands alone.
-        depends: bool (N,), True where the resampling filters disagree; None under a single filter.
     """
     count, called_real = len(real), int(real.sum())
     interval = wilson_interval(called_real, count) if clusters is None else clustered_share(real, clusters)
-    share = [np.nan] * 3 if depends is None else clustered_share(depends, clusters)[:3]  # type: ignore[arg-type]
     return {
-        **{name: about[name] for name in ("kind", "source", "encoding", "filter")},
+        "skipped": 0,
+        **about,
         "images": count,
         "clusters": count if clusters is None else len(np.unique(clusters)),
         "called_real": called_real,
-        # over several filters an image is called REAL by all, FAKE by all, or neither
-        "called_fake": count - called_real - (0 if depends is None else int(depends.sum())),
         "share_real": called_real / count,
         "low": float(interval.low),
         "high": float(interval.high),
         "confidence": float(confidence.mean()),
         "sure": float((confidence >= SURE).mean()),
-        **dict(zip(("depends", "depends_low", "depends_high"), share, strict=True)),
-        "skipped": 0,
-        "fingerprint": None,
     }
 
 
-def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> list[Finding]:
     """Conclude for each group its error rate, whether the filter decides, and its confidence; none of absent groups.
 
     Keys: `large`, `imitations` and `photographs`; `filters_<group>`; `confidence_<group>`.
     """
     own = table[table["kind"] == OWN].set_index("source")
-    name, imitates = str(run.manifest["set"]), str(parameters.get("imitates", "CIFAR-10"))
-    about, images = {"set": name, "imitates": imitates}, int(own["images"].sum())
-    rates, filters, confidences, absent = [], [], [], []
+    findings: list[Finding] = []
     for kind, (key, where) in GROUPS.items():
-        rows = table[table["kind"] == kind]
-        if rows.empty:
-            if kind != PHOTOGRAPHS:
-                absent.append(Finding(key, "transfer", "called_real", Measure(float("nan")), details=about))
-            continue
-        usual = rows[(rows["filter"] == run.preprocessing.interpolation) | rows["filter"].isna()]
-        whole = usual[(usual["source"] == "all") & (usual["encoding"] == AS_CIFAKE)].iloc[0]
-        rates.append(_rate(key, rows, usual, own, about))
-        filters += _filters(f"filters_{key}", rows)
-        mean, sure = (
-            Measure(float(np.average(own[column], weights=own["images"])), n=images)
-            for column in ("confidence", "sure")
-        )
-        confidences.append(Finding(
-            f"confidence_{key}", "transfer", "confidence", _measure(whole, whole["confidence"]),
-            control=Control(name, mean), beside={"sure": _measure(whole, whole["sure"]), "own_sure": sure},
-            subject=where.format(imitates=imitates),
-        ))  # fmt: skip
-    return [*rates, *filters, *confidences, *absent]
+        if len(rows := table[table["kind"] == kind]):
+            subject = where.format(imitates=parameters.get("imitates", "CIFAR-10"))
+            findings += _of_group(run, own, rows, key, subject=subject)
+        elif kind != PHOTOGRAPHS:
+            findings.append(Finding(key, "transfer", "called_real", Measure(float("nan"))))
+    order = {"filter_dependent": 1, "confidence": 2}
+    return sorted(findings, key=lambda finding: (not finding.measure.known, order.get(finding.quantity, 0)))
+
+
+def _of_group(run: Run, own: pd.DataFrame, rows: pd.DataFrame, key: str, *, subject: str) -> Iterator[Finding]:
+    """Conclude from the rows of one group, with the run's own rows, by class, as control."""
+    name, group, wrong = str(run.manifest["set"]), *(("REAL", "FAKE") if key == "photographs" else ("FAKE", "REAL"))
+    control = Control(f"{group} images of {name}", called(own.loc[group], wrong)) if group in own.index else None
+    # a few generators say little of others, although each is measured well: alone none bears a claim over them
+    beside = None if key == "large" else control
+    usual = rows[(rows["filter"] == run.preprocessing.interpolation) | rows["filter"].isna()]
+    whole = usual[usual["source"] == ALL].set_index("encoding", drop=False)
+    # crops of one photograph say nothing of others
+    sources = usual[(usual["source"] != ALL) & (usual["encoding"] == AS_CIFAKE) & (usual["kind"] != PHOTOGRAPHS)]
+    filters = rows[(rows["encoding"] == AS_CIFAKE) & (rows["source"] == ALL) & rows["filter"].notna()]
+    across = filters["depends"].notna()
+    alone = filters[~across].sort_values("share_real", ascending=group == "FAKE")
+    tried = [
+        *(
+            ("generator", generator_name(row["source"]), row, beside)
+            for row in _each(sources.sort_values("share_real"))
+        ),
+        *(("filter", str(row["filter"]), row, control) for row in _each(alone)),
+        *(("encoding", encoding, whole.loc[encoding], control) for encoding in (AS_CIFAKE, AS_IT_IS)),
+    ]
+    yield Finding(
+        key, "transfer", f"called_{wrong.lower()}", called(whole.loc[AS_CIFAKE], wrong), group, control,
+        choices=tuple(Choice(kind, value, called(row, wrong), by) for kind, value, row, by in tried),
+    )  # fmt: skip
+    if across.any():
+        # every filter comes first
+        choices = [
+            Choice("filters", row["filter"], _measure(row, row["depends"], row["depends_low"], row["depends_high"]))
+            for row in _each(filters[across])
+        ]
+        yield finding_of(f"filters_{key}", "transfer", "filter_dependent", None, choices)
+    mean = Measure(float(np.average(own["confidence"], weights=own["images"])), n=int(own["images"].sum()))
+    measure = _measure(whole.loc[AS_CIFAKE], whole.loc[AS_CIFAKE, "confidence"])
+    yield Finding(f"confidence_{key}", "transfer", "confidence", measure, control=Control(name, mean), subject=subject)
+
+
+def _each(rows: pd.DataFrame) -> Iterator[Row]:
+    return (row for _, row in rows.iterrows())
 
 
 def _measure(row: Row, value: float, low: float = np.nan, high: float = np.nan) -> Measure:
@@ -226,81 +268,11 @@ def called(row: Row, label: str) -> Measure:
     return _measure(row, row["share_real"], row["low"], row["high"])
 
 
-def _rate(key: str, rows: pd.DataFrame, usual: pd.DataFrame, own: pd.DataFrame, about: Mapping[str, Any]) -> Finding:
-    """Conclude how often a group is misclassified, with the run's own images of its class as control.
-
-    Args:
-        key: of the finding.
-        rows: of the group.
-        usual: those of them under the detector's own filter.
-        own: the run's own rows, by class.
-        about: details.
-    """
-    group, wrong = ("REAL", "FAKE") if key == "photographs" else ("FAKE", "REAL")
-    control = (
-        Control(f"{group} images of {about['set']}", called(own.loc[group], wrong)) if group in own.index else None
-    )
-    filters = rows[(rows["encoding"] == AS_CIFAKE) & (rows["source"] == "all") & rows["filter"].notna()]
-    filters = filters[filters["depends"].isna()].sort_values("share_real", ascending=group == "FAKE")
-    whole = usual[usual["source"] == "all"].set_index("encoding", drop=False)
-    # crops of one photograph say nothing of others
-    sources = usual[(usual["source"] != "all") & (usual["encoding"] == AS_CIFAKE) & (usual["kind"] != PHOTOGRAPHS)]
-    # a few generators say little of others, although each is measured well: alone none bears a claim over them
-    beside = None if key == "large" else control
-    tried = [
-        *(
-            ("generator", generator_name(row["source"]), row, beside)
-            for _, row in sources.sort_values("share_real").iterrows()
-        ),
-        *(("filter", str(row["filter"]), row, control) for _, row in filters.iterrows()),
-        *(("encoding", encoding, whole.loc[encoding], control) for encoding in (AS_CIFAKE, AS_IT_IS)),
-    ]
-    return Finding(
-        key, "transfer", f"called_{wrong.lower()}", called(whole.loc[AS_CIFAKE], wrong), group, control,
-        choices=tuple(Choice(kind, value, called(row, wrong), by) for kind, value, row, by in tried),
-        details={**about, "left_out": int(sources["skipped"].sum())},
-    )  # fmt: skip
-
-
-def _filters(key: str, rows: pd.DataFrame) -> list[Finding]:
-    """Conclude on how many images the prediction depends on the filter, with and without the crudest."""
-    across = rows[rows["depends"].notna() & (rows["encoding"] == AS_CIFAKE)].set_index("filter")
-    if EVERY_FILTER not in across.index:
-        return []
-    measures = {
-        str(name): _measure(row, row["depends"], row["depends_low"], row["depends_high"])
-        for name, row in across.iterrows()
-    }
-    beside = {"without": measures[BUT_CRUDEST]} if BUT_CRUDEST in measures else {}
-    choices = tuple(Choice("filters", name, measure) for name, measure in measures.items())
-    return [Finding(key, "transfer", "filter_dependent", measures[EVERY_FILTER], choices=choices, beside=beside)]
-
-
 STUDY = Study(
     name="transfer",
     title="Images of other sources",
     question="How often is the detector wrong on images of other sources, and how confident is it there?",
-    columns={
-        "kind": "test set (the run's own), generator (pictures drawn at the detector's size), large generator "
-        "(pictures drawn large and resized), photographs (ordinary ones, cropped and resized)",
-        "source": "the class in the test set, the generator, the photograph, or all",
-        "encoding": "the pixels as it is or after a JPEG like CIFAKE's (quality 75, 4:2:0)",
-        "filter": "that images were resized with; every filter, with or without nearest: what all of them agree on",
-        "images": "images of the group",
-        "clusters": "independent samples among them: generators, photographs, or the images themselves",
-        "called_real": "called REAL",
-        "called_fake": "called FAKE",
-        "share_real": "share called REAL, 0 to 1",
-        "low": "lower end of its 95 % interval, over clusters where they are fewer than the images",
-        "high": "its upper end",
-        "confidence": "mean confidence in the verdict, 0.5 to 1",
-        "sure": "share of verdicts that are at least 95 % sure",
-        "depends": "share whose verdict depends on the filter",
-        "depends_low": "lower end of its 95 % interval over clusters",
-        "depends_high": "its upper end",
-        "skipped": "files left out as damaged or of another size",
-        "fingerprint": "sha256 over the pixels that were measured",
-    },
+    columns=COLUMNS,
     control="The run's own images in the same table.",
     compute=compute,
     conclude=conclude,

@@ -5,15 +5,15 @@ certainly flips most beyond the strongest of its controls; where none does, or n
 one that flips most. Its controls, and the other ways of making the same change, are its choices.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.perturbations.flips import short_margins, short_sizes, summarise_flips
 from core.perturbations.photometric import rms
@@ -24,12 +24,12 @@ from core.studies import factorial
 from core.studies.donors import choose_donors, class_means
 from core.studies.flips import flip_rates, ranking, rate_of, read_flips, strengths_in
 from core.studies.groups import VERDICTS, with_predictions
-from core.studies.study import Context, Study
+from core.studies.study import Context, Parameters, Rows, Study
 
 # a share of verdicts below which a change hardly matters
 FEW = 0.05
 # probes reported beside an answer but never as one
-_BESIDE = {key for key, probe in PROBES.items() if probe.beside} | OTHER_WAYS
+_NO_ANSWERS = OTHER_WAYS | {key for key, of in PROBES.items() if of.beside or of.is_control or of.changes_donor}
 
 # family -> what a verdict does that holds beyond every control
 RESTS = {
@@ -55,7 +55,7 @@ def _rests(verdict: str, what: str) -> dict[str, str]:
     }
 
 
-HEADLINES: Headlines = {
+HEADLINES = {
     **{
         f"smallest-{verdict}": {
             "question": f"What flips {verdict} verdicts most, for its size?",
@@ -77,9 +77,9 @@ HEADLINES: Headlines = {
 }
 
 
-def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute the margin of each image under each strength of each probe, and the size of the change."""
-    seed, run, pixels = parameters["seed"], context.run, np.asarray(context.pixels[rows])
+    seed, run, pixels = parameters["seed"], context.run, context.pixels[rows]
     donors, means = choose_donors(run, rows, seed=seed), class_means(run)
     # an image without a donor is its own, and those results are dropped
     other, same = (np.asarray(context.pixels[np.where(chosen < 0, rows, chosen)]) for chosen in donors)
@@ -103,38 +103,27 @@ def derive(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     return summarise_flips(table, table, (with_predictions(table, run)["predicted"] == "REAL").to_numpy())
 
 
-def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, parameters: Parameters) -> Iterator[Finding]:
     """Conclude `smallest-<verdict>`, `<family>-<verdict>`, and `factorial-<effect>-<verdict>` from `factorial`."""
     rows = read_flips(run, table, parameters)
     rates = flip_rates(rows, side=run.side)
     of_verdict = {verdict: own for verdict in VERDICTS if len(own := rows[rows["verdict"] == verdict])}
-    smallest = [_smallest(own, ranking(rates, verdict=verdict), verdict) for verdict, own in of_verdict.items()]
-    answers = (
-        _answer(own, rates[(rates["verdict"] == verdict) & (rates["family"] == family)], run.side)
-        for family in FAMILIES
-        for verdict, own in of_verdict.items()
-    )
-    answered = [finding for finding in answers if finding is not None]
-    return smallest + answered + factorial.conclude(run, table, parameters)
-
-
-def _answer(rows: pd.DataFrame, rates: pd.DataFrame, side: int) -> Finding | None:
-    """Conclude what the probes of a family show about one verdict; None where none could be made."""
-    changes_donor = rates["probe"].map(lambda key: PROBES[key].changes_donor).astype(bool)
-    rates = rates[~rates["is_control"].astype(bool) & ~changes_donor & rates["share"].notna()]
-    # a file may lack all but the other ways of making a change, which answer nothing alone
-    candidates = rates[~rates["probe"].isin(_BESIDE)]
-    if candidates.empty:
-        return None
-    column = answering_column(candidates)
-    probe, strength = probe_columns()[column]
-    verdict, strength = str(candidates["verdict"].iloc[0]), strength.at(side)
-    effect = _choice(rows, "", "", column)
-    return Finding(
-        f"{probe.family}-{verdict}", "probes", "flip_rate", effect.measure, verdict, effect.control, effect.difference,
-        tuple(_choices(rows, column)), subject=_subject(probe.title, strength.told),
-        details={"family": probe.family, "probe": probe.key, "title": probe.title, "strength": strength.told},
-    )  # fmt: skip
+    for verdict, own in of_verdict.items():
+        yield _smallest(own, ranking(rates, verdict=verdict), verdict)
+    answers = rates[rates["share"].notna() & ~rates["probe"].isin(_NO_ANSWERS)]
+    for family, (verdict, own) in product(FAMILIES, of_verdict.items()):
+        candidates = answers[(answers["verdict"] == verdict) & (answers["family"] == family)]
+        # a file may lack all that answer the family's question
+        if len(candidates):
+            column = answering_column(candidates)
+            (probe, strength), choices = probe_columns()[column], (_choice(own, "", "", column), *_choices(own, column))
+            told = strength.at(run.side).told
+            yield Finding(
+                f"{family}-{verdict}", "probes", "flip_rate", choices[0].measure, verdict, choices[0].control,
+                choices[0].difference, choices[1:], subject=_subject(probe.title, told),
+                details={"probe": probe.key, "title": probe.title, "strength": told},
+            )  # fmt: skip
+    yield from factorial.conclude(run, table, parameters)
 
 
 def answering_column(rows: pd.DataFrame) -> str:

@@ -7,17 +7,14 @@ measures it: the same correlation with the random detector's maps of other image
 the method has any.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.explainers.agreement import rank_correlation
 from core.explainers.deletion import edge_map
 from core.explainers.explainer import AnyExplainer
-from core.findings.claims import Headlines
 from core.findings.finding import Finding, compare, mean_of
 from core.findings.intervals import weighted_mean
 from core.runs.run import Run
@@ -27,7 +24,6 @@ from core.studies.explanations import (
     cost_of,
     describe_all,
     explain_all,
-    judged,
     mean_rank,
     method_of,
     methods_in,
@@ -35,17 +31,17 @@ from core.studies.explanations import (
     settings_of,
     table_by_method,
 )
-from core.studies.groups import By, Cells, groups
-from core.studies.study import Context, Study, StudyError
+from core.studies.groups import Cells, groups
+from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
 # maps are compared on so many cells along a side, unless they have fewer values
 CELLS = 8
 # columns of every method besides those of the detector's levels
 OTHER, EDGES = "other", "edges"
-OTHER_IMAGE = "other image"
+CONTROL = "what the same random detector makes of other images"
 
 
-HEADLINES: Headlines = {
+HEADLINES = {
     "*": {
         "question": "Does the map depend on what the detector has learned?",
         "holds": "Only in part: some of it comes from the picture alone.",
@@ -74,47 +70,40 @@ def levels_for(explainer: AnyExplainer, levels: tuple[str, ...]) -> tuple[str, .
     return levels if cost_of(explainer) <= CHEAP else tuple(dict.fromkeys((*levels[:2], levels[-1])))
 
 
-def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Correlate each explanation of each image with that by random detectors, which images take in turn."""
     detector, levels, cells = context.detector, context.detector.levels, Cells(context.run)
     if not levels:
         raise StudyError(f"{detector.name} has no weights that can be randomised; use another detector")
     if parameters["networks"] < 1:
         raise StudyError(f"networks must be at least 1, not {parameters['networks']}")
-    network = np.asarray(rows % parameters["networks"], np.int16)
-    images = [np.asarray(context.pixels[row]) for row in rows]
+    network, images = np.asarray(rows % parameters["networks"], np.int16), context.pixels[rows]
 
-    def correlate(explainer: AnyExplainer) -> dict[str, list[float]]:
-        settings, is_cheap = settings_of(explainer, parameters["lime_seed"]), cost_of(explainer) <= CHEAP
-        stored = context.run.needed_maps[rows]
-        explained = explain_all(detector, images, explainer, settings, stored=stored)
+    def correlate(explainer: AnyExplainer) -> dict[str, NDArray[np.float64]]:
+        name, settings = explainer.name, settings_of(explainer, parameters["lime_seed"])
+        explained = explain_all(detector, images, explainer, settings, stored=context.run.needed_maps[rows])
         own = [_compared_values(once.values) for once in explained]
-        values = {column: [np.nan] * len(rows) for column in columns_of(explainer, levels)}
+        values = {column: np.full(len(rows), np.nan) for column in columns_of(explainer, levels)}
         for number in np.unique(network).tolist():
-            mine = np.flatnonzero(network == number).tolist()
+            mine = np.flatnonzero(network == number)
             for level in levels_for(explainer, levels):
                 random = detector.randomised(level, seed=parameters["seed"] + number)
-                again = explain_all(random, [images[at] for at in mine], explainer, settings)
-                for at, after in zip(mine, again, strict=True):
-                    correlation = rank_correlation(own[at], _compared_values(after.values))
-                    values[f"{explainer.name}_{level}"][at] = abs(correlation)
+                for at, after in zip(mine, explain_all(random, images[mine], explainer, settings), strict=True):
+                    values[f"{name}_{level}"][at] = mean_rank(own[at], [_compared_values(after.values)], signed=False)
             # the last level is random throughout
             for at in mine:
-                others = cells.others(int(rows[at]), parameters["others"], seed=parameters["seed"])
-                pixels = [np.asarray(context.pixels[other]) for other in others]
-                if is_cheap:
-                    maps = [after.values for after in explain_all(random, pixels, explainer, settings)]
+                others = context.pixels[cells.others(int(rows[at]), parameters["others"], seed=parameters["seed"])]
+                if cost_of(explainer) <= CHEAP:
+                    maps = [after.values for after in explain_all(random, others, explainer, settings)]
                 else:
                     # over this image's regions: maps over the same few regions correlate more by chance
                     regions = explained[at].regions if explained[at].regions.size else None
-                    few = pixels[: parameters["lime_others"]]
+                    few = others[: parameters["lime_others"]]
                     maps = [explainer.explain_fully(random, image, settings, regions=regions).map for image in few]
-                rank = mean_rank(own[at], list(map(_compared_values, maps)), signed=False)
-                values[f"{explainer.name}_{OTHER}"][at] = rank
-        for at, (image, once) in enumerate(zip(images, explained, strict=True)):
-            edges = on_grid(edge_map(image), _cells(once.values))
-            values[f"{explainer.name}_{EDGES}"][at] = abs(rank_correlation(own[at], edges))
-        return values
+                values[f"{name}_{OTHER}"][at] = mean_rank(own[at], list(map(_compared_values, maps)), signed=False)
+        edges = [on_grid(edge_map(image), _cells(of.values)) for image, of in zip(images, explained, strict=True)]
+        ranks = [mean_rank(of, [edge], signed=False) for of, edge in zip(own, edges, strict=True)]
+        return values | {f"{name}_{EDGES}": np.array(ranks)}
 
     table = table_by_method(context, rows, lambda explainer: columns_of(explainer, levels), correlate)
     table.insert(1, "network", network)
@@ -134,49 +123,43 @@ def _cells(values: Numbers) -> tuple[int, ...]:
 
 def levels_of(table: pd.DataFrame, method: str) -> list[str]:
     """Return the parts of the detector that were made random for a method, from the output down."""
-    # a file also has columns of methods that are no longer registered
-    others = {name.removesuffix(f"_{OTHER}") for name in table.columns if name.endswith(f"_{OTHER}")}
-    names = dict.fromkeys({*judged(), *others})
+    # also of those that are no longer registered
+    names = [name.removesuffix(f"_{OTHER}") for name in table if name.endswith(f"_{OTHER}")]
     columns = [name.removeprefix(f"{method}_") for name in table.columns if method_of(name, names) == method]
     return [name for name in columns if name not in (OTHER, EDGES)]
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """`<method>-<verdict>`: what is left of an explanation once the classifier, and once everything, is random."""
-    findings = []
     for group, part, weights in groups(table, run):
         # images share a random detector, and with it its luck
         shared = part["network"].to_numpy()
         for method, title in methods_in(table, f"{{}}_{OTHER}").items():
             levels = levels_of(table, method)
-            columns = [f"{method}_{level}" for level in (levels[0], levels[-1], OTHER, EDGES)]
-            first, last, other, edges = (part[column].to_numpy(float) for column in columns)
-            left = compare(
-                last, other, weights, control="what the same random detector makes of other images", clusters=shared
-            )
-            left["beside"] = {"classifier": mean_of(first, weights, shared), "edges": mean_of(edges, weights)}
-            left["details"] = {"name": title}
-            findings.append(Finding(f"{method}-{group}", "sanity", "residual_correlation", group=group, **left))
-    return findings
+            first, last, other, edges = (part[f"{method}_{of}"] for of in (levels[0], levels[-1], OTHER, EDGES))
+            yield Finding(
+                f"{method}-{group}", "sanity", "residual_correlation", group=group, subject=title,
+                **compare(last, other, weights, control=CONTROL, clusters=shared),
+                beside={"classifier": mean_of(first, weights, shared), "edges": mean_of(edges, weights)},
+            )  # fmt: skip
 
 
-def sanity_summary(table: pd.DataFrame, run: Run, *, by: By = "verdict") -> pd.DataFrame:
+def sanity_summary(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     """Estimate how far maps change as weights are randomised from the top down.
 
     Returns:
-        `group`, `method` (an explainer's name), `level` (the lowest part that is random; "other image" is the control,
+        `group`, `method` (an explainer's name), `level` (the lowest part that is random; `OTHER` is the control,
         another image's map where all is random), and the mean rank correlation with the trained detector's map, with
         its interval.
     """
     rows = []
-    for group, part, weights in groups(table, run, by):
+    for group, part, weights in groups(table, run):
         shared = part["network"].to_numpy()
         for method in methods_in(table, f"{{}}_{OTHER}"):
             for level in (*levels_of(table, method), OTHER):
                 values = part[f"{method}_{level}"].to_numpy(np.float64)
                 estimate = weighted_mean(values, weights, clusters=shared)
-                name = OTHER_IMAGE if level == OTHER else level
-                rows.append({"group": group, "method": method, "level": name, **estimate._asdict()})
+                rows.append({"group": group, "method": method, "level": level, **estimate._asdict()})
     return pd.DataFrame(rows)
 
 

@@ -3,7 +3,7 @@
 Absence is tried in two ways: a ring is removed, or replaced by that of the mean image of the predicted class.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.explainers.rings import RINGS, ring_effects, ring_label, ring_parts, ring_versions
-from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import weighted_mean
 from core.runs.run import Run
@@ -31,7 +30,7 @@ COLUMNS = {
     for kind, words in KINDS.items()
     for number in range(RINGS)
 }
-HEADLINES: Headlines = {
+HEADLINES = {
     f"ring-*-{verdict}": {
         "question": f"How much does each fineness of detail give to {verdict} verdicts?",
         "holds": f"Detail of this fineness speaks for {verdict}.",
@@ -70,9 +69,9 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     return table
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> Iterator[Finding]:
     """Conclude `ring-<number>-<verdict>`: the mean Shapley value towards the verdict, coarse rings first."""
-    findings, nothing = [], Control("no effect", Measure(0.0))
+    nothing = Control("no effect", Measure(0.0))
     for verdict, part, weights in groups(table, run):
         sign = 1 if verdict == "REAL" else -1
         for number in range(RINGS):
@@ -82,13 +81,12 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
             }
             measure, other = means[f"{REMOVED}_shapley"], means[f"{MEAN}_shapley"]
             choices = (("removed", measure), ("of the mean image", other))
-            findings.append(Finding(
+            yield Finding(
                 f"ring-{number}-{verdict}", "rings", "margin_effect", measure, verdict, nothing, measure,
                 tuple(Choice("absent rings", name, tried, nothing, tried) for name, tried in choices),
                 beside={"alone": means[f"{REMOVED}_alone"], "last": means[f"{REMOVED}_last"]},
                 subject=ring_label(number),
-            ))  # fmt: skip
-    return findings
+            )  # fmt: skip
 
 
 STUDY = Study(

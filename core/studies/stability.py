@@ -1,7 +1,6 @@
 """Is an explanation the same when it is computed again? Under another seed, and under noise that nobody can see."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,6 @@ from core.explainers.cam import KEPT
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.settings import ExplainerSettings
-from core.findings.claims import Headlines
 from core.findings.finding import Choice, Finding, compare, finding_of, share_of
 from core.runs.run import Run
 from core.studies.explanations import (
@@ -26,14 +24,14 @@ from core.studies.explanations import (
     table_by_method,
 )
 from core.studies.groups import Cells, groups
-from core.studies.study import Context, Study
+from core.studies.study import Context, Parameters, Rows, Study
 
 # maps of more values are compared over the cells of a grid
 FEW = 64
 # what is repeated -> the column of its correlation
 REPETITIONS = {"noise of 1 in 255": "noise", "that noise with the same segments": "kept", "another seed": "seed"}
 
-HEADLINES: Headlines = {
+HEADLINES = {
     "flips-*": {
         "question": "How many verdicts does noise that nobody can see flip?",
         "subject": "noise of 1 in 255",
@@ -63,27 +61,26 @@ def columns_of(explainer: AnyExplainer) -> dict[str, str]:
     return {f"{explainer.name}_{name}": text for name, text in texts.items() if name not in lacking}
 
 
-def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compute each explanation of each image again, and compare it with itself and with those of other images."""
     cells, detector, seed = Cells(context.run), context.detector, parameters["seed"]
-    own = [np.asarray(context.pixels[row]) for row in rows]
-    noisy = [add_noise(image, seed=(seed, int(row))) for image, row in zip(own, rows, strict=True)]
-    grids = [segment(image, method="grid", n_segments=parameters["segments"]) for image in own]
-    before, after = np.split(detector.margins(np.stack([*own, *noisy])), 2)
+    own = context.pixels[rows]
+    noisy = np.stack([add_noise(image, seed=(seed, int(row))) for image, row in zip(own, rows, strict=True)])
+    grid = segment(own[0], method="grid", n_segments=parameters["segments"])
+    before, after = np.split(detector.margins(np.concatenate([own, noisy])), 2)
 
     def repeat(explainer: AnyExplainer) -> dict[str, list[float]]:
         settings, redrawn = (settings_of(explainer, parameters["lime_seed"] + draw) for draw in (0, 1))
         first = explain_all(detector, own, explainer, settings)
 
-        def maps(images: list[NDArray[np.uint8]], settings: ExplainerSettings) -> list[Numbers]:
+        def maps(images: NDArray[np.uint8], settings: ExplainerSettings) -> list[Numbers]:
             return [explained.values for explained in explain_all(detector, images, explainer, settings)]
 
         def others(row: int) -> list[Numbers]:
             # many of the maps that the run stores, and a few of the others
             if explainer is KEPT:
                 return list(context.run.needed_maps[cells.others(row, parameters["others"], seed=seed)])
-            chosen = cells.references(row, parameters["lime_others"], seed=seed)
-            return maps([np.asarray(context.pixels[at]) for at in chosen], settings)
+            return maps(context.pixels[cells.references(row, parameters["lime_others"], seed=seed)], settings)
 
         repetitions: dict[str, Callable[[], list[list[Numbers]]]] = {
             "seed": lambda: [[again] for again in maps(own, redrawn)],
@@ -98,11 +95,10 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
         for column in filter(context.wants, columns_of(explainer)):
             values[column] = []
             again = repetitions[column.removeprefix(f"{explainer.name}_")]()
-            for once, repeated, grid in zip(first, again, grids, strict=True):
+            for once, repeated in zip(first, again, strict=True):
                 compared = [once.values, *repeated]
-                few = once.values.size <= FEW
-                own_values, *rest = compared if few else segment_values(np.stack(compared), grid)
-                values[column].append(mean_rank(own_values, rest))
+                once_values, *rest = compared if once.values.size <= FEW else segment_values(np.stack(compared), grid)
+                values[column].append(mean_rank(once_values, rest))
         return values
 
     table = table_by_method(context, rows, columns_of, repeat)
@@ -115,9 +111,8 @@ def add_noise(image: NDArray[np.uint8], *, seed: tuple[int, int]) -> NDArray[np.
     return np.asarray(np.clip(np.asarray(image, np.int16) + noise, 0, 255), np.uint8)
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """`<method>-<verdict>`: how alike a repeated explanation is; `flips-<verdict>`: verdicts that the noise flips."""
-    findings = []
     for group, part, weights in groups(table, run):
         for method, title in methods_in(table, "{}_noise").items():
             other = part[f"{method}_other"].to_numpy(float)
@@ -126,13 +121,10 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
                 for what, column in REPETITIONS.items()
                 if f"{method}_{column}" in part
             ]
-            details = {"name": title}
-            findings.append(
-                finding_of(f"{method}-{group}", "stability", "rank_correlation", group, choices, details=details)
-            )
+            key = f"{method}-{group}"
+            yield finding_of(key, "stability", "rank_correlation", group, choices, subject=title)
         flips = share_of(part["noise_turns"].to_numpy(bool), weights)
-        findings.append(Finding(f"flips-{group}", "stability", "flip_rate", flips, group))
-    return findings
+        yield Finding(f"flips-{group}", "stability", "flip_rate", flips, group)
 
 
 def make_study() -> Study:

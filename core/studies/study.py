@@ -5,7 +5,7 @@ And the studies that there are, by name. Nothing here computes anything: `runner
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pkgutil import resolve_name
@@ -82,9 +82,12 @@ class Context:
         return self.missing is None or not self.missing.isdisjoint(columns)
 
 
-Compute = Callable[[Context, NDArray[np.intp], Mapping[str, Any]], pd.DataFrame]
+# positions in a run, and a study's parameters by name
+Rows = NDArray[np.intp]
+Parameters = Mapping[str, Any]
+Compute = Callable[[Context, Rows, Parameters], pd.DataFrame]
 # (run, table of the study's file, parameters) -> findings, most telling first
-Conclude = Callable[[Run, pd.DataFrame, Mapping[str, Any]], list[Finding]]
+Conclude = Callable[[Run, pd.DataFrame, Parameters], Iterable[Finding]]
 
 
 @dataclass(frozen=True)

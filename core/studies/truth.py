@@ -7,7 +7,7 @@ Methods are tried under each fill, baseline or layer that they offer. The contro
 truth of another image of the same cell of the confusion matrix, and a random order. Edges and centre are baselines.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -22,14 +22,13 @@ from core.explainers.exact import EXACT, spread_scores
 from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import grid
 from core.explainers.settings import ExplainerSettings, describe
-from core.findings.claims import Headlines
 from core.findings.finding import Choice, Finding, compare, finding_of, mean_of
 from core.perturbations.masking import FILLS, Fill, mask_batch
 from core.runs.run import Run
 from core.studies.certainty import NOT_COUNTED
 from core.studies.explanations import explain_all, judged, methods_in, settings_of
 from core.studies.groups import Cells, groups
-from core.studies.study import Context, Study, StudyError
+from core.studies.study import Context, Parameters, Rows, Study, StudyError
 
 Values = NDArray[np.float64]
 CONTROLS = {"other": "another image's exact map", "random": "random order"}
@@ -48,7 +47,7 @@ _TEXTS = {
     "in part": "Nearer than both controls under some choices, not shown under all.",
     "not shown": "Not shown to be nearer than the controls.",
 }
-HEADLINES: Headlines = {
+HEADLINES = {
     "exact-*": {"question": "How near is the map to the truth?", **_TEXTS},
     "covered-*": {"question": "How near is the map to the true effect of covering?", **_TEXTS},
 }
@@ -120,7 +119,7 @@ def patch_means(exact: NDArray[np.floating], coverage: NDArray[np.floating], reg
     return np.asarray(np.divide(own, covered, out=np.zeros_like(own), where=covered > 0))
 
 
-def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
+def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFrame:
     """Compare each image's explanations, controls and baselines with both truths, over the cells of a grid."""
     detector, seed = context.detector, parameters["seed"]
     if EXACT.unavailable(detector):
@@ -131,28 +130,23 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     count = (detector.side - network.field) // network.stride + 1
     ones = np.ones((count, count))
     coverage = spread_scores(ones, side=detector.side, field=network.field, stride=network.stride)
-    cells, pixels = Cells(context.run), [np.asarray(context.pixels[row]) for row in rows]
-    others = [np.asarray(context.pixels[cells.others(int(row), 1, seed=seed)[0]]) for row in rows]
-    exact = [one.map for one in EXACT.explain_batch(detector, np.stack(pixels + others), EXACT.settings())]
+    cells, pixels = Cells(context.run), context.pixels[rows]
+    others = context.pixels[[cells.others(int(row), 1, seed=seed)[0] for row in rows]]
+    exact = [one.map for one in EXACT.explain_batch(detector, np.concatenate([pixels, others]), EXACT.settings())]
     layers = [layer for layer in detector.layers if layer != detector.target_layer]
     named = [own for explainer in judged().values() for own in variants(explainer, layers=layers, seed=seed)]
     tried = [own for own in named if not own.explainer.unavailable(detector) and context.wants(*own.columns)]
     explained = [explain_all(detector, pixels, own.explainer, own.settings) for own in tried]
     squares = grid(detector.side, detector.side, rows=parameters["cells"], columns=parameters["cells"])
-    size = parameters["cells"] ** 2
+    size, records = parameters["cells"] ** 2, []
     # the image as it is, then with each cell covered
     keep = ~np.eye(size + 1, size, -1, dtype=bool)
-
-    def truth_of(at: int, truth: Any) -> Values:
-        """Compute one of `TRUTHS` of each cell of an image, towards its prediction: float64 (S,)."""
-        if truth == SCORES:
-            return np.asarray(cells.signs[rows[at]] * patch_means(exact[at], coverage, squares))
-        margins = detector.margins(mask_batch(pixels[at], squares, keep=keep, fill=truth, seed=seed))
-        return np.asarray(cells.signs[rows[at]] * (margins[0] - margins[1:]), np.float64)
-
-    records = []
     for at, row in enumerate(rows):
         sign = cells.signs[row]
+        truths = {SCORES: sign * patch_means(exact[at], coverage, squares)}
+        for fill in FILLS:
+            margins = detector.margins(mask_batch(pixels[at], squares, keep=keep, fill=fill, seed=seed))
+            truths[fill] = sign * (margins[0] - margins[1:])
         maps = np.stack([edge_map(pixels[at]), centre_map(*squares.shape)])
         orders = dict(zip(BASELINES, segment_values(maps, squares), strict=True))
         orders["other"] = sign * patch_means(exact[len(rows) + at], coverage, squares)
@@ -161,7 +155,6 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
         for variant, passes in zip(tried, explained, strict=True):
             values = sign * segment_values(passes[at].values[None], squares)[0]
             compared.append((variant.key, values, (SCORES, variant.fill)))
-        truths = {truth: truth_of(at, truth) for truth in TRUTHS}
         records.append({
             column_of(key, truth): rank_correlation(values, truths[truth])
             for key, values, against in compared
@@ -173,12 +166,11 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     return table
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator[Finding]:
     """`exact-<method>-<verdict>` and `covered-...`: the rank correlation over the grid's cells beside the controls'.
 
     Choices are the method's fills, baselines or layers, and the controls; black is shown and not counted.
     """
-    findings = []
     for is_exact, (group, part, weights) in product((True, False), groups(table, run)):
         for name, title in methods_in(part, column_of("{}", SCORES)).items():
             # further layers are only in the columns of detectors that have them
@@ -198,11 +190,9 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
             truth = SCORES if is_exact else tried[0].fill
             beside = {text: mean_of(part[column_of(key, truth)], weights) for key, text in BASELINES.items()}
             key, subject = (SCORES, title) if is_exact else ("covered", f"{title}, by covering")
-            findings.append(finding_of(
-                f"{key}-{name}-{group}", "truth", "rank_correlation", group, choices, beside=beside,
-                details={"name": subject},
-            ))  # fmt: skip
-    return findings
+            yield finding_of(
+                f"{key}-{name}-{group}", "truth", "rank_correlation", group, choices, beside=beside, subject=subject,
+            )  # fmt: skip
 
 
 def nearness(findings: Iterable[Finding]) -> pd.DataFrame:

@@ -251,7 +251,7 @@ def draw_neighbours(opened: Opened, answer: StudyResult) -> None:
 def draw_factorial(opened: Opened, probes: StudyResult, *, verdict: str = "FAKE") -> None:
     """Draw the nine combinations for one verdict: rows the coarse half, columns the fine half."""
     if (finding := probes.finding(f"factorial-fit-{verdict}")) is None:
-        st.caption("The file of this study has no swaps of detail between images.")
+        st.caption("This study has too few swaps of detail between images to show.")
         return
     images, radius = [], finding.details["radius"]
     if example := example_of(opened, PROBES["transplant"].column(radius), verdict):

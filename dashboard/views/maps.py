@@ -19,7 +19,7 @@ from core.perturbations.masking import FILLS as FILLINGS
 from core.runs.rows import evenly
 from core.studies.faithfulness import CONTROLS, DIRECTIONS, FILLS, ORDERS, choice_value, mean_curves
 from core.studies.groups import By, Cells
-from core.studies.randomisation import OTHER_IMAGE, sanity_summary
+from core.studies.randomisation import OTHER, sanity_summary
 from core.studies.store import StudyResult
 from core.studies.truth import nearness
 from dashboard import catalogue, library
@@ -243,7 +243,7 @@ def draw_randomised(result: StudyResult) -> None:
         for method, part in sanity_summary(result.table, opened.run).groupby("method", sort=False):
             title, lines = find_explainer(method).title, []
             for verdict, rows in part.groupby("group", sort=False):
-                is_control, colour = rows["level"] == OTHER_IMAGE, CLASS_COLOURS[verdict]
+                is_control, colour = rows["level"] == OTHER, CLASS_COLOURS[verdict]
                 levels, control = rows[~is_control], rows["value"][is_control].iloc[0]
                 names = ["classifier", *(f"and {layer_words(level)}" for level in levels["level"][1:-1]), "everything"]
                 ends = levels["low"], levels["high"]

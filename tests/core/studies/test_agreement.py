@@ -63,10 +63,10 @@ def test_a_map_agrees_fully_with_itself_and_not_with_its_opposite(run: Run, monk
     np.testing.assert_allclose(table["rank"], 1, atol=1e-3)
     # none of 30 other images agrees so well: this one alone of 31
     np.testing.assert_allclose(table["rank_share"], 1 / 31, rtol=1e-5)
-    beyond = conclude(run, table, PARAMETERS)[1]
+    _, beyond, *_ = conclude(run, table, PARAMETERS)
     assert (beyond.key, beyond.measure.value) == ("beyond-FAKE", 1)
     assert claim_status(beyond) == ClaimStatus("holds", 1)
-    opposite = conclude(run, table_of(run, -enlarged(run.maps), monkeypatch), PARAMETERS)[0]
+    opposite, *_ = conclude(run, table_of(run, -enlarged(run.maps), monkeypatch), PARAMETERS)
     assert (sign_of(opposite), opposite.measure.value) == (-1, pytest.approx(-1, abs=1e-3))
 
 

@@ -24,7 +24,12 @@ def run_of(margins: NDArray[Any], real: NDArray[Any]) -> Any:
     """What a study reads of a run: ids, labels and predictions."""
     classes = np.array(["FAKE", "REAL"])
     ids = [f"test-{number}" for number in range(len(margins))]
-    table = {"id": ids, "predicted": classes[(margins > 0).astype(int)], "label": classes[real.astype(int)]}
+    table = {
+        "id": ids,
+        "predicted": classes[(margins > 0).astype(int)],
+        "label": classes[real.astype(int)],
+        "margin": margins,
+    }
     return SimpleNamespace(predictions=pd.DataFrame(table))
 
 
@@ -41,8 +46,7 @@ def table() -> pd.DataFrame:
     for delivery in DELIVERIES:
         table[delivery.name] = MARGINS if delivery.name in FITTING else np.nan
     table.loc[:2, "jpeg_50"] = 1.0
-    # a margin of 0 is FAKE
-    table.loc[3:4, "screenshot"] = [1.0, 0.0]
+    table.loc[3, "screenshot"] = 1.0
     return table
 
 
@@ -72,7 +76,7 @@ def test_flips_and_errors_are_counted_apart(table: pd.DataFrame) -> None:
         "flips_real": (0, 0), "errors_real": pytest.approx((0.2, 0.2)),
     }  # fmt: skip
     assert findings["errors_fake"].details["worst_name"] == "JPEG 50"
-    assert findings["flips_fake"].details["deliveries"] == len(FITTING) - 1
+    assert len(findings["flips_fake"].beside) == len(FITTING) - 1
 
 
 def test_the_interval_of_the_worst_delivery_is_corrected_for_their_number(table: pd.DataFrame) -> None:

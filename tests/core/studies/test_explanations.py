@@ -84,7 +84,7 @@ def test_explanations_are_cached_and_what_is_damaged_is_computed_again(
             yield from super().explain_batch(detector, pixels, settings, **options)
 
     def explain(*numbers: int, settings: LimeSettings = SETTINGS) -> list[Pass]:
-        return explain_all(tiny_detector, [pixels[number] for number in numbers], Counting(), settings)
+        return explain_all(tiny_detector, pixels[list(numbers)], Counting(), settings)
 
     def files() -> list[Path]:
         return sorted((cache_dir() / "explanations").rglob("*.npz"))

@@ -46,7 +46,7 @@ def test_planted_effects_are_concluded(tmp_path: Path) -> None:
     swapped = dict(zip(SWAPS, (sign * (1 - 2), sign * (1 + 2), sign * (2 - 1)), strict=True))
     for radius in radii(table):
         table = table.assign(**{f"{key}_{radius}": swapped[key] + noise[n] for n, key in enumerate(SWAPS)})
-    findings = conclude(run, table, PARAMETERS)
+    findings = list(conclude(run, table, PARAMETERS))
     found = {finding.key: finding for finding in findings}
     assert len(found) == 6
     # by hand, towards the verdict: own 6, with the other's fine half -1, its coarse half 1, the other itself -3, and
@@ -62,4 +62,4 @@ def test_planted_effects_are_concluded(tmp_path: Path) -> None:
     text = cell_text(findings).set_index(["verdict", "coarse half"])
     assert text.loc[("FAKE", "own"), "own"].startswith("\N{MINUS SIGN}6.00")
     assert text.loc[("REAL", "other class"), "own"].startswith(("0.9", "1.0"))
-    assert conclude(run, table.drop(columns=["lend_8", "lend_10", "lend_12"]), PARAMETERS) == []
+    assert not list(conclude(run, table.drop(columns=["lend_8", "lend_10", "lend_12"]), PARAMETERS))

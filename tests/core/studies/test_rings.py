@@ -36,7 +36,7 @@ def test_findings_are_towards_the_verdict_and_depend_where_absence_decides(sourc
     table["removed_shapley_0"] = table["mean_shapley_0"] = sign * (2 + random.normal(0, 0.1, len(run)))
     table["removed_shapley_1"] = sign * (1 + random.normal(0, 0.1, len(run)))
     table["mean_shapley_1"] = -table["removed_shapley_1"]
-    findings = conclude(run, table, {})
+    findings = list(conclude(run, table, {}))
     assert len(findings) == 2 * RINGS
     for verdict in ("FAKE", "REAL"):
         first, second = (find(findings, f"ring-{number}-{verdict}") for number in (0, 1))

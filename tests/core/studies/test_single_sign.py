@@ -61,7 +61,6 @@ def test_planted_signs_are_counted(context: Context) -> None:
         assert computed["paper_one_sign"] == (case != 3)
         # weights are for REAL: against a FAKE verdict where they are above 0, against a REAL one where they are below
         assert computed["paper_against"] == (case in (1, 2) if row >= 30 else case == 0)
-        assert computed["ours_one_sign"] == (case != 0)
         assert computed["ours_against"] == (case == 1 if row >= 30 else case == 2)
         assert computed["ours_shown_one"] == (case != 0)
         assert computed["ours_cause"] == PLANTED[case][2]
