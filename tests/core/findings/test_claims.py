@@ -30,14 +30,6 @@ def test_an_exact_control_needs_no_interval_and_a_measure_does() -> None:
     assert [claim_status(replace(finding(0.5), control=one)).kind for one in (few, enough)] == ["not shown", "holds"]
 
 
-def test_a_pooled_number_over_choices_that_disagree_hides_nothing() -> None:
-    pooled = finding(control=0.5, difference=0.0, choices={"fill": {"blur": -0.4, "texture": 0.4}})
-    assert claim_status(pooled) == ClaimStatus("depends", on={"fill": {"blur": -1, "texture": 1}})
-    # and not the other way: certain under each choice and not when pooled
-    agreeing = finding(control=0.5, difference=0.0, choices={"fill": {"blur": 0.4, "texture": 0.4}})
-    assert claim_status(agreeing).kind == "depends"
-
-
 @pytest.mark.parametrize(
     ("quantity", "other", "kind"),
     [

@@ -1,5 +1,7 @@
 """Intervals by the formulas of the books, with scipy and statsmodels, and by simulation."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -41,16 +43,16 @@ def size_of(weights: NDArray[np.float64]) -> float:
 def drawn(seed: int) -> tuple[np.random.Generator, int, Weights, float]:
     """A generator, a number of images, their weights (none, equal, or unequal), and a confidence."""
     generator = np.random.default_rng(seed)
-    n = (1, 2, 3, 7, 30, 200)[seed // 4 % 6]
+    n = (1, 2, 3, 7, 30, 200)[seed % 6]
     weights = (None, np.full(n, 3.0), generator.uniform(0.5, 2, n), np.where(generator.random(n) < 0.5, 50.0, 1.0))
-    return generator, n, weights[seed % 4], (0.9, 0.95, 0.99)[seed % 3]
+    return generator, n, weights[seed // 6 % 4], (0.95, 0.9, 0.99)[seed // 24]
 
 
 def close(found: tuple[float, ...], *expected: float) -> None:
     assert found == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
-@pytest.mark.parametrize("seed", range(48))
+@pytest.mark.parametrize("seed", range(72))
 def test_shares_and_means_have_wilsons_and_students_intervals(seed: int) -> None:
     generator, n, weights, confidence = drawn(seed)
     w, clusters = np.ones(n) if weights is None else weights, generator.integers(5, 10, n)
@@ -84,6 +86,9 @@ def test_of_nothing_nothing_is_known() -> None:
         close(found, np.nan, np.nan, np.nan, 0)
     for found in (weighted_share(nothing > 0), clustered_share(nothing > 0, nothing.astype(int))):
         close(found, np.nan, 0, 1, 0)
+    # intervals are of 95% unless another confidence is asked for
+    for function in (weighted_share, weighted_mean, weighted_lead, partial(weighted_ratio, trials=np.ones(9))):
+        assert function(np.arange(9) < 5) == function(np.arange(9) < 5, confidence=0.95)
 
 
 @pytest.mark.parametrize("count", [3, 8, 10])
@@ -136,21 +141,7 @@ def test_a_lead_has_students_interval_unless_few_or_light_images_decide_it(seed:
         close(weighted_lead(np.append(leads, np.nan), more, confidence=confidence), *expected, n)
 
 
-def test_light_rows_alone_do_not_claim_a_lead() -> None:
-    # right verdicts stand for 77 images each, and errors for one or two
-    weights = np.repeat([77.0, 1.4], 125)
-    errors = np.arange(250) >= 125
-    generator = np.random.default_rng(0)
-    leads = np.where(errors & (generator.random(250) < 0.3), 1.0, 0.0)
-    found = weighted_lead(leads, weights)
-    # a change that flips 1% of the right ones and that this sample has missed would outweigh them
-    assert found.low < -0.01
-    assert found.high > found.value > 0
-    # as many in rows that weigh alike are a lead
-    assert weighted_lead(leads[125:], weights[125:]).low > 0
-
-
-@pytest.mark.parametrize("seed", range(48))
+@pytest.mark.parametrize("seed", range(72))
 def test_a_ratio_of_sums_treats_images_as_drawn_and_not_their_trials(seed: int) -> None:
     generator, n, weights, confidence = drawn(seed)
     w = np.ones(n) if weights is None else weights

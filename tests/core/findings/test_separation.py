@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm, spearmanr
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from statsmodels.stats.proportion import proportion_confint
 
@@ -62,29 +61,6 @@ def test_where_no_pair_is_out_of_order_the_interval_is_wilsons(real: int) -> Non
         assert missing == pytest.approx((np.nan, np.nan, np.nan, 0), nan_ok=True)
 
 
-def rule(values: np.ndarray, is_real: np.ndarray, training: int = 0) -> np.ndarray:
-    """Scores of all images but the first `training`, to which the rule is fitted; cross-fitted without."""
-    bins = strata_of(pd.Series(values))
-    return cross_fit(bin_log_odds, bins[training:], is_real[training:], bins[:training], is_real[:training])
-
-
-def test_a_rule_uses_a_fact_whose_middle_means_one_class() -> None:
-    generator = np.random.default_rng(0)
-    is_real = np.arange(1000) % 2 == 0
-    values = np.where(is_real, generator.normal(0, 0.3, 1000), generator.choice([-2, 2], 1000))
-    assert abs(roc_auc_score(is_real, values) - 0.5) < 0.1
-    for training in (0, 500):
-        assert roc_auc_score(is_real[training:], rule(values, is_real, training)) > 0.97
-
-
-def test_a_rule_never_knows_the_image_that_it_judges() -> None:
-    """Every value occurs once: whoever had seen the label would be right everywhere."""
-    is_real = np.random.default_rng(0).random(400) < 0.5
-    values = np.array([f"file {number}" for number in range(400)])
-    assert (rule(values, is_real) == -rule(values, ~is_real)).all()
-    assert abs(roc_auc_score(is_real, rule(values, is_real)) - 0.5) < 0.06
-
-
 def test_a_rule_is_the_log_odds_of_its_bin_among_other_images() -> None:
     generator = np.random.default_rng(2)
     values, is_real = generator.integers(0, 60, 300) * 1.0, generator.random(300) < 0.4
@@ -108,7 +84,11 @@ def test_a_rule_is_the_log_odds_of_its_bin_among_other_images() -> None:
             among = np.isin(np.arange(300), learned)
             np.testing.assert_allclose(rule_of[scored], [odds(among, bins[row]) for row in scored])
     # two images of a class make two folds
-    assert (rule(np.array(["a"] * 4 + ["b"] * 2), np.arange(6) > 3) != 0).all()
+    halves = np.array([0, 0, 0, 0, 1, 1])
+    found = cross_fit(bin_log_odds, halves, halves > 0, halves[:0], halves[:0] > 0)
+    np.testing.assert_allclose(found, np.log([0.5 / 2.5] * 4 + [1.5 / 0.5] * 2))
+    # nothing is known of a bin without images
+    assert bin_log_odds(halves, halves > 0, np.array([3])) == 0
 
 
 def test_strata_are_weighted_by_what_they_say_of_a_difference() -> None:
@@ -155,12 +135,6 @@ def test_a_difference_of_aurocs_is_delongs_on_the_same_images() -> None:
     half = NORMAL * np.sqrt(delong(wins))
     found = difference_of_aurocs(first, second, is_real)
     assert found == pytest.approx((wins.mean(), wins.mean() - half, wins.mean() + half, 300))
-    # the spread over resampled images is what the interval's width says
-    again = [
-        wins[np.ix_(*(generator.integers(0, n, n) for n in wins.shape))].mean()
-        for _ in range(400)
-    ]  # fmt: skip
-    assert np.std(again) == pytest.approx(half / NORMAL, rel=0.12)
     # never beyond the ends
     few, real = np.array([0.0, 1, 2, 3, 4, 9]), np.array([False, False, False, True, True, True])
     for order in (1, -1):

@@ -106,10 +106,7 @@ def test_sweep_has_the_area_of_scikit_learn_and_its_points(table: pd.DataFrame) 
     assert (swept.thresholds.min(), swept.thresholds.max()) == (0, 1)
     # of many different values, a hundred of each class: the ends are shared by none
     many = pd.DataFrame({"label": ["REAL", "FAKE"] * 5000, "p_real": np.random.default_rng(0).random(10_000)})
-    few = sweep(many, points=200)
-    assert len(few) == 1 + 200 + 2
-    assert np.diff(few.true_positive_rate).max() < 0.012
-    assert len(sweep(many)) == 1 + 400 + 2
+    assert (len(sweep(many, points=200)), len(sweep(many))) == (1 + 200 + 2, 1 + 400 + 2)
     with pytest.raises(ValueError, match="both classes"):
         sweep(many[many["label"] == "REAL"])
 
@@ -139,11 +136,8 @@ def test_bins_of_confidence_are_those_counted_one_by_one(table: pd.DataFrame) ->
         np.testing.assert_allclose(curve["accuracy"], [right[chosen].mean() for chosen in inside])
         ends = [proportion_confint(right[chosen].sum(), chosen.sum(), method="wilson") for chosen in inside]
         np.testing.assert_allclose(curve[["low", "high"]], ends)
-        outside = [np.sign(max(mean - high, 0) - max(low - mean, 0)) for mean, _, low, high, _ in curve.to_numpy()]
-        assert beyond_confidence(curve) == (outside.count(1), outside.count(-1))
-    sure = table.assign(p_real=np.float32(0.99), predicted="REAL")
-    assert beyond_confidence(calibration(sure)) == (1, 0)
-    assert beyond_confidence(calibration(sure.assign(label="REAL", p_real=np.float32(0.9)))) == (0, 1)
+    off = pd.DataFrame({"confidence": [0.9, 0.5, 0.7, 0.6, 0.4], "low": [0.5, 0.6, 0.7, 0.2, 0.5], "high": 0.7})
+    assert beyond_confidence(off) == (1, 2)
 
 
 def test_the_largest_groups_keep_their_order_and_chance_chooses_no_worst_ones() -> None:
