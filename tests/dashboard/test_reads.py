@@ -13,15 +13,19 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.detectors.patch import PatchDetector
+from core.detectors.storage import save_detector
 from core.runs.filter import Area
 from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import find_study
 from dashboard.components.component import key_of
 from dashboard.views.patterns import clicked_row, drawn_area
-from tests.dashboard.conftest import Open
+from tests.conftest import make_patch
+from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.studies import TRUST, add_studies
 from tests.dashboard.test_pages import words
 
@@ -218,3 +222,17 @@ def test_a_real_map_stands_beside_maps_that_know_nothing(open_page: Open, home: 
     )
     assert answers <= {"yes", "partly", "no"}
     assert set().union(*by_fill) <= {"better", "worse", "no better", "mixed"}
+
+
+def test_the_exact_map_of_another_detector_stands_beside_its_own(open_page: Open, home: Path) -> None:
+    made = make_patch(9)
+    patch = PatchDetector.from_about(made.network, made.about)
+    patch.manifest = {**patch.manifest, "name": "patch"}
+    save_detector(home / "detectors" / "patch", patch, model_card="# Detector `patch`\n")
+    write_run(home, patch, image_set("seen-test"), ship_images=True)
+    rows = ["The picture", "Its own map", "A shuffled map", "Another picture's map"]
+    exact = [*rows[:2], "The exact map", *rows[3:]]
+    for run, expected in ((RUN, [*rows, *exact]), ("patch@seen-test", exact)):
+        app = open_page("maps", run=run)
+        assert not app.exception
+        assert [alt.split(",")[0] for alt in alts(app)] == expected
