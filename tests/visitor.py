@@ -1,8 +1,8 @@
 """A visitor without a browser: speaks the protocol of the running server, as the page in a browser does.
 
-It keeps the elements of its page, the address and the parts that come back by themselves, and writes down everything
-that a visitor should never see. Unlike a browser it sends only the widgets that it changes; the server remembers the
-others.
+It keeps the elements of its page and asks again for the parts that come back by themselves, and writes down everything
+that a visitor should never see. Unlike a browser it keeps no messages, and sends only the widgets that it changes; the
+server remembers the others.
 """
 
 import asyncio
@@ -10,14 +10,13 @@ import contextlib
 import http.client
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.Common_pb2 import FileUploaderState
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -26,6 +25,8 @@ from websockets.exceptions import ConnectionClosed
 
 # a page that has not answered by then counts as an error
 PATIENCE = 180.0
+# the number of what asks for a page; other requests have numbers of their own
+RUN = "run"
 ENDS = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
 
 
@@ -78,77 +79,44 @@ class Visitor:
     """One open page.
 
     Attributes:
-        elements: what is on it, by place, each with the fragment it belongs to ("" for none).
-        query: its address's parameters.
+        elements: what has been drawn on it, by place, each with the fragment it belongs to ("" for none).
         page: the path of its address, "" for the first page.
+        session: the server's number for it.
         troubles: sentences on what a visitor should never see: exceptions, error boxes, lost connections.
         on_message: called with every message that arrives.
     """
 
+    _socket: ClientConnection
+    _reader: asyncio.Task[None]
+
     def __init__(self, address: str, headers: Mapping[str, str] | None = None) -> None:
-        self.address, self.token, self._headers = address, "", headers
+        self.address, self._headers = address, headers
         self.elements: dict[tuple[int, ...], tuple[Element, str]] = {}
-        self.query, self.page, self.session = "", "", ""
+        self.page, self.session = "", ""
         self.troubles: list[str] = []
         self.on_message: Callable[[ForwardMsg], None] = lambda _message: None
-        self._hashes: dict[str, str] = {}
-        self._page_hash = ""
-        self._cached: dict[str, tuple[ForwardMsg, int]] = {}
-        self._runs = 0
-        self._moved = 0.0
+        self._query, self._page_hash, self._moved = "", "", 0.0
+        # fragments that the run which is going on redraws, none for the whole page; and the one that is waited for
         self._running: tuple[str, ...] | None = None
-        # of this run: the places it has drawn, and the fragments that it redraws
-        self._drawn: set[tuple[int, ...]] = set()
-        self._redrawn: tuple[str, ...] = ()
+        self._awaited = ""
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._waiting: dict[str, asyncio.Future[Any]] = {}
-        self._awaited: tuple[str, asyncio.Future[None]] | None = None
-        self._socket: ClientConnection | None = None
-        self._reader: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self.token = await asyncio.to_thread(xsrf_token, self.address)
-        self._socket = await open_socket(self.address, token=self.token, headers=self._headers)
+        token = await asyncio.to_thread(xsrf_token, self.address)
+        self._socket = await open_socket(self.address, token=token, headers=self._headers)
         self._reader = asyncio.create_task(self._read())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        reader, self._reader = self._reader, None
-        self._stop_timers()
-        if self._socket is not None:
-            await self._socket.close()
-        if reader is not None:
-            reader.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await reader
+        self._stop_timers(self._timers)
+        await self._socket.close()
+        await self._reader
 
     async def open(self, page: str, **parameters: str) -> float:
         """Open a page of the app by its address; seconds until it is whole."""
-        self.query, self.page = urlencode(parameters), page
-        return await self._run(page_hash="", page_name=page)
-
-    async def turn_to(self, page: str) -> float:
-        """Click a page in the navigation; seconds until it is whole."""
-        self.query, self.page = "", page
-        return await self._run(page_hash=self._hashes[page], page_name=page)
-
-    async def change(self, id_: str, fragment: str = "", **value: Any) -> float:
-        """Set a widget; seconds until what hangs on it is whole.
-
-        Args:
-            id_: of the widget.
-            fragment: that it belongs to.
-            value: the field of `WidgetState` and what it is set to.
-        """
-        state = WidgetState(id=id_)
-        for name, given in value.items():
-            if isinstance(given, list):
-                getattr(state, name).data.extend(given)
-            elif name == "file_uploader_state_value":
-                state.file_uploader_state_value.CopyFrom(given)
-            else:
-                setattr(state, name, given)
-        return await self._run(state, fragment=fragment)
+        self._query, self.page, self._page_hash = urlencode(parameters), page, ""
+        return await self._run()
 
     async def send_state(self, state: WidgetState, fragment: str = "") -> float:
         """Send a widget's state as it is; seconds until what hangs on it is whole."""
@@ -156,124 +124,63 @@ class Visitor:
 
     async def forget(self) -> None:
         """Ask the server to clear its caches, as the browser of a developer may."""
-        request = BackMsg()
-        request.clear_cache = True
-        await self._send(request)
+        await self._send(BackMsg(clear_cache=True))
 
-    async def download(self, id_: str) -> bytes:
-        """Click a download button whose file is made when it is asked for."""
+    async def download(self, key: str) -> bytes:
+        """Click the download button of a key, whose file is made when it is asked for."""
         request = BackMsg()
-        request.backend_operation_request.request_id = key = uuid.uuid4().hex
-        request.backend_operation_request.session_id = self.session
-        request.backend_operation_request.deferred_file.file_id = self.widget(id_).deferred_file_id
-        answer = await self._ask(key, request)
+        asked = request.backend_operation_request
+        asked.request_id, asked.session_id = uuid.uuid4().hex, self.session
+        (asked.deferred_file.file_id,) = {one.deferred_file_id for _, one, _ in self.widgets() if has_key(one, key)}
+        answer = await self.ask(asked.request_id, request)
         if answer.error_msg:
             raise Trouble(f"a download failed: {answer.error_msg}")
-        status, _, body = await asyncio.to_thread(ask_http, self.address, "GET", answer.deferred_file.url)
-        if status != 200:
-            raise Trouble(f"a download answers {status}")
-        return body
+        return (await asyncio.to_thread(ask_http, self.address, "GET", answer.deferred_file.url))[2]
 
-    async def upload(self, name: str, data: bytes, *, key: str) -> float:
-        """Drop one file on an uploader; seconds until the page has it."""
-        request = BackMsg()
-        request.file_urls_request.request_id = number = uuid.uuid4().hex
-        request.file_urls_request.session_id = self.session
-        request.file_urls_request.file_names.append(name)
-        urls = (await self._ask(number, request)).file_urls[0]
-        status, reason = await asyncio.to_thread(
-            put_file, self.address, urls.upload_url, name, data, token=self.token, cookie=self.token
-        )
-        if status != 204:
-            raise Trouble(f"an upload answers {status} {reason}")
-        state = FileUploaderState()
-        state.uploaded_file_info.add(file_id=urls.file_id, name=name, size=len(data), file_urls=urls)
-        uploader, fragment = self.find(key)
-        return await self.change(uploader.id, fragment, file_uploader_state_value=state)
-
-    async def still(self, seconds: float = 0.5, patience: float = 10.0) -> None:
+    async def still(self, seconds: float, patience: float) -> None:
         """Wait until the page has not been drawn for some seconds, or as long as `patience`."""
         ends = time.perf_counter() + patience
         while time.perf_counter() < min(ends, self._moved + seconds):
             await asyncio.sleep(0.05)
 
-    async def wait_for(self, *keys: str, patience: float = 10.0) -> None:
-        """Wait until the page is still and has widgets of these keys, or as long as `patience` after it was still."""
-        await self.still()
-        ends = time.perf_counter() + patience
-        while not all(map(self.has, keys)) and time.perf_counter() < ends:
-            await asyncio.sleep(0.5)
-            await self.still()
-
     def widgets(self) -> Iterator[tuple[str, Any, str]]:
         """What can be set on the page: its kind, the widget and its fragment."""
         for element, fragment in list(self.elements.values()):
-            kind, widget = widget_of(element)
-            if getattr(widget, "id", ""):
-                yield kind, widget, fragment
-
-    def find(self, key: str) -> tuple[Any, str]:
-        """The widget of a key and its fragment."""
-        for _, widget, fragment in self.widgets():
-            if widget.id.endswith(f"-{key}"):
-                return widget, fragment
-        raise Trouble(f"there is no {key} on {self.page or 'the first page'}")
-
-    def widget(self, id_: str) -> Any:
-        """The widget of an id."""
-        return next(widget for _, widget, _ in self.widgets() if widget.id == id_)
+            kind = element.WhichOneof("type")
+            if kind and getattr(getattr(element, kind), "id", ""):
+                yield kind, getattr(element, kind), fragment
 
     def has(self, key: str) -> bool:
         """Whether a widget of this key is on the page."""
-        return any(widget.id.endswith(f"-{key}") for _, widget, _ in self.widgets())
+        return any(has_key(widget, key) for _, widget, _ in self.widgets())
 
-    @property
-    def parameters(self) -> dict[str, str]:
-        """The address's parameters."""
-        return {name: values[-1] for name, values in parse_qs(self.query).items()}
-
-    async def _run(
-        self,
-        state: WidgetState | None = None,
-        *,
-        fragment: str = "",
-        page_hash: str | None = None,
-        page_name: str = "",
-        own: bool = False,
-    ) -> float:
-        request = BackMsg()
-        asked = request.rerun_script
-        asked.query_string, asked.page_name, asked.fragment_id = self.query, page_name, fragment
-        asked.page_script_hash = self._page_hash if page_hash is None else page_hash
-        asked.cached_message_hashes.extend(self._cached)
-        asked.context_info.url = f"{self.address}/{self.page}"
-        asked.context_info.timezone, asked.context_info.locale = "Europe/London", "en-GB"
-        asked.is_auto_rerun = own
-        asked.widget_states.SetInParent()
-        if state is not None:
-            asked.widget_states.widgets.append(state)
-        if own:
-            await self._send(request)
-            return 0.0
-        done = asyncio.get_running_loop().create_future()
-        self._awaited = (fragment, done)
-        # a run that is going on is another one
-        self._running = None
-        start = time.perf_counter()
-        await self._send(request)
-        await self._patiently(done, f"{self.page or 'the first page'} has not answered")
-        return time.perf_counter() - start
-
-    async def _ask(self, key: str, request: BackMsg) -> Any:
+    async def ask(self, key: str, request: BackMsg) -> Any:
+        """Send a request of this number; what the server answers."""
         answer = self._waiting[key] = asyncio.get_running_loop().create_future()
         await self._send(request)
-        return await self._patiently(answer, "the server has not answered")
-
-    async def _patiently(self, answer: asyncio.Future[Any], sentence: str) -> Any:
         try:
             return await asyncio.wait_for(answer, PATIENCE)
         except TimeoutError:
-            raise Trouble(f"{sentence} for {PATIENCE:.0f} s") from None
+            raise Trouble(f"{self.page or 'the first page'} has not answered for {PATIENCE:.0f} s") from None
+
+    async def _run(self, state: WidgetState | None = None, *, fragment: str = "") -> float:
+        request = self._request(fragment)
+        if state is not None:
+            request.rerun_script.widget_states.widgets.append(state)
+        # a run that is going on is another one
+        self._awaited, self._running, start = fragment, None, time.perf_counter()
+        await self.ask(RUN, request)
+        return time.perf_counter() - start
+
+    def _request(self, fragment: str) -> BackMsg:
+        request = BackMsg()
+        asked = request.rerun_script
+        asked.query_string, asked.fragment_id, asked.page_script_hash = self._query, fragment, self._page_hash
+        asked.page_name = "" if self._page_hash else self.page
+        asked.context_info.url = f"{self.address}/{self.page}"
+        asked.context_info.timezone, asked.context_info.locale = "Europe/London", "en-GB"
+        asked.widget_states.SetInParent()
+        return request
 
     async def _send(self, request: BackMsg) -> None:
         try:
@@ -284,64 +191,34 @@ class Visitor:
     async def _read(self) -> None:
         try:
             async for data in self._socket:
-                message = ForwardMsg()
-                message.ParseFromString(data)
-                self._take(message)
+                message = ForwardMsg.FromString(data)
+                self._moved = time.perf_counter()
+                self.on_message(message)
+                getattr(self, f"_take_{message.WhichOneof('type')}", lambda _message: None)(message)
         except ConnectionClosed as error:
-            if self._reader is not None:
-                self.troubles.append(f"the connection is lost: {error}")
-        finally:
-            lost = Trouble("the connection is lost")
-            for future in (*self._waiting.values(), *([self._awaited[1]] if self._awaited else [])):
-                if not future.done():
-                    future.set_exception(lost)
-                    # marks it as retrieved, in case nobody waits for it
-                    future.exception()
-
-    def _take(self, message: ForwardMsg) -> None:
-        if message.HasField("ref_hash"):
-            kept = self._cached.get(message.ref_hash)
-            if kept is None:
-                self.troubles.append("the server refers to a message that it never sent")
-                return
-            whole = ForwardMsg()
-            whole.CopyFrom(kept[0])
-            whole.metadata.CopyFrom(message.metadata)
-            self._cached[message.ref_hash] = (kept[0], self._runs)
-            message = whole
-        elif message.metadata.cacheable:
-            self._cached[message.hash] = (message, self._runs)
-        self._moved = time.perf_counter()
-        self.on_message(message)
-        kind = message.WhichOneof("type")
-        getattr(self, f"_take_{kind}", lambda _message: None)(message)
+            self.troubles.append(f"the connection is lost: {error}")
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(Trouble("the connection is lost"))
 
     def _take_new_session(self, message: ForwardMsg) -> None:
         self._running = tuple(message.metadata.run.fragment_ids)
         self.session = message.new_session.initialize.session_id
-        self._drawn, self._redrawn = set(), self._running
         if not self._running:
-            self._runs += 1
             self.elements.clear()
-            self._stop_timers()
+            self._stop_timers(self._timers)
 
     def _take_navigation(self, message: ForwardMsg) -> None:
         self._page_hash = message.navigation.page_script_hash
-        self._hashes = {
-            "" if page.is_default else page.url_pathname: page.page_script_hash for page in message.navigation.app_pages
-        }
-        # a click in a page may have led to another
-        self.page = next(name for name, found in self._hashes.items() if found == self._page_hash)
 
     def _take_page_info_changed(self, message: ForwardMsg) -> None:
-        self.query = message.page_info_changed.query_string
+        self._query = message.page_info_changed.query_string
 
     def _take_delta(self, message: ForwardMsg) -> None:
         if message.delta.WhichOneof("type") != "new_element":
             return
-        element, place = message.delta.new_element, tuple(message.metadata.delta_path)
-        self.elements[place] = (element, message.delta.fragment_id)
-        self._drawn.add(place)
+        element = message.delta.new_element
+        self.elements[tuple(message.metadata.delta_path)] = (element, message.delta.fragment_id)
         if element.HasField("exception"):
             self.troubles.append(f"an exception on {self.page}: {element.exception.type} {element.exception.message}")
         elif element.HasField("alert") and element.alert.format == Alert.ERROR:
@@ -350,27 +227,21 @@ class Visitor:
     def _take_script_finished(self, message: ForwardMsg) -> None:
         if message.script_finished == ForwardMsg.FINISHED_WITH_COMPILE_ERROR:
             self.troubles.append(f"the script of {self.page} failed")
-        if message.script_finished not in ENDS:
-            return
-        # what a run no longer draws is gone
-        self.elements = {
-            place: kept for place, kept in self.elements.items() if place in self._drawn or kept[1] not in self._redrawn
-        }
-        if self._awaited is None or self._running is None:
-            return
-        fragment, done = self._awaited
         # a part of the page that came back by itself meanwhile is not what was asked for
-        if not done.done() and _draws(self._running, fragment):
-            # only now, as a browser does: the run may refer to any message whose hash it was sent
-            self._cached = {key: kept for key, kept in self._cached.items() if kept[1] >= self._runs - 2}
-            done.set_result(None)
+        is_asked_for = self._running is not None and (not self._running or self._awaited in self._running)
+        if message.script_finished in ENDS and is_asked_for:
+            self._answer(RUN, None)
 
     def _take_file_urls_response(self, message: ForwardMsg) -> None:
-        self._waiting.pop(message.file_urls_response.response_id).set_result(message.file_urls_response)
+        self._answer(message.file_urls_response.response_id, message.file_urls_response)
 
     def _take_backend_operation_response(self, message: ForwardMsg) -> None:
-        answer = message.backend_operation_response
-        self._waiting.pop(answer.request_id).set_result(answer)
+        self._answer(message.backend_operation_response.request_id, message.backend_operation_response)
+
+    def _answer(self, key: str, answer: object) -> None:
+        future = self._waiting.pop(key, None)
+        if future is not None and not future.done():
+            future.set_result(answer)
 
     def _take_auto_rerun(self, message: ForwardMsg) -> None:
         fragment, interval = message.auto_rerun.fragment_id, message.auto_rerun.interval
@@ -378,41 +249,22 @@ class Visitor:
             self._timers[fragment] = asyncio.create_task(self._poll(fragment, interval))
 
     def _take_stop_auto_rerun(self, message: ForwardMsg) -> None:
-        self._stop_timers(*message.stop_auto_rerun.fragment_ids)
+        self._stop_timers(message.stop_auto_rerun.fragment_ids or self._timers)
 
     async def _poll(self, fragment: str, interval: float) -> None:
         with contextlib.suppress(Trouble):
             while True:
                 await asyncio.sleep(interval)
-                await self._run(fragment=fragment, own=True)
+                request = self._request(fragment)
+                request.rerun_script.is_auto_rerun = True
+                await self._send(request)
 
-    def _stop_timers(self, *names: str) -> None:
-        """Stop those of some fragments, all where none are named."""
-        for name in names or list(self._timers):
+    def _stop_timers(self, names: Iterable[str]) -> None:
+        for name in list(names):
             if timer := self._timers.pop(name, None):
                 timer.cancel()
 
 
-def put_file(address: str, path: str, name: str, data: bytes, *, token: str, cookie: str) -> tuple[int, str]:
-    """Send a file as a browser does; the status and what the server says."""
-    border = uuid.uuid4().hex
-    head = f'--{border}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-    body = f"{head}Content-Type: application/octet-stream\r\n\r\n".encode() + data + f"\r\n--{border}--\r\n".encode()
-    headers = {"Content-Type": f"multipart/form-data; boundary={border}"}
-    if token:
-        headers["X-Xsrftoken"] = token
-    if cookie:
-        headers["Cookie"] = f"_streamlit_xsrf={cookie}"
-    status, _, answer = ask_http(address, "PUT", path, body=body, headers=headers)
-    return status, answer.decode(errors="replace")
-
-
-def widget_of(element: Element) -> tuple[str, Any]:
-    """The kind of an element, and what it holds; "" and None for an empty one."""
-    kind = element.WhichOneof("type")
-    return (kind, getattr(element, kind)) if kind else ("", None)
-
-
-def _draws(parts: Sequence[str], fragment: str) -> bool:
-    """Whether a run of these fragments, of the whole page where there are none, draws that one."""
-    return not parts or fragment in parts
+def has_key(widget: Any, key: str) -> bool:
+    """Whether a widget was given this key."""
+    return bool(widget.id.endswith(f"-{key}"))

@@ -1,80 +1,115 @@
-"""What docs/hosting.md says on hosting, tried: its very lines, where nothing but the cache can be written."""
+"""The Dockerfile, compose.yaml and docs/hosting.md: linted, read, and as much of them run as needs no Docker."""
 
+import json
 import os
 import re
+import shlex
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+import yaml
 
-from core.images.encoding import encode_png
 from core.runs.folders import ROOT
 from tests.read_only import available
 from tests.server import free_port, started
-from tests.visitor import Visitor, ask_http, in_a_thread
+from tests.visitor import Visitor, in_a_thread
 
 NAME = "telltale.example.org"
-HOSTING = (ROOT / "docs" / "hosting.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 
 
-def lines(language: str) -> str:
-    """The block of a language."""
-    return re.findall(rf"```{language}\n(.*?)```", HOSTING, re.DOTALL)[0]
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions in their order, with continued lines put together."""
+    whole = re.sub(r"\\\n\s*", "", re.sub(r"^\s*#.*\n", "", TEXT, flags=re.MULTILINE))
+    return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in whole.splitlines() if line.strip()]
 
 
-@pytest.fixture
-def hosted(made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a server that was started by its lines, as somebody who can write to the cache alone."""
+def of(word: str) -> list[str]:
+    """What follows an instruction, each time that it is given."""
+    return [rest for name, rest in instructions() if name == word]
+
+
+def test_a_linter_finds_nothing() -> None:
+    done = subprocess.run(["hadolint", "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_it_runs_as_nobody_in_particular_and_writes_to_the_cache_alone() -> None:
+    assert of("USER") == ["10001"]
+    assert of("VOLUME") == ["/cache"]
+    # nothing that comes after belongs to root, and nothing before to somebody else
+    names = [name for name, _ in instructions()]
+    assert not {"COPY", "RUN"} & set(names[names.index("USER") :])
+    assert all("--chown" not in rest for rest in of("COPY"))
+    telltale = COMPOSE["services"]["telltale"]
+    assert telltale["read_only"] is True
+    assert telltale["volumes"] == ["cache:/cache"]
+    assert telltale["cap_drop"] == ["ALL"]
+    # it is reached through the proxy alone, and reaches nothing itself
+    assert "ports" not in telltale
+    assert COMPOSE["networks"][telltale["networks"][0]]["internal"] is True
+
+
+def test_what_is_copied_is_there_and_reaches_the_image() -> None:
+    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    sources = {source for rest in of("COPY") for source in shlex.split(rest)[:-1]}
+    assert sources == set(kept)
+    for source in sources:
+        assert (ROOT / source).exists(), source
+    # no tests, no history, no training images
+    assert not {".git", "tests", "data"} & sources
+
+
+def image(cache: Path) -> tuple[list[str], dict[str, str]]:
+    """What the image starts, and its variables."""
+    given = dict(pair.split("=", 1) for rest in of("ENV") for pair in shlex.split(rest))
+    given = {name: value.replace("/cache", str(cache)) for name, value in given.items() if name != "PATH"}
+    assert given["TELLTALE_CACHE"] == given["HOME"] == str(cache)
+    allowed = [part.replace("${TELLTALE_HOST:?}", NAME) for part in COMPOSE["services"]["telltale"]["command"]]
+    return [sys.executable, "-m", *json.loads(of("ENTRYPOINT")[0]), *allowed], given
+
+
+def document(cache: Path) -> tuple[list[str], dict[str, str]]:
+    """What docs/hosting.md says to start without Docker, likewise."""
+    script = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "hosting.md").read_text("utf-8"), re.DOTALL)[0]
+    assert script.count("/var/lib/telltale") == 1
+    return ["bash", "-euc", script.replace("/var/lib/telltale", str(cache))], {"HOME": "/nowhere"}
+
+
+@pytest.mark.parametrize("way", [image, document])
+def test_it_serves_under_its_name_from_a_read_only_tree(
+    made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Any
+) -> None:
     if not available():
         pytest.skip("this kernel cannot take a process the right to write")
-    cache, port = tmp_path / "cache", free_port()
+    cache, log, port = tmp_path / "cache", tmp_path / "log", free_port()
     cache.mkdir()
-    script = lines("sh")
-    assert script.count("/var/lib/telltale") == 1
-    script = script.replace("/var/lib/telltale", str(cache))
+    command, given = way(cache)
+    (check,) = re.findall(r"CMD (\[.*)", of("HEALTHCHECK")[0])
+    health = [part.replace(":8501", f":{port}") for part in json.loads(check)]
+    environment = {name: value for name, value in os.environ.items() if name not in ("TMPDIR", "TELLTALE_CACHE")}
+    environment |= {"STREAMLIT_SERVER_PORT": str(port), "TELLTALE_HOME": str(made_home), **given}
     found = socket.getaddrinfo
     monkeypatch.setattr(
         socket, "getaddrinfo", lambda host, *more, **named: found("localhost" if host == NAME else host, *more, **named)
     )
-    environment = {name: value for name, value in os.environ.items() if name not in ("TMPDIR", "TELLTALE_CACHE")}
-    environment |= {"STREAMLIT_SERVER_PORT": str(port), "TELLTALE_HOME": str(made_home), "HOME": "/nowhere"}
-    command = ["python", "-m", "tests.read_only", str(cache), "bash", "-euc", script]
-    with started(command, port, tmp_path / "log", environment=environment, patience=60):
-        yield f"http://{NAME}:{port}"
-    assert "Traceback" not in (tmp_path / "log").read_text(encoding="utf-8")
 
-
-def test_the_readmes_lines_serve_everything_from_a_read_only_tree(hosted: str) -> None:
-    large = encode_png(np.random.default_rng(0).integers(0, 256, (1100, 1000, 3), dtype=np.uint8))
-    assert len(large) > 3 * 2**20
-
-    async def visit() -> tuple[dict[str, int], list[str]]:
-        sizes: dict[str, int] = {}
-        async with Visitor(hosted, {"X-Forwarded-For": "203.0.113.9"}) as visitor:
-            await visitor.open("upload", run="tiny@seen-test")
-            await visitor.upload("large.png", large, key="upload.files")
-            assert visitor.has("url.filter"), visitor.troubles
-            for page in ("", "explore", "inspect", "upload", "evidence", "trust", "data"):
+    async def visit() -> tuple[bool, list[str]]:
+        async with Visitor(f"http://{NAME}:{port}", {"X-Forwarded-For": "203.0.113.9"}) as visitor:
+            for page in ("", "mistakes", "try_picture", "reads", "maps"):
                 await visitor.open(page, run="tiny@seen-test")
                 await visitor.still(1.0, 30.0)
-                for kind, widget, _ in list(visitor.widgets()):
-                    if kind == "download_button":
-                        sizes[f"{page}:{widget.id.rpartition('-')[2]}"] = len(await fetch(visitor, widget))
-            return sizes, visitor.troubles
+            return visitor.has("attach.path"), visitor.troubles
 
-    sizes, troubles = in_a_thread(visit())
-    assert troubles == []
-    assert len(sizes) >= 4
-    assert min(sizes.values()) > 20, sizes
-
-
-async def fetch(visitor: Visitor, button: Any) -> bytes:
-    """The file behind a download button."""
-    if button.deferred_file_id:
-        return await visitor.download(button.id)
-    status, _, body = ask_http(visitor.address, "GET", button.url)
-    assert status == 200
-    return body
+    restricted = [sys.executable, "-m", "tests.read_only", str(cache), *command]
+    assert subprocess.run(health, capture_output=True, check=False).returncode != 0
+    with started(restricted, port, log, environment=environment, patience=60):
+        assert subprocess.run(health, capture_output=True, check=False).returncode == 0
+        # nobody is local there
+        assert in_a_thread(visit()) == (False, [])
+    assert "Traceback" not in log.read_text(encoding="utf-8")

@@ -21,14 +21,7 @@ from core.images.decoding import MAX_BYTES
 from core.runs.folders import ROOT
 from dashboard.server import MAX_NAMES
 from tests.server import running_server
-from tests.visitor import (
-    Visitor,
-    ask_http,
-    in_a_thread,
-    open_socket,
-    put_file,
-    xsrf_token,
-)
+from tests.visitor import Visitor, ask_http, in_a_thread, open_socket, xsrf_token
 
 INSIDE = "what only the log may hold"
 BROWSED = ("", "mistakes", "reads", "detectors")
@@ -107,36 +100,32 @@ def test_a_page_that_fails_tells_nothing(server: str) -> None:
 
 def test_uploads_need_the_token_and_a_size(server: str) -> None:
     async def upload() -> list[int]:
-        token, statuses = xsrf_token(server), []
+        token = xsrf_token(server)
         assert token
         async with Visitor(server) as visitor:
             await visitor.open("")
             path = f"/_stcore/upload_file/{visitor.session}/a"
-            for sent, cookie in (("", token), (token, ""), (token[:-1] + "x", token), (token, token)):
-                statuses.append(put_file(server, path, "a.png", b"abc", token=sent, cookie=cookie)[0])
+            pairs = (("", token), (token, ""), (token[:-1] + "x", token), (token, token))
+            statuses = [put(server, path, 3, token=sent, cookie=cookie) for sent, cookie in pairs]
             # what a browser would be told before it sends, and what is found out while it is sent
-            for size, counted in ((MAX_BYTES + 1, True), (MAX_BYTES + (1 << 20), False)):
-                statuses.append(send_large(server, path, token, size, counted=counted))
+            statuses.append(put(server, path, 0, token=token, cookie=token, said=MAX_BYTES + 1))
+            statuses.append(put(server, path, MAX_BYTES + (1 << 20), token=token, cookie=token))
         return statuses
 
     assert in_a_thread(upload()) == [403, 403, 403, 204, 413, 413]
 
 
-def send_large(address: str, path: str, token: str, size: int, *, counted: bool) -> int:
-    """Send a file of some size, with its length said before or not; the status."""
-    border = "border"
-    head = f'--{border}\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'.encode()
-    headers = {"X-Xsrftoken": token, "Cookie": f"_streamlit_xsrf={token}"}
-    headers["Content-Type"] = f"multipart/form-data; boundary={border}"
+def put(address: str, path: str, size: int, *, token: str, cookie: str, said: int | None = None) -> int:
+    """Send a file of so many bytes, with a length that is said of it all before or none; the status."""
+    head = b'--border\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n'
+    chunks = (head, *(bytes(1 << 16) for _ in range(size >> 16)), bytes(size % (1 << 16)), b"\r\n--border--\r\n")
+    headers = {"X-Xsrftoken": token, "Cookie": f"_streamlit_xsrf={cookie}"}
+    headers |= {"Content-Type": "multipart/form-data; boundary=border"}
+    headers |= {} if said is None else {"Content-Length": str(said)}
     link = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
-    if counted:
-        headers["Content-Length"] = str(size)
-        link.request("PUT", path, body=head, headers=headers)
-    else:
-        chunks = (head, *(bytes(1 << 16) for _ in range(size >> 16)), f"\r\n--{border}--\r\n".encode())
-        # the server hangs up in the middle
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            link.request("PUT", path, body=iter(chunks), headers=headers, encode_chunked=True)
+    # the server hangs up in the middle
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        link.request("PUT", path, body=filter(None, chunks), headers=headers, encode_chunked=said is None)
     status = link.getresponse().status
     link.close()
     return status
@@ -187,7 +176,7 @@ def test_a_request_for_very_many_upload_addresses_ends_its_connection_only(serve
             request = BackMsg()
             request.file_urls_request.request_id, request.file_urls_request.session_id = "few", visitor.session
             request.file_urls_request.file_names.extend([""] * MAX_NAMES)
-            answered = len((await visitor._ask("few", request)).file_urls)
+            answered = len((await visitor.ask("few", request)).file_urls)
             return codes, answered, visitor.troubles
 
     assert in_a_thread(flood()) == ([1009, 1009], MAX_NAMES, [])
