@@ -1,53 +1,19 @@
 """How the commands end: in a result, or in one sentence and a status."""
 
-import argparse
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
 from core import console
-from core.cli import COMMANDS, main
-from core.console import PROGRAM, print_rows, show_progress
+from core.cli import main
+from core.console import print_rows, show_progress
 from core.runs.folders import ROOT
-
-
-def options_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """All options of a parser and of its subcommands."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for inner in action.choices.values():
-                yield from options_of(inner)
-        else:
-            yield action
-
-
-@pytest.mark.parametrize("name", [*COMMANDS, "runs add", "detectors list"])
-def test_each_option_has_help_that_states_its_default(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    parsers: list[argparse.ArgumentParser] = []
-
-    def stop(parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        parsers.append(parser)
-        raise SystemExit
-
-    for method in ("parse_args", "parse_known_args"):
-        usual = getattr(argparse.ArgumentParser, method)
-        parse = lambda parser, *rest, usual=usual: usual(parser, *rest) if parser.prog == PROGRAM else stop(parser)  # noqa: E731
-        monkeypatch.setattr(argparse.ArgumentParser, method, parse)
-    with pytest.raises(SystemExit):
-        main(name.split())
-    assert parsers[0].prog.startswith(f"{PROGRAM} {name.split(maxsplit=1)[0]}")
-    for action in options_of(parsers[0]):
-        assert action.help, action.dest
-        # an option that is absent by default needs no more words
-        if action.default not in (None, False, "", [], argparse.SUPPRESS):
-            assert "default" in action.help, action.dest
 
 
 def test_progress_without_a_terminal_is_lines(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save
 
 from core.detectors.storage import load_detector
 from core.runs.run import read_run
@@ -98,6 +100,7 @@ FORGED: dict[str, tuple[str, Callable[[Path], bytes]]] = {
     "a tensor of exabytes": (WEIGHTS, lambda _: d.safetensors(
         b'{"conv1.weight": {"dtype": "F16", "shape": [1000000000, 1000000000], "data_offsets": [0, 2000000000]}}'
     )),
+    "another network's weights": (WEIGHTS, lambda _: save({"conv1.weight": torch.zeros(2, 3, 3, 3)})),
     "nested without end": (WEIGHTS, lambda _: d.safetensors(b'{"a":' * 100_000)),
     "a few kilobytes of 20 million rows": (TABLE, lambda _: d.many_rows(20_000_000)),
     "as many rows in a study": (STUDY, lambda _: d.many_rows(20_000_000)),

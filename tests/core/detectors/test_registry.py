@@ -1,6 +1,5 @@
 """Files of weights: safetensors, and pickles that hold nothing but tensors."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +8,9 @@ import torch
 from torch import nn
 
 from core.detectors.registry import SourceError, load_weights, read_tensors
+from tests.damage import Trap
 
 WEIGHTS = {"0.weight": torch.ones(2, 3), "0.bias": torch.zeros(2)}
-
-
-class Runs:
-    """An object that runs a command when it is unpickled."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, (str(self.target),)
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -32,7 +22,7 @@ def test_plain_tensors_are_read_and_nothing_runs(tmp_path: Path, *, old: bool) -
         assert {name: value.tolist() for name, value in read_tensors(file).items()} == {
             name: value.tolist() for name, value in WEIGHTS.items()
         }
-    for content in ({**WEIGHTS, "x": Runs(tmp_path / "ran")}, nn.Linear(2, 2)):
+    for content in ({**WEIGHTS, "x": Trap(tmp_path / "ran")}, nn.Linear(2, 2)):
         torch.save(content, file, **options)
         with pytest.raises(SourceError, match="no whole file of plain tensors, and nothing in it was run"):
             read_tensors(file)

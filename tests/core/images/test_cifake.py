@@ -17,6 +17,7 @@ from core.images.sources import SHIPPED_FOLDER
 from core.storage import MANIFEST, cache_dir, write_folder
 from tests.conftest import write_shipped
 from tests.core.images.github import Serve, files_of, serve, tar_gz, zipped
+from tests.damage import flip_bit
 
 __all__ = ["serve"]
 
@@ -52,16 +53,10 @@ def test_what_ships_is_the_set_that_it_was_made_of(shipped: Path, cifake: Path) 
     assert isinstance(load_image_set(shipped, "test").pixels, np.memmap)
 
 
-def flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda folder: flip(folder / ARCHIVE), f"{ARCHIVE} is not the file that was written"),
+        (lambda folder: flip_bit(folder / ARCHIVE), f"{ARCHIVE} is not the file that was written"),
         (lambda folder: (folder / ARCHIVE).unlink(), f"{ARCHIVE} is missing"),
         (lambda folder: (folder / MANIFEST).unlink(), f"it has no {MANIFEST}"),
         (lambda folder: rewrite(folder, archive=b"no archive"), f"{ARCHIVE} cannot be unpacked"),
@@ -110,8 +105,8 @@ def test_what_is_fetched_is_what_is_unpacked(
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"statuses": [404]}, "127.0.0.1 answered 404; try again, or download the .zip from kaggle.com"),
-        ({"cuts": [20_000]}, "127.0.0.1 cannot be reached or broke off"),
+        ({"status": 404}, "127.0.0.1 answered 404; try again, or download the .zip from kaggle.com"),
+        ({"cut": 20_000}, "127.0.0.1 cannot be reached or broke off"),
         ({"body": b"<html>Log in</html>"}, "did not send a whole archive"),
         ({"body": bytes(module.MAX_BYTES // 1000)}, "sends far more than CIFAKE"),
         ({"body": tar_gz({"test/REAL/0000.jpg": b"x"})}, "not CIFAKE's own"),
@@ -128,14 +123,9 @@ def test_what_is_no_cifake_is_a_sentence_and_not_kept(
     assert [file.name for file in (cache_dir() / "cifake").iterdir()] == [".lock"]
 
 
-@pytest.mark.parametrize("change", ["missing", "changed", "added"])
-def test_one_wrong_file_among_all_is_noticed(serve: Serve, cifake: Path, change: str) -> None:
+def test_one_wrong_file_among_all_is_noticed(serve: Serve, cifake: Path) -> None:
     files = files_of(cifake)
-    name = "train/FAKE/0003 (4).jpg"
-    if change == "missing":
-        del files[name]
-    else:
-        files[name if change == "changed" else "test/REAL/9999.jpg"] = files[name] + b"x"
+    files["train/FAKE/0003 (4).jpg"] += b"x"
     serve(tar_gz(files))
     with pytest.raises(DatasetError, match="not CIFAKE's own"):
         fetch_cifake()

@@ -14,13 +14,6 @@ from core.training.fit import Training, TrainingInterrupted, checkpoint_file, fi
 from core.training.recipe import Recipe
 
 QUICK = Recipe(name="quick", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
-CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of the test's own."""
-    monkeypatch.setenv("TELLTALE_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -65,32 +58,16 @@ def test_a_checkpoint_is_kept_unless_resumed(images: ImageSet) -> None:
         fit(recipe, images, device="cpu", resume=True)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_a_checkpoint_holds_weights_moments_and_progress(images: ImageSet, optimizer: str) -> None:
-    recipe = replace(QUICK, optimizer=optimizer)
-    training, other = (Training(recipe, images, CPU) for _ in range(2))
-    training.run_epoch()
+def test_a_checkpoint_that_cannot_be_used_is_a_sentence(images: ImageSet) -> None:
+    training = Training(QUICK, images, torch.device("cpu"))
     training.write_checkpoint()
-    other.read_checkpoint()
-    assert (other.epoch, other.step, other.history) == (1, training.step, training.history)
-    for name, network in training.networks.items():
-        for key, value in network.state_dict().items():
-            assert torch.equal(other.networks[name].state_dict()[key], value)
-    pairs = zip(training.network.parameters(), other.network.parameters(), strict=True)
-    for parameter, same in pairs:
-        assert other.optimizer.state[same].keys() == training.optimizer.state[parameter].keys() != set()
-        for key, value in training.optimizer.state[parameter].items():
-            assert torch.equal(other.optimizer.state[same][key], value)
-    # cut short, another network's, and none at all
-    whole = training.file.read_bytes()
-    for data, reader in ((whole[:-10], other), (whole, Training(replace(recipe, width=2), images, CPU))):
-        reader.file = training.file
-        training.file.write_bytes(data)
+    other = Training(replace(QUICK, width=2), images, training.device)
+    whole, other.file = training.file.read_bytes(), training.file
+    # another network's, cut short, and none at all
+    for reader, data in ((other, whole), (training, whole[:-10]), (training, None)):
+        training.file.unlink() if data is None else training.file.write_bytes(data)
         with pytest.raises(TrainingInterrupted, match="cannot be used .* delete it to begin again"):
             reader.read_checkpoint()
-    training.file.unlink()
-    with pytest.raises(TrainingInterrupted, match="cannot be used"):
-        other.read_checkpoint()
 
 
 def test_a_diverging_training_says_so(images: ImageSet) -> None:
