@@ -69,6 +69,8 @@ async def visit(address: str, name: str, records: Records, act: Act) -> None:
             async with visitor:
                 for _ in range(STAY):
                     await asyncio.sleep(chance.expovariate(1 / PAUSE))
+                    if time.perf_counter() > records.ends:
+                        break
                     await act(visitor, chance, records)
         except (Trouble, OSError) as error:
             records.errors.append(f"{name}: {error}")
