@@ -12,15 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import Headlines, with_headlines
+from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.separation import BINS, Classifier, auroc, bin_log_odds, cross_fit, strata_of, within_strata
 from core.images.statistics import LUMA, STATISTICS, frequency_radius
 from core.runs.run import Run
 from core.studies.copies import Images, compressions, find_copies, nearest_copies, own_images, training_images
-from core.studies.flips import flip_rates, read_flips
-from core.studies.probes import answering_column, finding_of_rate
-from core.studies.store import StudyResult
 from core.studies.study import Context, Study, StudyError
 
 Row: TypeAlias = dict[str, Any]
@@ -39,12 +36,6 @@ TITLES = {name: name.replace("_", " ").capitalize() for name in STATISTICS} | {
     "compression": "Compression",
     "category": "What the image shows",
 }
-# statistic -> keys of the probes that change it, which show whether the detector reacts to it
-CHANGED_BY = {
-    "brightness": ("brighter",), "contrast": ("flatter", "harder"), "greyness": ("fade",), "red": ("tint",),
-    "green": ("tint",), "blue": ("tint",), "fine_detail": ("lowpass",), "file_bytes": ("jpeg",),
-    "compression": ("jpeg",),
-}  # fmt: skip
 COLUMNS = {
     "kind": "fact (image statistic), ring (of the radial spectrum), leak (copies of training images), baseline "
     "(logistic regression), or network (the detector)",
@@ -95,11 +86,6 @@ HEADLINES: Headlines = {
     "ring": {
         "question": "Which ring of the spectrum differs most between the classes?",
         "no control": "Descriptive only: the ring that differs most.",
-    },
-    # of `experiments_on`
-    "forced.*": {
-        "question": "Does changing this image statistic flip verdicts?",
-        "holds": "Changing it flips verdicts more often than its control does.",
     },
 }
 
@@ -252,25 +238,22 @@ def _leak_row(context: Context, own: Images, training: Images, margins: NDArray[
 
 def conclude(_run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """Findings `fact.<name>` and `leak`, worst first; `baseline.<name>`, `lean.<name>`, `ring`."""
-    network, rings, baselines = (
-        table[table["kind"] == kind].to_dict("records") for kind in ("network", "ring", "baseline")
-    )
+    rows = {kind: part.to_dict("records") for kind, part in table.groupby("kind")}
+    everything = Control("all images", _measure(rows["network"][0], "auroc"))
     # those that certainly separate the classes best first
-    alone = table[table["kind"].isin(["fact", "leak"])].sort_values("auroc_low", ascending=False, kind="stable")
-    cues = alone.to_dict("records")
-    findings = [_cue(row) for row in cues] + [
+    alone = sorted(rows.get("leak", []) + rows["fact"], key=lambda row: -row["auroc_low"])
+    findings = [_cue(row) for row in alone] + [
         Finding(f"baseline.{row['name']}", "audit", "cue_auroc", _measure(row, "auroc"), control=_shuffled(row))
-        for row in baselines
+        for row in rows["baseline"]
     ]
-    everything = Control("all images", _measure(network[0], "auroc"))
-    for row in cues:
+    for row in alone:
         # how the detector does where a statistic, or a copy, cannot help it. Matched pairs are fewer than the images,
         # and the file does not say how many
         matched = _measure(row | {"images": 0}, "matched_auroc")
         findings.append(
             Finding(f"lean.{row['name']}", "audit", "matched_auroc", matched, control=everything, details=_title(row))
         )
-    strongest = max(rings, key=lambda row: abs(row["direct"] - 0.5))
+    strongest = max(rows["ring"], key=lambda row: abs(row["direct"] - 0.5))
     details = {"ring": int(strongest["name"])}
     return [*findings, Finding("ring", "audit", "ring_auroc", _measure(strongest, "direct"), details=details)]
 
@@ -322,34 +305,15 @@ def histogram(values: pd.Series, is_real: NDArray[np.bool_]) -> pd.DataFrame:
     """
     sides = {"real": values[is_real].dropna(), "fake": values[~is_real].dropna()}
     if not pd.api.types.is_numeric_dtype(values):
-        shares = pd.DataFrame({side: part.astype(str).value_counts(normalize=True) for side, part in sides.items()})
-        order = shares.fillna(0.0).sum(axis=1).sort_values(ascending=False, kind="stable").index
-        return shares.fillna(0.0).loc[order].rename_axis("value").reset_index()
+        counted = {side: part.astype(str).value_counts(normalize=True) for side, part in sides.items()}
+        shares = pd.DataFrame(counted).fillna(0.0).rename_axis("value")
+        return shares.sort_values(["real", "fake"], key=lambda _: -shares.sum(axis=1), kind="stable").reset_index()
     low, high = values.quantile([TAILS, 1 - TAILS]).fillna(0.0)
     edges = np.linspace(low, high if high > low else low + 1, HISTOGRAM_BINS + 1)
     columns = {
         side: np.histogram(part.clip(edges[0], edges[-1]), edges)[0] / max(1, len(part)) for side, part in sides.items()
     }
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], **columns})
-
-
-def experiments_on(run: Run, probes: StudyResult, statistic: str) -> list[Finding]:
-    """Conclude from the probes that change a statistic: for each verdict the strength that answers, as on Evidence.
-
-    Args:
-        run: that was probed.
-        probes: the study `probes` of it.
-        statistic: a key of `TITLES`.
-    """
-    if statistic not in CHANGED_BY:
-        return []
-    rows = read_flips(run, probes.table, probes.about.get("parameters"))
-    rates = flip_rates(rows, side=run.side, probes=CHANGED_BY[statistic])
-    findings = []
-    for verdict, group in rates[rates["share"].notna()].groupby("verdict", sort=False):
-        best = group.set_index("column", drop=False).loc[answering_column(group)]
-        findings.append(finding_of_rate(f"forced.{statistic}.{str(verdict).lower()}", best, study="audit"))
-    return with_headlines(findings, HEADLINES)
 
 
 STUDY = Study(

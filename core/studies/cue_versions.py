@@ -44,6 +44,10 @@ class Batch:
         """Scale a length from images of 32 pixels a side to these."""
         return max(1, round(length * self.side / SIDE))
 
+    def only(self, area: NDArray[np.bool_]) -> Pixels:
+        """The pixels of an area, bool (side, side), on grey."""
+        return np.where(area[..., None], self.pixels, np.uint8(NOTHING))
+
 
 @dataclass(frozen=True)
 class Version:
@@ -95,11 +99,10 @@ def _high_pass(radius: float, batch: Batch) -> Pixels:
 
 def _mean_colours(batch: Batch) -> Pixels:
     cell = np.arange(batch.side) * 8 // batch.side
-    _, first, where, size = np.unique(cell, return_index=True, return_inverse=True, return_counts=True)
-    rows = np.add.reduceat(batch.pixels.astype(np.float32), first, axis=1)
-    sums = np.add.reduceat(rows, first, axis=2)
-    means = frequency.to_pixels((sums / np.outer(size, size)[..., None]).astype(np.float32))
-    return means[:, where][:, :, where]
+    inside = np.equal.outer(cell, np.unique(cell)).astype(np.float32)
+    sums = np.einsum("nhwc,hi,wj->nijc", batch.pixels.astype(np.float32), inside, inside, optimize=True)
+    means = frequency.to_pixels(sums / np.outer(inside.sum(axis=0), inside.sum(axis=0))[..., None])
+    return means[:, cell][:, :, cell]
 
 
 def _amplitudes(batch: Batch) -> Pixels:
@@ -126,13 +129,10 @@ def _shuffled_blocks(block: int, batch: Batch) -> Pixels:
 
 def _patch(size: int, batch: Batch) -> Pixels:
     own = batch.scaled(size)
-    corners = np.stack([generator.integers(0, batch.side - own + 1, 2) for generator in batch.generators])
-    rows, columns = (corner[:, None] + np.arange(own) for corner in corners.T)
-    made = np.full_like(batch.pixels, NOTHING)
-    start = (batch.side - own) // 2
-    made[:, start : start + own, start : start + own] = batch.pixels[
-        np.arange(len(corners))[:, None, None], rows[:, :, None], columns[:, None, :]
-    ]
+    made, start = np.full_like(batch.pixels, NOTHING), (batch.side - own) // 2
+    for image, patch, generator in zip(batch.pixels, made, batch.generators, strict=True):
+        row, column = generator.integers(0, batch.side - own + 1, 2)
+        patch[start : start + own, start : start + own] = image[row : row + own, column : column + own]
     return made
 
 
@@ -140,15 +140,6 @@ def _depth(side: int) -> NDArray[np.intp]:
     """intp (side, side), the distance of each pixel to the border."""
     line = np.minimum(np.arange(side), np.arange(side)[::-1])
     return np.asarray(np.minimum(line[:, None], line))
-
-
-def _border(batch: Batch) -> Pixels:
-    return np.where((_depth(batch.side) < batch.side // 8)[..., None], batch.pixels, np.uint8(NOTHING))
-
-
-def _centre(batch: Batch) -> Pixels:
-    # 22 of 32 pixels a side: about as large as the border
-    return np.where((_depth(batch.side) >= batch.scaled(5))[..., None], batch.pixels, np.uint8(NOTHING))
 
 
 RADII = (4, 6, 8, 10, 12)
@@ -186,8 +177,11 @@ VERSIONS: dict[str, Version] = {
         )
         for size in (5, 9, 17)
     },
-    "border": Version("border", "the outer 4 pixels", _border),
-    "centre": Version("centre", "the inner 22 x 22 pixels", _centre),
+    "border": Version("border", "the outer 4 pixels", lambda batch: batch.only(_depth(batch.side) < batch.side // 8)),
+    # 22 of 32 pixels a side: about as large as the border
+    "centre": Version(
+        "centre", "the inner 22 x 22 pixels", lambda batch: batch.only(_depth(batch.side) >= batch.scaled(5))
+    ),
     "jpeg-30": Version(
         "JPEG 30", "what JPEG at quality 30 keeps", lambda batch: photometric.compressed(batch.pixels, 30)
     ),

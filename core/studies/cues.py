@@ -10,9 +10,8 @@ Each network is kept as soon as it is tested: the same command goes on where a s
 """
 
 import argparse
-import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,11 +29,11 @@ from core.findings.intervals import Estimate, difference_of_intervals
 from core.findings.numbers import format_measure, percent
 from core.findings.table import markdown
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
-from core.images.labels import CLASSES, REAL
+from core.images.labels import REAL
 from core.runs.folders import ROOT, command_homes
 from core.runs.metrics import wilson_interval
 from core.runs.writing import library_versions
-from core.storage import ContractError, is_plain_name, only_writer
+from core.storage import ContractError, is_plain_name, only_writer, plain_json
 from core.studies.cue_versions import EDITION, VERSIONS, make_version, mean_amplitude
 from core.studies.store import read_sealed, write_sealed
 from core.studies.study import StudyError
@@ -47,17 +46,9 @@ SCHEMA = 1
 FOLDER = "cues"
 EVERYTHING, LABELS = "everything", "labels"
 BOUND = "A lower bound: what one small network, trained by one recipe, reads from each cue; others may read more."
-COLUMNS = {
-    "trained": "the version that the network was trained on",
-    "tested": "the version that it was tested on",
-    "seed": "of weights, order and augmentation",
-    "images_fake": "FAKE test images",
-    "images_real": "REAL test images",
-    "right_fake": "FAKE test images called FAKE",
-    "right_real": "REAL test images called REAL",
-    "seconds": "that training and tests of this network took",
-}
-TYPES = {"trained": "str", "tested": "str", "seconds": "float32"}
+# test images on which a network is tested on other versions than its own
+ACROSS = 4000
+COLUMNS = ["trained", "tested", "seed", "images_fake", "images_real", "right_fake", "right_real", "seconds"]
 HEADLINES: Headlines = {
     "cue-labels": {
         "question": "How often are networks right that had nothing to learn?",
@@ -82,19 +73,16 @@ class Results:
 
     Attributes:
         path: of the file.
-        table: the columns of `COLUMNS`.
+        table: a row for each network and version it was tested on: the versions that it was `trained` and `tested` on;
+            `seed` of weights, order and augmentation; test images of each class, and how many of them it was right on;
+            and the `seconds` that training and tests of this network took.
         about: `set`, `set_fingerprint`, `training_set`, `training_fingerprint`, `training_images`, `of_fingerprint` (of
-            the whole test set), `limit`, `recipe`, `edition`, `across`, and `versions` (key -> title, keeps, control).
+            the whole test set), `limit`, `recipe`, `edition` and `across`.
     """
 
     path: Path
     table: pd.DataFrame
     about: Mapping[str, Any]
-
-    @property
-    def versions(self) -> dict[str, dict[str, Any]]:
-        """Key -> `title`, `keeps`, `control` of each version, in the order of the registry."""
-        return dict(self.about["versions"])
 
     @property
     def networks(self) -> set[tuple[str, int]]:
@@ -111,13 +99,11 @@ def read_results(path: Path) -> Results:
     again = f"restore it or make it again with `{PROGRAM} cues --data DATA`"
     try:
         table, about, intact = read_sealed(path)
-    except FileNotFoundError:
-        raise ContractError(f"{path} is missing; make it with `{PROGRAM} cues --data DATA`") from None
     except Exception as error:  # noqa: BLE001 - pyarrow's errors share no base class below Exception
         raise ContractError(f"{path} is no readable study of cues ({type(error).__name__}); {again}") from None
     if not intact:
         raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
-    if about.get("study") != FOLDER or about.get("schema") != SCHEMA or list(table) != list(COLUMNS):
+    if about.get("study") != FOLDER or about.get("schema") != SCHEMA or list(table) != COLUMNS:
         raise ContractError(f"{path} is no study of cues, or of another version; {again}")
     return Results(path, table, about)
 
@@ -145,21 +131,20 @@ def accuracies(results: Results) -> pd.DataFrame:
     """
     rows = results.table
     images = rows["images_fake"] + rows["images_real"]
-    rows = rows.assign(images=images, share=(rows["right_fake"] + rows["right_real"]) / images)
-    grouped = rows.groupby(["trained", "tested"])
+    grouped = rows.assign(images=images, share=(rows["right_fake"] + rows["right_real"]) / images).groupby(
+        ["trained", "tested"]
+    )
     cells = grouped.agg(value=("share", np.mean), images=("images", "first"), networks=("share", "size"))
-    spread = grouped["share"].var().fillna(0) * (cells["networks"] - 1)
+    cells = cells.assign(low=np.nan, high=np.nan, variance=grouped["share"].var().fillna(0))
     trained, tested = (cells.index.get_level_values(level) for level in ("trained", "tested"))
-    own, labels = trained == tested, trained == LABELS
-    cells["low"], cells["high"] = np.nan, np.nan
-    for chosen in (own & ~labels, own & labels):
-        freedom = int((cells["networks"] - 1)[chosen].sum())
-        for cell, (value, count, networks) in cells.loc[chosen, ["value", "images", "networks"]].iterrows():
-            ends = np.array(wilson_interval(value * count, count))
-            variance = spread[chosen].sum() / max(1, freedom) / networks
-            seeds = float(stdtrit(freedom, 0.975)) * np.sqrt(variance) if freedom else 0.0
-            half = np.hypot(ends - value, seeds)
-            cells.loc[cell, ["low", "high"]] = max(0.0, value - half[0]), min(1.0, value + half[1])
+    for chosen in ((trained == tested) & (trained != LABELS), (trained == tested) & (trained == LABELS)):
+        own = cells[chosen]
+        freedom = int((own["networks"] - 1).sum())
+        variance = (own["variance"] * (own["networks"] - 1)).sum() / max(1, freedom)
+        seeds = float(stdtrit(freedom, 0.975)) * np.sqrt(variance / own["networks"]) if freedom else 0.0
+        ends = wilson_interval((own["value"] * own["images"]).to_numpy(), own["images"].to_numpy())
+        cells.loc[chosen, "low"] = (own["value"] - np.hypot(ends.low - own["value"], seeds)).clip(lower=0)
+        cells.loc[chosen, "high"] = (own["value"] + np.hypot(ends.high - own["value"], seeds)).clip(upper=1)
     return cells
 
 
@@ -169,59 +154,52 @@ def conclude(results: Results) -> list[Finding]:
     A cue's controls are networks that were trained on shuffled labels, and guessing the larger class.
     """
     cells = accuracies(results)
-    own = {key: _estimate(cells.loc[(key, key)]) for key in results.versions if (key, key) in cells.index}
+    estimates = {
+        pair: Estimate(float(cell["value"]), float(cell["low"]), float(cell["high"]), int(cell["images"]))
+        for pair, cell in cells.iterrows()
+    }
+    own = {key: estimates[key, key] for key in VERSIONS if (key, key) in estimates}
     whole = results.table[results.table["trained"] == results.table["tested"]]
     classes = whole[["images_fake", "images_real"]].sum()
-    guessing = float(classes.max() / max(1, classes.sum()))
-    findings = []
+    larger = float(classes.max() / max(1, classes.sum()))
+    guessing, findings = Estimate(larger, larger, larger, 0), []
     for key, estimate in own.items():
-        controls = {"guessing": Estimate(guessing, guessing, guessing, estimate.images)}
-        if LABELS in own and key != LABELS:
-            controls = {"shuffled labels": own[LABELS], **controls}
-        measure = Measure.of(estimate)
+        shuffled = {"shuffled labels": own[LABELS]} if LABELS in own and key != LABELS else {}
         choices = tuple(
             Choice(
-                "control",
-                name,
-                measure,
-                Control(name, Measure(control.value) if name == "guessing" else Measure.of(control)),
+                "control", name, Measure.of(estimate),
+                Control(name, Measure(larger) if control is guessing else Measure.of(control)),
                 Measure.of(difference_of_intervals(estimate, control)._replace(images=estimate.images)),
             )
-            for name, control in controls.items()
-        )
+            for name, control in (shuffled | {"guessing": guessing}).items()
+        )  # fmt: skip
         crossed = {"read_by_everything": (EVERYTHING, key), "reads_everything": (key, EVERYTHING)}
-        about = results.versions[key]
-        details = {"title": about["title"], "keeps": about["keeps"], "is_control": about["control"], "version": key}
+        version, seeds = VERSIONS[key], int(cells.loc[(key, key), "networks"])
         findings.append(Finding(
-            f"cue-{key}", FOLDER, "cue_accuracy", measure, None, choices[0].control, choices[0].difference,
+            f"cue-{key}", FOLDER, "cue_accuracy", choices[0].measure, None, choices[0].control, choices[0].difference,
             choices if len(choices) > 1 else (),
-            beside={
-                name: Measure.of(_estimate(cells.loc[cell])) for name, cell in crossed.items() if cell in cells.index
-            },
-            details={**details, "seeds": int(cells.loc[(key, key), "networks"])},
+            beside={name: Measure.of(estimates[pair]) for name, pair in crossed.items() if pair in estimates},
+            details={"title": version.title, "keeps": version.keeps, "is_control": version.control, "version": key,
+                     "seeds": seeds},
         ))  # fmt: skip
     findings.sort(key=lambda finding: (finding.details["is_control"], -finding.measure.value))
     return with_headlines(findings, HEADLINES)
-
-
-def _estimate(cell: "pd.Series[Any]") -> Estimate:
-    return Estimate(float(cell["value"]), float(cell["low"]), float(cell["high"]), int(cell["images"]))
 
 
 def markdown_table(results: Results) -> str:
     """Write every version that networks were trained on as a Markdown table, the best cue first, under `BOUND`."""
     rows = []
     for finding in conclude(results):
-        crossed = [finding.beside.get(key) for key in ("read_by_everything", "reads_everything")]
+        crossed = (finding.beside.get(key) for key in ("read_by_everything", "reads_everything"))
         alone = finding.details["version"] == EVERYTHING
-        rows.append({
-            "what is kept": f"{finding.details['title']}: {finding.details['keeps']}",
-            "accuracy when trained and tested on it": format_measure(finding.measure, "share"),
-            "trained on everything, tested on it": "" if alone or crossed[0] is None else percent(crossed[0].value),
-            "trained on it, tested on everything": "" if alone or crossed[1] is None else percent(crossed[1].value),
-            "networks": finding.details["seeds"],
-        })  # fmt: skip
-    return f"{BOUND}\n\n{markdown(pd.DataFrame(rows))}"
+        rows.append((
+            f"{finding.details['title']}: {finding.details['keeps']}", format_measure(finding.measure, "share"),
+            *("" if alone or measure is None else percent(measure.value) for measure in crossed),
+            finding.details["seeds"],
+        ))  # fmt: skip
+    tests = "trained and tested on it", "trained on everything, tested on it", "trained on it, tested on everything"
+    columns = ["what is kept", f"accuracy when {tests[0]}", *tests[1:], "networks"]
+    return f"{BOUND}\n\n{markdown(pd.DataFrame(rows, columns=columns))}"
 
 
 def run(
@@ -232,10 +210,9 @@ def run(
     versions: Sequence[str] = tuple(VERSIONS),
     seeds: int = 3,
     limit: int | None = None,
-    across: int = 4000,
     changes: Mapping[str, Any] | None = None,
     report: Callable[[str], None] = print,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[..., None] | None = None,
 ) -> Path:
     """Train and test the networks that a file does not hold yet, one after the other, and keep each at once.
 
@@ -245,10 +222,9 @@ def run(
         versions: keys of `VERSIONS`; networks are tested on all of these.
         seeds: number of networks for each version; each version gets one before any gets a second.
         limit: training images; a fifth as many test images. None for all.
-        across: test images on which a network is tested on other versions than its own.
         changes: of the recipe: the paper's network, narrow, chosen before any version was tried.
         report: called with a line for each network.
-        progress: called with (steps done, all steps) of a training.
+        progress: called with (steps done, all steps, what is being done) of a training.
 
     Returns:
         The file.
@@ -268,21 +244,15 @@ def run(
     if limit is not None:
         train, test = train.limited(limit), test.limited(max(2, limit // 5))
     recipe = replace(Recipe(name="cues", width=16, epochs=6, validation=0.0, average=0.995), **(changes or {}))
-    about = json.loads(json.dumps({
-        "study": FOLDER, "schema": SCHEMA, "columns": COLUMNS, "title": "Cues",
-        "question": "How much of REAL against FAKE is in each cue alone?",
+    about = plain_json({
+        "study": FOLDER, "schema": SCHEMA,
         "set": test.name, "set_fingerprint": test.fingerprint, "of_fingerprint": of_fingerprint,
         "training_set": train.name, "training_fingerprint": train.fingerprint, "training_images": len(train),
-        "limit": limit, "recipe": recipe.settings(), "edition": EDITION, "across": across,
-    }))  # fmt: skip
-    described = {
-        key: {"title": version.title, "keeps": version.keeps, "control": version.control}
-        for key, version in VERSIONS.items()
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    path, few = folder / f"{test.name}.parquet", test.limited(across)
+        "limit": limit, "recipe": recipe.settings(), "edition": EDITION, "across": ACROSS,
+    })  # fmt: skip
+    path, few = folder / f"{test.name}.parquet", test.limited(ACROSS)
     with only_writer(path):
-        results = read_results(path) if path.is_file() else Results(path, pd.DataFrame(columns=list(COLUMNS)), about)
+        results = read_results(path) if path.is_file() else Results(path, pd.DataFrame(columns=COLUMNS), about)
         if differing := [key for key in about if results.about.get(key) != about[key]]:
             raise ContractError(
                 f"{path} was made with another {differing[0].replace('_', ' ')}; name another folder with --out, or "
@@ -292,25 +262,23 @@ def run(
         missing = [network for network in networks if network not in results.networks]
         if missing:
             report(f"{len(missing)} networks to train on {len(train):,} images each")
-        table, amplitude = results.table, mean_amplitude(train.pixels)
+        rows, amplitude = results.table.to_dict("records"), mean_amplitude(train.pixels)
         for version, seed in missing:
             start = time.perf_counter()
             detector = _trained(train, version, replace(recipe, seed=seed), amplitude, progress)
             # its own version first; nothing else is tested on shuffled labels, nor such a network elsewhere
             others = [other for other in versions if other != version and not VERSIONS[other].shuffled]
             tests = [(version, test), *((other, few) for other in others if not VERSIONS[version].shuffled)]
-            rows = [
+            made: list[dict[Hashable, Any]] = [
                 {"trained": version, "tested": tested, "seed": seed} | _counts(detector, tested, images, amplitude)
                 for tested, images in tests
             ]
-            made = pd.DataFrame(rows).assign(seconds=time.perf_counter() - start)
-            table = pd.concat([table, made], ignore_index=True) if len(table) else made
-            table = table[list(COLUMNS)].astype({name: TYPES.get(name, "int64") for name in COLUMNS})
+            seconds = time.perf_counter() - start
+            rows += [row | {"seconds": seconds} for row in made]
             created = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "libraries": library_versions()}
-            write_sealed(path, table, {**about, "versions": described, **created})
-            own = made.iloc[0]
-            right = (own["right_fake"] + own["right_real"]) / (own["images_fake"] + own["images_real"])
-            report(f"{version}, seed {seed}: {right:.1%} in {own['seconds']:.0f} s")
+            write_sealed(path, pd.DataFrame(rows)[COLUMNS], {**about, **created})
+            right = (made[0]["right_fake"] + made[0]["right_real"]) / len(test)
+            report(f"{version}, seed {seed}: {right:.1%} in {seconds:.0f} s")
     return path
 
 
@@ -323,7 +291,7 @@ def _trained(
     name: str,
     recipe: "Recipe",
     amplitude: NDArray[np.float32],
-    progress: Callable[[int, int], None] | None,
+    progress: Callable[..., None] | None,
 ) -> "Detector":
     """Train a network on a version of the images."""
     from core.detectors.detector import pick_device  # noqa: PLC0415 - torch
@@ -334,17 +302,17 @@ def _trained(
         images = replace(images, rows=images.rows.assign(label=labels))
     training = Training(recipe, replace(images, pixels=_pixels(name, images, amplitude)), pick_device("auto"))
     while training.epoch < recipe.epochs:
-        training.run_epoch(None if progress is None else lambda done, total, _text: progress(done, total))
+        training.run_epoch(progress)
     return training.finish()
 
 
 def _counts(detector: "Detector", tested: str, images: ImageSet, amplitude: NDArray[np.float32]) -> dict[str, int]:
     """Count the images of each class, and those that a network is right on."""
-    right = (detector.margins(_pixels(tested, images, amplitude)) > 0) == (images.labels == REAL)
+    is_real = images.labels == REAL
+    right = (detector.margins(_pixels(tested, images, amplitude)) > 0) == is_real
     counts = {}
-    for number, name in enumerate(CLASSES):
-        counts[f"images_{name.lower()}"] = int((images.labels == number).sum())
-        counts[f"right_{name.lower()}"] = int(right[images.labels == number].sum())
+    for name, chosen in (("fake", ~is_real), ("real", is_real)):
+        counts |= {f"images_{name}": int(chosen.sum()), f"right_{name}": int(right[chosen].sum())}
     return counts
 
 

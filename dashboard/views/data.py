@@ -17,7 +17,7 @@ from core.images.palette import CLASS_COLOURS
 from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
 from core.storage import ContractError
-from core.studies.audit import TITLES, experiments_on, histogram
+from core.studies.audit import TITLES, histogram
 from core.studies.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
 from core.studies.cues import BOUND, Results, conclude, find_results, read_results
 from core.studies.store import StudyResult, study_path
@@ -64,11 +64,8 @@ def draw(opened: Opened) -> None:
         help=explain("AUROC"),
     ) as is_open:
         if is_open:
-            probes = readable(opened, "probes", concluded=False)
-            leans = [
-                finding for finding in audit.findings if finding.key.startswith("lean.") and finding.key != "lean.leak"
-            ]
-            finding_table(leans + changes_of(opened.origin, probes, tuple(cues)))
+            finding_table([one for one in audit.findings if one.key.startswith("lean.") and one.key != "lean.leak"])
+            st.caption("What changing an image does to its verdict is on the tab Evidence.")
     with fold(
         "spread",
         "How are the cues distributed?",
@@ -128,12 +125,6 @@ def draw_headlines(
     with st.grid(5, min_column_width=150):
         for label, (value, beside) in metrics.items():
             st.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, height="stretch")
-
-
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
-def changes_of(opened: Opened, probes: StudyResult | None, cues: tuple[str, ...]) -> list[Finding]:
-    """Return the findings of the experiments that change the statistics."""
-    return [finding for name in cues if probes is not None for finding in experiments_on(opened.run, probes, name)]
 
 
 def draw_spread(opened: Opened, name: str) -> None:

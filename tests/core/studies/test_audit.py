@@ -11,15 +11,13 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from core.findings.claims import ClaimStatus, claim_status, sign_of
+from core.findings.claims import ClaimStatus, claim_status
 from core.images.decoding import decode
 from core.images.encoding import encode_png
 from core.images.loading import load_image_set
-from core.studies import audit, probes
-from core.studies.audit import experiments_on, radial_spectrum
-from core.studies.store import StudyResult
-from core.studies.study import WEIGHT, Context
-from tests.core.cues import CUES
+from core.studies import audit
+from core.studies.audit import radial_spectrum
+from core.studies.study import Context
 from tests.core.studies.image_sets import Files, clean_pixels, first, made_context, made_files, result_of
 
 LUMA = [0.299, 0.587, 0.114]
@@ -131,19 +129,3 @@ def test_the_radial_spectrum_is_a_mean_over_rings(chunk: int) -> None:
         power = np.abs(np.fft.fft2(image)) ** 2
         expected = [np.log10(power[ring == r].mean() + 1) for r in range(1, 17)]
         np.testing.assert_allclose(spectrum, expected, rtol=1e-3)
-
-
-def test_experiments_on_a_statistic_are_flip_rates_of_its_probes(tmp_path: Path) -> None:
-    cue = CUES["mean_colour"]()
-    run = cue.run(tmp_path)
-    context = Context(run, cue.detector, cue.pixels)  # type: ignore[arg-type]
-    table = probes.compute(context, np.arange(len(run)), {"seed": 0}).assign(**{WEIGHT: np.float32(1)})
-    result = StudyResult(Path("x.parquet"), table, {"parameters": {"seed": 0}})
-    assert experiments_on(run, result, "category") == []
-    findings = experiments_on(run, result, "red")
-    assert [finding.group for finding in findings] == ["FAKE", "REAL"]
-    for finding in findings:
-        chosen = (run.predictions["predicted"] == finding.group).to_numpy()
-        share = ((table["tint_full"] > 0).to_numpy() != (finding.group == "REAL"))[chosen].mean()
-        assert (finding.measure.value, sign_of(finding)) == (pytest.approx(share), 1)
-        assert finding.question

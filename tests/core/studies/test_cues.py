@@ -45,21 +45,17 @@ def made(path: Path, of_fingerprint: str = "1") -> Results:
         for tested in RIGHT
         if trained != "labels" or tested == "labels"
     ]
-    versions = {
-        key: {"title": version.title, "keeps": version.keeps, "control": version.control}
-        for key, version in VERSIONS.items()
-    }
     about = {
         "study": FOLDER, "schema": SCHEMA, "set": "made-test", "set_fingerprint": "1", "of_fingerprint": of_fingerprint,
-        "training_set": "made-train", "training_images": 9, "limit": None, "versions": versions,
+        "training_set": "made-train", "training_images": 9, "limit": None,
     }  # fmt: skip
-    write_sealed(path, pd.DataFrame(rows, columns=list(COLUMNS)), about)
+    write_sealed(path, pd.DataFrame(rows, columns=COLUMNS), about)
     return read_results(path)
 
 
 def study(folder: Path, train: ImageSet, test: ImageSet, *names: str, seeds: int = 1, **options):  # type: ignore[no-untyped-def]
     """Run the study on some versions."""
-    given = {"versions": names, "seeds": seeds, "across": 100, "changes": RECIPE, "report": lambda _line: None}
+    given = {"versions": names, "seeds": seeds, "changes": RECIPE, "report": lambda _line: None}
     return read_results(run(train, test, folder=folder, **given, **options))
 
 
@@ -116,7 +112,7 @@ def test_finished_networks_are_kept_and_other_settings_refused(tmp_path: Path) -
     first = study(tmp_path, *sets, "grey")
     seconds = first.table["seconds"].to_list()
 
-    def stop(_done: int, _all: int) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
