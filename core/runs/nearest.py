@@ -64,20 +64,23 @@ def find_nearest(
     rows = np.full((len(queries), k), -1, np.intp)
     # vectors of up to 32 x 32 pixels are compared in blocks of `BLOCK`, longer ones in smaller blocks
     block = max(1, min(BLOCK, BLOCK * 3072 // max(1, int(np.prod(base.shape[1:])))))
-    for start in range(0, len(queries), QUERIES):
-        part = slice(start, start + QUERIES)
-        units = unit_rows(queries[part])
-        for begin in range(0, len(base), block):
-            here = slice(begin, begin + block)
+    for begin in range(0, len(base), block):
+        units = unit_rows(base[begin : begin + block]).T
+        for start in range(0, len(queries), QUERIES):
+            part = slice(start, start + QUERIES)
             # rounding may give values slightly below zero
-            near = np.maximum(1 - units @ unit_rows(base[here]).T, 0)
+            near = np.maximum(1 - unit_rows(queries[part]) @ units, 0)
             if query_codes is not None and base_codes is not None:
-                near[query_codes[part][:, None] == base_codes[here]] = np.inf
+                near[query_codes[part][:, None] == base_codes[begin : begin + block]] = np.inf
             # merge only for queries with a nearer row in this block
-            touched = start + np.flatnonzero((near < distances[part, -1:]).any(axis=1))
+            touched = np.flatnonzero((near < distances[part, -1:]).any(axis=1))
             if len(touched):
-                merged = _merge(near[touched - start], begin, distances[touched], rows[touched])
-                distances[touched], rows[touched] = merged
+                few = np.argpartition(near[touched], min(k, near.shape[1]) - 1, axis=1)[:, :k]
+                values = np.hstack([distances[start + touched], np.take_along_axis(near[touched], few, axis=1)])
+                numbers = np.hstack([rows[start + touched], few + begin])
+                order = np.lexsort((numbers, values), axis=1)[:, :k]
+                distances[start + touched] = np.take_along_axis(values, order, axis=1)
+                rows[start + touched] = np.take_along_axis(numbers, order, axis=1)
     rows[np.isinf(distances)] = -1
     return Nearest(rows, distances)
 
@@ -88,16 +91,3 @@ def halved(values: NDArray[np.floating]) -> NDArray[np.floating]:
         return values
     largest, kind = np.abs(values).max(initial=0), np.finfo(np.float16)
     return values.astype(np.float16) if largest == 0 or 1024 * kind.tiny <= largest <= kind.max else values
-
-
-def _merge(
-    near: NDArray[np.float32], start: int, distances: NDArray[np.float32], rows: NDArray[np.intp]
-) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Merge the k nearest so far with those of a block that begins at row `start`."""
-    k = distances.shape[1]
-    few = min(k, near.shape[1])
-    at = np.argpartition(near, few - 1, axis=1)[:, :few]
-    values = np.concatenate([distances, np.take_along_axis(near, at, axis=1)], axis=1)
-    numbers = np.concatenate([rows, at + start], axis=1)
-    order = np.lexsort((numbers, values), axis=1)[:, :k]
-    return np.take_along_axis(values, order, axis=1), np.take_along_axis(numbers, order, axis=1)

@@ -17,6 +17,7 @@ from core.images.labels import CLASSES
 from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.studies.differences import columns_of, differing
+from core.studies.groups import cell_weights
 from core.studies.store import StudyResult
 
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
@@ -76,10 +77,7 @@ def read_cards(
     positions = pd.Index(run.predictions["id"]).get_indexer(table["id"])
     rows = run.predictions.iloc[positions].reset_index(drop=True)
     predicted, wrong = run.predicted_real[positions], (run.is_real != run.predicted_real)[positions]
-    # the images of a cell in the run over those of it in the sample
-    cell = 2 * run.is_real + run.predicted_real
-    in_sample = np.bincount(cell[positions], minlength=4)
-    weights = (np.bincount(cell, minlength=4) / np.maximum(in_sample, 1))[cell[positions]]
+    weights = cell_weights(run, positions)
     columns = [] if studies is None else list(columns_of(rows, studies, weights))
     cards = []
     for number in np.unique(labels):
@@ -111,15 +109,6 @@ def read_cards(
             "mean_image": None if pictures is None else _mean_image(pictures, positions[mine], own),
         })  # fmt: skip
     return pd.DataFrame(cards)
-
-
-def card_table(cards: pd.DataFrame) -> pd.DataFrame:
-    """The numbers of `read_cards`, and `words` that say what sets each cluster apart, joined by semicolons."""
-    words = [
-        "; ".join(f"{f'{one.label} {one.value}'.strip()} {one.own:.3g}, others {one.rest:.3g}" for one in apart)
-        for apart in cards["apart"]
-    ]
-    return cards.drop(columns=["members", "wrong", "apart", "mean_map", "mean_image"]).assign(words=words)
 
 
 def _mean_image(

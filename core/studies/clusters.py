@@ -19,7 +19,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_samples
-from sklearn.neighbors import NearestNeighbors
+from sklearn.neighbors import KNeighborsRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from core.findings.claims import Headlines
@@ -170,11 +170,10 @@ def lay_out(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArr
         reduced = np.pad(reduced, ((0, 0), (0, 1)))
     perplexity = min(30.0, (len(some) - 1) / 4)
     drawn = TSNE(2, perplexity=perplexity, init="pca", random_state=parameters["seed"]).fit_transform(reduced[some])
-    distances, nearest = NearestNeighbors(n_neighbors=min(NEAREST, len(some))).fit(reduced[some]).kneighbors(reduced)
-    weights = 1 / np.maximum(distances, 1e-9)
-    places = (drawn[nearest] * weights[..., None]).sum(axis=1) / weights.sum(axis=1, keepdims=True)
+    nearest = KNeighborsRegressor(min(NEAREST, len(some)), weights="distance").fit(reduced[some], drawn)
+    places = np.asarray(nearest.predict(reduced), np.float64)
     places[some] = drawn
-    return np.asarray(places, np.float64)
+    return places
 
 
 def _components(points: NDArray[np.float64], parameters: Mapping[str, Any]) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.perturbations import frequency, photometric, spatial
 
 Pixels = NDArray[np.uint8]
+EVERYTHING, LABELS = "everything", "labels"
 # the grey that replaces what is removed
 NOTHING = 128
 SIDE = 32
@@ -57,15 +58,11 @@ class Version:
         title: for a row of a table or figure.
         keeps: what it keeps, in a few words.
         make: batch -> uint8 pixels of the same shape.
-        control: it shows what there is to learn without any cue, or with all of them.
-        shuffled: the training labels are shuffled.
     """
 
     title: str
     keeps: str
     make: Callable[[Batch], Pixels]
-    control: bool = False
-    shuffled: bool = False
 
 
 def mean_amplitude(pixels: Pixels) -> NDArray[np.float32]:
@@ -145,10 +142,9 @@ def _depth(side: int) -> NDArray[np.intp]:
 RADII = (4, 6, 8, 10, 12)
 WAVES = {radius: f"{frequency.wave_length(radius):.3g} pixels" for radius in RADII}
 VERSIONS: dict[str, Version] = {
-    "everything": Version("everything", "the whole image", lambda batch: batch.pixels, control=True),
-    "labels": Version(
-        "shuffled labels", "the whole image, with shuffled labels", lambda batch: batch.pixels, True, True
-    ),
+    # controls: what there is to learn with all cues, and without any, as the training labels are shuffled
+    EVERYTHING: Version("everything", "the whole image", lambda batch: batch.pixels),
+    LABELS: Version("shuffled labels", "the whole image, with shuffled labels", lambda batch: batch.pixels),
     **{
         f"low-{radius}": Version(f"low-pass {radius}", f"wavelengths of {waves} and more", partial(_low_pass, radius))
         for radius, waves in WAVES.items()

@@ -34,7 +34,7 @@ from core.runs.folders import ROOT, command_homes
 from core.runs.metrics import wilson_interval
 from core.runs.writing import library_versions
 from core.storage import ContractError, is_plain_name, only_writer, plain_json
-from core.studies.cue_versions import EDITION, VERSIONS, make_version, mean_amplitude
+from core.studies.cue_versions import EDITION, EVERYTHING, LABELS, VERSIONS, make_version, mean_amplitude
 from core.studies.store import read_sealed, write_sealed
 from core.studies.study import StudyError
 
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 FOLDER = "cues"
-EVERYTHING, LABELS = "everything", "labels"
 BOUND = "A lower bound: what one small network, trained by one recipe, reads from each cue; others may read more."
 # test images on which a network is tested on other versions than its own
 ACROSS = 4000
@@ -174,13 +173,12 @@ def conclude(results: Results) -> list[Finding]:
             for name, control in (shuffled | {"guessing": guessing}).items()
         )  # fmt: skip
         crossed = {"read_by_everything": (EVERYTHING, key), "reads_everything": (key, EVERYTHING)}
-        version, seeds = VERSIONS[key], int(cells.loc[(key, key), "networks"])
+        details = {"title": VERSIONS[key].title, "keeps": VERSIONS[key].keeps, "version": key}
+        details |= {"is_control": key in (EVERYTHING, LABELS), "seeds": int(cells.loc[(key, key), "networks"])}
         findings.append(Finding(
             f"cue-{key}", FOLDER, "cue_accuracy", choices[0].measure, None, choices[0].control, choices[0].difference,
-            choices if len(choices) > 1 else (),
+            choices if len(choices) > 1 else (), details=details,
             beside={name: Measure.of(estimates[pair]) for name, pair in crossed.items() if pair in estimates},
-            details={"title": version.title, "keeps": version.keeps, "is_control": version.control, "version": key,
-                     "seeds": seeds},
         ))  # fmt: skip
     findings.sort(key=lambda finding: (finding.details["is_control"], -finding.measure.value))
     return with_headlines(findings, HEADLINES)
@@ -267,8 +265,8 @@ def run(
             start = time.perf_counter()
             detector = _trained(train, version, replace(recipe, seed=seed), amplitude, progress)
             # its own version first; nothing else is tested on shuffled labels, nor such a network elsewhere
-            others = [other for other in versions if other != version and not VERSIONS[other].shuffled]
-            tests = [(version, test), *((other, few) for other in others if not VERSIONS[version].shuffled)]
+            others = [] if version == LABELS else [other for other in versions if other not in (version, LABELS)]
+            tests = [(version, test), *((other, few) for other in others)]
             made: list[dict[Hashable, Any]] = [
                 {"trained": version, "tested": tested, "seed": seed} | _counts(detector, tested, images, amplitude)
                 for tested, images in tests
@@ -297,7 +295,7 @@ def _trained(
     from core.detectors.detector import pick_device  # noqa: PLC0415 - torch
     from core.training.fit import Training  # noqa: PLC0415
 
-    if VERSIONS[name].shuffled:
+    if name == LABELS:
         labels = np.random.default_rng(recipe.seed).permutation(images.labels)
         images = replace(images, rows=images.rows.assign(label=labels))
     training = Training(recipe, replace(images, pixels=_pixels(name, images, amplitude)), pick_device("auto"))

@@ -130,11 +130,16 @@ def choose_rows(
         quotas = [(cell, len(cell)) for cell in wrong] + _shares(right, images - errors)
     else:
         quotas = _shares(cells, images)
-    taken = [(generator.choice(cell, count, replace=False), len(cell) / count) for cell, count in quotas if count]
-    positions = np.concatenate([rows for rows, _ in taken])
-    weights = np.concatenate([np.full(len(rows), weight, np.float32) for rows, weight in taken])
-    order = np.argsort(positions)
-    return positions[order], weights[order]
+    positions = np.sort(
+        np.concatenate([generator.choice(cell, count, replace=False) for cell, count in quotas if count])
+    )
+    return positions, cell_weights(run, positions).astype(np.float32)
+
+
+def cell_weights(run: Run, positions: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return how many images of the run each of these stands for: those of its cell, over those of it among them."""
+    cell = 2 * run.is_real + run.predicted_real
+    return (np.bincount(cell, minlength=4) / np.maximum(np.bincount(cell[positions], minlength=4), 1))[cell[positions]]
 
 
 def _shares(cells: list[NDArray[np.intp]], images: int) -> list[tuple[NDArray[np.intp], int]]:

@@ -14,7 +14,7 @@ from core.images.palette import CLASS_COLOURS, GREY
 from core.runs.filter import Area, Filter
 from core.runs.pictures import Pictures
 from core.runs.rows import evenly
-from core.studies.cluster_cards import card_table, outline, read_cards
+from core.studies.cluster_cards import outline, read_cards
 from core.studies.groups import VERDICTS
 from core.studies.store import StudyResult
 from core.studies.study import STUDIES
@@ -189,7 +189,8 @@ def draw_cards(opened: Opened, answer: StudyResult, space: str) -> None:
             with grid.cell(), st.container(border=True, height="stretch"):
                 draw_card(opened, card, space, scale)
     name = f"{opened.run.name}-clusters-{space}.csv"
-    csv_button("Groups (CSV)", partial(card_table, cards), name, key="patterns.cards.csv")
+    numbers = partial(cards.drop, columns=["members", "wrong", "apart", "mean_map", "mean_image"])
+    csv_button("Groups (CSV)", numbers, name, key="patterns.cards.csv")
 
 
 def draw_card(opened: Opened, card: Any, space: str, scale: float) -> None:
