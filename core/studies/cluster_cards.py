@@ -3,7 +3,6 @@
 Needs no torch.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -18,7 +17,6 @@ from core.runs.pictures import Pictures
 from core.runs.run import Run
 from core.studies.differences import columns_of, differing
 from core.studies.groups import cell_weights
-from core.studies.store import StudyResult
 
 SPACES = {"features": "the detector's features", "maps": "margin maps"}
 MEMBERS = 12
@@ -52,7 +50,7 @@ def read_cards(
     run: Run,
     space: str,
     *,
-    studies: Mapping[str, StudyResult] | None = None,
+    compared: bool = False,
     pictures: Pictures | None = None,
 ) -> pd.DataFrame:
     """Describe the clusters of one space, the largest first.
@@ -61,7 +59,7 @@ def read_cards(
         table: of the study `clusters`.
         run: that it was asked of.
         space: a key of `SPACES`.
-        studies: whose columns for Explore may set clusters apart, too; None to leave out what sets them apart.
+        compared: True to find out what sets clusters apart, of images, verdicts and what studies offer for browsing.
         pictures: the run's, for mean images.
 
     Returns:
@@ -78,7 +76,7 @@ def read_cards(
     rows = run.predictions.iloc[positions].reset_index(drop=True)
     predicted, wrong = run.predicted_real[positions], (run.is_real != run.predicted_real)[positions]
     weights = cell_weights(run, positions)
-    columns = [] if studies is None else list(columns_of(rows, studies, weights))
+    columns = list(columns_of(run, positions, weights)) if compared else []
     cards = []
     for number in np.unique(labels):
         inside = labels == number

@@ -173,7 +173,7 @@ def conclude(results: Results) -> list[Finding]:
             for name, control in (shuffled | {"guessing": guessing}).items()
         )  # fmt: skip
         crossed = {"read_by_everything": (EVERYTHING, key), "reads_everything": (key, EVERYTHING)}
-        details = {"title": VERSIONS[key].title, "keeps": VERSIONS[key].keeps, "version": key}
+        details: dict[str, Any] = {"title": VERSIONS[key].title, "keeps": VERSIONS[key].keeps, "version": key}
         details |= {"is_control": key in (EVERYTHING, LABELS), "seeds": int(cells.loc[(key, key), "networks"])}
         findings.append(Finding(
             f"cue-{key}", FOLDER, "cue_accuracy", choices[0].measure, None, choices[0].control, choices[0].difference,
@@ -268,7 +268,7 @@ def run(
             others = [] if version == LABELS else [other for other in versions if other not in (version, LABELS)]
             tests = [(version, test), *((other, few) for other in others)]
             made: list[dict[Hashable, Any]] = [
-                {"trained": version, "tested": tested, "seed": seed} | _counts(detector, tested, images, amplitude)
+                {"trained": version, "tested": tested, "seed": seed, **_counts(detector, tested, images, amplitude)}
                 for tested, images in tests
             ]
             seconds = time.perf_counter() - start
@@ -308,7 +308,7 @@ def _counts(detector: "Detector", tested: str, images: ImageSet, amplitude: NDAr
     """Count the images of each class, and those that a network is right on."""
     is_real = images.labels == REAL
     right = (detector.margins(_pixels(tested, images, amplitude)) > 0) == is_real
-    counts = {}
+    counts: dict[str, int] = {}
     for name, chosen in (("fake", ~is_real), ("real", is_real)):
         counts |= {f"images_{name}": int(chosen.sum()), f"right_{name}": int(right[chosen].sum())}
     return counts

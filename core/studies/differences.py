@@ -1,14 +1,15 @@
 """How a group of images differs from others: in category, looks, and the columns that studies offer. No torch."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from core.findings.intervals import effective_size
-from core.studies.store import StudyResult
+from core.runs.run import Run
+from core.studies.columns import read_columns, study_columns
 from core.studies.study import WEIGHT
 
 # standard errors that a difference must exceed: of a hundred columns in a dozen groups, some reach fewer by chance
@@ -97,44 +98,41 @@ def differing(
     return sorted((one for one in compared if one.effect >= least), key=lambda difference: -difference.effect)
 
 
-def columns_of(
-    rows: pd.DataFrame, studies: Mapping[str, StudyResult], given: NDArray[np.float64] | None = None
-) -> Iterator[Column]:
-    """Size of the margin, categories, facts, and the columns that studies of images offer to Explore.
+def columns_of(run: Run, positions: NDArray[np.intp], given: NDArray[np.float64]) -> Iterator[Column]:
+    """Size of the margin, categories, facts, and the columns that studies of images offer for browsing.
 
     Args:
-        rows: N of a run's predictions.
-        studies: by name.
-        given: float64 (N,), how many images each row stands for; all alike when None.
+        run: the run; reads the files of its studies, but `clusters`.
+        positions: intp (N,), the images.
+        given: float64 (N,), how many images each of them stands for.
     """
-    even = np.ones(len(rows)) if given is None else given
-    yield Column("margin", "margin", np.abs(rows["margin"].to_numpy(np.float64)), even)
-    yield from _of_texts("category", "category", rows["category"], even)
-    yield from (Column(name, name, rows[name].to_numpy(np.float64), even) for name in FACTS)
-    for study, answer in studies.items():
-        if study == "clusters" or "id" not in answer.table or not answer.about.get("explore"):
-            continue
-        table = answer.table.drop_duplicates("id").set_index("id").reindex(rows["id"])
-        weights = table[WEIGHT].fillna(0).to_numpy(np.float64) if WEIGHT in table else np.ones(len(rows))
-        if given is not None:
+    studied = study_columns(run)
+    sampled = [name for name in studied if name.endswith(f".{WEIGHT}")]
+    offered = [name for name, column in studied.items() if column.offered and not name.startswith("clusters.")]
+    offered = [name for name in offered if name not in sampled]
+    table = pd.concat(
+        [
+            run.predictions[["category", *FACTS, "margin"]].reset_index(drop=True),
+            read_columns(run, [*offered, *sampled]),
+        ],
+        axis=1,
+    ).iloc[positions]
+    yield Column("margin", "margin", np.abs(table["margin"].to_numpy(np.float64)), given)
+    for name in ("category", *FACTS, *(name for name in offered if name in table)):
+        label, weights, values = studied[name].label if name in studied else name, given, table[name]
+        if (weight := f"{name.partition('.')[0]}.{WEIGHT}") in table:
             # the sparser of the two samples is the one that a row is drawn from
-            weights = np.where(weights > 0, np.maximum(weights, given), 0)
-        for column in answer.about["explore"]:
-            # the unit and the range come after the first comma
-            label = str(answer.about["columns"][column]).partition(";")[0].partition(",")[0]
-            name, kind = f"{study}.{column}", answer.table[column]
-            # booleans are numeric to pandas
-            if pd.api.types.is_numeric_dtype(kind):
-                numbers = table[column].to_numpy(np.float64, na_value=np.nan)
-                yield Column(name, label, numbers, weights, pd.api.types.is_bool_dtype(kind))
-            else:
-                yield from _of_texts(name, label, table[column], weights)
-
-
-def _of_texts(name: str, label: str, values: "pd.Series[Any]", weights: NDArray[np.float64]) -> Iterator[Column]:
-    """A column of shares for each text; nothing where nearly every image has its own."""
-    texts = values.dropna().astype(str)
-    if texts.nunique() <= MOST_TEXTS:
-        for text, hits in pd.get_dummies(texts, dtype=np.float64).reindex(values.index).items():
-            if text:
-                yield Column(name, label, hits.to_numpy(), weights, share=True, text=str(text))
+            weights = np.where(table[weight] > 0, np.maximum(table[weight], given), 0)
+        is_share = pd.api.types.is_bool_dtype(values)
+        if isinstance(values.dtype, pd.CategoricalDtype) and list(values.cat.categories) == ["no", "yes"]:
+            # of a sample
+            is_share, values = True, values.map({"no": 0.0, "yes": 1.0}).astype(np.float64)
+        if pd.api.types.is_numeric_dtype(values):
+            yield Column(name, label, values.to_numpy(np.float64), weights, is_share)
+        elif values.nunique() <= MOST_TEXTS:
+            # shares, of each text
+            for text, hits in (
+                pd.get_dummies(values.dropna().astype(str), dtype=np.float64).reindex(values.index).items()
+            ):
+                if text:
+                    yield Column(name, label, hits.to_numpy(), weights, share=True, text=str(text))

@@ -139,7 +139,8 @@ def choose_rows(
 def cell_weights(run: Run, positions: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return how many images of the run each of these stands for: those of its cell, over those of it among them."""
     cell = 2 * run.is_real + run.predicted_real
-    return (np.bincount(cell, minlength=4) / np.maximum(np.bincount(cell[positions], minlength=4), 1))[cell[positions]]
+    shares = np.bincount(cell, minlength=4) / np.maximum(np.bincount(cell[positions], minlength=4), 1)
+    return np.asarray(shares[cell[positions]], np.float64)
 
 
 def _shares(cells: list[NDArray[np.intp]], images: int) -> list[tuple[NDArray[np.intp], int]]:

@@ -16,7 +16,6 @@ from core.runs.pictures import Pictures
 from core.runs.rows import at_threshold
 from core.runs.tags import TagError
 from core.studies.differences import Difference, columns_of, differing
-from core.studies.store import find_studies
 from dashboard import library, state
 from dashboard.components.component import opens_all
 from dashboard.components.filters import full_label
@@ -161,5 +160,4 @@ def difference_table(differences: Sequence[Difference]) -> None:
 def _differences(opened: Opened, inside: NDArray[np.intp], others: NDArray[np.intp]) -> list[Difference]:
     """Compare the images themselves, and the studies' columns."""
     group, rest = (np.isin(np.arange(len(opened.table)), positions) for positions in (inside, others))
-    rows = opened.run.predictions.reset_index(drop=True)
-    return differing(columns_of(rows, find_studies(opened.run)[0]), group, rest)
+    return differing(columns_of(opened.run, np.arange(len(group)), np.ones(len(group))), group, rest)

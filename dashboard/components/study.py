@@ -1,8 +1,8 @@
 """A study on a page: its findings, what its file lacks, its numbers as files; and what a detector can know."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import pandas as pd
 import streamlit as st
@@ -149,16 +149,6 @@ def study_fold(
         yield found
         if found is not None:
             study_files(opened, found, key=f"study.{name}")
-
-
-def all_there(opened: Opened, names: Sequence[str]) -> dict[str, StudyResult]:
-    """Read the studies among `names` that this run has and that can be read."""
-    results = {}
-    for name in names:
-        # the part of the page that is about it says what is wrong with it
-        with suppress(ContractError):
-            results[name] = library.study_of(opened, name)
-    return {name: result for name, result in results.items() if result is not None}
 
 
 def refused(error: ContractError | StudyError) -> None:

@@ -17,7 +17,6 @@ from core.runs.rows import evenly
 from core.studies.cluster_cards import outline, read_cards
 from core.studies.groups import VERDICTS
 from core.studies.store import StudyResult
-from core.studies.study import STUDIES
 from dashboard import library, state
 from dashboard.components.charts import new_figure, rate_chart
 from dashboard.components.component import fold
@@ -27,7 +26,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.grid import image_grid
 from dashboard.components.plain import figure_text
 from dashboard.components.selection import difference_table
-from dashboard.components.study import all_there, study_files, study_of
+from dashboard.components.study import study_files, study_of
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.library import BY_STAMP, Opened
 from dashboard.state import Setting
@@ -136,7 +135,7 @@ def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
 @st.cache_resource(max_entries=8, show_spinner="Describing the groups", hash_funcs=BY_STAMP)
 def cards_of(opened: Opened, answer: StudyResult, space: str, pictures: Pictures) -> pd.DataFrame:
     """Return the cards of a space, most errors first; cached."""
-    cards = read_cards(answer.table, opened.run, space, studies=all_there(opened, tuple(STUDIES)), pictures=pictures)
+    cards = read_cards(answer.table, opened.run, space, compared=True, pictures=pictures)
     return cards.sort_values("error_rate", ascending=False, kind="stable")
 
 

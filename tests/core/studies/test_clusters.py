@@ -19,7 +19,7 @@ from core.runs.run import Run
 from core.studies.cluster_cards import read_cards
 from core.studies.clusters import COLUMNS, STUDY, cluster_space, cluster_verdict, compute, conclude, spaces
 from core.studies.differences import columns_of, differing
-from core.studies.store import StudyResult
+from core.studies.store import study_path, write_study
 from core.studies.study import Context, StudyError
 from tests.core.studies.conftest import source as source  # noqa: PLC0414 - a fixture
 from tests.core.trust_cues import made_run
@@ -135,13 +135,12 @@ CELL_WEIGHTS = (CELLS.map(CELLS.value_counts()) / CELLS.map(CELLS[KEEP].value_co
 
 
 @pytest.fixture
-def run() -> Run:
+def run(tmp_path: Path) -> Run:
     label = np.where(WRONG, np.where(PREDICTED == "FAKE", "REAL", "FAKE"), PREDICTED)
     bright = np.where(CLUSTER == 2, 200, 100) + np.random.default_rng(0).normal(0, 5, SIZE)
     # a sample holds every error, which would make its plain mean too bright
-    return made_run(
-        label.tolist(), PREDICTED.tolist(), category="cat", **{**STATISTICS, "brightness": bright + 20 * WRONG}
-    )
+    columns = {**STATISTICS, "category": "cat", "brightness": bright + 20 * WRONG}
+    return replace(made_run(label.tolist(), PREDICTED.tolist(), **columns), path=tmp_path)
 
 
 @pytest.fixture
@@ -157,6 +156,12 @@ def table() -> pd.DataFrame:
     return pd.DataFrame(columns).iloc[generator.permutation(SIZE)].reset_index(drop=True)
 
 
+def write(run: Run, name: str, table: pd.DataFrame, columns: dict[str, str]) -> None:
+    """A study of the run that offers these columns."""
+    study_path(run.path, name).parent.mkdir(exist_ok=True)
+    write_study(study_path(run.path, name), table, {"study": name, "explore": list(columns), "columns": columns})
+
+
 def test_a_sample_is_weighted_up_wherever_its_pictures_are(run: Run, table: pd.DataFrame) -> None:
     generator = np.random.default_rng(2)
     pixels = generator.integers(0, 256, (SIZE, 8, 8, 3)).astype(np.uint8)
@@ -165,9 +170,8 @@ def test_a_sample_is_weighted_up_wherever_its_pictures_are(run: Run, table: pd.D
     part = table[KEEP[table["id"].astype(int)]]
     # of two samples the sparser decides
     whole = pd.DataFrame({"id": run.predictions["id"], "again": run.predictions["brightness"], "weight": 1.0})
-    about = {"explore": ["again"], "columns": {"again": "again"}}
-    studies = {"probes": StudyResult(Path("probes.parquet"), whole, about)}
-    cards = read_cards(part, run, "features", studies=studies, pictures=Pictures(pixels, where))
+    write(run, "probes", whole, {"again": "again"})
+    cards = read_cards(part, run, "features", compared=True, pictures=Pictures(pixels, where))
     for card in cards.itertuples():
         mine = np.flatnonzero(KEEP & (card.number == CLUSTER))
         weights = CELL_WEIGHTS[mine]
@@ -203,12 +207,10 @@ def test_columns_of_studies_set_clusters_and_groups_apart(run: Run, table: pd.Da
         "name": [f"n{number}" for number in range(SIZE)],
         "weight": weights,
     }
-    explore = {"flips": "blur flips, yes or no", "change": "change; margins", "cause": "why", "name": "name"}
-    about = {"explore": list(explore), "columns": explore}
-    probes = StudyResult(Path("probes.parquet"), pd.DataFrame(columns).iloc[covered], about)
-    clusters = StudyResult(Path("clusters.parquet"), pd.DataFrame(columns), about)
-    studies = {"probes": probes, "clusters": clusters}
-    cards = read_cards(table, run, "features", studies=studies)
+    explore = {"flips": "blur flips, yes or no", "change": "change, margins", "cause": "why", "name": "name"}
+    write(run, "probes", pd.DataFrame(columns).iloc[covered], explore)
+    write(run, "clusters", pd.DataFrame(columns), explore)
+    cards = read_cards(table, run, "features", compared=True)
     apart = {(card.number, each.column): each for card in cards.itertuples() for each in card.apart}
 
     def mean(*numbers: int) -> float:
@@ -217,15 +219,15 @@ def test_columns_of_studies_set_clusters_and_groups_apart(run: Run, table: pd.Da
 
     flipping = apart[1, "probes.flips"]
     assert (flipping.label, flipping.own, flipping.rest) == (
-        "blur flips",
+        "Blur flips",
         pytest.approx(mean(1)),
         pytest.approx(mean(3, 5)),
     )
     cause = apart[0, "probes.cause"]
-    assert (cause.label, cause.value, cause.own, cause.rest) == ("why", "fill", 1, 0)
-    assert apart[3, "probes.change"].label == "change"
+    assert (cause.label, cause.value, cause.own, cause.rest) == ("Why", "fill", 1, 0)
+    assert apart[3, "probes.change"].label == "Change"
     assert not any(name in {"probes.hidden", "probes.name"} or name.startswith("clusters") for _, name in apart)
     # what can be seen comes first, whatever its size
     assert cards["apart"][2][0].column == "brightness"
-    found = differing(columns_of(run.predictions, studies), CLUSTER == 1, CLUSTER == 3)
+    found = differing(columns_of(run, np.arange(SIZE), np.ones(SIZE)), CLUSTER == 1, CLUSTER == 3)
     assert [each.column for each in found] == ["probes.change", "probes.flips"]
