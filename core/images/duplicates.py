@@ -33,10 +33,10 @@ def perceptual_hashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 def near_pairs(read: Callable[[NDArray[np.intp]], NDArray[np.uint8]], hashes: NDArray[np.uint64]) -> pd.DataFrame:
-    """Find all pairs of near-duplicate images; pairs with identical pixels are left out.
+    """Find all pairs of near-duplicate images.
 
     Args:
-        read: positions -> uint8 (n, side, side, 3), preferably of images without exact duplicates.
+        read: positions -> uint8 (n, side, side, 3), of images that all differ.
         hashes: uint64 (N,), from `perceptual_hashes`.
 
     Returns:
@@ -46,12 +46,13 @@ def near_pairs(read: Callable[[NDArray[np.intp]], NDArray[np.uint8]], hashes: ND
         arbitrary.
     """
     left, right, bits = close_hashes(hashes, max_bits=MAX_BITS)
-    side = read(left[:1]).shape[1] if len(left) else 1
-    step = max(1, AT_ONCE // side**2)
-    measured = [_compare(read(left[at : at + step]), read(right[at : at + step])) for at in range(0, len(left), step)]
-    correlation, difference = np.concatenate(measured, axis=1) if measured else np.zeros((2, 0), np.float32)
+    step = max(1, AT_ONCE // read(left[:1]).shape[1] ** 2) if len(left) else 1
+    measured = [
+        _correlation(read(left[at : at + step]), read(right[at : at + step])) for at in range(0, len(left), step)
+    ]
+    correlation = np.concatenate([*measured, np.zeros(0, np.float32)])
     pairs = pd.DataFrame({"left": left, "right": right, "bits": bits, "correlation": correlation})
-    return pairs[(correlation >= MIN_CORRELATION) & (difference > 0)].reset_index(drop=True)
+    return pairs[correlation >= MIN_CORRELATION].reset_index(drop=True)
 
 
 def close_hashes(
@@ -64,12 +65,10 @@ def close_hashes(
     return left, right, np.bitwise_count(hashes[left] ^ hashes[right]).astype(np.int8)
 
 
-def _compare(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return each pair's correlation of luma (0 where an image is flat) and RMS difference of pixels, (2, P)."""
-    images = np.stack([left, right]).astype(np.float32)
-    difference = np.sqrt(np.square(images[0] - images[1]).mean(axis=(1, 2, 3)))
-    luma = (images @ LUMA).reshape(2, len(left), -1)
+def _correlation(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return each pair's correlation of luma, (P,); 0 where an image is flat."""
+    luma = (np.stack([left, right]).astype(np.float32) @ LUMA).reshape(2, len(left), -1)
     luma -= luma.mean(axis=2, keepdims=True)
     spread = luma.std(axis=2)
     product = (luma[0] * luma[1]).mean(axis=1) / np.maximum(spread[0] * spread[1], 1e-6)
-    return np.stack([np.where(spread.min(axis=0) >= MIN_CONTRAST, product, 0), difference]).astype(np.float32)
+    return np.where(spread.min(axis=0) >= MIN_CONTRAST, product, 0).astype(np.float32)

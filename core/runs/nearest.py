@@ -54,12 +54,10 @@ def find_nearest(
         Nearest first, ties in the order of the base. Which rows of a tie at the k-th place are found is unspecified.
 
     Raises:
-        ValueError: `k` is below 1, or the vectors differ in length.
+        ValueError: `k` is below 1.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
-    if np.prod(queries.shape[1:]) != np.prod(base.shape[1:]):
-        raise ValueError(f"queries have vectors {queries.shape[1:]} and the base {base.shape[1:]}; give the same ones")
     distances = np.full((len(queries), k), np.inf, np.float32)
     rows = np.full((len(queries), k), -1, np.intp)
     # vectors of up to 32 x 32 pixels are compared in blocks of `BLOCK`, longer ones in smaller blocks

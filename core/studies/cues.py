@@ -11,8 +11,8 @@ Each network is kept as soon as it is tested: the same command goes on where a s
 
 import argparse
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,8 +35,7 @@ from core.runs.metrics import wilson_interval
 from core.runs.writing import library_versions
 from core.storage import ContractError, is_plain_name, only_writer, plain_json
 from core.studies.cue_versions import EDITION, EVERYTHING, LABELS, VERSIONS, make_version, mean_amplitude
-from core.studies.store import read_sealed, write_sealed
-from core.studies.study import StudyError
+from core.studies.store import StudyResult, read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from core.detectors.detector import Detector
@@ -66,31 +65,15 @@ HEADLINES: Headlines = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Results:
-    """A file of results.
-
-    Attributes:
-        path: of the file.
-        table: a row for each network and version it was tested on: the versions that it was `trained` and `tested` on;
-            `seed` of weights, order and augmentation; test images of each class, and how many of them it was right on;
-            and the `seconds` that training and tests of this network took.
-        about: `set`, `set_fingerprint`, `training_set`, `training_fingerprint`, `training_images`, `of_fingerprint` (of
-            the whole test set), `limit`, `recipe`, `edition` and `across`.
-    """
-
-    path: Path
-    table: pd.DataFrame
-    about: Mapping[str, Any]
-
-    @property
-    def networks(self) -> set[tuple[str, int]]:
-        """Version and seed of each network that has been trained."""
-        return set(zip(self.table["trained"].astype(str), self.table["seed"].astype(int), strict=True))
-
-
-def read_results(path: Path) -> Results:
+def read_results(path: Path) -> StudyResult:
     """Read and verify a file of results.
+
+    Returns:
+        Its table, a row for each network and version it was tested on: the versions that it was `trained` and `tested`
+        on; `seed` of weights, order and augmentation; test images of each class, and how many of them it was right on;
+        and the `seconds` that training and tests of this network took. It says of itself: `set`, `set_fingerprint`,
+        `training_set`, `training_fingerprint`, `training_images`, `of_fingerprint` (of the whole test set), `limit`,
+        `recipe`, `edition` and `across`.
 
     Raises:
         ContractError: not such a file, or changed since it was written; the message names it.
@@ -104,7 +87,7 @@ def read_results(path: Path) -> Results:
         raise ContractError(f"{path} is not the file that was written (its sha256 differs); {again}")
     if about.get("study") != FOLDER or about.get("schema") != SCHEMA or list(table) != COLUMNS:
         raise ContractError(f"{path} is no study of cues, or of another version; {again}")
-    return Results(path, table, about)
+    return StudyResult(path, table, about)
 
 
 def find_results(homes: Iterable[Path] | None = None) -> dict[str, Path]:
@@ -117,7 +100,7 @@ def find_results(homes: Iterable[Path] | None = None) -> dict[str, Path]:
     return files
 
 
-def accuracies(results: Results) -> pd.DataFrame:
+def accuracies(results: StudyResult) -> pd.DataFrame:
     """Estimate the accuracy of networks trained on each version and tested on each.
 
     The intervals combine two independent errors, whose half-widths add in quadrature: over images, Wilson's interval of
@@ -147,7 +130,7 @@ def accuracies(results: Results) -> pd.DataFrame:
     return cells
 
 
-def conclude(results: Results) -> list[Finding]:
+def conclude(results: StudyResult) -> list[Finding]:
     """Conclude about each version that networks were trained on, the best cue first, controls at the end.
 
     A cue's controls are networks that were trained on shuffled labels, and guessing the larger class.
@@ -184,7 +167,7 @@ def conclude(results: Results) -> list[Finding]:
     return with_headlines(findings, HEADLINES)
 
 
-def markdown_table(results: Results) -> str:
+def markdown_table(results: StudyResult) -> str:
     """Write every version that networks were trained on as a Markdown table, the best cue first, under `BOUND`."""
     rows = []
     for finding in conclude(results):
@@ -250,24 +233,26 @@ def run(
     })  # fmt: skip
     path, few = folder / f"{test.name}.parquet", test.limited(ACROSS)
     with only_writer(path):
-        results = read_results(path) if path.is_file() else Results(path, pd.DataFrame(columns=COLUMNS), about)
+        results = read_results(path) if path.is_file() else StudyResult(path, pd.DataFrame(columns=COLUMNS), about)
         if differing := [key for key in about if results.about.get(key) != about[key]]:
             raise ContractError(
                 f"{path} was made with another {differing[0].replace('_', ' ')}; name another folder with --out, or "
                 "delete it"
             )
         networks = [(version, seed) for seed in range(seeds) for version in versions]
-        missing = [network for network in networks if network not in results.networks]
+        trained = set(zip(results.table["trained"], results.table["seed"], strict=True))
+        missing = [network for network in networks if network not in trained]
         if missing:
             report(f"{len(missing)} networks to train on {len(train):,} images each")
-        rows, amplitude = results.table.to_dict("records"), mean_amplitude(train.pixels)
+        amplitude = mean_amplitude(train.pixels)
+        rows: list[dict[Any, Any]] = results.table.to_dict("records")
         for version, seed in missing:
             start = time.perf_counter()
             detector = _trained(train, version, replace(recipe, seed=seed), amplitude, progress)
             # its own version first; nothing else is tested on shuffled labels, nor such a network elsewhere
             others = [] if version == LABELS else [other for other in versions if other not in (version, LABELS)]
             tests = [(version, test), *((other, few) for other in others)]
-            made: list[dict[Hashable, Any]] = [
+            made = [
                 {"trained": version, "tested": tested, "seed": seed, **_counts(detector, tested, images, amplitude)}
                 for tested, images in tests
             ]
@@ -304,11 +289,11 @@ def _trained(
     return training.finish()
 
 
-def _counts(detector: "Detector", tested: str, images: ImageSet, amplitude: NDArray[np.float32]) -> dict[str, int]:
+def _counts(detector: "Detector", tested: str, images: ImageSet, amplitude: NDArray[np.float32]) -> dict[str, Any]:
     """Count the images of each class, and those that a network is right on."""
     is_real = images.labels == REAL
     right = (detector.margins(_pixels(tested, images, amplitude)) > 0) == is_real
-    counts: dict[str, int] = {}
+    counts: dict[str, Any] = {}
     for name, chosen in (("fake", ~is_real), ("real", is_real)):
         counts |= {f"images_{name}": int(chosen.sum()), f"right_{name}": int(right[chosen].sum())}
     return counts
@@ -321,7 +306,6 @@ def main(arguments: list[str] | None = None) -> None:
     from tqdm import tqdm  # noqa: PLC0415
 
     from core.images.loading import load_with_bar  # noqa: PLC0415
-    from core.training.fit import TrainingInterrupted  # noqa: PLC0415
 
     options = parse(arguments)
     data = DataPath(options.data, options.fake_classes.split(","))
@@ -332,8 +316,6 @@ def main(arguments: list[str] | None = None) -> None:
                 train, test, folder=options.out / FOLDER, versions=options.versions, seeds=options.seeds,
                 limit=options.limit, report=tqdm.write, progress=progress,
             )  # fmt: skip
-        except TrainingInterrupted as error:
-            raise StudyError(f"{error} Every network before it is kept.") from error
         except KeyboardInterrupt:
             raise KeyboardInterrupt("finished networks are kept, the same command goes on") from None
     print(f"Written to {path}")

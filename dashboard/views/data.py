@@ -19,7 +19,7 @@ from core.runs.filter import Filter
 from core.storage import ContractError
 from core.studies.audit import TITLES, histogram
 from core.studies.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
-from core.studies.cues import BOUND, Results, conclude, find_results, read_results
+from core.studies.cues import BOUND, conclude, find_results, read_results
 from core.studies.store import StudyResult, study_path
 from dashboard import datasets, library, state
 from dashboard.components import charts
@@ -203,7 +203,7 @@ def draw_cues(opened: Opened) -> None:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
-def results_of(opened: Opened, files: tuple[tuple[Path, int], ...]) -> Results | None:
+def results_of(opened: Opened, files: tuple[tuple[Path, int], ...]) -> StudyResult | None:
     """Read the cues of the run's image set with the most training images; None without any.
 
     Raises:

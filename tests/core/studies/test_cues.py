@@ -20,7 +20,6 @@ from core.studies.cues import (
     COLUMNS,
     FOLDER,
     SCHEMA,
-    Results,
     accuracies,
     conclude,
     find_results,
@@ -28,7 +27,7 @@ from core.studies.cues import (
     read_results,
     run,
 )
-from core.studies.store import write_sealed
+from core.studies.store import StudyResult, write_sealed
 from tests.core.studies.planted import by_colour, by_detail
 
 RECIPE = {"width": 4, "epochs": 4, "batch_size": 32, "learning_rate": 0.1, "average": 0.9}
@@ -36,7 +35,7 @@ RECIPE = {"width": 4, "epochs": 4, "batch_size": 32, "learning_rate": 0.1, "aver
 RIGHT = {"everything": (950, 952, 954), "labels": (500, 490, 510), "high-4": (940, 941, 930), "grey": (700, 720, 690)}
 
 
-def made(path: Path, of_fingerprint: str = "1") -> Results:
+def made(path: Path, of_fingerprint: str = "1") -> StudyResult:
     """A file with some numbers, about a test set with this fingerprint."""
     rows = [
         [trained, tested, seed, 1000, 1000, right if trained == tested else 500, right, 1.0]
@@ -119,7 +118,7 @@ def test_finished_networks_are_kept_and_other_settings_refused(tmp_path: Path) -
         study(tmp_path, *sets, "grey", "colour", seeds=2, progress=stop)
     assert read_results(first.path).table["seconds"].to_list() == seconds
     both = study(tmp_path, *sets, "grey", "colour")
-    assert both.networks == {("grey", 0), ("colour", 0)}
+    assert set(zip(both.table["trained"], both.table["seed"], strict=True)) == {("grey", 0), ("colour", 0)}
     assert both.table["seconds"].to_list()[: len(seconds)] == seconds
     with pytest.raises(ContractError, match="was made with another"):
         study(tmp_path, by_colour(66, "train", seed=1), sets[1], "grey")
@@ -142,5 +141,6 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
 
 def test_the_shipped_file_has_every_version() -> None:
     results = read_results(find_results((ROOT / "assets",))["cifake-test"])
-    assert results.networks == {(version, seed) for version in VERSIONS for seed in range(3)}
+    networks = set(zip(results.table["trained"], results.table["seed"], strict=True))
+    assert networks == {(version, seed) for version in VERSIONS for seed in range(3)}
     assert len(conclude(results)) == len(VERSIONS)
