@@ -104,14 +104,6 @@ def test_flips_are_those_found_change_by_change(*, called_real: bool) -> None:
     assert headlines >= {"detail", "controlled", "nothing"}
 
 
-def test_what_could_not_be_made_flips_nothing_and_controls_nothing() -> None:
-    some = tabulate_changes({"blur_1": -1.0}, {"blur_1": 3.0}, 1.0)
-    assert list(flipping(some).index) == ["blur_1"]
-    assert some["flips"].notna().sum() == 2, "and the image as it is"
-    assert some["p_real"]["blur_1"] == pytest.approx(1 / (1 + np.e))
-    assert headline(tabulate_changes(dict.fromkeys(COLUMNS, 1.0), {}, 1.0)) == HEADLINES["nothing"]
-
-
 def test_margins_are_shortened_to_less_than_half_a_percent_and_keep_their_sign() -> None:
     margins = np.random.default_rng(0).normal(0, 3, 10000).astype(np.float32)
     short = short_margins(margins).astype(np.float64)

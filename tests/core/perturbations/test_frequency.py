@@ -19,27 +19,6 @@ from core.perturbations.frequency import (
     transplanted_elsewhere,
     wave_length,
 )
-from core.perturbations.photometric import rms
-
-
-@pytest.fixture
-def grain() -> NDArray[np.uint8]:
-    """uint8 (6, 32, 32, 3), soft enough that no edit leaves 0..255."""
-    generator = np.random.default_rng(3)
-    coarse = generator.uniform(100, 150, (6, 4, 4, 3)).repeat(8, axis=1).repeat(8, axis=2)
-    return np.rint(coarse + generator.normal(0, 6, (6, 32, 32, 3))).astype(np.uint8)
-
-
-def test_random_phases_keep_every_amplitude_and_all_that_is_coarser(grain: NDArray[np.uint8]) -> None:
-    noise = np.random.default_rng(0).standard_normal((6, 32, 32)).astype(np.float32)
-    spectra, rings = spectra_of(grain), ring(10, side=32)
-    after = rephased(spectra, rings, noise)
-    np.testing.assert_allclose(np.abs(after), np.abs(spectra), rtol=1e-4, atol=1e-2)
-    np.testing.assert_array_equal(after[:, ~rings], spectra[:, ~rings])
-    # the same turn for all channels, so that their differences keep their size too
-    turns = after[:, rings] / spectra[:, rings]
-    np.testing.assert_allclose(turns[..., 1:], turns[..., :1].repeat(2, axis=-1), atol=1e-3)
-    assert rms(images_of(after), grain).min() > 3
 
 
 def radii_of(side: int) -> NDArray[np.float64]:
