@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from core.findings.claims import claim_status
-from core.findings.finding import Finding, Measure, find, read_findings, to_json
-from core.findings.intervals import Estimate
+from core.findings.finding import Choice, Finding, Measure, compare, find, finding_of, read_findings, share_of, to_json
+from core.findings.intervals import Estimate, weighted_mean, weighted_share
 from core.findings.numbers import format_measure
 from tests.core.findings.planted import finding
 
@@ -59,3 +60,21 @@ def test_fewer_than_five_sources_are_counted_and_have_no_interval() -> None:
     assert format_measure(few, "share") == "51.0% (1,200 images from 2 sources)"
     # so nothing is claimed from them
     assert claim_status(replace(finding(0.1, control=0.5), measure=few)).kind == "not shown"
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(1, 2, 30)])
+def test_means_of_the_same_images_are_compared_with_a_paired_interval(weights: NDArray[np.float64] | None) -> None:
+    values, others = np.random.default_rng(0).normal(0, 1, (2, 30))
+    for clusters in (None, np.arange(30) % 4, np.arange(30) % 7):
+        compared = compare(values.astype(object), others, weights, control="chance", clusters=clusters)  # type: ignore[arg-type]
+        first = Choice("fill", "mean", **compared)
+        made = finding_of("k", "s", "margin_effect", "FAKE", [first, Choice("fill", "blur", Measure(0.1))], subject="x")
+        names = (made.key, made.study, made.quantity, made.group, made.subject)
+        assert names == ("k", "s", "margin_effect", "FAKE", "x")
+        assert made.control is not None
+        assert (made.control.name, [choice.value for choice in made.choices]) == ("chance", ["mean", "blur"])
+        sources = None if clusters is None else int(clusters.max()) + 1
+        pairs = (made.measure, values), (made.control.measure, others), (made.difference, values - others)
+        for measure, own in pairs:
+            assert measure == Measure.of(weighted_mean(own, weights, clusters=clusters), clusters=sources)
+    assert share_of(values > 0, weights) == Measure.of(weighted_share(values > 0, weights))

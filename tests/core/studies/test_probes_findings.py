@@ -127,5 +127,5 @@ def test_probes_are_ranked_by_what_is_certain_of_them() -> None:
     assert top["per_level"].tolist() == pytest.approx([0.02, 0.01, 0.08, 0.0])
     assert answering_column(table) == "lowpass_12"
     # where nothing is certain, what flips most
-    uncertain = table[table["column"] != "lowpass_12"].assign(net_low=-0.1, share=[0.6, 0.9, 0.5])
+    uncertain = table[table["column"] != "lowpass_12"].assign(net_low=[-0.2, -0.1, -0.1], share=[0.9, 0.6, 0.5])
     assert answering_column(uncertain) == "tint_full"
