@@ -69,7 +69,9 @@ def _manage(kind: str, arguments: list[str] | None) -> None:
 
 def _describe(kind: str, name: str, path: Path) -> dict[str, Any]:
     """Return a row of the list: what a run or a detector is, and where it and its pictures are."""
-    row = dict.fromkeys(("name", *(("images", "accuracy", "pictures") if kind == "run" else ("parameters",))), "")
+    row: dict[str, Any] = dict.fromkeys(
+        ("name", *(("images", "accuracy", "pictures") if kind == "run" else ("parameters",))), ""
+    )
     row |= {"name": name, "MB": "", "folder": str(path), "problem": ""}
     try:
         manifest = read_manifest(path, kind)

@@ -5,16 +5,19 @@ python -m core predict swift --data sample
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from core.console import PROGRAM, command, parser_of, quote, show_progress
 from core.detectors.storage import load_detector
-from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath
-from core.images.loading import find_shortcut, load_with_bar, reading_bar
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, split_of
+from core.images.loading import load_with_bar, reading_bar
 from core.runs.folders import ROOT, command_homes, dashboard_command, find_detectors, find_named
 from core.runs.metrics import doubts_about, result_table
 from core.runs.run import read_run
+from core.runs.shortcuts import find_shortcuts, warning_of
 from core.runs.writing import write_run
+from core.storage import is_plain_name
 from core.studies.neighbours import find_training_set
 
 
@@ -25,16 +28,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("detector", help="a name in detectors/ or assets/detectors/, or a folder")
     parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'")
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
+    parser.add_argument("--name", help="of the image set in the run's name; default: its folder's or file's own")
     parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets runs/; default: the project's")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used")
     parser.add_argument("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
     parser.add_argument("--json", action="store_true", help="print metrics, warning and the run's folder as JSON")
     options = parser.parse_args(arguments)
+    if options.name and (not is_plain_name(options.name) or "@" in options.name or split_of(options.name) == "train"):
+        raise ValueError(f"a set's name has no slash and no @ and does not end in -train, unlike {options.name!r}")
     data = DataPath(options.data, options.fake_classes.split(","))
     detectors = find_detectors((options.out, *command_homes()))
     detector = load_detector(find_named(options.detector, detectors, "detector"), device=options.device)
     images = load_with_bar(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
+    images = replace(images, name=options.name or images.name)
     with reading_bar("train") as progress:
         training = find_training_set(detector, data, progress=progress)
     if training is None:
@@ -49,13 +56,15 @@ def main(arguments: list[str] | None = None) -> None:
             replace=options.replace,
             progress=progress,
         )
-    run, alarm = read_run(path), find_shortcut(data, "test")
+    run = read_run(path)
     metrics, doubts = run.manifest["metrics"]["all"], doubts_about(run.predictions["margin"].to_numpy(), run.noise)
+    shortcuts = find_shortcuts(run.predictions)
     if options.json:
-        print(json.dumps({"run": str(path), "metrics": metrics, "warning": alarm, "doubts": doubts}, indent=1))
+        found = {"shortcuts": shortcuts.to_dict("records"), "doubts": doubts}
+        print(json.dumps({"run": str(path), "metrics": metrics, **found}, indent=1))
         return
-    print(result_table(metrics, beside_paper=False))
-    for warning in filter(None, (alarm, *doubts)):
+    print(result_table(metrics, beside_paper=False), warning_of(shortcuts), sep="\n")
+    for warning in doubts:
         print(f"\nWarning: {warning}")
     name = quote(path.name if options.out == ROOT else str(path))
     print(f"\nWritten: {path}\nShow it: {dashboard_command(options.out)}\nNext: {PROGRAM} study {name} --recommended")

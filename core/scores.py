@@ -18,12 +18,13 @@ from core.console import PROGRAM, command, parser_of
 from core.detectors.detector import grouped
 from core.detectors.manifest import Classes, Outputs, check_detector_name
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
-from core.images.loading import find_shortcut, load_with_bar
+from core.images.loading import load_with_bar
 from core.images.preprocessing import Preprocessing
 from core.images.tables import PATH, column_of
 from core.runs.folders import ROOT, dashboard_command
 from core.runs.metrics import doubts_about, result_table
 from core.runs.run import read_run
+from core.runs.shortcuts import find_shortcuts, warning_of
 from core.runs.writing import write_scores
 from core.storage import open_file, printable, read_table
 
@@ -62,8 +63,9 @@ def main(arguments: list[str] | None = None) -> None:
     logits = grouped(torch.from_numpy(scores)[:, None], classes).numpy()
     path = write_scores(options.out, options.name, images, logits, fit=fit, replace=options.replace)
     run = read_run(path)
-    print(result_table(run.manifest["metrics"]["all"], beside_paper=False))
-    for warning in filter(None, (find_shortcut(data, "test"), *doubts_about(run.predictions["margin"].to_numpy(), 0))):
+    shortcuts = warning_of(find_shortcuts(run.predictions))
+    print(result_table(run.manifest["metrics"]["all"], beside_paper=False), shortcuts, sep="\n")
+    for warning in doubts_about(run.predictions["margin"].to_numpy(), 0):
         print(f"\nWarning: {warning}")
     print(f"\nWritten: {path}\nShow it: {dashboard_command(options.out)}")
 

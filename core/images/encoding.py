@@ -11,6 +11,8 @@ from PIL import Image, JpegImagePlugin
 
 from core.images.decoding import ImageError, open_image
 
+# key of what Pillow finds in a file -> a word for it
+METADATA = {"exif": "EXIF", "xmp": "XMP", "icc_profile": "colour profile"}
 SAMPLING = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 Tables = tuple[tuple[int, ...], ...]
 # pixels along a side up to which an image is sent to a browser as it is
@@ -94,6 +96,29 @@ def compression_of(data: bytes) -> str | None:
     quality = _qualities().get(tables)
     named = f"quality {quality}" if quality else f"tables {hashlib.sha256(repr(tables).encode()).hexdigest()[:6]}"
     return f"JPEG {named}, {sampling}"
+
+
+def file_facts(data: bytes) -> tuple[str, int, int, float, str]:
+    """Describe an original file by its header, in the order of `core.images.statistics.FILE_FACTS`; quality may be NaN.
+
+    Raises:
+        ImageError: the file cannot be opened.
+    """
+    with open_image(data) as image:
+        quality = _nearest_quality(_tables(image)) if isinstance(image, JpegImagePlugin.JpegImageFile) else np.nan
+        kinds = [name for key, name in METADATA.items() if image.info.get(key)]
+        if any(isinstance(value, str) for value in image.info.values()) or "comment" in image.info:
+            kinds.append("text")
+        if b"c2pa" in data and b"jumb" in data:
+            kinds.append("Content Credentials")
+        return str(image.format), image.width, image.height, quality, ", ".join(kinds) or "none"
+
+
+@lru_cache(maxsize=4096)
+def _nearest_quality(tables: Tables) -> float:
+    """Return the quality at which libjpeg's luminance table is nearest in sum."""
+    total = sum(tables[0]) if tables else 0
+    return float(min(_qualities().items(), key=lambda known: abs(sum(known[0][0]) - total))[1])
 
 
 def _tables(image: JpegImagePlugin.JpegImageFile) -> Tables:

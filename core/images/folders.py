@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from core.images.files import Files, Listed
 from core.images.image_set import DatasetError
-from core.images.labels import ClassName
+from core.images.labels import UNLABELLED, ClassName
 from core.images.layout import SPLITS, WORDS, Entry, Pictures, classes_of, from_files, is_picture, some, source_name
 
 Folder = tuple[str, list[str], list[Listed]]
@@ -17,7 +17,7 @@ class ClassFolder(NamedTuple):
 
     pictures: list[Listed]
     split: str
-    label: ClassName
+    label: str
     before: list[str]
     after: list[str]
 
@@ -86,6 +86,16 @@ def image_folder(files: Files, fake: tuple[str, ...]) -> Pictures | None:
         ClassFolder(pictures, split, labels[names[depth]], names[depth : depth + 1], names[depth + 1 :])
         for split, names, pictures in folders
     ))  # fmt: skip
+
+
+def unlabelled(files: Files, _: tuple[str, ...]) -> Pictures | None:
+    """Pictures of which nothing says what they are; the outermost folder that they do not share is the source."""
+    folders = _folders(files)
+    shared = _count_shared([names for _, names, _ in folders])
+    return _pictures(files, (
+        ClassFolder(pictures, split, UNLABELLED, names[shared : shared + 1], names[shared + 1 :])
+        for split, names, pictures in folders
+    )) if folders else None  # fmt: skip
 
 
 def _pictures(files: Files, folders: Iterable[ClassFolder]) -> Pictures:

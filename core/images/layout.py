@@ -29,7 +29,7 @@ class Entry(NamedTuple):
     Attributes:
         name: unique in its split; `REAL/...` or `FAKE/...` where `label` is "".
         size, stamp: its file's size in bytes, and a time or checksum that changes with its content.
-        label: its class; "" where the name begins with it.
+        label: its class, or `UNLABELLED`; "" where the name begins with it.
         source: the generator or camera that it comes from; "" where that is not known.
         category: what it shows; "" where that is not known.
         path: file or table row that it is read from; "" if it is read by `name`.
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
 
     @property
     def class_name(self) -> str:
-        """REAL or FAKE."""
+        """REAL, FAKE or `UNLABELLED`."""
         return self.label or self.name.partition("/")[0]
 
 

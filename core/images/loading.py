@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from core.console import show_progress
 from core.images.cifake import ShippedSource
-from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, PassingError, decode, open_image
+from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, PassingError, decode
+from core.images.encoding import file_facts
 from core.images.image_set import DatasetError, ImageSet, Progress, Split, categories_of, fingerprint_of, is_cifake
-from core.images.labels import CLASSES
+from core.images.labels import LABELS
 from core.images.layout import Entry
 from core.images.preprocessing import Preprocessing
 from core.images.sources import LayoutSource, Source, open_source, remember
-from core.images.statistics import STATISTICS, image_statistics
+from core.images.statistics import FILE_FACTS, STATISTICS, image_statistics
 from core.storage import (
     ContractError,
     cache_dir,
@@ -38,7 +39,7 @@ from core.storage import (
 )
 
 KIND = "image cache"
-VERSION = 4
+VERSION = 5
 PIXELS, ROWS = "images.pixels", "rows.parquet"
 # of a set's rows, before its source, where that is known, and its statistics
 COLUMNS = ["id", "name", "label", "category", "sha256", "is_repeat"]
@@ -53,8 +54,6 @@ MAX_SIDE = 1024
 # files whose sizes are measured to find the side of a set; if a share of NEARLY_ALL has one size, the others count as
 # mistakes, not as images to be resized
 MEASURED, NEARLY_ALL = 99, 0.9
-# of the files by whose format and size classes are told apart: how many of each class, and what share is an alarm
-SAMPLED, TELLING = 400, 0.8
 # removed from a set's name before it becomes part of a run's: odd characters, and words that name other sets
 UNNAMED = re.compile(r"[^\w .()+\u0080-\U0010ffff-]|-train|^(cifake|sample)", re.IGNORECASE)
 MAX_NAME = 60
@@ -83,33 +82,6 @@ def read_files(data: str | Path, split: Split, names: Iterable[str]) -> Iterator
                 yield b""
 
 
-def find_shortcut(data: str | Path, split: Split) -> str:
-    """Describe the original files where their format or size alone tells the classes apart; "" where it does not.
-
-    Learned on half of at most `SAMPLED` files of each class, measured on the other half; `data` as for
-    `load_image_set`, without the shipped set.
-    """
-    rows: list[tuple[str, str, str]] = []
-    with closing(open_source(data)) as source:
-        entries = [] if isinstance(source, ShippedSource) else source.entries(split)
-        for label in CLASSES:
-            of_class = [entry for entry in entries if entry.class_name == label]
-            for position in np.sort(np.random.default_rng(0).permutation(len(of_class))[:SAMPLED]):
-                with suppress(ImageError), open_image(source.read(of_class[position], MAX_BYTES)) as image:
-                    rows.append((label, str(image.format), f"of {image.width} x {image.height} px"))
-    if not rows:
-        return ""
-    files = pd.DataFrame(rows, columns=["label", "format", "size"])
-    for value in (files["format"], files["size"], files["format"] + " " + files["size"]):
-        learned = pd.crosstab(value[::2], files["label"][::2], normalize="columns").idxmax(axis=1)
-        right = (value[1::2].map(learned) == files["label"][1::2]).groupby(files["label"]).mean()
-        if len(right) == len(CLASSES) and right.mean() >= TELLING:
-            usual = value.groupby(files["label"]).agg(lambda values: values.value_counts().index[0])
-            kinds = ", ".join(f"{label} are mostly {kind}" for label, kind in usual.items())
-            return f"{kinds}: a detector could be right on {right.mean():.0%} of the files by that alone."
-    return ""
-
-
 def load_image_set(
     data: str | Path,
     split: Split,
@@ -134,7 +106,7 @@ def load_image_set(
             the reading.
 
     Raises:
-        DatasetError: the set is missing, a class is empty, some files do not fit and `skip_bad` is false, or the cache
+        DatasetError: the set is missing or empty, some files do not fit and `skip_bad` is false, or the cache
             cannot be written.
     """
     with closing(open_source(data, progress)) as source:
@@ -150,19 +122,22 @@ def load_image_set(
             images = _open(cache)
         except (ContractError, OSError):
             images = _read(cache, source, split, entries, base, fit=fit, skip_bad=skip_bad, progress=progress)
-    _check(images.skipped, images.labels, images.side, split, skip_bad=skip_bad)
+    _check(images.skipped, len(images), split, skip_bad=skip_bad)
     remember(images.fingerprint, source)
+    if images.name == f"images-{split}":
+        # in CIFAKE's layout, but not CIFAKE: wherever it lies it is the same set, and called as its folder is
+        images = replace(images, name=f"{_folder_name(source) or 'images'}-{split}")
     return replace(images, fit="" if fit is None else fit.steps)
 
 
 def load_with_bar(
     data: str | Path, split: Split, *, fit: Preprocessing | None = None, skip_bad: bool = False
 ) -> ImageSet:
-    """Load one split as `load_image_set`, with a progress bar, and say on standard error how many files it left out."""
+    """Load one split as `load_image_set`, with a progress bar; list on standard error the files that were left out."""
     with reading_bar(split) as progress:
         images = load_image_set(data, split, fit=fit, skip_bad=skip_bad, progress=progress)
     if count := len(images.skipped):
-        print(f"Left out of {split}: {count:,} of the files, the first {images.skipped[0]}", file=sys.stderr)
+        print(f"Left out of {split}: {count:,} of the files", *images.skipped, sep="\n  ", file=sys.stderr)
     return images
 
 
@@ -207,7 +182,7 @@ def _batches(
 
     Yields:
         uint8 (N, side, side, 3) and their rows: `name`, `label`, `category`, `source`, `sha256` and the columns of
-        `STATISTICS`.
+        `STATISTICS` and `FILE_FACTS`.
 
     Raises:
         DatasetError: a file cannot be read now, but perhaps later.
@@ -222,8 +197,8 @@ def _batches(
             try:
                 data, pixels[len(rows)] = _decode(source, entry, fit, side)
                 category = (entry.category or None) if entry.label else categories[number]
-                digest, label = hashlib.sha256(data).hexdigest(), CLASSES.index(entry.class_name)  # type: ignore[arg-type]
-                rows.append((entry.name, label, category, entry.source or None, digest, len(data)))
+                digest, label = hashlib.sha256(data).hexdigest(), LABELS.index(entry.class_name)
+                rows.append((entry.name, label, category, entry.source or None, digest, len(data), *file_facts(data)))
             except PassingError as error:
                 raise DatasetError(f"{split}/{printable(entry.name)} {error}; try again.") from None
             except ImageError as error:
@@ -231,8 +206,10 @@ def _batches(
             if progress and (number + 1 == len(entries) or time.monotonic() - reported > PAUSE):
                 progress(number + 1, len(entries))
                 reported = time.monotonic()
-        table = pd.DataFrame(rows, columns=["name", "label", "category", "source", "sha256", "file_bytes"])
-        table = table.astype({"name": str, "label": np.uint8, "sha256": str, "file_bytes": np.float32})
+        table = pd.DataFrame(rows, columns=["name", "label", "category", "source", "sha256", "file_bytes", *FILE_FACTS])
+        table = table.astype(
+            {"name": str, "label": np.uint8, "sha256": str, "file_bytes": np.float32, "quality": np.float32}
+        )
         if isinstance(source, ShippedSource) and fit is None:
             # shipped, because their last bits depend on the machine
             statistics = source.statistics.loc[table["name"]].reset_index(drop=True)
@@ -252,7 +229,7 @@ def _decode(source: Source, entry: Entry, fit: Preprocessing | None, side: int) 
     data = source.read(entry, max(MAX_FILE_BYTES, 4 * side**2))
     image = decode(data, most_pixels=MAX_SIDE**2)
     if image.shape[:2] != (side, side):
-        raise ImageError(f"is {image.shape[1]} x {image.shape[0]} pixels")
+        raise ImageError(f"is {image.shape[1]} x {image.shape[0]} pixels, not {side} x {side} as the others")
     return data, image
 
 
@@ -288,8 +265,8 @@ def _read(
         # a repeated file has the hash of the first; a count keeps the ids unique
         table["id"] = ids.where(occurrence == 0, ids + "~" + occurrence.astype(str))
         table["is_repeat"] = (occurrence > 0).to_numpy()
-        columns = [*COLUMNS, *(["source"] if table["source"].notna().any() else []), *STATISTICS]
-        _check(skipped, table["label"].to_numpy(), side, split, skip_bad=skip_bad)
+        columns = [*COLUMNS, *(["source"] if table["source"].notna().any() else []), *STATISTICS, *FILE_FACTS]
+        _check(skipped, len(table), split, skip_bad=skip_bad)
         # without a base, the name depends on the file names; the manifest is written last
         name = f"{base or ('cifake' if is_cifake(table['name']) else 'images')}-{split}"
         manifest.update(name=name, fingerprint=fingerprint_of(split, table), images=len(table))
@@ -334,6 +311,12 @@ def _name_of(source: Source, entries: list[Entry]) -> str | None:
     """Return a set's name, from its folder or file; None for CIFAKE's layout, whose name comes from its files."""
     if not isinstance(source, LayoutSource) or not any(entry.label for entry in entries):
         return None
+    return _folder_name(source)
+
+
+def _folder_name(source: Source) -> str | None:
+    if not isinstance(source, LayoutSource):
+        return None
     path = source.path.absolute()
     stem = path.name if path.is_dir() else path.name.partition(".")[0]
     # file systems count bytes
@@ -342,15 +325,13 @@ def _name_of(source: Source, entries: list[Entry]) -> str | None:
     )
 
 
-def _check(skipped: Sequence[str], labels: NDArray[np.uint8], side: int, split: Split, *, skip_bad: bool) -> None:
-    """Refuse a set with files that do not fit, unless they are skipped, and one that lacks a class."""
+def _check(skipped: Sequence[str], images: int, split: Split, *, skip_bad: bool) -> None:
+    """Refuse a set with files that cannot be used, unless they are skipped, and one without any that can."""
     if skipped and not skip_bad:
         first = "; ".join(f"{split}/{offender.rstrip('.')}" for offender in skipped[:10])
         more = f"; and {len(skipped) - 10} more" if len(skipped) > 10 else ""
-        kind = f"{side} x {side} pixels" if len(labels) else "that can be read"
         raise DatasetError(
-            f"{len(skipped)} of the files are no images of {kind}: {first}{more}. Fix them, or pass --skip-bad."
+            f"{len(skipped)} of the files cannot be used: {first}{more}. Fix them, or leave them out with --skip-bad."
         )
-    for label, name in enumerate(CLASSES):
-        if not (labels == label).any():
-            raise DatasetError(f"The {split} split holds no usable {name} image; both classes are needed.")
+    if not images:
+        raise DatasetError(f"The {split} split holds no image that can be used.")

@@ -10,9 +10,8 @@ from typing import TypeAlias
 
 from core.images.cifake import ShippedSource, fetch_cifake, is_shipped
 from core.images.files import open_files
-from core.images.folders import image_folder, real_fake, sources
+from core.images.folders import image_folder, real_fake, sources, unlabelled
 from core.images.image_set import DataPath, DatasetError, Progress, Split
-from core.images.labels import CLASSES
 from core.images.layout import Entry, Layout, some
 from core.images.tables import parquet, path_tables
 from core.storage import cache_dir, is_plain_name, parse_json, read_bytes, write_bytes_atomically
@@ -21,6 +20,7 @@ SAMPLE = Path(__file__).parents[2] / "assets" / "sample" / "sample.zip"
 # CIFAKE's test set, by the name of its folder in assets/
 SHIPPED = "cifake-test"
 SHIPPED_FOLDER = SAMPLE.parents[1] / SHIPPED
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".rar")
 # what a layout expects, as a phrase for messages -> what finds it, in the order in which they are tried
 LAYOUTS: dict[str, Layout] = {
     "a metadata.csv, metadata.jsonl or other .csv with path and label": path_tables,
@@ -28,6 +28,7 @@ LAYOUTS: dict[str, Layout] = {
     "{class}/ with --fake-classes A,B": image_folder,
     "{train,test}/{REAL,FAKE}": real_fake,
     "{generator}/{0_real,1_fake}, {generator}/{train,val}/{ai,nature} or {generator}/{real,fake}": sources,
+    "pictures without labels": unlabelled,
 }
 
 
@@ -51,6 +52,11 @@ class LayoutSource:
                 if pictures := layout(self._files, fake):
                     break
             else:
+                if nested := [listed.name for listed in self._files.listing if listed.name.lower().endswith(ARCHIVES)]:
+                    raise DatasetError(
+                        f"{path} holds no pictures but {len(nested):,} archives ({some(nested)}), which are not opened "
+                        "within it; unpack them, or name one of them."
+                    )
                 raise DatasetError(
                     f"{path} is in no known layout: expected {'; '.join(LAYOUTS)}; found {self._contents()}."
                 )
@@ -67,17 +73,16 @@ class LayoutSource:
         """Return the files of a split; "test" falls back to "val", then to images of no split.
 
         Raises:
-            DatasetError: there are none, or none of one class.
+            DatasetError: there are none.
         """
         names = ("train",) if split == "train" else ("test", "val", "")
         entries = next((self._splits[name] for name in names if name in self._splits), [])
-        for label in CLASSES:
-            if not any(entry.class_name == label for entry in entries):
-                splits = some(name or "none" for name in self._splits)
-                raise DatasetError(
-                    f"{self.path} is read as {self._expects} and has no {label} images in its {split} split; both "
-                    f"classes are needed, and there is {self._contents()} with the splits {splits}."
-                )
+        if not entries:
+            splits = some(name or "none" for name in self._splits)
+            raise DatasetError(
+                f"{self.path} is read as {self._expects} and has no images in its {split} split; there is "
+                f"{self._contents()} with the splits {splits}."
+            )
         return entries
 
     def read(self, entry: Entry, limit: int) -> bytes:

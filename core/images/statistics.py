@@ -19,6 +19,14 @@ STATISTICS: dict[str, str] = {
     "fine_detail": "share of the luma's variance in waves shorter than 4 pixels, 0 to 1",
     "file_bytes": "size of the file in bytes",
 }
+# of the original file, before it is resized; runs of earlier versions lack them
+FILE_FACTS: dict[str, str] = {
+    "format": "format of the original file",
+    "width": "width of the original in pixels",
+    "height": "height of the original in pixels",
+    "quality": "quality of a JPEG by the tables of libjpeg that are nearest to its own, 1 to 100",
+    "metadata": "kinds of metadata in the original file",
+}
 
 
 def image_statistics(pixels: NDArray[np.uint8], *, chunk: int = 4096) -> pd.DataFrame:

@@ -21,12 +21,18 @@ from numpy.typing import NDArray
 from core.images.decoding import ImageError
 from core.images.files import Files, Listed, refusing_damage
 from core.images.image_set import DatasetError
+from core.images.labels import UNLABELLED, other_class
 from core.images.layout import SPLITS, Entry, Pictures, classes_of, from_files, is_picture, some, source_name
 from core.storage import parse_json
 
 METADATA = ("metadata.csv", "metadata.jsonl")
-PATH = ("path", "file_name", "filename", "file", "image", "image_path", "filepath")
-LABEL = ("label", "labels", "class", "target")
+PATH = (
+    "path", "file_name", "filename", "file", "image", "image_path", "img_path", "file_path", "filepath", "img",
+)  # fmt: skip
+LABEL = ("label", "labels", "class", "target", "ground_truth", "y")
+# columns of yes and no -> the class that yes means
+FLAGS = {**dict.fromkeys(("is_fake", "fake", "is_ai", "is_generated", "ai_generated"), "FAKE"), "is_real": "REAL"}
+YES, NO = ("1", "true", "yes"), ("0", "false", "no")
 SOURCE = ("source", "generator", "model", "camera")
 SPLIT = ("split", "subset")
 IMAGE = ("image", "img", "picture", "bytes", "image_bytes", "jpg", "png")
@@ -90,9 +96,13 @@ def _entries_of(rows: pd.DataFrame, fake: tuple[str, ...], where: str) -> Iterat
     Raises:
         DatasetError: labels are missing or do not say which class they are, or a split has an unknown name.
     """
-    if blank := int((rows["label"] == "").sum()):
+    labels: dict[str, str] = {UNLABELLED: UNLABELLED}
+    if not rows["label"].any():
+        rows = rows.assign(label=UNLABELLED)
+    elif blank := int((rows["label"] == "").sum()):
         raise DatasetError(f"{where} has no label in {blank:,} of its rows; give every row one, or take it out.")
-    labels = classes_of(set(rows["label"]), fake, where)
+    else:
+        labels = {**classes_of(set(rows["label"]), fake, where)}
     if unknown := {split for split in rows["split"] if split and split.lower() not in SPLITS}:
         raise DatasetError(f"{where} has the splits {some(unknown)}; expected {', '.join(sorted(SPLITS))}.")
     for row in rows.itertuples(index=False):
@@ -103,7 +113,7 @@ def _entries_of(rows: pd.DataFrame, fake: tuple[str, ...], where: str) -> Iterat
 
 def column_of(columns: Iterable[Any], names: Sequence[str]) -> str | None:
     """Return the column that has one of these names, whatever its case."""
-    given = {str(column).lower(): column for column in columns}
+    given = {str(column).strip().lower(): column for column in columns}
     return next((given[name] for name in names if name in given), None)
 
 
@@ -140,7 +150,7 @@ def _listed_rows(files: Files, table: str, rows: pd.DataFrame) -> pd.DataFrame:
         DatasetError: a column or a listed file is missing.
     """
     where, folder = f"{files.path}: {table}", PurePosixPath(table).parent
-    path, label = (_needed(rows, names, where) for names in (PATH, LABEL))
+    path, label = _needed(rows, PATH, where), column_of(rows, (*LABEL, *FLAGS))
     names = rows[path].map(_text_of)
     listed = [files.look_up(str(folder / name)) if name else None for name in names]
     if missing := [name for name, file in zip(names, listed, strict=True) if file is None]:
@@ -151,7 +161,16 @@ def _listed_rows(files: Files, table: str, rows: pd.DataFrame) -> pd.DataFrame:
     usual = next((part for part in reversed(folder.parts) if part.lower() in SPLITS), "")
     for name, column in (("label", label), ("source", column_of(rows, SOURCE)), ("split", column_of(rows, SPLIT))):
         frame[name] = rows[column].map(_text_of) if column else ""
+    frame["label"] = _unflagged(frame["label"], label)
     return frame.assign(split=frame["split"].replace("", usual), path="")
+
+
+def _unflagged(labels: pd.Series, column: str | None) -> pd.Series:
+    """Write the labels of a column such as `is_fake` as the classes that they mean."""
+    meant = FLAGS.get(str(column).strip().lower())
+    if meant is None or not set(lower := labels.str.lower()) <= {*YES, *NO}:
+        return labels
+    return lower.isin(YES).map({True: meant, False: other_class(meant)})
 
 
 def _text_of(value: object) -> str:
@@ -193,12 +212,13 @@ class _ParquetReader:
         kind = schema.field(image).type
         path = f"{image}.path" if pa.types.is_struct(kind) and kind.get_field_index("path") >= 0 else None
         source, split = (column_of(schema.names, names) for names in (SOURCE, SPLIT))
-        columns = {"label": _needed(schema.names, LABEL, where), "source": source, "split": split, "path": path}
+        label = column_of(schema.names, (*LABEL, *FLAGS))
+        columns = {"label": label, "source": source, "split": split, "path": path}
         given = [column for column in columns.values() if column]
         # texts that repeat take no room in the file, and as dictionaries none in memory
         read = partial(pq.ParquetFile(opened, read_dictionary=given).read_row_group, columns=given)
         values = pa.concat_tables([read(number).flatten() for number in range(len(groups))]).to_pandas()
-        classes = _class_names(schema, str(columns["label"]))
+        classes = _class_names(schema, str(label))
         shard = next((match[1] for part in reversed(table.name.split("/")) if (match := SHARD.match(part))), "")
         # the size of a row is not known here; that of its file is
         rows = pd.DataFrame({"size": 0, "stamp": (table.stamp << 40) + table.size, "split": shard}, values.index)
@@ -207,6 +227,7 @@ class _ParquetReader:
                 rows[name] = _texts(values[column], classes if name == "label" else [], where)
             elif name != "split":
                 rows[name] = ""
+        rows["label"] = _unflagged(rows["label"], label)
         suffixes = [f".{name.rpartition('.')[2]}" if is_picture(name) else "" for name in rows["path"]]
         rows["name"] = [f"{table.name}/{row:07d}{suffix}" for row, suffix in enumerate(suffixes)]
         return rows.assign(path=[str(row) for row in rows.index])[COLUMNS]

@@ -47,16 +47,20 @@ def report_of(
     overall, clean = manifest["metrics"]["all"], manifest["metrics"]["clean"]
     if not (images := overall["images"]):
         return page(f"{run.name}: a run without images", ["The run holds no image; nothing was measured."], {}, {}, run)
-    low, high = map(float, wilson_interval(round(overall["accuracy"] * images), images))
-    (_, fake_real), (real_fake, _) = overall["confusion"]
     leaks = f"{manifest['leaked']:,}" if run.leaks_checked else "an unknown number"
-    left = f"accuracy without them: {percent(clean['accuracy'])}" if clean["images"] else "nothing is left without them"
-    lead = [
-        f"Accuracy {percent(overall['accuracy'])} ({percent(low)} to {percent(high)}) on {images:,} images.",
-        f"{fake_real:,} FAKE called REAL, {real_fake:,} REAL called FAKE.",
-        f"Images also in the training set: {leaks}; copies of another: {manifest['repeats']:,}; {left}.",
-    ]
-    details: dict[str, Sequence[Block]] = {"How good is it?": _quality(run)}
+    lead = [f"Images also in the training set: {leaks}; copies of another: {manifest['repeats']:,}."]
+    if "accuracy" in overall:
+        low, high = map(float, wilson_interval(round(overall["accuracy"] * images), images))
+        (_, fake_real), (real_fake, _) = overall["confusion"]
+        lead = [
+            f"Accuracy {percent(overall['accuracy'])} ({percent(low)} to {percent(high)}) on {images:,} images.",
+            f"{fake_real:,} FAKE called REAL, {real_fake:,} REAL called FAKE.",
+            *lead,
+            f"Accuracy without them: {percent(clean['accuracy'])}."
+            if "accuracy" in clean
+            else "Nothing is left without them.",
+        ]
+    details: dict[str, Sequence[Block]] = {"How good is it?": _quality(run)} if run.classes else {}
     # each study's first finding is its most telling
     shown = [(study, finding) for study in answers.values() for finding in study.findings[:MOST]]
     summary: Block = "No study has a finding."
@@ -113,9 +117,9 @@ def _quality(run: Run) -> list[Block]:
         axes = "false-positive rate (REAL called FAKE)", "true-positive rate (FAKE called FAKE)"
         alt = f"ROC curve; at the run's threshold {recall:.1%} of FAKE and {alarms:.1%} of REAL are called FAKE."
         blocks.append(curve_chart(curves, *axes, alt=alt, caption="ROC curve."))
-    bins = calibration(table)[["confidence", "accuracy", "low", "high"]].map(percent)
-    intervals = bins["accuracy"] + " (" + bins["low"] + " to " + bins["high"] + ")"
-    blocks.append(pd.DataFrame({"Confidence": bins["confidence"], "Accuracy (calibration)": intervals}))
+        bins = calibration(table)[["confidence", "accuracy", "low", "high"]].map(percent)
+        intervals = bins["accuracy"] + " (" + bins["low"] + " to " + bins["high"] + ")"
+        blocks.append(pd.DataFrame({"Confidence": bins["confidence"], "Accuracy (calibration)": intervals}))
     groups = {column: error_by(table, column) for column in ("category", "source") if column in table}
     return blocks + [html.rates_table(rates, column) for column, rates in groups.items() if len(rates)]
 

@@ -182,14 +182,14 @@ def range_columns(table: pd.DataFrame) -> list[str]:
     return [
         name
         for name, kind in table.dtypes.items()
-        if name in ("confidence", "margin", *STATISTICS)
+        if name in ("confidence", "margin", *STATISTICS, "width", "height", "quality")
         or ("." in name and pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind))
     ]
 
 
 def _is_choice(name: str, kind: object) -> bool:
     """Check for a column of values: `DECIDED`, category, source, leaks, repeats, studies' words and booleans."""
-    return name in (*DECIDED, "category", "source", "in_train", "is_repeat") or (
+    return name in (*DECIDED, "category", "source", "format", "metadata", "in_train", "is_repeat") or (
         "." in name and isinstance(kind, pd.CategoricalDtype | np.dtypes.BoolDType)
     )
 

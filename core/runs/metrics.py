@@ -50,9 +50,10 @@ def predicted_real(table: pd.DataFrame, threshold: float = HALF) -> NDArray[np.b
 
 
 def confusion_at(table: pd.DataFrame, threshold: float = HALF) -> NDArray[np.int64]:
-    """Count int64 (2, 2) [true][called], FAKE first, at a threshold of p(REAL)."""
+    """Count int64 (2, 2) [true][called], FAKE first, at a threshold of p(REAL); images without a label in no cell."""
     is_real = (table["label"] == "REAL").to_numpy(np.int64)
-    return np.bincount(2 * is_real + predicted_real(table, threshold), minlength=4).reshape(2, 2)
+    cells = (2 * is_real + predicted_real(table, threshold))[table["label"].notna().to_numpy()]
+    return np.bincount(cells, minlength=4).reshape(2, 2)
 
 
 def class_scores(confusion: NDArray[np.int64]) -> pd.DataFrame:
@@ -190,14 +191,15 @@ def without_leaks_and_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
 def metrics(predictions: pd.DataFrame) -> dict[str, Any]:
     """Compute accuracy, per-class precision/recall/f1/support, confusion [true][predicted], auroc and ece.
 
-    auroc is None if all rows have one label; an empty table gives only {"images": 0}.
+    If all rows have one label there is no accuracy, and auroc is None; rows without labels give only {"images": N}.
     """
-    if predictions.empty:
-        return {"images": 0}
     confusion = confusion_at(predictions)
+    if not confusion.any():
+        return {"images": len(predictions)}
+    accuracy = {"accuracy": float(np.trace(confusion) / len(predictions))} if confusion.any(axis=1).all() else {}
     return {
         "images": len(predictions),
-        "accuracy": float(np.trace(confusion) / len(predictions)),
+        **accuracy,
         "per_class": class_scores(confusion).assign(support=confusion.sum(axis=1)).to_dict("index"),
         "confusion": confusion.tolist(),
         "auroc": area_under_roc((predictions["label"] == "REAL").to_numpy(bool), predictions["margin"].to_numpy()),
@@ -259,20 +261,24 @@ def doubts_about(margins: NDArray[np.floating], noise: float) -> list[str]:
 
 
 def result_table(metrics: Mapping[str, Any], *, beside_paper: bool) -> str:
-    """Format the metrics of a test as text.
+    """Format the metrics of a test as text; of images without labels only their number.
 
     Args:
         metrics: from a run's manifest.
         beside_paper: add the paper's accuracy, which is on its own image set.
     """
-
+    if "confusion" not in metrics:
+        count = f"{metrics['images']:,} images without labels, so there is no accuracy"
+        return f"{count}; if their folders are classes, name the FAKE ones with --fake-classes"
     scores = pd.DataFrame(metrics["per_class"]).T.astype({"support": int})
     (recognised, missed), (accused, trusted) = metrics["confusion"]
     auroc = "none" if metrics["auroc"] is None else f"{metrics['auroc']:.4f}"
+    one_class = "one class only, so there is no accuracy"
+    accuracy = f"accuracy {metrics['accuracy']:.4f}" if "accuracy" in metrics else one_class
     paper = f" (paper {PAPER['accuracy']})" if beside_paper else ""
     return (
         f"\n{scores.to_string(float_format='{:.3f}'.format)}\n"
-        f"accuracy {metrics['accuracy']:.4f}{paper}\n"
+        f"{accuracy}{paper}\n"
         f"AUROC {auroc}  calibration error {metrics['ece']:.4f} ({ECE_BINS} bins)\n"
         f"true FAKE: called FAKE {recognised}, called REAL {missed}\n"
         f"true REAL: called FAKE {accused}, called REAL {trusted}"

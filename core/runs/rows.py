@@ -14,16 +14,20 @@ from core.runs.run import Run
 
 
 def judged_table(run: Run) -> pd.DataFrame:
-    """Add `confidence` (0.5 to 1) and `correct` ("right", "wrong") to a run's rows."""
+    """Add `confidence` (0.5 to 1) and `correct` ("right", "wrong", or missing) to a run's rows."""
     table = run.predictions.reset_index(drop=True)
-    right = is_right(table)
     # some runs store it as plain text
-    for name in ("category", "source"):
+    for name in ("category", "source", "format", "metadata"):
         if name in table:
             table[name] = table[name].astype("category")
     table["confidence"] = confidence_of(table["p_real"].to_numpy())
-    table["correct"] = pd.Categorical.from_codes((~right).astype(np.int8), categories=list(OUTCOMES))
+    table["correct"] = outcomes(table["label"], is_right(table))
     return table
+
+
+def outcomes(label: pd.Series, right: NDArray[np.bool_]) -> pd.Categorical:
+    """Write "right" or "wrong" for each row; nothing where it has no label."""
+    return pd.Categorical.from_codes(np.where(label.isna(), -1, ~right), categories=list(OUTCOMES))
 
 
 def at_threshold(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
@@ -36,7 +40,7 @@ def at_threshold(rows: pd.DataFrame, threshold: float) -> pd.DataFrame:
         return rows
     real = predicted_real(rows, threshold)
     right = real == (rows["label"] == "REAL").to_numpy(bool)
-    judged = rows.assign(predicted=np.where(real, "REAL", "FAKE"), correct=np.where(right, *OUTCOMES))
+    judged = rows.assign(predicted=np.where(real, "REAL", "FAKE"), correct=outcomes(rows["label"], right))
     judged.insert(judged.columns.get_loc("predicted") + 1, "threshold", threshold)
     return judged
 

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from core.detectors.manifest import OLD_LAYER, OLD_SIDE, Name, Number, Text
 from core.images.image_set import Split, split_of
-from core.images.labels import CLASSES
+from core.images.labels import CLASSES, ClassName
 from core.images.preprocessing import SIDES, Preprocessing
 from core.images.statistics import STATISTICS
 from core.runs.folders import find_named, find_runs
@@ -74,7 +74,8 @@ class Run:
         path: its folder, named `<detector>@<set>`.
         manifest: detector and set hashes, metrics, settings.
         predictions: one row per image, the columns of `COLUMNS` and of
-            `core.images.statistics.STATISTICS`, and `source` (generator or camera) where the set knows any.
+            `core.images.statistics.STATISTICS` and `FILE_FACTS`, and `source` (generator or camera) where the set knows
+            any. `label` is missing in all rows where nobody has stated the classes.
         maps: float (N, h, w), the signed margin maps; None where the detector gives none. Arrays are memory-mapped only
             if they have more than `LARGE` bytes.
         features: float (N, C) pooled features; None where there are none or they were too large to keep.
@@ -142,9 +143,14 @@ class Run:
         return layer
 
     @property
+    def classes(self) -> tuple[ClassName, ...]:
+        """The classes that its images have; none where they have no labels."""
+        return tuple(name for name in CLASSES if (self.predictions["label"] == name).any())
+
+    @property
     def is_real(self) -> NDArray[np.bool_]:
-        """bool (N,), True where the label is REAL."""
-        return np.asarray(self.predictions["label"].astype(str) == "REAL")
+        """bool (N,), True where the label is REAL; the prediction where there are no labels, so that none is wrong."""
+        return np.asarray(self.predictions["label"].astype(str) == "REAL") if self.classes else self.predicted_real
 
     @property
     def predicted_real(self) -> NDArray[np.bool_]:
@@ -271,12 +277,13 @@ def _is_number(values: pd.Series, *, finite: bool = False) -> bool:
 COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
     "id": lambda values: _is_text(values) and values.is_unique,
     **dict.fromkeys(("name", "sha256"), _is_text),
-    **dict.fromkeys(("label", "predicted"), lambda values: bool(values.astype(object).isin(CLASSES).all())),
+    "label": lambda values: values.isna().all() or bool(values.astype(object).isin(CLASSES).all()),
+    "predicted": lambda values: bool(values.astype(object).isin(CLASSES).all()),
     **dict.fromkeys(("margin", "logit_fake", "logit_real", "p_real"), partial(_is_number, finite=True)),
     "category": partial(_is_text, full=False),
     **dict.fromkeys(("in_train", "is_repeat"), pd.api.types.is_bool_dtype),
 }
 FURTHER_COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
-    "source": partial(_is_text, full=False),
-    **dict.fromkeys(STATISTICS, _is_number),
+    **dict.fromkeys(("source", "format", "metadata"), partial(_is_text, full=False)),
+    **dict.fromkeys((*STATISTICS, "width", "height", "quality"), _is_number),
 }

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.images.image_set import ImageSet
 from core.images.labels import CLASSES
 from core.images.preprocessing import Preprocessing
-from core.images.statistics import STATISTICS
+from core.images.statistics import FILE_FACTS, STATISTICS
 from core.runs.metrics import metrics, without_leaks_and_repeats
 from core.runs.nearest import halved
 from core.runs.run import KIND, SCORES
@@ -185,7 +185,11 @@ def prediction_frame(
         {
             "id": rows["id"].astype(str),
             "name": rows["name"].astype(str),
-            "label": pd.Categorical.from_codes(rows["label"].astype(int), categories=list(CLASSES)),
+            "label": pd.Categorical.from_codes(
+                # an image without a label has none
+                np.where(rows["label"] < len(CLASSES), rows["label"].astype(int), -1),
+                categories=list(CLASSES),
+            ),
             "predicted": pd.Categorical.from_codes((margin > 0).astype(int), categories=list(CLASSES)),
             "margin": margin.astype(np.float32),
             "p_real": p_real.astype(np.float32),
@@ -199,7 +203,7 @@ def prediction_frame(
     )
     if "source" in rows:
         frame["source"] = rows["source"].astype("category")
-    return pd.concat([frame, rows[list(STATISTICS)]], axis=1)
+    return pd.concat([frame, rows[[*STATISTICS, *(name for name in FILE_FACTS if name in rows)]]], axis=1)
 
 
 @cache

@@ -6,6 +6,7 @@ after shuffling the labels, two logistic regressions on a few numbers, and the n
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from core.findings.claims import Headlines
 from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.separation import BINS, Classifier, auroc, bin_log_odds, cross_fit, strata_of, within_strata
+from core.images.labels import CLASSES
 from core.images.statistics import LUMA, STATISTICS, frequency_radius
 from core.runs.run import Run
 from core.studies.copies import Images, compressions, find_copies, nearest_copies, own_images, training_images
@@ -87,19 +89,31 @@ HEADLINES: Headlines = {
         "question": "Which ring of the spectrum differs most between the classes?",
         "no control": "Descriptive only: the ring that differs most.",
     },
+    # of a run of one class or without labels
+    "follow.*": {
+        "question": "Do REAL and FAKE verdicts differ in this image statistic?",
+        "holds": "Verdicts go with it.",
+        "not shown": "Not shown that verdicts go with it.",
+        "no control": "All images have the same value.",
+    },
 }
 
 
 def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
     """Measure a row a statistic, ring and baseline, one for copies of training images, and one for the network.
 
+    Where the run's images are of one class or have no labels, only how far the statistics tell its verdicts apart.
+
     Raises:
-        StudyError: `rows` are not the whole run, or it has fewer than two images of a class.
+        StudyError: `rows` are not the whole run, or it has fewer than two images of a class, or of a verdict.
     """
     if len(rows) < len(context.run):
         raise StudyError("the audit is of a whole set, because a copy may be anywhere in it; leave --images out")
     own, training, seed = own_images(context), training_images(context), int(parameters["seed"])
     margins, real = context.run.predictions["margin"].to_numpy(np.float64), context.run.is_real
+    if not (both := has_both(context.run)):
+        real, training = context.run.predicted_real, Images(training.rows[:0], training.pixels[:0])
+        own = Images(own.rows.assign(is_real=real), own.pixels)
     if min(real.sum(), (~real).sum()) < 2:
         raise StudyError(f"{real.sum()} of {len(real)} images are REAL; ask the audit of a set with both classes")
     network = _estimate("auroc", auroc(margins, real)) | {"accuracy": ((margins > 0) == real).mean()}
@@ -114,6 +128,8 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     for number, name in enumerate(TITLES):
         context.report(0.75 + 0.01 * number, name)
         table += _statistic_rows(name, statistics, margins, learned, seed)
+    if not both:
+        return pd.DataFrame(table).reindex(columns=list(COLUMNS))
     context.report(0.85, "spectra")
     spectra = [radial_spectrum(part.pixels) for part in (own, training)]
     for ring, powers in enumerate(spectra[0].astype(np.float64).T, start=1):
@@ -126,6 +142,11 @@ def compute(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, A
     for name, features in (("spectrum", spectra), ("facts", facts)):
         table.append({"kind": "baseline", "name": name} | _separation(regression_scores, features, labels, seed))
     return pd.DataFrame(table).reindex(columns=list(COLUMNS))
+
+
+def has_both(run: Run) -> bool:
+    """Check whether a run's images are of both classes."""
+    return len(run.classes) == len(CLASSES)
 
 
 def _estimate(name: str, estimate: tuple[float, ...]) -> dict[str, float]:
@@ -236,12 +257,14 @@ def _leak_row(context: Context, own: Images, training: Images, margins: NDArray[
     return row | _estimate("shuffled", auroc(scores, np.random.default_rng(seed).permutation(real)))
 
 
-def conclude(_run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
-    """Findings `fact.<name>` and `leak`, worst first; `baseline.<name>`, `lean.<name>`, `ring`."""
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+    """Findings `fact.<name>` and `leak`, worst first; `baseline.<name>`, `lean.<name>`, `ring`; or `follow.<name>`."""
     rows = {kind: part.to_dict("records") for kind, part in table.groupby("kind")}
-    everything = Control("all images", _measure(rows["network"][0], "auroc"))
     # those that certainly separate the classes best first
-    alone = sorted(rows.get("leak", []) + rows["fact"], key=lambda row: -row["auroc_low"])
+    alone = sorted(rows.get("leak", []) + rows.get("fact", []), key=lambda row: -row["auroc_low"])
+    if not has_both(run):
+        return [replace(_cue(row), key=f"follow.{row['name']}") for row in alone]
+    everything = Control("all images", _measure(rows["network"][0], "auroc"))
     findings = [_cue(row) for row in alone] + [
         Finding(f"baseline.{row['name']}", "audit", "cue_auroc", _measure(row, "auroc"), control=_shuffled(row))
         for row in rows["baseline"]

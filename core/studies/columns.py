@@ -13,7 +13,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from core.runs.filter import OUTCOMES
-from core.runs.metrics import is_right
 from core.runs.rows import judged_table
 from core.runs.run import Run
 from core.storage import is_text, open_file, parse_json, read_table
@@ -133,10 +132,10 @@ def versus_table(other: Run, ids: pd.Series) -> pd.DataFrame:
         One row per image: `versus.correct` ("right", "wrong"), `versus.predicted` and float32 `versus.margin`; missing
         values if the other run lacks the image.
     """
-    rows = other.predictions.assign(wrong=~is_right(other.predictions)).set_index("id").reindex(ids)
+    rows = judged_table(other).set_index("id").reindex(ids)
     return pd.DataFrame(
         {
-            "versus.correct": pd.Categorical(rows["wrong"].map({False: OUTCOMES[0], True: OUTCOMES[1]}), OUTCOMES),
+            "versus.correct": pd.Categorical(rows["correct"], OUTCOMES),
             "versus.predicted": pd.Categorical(rows["predicted"].astype(object), ["FAKE", "REAL"]),
             "versus.margin": rows["margin"].to_numpy(np.float32),
         }

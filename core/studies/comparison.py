@@ -125,6 +125,8 @@ def pair_of(first: Run, second: Run) -> Pair:
         )
     if not len(first):
         raise StudyError(f"{first.name} holds no image, so there is nothing to compare")
+    if not first.classes:
+        raise StudyError(f"the images of {first.name} have no labels, so neither detector is known to be right")
     positions = pd.Index(second.predictions["id"]).get_indexer(pd.Index(first.predictions["id"]))
     if (positions < 0).any() or len(first) != len(second):
         raise StudyError(f"{first.name} and {second.name} name their images differently; write one of them again")

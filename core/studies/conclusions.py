@@ -184,13 +184,13 @@ def _numbers(metrics: Mapping[str, Any], clean: float | None) -> list[str]:
         # with no more digits than were stated
         return "" if value is None else min(f"{value:g}", f"{value:.{digits}f}", key=len)
 
-    if not metrics:
+    if "confusion" not in metrics:
         return [""] * (len(QUALITY) - 1)
     (_, fake_real), (real_fake, _) = metrics["confusion"]
     classes = (metrics["per_class"][name] for name in ("FAKE", "REAL"))
     scores = (" / ".join(rounded(of[name], 3) for name in ("precision", "recall", "f1")) for of in classes)
     ends = (rounded(metrics.get(name)) for name in ("auroc", "ece"))
-    return [rounded(metrics["accuracy"]), rounded(clean), *scores, f"{fake_real:,}", f"{real_fake:,}", *ends]
+    return [rounded(metrics.get("accuracy")), rounded(clean), *scores, f"{fake_real:,}", f"{real_fake:,}", *ends]
 
 
 @cache

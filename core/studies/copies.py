@@ -16,7 +16,7 @@ from core.images.decoding import ImageError, decode
 from core.images.duplicates import near_pairs, perceptual_hashes, pixel_digests
 from core.images.encoding import compression_of
 from core.images.image_set import DatasetError, Split
-from core.images.labels import REAL
+from core.images.labels import CLASSES, REAL
 from core.images.loading import load_image_set, read_files
 from core.images.statistics import STATISTICS
 from core.runs.run import Run
@@ -225,6 +225,9 @@ def _find_duplicates(context: Context, rows: NDArray[np.intp], _parameters: Mapp
         # a run remembers which of its files were trained on
         seen = context.run.predictions["in_train"].to_numpy(bool) & (context.run.split == "test")
         leaks = leaks.assign(kind=np.where(seen, FILE, UNKNOWN), bits=np.where(seen, 0, np.nan))
+    if not context.run.classes:
+        # without a label nothing is of the same class
+        leaks["class"] = copies["class"] = None
     leaks = leaks.rename(columns=lambda name: "in_training" if name == "kind" else f"training_{name}")
     copies = copies.rename(columns=lambda name: "in_set" if name == "kind" else f"set_{name}")
     ids = context.run.predictions["id"].reset_index(drop=True).astype(str)
@@ -234,7 +237,7 @@ def _find_duplicates(context: Context, rows: NDArray[np.intp], _parameters: Mapp
 def conclude_duplicates(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
     """Count the copies of each kind, the commonest kind first."""
     findings, weights = [], table[WEIGHT].to_numpy(np.float64)
-    is_real = with_predictions(table, run)["label"].eq("REAL").to_numpy()
+    label = with_predictions(table, run)["label"]
     unchecked = int((table["in_training"] == UNKNOWN).sum())
     for key, (column, value) in COUNTED.items():
         # without the training images a run still remembers which of its files were trained on, where it was looked up
@@ -242,7 +245,8 @@ def conclude_duplicates(run: Run, table: pd.DataFrame, _parameters: Mapping[str,
             findings.append(Finding(key, "duplicates", "copies", Measure(np.nan)))
             continue
         hit, other = table[column].eq(value).to_numpy(), table[column.replace("in_", "") + "_class"].eq("other")
-        counts = {"count": hit, "real": hit & is_real, "fake": hit & ~is_real, "other_class": hit & other.to_numpy()}
+        counts = {"count": hit, "other_class": hit & other.to_numpy()}
+        counts |= {name.lower(): hit & label.eq(name).to_numpy() for name in CLASSES}
         details: dict[str, Any] = {name: round(float(weights[chosen].sum())) for name, chosen in counts.items()}
         details["sampled"] = len(table) < len(run)
         findings.append(Finding(key, "duplicates", "copies", share_of(hit, weights), details=details))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from core.findings.intervals import Estimate, weighted_lead, weighted_mean, weighted_share
-from core.images.labels import other_class
+from core.images.labels import UNLABELLED, other_class
 from core.perturbations.flips import flip_values, own_columns
 from core.perturbations.probe import Probe, Strength, size_column
 from core.perturbations.table import PROBES, probe_columns
@@ -64,7 +64,7 @@ def read_flips(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | No
     category = rows["category"].astype(object)
     added = {
         "verdict": rows["predicted"].astype(str).astype("category"),
-        "cell": rows["label"].astype(str),
+        "cell": rows["label"].astype(object).fillna(UNLABELLED),
         "category": category.where(category.notna(), "unknown"),
         "margin": margins[where],
         "donor_margin": np.where(donors >= 0, margins[donors], np.nan),

@@ -192,6 +192,8 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
         choices = against, Choice("control", DEALT, against.measure, by_chance)
         key = f"agree_{verdict.lower()}"
         findings.append(finding_of(key, "neighbours", "label_agreement", verdict, choices, details=details))
+    if not run.classes:
+        return findings
     truth = _against_pixels(says == label, pixels == label, weights)
     findings.append(Finding(
         "truth", "neighbours", "label_agreement", truth.measure, control=truth.control, difference=truth.difference,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure, finding_of
 from core.findings.intervals import clustered_share
+from core.images.labels import UNLABELLED
 from core.images.out_of_distribution import (
     AS_DRAWN,
     SourceImages,
@@ -119,7 +120,9 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         PHOTOGRAPHS: crop_photographs(steps, crops=int(parameters["crops"]), split=split),
     }
     records = []
-    for label, part in context.run.predictions.groupby(context.run.predictions["label"].astype(str)):
+    for label, part in context.run.predictions.groupby(
+        context.run.predictions["label"].astype(object).fillna(UNLABELLED)
+    ):
         about = {"kind": OWN, "source": str(label), "encoding": AS_IT_IS}
         records.append(_row(about, part["margin"].to_numpy() > 0, confidence_of(part["p_real"].to_numpy())))
     for number, (kind, images) in enumerate(sources.items()):

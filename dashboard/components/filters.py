@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.console import one_direction
 from core.images.labels import CLASSES
-from core.images.statistics import STATISTICS
+from core.images.statistics import FILE_FACTS, STATISTICS
 from core.runs.filter import DECIDED, OUTCOMES, SORTS, Filter, choices_of, sort_columns
 from core.runs.rows import Extent
 from dashboard import library, state
@@ -31,6 +31,7 @@ HELP = {
     "is_repeat": "Repeats: copies of a file that comes earlier in this set.",
     "margin": "logit REAL less logit FAKE: above 0 the verdict is REAL, and the further from 0 the surer.",
     **STATISTICS,
+    **FILE_FACTS,
 }
 
 
@@ -101,7 +102,7 @@ def draw_filters(opened: Opened, wanted: Filter) -> None:
         studies.setdefault(described.study, []).append(column)
     main, statistics, *tabs = st.tabs(["Verdict and file", "Image", *map(plain, studies)], key="filter.groups")
     with main:
-        for column in (*DECIDED, "in_train", "is_repeat", "source"):
+        for column in (*DECIDED, "in_train", "is_repeat", "source", "format", "metadata"):
             draw_choice(opened, wanted, column)
         _draw_range(opened, wanted, "confidence", low=0.5, high=1.0, step=0.01, format="percent")
         by_name = lambda now, text: narrowed(now, name=text.strip() or None)  # noqa: E731

@@ -88,7 +88,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     caption.append(make("span", `chip ${tile.said}`, tile.said), make("span", "", tile.sure))
     const truth = make("div", "truth")
     const mark = `${tile.wrong ? "✕" : "✓"} is ${tile.truth}`
-    if (data.judged) truth.append(make("span", tile.wrong ? "bad" : "", mark))
+    if (data.judged && tile.truth) truth.append(make("span", tile.wrong ? "bad" : "", mark))
     truth.append(make("span", "name", [tile.about, ...tile.tags.map((tag) => `#${tag}`)].filter(Boolean).join(" ")))
     const tags = make("div", "truth", tile.tags.map((tag) => `#${tag}`).join(" "))
     const words = data.captions ? [caption, truth] : tile.tags.length ? [tags] : []

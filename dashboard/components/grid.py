@@ -83,18 +83,21 @@ def image_grid(
         # the confidence that filters use; where the threshold flips the verdict it belongs to the other class
         sure = percent(float(row.confidence)) if judged else ""
         moved = judged and prediction != row.predicted
-        wrong = prediction != row.label
+        # an image without a label is neither right nor wrong
+        truth = row.label if isinstance(row.label, str) else ""
+        wrong = bool(truth) and prediction != truth
         about = row.category.replace("_", " ") if isinstance(row.category, str) else ""
         about, name = one_direction((notes or {}).get(row.id, about)), one_direction(row.name)
         how = f"at this threshold, though {row.predicted} is likelier: {sure}" if moved else f"with {sure}"
         called = f"called {prediction} {how}, " if judged else ""
-        label = f"{', '.join(filter(None, (name, about)))}: {called}is {row.label}{', wrong' if wrong else ''}. "
+        said = f"is {truth}" if truth else "no label"
+        label = f"{', '.join(filter(None, (name, about)))}: {called}{said}{', wrong' if wrong else ''}. "
         tiles.append(
             {
                 "id": row.id,
                 "source": tile_source(opened, int(position), pictures, maps=maps),
                 "said": prediction,
-                "truth": row.label,
+                "truth": truth,
                 "wrong": wrong,
                 # a narrow tile has no room for words
                 "sure": sure.replace(f"over{NO_BREAK}", ">") + (f" {row.predicted}" if moved else ""),

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.explainers.cam import stored_map
 from core.findings.numbers import plus
-from core.images.statistics import STATISTICS
+from core.images.statistics import FILE_FACTS, STATISTICS
 from core.runs.filter import Filter
 from core.runs.metrics import HALF, predicted_real
 from core.runs.rows import Location
@@ -84,22 +84,24 @@ def draw_image(opened: Opened, wanted: Filter, row: int, location: Location) -> 
                 st.error(with_code(sentence))
         if asked:
             subject = Subject(image, found["name"])
-            others = other_maps(opened, verdict=verdict, label=found["label"], row=row) if own else None
+            label = found["label"] if opened.run.classes else None
+            others = other_maps(opened, verdict=verdict, label=label, row=row) if own else None
             _draw_why(opened, row, View(
                 subject,
                 asked,
                 stored if own else None,
-                found["label"],
+                label,
                 others,
-                whose=f"other images that are {found['label']} and called {verdict}",
+                whose=f"other images that are {f'{label} and ' if label else ''}called {verdict}",
                 probes=lambda: last_changes(subject, asked[0]),
             ))  # fmt: skip
 
 
 def _draw_verdict(row: pd.DataFrame, wanted: Filter) -> None:
     found = row.iloc[0]
-    called, label = CLASS_WORDS[str(found["predicted"])], CLASS_WORDS[str(found["label"])]
-    st.markdown(f"### Called {called}, {percent(float(found['confidence']))} sure. It is {label}.")
+    truth = f" It is {CLASS_WORDS[found['label']]}." if found["label"] in CLASS_WORDS else ""
+    called = CLASS_WORDS[str(found["predicted"])]
+    st.markdown(f"### Called {called}, {percent(float(found['confidence']))} sure.{truth}")
     about = found["category"].replace("_", " ") if isinstance(found["category"], str) else found["name"]
     st.caption(plain(about), help=explain("Margin", "Confidence", also=f"Its margin is {plus(found['margin'])}."))
     notes = []
@@ -157,7 +159,7 @@ def draw_about(opened: Opened, row: int, *, unfolded: bool = False) -> None:
     """Draw statistics, studies, tags and note, each folded unless they are all that there is to see."""
     unfolded = unfolded or opens_all()
     with st.expander("Image statistics", expanded=unfolded):
-        _draw_values(opened, row, [name for name in STATISTICS if name in opened.table])
+        _draw_values(opened, row, [name for name in (*STATISTICS, *FILE_FACTS) if name in opened.table])
     values = opened.table.iloc[row]
     by_study: dict[str, list[str]] = {}
     for column, about in opened.studied.items():

@@ -96,7 +96,8 @@ def measures_of(counts: NDArray[np.int64], auroc: float | None) -> pd.DataFrame:
         Columns `value`, `95% interval`, `counts` and `the paper's`, a row a measure.
     """
     right, images, called, paper = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0), metrics.PAPER["per_class"]
-    shares = {"Accuracy": (right.sum(), counts.sum(), metrics.PAPER["accuracy"])}
+    # of one class only, the accuracy is its recall
+    shares = {"Accuracy": (right.sum(), counts.sum(), metrics.PAPER["accuracy"])} if images.all() else {}
     for label, name in enumerate(CLASSES):
         shares[f"Recall ({name})"] = right[label], images[label], paper[name]["recall"]
         shares[f"Precision ({name})"] = right[label], called[label], paper[name]["precision"]

@@ -16,8 +16,9 @@ from core.images.labels import CLASSES, other_class
 from core.images.palette import CLASS_COLOURS
 from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
+from core.runs.shortcuts import find_shortcuts
 from core.storage import ContractError
-from core.studies.audit import TITLES, histogram
+from core.studies.audit import TITLES, has_both, histogram
 from core.studies.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
 from core.studies.cues import BOUND, conclude, find_results, read_results
 from core.studies.store import StudyResult, study_path
@@ -54,7 +55,8 @@ def draw(opened: Opened) -> None:
         return
     duplicates = readable(opened, "duplicates")
     # statistic -> how well it separates the classes alone, the worst shortcut first
-    cues = {finding.key[5:]: finding for finding in audit.findings if finding.key.startswith("fact.")}
+    keys = [(finding.key.partition("."), finding) for finding in audit.findings]
+    cues = {name: finding for (kind, _, name), finding in keys if kind in ("fact", "follow")}
     draw_headlines(opened, audit, cues, duplicates)
     finding_table([*cues.values(), *(finding for finding in audit.findings if finding.key.startswith("baseline"))])
     with fold(
@@ -83,7 +85,7 @@ def draw(opened: Opened) -> None:
         explained="How much detail of each fineness images hold: medians, and the middle half of the images.",
         help=explain("Spectrum"),
     ) as is_open:
-        if is_open:
+        if is_open and has_both(opened.run):
             charts.show(spectrum(audit.table), key="data.spectrum", alt="Power by ring and class")
             finding_table([finding for finding in audit.findings if finding.key.startswith("ring")])
     with fold(
@@ -104,15 +106,21 @@ def draw(opened: Opened) -> None:
     study_files(opened, audit, key="data.audit")
 
 
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
+def shortcuts_of(opened: Opened) -> pd.DataFrame:
+    """Return what of the original files alone tells the classes apart; remembered for all visitors."""
+    return find_shortcuts(opened.run.predictions)
+
+
 def draw_headlines(
     opened: Opened, audit: StudyResult, cues: Mapping[str, Finding], duplicates: StudyResult | None
 ) -> None:
     """Draw the numbers that a reviewer asks for."""
-    accuracy = audit.table.set_index("name")["accuracy"]
-    metrics: dict[str, tuple[str, str | None]] = {
-        "Simple regression is right": (percent(accuracy["spectrum"], 0), None),
-        "The network is right": (percent(accuracy["network"], 0), None),
-    }
+    metrics: dict[str, tuple[str, str | None]] = {}
+    if has_both(opened.run):
+        accuracy = audit.table.set_index("name")["accuracy"]
+        metrics["Simple regression is right"] = percent(accuracy["spectrum"], 0), None
+        metrics["The network is right"] = percent(accuracy["network"], 0), None
     for name in list(cues)[:1]:
         metrics["Strongest simple cue"] = TITLES[name], f"AUROC {cues[name].measure.value:.2f}"
     if duplicates is not None:
@@ -155,7 +163,7 @@ def draw_spread(opened: Opened, name: str) -> None:
 @st.cache_resource(max_entries=128, show_spinner=False, hash_funcs=BY_STAMP)
 def spread_of(opened: Opened, column: str) -> pd.DataFrame:
     """Return a column's distribution by class; cached."""
-    return histogram(opened.table[column], (opened.table["label"] == "REAL").to_numpy(bool))
+    return histogram(opened.table[column], opened.run.is_real)
 
 
 def spectrum(frame: pd.DataFrame) -> Figure:
@@ -273,7 +281,7 @@ def _draw_count(opened: Opened, side: str, kind: str, counts: Mapping[str, Any])
         if st.button(label, icon=":material/grid_view:", key=key, disabled=not counts["count"], help="Show the images"):
             state.go("mistakes", run=opened.run.name, wanted=Filter().choosing(f"duplicates.{side}", [kind]))
         sides = ", ".join(f"{counts[name.lower()]:,} {CLASS_WORDS[name]}" for name in reversed(CLASSES))
-        st.markdown(f"{what}: {sides}{clash}" if counts["count"] else what, width="stretch")
+        st.markdown(f"{what}: {sides}{clash}" if counts["count"] and opened.run.classes else what, width="stretch")
 
 
 def draw_pair(

@@ -119,6 +119,8 @@ for name, (question, draw) in PARTS.items():
     with fold(name, question) as is_open:
         if is_open and counted.empty:
             st.info("This run holds no image that is counted, so there is nothing to measure.")
+        elif is_open and (not opened.run.classes or (name == "calibration" and len(opened.run.classes) == 1)):
+            st.info("These images have no labels, or one class only, so there is nothing to measure.")
         elif is_open:
             draw(opened, counted)
 with fold("origin", "What was it made of, and what is it for?") as is_open:

@@ -64,7 +64,7 @@ def title() -> str:
     cells = admitted(wanted) or set()
     if len(cells) == 1:
         return f"{len(positions):,} {TITLES[next(iter(cells))]}"
-    if is_filtered(wanted):
+    if is_filtered(wanted) or not opened.run.classes:
         return f"{len(positions):,} of {len(table):,} pictures"
     return f"Wrong on {(table['correct'] == 'wrong').sum():,} of {len(table):,} pictures"
 
@@ -174,7 +174,8 @@ def draw_grid(current: int | None) -> None:
 
 def draw_images(current: int | None) -> None:
     """Draw the filters and the images."""
-    draw_matrix(opened, wanted)
+    if opened.run.classes:
+        draw_matrix(opened, wanted)
     draw_choice(opened, wanted, "category", counted=False)
     draw_controls()
     draw_active(opened, wanted)

@@ -40,10 +40,12 @@ def image_of(position: int) -> NDArray[np.uint8]:
 
 def draw_doors() -> None:
     """Draw the three ways on."""
-    wrong = int((opened.judged["correct"] == "wrong").sum())
+    wrong, images = int((opened.judged["correct"] == "wrong").sum()), len(opened.run)
     doors = {
         "try_picture": ("Try a picture", "What would flip it?"),
-        "mistakes": ("See its mistakes", f"{wrong:,} of {len(opened.run):,}, and why each"),
+        "mistakes": ("See its mistakes", f"{wrong:,} of {images:,}, and why each")
+        if opened.run.classes
+        else ("See its verdicts", f"on {images:,} pictures, and why each"),
         "play": ("Play", "Ten pictures: you against the detector"),
     }
     with st.grid(3, min_column_width=220) as grid:

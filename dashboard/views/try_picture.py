@@ -83,7 +83,8 @@ def example() -> tuple[Picture, Opened, int] | None:
         return None
     about = run.table.iloc[row]
     key = f"{run.run.name} {id_}"
-    return Picture(key, str(about["name"]), pixels, about["label"], run.run.preprocessing), run, row
+    label = about["label"] if run.run.classes else None
+    return Picture(key, str(about["name"]), pixels, label, run.run.preprocessing), run, row
 
 
 def draw_maps(picture: Picture) -> None:

@@ -54,7 +54,7 @@ FEW = {"others": 4, "lime_others": 2, "networks": 2, "subsample": 40, "most": 3,
 
 def source_of(home: Path) -> Source:
     """The run that `write_home` has written."""
-    return Source(home / "runs" / f"{NAME}@images-test", home / "detectors" / NAME, str(home / "set"))
+    return Source(home / "runs" / f"{NAME}@set-test", home / "detectors" / NAME, str(home / "set"))
 
 
 def ask_studies(source: Source, names: Iterable[str]) -> None:
@@ -71,7 +71,7 @@ def write_studies(home: Path) -> None:
 
 
 def write_home(home: Path) -> Source:
-    """`plain@images-test` with its pictures, and the detector that made it; half of its verdicts are REAL."""
+    """`plain@set-test` with its pictures, and the detector that made it; half of its verdicts are REAL."""
     data = write_set(home / "set")
     images = load_image_set(data, "test")
     detector = make_plain()

@@ -10,8 +10,13 @@ from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import save_detector
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
+from core.runs.filter import Filter
+from core.runs.rows import find_rows
 from core.runs.run import read_run
+from core.runs.shortcuts import HEADLINE, find_shortcuts
+from core.studies.columns import browse_table
 from tests.conftest import make_detector
+from tests.core.images.made import write
 
 
 def test_a_run_on_another_set(
@@ -77,4 +82,35 @@ def test_a_format_that_tells_the_classes_apart_is_a_warning(tmp_path: Path, caps
     save_detector(tmp_path / "detectors/other", make_detector(preprocessing=Preprocessing(32)), model_card="")
     command = ["other", "--data", str(tmp_path / "set"), "--out", str(tmp_path), "--device", "cpu"]
     assert predict.main(command) == 0
-    assert "FAKE are mostly PNG, REAL are mostly JPEG: a detector could be right on 100%" in capsys.readouterr().out
+    assert f"Warning: {HEADLINE}" in (shown := capsys.readouterr().out)
+    assert [line.split() for line in shown.splitlines() if "PNG, 100%" in line] == [
+        ["format", "PNG,", "100%", "JPEG,", "100%", "100%"]
+    ]
+    # pages read it from the run
+    found = find_shortcuts(read_run(tmp_path / "runs/other@set-test").predictions)
+    assert found["Property"].tolist() == ["format", "quality"]
+
+
+def test_a_set_without_labels_has_a_name_and_no_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "set", [f"{n}.png" for n in range(4)])
+    save_detector(tmp_path / "detectors/other", make_detector(preprocessing=Preprocessing(32)), model_card="")
+    command = ["other", "--data", str(tmp_path / "set"), "--out", str(tmp_path), "--device", "cpu", "--name"]
+    assert predict.main([*command, "holiday"]) == 0
+    assert "4 images without labels, so there is no accuracy" in capsys.readouterr().out
+    run = read_run(tmp_path / "runs/other@holiday")
+    assert run.predictions["label"].isna().all()
+    assert run.manifest["metrics"]["all"] == {"images": 4}
+    assert run.classes == ()
+    table = browse_table(run)
+    assert table["correct"].isna().all()
+    assert np.diff(table["margin"].to_numpy()[find_rows(table, Filter(sort="margin"))]).min() >= 0
+    assert predict.main([*command, "a/b"]) == 2
+    # of one class the recall is known
+    (tmp_path / "set" / "0_real").mkdir()
+    for file in (tmp_path / "set").glob("*.png"):
+        file.rename(tmp_path / "set" / "0_real" / file.name)
+    assert predict.main([*command, "real"]) == 0
+    assert "one class only, so there is no accuracy" in capsys.readouterr().out
+    one = read_run(tmp_path / "runs/other@real")
+    assert one.classes == ("REAL",)
+    assert one.manifest["metrics"]["all"]["per_class"]["REAL"]["support"] == 4

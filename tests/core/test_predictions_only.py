@@ -33,7 +33,7 @@ SAID = {"crop": "before", "interpolation": "bilinear", "mean": (0.5, 0.4, 0.6), 
 
 
 def write_graph_home(home: Path) -> Source:
-    """`graph@images-test` with its pictures, and the ONNX file that made it; half of its verdicts are REAL."""
+    """`graph@set-test` with its pictures, and the ONNX file that made it; half of its verdicts are REAL."""
     data = write_set(home / "set")
     images = load_image_set(data, "test")
     file = home / "graph.onnx"
@@ -128,7 +128,7 @@ def test_a_function_is_asked_whatever_predictions_answer(
     assert cli.main(["predict", "f", "--data", str(data), *home]) == 0
     picture = str(next(data.glob("test/REAL/*.png")))
     assert cli.main(["explain", picture, "--detector", "detectors/f", "--out", str(tmp_path / "out")]) == 0
-    path = tmp_path / "runs" / "f@images-test"
+    path = tmp_path / "runs" / "f@set-test"
     assert read_run(path).manifest["metrics"]["all"]["accuracy"] == 1
     source = find_source(path, data=str(data))
     ask_studies(source, ["probes", "deliveries", "faithfulness"])

@@ -29,12 +29,12 @@ def write_table(home: Path, data: Path) -> pd.DataFrame:
 
 
 def write_scores_home(home: Path) -> Path:
-    """A home with the run `theirs@images-test` of scores alone, and the images in `set`."""
+    """A home with the run `theirs@set-test` of scores alone, and the images in `set`."""
     data = write_set(home / "set")
     write_table(home, data)
     words = ["theirs", str(home / "scores.csv"), "--data", str(data), "--out", str(home)]
     assert scores.main(words) == 0
-    return home / "runs" / "theirs@images-test"
+    return home / "runs" / "theirs@set-test"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_its_margins_are_those_of_the_scores(
     file = tmp_path / ("scores.csv" if "path" in columns else "scores.parquet")
     table[columns].to_csv(file) if file.suffix == ".csv" else table[columns].to_parquet(file)
     assert scores.main(["t", str(file), "--data", str(data), *options, "--out", str(tmp_path)]) == 0
-    run = read_run(tmp_path / "runs" / "t@images-test")
+    run = read_run(tmp_path / "runs" / "t@set-test")
     given = table.set_index("sha256")["score"][run.predictions["sha256"]].to_numpy()
     expected = 0.7 - given if threshold is None else threshold - logit(given)
     np.testing.assert_allclose(run.predictions["margin"], expected, atol=1e-5)
@@ -87,7 +87,7 @@ def test_a_table_that_does_not_fit_is_refused(
     assert len(said.splitlines()) == 1
     if "no score for" in sentence:
         assert scores.main([*words, "--skip-bad"]) == 0
-        assert len(read_run(tmp_path / "runs" / "t@images-test")) == 37
+        assert len(read_run(tmp_path / "runs" / "t@set-test")) == 37
 
 
 def test_studies_of_the_data_are_made_and_those_of_the_detector_are_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.dashboard.conftest import PAGES, at_page
 from tests.dashboard.test_pages import settled, words
 from tests.shared import made_once
 
-PLAIN, SCORES, TABLE = "plain@images-test", f"{NAME}@images-test", "theirs@images-test"
+PLAIN, SCORES, TABLE = "plain@set-test", f"{NAME}@set-test", "theirs@set-test"
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import io
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector, save_detector
 from core.findings.numbers import plus
+from core.images.image_set import fingerprint_of
+from core.images.labels import LABELS, REAL
 from core.runs.filter import Filter
 from core.runs.rows import find_rows
 from core.runs.run import read_run
@@ -246,3 +249,19 @@ def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> N
     assert numbers | of_gradcam | {"page.file", "slide"} <= found
     app.selectbox(key="url.beside").set_value("").run()
     assert "rival" not in words(app)
+
+
+@pytest.mark.parametrize("labels", [None, REAL], ids=["none", "one"])
+@pytest.mark.parametrize("page", PAGES)
+def test_without_labels_or_with_one_class_a_page_opens_and_shows_no_accuracy(
+    open_page: Open, home: Path, page: str, labels: int | None
+) -> None:
+    images = image_set("own-test")
+    images.rows["label"] = np.uint8(len(LABELS) - 1 if labels is None else labels)
+    images = replace(images, fingerprint=fingerprint_of("test", images.rows))
+    write_run(home, load_detector(home / "detectors" / "tiny", device="cpu"), images, ship_images=True)
+    app = open_page(page, run="tiny@own-test")
+    assert not app.exception
+    assert [error.value for error in app.error] == []
+    assert "Wrong on" not in words(app) or labels is not None
+    assert "accuracy" not in [metric.label.lower() for metric in app.metric]

@@ -14,10 +14,13 @@ import pytest
 from PIL import Image
 
 from core.images.image_set import DataPath, DatasetError
+from core.images.labels import FAKE, LABELS, REAL
 from core.images.loading import check_image_set, load_image_set, read_files
 from tests.conftest import write_cifake
 from tests.core.images import made
 from tests.core.images.made import ARCHIVES, LAYOUTS, SIDE, Truth, packed, picture, write
+
+UNLABELLED = len(LABELS) - 1
 
 
 def refusal(data: Path, *fake: str, split: str = "test") -> str:
@@ -44,7 +47,7 @@ def test_a_layout_gives_class_source_and_split_of_each_picture(name: str, kind: 
     found = {}
     for split in {truth.split for truth in truths.values()}:
         images = load_image_set(DataPath(str(packed(folder, kind)), fake), split)  # type: ignore[arg-type]
-        assert images.name == f"{'images' if name == 'real_fake' else 'photos'}-{split}"
+        assert images.name == f"photos-{split}"
         assert images.side == SIDE
         for row, pixels in zip(images.rows.to_dict("records"), images.pixels, strict=True):
             source, category = (
@@ -108,11 +111,16 @@ def test_a_table_of_paths_may_be_named_itself_and_name_files_elsewhere(tmp_path:
 
 def test_what_is_in_no_layout_is_named_with_what_was_expected_and_found(tmp_path: Path) -> None:
     folder = tmp_path / "set"
-    write(folder, [*(f"{name}/{n}.png" for name in ("cats", "dogs") for n in range(2)), "loose.png"])
+    (folder / "cats").mkdir(parents=True)
     (folder / "README.md").write_text("…")
+    (folder / "cats/notes.txt").write_text("…")
     sentence = refusal(folder)
     assert "expected a metadata.csv" in sentence
-    assert "found README.md, cats/, dogs/, loose.png." in sentence
+    assert "found README.md, cats/." in sentence
+    (folder / "a.ZIP").write_bytes(b"")
+    assert "holds no pictures but 1 archives (a.ZIP)" in refusal(folder)
+    assert "unpack them, or name one of them." in refusal(packed(folder, "tar"))
+    write(folder, [*(f"{name}/{n}.png" for name in ("cats", "dogs") for n in range(2)), "loose.png"])
     assert "pictures are in no such folder: loose.png" in refusal(folder, "cats")
     (folder / "loose.png").unlink()
     assert "has no class bird, which --fake-classes names; its classes are cats, dogs" in refusal(folder, "bird")
@@ -273,6 +281,39 @@ def test_members_of_a_zip_are_checked(tmp_path: Path) -> None:
         data.compress_type = zipfile.ZIP_LZMA
         archive.writestr(data, picture(97))
     sentence = refusal(path)
-    for part in ("2 of the files are", "bomb.png: has 50000000", "is packed in a way"):
+    for part in ("2 of the files cannot be used", "bomb.png: has 50000000", "is packed in a way"):
         assert part in sentence
     assert len(load_image_set(path, "test", skip_bad=True)) == 12
+
+
+def test_pictures_without_labels_are_a_set_that_nothing_is_learned_from(tmp_path: Path) -> None:
+    write(tmp_path / "set", ["own/cats/0.png", "own/dogs/a/1.png", "own/2.png"])
+    (tmp_path / "set/list.csv").write_text("IMAGE,caption\nown/2.png,x\n")
+    assert load_image_set(tmp_path / "set/list.csv", "test").labels.tolist() == [UNLABELLED]
+    (tmp_path / "set/list.csv").unlink()
+    images = load_image_set(tmp_path / "set", "test")
+    assert images.labels.tolist() == [UNLABELLED] * 3
+    rows = images.rows.set_index("name")[["source", "category"]].fillna("").to_dict("index")
+    assert rows["own/cats/0.png"] == {"source": "cats", "category": ""}
+    assert rows["own/dogs/a/1.png"] == {"source": "dogs", "category": "a"}
+    with pytest.raises(DatasetError, match="no FAKE and no REAL images, and both classes are needed"):
+        images.needing_both()
+
+
+@pytest.mark.parametrize(
+    ("columns", "values", "fake"),
+    [
+        ("filename,is_fake", ("0", "1"), ()), ("image,is_fake", ("False", "true"), ()),
+        (" file_path , is_real ", ("yes", "no"), ()), ("image,target", ("0", "1"), ("1",)),
+        ("filepath,y", ("1", "0"), ("0",)), ("img,ground_truth", ("real", "fake"), ()),
+    ],
+)  # fmt: skip
+def test_columns_of_a_table_have_their_usual_names(
+    tmp_path: Path, columns: str, values: tuple[str, str], fake: tuple[str, ...]
+) -> None:
+    write(tmp_path, ["0.png", "1.png"])
+    (tmp_path / "list.csv").write_text(f"{columns}\n0.png,{values[0]}\n1.png,{values[1]}\n")
+    assert load_image_set(DataPath(str(tmp_path / "list.csv"), fake), "test").labels.tolist() == [REAL, FAKE]
+    pictures = [picture(number) for number in range(2)]
+    pq.write_table(pa.table({"image": pictures, columns.split(",")[1]: list(values)}), tmp_path / "list.parquet")
+    assert load_image_set(DataPath(str(tmp_path / "list.parquet"), fake), "test").labels.tolist() == [REAL, FAKE]

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
 
 from core.images import files, loading
 from core.images.image_set import DatasetError, ImageSet, is_cifake
+from core.images.labels import REAL
 from core.images.loading import check_image_set, load_image_set, load_with_bar
 from core.images.preprocessing import Preprocessing
 from core.storage import cache_dir
@@ -78,14 +80,20 @@ def test_a_set_of_many_batches_is_what_it_is_in_one(
     assert reports[-1] == (IMAGES, IMAGES)
 
 
-def test_a_set_without_usable_images_of_a_class_is_refused(cifake: Path, tmp_path: Path) -> None:
+def test_a_set_without_usable_images_is_refused_and_one_of_one_class_is_not(cifake: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"absent does not exist"):
         load_image_set(tmp_path / "absent", "train")
     with pytest.raises(DatasetError, match="unknown user"):
         check_image_set("~nosuchuser/cifake", "test")
     for file in (cifake / "test/FAKE").iterdir():
         file.write_bytes(b"x")
-    with pytest.raises(DatasetError, match="holds no usable FAKE image"):
+    images = load_image_set(cifake, "test", skip_bad=True)
+    assert set(images.labels) == {REAL}
+    with pytest.raises(DatasetError, match="no FAKE images, and both classes are needed"):
+        images.needing_both()
+    for file in (cifake / "test/REAL").iterdir():
+        file.write_bytes(b"x")
+    with pytest.raises(DatasetError, match="holds no image that can be used"):
         load_image_set(cifake, "test", skip_bad=True)
 
 
@@ -148,11 +156,14 @@ def test_offenders_are_named_ten_at_most_with_their_total(cifake: Path, capsys: 
     with pytest.raises(DatasetError) as caught:
         load_image_set(cifake, "train")
     sentence = str(caught.value)
-    assert sentence.startswith("12 of the files are no images of 32 x 32 pixels: train/REAL/0000.jpg: ")
+    assert sentence.startswith("12 of the files cannot be used: train/REAL/0000.jpg: The file is not an image ")
     assert "and 2 more" in sentence
     assert not caches()
     images = load_with_bar(cifake, "train", skip_bad=True)
-    assert capsys.readouterr().err.startswith("Left out of train: 12 of the files, the first REAL/0000.jpg: ")
+    listed = capsys.readouterr().err.splitlines()
+    assert listed[0] == "Left out of train: 12 of the files"
+    assert [line.partition(":")[0].strip() for line in listed[1:]] == [bad.partition(":")[0] for bad in images.skipped]
+    assert len(listed) == 13
     assert (len(images), len(images.skipped)) == (80 - 11, 12)
     assert any("is 24 x 16 pixels" in offender for offender in images.skipped)
     with pytest.raises(DatasetError, match="12 of the files"):
@@ -208,7 +219,7 @@ def write_pictures(folder: Path, sizes: dict[str, tuple[int, int]]) -> Path:
 def test_the_side_of_a_set_is_that_of_most_of_its_files(tmp_path: Path) -> None:
     sizes = {f"{label}/{n}.png": (48, 48) for label in ("REAL", "FAKE") for n in range(3)}
     folder = write_pictures(tmp_path, sizes | {"FAKE/0.png": (32, 32), "REAL/x.png": (48, 40)})
-    with pytest.raises(DatasetError, match=r"2 of the files .* of 48 x 48 pixels: .*FAKE/0\.png: is 32 x 32 pixels"):
+    with pytest.raises(DatasetError, match=r"2 of the files .*FAKE/0\.png: is 32 x 32 pixels, not 48 x 48"):
         load_image_set(folder, "test")
     images = load_image_set(folder, "test", skip_bad=True)
     assert (images.side, images.pixels.shape) == (48, (5, 48, 48, 3))
@@ -243,3 +254,23 @@ def test_files_of_any_size_are_fitted_where_that_is_asked(tmp_path: Path) -> Non
 )
 def test_numbers_in_brackets_are_cifakes_where_they_are_from_2_to_10(names: list[str], *, expected: bool) -> None:
     assert is_cifake(names) is expected
+
+
+def test_the_original_files_format_size_quality_and_metadata_are_columns(tmp_path: Path) -> None:
+    picture, exif = Image.fromarray(np.full((40, 60, 3), 90, np.uint8)), Image.Exif()
+    exif[ExifTags.Base.Make] = "Camera"
+    text = PngInfo()
+    text.add_text("parameters", "a cat")
+    for label, name, options in (
+        ("REAL", "a.jpg", {"quality": 83, "exif": exif}), ("REAL", "b.jpg", {"quality": 20}),
+        ("FAKE", "a.png", {"pnginfo": text}), ("FAKE", "b.webp", {"quality": 30}),
+    ):  # fmt: skip
+        (tmp_path / "test" / label).mkdir(parents=True, exist_ok=True)
+        picture.save(tmp_path / "test" / label / name, **options)
+    rows = load_image_set(tmp_path, "test", fit=Preprocessing(32)).rows.set_index("name")
+    found = {name: tuple(row) for name, row in rows[["format", "quality", "metadata"]].fillna(0).iterrows()}
+    assert found == {
+        "REAL/a.jpg": ("JPEG", 83, "EXIF"), "REAL/b.jpg": ("JPEG", 20, "none"),
+        "FAKE/a.png": ("PNG", 0, "text"), "FAKE/b.webp": ("WEBP", 0, "none"),
+    }  # fmt: skip
+    assert set(zip(rows["width"], rows["height"], strict=True)) == {(60, 40)}

@@ -14,11 +14,14 @@ from sklearn.preprocessing import StandardScaler
 from core.findings.claims import ClaimStatus, claim_status
 from core.images.decoding import decode
 from core.images.encoding import encode_png
+from core.images.labels import LABELS, REAL
 from core.images.loading import load_image_set
 from core.studies import audit
 from core.studies.audit import radial_spectrum
+from core.studies.copies import DUPLICATES
 from core.studies.study import Context
-from tests.core.studies.image_sets import Files, clean_pixels, first, made_context, made_files, result_of
+from tests.conftest import make_set, textured
+from tests.core.studies.image_sets import Files, clean_pixels, context_of, first, made_context, made_files, result_of
 
 LUMA = [0.299, 0.587, 0.114]
 SHORTCUTS: dict[str, Callable[[], Files]] = {
@@ -129,3 +132,23 @@ def test_the_radial_spectrum_is_a_mean_over_rings(chunk: int) -> None:
         power = np.abs(np.fft.fft2(image)) ** 2
         expected = [np.log10(power[ring == r].mean() + 1) for r in range(1, 17)]
         np.testing.assert_allclose(spectrum, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("label", [len(LABELS) - 1, REAL], ids=["none", "one"])
+def test_without_both_classes_the_audit_asks_what_verdicts_go_with(tmp_path: Path, label: int) -> None:
+    """Of the detector of brightness that is what they go with, and nothing is said of classes, copies' too."""
+    pixels = np.concatenate([textured(30, fine=False, seed=1), textured(30, fine=True, seed=2)])
+    pixels[1] = pixels[0]
+    images = make_set(pixels, digests=[f"{number:016x}" for number in range(60)])
+    images.rows["label"] = np.uint8(label)
+    context = context_of(images, frozenset(), None, leans_on="brightness")
+    result = result_of(audit.STUDY, context)
+    assert {finding.key.partition(".")[0] for finding in result.findings} == {"follow"}
+    margins, bright = context.run.predictions["margin"], images.rows["brightness"]
+    expected = roc_auc_score(margins > 0, bright)
+    direct = result.table.set_index("name").loc["brightness", "direct"]
+    assert direct == pytest.approx(expected)
+    copies = result_of(DUPLICATES, context)
+    assert copies.table["set_class"].isna().all() == (label != REAL)
+    counts = {finding.key: finding.details for finding in copies.findings}["copy.pixels"]
+    assert (counts["count"], counts["real"], counts["fake"]) == (2, 2 * (label == REAL), 0)
