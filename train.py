@@ -28,6 +28,7 @@ from core.detectors.detector import Detector
 from core.detectors.manifest import check_detector_name
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
+from core.images.labels import FAKE
 from core.images.loading import load_with_bar
 from core.runs.folders import ROOT, command_homes, dashboard_command, find_detectors, find_named
 from core.runs.metrics import result_table
@@ -114,6 +115,9 @@ def main(arguments: list[str] | None = None) -> None:
             detector: Detector = join(members, train_set, size=options.best)
         else:
             detector = fit_with_bar(options, recipe, train_set, start)
+        seen = None
+        if "source" in train_set.rows:
+            seen = sorted(train_set.rows["source"][train_set.labels == FAKE].dropna().unique())
         for row in detector.manifest.get("members", ()):
             print(f"{row['name']:20} weight {row['weight']:.3f}  validation accuracy {row['val_accuracy']:.4f}")
         detector.manifest = {
@@ -122,6 +126,7 @@ def main(arguments: list[str] | None = None) -> None:
             "training_set": train_set.name,
             "training_images": len(train_set),
             "training_set_fingerprint": train_set.fingerprint,
+            **({} if seen is None else {"training_sources": seen}),
             "skipped": list(train_set.skipped),
             "versions": library_versions(),
             **detector.about.as_manifest(),
@@ -133,6 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
                 test_set,
                 train_sha256=frozenset(train_set.rows["sha256"]),
                 ship_images=options.data == "sample",
+                seen=seen,
                 replace=options.replace or options.resume,
                 progress=progress,
             )

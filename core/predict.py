@@ -8,12 +8,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from core.console import PROGRAM, command, parser_of, quote, show_progress
 from core.detectors.storage import load_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, split_of
 from core.images.loading import load_with_bar, reading_bar
 from core.runs.folders import ROOT, command_homes, dashboard_command, find_detectors, find_named
-from core.runs.metrics import doubts_about, result_table
+from core.runs.metrics import doubts_about, error_by, means_by_source, result_table
+from core.runs.rows import judged_table
 from core.runs.run import read_run
 from core.runs.shortcuts import find_shortcuts, warning_of
 from core.runs.writing import write_run
@@ -28,6 +31,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("detector", help="a name in detectors/ or assets/detectors/, or a folder")
     parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'")
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
+    parser.add_argument(
+        "--seen", type=lambda text: text.split(","), metavar="A,B",
+        help="generators that the detector was trained on; default: those that its training has named",
+    )  # fmt: skip
     parser.add_argument("--name", help="of the image set in the run's name; default: its folder's or file's own")
     parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets runs/; default: the project's")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
@@ -42,6 +49,9 @@ def main(arguments: list[str] | None = None) -> None:
     detector = load_detector(find_named(options.detector, detectors, "detector"), device=options.device)
     images = load_with_bar(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
     images = replace(images, name=options.name or images.name)
+    seen = options.seen or detector.manifest.get("training_sources")
+    if unknown := set(options.seen or ()).difference(images.rows.get("source", pd.Series(dtype=str))):
+        raise ValueError(f"{images.name} has no source {', '.join(sorted(unknown))}, which --seen names")
     with reading_bar("train") as progress:
         training = find_training_set(detector, data, progress=progress)
     if training is None:
@@ -53,6 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
             images,
             train_sha256=None if training is None else frozenset(training.rows["sha256"]),
             ship_images=options.data == "sample",
+            seen=seen,
             replace=options.replace,
             progress=progress,
         )
@@ -64,6 +75,13 @@ def main(arguments: list[str] | None = None) -> None:
         print(json.dumps({"run": str(path), "metrics": metrics, **found}, indent=1))
         return
     print(result_table(metrics, beside_paper=False), warning_of(shortcuts), sep="\n")
+    judged = judged_table(run)
+    if "source" in judged and run.classes:
+        rates = error_by(judged, "source").rename(columns={"value": "source", "rate": "error rate"})
+        if "seen" in judged:
+            rates["generator"] = rates["source"].map(judged.dropna(subset="seen").groupby("source")["seen"].first())
+        for table in (rates, means_by_source(judged)):
+            print(f"\n{table.to_string(index=False, float_format='{:.4f}'.format)}")
     for warning in doubts:
         print(f"\nWarning: {warning}")
     name = quote(path.name if options.out == ROOT else str(path))

@@ -17,7 +17,8 @@ from core.images.palette import CURVE
 from core.report import html
 from core.report.html import Block, Curve, Sections, curve_chart, limits, page, settings
 from core.runs.folders import command_homes, find_detectors
-from core.runs.metrics import calibration, class_scores, confusion_at, error_by, sweep, wilson_interval
+from core.runs.metrics import calibration, class_scores, confusion_at, error_by, means_by_source, sweep, wilson_interval
+from core.runs.rows import judged_table
 from core.runs.run import Run, open_run
 from core.storage import ContractError, write_bytes_atomically
 from core.studies.store import StudyResult, find_studies
@@ -120,7 +121,12 @@ def _quality(run: Run) -> list[Block]:
         bins = calibration(table)[["confidence", "accuracy", "low", "high"]].map(percent)
         intervals = bins["accuracy"] + " (" + bins["low"] + " to " + bins["high"] + ")"
         blocks.append(pd.DataFrame({"Confidence": bins["confidence"], "Accuracy (calibration)": intervals}))
-    groups = {column: error_by(table, column) for column in ("category", "source") if column in table}
+    judged = judged_table(run)
+    groups = {column: error_by(judged, column) for column in ("category", "source", "seen") if column in judged}
+    means = means_by_source(judged) if "source" in judged else pd.DataFrame()
+    if len(means):
+        rates = ["Pooled error rate", "Macro mean"]
+        blocks.append(means.astype({"Number": str, "Images": str}).assign(**means[rates].map(percent)))
     return blocks + [html.rates_table(rates, column) for column, rates in groups.items() if len(rates)]
 
 

@@ -189,7 +189,7 @@ def range_columns(table: pd.DataFrame) -> list[str]:
 
 def _is_choice(name: str, kind: object) -> bool:
     """Check for a column of values: `DECIDED`, category, source, leaks, repeats, studies' words and booleans."""
-    return name in (*DECIDED, "category", "source", "format", "metadata", "in_train", "is_repeat") or (
+    return name in (*DECIDED, "category", "source", "seen", "format", "metadata", "in_train", "is_repeat") or (
         "." in name and isinstance(kind, pd.CategoricalDtype | np.dtypes.BoolDType)
     )
 

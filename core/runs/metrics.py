@@ -25,6 +25,8 @@ PAPER: dict[str, Any] = {
 
 
 HALF = 0.5
+# of a generator: whether its images were in the training
+SEEN = ("seen", "unseen")
 MAX_POINTS = 400
 ECE_BINS = 15
 # bins of the calibration curve: few, so that each holds enough images
@@ -170,12 +172,34 @@ def error_by(table: pd.DataFrame, column: str, *, threshold: float = HALF) -> pd
     Returns:
         Columns `value`, `images`, `wrong`, `rate`, and `low`, `high`: the 95% interval of the rate, 0 to 1.
     """
+    table = table[table["label"].notna()]
     wrong = predicted_real(table, threshold) != (table["label"] == "REAL").to_numpy(bool)
     counts = pd.DataFrame({"value": table[column].astype(object), "wrong": wrong}).groupby("value")["wrong"]
     counts = counts.agg(images="count", wrong="sum").reset_index()
     counts["rate"] = counts["wrong"] / counts["images"]
     counts["low"], counts["high"] = wilson_interval(counts["wrong"].to_numpy(int), counts["images"].to_numpy(int))
     return counts.sort_values("rate", ascending=False, kind="stable", ignore_index=True)
+
+
+def means_by_source(table: pd.DataFrame, *, threshold: float = HALF) -> pd.DataFrame:
+    """Average error rates over sources, so that each counts once, beside the rates of their images together.
+
+    Args:
+        table: of a run, with `source` and perhaps `seen`.
+        threshold: of p(REAL), 0 to 1.
+
+    Returns:
+        A row for all sources, and for seen and unseen ones where that is known: `Sources` ("all", "seen", "unseen"),
+        `Number`, `Images`, `Pooled error rate`, `Macro mean`, 0 to 1. Empty without a source.
+    """
+    groups = {"all": table} | {name: table[table["seen"] == name] for name in SEEN if "seen" in table}
+    rows = []
+    for name, part in groups.items():
+        rates = error_by(part, "source", threshold=threshold)
+        if len(rates):
+            images = int(rates["images"].sum())
+            rows.append((name, len(rates), images, rates["wrong"].sum() / images, rates["rate"].mean()))
+    return pd.DataFrame(rows, columns=["Sources", "Number", "Images", "Pooled error rate", "Macro mean"])
 
 
 def is_fresh(predictions: pd.DataFrame) -> NDArray[np.bool_]:

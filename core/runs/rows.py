@@ -14,12 +14,14 @@ from core.runs.run import Run
 
 
 def judged_table(run: Run) -> pd.DataFrame:
-    """Add `confidence` (0.5 to 1) and `correct` ("right", "wrong", or missing) to a run's rows."""
+    """Add `confidence` (0.5 to 1), `correct` ("right", "wrong" or missing) and perhaps `Run.seen` to a run's rows."""
     table = run.predictions.reset_index(drop=True)
     # some runs store it as plain text
     for name in ("category", "source", "format", "metadata"):
         if name in table:
             table[name] = table[name].astype("category")
+    if (seen := run.seen) is not None:
+        table["seen"] = seen.reset_index(drop=True)
     table["confidence"] = confidence_of(table["p_real"].to_numpy())
     table["correct"] = outcomes(table["label"], is_right(table))
     return table

@@ -17,7 +17,7 @@ from core.images.labels import CLASSES, ClassName
 from core.images.preprocessing import SIDES, Preprocessing
 from core.images.statistics import STATISTICS
 from core.runs.folders import find_named, find_runs
-from core.runs.metrics import metrics, without_leaks_and_repeats
+from core.runs.metrics import SEEN, metrics, without_leaks_and_repeats
 from core.storage import MANIFEST, SEAL, ContractError, read_array, read_folder, read_table
 
 KIND = "run"
@@ -50,6 +50,7 @@ class Manifest(BaseModel):
     target_layer: Text | None = OLD_LAYER
     detector_fingerprint: Text = "unknown"
     device: Text = "unknown"
+    seen: list[str] | None = None
     noise: Annotated[Number, Field(ge=0)] = 0
 
 
@@ -146,6 +147,20 @@ class Run:
     def classes(self) -> tuple[ClassName, ...]:
         """The classes that its images have; none where they have no labels."""
         return tuple(name for name in CLASSES if (self.predictions["label"] == name).any())
+
+    @property
+    def seen(self) -> pd.Series | None:
+        """For each row, "seen" or "unseen": whether its generator was in the training; None where that is not stated.
+
+        A source of REAL images alone, such as a camera, is neither.
+        """
+        names = self.manifest.get("seen")
+        if names is None or "source" not in self.predictions:
+            return None
+        source, fake = self.predictions["source"].astype(object), self.predictions["label"] == "FAKE"
+        words = np.where(source.isin(names), *SEEN)
+        known = source.isin(source[fake]) & source.notna()
+        return pd.Series(pd.Categorical(np.where(known, words, ""), SEEN), self.predictions.index)
 
     @property
     def is_real(self) -> NDArray[np.bool_]:

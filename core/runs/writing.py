@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -41,6 +41,7 @@ def write_run(
     *,
     train_sha256: frozenset[str] | None = frozenset(),
     ship_images: bool = False,
+    seen: Sequence[str] | None = None,
     replace: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -53,6 +54,7 @@ def write_run(
         train_sha256: hashes of the files that the detector was trained on; test files among them are leaks. None where
             they are unknown; the run then states that leaks were not checked.
         ship_images: store the pixels with the run (only where their licence allows it).
+        seen: sources whose images the detector was trained on; None where that is not known.
         replace: overwrite a run of this name.
         progress: called with (images done, N).
 
@@ -88,6 +90,7 @@ def write_run(
         "device": detector.device.type,
         "leaks_checked": train_sha256 is not None,
         "bias": detector.bias,
+        **({} if seen is None else {"seen": sorted(seen)}),
         **({"noise": detector.noise} if detector.noise else {}),
     }
     arrays = {"maps": maps, "features": features, "images": np.asarray(images.pixels) if ship_images else None}

@@ -20,7 +20,7 @@ from core.studies.donors import choose_donors
 from core.studies.groups import VERDICTS
 from core.studies.study import WEIGHT
 
-By = Literal["verdict", "cell", "category"]
+By = Literal["verdict", "cell", "category", "source", "seen"]
 UNKNOWN = Estimate(np.nan, np.nan, np.nan, 0)
 RATES = [
     "verdict", "group", "flipped", "probe", "family", "title", "is_control", "column", "strength", "images",
@@ -54,18 +54,21 @@ def read_flips(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any] | No
         parameters: the study's, `StudyResult.about["parameters"]`.
 
     Returns:
-        The table, and `verdict`, `cell` (the true class), `category` ("unknown" where it has none), and `margin`,
+        The table, and `verdict`, `cell` (the true class), `category`, and `source` and `seen` where they are
+        known ("unknown" for an image that has none), and `margin`,
         `donor_margin` before any change (NaN without a donor).
     """
     where = pd.Index(run.predictions["id"]).get_indexer(table["id"])
     rows = run.predictions.iloc[where].reset_index(drop=True)
     donors = choose_donors(run, where, seed=int((parameters or {}).get("seed", 0))).other
     margins = run.predictions["margin"].to_numpy(np.float64)
-    category = rows["category"].astype(object)
+    groups = {name: rows[name].astype(object) for name in ("category", "source") if name in rows}
+    if (seen := run.seen) is not None:
+        groups["seen"] = seen.iloc[where].reset_index(drop=True).astype(object)
     added = {
         "verdict": rows["predicted"].astype(str).astype("category"),
         "cell": rows["label"].astype(object).fillna(UNLABELLED),
-        "category": category.where(category.notna(), "unknown"),
+        **{name: values.where(values.notna(), "unknown") for name, values in groups.items()},
         "margin": margins[where],
         "donor_margin": np.where(donors >= 0, margins[donors], np.nan),
     }
@@ -111,7 +114,7 @@ def flip_rates(
     Args:
         rows: from `read_flips`.
         side: of the images, in pixels, for the labels.
-        by: groups within a verdict: "verdict" for none, "cell" for the true class, or "category" for the largest ones.
+        by: groups within a verdict: "verdict" for none, "cell" for the true class, or a column, for the largest.
         probes: keys; all of them, controls included, when None.
 
     Returns:

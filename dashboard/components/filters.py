@@ -27,6 +27,7 @@ NAMES = {"correct": "Right or wrong", "p_real": "p(REAL)", "predicted": "Predict
          "is_repeat": "Repeats"}  # fmt: skip
 HELP = {
     "source": "The generator or camera that an image comes from, by the set's folders or its table.",
+    "seen": "Whether the detector was trained on images of this generator.",
     "in_train": "Leaks: images whose very file was also in the detector's training set.",
     "is_repeat": "Repeats: copies of a file that comes earlier in this set.",
     "margin": "logit REAL less logit FAKE: above 0 the verdict is REAL, and the further from 0 the surer.",
@@ -102,7 +103,7 @@ def draw_filters(opened: Opened, wanted: Filter) -> None:
         studies.setdefault(described.study, []).append(column)
     main, statistics, *tabs = st.tabs(["Verdict and file", "Image", *map(plain, studies)], key="filter.groups")
     with main:
-        for column in (*DECIDED, "in_train", "is_repeat", "source", "format", "metadata"):
+        for column in (*DECIDED, "in_train", "is_repeat", "source", "seen", "format", "metadata"):
             draw_choice(opened, wanted, column)
         _draw_range(opened, wanted, "confidence", low=0.5, high=1.0, step=0.01, format="percent")
         by_name = lambda now, text: narrowed(now, name=text.strip() or None)  # noqa: E731

@@ -149,7 +149,12 @@ def draw_errors(opened: Opened, rows: pd.DataFrame) -> None:
     among = rows if OF.value == "all" else rows[rows["label"] == OF.value]
     cells, base = metrics.confusion_at(among, THRESHOLD.value), _base().choosing("correct", ["wrong"])
     overall = (cells[0, 1] + cells[1, 0]) / max(1, cells.sum())
-    for column in ("category", "source"):
+    if "source" in among and among["source"].notna().any():
+        share = st.column_config.NumberColumn(format="percent")
+        means = metrics.means_by_source(among, threshold=THRESHOLD.value)
+        shares = dict.fromkeys(means.columns[3:], share)
+        st.dataframe(means, hide_index=True, column_config=shares, alt="Error rates over sources", width="content")
+    for column in ("category", "source", "seen"):
         if column not in among or not among[column].notna().any():
             continue
         rates = metrics.error_by(among, column, threshold=THRESHOLD.value)

@@ -51,7 +51,9 @@ STRIPS = {
     "colour": "Colour shifted",
 }
 OWN = [probe for probe in PROBES.values() if not probe.is_control]
-BY = Setting("by", "category", {"category": "What it shows", "cell": "Right and wrong verdicts"})
+GROUPS = {
+    "category": "What it shows", "cell": "Right and wrong verdicts", "source": "Generator", "seen": "Seen or unseen",
+}  # fmt: skip
 # study -> its question, how it was measured, and terms of the glossary
 PARTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "rings": (
@@ -177,7 +179,7 @@ def draw_probe(opened: Opened, probes: StudyResult, setting: Setting) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         strength.choose("How much")
-        BY.choose("Groups by")
+        by_of(opened).choose("Groups by")
     st.caption(probe.sentence)
     draw_pictures(opened, [probe, *(PROBES[key] for key in probe.controls)], strength.value, columns=6)
     rates = rates_of(opened.origin, probes)
@@ -207,9 +209,16 @@ def response(rates: pd.DataFrame) -> Figure:
     return figure.update_xaxes(type="category")
 
 
+def by_of(opened: Opened) -> Setting:
+    """Return the choice of groups that a run's images have."""
+    here = {name: words for name, words in GROUPS.items() if name in ("category", "cell", *opened.judged)}
+    return Setting("by", "category", here)
+
+
 def draw_groups(opened: Opened, probes: StudyResult, probe: Probe, column: str) -> None:
     """Draw how often one strength of a probe flips verdicts, by category or by right and wrong verdicts."""
-    rates = rates_of(opened.origin, probes, BY.value, (probe.key,))
+    by = by_of(opened).value
+    rates = rates_of(opened.origin, probes, by, (probe.key,))
     rates = rates[(rates["column"] == column) & (rates["images"] > 0)]
     with st.grid(2, min_column_width=400, gap="large") as grid:
         for verdict, own in rates.groupby("verdict", sort=False):
@@ -225,13 +234,13 @@ def draw_groups(opened: Opened, probes: StudyResult, probe: Probe, column: str) 
                     colour=CLASS_COLOURS[str(verdict)],
                 )
             if value is not None:
-                name, field = f"probes.{column}", "category" if BY.value == "category" else "label"
+                name, field = f"probes.{column}", "label" if by == "cell" else by
                 # where a donor is changed, a flip means that the donor gets the image's verdict
                 toward_real = (verdict == "FAKE") != probe.changes_donor
                 wanted = Filter(sort=f"-{name}" if toward_real else name).choosing("predicted", [str(verdict)])
                 wanted = wanted.ranging(name, **{"low" if toward_real else "high": 0})
                 # without a category there is nothing to filter by
-                if (field, value) != ("category", "unknown"):
+                if field == "label" or value != "unknown":
                     wanted = wanted.choosing(field, [value])
                 state.go("mistakes", run=opened.run.name, wanted=wanted)
 

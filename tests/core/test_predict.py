@@ -11,7 +11,8 @@ from core.detectors.storage import save_detector
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.runs.filter import Filter
-from core.runs.rows import find_rows
+from core.runs.metrics import means_by_source
+from core.runs.rows import find_rows, judged_table
 from core.runs.run import read_run
 from core.runs.shortcuts import HEADLINE, find_shortcuts
 from core.studies.columns import browse_table
@@ -114,3 +115,32 @@ def test_a_set_without_labels_has_a_name_and_no_accuracy(tmp_path: Path, capsys:
     one = read_run(tmp_path / "runs/other@real")
     assert one.classes == ("REAL",)
     assert one.manifest["metrics"]["all"]["per_class"]["REAL"]["support"] == 4
+
+
+def test_rates_are_by_generator_seen_and_unseen_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = {f"{source}/{label}": 6 if source == "sd14" else 2 for source in ("sd14", "biggan")
+             for label in ("0_real", "1_fake")}  # fmt: skip
+    write(tmp_path / "set", [f"{folder}/{n}.png" for folder, count in names.items() for n in range(count)])
+    write(tmp_path / "set", [f"camera/0_real/{n}.png" for n in range(4)])
+    save_detector(tmp_path / "detectors/other", make_detector(preprocessing=Preprocessing(32)), model_card="")
+    command = ["other", "--data", str(tmp_path / "set"), "--out", str(tmp_path), "--device", "cpu", "--seen"]
+    assert predict.main([*command, "sd15"]) == 2
+    assert "has no source sd15, which --seen names" in capsys.readouterr().err
+    assert predict.main([*command, "sd14"]) == 0
+    shown = capsys.readouterr().out
+    table = judged_table(read_run(tmp_path / "runs/other@set-test"))
+    kinds = table.astype(object).fillna("").groupby("source")["seen"].unique().map(list)
+    assert kinds.to_dict() == {"sd14": ["seen"], "biggan": ["unseen"], "camera": [""]}
+    wrong = table["label"].astype(str) != table["predicted"].astype(str)
+    rates = wrong.groupby(table["source"], observed=True).mean()
+    means = means_by_source(table).set_index("Sources")
+    assert means["Macro mean"].to_dict() == pytest.approx(
+        {"all": rates.mean(), "seen": rates["sd14"], "unseen": rates["biggan"]}
+    )
+    assert means.loc["all", "Pooled error rate"] == pytest.approx(wrong.mean())
+    assert means["Images"].to_dict() == {"all": 20, "seen": 12, "unseen": 4}
+    for name in rates.index:
+        assert any(line.split()[0] == name and f"{rates[name]:.4f}" in line for line in shown.splitlines() if line)
+    # filters tell them apart, too
+    chosen = find_rows(browse_table(read_run(tmp_path / "runs/other@set-test")), Filter().choosing("seen", ["unseen"]))
+    assert set(table["source"].iloc[chosen]) == {"biggan"}
