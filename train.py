@@ -24,7 +24,7 @@ if __name__ == "__main__":
 
 from tqdm import tqdm
 
-from core.detectors.detector import Detector
+from core.detectors.detector import Detector, pick_device
 from core.detectors.manifest import check_detector_name
 from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
@@ -36,9 +36,9 @@ from core.runs.run import read_run
 from core.runs.writing import library_versions, write_run
 from core.storage import only_writer, refuse_taken
 from core.training.fit import checkpoint_file, fit
-from core.training.held_out import join
+from core.training.held_out import chance_warning, join
 from core.training.model_card import model_card
-from core.training.recipe import RECIPES, Recipe
+from core.training.recipe import RECIPES, Recipe, fitted
 
 TYPED = "python train.py" if __name__ == "__main__" else f"{PROGRAM} train"
 # fields of `Recipe` that are options
@@ -102,7 +102,8 @@ def main(arguments: list[str] | None = None) -> None:
     members = [load_named(name, options) for name in options.join or ()]
     start = load_named(recipe.start, options) if recipe.start else None
     if start is not None:
-        recipe = replace(recipe, start=start.name, start_sha256=start.sha256)
+        given |= {"start": start.name, "start_sha256": start.sha256}
+        recipe = replace(recipe, **given)
     name = options.name or ("joined" if members else recipe.name)
     check_detector_name(name)
     folder = options.out / "detectors" / name
@@ -111,6 +112,9 @@ def main(arguments: list[str] | None = None) -> None:
         for path in () if options.replace else (folder, *runs):
             refuse_taken(path)
         train_set, test_set = load_sets(options)
+        if not (members or options.recipe or options.data == "sample"):
+            on_gpu = pick_device(options.device).type != "cpu"
+            recipe = replace(fitted(RECIPES[usual], len(train_set), train_set.side, is_gpu=on_gpu), **given)
         if members:
             detector: Detector = join(members, train_set, size=options.best)
         else:
@@ -143,10 +147,14 @@ def main(arguments: list[str] | None = None) -> None:
                 progress=progress,
             )
         metrics = read_run(run).manifest
-        save_detector(folder, detector, model_card=model_card(detector.manifest, metrics), replace=options.replace)
+        warning = chance_warning(metrics["metrics"]["all"])
+        card = model_card(detector.manifest, metrics) + (f"\n**{warning}**\n" if warning else "")
+        save_detector(folder, detector, model_card=card, replace=options.replace)
         # not before: until here it is what --resume goes on from
         checkpoint_file(recipe, train_set).unlink(missing_ok=True)
     print(result_table(metrics["metrics"]["all"], beside_paper=test_set.name.startswith("cifake")))
+    if warning:
+        print(f"\nWarning: {warning}")
     print(f"\nWritten: {folder} and {run}\nSee it: {dashboard_command(options.out)}")
 
 

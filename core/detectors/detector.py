@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 # probabilities are clamped this far from 0, and a single one also from 1, before taking logarithms
 LEAST = 1e-7
 # of a batch: 512 images of 128 pixels a side, 8 of 1,024
-MOST_PIXELS = 2**23
+MOST_PIXELS, MOST_PIXELS_CPU = 2**23, 2**20
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -75,7 +75,8 @@ def move_network(network: nn.Module, device: torch.device, memory_format: torch.
 
 def batch_size(device: torch.device, side: int) -> int:
     """Return how many images of `side` x `side` pixels to pass through a network at once."""
-    return max(1, min(1024 if device.type == "cuda" else 128, MOST_PIXELS // side**2))
+    is_gpu = device.type == "cuda"
+    return max(1, min(1024 if is_gpu else 128, (MOST_PIXELS if is_gpu else MOST_PIXELS_CPU) // side**2))
 
 
 class Pass(NamedTuple):

@@ -221,7 +221,9 @@ class Training:
         """Compute the accuracy of the averaged network on the images held out."""
         network, correct = self.best.eval(), 0
         with torch.inference_mode(), autocast(self.recipe, self.device):
-            for indices in np.array_split(self.held, -(-len(self.held) // 512)):
+            # 512 of 32 x 32 pixels, of larger ones fewer
+            size = max(1, min(512, 2**19 // self.preprocessing.size**2))
+            for indices in np.array_split(self.held, -(-len(self.held) // size)):
                 predictions = network(normalise(self._floats(indices), self.preprocessing)).argmax(1)
                 correct += int((predictions == self.labels[indices]).sum())
         return correct / len(self.held)

@@ -1,7 +1,7 @@
 """Recipes: every hyper-parameter of a training, with its network, learning rate, precision and augmentation."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -30,6 +30,10 @@ STRENGTHS = (
 )
 
 FILLS_OF_MASKS = tuple(FILLS)
+# of `fitted`: a set is small below so many images; batches an epoch, the least in a batch, and steps in all; share that
+# is held out; pixels in a batch, which take about 3.5 kB each with the gradients of `swift`
+FEW, BATCHES, LEAST_BATCH, STEPS, MOST_EPOCHS, HELD_OUT = 2000, 8, 4, 400, 60, 0.2
+MOST_PIXELS, MOST_PIXELS_GPU = 2**17, 2**23
 # the network of the paper, of any width
 PAPERS = "resnet"
 
@@ -124,6 +128,31 @@ RECIPES = {
     "masked": Recipe(name="masked", width=32, epochs=3, learning_rate=0.02, shift=2, masked_share=0.5, start="swift"),
     "sample": Recipe(name="sample", width=16, epochs=30, batch_size=64, learning_rate=0.02, colour=True),
 }
+
+
+def fitted(recipe: Recipe, images: int, side: int, *, is_gpu: bool = False) -> Recipe:
+    """Fit a recipe to a small set, or to images so large that its batches would not fit into memory.
+
+    Args:
+        recipe: as it is for many images of 32 x 32 pixels.
+        images: of the training set.
+        side: of them, in pixels.
+        is_gpu: whether the device has memory of its own.
+
+    Returns:
+        The same for `FEW` images or more that fit; else with smaller batches at a learning rate that is as much lower,
+        and of few images more epochs, more of them held out, and colours that vary.
+    """
+    most = max(LEAST_BATCH, (MOST_PIXELS_GPU if is_gpu else MOST_PIXELS) // side**2)
+    few = images < FEW
+    batch = min(recipe.batch_size, most, max(LEAST_BATCH, images // BATCHES) if few else most)
+    changes: dict[str, Any] = {"batch_size": batch}
+    if recipe.optimizer == "sgd":
+        changes["learning_rate"] = recipe.learning_rate * batch / recipe.batch_size
+    if few:
+        changes |= {"colour": True, "validation": max(recipe.validation, HELD_OUT)}
+        changes["epochs"] = max(recipe.epochs, min(MOST_EPOCHS, -(-STEPS * batch // images)))
+    return replace(recipe, **changes)
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:

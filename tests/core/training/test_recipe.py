@@ -4,7 +4,7 @@ from pathlib import Path
 import torch
 
 from core.storage import read_manifest
-from core.training.recipe import RECIPES, Recipe, augment, without_fine_detail
+from core.training.recipe import RECIPES, Recipe, augment, fitted, without_fine_detail
 
 PLAIN = Recipe(name="plain", width=4, epochs=3, batch_size=16, learning_rate=0.05, validation=0.2, precision="float32")
 
@@ -64,3 +64,18 @@ def test_fine_detail_is_lost_and_shading_stays() -> None:
     power = [(torch.fft.fft2(pixels).abs() ** 2)[..., fine].sum((1, 2)) for pixels in (first, batch)]
     assert 0.6 < float((power[0] < 0.9 * power[1]).float().mean()) <= 1
     assert float(torch.nn.functional.avg_pool2d(first - batch, 16).abs().mean()) < 4
+
+
+def test_a_recipe_is_fitted_to_few_or_large_images_alone() -> None:
+    swift = RECIPES["swift"]
+    assert fitted(swift, 100_000, 32) == swift
+    few = fitted(swift, 140, 32)
+    assert (few.colour, few.validation, few.batch_size) == (True, 0.2, 140 // 8)
+    assert few.learning_rate / swift.learning_rate == few.batch_size / swift.batch_size
+    assert few.epochs * 140 / few.batch_size >= 400
+    large = fitted(swift, 100_000, 224)
+    assert (large.epochs, large.colour) == (swift.epochs, False)
+    assert large.batch_size * 224**2 < 4.1 * 224**2
+    assert fitted(swift, 100_000, 224, is_gpu=True).batch_size == swift.batch_size
+    # Adam's steps are as long whatever the batch
+    assert fitted(RECIPES["paper"], 140, 32).learning_rate == RECIPES["paper"].learning_rate
