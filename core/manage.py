@@ -17,6 +17,7 @@ from typing import Any
 
 from core.console import PROGRAM, command, parser_of, print_rows
 from core.detectors.adding import main as add_detector
+from core.detectors.known import known_rows
 from core.detectors.manifest import check_detector_name
 from core.images.sources import remembered
 from core.runs.folders import ROOT, SHIPPED, command_homes, find_detectors, find_named, find_runs
@@ -46,6 +47,8 @@ def _manage(kind: str, arguments: list[str] | None) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     listing, renaming, removing = (commands.add_parser(name, help=f"{name} {kind}s") for name in COMMANDS)
     listing.add_argument("--json", action="store_true", help="as JSON")
+    if kind == "detector":
+        listing.add_argument("--known", action="store_true", help="public ones that can be added by their name")
     for part in (renaming, removing):
         part.add_argument("name", help="as `list` shows it, or a folder")
     renaming.add_argument("to", help="its new name")
@@ -55,7 +58,8 @@ def _manage(kind: str, arguments: list[str] | None) -> None:
     options = parser.parse_args(arguments)
     folders = FIND[kind]((options.out, *command_homes()))
     if options.command == "list":
-        rows = [_describe(kind, name, path) for name, path in folders.items()]
+        known = kind == "detector" and options.known
+        rows = known_rows() if known else [_describe(kind, name, path) for name, path in folders.items()]
         print_rows(rows, as_json=options.json)
         return
     path = find_named(options.name, folders, kind)

@@ -1,5 +1,6 @@
 """Add a detector that others made.
 
+python -m core detectors add dnt
 python -m core detectors add mine FOLDER
 python -m core detectors add mine model.onnx --size 224 --mean 0.5 --std 0.5 ... --check my-pictures/
 python -m core detectors add mine timm:resnet18 --weights mine.safetensors --classes real,fake --size 224 ...
@@ -14,6 +15,7 @@ answers are known.
 
 import argparse
 import math
+import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import fields
@@ -26,6 +28,8 @@ from sklearn.metrics import roc_auc_score
 
 from core.console import PROGRAM, command, join, parser_of, show_progress
 from core.detectors.detector import CPU, Detector, Progress, pick_device
+from core.detectors.fetching import check_accuracy, fetch
+from core.detectors.known import find_known
 from core.detectors.manifest import About, Capability, Classes, Outputs, check_detector_name
 from core.detectors.noise import measure_noise
 from core.detectors.registry import Brought, Kind, Request, SourceError, find_kind
@@ -44,7 +48,7 @@ LIKE: dict[str | None, dict[str, Crop]] = {
     "torchvision": {"after_floor": "after", "before_fit": "before"},
     "pillow": {"after": "after_floor", "before": "before_fit"},
 }
-PREFIXES = {"timm": "timm", "torchvision": "torchvision", "py": "python", "function": "function"}
+PREFIXES = {"timm": "timm", "torchvision": "torchvision", "py": "python", "function": "function", "layers": "layers"}
 # what a source or the user must state
 NEEDED = ("size", "crop", "interpolation", "mean", "std", "classes", "fake-classes", "outputs")
 NOT_FOR = """
@@ -61,16 +65,30 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     # before it becomes part of a path
     check_detector_name(options.name)
+    path = options.out / "detectors" / options.name
+    if options.source is None:
+        known = find_known(options.name)
+        if not options.replace:
+            refuse_taken(path)
+        print(f"{known.title}, {known.page}\nLicence: {known.licence}", file=sys.stderr, flush=True)
+        with show_progress("downloading", unit="bytes") as progress:
+            request = fetch(options.name, progress=progress)
+        _add_and_print(options, path, request, known=options.name)
+        return
     stated = {key: getattr(options, key) for key in ("size", "resize", "crop", "interpolation", "mean", "std")}
     request = Request(
         preprocess={key: value for key, value in stated.items() if value is not None},
         **{field.name: getattr(options, field.name) for field in fields(Request) if field.name != "preprocess"},
     )
-    path = options.out / "detectors" / options.name
+    _add_and_print(options, path, request)
+
+
+def _add_and_print(options: argparse.Namespace, path: Path, request: Request, *, known: str = "") -> None:
     with show_progress("checking") as progress:
         add(
             path,
             request,
+            known=known,
             data=options.check,
             target_layer=options.target_layer,
             temperature=options.temperature,
@@ -86,6 +104,7 @@ def add(
     path: Path,
     request: Request,
     *,
+    known: str = "",
     data: str | None = None,
     target_layer: str | None = None,
     temperature: float = 1.0,
@@ -97,6 +116,7 @@ def add(
     Args:
         path: the folder to write; its last part becomes the detector's name.
         request: the source and the user's settings.
+        known: its name, if it was fetched by name: its accuracy must be the known one.
         data: an image set with labelled test images, see `check`.
         target_layer, temperature: see `build_from`.
         replace: overwrite an existing folder.
@@ -113,7 +133,12 @@ def add(
     check(detector)
     pictures = reference_pictures(detector.preprocessing)
     detector, noise = measure_noise(detector, pictures)
-    card = model_card(detector, check(detector, data, progress=progress) | noise)
+    found = check(detector, data, progress=progress) | noise
+    if known:
+        about = find_known(known)
+        found |= {"Fetched from": about.address, "Licence": about.licence}
+        found |= {"On CIFAKE": check_accuracy(detector, about, progress=progress)} if about.accuracy else {}
+    card = model_card(detector, found)
     with tempfile.TemporaryDirectory() as folder:
         # load a temporary copy first, so that a broken detector replaces no existing one
         trial = Path(folder) / path.name
@@ -298,8 +323,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = parser_of("detectors", __doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     option = commands.add_parser("add", help="add a detector").add_argument
-    option("name", help="that it gets")
-    option("source", help=f"see {PROGRAM} detectors --help")
+    option("name", help="that it gets; without a SOURCE one that is known, see `list --known`")
+    option("source", nargs="?", help=f"see {PROGRAM} detectors --help")
     option("--weights", type=Path, help="for timm: and the like: a .safetensors, or a .pth of plain tensors")
     option("--classes", type=_names, help="the outputs' names in order: real,fake; REAL for one that is high for REAL")
     option("--fake-classes", dest="fake", type=_names, help='those that are FAKE; "" where one output speaks for REAL')

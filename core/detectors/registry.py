@@ -28,6 +28,7 @@ KINDS: dict[str, str] = {
     "python": "core.detectors.sources.python_code",
     "function": "core.detectors.sources.python_code:FUNCTION",
     "patch": "core.detectors.patch",
+    "layers": "core.detectors.sources.layers",
 }
 # where training scripts put the weights in a file that holds more
 INSIDE = ("state_dict", "model_state_dict", "model")

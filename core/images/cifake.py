@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
 from core.images.decoding import MAX_FILE_BYTES, ImageError
+from core.images.download import download, sender_of
 from core.images.files import open_files
 from core.images.image_set import DatasetError, Progress, Split, fingerprint_of
 from core.images.labels import CLASSES, REAL
@@ -51,9 +51,6 @@ FINGERPRINTS = {
 # used for progress, because GitHub compresses on the fly and sends no Content-Length
 EXPECTED_BYTES = 43_000_000
 MAX_BYTES = 400_000_000
-CHUNK = 2**14
-# seconds to connect, and between two pieces of a response
-TIMEOUT = (10.0, 30.0)
 # files between two calls of `checking`
 STEP = 500
 # a fixed date, so that the same images give the same bytes
@@ -156,17 +153,14 @@ def fetch_cifake(*, downloading: Progress | None = None, checking: Progress | No
             cannot be written.
     """
     path, url = fetched_path(), os.environ.get(ADDRESS) or URL
-    try:
-        # without a user and a password
-        sender = urlsplit(url).hostname or "The server"
-    except ValueError:
-        sender = "The server"
+    sender = sender_of(url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.parent / ".lock", timeout=0), tempfile.TemporaryDirectory(dir=path.parent) as folder:
             if not is_fetched():
                 archive = Path(folder) / "archive"
-                _download(url, archive, sender, downloading)
+                how = {"most": MAX_BYTES, "expected": EXPECTED_BYTES, "otherwise": OTHERWISE}
+                download(url, archive, **how, progress=downloading)  # type: ignore[arg-type]
                 write_bytes_atomically(path, lambda target: _repack(archive, target, sender, checking))
     except Timeout:
         raise DatasetError("Another program is already downloading CIFAKE; wait until it has finished.") from None
@@ -174,32 +168,6 @@ def fetch_cifake(*, downloading: Progress | None = None, checking: Progress | No
         reason = f"could not be written ({error.strerror}); check that its disk has room and is writable"
         raise DatasetError(f"{path.parent} {reason}, then try again.") from None
     return path
-
-
-def _download(url: str, target: Path, sender: str, progress: Progress | None) -> None:
-    """Download a file."""
-    import requests  # noqa: PLC0415 - only a download needs the network
-    import urllib3  # noqa: PLC0415
-
-    try:
-        with (
-            requests.get(url, headers={"User-Agent": "telltale"}, stream=True, timeout=TIMEOUT) as response,
-            target.open("wb") as file,
-        ):
-            if not response.ok:
-                raise DatasetError(f"{sender} answered {response.status_code}; {OTHERWISE}.")
-            total = int(response.headers.get("Content-Length") or EXPECTED_BYTES)
-            # not decoded: requests would decompress an archive that is served with a Content-Encoding
-            for piece in response.raw.stream(CHUNK, decode_content=False):
-                file.write(piece)
-                if progress:
-                    progress(file.tell(), max(file.tell(), total))
-                if file.tell() > MAX_BYTES:
-                    raise DatasetError(f"{sender} sends far more than CIFAKE; {OTHERWISE}.")
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        # the message would name the whole address, perhaps with a password
-        reason = f"cannot be reached or broke off ({type(error).__name__})"
-        raise DatasetError(f"{sender} {reason}; {OTHERWISE}.") from None
 
 
 def _repack(archive: Path, target: Path, sender: str, progress: Progress | None) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.console import PROGRAM
+from core.detectors.known import known_rows
 from core.storage import MANIFEST, ContractError
 from core.studies.comparison import right_elsewhere
 from core.studies.store import study_path
@@ -34,7 +35,7 @@ SHARES = {
 }
 ADDING = f"""\
 {PROGRAM} train --data DATA                   # train one
-{PROGRAM} detectors add NAME SOURCE           # or add one: ONNX, timm, torchvision, transformers
+{PROGRAM} detectors add NAME SOURCE           # or add one: ONNX, timm, transformers, a function
 {PROGRAM} predict NAME --data DATA            # a run of it, which is a row of the table
 {PROGRAM} study deliveries --run NAME@SET     # after a screenshot
 {PROGRAM} study transfer --run NAME@SET       # other generators and photographs
@@ -135,3 +136,5 @@ with fold("add", "How is a detector added?") as is_open:
     if is_open:
         st.code(ADDING, language="bash")
         st.caption(f"`{PROGRAM} detectors --help` says which sources there are. Reload this page afterwards.")
+        st.markdown("Public detectors that are fetched by their name:")
+        st.dataframe(known_rows(), hide_index=True, height="content", alt="Public detectors with licence and command")

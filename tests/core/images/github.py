@@ -2,6 +2,7 @@
 
 import http.server
 import io
+import re
 import tarfile
 import threading
 import zipfile
@@ -57,6 +58,7 @@ class Server:
         cut: bytes after which the answer is cut off; None where it is complete.
         sized: whether it says how much comes; GitHub does not.
         status: of the answer.
+        resumes: whether it sends the rest of a file when that is asked for; GitHub's archives do not.
         requests: how many there were.
     """
 
@@ -64,6 +66,7 @@ class Server:
     cut: int | None = None
     sized: bool = True
     status: int = 200
+    resumes: bool = False
     requests: int = 0
 
     @contextmanager
@@ -93,11 +96,13 @@ class Server:
         """Answer one request, then hang up."""
         to.close_connection = True
         self.requests += 1
-        to.send_response(self.status)
-        to.send_header(*(("Content-Length", str(len(self.body))) if self.sized else ("Transfer-Encoding", "chunked")))
+        start = int(re.sub(r"\D", "", to.headers.get("Range", "0"))) if self.resumes else 0
+        body = self.body[start:]
+        to.send_response(206 if start else self.status)
+        to.send_header(*(("Content-Length", str(len(body))) if self.sized else ("Transfer-Encoding", "chunked")))
         to.send_header("Connection", "close")
         to.end_headers()
-        sent = self.body[: self.cut]
+        sent = body[: self.cut]
         to.wfile.write(sent if self.sized else b"%x\r\n%b\r\n0\r\n\r\n" % (len(sent), sent))
 
 

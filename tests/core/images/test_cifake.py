@@ -108,7 +108,7 @@ def test_what_is_fetched_is_what_is_unpacked(
         ({"status": 404}, "127.0.0.1 answered 404; try again, or download the .zip from kaggle.com"),
         ({"cut": 20_000}, "127.0.0.1 cannot be reached or broke off"),
         ({"body": b"<html>Log in</html>"}, "did not send a whole archive"),
-        ({"body": bytes(module.MAX_BYTES // 1000)}, "sends far more than CIFAKE"),
+        ({"body": bytes(module.MAX_BYTES // 1000)}, "sends far more than was expected"),
         ({"body": tar_gz({"test/REAL/0000.jpg": b"x"})}, "not CIFAKE's own"),
         ({"body": tar_gz({"test/REAL/0000.jpg": bytes(3_000_000)})}, "did not send a whole archive"),
     ],

@@ -1,0 +1,95 @@
+"""Fetching detectors that are known by name: nothing of them ships, and what comes is checked against its sha256."""
+
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from core.detectors.detector import Detector, Progress
+from core.detectors.known import Known, find_known
+from core.detectors.registry import Request, SourceError, require
+from core.images.download import download, sender_of
+from core.images.loading import load_image_set
+from core.images.sources import SHIPPED
+from core.storage import cache_dir, sha256_of, write_bytes_atomically
+
+# images that are resized at once, and how far an accuracy may be from the stated one
+CHUNK, CLOSE = 100, 0.002
+
+
+def fetch(name: str, *, progress: Progress | None = None) -> Request:
+    """Download a known detector, unless it is there, and describe it as a source.
+
+    Args:
+        name: of it.
+        progress: called with (bytes done, bytes).
+
+    Raises:
+        SourceError: what was sent is another file; ValueError: there is none of this name.
+        DatasetError: it cannot be downloaded; what has arrived is kept, and the next call continues.
+        OSError: the cache folder cannot be written.
+    """
+    known = find_known(name)
+    suffix = ".zip" if known.encoder else ".pth"
+    file = cache_dir() / "detectors" / f"{known.sha256}{suffix}"
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(".part")
+        otherwise = f"try again, or download {known.page} yourself and add it with its own SOURCE"
+        download(known.address, part, most=known.bytes, expected=known.bytes, otherwise=otherwise, progress=progress)
+        if sha256_of(part) != known.sha256:
+            part.unlink()
+            raise SourceError(f"{sender_of(known.address)} sent another file than the one known as {name}; not added")
+        part.rename(file)
+    request: dict[str, Any] = {"classes": known.classes, "fake": known.fake, "outputs": "logits"}
+    request["preprocess"] = known.preprocess
+    if known.layers is not None:
+        return Request(f"layers:{name}", weights=file, **request)
+    model = file.with_suffix(".onnx")
+    if not model.is_file():
+        with zipfile.ZipFile(file) as packed:
+            chained = chain_head(packed.read(known.encoder), json.loads(packed.read(known.head)))
+        write_bytes_atomically(model, lambda path: path.write_bytes(chained))
+    return Request(str(model), **request)
+
+
+def chain_head(encoder: bytes, head: dict[str, Any]) -> bytes:
+    """Extend an ONNX encoder, whose first output is (N, C), by its L2 norm and a linear head of one output.
+
+    Args:
+        encoder: the ONNX file.
+        head: "weights", C numbers, and "bias".
+    """
+    onnx = require("onnx", "a detector made of an encoder and a head")
+    model = onnx.load_model_from_string(encoder)
+    graph, weights = model.graph, np.asarray(head["weights"], np.float32)[:, None]
+    for key, values in (("weights", weights), ("bias", np.asarray([head["bias"]], np.float32))):
+        graph.initializer.append(onnx.numpy_helper.from_array(values, f"head_{key}"))
+    embedding = graph.output[0].name
+    graph.node.append(onnx.helper.make_node("LpNormalization", [embedding], ["head_unit"], axis=-1, p=2))
+    graph.node.append(onnx.helper.make_node("Gemm", ["head_unit", "head_weights", "head_bias"], ["score"]))
+    del graph.output[:]
+    graph.output.append(onnx.helper.make_tensor_value_info("score", onnx.TensorProto.FLOAT, [None, 1]))
+    return bytes(model.SerializeToString())
+
+
+def check_accuracy(detector: Detector, known: Known, *, progress: Progress | None = None) -> str:
+    """Measure a known detector on CIFAKE's test images, which ship, and say its accuracy.
+
+    Raises:
+        SourceError: it is further than `CLOSE` from what is known.
+        DatasetError: the images are missing.
+    """
+    images, right = load_image_set(SHIPPED, "test"), 0
+    for start in range(0, len(images), CHUNK):
+        part = np.asarray(images.pixels[start : start + CHUNK])
+        margins = detector.margins(np.stack([detector.preprocessing.fit(image) for image in part]))
+        right += int(((margins > 0) == images.labels[start : start + CHUNK].astype(bool)).sum())
+        if progress:
+            progress(start + len(part), len(images))
+    accuracy = right / len(images)
+    if known.accuracy is not None and abs(accuracy - known.accuracy) > CLOSE:
+        what = f"it is right on {accuracy:.4f} of CIFAKE's test images, and known to be on {known.accuracy}"
+        raise SourceError(f"{what}: a library computes something else; nothing was added")
+    return f"right on {accuracy:.5g} of its test images, known: {known.accuracy}"

@@ -1,0 +1,72 @@
+"""Public detectors that are known by name: where they are, what they are, and their licence. Needs no torch."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.console import PROGRAM
+
+FILE = Path(__file__).with_name("known.toml")
+
+
+class Known(BaseModel):
+    """A public detector.
+
+    Attributes:
+        title, page, licence: for people.
+        address, sha256, bytes: of the file at a pinned commit or release.
+        accuracy: on CIFAKE's 20,000 test images; None for one that was not trained on CIFAKE.
+        classes, fake, preprocess: as in `Request`.
+        layers: of its network, see `core.detectors.sources.layers`; None for an ONNX file.
+        encoder, head: the members of a .zip with an ONNX encoder, and with weights and bias of a linear head as JSON.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    title: str
+    page: str
+    address: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    bytes: int
+    licence: str
+    accuracy: float | None = None
+    classes: tuple[str, ...]
+    fake: tuple[str, ...]
+    preprocess: dict[str, Any]
+    layers: list[list[Any]] | None = None
+    encoder: str = ""
+    head: str = ""
+
+
+@cache
+def known_detectors() -> dict[str, Known]:
+    """Return all of them by name."""
+    return {name: Known(**entry) for name, entry in tomllib.loads(FILE.read_text(encoding="utf-8")).items()}
+
+
+def find_known(name: str) -> Known:
+    """Return the one of this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in known_detectors():
+        raise ValueError(f"no detector is known as {name!r}: give a SOURCE, or one of {', '.join(known_detectors())}")
+    return known_detectors()[name]
+
+
+def known_rows() -> list[dict[str, Any]]:
+    """Return a row of each for a list, with the command that adds it."""
+    return [
+        {
+            "name": name,
+            "what": known.title,
+            "CIFAKE accuracy": known.accuracy or "",
+            "MB": round(known.bytes / 2**20, 1),
+            "licence": known.licence,
+            "command": f"{PROGRAM} detectors add {name}",
+        }
+        for name, known in known_detectors().items()
+    ]

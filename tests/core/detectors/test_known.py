@@ -1,0 +1,146 @@
+"""Detectors that are known by name: what the data file says can be built, and a local server plays their hosts."""
+
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from core import cli
+from core.detectors import adding, fetching, known
+from core.detectors.detector import Detector
+from core.detectors.fetching import chain_head
+from core.detectors.known import Known, known_detectors
+from core.detectors.manifest import Classes
+from core.detectors.sources.layers import build
+from core.detectors.storage import load_detector
+from core.images.loading import load_image_set
+from core.images.preprocessing import Preprocessing
+from core.storage import cache_dir
+from tests.core.detectors.sources.graphs import make_graph
+from tests.core.detectors.sources.made import SAID
+from tests.core.images.github import Server
+
+
+@pytest.mark.parametrize("name", known_detectors())
+def test_an_entry_is_pinned_and_its_network_takes_its_images(name: str) -> None:
+    entry = known_detectors()[name]
+    assert re.search(r"/([0-9a-f]{40}|[0-9a-f]{60})/", entry.address)
+    assert entry.licence
+    if entry.layers is not None:
+        preprocessing = Preprocessing.of({"resize": entry.preprocess["size"], **entry.preprocess})
+        detector = Detector(build({"layers": entry.layers}), preprocessing, Classes(entry.classes, entry.fake))
+        pixels = np.random.default_rng(0).integers(0, 256, (2, detector.side, detector.side, 3)).astype(np.uint8)
+        assert np.isfinite(detector.margins(pixels)).all()
+        assert detector.target_layer
+
+
+class Theirs(nn.Module):
+    """A network as somebody writes it: sums of gradients, a convolution, a mean, a classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.classifier = nn.Linear(4, 1)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Map (N, 3, S, S) to (N, 1)."""
+        padded = nn.functional.pad(inputs, (1, 1, 1, 1))
+        right, left = padded[:, :, 1:-1, 2:], padded[:, :, 1:-1, :-2]
+        return self.classifier(self.conv(2 * (right - left)).relu().mean(dim=(2, 3)))
+
+
+Publish = Callable[..., Server]
+
+
+@pytest.fixture
+def publish(cifake: Path, monkeypatch: pytest.MonkeyPatch) -> Publish:
+    """A function that serves such a network's weights on this machine, known as "theirs"; the set is that of tests."""
+    torch.manual_seed(0)
+    network = Theirs().eval()
+    nn.init.normal_(network.conv.weight, std=3)
+    buffer = io.BytesIO()
+    torch.save(network.state_dict(), buffer)
+    monkeypatch.setattr(fetching, "SHIPPED", str(cifake))
+    images = load_image_set(cifake, "test")
+    with torch.no_grad():
+        scores = network(torch.from_numpy(np.array(images.pixels)).permute(0, 3, 1, 2) / 127.5 - 1).numpy()[:, 0]
+
+    def start(address: str, **changes: object) -> None:
+        fields = {
+            "title": "Theirs", "page": "p", "address": address, "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
+            "bytes": len(buffer.getvalue()), "licence": "none whatever", "classes": ("REAL",), "fake": (),
+            "accuracy": float(((scores > 0) == images.labels).mean()),
+            "preprocess": {**SAID, "size": 32, "crop": "none", "mean": [0.5] * 3, "std": [0.5] * 3},
+            "layers": [["gradient", [0, 0, 0], [-2, 0, 2], [0, 0, 0]], ["conv", 3, 4, 3, 1, 1], ["relu"], ["mean", 1],
+                       ["flatten"], ["linear", 4, 1]],
+        }  # fmt: skip
+        monkeypatch.setattr(known, "known_detectors", lambda: {"theirs": Known(**fields | changes)})
+
+    start.body, start.margins, start.pixels = buffer.getvalue(), scores, images.pixels  # type: ignore[attr-defined]
+    return start  # type: ignore[return-value]
+
+
+def test_it_is_fetched_once_and_gives_what_its_authors_network_gives(
+    publish: Publish, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = Server(publish.body, cut=1000, resumes=True)  # type: ignore[attr-defined]
+    command = ["add", "theirs", "--out", str(tmp_path)]
+    with server.running() as address:
+        publish(address)
+        assert adding.main(command) == 2
+        said = capsys.readouterr().err
+        assert "Licence: none whatever" in said.partition("broke off")[0]
+        # what has arrived is not asked for again
+        assert next(cache_dir().glob("detectors/*.part")).stat().st_size == 1000
+        server.cut = None
+        assert adding.main(command) == 0, capsys.readouterr()
+        assert adding.main([*command, "--replace"]) == 0
+    assert server.requests == 2
+    detector = load_detector(tmp_path / "detectors" / "theirs")
+    np.testing.assert_allclose(detector.margins(np.asarray(publish.pixels)), publish.margins, atol=1e-4)  # type: ignore[attr-defined]
+    assert "of its test images, known: " in (tmp_path / "detectors" / "theirs" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"sha256": "0" * 64}, "127.0.0.1 sent another file than the one known as theirs"),
+        ({"bytes": 1000}, "sends far more than was expected"),
+        ({"accuracy": 0.999}, "known to be on 0.999"),
+    ],
+)
+def test_what_is_not_the_known_detector_is_not_added(
+    publish: Publish, tmp_path: Path, changes: dict[str, object], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Server(publish.body).running() as address:  # type: ignore[attr-defined]
+        publish(address, **changes)
+        assert adding.main(["add", "theirs", "--out", str(tmp_path)]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "detectors").exists()
+
+
+def test_an_encoder_and_a_head_become_one_file(tmp_path: Path) -> None:
+    encoder, weights = make_graph(outputs=4, side=24), [0.5, -1.0, 2.0, 0.25]
+    (tmp_path / "chained.onnx").write_bytes(chain_head(encoder, {"weights": weights, "bias": 0.1}))
+    images = np.random.default_rng(0).normal(0, 1, (5, 3, 24, 24)).astype(np.float32)
+    embedding, score = (
+        onnxruntime.InferenceSession(model).run(None, {"x": images})[0]
+        for model in (encoder, (tmp_path / "chained.onnx").read_bytes())
+    )
+    expected = embedding / np.linalg.norm(embedding, axis=1, keepdims=True) @ weights + 0.1
+    np.testing.assert_allclose(score[:, 0], expected, rtol=1e-5)
+
+
+def test_they_are_listed_with_the_command_that_adds_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["detectors", "list", "--known"]) == 0
+    listed = capsys.readouterr().out
+    assert all(f"detectors add {name}" in listed for name in known_detectors())
+    assert adding.main(["add", "nothing"]) == 2
+    assert "no detector is known as 'nothing'" in capsys.readouterr().err
