@@ -13,9 +13,14 @@ from core.storage import cache_dir
 
 
 class Maker:
-    """The process that makes studies, one for all visitors."""
+    """The process that makes studies, one for all visitors.
+
+    Attributes:
+        words: of the command that was started last, after the program's name.
+    """
 
     def __init__(self) -> None:
+        self.words: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._log = cache_dir() / f"study-{os.getpid()}.log"
@@ -40,6 +45,7 @@ class Maker:
         """Start the command of these words; nothing happens while another runs."""
         with self._lock:
             if not self.busy:
+                self.words = words
                 command = [sys.executable, "-m", "core", *words]
                 self._log.parent.mkdir(parents=True, exist_ok=True)
                 with self._log.open("wb") as log:

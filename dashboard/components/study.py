@@ -112,7 +112,7 @@ def _draw_maker(key: str, commands: Mapping[str, tuple[str, ...]]) -> None:
     if st.session_state.pop(is_new, False):
         # what was made is elsewhere on the page, too
         st.rerun()
-    if problem := maker.problem:
+    if maker.words in commands.values() and (problem := maker.problem):
         st.error(with_code(for_visitors(problem)))
     with st.container(horizontal=True):
         for label, words in commands.items():

@@ -44,10 +44,11 @@ def test_cancel_ends_it_and_an_error_is_shown(open_page: Open, home: Path, monke
     app.run()
     assert not app.error
     assert not (home / "runs/tiny@seen-test/studies/clusters.parquet").exists()
-    the_maker().start(("study", "clusters", "--run", "nowhere"))
+    (home / "detectors/tiny/manifest.json").unlink()
+    press(app, LABEL)
     wait_for(the_maker())
-    assert "there is no run 'nowhere'" in the_maker().problem
-    assert any("nowhere" in error.value for error in app.run().error)
+    assert "the detector tiny that made tiny@seen-test is not here" in the_maker().problem
+    assert any("tiny@seen-test" in error.value for error in app.run().error)
 
 
 @pytest.mark.parametrize(("run", "is_local"), [("tiny@seen-test", False), ("tiny@blind-test", True)])
