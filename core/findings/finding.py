@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BeforeValidator, TypeAdapter
 
-from core.findings.intervals import Estimate, weighted_mean, weighted_share
+from core.findings.intervals import Clusters, Estimate, Hits, Values, weighted_mean, weighted_share
 from core.storage import plain_json
 
 # with fewer independent sources there is no interval
@@ -190,26 +189,19 @@ class Finding:
         return next((choice for choice in self.choices if (choice.kind, choice.value) == (kind, value)), None)
 
 
-def mean_of(
-    values: NDArray[np.floating], weights: NDArray[np.floating] | None, clusters: NDArray[np.integer] | None = None
-) -> Measure:
+def mean_of(values: Values, weights: Values | None, clusters: Clusters | None = None) -> Measure:
     """Measure a weighted mean, as for `weighted_mean`; images of one cluster are not independent."""
     sources = None if clusters is None else len(np.unique(clusters))
     return Measure.of(weighted_mean(np.asarray(values, np.float64), weights, clusters=clusters), clusters=sources)
 
 
-def share_of(hits: NDArray[np.bool_], weights: NDArray[np.floating] | None) -> Measure:
+def share_of(hits: Hits, weights: Values | None) -> Measure:
     """Measure a weighted share, as for `weighted_share`."""
     return Measure.of(weighted_share(np.asarray(hits, bool), weights))
 
 
 def compare(
-    values: NDArray[np.floating],
-    others: NDArray[np.floating],
-    weights: NDArray[np.floating] | None,
-    *,
-    control: str,
-    clusters: NDArray[np.integer] | None = None,
+    values: Values, others: Values, weights: Values | None, *, control: str, clusters: Clusters | None = None
 ) -> dict[str, Any]:
     """Compare two weighted means of the same images: `measure`, `control` and `difference` of a finding or choice."""
     values, others = np.asarray(values, np.float64), np.asarray(others, np.float64)

@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 
 from core.runs.metrics import wilson_interval
 
+Values = NDArray[np.floating]
+Hits = NDArray[np.bool_]
+# of each row the number of the independent source that it comes from
+Clusters = NDArray[np.integer]
 # standard deviations on each side of its mean that hold 95% of a normal distribution
 NORMAL = NormalDist().inv_cdf(0.975)
 # images of the effective size that a lead must stand for before its variance is believed
@@ -41,14 +45,12 @@ def difference_of_intervals(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, value - float(low), value + float(high), first.images + second.images)
 
 
-def effective_size(weights: NDArray[np.floating]) -> float:
+def effective_size(weights: Values) -> float:
     """Count the rows of equal weight that say as much as these (Kish 1965); `weights` (N,) above 0, N at least 1."""
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
-def weighted_share(
-    hits: NDArray[np.bool_], weights: NDArray[np.floating] | None = None, *, confidence: float = 0.95
-) -> Estimate:
+def weighted_share(hits: Hits, weights: Values | None = None, *, confidence: float = 0.95) -> Estimate:
     """Estimate a share from a stratified sample, with Wilson's interval on Kish's effective size.
 
     Args:
@@ -68,11 +70,7 @@ def weighted_share(
 
 
 def weighted_mean(
-    values: NDArray[np.floating],
-    weights: NDArray[np.floating] | None = None,
-    *,
-    clusters: NDArray[np.integer] | None = None,
-    confidence: float = 0.95,
+    values: Values, weights: Values | None = None, *, clusters: Clusters | None = None, confidence: float = 0.95
 ) -> Estimate:
     """Estimate a mean from a stratified sample, with the interval of its linearised variance; NaN is left out.
 
@@ -101,9 +99,7 @@ def weighted_mean(
     return Estimate(mean, float(mean - half), float(mean + half), count)
 
 
-def weighted_lead(
-    leads: NDArray[np.floating], weights: NDArray[np.floating] | None = None, *, confidence: float = 0.95
-) -> Estimate:
+def weighted_lead(leads: Values, weights: Values | None = None, *, confidence: float = 0.95) -> Estimate:
     """Estimate the paired difference between the rates of two outcomes on the same images.
 
     The interval is that of `weighted_mean` within the range of the leads, at least -1 to 1. It is widened to include 0
@@ -164,11 +160,11 @@ def exact_sign_test(first: int, second: int) -> float:
 
 
 def weighted_ratio(
-    hits: NDArray[np.floating],
-    trials: NDArray[np.floating],
-    weights: NDArray[np.floating] | None = None,
+    hits: Values,
+    trials: Values,
+    weights: Values | None = None,
     *,
-    less: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
+    less: tuple[Values, Values] | None = None,
     confidence: float = 0.95,
 ) -> Estimate:
     """Estimate a ratio of sums over images with several trials each; its interval treats images, not trials, as drawn.
@@ -210,9 +206,7 @@ def _certain(size: float, confidence: float) -> float:
     return float(2 * ((1 - confidence) / 2) ** (1 / size) - 1)
 
 
-def _ratio(
-    hits: NDArray[np.floating], trials: NDArray[np.floating], counted: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64], NDArray[np.bool_]]:
+def _ratio(hits: Values, trials: Values, counted: NDArray[np.float64]) -> tuple[float, NDArray[np.float64], Hits]:
     """The ratio, each image's pull on it, and whether an image has a trial."""
     hit, tried = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
     total = float((counted * tried).sum())
@@ -233,7 +227,7 @@ def _half_width(pulls: NDArray[np.float64], confidence: float) -> float:
     return float(stdtrit(count - 1, 0.5 + confidence / 2) * np.sqrt((pulls**2).sum() * count / (count - 1)))
 
 
-def clustered_share(hits: NDArray[np.bool_], clusters: NDArray[np.integer]) -> Estimate:
+def clustered_share(hits: Hits, clusters: Clusters) -> Estimate:
     """Estimate a share where images of one cluster resemble each other.
 
     Wilson's interval on the effective number of images: the number of independent images whose share would vary as

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from core.explainers.explainer import AnyExplainer
 from core.explainers.settings import ExplainerSettings
 from core.findings.finding import Choice, Control, Finding, Measure
-from core.findings.intervals import weighted_ratio
+from core.findings.intervals import Values, weighted_ratio
 from core.perturbations.masking import FILLS, Fill
 from core.runs.run import Run
-from core.studies.explanations import Numbers, describe_all, explain_all, methods_in, settings_of, table_by_method
+from core.studies.explanations import describe_all, explain_all, methods_in, settings_of, table_by_method
 from core.studies.groups import groups
 from core.studies.study import Context, Parameters, Rows, Study
 
@@ -94,7 +94,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
         for method, title in methods_in(table, "{}_certain").items():
             counts = {name: part[name].to_numpy(np.float64) for name in part if name.startswith(f"{method}_")}
             certain = counts[f"{method}_certain"]
-            hits: dict[Any, Numbers] = {
+            hits: dict[Any, Values] = {
                 other: reversed_ if what == "contradicted" else counts[f"{method}_{other}_both"] - reversed_
                 for other in (*FILLS, SEED)
                 if (reversed_ := counts.get(f"{method}_{other}_reversed")) is not None
@@ -114,7 +114,7 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Parameters) -> Iterator
             )  # fmt: skip
 
 
-def _shares(own: tuple[Numbers, Numbers], again: tuple[Numbers, Numbers], weights: Numbers) -> dict[str, Any]:
+def _shares(own: tuple[Values, Values], again: tuple[Values, Values], weights: Values) -> dict[str, Any]:
     """Compare signs out of signs of the same images: under other fills, and under another draw of the samples."""
     return {
         "measure": Measure.of(weighted_ratio(*own, weights=weights)),

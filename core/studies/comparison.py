@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.console import PROGRAM
 from core.findings.claims import with_headlines
 from core.findings.finding import Choice, Control, Finding, Measure, compare, share_of
-from core.findings.intervals import weighted_lead, weighted_share
+from core.findings.intervals import Hits, weighted_lead, weighted_share
 from core.findings.numbers import format_measure
 from core.findings.separation import auroc, difference_of_aurocs, rank_correlation
 from core.findings.table import findings_text
@@ -32,7 +32,6 @@ from core.studies.study import WEIGHT, StudyError
 
 STUDY = "comparison"
 BOTH_WRONG = "both wrong"
-Rows = NDArray[np.bool_]
 
 BETTER = {
     "holds": "The first is right more often.",
@@ -95,7 +94,7 @@ class Pair:
         return first, second
 
     @cached_property
-    def right(self) -> tuple[Rows, Rows]:
+    def right(self) -> tuple[Hits, Hits]:
         """bool (N,) for each run, True where its prediction is right."""
         return is_right(self.first.predictions), is_right(self.rows)
 
@@ -104,7 +103,7 @@ class Pair:
         return self.first.predictions[column].to_numpy(np.float64), self.rows[column].to_numpy(np.float64)
 
     @cached_property
-    def clean(self) -> Rows:
+    def clean(self) -> Hits:
         """bool (N,), True where neither detector is known to be trained on the file and it repeats no other."""
         rows = self.first.predictions
         return ~np.asarray(rows["in_train"] | self.rows["in_train"] | rows["is_repeat"], bool)
@@ -158,7 +157,7 @@ def conclude(pair: Pair) -> list[Finding]:
 
 
 def _compared(
-    pair: Pair, key: str, chosen: Rows, *, group: str | None = None, confidence: float = 0.95, value: str = ""
+    pair: Pair, key: str, chosen: Hits, *, group: str | None = None, confidence: float = 0.95, value: str = ""
 ) -> Finding:
     """Compare the shares of right predictions on the chosen rows."""
     clean, checked = chosen & pair.clean, pair.first.leaks_checked and pair.second.leaks_checked
@@ -171,7 +170,7 @@ def _compared(
     )  # fmt: skip
 
 
-def _shares(pair: Pair, chosen: Rows, confidence: float) -> dict[str, Any]:
+def _shares(pair: Pair, chosen: Hits, confidence: float) -> dict[str, Any]:
     first, second = (right[chosen] for right in pair.right)
     own, other = (Measure.of(weighted_share(right, confidence=confidence)) for right in (first, second))
     difference = Measure.of(weighted_lead(first.astype(np.float64) - second, confidence=confidence))

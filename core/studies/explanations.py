@@ -23,6 +23,7 @@ from core.explainers.explanation import Explanation
 from core.explainers.lime.segmentation import grid
 from core.explainers.registry import explainers
 from core.explainers.settings import ExplainerSettings
+from core.findings.intervals import Values
 from core.images.decoding import pixels_sha256
 from core.storage import cache_dir, open_file, write_bytes_atomically
 from core.studies.study import Context
@@ -37,7 +38,6 @@ VERSION = 3
 # one method on the last layer of networks that average it: counted once where so many values differ by no more
 ALIKE = {"gradcam", "layercam", "xgradcam"}
 SAME, CLOSE = 0.95, 0.01
-Numbers = NDArray[np.floating]
 # the control of studies that compare maps of one image with maps of others
 OTHERS = "maps of other images of the same cell"
 
@@ -92,13 +92,13 @@ def describe_all(describe: Callable[[AnyExplainer], Mapping[str, str]]) -> dict[
     return {column: text for explainer in judged().values() for column, text in describe(explainer).items()}
 
 
-def on_grid(values: Numbers, cells: tuple[int, ...]) -> NDArray[np.float64]:
+def on_grid(values: Values, cells: tuple[int, ...]) -> NDArray[np.float64]:
     """float64 (S,): the means of a map over so many cells down and across, row by row, as even as its size allows."""
     cell = grid(*values.shape, rows=cells[0], columns=cells[1]).ravel()
     return np.asarray(np.bincount(cell, np.ravel(values)) / np.bincount(cell))
 
 
-def mean_rank(first: Numbers, others: Sequence[Numbers], *, signed: bool = True) -> float:
+def mean_rank(first: Values, others: Sequence[Values], *, signed: bool = True) -> float:
     """Average one map's rank correlations with several others, absolute unless `signed`; NaN if all are undefined."""
     ranks = np.array([rank_correlation(first, other) for other in others])
     ranks = ranks if signed else np.abs(ranks)
@@ -134,7 +134,7 @@ def explain_all(
     explainer: AnyExplainer,
     settings: ExplainerSettings,
     *,
-    stored: Numbers | None = None,
+    stored: Values | None = None,
 ) -> list[Pass]:
     """Explain images in batches, except those whose explanation the cache folder holds.
 
@@ -196,12 +196,10 @@ def table_by_method(
 
 
 def _pass_of(explanation: Explanation) -> Pass:
-    parts, values = explanation.parts, explanation.map.astype(np.float32)
-    one_colour = explanation.diagnostics.one_colour
+    parts, values, why = explanation.parts, explanation.map.astype(np.float32), explanation.diagnostics.one_colour
     if parts is None or parts.regions is None:
-        return Pass(values, one_colour=one_colour)
-    regions, weights = parts.regions.astype(np.int16), parts.weights.astype(np.float32)
-    return Pass(values, regions, weights, parts.decisions, one_colour)
+        return Pass(values, one_colour=why)
+    return Pass(values, parts.regions.astype(np.int16), parts.weights.astype(np.float32), parts.decisions, why)
 
 
 def _write(file: Path, computed: Pass) -> None:

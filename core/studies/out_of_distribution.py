@@ -9,10 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure, finding_of
-from core.findings.intervals import clustered_share
+from core.findings.intervals import Clusters, Hits, Values, clustered_share
 from core.images.labels import UNLABELLED
 from core.images.out_of_distribution import (
     AS_DRAWN,
@@ -147,8 +146,8 @@ def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceIm
     is called REAL where it is under all of them, and `depends` where they differ.
     """
     clusters = np.repeat(np.arange(len(sources)), list(map(len, sources)))
-    real: dict[str, NDArray[np.bool_]] = {}
-    confidence: dict[str, NDArray[np.floating]] = {}
+    real: dict[str, Hits] = {}
+    confidence: dict[str, Values] = {}
     for name in sources[0].pixels:
         parts = [as_cifake(source.pixels[name]) if encoding == AS_CIFAKE else source.pixels[name] for source in sources]
         margins = np.concatenate([context.detector.margins(part) for part in parts])
@@ -170,12 +169,7 @@ def _rows(context: Context, kind: str, encoding: str, sources: Sequence[SourceIm
             yield _row(about, calls == 1, mean, clusters) | ends
 
 
-def _row(
-    about: Mapping[str, Any],
-    real: NDArray[np.bool_],
-    confidence: NDArray[np.floating],
-    clusters: NDArray[np.integer] | None = None,
-) -> dict[str, Any]:
+def _row(about: Mapping[str, Any], real: Hits, confidence: Values, clusters: Clusters | None = None) -> dict[str, Any]:
     """Return the numbers of one group.
 
     Args:

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from core.explainers.deletion import edge_map
 from core.explainers.explainer import AnyExplainer
 from core.findings.finding import Finding, compare, mean_of
-from core.findings.intervals import weighted_mean
+from core.findings.intervals import Values, weighted_mean
 from core.runs.run import Run
 from core.studies.explanations import (
     CHEAP,
-    Numbers,
     cost_of,
     describe_all,
     explain_all,
@@ -110,12 +109,12 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
     return table
 
 
-def _compared_values(values: Numbers) -> Numbers:
+def _compared_values(values: Values) -> Values:
     """Return a map's own values where these are few, else their means over a grid."""
     return on_grid(values, _cells(values))
 
 
-def _cells(values: Numbers) -> tuple[int, ...]:
+def _cells(values: Values) -> tuple[int, ...]:
     """Return the cells that a map is compared over: its own where they are few, or a grid no finer than they are."""
     height, width = values.shape
     return values.shape if values.size <= CELLS**2 else (min(CELLS, height), min(CELLS, width))

@@ -78,15 +78,8 @@ class Source:
         sets = []
         if run.images is None and self.data is not None:
             # pictures are found by the hash of their file: one that is no image is in no run
-            sets = [
-                load_image_set(
-                    self.data,
-                    run.split,
-                    fit=run.preprocessing,
-                    skip_bad=True,
-                    progress=lambda done, total: report(0.0, f"reading images, {done / max(1, total):.0%}"),
-                )
-            ]
+            progress = lambda done, of: report(0.0, f"reading images, {done / max(1, of):.0%}")  # noqa: E731
+            sets = [load_image_set(self.data, run.split, fit=run.preprocessing, skip_bad=True, progress=progress)]
         pictures = find_pictures(run, sets)
         if pictures.pixels is None or pictures.found < len(run):
             raise StudyError(

@@ -12,10 +12,10 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.lime.segmentation import segment
 from core.explainers.settings import ExplainerSettings
 from core.findings.finding import Choice, Finding, compare, finding_of, share_of
+from core.findings.intervals import Values
 from core.runs.run import Run
 from core.studies.explanations import (
     OTHERS,
-    Numbers,
     describe_all,
     explain_all,
     mean_rank,
@@ -73,16 +73,16 @@ def compute(context: Context, rows: Rows, parameters: Parameters) -> pd.DataFram
         settings, redrawn = (settings_of(explainer, parameters["lime_seed"] + draw) for draw in (0, 1))
         first = explain_all(detector, own, explainer, settings)
 
-        def maps(images: NDArray[np.uint8], settings: ExplainerSettings) -> list[Numbers]:
+        def maps(images: NDArray[np.uint8], settings: ExplainerSettings) -> list[Values]:
             return [explained.values for explained in explain_all(detector, images, explainer, settings)]
 
-        def others(row: int) -> list[Numbers]:
+        def others(row: int) -> list[Values]:
             # many of the maps that the run stores, and a few of the others
             if explainer is KEPT:
                 return list(context.run.needed_maps[cells.others(row, parameters["others"], seed=seed)])
             return maps(context.pixels[cells.references(row, parameters["lime_others"], seed=seed)], settings)
 
-        repetitions: dict[str, Callable[[], list[list[Numbers]]]] = {
+        repetitions: dict[str, Callable[[], list[list[Values]]]] = {
             "seed": lambda: [[again] for again in maps(own, redrawn)],
             "noise": lambda: [[again] for again in maps(noisy, settings)],
             "kept": lambda: [
