@@ -1,5 +1,6 @@
 """How the commands end: in a result, or in one sentence and a status."""
 
+import argparse
 import json
 import os
 import signal
@@ -11,9 +12,25 @@ from typing import Any
 import pytest
 
 from core import console
-from core.cli import main
+from core.cli import COMMANDS, main
 from core.console import print_rows, show_progress
 from core.runs.folders import ROOT
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "runs add"])
+def test_each_option_has_help_that_states_its_default(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    options: list[dict[str, Any]] = []
+    container: Any = argparse._ActionsContainer
+    add = container.add_argument
+    monkeypatch.setattr(
+        container, "add_argument", lambda *names, **given: options.append(given) or add(*names, **given)
+    )
+    with pytest.raises(SystemExit):
+        main([*name.split(), "--help"])
+    # one that is absent by default needs no more words
+    stated = [given for given in options if given.get("default") not in (None, False, "", [], argparse.SUPPRESS)]
+    assert all(given.get("help") for given in options)
+    assert all("default" in given["help"] for given in stated)
 
 
 def test_progress_without_a_terminal_is_lines(
