@@ -10,7 +10,6 @@ from sklearn.metrics import accuracy_score, f1_score
 from core.detectors.storage import load_detector
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
-from core.images.sources import SHIPPED_FOLDER
 from core.images.statistics import STATISTICS, image_statistics
 from core.runs.folders import ROOT, find_detectors, find_runs
 from core.runs.metrics import metrics
@@ -67,18 +66,6 @@ def test_cifake_s_test_images_are_those_of_its_runs(name: str, cifake_test: Imag
 def test_cifake_s_facts_are_those_of_its_pixels(cifake_test: ImageSet) -> None:
     found = image_statistics(np.asarray(cifake_test.pixels[::40]))
     np.testing.assert_allclose(cifake_test.rows.iloc[::40][list(found)], found, rtol=1e-5, atol=1e-6)
-
-
-def test_the_notice_goes_with_the_images(cifake_test: ImageSet) -> None:
-    text = " ".join((SHIPPED_FOLDER / "README.md").read_text(encoding="utf-8").replace("\n>", "\n").split())
-    assert cifake_test.fingerprint in text
-    for words in (
-        "The above copyright notice and this permission notice shall be included",
-        "The authors of CIFAR-10 state no licence",
-        "Krizhevsky, A., & Hinton, G. (2009)",
-        "Bird, J.J. and Lotfi, A., 2024",
-    ):
-        assert words in text
 
 
 @pytest.mark.parametrize(("name", "promised"), [("swift", 0.97), ("strong", 0.98)])

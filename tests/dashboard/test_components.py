@@ -13,10 +13,8 @@ from core.images.decoding import ImageError, decode
 from core.images.encoding import encode_png
 from core.storage import Bounded
 from dashboard.components import uploads
-from dashboard.components.charts import clicked_value, new_figure, noise_band, rate_figure
+from dashboard.components.charts import clicked_value, rate_figure
 from dashboard.components.component import key_of, one_of
-from dashboard.components.glossary import TERMS, explain, terms_in
-from tests.dashboard.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -82,16 +80,6 @@ def test_findings_are_rows_on_an_axis_and_their_choices_open() -> None:
     assert app.run().get("html")[0].proto.body.count("<details open>") == 3
 
 
-def test_terms_are_explained_beside_what_they_name() -> None:
-    assert explain("AUROC", also="More.") == f"**AUROC**: {TERMS['AUROC']}\n\nMore."
-    assert terms_in("SLIC takes samples") == ("Sample", "SLIC")
-    with pytest.raises(KeyError):
-        explain("no such term")
-    files = [file for half in ("core", "dashboard") for file in (ROOT / half).rglob("*.py")]
-    whole = "\n".join(file.read_text("utf-8") for file in files).lower()
-    assert [term for term in TERMS if term.lower() not in whole] == []
-
-
 def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
     png, busy, decoded = encode_png(pixels), threading.Lock(), []
@@ -114,11 +102,3 @@ def test_uploads_are_decoded_one_at_a_time_and_the_last_two_are_kept(monkeypatch
     assert len(decoded) - before == 4
     with pytest.raises(ImageError):
         uploads.with_pixels("no image", b"hello", np.copy)
-
-
-def test_noise_is_shaded_on_either_side_of_zero() -> None:
-    (band,) = noise_band(new_figure(), 0.2).layout.shapes
-    assert (band.y0, band.y1) == (-0.2, 0.2)
-    (band,) = noise_band(new_figure(), 0.2, across="x").layout.shapes
-    assert (band.x0, band.x1) == (-0.2, 0.2)
-    assert not noise_band(new_figure(), 0).layout.shapes

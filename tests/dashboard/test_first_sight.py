@@ -13,7 +13,6 @@ from core.images.loading import load_image_set
 from core.images.sources import SHIPPED
 from core.runs.writing import write_run
 from dashboard import datasets, sidebar
-from dashboard.datasets import Attaching
 from tests.conftest import make_detector, write_shipped
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
@@ -68,21 +67,6 @@ def test_without_an_address_every_page_opens_swift_on_cifake(open_page: Open, fi
     assert "not available" not in told(app)
     # another run is a choice, and stays one
     assert open_page(page, run="tiny@seen-test").session_state["run"] == "tiny@seen-test"
-
-
-def test_the_first_visitor_sees_it_while_its_pictures_are_read(
-    open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    datasets._registries.clear()
-    monkeypatch.setattr("dashboard.datasets.DatasetRegistry._read_all", lambda *_: None)
-    app = open_page("mistakes")
-    assert not app.exception
-    assert app.session_state["run"] == "swift@cifake-test"
-    assert f"{PICTURES} pictures are not available" in told(app)
-    assert "They are being read and will appear here by themselves." in told(app)
-    assert "Attach images on the left" not in told(app)
-    datasets.registry().status = Attaching("reading", share=0.25)
-    assert any("Reading pictures" in found.text for found in open_page("mistakes").get("progress"))
 
 
 def test_a_damaged_archive_is_a_sentence_and_the_rest_works(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from core.detectors.storage import load_detector, save_detector
 from core.findings.numbers import plus
 from core.images.image_set import fingerprint_of
 from core.images.labels import LABELS, REAL
-from core.runs.filter import Filter
+from core.runs.filter import ALIASES, RESERVED, Filter
 from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.runs.writing import write_run
@@ -34,6 +35,7 @@ OF_A_RUN = tuple(
     page for page in PAGES if "library.current()" in (ROOT / f"dashboard/views/{page}.py").read_text(encoding="utf-8")
 )
 RUNS = ("tiny@seen-test", "tiny@blind-test")
+ODD = ("nan..nan", "9" * 400, "../../etc/passwd\0", "features:nan,1;2,3;4,5", "\N{RIGHT-TO-LEFT OVERRIDE}a,,")
 
 
 def words(app: AppTest) -> str:
@@ -89,6 +91,17 @@ def test_nonsense_in_the_url_is_the_default_view(open_page: Open, page: str) -> 
     assert app.session_state["run"] == RUNS[0]
     if page == "mistakes":
         assert "60 of 60 images" in words(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_parameter_may_hold_anything(open_page: Open, home: Path, page: str) -> None:
+    declared = re.findall(r'\bSetting\(\s*"(\w+)"', "".join(map(Path.read_text, (ROOT / "dashboard").rglob("*.py"))))
+    columns = browse_table(read_run(home / "runs" / "tiny@seen-test")).columns
+    for first, seldom in enumerate(ODD):
+        names = sorted({*declared, *RESERVED, *(ALIASES.get(name, name) for name in columns)} - {"run"})
+        app = open_page(page, **{name: (seldom, *ODD)[(first + number) % 3] for number, name in enumerate(names)})
+        assert not app.exception
+        assert str(home) not in words(app)
 
 
 @pytest.mark.parametrize("page", OF_A_RUN)

@@ -34,10 +34,7 @@ from numpy.typing import NDArray
 import train
 from core.detectors.resnet import round_to_float16
 from core.detectors.storage import load_detector
-from core.images.image_set import DatasetError
-from core.images.loading import load_image_set
 from core.runs.run import read_run
-from core.runs.tags import TagError, Tags
 from core.runs.writing import write_run
 from core.studies import study
 from core.studies.command import main as make_study
@@ -88,24 +85,6 @@ class Training:
     def result(self, folder: Path) -> Any:
         detector = load_detector(folder / "out" / "detectors" / "tiny", device="cpu")
         return detector.sha256, read_run(folder / "out" / "runs" / "tiny@cifake-test").predictions["margin"].tolist()
-
-
-class Images:
-    """Reading an image set, which keeps its pixels in the cache."""
-
-    def prepare(self, folder: Path) -> None:
-        write_cifake(folder / "cifake", train=12, test=8)
-
-    def do(self, folder: Path, _report: Report) -> str:
-        try:
-            self.result(folder)
-        except DatasetError as error:
-            return str(error).rstrip(".")
-        return ""
-
-    def result(self, folder: Path) -> Any:
-        both = [load_image_set(folder / "cifake", split) for split in ("train", "test")]
-        return [(np.asarray(images.pixels).tobytes(), images.rows.to_csv()) for images in both]
 
 
 class Runs:
@@ -163,32 +142,7 @@ class Studies:
         return read_study(study_path(run.path, "brightness"), run).table[["id", "brightness"]].to_numpy().tolist()
 
 
-class Tagging:
-    """Tags and notes, one after the other; each pair is reported."""
-
-    def prepare(self, folder: Path) -> None:
-        pass
-
-    def do(self, folder: Path, report: Report) -> str:
-        tags, sentence = Tags(folder / "tags.sqlite"), ""
-        kept = {id_ for id_ in tags.ids("odd") if tags.note_of(id_)}
-        for id_ in (f"image-{number}" for number in range(15)):
-            if id_ not in kept:
-                try:
-                    tags.add([id_], "odd")
-                    tags.note(id_, f"note of {id_} " + "x" * 500)
-                except TagError as error:
-                    sentence = str(error)
-                else:
-                    report(id_)
-        return sentence
-
-    def result(self, folder: Path) -> Any:
-        tags = Tags(folder / "tags.sqlite")
-        return tags.problem, sorted((id_, tags.note_of(id_)) for id_ in tags.ids("odd"))
-
-
-WORKS = {work.__name__.lower(): work for work in (Training, Images, Runs, Studies, Tagging)}
+WORKS = {work.__name__.lower(): work for work in (Training, Runs, Studies)}
 
 
 class Trial:

@@ -23,9 +23,7 @@ from dashboard.jobs import Prediction, PredictRequest, Request, Worker
 from tests import damage as d
 from tests.conftest import make_detector, textured
 from tests.core.test_damage import DETECTOR, RUN, refusal
-from tests.dashboard.conftest import Open
 from tests.dashboard.test_jobs import answered
-from tests.dashboard.test_pages import settled, words
 
 pytestmark = pytest.mark.slow
 
@@ -79,24 +77,6 @@ def test_other_weights_under_a_claim_are_refused(home: Path, impostor: Callable[
     assert set(refused) == {"a copy"}
 
 
-@pytest.mark.parametrize("change", [flip, normalise, soften])
-@pytest.mark.parametrize("page", ["try_picture", "mistakes"])
-def test_a_copy_never_answers_for_the_detector_of_a_run(
-    home: Path, impostor: Callable[..., Path], open_page: Open, page: str, change: Callable[[Path], None]
-) -> None:
-    impostor(change)
-    run = read_run(home / "runs" / RUN)
-    assert catalogue.maker(run).name == DETECTOR
-    app = settled(open_page(page, run=RUN))
-    assert not app.exception
-    if page == "try_picture":
-        (by,) = (box for box in app.selectbox if box.label == "Detector")
-        assert by.value == DETECTOR
-        assert ("a copy" in by.options) == (change is not flip)
-        # what is refused is said, once
-        assert words(app).count("claims other weights") == (change is flip)
-
-
 @pytest.mark.parametrize("change", [normalise, soften])
 def test_a_run_knows_its_detector_by_more_than_weights(
     home: Path, impostor: Callable[..., Path], change: Callable[[Path], None]
@@ -104,6 +84,7 @@ def test_a_run_knows_its_detector_by_more_than_weights(
     folder = impostor(change)
     run = read_run(home / "runs" / RUN)
     own, other = identify(home / "detectors" / DETECTOR), identify(folder)
+    assert catalogue.maker(run).name == DETECTOR
     assert own.identity.weights_sha256 == other.identity.weights_sha256
     assert own.identity.made(run.manifest)
     assert not other.identity.made(run.manifest)
@@ -129,25 +110,13 @@ def worker() -> Iterator[Worker]:
     made.close()
 
 
-@pytest.mark.parametrize("first", ["a copy", DETECTOR])
-def test_two_detectors_share_no_answer(home: Path, impostor: Callable[..., Path], worker: Worker, first: str) -> None:
-    folders = [impostor(normalise), home / "detectors" / DETECTOR]
-    folders.sort(key=lambda folder: folder.name != first)
-    for folder in (*folders, *folders):
+def test_two_detectors_share_no_answer(home: Path, impostor: Callable[..., Path], worker: Worker) -> None:
+    for folder in (impostor(normalise), home / "detectors" / DETECTOR):
         request = Request(folder, identify(folder).identity, "image", PredictRequest())
         status = answered(worker, str(folder), request, PIXELS)
         assert isinstance(status.answer, Prediction), status.message
         alone = float(load_detector(folder, device="cpu").margins(PIXELS)[0])
         assert float(status.answer.margins[0]) == pytest.approx(alone, abs=1e-5)
-
-
-def test_a_detector_that_was_exchanged_while_the_page_was_open_is_not_asked(home: Path, worker: Worker) -> None:
-    folder, other = home / "detectors" / DETECTOR, home / "detectors" / "other"
-    request = Request(folder, identify(folder).identity, "image", PredictRequest())
-    shutil.rmtree(folder)
-    shutil.copytree(other, folder)
-    status = answered(worker, "me", request, PIXELS)
-    assert "is another detector than when this page was opened" in status.message
 
 
 def test_two_detectors_share_nothing_on_disk(

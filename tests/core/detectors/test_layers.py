@@ -1,7 +1,11 @@
 """Layers with positions, and norms of tokens that are read as such without a change of the network's outputs."""
 
+from copy import deepcopy
+from typing import Any
+
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import Tensor, nn
 
@@ -11,57 +15,16 @@ from core.detectors.manifest import Classes
 from core.images.preprocessing import Preprocessing
 
 
-class Block(nn.Module):
-    """Norm, attention, norm, two layers."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = nn.MultiheadAttention(width, 2, batch_first=True)
-        self.layers = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """(N, tokens, C) to the same."""
-        normed = self.norm1(tokens)
-        tokens = tokens + self.attention(normed, normed, normed, need_weights=False)[0]
-        out: Tensor = tokens + self.layers(self.norm2(tokens))
-        return out
-
-
-class Vision(nn.Module):
-    """A vision transformer for 32 x 32 pixels in patches of 8, which reads its class token or the mean."""
-
-    def __init__(self, *, before: int = 1, mean: bool = False, width: int = 8) -> None:
-        super().__init__()
-        self.mean, self.before = mean, before
-        self.patches = nn.Conv2d(3, width, 8, stride=8)
-        self.tokens = nn.Parameter(torch.randn(1, before, width))
-        self.position = nn.Parameter(torch.randn(1, 16 + before, width))
-        self.blocks = nn.Sequential(Block(width), Block(width))
-        self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, 2)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """(N, 3, 32, 32) to (N, 2)."""
-        patches = self.patches(inputs).flatten(2).transpose(1, 2)
-        tokens = torch.cat([self.tokens.expand(len(inputs), -1, -1), patches], dim=1) + self.position
-        tokens = self.norm(self.blocks(tokens))
-        logits: Tensor = self.head(tokens.mean(dim=1) if self.mean else tokens[:, 0])
-        return logits
-
-
-class VisionDetector(Detector):
-    """Any network will do."""
-
-    kind = "vision"
-
-
-def vision(*, before: int = 1, mean: bool = False, layer: str | None = None) -> VisionDetector:
-    """A random one."""
+def vision(**settings: Any) -> nn.Module:
+    """A random vision transformer of timm's for 32 x 32 pixels in patches of 8."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = Vision(before=before, mean=mean)
-    return VisionDetector(network, Preprocessing(32, std=(0.3,) * 3), Classes(), target_layer=layer)
+        return timm.create_model("test_vit", num_classes=2, img_size=32, patch_size=8, depth=2, **settings).eval()
+
+
+def opened(network: nn.Module) -> Detector:
+    """A detector with this network."""
+    return Detector(deepcopy(network), Preprocessing(32, std=(0.3,) * 3), Classes())
 
 
 @pytest.fixture
@@ -71,22 +34,21 @@ def images() -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("before", "mean", "layer"),
+    ("settings", "layer"),
     [
-        (1, False, "blocks.1.norm1.places"),
-        (5, False, "blocks.1.norm1.places"),
-        (1, True, "norm.places"),
-        (0, True, "norm.places"),
+        ({}, "blocks.1.norm1.places"),
+        ({"reg_tokens": 4}, "blocks.1.norm1.places"),
+        ({"global_pool": "avg", "fc_norm": False}, "norm.places"),
+        ({"global_pool": "avg", "fc_norm": False, "class_token": False}, "norm.places"),
     ],
 )
 def test_the_last_norm_is_found_on_whose_patches_the_answer_depends(
-    before: int, mean: bool, layer: str, images: np.ndarray
+    settings: dict[str, Any], layer: str, images: np.ndarray
 ) -> None:
-    detector = vision(before=before, mean=mean)
+    plain = vision(**settings)
+    detector = opened(plain)
     assert detector.target_layer == layer
-    assert detector.layers == {layer: (4, 4)}
-    plain = Vision(before=before, mean=mean).eval()
-    plain.load_state_dict(detector.network.state_dict())
+    assert detector.layers[layer] == (4, 4)
     with torch.no_grad():
         np.testing.assert_array_equal(
             plain(detector.inputs(images)).numpy(), detector.network(detector.inputs(images)).numpy()
@@ -94,7 +56,7 @@ def test_the_last_norm_is_found_on_whose_patches_the_answer_depends(
 
 
 def test_its_map_is_the_gradient_of_the_margin_times_the_tokens(images: np.ndarray) -> None:
-    detector, seen = vision(), []
+    detector, seen = opened(vision()), []
     norm = detector.network.blocks[1].norm1
     handle = norm.register_forward_hook(
         lambda _norm, _inputs, output: seen.append(output.detach().requires_grad_(True)) or seen[-1], prepend=True

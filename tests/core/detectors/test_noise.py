@@ -14,7 +14,6 @@ from core.detectors.noise import measure_noise
 from core.detectors.storage import load_detector
 from core.images.preprocessing import Preprocessing
 from tests.core.any_detector import pictures
-from tests.core.detectors.sources.graphs import make_graph
 
 PIXELS = np.concatenate([pictures(3, fine=fine, seed=1) for fine in (False, True)])
 
@@ -80,9 +79,3 @@ def test_a_noisy_detector_is_stored_and_opened(tmp_path: Path, capsys: pytest.Ca
     for _ in range(3):
         detector = load_detector(tmp_path / "detectors" / "noisy")
     assert 0.05 < detector.noise < 0.41
-    # while an ordinary file says nothing
-    (tmp_path / "graph.onnx").write_bytes(make_graph(outputs=2))
-    steps = ["--crop", "before", "--interpolation", "bilinear", "--mean", "0.5", "--std", "0.25", "--outputs", "logits"]
-    words = ["add", "calm", str(tmp_path / "graph.onnx"), *steps, "--classes", "FAKE,REAL", "--out", str(tmp_path)]
-    assert adding.main(words) == 0
-    assert "uncertain" not in capsys.readouterr().out

@@ -55,14 +55,6 @@ def run_of(found: Source) -> Run:
     return read_run(found.run)
 
 
-def svg_texts(image: dict[str, str | None]) -> list[str]:
-    """The words in a chart."""
-    kind, _, data = str(image["src"]).partition("base64,")
-    assert kind == "data:image/svg+xml;"
-    root = ElementTree.fromstring(base64.b64decode(data))  # noqa: S314 - our own
-    return ["".join(node.itertext()) for node in root.iter() if node.tag.endswith("}text")]
-
-
 def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
     monkeypatch.setattr("core.studies.store.conclude_study", lambda _, *given: conclude(*given))
     run_study(BRIGHTNESS, source)
@@ -95,24 +87,26 @@ def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Training" not in Page(report_of(run, detector={"name": "tiny"})).text
 
 
-def shapes(url: str, tag: str) -> list[dict[str, str]]:
-    """The attributes of all shapes of a kind in a chart."""
-    root = ElementTree.fromstring(base64.b64decode(url.partition("base64,")[2]))  # noqa: S314 - our own
-    return [node.attrib for node in root.iter() if node.tag.endswith(f"}}{tag}")]
+def shapes(url: str, tag: str) -> list[ElementTree.Element]:
+    """All shapes of a kind in a chart."""
+    kind, _, data = url.partition("base64,")
+    assert kind == "data:image/svg+xml;"
+    root = ElementTree.fromstring(base64.b64decode(data))  # noqa: S314 - our own
+    return [node for node in root.iter() if node.tag.endswith(f"}}{tag}")]
 
 
 def test_curves_are_drawn_where_their_numbers_are() -> None:
     curve = Curve("<all>", np.array([0.0, 0.5, 1.0]), np.array([0.0, 1.0, 1.0]), "#123456")
     dot = Curve("", [0.25], [0.75], "#654321")
     chart = curve_chart([curve, dot], "x", "y", alt="", caption="")
-    line = next(shape for shape in shapes(chart.url, "polyline") if shape["stroke"] == "#123456")
-    (x0, y0), (x1, y1), (x2, y2) = (map(float, point.split(",")) for point in line["points"].split())
+    line = next(shape for shape in shapes(chart.url, "polyline") if shape.get("stroke") == "#123456")
+    (x0, y0), (x1, y1), (x2, y2) = (map(float, point.split(",")) for point in line.attrib["points"].split())
     assert x1 - x0 == pytest.approx(x2 - x1)
     assert y1 == y2 < y0
     (circle,) = shapes(chart.url, "circle")
-    assert float(circle["cx"]) == pytest.approx((x0 + x1) / 2)
-    assert float(circle["cy"]) == pytest.approx(y0 + 0.75 * (y1 - y0))
-    texts = svg_texts({"src": chart.url})
+    assert float(circle.attrib["cx"]) == pytest.approx((x0 + x1) / 2)
+    assert float(circle.attrib["cy"]) == pytest.approx(y0 + 0.75 * (y1 - y0))
+    texts = ["".join(node.itertext()) for node in shapes(chart.url, "text")]
     assert "<all>" in texts
     assert texts.count("100%") == 2
 
