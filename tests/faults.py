@@ -12,7 +12,6 @@ import os
 import resource
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -125,14 +124,12 @@ class Outcome:
         result: what its work returned; None where it did not end.
         error: the traceback of what it did not catch, "" for none.
         killed: whether it was killed.
-        seconds: from its start to its end.
     """
 
     reports: list[Any] = field(default_factory=list)
     result: Any = None
     error: str = ""
     killed: bool = False
-    seconds: float = 0.0
 
 
 def _suffer(work: Callable[[Report], Any], pipe: Connection) -> None:
@@ -146,38 +143,29 @@ def _suffer(work: Callable[[Report], Any], pipe: Connection) -> None:
     os._exit(0)
 
 
-def in_child(work: Callable[[Report], Any], *, kill_after: float | None = None, patience: float = 300) -> Outcome:
+def in_child(work: Callable[[Report], Any], *, patience: float = 300) -> Outcome:
     """Let a child of this process do a piece of work.
 
     Args:
         work: called with a function that reports to the parent what has been done.
-        kill_after: seconds after which the child is killed.
-        patience: seconds after which it has hung.
+        patience: seconds without a report after which it has hung.
     """
     ours, theirs = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=_suffer, args=(work, theirs))
-    begun = time.monotonic()
     process.start()
     theirs.close()
     outcome = Outcome()
-    until = begun + (patience if kill_after is None else kill_after)
     try:
-        while True:
-            if not ours.poll(max(0.0, until - time.monotonic())):
-                process.kill()
-                outcome.killed = True
-                until = time.monotonic() + patience
-                continue
+        while ours.poll(patience):
             kind, value = ours.recv()
             if kind == "report":
                 outcome.reports.append(value)
             else:
                 setattr(outcome, kind, value)
+        outcome.error = f"hung for {patience:.0f} s"
+        process.kill()
     except EOFError:
         pass
     process.join()
-    outcome.seconds = time.monotonic() - begun
-    if kill_after is None and outcome.killed:
-        outcome.error = f"hung for {patience:.0f} s"
     outcome.killed = process.exitcode == -signal.SIGKILL
     return outcome

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import cli, explain
+from core import explain
 from core.detectors.adding import add, build_from
 from core.detectors.manifest import Capability
 from core.detectors.registry import Request
@@ -19,7 +19,7 @@ from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.faithfulness import scores_of
 from core.studies.groups import Cells
-from core.studies.runner import Source, find_source, run_study
+from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
 from core.studies.study import STUDIES, find_study
 from tests.core.any_detector import ask_studies, pictures, write_set
@@ -104,37 +104,6 @@ def test_lime_is_judged(source: Source) -> None:
     other = LIME.explain_fully(context.detector, context.pixels[cells.others(3, 1)[0]]).map * cells.signs[3]
     expected = [other[grid == cell].mean() for cell in range(grid.max() + 1)]
     np.testing.assert_allclose(scores["other", ""], expected, atol=1e-4)
-
-
-FUNCTION = """
-import numpy as np
-from PIL import Image
-
-def predict(path):
-    grain = abs(np.diff(np.asarray(Image.open(path), float), axis=1)).mean()
-    return 1 / (1 + np.exp(grain - 16))
-"""
-
-
-def test_a_function_is_asked_whatever_predictions_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    data = write_set(tmp_path / "set")
-    Path("score.py").write_text(FUNCTION)
-    home = ["--out", str(tmp_path)]
-    added = ["detectors", "add", "f", "function:score.py:predict", "--run-code", "--size", "48", "--check", str(data)]
-    assert cli.main([*added, *home]) == 0
-    assert cli.main(["predict", "f", "--data", str(data), *home]) == 0
-    picture = str(next(data.glob("test/REAL/*.png")))
-    assert cli.main(["explain", picture, "--detector", "detectors/f", "--out", str(tmp_path / "out")]) == 0
-    path = tmp_path / "runs" / "f@set-test"
-    assert read_run(path).manifest["metrics"]["all"]["accuracy"] == 1
-    source = find_source(path, data=str(data))
-    ask_studies(source, ["probes", "deliveries", "faithfulness"])
-    answer = read_study(study_path(path, "faithfulness"), read_run(path))
-    margins = read_run(path).predictions.set_index("id")["margin"][answer.table["id"]]
-    np.testing.assert_allclose(answer.table["start"], margins.abs(), rtol=1e-2)
 
 
 @pytest.mark.parametrize("name", sorted(set(STUDIES) - ABLE - {"files"}))

@@ -18,7 +18,7 @@ from core.images.loading import load_image_set
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.storage import cache_dir
-from dashboard import datasets, library, sidebar
+from dashboard import datasets, sidebar
 from dashboard.datasets import Attaching, DatasetRegistry
 from tests.conftest import make_detector
 from tests.core.images import made
@@ -103,12 +103,8 @@ def attach(app: AppTest, path: Path) -> AppTest:
 
 def pressed(app: AppTest, key: str) -> AppTest:
     app.button(key=key).click().run()
-    for _ in range(1200):
-        if datasets.registry().status.state != "reading":
-            return app.run()
-        time.sleep(0.05)
-        app.run()
-    raise AssertionError("still reading")
+    settled(datasets.registry())
+    return app.run()
 
 
 @pytest.fixture
@@ -177,11 +173,7 @@ def test_what_somebody_here_typed_is_told_to_nobody_elsewhere(
 def test_pictures_are_taken_from_where_they_were_last_read(open_page: Open, home: Path, cifake: Path) -> None:
     write_run(home, load_detector(home / "detectors/tiny", device="cpu"), load_image_set(cifake, "test"))
     app = open_page("mistakes", run="tiny@cifake-test")
-    for _ in range(1200):
-        if library.pictures(library.open_run(home / "runs/tiny@cifake-test")).found == 24:
-            break
-        time.sleep(0.05)
-        app.run()
+    settled(datasets.registry())
     app.run()
     assert not app.exception
     assert any("All its pictures are available" in caption.value for caption in app.caption)

@@ -12,8 +12,9 @@ from core.runs.filter import Filter
 from core.runs.rows import find_rows
 from core.runs.run import read_run
 from core.studies.columns import browse_table
-from core.studies.store import study_path, write_study
+from core.studies.store import study_path
 from dashboard.components.filters import admitted
+from tests.core.studies.test_columns import seal
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import words
 
@@ -59,16 +60,7 @@ def test_what_a_filter_finds_is_compared_with_what_got_the_other_verdict(open_pa
     called = (rows["predicted"] == "FAKE").to_numpy()
     # what goes with the verdict among FAKE images; REAL ones have other values altogether
     frame = pd.DataFrame({"id": rows["id"], "height": np.where(fake, called * 5.0, 99.0) + np.arange(60) / 60})
-    about = {
-        "study": "cues",
-        "title": "Cues",
-        "explore": ["height"],
-        "columns": {"height": "height, in metres"},
-        "findings": [],
-        "detector_sha256": run.manifest["detector_sha256"],
-        "set_fingerprint": run.manifest["set_fingerprint"],
-    }
-    write_study(study_path(folder, "cues"), frame, about)
+    seal(study_path(folder, "cues"), frame, {"title": "Cues", "columns": {"height": "height, in metres"}})
 
     def compared(**asked: str) -> str:
         app = open_page("mistakes", run="tiny@seen-test", **asked)

@@ -1,6 +1,5 @@
 """What is seen without an address: CIFAKE as it ships, and what else where that is missing, damaged or not cached."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from core.runs.writing import write_run
 from dashboard import datasets, sidebar
 from tests.conftest import make_detector, write_shipped
 from tests.dashboard.conftest import Open
+from tests.dashboard.test_datasets import settled
 from tests.dashboard.test_pages import words
 
 PICTURES = 24
@@ -38,11 +38,7 @@ def read_through() -> Iterator[None]:
     yield
     # what a browser does that comes back
     datasets.registry().begin()
-    for _ in range(3000):
-        if datasets.registry().status.state != "reading":
-            return
-        time.sleep(0.01)
-    raise AssertionError("still reading")
+    settled(datasets.registry())
 
 
 def opened(open_page: Open, page: str = "explore", **params: str) -> AppTest:

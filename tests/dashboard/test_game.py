@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
-from core.runs.pictures import Pictures
 from core.runs.run import read_run
 from dashboard.components.story import compare
 from tests.dashboard.conftest import Open
@@ -48,15 +47,6 @@ def test_a_second_quick_press_is_none(open_page: Open) -> None:
             assert not app.exception
         (game,) = app.session_state["games"].values()
         assert (len(game[0]), len(game[1])) == (given, seen)
-
-
-def test_a_picture_whose_file_is_gone_is_one_sentence(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pictures, "get", lambda *_: None)
-    app = open_page("play", run="tiny@seen-test")
-    assert not app.exception
-    assert [error.value for error in app.error] == [
-        "The file of this picture has changed or is gone, so the game cannot go on."
-    ]
 
 
 @pytest.mark.parametrize(("you", "it"), [(a, b) for a in (0, 1, 5, 6, 7) for b in (0, 1, 2)])

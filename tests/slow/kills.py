@@ -3,9 +3,9 @@
 python -m tests.slow.kills --count 100
 
 Each piece of work reports what is done. It suffers as many failing writes (a full disk, a disk that is read-only from
-some change on, files that cannot grow beyond some size) as kills (SIGKILL, half of the times at a moment drawn evenly,
-half right before a random change to a file). Then it is started again, undisturbed: it must end with the result of an
-undisturbed work, and do nothing again that was reported. Ends with a table, and with status 1 where that did not hold.
+some change on, files that cannot grow beyond some size) as kills (SIGKILL right before a random change to a file). Then
+it is started again, undisturbed: it must end with the result of an undisturbed work, and do nothing again that was
+reported. Ends with status 1 where that did not hold.
 """
 
 import argparse
@@ -44,7 +44,6 @@ from tests.core.studies import conftest as studies
 from tests.dashboard.conftest import image_set
 from tests.faults import KILL, Outcome, Report, faulty, in_child, small_disk
 
-COLUMNS = ("write errors", "said so", "kills", "corrupt", "repeated", "no sentence")
 # what happened, why, and what to do
 SENTENCE = re.compile(r"[^\n]+ (could not|cannot) be [^\n]+ \([^\n]+\)[;,] [^\n]+")
 
@@ -145,89 +144,65 @@ class Studies:
 WORKS = {work.__name__.lower(): work for work in (Training, Runs, Studies)}
 
 
-class Trial:
-    """One piece of work with the result of an undisturbed one, and the table's row of what came of its faults."""
+def suffer(work: Any, template: Path, expected: object, **fault: int) -> tuple[Outcome, list[str]]:
+    """Do a work with a fault and start it again without; how the first ended, and what was wrong."""
+    with tempfile.TemporaryDirectory(prefix="telltale-kills-") as kept:
+        folder = Path(kept) / "work"
+        shutil.copytree(template, folder)
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name, self.work, self.template = name, WORKS[name](), folder / name
-        self.counts: Counter[str] = Counter()
-        self.problems: list[str] = []
+        def do(report: Report) -> str:
+            os.environ["TELLTALE_CACHE"] = str(folder / "cache")
+            with faulty(folder, at=fault.get("at", 0), what=fault.get("what", 0)), small_disk(fault.get("size")):
+                return work.do(folder, report)
 
-        def prepare(_: Report) -> None:
-            self.template.mkdir(parents=True)
-            os.environ["TELLTALE_CACHE"] = str(self.template / "cache")
-            self.work.prepare(self.template)
-
-        def whole(_: Report) -> tuple[Any, int]:
-            os.environ["TELLTALE_CACHE"] = str(folder / "whole" / "cache")
-            with faulty(folder / "whole") as faults:
-                sentence = self.work.do(folder / "whole", lambda _: None)
-            if sentence:
+        def again(report: Report) -> Any:
+            os.environ["TELLTALE_CACHE"] = str(folder / "cache")
+            if sentence := work.do(folder, report):
                 raise RuntimeError(sentence)
-            return self.work.result(folder / "whole"), faults.seen
+            return work.result(folder)
 
-        for child in (prepare, whole):
-            outcome = in_child(child)
-            if outcome.error:
-                raise RuntimeError(outcome.error)
-            shutil.rmtree(folder / "whole", ignore_errors=True)
-            shutil.copytree(self.template, folder / "whole")
-        (self.expected, self.changes), self.seconds = outcome.result, outcome.seconds
+        first, second = in_child(do), in_child(again)
+        problems = []
+        if second.error or second.result != expected:
+            problems.append(f"corrupt: {second.error or 'another result than without a fault'}")
+        if repeated := {*first.reports} & {*second.reports}:
+            problems.append(f"repeated: {sorted(repeated)}")
+        sentence = first.error or first.result or ""
+        if sentence and ("Traceback" in sentence or not SENTENCE.fullmatch(sentence) or str(folder) not in sentence):
+            problems.append(f"no sentence: {sentence}")
+    return first, problems
 
-    def suffer(
-        self, what: str, *, at: int = 0, fault: int = 0, size: int | None = None, after: float | None = None
-    ) -> Outcome:
-        """Do the work with a fault, start it again without, and note what was wrong; how the first ended."""
-        with tempfile.TemporaryDirectory(prefix="telltale-kills-") as kept:
-            folder = Path(kept) / "work"
-            shutil.copytree(self.template, folder)
 
-            def do(report: Report) -> str:
-                os.environ["TELLTALE_CACHE"] = str(folder / "cache")
-                with faulty(folder, at=at, what=fault), small_disk(size):
-                    return self.work.do(folder, report)
+def trial(name: str, folder: Path, count: int, chance: random.Random) -> list[str]:
+    """Let `count` writes of a work fail, by both errors and by the size of a file in turn, and kill it as often."""
+    work, template, whole = WORKS[name](), folder / name, folder / f"{name} undisturbed"
 
-            def again(report: Report) -> Any:
-                os.environ["TELLTALE_CACHE"] = str(folder / "cache")
-                if sentence := self.work.do(folder, report):
-                    raise RuntimeError(sentence)
-                return self.work.result(folder)
+    def undisturbed(_: Report) -> tuple[Any, int]:
+        os.environ["TELLTALE_CACHE"] = str(template / "cache")
+        template.mkdir(parents=True)
+        work.prepare(template)
+        shutil.copytree(template, whole)
+        os.environ["TELLTALE_CACHE"] = str(whole / "cache")
+        with faulty(whole) as faults:
+            sentence = work.do(whole, lambda _: None)
+        if sentence:
+            raise RuntimeError(sentence)
+        return work.result(whole), faults.seen
 
-            first = in_child(do, kill_after=after)
-            second = in_child(again)
-            if second.error or second.result != self.expected:
-                self._note("corrupt", what, second.error or "another result than without a fault")
-            if repeated := {*first.reports} & {*second.reports}:
-                self._note("repeated", what, f"{sorted(repeated)}")
-            sentence = first.error or first.result or ""
-            if sentence and (
-                "Traceback" in sentence or not SENTENCE.fullmatch(sentence) or str(folder) not in sentence
-            ):
-                self._note("no sentence", what, sentence)
-        return first
-
-    def _note(self, kind: str, what: str, problem: str) -> None:
-        self.counts[kind] += 1
-        self.problems.append(f"{self.name}, {what}: {kind}: {problem}")
-
-    def fail(self, count: int, chance: random.Random) -> None:
-        """Let `count` writes fail, by both errors and by the size of a file in turn, and kill it `count` times."""
-        for number in range(count):
-            at, size = chance.randint(1, self.changes), int(10 ** chance.uniform(0, 5))
-            if fault := (errno.ENOSPC, errno.EROFS, 0)[number % 3]:
-                outcome = self.suffer(f"{errno.errorcode[fault]} at change {at}", at=at, fault=fault)
-            else:
-                outcome = self.suffer(f"no file beyond {size} bytes", size=size)
-            self.counts["write errors"] += 1
-            self.counts["said so"] += bool(outcome.result)
-        # one that was through before its moment came counts for nothing
-        while self.counts["kills"] < count:
-            at, after = chance.randint(1, self.changes), chance.uniform(0, self.seconds)
-            if self.counts["kills"] % 2:
-                outcome = self.suffer(f"killed before change {at}", at=at, fault=KILL)
-            else:
-                outcome = self.suffer(f"killed after {after:.3f} s", after=after)
-            self.counts["kills"] += outcome.killed
+    outcome = in_child(undisturbed)
+    if outcome.error:
+        raise RuntimeError(outcome.error)
+    expected, changes = outcome.result
+    counts, problems = Counter(), []
+    for number in range(2 * count):
+        fault = {"at": chance.randint(1, changes), "what": (errno.ENOSPC, errno.EROFS, KILL, KILL)[number % 4]}
+        if number % 8 == 0:
+            fault = {"size": int(10 ** chance.uniform(0, 5))}
+        first, wrong = suffer(work, template, expected, **fault)
+        counts.update(tried=1, killed=first.killed, said=bool(first.result), wrong=bool(wrong))
+        problems += [f"{name}, {fault}: {problem}" for problem in wrong]
+    print(name, dict(counts), flush=True)
+    return problems
 
 
 def main() -> int:
@@ -235,13 +210,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100, help="kills, and failing writes, of each piece of work")
     options = parser.parse_args()
-    chance, trials = random.Random(0), []
     with tempfile.TemporaryDirectory(prefix="telltale-kills-") as kept:
-        for name in WORKS:
-            trials.append(trial := Trial(name, Path(kept)))
-            trial.fail(options.count, chance)
-    print(pd.DataFrame([trial.counts for trial in trials], list(WORKS), list(COLUMNS)).fillna(0).astype(int))
-    problems = [problem for trial in trials for problem in trial.problems]
+        chance = random.Random(0)
+        problems = [problem for name in WORKS for problem in trial(name, Path(kept), options.count, chance)]
     print(*problems, sep="\n")
     return int(bool(problems))
 
