@@ -1,7 +1,7 @@
 // A picture, a change of it and the change's control, at the strength where the knob stands. All frames are here, so
 // that moving the knob asks nobody; where it rests is sent as `at`.
 // data: {id: of picture and detector, at: column or "", crisp, of, smallest, picture: frame, experiments: [{title, changed, control: caption
-//   or null, less, more, stops: [{column, label, short, changed: frame, control: frame or null, shares: [{name, share, text, kind}]}]}]};
+//   or null, less, more, stops: [{column, label, changed: frame, control: frame or null, shares: [{name, share, text, kind}]}]}]};
 //   a frame is {source, verdict, sure}
 
 // milliseconds after which a knob that is not moved any more rests
@@ -71,7 +71,7 @@ export default function ({ data, parentElement, setStateValue }) {
     const kept = (frame) => (!stop ? "not changed yet" : frame.verdict === picture.verdict ? "the verdict stays" : "the verdict flips")
     frames.replaceChildren(
       figure("The picture", picture, "as it is", "The picture as it is"),
-      figure([experiment.changed, stop?.short].filter(Boolean).join(", "), changed, kept(changed), `${experiment.changed}: ${stop?.label ?? "not yet"}`),
+      figure(experiment.changed, changed, kept(changed), `${experiment.changed}: ${stop?.label ?? "not yet"}`),
       ...(control ? [figure(experiment.control, control, kept(control), experiment.control)] : []),
     )
     frames.classList.toggle("two", !control)

@@ -17,7 +17,7 @@ from core.images.labels import verdict_of
 from core.perturbations.flips import flipping
 from core.perturbations.table import PROBES, probe_columns
 from dashboard.components.component import component, one_of
-from dashboard.components.probing import change_words, follow_changes, probes_of, rates_of, strength_words
+from dashboard.components.probing import change_words, follow_changes, probes_of, rates_of
 from dashboard.components.requests import Subject
 from dashboard.components.words import NO_BREAK, percent
 from dashboard.library import BY_STAMP, Opened
@@ -116,9 +116,7 @@ def draw_dial(
             "at": CHANGE.value,
             "crisp": shows_pixels(),
             "picture": frames[""],
-            "smallest": f"Smallest flip of all changes: {smallest[0]}."
-            if smallest
-            else "No change that was tried flips it.",
+            "smallest": f"Smallest flip: {smallest[0]}." if smallest else "No change that was tried flips it.",
             "experiments": [_experiment(experiment, frames, shares, side) for experiment in EXPERIMENTS],
         }
 
@@ -170,7 +168,6 @@ def _experiment(experiment: Experiment, frames: Mapping[str, Frame], shares: Sha
         {
             "column": column,
             "label": probe_columns()[column][1].at(side).told,
-            "short": strength_words(column, side),
             "changed": frames[column],
             "control": frames.get(control or "-"),
             # FAKE verdicts that flip, the control's share, REAL verdicts that flip

@@ -109,7 +109,7 @@ def draw_strips(opened: Opened, probes: StudyResult) -> None:
                     draw_strip(opened, strongest, title)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Other pictures", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
-        st.caption("Bars: all verdicts, changed as strongly. Control: another change, as large.")
+        st.caption("Bars: all verdicts, changed so. Control: another change, as large.")
 
 
 def draw_strip(opened: Opened, finding: Finding, title: str) -> None:
@@ -146,7 +146,7 @@ def draw_pictures(
     before = changes.loc["", "picture"]
     if probe.changes_donor and donor is not None:
         called, before = other_class(called), donor
-    cells = [Cell(before, f"A picture called {called}", f"as it is  \n{CLASS_WORDS[called]}", called)]
+    cells = [Cell(before, f"A picture called {called}", f"before  \n{CLASS_WORDS[called]}", called)]
     short = (f"changed, {strength_words(column, run.run.side)}", "control")
     for number, change in enumerate(made):
         if pd.notna(changes.loc[change.column(strength)]).all():

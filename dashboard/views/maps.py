@@ -180,8 +180,8 @@ def draw_truth(shown: Opened, *, field: int) -> None:
     """Draw a map beside the exact one, unless the page begins with them, and how near all maps are to it."""
     st.subheader("Where the truth is known", anchor=False)
     st.markdown(
-        f"The detector {plain(shown.run.manifest['detector'])} scores every patch of {field} x {field} pixels "
-        "by itself and takes the mean, so its exact map is known. 1 is the truth, 0 is chance."
+        f"The detector {plain(shown.run.manifest['detector'])} averages scores of {field} x {field} pixels, so "
+        "its exact map is known. 1 is the truth, 0 is chance."
     )
     if shown.run.path != opened.run.path:
         draw_maps(shown, field)

@@ -203,7 +203,7 @@ if row is None and len(positions):
 order = orders[wanted.sort]
 what = "Choose a cell, then a picture." if VIEW.value == "grid" else "Each with the smallest change that flips it."
 help = explain("Confusion matrix", also="A frame has the colour of the verdict; a dashed one is wrong.")
-heading(title(), f"{what} {plain(order[:1].upper() + order[1:])}. Dashed frames are wrong.", help=help)
+heading(title(), f"{what} {plain(order[:1].upper() + order[1:])}.", help=help)
 if table.empty:
     st.info("This run holds no image; choose another one on the left.")
 elif VIEW.value == "sheet":
