@@ -5,7 +5,7 @@ where they are not available, cross-fitted on the run's own) and tested on the r
 after shuffling the labels, two logistic regressions on a few numbers, and the network itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -257,28 +257,27 @@ def _leak_row(context: Context, own: Images, training: Images, margins: NDArray[
     return row | _estimate("shuffled", auroc(scores, np.random.default_rng(seed).permutation(real)))
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> Iterator[Finding]:
     """Findings `fact.<name>` and `leak`, worst first; `baseline.<name>`, `lean.<name>`, `ring`; or `follow.<name>`."""
     rows = {kind: part.to_dict("records") for kind, part in table.groupby("kind")}
     # those that certainly separate the classes best first
     alone = sorted(rows.get("leak", []) + rows.get("fact", []), key=lambda row: -row["auroc_low"])
     if not has_both(run):
-        return [replace(_cue(row), key=f"follow.{row['name']}") for row in alone]
+        yield from (replace(_cue(row), key=f"follow.{row['name']}") for row in alone)
+        return
+    yield from map(_cue, alone)
+    for row in rows["baseline"]:
+        control = _shuffled(row)
+        yield Finding(f"baseline.{row['name']}", "audit", "cue_auroc", _measure(row, "auroc"), control=control)
     everything = Control("all images", _measure(rows["network"][0], "auroc"))
-    findings = [_cue(row) for row in alone] + [
-        Finding(f"baseline.{row['name']}", "audit", "cue_auroc", _measure(row, "auroc"), control=_shuffled(row))
-        for row in rows["baseline"]
-    ]
     for row in alone:
         # how the detector does where a statistic, or a copy, cannot help it. Matched pairs are fewer than the images,
         # and the file does not say how many
         matched = _measure(row | {"images": 0}, "matched_auroc")
-        findings.append(
-            Finding(f"lean.{row['name']}", "audit", "matched_auroc", matched, control=everything, details=_title(row))
-        )
+        yield Finding(f"lean.{row['name']}", "audit", "matched_auroc", matched, control=everything, details=_title(row))
     strongest = max(rows["ring"], key=lambda row: abs(row["direct"] - 0.5))
     details = {"ring": int(strongest["name"])}
-    return [*findings, Finding("ring", "audit", "ring_auroc", _measure(strongest, "direct"), details=details)]
+    yield Finding("ring", "audit", "ring_auroc", _measure(strongest, "direct"), details=details)
 
 
 def _measure(row: Row, name: str) -> Measure:

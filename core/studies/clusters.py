@@ -9,7 +9,7 @@ of all images, in which every other image lies at the weighted mean of its neare
 does not grow with the run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -197,13 +197,13 @@ def _silhouettes(points: NDArray[np.float64], labels: NDArray[np.integer]) -> ND
     return np.asarray(silhouette_samples(points, labels))
 
 
-def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> Iterator[Finding]:
     """For each space and verdict: `worst-<space>-<verdict>` and `number-<space>-<verdict>`.
 
     `worst` is the error rate of the cluster that errs most, beside that of all images of its verdict; unknown where no
     cluster certainly errs more. `number` is how well the clusters are separated.
     """
-    predicted, findings = with_predictions(table, run)["predicted"], []
+    predicted = with_predictions(table, run)["predicted"]
     for space, name in SPACES.items():
         for verdict, cards in read_cards(table, run, space).groupby("verdict"):
             if len(cards) < 2:
@@ -217,22 +217,21 @@ def conclude(run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> l
                 measure = Measure(worst["error_rate"], worst["strict_low"], worst["strict_high"], int(worst["images"]))
                 control = Control(f"all {verdict} verdicts", Measure(worst["verdict_error_rate"], n=images))
                 details["cluster"] = int(worst["number"])
-            findings.append(Finding(
+            yield Finding(
                 f"worst-{space}-{verdict}", quantity="error_rate", measure=measure, control=control, details=details,
                 **about,
-            ))  # fmt: skip
+            )  # fmt: skip
             mine = table[predicted == verdict]
             own, cloud = (
                 Measure(float(values.mean()), n=len(values))
                 for key in ("silhouette", "control")
                 for values in [mine[f"{space}_{key}"].astype(np.float64).dropna()]
             )
-            findings.append(Finding(
+            yield Finding(
                 f"number-{space}-{verdict}", quantity="silhouette", measure=own,
                 control=Control("a cloud without clusters that is spread as widely", cloud),
                 details={"space": name, "clusters": len(cards)}, **about,
-            ))  # fmt: skip
-    return findings
+            )  # fmt: skip
 
 
 STUDY = Study(

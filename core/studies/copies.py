@@ -1,7 +1,7 @@
 """The studies `duplicates` and `files`: copies within and between image sets, and how their files were compressed."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -264,17 +264,15 @@ def _describe_files(context: Context, rows: NDArray[np.intp], _parameters: Mappi
     )
 
 
-def conclude_files(_run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude_files(_run: Run, table: pd.DataFrame, _parameters: Mapping[str, Any]) -> Iterator[Finding]:
     """List the compressions, the commonest first."""
     known = table[table["compression"].notna()]
     if known.empty:
-        return [Finding("unknown", "files", "file_kind", Measure(np.nan))]
+        yield Finding("unknown", "files", "file_kind", Measure(np.nan))
     by_weight = known.groupby("compression")[WEIGHT].sum().sort_values(ascending=False, kind="stable")
-    shares = {str(name): share_of(known["compression"] == name, known[WEIGHT].to_numpy()) for name in by_weight.index}
-    return [
-        Finding(f"common.{number}", "files", "file_kind", share, details={"name": name})
-        for number, (name, share) in enumerate(list(shares.items())[:COMMON])
-    ]
+    for number, name in enumerate(by_weight.index[:COMMON]):
+        share = share_of(known["compression"] == name, known[WEIGHT].to_numpy())
+        yield Finding(f"common.{number}", "files", "file_kind", share, details={"name": str(name)})
 
 
 def copy_pairs(table: pd.DataFrame, side: str) -> pd.DataFrame:

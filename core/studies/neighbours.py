@@ -1,7 +1,7 @@
 """The study `neighbours`: the nearest training images of each image by pooled features, and their labels."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -169,21 +169,20 @@ def _majority(rows: NDArray[np.intp], labels: NDArray[np.bool_]) -> tuple[NDArra
     return np.where(shares == 0.5, real[:, 0], shares > 0.5), shares
 
 
-def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> Iterator[Finding]:
     """For each verdict how often neighbours share it, then how often they are right, and where they err.
 
     Images without neighbours, of a set of copies, say nothing.
     """
     table = with_predictions(table[table["near_1"].notna()], run)
     if table.empty:
-        return []
+        return
     label, predicted, weights = table["label"].to_numpy(), table["predicted"].to_numpy(), table[WEIGHT].to_numpy(float)
     says, pixels, shuffled = (table[f"{name}_say"].to_numpy(str) for name in ("neighbours", "pixels", "shuffled"))
     candidates, training = int(table["candidates"].iloc[0]), among_training(table)
     # an image is no neighbour of its own
     k = min(int(parameters["k"]), candidates - (not training))
     details = {"k": k, "candidates": candidates, "training": training}
-    findings = []
     for verdict in CLASSES:
         if not (where := predicted == verdict).any():
             continue
@@ -191,19 +190,18 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
         by_chance = Control(DEALT, share_of(shuffled[where] == verdict, weights[where]))
         choices = against, Choice("control", DEALT, against.measure, by_chance)
         key = f"agree_{verdict.lower()}"
-        findings.append(finding_of(key, "neighbours", "label_agreement", verdict, choices, details=details))
+        yield finding_of(key, "neighbours", "label_agreement", verdict, choices, details=details)
     if not run.classes:
-        return findings
+        return
     truth = _against_pixels(says == label, pixels == label, weights)
-    findings.append(Finding(
+    yield Finding(
         "truth", "neighbours", "label_agreement", truth.measure, control=truth.control, difference=truth.difference,
         beside={"detector": share_of(predicted == label, weights)}, details=details,
-    ))  # fmt: skip
+    )  # fmt: skip
     wrong = predicted != label
     if wrong.sum() < ENOUGH:
-        return findings
-    shared = share_of((says == predicted)[wrong], weights[wrong])
-    findings.append(Finding("errors", "neighbours", "label_agreement", shared))
+        return
+    yield Finding("errors", "neighbours", "label_agreement", share_of((says == predicted)[wrong], weights[wrong]))
     # the tenth of the images that is least like anything
     distance = table["distance"].to_numpy(np.float64)
     order = np.argsort(distance)
@@ -211,8 +209,7 @@ def conclude(run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> li
     far = distance > distance[order][np.searchsorted(reached, 0.9)]
     if far.any():
         control = Control("the other images", share_of(wrong[~far], weights[~far]))
-        findings.append(Finding("far", "neighbours", "error_rate", share_of(wrong[far], weights[far]), control=control))
-    return findings
+        yield Finding("far", "neighbours", "error_rate", share_of(wrong[far], weights[far]), control=control)
 
 
 def among_training(table: pd.DataFrame) -> bool:

@@ -150,7 +150,7 @@ def _exceeds(rows: pd.DataFrame) -> "pd.Series[bool]":
     return rows["column"].map(lambda column: probe_columns()[column][1].excess).astype(bool)
 
 
-def finding_of_rate(key: str, row: "pd.Series[Any]", *, study: str = "probes", **details: Any) -> Finding:
+def finding_of_rate(key: str, row: "pd.Series[Any]", **details: Any) -> Finding:
     """Make a finding of one row of `flip_rates`, beside the strongest of its controls."""
 
     def measure(*names: str) -> Measure:
@@ -162,7 +162,7 @@ def finding_of_rate(key: str, row: "pd.Series[Any]", *, study: str = "probes", *
         against = measure("control_share", "control_low", "control_high")
         control, difference = Control(PROBES[row["control"]].inline, against), measure("net", "net_low", "net_high")
     return Finding(
-        key, study, "flip_rate", measure("share", "low", "high"), str(row["verdict"]), control, difference,
+        key, "probes", "flip_rate", measure("share", "low", "high"), str(row["verdict"]), control, difference,
         details={"title": row["title"], "strength": row["strength"], **details},
         subject=_subject(row["title"], row["strength"]),
     )  # fmt: skip

@@ -135,7 +135,7 @@ def test_compressions_are_listed_by_image_and_counted_by_weight(tmp_path: Path) 
     names = [f"JPEG quality {quality}, 4:2:0" for quality in (70, 75, 80, 85, 90, 95)]
     rows, images = np.arange(6, 0, -1), np.arange(10, 70, 10)
     table = pd.DataFrame({"compression": np.repeat(names, rows), WEIGHT: np.repeat(images / rows, rows)})
-    findings = FILES.conclude(None, table, {})  # type: ignore[arg-type]
+    findings = list(FILES.conclude(None, table, {}))  # type: ignore[arg-type]
     assert [finding.details["name"] for finding in findings] == names[::-1][:5]
     assert [finding.measure.value for finding in findings] == pytest.approx([n / 210 for n in (60, 50, 40, 30, 20)])
 

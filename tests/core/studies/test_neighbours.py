@@ -139,8 +139,8 @@ def test_findings_are_shares_with_their_intervals(source: Source, monkeypatch: p
     assert (findings["far"].measure.n, findings["far"].measure.value) == (6, pytest.approx(wrong[far].mean()))
     # with few candidates all others are neighbours
     for among, k in ((OWN, 2), ("made-train", 3)):
-        few = conclude(run, table.assign(among=among, candidates=3), STUDY.parameters)
-        assert few[0].details["k"] == k
+        few = next(conclude(run, table.assign(among=among, candidates=3), STUDY.parameters))
+        assert few.details["k"] == k
     run.predictions["predicted"] = run.predictions["label"]
     assert {finding.key for finding in conclude(run, table, STUDY.parameters)} == {"agree_fake", "agree_real", "truth"}
 
