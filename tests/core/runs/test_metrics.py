@@ -24,6 +24,7 @@ from core.runs.metrics import (
     metrics,
     result_table,
     sweep,
+    wilson_interval,
 )
 
 
@@ -81,6 +82,7 @@ def test_metrics_are_scikit_learns(table: pd.DataFrame) -> None:
     few = table[:7].assign(margin=[0, 1, 1, 2, 0, 1, 3])
     assert metrics(few)["auroc"] == roc_auc_score(few["label"] == "REAL", few["margin"])
     assert metrics(table[:0]) == {"images": 0}
+    assert "paper" not in result_table(found, beside_paper=False)
     # what is printed after a test: the same numbers
     printed = [float(number) for number in re.findall(r"\b\d+\.?\d*", result_table(found, beside_paper=True))]
     (caught, missed), (accused, trusted) = found["confusion"]
@@ -88,6 +90,16 @@ def test_metrics_are_scikit_learns(table: pd.DataFrame) -> None:
     assert printed == pytest.approx(
         [*own, found["accuracy"], 0.945, found["auroc"], found["ece"], 15, caught, missed, accused, trusted], abs=6e-4
     )
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_wilsons_interval_is_statsmodels_and_exact_at_its_ends(confidence: float) -> None:
+    k, n = np.array([0, 1, 5, 10, 73, 1, 9_999, 0]), np.array([10, 10, 10, 10, 333, 1, 10_000, 0])
+    low, high = wilson_interval(k, n, confidence=confidence)
+    expected = proportion_confint(k[:-1], n[:-1], alpha=1 - confidence, method="wilson")
+    np.testing.assert_allclose([low[:-1], high[:-1]], expected, atol=1e-12)
+    assert set(low[k == 0]) == {0}
+    assert set(high[k == n]) == {1}
 
 
 def test_sweep_has_the_area_of_scikit_learn_and_its_points(table: pd.DataFrame) -> None:
@@ -128,6 +140,7 @@ def test_bins_of_confidence_are_those_counted_one_by_one(table: pd.DataFrame) ->
     histogram = confidence_histogram(table)
     assert histogram["right"].tolist() == [(inside & right).sum() for inside in members(20)]
     assert histogram["wrong"].tolist() == [(inside & ~right).sum() for inside in members(20)]
+    assert len(confidence_histogram(table[confidence < 0.6])) == 20
     np.testing.assert_allclose(histogram[["low", "high"]], [(0.5 + n / 40, 0.525 + n / 40) for n in range(20)])
     for bins, curve in ((10, calibration(table)), (4, calibration(table, bins=4))):
         inside = [chosen for chosen in members(bins) if chosen.any()]
@@ -162,7 +175,7 @@ def test_error_rates_by_category_are_worst_first_and_skip_what_is_absent(table: 
     table = pd.DataFrame({"category": list("bacd"), "label": "FAKE", "predicted": "FAKE", "p_real": 0.9})
     table.loc[3, "predicted"] = "REAL"
     rates = error_by(table, "category")
-    assert list(zip(rates["value"], rates["wrong"], strict=True)) == [("d", 1), ("a", 0), ("b", 0), ("c", 0)]
+    assert list(rates[["value", "wrong"]].itertuples(name=None)) == [(0, "d", 1), (1, "a", 0), (2, "b", 0), (3, "c", 0)]
 
 
 def test_margins_that_are_noise_or_saturated_are_told() -> None:

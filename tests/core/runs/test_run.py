@@ -52,6 +52,12 @@ def test_a_run_holds_what_the_detector_says(run: Run, images: ImageSet) -> None:
     assert run.features.shape == (25, 16)
 
 
+@pytest.mark.parametrize("limit", [64, 2**26])
+def test_only_large_arrays_are_mapped(run: Run, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    monkeypatch.setattr("core.runs.run.LARGE", limit)
+    assert isinstance(read_run(run.path).maps, np.memmap) == (limit == 64)
+
+
 def test_a_margin_of_zero_is_fake(images: ImageSet, tmp_path: Path) -> None:
     detector = make_detector()
     detector.network.fc.weight.zero_()
