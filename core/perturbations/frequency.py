@@ -177,6 +177,5 @@ def _others(spectra: Spectra, rings: Ring) -> Ring:
 
 
 def _ratio(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide; 0 where both are 0, infinite where only `other` is."""
-    nothing = np.where(one > 0, np.inf, 0.0)
-    return np.divide(one, other, out=nothing, where=other > 0)
+    """Divide; infinite where `other` is 0."""
+    return np.divide(one, other, out=np.full_like(one, np.inf), where=other > 0)

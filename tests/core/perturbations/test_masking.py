@@ -48,6 +48,33 @@ def test_masks_show_the_filling_exactly_where_a_segment_is_not_kept(image: NDArr
     np.testing.assert_array_equal(image, before)
 
 
+def test_masks_of_road_are_imputed_and_what_does_not_fit_is_refused(image: NDArray[np.uint8]) -> None:
+    segments = segment(image, method="grid", n_segments=9)
+    keep = np.random.default_rng(0).random((3, 9)) < 0.5
+    road_masks = mask_batch(image, segments, keep=keep, fill="road", seed=4)
+    np.testing.assert_array_equal(road_masks, impute(image, ~keep[:, segments], seed=4))
+    np.testing.assert_array_equal(
+        fill_image(image, segments, fill="road"), impute(image, np.ones((1, 32, 32), bool))[0]
+    )
+    plain, named = mask_batch(image, segments, keep=keep), fill_image(image, segments, fill="mean")
+    np.testing.assert_array_equal(plain, mask_batch(image, segments, keep=keep, fill=named))
+    for fill in ("texture", "road"):
+        shuffled = [
+            mask_batch(image, segments, keep=keep, fill=fill, **seed) for seed in ({}, {"seed": 0}, {"seed": 1})
+        ]
+        np.testing.assert_array_equal(shuffled[0], shuffled[1])
+        assert (shuffled[0] != shuffled[2]).any()
+    for wrong in (
+        {"keep": keep[0]}, {"keep": keep[:, :8]}, {"keep": keep.astype(int)}, {"keep": keep[None]}, {"fill": "pink"},
+        {"fill": named[:5]}, {"fill": named.astype(int)}, {"image": image[..., :2]}, {"image": image[0]},
+        {"image": image.astype(float)}, {"image": image[:0], "segments": segments[:0]}, {"segments": segments[:5]},
+        {"segments": segments.astype(float)}, {"segments": segments - 1}, {"segments": segments + 1},
+        {"segments": segments + 10_000},
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"^{next(iter(wrong))} must be"):
+            mask_batch(**{"image": image, "segments": segments, "keep": keep, "fill": "mean", **wrong})
+
+
 def texture_by_transforms(image: NDArray[np.uint8], segments: NDArray[np.integer], seed: int) -> NDArray[np.float64]:
     """Shuffled texture by Fourier transforms and blurs of the whole image, one segment after the other, unrounded."""
     noise = np.fft.rfft2(np.random.default_rng(seed).standard_normal(image.shape[:2]))
@@ -89,8 +116,8 @@ def test_texture_is_that_of_transforms_of_the_whole_image(
 ) -> None:
     monkeypatch.setattr(texture, "LARGEST", largest)
     segments = segment(image, method=method, n_segments=asked)
-    for cut in (image, image[:20]):
-        part = np.unique(segments[: len(cut)], return_inverse=True)[1].reshape(cut.shape[:2])
+    for cut in (image, image[:20, :31]):
+        part = np.unique(segments[: len(cut), : cut.shape[1]], return_inverse=True)[1].reshape(cut.shape[:2])
         found = fill_image(cut, part, fill="texture", seed=4)
         np.testing.assert_allclose(found, texture_by_transforms(cut, part, 4), atol=0.5 + 1e-6)
 

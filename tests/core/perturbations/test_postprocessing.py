@@ -81,6 +81,8 @@ def test_a_detector_is_given_the_delivered_square(picture: NDArray[np.uint8]) ->
     assert all(one.fits for one in deliver(picture[:30], Preprocessing(32)))
     (chosen,) = deliver(picture[:60], Preprocessing(32), location, among=[BY_NAME["scale_50_box"]])
     assert not chosen.fits
+    # nor what has to be enlarged where it is chosen
+    assert all(one.fits for one in deliver(picture[:40], Preprocessing(32), location))
 
 
 @pytest.mark.parametrize(("limit", "value"), [("MOST", 1500), ("MOST", 5999), ("WEBP_SIDE", 50), ("WEBP_SIDE", 99)])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from core.perturbations import frequency, photometric, spatial
 from core.perturbations.frequency import ring
 from core.perturbations.photometric import rms
-from core.perturbations.probe import BLOCKS, Batch, Chance, Probe, block_side, inline
+from core.perturbations.probe import BLOCKS, Batch, Chance, Probe, Strength, block_side, inline, radii, steps
 from core.perturbations.table import PROBES, in_every_way, probe_columns, probe_pictures
 
 # only these change as much as their probe: a shuffled picture cannot be matched, nor can places or class means
@@ -116,6 +116,8 @@ def test_strengths_are_labelled_for_the_size_of_the_image() -> None:
     half, finest = PROBES["shuffle"].strengths[0], PROBES["lowpass"].strengths[0]
     assert (half.at(32).label, half.at(63).label, half.at_any_side) == ("16 pixels", "31 pixels", "16 pixels of 32")
     assert (finest.at(63), finest.at_any_side, finest.told) == (finest, finest.label, f"{finest.label}, {finest.waves}")
+    assert steps((1, 48), "{} pixels") == (Strength("1", "1 pixel", 1), Strength("48", "48 pixels", 48))
+    assert radii((2.5,), "under {} px") == (Strength("2.5", "radius 2.5", 2.5, "under 12.8 px"),)
     assert inline("Recompressing as JPEG") == "recompressing as JPEG"
     every_way = {column for column in probe_columns() if in_every_way(column)}
     assert {"lowpass_12", "shuffle_blend_8", "blur_1"} <= every_way <= probe_columns().keys() - {"lowpass_14"}
