@@ -1,8 +1,7 @@
 """A study on a page: its findings, what its file lacks, its numbers as files; and what a detector can know."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -18,6 +17,7 @@ from dashboard import library
 from dashboard.components.component import fold
 from dashboard.components.downloads import csv_button
 from dashboard.components.findings import finding_table
+from dashboard.components.glossary import explain
 from dashboard.components.plain import code, plain, with_code
 from dashboard.library import Opened
 from dashboard.making import the_maker
@@ -121,20 +121,24 @@ def _draw_maker(key: str, commands: Mapping[str, tuple[str, ...]]) -> None:
                 st.rerun()
 
 
-@contextmanager
-def study_fold(
-    opened: Opened, name: str, question: str, *, explained: str, help: str | None = None
-) -> Iterator[StudyResult | None]:
-    """Draw a folded part of a page about a study: its findings, what the page draws beneath them, and its files.
+def draw_study(
+    opened: Opened,
+    name: str,
+    question: str,
+    explained: str,
+    terms: Sequence[str],
+    *,
+    beneath: Callable[[StudyResult], None] | None = None,
+) -> None:
+    """Draw a folded part of a page about a study: its findings, what else the page draws of it, and its files.
 
     Args:
         opened: the run.
         name: of the study, and of the part in the address.
         question: the title.
-        explained, help: as for `fold`.
-
-    Yields:
-        The study, where the part is open and there is one; else there is nothing left to draw.
+        explained: what it shows and how that was measured.
+        terms: of the glossary.
+        beneath: draws what stands beneath the findings.
     """
     headline = "Not measured yet."
     try:
@@ -142,12 +146,11 @@ def study_fold(
             headline = next((finding.headline for finding in answer.findings), "")
     except ContractError:
         headline = "The file cannot be read."
-    with fold(name, question, plain(headline), explained=explained, help=help) as is_open:
-        found = study_of(opened, name) if is_open else None
-        if found is not None:
+    with fold(name, question, plain(headline), explained=explained, help=explain(*terms)) as is_open:
+        if is_open and (found := study_of(opened, name)) is not None:
             finding_table(found.findings)
-        yield found
-        if found is not None:
+            if beneath is not None:
+                beneath(found)
             study_files(opened, found, key=f"study.{name}")
 
 

@@ -1,6 +1,7 @@
 """Evidence, a tab of What it reads: changed pictures beside their controls, all experiments, and curves by strength."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,7 @@ from dashboard.components.probing import (
     stored_changes,
     strength_words,
 )
-from dashboard.components.study import command, study_files, study_fold, study_of
+from dashboard.components.study import command, draw_study, study_files, study_of
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.datasets import how_to_get_pictures
 from dashboard.library import Opened
@@ -92,10 +93,9 @@ def draw(opened: Opened) -> None:
         ) as is_open:
             if is_open:
                 draw_factorial(opened, probes)
-    for name, (question, explained, terms) in PARTS.items():
-        with study_fold(opened, name, question, explained=explained, help=explain(*terms)) as answer:
-            if answer is not None and name == "neighbours":
-                draw_neighbours(opened, answer)
+    for name, part in PARTS.items():
+        beneath = partial(draw_neighbours, opened) if name == "neighbours" else None
+        draw_study(opened, name, *part, beneath=beneath)
 
 
 def draw_strips(opened: Opened, probes: StudyResult) -> None:
@@ -109,7 +109,7 @@ def draw_strips(opened: Opened, probes: StudyResult) -> None:
                     draw_strip(opened, strongest, title)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Other pictures", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
-        st.caption("Bars: all verdicts, changed so. Control: another change, as large.")
+        st.caption("Bars: all verdicts at this strength. Control: another change, as large.")
 
 
 def draw_strip(opened: Opened, finding: Finding, title: str) -> None:

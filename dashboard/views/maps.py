@@ -31,7 +31,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.picture import Cell, picture_grid
 from dashboard.components.plain import plain
 from dashboard.components.probing import PICTURE, PICTURES, next_picture
-from dashboard.components.study import readable, study_files, study_fold, study_of
+from dashboard.components.study import draw_study, readable, study_files, study_of
 from dashboard.components.words import CLASS_WORDS, heading, name_paper
 from dashboard.library import BY_STAMP, Opened
 from dashboard.navigation import script_of
@@ -194,15 +194,14 @@ def draw_truth(shown: Opened, *, field: int) -> None:
         script_of("mistakes"), label="LIME beside the exact map, on any picture", icon=":material/compare:",
         query_params=beside,
     )  # fmt: skip
-    with study_fold(
+    draw_study(
         shown,
         "truth",
         "How near are maps to the truth?",
-        explained="Rank correlation with the truth over 16 cells; the controls are another image's truth and a random "
-        "order. Grad-CAM on the last layer is near by construction: it is those scores, stretched.",
-        help=explain("Rank correlation", "Fill", "Grad-CAM", "LIME"),
-    ):
-        pass
+        "Rank correlation with the truth over 16 cells; the controls are another image's truth and a random order. "
+        "Grad-CAM on the last layer is near by construction: it is those scores, stretched.",
+        ("Rank correlation", "Fill", "Grad-CAM", "LIME"),
+    )
 
 
 def draw_curves(result: StudyResult) -> None:
@@ -295,20 +294,17 @@ if (faithfulness := study_of(opened, "faithfulness")) is not None:
 if truth is not None:
     draw_truth(truth[0], field=truth[1])
 st.subheader("Other checks", anchor=False)
-for name, (question, explained, terms) in PARTS.items():
-    with study_fold(opened, name, question, explained=explained, help=explain(*terms)) as result:
-        if result is not None and name == "sanity":
-            draw_randomised(result)
+for name, part in PARTS.items():
+    draw_study(opened, name, *part, beneath=draw_randomised if name == "sanity" else None)
 st.subheader("And on other pictures?", anchor=False)
 if (transfer := readable(opened, "transfer")) is not None:
     draw_others(transfer)
-with study_fold(
+draw_study(
     opened,
     "transfer",
     "How far does a verdict carry?",
-    explained="Pictures that the detector was not made for, saved as JPEG as CIFAKE's are; intervals resample "
-    "generators and photographs, not pictures.",
-    help=explain("Transfer", "Resampling filter"),
-):
-    pass
+    "Pictures that the detector was not made for, saved as JPEG as CIFAKE's are; intervals resample generators and "
+    "photographs, not pictures.",
+    ("Transfer", "Resampling filter"),
+)
 name_paper()
