@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from core.detectors.identity import Identity
-from core.detectors.layers import expose_tokens, find_layers, margin_map, parts_of, reinitialise, weights_sha256
+from core.detectors.layers import (
+    expose_tokens,
+    find_layers,
+    margin_map,
+    parts_of,
+    reinitialise,
+    token_norms,
+    weights_sha256,
+)
 from core.detectors.manifest import About, Capability, Classes
 from core.images.labels import FAKE, REAL
 from core.images.preprocessing import Preprocessing
@@ -165,6 +173,8 @@ class Detector:
     kind: str = ""
     # the code of others may call `view` on what can only be viewed in torch's usual format
     channels_last = False
+    # norms of a transformer's blocks, all with the same patch tokens, from the input on
+    tokens: tuple[str, ...] = ()
     layers: dict[str, tuple[int, int]]
     channels: int
 
@@ -238,7 +248,8 @@ class Detector:
     def capabilities(self) -> frozenset[Capability]:
         """Predictions, gradients, and layers where its network has any with positions."""
         able = {Capability.PREDICTIONS, Capability.GRADIENTS}
-        return frozenset(able | {Capability.LAYERS} if self.layers else able)
+        able |= {Capability.LAYERS} if self.layers else set()
+        return frozenset(able | {Capability.PATCH_TOKENS} if len(self.tokens) > 1 else able)
 
     @property
     def bias(self) -> float | None:
@@ -361,6 +372,8 @@ class Detector:
         if self.one_by_one:
             # a hook would see the last image alone
             return {}
+        shaped = {name: shape for name, shape in token_norms(self.network, image).items() if len(shape) == 3}
+        self.tokens = tuple(name for name, shape in shaped.items() if shape == next(reversed(shaped.values())))
         # the last module of each size, and the wanted one
         last = {(height, width): name for name, (_, height, width) in shapes.items()}
         return {name: (h, w) for name, (_, h, w) in shapes.items() if last[h, w] == name or name == wanted}

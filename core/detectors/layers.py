@@ -129,7 +129,7 @@ def expose_tokens(network: nn.Module, image: Tensor, wanted: str | None) -> None
     named = (wanted or "").removesuffix(f".{PLACES}")
     if not norms or any(hasattr(module, PLACES) for module in norms.values()):
         return
-    chosen = named if named != wanted and named in norms else _last_that_counts(network, norms, image)
+    chosen = named if named != wanted and named in norms else next(reversed(token_norms(network, image)), "")
     if chosen:
         norms[chosen].add_module(PLACES, Places())
         norms[chosen].register_forward_hook(_through_places)
@@ -161,9 +161,23 @@ def _tokens_before(norm: nn.Module, output: Tensor) -> int | None:
     return output.shape[1] - side**2 if side > 1 and output.shape[1] - side**2 <= MOST_BEFORE else None
 
 
-def _last_that_counts(network: nn.Module, norms: dict[str, nn.Module], image: Tensor) -> str:
-    """Return the name of the last norm on whose patch tokens the output depends; "" where there is none."""
+def to_grid(tokens: Tensor) -> Tensor:
+    """Return the patch tokens among (N, tokens, C) as (N, C, h, h), the largest square that they fill."""
+    side = math.isqrt(tokens.shape[1])
+    return tokens[:, -(side**2) :].transpose(1, 2).reshape(len(tokens), -1, side, side)
+
+
+def token_norms(network: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]:
+    """Return the layer norms on whose patch tokens the output depends: name -> shape for one image, in order.
+
+    Args:
+        network: in evaluation mode.
+        image: float32 (1, 3, S, S).
+    """
     seen: dict[str, Tensor] = {}
+    norms = {name: module for name, module in network.named_modules() if isinstance(module, nn.LayerNorm)}
+    if not norms:
+        return {}
 
     def watch(name: str) -> Callable[..., Tensor | None]:
         def hook(module: nn.Module, _inputs: object, output: Tensor) -> Tensor | None:
@@ -179,16 +193,15 @@ def _last_that_counts(network: nn.Module, norms: dict[str, nn.Module], image: Te
     with hooked(norms, watch), torch.inference_mode(False), torch.enable_grad():
         outputs = network(image.clone().requires_grad_(True))
         if not seen or not isinstance(outputs, Tensor) or not outputs.requires_grad:
-            return ""
+            return {}
         # weighted, because a softmax's outputs add up to 1
         weights = torch.arange(1.0, 1 + outputs.numel(), device=outputs.device).view_as(outputs)
         gradients = torch.autograd.grad((outputs * weights).sum(), list(seen.values()), allow_unused=True)
-    used = [
-        name
+    return {
+        name: tuple(seen[name].shape)
         for name, gradient in zip(seen, gradients, strict=True)
         if gradient is not None and bool((gradient[:, _tokens_before(norms[name], gradient) :] != 0).any())
-    ]
-    return used[-1] if used else ""
+    }
 
 
 def weights_sha256(network: nn.Module) -> str:

@@ -41,10 +41,11 @@ class Capability(StrEnum):
     LAYERS = "layers"  # named layers that hooks can read
     INSTANT_MAP = "instant map"  # a signed map from the forward pass itself
     PATCH_SCORES = "patch scores"  # scores of small patches, whose mean is the margin
+    PATCH_TOKENS = "patch tokens"  # norms of patch tokens in several blocks of a transformer
 
 
 # those of the paper's network, which manifests from before detectors had kinds imply
-OLD_CAPABILITIES = tuple(able for able in Capability if able != Capability.PATCH_SCORES)
+OLD_CAPABILITIES = tuple(able for able in Capability if able not in (Capability.PATCH_SCORES, Capability.PATCH_TOKENS))
 
 
 @dataclass(frozen=True, config=STRICT)

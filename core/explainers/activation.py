@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchcam import methods
 
-from core.detectors.layers import HOOKS
+from core.detectors.layers import HOOKS, to_grid
 from core.explainers.explainer import Cancel, Cancelled
 from core.images.labels import CLASSES, FAKE, REAL
 
@@ -79,21 +79,50 @@ def activation_maps(
             with torch.enable_grad(), METHODS[method](network, layer, input_shape=shape) as extractor:
                 # after torchcam's own hook, which keeps the output: pass on a copy, as later layers may write in place
                 handles.append(watched.register_forward_hook(lambda _layer, _inputs, output: output.clone()))
-                scores = detector.scores(inputs)
-                how: dict[str, Any] = {"scores": scores, "normalized": False}
-                if target != "margin":
-                    maps = extractor(class_idx=CLASSES.index(target), **how)[0]
-                elif not signed:
-                    maps = extractor(targets=_margin, **how)[0]
-                else:
-                    # what speaks for less what speaks against: each has been through torchcam's ReLU
-                    toward_real = extractor(targets=_margin, retain_graph=True, **how)[0]
-                    maps = toward_real - extractor(targets=lambda scores: -_margin(scores), **how)[0]
+                maps = _extracted(extractor, detector.scores(inputs), target=target, signed=signed)[0]
         finally:
             for handle in handles:
                 handle.remove()
     computed: NDArray[np.float32] = maps.detach().float().cpu().numpy()
     return computed
+
+
+def token_maps(
+    detector: "Detector", pixels: NDArray[np.uint8], *, target: str, cancel: Cancel | None = None
+) -> NDArray[np.float32]:
+    """Average Layer-CAM of a transformer's patch tokens over its blocks, for N images at once.
+
+    Args:
+        detector: with `tokens`.
+        pixels, target, cancel: as for `activation_maps`; of the margin, evidence for REAL minus evidence for FAKE.
+
+    Returns:
+        float32 (N, h, h), a value a patch.
+
+    Raises:
+        Cancelled: `cancel` has answered True.
+    """
+    if cancel is not None and cancel():
+        raise Cancelled
+    inputs = detector.inputs(pixels).requires_grad_(True)
+    layers: list[Any] = list(detector.tokens)
+    with HOOKS, torch.enable_grad(), methods.LayerCAM(detector.network, layers, reshape_transform=to_grid) as extractor:
+        maps = _extracted(extractor, detector.scores(inputs), target=target, signed=True)
+    computed: NDArray[np.float32] = torch.stack(maps).mean(dim=0).detach().float().cpu().numpy()
+    return computed
+
+
+def _extracted(extractor: Any, scores: Tensor, *, target: str, signed: bool) -> list[Tensor]:
+    """Return a map of each of the extractor's layers, (N, h, w)."""
+    how: dict[str, Any] = {"scores": scores, "normalized": False}
+    if target != "margin":
+        return list(extractor(class_idx=CLASSES.index(target), **how))
+    if not signed:
+        return list(extractor(targets=_margin, **how))
+    # what speaks for less what speaks against: each has been through torchcam's ReLU
+    toward_real = extractor(targets=_margin, retain_graph=True, **how)
+    toward_fake = extractor(targets=lambda scores: -_margin(scores), **how)
+    return [real - fake for real, fake in zip(toward_real, toward_fake, strict=True)]
 
 
 def _margin(scores: Tensor) -> Tensor:

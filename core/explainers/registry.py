@@ -13,6 +13,7 @@ EXPLAINERS: dict[str, str | AnyExplainer] = {
     "layercam": "core.explainers.cam:LAYERCAM",
     "xgradcam": "core.explainers.cam:XGRADCAM",
     "gradcampp": "core.explainers.cam:GRADCAMPP",
+    "tokens": "core.explainers.tokens:TOKENS",
     "lime": "core.explainers.lime.regions:LIME",
     "lime_grid": "core.explainers.lime.regions:LIME_GRID",
     "rings": "core.explainers.rings:RINGS_EXPLAINER",

@@ -43,8 +43,9 @@ OTHERS = "maps of other images of the same cell"
 
 
 def judged() -> dict[str, AnyExplainer]:
-    """Name -> explainer, in the order of the registry; but for exact maps, which others could be judged by."""
-    fitting = (one for one in explainers(with_map=True) if Capability.PATCH_SCORES not in one.needs)
+    """Name -> explainer, in the order of the registry; but for maps of few detectors: exact ones, of tokens."""
+    rare = {Capability.PATCH_SCORES, Capability.PATCH_TOKENS}
+    fitting = (one for one in explainers(with_map=True) if rare.isdisjoint(one.needs))
     return {explainer.name: explainer for explainer in fitting if cost_of(explainer) <= MOST}
 
 

@@ -30,7 +30,7 @@ def test_an_old_manifest_is_the_papers_network_at_32_pixels() -> None:
     assert found.preprocessing == Preprocessing(32, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
     assert (found.target_layer, found.temperature, found.side) == ("layer4", 1.5, 32)
     assert found.layers["layer4"] == (4, 4)
-    assert found.capabilities == set(Capability) - {Capability.PATCH_SCORES}
+    assert found.capabilities == set(Capability) - {Capability.PATCH_SCORES, Capability.PATCH_TOKENS}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from core.report.explanation import html_of
 from tests.conftest import make_detector, make_patch, textured
 from tests.core.any_detector import pictures
 from tests.core.detectors.plain import make_plain
+from tests.core.explainers.test_tokens import make_vit
 from tests.core.explainers.toy import to_parameters
 
 NAMES = [one.name for one in explainers()]
@@ -50,6 +51,8 @@ def test_every_method_keeps_its_promises(name: str, kind: str, tmp_path: Path) -
     explainer = find_explainer(name)
     if Capability.PATCH_SCORES in explainer.needs:
         detector = make_patch(side=pixels.shape[1])
+    if Capability.PATCH_TOKENS in explainer.needs:
+        detector = make_vit(side=pixels.shape[1])
     settings = small(explainer)
     before = pixels.copy()
     *_, last = explainer.explain(detector, pixels[1], settings)
@@ -99,7 +102,8 @@ def test_every_methods_settings_are_described_and_come_back_from_texts_and_json(
 
 @pytest.mark.parametrize("name", [one.name for one in explainers() if "target" in one.settings.model_fields])
 def test_of_a_network_with_one_output_only_the_class_that_it_scores_is_explained_alone(name: str) -> None:
-    detector, image, explainer = make_plain(), pictures(1, fine=True, seed=4)[0], find_explainer(name)
+    image, explainer = pictures(1, fine=True, seed=4)[0], find_explainer(name)
+    detector = make_vit(outputs=1) if Capability.PATCH_TOKENS in explainer.needs else make_plain()
     with pytest.raises(
         ExplanationError, match="has one output, and so no score for REAL alone; explain the margin instead"
     ):
