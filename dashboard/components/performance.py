@@ -229,7 +229,7 @@ def facts_of(run: Run) -> dict[str, str]:
         "Detector": f"{plain(manifest['detector'])}, weights {code(manifest['detector_sha256'][:16])}",
         "Images": f"{plain(manifest['set'])}, fingerprint {code(manifest['set_fingerprint'][:16])}",
         "Created": plain(manifest["created"].replace("T", " ").replace("+00:00", " UTC")),
-        "Left out as unreadable": f"{len(manifest['skipped']):,}",
+        "Left out as unreadable": "; ".join([f"{len(manifest['skipped']):,}", *map(plain, manifest["skipped"][:5])]),
         "Train-test leakage, repeats": f"{leaked}, {manifest['repeats']:,}",
         "Computed on": plain({"cpu": "CPU", "cuda": "GPU (CUDA or ROCm)", "mps": "Apple GPU"}.get(device, device)),
     }

@@ -10,6 +10,7 @@ from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import save_detector
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
+from core.report.page import report_of
 from core.runs.filter import Filter
 from core.runs.metrics import means_by_source
 from core.runs.rows import find_rows, judged_table
@@ -141,6 +142,7 @@ def test_rates_are_by_generator_seen_and_unseen_apart(tmp_path: Path, capsys: py
     assert means["Images"].to_dict() == {"all": 20, "seen": 12, "unseen": 4}
     for name in rates.index:
         assert any(line.split()[0] == name and f"{rates[name]:.4f}" in line for line in shown.splitlines() if line)
+    assert "Macro mean" in report_of(read_run(tmp_path / "runs/other@set-test"))
     # filters tell them apart, too
     chosen = find_rows(browse_table(read_run(tmp_path / "runs/other@set-test")), Filter().choosing("seen", ["unseen"]))
     assert set(table["source"].iloc[chosen]) == {"biggan"}

@@ -19,8 +19,9 @@ from core.findings.numbers import plus
 from core.images.image_set import fingerprint_of
 from core.images.labels import LABELS, REAL
 from core.runs.filter import ALIASES, RESERVED, Filter
-from core.runs.rows import find_rows
+from core.runs.rows import find_rows, judged_table
 from core.runs.run import read_run
+from core.runs.shortcuts import HEADLINE
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from dashboard.components.component import key_of
@@ -278,3 +279,25 @@ def test_without_labels_or_with_one_class_a_page_opens_and_shows_no_accuracy(
     assert [error.value for error in app.error] == []
     assert "Wrong on" not in words(app) or labels is not None
     assert "accuracy" not in [metric.label.lower() for metric in app.metric]
+
+
+def test_generators_are_told_apart_and_shortcuts_are_shown_first(open_page: Open, home: Path) -> None:
+    images, detector = image_set("own-test"), load_detector(home / "detectors" / "tiny", device="cpu")
+    real = images.labels == REAL
+    source = np.where(real, "camera", np.where(np.arange(len(images)) % 3, "sd14", "biggan"))
+    rows = images.rows.assign(source=source, format=np.where(real, "JPEG", "PNG"), width=32, height=32)
+    write_run(home, detector, replace(images, rows=rows), ship_images=True, seen=["sd14"])
+    app = open_page("detectors", run="tiny@own-test")
+    assert not app.exception
+    means = next(one.value for one in app.dataframe if "Macro mean" in one.value)
+    assert means["Sources"].tolist() == ["all", "seen", "unseen"]
+    app = open_page("reads", run="tiny@own-test")
+    assert not app.exception
+    assert [warning.value for warning in app.warning] == [HEADLINE]
+    assert app.dataframe[0].value["FAKE"].tolist() == ["PNG, 100%"]
+    wrong = (table := judged_table(read_run(home / "runs/tiny@own-test")))["correct"] == "wrong"
+    assert means["Pooled error rate"].tolist() == pytest.approx(
+        [wrong.mean(), *(wrong[table["seen"] == kind].mean() for kind in ("seen", "unseen"))]
+    )
+    app = open_page("mistakes", run="tiny@own-test", seen="unseen")
+    assert f"{(table['seen'] == 'unseen').sum()} of 60 images" in words(app)
