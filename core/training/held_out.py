@@ -63,8 +63,10 @@ def validation_split(sha256: NDArray[Any], labels: NDArray[np.uint8], share: flo
 
 
 def channel_statistics(pixels: NDArray[np.uint8], *, chunk: int = 8192) -> tuple[Channels, Channels]:
-    """Compute the mean and standard deviation of each channel, in 0..1."""
+    """Compute the mean and standard deviation of each channel, in 0..1; `chunk` images of 32 x 32 pixels at a time."""
     counts = np.zeros((3, 256))
+    # counting takes eight bytes a value
+    chunk = max(1, chunk * 32**2 // max(1, pixels[:1, ..., 0].size))
     for start in range(0, len(pixels), chunk):
         part = pixels[start : start + chunk].reshape(-1, 3)
         counts += [np.bincount(channel, minlength=256) for channel in part.T]
