@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from tests.browser.above_the_fold import LISTED, SIZES, address_of, count, shipped
-from tests.browser.app import settle, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 DESK, _, PHONE = SIZES
@@ -27,20 +26,3 @@ def test_the_first_screen_is_within_its_limits(page: Page, served: str, name: st
     assert phone.top is not None
     assert phone.top <= 0.75 * SIZES[PHONE]
     assert phone.overflow <= 0
-
-
-def test_a_part_and_a_finding_open_by_keys_and_from_an_address(page: Page, served: str) -> None:
-    page.set_viewport_size({"width": 1440, "height": 900})
-    visit(page, address_of(served, "maps"))
-    findings = page.locator(".findings details")
-    expect(findings).to_have_count(0)
-    page.locator("summary", has_text="Does LIME contradict Grad-CAM?").focus()
-    page.keyboard.press("Enter")
-    page.wait_for_url("**fold_agreement=true**")
-    settle(page)
-    findings.first.locator("summary").focus()
-    page.keyboard.press("Enter")
-    expect(findings.first.get_by_text("Control", exact=True)).to_be_visible()
-    # as addresses were before
-    visit(page, address_of(served, "trust") + "&open=agreement")
-    expect(findings).not_to_have_count(0)

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from core import console
 from core.cli import COMMANDS, main
-from core.console import print_rows, show_progress
+from core.console import print_rows
 from core.runs.folders import ROOT
 
 
@@ -31,18 +30,6 @@ def test_each_option_has_help_that_states_its_default(name: str, monkeypatch: py
     stated = [given for given in options if given.get("default") not in (None, False, "", [], argparse.SUPPRESS)]
     assert all(given.get("help") for given in options)
     assert all("default" in given["help"] for given in stated)
-
-
-def test_progress_without_a_terminal_is_lines(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(console, "PAUSE", 0.0)
-    with show_progress("reading", unit="files") as progress:
-        progress(1000, 4000)
-        progress(4000, 4000, "checking")
-    assert capsys.readouterr() == (
-        "", "reading: 25%, 1,000 of 4,000 files\nchecking: 100%, 4,000 of 4,000 files\n"
-    )  # fmt: skip
 
 
 def test_rows_are_a_table_or_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from core.runs.run import read_run
 from tests.dashboard.conftest import Open
 from tests.dashboard.studies import add_studies
-from tests.dashboard.test_pages import with_more_filters, words
+from tests.dashboard.test_pages import with_more_filters
 
 RUN = "tiny@seen-test"
 # page, parameters, and (kind of widget, key, its value) that they set
@@ -56,11 +55,3 @@ def test_an_old_address_opens(open_page: Open, home: Path, page: str, params: di
     app = open_page(page, run=RUN, **params)
     assert not app.exception
     assert not app.error
-
-
-def test_an_image_is_found_by_its_id(open_page: Open, home: Path) -> None:
-    found = read_run(home / "runs" / RUN).predictions.iloc[7]
-    id_ = str(found["id"])
-    app = open_page("mistakes", run=RUN, id=id_)
-    assert app.query_params["id"] == id_
-    assert str(found["name"]) in words(app)

@@ -5,7 +5,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -13,8 +12,7 @@ from core.images.decoding import ImageError, decode
 from core.images.encoding import encode_png
 from core.storage import Bounded
 from dashboard.components import uploads
-from dashboard.components.charts import clicked_value, rate_figure
-from dashboard.components.component import key_of, one_of
+from dashboard.components.charts import clicked_value
 
 
 @pytest.mark.parametrize(
@@ -29,25 +27,6 @@ from dashboard.components.component import key_of, one_of
 )
 def test_a_click_on_a_bar_is_one_of_its_values(sent: object, value: str | None) -> None:
     assert clicked_value(sent, ["cat", "dog"]) == value
-
-
-def test_bars_have_their_intervals_and_what_is_expected() -> None:
-    rates = pd.DataFrame(
-        {"value": ["a_b", "<c>"], "rate": [0.2, 0.4], "low": [0.1, 0.3], "high": [0.3, 0.6], "expected": [0.25, 0.1]}
-    )
-    bars, texts, expected = rate_figure(rates, overall=0.3).data
-    assert list(bars.x) == [0.2, 0.4]
-    np.testing.assert_allclose(bars.error_x.array, [0.1, 0.2])
-    np.testing.assert_allclose(bars.error_x.arrayminus, [0.1, 0.1])
-    # beyond whatever is drawn of a bar
-    assert list(texts.x) == [0.3, 0.6]
-    assert list(expected.x) == [0.25, 0.1]
-
-
-def test_a_key_is_made_of_any_name() -> None:
-    assert key_of("a", "b.c") != key_of("a", "b", "c")
-    assert one_of(["a"], {"a"}) is None
-    assert one_of("a", {"a"}) == "a"
 
 
 def table_app() -> None:

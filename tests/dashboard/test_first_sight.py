@@ -17,8 +17,6 @@ from tests.dashboard.conftest import Open
 from tests.dashboard.test_datasets import settled
 from tests.dashboard.test_pages import words
 
-PICTURES = 24
-
 
 @pytest.fixture
 def first(home: Path, cifake: Path) -> Path:

@@ -32,16 +32,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import train
-from core.detectors.resnet import round_to_float16
 from core.detectors.storage import load_detector
 from core.runs.run import read_run
-from core.runs.writing import write_run
 from core.studies import study
 from core.studies.command import main as make_study
 from core.studies.store import read_study, study_path
-from tests.conftest import make_detector, write_cifake
+from tests.conftest import write_cifake
 from tests.core.studies import conftest as studies
-from tests.dashboard.conftest import image_set
 from tests.faults import KILL, Outcome, Report, faulty, in_child, small_disk
 
 # what happened, why, and what to do
@@ -86,33 +83,6 @@ class Training:
         return detector.sha256, read_run(folder / "out" / "runs" / "tiny@cifake-test").predictions["margin"].tolist()
 
 
-class Runs:
-    """Writing versions of a run over one another; each is reported."""
-
-    def __init__(self) -> None:
-        self.images = image_set("made-test", 12)
-        self.detectors = [make_detector(width=4, seed=seed) for seed in range(4)]
-        for detector in self.detectors:
-            round_to_float16(detector.network)
-            detector.manifest = {"name": "tiny"}
-
-    def prepare(self, folder: Path) -> None:
-        write_run(folder, self.detectors[0], self.images, ship_images=True)
-
-    def do(self, folder: Path, report: Report) -> str:
-        hashes = [detector.sha256 for detector in self.detectors]
-        for number in range(hashes.index(self.result(folder)) + 1, len(hashes)):
-            try:
-                write_run(folder, self.detectors[number], self.images, ship_images=True, replace=True)
-            except OSError as error:
-                return str(error)
-            report(number)
-        return ""
-
-    def result(self, folder: Path) -> Any:
-        return read_run(folder / "runs" / "tiny@made-test").manifest["detector_sha256"]
-
-
 class Studies:
     """`python -m core study` with six shards; a shard that later ones have followed is reported."""
 
@@ -141,7 +111,7 @@ class Studies:
         return read_study(study_path(run.path, "brightness"), run).table[["id", "brightness"]].to_numpy().tolist()
 
 
-WORKS = {work.__name__.lower(): work for work in (Training, Runs, Studies)}
+WORKS = {work.__name__.lower(): work for work in (Training, Studies)}
 
 
 def suffer(work: Any, template: Path, expected: object, **fault: int) -> tuple[Outcome, list[str]]:

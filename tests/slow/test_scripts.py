@@ -28,7 +28,7 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("script", ["kills --count 4", "fuzz --seed 0 --minutes 1", "forged --count 30"])
+@pytest.mark.parametrize("script", ["kills --count 4", "fuzz --seed 0 --minutes 1"])
 def test_nothing_goes_wrong(script: str) -> None:
     name, *options = script.split()
     run("-m", f"tests.slow.{name}", *options)

@@ -47,15 +47,13 @@ def exif(
     camera: tuple[str, str] | None = None,
     software: str | bytes = "",
     comment: bytes = b"",
-    exposed: bool = True,
 ) -> bytes:
     """EXIF, as `Image.save` takes it."""
     held = Image.Exif()
     if camera:
         held[0x010F], held[0x0110] = camera
         held.get_ifd(EXIF)[0x9003] = "2024:05:01 10:11:12"
-        if exposed:
-            held.get_ifd(EXIF)[0x829A] = 0.01
+        held.get_ifd(EXIF)[0x829A] = 0.01
     if software:
         held[0x0131] = software
     if comment:

@@ -14,11 +14,11 @@ SIGNER = "Test Signer"
 TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
-def sign(data: bytes, mime: str, *, source_type: str = TRAINED, agent: str = "Made-up Generator 3") -> bytes:
+def sign(data: bytes, mime: str) -> bytes:
     """The same picture, signed by "Test Signer" as newly made."""
     chain, key = _certificates()
     info = c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chain.encode(), key.encode(), None)
-    action = {"action": "c2pa.created", "softwareAgent": {"name": agent}, "digitalSourceType": source_type}
+    action = {"action": "c2pa.created", "softwareAgent": {"name": "Made-up Generator 3"}, "digitalSourceType": TRAINED}
     manifest = {
         "claim_generator_info": [{"name": "telltale-tests", "version": "1"}],
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],

@@ -12,6 +12,7 @@ from PIL import Image
 
 from core.images import out_of_distribution as module
 from core.images.decoding import RESAMPLING, crop_square, resize
+from core.images.encoding import encode_png
 from core.images.image_set import DatasetError
 from core.images.out_of_distribution import (
     AS_DRAWN,
@@ -21,13 +22,6 @@ from core.images.out_of_distribution import (
 )
 from core.images.preprocessing import Preprocessing
 from tests.conftest import textured
-
-
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    """PNG bytes."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def write_archive(path: Path, files: dict[str, bytes]) -> Path:
@@ -42,10 +36,10 @@ def write_archive(path: Path, files: dict[str, bytes]) -> Path:
 
 def test_archives_and_folders_are_read_and_nothing_is_unpacked(tmp_path: Path) -> None:
     gan, ddpm = textured(5, fine=True, seed=3), textured(4, fine=False, seed=4)
-    write_archive(tmp_path / "gan.tar.xz", {f"a/{n}.png": png(image) for n, image in enumerate(gan)})
+    write_archive(tmp_path / "gan.tar.xz", {f"a/{n}.png": encode_png(image) for n, image in enumerate(gan)})
     (tmp_path / "ddpm" / "deep").mkdir(parents=True)
     for number, image in enumerate(ddpm):
-        (tmp_path / "ddpm" / "deep" / f"{number}.png").write_bytes(png(image))
+        (tmp_path / "ddpm" / "deep" / f"{number}.png").write_bytes(encode_png(image))
     (tmp_path / "README.md").write_text("not a generator")
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(DatasetError, match="is no folder"):
@@ -62,8 +56,8 @@ def test_pictures_drawn_large_are_resized_with_every_filter_and_others_left_out(
         np.random.default_rng(seed).integers(0, 256, size, np.uint8)
         for seed, size in enumerate(((96, 130, 3), (90, 64, 3)))
     )
-    files = {"wide.png": png(wide), "tall.png": png(tall), "again.png": png(wide)}
-    small = {"small.png": png(textured(1, fine=True, seed=1)[0]), "broken.png": b"no picture"}
+    files = {"wide.png": encode_png(wide), "tall.png": encode_png(tall), "again.png": encode_png(wide)}
+    small = {"small.png": encode_png(textured(1, fine=True, seed=1)[0]), "broken.png": b"no picture"}
     write_archive(tmp_path / "large.tar.xz", files | small)
     (one,) = read_generators(tmp_path, Preprocessing(32), large=True)
     assert (one.name, len(one), one.skipped, one.repeats) == ("large", 2, 2, 1)
@@ -87,8 +81,12 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package.mkdir()
     (package / "__init__.py").write_text("raise RuntimeError('a package is never imported')\n")
     picture = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
-    (package / "sea.png").write_bytes(png(picture))
-    one = {"package": "made_photographs", "path": "sea.png", "sha256": module.hashlib.sha256(png(picture)).hexdigest()}
+    (package / "sea.png").write_bytes(encode_png(picture))
+    one = {
+        "package": "made_photographs",
+        "path": "sea.png",
+        "sha256": module.hashlib.sha256(encode_png(picture)).hexdigest(),
+    }
     crops = [
         {"photograph": name, "file": f"test/REAL/{name}-{side}-{n}.jpg", "box": [10 * n, 5 * n, side]}
         for name in ("sea", "gone", "other")

@@ -6,7 +6,7 @@ from PIL import Image, ImageOps
 from torchvision.transforms import v2
 
 from core.images import preprocessing
-from core.images.decoding import RESAMPLING, decode, resize
+from core.images.decoding import RESAMPLING, decode
 from core.images.encoding import encode_png
 from core.images.preprocessing import Location, Preprocessing, prepare_pixels, settle
 
@@ -48,15 +48,6 @@ def test_a_strip_loses_its_ends_before_it_is_resized(monkeypatch: pytest.MonkeyP
     assert Preprocessing(224, 256, "after").fit(strip).shape == (224, 224, 3)
 
 
-@pytest.mark.parametrize("steps", [Preprocessing(64, 72, "after"), Preprocessing(64, crop="none"), Preprocessing(64)])
-def test_a_chosen_square_is_resized_and_nothing_else(steps: Preprocessing) -> None:
-    image = picture(90, 150)
-    np.testing.assert_array_equal(
-        steps.see(image, Location(1.0, 0.0, 1.5)), resize(image[:60, 90:], 64, resampling="bicubic")
-    )
-    np.testing.assert_array_equal(steps.see(image), steps.fit(image))
-
-
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -75,14 +66,8 @@ def test_what_cannot_be_is_named(changes: dict[str, object], sentence: str) -> N
         Preprocessing.of(asdict(Preprocessing(32)) | changes)
 
 
-def ramp(height: int, width: int) -> np.ndarray:
-    """uint8 (height, width, 3) whose pixels are their own places."""
-    rows, columns = np.indices((height, width))
-    return np.stack([rows % 256, columns % 256, (rows * 7 + columns * 3) % 256], axis=2).astype(np.uint8)
-
-
 def test_every_filter_is_pillows_on_the_middle_square() -> None:
-    image = ramp(100, 160)
+    image = picture(100, 160)
     ready = prepare_pixels(decode(encode_png(image)), Preprocessing(32))
     assert ready.filters == tuple(RESAMPLING)
     assert (ready.width, ready.height) == (160, 100)
@@ -100,7 +85,7 @@ def test_every_filter_is_pillows_on_the_middle_square() -> None:
     ],
 )
 def test_a_detectors_own_preprocessing_is_kept_but_for_the_filter(steps: Preprocessing, told: str) -> None:
-    image = ramp(100, 160)
+    image = picture(100, 160)
     ready = prepare_pixels(image, steps)
     np.testing.assert_array_equal(ready.seen(steps.interpolation), steps.fit(image))
     np.testing.assert_array_equal(ready.seen("lanczos"), replace(steps, interpolation="lanczos").fit(image))

@@ -1,29 +1,21 @@
-"""Widgets set to what no browser would send, on every page: that reveals nothing, and breaks nothing for others.
+"""Widgets set to what no browser would send, on every page: that reveals nothing, and breaks nothing for others."""
 
-python -m tests.slow.forged [--count N]
-
-Prints what went wrong, and how many of how many did; ends with status 1 where anything did.
-"""
-
-import argparse
-import asyncio
 import contextlib
 import random
-import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from core.runs.folders import ROOT
 from tests.dashboard.conftest import PAGES
-from tests.home import make_home
 from tests.server import running_server
-from tests.visitor import Trouble, Visitor
+from tests.visitor import Trouble, Visitor, in_a_thread
 
+pytestmark = pytest.mark.slow
 RUN = "tiny@made-test"
 TEXTS = (
     "", "nonsense", "-1", "1e400", "\0", "null", "[]", "{}", "9" * 400, "../../etc/passwd", "x" * 100_000, "[" * 2000,
@@ -99,19 +91,6 @@ async def attack(address: str, count: int) -> list[str]:
     return [line for number in range(count) for line in await wrong_with(address, PAGES[number % len(PAGES)], chance)]
 
 
-def main() -> int:
-    """Attack a server of its own."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=300)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="telltale-forged-") as folder:
-        home, cache = Path(folder) / "home", Path(folder) / "cache"
-        make_home(home, cache)
-        with running_server(home, cache, log=Path(folder) / "log") as (address, _):
-            wrong = asyncio.run(attack(address, options.count))
-    print(*wrong, f"{options.count} forged: {len(wrong)} wrong", sep="\n")
-    return int(bool(wrong))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def test_forgeries_reveal_nothing_and_break_nothing(pristine: Path, tmp_path: Path) -> None:
+    with running_server(pristine, tmp_path / "cache", log=tmp_path / "log") as (address, _):
+        assert in_a_thread(attack(address, 30)) == []
