@@ -1,7 +1,6 @@
 """How the commands end: in a result, or in one sentence and a status."""
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 
 from core.cli import COMMANDS, main
-from core.console import print_rows
 from core.runs.folders import ROOT
 
 
@@ -30,14 +28,6 @@ def test_each_option_has_help_that_states_its_default(name: str, monkeypatch: py
     stated = [given for given in options if given.get("default") not in (None, False, "", [], argparse.SUPPRESS)]
     assert all(given.get("help") for given in options)
     assert all("default" in given["help"] for given in stated)
-
-
-def test_rows_are_a_table_or_json(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [{"name": "swift", "images": 20000}, {"name": "a", "images": 7}]
-    print_rows(rows)
-    assert capsys.readouterr().out.splitlines() == ["name   images", "swift  20000", "a      7"]
-    print_rows(rows, as_json=True)
-    assert json.loads(capsys.readouterr().out) == rows
 
 
 @pytest.mark.parametrize(("words", "status"), [(["--help"], 0), ([], 2), (["perdict"], 2)])

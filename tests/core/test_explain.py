@@ -11,12 +11,6 @@ from core.images.preprocessing import prepare_pixels
 from tests.conftest import textured
 
 
-def test_a_judgement_is_of_every_filter_so_none_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        explain.main(["picture.png", "--json", "--resampling", "box"])
-    assert "leave out --resampling" in capsys.readouterr().err
-
-
 def test_without_options_the_verdict_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = textured(1, fine=True, seed=3)[0].repeat(3, axis=0).repeat(3, axis=1)
     (tmp_path / "picture.png").write_bytes(encode_png(picture))

@@ -17,14 +17,6 @@ class Params(dict[str, str]):
         super().__init__(said)
         self.steps: list[dict[str, str]] = []
 
-    def __setitem__(self, name: str, text: str) -> None:
-        super().__setitem__(name, text)
-        self.steps.append(dict(self))
-
-    def __delitem__(self, name: str) -> None:
-        super().__delitem__(name)
-        self.steps.append(dict(self))
-
     def to_dict(self) -> dict[str, str]:
         return dict(self)
 

@@ -36,20 +36,6 @@ def settled(registry: DatasetRegistry) -> Attaching:
     raise AssertionError("still reading")
 
 
-def test_begins_with_what_is_there(cifake: Path, tmp_path: Path) -> None:
-    registry = DatasetRegistry(cifake, ("test", "train"))
-    # the page that is drawn first comes before that, and knows that there will be pictures
-    assert (registry.status, registry.sets) == (Attaching("reading"), ())
-    registry.begin()
-    assert settled(registry).state == "done"
-    assert [found.split for found in registry.sets] == ["test", "train"]
-    registry.begin()
-    assert registry.status.state == "done"
-    nothing = DatasetRegistry(tmp_path / "nowhere")
-    nothing.begin()
-    assert nothing.status == Attaching()
-
-
 def test_a_zip_is_attached_and_nonsense_is_a_sentence(cifake: Path, tmp_path: Path) -> None:
     packed = tmp_path / "cifake.zip"
     with zipfile.ZipFile(packed, "w") as archive:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
+from sklearn.metrics.pairwise import cosine_distances
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector
@@ -70,9 +71,7 @@ def test_similar_images_are_the_nearest_of_the_run(open_page: Open, home: Path, 
     row = first_row(run)
     app = settled(open_page("mistakes", run=RUN, **{"lime.n_samples": "64"}, evidence="alike"))
     assert not app.exception
-    unit = np.asarray(run.features, np.float64)
-    unit /= np.linalg.norm(unit, axis=1)[:, None]
-    distances = 1 - unit @ unit[row]
+    distances = cosine_distances(run.features[[row]], run.features)[0]
     distances[row] = np.inf
     others = np.where(run.predicted_real == run.predicted_real[row], np.inf, distances)
     names = run.predictions["name"].to_numpy(str)

@@ -1,7 +1,5 @@
 """What is seen without an address: CIFAKE as it ships, and what else where that is missing, damaged or not cached."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,20 +27,13 @@ def first(home: Path, cifake: Path) -> Path:
     return home
 
 
-@contextmanager
-def read_through() -> Iterator[None]:
-    """Start with a new registry, and leave once it has read all there is."""
+def opened(open_page: Open, page: str = "explore", **params: str) -> AppTest:
+    """A page once all pictures are read, by a new registry."""
     datasets._registries.clear()
-    yield
+    open_page(page, **params)
     # what a browser does that comes back
     datasets.registry().begin()
     settled(datasets.registry())
-
-
-def opened(open_page: Open, page: str = "explore", **params: str) -> AppTest:
-    """A page once all pictures are read."""
-    with read_through():
-        open_page(page, **params)
     app = open_page(page, **params)
     assert not app.exception
     return app

@@ -2,13 +2,11 @@
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.storage import MANIFEST, SEAL, ContractError
-from core.studies.store import study_path
 from dashboard import catalogue, library
 from dashboard.components.performance import facts_of
 
@@ -42,20 +40,3 @@ def test_a_run_from_before_runs_were_sealed_is_shown_and_says_so() -> None:
     del manifest[SEAL]
     (path / MANIFEST).write_text(json.dumps(manifest | {"schema": 1}))
     assert "not sealed" in facts_of(library.open_run(path).run)["Seal"]
-
-
-def test_a_study_is_read_again_where_its_run_was_replaced(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A copy of an older file may be as old as the one before it."""
-    read: list[Path] = []
-
-    def read_study(path: Path, _run: object) -> int:
-        read.append(path)
-        return len(read)
-
-    monkeypatch.setattr(library, "read_study", read_study)
-    opened = library.open_run(catalogue.runs()["tiny@seen-test"])
-    file = study_path(opened.run.path, "probes")
-    file.parent.mkdir(exist_ok=True)
-    file.touch()
-    anew = replace(opened, stamp="of the run in its place")
-    assert [library.study_of(one, "probes") for one in (opened, opened, anew)] == [1, 1, 2]

@@ -188,23 +188,6 @@ def grids(app: AppTest) -> dict[str, Any]:
     return {key: data for key, data in sent.items() if "tiles" in data}
 
 
-def test_the_open_image_says_verdict_truth_and_place(open_page: Open, home: Path) -> None:
-    table = browse_table(read_run(home / "runs" / "tiny@seen-test"))
-    order = find_rows(table, Filter().choosing("label", ["FAKE"]))
-    app = open_page("mistakes", run="tiny@seen-test", true="FAKE", id=table["id"][order[4]])
-    row = table.iloc[order[4]]
-    text = words(app)
-    assert f"5 of {len(order)}" in text
-    assert str(row["name"]) in text
-    assert f"### Called {CLASS_WORDS[row['predicted']]}" in text
-    app.button(key="image.next").click().run()
-    assert app.query_params["id"] == table["id"][order[5]]
-    app.button(key="image.previous").click().run()
-    app.button(key="image.previous").click().run()
-    assert f"4 of {len(order)}" in words(app)
-    assert str(table["name"][order[3]]) in words(app)
-
-
 def test_the_open_image_keeps_tags_and_notes(open_page: Open) -> None:
     app = open_page("mistakes", run="tiny@seen-test")
     app.text_area[0].set_value("ringing at the edge").run()

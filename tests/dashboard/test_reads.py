@@ -4,12 +4,10 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -19,10 +17,7 @@ from core.runs.filter import Area
 from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
-from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from core.studies.study import find_study
-from dashboard.components.component import key_of
 from dashboard.views.patterns import clicked_row, drawn_area
 from tests.conftest import make_patch
 from tests.dashboard.conftest import Open, image_set
@@ -32,25 +27,12 @@ from tests.dashboard.test_pages import words
 RUN = "tiny@seen-test"
 
 
-def dealt(context: Any, rows: np.ndarray, _parameters: Any) -> pd.DataFrame:
-    """One leak; the rest is clean."""
-    ids = context.run.predictions["id"].to_numpy(object)
-    table = pd.DataFrame({"id": ids, **dict.fromkeys(find_study("duplicates").columns)})
-    table["training_bits"] = table["set_bits"] = np.float16(np.nan)
-    table["in_training"] = table["in_set"] = "none"
-    leak = {"in_training": "same file", "training_class": "same", "training_name": "FAKE/0.jpg", "training_bits": 0.0}
-    table.loc[0, list(leak)] = list(leak.values())
-    return table.iloc[rows].reset_index(drop=True)
-
-
 @pytest.fixture(scope="session")
 def made(made_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The studies of the made run, computed once; copies are dealt."""
+    """The studies of the made run, computed once."""
     home = tmp_path_factory.mktemp("read") / "home"
     shutil.copytree(made_home, home)
     add_studies(home, "audit", "files", "clusters", "probes")
-    source = Source(home / "runs" / RUN, home / "detectors" / "tiny")
-    run_study(replace(find_study("duplicates"), compute=dealt), source)
     return home / "runs" / RUN / "studies"
 
 
@@ -159,20 +141,7 @@ def test_what_the_browser_sends(read: Callable[..., Any], sent: dict[str, Any], 
     assert read(sent, "maps" if read is drawn_area else 60) == expected
 
 
-def test_images_of_a_cue_are_one_click_away(open_page: Open, studied: Path) -> None:
-    run = read_run(studied / "runs" / RUN)
-    worst = read_study(studied / "runs" / RUN / "studies" / "audit.parquet", run).findings[0].key.removeprefix("fact.")
-    for button, name, value in (
-        (key_of("data.show", worst, "Highest first"), "sort", f"-{worst}"),
-        ("data.in_training.same file", "duplicates.in_training", "same file"),
-    ):
-        app = open_page("reads", run=RUN, tab="Data")
-        app.button(key=button).click().run()
-        assert not app.exception
-        assert app.query_params[name] == value
-
-
-@pytest.mark.parametrize(("page", "tab", "name"), [("reads", "Data", "duplicates"), ("maps", "", "stability")])
+@pytest.mark.parametrize(("page", "tab", "name"), [("reads", "Data", "files"), ("maps", "", "stability")])
 def test_a_broken_study_is_one_sentence(open_page: Open, studied: Path, page: str, tab: str, name: str) -> None:
     add_studies(studied, "agreement", "stability")
     file = studied / "runs" / RUN / "studies" / f"{name}.parquet"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from safetensors.torch import load_file, save_file
 
 from core.detectors.identity import Identity, find_maker, identify, identify_all
@@ -117,17 +116,6 @@ def test_two_detectors_share_no_answer(home: Path, impostor: Callable[..., Path]
         assert isinstance(status.answer, Prediction), status.message
         alone = float(load_detector(folder, device="cpu").margins(PIXELS)[0])
         assert float(status.answer.margins[0]) == pytest.approx(alone, abs=1e-5)
-
-
-def test_two_detectors_share_nothing_on_disk(
-    home: Path, impostor: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy, own = (load_detector(folder, device="cpu") for folder in (impostor(normalise), home / "detectors" / DETECTOR))
-    assert copy.cache_key != own.cache_key
-    # other devices compute other last digits
-    before = own.cache_key
-    monkeypatch.setattr(own, "device", torch.device("meta"))
-    assert own.cache_key != before
 
 
 def test_what_ships_comes_before_a_user_s_folders(tmp_path: Path) -> None:

@@ -102,15 +102,6 @@ def metadata_csv(root: Path) -> dict[str, Truth]:
     return found
 
 
-def metadata_jsonl(root: Path) -> dict[str, Truth]:
-    found = {f"images/{n}.png": Truth("FAKE" if n % 2 else "REAL", f"s{n % 3}") for n in range(4)}
-    rows = [{"file_name": f"images/{n}.png", "label": n % 2, "source": f"s{n % 3}", "text": "…"} for n in range(4)]
-    root.mkdir(parents=True)
-    (root / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
-    write(root, found)
-    return found
-
-
 def paths(root: Path) -> dict[str, Truth]:
     found = {f"some/{n}.png": Truth("FAKE" if n < 2 else "REAL", "dcgan" if n < 2 else "nikon") for n in range(4)}
     found |= {f"more/{n}.png": Truth("FAKE" if n < 2 else "REAL", "dcgan", None, "train") for n in range(4)}
@@ -155,7 +146,6 @@ LAYOUTS: dict[str, tuple[Write, tuple[str, ...]]] = {
     "generator_label": (generator_label, ()),
     "image_folder": (image_folder, ("biggan", "sd14")),
     "metadata_csv": (metadata_csv, ()),
-    "metadata_jsonl": (metadata_jsonl, ("1",)),
     "paths": (paths, ()),
     "parquet": (parquet, ("ai",)),
 }

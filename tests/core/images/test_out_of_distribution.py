@@ -80,13 +80,9 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package = tmp_path / "made_photographs"
     package.mkdir()
     (package / "__init__.py").write_text("raise RuntimeError('a package is never imported')\n")
-    picture = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
-    (package / "sea.png").write_bytes(encode_png(picture))
-    one = {
-        "package": "made_photographs",
-        "path": "sea.png",
-        "sha256": module.hashlib.sha256(encode_png(picture)).hexdigest(),
-    }
+    data = encode_png(np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8))
+    (package / "sea.png").write_bytes(data)
+    one = {"package": "made_photographs", "path": "sea.png", "sha256": module.hashlib.sha256(data).hexdigest()}
     crops = [
         {"photograph": name, "file": f"test/REAL/{name}-{side}-{n}.jpg", "box": [10 * n, 5 * n, side]}
         for name in ("sea", "gone", "other")

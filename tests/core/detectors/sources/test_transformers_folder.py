@@ -55,10 +55,9 @@ def test_a_folder_that_lacks_something_is_named(tmp_path: Path, monkeypatch: pyt
         build_from(Request(str(folder)))
     write_vit(folder)
     config = json.loads((folder / "config.json").read_text())
-    for changes, sentence in (({"num_hidden_layers": 3}, "do not fit its config.json .missing keys"),):
-        (folder / "config.json").write_text(json.dumps({**config, **changes}))
-        with pytest.raises(SourceError, match=sentence):
-            build_from(Request(str(folder)))
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
+    with pytest.raises(SourceError, match="do not fit its config.json .missing keys"):
+        build_from(Request(str(folder)))
     (folder / "config.json").write_text(json.dumps(config))
     add(tmp_path / "d", Request(str(folder)))
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
