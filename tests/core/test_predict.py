@@ -61,19 +61,6 @@ def test_bad_files_are_left_out_when_asked(cifake: Path, tmp_path: Path, capsys:
     assert [len(read_run(path)) for path in (tmp_path / "runs").iterdir()] == [23]
 
 
-def test_ctrl_c_is_a_sentence_and_leaves_nothing(
-    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
-    monkeypatch.setattr(ResNetDetector, "full_pass", interrupted)
-    assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 130
-    assert capsys.readouterr().err.strip().splitlines()[-1].endswith(" predict: stopped; no run was written.")
-    assert not (tmp_path / "runs").exists()
-
-
 def test_a_format_that_tells_the_classes_apart_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     generator = np.random.default_rng(0)
     for label, suffix in (("REAL", "jpg"), ("FAKE", "png")):
