@@ -141,7 +141,7 @@ def test_what_the_browser_sends(read: Callable[..., Any], sent: dict[str, Any], 
     assert read(sent, "maps" if read is drawn_area else 60) == expected
 
 
-@pytest.mark.parametrize(("page", "tab", "name"), [("reads", "Data", "files"), ("maps", "", "stability")])
+@pytest.mark.parametrize(("page", "tab", "name"), [("reads", "Data", "audit"), ("maps", "", "stability")])
 def test_a_broken_study_is_one_sentence(open_page: Open, studied: Path, page: str, tab: str, name: str) -> None:
     add_studies(studied, "agreement", "stability")
     file = studied / "runs" / RUN / "studies" / f"{name}.parquet"

@@ -56,7 +56,9 @@ def call(program: Callable[[list[str]], int], arguments: list[object], line: Cal
 
     with redirect_stdout(Lines()), redirect_stderr(io.StringIO()) as errors:
         status = program([str(argument) for argument in arguments])
-    return errors.getvalue().strip() or (f"nothing, and ended with {status}" if status else "")
+    # progress stands before it where the machine is slow
+    last = errors.getvalue().strip().rpartition("\n")[2]
+    return (last or f"nothing, and ended with {status}") if status else ""
 
 
 class Training:
