@@ -61,19 +61,6 @@ def test_what_the_study_has_of_an_image_is_not_asked_again(
             assert "Smallest: " in words(app)
 
 
-def test_the_sheet_has_each_image_with_its_flip(open_page: Open, home: Path) -> None:
-    add_studies(home, "probes")
-    app = open_page("mistakes", run=RUN, view="sheet", true="FAKE")
-    assert not app.exception
-    [sheet] = [html.proto.body for html in app.get("html") if 'class="sheet"' in html.proto.body]
-    assert sheet.count("<figure>") == 24
-    assert sheet.count("Flipped by ") == 24
-    ids = browse_table(read_run(home / "runs" / RUN))["id"]
-    picked = open_page("mistakes", run=RUN, view="sheet", pick=f"{ids[0]},{ids[1]}")
-    [sheet] = [html.proto.body for html in picked.get("html") if 'class="sheet"' in html.proto.body]
-    assert sheet.count("<figure>") == 2
-
-
 def test_a_filter_keeps_the_settings_of_maps_and_lets_go_of_the_image(open_page: Open, home: Path) -> None:
     id_ = str(browse_table(read_run(home / "runs" / RUN))["id"][7])
     app = open_page("mistakes", run=RUN, id=id_, said="FAKE", **{"lime.n_samples": "64"})

@@ -9,6 +9,7 @@ import pytest
 from core.detectors.storage import load_detector
 from core.findings.intervals import clustered_share
 from core.images.decoding import RESAMPLING
+from core.images.encoding import encode_png
 from core.images.image_set import DatasetError
 from core.images.out_of_distribution import AS_DRAWN, SourceImages, as_cifake, read_generators
 from core.images.preprocessing import Preprocessing
@@ -30,7 +31,7 @@ from core.studies.runner import Source, run_study
 from core.studies.store import StudyResult, read_study
 from core.studies.study import StudyError
 from tests.conftest import textured
-from tests.core.images.test_out_of_distribution import png, write_archive
+from tests.core.images.test_out_of_distribution import write_archive
 
 SIZES = {"dcgan": 4, "ddpm": 6, "gan": 9, "vae": 5, "wgan": 3}
 
@@ -42,7 +43,7 @@ def generators(tmp_path: Path) -> Path:
     folder.mkdir()
     for seed, (name, count) in enumerate(SIZES.items()):
         images = textured(count, fine=bool(seed % 2), seed=20 + seed)
-        files = {f"{n}.png": png(image) for n, image in enumerate(images)}
+        files = {f"{n}.png": encode_png(image) for n, image in enumerate(images)}
         write_archive(folder / f"{name}.tar.xz", files | ({"x.png": b"broken"} if name == "vae" else {}))
     return folder
 
@@ -55,7 +56,7 @@ def large(tmp_path: Path) -> Path:
         (folder / name).mkdir(parents=True)
         images = textured(count, fine=True, seed=60 + seed).repeat(3, axis=1).repeat(3, axis=2)
         for number, image in enumerate(images):
-            (folder / name / f"{number}.png").write_bytes(png(image))
+            (folder / name / f"{number}.png").write_bytes(encode_png(image))
     return folder
 
 
