@@ -286,11 +286,12 @@ def right_elsewhere(run: Run, studies: Mapping[str, StudyResult]) -> dict[str, M
 
 
 def elsewhere(runs: Mapping[str, tuple[Run, Mapping[str, StudyResult]]]) -> pd.DataFrame:
-    """Lay out `right_elsewhere` of several runs by name, with their studies, as text: a column a run."""
+    """Lay out `right_elsewhere` of runs by name, with their studies, as text: a column a run that was measured."""
     titles = {delivery.name: delivery.title for delivery in DELIVERIES}
     titles |= {key: subject.format(imitates="CIFAR-10") for key, subject in GROUPS.values()}
     columns = {
-        f"`{name}` right": {titles[key]: format_measure(share, "share") for key, share in right_elsewhere(*run).items()}
+        f"`{name}` right": {titles[key]: format_measure(share, "share") for key, share in shares.items()}
         for name, run in runs.items()
+        if (shares := right_elsewhere(*run))
     }
     return pd.DataFrame(columns, dtype=object).fillna("").rename_axis("images").reset_index()
