@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from core.images.statistics import image_statistics
 from core.runs.run import Run
+from tests.conftest import make_set
+from tests.core.studies.image_sets import run_on
 
 Pixels = NDArray[np.uint8]
 # cells of 8 pixels whose texture is summed with these signs: the same after any mirroring and turning of the picture
@@ -18,57 +18,24 @@ ORDER = np.outer([1, -1, -1, 1], [1, -1, -1, 1])
 
 
 @dataclass(frozen=True, eq=False)
-class CueDetector:
-    """A hand-made detector: a formula computes `margins`, as in `core.detectors.detector.Detector`."""
+class Cue:
+    """A detector that sees one thing only, in the place of a `Detector`, and images in which that decides.
+
+    Attributes:
+        formula: its margins of float64 pixels (N, 32, 32, 3).
+        pixels: uint8 (N, 32, 32, 3), the first half FAKE.
+    """
 
     formula: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-    temperature: float = 1.0
-    name: str = "cue"
-    sha256: str = "0" * 64
-    side: int = 32
-    batch_size: int | None = None
-    side: int = 32
+    pixels: Pixels
 
     def margins(self, pixels: Pixels) -> NDArray[np.float32]:
         """float32 (N,)."""
         return self.formula(pixels.astype(np.float64)).astype(np.float32)
 
-    def p_real(self, margins: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probability of REAL."""
-        return (1 / (1 + np.exp(-np.asarray(margins, np.float64)))).astype(np.float32)
-
-
-@dataclass(frozen=True, eq=False)
-class Cue:
-    """One thing that decides.
-
-    Attributes:
-        detector: sees nothing else.
-        pixels: uint8 (N, 32, 32, 3), the first half FAKE.
-    """
-
-    detector: CueDetector
-    pixels: Pixels
-
     def run(self, path: Path) -> Run:
         """A run of the detector on the images."""
-        n = len(self.pixels)
-        margin = self.detector.margins(self.pixels)
-        names = ["FAKE", "REAL"]
-        table = pd.DataFrame(
-            {
-                "id": [f"test-{number:04d}" for number in range(n)],
-                "sha256": [f"{number:064x}" for number in range(n)],
-                "label": pd.Categorical.from_codes(np.arange(n) // (n // 2), names),
-                "predicted": pd.Categorical.from_codes((margin > 0).astype(int), names),
-                "margin": margin,
-                "category": pd.Categorical([("cat", "ship")[number % 2] for number in range(n)]),
-                "is_repeat": False,
-            }
-        )
-        table = pd.concat([table, image_statistics(self.pixels)], axis=1)
-        maps = np.zeros((n, 4, 4), np.float16)
-        return Run(path, {"detector": "cue", "set": "made-test"}, table, maps, None, self.pixels)
+        return run_on(make_set(self.pixels), self.margins(self.pixels), path)
 
 
 def soft(n: int, seed: int, *, contrast: float, sigma: float = 4.0) -> NDArray[np.float64]:
@@ -98,7 +65,7 @@ def mean_colour(n: int = 80) -> Cue:
     images = soft(n, 1, contrast=35)
     images[..., 0] += np.repeat([-8, 8], n // 2)[:, None, None]
     images[..., 2] -= np.repeat([-8, 8], n // 2)[:, None, None]
-    return Cue(CueDetector(lambda x: (x[..., 0] - x[..., 2]).mean(axis=(1, 2)) / 4), pixels_of(images))
+    return Cue(lambda x: (x[..., 0] - x[..., 2]).mean(axis=(1, 2)) / 4, pixels_of(images))
 
 
 def ring_energy(n: int = 80) -> Cue:
@@ -114,7 +81,7 @@ def ring_energy(n: int = 80) -> Cue:
         power = (np.abs(np.fft.fft2(x.mean(axis=3))) ** 2 * inside).sum(axis=(1, 2)) / 1024**2
         return 2 * np.log(np.maximum(power, 1e-6) / 8)
 
-    return Cue(CueDetector(formula), pixels_of(images))
+    return Cue(formula, pixels_of(images))
 
 
 def corner(n: int = 80) -> Cue:
@@ -127,7 +94,7 @@ def corner(n: int = 80) -> Cue:
         grey = x.mean(axis=3)
         return (grey[:, :8, :8].mean(axis=(1, 2)) - grey[:, 8:16, 8:16].mean(axis=(1, 2)) - 20) / 8
 
-    return Cue(CueDetector(formula), pixels_of(images))
+    return Cue(formula, pixels_of(images))
 
 
 def block_order(n: int = 80) -> Cue:
@@ -141,7 +108,7 @@ def block_order(n: int = 80) -> Cue:
         power = (fine.reshape(-1, 4, 8, 4, 8) ** 2).mean(axis=(2, 4))
         return (power * ORDER).sum(axis=(1, 2)) / 100
 
-    return Cue(CueDetector(formula), pixels_of(images))
+    return Cue(formula, pixels_of(images))
 
 
 CUES: dict[str, Callable[[], Cue]] = {

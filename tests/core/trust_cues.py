@@ -1,11 +1,13 @@
 """A network that looks at one patch and nothing else, and images in which its place is known."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -13,38 +15,44 @@ from torch import nn
 from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.detectors.storage import save_detector
+from core.explainers.lime.regions import LIME, LimeSettings
 from core.images.labels import CLASSES, FAKE, REAL
 from core.runs.run import Run
 from core.runs.writing import write_run
+from core.studies.explanations import Pass, explain_all
 from core.studies.runner import Source
 from tests.conftest import make_set
 
 SIDE = 8
 PLACES = 16
+GRID = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4).astype(np.int16)
+# of an image by a detector under LIME's settings: a value for each of the 64 cells of the grid
+Explain = Callable[[Detector, NDArray[np.uint8], LimeSettings], NDArray[np.floating]]
 
 
-def patch_detector() -> Detector:
-    """Width 2: the first channel of each stage is the mean redness of the pixels below it, the second the blueness.
+def patch_detector(width: int = 2, weight: float = 400) -> Detector:
+    """The first channel of each stage is the mean redness of the pixels below it, the second, if any, the blueness.
 
-    Redness is red less the mean of green and blue where that is positive. Each stage that halves the size averages
-    2 x 2 values, so that a position of layer4 sees its own 8 x 8 pixels alone: the margin map says where the patch is.
+    Redness is red less the mean of green and blue where that is positive, and speaks for REAL. Each stage that halves
+    the size averages 2 x 2 values, so that a position of layer2, layer3 and layer4 sees its own 2 x 2, 4 x 4 and 8 x 8
+    pixels alone: the margin map says where the patch is.
     """
-    network = build_network(2, seed=0)
+    network = build_network(width, seed=0)
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
                 module.weight.zero_()
             elif isinstance(module, nn.BatchNorm2d):
                 module.running_var.fill_(1 - module.eps)
-        network.conv1.weight[0, :, 1, 1] = torch.tensor([1.0, -0.5, -0.5])
-        network.conv1.weight[1, :, 1, 1] = torch.tensor([-0.5, -0.5, 1.0])
+        network.conv1.weight[:, :, 1, 1] = torch.tensor([[1.0, -0.5, -0.5], [-0.5, -0.5, 1.0]])[:width]
         for stage in (network.layer2, network.layer3, network.layer4):
-            for channel in (0, 1):
+            for channel in range(width):
                 stage[0].conv1.weight[channel, channel, 1:, 1:] = 0.25
                 stage[0].conv2.weight[channel, channel, 1, 1] = 1
         network.fc.weight.zero_()
         network.fc.bias.zero_()
-        network.fc.weight[REAL, 0] = network.fc.weight[FAKE, 1] = 400
+        network.fc.weight[REAL, 0] = weight
+        network.fc.weight[FAKE, 1:width] = weight
     round_to_float16(network)
     return ResNetDetector(network, manifest={"name": "patch"})
 
@@ -97,3 +105,20 @@ def made_run(
     ).assign(**columns)
     found = generator.normal(size=(size, 4, 4)) if maps is None else maps
     return Run(Path("made@made-test"), {}, predictions, np.asarray(found, np.float16), None, None)
+
+
+def explain_lime_by(patch: pytest.MonkeyPatch, study: ModuleType, explain: Explain) -> None:
+    """Put another explanation, a value a cell of `GRID`, in the place of LIME in a study's module."""
+
+    def explain_fully(_lime: Any, detector: Detector, image: Any, settings: Any, *, regions: object) -> Any:
+        assert regions is GRID
+        return SimpleNamespace(map=explain(detector, image, settings)[GRID])
+
+    def planted(detector: Detector, images: Any, explainer: Any, settings: Any, **stored: Any) -> list[Pass]:
+        if explainer is not LIME:
+            return explain_all(detector, images, explainer, settings, **stored)
+        weights = [explain(detector, image, settings).astype(np.float32) for image in images]
+        return [Pass(values[GRID], GRID, values) for values in weights]
+
+    patch.setattr(study, "explain_all", planted)
+    patch.setattr(type(LIME), "explain_fully", explain_fully)

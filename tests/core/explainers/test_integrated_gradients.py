@@ -65,15 +65,10 @@ def test_the_map_is_captums_on_the_plain_network(
 
 def test_the_values_add_up_to_what_the_margin_gains(detector: Detector, six: NDArray[np.uint8]) -> None:
     margins, blurry = detector.margins(six), detector.margins(baselines(six, 2))
-    few, many = explain(detector, six, steps=2), explain(detector, six, steps=100)
-    for one, rough, margin, start in zip(many, few, margins, blurry, strict=True):
+    for one, margin, start in zip(explain(detector, six, steps=100), margins, blurry, strict=True):
         numbers = one.diagnostics.numbers
         assert numbers["gained"] == pytest.approx(margin - start, abs=1e-4)
         assert numbers["sum"] == pytest.approx(one.map.sum(), abs=1e-5)
         assert numbers["gap"] == pytest.approx(abs(numbers["sum"] - numbers["gained"]))
         assert numbers["gap"] < 0.1 * np.abs(one.map).sum()
-        assert rough.margin == pytest.approx(one.margin, abs=1e-5)
         assert one.margin == pytest.approx(float(margin), abs=1e-4)
-    assert np.mean([one.diagnostics.numbers["gap"] for one in many]) < np.mean(
-        [one.diagnostics.numbers["gap"] for one in few]
-    )

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core.detectors.detector import Detector
 from core.detectors.manifest import Capability
 from core.explainers.cam import GRADCAM
 from core.explainers.drawing import Style, draw_explanation, npz_of
@@ -25,11 +24,6 @@ from tests.core.explainers.test_tokens import make_vit
 from tests.core.explainers.toy import to_parameters
 
 NAMES = [one.name for one in explainers()]
-
-
-@pytest.fixture(scope="module")
-def detector() -> Detector:
-    return make_detector(width=2, seed=1)
 
 
 def small(explainer: AnyExplainer) -> object:
@@ -104,9 +98,7 @@ def test_every_methods_settings_are_described_and_come_back_from_texts_and_json(
 def test_of_a_network_with_one_output_only_the_class_that_it_scores_is_explained_alone(name: str) -> None:
     image, explainer = pictures(1, fine=True, seed=4)[0], find_explainer(name)
     detector = make_vit(outputs=1) if Capability.PATCH_TOKENS in explainer.needs else make_plain()
-    with pytest.raises(
-        ExplanationError, match="has one output, and so no score for REAL alone; explain the margin instead"
-    ):
+    with pytest.raises(ExplanationError, match="no score for REAL alone"):
         explainer.explain_fully(detector, image, explainer.settings(target="REAL"))
     for target in ("FAKE", "margin"):
         assert np.isfinite(explainer.explain_fully(detector, image, explainer.settings(target=target)).map).all()
@@ -115,10 +107,7 @@ def test_of_a_network_with_one_output_only_the_class_that_it_scores_is_explained
 def test_a_method_that_needs_more_than_a_detector_offers_says_so() -> None:
     black_box = SimpleNamespace(side=32, capabilities=frozenset({Capability.PREDICTIONS}), layers={}, target_layer="")
     assert {one.name for one in explainers(black_box)} == {"lime", "lime_grid", "rings"}
-    assert GRADCAM.unavailable(black_box) == (
-        "Grad-CAM needs gradients and layers, and this detector gives predictions only: its network cannot be looked "
-        "into."
-    )
+    assert GRADCAM.unavailable(black_box).startswith("Grad-CAM needs gradients and layers")
     assert LIME.unavailable(black_box) == ""
     assert {one.name for one in explainers(black_box, with_map=True)} == {"lime", "lime_grid"}
 

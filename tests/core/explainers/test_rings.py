@@ -57,7 +57,6 @@ def test_the_effects_of_an_explanation_make_up_the_margin_and_another_image_may_
     explanation = RINGS_EXPLAINER.explain_fully(detector, image)
     margins = detector.margins(np.stack([image, ring_versions(image)[0]]))
     assert explanation.margin == pytest.approx(float(margins[0]), abs=1e-4)
-    assert explanation.parts is not None
     assert explanation.parts.weights.sum() == pytest.approx(float(margins[0] - margins[1]), abs=1e-4)
     other = textured(1, fine=False, seed=4)[0].astype(np.float32)
     versions = ring_versions(image, ring_parts(other))

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.detectors.detector import Detector
-from core.explainers.explainer import AnyExplainer, Cancel, Explainer
-from core.explainers.explanation import Explanation, map_diagnostics
+from core.explainers.explainer import AnyExplainer, BatchExplainer, Cancel
+from core.explainers.explanation import map_diagnostics
 from core.explainers.registry import EXPLAINERS
 from core.explainers.settings import ExplainerSettings, describe, setting
 
@@ -23,7 +23,7 @@ class BrightSettings(ExplainerSettings):
     )
 
 
-class Bright(Explainer[BrightSettings]):
+class Bright(BatchExplainer[BrightSettings]):
     """Says that bright pixels speak for REAL, whatever the detector thinks."""
 
     name = "bright"
@@ -31,31 +31,14 @@ class Bright(Explainer[BrightSettings]):
     sentence = "How much brighter than grey each pixel is."
     settings = BrightSettings
 
-    def explain(
-        self,
-        detector: Detector,
-        image: NDArray[np.uint8],
-        settings: BrightSettings,
-        *,
-        cancel: Cancel | None = None,
-        **_: Any,
-    ) -> Iterator[Explanation]:
+    def explain_part(
+        self, detector: Detector, pixels: NDArray[np.uint8], settings: BrightSettings, cancel: Cancel | None
+    ) -> Iterator[dict[str, Any]]:
         """One step."""
-        if cancel is not None and cancel():
-            return
-        margin = float(detector.margins(image[None])[0])
-        seen = image[..., 0] if settings.colour == "red" else image.mean(axis=2)
-        values = seen.astype(np.float32) - settings.grey
-        yield self.explanation(
-            detector,
-            image,
-            settings,
-            margin=margin,
-            seconds=0.0,
-            unit="grey levels",
-            diagnostics=map_diagnostics(values),
-            values=values,
-        )
+        for image, margin in zip(pixels, detector.margins(pixels).tolist(), strict=True):
+            seen = image[..., 0] if settings.colour == "red" else image.mean(axis=2)
+            values = seen.astype(np.float32) - settings.grey
+            yield {"margin": margin, "values": values, "unit": "grey levels", "diagnostics": map_diagnostics(values)}
 
     def cost(self, settings: BrightSettings) -> int:
         """The margin."""

@@ -13,26 +13,22 @@ from core.perturbations.table import probe_columns
 from core.runs.run import Run
 from core.studies.probes import compute, derive
 from core.studies.study import Context
-from tests.core.cues import CUES, Cue, mean_colour
+from tests.core.cues import CUES, mean_colour
 
 PARAMETERS = {"seed": 0}
 
 
-def asked(cue: Cue, path: Path) -> tuple[Run, pd.DataFrame]:
-    """The run of a cue and the study's table."""
-    run = cue.run(path)
-    context = Context(run, cue.detector, cue.pixels)  # type: ignore[arg-type]
+@cache
+def _asked(name: str) -> tuple[Run, pd.DataFrame]:
+    cue = CUES[name]()
+    run = cue.run(Path("nowhere"))
+    context = Context(run, cue, cue.pixels)  # type: ignore[arg-type]
     table = compute(context, np.arange(len(run)), PARAMETERS)
     return run, pd.concat([table, derive(run, table)], axis=1).assign(weight=np.float32(1))
 
 
-@cache
-def _asked(name: str) -> tuple[Run, pd.DataFrame]:
-    return asked(CUES[name](), Path("nowhere"))
-
-
 def asked_of(name: str, path: Path) -> tuple[Run, pd.DataFrame]:
-    """The same of one of `CUES`, computed once for all tests."""
+    """The run of one of `CUES` and the study's table, computed once for all tests."""
     run, table = _asked(name)
     return replace(run, path=path), table.copy()
 

@@ -1,7 +1,7 @@
 """Image sets made in a test, in whose FAKE files a shortcut can be planted, and runs on them."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from pathlib import Path
 
@@ -73,17 +73,22 @@ def made_context(root: Path, files: Files, *, data: bool = True, leans_on: str |
     return context_of(images, frozenset(train.rows["sha256"]), str(root / "set") if data else None, leans_on)
 
 
+def run_on(images: ImageSet, margins: NDArray[np.float32], path: Path, trained: Collection[str] = ()) -> Run:
+    """A run on these images, in memory, by a detector that gives them these margins."""
+    logits = np.stack([np.zeros_like(margins), margins], axis=1)
+    table = prediction_frame(images, logits, 1 / (1 + np.exp(-margins)), frozenset(trained))
+    manifest = {"set": images.name, "set_fingerprint": images.fingerprint, "detector_sha256": "0" * 64}
+    return Run(path, manifest, table, np.zeros((len(images), 4, 4), np.float16), None, images.pixels)
+
+
 def context_of(images: ImageSet, trained: frozenset[str], data: str | None, leans_on: str | None = None) -> Context:
     """The context of a study of a run on these images."""
     margins = np.random.default_rng(1).normal(0, 1, len(images)).astype(np.float32)
     if leans_on:
         values = images.rows[leans_on].to_numpy()
         margins = (values - np.median(values)) / values.std() + 0.1 * margins
-    logits = np.stack([np.zeros_like(margins), margins], axis=1)
-    table = prediction_frame(images, logits, 1 / (1 + np.exp(-margins)), trained)
-    manifest = {"set": images.name, "set_fingerprint": images.fingerprint, "detector_sha256": "0" * 64}
     path = Path(hashlib.sha256(images.fingerprint.encode()).hexdigest())
-    run = Run(path, manifest, table, np.zeros((len(images), 4, 4), np.float16), None, None)
+    run = run_on(images, margins, path, trained)
     return Context(run, None, np.asarray(images.pixels), data)  # type: ignore[arg-type]
 
 

@@ -49,9 +49,7 @@ def counts() -> pd.DataFrame:
 
 
 def of(table: pd.DataFrame, key: str) -> Finding:
-    finding = find(conclude(RUN, table, {}), key)
-    assert finding is not None
-    return finding
+    return find(conclude(RUN, table, {}), key)  # type: ignore[return-value]
 
 
 def test_shares_are_of_all_certain_signs_with_images_resampled(counts: pd.DataFrame) -> None:
@@ -61,7 +59,6 @@ def test_shares_are_of_all_certain_signs_with_images_resampled(counts: pd.DataFr
     # 80 images of which each reverses eight of ten or none, and not 800 signs
     half = 1.99 * 0.8 * np.sqrt(0.25 * 0.75 / 79)
     assert (blur.value, blur.low, blur.high) == pytest.approx((0.2, 0.2 - half, 0.2 + half), abs=2e-3)
-    assert confirmed.control is not None
     assert (confirmed.measure.value, confirmed.control.measure.value) == pytest.approx((0.6, 0.8))
     assert (claim_status(confirmed).sign, claim_status(contradicted).sign) == (-1, 1)
 
@@ -72,5 +69,4 @@ def test_black_is_shown_and_not_counted(counts: pd.DataFrame) -> None:
     assert finding.measure == of(counts, "contradicted-lime-FAKE").measure
     assert claim_status(finding).kind == "holds"
     black = finding.choice("fill", "black")
-    assert black is not None
     assert (black.measure.value, black.control) == (0, None)

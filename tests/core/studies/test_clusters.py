@@ -21,7 +21,6 @@ from core.studies.clusters import COLUMNS, STUDY, cluster_space, cluster_verdict
 from core.studies.differences import columns_of, differing
 from core.studies.store import study_path, write_study
 from core.studies.study import Context, StudyError
-from tests.core.studies.conftest import source as source  # noqa: PLC0414 - a fixture
 from tests.core.trust_cues import made_run
 
 PARAMETERS: dict[str, Any] = {**STUDY.parameters, "most": 6, "clouds": 2}
@@ -112,7 +111,6 @@ def test_the_study_finds_what_was_planted_and_where_it_errs(two_kinds: Run) -> N
             assert number.details["clusters"] == 2
             mine = table[two_kinds.predictions["predicted"].to_numpy() == verdict]
             assert number.measure.value == pytest.approx(mine[f"{space}_silhouette"].astype(float).mean())
-            assert number.control is not None
             assert number.control.measure.value == pytest.approx(mine[f"{space}_control"].astype(float).mean())
         worst = findings[f"worst-{space}-FAKE"]
         assert worst.details["cluster"] == int(table.loc[kind == 1, f"{space}_cluster"].mode()[0])
@@ -181,7 +179,6 @@ def test_a_sample_is_weighted_up_wherever_its_pictures_are(run: Run, table: pd.D
         if card.number == 3:
             assert card.mean_image is None
         else:
-            assert card.mean_image is not None
             expected = np.average(pixels[where[mine]], axis=0, weights=weights)
             np.testing.assert_allclose(card.mean_image, expected, rtol=0, atol=0.51)
         if card.number == 2:

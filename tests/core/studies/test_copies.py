@@ -61,9 +61,8 @@ def test_each_copy_has_its_kind_class_and_nearest_file(tmp_path: Path) -> None:
         assert row.tolist() == [*kind, of.removeprefix("train/"), identity]
         assert 0 <= table.loc[name, "training_bits"] <= (8 if kind[0] == NEAR else 0)
     leaks = result.finding("leak.file")
-    assert leaks is not None
     assert leaks.measure.value == pytest.approx(1 / 320)
-    assert (leaks.details["real"], leaks.details["fake"], leaks.details["other_class"]) == (1, 0, 1)
+    assert [leaks.details[name] for name in ("real", "fake", "other_class")] == [1, 0, 1]
     # pairs to look at: each once, those of the other class first
     assert copy_pairs(result.table, "in_training")["class"].tolist() == ["other", "same", "same"]
     assert len(copy_pairs(result.table, "in_set")) == 1

@@ -82,7 +82,6 @@ def test_the_planted_cue_gets_all_and_the_others_are_at_chance(detail, tmp_path:
 def test_numbers_of_findings_and_table(tmp_path: Path) -> None:
     results = made(tmp_path / "made-test.parquet")
     grey = find(conclude(results), "cue-grey")
-    assert grey is not None
     # over images Wilson's interval, over seeds Student's with the variance of three versions pooled; not of the labels'
     shares = np.array([[(950 + k) / 1000 for k in (0, 2, 4)], [0.94, 0.941, 0.93], [0.70, 0.72, 0.69]])
     seeds = student.ppf(0.975, 6) * np.sqrt(shares.var(axis=1, ddof=1).mean() / 3)
@@ -90,7 +89,6 @@ def test_numbers_of_findings_and_table(tmp_path: Path) -> None:
     expected = 0.7033333 - np.hypot(0.7033333 - low, seeds), 0.7033333 + np.hypot(high - 0.7033333, seeds)
     assert (grey.measure.low, grey.measure.high) == pytest.approx(expected, abs=1e-6)
     labels = find(conclude(results), "cue-labels")
-    assert labels is not None
     assert labels.measure.high - 0.5 == pytest.approx(np.hypot(0.0219, student.ppf(0.975, 2) * 0.01 / 3**0.5), abs=1e-3)
     assert markdown_table(results).startswith(BOUND)
     assert grey.details["seeds"] == 3
@@ -100,9 +98,7 @@ def test_numbers_of_findings_and_table(tmp_path: Path) -> None:
     same = results.table["trained"] == results.table["tested"]
     table = results.table.assign(images_fake=np.where(same, 1600, 1000), images_real=np.where(same, 400, 1000))
     grey = find(conclude(replace(results, table=table)), "cue-grey")
-    assert grey is not None
     (guessing,) = (choice for choice in grey.choices if choice.value == "guessing")
-    assert guessing.control is not None
     assert guessing.control.measure.value == pytest.approx(0.8)
 
 

@@ -19,7 +19,6 @@ def test_the_detector_says_of_the_pictures_what_the_study_says(probed: Source) -
     context = probed.open()
     for row in (0, 41):
         example = probe_example(run, row, lambda at: np.asarray(context.pixels[at]))
-        assert example is not None
         assert set(example.pictures) == set(probe_columns())
         margins = context.detector.margins(np.stack(list(example.pictures.values())))
         expected = table.loc[run.predictions["id"][row], list(example.pictures)].to_numpy(float)

@@ -23,7 +23,7 @@ def test_cells_are_margins_of_pictures_that_are_put_together_here(name: str, tmp
     def margins(coarse_of: np.ndarray, fine_of: np.ndarray) -> np.ndarray:
         mixed = np.where(fine[..., None], spectra[fine_of], spectra[coarse_of])
         pixels = np.rint(np.clip(np.fft.ifft2(mixed, axes=(1, 2)).real, 0, 255)).astype(np.uint8)
-        return cue.detector.margins(pixels)
+        return cue.margins(pixels)
 
     own, same, other = np.arange(len(run)), donors.same, donors.other
     # the donors' own donors, of the class that the cell names
@@ -54,7 +54,6 @@ def test_planted_effects_are_concluded(tmp_path: Path) -> None:
     for verdict, fit in (("FAKE", 3), ("REAL", 0)):
         for name, size in (("coarse", 3.5), ("fine", 5.5)):
             finding = found[f"factorial-{name}-{verdict}"]
-            assert finding.difference is not None
             assert finding.difference.value == pytest.approx(size, abs=0.05)
             assert claim_status(finding).kind == "holds"
         assert found[f"factorial-fit-{verdict}"].measure.value == pytest.approx(fit, abs=0.05)

@@ -134,13 +134,8 @@ def test_filters_are_compared_on_the_same_squares(source: Source, photographs: l
     assert every["depends"] == pytest.approx(depends.mean())
     assert every["called_real"] == stacked.all(axis=0).sum()
     assert every["images"] == 12
-    finding = result.finding("filters_photographs")
-    assert finding is not None
-    assert (finding.measure.value, finding.measure.n, finding.measure.clusters) == (
-        pytest.approx(depends.mean()),
-        12,
-        3,
-    )
+    measure = result.finding("filters_photographs").measure
+    assert (measure.value, measure.n, measure.clusters) == (pytest.approx(depends.mean()), 12, 3)
 
 
 def test_pictures_drawn_large_are_their_own_group_under_every_filter(
@@ -150,17 +145,13 @@ def test_pictures_drawn_large_are_their_own_group_under_every_filter(
     detector, sources = load_detector(source.detector), read_generators(large, Preprocessing(32), large=True)
     clusters = np.repeat(range(2), list(map(len, sources)))
     finding, decides = result.finding("large"), result.finding("filters_large")
-    assert finding is not None
-    assert decides is not None
     calls = {}
     for name in RESAMPLING:
         calls[name] = np.concatenate([detector.margins(as_cifake(one.pixels[name])) > 0 for one in sources])
-        choice = finding.choice("filter", name)
-        assert choice is not None
+        measure = finding.choice("filter", name).measure
         # two generators are the independent samples, not their eight pictures: too few for an interval
-        assert choice.measure.value == pytest.approx(clustered_share(calls[name], clusters).value)
-        assert not choice.measure.has_interval
-        assert (choice.measure.n, choice.measure.clusters) == (8, 2)
+        assert measure.value == pytest.approx(clustered_share(calls[name], clusters).value)
+        assert (measure.has_interval, measure.n, measure.clusters) == (False, 8, 2)
     assert finding.measure.value == pytest.approx(calls["bicubic"].mean())
     each = {choice.value: choice for choice in finding.choices if choice.kind == "generator"}
     assert each["Stable Diffusion 1"].measure.value == pytest.approx(calls["bicubic"][clusters == 1].mean())
@@ -168,9 +159,8 @@ def test_pictures_drawn_large_are_their_own_group_under_every_filter(
     assert all(choice.control is None for choice in each.values())
     for name, names in {EVERY_FILTER: [*calls], BUT_CRUDEST: [name for name in calls if name != "nearest"]}.items():
         some = np.stack([calls[filter_] for filter_ in names])
-        choice = decides.choice("filters", name)
-        assert choice is not None
-        assert choice.measure.value == pytest.approx((some.any(axis=0) & ~some.all(axis=0)).mean())
+        expected = (some.any(axis=0) & ~some.all(axis=0)).mean()
+        assert decides.choice("filters", name).measure.value == pytest.approx(expected)
     # no rate is over both groups
     assert not any(finding.measure.n == 35 for finding in result.findings)
     assert set(result.table["kind"]) == {OWN, IMITATIONS, LARGE, PHOTOGRAPHS}

@@ -5,12 +5,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from core.findings.claims import claim_status, with_headlines
+from core.findings.claims import claim_status
 from core.findings.finding import Finding
 from core.perturbations.probe import FAMILIES
 from core.perturbations.table import PROBES
 from core.studies.flips import ranking
-from core.studies.probes import HEADLINES, answering_column, conclude
+from core.studies.probes import answering_column, conclude
 from tests.core.cues import CUES
 from tests.core.studies.counted import PARAMETERS, asked_of, counted
 
@@ -31,7 +31,7 @@ SEAMS = ("shuffle_blend", "shuffle", "shuffle_fade")
 
 def found(flipped: Flipped, path: Path, sizes: dict[str, float] | None = None) -> dict[str, Finding]:
     run, table = counted(sizes or {}, flipped, path, images=400)
-    return {finding.key: finding for finding in with_headlines(conclude(run, table, PARAMETERS), HEADLINES)}
+    return {finding.key: finding for finding in conclude(run, table, PARAMETERS)}
 
 
 @pytest.mark.parametrize("name", CUES)
@@ -51,17 +51,13 @@ def test_a_claim_needs_every_control(tmp_path: Path) -> None:
     planted: Flipped = {"lowpass_8": 0.9, "lowpass_control_8": 0.02, "lowpass_pattern_8": 0.2, "lowpass_grey_8": 0.3}
     detail = found(planted | {"rephase_8": 0.8}, tmp_path)["detail-FAKE"]
     assert str(claim_status(detail)) == "holds"
-    assert detail.headline == "FAKE verdicts rest on fine detail."
-    assert detail.subject.startswith("removing fine detail (radius 8,")
     controls = {choice.value for choice in detail.choices if choice.kind == "control"}
     assert controls == {PROBES[key].inline for key in CONTROLS}
     # the strongest of them is the one beside the number
-    assert detail.control is not None
     assert (detail.control.measure.value, detail.difference.value) == (0.3, pytest.approx(0.6))  # type: ignore[union-attr]
     for key in CONTROLS:
         detail = found(planted | {"rephase_8": 0.8, f"{key}_8": 0.9}, tmp_path)["detail-FAKE"]
         assert claim_status(detail).on["control"][PROBES[key].inline] == 0
-        assert detail.headline.startswith("Depends on ")
 
 
 def test_a_claim_needs_every_other_way_of_making_the_change(tmp_path: Path) -> None:
@@ -89,20 +85,15 @@ def test_a_place_is_set_against_the_same_shape_elsewhere_and_under_every_fill(tm
     assert str(claim_status(found(further, tmp_path)["place-FAKE"])) != "holds"
     other = found({"hide_border_texture": 0.5, "hide_border_flat": 0.2, "hide_frame_8_flat": 0.2}, tmp_path)
     assert claim_status(other["place-FAKE"]).on == {"fill": {"its own texture": 1, "its mean colour": 0}}
-    squares: Flipped = {"hide_centre_texture": 0.6, "hide_centre_flat": 0.6, "hide_top_left_texture": 0.6}
-    assert str(claim_status(found(squares, tmp_path)["place-FAKE"])) != "holds"
 
 
 def test_the_smallest_change_is_one_with_a_control(tmp_path: Path) -> None:
     sizes, flipped = {"lowpass_14": 6.0, "levels_2": 0.8}, {"lowpass_14": 0.6, "levels_2": 0.4}
     smallest = found(dict(flipped), tmp_path, sizes)["smallest-FAKE"]
-    told = [smallest.details[name] for name in ("title", "strength", "size")]
-    assert told == ["Removing fine detail", "radius 14", 6.0]
-    alone = found({"levels_2": 0.4}, tmp_path, {"levels_2": 0.8})["smallest-FAKE"]
-    assert alone.headline == "No change flips FAKE verdicts more often than its control does."
-    none = found({}, tmp_path)["smallest-REAL"]
-    assert not none.measure.known
-    assert none.headline == "No change flips REAL verdicts more often than its control does."
+    assert [smallest.details[name] for name in ("strength", "size")] == ["radius 14", 6.0]
+    # alone, a change without a control is none
+    for flipped in ({"levels_2": 0.4}, {}):
+        assert not found(flipped, tmp_path, {"levels_2": 0.8})["smallest-FAKE"].measure.known
 
 
 def test_probes_are_ranked_by_what_is_certain_of_them() -> None:

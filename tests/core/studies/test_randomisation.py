@@ -1,7 +1,5 @@
 """Randomisation: random weights change the maps, the detector's own do not; chance is counted by random detector."""
 
-from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,14 +13,13 @@ from scipy.stats import spearmanr
 from core.detectors.detector import Detector
 from core.detectors.resnet import LEVELS, ResNetDetector, build_network
 from core.explainers.deletion import edge_map
-from core.explainers.lime.regions import LIME, LimeSettings
+from core.explainers.lime.regions import LIME
 from core.studies import randomisation
-from core.studies.explanations import Pass, explain_all
 from core.studies.groups import Cells
 from core.studies.randomisation import compute, conclude, levels_for, make_study, sanity_summary
 from core.studies.runner import Source
 from core.studies.study import Context
-from tests.core.trust_cues import made_run
+from tests.core.trust_cues import explain_lime_by, made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
 PARAMETERS = {**make_study().parameters, "networks": 3, "others": 5, "lime_others": 3}
@@ -32,36 +29,17 @@ COLUMNS = [
     *(f"gradcam_{level}" for level in (*LEVELS, "other", "edges")),
     *(f"lime_{level}" for level in (*LIME_LEVELS, "other", "edges")),
 ]
-CELLS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4).astype(np.int16)
-Explain = Callable[[Detector, NDArray[np.uint8]], NDArray[np.floating]]
 
 
-def by_map(detector: Detector, image: NDArray[np.uint8]) -> NDArray[np.floating]:
+def by_map(detector: Detector, image: NDArray[np.uint8], _settings: Any = None) -> NDArray[np.floating]:
     """An explanation that is the detector's map at the grid's cells: it depends on every weight."""
     weights = detector.full_pass(image[None]).maps[0].repeat(2, axis=0).repeat(2, axis=1).ravel()
     return np.asarray(weights + np.linspace(0, 1e-4, 64, dtype=np.float32))
 
 
-def by_edges(_detector: Detector, image: NDArray[np.uint8]) -> NDArray[np.floating]:
+def by_edges(_detector: Detector, image: NDArray[np.uint8], _settings: Any) -> NDArray[np.floating]:
     """An explanation that knows nothing of the detector."""
     return edge_map(image).reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel().astype(np.float32)
-
-
-def explain_by(monkeypatch: pytest.MonkeyPatch, explain: Explain) -> None:
-    """Put another explanation in the place of LIME."""
-
-    def explain_fully(detector: Detector, image: NDArray[np.uint8], _settings: LimeSettings, *, regions: object) -> Any:
-        assert regions is CELLS
-        return SimpleNamespace(map=explain(detector, image)[CELLS])
-
-    def planted(detector: Detector, images: Any, explainer: Any, settings: Any, **stored: Any) -> list[Pass]:
-        if explainer is not LIME:
-            return explain_all(detector, images, explainer, settings, **stored)
-        weights = [explain(detector, image).astype(np.float32) for image in images]
-        return [Pass(values[CELLS], CELLS, values) for values in weights]
-
-    monkeypatch.setattr(randomisation, "explain_all", planted)
-    monkeypatch.setattr(LIME, "explain_fully", explain_fully, raising=False)
 
 
 @pytest.fixture
@@ -88,17 +66,17 @@ def test_everything_down_to_the_level_is_new_and_the_rest_as_it_was(level: str, 
 def test_random_weights_change_the_maps_and_the_detectors_own_do_not(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    explain_by(monkeypatch, by_map)
+    explain_lime_by(monkeypatch, randomisation, by_map)
     table = compute(context, np.arange(24), PARAMETERS)
     assert list(table.columns) == ["id", *COLUMNS]
     of_levels = [column for column in COLUMNS if column.split("_")[-1] in LEVELS]
     assert (table[of_levels].mean() < 0.75).all()
     np.testing.assert_array_equal(table["network"], np.arange(24) % 3)
     # what knows nothing of the detector does not notice
-    explain_by(monkeypatch, by_edges)
+    explain_lime_by(monkeypatch, randomisation, by_edges)
     blind = compute(context, np.arange(6), PARAMETERS)
     np.testing.assert_allclose(blind[[f"lime_{level}" for level in (*LIME_LEVELS, "edges")]], 1, atol=1e-6)
-    explain_by(monkeypatch, by_map)
+    explain_lime_by(monkeypatch, randomisation, by_map)
     monkeypatch.setattr(ResNetDetector, "randomised", lambda detector, _level, seed: detector)
     same = compute(context, np.arange(10), PARAMETERS)
     np.testing.assert_allclose(same[of_levels], 1, atol=5e-3)
@@ -106,7 +84,7 @@ def test_random_weights_change_the_maps_and_the_detectors_own_do_not(
 
 
 def test_every_number_is_scipys_without_its_sign(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    explain_by(monkeypatch, by_map)
+    explain_lime_by(monkeypatch, randomisation, by_map)
     rows = np.array([7, 50])
     table = compute(context, rows, PARAMETERS)
     maps = np.asarray(context.run.maps, np.float32)

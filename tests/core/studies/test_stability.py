@@ -1,77 +1,52 @@
 """Stability: 1 for what does not depend on the seed or the noise, and each number against scipy."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from core.detectors.detector import Detector
 from core.explainers.lime.regions import LIME, LimeSettings
 from core.studies import stability
-from core.studies.explanations import Pass, explain_all
 from core.studies.groups import Cells
 from core.studies.runner import Source
 from core.studies.stability import add_noise, compute, make_study
+from tests.core.trust_cues import explain_lime_by
 
 pytestmark = pytest.mark.usefixtures("two_methods")
 PARAMETERS = {**make_study().parameters, "others": 5, "lime_others": 3}
-Explain = Callable[[NDArray[np.uint8], LimeSettings], NDArray[np.float64]]
-CELLS = np.add.outer(np.arange(32) // 4 * 8, np.arange(32) // 4).astype(np.int16)
 
 
-def by_image(image: NDArray[np.uint8], _settings: LimeSettings | None = None) -> NDArray[np.float64]:
+def by_image(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     """An explanation that has no seed: float64 (64,), the mean red of each cell."""
     return np.asarray(image[..., 0].reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel(), np.float64)
 
 
-def by_seed(image: NDArray[np.uint8], settings: LimeSettings) -> NDArray[np.float64]:
-    """An explanation that is nothing but its seed."""
-    return np.random.default_rng((settings.seed, int(image.sum()))).normal(size=64)
-
-
-@pytest.fixture
-def compute_by(source: Source, monkeypatch: pytest.MonkeyPatch) -> Callable[[Explain, NDArray[np.intp]], pd.DataFrame]:
-    """Compute the study of 60 made images with another explanation, a value a cell, in the place of LIME."""
-
-    def table_of(explain: Explain, rows: NDArray[np.intp]) -> pd.DataFrame:
-        def planted(detector: Detector, images: Any, explainer: Any, settings: Any) -> list[Pass]:
-            if explainer is not LIME:
-                return explain_all(detector, images, explainer, settings)
-            return [Pass(explain(image, settings)[CELLS].astype(np.float32), CELLS) for image in images]
-
-        def explain_fully(_lime: Any, _detector: Any, image: Any, settings: Any, *, regions: Any) -> Any:
-            return SimpleNamespace(map=explain(image, settings)[CELLS])
-
-        monkeypatch.setattr(stability, "explain_all", planted)
-        monkeypatch.setattr(type(LIME), "explain_fully", explain_fully)
-        return compute(source.open(), rows, PARAMETERS)
-
-    return table_of
-
-
-def test_what_has_no_seed_is_stable_and_what_is_nothing_but_its_seed_is_not(compute_by) -> None:  # type: ignore[no-untyped-def]
-    table = compute_by(by_image, np.arange(12))
+def test_what_has_no_seed_is_stable_and_what_is_nothing_but_its_seed_is_not(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explain_lime_by(monkeypatch, stability, lambda _detector, image, _settings: by_image(image))
+    table = compute(source.open(), np.arange(12), PARAMETERS)
     assert list(table.columns) == ["id", *make_study().columns]
     # where the regions are the same for all images, keeping them changes nothing
     np.testing.assert_array_equal(table["lime_kept"], table["lime_noise"])
     np.testing.assert_allclose(table["lime_seed"], 1, atol=1e-6)
     assert table["lime_noise"].between(0.9, 1, inclusive="left").all()
     assert table["lime_other"].abs().max() < 0.6
-    random = compute_by(by_seed, np.arange(40))
+    explain_lime_by(
+        monkeypatch,
+        stability,
+        lambda _detector, image, settings: np.random.default_rng((settings.seed, int(image.sum()))).normal(size=64),
+    )
+    random = compute(source.open(), np.arange(40), PARAMETERS)
     assert random[["lime_seed", "lime_noise", "lime_other"]].mean().abs().max() < 0.12
 
 
-def test_every_number_is_scipys(compute_by, source: Source) -> None:  # type: ignore[no-untyped-def]
-    rows = np.array([4, 41])
-    table = compute_by(by_image, rows)
-    context = source.open()
-    cells = Cells(context.run)
+def test_every_number_is_scipys(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    explain_lime_by(monkeypatch, stability, lambda _detector, image, _settings: by_image(image))
+    rows, context = np.array([4, 41]), source.open()
+    table, cells = compute(context, rows, PARAMETERS), Cells(context.run)
     for at, row in enumerate(rows.tolist()):
         image, computed = context.pixels[row], table.loc[at]
         after = add_noise(image, seed=(0, row))

@@ -52,7 +52,7 @@ def test_every_flipped_byte_is_refused_or_harmless(tmp_path: Path) -> None:
     write_study(path, TABLE, {"study": "s", "findings": []})
     whole, before = path.read_bytes(), read_study(path)
     generator = np.random.default_rng(0)
-    refused = harmless = 0
+    refused = []
     for place in generator.choice(len(whole), 200, replace=False):
         damaged = bytearray(whole)
         damaged[place] ^= 1 << int(generator.integers(8))
@@ -60,14 +60,13 @@ def test_every_flipped_byte_is_refused_or_harmless(tmp_path: Path) -> None:
         try:
             after = read_study(path)
         except ContractError as error:
-            refused += str(path) in str(error)
+            refused.append(str(path) in str(error))
         else:
             # a byte that says nothing of the values, such as the writer's name or what pandas calls a type
             pd.testing.assert_frame_equal(after.table, before.table, check_dtype=False, check_categorical=False)
             assert after.about == before.about
-            harmless += 1
-    assert refused + harmless == 200
-    assert refused > 50
+    assert all(refused)
+    assert len(refused) > 50
 
 
 def test_what_is_no_study_of_this_run_is_refused(source: Source, tmp_path: Path) -> None:
@@ -132,7 +131,6 @@ def test_findings_are_stored_with_the_study_and_made_again_only_where_they_are_n
     assert calls == [(run.name, {"scale": 1.0})]
     answer = find_studies(run)[0]["brightness"]
     found = answer.finding("mean")
-    assert found is not None
     assert (found.measure.value, found.measure.n) == (pytest.approx(answer.table["brightness"].mean()), 60)
     assert answer.finding("none") is None
     assert len(calls) == 1
