@@ -16,12 +16,12 @@ from core.detectors.detector import Detector
 from core.detectors.resnet import ResNetDetector, build_network, round_to_float16
 from core.detectors.storage import save_detector
 from core.explainers.lime.regions import LIME, LimeSettings
+from core.images.image_set import ImageSet
 from core.images.labels import CLASSES, FAKE, REAL
 from core.runs.run import Run
 from core.runs.writing import write_run
 from core.studies.explanations import Pass, explain_all
 from core.studies.runner import Source
-from tests.conftest import make_set
 
 SIDE = 8
 PLACES = 16
@@ -81,11 +81,11 @@ def patch_images(n: int = 16, *, seed: int = 0) -> tuple[NDArray[np.uint8], NDAr
     return np.clip(np.rint(images), 0, 255).astype(np.uint8), places
 
 
-def write_source(home: Path, detector: Detector, pixels: NDArray[np.uint8]) -> Source:
-    """A run of the detector on images, the first half FAKE, and the detector, on disk."""
+def write_source(home: Path, detector: Detector, images: ImageSet) -> Source:
+    """A run of the detector on images, and the detector, on disk."""
     name = detector.name
     save_detector(home / "detectors" / name, detector, model_card=f"# {name}\n")
-    run = write_run(home, detector, make_set(pixels), ship_images=True)
+    run = write_run(home, detector, images, ship_images=True)
     return Source(run, home / "detectors" / name)
 
 

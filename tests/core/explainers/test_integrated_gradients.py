@@ -9,10 +9,7 @@ from scipy import ndimage
 
 from core.detectors.detector import Detector
 from core.explainers.explanation import Explanation
-from core.explainers.integrated_gradients import (
-    INTEGRATED_GRADIENTS,
-    IntegratedGradientsSettings,
-)
+from core.explainers.integrated_gradients import INTEGRATED_GRADIENTS, IntegratedGradientsSettings
 from core.images.labels import FAKE, REAL
 from tests.conftest import make_detector, textured
 

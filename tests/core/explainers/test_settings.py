@@ -4,12 +4,7 @@ from typing import Literal
 
 import pytest
 
-from core.explainers.settings import (
-    ExplainerSettings,
-    ExplanationError,
-    describe,
-    setting,
-)
+from core.explainers.settings import ExplainerSettings, ExplanationError, describe, setting
 
 
 class Base(ExplainerSettings):

@@ -52,8 +52,8 @@ def source_of(home: Path) -> Source:
 
 def write_made(home: Path, n: int = 60) -> Source:
     """Write the run, on `n` images, and its detector."""
-    pixels = made_set(n).pixels
-    return write_source(home, mixed_detector(pixels), pixels)
+    images = made_set(n)
+    return write_source(home, mixed_detector(images.pixels), images)
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +69,7 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> Source:
 @pytest.fixture(scope="session")
 def patched(tmp_path_factory: pytest.TempPathFactory) -> Source:
     """Images in which one patch decides, and the network that looks at it."""
-    return write_source(tmp_path_factory.mktemp("home"), patch_detector(), patch_images()[0])
+    return write_source(tmp_path_factory.mktemp("home"), patch_detector(), make_set(patch_images()[0]))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 
 from core.runs.filter import Filter, choices_of, range_columns
 from core.runs.rows import find_rows, judged_table
@@ -22,12 +21,8 @@ from core.studies.columns import (
 )
 from core.studies.store import SCHEMA
 from tests.core.runs.test_rows import ids, make_run
+from tests.core.runs.test_rows import run as run  # noqa: PLC0414 - a fixture
 from tests.core.studies.pairs import drawn_runs
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return make_run(tmp_path / "d@s")
 
 
 def seal(file: Path, frame: pd.DataFrame, about: dict[str, object]) -> None:

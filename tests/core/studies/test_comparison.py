@@ -15,16 +15,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 from core.findings.claims import claim_status
 from core.findings.finding import Finding, Measure, find
 from core.runs.run import Run
-from core.studies.comparison import (
-    Pair,
-    by,
-    columns_of,
-    conclude,
-    elsewhere,
-    outcome_rates,
-    pair_of,
-    side_by_side,
-)
+from core.studies.comparison import Pair, by, columns_of, conclude, elsewhere, outcome_rates, pair_of, side_by_side
 from core.studies.out_of_distribution import GROUPS
 from core.studies.store import StudyResult
 from core.studies.study import WEIGHT, StudyError

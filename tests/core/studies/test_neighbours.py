@@ -11,18 +11,15 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from core.detectors.detector import Detector
-from core.detectors.storage import save_detector
-from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.runs.run import read_run
-from core.runs.writing import write_run
 from core.studies import neighbours
 from core.studies.neighbours import OWN, STUDY, conclude, find_training_set, is_sample, searched
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from tests.conftest import write_cifake
 from tests.core.studies.conftest import made_set, mixed_detector
+from tests.core.trust_cues import write_source
 
 
 @pytest.fixture(autouse=True)
@@ -72,16 +69,11 @@ def test_without_training_images_the_runs_own_are_searched(source: Source) -> No
     assert 0.3 < ((table["shuffled_say"] == "REAL").to_numpy() == real).mean() < 0.7
 
 
-def write(folder: Path, images: ImageSet, detector: Detector) -> Source:
-    save_detector(folder / "detectors" / "tiny", detector, model_card="# tiny\n")
-    return Source(write_run(folder, detector, images, ship_images=True), folder / "detectors" / "tiny")
-
-
 def test_copies_of_a_file_are_not_its_neighbours(tmp_path: Path) -> None:
     images = made_set()
     pixels, rows = images.pixels.copy(), images.rows.copy()
     pixels[1], rows.loc[1, "sha256"] = pixels[0], rows.loc[0, "sha256"]
-    table = made_table(write(tmp_path, replace(images, pixels=pixels, rows=rows), mixed_detector(pixels)), k=3)
+    table = made_table(write_source(tmp_path, mixed_detector(pixels), replace(images, pixels=pixels, rows=rows)), k=3)
     assert rows["id"][1] not in table[[f"near_{n}" for n in range(1, 6)]].iloc[0].tolist()
     assert table["distance"][0] > 0
 
@@ -91,7 +83,7 @@ def test_training_images_are_searched_where_they_are_available(tmp_path: Path, m
     train = replace(made_set(40), name="made-train", split="train", fingerprint="f" * 64)
     detector = mixed_detector(images.pixels)
     detector.manifest = {"name": "tiny", "training_set": "made-train", "training_set_fingerprint": "f" * 64}
-    source = replace(write(tmp_path, images, detector), data=str(write_cifake(tmp_path / "cifake", train=0)))
+    source = replace(write_source(tmp_path, detector, images), data=str(write_cifake(tmp_path / "cifake", train=0)))
     # the attached set has none
     assert set(made_table(source)["among"]) == {OWN}
     searched.cache_clear()

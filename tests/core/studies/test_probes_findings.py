@@ -91,28 +91,20 @@ def test_the_smallest_change_is_one_with_a_control(tmp_path: Path) -> None:
     sizes, flipped = {"lowpass_14": 6.0, "levels_2": 0.8}, {"lowpass_14": 0.6, "levels_2": 0.4}
     smallest = found(dict(flipped), tmp_path, sizes)["smallest-FAKE"]
     assert [smallest.details[name] for name in ("strength", "size")] == ["radius 14", 6.0]
-    # alone, a change without a control is none
-    for flipped in ({"levels_2": 0.4}, {}):
-        assert not found(flipped, tmp_path, {"levels_2": 0.8})["smallest-FAKE"].measure.known
+    alone = found({"levels_2": 0.4}, tmp_path, {"levels_2": 0.8})["smallest-FAKE"]
+    assert str(claim_status(alone)) == "no control"
+    assert not found({}, tmp_path)["smallest-REAL"].measure.known
 
 
 def test_probes_are_ranked_by_what_is_certain_of_them() -> None:
-    base = {
-        "verdict": "FAKE",
-        "group": "all",
-        "is_control": False,
-        "images": 100,
-        "size": 10.0,
-        "control": "x",
-        "share": 0,
-    }
     rows = [
-        {**base, "probe": "tint", "column": "tint_full", "net": 0.4, "net_low": 0.1},
-        {**base, "probe": "lowpass", "column": "lowpass_12", "net": 0.3, "net_low": 0.2},
-        {**base, "probe": "blur", "column": "blur_1", "net": 0.9, "net_low": 0.8, "control": None},
-        {**base, "probe": "ring", "column": "ring_8_12", "net": 0.5, "net_low": -0.1},
+        ("tint", "tint_full", 0.4, 0.1, "x"),
+        ("lowpass", "lowpass_12", 0.3, 0.2, "x"),
+        ("blur", "blur_1", 0.9, 0.8, None),
+        ("ring", "ring_8_12", 0.5, -0.1, "x"),
     ]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=["probe", "column", "net", "net_low", "control"])
+    table = table.assign(verdict="FAKE", group="all", is_control=False, images=100, size=10.0, share=0)
     top = ranking(table, verdict="FAKE")
     assert top["probe"].tolist() == ["lowpass", "tint", "blur", "ring"]
     assert top["per_level"].tolist() == pytest.approx([0.02, 0.01, 0.08, 0.0])

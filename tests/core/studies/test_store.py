@@ -15,14 +15,7 @@ from core.findings.finding import Finding
 from core.runs.run import Run, read_run
 from core.storage import ContractError
 from core.studies.runner import Source, run_study
-from core.studies.store import (
-    SCHEMA,
-    conclude_again,
-    find_studies,
-    read_study,
-    write_sealed,
-    write_study,
-)
+from core.studies.store import SCHEMA, conclude_again, find_studies, read_study, write_sealed, write_study
 from core.studies.study import STUDIES
 from tests.core.studies.conftest import BRIGHTNESS, conclude
 
