@@ -158,9 +158,9 @@ class Run:
         if names is None or "source" not in self.predictions:
             return None
         source, fake = self.predictions["source"].astype(object), self.predictions["label"] == "FAKE"
-        words = np.where(source.isin(names), *SEEN)
         known = source.isin(source[fake]) & source.notna()
-        return pd.Series(pd.Categorical(np.where(known, words, ""), SEEN), self.predictions.index)
+        codes = np.where(known, ~source.isin(names), -1)
+        return pd.Series(pd.Categorical.from_codes(codes, SEEN), self.predictions.index)
 
     @property
     def is_real(self) -> NDArray[np.bool_]:
