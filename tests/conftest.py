@@ -81,11 +81,11 @@ def jpeg(pixels: NDArray[np.uint8], quality: int = 75) -> bytes:
     return buffer.getvalue()
 
 
-def textured(n: int, *, fine: bool, seed: int) -> NDArray[np.uint8]:
-    """uint8 (n, 32, 32, 3): soft blobs, with fine grain on top where `fine`; two classes that a network can learn."""
+def textured(n: int, *, fine: bool, seed: int, side: int = 32) -> NDArray[np.uint8]:
+    """uint8 (n, side, side, 3): soft blobs, with fine grain on top where `fine`: two classes that can be learned."""
     generator = np.random.default_rng(seed)
-    coarse = generator.uniform(60, 200, (n, 4, 4, 3)).repeat(8, axis=1).repeat(8, axis=2)
-    grain = generator.normal(0, 25, (n, 32, 32, 1)) if fine else 0
+    coarse = generator.uniform(60, 200, (n, side // 8, side // 8, 3)).repeat(8, axis=1).repeat(8, axis=2)
+    grain = generator.normal(0, 25, (n, side, side, 1)) if fine else 0
     return np.clip(coarse + grain, 0, 255).astype(np.uint8)
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from core.detectors.registry import KINDS
 from core.detectors.storage import save_detector
@@ -15,9 +15,11 @@ from core.images.loading import load_image_set
 from core.runs.writing import write_run
 from core.studies.runner import Source, run_study
 from core.studies.study import STUDIES, find_study
+from tests.conftest import textured
 from tests.core.detectors.plain import SIDE, make_plain
 
 NAME = "plain"
+pictures = partial(textured, side=SIDE)
 
 
 @contextmanager
@@ -26,14 +28,6 @@ def plain_kind() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(KINDS, NAME, "tests.core.detectors.plain")
         yield
-
-
-def pictures(n: int, *, fine: bool, seed: int) -> NDArray[np.uint8]:
-    """uint8 (n, 48, 48, 3): soft blobs, with grain on top where `fine`."""
-    generator = np.random.default_rng(seed)
-    coarse = generator.uniform(60, 200, (n, 6, 6, 3)).repeat(8, axis=1).repeat(8, axis=2)
-    grain = generator.normal(0, 25, (n, SIDE, SIDE, 1)) if fine else 0
-    return np.clip(coarse + grain, 0, 255).astype(np.uint8)
 
 
 def write_set(root: Path, *, train: int = 8, test: int = 20) -> Path:

@@ -14,7 +14,7 @@ from core.detectors.detector import Detector
 from core.explainers.cam import GRADCAM, GRADCAMPP, LAYERCAM, XGRADCAM, Cam, CamSettings
 from core.explainers.explanation import Explanation, map_diagnostics
 from core.explainers.settings import Target
-from core.images.labels import REAL, ClassName
+from core.images.labels import ClassName
 from tests.conftest import make_detector, textured
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
@@ -57,52 +57,39 @@ def at_stage(
     return kept[0].detach(), gradient
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_grad_cam_plus_plus_has_its_papers_weights(detector: Detector, fifty: NDArray[np.uint8], stage: str) -> None:
-    activation, gradient = (
-        one.double().numpy() for one in at_stage(detector, fifty[:6], stage, lambda logits: logits[:, REAL])
-    )
-    expected = np.zeros((6, *activation.shape[2:]))
-    # equation 19, place by place
-    for image, channel in np.ndindex(*activation.shape[:2]):
-        one, grads = activation[image, channel], gradient[image, channel]
-        alpha = np.zeros_like(grads)
-        some = grads != 0
-        alpha[some] = grads[some] ** 2 / (2 * grads[some] ** 2 + one.sum() * grads[some] ** 3)
-        expected[image] += (alpha * np.maximum(grads, 0)).sum() * one
-    expected = np.maximum(expected, 0)
-    found = np.stack([one.map for one in explain(GRADCAMPP, detector, fifty[:6], layer=stage, target="REAL")])
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5 * expected.max())
-    assert expected.max() > 0
-
-
 @pytest.mark.parametrize("target", ["margin", "FAKE", "REAL"])
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("cam", CAMS[:3], ids=lambda cam: cam.name)
+@pytest.mark.parametrize("cam", CAMS, ids=lambda cam: cam.name)
 def test_maps_are_their_papers_formulas(
     detector: Detector, fifty: NDArray[np.uint8], stage: str, cam: Cam, target: Target
 ) -> None:
-    pixels, is_signed = fifty[::5], target == "margin"
+    pixels, is_signed = fifty[::5], target == "margin" and cam is not GRADCAMPP
     scores = {"margin": [-1.0, 1.0], "FAKE": [1.0, 0.0], "REAL": [0.0, 1.0]}[target]
-    activation, gradient = at_stage(detector, pixels, stage, lambda logits: logits @ torch.tensor(scores))
+    found = at_stage(detector, pixels, stage, lambda logits: logits @ torch.tensor(scores))
+    activation, gradient = (values.double() for values in found)
+    total = activation.sum(dim=(2, 3), keepdim=True)
     if cam is GRADCAM:
         weights = gradient.mean(dim=(2, 3), keepdim=True)
     elif cam is XGRADCAM:
-        share = activation / (activation.sum(dim=(2, 3), keepdim=True) + 1e-8)
-        weights = (gradient * share).sum(dim=(2, 3), keepdim=True)
-    else:
+        weights = (gradient * activation / (total + 1e-8)).sum(dim=(2, 3), keepdim=True)
+    elif cam is LAYERCAM:
         weights = gradient if is_signed else gradient.relu()
+    else:
+        # equation 19
+        alpha = (gradient**2 / (2 * gradient**2 + total * gradient**3)).nan_to_num(0)
+        weights = (alpha * gradient.relu()).sum(dim=(2, 3), keepdim=True)
     expected = (weights * activation).sum(dim=1)
     scale = float(expected.abs().max())
     if not is_signed:
         # what speaks for FAKE is below 0
-        expected = expected.relu() * (1 if target == "REAL" else -1)
+        expected = expected.relu() * (-1 if target == "FAKE" else 1)
     elif (cam, stage) == (GRADCAM, "layer4"):
         # Grad-CAM of the last stage comes from the forward pass, and is as many times larger as it has positions
         expected = 16 * expected
     results = explain(cam, detector, pixels, layer=stage, target=target)
     assert scale > 0
-    assert {(one.one_sided, one.unit) for one in results} == {(None, "margin") if is_signed else (target, "logit")}
+    assert {one.one_sided for one in results} == {None if is_signed else "FAKE" if target == "FAKE" else "REAL"}
+    assert {one.unit for one in results} == {"activation" if cam is GRADCAMPP else "margin" if is_signed else "logit"}
     np.testing.assert_allclose([one.map for one in results], expected.numpy(), rtol=1e-3, atol=1e-4 * scale)
 
 
@@ -117,9 +104,6 @@ def test_nothing_is_left_on_the_network(
     assert not any(parameter.requires_grad for parameter in detector.network.parameters())
     assert all(parameter.grad is None for parameter in detector.network.parameters())
     monkeypatch.setattr(methods.GradCAM, "_get_weights", lambda *_args, **_kwargs: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        explain(GRADCAM, detector, fifty[:2], layer="layer3")
-    monkeypatch.setattr(methods.GradCAM, "__init__", lambda *_args, **_kwargs: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         explain(GRADCAM, detector, fifty[:2], layer="layer3")
     assert hooks(detector.network) == 0

@@ -1,16 +1,15 @@
-"""Deletion and insertion curves against torchcam's and plain loops; control maps."""
+"""Deletion and insertion curves against torchcam's and plain loops."""
 
 from itertools import product
 from unittest.mock import MagicMock
 
 import numpy as np
-import pytest
 import torch
 from numpy.typing import NDArray
 from torchcam.metrics import DeletionInsertionMetric
 
 from core.detectors.detector import Detector
-from core.explainers.deletion import areas, deletion_curves, edge_map
+from core.explainers.deletion import areas, deletion_curves
 from core.images.labels import FAKE, REAL
 from core.perturbations.masking import Fill, fill_image
 
@@ -26,25 +25,9 @@ def test_areas_are_those_of_torchcams_metric(tiny_detector: Detector, pixels: ND
             # an extractor whose map is given
             extractor = MagicMock(return_value=[torch.from_numpy(values)[None]], model=tiny_detector.network)
             extractor.fuse_cams = lambda cams: cams[0]
-            metric = DeletionInsertionMetric(
-                extractor,
-                steps=8,
-                baseline=tiny_detector.inputs(fill_image(image, each, fill=fill)[None]),
-            )
+            baseline = tiny_detector.inputs(fill_image(image, each, fill=fill)[None])
+            metric = DeletionInsertionMetric(extractor, steps=8, baseline=baseline)
             metric.update(tiny_detector.inputs(image[None]), targets=lambda logits: logits[REAL] - logits[FAKE])
             found = metric.summary()
             np.testing.assert_allclose(areas(ours.deletion)[at, of], found["deletion_auc"], rtol=1e-3, atol=1e-4)
             np.testing.assert_allclose(areas(ours.insertion)[at, of], found["insertion_auc"], rtol=1e-3, atol=1e-4)
-
-
-def test_edges_are_large_where_the_image_changes_and_zero_where_it_does_not() -> None:
-    image = np.full((32, 32, 3), 40, np.uint8)
-    image[:, 16:] = 200
-    found = edge_map(image)
-    assert found.shape == (32, 32)
-    # Sobel of a step of 160: (1 + 2 + 1) x 160 on the two columns beside it
-    np.testing.assert_allclose(found[:, 15:17], 640.0**2, rtol=1e-4)
-    np.testing.assert_allclose(np.delete(found, (15, 16), axis=1), 0, atol=1e-6)
-    # colours of one luma have no edge
-    image[:, :16], image[:, 16:] = (100, 0, 0), (0, 0, 0)
-    assert edge_map(image)[10, 15] == pytest.approx((4 * 0.299 * 100) ** 2, rel=1e-4)

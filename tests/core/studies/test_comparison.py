@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.weightstats import DescrStatsW
 
-from core.findings.claims import claim_status
+from core.findings.claims import ClaimStatus, claim_status
 from core.findings.finding import Finding, Measure, find
 from core.runs.run import Run
 from core.studies.comparison import Pair, by, columns_of, conclude, elsewhere, outcome_rates, pair_of, side_by_side
@@ -35,16 +35,8 @@ def only(run: Run, category: str) -> Run:
 
 
 def test_numbers_are_those_of_other_packages() -> None:
-    good, worse = drawn_runs()
-    pair = pair_of(good, worse)
-    accuracy = of(pair, "accuracy")
-    assert (claim_status(accuracy).kind, claim_status(accuracy).sign) == ("holds", 1)
-    assert accuracy.headline == "The first is right more often."
-    # the other way round it is the same with the other sign
-    back = of(pair_of(worse, good), "accuracy")
-    assert (back.difference.low, back.difference.high) == pytest.approx(
-        (-accuracy.difference.high, -accuracy.difference.low)
-    )
+    pair = pair_of(*drawn_runs())
+    assert claim_status(of(pair, "accuracy")) == ClaimStatus("holds", 1)
     auroc = of(pair, "auroc")
     assert auroc.measure.value == pytest.approx(roc_auc_score(pair.first.is_real, pair.both("margin")[0]))
     fake = ~pair.first.is_real
@@ -66,7 +58,7 @@ def test_a_difference_that_only_leaks_make_is_not_claimed(leaky: int) -> None:
     first = made_run("a", np.where(wrong & ~leaks, -SIGNS, SIGNS), REAL, in_train=leaks)
     second = made_run("b", np.where(wrong | (leaks & (np.arange(300) % 2 == 1)), -SIGNS, SIGNS), REAL)
     accuracy = of(pair_of(first, second) if not leaky else pair_of(second, first), "accuracy")
-    assert (claim_status(accuracy).kind, accuracy.headline) == ("depends", "Depends on leaks and repeats.")
+    assert claim_status(accuracy).kind == "depends"
     assert [choice.value for choice in accuracy.choices] == ["all", "without leaks and repeats"]
     # nor where no image is left without them
     first = made_run("a", SIGNS, REAL, in_train=np.ones(300, bool))

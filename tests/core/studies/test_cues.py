@@ -16,7 +16,6 @@ from core.runs.folders import ROOT
 from core.storage import ContractError
 from core.studies.cue_versions import VERSIONS
 from core.studies.cues import (
-    BOUND,
     COLUMNS,
     FOLDER,
     SCHEMA,
@@ -90,7 +89,6 @@ def test_numbers_of_findings_and_table(tmp_path: Path) -> None:
     assert (grey.measure.low, grey.measure.high) == pytest.approx(expected, abs=1e-6)
     labels = find(conclude(results), "cue-labels")
     assert labels.measure.high - 0.5 == pytest.approx(np.hypot(0.0219, student.ppf(0.975, 2) * 0.01 / 3**0.5), abs=1e-3)
-    assert markdown_table(results).startswith(BOUND)
     assert grey.details["seeds"] == 3
     assert grey.beside["reads_everything"].value == pytest.approx((500 + 703.33) / 2000, abs=1e-4)
     assert "| high-pass 4: wavelengths under 8 pixels | 93.7%" in markdown_table(results)

@@ -5,7 +5,6 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import auc
 
@@ -120,16 +119,6 @@ def table() -> pd.DataFrame:
     return table.iloc[generator.permutation(SIZE)].reset_index(drop=True)
 
 
-def height(part: pd.DataFrame, direction: str, method: str, fill: str) -> NDArray[np.float64]:
-    """(N,): area under a curve, by trapezoids, negated for deletion; higher is better."""
-    columns = ["start", *(f"{direction}_{method}_{fill}_{step}" for step in range(1, 8)), f"filled_{fill}"]
-    if direction == "insertion":
-        columns = [columns[-1], *columns[1:-1], columns[0]]
-    points = part[columns].to_numpy(np.float64)
-    area = ((points[:, 1:] + points[:, :-1]) / 2).mean(axis=1)
-    return np.asarray(area if direction == "insertion" else -area)
-
-
 def of(table: pd.DataFrame, key: str = "lime-FAKE") -> Finding:
     return find(conclude(RUN, table, {}), key)  # type: ignore[return-value]
 
@@ -140,7 +129,7 @@ def test_choices_are_the_paired_difference_from_each_control(table: pd.DataFrame
         for fill, direction, control in product(FILLS, DIRECTIONS, CONTROLS):
             sign = 1 if direction == "insertion" else -1
             beside = sign * part[area_column(direction, control, method, fill)].to_numpy(float)
-            difference = height(part, direction, method, fill) - beside
+            difference = area_of(part, direction, method, fill) - beside
             found = finding.choice(direction, choice_value(fill, control)).difference
             assert found.value == pytest.approx(np.average(difference, weights=part["weight"]))
             # narrower than two intervals side by side would be
@@ -154,5 +143,5 @@ def test_a_file_from_before_coarse_controls_and_a_fill_is_concluded_as_it_is(tab
     assert len(finding.choices) == 12
     # the control as fine as the grid
     part = old[CALLED[old["id"].astype(int)] == "FAKE"]
-    expected = np.average(height(part, "deletion", "random", "mean"), weights=part["weight"])
+    expected = np.average(area_of(part, "deletion", "random", "mean"), weights=part["weight"])
     assert finding.control.measure.value == pytest.approx(expected)

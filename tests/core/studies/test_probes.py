@@ -21,13 +21,9 @@ def rates_of(run: Run, table: pd.DataFrame, **options: Any) -> pd.DataFrame:
     return flip_rates(read_flips(run, table, PARAMETERS), side=run.side, **options)
 
 
-def table_of(source: Source) -> pd.DataFrame:
-    """The study that is there."""
-    return read_study(study_path(source.run, STUDY.name), read_run(source.run)).table
-
-
 def test_rates_are_counted_by_verdict_cell_and_category_with_their_weights(probed: Source) -> None:
-    run, table = read_run(probed.run), table_of(probed)
+    run = read_run(probed.run)
+    table = read_study(study_path(probed.run, STUDY.name), run).table
     table["weight"] = np.random.default_rng(0).uniform(1, 5, len(table)).astype(np.float32)
     rows = run.predictions
     for by, values in (("cell", rows["label"]), ("category", rows["category"])):

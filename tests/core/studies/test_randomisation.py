@@ -18,7 +18,6 @@ from core.studies import randomisation
 from core.studies.groups import Cells
 from core.studies.randomisation import compute, conclude, levels_for, make_study, sanity_summary
 from core.studies.runner import Source
-from core.studies.study import Context
 from tests.core.trust_cues import explain_lime_by, made_run
 
 pytestmark = pytest.mark.usefixtures("two_methods")
@@ -42,12 +41,6 @@ def by_edges(_detector: Detector, image: NDArray[np.uint8], _settings: Any) -> N
     return edge_map(image).reshape(8, 4, 8, 4).mean(axis=(1, 3)).ravel().astype(np.float32)
 
 
-@pytest.fixture
-def context(source: Source) -> Context:
-    """60 made images and a random detector."""
-    return source.open()
-
-
 @pytest.mark.parametrize("level", LEVELS)
 def test_everything_down_to_the_level_is_new_and_the_rest_as_it_was(level: str, tiny_detector: Detector) -> None:
     before = {name: tensor.clone() for name, tensor in tiny_detector.network.state_dict().items()}
@@ -64,8 +57,9 @@ def test_everything_down_to_the_level_is_new_and_the_rest_as_it_was(level: str, 
 
 
 def test_random_weights_change_the_maps_and_the_detectors_own_do_not(
-    context: Context, monkeypatch: pytest.MonkeyPatch
+    source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    context = source.open()
     explain_lime_by(monkeypatch, randomisation, by_map)
     table = compute(context, np.arange(24), PARAMETERS)
     assert list(table.columns) == ["id", *COLUMNS]
@@ -83,9 +77,9 @@ def test_random_weights_change_the_maps_and_the_detectors_own_do_not(
     assert same["gradcam_other"].mean() < 0.9
 
 
-def test_every_number_is_scipys_without_its_sign(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_number_is_scipys_without_its_sign(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     explain_lime_by(monkeypatch, randomisation, by_map)
-    rows = np.array([7, 50])
+    context, rows = source.open(), np.array([7, 50])
     table = compute(context, rows, PARAMETERS)
     maps = np.asarray(context.run.maps, np.float32)
     for at, row in enumerate(rows.tolist()):

@@ -78,16 +78,12 @@ def test_a_study_of_a_run_that_was_replaced_meanwhile_is_not_written(source: Sou
 
 
 def test_a_study_that_breaks_its_word_is_not_written(source: Source) -> None:
-    def lacks(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
-        return brightness(context, rows, parameters).drop(columns="half")
-
-    def turns(context: Context, rows: NDArray[np.intp], parameters: Mapping[str, Any]) -> pd.DataFrame:
-        return brightness(context, rows[::-1], parameters)
-
+    lacks = replace(BRIGHTNESS, compute=lambda *given: brightness(*given).drop(columns="half"))
     with pytest.raises(StudyError, match="columns that it declares \\(half\\)"):
-        run_study(replace(BRIGHTNESS, compute=lacks), source)
+        run_study(lacks, source)
+    turns = replace(lacks, compute=lambda context, rows, parameters: brightness(context, rows[::-1], parameters))
     with pytest.raises(StudyError, match="in their order"):
-        run_study(replace(BRIGHTNESS, compute=turns, parameters={"scale": 3.0}), source)
+        run_study(turns.with_parameters({"scale": 3.0}), source)
     assert not (source.run / "studies" / "brightness.parquet").exists()
 
 

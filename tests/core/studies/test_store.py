@@ -44,11 +44,10 @@ def test_every_flipped_byte_is_refused_or_harmless(tmp_path: Path) -> None:
     path = tmp_path / "s.parquet"
     write_study(path, TABLE, {"study": "s", "findings": []})
     whole, before = path.read_bytes(), read_study(path)
-    generator = np.random.default_rng(0)
     refused = []
-    for place in generator.choice(len(whole), 200, replace=False):
+    for place in range(0, len(whole), len(whole) // 200):
         damaged = bytearray(whole)
-        damaged[place] ^= 1 << int(generator.integers(8))
+        damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
         try:
             after = read_study(path)
