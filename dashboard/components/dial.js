@@ -68,10 +68,10 @@ export default function ({ data, parentElement, setStateValue }) {
     const { picture } = data
     const changed = stop?.changed ?? picture
     const control = stop ? stop.control : experiment.control && picture
-    const kept = (frame) => (!stop ? "not changed yet" : frame.verdict === picture.verdict ? "the verdict stays" : "the verdict flips")
+    const kept = (frame) => (!stop ? "not changed yet" : frame.verdict === picture.verdict ? "verdict stays" : "verdict flips")
     frames.replaceChildren(
       figure("The picture", picture, "as it is", "The picture as it is"),
-      figure(experiment.changed, changed, kept(changed), `${experiment.changed}: ${stop?.label ?? "not yet"}`),
+      figure(stop ? `${experiment.changed}, ${stop.label}` : experiment.changed, changed, kept(changed), experiment.changed),
       ...(control ? [figure(experiment.control, control, kept(control), experiment.control)] : []),
     )
     frames.classList.toggle("two", !control)

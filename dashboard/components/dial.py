@@ -17,7 +17,7 @@ from core.images.labels import verdict_of
 from core.perturbations.flips import flipping
 from core.perturbations.table import PROBES, probe_columns
 from dashboard.components.component import component, one_of
-from dashboard.components.probing import change_words, follow_changes, probes_of, rates_of
+from dashboard.components.probing import change_words, follow_changes, probes_of, rates_of, strength_words
 from dashboard.components.requests import Subject
 from dashboard.components.words import NO_BREAK, percent
 from dashboard.library import BY_STAMP, Opened
@@ -59,7 +59,7 @@ class Experiment(NamedTuple):
 EXPERIMENTS = (
     Experiment(
         "lowpass", "Fine detail", "Finest detail removed", "all detail", "less detail",
-        "Control: changed as much, detail kept",
+        "Control: equally changed, detail kept",
     ),
     Experiment("fade", "Colour", "Colour faded", "full colour", "grey"),
     Experiment("shuffle_blend", "Blocks", "Blocks shuffled", "in place", "small blocks", "Control: cut, kept in place"),
@@ -111,7 +111,7 @@ def draw_dial(
         }
         smallest = [change_words(column, side) for column in flipping(changes).index]
         data = {
-            "of": f"Of its verdicts on {images:,} test images, at this strength:" if shares else "",
+            "of": f"Of verdicts on {images:,} images:" if shares else "",
             "id": f"{key} {subject.sha256} {used['margin']['']}",
             "at": CHANGE.value,
             "crisp": shows_pixels(),
@@ -167,7 +167,7 @@ def _experiment(experiment: Experiment, frames: Mapping[str, Frame], shares: Sha
     stops = [
         {
             "column": column,
-            "label": probe_columns()[column][1].at(side).told,
+            "label": strength_words(column, side),
             "changed": frames[column],
             "control": frames.get(control or "-"),
             # FAKE verdicts that flip, the control's share, REAL verdicts that flip

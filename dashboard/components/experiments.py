@@ -79,7 +79,7 @@ def draw_flips(subject: Subject, detector: DetectorHandle, opened: Opened, row: 
 def _draw_strip(subject: Subject, changes: pd.DataFrame) -> None:
     side = len(subject.image)
     flips = flipping(changes).index
-    smallest = f"Smallest: **{change_words(flips[0], side)}**." if len(flips) else ""
+    smallest = f"Smallest change: **{change_words(flips[0], side)}**." if len(flips) else ""
     st.markdown(smallest or headline(changes))
     cells = []
     for column in telling_changes(changes):

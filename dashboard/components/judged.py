@@ -49,17 +49,18 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> 
                 st.markdown("### Asking the detector")
                 st.caption(waiting(now) or "The first time takes a few seconds, while it is being read.")
             return
-        st.markdown(f"### :material/{SYMBOLS[judgement.answer]}: {coloured(judgement.answer)}")
-        label = f" In truth: {CLASS_WORDS[picture.label]}." if picture.label else ""
+        whose, label = ("Example: ", f" In truth: {CLASS_WORDS[picture.label]}.") if picture.label else ("", "")
+        st.markdown(f"### :material/{SYMBOLS[judgement.answer]}: {whose}{coloured(judgement.answer)}")
         st.markdown(judgement.sentence + label)
         threshold = threshold_of(detector.identity)
         if judgement.scope == "in scope" and threshold is not None:
             fake, real, photographs = threshold.test["FAKE"], threshold.test["REAL"], threshold.photographs
-            counts = (f"{those.hits:,} of {those.images:,}" for those in (fake, real, photographs))
+            shares = (percent(those.hits / max(1, those.images)) for those in (fake, real, photographs))
             st.caption(
-                "So called: {} generated, {} real, {} shrunk photographs.".format(*counts),
-                help=f"Of this detector's test images; and of squares of {photographs.sources} photographs that "
-                "were shrunk to its size, as somebody may have done with yours.",
+                "FAKE-like in tests: {} of generated, {} of real, {} of shrunk photographs.".format(*shares),
+                help=f"Of {fake.images:,} and {real.images:,} test images of this detector; and of "
+                f"{photographs.images:,} squares of {photographs.sources} photographs that were shrunk to its size, as "
+                "somebody may have done with yours.",
             )
         if judgement.scope == "unmeasured":
             make = code(f"{PROGRAM} judgement --run RUN --data DATA")

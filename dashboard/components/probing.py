@@ -190,9 +190,9 @@ def example_of(opened: Opened, column: str, verdict: str | None) -> tuple[Opened
 
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=BY_STAMP)
 def _telling(opened: Opened, stamp: str, column: str, verdict: str | None) -> NDArray[np.intp]:  # noqa: ARG001 - the key
-    """Find up to `PICTURES` rows with pictures, spread over the run: right verdicts that a change flips and no control.
+    """Find up to `PICTURES` rows with pictures, spread over the run, that do what most of them do.
 
-    Where there are none, any rows of the study.
+    Those are right verdicts that the change flips, or else does not, and no control flips; without any, all rows.
     """
     study = probes_of(opened)
     if study is None or column not in study.table:
@@ -200,12 +200,13 @@ def _telling(opened: Opened, stamp: str, column: str, verdict: str | None) -> ND
     rows = opened.rows.get_indexer(study.table["id"])
     table = opened.judged.iloc[rows]
     real, (probe, strength) = (table["predicted"] == "REAL").to_numpy(), probe_columns()[column]
-    tells = (flip_values(study.table[column], real, column) == 1) & (table["label"] == table["predicted"]).to_numpy()
-    for control in (PROBES[key].column(strength.key) for key in probe.controls):
-        tells &= flip_values(study.table[control], real, control) != 1
     fits = (library.pictures(opened).where >= 0)[rows]
     if verdict is not None:
         fits &= (table["predicted"] == verdict).to_numpy()
+    flips = flip_values(study.table[column], real, column)
+    tells = (flips == (2 * (flips[fits] == 1).sum() >= fits.sum())) & (table["label"] == table["predicted"]).to_numpy()
+    for control in (PROBES[key].column(strength.key) for key in probe.controls):
+        tells &= flip_values(study.table[control], real, control) != 1
     return evenly(np.sort(rows[fits & tells] if (fits & tells).any() else rows[fits]), PICTURES)
 
 

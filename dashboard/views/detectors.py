@@ -26,10 +26,10 @@ from dashboard.sidebar import run_label
 # column -> what `shares_of` calls it, and what its shares are of
 SHARES = {
     "Accuracy": ("accuracy", "Of its test images."),
+    "Other generators": ("imitations", "Of small pictures that other generators made."),
     "Recall (FAKE)": ("FAKE", "Of the generated ones among them."),
     "Recall (REAL)": ("REAL", "Of the photographs among them."),
-    "After a screenshot": ("screenshot", "Of its test images, captured from a screen."),
-    "Other generators": ("imitations", "Of small pictures that other generators made."),
+    "Screenshot": ("screenshot", "Of its test images, captured from a screen."),
     "Large pictures": ("large", "Of large pictures that other generators made, resized."),
     "Photographs": ("photographs", "Of squares of ordinary photographs, resized."),
 }
@@ -85,8 +85,15 @@ def choose() -> None:
 
 
 opened = library.current().origin
-heading("Detectors", "How often each of them is right, and how far that carries to other pictures.")
 table = rows()
+middle = table[["Accuracy", "Other generators"]].median()
+fails = middle["Accuracy"] > 50 > middle["Other generators"]
+heading(
+    "Detectors",
+    "Right on most of their test pictures, wrong on most by other generators."
+    if fails
+    else "How often each of them is right, and how far that carries to other pictures.",
+)
 shown = table.assign(name=table["name"].map(run_label))
 st.dataframe(
     shown[["name", "Sees", *SHARES]].rename(columns={"name": "Detector"}),
@@ -101,11 +108,14 @@ st.dataframe(
         "Sees": st.column_config.TextColumn(help="Together: a detector of patches adds up what each says by itself."),
     }
     | {
-        name: st.column_config.ProgressColumn(help=help_, format="%.1f%%", min_value=0, max_value=100, width=112)
+        name: st.column_config.ProgressColumn(help=help_, format="%.1f%%", max_value=100, width=max(96, 7 * len(name)))
         for name, (_, help_) in SHARES.items()
     },
 )
-st.caption("Tick one to see it below, or two to compare them.", help=explain("Accuracy", "Recall", "Delivery"))
+st.caption(
+    "Shares that are right; an empty cell was not measured. Tick one to see it below, or two to compare them.",
+    help=explain("Accuracy", "Recall", "Delivery"),
+)
 
 # a detector of the same name that was trained again is another detector
 made_by = catalogue.maker(opened.run)

@@ -109,7 +109,7 @@ def draw_strips(opened: Opened, probes: StudyResult) -> None:
                     draw_strip(opened, strongest, title)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Other pictures", icon=":material/refresh:", on_click=next_picture, key="evidence.next")
-        st.caption("Bars: all verdicts at this strength. Control: another change, as large.")
+        st.caption("Bars: share of verdicts that flip. Control: another change, as large.")
 
 
 def draw_strip(opened: Opened, finding: Finding, title: str) -> None:

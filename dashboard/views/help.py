@@ -18,8 +18,8 @@ st.page_link(script_of("start"), label="The story in five steps", icon=":materia
 if not FIND.value and (first := first_picture(opened)):
     st.subheader("How to read it", anchor=False)
     st.markdown(
-        f"Frames are {CLASS_WORDS['REAL']} or {CLASS_WORDS['FAKE']}, as called. "
-        "The control changes as much. If it does not flip, the verdict depends on the change."
+        f"Frames are {CLASS_WORDS['REAL']} or {CLASS_WORDS['FAKE']}, as called. The control changes the picture as "
+        "much, but keeps its detail. If only the first one flips, the detail is the reason."
     )
     draw_first_dial(*first, key="help")
 st.subheader("Glossary", anchor=False)

@@ -127,8 +127,7 @@ def draw_maps(shown: Opened, field: int | None) -> None:
 def draw_answers(findings: Sequence[Finding]) -> None:
     """Draw one word a method and verdict: whether its maps are better than both controls, under every fill."""
     st.markdown(
-        "**Does a map point at what moves the score?** Yes: better than a random and another picture's map, however "
-        "parts are hidden.",
+        "**Better than a random map and another picture's?** Partly: for some ways of hiding parts.",
         help=explain("Faithfulness", "Deletion and insertion", "Fill", "Control"),
     )
     answers: dict[str, dict[str, str]] = {}
@@ -268,14 +267,14 @@ def draw_others(result: StudyResult) -> None:
 opened = library.current()
 heading(
     "Can maps be believed?",
-    "A map can look right and mean nothing.",
+    "A map colours where a score comes from. Does it tell the truth?",
     help=explain("Grad-CAM", "LIME", "Control"),
 )
 truth = known_truth()
 draw_maps(opened, truth[1] if truth is not None and truth[0].run.path == opened.run.path else None)
 with st.container(horizontal=True, vertical_alignment="center"):
     st.button("Another picture", icon=":material/refresh:", on_click=next_picture)
-    st.caption(f"{CLASS_WORDS['FAKE']} and {CLASS_WORDS['REAL']}: what the place speaks for.")
+    st.caption(f"Orange speaks for {CLASS_WORDS['FAKE']}, blue for {CLASS_WORDS['REAL']}.")
 if (faithfulness := study_of(opened, "faithfulness")) is not None:
     draw_answers(faithfulness.findings)
     with fold(

@@ -29,7 +29,7 @@ from dashboard.components.filters import (
 from dashboard.components.glossary import explain
 from dashboard.components.grid import TILES, draw_sheet, image_grid
 from dashboard.components.opened_image import draw_image
-from dashboard.components.plain import plain, with_code
+from dashboard.components.plain import with_code
 from dashboard.components.selection import draw_group_differences
 from dashboard.components.words import heading, percent
 from dashboard.datasets import how_to_get_pictures
@@ -103,8 +103,8 @@ def draw_controls() -> None:
         with st.popover("Order", icon=":material/sort:", type="tertiary"):
             draw_view()
         st.button(
-            "Why each", icon=":material/view_list:", type="primary", key="mistakes.sheet", on_click=VIEW.set,
-            args=("sheet",), disabled=not len(positions),
+            "Sheet with reasons", icon=":material/view_list:", type="primary", key="mistakes.sheet",
+            on_click=VIEW.set, args=("sheet",), disabled=not len(positions),
             help="A sheet of these images, or of those selected, with what flips each of them and its map.",
         )  # fmt: skip
         with st.popover("Save", icon=":material/download:", type="tertiary"):
@@ -200,10 +200,9 @@ asked = st.query_params.get("id", "")
 row = opened.row_of(asked)
 if row is None and len(positions):
     row = int(shown[0])
-order = orders[wanted.sort]
-what = "Choose a cell, then a picture." if VIEW.value == "grid" else "Each with the smallest change that flips it."
+what = "Choose a cell, then a picture. Dashed: wrong." if VIEW.value == "grid" else "Each with what flips it first."
 help = explain("Confusion matrix", also="A frame has the colour of the verdict; a dashed one is wrong.")
-heading(title(), f"{what} {plain(order[:1].upper() + order[1:])}.", help=help)
+heading(title(), what, help=help)
 if table.empty:
     st.info("This run holds no image; choose another one on the left.")
 elif VIEW.value == "sheet":

@@ -18,7 +18,7 @@ from dashboard.components.picture import Cell, explained_picture, picture_strip
 from dashboard.components.plain import code, inline
 from dashboard.components.probing import strength_words
 from dashboard.components.requests import Subject
-from dashboard.components.story import SHOWN, draw_first_dial, first_picture, flips_without_detail, thing
+from dashboard.components.story import SHOWN, draw_first_dial, first_picture, flips_without_detail
 from dashboard.components.study import command
 from dashboard.components.words import CLASS_WORDS
 from dashboard.datasets import how_to_get_pictures
@@ -43,10 +43,10 @@ def draw_doors() -> None:
     wrong, images = int((opened.judged["correct"] == "wrong").sum()), len(opened.run)
     doors = {
         "try_picture": ("Try a picture", "What would flip it?"),
-        "mistakes": ("See its mistakes", f"{wrong:,} of {images:,}, and why each")
+        "mistakes": ("See its mistakes", f"{wrong:,} of {images:,}")
         if opened.run.classes
         else ("See its verdicts", f"on {images:,} pictures, and why each"),
-        "play": ("Play", "Ten pictures: you against the detector"),
+        "play": ("Play", "You against the detector"),
     }
     with st.grid(3, min_column_width=220) as grid:
         for page, (name, text) in doors.items():
@@ -149,18 +149,18 @@ if (first := first_picture(opened)) is None:
     st.stop()
 shown, row = first
 if not number:
-    does = flips_without_detail(shown, row)
-    st.title("Same picture to you. The opposite verdict." if does else "What flips the verdict?", anchor=False)
+    same = "Same picture to you. The opposite verdict."
+    st.title(same if flips_without_detail(shown, row) else "What flips the verdict?", anchor=False)
     st.markdown(
-        f"The detector calls this generated {thing(shown, row)} {CLASS_WORDS['FAKE']}"
-        + (", until its finest detail is gone." if does else ". Change it, and watch the verdict.")
+        "Why does a detector call a picture real or AI-generated? Change it and see.  \n"
+        f":gray[The detector knows only {shown.run.side}-pixel pictures like those it learned from.]"
     )
     draw_first_dial(shown, row, key="start")
     if shown is not opened:
         st.caption(f"The picture is of {inline(shown.run.name)}; this run has none here that it calls FAKE rightly.")
     draw_doors()
     st.button(
-        "Tell it in five steps", key="story.begin", type="tertiary", icon=":material/tour:", on_click=move, args=(1,)
+        "The story in five steps", key="story.begin", type="tertiary", icon=":material/tour:", on_click=move, args=(1,)
     )
 else:
     with st.container(key="story"):

@@ -27,7 +27,7 @@ from dashboard.components.probing import last_changes
 from dashboard.components.requests import Subject
 from dashboard.components.study import draw_limits
 from dashboard.components.uploads import MAX_FILES, MAX_OWN, Picture, draw_crop, pictures_of
-from dashboard.components.words import heading
+from dashboard.components.words import draw_title
 from dashboard.library import Opened
 from dashboard.state import Setting
 
@@ -108,7 +108,7 @@ def draw_maps(picture: Picture) -> None:
 
 opened = library.current()
 known = catalogue.detectors()
-heading("Try a picture", "See whether a picture looks generated, and what changes the answer.")
+draw_title("Try a picture")
 if not known:
     draw_limits()
     st.info(f"There is no detector here yet. Make one with `{PROGRAM} train --data PATH`, then reload this page.")
@@ -119,10 +119,12 @@ if not known:
 made_by = (maker := catalogue.maker(opened.run)) and maker.name
 BY = Setting("by", made_by if made_by in known else next(iter(known)), choices=tuple(known))
 SAMPLE = Setting("sample", "")
+detector = known[BY.value]
+preprocessing = detector.about.preprocessing
 left, right = st.columns([3, 1], vertical_alignment="bottom")
 with left:
     uploaded = st.file_uploader(
-        "Pictures",
+        f"{detector.about.side}-pixel pictures get an answer; others only show what flips them",
         # some systems know no type of these
         type=["image", "avif", "heic", "heif"],
         accept_multiple_files=True,
@@ -135,8 +137,6 @@ with right:
     BY.choose("Detector", st.selectbox)
     for sentence in catalogue.refused_detectors().values():
         st.caption(with_code(sentence), help="So it is not among the detectors to ask.")
-detector = known[BY.value]
-preprocessing = detector.about.preprocessing
 FILTER = Setting("filter", preprocessing.interpolation, choices=tuple(RESAMPLING))
 
 totals = np.cumsum([file.size for file in uploaded[:MAX_FILES]])

@@ -130,7 +130,7 @@ def test_next_and_back_and_each_mistake_with_its_reason(page: Page, address: str
     settle(page)
     tiles(page).first.locator("input").uncheck()
     settle(page)
-    page.get_by_role("button", name="Why each").click()
+    page.get_by_role("button", name="Sheet with reasons").click()
     cards = page.locator(".sheet figure")
     expect(cards).to_have_count(count)
     expect(cards.first.locator("img")).to_have_count(2)

@@ -46,9 +46,9 @@ def test_the_table_holds_what_runs_and_studies_do(two: Path, open_page: Open) ->
         assert row["Accuracy"] == pytest.approx(100 * numbers["accuracy"])
         assert row["Recall (FAKE)"] == pytest.approx(100 * numbers["per_class"]["FAKE"]["recall"])
     expected = ((after["screenshot"] > 0).to_numpy() == run.is_real).mean()
-    assert table.loc["tiny on seen-test", "After a screenshot"] == pytest.approx(100 * expected)
+    assert table.loc["tiny on seen-test", "Screenshot"] == pytest.approx(100 * expected)
     # what was not measured is empty
-    assert pd.isna(table.loc["twin on seen-test", "After a screenshot"])
+    assert pd.isna(table.loc["twin on seen-test", "Screenshot"])
     assert table["Other generators"].isna().all()
 
 

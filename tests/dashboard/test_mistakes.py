@@ -58,7 +58,7 @@ def test_what_the_study_has_of_an_image_is_not_asked_again(
         if isinstance(title := smallest[id_], str):
             clean = table["change"][table["verdict"] == "flips"]
             assert clean.str.lower().str.endswith(title.partition(",")[0].lower()).any()
-            assert "Smallest: " in words(app)
+            assert "Smallest change: " in words(app)
 
 
 def test_a_filter_keeps_the_settings_of_maps_and_lets_go_of_the_image(open_page: Open, home: Path) -> None:

@@ -69,9 +69,9 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page: Open, home: Pa
     expected = "FAKE-like" if lowest < margin else "Nothing found"
     assert app.dataframe[0].value["answer"].tolist() == [expected, "Out of scope"]
     assert expected.removeprefix("FAKE") in words(app)
-    # the counts stand beside the answer
-    assert "60 of 100 generated" in words(app)
-    assert "1 of 9 shrunk photographs" in words(app)
+    # how often it is right stands beside the answer
+    assert "60.0% of generated" in words(app)
+    assert "11.1% of shrunk photographs" in words(app)
 
 
 def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(open_page: Open, home: Path) -> None:
