@@ -56,7 +56,7 @@ def _manage(kind: str, arguments: list[str] | None) -> None:
     for part in (listing, renaming, removing):
         part.add_argument("--out", type=Path, default=ROOT, help=f"folder that has {kind}s/; default: the project's")
     options = parser.parse_args(arguments)
-    folders = FIND[kind]((options.out, *command_homes()))
+    folders = FIND[kind](command_homes() if options.out == ROOT else (options.out, *command_homes()))
     if options.command == "list":
         known = kind == "detector" and options.known
         rows = known_rows() if known else [_describe(kind, name, path) for name, path in folders.items()]

@@ -24,6 +24,7 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
+from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from core.console import PROGRAM, command, join, parser_of, show_progress
@@ -288,10 +289,10 @@ def check(detector: Detector, data: str | None = None, *, progress: Progress | N
     margins, real = detector.margins(np.asarray(images.pixels), progress=progress), images.labels.astype(bool)
     missed, accused = int((~real & (margins > 0)).sum()), int((real & (margins <= 0)).sum())
     right = len(images) - missed - accused
-    if 2 * right < len(images):
+    if binomtest(right, len(images), alternative="less").pvalue < 0.01:
         raise SourceError(
             f"it is right on {right} of {len(images)} pictures of {data}, fewer than a coin would be; check "
-            "--fake-classes, the order of --classes, and the preprocessing"
+            "--fake-classes, --classes, and the preprocessing"
         )
     counts = f"FAKE called REAL: {missed} of {(~real).sum()}; REAL called FAKE: {accused} of {real.sum()}"
     accuracy = f"right on {right:,} of {len(images):,} pictures with known answers ({right / len(images):.4f})"

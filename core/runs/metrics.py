@@ -280,7 +280,7 @@ def doubts_about(margins: NDArray[np.floating], noise: float) -> list[str]:
     for extreme in (margins.min(), margins.max()):
         count = int((margins == extreme).sum())
         if count > max(SATURATED * len(margins), 10):
-            doubts.append(f"{count:,} of {len(margins):,} margins are exactly {extreme:.2f}: the scores are saturated.")
+            doubts.append(f"{count:,} of {len(margins):,} margins are exactly {extreme:.4g}: the scores are saturated.")
     return doubts
 
 
