@@ -67,11 +67,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write_files(work: Path) -> None:
-    """Make a set of 8 pictures with a list of them and scores, a picture, and detectors in four forms."""
+    """Make a set of 4 pictures with a list of them and scores, a picture, and detectors in four forms."""
     rows = []
     for label, fine in (("fake", False), ("real", True)):
         (work / "my-pictures" / label).mkdir(parents=True)
-        for number, pixels in enumerate(textured(4, fine=fine, seed=fine)):
+        for number, pixels in enumerate(textured(2, fine=fine, seed=fine)):
             path = work / "my-pictures" / label / f"{number}.png"
             path.write_bytes(encode_png(pixels))
             rows.append({"path": str(path.relative_to(work)), "label": int(not fine), "score": 0.9 - 0.8 * fine})
