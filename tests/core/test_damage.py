@@ -74,7 +74,8 @@ def refusal(read: Callable[[], object]) -> str:
     with pytest.raises(ContractError) as caught:
         read()
     sentence = str(caught.value)
-    assert re.fullmatch(r"[^\n]{20,500}", sentence), sentence
+    # however long the path of the folder is
+    assert re.fullmatch(r"[^\n]{20,500}", re.sub(r"/\S+/", "", sentence)), sentence
     return sentence
 
 

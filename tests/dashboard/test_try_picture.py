@@ -62,7 +62,7 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page: Open, home: Pa
     lowest = float(scores(detector, decode(own[1])[None])[0])
     path, margin = threshold_path(home / "runs" / RUN), min(0.0, lowest + 0.1)
     path.parent.mkdir(exist_ok=True)
-    made = threshold(detector=detector.identity.fingerprint, run=RUN, margin=margin)
+    made = threshold(detector=detector.identity.fingerprint, run=RUN).model_copy(update={"margin": margin})
     path.write_text(made.model_dump_json())
     app = upload(open_page("try_picture", run=RUN), own, stripes(5))
     assert not app.exception
