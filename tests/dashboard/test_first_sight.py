@@ -1,5 +1,6 @@
 """What is seen without an address: CIFAKE as it ships, and what else where that is missing, damaged or not cached."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,9 +56,11 @@ def test_without_an_address_every_page_opens_swift_on_cifake(open_page: Open, fi
 
 
 def test_a_damaged_archive_is_a_sentence_and_the_rest_works(
-    open_page: Open, first: Path, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, first: Path, cifake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sidebar, "is_local", lambda: True)
+    # where they were read from is remembered
+    shutil.rmtree(cifake)
     file = first / SHIPPED / ARCHIVE
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     app = opened(open_page)
