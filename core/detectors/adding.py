@@ -118,23 +118,28 @@ def add(
         path: the folder to write; its last part becomes the detector's name.
         request: the source and the user's settings.
         known: its name, if it was fetched by name: its accuracy must be the known one.
-        data: an image set with labelled test images, see `check`.
+        data: an image set with a test split, see `check_answers`; None to add it without labelled images.
         target_layer, temperature: see `build_from`.
         replace: overwrite an existing folder.
-        progress: see `check`.
+        progress: see `check_answers`.
 
     Raises:
-        ValueError: as for `build_from` and `check`; ContractError if the saved detector's outputs differ.
+        ValueError: as for `build_from`, `check_outputs` and `check_answers`; ContractError if the saved detector's
+            outputs differ.
         TakenError: the folder exists and `replace` is false.
         WriteError: the folder could not be written.
     """
     if not replace:
         refuse_taken(path)
     detector = build_from(request, name=path.name, target_layer=target_layer, temperature=temperature)
-    check(detector)
+    check_outputs(detector)
     pictures = reference_pictures(detector.preprocessing)
     detector, noise = measure_noise(detector, pictures)
-    found = check(detector, data, progress=progress) | noise
+    found = {"Margins of eight pictures": ", ".join(f"{margin:+.2f}" for margin in detector.margins(pictures))}
+    answers = "no pictures with known answers were given"
+    if data is not None:
+        answers = check_answers(detector, data, progress=progress)
+    found |= {"Check": answers} | noise
     if known:
         about = find_known(known)
         found |= {"Fetched from": about.address, "Licence": about.licence}
@@ -236,21 +241,12 @@ def _options(fields: Mapping[str, Any]) -> str:
     return " ".join(f"--{key} {text}" for key, text in texts.items() if text is not None)
 
 
-def check(detector: Detector, data: str | None = None, *, progress: Progress | None = None) -> dict[str, str]:
-    """Check that a detector's outputs are usable and, given labelled images, that most predictions are right.
-
-    Args:
-        detector: to check.
-        data: an image set with a test split; None to check without labelled images.
-        progress: called with (images done, N) while they are read, and again while they are judged.
-
-    Returns:
-        What was found, heading -> words.
+def check_outputs(detector: Detector) -> None:
+    """Check that a detector's outputs are usable.
 
     Raises:
-        SourceError: outputs are not finite, not the declared probabilities or the same for all images, gradients for a
-            map fail, or most predictions are wrong.
-        DatasetError: the images cannot be read.
+        SourceError: outputs are not finite, not the declared probabilities or the same for all images, or gradients for
+            a map fail.
     """
     side = detector.side
     noise = np.random.default_rng(0).integers(0, 256, (2, side, side, 3)).astype(np.uint8)
@@ -272,7 +268,6 @@ def check(detector: Detector, data: str | None = None, *, progress: Progress | N
         raise SourceError(f"it gives {least:.3g} to {most:.3g}, which are no probabilities; say --outputs logits")
     if np.ptp(outputs, axis=0).max() <= 1e-6 * max(1.0, float(np.abs(outputs).max())):
         raise SourceError("its answers do not depend on the picture; check its weights, --mean and --std")
-    found = {"Margins of eight pictures": ", ".join(f"{margin:+.2f}" for margin in detector.margins(pictures))}
     try:
         detector.full_pass(pictures[:1])
         if Capability.GRADIENTS in detector.capabilities:
@@ -283,8 +278,20 @@ def check(detector: Detector, data: str | None = None, *, progress: Progress | N
             f"it gives verdicts but no gradients ({first_line(error)}); where it has a part that computes without "
             "them, take that away, or export it to ONNX"
         ) from None
-    if data is None:
-        return found | {"Check": "no pictures with known answers were given"}
+
+
+def check_answers(detector: Detector, data: str, *, progress: Progress | None = None) -> str:
+    """Check on labelled images that a detector's predictions are not clearly worse than chance; say how right they are.
+
+    Args:
+        detector: to check.
+        data: an image set with a test split.
+        progress: called with (images done, N) while they are read, and again while they are judged.
+
+    Raises:
+        SourceError: fewer predictions are right than chance would explain (binomial test at 1 %).
+        DatasetError: the images cannot be read.
+    """
     images = load_image_set(data, "test", fit=detector.preprocessing, skip_bad=True, progress=progress).needing_both()
     margins, real = detector.margins(np.asarray(images.pixels), progress=progress), images.labels.astype(bool)
     missed, accused = int((~real & (margins > 0)).sum()), int((real & (margins <= 0)).sum())
@@ -296,11 +303,11 @@ def check(detector: Detector, data: str | None = None, *, progress: Progress | N
         )
     counts = f"FAKE called REAL: {missed} of {(~real).sum()}; REAL called FAKE: {accused} of {real.sum()}"
     accuracy = f"right on {right:,} of {len(images):,} pictures with known answers ({right / len(images):.4f})"
-    return found | {"Check": f"{accuracy}; AUROC {roc_auc_score(real, margins):.4f}; {counts}"}
+    return f"{accuracy}; AUROC {roc_auc_score(real, margins):.4f}; {counts}"
 
 
 def model_card(detector: Detector, found: dict[str, str]) -> str:
-    """Write the card of a detector that others made, as Markdown; `found` is what `check` returned."""
+    """Write the card of a detector that others made, as Markdown; `found` are further rows, heading -> words."""
     preprocessing, classes = detector.preprocessing, detector.classes
     mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
     crop = "stretched by" if preprocessing.crop == "none" else f"centre cut out {preprocessing.crop.partition('_')[0]}"

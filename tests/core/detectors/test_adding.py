@@ -12,7 +12,7 @@ from torch import nn
 
 from core.console import PROGRAM
 from core.detectors import adding
-from core.detectors.adding import build_from, check, complete
+from core.detectors.adding import build_from, check_outputs, complete
 from core.detectors.registry import Brought, Request
 from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
@@ -160,4 +160,4 @@ def test_outputs_that_cannot_be_a_detectors_are_refused(
     (tmp_path / "graph.onnx").write_bytes(make_graph(**{"outputs": 2, **made}))
     request = Request(str(tmp_path / "graph.onnx"), classes=("FAKE", "REAL"), preprocess=SAID, outputs=outputs)
     with pytest.raises(ValueError, match=sentence):
-        check(build_from(request))
+        check_outputs(build_from(request))
