@@ -40,6 +40,8 @@ from dashboard.visitors import for_visitors
 FIRST = "swift@cifake-test"
 # columns that one URL may add
 MOST_LINKED = 12
+# runs that are kept in memory, a few more than ship: with fewer, visitors who look at several evict each other's
+MAX_RUNS = 16
 # images to begin with, of both classes together
 SAMPLES = 8
 
@@ -183,7 +185,7 @@ def open_run(path: Path) -> Opened:
     return _open(path, f"{path} {stamp}")
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the run")
+@st.cache_resource(max_entries=MAX_RUNS, show_spinner="Reading the run")
 def _open(path: Path, stamp: str) -> Opened:
     run = read_run(path)
     columns = study_columns(run)
@@ -204,7 +206,7 @@ def _with_linked(opened: Opened) -> Opened:
     return _linked(opened, beside, tuple(sorted(named[:MOST_LINKED]))) if named or beside else opened
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
+@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
 def _linked(opened: Opened, beside: Opened | None, names: tuple[str, ...]) -> Opened:
     studied, stamp = opened.studied | {name: opened.further[name] for name in names}, f"{opened.stamp} {names}"
     if beside is None:
@@ -264,7 +266,7 @@ def pictures(opened: Opened) -> Pictures:
     return _pictures(opened.origin, registry().sets)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
+@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
 def _pictures(opened: Opened, sets: tuple[ImageSet, ...]) -> Pictures:
     return find_pictures(opened.run, list(sets))
 
@@ -306,8 +308,7 @@ def study_of(opened: Opened, name: str) -> StudyResult | None:
     return _study(opened.origin, name) if study_path(opened.run.path, name).is_file() else None
 
 
-# a dozen of each of a few runs: with fewer, visitors who look at several would have them read all the time
-@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=BY_STAMP)
+@st.cache_resource(max_entries=20 * MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
 def _study(opened: Opened, name: str) -> StudyResult:
     return read_study(study_path(opened.run.path, name), opened.run)
 
@@ -332,7 +333,7 @@ def runs_by(detector: Identity) -> Iterator[Opened]:
                 yield open_run(path)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
+@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
 def refused_studies(opened: Opened) -> list[str]:
     """Return a sentence for visitors on each study of a run that cannot be read; its columns are left out."""
     return [for_visitors(problem) for problem in find_studies(opened.run)[1]]

@@ -135,7 +135,15 @@ class Visitor:
         answer = await self.ask(asked.request_id, request)
         if answer.error_msg:
             raise Trouble(f"a download failed: {answer.error_msg}")
-        return (await asyncio.to_thread(ask_http, self.address, "GET", answer.deferred_file.url))[2]
+        status, _, file = await asyncio.to_thread(ask_http, self.address, "GET", answer.deferred_file.url)
+        if status != 200:
+            raise Trouble(f"a download failed with status {status}")
+        return file
+
+    @property
+    def polls(self) -> bool:
+        """Whether a part of the page still comes back by itself; a file made before it does so is gone afterwards."""
+        return bool(self._timers)
 
     async def still(self, seconds: float, patience: float) -> None:
         """Wait until the page has not been drawn for some seconds, or as long as `patience`."""

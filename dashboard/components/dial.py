@@ -20,7 +20,7 @@ from dashboard.components.component import component, one_of
 from dashboard.components.probing import change_words, follow_changes, probes_of, rates_of, strength_words
 from dashboard.components.requests import Subject
 from dashboard.components.words import NO_BREAK, percent
-from dashboard.library import BY_STAMP, Opened
+from dashboard.library import BY_STAMP, MAX_RUNS, Opened
 from dashboard.state import Setting, shows_pixels
 
 Pixels = NDArray[np.uint8]
@@ -134,7 +134,7 @@ def draw_dial(
     follow_changes(subject, detector, opened, row, draw, slot=key)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
+@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
 def measured(opened: Opened) -> pd.DataFrame | None:
     """Return the study's margins of all images, a row an id; None without them."""
     study = probes_of(opened)

@@ -23,7 +23,7 @@ from dashboard.components.picture import Cell
 from dashboard.components.requests import Subject, ask, follow
 from dashboard.components.words import CLASS_WORDS
 from dashboard.jobs import JobStatus, MarginsRequest
-from dashboard.library import BY_STAMP, Opened
+from dashboard.library import BY_STAMP, MAX_RUNS, Opened
 from dashboard.state import Setting
 
 Pixels = NDArray[np.uint8]
@@ -42,7 +42,7 @@ def probes_of(opened: Opened) -> StudyResult | None:
         return None
 
 
-@st.cache_resource(max_entries=8, show_spinner="Counting verdicts", hash_funcs=BY_STAMP)
+@st.cache_resource(max_entries=MAX_RUNS, show_spinner="Counting verdicts", hash_funcs=BY_STAMP)
 def _rows(opened: Opened, answer: StudyResult) -> pd.DataFrame:
     return read_flips(opened.run, answer.table, answer.about.get("parameters"))
 

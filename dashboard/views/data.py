@@ -33,7 +33,7 @@ from dashboard.components.plain import code, plain
 from dashboard.components.study import command, readable, refused, study_files, study_of
 from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.datasets import how_to_get_pictures
-from dashboard.library import BY_STAMP, Opened
+from dashboard.library import BY_STAMP, MAX_RUNS, Opened
 from dashboard.state import Setting
 from dashboard.visitors import homes
 
@@ -106,7 +106,7 @@ def draw(opened: Opened) -> None:
     study_files(opened, audit, key="data.audit")
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
+@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
 def shortcuts_of(opened: Opened) -> pd.DataFrame:
     """Return what of the original files alone tells the classes apart; remembered for all visitors."""
     return find_shortcuts(opened.run.predictions)
@@ -210,7 +210,7 @@ def draw_cues(opened: Opened) -> None:
             finding_table(conclude(results))
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=BY_STAMP)
+@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
 def results_of(opened: Opened, files: tuple[tuple[Path, int], ...]) -> StudyResult | None:
     """Read the cues of the run's image set with the most training images; None without any.
 

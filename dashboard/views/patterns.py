@@ -28,7 +28,7 @@ from dashboard.components.plain import figure_text
 from dashboard.components.selection import difference_table
 from dashboard.components.study import study_files, study_of
 from dashboard.components.words import CLASS_WORDS, percent
-from dashboard.library import BY_STAMP, Opened
+from dashboard.library import BY_STAMP, MAX_RUNS, Opened
 from dashboard.state import Setting
 
 FACE = 116
@@ -132,7 +132,7 @@ def draw_points(opened: Opened, answer: StudyResult, space: str) -> None:
     )
 
 
-@st.cache_resource(max_entries=8, show_spinner="Describing the groups", hash_funcs=BY_STAMP)
+@st.cache_resource(max_entries=MAX_RUNS, show_spinner="Describing the groups", hash_funcs=BY_STAMP)
 def cards_of(opened: Opened, answer: StudyResult, space: str, pictures: Pictures) -> pd.DataFrame:
     """Return the cards of a space, most errors first; cached."""
     cards = read_cards(answer.table, opened.run, space, compared=True, pictures=pictures)

@@ -100,18 +100,19 @@ async def explain(visitor: Visitor, chance: random.Random, records: Records) -> 
     begun = time.perf_counter()
     await visitor.open("mistakes", run=run.path.name, id=str(run.predictions["id"][row]), **given)
     key = key_of("lime", detector)
-    await first_colours(visitor, f"{key}.picture")
+    await first_answer(visitor, key)
     records.count("LIME, first colours", time.perf_counter() - begun)
     numbers = await numbers_of(visitor, f"{key}.files.npz", settings)
     records.count("LIME, complete", time.perf_counter() - begun)
     records.cases.append((detector, np.asarray(run.images[row]), settings, numbers))
 
 
-async def first_colours(visitor: Visitor, key: str) -> None:
-    """Wait until a panel shows a map under the present settings; one of the settings before is dimmed."""
+async def first_answer(visitor: Visitor, key: str) -> None:
+    """Wait until a panel shows a map under the present settings, or ends without one; the last one's is dimmed."""
     ends = time.perf_counter() + PATIENCE
     while time.perf_counter() < ends and not visitor.troubles:
-        if any(has_key(widget, key) and not json.loads(widget.json)["dim"] for _, widget, _ in visitor.widgets()):
+        shown = (widget for _, widget, _ in visitor.widgets() if has_key(widget, f"{key}.picture"))
+        if visitor.has(f"{key}.files.npz") or any(not json.loads(widget.json)["dim"] for widget in shown):
             return
         await asyncio.sleep(0.05)
     raise Trouble(f"{key} showed nothing within {PATIENCE} s")
@@ -121,7 +122,7 @@ async def numbers_of(visitor: Visitor, key: str, settings: LimeSettings) -> byte
     """The file behind a button once it is that of these settings; until then it may be that of the ones before."""
     ends = time.perf_counter() + PATIENCE
     while time.perf_counter() < ends and not visitor.troubles:
-        if visitor.has(key):
+        if visitor.has(key) and not visitor.polls:
             numbers = await visitor.download(key)
             if json.loads(str(np.load(io.BytesIO(numbers))["about"]))["settings"] == settings.model_dump():
                 return numbers
