@@ -123,6 +123,8 @@ async def numbers_of(visitor: Visitor, key: str, settings: LimeSettings) -> byte
     ends = time.perf_counter() + PATIENCE
     while time.perf_counter() < ends and not visitor.troubles:
         if visitor.has(key) and not visitor.polls:
+            # the last redraw, which replaces the button, may still be going on
+            await visitor.still(0.5, PATIENCE)
             numbers = await visitor.download(key)
             if json.loads(str(np.load(io.BytesIO(numbers))["about"]))["settings"] == settings.model_dump():
                 return numbers
