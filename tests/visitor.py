@@ -132,18 +132,13 @@ class Visitor:
         asked = request.backend_operation_request
         asked.request_id, asked.session_id = uuid.uuid4().hex, self.session
         (asked.deferred_file.file_id,) = {one.deferred_file_id for _, one, _ in self.widgets() if has_key(one, key)}
-        answer = await self.ask(asked.request_id, request)
+        answer = await self.ask(asked.request_id, request, patience=10)
         if answer.error_msg:
             raise Trouble(f"a download failed: {answer.error_msg}")
         status, _, file = await asyncio.to_thread(ask_http, self.address, "GET", answer.deferred_file.url)
         if status != 200:
             raise Trouble(f"a download failed with status {status}")
         return file
-
-    @property
-    def polls(self) -> bool:
-        """Whether a part of the page still comes back by itself; a file made before it does so is gone afterwards."""
-        return bool(self._timers)
 
     async def still(self, seconds: float, patience: float) -> None:
         """Wait until the page has not been drawn for some seconds, or as long as `patience`."""
@@ -162,14 +157,14 @@ class Visitor:
         """Whether a widget of this key is on the page."""
         return any(has_key(widget, key) for _, widget, _ in self.widgets())
 
-    async def ask(self, key: str, request: BackMsg) -> Any:
-        """Send a request of this number; what the server answers."""
+    async def ask(self, key: str, request: BackMsg, patience: float = PATIENCE) -> Any:
+        """Send a request of this number; what the server answers within so many seconds."""
         answer = self._waiting[key] = asyncio.get_running_loop().create_future()
         await self._send(request)
         try:
-            return await asyncio.wait_for(answer, PATIENCE)
+            return await asyncio.wait_for(answer, patience)
         except TimeoutError:
-            raise Trouble(f"{self.page or 'the first page'} has not answered for {PATIENCE:.0f} s") from None
+            raise Trouble(f"{self.page or 'the first page'} has not answered for {patience:.0f} s") from None
 
     async def _run(self, state: WidgetState | None = None, *, fragment: str = "") -> float:
         request = self._request(fragment)
