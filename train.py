@@ -14,7 +14,7 @@ import glob
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from core.console import PROGRAM, command, show_progress, starting
 
@@ -30,9 +30,9 @@ from core.detectors.storage import load_detector, save_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
 from core.images.labels import FAKE
 from core.images.loading import load_with_bar
-from core.runs.folders import ROOT, command_homes, dashboard_command, find_detectors, find_named
-from core.runs.metrics import result_table
+from core.runs.folders import ROOT, command_homes, find_detectors, find_named
 from core.runs.run import read_run
+from core.runs.summary import print_run
 from core.runs.writing import library_versions, write_run
 from core.storage import only_writer, refuse_taken
 from core.training.fit import checkpoint_file, fit
@@ -73,6 +73,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--replace", action="store_true", help="overwrite a detector and run of this name")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
+    parser.add_argument("--json", action="store_true", help="print metrics, warnings and folders as JSON")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--resume", action="store_true", help="continue from the last checkpoint")
     how.add_argument("--join", nargs="+", metavar="NAME", help="train nothing: join detectors that held out the same")
@@ -123,7 +124,8 @@ def main(arguments: list[str] | None = None) -> None:
         if "source" in train_set.rows:
             seen = sorted(train_set.rows["source"][train_set.labels == FAKE].dropna().unique())
         for row in detector.manifest.get("members", ()):
-            print(f"{row['name']:20} weight {row['weight']:.3f}  validation accuracy {row['val_accuracy']:.4f}")
+            accuracy = f"validation accuracy {row['val_accuracy']:.4f}"
+            print(f"{row['name']:20} weight {row['weight']:.3f}  {accuracy}", file=progress_stream(options))
         detector.manifest = {
             "name": name,
             **detector.manifest,
@@ -152,10 +154,12 @@ def main(arguments: list[str] | None = None) -> None:
         save_detector(folder, detector, model_card=card, replace=options.replace)
         # not before: until here it is what --resume goes on from
         checkpoint_file(recipe, train_set).unlink(missing_ok=True)
-    print(result_table(metrics["metrics"]["all"], beside_paper=test_set.name.startswith("cifake")))
-    if warning:
-        print(f"\nWarning: {warning}")
-    print(f"\nWritten: {folder} and {run}\nSee it: {dashboard_command(options.out)}")
+    print_run(run, options.out, detector=folder, doubts=[warning] if warning else [], as_json=options.json)
+
+
+def progress_stream(options: argparse.Namespace) -> TextIO:
+    """Return where the training is followed: not among the JSON."""
+    return sys.stderr if options.json else sys.stdout
 
 
 def load_named(name: str, options: argparse.Namespace) -> Detector:
@@ -187,13 +191,16 @@ def load_sets(options: argparse.Namespace) -> tuple[ImageSet, ImageSet]:
 def fit_with_bar(options: argparse.Namespace, recipe: Recipe, train_set: ImageSet, start: Detector | None) -> Detector:
     """Train with a progress bar."""
     settings = ", ".join(f"{key} {value}" for key, value in recipe.settings().items() if key != "name")
-    print(f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}")
+    print(
+        f"{recipe.name}: {len(train_set)} training images, {recipe.epochs} epochs; {settings}",
+        file=progress_stream(options),
+    )
     with show_progress("training", unit="steps") as progress:
 
         def report(text: str) -> None:
-            tqdm.write(text)
+            tqdm.write(text, file=progress_stream(options))
             # at once, where it goes to a file
-            sys.stdout.flush()
+            progress_stream(options).flush()
 
         how = {"device": options.device, "resume": options.resume, "progress": progress}
         return fit(recipe, train_set, start=start, report=report, **how)

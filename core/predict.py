@@ -3,7 +3,6 @@
 python -m core predict swift --data sample
 """
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +13,8 @@ from core.console import PROGRAM, command, parser_of, quote, show_progress
 from core.detectors.storage import load_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, split_of
 from core.images.loading import load_with_bar, reading_bar
-from core.runs.folders import ROOT, command_homes, dashboard_command, find_detectors, find_named
-from core.runs.metrics import doubts_about, error_by, means_by_source, result_table
-from core.runs.rows import judged_table
-from core.runs.run import read_run
-from core.runs.shortcuts import find_shortcuts, warning_of
+from core.runs.folders import ROOT, command_homes, find_detectors, find_named
+from core.runs.summary import print_run
 from core.runs.writing import write_run
 from core.storage import is_plain_name
 from core.studies.neighbours import find_training_set
@@ -67,22 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
             replace=options.replace,
             progress=progress,
         )
-    run = read_run(path)
-    metrics, doubts = run.manifest["metrics"]["all"], doubts_about(run.predictions["margin"].to_numpy(), run.noise)
-    shortcuts = find_shortcuts(run.predictions)
-    if options.json:
-        found = {"shortcuts": shortcuts.to_dict("records"), "doubts": doubts}
-        print(json.dumps({"run": str(path), "metrics": metrics, **found}, indent=1))
-        return
-    print(result_table(metrics, beside_paper=False), warning_of(shortcuts), sep="\n")
-    judged = judged_table(run)
-    if "source" in judged and run.classes:
-        rates = error_by(judged, "source").rename(columns={"value": "source", "rate": "error rate"})
-        if "seen" in judged:
-            rates["generator"] = rates["source"].map(judged.dropna(subset="seen").groupby("source")["seen"].first())
-        for table in (rates, means_by_source(judged)):
-            print(f"\n{table.to_string(index=False, float_format='{:.4f}'.format)}")
-    for warning in doubts:
-        print(f"\nWarning: {warning}")
-    name = quote(path.name if options.out == ROOT else str(path))
-    print(f"\nWritten: {path}\nShow it: {dashboard_command(options.out)}\nNext: {PROGRAM} study {name} --recommended")
+    print_run(path, options.out, as_json=options.json)
+    if not options.json:
+        name = quote(path.name if options.out == ROOT else str(path))
+        print(f"Next: {PROGRAM} study {name} --recommended")

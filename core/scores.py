@@ -21,10 +21,8 @@ from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, 
 from core.images.loading import load_with_bar
 from core.images.preprocessing import Preprocessing
 from core.images.tables import PATH, column_of
-from core.runs.folders import ROOT, dashboard_command
-from core.runs.metrics import doubts_about, result_table
-from core.runs.run import read_run
-from core.runs.shortcuts import find_shortcuts, warning_of
+from core.runs.folders import ROOT
+from core.runs.summary import print_run
 from core.runs.writing import write_scores
 from core.storage import open_file, printable, read_table
 
@@ -47,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     option("--skip-bad", action="store_true", help="leave out files that cannot be used or have no score")
     option("--out", type=Path, default=ROOT, help="folder that gets runs/; default: the project's")
     option("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
+    option("--json", action="store_true", help="print metrics, warnings and the run's folder as JSON")
     options = parser.parse_args(arguments)
     check_detector_name(options.name)
     fake = (options.classes,) if options.classes == "FAKE" else ()
@@ -62,12 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise ValueError(f"{options.scores} has scores outside 0 to 1; say --outputs logits, perhaps with --threshold")
     logits = grouped(torch.from_numpy(scores)[:, None], classes).numpy()
     path = write_scores(options.out, options.name, images, logits, fit=fit, replace=options.replace)
-    run = read_run(path)
-    shortcuts = warning_of(find_shortcuts(run.predictions))
-    print(result_table(run.manifest["metrics"]["all"], beside_paper=False), shortcuts, sep="\n")
-    for warning in doubts_about(run.predictions["margin"].to_numpy(), 0):
-        print(f"\nWarning: {warning}")
-    print(f"\nWritten: {path}\nShow it: {dashboard_command(options.out)}")
+    print_run(path, options.out, as_json=options.json)
 
 
 def read_scores(file: Path) -> pd.DataFrame:

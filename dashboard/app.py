@@ -17,7 +17,7 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
 from dashboard import components
-from dashboard.server import Guard, own_address
+from dashboard.guard import Guard, own_address
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """The training command: from pixels to a detector and its run, and what it says where it cannot."""
 
+import json
 import shutil
 from pathlib import Path
 from unittest.mock import Mock
@@ -74,7 +75,11 @@ def test_starting_with_other_weights_and_joining_both(
     # networks that know so little may weigh nothing
     monkeypatch.setattr(held_out, "fit_weights", lambda margins, labels: np.array([0.75, 0.5]))
     join = ["--data", str(cifake), "--out", str(tmp_path), "--name", "both", "--join", "first", "second"]
-    assert train.main([*join, "--device", "cpu"]) == 0
+    capsys.readouterr()
+    assert train.main([*join, "--device", "cpu", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["detector"] == str(tmp_path / "detectors/both")
+    assert "weight 0.750" in printed.err
     both = load_detector(tmp_path / "detectors/both", device="cpu")
     assert both.config == {"width": 8, "groups": 2}
     assert read_run(tmp_path / "runs/both@cifake-test").manifest["detector_sha256"] == both.sha256
@@ -85,8 +90,14 @@ def test_starting_with_other_weights_and_joining_both(
     assert train.main([*join, "--width", "8"]) == 2
 
 
-def test_a_detector_of_patches_has_its_own_recipe(cifake: Path, tmp_path: Path) -> None:
-    assert train.main([*command(cifake, tmp_path, "--limit", "40"), "--arch", "patch:5", "--shift", "1"]) == 0
+def test_a_detector_of_patches_has_its_own_recipe(
+    cifake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = ("--limit", "40", "--arch", "patch:5", "--shift", "1", "--json")
+    assert train.main(command(cifake, tmp_path, *told)) == 0
+    printed = capsys.readouterr()
+    assert "epoch 1" in printed.err
+    assert json.loads(printed.out)["metrics"]["images"] == 8
     detector = load_detector(tmp_path / "detectors/patch", device="cpu")
     assert (detector.kind, detector.config, detector.manifest["recipe"]["shift"]) == ("patch", {"field": 5}, 1)
     assert detector.manifest["training_images"] == 40

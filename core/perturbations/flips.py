@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from core.perturbations.probe import Probe, size_column
-from core.perturbations.table import PROBES, probe_columns
+from core.perturbations.registry import PROBES, probe_columns
 
 # precision of stored sizes and margins: enough to compare them, and the study's file is a third smaller
 SIZE_DIGITS = 2

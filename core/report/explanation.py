@@ -16,7 +16,7 @@ from core.images.encoding import data_url
 from core.images.labels import ClassName, verdict_of
 from core.images.palette import CLASS_COLOURS, END_LABELS, UNDECIDED
 from core.perturbations.flips import flipping, headline
-from core.perturbations.table import PROBES, probe_columns
+from core.perturbations.registry import PROBES, probe_columns
 from core.report.html import render
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.perturbations.probe import number_of
-from core.perturbations.table import probe_pictures
+from core.perturbations.registry import probe_pictures
 from core.runs.run import Run
 
 Pixels = NDArray[np.uint8]

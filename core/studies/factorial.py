@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.findings.finding import Choice, Control, Finding, Measure, compare, mean_of
 from core.findings.numbers import format_measure
-from core.perturbations.table import PROBES
+from core.perturbations.registry import PROBES
 from core.runs.run import Run
 from core.studies.donors import choose_donors
 from core.studies.groups import VERDICTS, with_predictions

@@ -13,7 +13,7 @@ from core.findings.intervals import Estimate, weighted_lead, weighted_mean, weig
 from core.images.labels import UNLABELLED, other_class
 from core.perturbations.flips import flip_values, own_columns
 from core.perturbations.probe import Probe, Strength, size_column
-from core.perturbations.table import PROBES, probe_columns
+from core.perturbations.registry import PROBES, probe_columns
 from core.runs.metrics import MOST_GROUPS
 from core.runs.run import Run
 from core.studies.donors import choose_donors

@@ -18,7 +18,7 @@ from core.findings.finding import Choice, Control, Finding, Measure
 from core.perturbations.flips import short_margins, short_sizes, summarise_flips
 from core.perturbations.photometric import rms
 from core.perturbations.probe import FAMILIES, Batch, Chance, inline, size_column
-from core.perturbations.table import OTHER_WAYS, PROBES, in_every_way, probe_columns
+from core.perturbations.registry import OTHER_WAYS, PROBES, in_every_way, probe_columns
 from core.runs.run import Run
 from core.studies import factorial
 from core.studies.donors import choose_donors, class_means

@@ -15,7 +15,7 @@ from core.detectors.identity import DetectorHandle
 from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import verdict_of
 from core.perturbations.flips import flipping
-from core.perturbations.table import PROBES, probe_columns
+from core.perturbations.registry import PROBES, probe_columns
 from dashboard.components.component import component, one_of
 from dashboard.components.probing import change_words, follow_changes, probes_of, rates_of, strength_words
 from dashboard.components.requests import Subject

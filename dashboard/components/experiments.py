@@ -13,7 +13,7 @@ from core.images.encoding import SMOOTH, thumbnail_url
 from core.images.labels import CLASSES, verdict_of
 from core.perturbations.flips import flipping, headline, own_columns
 from core.perturbations.probe import FAMILIES
-from core.perturbations.table import PROBES, probe_columns
+from core.perturbations.registry import PROBES, probe_columns
 from core.runs.nearest import find_nearest
 from core.studies.neighbours import NAMED, OWN
 from dashboard import library

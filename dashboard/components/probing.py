@@ -12,7 +12,7 @@ from core.images.labels import verdict_of
 from core.perturbations.flips import flip_values, name_of_change, tabulate_changes
 from core.perturbations.photometric import rms
 from core.perturbations.probe import size_column
-from core.perturbations.table import PROBES, probe_columns, probe_pictures
+from core.perturbations.registry import PROBES, probe_columns, probe_pictures
 from core.runs.rows import evenly
 from core.storage import ContractError
 from core.studies.donors import probe_example

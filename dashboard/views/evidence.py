@@ -15,7 +15,7 @@ from core.images.labels import other_class, verdict_of
 from core.images.palette import CLASS_COLOURS
 from core.perturbations import frequency
 from core.perturbations.probe import FAMILIES, Probe
-from core.perturbations.table import PROBES
+from core.perturbations.registry import PROBES
 from core.runs.filter import Filter
 from core.studies.donors import choose_donors
 from core.studies.factorial import SOURCES, cell_name

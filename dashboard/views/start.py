@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from core.explainers.cam import stored_map
 from core.explainers.drawing import Style
 from core.explainers.explanation import shuffled
-from core.perturbations.table import probe_pictures
+from core.perturbations.registry import probe_pictures
 from core.runs.showcase import choose_fakes, choose_other
 from dashboard import datasets, library
 from dashboard.components.dial import measured, measured_shares, short_percent

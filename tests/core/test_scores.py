@@ -1,6 +1,7 @@
 """A table of scores becomes a run: margins are those of the scores, and what asks the detector says that it cannot."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def write_scores_home(home: Path) -> Path:
     ],
 )
 def test_its_margins_are_those_of_the_scores(
-    tmp_path: Path, columns: list[str], options: list[str], threshold: float | None
+    tmp_path: Path, columns: list[str], options: list[str], threshold: float | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write_set(tmp_path / "set")
     table = write_table(tmp_path, data)
@@ -55,8 +56,10 @@ def test_its_margins_are_those_of_the_scores(
     table["path"] = table["path"].str.replace(str(data), r"C:\mine").str.replace("/", "\\")
     file = tmp_path / ("scores.csv" if "path" in columns else "scores.parquet")
     table[columns].to_csv(file) if file.suffix == ".csv" else table[columns].to_parquet(file)
-    assert scores.main(["t", str(file), "--data", str(data), *options, "--out", str(tmp_path)]) == 0
+    assert scores.main(["t", str(file), "--data", str(data), *options, "--out", str(tmp_path), "--json"]) == 0
     run = read_run(tmp_path / "runs" / "t@set-test")
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["run"], printed["metrics"]) == (str(run.path), run.manifest["metrics"]["all"])
     given = table.set_index("sha256")["score"][run.predictions["sha256"]].to_numpy()
     expected = 0.7 - given if threshold is None else threshold - logit(given)
     np.testing.assert_allclose(run.predictions["margin"], expected, atol=1e-5)

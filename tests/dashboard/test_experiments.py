@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from core.detectors.storage import load_detector
 from core.perturbations.flips import headline, tabulate_changes
 from core.perturbations.photometric import rms
-from core.perturbations.table import probe_columns, probe_pictures
+from core.perturbations.registry import probe_columns, probe_pictures
 from core.runs.filter import Filter
 from core.runs.rows import find_rows
 from core.runs.run import Run, read_run

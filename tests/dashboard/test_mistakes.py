@@ -10,7 +10,7 @@ import pytest
 from core.detectors.detector import Detector
 from core.perturbations.flips import flipping, tabulate_changes
 from core.perturbations.photometric import rms
-from core.perturbations.table import probe_pictures
+from core.perturbations.registry import probe_pictures
 from core.runs.run import read_run
 from core.studies.columns import browse_table
 from core.studies.store import read_study, study_path

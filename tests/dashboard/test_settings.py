@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from core.images.decoding import MAX_BYTES
 from core.runs.folders import ROOT
-from dashboard.server import MAX_NAMES
+from dashboard.guard import MAX_NAMES
 from tests.server import running_server
 from tests.visitor import Visitor, ask_http, in_a_thread, open_socket, xsrf_token
 

@@ -11,7 +11,7 @@ import streamlit as st
 from core.detectors.storage import load_detector
 from core.images.decoding import pixels_sha256
 from core.images.labels import verdict_of
-from core.perturbations.table import probe_pictures
+from core.perturbations.registry import probe_pictures
 from core.runs.run import read_run
 from core.runs.showcase import choose_picture
 from core.studies.store import read_study, study_path

@@ -17,7 +17,7 @@ from core.perturbations.flips import (
     tabulate_changes,
 )
 from core.perturbations.probe import size_column
-from core.perturbations.table import probe_columns
+from core.perturbations.registry import probe_columns
 
 COLUMNS = list(probe_columns())
 # what a conclusion may rest on: no control, no changed donor, nothing that changes more than what is tested

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.perturbations.probe import size_column
-from core.perturbations.table import probe_columns
+from core.perturbations.registry import probe_columns
 from core.runs.run import Run
 from core.studies.probes import compute, derive
 from core.studies.study import Context

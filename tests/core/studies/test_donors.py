@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.perturbations.table import probe_columns
+from core.perturbations.registry import probe_columns
 from core.runs.run import read_run
 from core.studies.donors import choose_donors, probe_example
 from core.studies.probes import STUDY

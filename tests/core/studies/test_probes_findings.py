@@ -8,7 +8,7 @@ import pytest
 from core.findings.claims import claim_status
 from core.findings.finding import Finding
 from core.perturbations.probe import FAMILIES
-from core.perturbations.table import PROBES
+from core.perturbations.registry import PROBES
 from core.studies.flips import ranking
 from core.studies.probes import answering_column, conclude
 from tests.core.cues import CUES

@@ -10,7 +10,7 @@ from core.perturbations import frequency, photometric, spatial
 from core.perturbations.frequency import ring
 from core.perturbations.photometric import rms
 from core.perturbations.probe import BLOCKS, Batch, Chance, Probe, Strength, block_side, inline, radii, steps
-from core.perturbations.table import PROBES, in_every_way, probe_columns, probe_pictures
+from core.perturbations.registry import PROBES, in_every_way, probe_columns, probe_pictures
 
 # only these change as much as their probe: a shuffled picture cannot be matched, nor can places or class means
 MATCHED = [
