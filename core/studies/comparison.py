@@ -24,6 +24,7 @@ from core.findings.table import findings_text
 from core.images.labels import CLASSES
 from core.perturbations.postprocessing import DELIVERIES
 from core.runs.metrics import is_right, largest
+from core.runs.rows import judged_table
 from core.runs.run import Run, distinct_names, same_images
 from core.studies.groups import with_predictions
 from core.studies.out_of_distribution import GROUPS
@@ -208,8 +209,8 @@ def outcome_rates(pair: Pair) -> pd.DataFrame:
 
 def columns_of(pair: Pair) -> list[str]:
     """Return the columns by whose values a comparison can be broken down: those in which images differ."""
-    rows = pair.first.predictions
-    return [name for name in ("category", "source") if name in rows and rows[name].nunique() > 1]
+    rows = judged_table(pair.first)
+    return [name for name in ("category", "source", "seen") if name in rows and rows[name].nunique() > 1]
 
 
 def by(pair: Pair, column: str) -> list[Finding]:
@@ -220,9 +221,9 @@ def by(pair: Pair, column: str) -> list[Finding]:
 
     Args:
         pair: of runs.
-        column: "category" or "source".
+        column: "category", "source", or "seen" by the first detector.
     """
-    values = pair.first.predictions[column].astype(object)
+    values = judged_table(pair.first)[column].astype(object)
     kept = largest(values.groupby(values).size().rename_axis("value").reset_index(name="images"))["value"]
     confidence = 1 - 0.05 / max(1, len(kept))
     findings = [

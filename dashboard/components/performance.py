@@ -44,7 +44,7 @@ OF = Setting("of", "all", {"all": "All images", "FAKE": "FAKE called REAL", "REA
 # outcome -> whether the first and the second are right, as filters have it
 RIGHT = {"only first wrong": ("wrong", "right"), "only second wrong": ("right", "wrong")}
 RIGHT["both wrong"] = ("wrong", "wrong")
-BY_COLUMN = {"category": "By category", "source": "By source"}
+BY_COLUMN = {"category": "By category", "source": "By source", "seen": "By seen and unseen"}
 CLOSER = BY_COLUMN | {"margins": "Margins", "calibration": "Calibration", "studies": "Their studies"}
 
 
@@ -338,7 +338,6 @@ def _draw_column(pair: Pair, column: str) -> None:
     findings = by(pair, column)
     _pair_table(pair, findings, column)
     values = [finding.details["value"] for finding in findings]
-    label = f"Show the images of one {column}"
-    if value := st.selectbox(label, values, index=None, key=f"compare.{column}.open", width=320):
+    if value := st.selectbox("Show the images of", values, index=None, key=f"compare.{column}.open", width=320):
         wanted = Filter().choosing(column, [value])
         state.go("mistakes", run=pair.first.name, wanted=wanted, versus=pair.second.name)

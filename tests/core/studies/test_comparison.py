@@ -77,6 +77,22 @@ def test_the_category_that_differs_comes_first_under_simultaneous_intervals() ->
     assert wide.low < usual.low < usual.high < wide.high
 
 
+def test_seen_and_unseen_generators_are_told_apart() -> None:
+    fake = np.flatnonzero(~REAL)
+    source = np.full(300, None, object)
+    source[fake] = np.where(np.arange(len(fake)) % 3, "sd14", "biggan")
+    # the second is wrong on all of a generator that the first was trained on
+    first, second = (
+        made_run(name, SIGNS * sign, REAL, source=source)
+        for name, sign in (("a", 1), ("b", np.where(source == "sd14", -1, 1)))
+    )
+    first.manifest["seen"] = ["sd14"]
+    pair = pair_of(first, second)
+    assert columns_of(pair) == ["category", "source", "seen"]
+    shares = {finding.subject: finding.difference.value for finding in by(pair, "seen")}
+    assert shares == {"seen": 1.0, "unseen": 0.0}
+
+
 def test_outcome_rates_are_counts() -> None:
     pair = pair_of(*drawn_runs())
     rates = outcome_rates(pair).set_index(["label", "outcome"])
