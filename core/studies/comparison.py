@@ -22,7 +22,7 @@ from core.findings.numbers import format_measure
 from core.findings.separation import auroc, difference_of_aurocs, rank_correlation
 from core.findings.table import findings_text
 from core.images.labels import CLASSES
-from core.perturbations.postprocessing import DELIVERIES
+from core.perturbations.delivery import DELIVERIES
 from core.runs.metrics import is_right, largest
 from core.runs.rows import judged_table
 from core.runs.run import Run, distinct_names, same_images

@@ -9,7 +9,7 @@ import pandas as pd
 from core.findings.finding import Control, Finding, Measure, share_of
 from core.findings.intervals import weighted_lead
 from core.images.labels import CLASSES
-from core.perturbations.postprocessing import DELIVERIES, deliver
+from core.perturbations.delivery import DELIVERIES, deliver
 from core.runs.run import Run
 from core.studies.groups import with_predictions
 from core.studies.study import WEIGHT, Context, Parameters, Rows, Study

@@ -22,7 +22,7 @@ from core.images.image_set import DATA_HELP, FAKE_HELP
 from core.images.labels import CLASSES, REAL, ClassName, verdict_of
 from core.images.out_of_distribution import crop_photographs
 from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
-from core.perturbations.postprocessing import DELIVERIES, deliver
+from core.perturbations.delivery import DELIVERIES, deliver
 from core.runs.run import Run, read_run
 from core.storage import read_bytes, write_bytes_atomically
 from core.studies.store import read_study, study_path

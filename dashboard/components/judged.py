@@ -15,7 +15,7 @@ from core.images.decoding import ImageError, may_be_transparent
 from core.images.labels import verdict_of
 from core.images.preprocessing import Prepared, settle
 from core.images.provenance import read_claims, summarise
-from core.perturbations.postprocessing import DELIVERIES, Delivered, deliver
+from core.perturbations.delivery import DELIVERIES, Delivered, deliver
 from core.studies.judgement import Judgement, judge, versions
 from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.plain import code, plain

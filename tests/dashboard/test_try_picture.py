@@ -12,7 +12,7 @@ from core.detectors.storage import load_detector, save_detector
 from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, decode
 from core.images.preprocessing import Location, Preprocessing, prepare_pixels
-from core.perturbations.postprocessing import deliver
+from core.perturbations.delivery import deliver
 from core.studies.judgement import scores, threshold_path
 from dashboard.components import uploads
 from dashboard.components.uploads import sound_place

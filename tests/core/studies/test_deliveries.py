@@ -11,7 +11,7 @@ from scipy.stats import t as student
 from core.detectors.resnet import ResNetDetector
 from core.findings.claims import claim_status
 from core.findings.finding import Finding
-from core.perturbations.postprocessing import DELIVERIES, jpeg
+from core.perturbations.delivery import DELIVERIES, jpeg
 from core.studies.deliveries import STUDY, compute, conclude
 from core.studies.study import Context
 from tests.core.studies.pairs import made_run

@@ -11,8 +11,8 @@ from PIL import Image
 from core.images.decoding import crop_square, resize
 from core.images.encoding import compression_of
 from core.images.preprocessing import Location, Preprocessing
-from core.perturbations import postprocessing
-from core.perturbations.postprocessing import DELIVERIES, deliver, halved
+from core.perturbations import delivery
+from core.perturbations.delivery import DELIVERIES, deliver, halved
 
 BY_NAME = {one.name: one for one in DELIVERIES}
 
@@ -89,13 +89,13 @@ def test_a_detector_is_given_the_delivered_square(picture: NDArray[np.uint8]) ->
 def test_a_picture_that_is_too_large_is_halved_until_it_is_not(
     picture: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
-    monkeypatch.setattr(postprocessing, limit, value)
+    monkeypatch.setattr(delivery, limit, value)
     (found,) = deliver(picture, Preprocessing(16), among=[BY_NAME["png"]])
     half = (picture.reshape(60, 2, 100, 2, 3).astype(int).sum(axis=(1, 3)) + 2) // 4
     small = (half.reshape(30, 2, 50, 2, 3).sum(axis=(1, 3)) + 2) // 4
     np.testing.assert_array_equal(found.pixels, Preprocessing(16).see(small.astype(np.uint8)))
     # at the limit itself it stays
-    monkeypatch.setattr(postprocessing, limit, {"MOST": 24_000, "WEBP_SIDE": 200}[limit])
+    monkeypatch.setattr(delivery, limit, {"MOST": 24_000, "WEBP_SIDE": 200}[limit])
     (whole,) = deliver(picture, Preprocessing(16), among=[BY_NAME["png"]])
     np.testing.assert_array_equal(whole.pixels, Preprocessing(16).see(picture))
 
