@@ -323,11 +323,15 @@ class Detector:
         """Compute logits and, if there are layers, pooled features and gradient-based maps at the target layer."""
         if not self.layers:
             return Pass(self.logits(pixels, progress=progress), None, None)
-        parts = [self._pass_with_map(batch) for batch in self._batches(pixels, progress)]
-        if not parts:
-            shapes = ((0, 2), (0, self.channels), (0, *self.layers[self.target_layer]))
-            return Pass(*(np.zeros(shape, np.float32) for shape in shapes))
-        return Pass(*(torch.cat(column).float().cpu().numpy() for column in zip(*parts, strict=True)))
+        shapes = ((2,), (self.channels,), self.layers[self.target_layer])
+        # filled in place: as many small arrays between large ones that are freed would hold several times the memory
+        made = Pass(*(np.empty((len(pixels), *shape), np.float32) for shape in shapes))
+        done = 0
+        for batch in self._batches(pixels, progress):
+            for column, values in zip((made.logits, made.features, made.maps), self._pass_with_map(batch), strict=True):
+                column[done : done + len(batch)] = values.float().cpu().numpy()
+            done += len(batch)
+        return made
 
     def p_real(self, margins: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn float32 (N,) margins into calibrated probabilities of REAL, 0..1."""

@@ -20,7 +20,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.performance import draw_comparison
 from dashboard.components.plain import plain
 from dashboard.components.study import draw_limits
-from dashboard.components.words import heading
+from dashboard.components.words import draw_title
 from dashboard.sidebar import run_label
 
 # column -> what `shares_of` calls it, and what its shares are of
@@ -85,15 +85,15 @@ def choose() -> None:
 
 
 opened = library.current().origin
+# the first visitor waits for the table, in which all runs are read
+draw_title("Detectors")
 table = rows()
 middle = table[["Accuracy", "Other generators"]].median()
 fails = middle["Accuracy"] > 50 > middle["Other generators"]
-heading(
-    "Detectors",
-    "Right on most of their test pictures, wrong on most by other generators."
-    if fails
-    else "How often each of them is right, and how far that carries to other pictures.",
-)
+shows = "How often each of them is right, and how far that carries to other pictures."
+if fails:
+    shows = "Right on most of their test pictures, wrong on most by other generators."
+st.markdown(f":gray[{shows}]")
 shown = table.assign(name=table["name"].map(run_label))
 st.dataframe(
     shown[["name", "Sees", *SHARES]].rename(columns={"name": "Detector"}),
