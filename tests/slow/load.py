@@ -129,10 +129,11 @@ async def until(is_there: Callable[[], bool], visitor: Visitor, what: str) -> No
 
 
 async def press(visitor: Visitor, key: str, records: Records) -> bytes:
-    """Download a file, pressing again as a person would: Streamlit removes one after two redraws of any visitor's."""
+    """Download a file as a person would, once the page rests: Streamlit removes it after two redraws of anybody's."""
     for _ in range(PRESSES):
         # a redraw takes the button away for a moment
         await until(lambda: visitor.has(key), visitor, key)
+        await visitor.still(0.5, PATIENCE)
         records.pressed += 1
         with contextlib.suppress(Trouble):
             return await visitor.download(key)
