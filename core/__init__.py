@@ -14,7 +14,7 @@ NAMES = {
     "load_image_set": "core.images.loading:load_image_set",
     "write_run": "core.runs.writing:write_run",
     "open_run": "core.runs.run:open_run",
-    "find_study": "core.studies.study:find_study",
+    "find_study": "core.studies.registry:find_study",
     "findings_text": "core.findings.table:findings_text",
 }
 

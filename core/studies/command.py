@@ -21,9 +21,10 @@ from core.runs.run import Run, open_run
 from core.storage import only_writer
 from core.studies.ray_engine import ray_engine
 from core.studies.recommended import plan, rows_of
+from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, find_source, run_locally, run_study
 from core.studies.store import conclude_again, find_stored, read_study, study_path
-from core.studies.study import ENOUGH, STUDIES, Study, StudyError, find_study
+from core.studies.study import ENOUGH, Study, StudyError
 
 AGAIN = "finished shards are kept, give the same command again"
 

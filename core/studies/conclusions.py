@@ -27,8 +27,9 @@ from core.runs.run import Run, read_run
 from core.storage import write_bytes_atomically
 from core.studies import comparison, factorial
 from core.studies.cues import find_results, markdown_table, read_results
+from core.studies.registry import STUDIES, find_study
 from core.studies.store import StudyResult, find_studies
-from core.studies.study import STUDIES, StudyError, find_study
+from core.studies.study import StudyError
 
 # the runs of docs/results.md; the first is told in full and is README's
 SET = "cifake-test"

@@ -11,9 +11,10 @@ import numpy as np
 
 from core.runs.run import Run
 from core.storage import ContractError
+from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, check_needs
 from core.studies.store import read_study, study_path
-from core.studies.study import ENOUGH, STUDIES, Context, Study, find_study
+from core.studies.study import ENOUGH, Context, Study
 
 # images on which a study is timed, after a first one, for which it makes what all share
 TIMED = 2

@@ -33,8 +33,9 @@ from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
 from core.storage import cache_dir, open_file, read_manifest, write_bytes_atomically
 from core.studies.groups import choose_rows
+from core.studies.registry import VERSIONS
 from core.studies.store import OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study
-from core.studies.study import VERSIONS, WEIGHT, Context, Study, StudyError
+from core.studies.study import WEIGHT, Context, Study, StudyError
 
 FOLDER = ROOT / "data" / "cifake"
 # called with (share done, what is being done)

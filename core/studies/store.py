@@ -24,7 +24,8 @@ from core.console import PROGRAM, quote
 from core.findings.finding import Finding, find, read_findings
 from core.runs.run import Run
 from core.storage import ContractError, is_text, parse_json, plain_json, read_table, write_bytes_atomically
-from core.studies.study import STUDIES, VERSIONS, WEIGHT, Study, conclude_study, find_study
+from core.studies.registry import STUDIES, VERSIONS, conclude_study, find_study
+from core.studies.study import WEIGHT, Study
 
 KEY = b"telltale"
 # of files from now on; earlier ones are read too

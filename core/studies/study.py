@@ -1,6 +1,6 @@
 """The Study type: a question, the columns of its answer, its control, how it is computed and what it concludes.
 
-And the studies that there are, by name. Nothing here computes anything: `runner.py` does, and `store.py` has the file.
+Nothing here computes anything: `runner.py` does, and `store.py` has the file.
 """
 
 from __future__ import annotations
@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.findings.claims import Headlines, with_headlines, with_noise
+from core.findings.claims import Headlines
 from core.findings.finding import Finding
 from core.runs.run import Run
 
@@ -24,28 +23,6 @@ if TYPE_CHECKING:
 
     from core.detectors.detector import Detector
 
-# name -> `module:ATTRIBUTE` of a study, or of what makes it from the explainers that are registered; in the order in
-# which they are best made
-STUDIES: dict[str, str] = {
-    "probes": "core.studies.probes:STUDY",
-    "rings": "core.studies.rings:STUDY",
-    "neighbours": "core.studies.neighbours:STUDY",
-    "transfer": "core.studies.out_of_distribution:STUDY",
-    "deliveries": "core.studies.deliveries:STUDY",
-    "faithfulness": "core.studies.faithfulness:make_study",
-    "agreement": "core.studies.agreement:make_study",
-    "one_colour": "core.studies.single_sign:STUDY",
-    "certainty": "core.studies.certainty:make_study",
-    "stability": "core.studies.stability:make_study",
-    "sanity": "core.studies.randomisation:make_study",
-    "truth": "core.studies.truth:make_study",
-    "clusters": "core.studies.clusters:STUDY",
-    "audit": "core.studies.audit:STUDY",
-    "duplicates": "core.studies.copies:DUPLICATES",
-    "files": "core.studies.copies:FILES",
-}
-# study -> version of its values, raised whenever they change; 1 if it is not listed
-VERSIONS: dict[str, int] = {}
 # the column that every study of images gets from the runner: how many images of the run a row stands for
 WEIGHT = "weight"
 # so many images are enough for intervals of a few hundredths
@@ -161,25 +138,3 @@ class Study:
         source = runner.find_source(run, data=data)
         path = runner.run_study(self, source, images=images, seed=seed)
         return store.read_study(path, runner.read_run(source.run))
-
-
-def find_study(name: str) -> Study:
-    """Find the study of this name, whose module is imported when it is first asked for.
-
-    Raises:
-        StudyError: there is none.
-    """
-    if name not in STUDIES:
-        raise StudyError(f"there is no study {name}; there are {', '.join(STUDIES) or 'none'}")
-    declared = resolve_name(STUDIES[name])
-    study: Study = declared() if callable(declared) else declared
-    return study
-
-
-def conclude_study(name: str, run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
-    """Conclude from the table of a study, with questions and headlines; nothing for one not in the registry."""
-    if name not in STUDIES:
-        return []
-    study = find_study(name)
-    findings = (with_noise(finding, run.noise) for finding in study.conclude(run, table, parameters))
-    return with_headlines(findings, study.headlines)

@@ -11,8 +11,9 @@ from core.detectors.identity import DetectorHandle
 from core.detectors.manifest import OLD_SIDE
 from core.images.sources import remembered
 from core.storage import ContractError
+from core.studies.registry import STUDIES, find_study
 from core.studies.store import StudyResult, study_path
-from core.studies.study import ENOUGH, STUDIES, StudyError, find_study
+from core.studies.study import ENOUGH, StudyError
 from dashboard import library
 from dashboard.components.component import fold
 from dashboard.components.downloads import csv_button

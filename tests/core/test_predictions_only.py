@@ -19,9 +19,9 @@ from core.runs.run import read_run
 from core.runs.writing import write_run
 from core.studies.faithfulness import scores_of
 from core.studies.groups import Cells
+from core.studies.registry import STUDIES, find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study, study_path
-from core.studies.study import STUDIES, find_study
 from tests.core.any_detector import ask_studies, pictures, write_set
 from tests.core.detectors.sources.graphs import make_graph
 from tests.shared import made_once

@@ -11,9 +11,9 @@ from scipy.special import logit
 
 from core import scores
 from core.runs.run import read_run
+from core.studies.registry import STUDIES, find_study
 from core.studies.runner import find_source, run_study
 from core.studies.store import read_study
-from core.studies.study import STUDIES, find_study
 from tests.core.any_detector import write_set
 
 

@@ -13,9 +13,10 @@ from core.detectors.resnet import LEVELS
 from core.storage import MANIFEST
 from core.studies.explanations import judged
 from core.studies.randomisation import columns_of
+from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import study_path
-from core.studies.study import Context, find_study
+from core.studies.study import Context
 
 TRUST = ("faithfulness", "agreement", "stability", "certainty", "sanity", "one_colour")
 # the files of studies that were made, by what they were made from

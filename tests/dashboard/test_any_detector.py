@@ -6,8 +6,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from core.studies.registry import STUDIES
 from core.studies.runner import Source
-from core.studies.study import STUDIES
 from dashboard.components.study import NEED_LAYERS
 from tests.core.any_detector import plain_kind, source_of, write_studies
 from tests.core.test_predictions_only import ABLE, NAME, graph_home

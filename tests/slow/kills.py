@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 import train
 from core.detectors.storage import load_detector
 from core.runs.run import read_run
-from core.studies import study
+from core.studies import registry, study
 from core.studies.command import main as make_study
 from core.studies.store import read_study, study_path
 from tests.conftest import write_cifake
@@ -103,7 +103,7 @@ class Studies:
             begun.append(int(rows[0]))
             return studies.brightness(context, rows, parameters)
 
-        study.STUDIES["brightness"] = f"{studies.__name__}:STUDY"
+        registry.STUDIES["brightness"] = f"{studies.__name__}:STUDY"
         studies.STUDY = replace(studies.BRIGHTNESS, shard=6, compute=compute)  # type: ignore[attr-defined]
         arguments = ["brightness", "--run", folder / "home" / "runs" / "tiny@made-test", "--device", "cpu"]
         return call(make_study, arguments, lambda _: None)

@@ -15,9 +15,9 @@ from core.explainers.lime.regions import LIME, Lime, LimeSettings
 from core.runs.run import read_run
 from core.storage import cache_dir
 from core.studies.explanations import Pass, explain_all, judged, method_of, methods_in
+from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import StudyResult, read_study
-from core.studies.study import find_study
 from tests.core.explainers.toy import BRIGHT, registered
 
 # study -> a column that it has of every method, {} for its name

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from core.storage import cache_dir
 from core.studies.command import main
 from core.studies.ray_engine import ray_engine
+from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
-from core.studies.study import Context, find_study
+from core.studies.study import Context
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 pytestmark = pytest.mark.slow

@@ -13,9 +13,10 @@ from core.runs.writing import write_run
 from core.studies import recommended
 from core.studies.command import main
 from core.studies.recommended import plan, rows_of
+from core.studies.registry import STUDIES
 from core.studies.runner import Source, find_source
 from core.studies.store import study_path
-from core.studies.study import STUDIES, StudyError
+from core.studies.study import StudyError
 from tests.core.studies.conftest import BRIGHTNESS, made_set
 
 

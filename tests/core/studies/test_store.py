@@ -14,9 +14,9 @@ import pytest
 from core.findings.finding import Finding
 from core.runs.run import Run, read_run
 from core.storage import ContractError
+from core.studies.registry import STUDIES
 from core.studies.runner import Source, run_study
 from core.studies.store import SCHEMA, conclude_again, find_studies, read_study, write_sealed, write_study
-from core.studies.study import STUDIES
 from tests.core.studies.conftest import BRIGHTNESS, conclude
 
 TABLE = pd.DataFrame(
@@ -152,7 +152,7 @@ def test_values_that_lack_what_is_concluded_from_are_named(source: Source, monke
 
 def test_every_study_concludes_without_torch() -> None:
     code = (
-        "import sys; from core.studies.study import STUDIES, find_study; "
+        "import sys; from core.studies.registry import STUDIES, find_study; "
         "assert all(map(find_study, STUDIES)); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,57 @@
+"""The studies that there are, by name; a module is imported when its study is first asked for."""
+
+from collections.abc import Mapping
+from pkgutil import resolve_name
+from typing import Any
+
+import pandas as pd
+
+from core.findings.claims import with_headlines, with_noise
+from core.findings.finding import Finding
+from core.runs.run import Run
+from core.studies.study import Study, StudyError
+
+# name -> `module:ATTRIBUTE` of a study, or of what makes it from the explainers that are registered; in the order in
+# which they are best made
+STUDIES: dict[str, str] = {
+    "probes": "core.studies.probes:STUDY",
+    "rings": "core.studies.rings:STUDY",
+    "neighbours": "core.studies.neighbours:STUDY",
+    "transfer": "core.studies.out_of_distribution:STUDY",
+    "deliveries": "core.studies.deliveries:STUDY",
+    "faithfulness": "core.studies.faithfulness:make_study",
+    "agreement": "core.studies.agreement:make_study",
+    "one_colour": "core.studies.single_sign:STUDY",
+    "certainty": "core.studies.certainty:make_study",
+    "stability": "core.studies.stability:make_study",
+    "sanity": "core.studies.randomisation:make_study",
+    "truth": "core.studies.truth:make_study",
+    "clusters": "core.studies.clusters:STUDY",
+    "audit": "core.studies.audit:STUDY",
+    "duplicates": "core.studies.copies:DUPLICATES",
+    "files": "core.studies.copies:FILES",
+}
+# study -> version of its values, raised whenever they change; 1 if it is not listed
+VERSIONS: dict[str, int] = {}
+
+
+def find_study(name: str) -> Study:
+    """Find the study of this name, whose module is imported when it is first asked for.
+
+    Raises:
+        StudyError: there is none.
+    """
+    if name not in STUDIES:
+        raise StudyError(f"there is no study {name}; there are {', '.join(STUDIES) or 'none'}")
+    declared = resolve_name(STUDIES[name])
+    study: Study = declared() if callable(declared) else declared
+    return study
+
+
+def conclude_study(name: str, run: Run, table: pd.DataFrame, parameters: Mapping[str, Any]) -> list[Finding]:
+    """Conclude from the table of a study, with questions and headlines; nothing for one not in the registry."""
+    if name not in STUDIES:
+        return []
+    study = find_study(name)
+    findings = (with_noise(finding, run.noise) for finding in study.conclude(run, table, parameters))
+    return with_headlines(findings, study.headlines)
