@@ -325,13 +325,13 @@ class Detector:
             return Pass(self.logits(pixels, progress=progress), None, None)
         shapes = ((2,), (self.channels,), self.layers[self.target_layer])
         # filled in place: as many small arrays between large ones that are freed would hold several times the memory
-        made = Pass(*(np.empty((len(pixels), *shape), np.float32) for shape in shapes))
+        columns = [np.empty((len(pixels), *shape), np.float32) for shape in shapes]
         done = 0
         for batch in self._batches(pixels, progress):
-            for column, values in zip((made.logits, made.features, made.maps), self._pass_with_map(batch), strict=True):
+            for column, values in zip(columns, self._pass_with_map(batch), strict=True):
                 column[done : done + len(batch)] = values.float().cpu().numpy()
             done += len(batch)
-        return made
+        return Pass(*columns)
 
     def p_real(self, margins: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn float32 (N,) margins into calibrated probabilities of REAL, 0..1."""
