@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
             **detector.about.as_manifest(),
         }
         with show_progress("testing") as progress:
-            run = write_run(
+            path = write_run(
                 options.out,
                 detector,
                 test_set,
@@ -148,9 +148,9 @@ def main(arguments: list[str] | None = None) -> None:
                 replace=options.replace or options.resume,
                 progress=progress,
             )
-        metrics = read_run(run).manifest
-        warning = chance_warning(metrics["metrics"]["all"])
-        card = model_card(detector.manifest, metrics) + (f"\n**{warning}**\n" if warning else "")
+        run = read_run(path)
+        warning = chance_warning(run.manifest["metrics"]["all"])
+        card = model_card(detector.manifest, run.manifest) + (f"\n**{warning}**\n" if warning else "")
         save_detector(folder, detector, model_card=card, replace=options.replace)
         # not before: until here it is what --resume goes on from
         checkpoint_file(recipe, train_set).unlink(missing_ok=True)

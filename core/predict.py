@@ -14,6 +14,7 @@ from core.detectors.storage import load_detector
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, split_of
 from core.images.loading import load_with_bar, reading_bar
 from core.runs.folders import ROOT, command_homes, find_detectors, find_named
+from core.runs.run import read_run
 from core.runs.summary import print_run
 from core.runs.writing import write_run
 from core.storage import is_plain_name
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
             replace=options.replace,
             progress=progress,
         )
-    print_run(path, options.out, as_json=options.json)
+    print_run(read_run(path), options.out, as_json=options.json)
     if not options.json:
         name = quote(path.name if options.out == ROOT else str(path))
         print(f"Next: {PROGRAM} study {name} --recommended")

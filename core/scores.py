@@ -22,6 +22,7 @@ from core.images.loading import load_with_bar
 from core.images.preprocessing import Preprocessing
 from core.images.tables import PATH, column_of
 from core.runs.folders import ROOT
+from core.runs.run import read_run
 from core.runs.summary import print_run
 from core.runs.writing import write_scores
 from core.storage import open_file, printable, read_table
@@ -61,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise ValueError(f"{options.scores} has scores outside 0 to 1; say --outputs logits, perhaps with --threshold")
     logits = grouped(torch.from_numpy(scores)[:, None], classes).numpy()
     path = write_scores(options.out, options.name, images, logits, fit=fit, replace=options.replace)
-    print_run(path, options.out, as_json=options.json)
+    print_run(read_run(path), options.out, as_json=options.json)
 
 
 def read_scores(file: Path) -> pd.DataFrame:

@@ -143,8 +143,7 @@ def _through_places(norm: nn.Module, _inputs: object, output: Tensor) -> Tensor 
     if output.ndim == 4:
         seen: Tensor = places(output.permute(0, 3, 1, 2))
         return seen.permute(0, 2, 3, 1)
-    side = math.isqrt(output.shape[1] - before)
-    seen = places(output[:, before:].transpose(1, 2).reshape(len(output), -1, side, side))
+    seen = places(to_grid(output))
     return torch.cat([output[:, :before], seen.flatten(2).transpose(1, 2)], dim=1)
 
 

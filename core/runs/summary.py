@@ -7,26 +7,25 @@ from pathlib import Path
 from core.runs.folders import dashboard_command
 from core.runs.metrics import doubts_about, error_by, means_by_source, result_table
 from core.runs.rows import judged_table
-from core.runs.run import Run, read_run
+from core.runs.run import Run
 from core.runs.shortcuts import find_shortcuts, warning_of
 
 
 def print_run(
-    path: Path, home: Path, *, detector: Path | None = None, doubts: Sequence[str] = (), as_json: bool = False
+    run: Run, home: Path, *, detector: Path | None = None, doubts: Sequence[str] = (), as_json: bool = False
 ) -> None:
     """Print a run's performance, overall and by source, with warnings, or everything as JSON.
 
     Args:
-        path: of the run.
+        run: as written.
         home: the folder that got it.
         detector: folder of the detector that was written with it.
         doubts: further sentences on how far its performance can be believed.
         as_json: print JSON.
     """
-    run = read_run(path)
     metrics, shortcuts = run.manifest["metrics"]["all"], find_shortcuts(run.predictions)
     doubts = [*doubts, *doubts_about(run.predictions["margin"].to_numpy(), run.noise)]
-    written = {"run": str(path)} if detector is None else {"detector": str(detector), "run": str(path)}
+    written = {"run": str(run.path)} if detector is None else {"detector": str(detector), "run": str(run.path)}
     if as_json:
         found = {"metrics": metrics, "shortcuts": shortcuts.to_dict("records"), "doubts": doubts}
         print(json.dumps(written | found, indent=1))

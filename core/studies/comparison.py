@@ -24,7 +24,6 @@ from core.findings.table import findings_text
 from core.images.labels import CLASSES
 from core.perturbations.delivery import DELIVERIES
 from core.runs.metrics import is_right, largest
-from core.runs.rows import judged_table
 from core.runs.run import Run, distinct_names, same_images
 from core.studies.groups import with_predictions
 from core.studies.out_of_distribution import GROUPS
@@ -209,8 +208,12 @@ def outcome_rates(pair: Pair) -> pd.DataFrame:
 
 def columns_of(pair: Pair) -> list[str]:
     """Return the columns by whose values a comparison can be broken down: those in which images differ."""
-    rows = judged_table(pair.first)
-    return [name for name in ("category", "source", "seen") if name in rows and rows[name].nunique() > 1]
+    values = {name: _values(pair, name) for name in ("category", "source", "seen")}
+    return [name for name, own in values.items() if own is not None and own.nunique() > 1]
+
+
+def _values(pair: Pair, column: str) -> pd.Series | None:
+    return pair.first.seen if column == "seen" else pair.first.predictions.get(column)
 
 
 def by(pair: Pair, column: str) -> list[Finding]:
@@ -223,7 +226,7 @@ def by(pair: Pair, column: str) -> list[Finding]:
         pair: of runs.
         column: "category", "source", or "seen" by the first detector.
     """
-    values = judged_table(pair.first)[column].astype(object)
+    values = pd.Series(_values(pair, column), dtype=object)
     kept = largest(values.groupby(values).size().rename_axis("value").reset_index(name="images"))["value"]
     confidence = 1 - 0.05 / max(1, len(kept))
     findings = [
