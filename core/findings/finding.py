@@ -68,7 +68,7 @@ Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is Non
 
 @dataclass(frozen=True)
 class Measure:
-    """A number with its 95 % interval.
+    """A number with its 95 % interval; two are equal where all their fields are, and an unknown number equals another.
 
     Attributes:
         value, low, high: in the unit of the quantity; NaN where unknown. With fewer than `FEWEST_SOURCES` clusters the
@@ -87,6 +87,17 @@ class Measure:
         if self.has_few_sources:
             for end in ("low", "high"):
                 object.__setattr__(self, end, math.nan)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Measure) and self._comparable == other._comparable
+
+    def __hash__(self) -> int:
+        return hash(self._comparable)
+
+    @property
+    def _comparable(self) -> tuple[object, ...]:
+        numbers = (self.value, self.low, self.high)
+        return (*(None if math.isnan(number) else number for number in numbers), self.n, self.clusters)
 
     @classmethod
     def of(cls, estimate: Estimate, *, clusters: int | None = None) -> Self:

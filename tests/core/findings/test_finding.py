@@ -53,6 +53,13 @@ def test_findings_are_read_as_they_were_written() -> None:
             read_findings(unknown)  # type: ignore[arg-type]
 
 
+def test_unknown_numbers_are_equal() -> None:
+    made = Measure(float("nan"), low=float("nan"), n=3)
+    assert made == Measure(np.nan, n=3)
+    assert hash(made) == hash(Measure(np.nan, n=3))
+    assert made not in [Measure(0.0, n=3), Measure(np.nan, n=4), Measure(np.nan, high=1, n=3), None]
+
+
 def test_fewer_than_five_sources_are_counted_and_have_no_interval() -> None:
     few, enough = (Measure.of(Estimate(0.51, -1, 1, 1200), clusters=clusters) for clusters in (2, 5))
     assert (few.has_interval, enough.has_interval, enough.low, enough.n) == (False, True, -1, 1200)
