@@ -33,10 +33,11 @@ from core.images.loading import load_with_bar
 from core.runs.folders import ROOT, command_homes, find_detectors, find_named
 from core.runs.run import read_run
 from core.runs.summary import print_run
+from core.runs.warnings import warnings_of
 from core.runs.writing import library_versions, write_run
 from core.storage import only_writer, refuse_taken
 from core.training.fit import checkpoint_file, fit
-from core.training.held_out import chance_warning, join
+from core.training.held_out import join
 from core.training.model_card import model_card
 from core.training.recipe import RECIPES, Recipe, fitted
 
@@ -149,12 +150,12 @@ def main(arguments: list[str] | None = None) -> None:
                 progress=progress,
             )
         run = read_run(path)
-        warning = chance_warning(run.manifest["metrics"]["all"])
-        card = model_card(detector.manifest, run.manifest) + (f"\n**{warning}**\n" if warning else "")
+        warnings = [f"\n**{warning}**\n" for warning in warnings_of(run)]
+        card = model_card(detector.manifest, run.manifest) + "".join(warnings)
         save_detector(folder, detector, model_card=card, replace=options.replace)
         # not before: until here it is what --resume goes on from
         checkpoint_file(recipe, train_set).unlink(missing_ok=True)
-    print_run(run, options.out, detector=folder, doubts=[warning] if warning else [], as_json=options.json)
+    print_run(run, options.out, detector=folder, as_json=options.json)
 
 
 def progress_stream(options: argparse.Namespace) -> TextIO:

@@ -11,6 +11,7 @@ import pytest
 import train
 from core.detectors.storage import load_detector
 from core.runs.run import read_run
+from core.runs.warnings import warnings_of
 from core.storage import WriteError, cache_dir
 from core.training import held_out
 from tests.core.any_detector import write_set
@@ -31,7 +32,11 @@ def test_from_pixels_to_a_run(cifake: Path, tmp_path: Path, capsys: pytest.Captu
     assert detector.manifest["recipe"]["epochs"] == len(detector.manifest["history"]) == 2
     accuracy = f"accuracy {run.manifest['metrics']['all']['accuracy']:.4f}"
     assert f"{accuracy} (paper 0.945)" in capsys.readouterr().out
-    assert accuracy in (tmp_path / "detectors/mine/README.md").read_text()
+    card = (tmp_path / "detectors/mine/README.md").read_text()
+    # 24 images are few
+    assert len(warnings_of(run)) > 0
+    for text in (accuracy, *warnings_of(run)):
+        assert text in card
     assert not list((cache_dir() / "checkpoints").glob("*.safetensors"))
 
 

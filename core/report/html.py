@@ -19,6 +19,7 @@ from core.images.labels import CLASSES
 from core.images.palette import CLASS_COLOURS
 from core.runs.metrics import largest
 from core.runs.run import Run
+from core.runs.warnings import warnings_of
 from core.storage import sha256_of
 from core.studies.store import StudyResult
 
@@ -58,7 +59,13 @@ class Curve(NamedTuple):
 
 
 def page(title: str, lead: Sequence[str], first: Sections, details: Sections, run: Run) -> str:
-    """Render a report: a title, sentences to begin with, the sections of the first page, and those after it."""
+    """Render a report: a title, sentences to begin with, the run's warnings, sections of the first page, and the rest.
+
+    Whoever gets a report sees no page and no terminal, so the warnings stand on the first page of each.
+    """
+    warnings = warnings_of(run)
+    if warnings:
+        first = {"What speaks against these numbers": [warnings], **first}
     sections = [*first.items(), *details.items()]
     return render(
         "report.html", run=run, title=title, lead=lead, sections=sections, first=len(first), colours=CLASS_COLOURS

@@ -37,10 +37,6 @@ HISTOGRAM_BINS = 20
 MOST_GROUPS = 24
 
 
-# share of margins that equal their extreme, beyond which they are called saturated
-SATURATED = 0.01
-
-
 def predicted_real(table: pd.DataFrame, threshold: float = HALF) -> NDArray[np.bool_]:
     """Predict REAL where p(REAL) is above a threshold, 0 to 1: bool (N,).
 
@@ -269,19 +265,6 @@ def wilson_interval(
     low = np.where(k == 0, 0.0, np.clip(middle - half, 0, 1))
     high = np.where(k == n, 1.0, np.clip(middle + half, 0, 1))
     return Interval(low, high)
-
-
-def doubts_about(margins: NDArray[np.floating], noise: float) -> list[str]:
-    """Say where margins (N,) are less than they seem: uncertain by the detector's noise, or saturated."""
-    doubts = []
-    if noise:
-        within = int((np.abs(margins) <= noise).sum())
-        doubts.append(f"Margins are uncertain by {noise:.2g}: {within:,} of {len(margins):,} are no further from 0.")
-    for extreme in (margins.min(), margins.max()):
-        count = int((margins == extreme).sum())
-        if count > max(SATURATED * len(margins), 10):
-            doubts.append(f"{count:,} of {len(margins):,} margins are exactly {extreme:.4g}: the scores are saturated.")
-    return doubts
 
 
 def result_table(metrics: Mapping[str, Any], *, beside_paper: bool) -> str:

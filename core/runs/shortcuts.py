@@ -9,12 +9,6 @@ HEADLINE = "A detector could be right by the files alone, without their pictures
 TELLING = 0.8
 
 
-def warning_of(shortcuts: pd.DataFrame) -> str:
-    """Write what `find_shortcuts` found as a warning for a terminal; "" for none."""
-    table = shortcuts.to_string(index=False, float_format="{:.0%}".format)
-    return f"\nWarning: {HEADLINE}\n{table}" if len(shortcuts) else ""
-
-
 def find_shortcuts(rows: pd.DataFrame) -> pd.DataFrame:
     """Find the properties of files by which the classes can be told apart.
 

@@ -1,41 +1,37 @@
 """Print what a new run shows: how well its detector did, what speaks against that, and where it was written."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from core.runs.folders import dashboard_command
-from core.runs.metrics import doubts_about, error_by, means_by_source, result_table
+from core.runs.metrics import error_by, means_by_source, result_table
 from core.runs.rows import judged_table
 from core.runs.run import Run
-from core.runs.shortcuts import find_shortcuts, warning_of
+from core.runs.shortcuts import find_shortcuts
+from core.runs.warnings import doubts_about, warnings_of
 
 
-def print_run(
-    run: Run, home: Path, *, detector: Path | None = None, doubts: Sequence[str] = (), as_json: bool = False
-) -> None:
+def print_run(run: Run, home: Path, *, detector: Path | None = None, as_json: bool = False) -> None:
     """Print a run's performance, overall and by source, with warnings, or everything as JSON.
 
     Args:
         run: as written.
         home: the folder that got it.
         detector: folder of the detector that was written with it.
-        doubts: further sentences on how far its performance can be believed.
         as_json: print JSON.
     """
-    metrics, shortcuts = run.manifest["metrics"]["all"], find_shortcuts(run.predictions)
-    doubts = [*doubts, *doubts_about(run.predictions["margin"].to_numpy(), run.noise)]
+    metrics = run.manifest["metrics"]["all"]
     written = {"run": str(run.path)} if detector is None else {"detector": str(detector), "run": str(run.path)}
     if as_json:
-        found = {"metrics": metrics, "shortcuts": shortcuts.to_dict("records"), "doubts": doubts}
+        shortcuts = find_shortcuts(run.predictions).to_dict("records")
+        found = {"metrics": metrics, "shortcuts": shortcuts, "doubts": doubts_about(run)}
         print(json.dumps(written | found, indent=1))
         return
     # the paper's accuracy is on CIFAKE
     print(result_table(metrics, beside_paper=detector is not None and run.manifest["set"].startswith("cifake")))
-    print(warning_of(shortcuts))
     if run.classes:
         _print_by_source(run)
-    for warning in doubts:
+    for warning in warnings_of(run):
         print(f"\nWarning: {warning}")
     print(f"\nWritten: {' and '.join(written.values())}\nShow it: {dashboard_command(home)}")
 

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
-from scipy.stats import binomtest
 from torch import Tensor
 
 from core.detectors.detector import Detector
@@ -23,7 +22,6 @@ from core.images.image_set import ImageSet
 from core.images.labels import REAL
 from core.images.preprocessing import Channels
 
-LEVEL = 0.05
 # of a margin divided by its own spread, so that separable images cannot make it endless
 LARGEST = 20.0
 # of a member's manifest, kept in the manifest of what it became part of
@@ -95,24 +93,6 @@ def fit_temperature(margins: NDArray[np.float32], labels: NDArray[Any]) -> float
         lambda log: np.logaddexp(0, -signed / np.exp(log)).mean(), bounds=np.log([0.05, 20]), method="bounded"
     )
     return float(np.exp(best.x))
-
-
-def chance_warning(metrics: Mapping[str, Any]) -> str:
-    """Test whether the accuracy on held-out images is above that of naming the commoner class (exact binomial test).
-
-    Args:
-        metrics: of a run on images of both classes, from its manifest.
-
-    Returns:
-        A sentence where that is not shown at 5 %; "" where it is.
-    """
-    confusion = np.array(metrics["confusion"])
-    right, images = int(np.trace(confusion)), int(confusion.sum())
-    chance = float(confusion.sum(axis=1).max() / images)
-    p = float(binomtest(right, images, chance, alternative="greater").pvalue)
-    if p <= LEVEL:
-        return ""
-    return f"Right on {right} of {images} held-out images is not above chance ({chance:.0%}, p = {p:.2f})."
 
 
 def join(members: Sequence[Detector], images: ImageSet, *, size: int | None = None) -> ResNetDetector:

@@ -16,7 +16,6 @@ from core.images.labels import CLASSES, other_class
 from core.images.palette import CLASS_COLOURS
 from core.images.statistics import STATISTICS
 from core.runs.filter import Filter
-from core.runs.shortcuts import find_shortcuts
 from core.storage import ContractError
 from core.studies.audit import TITLES, has_both, histogram
 from core.studies.copies import COUNTED, FILE, NEAR, SHOWN, copy_pairs, training_pictures
@@ -104,12 +103,6 @@ def draw(opened: Opened) -> None:
             study_files(opened, duplicates, key="data.copies")
     st.caption("Only the cues named here are tested, and a difference between the classes is not an explanation.")
     study_files(opened, audit, key="data.audit")
-
-
-@st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
-def shortcuts_of(opened: Opened) -> pd.DataFrame:
-    """Return what of the original files alone tells the classes apart; remembered for all visitors."""
-    return find_shortcuts(opened.run.predictions)
 
 
 def draw_headlines(

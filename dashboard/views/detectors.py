@@ -20,6 +20,7 @@ from dashboard.components.glossary import explain
 from dashboard.components.performance import draw_comparison
 from dashboard.components.plain import plain
 from dashboard.components.study import draw_limits
+from dashboard.components.warnings import draw_warnings
 from dashboard.components.words import draw_title
 from dashboard.sidebar import run_label
 
@@ -125,6 +126,7 @@ PARTS = {
     "errors": ("Where does it err?", performance.draw_errors),
     "calibration": ("Can its confidence be believed?", performance.draw_confidence),
 }
+draw_warnings(opened)
 counted = performance.draw_controls(opened)
 for name, (question, draw) in PARTS.items():
     with fold(name, question) as is_open:

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from core.runs.shortcuts import HEADLINE
 from dashboard import library
 from dashboard.components.glossary import explain
+from dashboard.components.warnings import draw_warnings
 from dashboard.components.words import heading
 from dashboard.views import data, evidence, patterns
 
@@ -17,11 +17,7 @@ heading(
     "Change one thing in a picture, and see whether the verdict flips.",
     help=explain("Study", "Control"),
 )
-shortcuts = data.shortcuts_of(opened.origin)
-if len(shortcuts):
-    st.warning(HEADLINE, icon=":material/warning:")
-    share = st.column_config.NumberColumn(format="percent")
-    st.dataframe(shortcuts, hide_index=True, column_config={shortcuts.columns[-1]: share}, alt=HEADLINE)
+draw_warnings(opened)
 if opened.table.empty:
     st.info("This run holds no image, so there is nothing to show; choose another one on the left.")
     st.stop()

@@ -1,4 +1,5 @@
 import shutil
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ from core.detectors.storage import save_detector
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
 from core.report.page import report_of
+from core.report.selection import selection_report
 from core.runs.filter import Filter
 from core.runs.metrics import means_by_source
 from core.runs.rows import find_rows, judged_table
 from core.runs.run import read_run
 from core.runs.shortcuts import HEADLINE, find_shortcuts
+from core.runs.warnings import warnings_of
 from core.studies.columns import browse_table
 from tests.conftest import make_detector
 from tests.core.images.made import write
@@ -71,13 +74,18 @@ def test_a_format_that_tells_the_classes_apart_is_a_warning(tmp_path: Path, caps
     save_detector(tmp_path / "detectors/other", make_detector(preprocessing=Preprocessing(32)), model_card="")
     command = ["other", "--data", str(tmp_path / "set"), "--out", str(tmp_path), "--device", "cpu"]
     assert predict.main(command) == 0
-    assert f"Warning: {HEADLINE}" in (shown := capsys.readouterr().out)
-    assert [line.split() for line in shown.splitlines() if "PNG, 100%" in line] == [
-        ["format", "PNG,", "100%", "JPEG,", "100%", "100%"]
-    ]
-    # pages read it from the run
-    found = find_shortcuts(read_run(tmp_path / "runs/other@set-test").predictions)
-    assert found["Property"].tolist() == ["format", "quality"]
+    shown = capsys.readouterr().out
+    assert f"Warning: {HEADLINE}" in shown
+    assert "format alone is right 100% of the time (FAKE: PNG, 100%; REAL: JPEG, 100%)" in shown
+    run = read_run(tmp_path / "runs/other@set-test")
+    assert find_shortcuts(run.predictions)["Property"].tolist() == ["format", "quality"]
+    # whoever gets a report reads what the terminal said: the shortcut, and that these are few images
+    warnings = warnings_of(run)
+    assert len(warnings) > 1
+    reports = [report_of(run)]
+    reports += [selection_report(run, browse_table(run), Filter(), np.arange(rows)) for rows in (0, 3)]
+    for text in (shown, *map(unescape, reports)):
+        assert [sentence for sentence in warnings if sentence not in text] == []
 
 
 def test_a_set_without_labels_has_a_name_and_no_accuracy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

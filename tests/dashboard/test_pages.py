@@ -23,10 +23,11 @@ from core.images.labels import LABELS, REAL
 from core.runs.filter import ALIASES, RESERVED, Filter
 from core.runs.rows import find_rows, judged_table
 from core.runs.run import read_run
-from core.runs.shortcuts import HEADLINE
+from core.runs.warnings import warnings_of
 from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from dashboard.components.component import key_of
+from dashboard.components.plain import plain
 from dashboard.components.requests import worker
 from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
 from tests.conftest import make_detector
@@ -264,11 +265,13 @@ def test_generators_are_told_apart_and_shortcuts_are_shown_first(open_page: Open
     assert not app.exception
     means = next(one.value for one in app.dataframe if "Macro mean" in one.value)
     assert means["Sources"].tolist() == ["all", "seen", "unseen"]
-    app = open_page("reads", run="tiny@own-test")
-    assert not app.exception
-    assert [warning.value for warning in app.warning] == [HEADLINE]
-    assert app.dataframe[0].value["FAKE"].tolist() == ["PNG, 100%"]
-    wrong = (table := judged_table(read_run(home / "runs/tiny@own-test")))["correct"] == "wrong"
+    run = read_run(home / "runs/tiny@own-test")
+    warnings = warnings_of(run)
+    assert "PNG, 100%" in warnings[0]
+    for page in (app, open_page("reads", run="tiny@own-test")):
+        assert not page.exception
+        assert [warning.value for warning in page.warning] == list(map(plain, warnings))
+    wrong = (table := judged_table(run))["correct"] == "wrong"
     assert means["Pooled error rate"].tolist() == pytest.approx(
         [wrong.mean(), *(wrong[table["seen"] == kind].mean() for kind in ("seen", "unseen"))]
     )

@@ -16,7 +16,6 @@ from core.runs.metrics import (
     confidence_histogram,
     confidence_of,
     confusion_at,
-    doubts_about,
     error_by,
     expected_calibration_error,
     is_right,
@@ -176,13 +175,3 @@ def test_error_rates_by_category_are_worst_first_and_skip_what_is_absent(table: 
     table.loc[3, "predicted"] = "REAL"
     rates = error_by(table, "category")
     assert list(rates[["value", "wrong"]].itertuples(name=None)) == [(0, "d", 1), (1, "a", 0), (2, "b", 0), (3, "c", 0)]
-
-
-def test_margins_that_are_noise_or_saturated_are_told() -> None:
-    margins = np.random.default_rng(0).normal(0, 1, 1000)
-    assert doubts_about(margins, 0) == []
-    (noise,) = doubts_about(margins, 0.5)
-    assert f"{(np.abs(margins) <= 0.5).sum()} of 1,000" in noise
-    margins[:75] = 15.94
-    (saturated,) = doubts_about(margins, 0)
-    assert saturated.startswith("75 of 1,000 margins are exactly 15.94")

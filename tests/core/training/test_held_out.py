@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
-from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -146,14 +145,3 @@ def test_temperature_agrees_with_logistic_regression() -> None:
     labels = (generator.random(4000) < expit(margins / 2.5)).astype(int)
     slope = LogisticRegression(C=1e9, fit_intercept=False).fit(margins[:, None], labels).coef_[0, 0]
     assert fit_temperature(margins, labels) == pytest.approx(1 / slope, rel=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("confusion", "warned"), [([[13, 7], [9, 11]], True), ([[17, 3], [2, 18]], False), ([[0, 2], [0, 38]], True)]
-)
-def test_accuracy_that_guessing_reaches_is_a_warning(confusion: list[list[int]], warned: bool) -> None:
-    right, total = confusion[0][0] + confusion[1][1], sum(map(sum, confusion))
-    chance = max(map(sum, confusion)) / total
-    tail = sum(comb(total, k) * chance**k * (1 - chance) ** (total - k) for k in range(right, total + 1))
-    assert (tail > 0.05) == warned
-    assert bool(held_out.chance_warning({"confusion": confusion})) == warned

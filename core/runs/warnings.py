@@ -1,0 +1,67 @@
+"""Warnings of a run: what speaks against its numbers, the same in commands, on pages and in reports."""
+
+import numpy as np
+
+from core.runs.metrics import confusion_at, wilson_interval
+from core.runs.run import Run
+from core.runs.shortcuts import HEADLINE, find_shortcuts
+
+# a share of right verdicts whose interval is at least this wide comes from few images
+WIDE = 0.1
+# level of the test against chance
+LEVEL = 0.05
+# share of margins that equal their extreme, beyond which they are called saturated
+SATURATED = 0.01
+
+
+def warnings_of(run: Run) -> list[str]:
+    """Write every warning of a run as a sentence: shortcuts in its files first, then `doubts_about` its numbers."""
+    shortcuts = [
+        f"The {name} alone is right {right:.0%} of the time (FAKE: {fake}; REAL: {real})."
+        for name, fake, real, right in find_shortcuts(run.predictions).itertuples(index=False)
+    ]
+    headline = [" ".join([HEADLINE, *shortcuts])] if shortcuts else []
+    return headline + doubts_about(run)
+
+
+def doubts_about(run: Run) -> list[str]:
+    """Say where a run's numbers are less than they seem: chance, few images, noisy or saturated margins."""
+    if not len(run):
+        return []
+    return [*_about_accuracy(run), *_about_margins(run)]
+
+
+def _about_accuracy(run: Run) -> list[str]:
+    """Test whether the accuracy is above that of naming the commoner class, and whether its interval is narrow."""
+    if not run.classes:
+        return []
+    # imported here, and not from the slower scipy.stats: pages read this module
+    from scipy.special import bdtrc  # noqa: PLC0415
+
+    confusion = confusion_at(run.predictions)
+    right = int(np.trace(confusion))
+    images = int(confusion.sum())
+    doubts = []
+    chance = float(confusion.sum(axis=1).max() / images)
+    # the probability of as many right verdicts, or more
+    p = float(bdtrc(right - 1, images, chance))
+    if len(run.classes) > 1 and p > LEVEL:
+        doubts.append(f"Right on {right:,} of {images:,} images is not above chance ({chance:.0%}, p = {p:.2f}).")
+    low, high = map(float, wilson_interval(right, images))
+    if high - low >= WIDE:
+        doubts.append(f"Few images: {right:,} of {images:,} right, a 95% interval of {low:.0%} to {high:.0%}.")
+    return doubts
+
+
+def _about_margins(run: Run) -> list[str]:
+    """Check whether margins are within the detector's noise, or many equal their extreme."""
+    margins = run.predictions["margin"].to_numpy()
+    doubts = []
+    if run.noise:
+        within = int((np.abs(margins) <= run.noise).sum())
+        doubts.append(f"Margins are uncertain by {run.noise:.2g}: {within:,} of {len(run):,} are no further from 0.")
+    for extreme in (margins.min(), margins.max()):
+        count = int((margins == extreme).sum())
+        if count > max(SATURATED * len(run), 10):
+            doubts.append(f"{count:,} of {len(run):,} margins are exactly {extreme:.4g}: the scores are saturated.")
+    return doubts
