@@ -1,17 +1,28 @@
 """Guard the running server by public middleware: from framing, other sites, and messages that would hold it up."""
 
+import asyncio
+import time
 from urllib.parse import urlsplit
 
 import streamlit as st
 from google.protobuf.message import DecodeError
+from google.protobuf.message import Message as ProtoMessage
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
 # names in one request for upload addresses; the uploader itself takes fewer
 MAX_NAMES = 64
+# entries of all lists in one message: states of widgets, chosen values, files; 64 files at once are about a hundred
+MAX_ENTRIES = 2000
+# letters of a name that Streamlit writes whole into its log where it does not know it
+MAX_NAME = 128
+# messages of one connection: at once, and then a second; further ones wait, and nothing that follows them is read
+BURST, RATE = 60, 20
+# what counts as a message more
+ENTRIES, BYTES = 50, 1 << 16
 # what a developer's browser may ask for and a visitor's must not: caches belong to all visitors
-REFUSED = ("clear_cache", "load_git_info")
+REFUSED = ("clear_cache", "load_git_info", "debug_disconnect_websocket", "debug_shutdown_runtime")
 HEADERS = {
     "Content-Security-Policy": "frame-ancestors 'none'",
     "X-Frame-Options": "DENY",
@@ -42,16 +53,20 @@ class Guard:
                     headers[name] = value
             await send(message)
 
+        pace = Pace()
+
         async def receive_guarded() -> Message:
             while True:
                 message = await receive()
                 if message["type"] != "websocket.receive":
                     return message
-                kind, names = read_message(message.get("bytes") or b"")
-                if names > MAX_NAMES:
-                    await send({"type": "websocket.close", "code": 1009, "reason": "Too many files at once"})
+                data = message.get("bytes") or b""
+                request = parse(data)
+                if request is None:
+                    await send({"type": "websocket.close", "code": 1009, "reason": "No browser sends this"})
                     return {"type": "websocket.disconnect", "code": 1009}
-                if kind not in REFUSED:
+                await pace.wait(1 + count_entries(request) // ENTRIES + len(data) // BYTES)
+                if request.WhichOneof("type") not in REFUSED:
                     return message
 
         await self.app(scope, receive_guarded, send_guarded)
@@ -68,13 +83,47 @@ def is_own(headers: Headers) -> bool:
     return site.netloc == headers.get("host") or site.hostname in (*named, *allowed)
 
 
-def read_message(data: bytes) -> tuple[str | None, int]:
-    """Return the kind of a browser's message, None where it is none, and how many files it asks addresses for."""
+class Pace:
+    """The pace of one connection's messages."""
+
+    def __init__(self) -> None:
+        self._left = float(BURST)
+        self._last = time.monotonic()
+
+    async def wait(self, messages: int) -> None:
+        """Wait until so many messages more may be read."""
+        now = time.monotonic()
+        self._left = min(BURST, self._left + (now - self._last) * RATE) - messages
+        self._last = now
+        if self._left < 0:
+            await asyncio.sleep(-self._left / RATE)
+
+
+def parse(data: bytes) -> BackMsg | None:
+    """Return a browser's message; None where no browser sends it: it is empty, broken, or has too much in it."""
+    if not 0 < len(data) <= st.get_option("server.maxWidgetStateSize") << 20:
+        return None
     try:
         message = BackMsg.FromString(data)
     except DecodeError:
-        return None, 0
-    return message.WhichOneof("type"), len(message.file_urls_request.file_names)
+        return None
+    logged = (message.rerun_script.fragment_id, message.backend_operation_request.request_id)
+    if max(map(len, logged)) > MAX_NAME or len(message.file_urls_request.file_names) > MAX_NAMES:
+        return None
+    return message if count_entries(message) <= MAX_ENTRIES else None
+
+
+def count_entries(message: ProtoMessage) -> int:
+    """Count the entries of all lists in a message; some more than `MAX_ENTRIES` count as so many."""
+    count = 0
+    for field, value in message.ListFields():
+        parts = [value]
+        if field.is_repeated:
+            count += len(value)
+            parts = value
+        if field.message_type is not None and count <= MAX_ENTRIES:
+            count += sum(count_entries(part) for part in parts)
+    return count
 
 
 def own_address() -> str:

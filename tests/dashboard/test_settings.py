@@ -8,6 +8,8 @@ import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,7 +21,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from core.images.decoding import MAX_BYTES
 from core.runs.folders import ROOT
-from dashboard.guard import MAX_NAMES
+from dashboard import guard
+from dashboard.guard import BURST, ENTRIES, MAX_ENTRIES, MAX_NAME, MAX_NAMES, RATE
 from tests.server import running_server
 from tests.visitor import Visitor, ask_http, in_a_thread, open_socket, xsrf_token
 
@@ -160,17 +163,31 @@ async def read_to_the_end(connection: ClientConnection) -> None:
         await connection.recv()
 
 
-def test_a_request_for_very_many_upload_addresses_ends_its_connection_only(server: str) -> None:
-    async def flood() -> tuple[list[int], int, list[str]]:
-        codes, answered = [], 0
-        for names in (MAX_NAMES + 1, 990_000):
-            request = BackMsg()
-            request.file_urls_request.file_names.extend([""] * names)
-            async with open_socket(server, token=xsrf_token(server)) as connection:
-                await connection.send(request.SerializeToString())
-                with pytest.raises(ConnectionClosed) as closed:
-                    await asyncio.wait_for(read_to_the_end(connection), 20)
-                codes.append(closed.value.rcvd.code)
+def harmful() -> Iterator[bytes | str]:
+    """What no browser sends, and would hold the server up or fill its log."""
+    names, states, values, fragment, number = BackMsg(), BackMsg(), BackMsg(), BackMsg(), BackMsg()
+    names.file_urls_request.file_names.extend([""] * (MAX_NAMES + 1))
+    for _ in range(MAX_ENTRIES + 1):
+        states.rerun_script.widget_states.widgets.add()
+    values.rerun_script.widget_states.widgets.add().int_array_value.data.extend([1] * MAX_ENTRIES)
+    fragment.rerun_script.fragment_id = "f" * (MAX_NAME + 1)
+    number.backend_operation_request.request_id = "r" * (MAX_NAME + 1)
+    for message in (names, states, values, fragment, number):
+        yield message.SerializeToString()
+    yield b"broken"
+    yield "text"
+
+
+def test_a_message_that_no_browser_sends_ends_its_connection_only(server: str) -> None:
+    async def code_of(message: bytes | str) -> int:
+        async with open_socket(server, token=xsrf_token(server)) as connection:
+            await connection.send(message)
+            with pytest.raises(ConnectionClosed) as closed:
+                await asyncio.wait_for(read_to_the_end(connection), 20)
+            return closed.value.rcvd.code
+
+    async def flood() -> tuple[set[int], int, list[str]]:
+        codes = {await code_of(message) for message in harmful()}
         async with Visitor(server) as visitor:
             await visitor.open("explore", run="tiny@seen-test")
             request = BackMsg()
@@ -179,7 +196,30 @@ def test_a_request_for_very_many_upload_addresses_ends_its_connection_only(serve
             answered = len((await visitor.ask("few", request)).file_urls)
             return codes, answered, visitor.troubles
 
-    assert in_a_thread(flood()) == ([1009, 1009], MAX_NAMES, [])
+    assert in_a_thread(flood()) == ({1009}, MAX_NAMES, [])
+
+
+@pytest.mark.parametrize(("states", "at_once"), [(0, BURST), (2 * ENTRIES, BURST // 3)])
+def test_messages_beyond_a_pace_wait(monkeypatch: pytest.MonkeyPatch, states: int, at_once: int) -> None:
+    request, arrived, waited = BackMsg(app_heartbeat=True), [], []
+    for _ in range(states):
+        request.rerun_script.widget_states.widgets.add()
+
+    async def serve(_scope: Any, receive: Any, _send: Any) -> None:
+        while not waited:
+            arrived.append(await receive())
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.receive", "bytes": request.SerializeToString()}
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(guard, "asyncio", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(guard, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    asyncio.run(guard.Guard(serve)({"type": "websocket", "headers": []}, receive, receive))
+    assert len(arrived) == at_once + 1
+    assert waited == [pytest.approx((1 + states // ENTRIES) / RATE)]
 
 
 def test_behind_a_proxy_nobody_names_a_path_of_the_server(server: str) -> None:
