@@ -50,21 +50,15 @@ def selection_report(
     title = f"{len(rows):,} image{'s' * (len(rows) != 1)} of {run.name}"
     if rows.empty:
         return page(title, ["No image fits this selection.", words], {}, {}, run)
-    counts, everything = (confusion_at(part, wanted.threshold) for part in (rows, table))
-    wrong, total = int(counts[0, 1] + counts[1, 0]), len(rows)
-    low, high = map(float, wilson_interval(wrong, total))
-    of_all = percent(float(everything[0, 1] + everything[1, 0]) / len(table))
-    lead = [
-        f"The selection: {words}.",
-        f"Error rate {percent(wrong / total)} ({percent(low)} to {percent(high)}): {wrong:,} of {total:,} images.",
-        f"Over all {len(table):,} images of the run: {of_all}.",
-    ]
-    matrix: list[Block] = [confusion_table(counts)]
-    groups = error_by(rows, "category", threshold=wanted.threshold)
-    if len(groups) > 1 and 0 < wrong < total:
-        matrix.append(rates_table(groups, "category"))
+    lead = [f"The selection: {words}."]
+    first: dict[str, list[Block]] = {}
+    if run.classes:
+        lead += _error_rates(rows, table, wanted)
+        first["Confusion matrix"] = _matrix(rows, wanted)
+    else:
+        lead.append(f"Of the run's {len(table):,} images. They have no labels, so there is no error rate.")
     pixels = [pictures.get(int(row)) for row in chosen[:TILES]] if pictures else []
-    first = {"Confusion matrix": matrix, "The images": _tiles(rows, wanted, pixels)}
+    first["The images"] = _tiles(rows, wanted, pixels)
     hashes: list[Block] = [settings(run, {}, {})]
     details = {"What this report cannot say": limits(run), f"Settings and hashes of {run.name}": hashes}
     return page(title, lead, first, details, run)
@@ -83,16 +77,42 @@ def describe(wanted: Filter, other: str = "") -> str:
     return (", ".join(words) or "all images").replace("the other run", other or "the other run")
 
 
+def _error_rates(rows: pd.DataFrame, table: pd.DataFrame, wanted: Filter) -> list[str]:
+    """State the error rate of the selected rows, and that of all rows of the run."""
+    counts = confusion_at(rows, wanted.threshold)
+    everything = confusion_at(table, wanted.threshold)
+    wrong = int(counts[0, 1] + counts[1, 0])
+    total = len(rows)
+    low, high = map(float, wilson_interval(wrong, total))
+    of_all = percent(float(everything[0, 1] + everything[1, 0]) / len(table))
+    return [
+        f"Error rate {percent(wrong / total)} ({percent(low)} to {percent(high)}): {wrong:,} of {total:,} images.",
+        f"Over all {len(table):,} images of the run: {of_all}.",
+    ]
+
+
+def _matrix(rows: pd.DataFrame, wanted: Filter) -> list[Block]:
+    """Lay out the confusion matrix and, where some are wrong and some are not, error rates by category."""
+    counts = confusion_at(rows, wanted.threshold)
+    blocks: list[Block] = [confusion_table(counts)]
+    groups = error_by(rows, "category", threshold=wanted.threshold)
+    if len(groups) > 1 and 0 < counts[0, 1] + counts[1, 0] < len(rows):
+        blocks.append(rates_table(groups, "category"))
+    return blocks
+
+
 def _tiles(rows: pd.DataFrame, wanted: Filter, pixels: list[NDArray[np.uint8] | None]) -> list[Block]:
     shown = rows.head(TILES)
     predicted = np.where(predicted_real(shown, wanted.threshold), "REAL", "FAKE")
     tiles = []
     for row, prediction, picture in zip_longest(shown.itertuples(), predicted, pixels):
-        wrong = prediction != row.label
+        # an image without a label is neither right nor wrong
+        wrong = isinstance(row.label, str) and prediction != row.label
         words = f"{prediction}, p(REAL) {row.p_real:.2f}{'; is ' + row.label if wrong else ''}"
         url = None if picture is None else data_url(picture)
         tiles.append({"called": prediction, "wrong": wrong, "words": words, "name": row.name, "picture": url})
-    note = "The border is the verdict: blue for REAL, orange for FAKE; dashed where it is wrong."
+    note = "The border is the verdict: blue for REAL, orange for FAKE"
+    note += "; dashed where it is wrong." if rows["label"].notna().any() else "."
     if not any(tile["picture"] for tile in tiles):
         note = "Their pictures are not available."
     if len(rows) > TILES:

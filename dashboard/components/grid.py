@@ -163,7 +163,9 @@ def draw_sheet(opened: Opened, rows: NDArray[np.intp], *, threshold: float) -> N
     cards = []
     for position, row, real in zip(rows, table.itertuples(), predicted_real(table, threshold), strict=True):
         prediction = "REAL" if real else "FAKE"
-        frame = f"{prediction} wrong" if prediction != row.label else prediction
+        # an image without a label is neither right nor wrong
+        label = row.label if isinstance(row.label, str) else ""
+        frame = f"{prediction} wrong" if label and prediction != label else prediction
         name = html.escape(one_direction(row.name))
         sources = [tile_source(opened, int(position), pictures, maps=maps) for maps in (False, True)[: 1 + has_maps]]
         images = [
@@ -172,7 +174,7 @@ def draw_sheet(opened: Opened, rows: NDArray[np.intp], *, threshold: float) -> N
             else f'<span class="none {frame}">not available</span>'
             for number, source in enumerate(sources)
         ]
-        called = f"{row.label} called {prediction}, {percent(row.confidence)} sure"
+        called = f"{label} called {prediction}, {percent(row.confidence)} sure".lstrip()
         about = row.category.replace("_", " ") if isinstance(row.category, str) else row.name
         flip = flips.get(row.id)
         words = [

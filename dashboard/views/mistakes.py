@@ -200,9 +200,15 @@ asked = st.query_params.get("id", "")
 row = opened.row_of(asked)
 if row is None and len(positions):
     row = int(shown[0])
-what = "Choose a cell, then a picture. Dashed: wrong." if VIEW.value == "grid" else "Each with what flips it first."
-help = explain("Confusion matrix", also="A frame has the colour of the verdict; a dashed one is wrong.")
-heading(title(), what, help=help)
+what = "Choose a cell, then a picture. Dashed: wrong."
+frames = "A frame has the colour of the verdict; a dashed one is wrong."
+if not opened.run.classes:
+    # without labels there is no matrix, and nothing can be wrong
+    what = "Choose a picture."
+    frames = "A frame has the colour of the verdict."
+if VIEW.value == "sheet":
+    what = "Each with what flips it first."
+heading(title(), what, help=explain("Confusion matrix", also=frames) if opened.run.classes else frames)
 if table.empty:
     st.info("This run holds no image; choose another one on the left.")
 elif VIEW.value == "sheet":

@@ -1,5 +1,6 @@
 """The page Mistakes: what flips an image, the sheet, the image that is open, and images that are there twice."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,22 @@ import pandas as pd
 import pytest
 
 from core.detectors.detector import Detector
+from core.detectors.storage import load_detector
+from core.images.labels import LABELS
 from core.perturbations.flips import flipping, tabulate_changes
 from core.perturbations.photometric import rms
 from core.perturbations.registry import probe_pictures
+from core.runs.filter import Filter
 from core.runs.run import read_run
+from core.runs.writing import write_run
 from core.studies.columns import browse_table
 from core.studies.store import read_study, study_path
+from dashboard import library
 from dashboard.components import probing
+from dashboard.components.downloads import report_file
 from dashboard.components.experiments import SHOWN, telling_changes
 from tests.conftest import textured
-from tests.dashboard.conftest import Open
+from tests.dashboard.conftest import Open, image_set
 from tests.dashboard.studies import add_studies
 from tests.dashboard.test_pages import words
 
@@ -66,3 +73,24 @@ def test_a_filter_keeps_the_settings_of_maps_and_lets_go_of_the_image(open_page:
     app = open_page("mistakes", run=RUN, id=id_, said="FAKE", **{"lime.n_samples": "64"})
     app.pills(key="filter.category").set_value(["cat"]).run()
     assert dict(app.query_params) == {"run": RUN, "said": "FAKE", "category": "cat", "lime.n_samples": "64"}
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_only_what_has_a_label_is_called_wrong(open_page: Open, home: Path, labelled: bool) -> None:
+    images = image_set("own-test")
+    if not labelled:
+        images.rows["label"] = np.uint8(len(LABELS) - 1)
+    write_run(home, load_detector(home / "detectors" / "tiny", device="cpu"), images, ship_images=True)
+    sheet = open_page("mistakes", run="tiny@own-test", view="sheet")
+    grid = open_page("mistakes", run="tiny@own-test")
+    assert not sheet.exception
+    assert not grid.exception
+    assert ("Dashed" in words(grid)) == labelled
+    assert "Choose a " in words(grid)
+    opened = library.open_run(home / "runs" / "tiny@own-test")
+    report = report_file(opened, (home,), library.pictures(opened), Filter(), np.arange(60)).decode()
+    _, _, tiles = report.partition('<ul class="tiles">')
+    for html in ("".join(element.proto.body for element in sheet.get("html")), tiles):
+        assert not re.search(r"\bnan\b", html)
+        assert bool(re.search('class="[^"]* wrong"', html)) == labelled
+    assert ("Error rate" in report) == labelled
