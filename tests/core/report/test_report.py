@@ -3,6 +3,7 @@
 import base64
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,6 +15,7 @@ from sklearn.metrics import accuracy_score, precision_score
 from core.findings.finding import Finding, Measure
 from core.findings.numbers import percent
 from core.findings.table import findings_text
+from core.images.labels import CLASSES
 from core.report.html import Curve, curve_chart
 from core.report.page import main, report_of
 from core.report.selection import TILES, selection_report
@@ -26,6 +28,9 @@ from core.studies.runner import Source, run_study
 from core.studies.store import find_studies
 from core.studies.study import Study
 from tests.core.studies.conftest import BRIGHTNESS, conclude, made_set, source  # noqa: F401 - a fixture
+
+# would show all that follows it backwards
+REVERSED = "\N{RIGHT-TO-LEFT OVERRIDE}"
 
 
 class Page(HTMLParser):
@@ -67,8 +72,10 @@ def test_a_run_in_full(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     truth, said = run.predictions["label"].astype(str), run.predictions["predicted"].astype(str)
     assert f"Accuracy {percent(accuracy_score(truth, said))} (" in page.text
     assert f"{precision_score(truth, said, pos_label='REAL'):.3f}" in page.text
-    for count in pd.crosstab(truth, said).to_numpy().ravel():
-        assert f"{count} (" in page.text
+    counts = pd.crosstab(truth, said)
+    shares = pd.crosstab(truth, said, normalize="index")
+    for label, called in product(CLASSES, CLASSES):
+        assert f"{counts.loc[label, called]} ({percent(shares.loc[label, called])})" in page.text
     table = findings_text(studies["brightness"].findings)
     assert len(table)
     assert all(cell in page.text for cell in table[["Group", "Effect", "Control", "Status"]].to_numpy().ravel())
@@ -135,13 +142,13 @@ def test_text_from_files_and_addresses_is_no_markup(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = run_of(source)
-    found = Finding("key", "brightness", "faithfulness", Measure(3.0), subject="<b>bold</b> & plain")
+    found = Finding("key", "brightness", "faithfulness", Measure(3.0), subject=f"<b>bold</b> & {REVERSED}plain")
     monkeypatch.setattr("core.studies.store.conclude_study", lambda *_: [found])
     run_study(Study(**{**vars(BRIGHTNESS), "title": "<script>alert(1)</script>"}), source)
     pages = [Page(report_of(run, answers=find_studies(run)[0]))]
-    wanted = Filter(name="<script>alert(1)</script>", area=Area.drawn("features", (0, 1), (0, 1)))
+    wanted = Filter(name=f"<script>{REVERSED}alert(1)</script>", area=Area.drawn("features", (0, 1), (0, 1)))
     pages += [Page(selection_report(run, browse_table(run), wanted, np.arange(rows))) for rows in (0, 3)]
-    assert not any("script" in page.tags for page in pages)
+    assert not any("script" in page.tags or REVERSED in page.text for page in pages)
     assert "<b>bold</b> & plain" in pages[0].text
     assert "No image fits this selection" in pages[1].text
     assert all("file name with <script>" in page.text for page in pages[1:])

@@ -1,5 +1,6 @@
 """Donors, and the pictures of one image's probes, which are those that the study has judged."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,15 @@ def test_donors_are_right_of_the_asked_verdict_of_the_category_and_never_the_ima
         assert (lent["category"].astype(str) == table["category"].astype(str)).all()
         assert (chosen != rows).all()
         assert len(set(chosen)) > 20
+    # a copy of an image borrows nothing from it, whatever is drawn
+    copies = np.arange(10, 70, 7)
+    copied = np.roll(rows, 3)[copies]
+    again = replace(run, predictions=table.copy())
+    again.predictions.loc[copies, "sha256"] = table["sha256"][copied].to_numpy()
+    again.predictions.loc[copies, "is_repeat"] = True
+    for seed in range(30):
+        lent = choose_donors(again, copies, seed=seed)
+        assert not ((lent.same == copied) | (lent.other == copied)).any()
     part = choose_donors(run, rows[10:20])
     np.testing.assert_array_equal(part.other, donors.other[10:20])
     assert (choose_donors(run, rows, seed=1).other != donors.other).any()
