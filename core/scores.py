@@ -27,6 +27,8 @@ from core.runs.summary import print_run
 from core.runs.writing import write_scores
 from core.storage import open_file, printable, read_table
 
+# runs are of single precision; the difference of two scores is, too
+LARGEST = np.finfo(np.float32).max / 4
 SCORE = ("score", "p_fake", "probability", "prob", "margin", "logit")
 
 
@@ -69,7 +71,7 @@ def read_scores(file: Path) -> pd.DataFrame:
     """Read a table of scores: `sha256` or `path`, str, and `score`, float64.
 
     Raises:
-        ValueError: it lacks a column, or a score is no finite number.
+        ValueError: it lacks a column, or a score is no finite number up to `LARGEST`.
         OSError: it cannot be read.
     """
     if file.suffix.lower() == ".parquet":
@@ -81,9 +83,16 @@ def read_scores(file: Path) -> pd.DataFrame:
     key = column_of(table, ("sha256",)) or column_of(table, PATH)
     if score is None or key is None:
         raise ValueError(f"{file} needs a column path or sha256 and a column score; it has {', '.join(table)}")
+    # which pandas would count in microseconds
+    if table[score].dtype.kind in "mM":
+        raise ValueError(f"{file} has dates or times in its column {score}; give numbers")
     values = pd.to_numeric(table[score], errors="coerce").to_numpy(np.float64)
-    if len(bad := np.flatnonzero(~np.isfinite(values))):
-        raise ValueError(f"{file} has no finite number as the score of {len(bad)} rows, first row {bad[0] + 1}")
+    bad = np.flatnonzero(~(np.abs(values) <= LARGEST))
+    if len(bad):
+        raise ValueError(
+            f"{file} has no finite number as the score of {len(bad)} rows, first row {bad[0] + 1}; give numbers up to "
+            f"{LARGEST:.0e}"
+        )
     name = "sha256" if str(key).lower() == "sha256" else "path"
     return pd.DataFrame({name: table[key].astype(str), "score": values})
 

@@ -1,8 +1,7 @@
 """Runs: one detector on one image set, written once and never changed; reading and verifying them needs no torch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,18 +13,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from core.detectors.manifest import OLD_LAYER, OLD_SIDE, Name, Number, Text
 from core.images.image_set import Split, split_of
 from core.images.labels import CLASSES, ClassName
-from core.images.preprocessing import SIDES, Preprocessing
-from core.images.statistics import STATISTICS
+from core.images.preprocessing import Preprocessing
+from core.runs.checks import derived_of, fault_of, fits_rows
 from core.runs.folders import find_named, find_runs
-from core.runs.metrics import SEEN, metrics, without_leaks_and_repeats
+from core.runs.metrics import SEEN
 from core.storage import MANIFEST, SEAL, ContractError, read_array, read_folder, read_table
 
 KIND = "run"
 # in place of the hash of the detector that made a run from a table of scores
 SCORES = "scores"
 LARGE = 64 * 2**20
-# of numbers that were computed in another order, or from margins of single precision
-TOLERANCE = 1e-6
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -74,7 +71,7 @@ class Run:
     Attributes:
         path: its folder, named `<detector>@<set>`.
         manifest: detector and set hashes, metrics, settings.
-        predictions: one row per image, the columns of `COLUMNS` and of
+        predictions: one row per image, the columns of `core.runs.checks` and of
             `core.images.statistics.STATISTICS` and `FILE_FACTS`, and `source` (generator or camera) where the set knows
             any. `label` is missing in all rows where nobody has stated the classes.
         maps: float (N, h, w), the signed margin maps; None where the detector gives none. Arrays are memory-mapped only
@@ -196,12 +193,9 @@ def read_run(path: Path) -> Run:
         predictions = read_table(file, rows=manifest["images"]).to_pandas()
     except OSError as error:
         raise ContractError(f"{file} is no parquet file ({type(error).__name__}); restore it") from None
-    if missing := sorted(set(COLUMNS) - set(predictions)):
-        raise ContractError(f"{file} lacks the column {missing[0]}; write the run again")
-    for name, fits in (COLUMNS | FURTHER_COLUMNS).items():
-        if name in predictions and not fits(predictions[name]):
-            raise ContractError(f"{file} has no usable column {name}; write the run again")
-    run = Run(path, _with_derived(path, manifest, predictions), predictions, None, None, None)
+    if fault := fault_of(predictions, manifest["temperature"]):
+        raise ContractError(f"{file} has {fault}; write the run again")
+    run = Run(path, manifest | derived_of(predictions), predictions, None, None, None)
     maps, features, images = (_read_array(run, name) for name in ("maps", "features", "images"))
     if maps is None and run.target_layer is not None:
         raise ContractError(f"{path / MANIFEST} lists no maps.npy; write the run again")
@@ -217,27 +211,6 @@ def open_run(name: str | Path) -> Run:
     return read_run(find_named(str(name), find_runs(), "run"))
 
 
-def _with_derived(path: Path, manifest: Mapping[str, Any], predictions: pd.DataFrame) -> dict[str, Any]:
-    """Return the manifest with the numbers that follow from its predictions, whatever it says of them.
-
-    Raises:
-        ContractError: a prediction or probability does not follow from its margin.
-    """
-    table = path / "predictions.parquet"
-    margin = predictions["margin"].to_numpy(np.float64)
-    if ((predictions["predicted"] == "REAL").to_numpy(bool) != (margin > 0)).any():
-        raise ContractError(f"{table} has a prediction on the other side of 0 than its margin; write the run again")
-    p_real = 0.5 * (1 + np.tanh(margin / manifest["temperature"] / 2))
-    if not np.allclose(predictions["p_real"], p_real, rtol=0, atol=TOLERANCE):
-        raise ContractError(f"{table} has a p_real that does not follow from its margin; write the run again")
-    return {
-        **manifest,
-        "leaked": int(predictions["in_train"].sum()),
-        "repeats": int(predictions["is_repeat"].sum()),
-        "metrics": {"all": metrics(predictions), "clean": metrics(without_leaks_and_repeats(predictions))},
-    }
-
-
 def _read_array(run: Run, name: str) -> NDArray[Any] | None:
     """Read maps, features or images, and refuse those of another shape or type than a run's."""
     file = run.path / f"{name}.npy"
@@ -248,14 +221,7 @@ def _read_array(run: Run, name: str) -> NDArray[Any] | None:
         array = read_array(file, mapped=file.stat().st_size > LARGE)
     except (ValueError, OSError):
         raise ContractError(f"{file} is no plain numpy array; restore it or write the run again") from None
-    is_float, sides = array.dtype.kind == "f", array.shape[1:]
-    fits = {
-        # a network may enlarge inside, so a map may be finer than its image
-        "maps": len(sides) == 2 and is_float and 0 < min(sides) <= max(sides) <= SIDES[-1],
-        "features": len(sides) == 1 and is_float,
-        "images": sides == (run.side, run.side, 3) and array.dtype == np.uint8,
-    }
-    if array.shape[:1] != (len(run),) or not fits[name] or (name == "maps" and not np.isfinite(array).all()):
+    if not fits_rows(name, array, len(run), run.side):
         raise ContractError(f"{file} does not hold the {name} of {len(run)} images; write the run again")
     return array
 
@@ -273,32 +239,3 @@ def same_images(first: Run, second: Run) -> bool:
     """Check whether two runs are different ones on one image set."""
     same = first.manifest.get("set_fingerprint") == second.manifest.get("set_fingerprint")
     return same and first.path.resolve() != second.path.resolve()
-
-
-def _is_text(values: pd.Series, *, full: bool = True) -> bool:
-    values = values if full else values.dropna()
-    different = values.cat.categories if isinstance(values.dtype, pd.CategoricalDtype) else values
-    # to look at each takes longer than all else of a run
-    is_text = isinstance(different.dtype, pd.StringDtype) or all(isinstance(value, str) for value in different)
-    return is_text and not values.hasnans
-
-
-def _is_number(values: pd.Series, *, finite: bool = False) -> bool:
-    is_number = isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiu"
-    return is_number and not (finite and not np.isfinite(values.to_numpy()).all())
-
-
-# those of every run
-COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
-    "id": lambda values: _is_text(values) and values.is_unique,
-    **dict.fromkeys(("name", "sha256"), _is_text),
-    "label": lambda values: values.isna().all() or bool(values.astype(object).isin(CLASSES).all()),
-    "predicted": lambda values: bool(values.astype(object).isin(CLASSES).all()),
-    **dict.fromkeys(("margin", "logit_fake", "logit_real", "p_real"), partial(_is_number, finite=True)),
-    "category": partial(_is_text, full=False),
-    **dict.fromkeys(("in_train", "is_repeat"), pd.api.types.is_bool_dtype),
-}
-FURTHER_COLUMNS: dict[str, Callable[[pd.Series], bool]] = {
-    **dict.fromkeys(("source", "format", "metadata"), partial(_is_text, full=False)),
-    **dict.fromkeys((*STATISTICS, "width", "height", "quality"), _is_number),
-}

@@ -18,7 +18,7 @@ from core.images.image_set import ImageSet
 from core.images.labels import CLASSES
 from core.images.preprocessing import Preprocessing
 from core.images.statistics import FILE_FACTS, STATISTICS
-from core.runs.metrics import metrics, without_leaks_and_repeats
+from core.runs.checks import derived_of, fault_of, fits_rows
 from core.runs.nearest import halved
 from core.runs.run import KIND, SCORES
 from core.storage import refuse_taken, write_folder
@@ -62,7 +62,7 @@ def write_run(
         The run's folder.
 
     Raises:
-        ValueError: the images are not of the side that the detector takes.
+        ValueError: the images are not of the side that the detector takes, or it gives numbers that are not finite.
         TakenError: a run of this name exists and `replace` is false.
         WriteError: the folder could not be written; nothing is left half done.
     """
@@ -121,6 +121,7 @@ def write_scores(
         The run's folder.
 
     Raises:
+        ValueError: a score is no finite number of single precision.
         TakenError: a run of this name exists and `replace` is false.
         WriteError: the folder could not be written; nothing is left half done.
     """
@@ -154,7 +155,17 @@ def _write(
     *,
     replace: bool,
 ) -> None:
-    """Write a run's folder; `about` is the part of its manifest on the detector."""
+    """Write a run's folder; `about` is the part of its manifest on the detector.
+
+    Raises:
+        ValueError: what would be written could not be read.
+    """
+    fault = fault_of(predictions, about["temperature"])
+    for name, array in arrays.items():
+        if array is not None and not fits_rows(name, array, len(images), images.side):
+            fault = fault or f"no usable {name}"
+    if fault:
+        raise ValueError(f"{path.name} would have {fault}, so it was not written; check the detector's numbers")
     manifest = {
         **about,
         "set": images.name,
@@ -163,9 +174,7 @@ def _write(
         "images": len(images),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": library_versions(),
-        "metrics": {"all": metrics(predictions), "clean": metrics(without_leaks_and_repeats(predictions))},
-        "leaked": int(predictions["in_train"].sum()),
-        "repeats": int(predictions["is_repeat"].sum()),
+        **derived_of(predictions),
     }
     files: dict[str, Callable[[Path], None]] = {
         "predictions.parquet": partial(predictions.to_parquet, index=False),

@@ -72,6 +72,9 @@ def test_its_margins_are_those_of_the_scores(
     [
         (lambda table: table.drop(columns="score"), [], "needs a column path or sha256 and a column score"),
         (lambda table: table.assign(score="high"), [], "no finite number as the score of 40 rows, first row 1"),
+        (lambda table: table.assign(score=1e308), ["--outputs", "logits"], "no finite number as the score of 40 rows"),
+        (lambda table: table.assign(score=1.0), ["--outputs", "logits", "--threshold=-1e40"], "no usable column"),
+        (lambda table: table.assign(score=pd.Timestamp("2024-01-01")), ["--outputs", "logits"], "dates or times"),
         (lambda table: table.assign(score=2.0), [], "say --outputs logits"),
         (lambda table: table[3:], [], "no score for 3 of 40 images"),
         (lambda table: table.assign(path=table["path"].str[-5:]), [], "several files are"),
@@ -81,16 +84,18 @@ def test_its_margins_are_those_of_the_scores(
 def test_a_table_that_does_not_fit_is_refused(
     tmp_path: Path, change: object, options: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = write_set(tmp_path / "set")
-    change(write_table(tmp_path, data)[["path", "score"]]).to_csv(tmp_path / "scores.csv")  # type: ignore[operator]
-    words = ["t", str(tmp_path / "scores.csv"), "--data", str(data), *options, "--out", str(tmp_path)]
+    before = read_run(write_scores_home(tmp_path))
+    table, file = pd.read_csv(tmp_path / "scores.csv"), tmp_path / "scores.parquet"
+    change(table[["path", "score"]]).to_parquet(file)  # type: ignore[operator]
+    words = ["theirs", str(file), "--data", str(tmp_path / "set"), *options, "--out", str(tmp_path), "--replace"]
     assert scores.main(words) == 2
     said = capsys.readouterr().err
     assert sentence in said
     assert len(said.splitlines()) == 1
+    assert read_run(before.path).manifest == before.manifest
     if "no score for" in sentence:
         assert scores.main([*words, "--skip-bad"]) == 0
-        assert len(read_run(tmp_path / "runs" / "t@set-test")) == 37
+        assert len(read_run(before.path)) == 37
 
 
 def test_studies_of_the_data_are_made_and_those_of_the_detector_are_refused(tmp_path: Path) -> None:

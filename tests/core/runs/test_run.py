@@ -82,6 +82,16 @@ def test_a_run_is_never_changed_unless_asked(run: Run, images: ImageSet, tmp_pat
     assert read_run(run.path).images is None
 
 
+@pytest.mark.parametrize("part", ["weight", "bias"])
+def test_numbers_that_could_not_be_read_replace_no_run(run: Run, images: ImageSet, tmp_path: Path, part: str) -> None:
+    detector = make_detector()
+    # too large for the difference, and infinite already
+    getattr(detector.network.fc, part).fill_(3e38)[0] *= -1
+    with pytest.raises(ValueError, match="unnamed@cifake-test would have no usable column"):
+        write_run(tmp_path, detector, images, replace=True)
+    assert read_run(run.path).manifest == run.manifest
+
+
 def _reseal(path: Path, name: str | None = None, **fields: Any) -> None:
     manifest = json.loads((path / MANIFEST).read_text()) | fields
     if name is not None:
@@ -103,6 +113,7 @@ def text(values: pd.Series, missing: int | None = None) -> pd.Series:
     return values.astype(object).where(values.index != missing, None)
 
 
+NUMBERS = ("margin", "logit_fake", "logit_real", "p_real")
 # column -> what no run has there, made of its own values
 BAD: list[tuple[str, Callable[[pd.Series], Any]]] = [
     *[(name, lambda values: range(len(values))) for name in ("id", "name", "sha256", "category", "source")],
@@ -111,11 +122,8 @@ BAD: list[tuple[str, Callable[[pd.Series], Any]]] = [
     ("id", lambda values: text(values).where(values.index != 1, values[0])),
     ("label", lambda values: text(values).where(values.index != 1, "fake")),
     ("category", lambda values: [["a"]] * len(values)),
-    *[
-        (name, lambda values: values.astype(str))
-        for name in ("margin", "logit_fake", "logit_real", "p_real", "brightness")
-    ],
-    *[(name, lambda values: values.where(values.index != 3, np.inf)) for name in ("margin", "logit_fake", "p_real")],
+    *[(name, lambda values: values.astype(str)) for name in (*NUMBERS, "brightness")],
+    *[(name, lambda values: values.where(values.index != 3, np.inf)) for name in NUMBERS],
 ]
 
 
@@ -136,7 +144,9 @@ def test_a_table_with_an_unusable_column_is_refused(run: Run) -> None:
     refused(run, frame.assign(predicted=text(frame["predicted"]).where(~first, other)), "on the other side of 0 than")
     near = frame["p_real"].astype(float)
     refused(run, frame.assign(p_real=near.where(~first, near[0] + 3e-6)), "p_real that does not follow")
-    refused(run, frame.drop(columns=["name", "is_repeat"]), "lacks the column is_repeat")
+    for name in ("logit_fake", "logit_real"):
+        refused(run, frame.assign(**{name: frame[name] + np.where(first, 1e-4, 0)}), "margin that does not follow")
+    refused(run, frame.drop(columns=["sha256", "is_repeat"]), "has no column sha256")
     refused(run, frame[1:], "25")
     # what may be
     file = run.path / "predictions.parquet"
