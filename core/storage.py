@@ -215,11 +215,14 @@ def write_bytes_atomically(path: Path, write: Callable[[Path], object], *, durab
             only for a cache that detects damage; a killed process never leaves one.
 
     Raises:
+        TakenError: `path` is a device, a pipe or a folder, or a link to one.
         WriteError: the disk is full or read-only.
     """
     temporary = sibling(path)
     try:
         with _writing(path):
+            if path.exists() and not path.is_file():
+                raise TakenError(f"{path} is no regular file and is not replaced by one; choose another name")
             path.parent.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(path)
             write(temporary)
@@ -321,7 +324,7 @@ def write_folder(
         replace: replace an existing folder instead of refusing.
 
     Raises:
-        TakenError: `path` exists and `replace` is false.
+        TakenError: `path` exists and `replace` is false, or is no folder.
         WriteError: the disk is full or read-only; the unfinished folder is removed.
     """
     temporary = sibling(path)
@@ -333,6 +336,8 @@ def write_folder(
             _remove_abandoned(path)
             if not replace:
                 refuse_taken(path)
+            if path.is_symlink() or (path.exists() and not path.is_dir()):
+                raise TakenError(f"{path} is no folder and is not replaced by one; choose another name")
             temporary.mkdir()
             for name, write in files.items():
                 with _writing(path / name):

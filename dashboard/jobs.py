@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 # far longer than between two polls, even of a page that takes half a minute on a busy machine
 LEASE = 45.0
-MAX_WAITING = 256
+# requests of all visitors that wait, and explanations of one
+MAX_WAITING, MAX_OWN = 256, 40
 # an answer has up to half a megabyte
 MAX_ANSWERS, MAX_ENDED, MAX_SERVED = 128, 64, 2000
 MAX_DETECTORS = 4
@@ -195,7 +196,7 @@ class Worker:
             if of == request and ended is not None:
                 return ended
             if job is None:
-                if len(self._jobs) >= MAX_WAITING:
+                if len(self._jobs) >= MAX_WAITING or self._has_enough(visitor, request):
                     return JobStatus("failed", message="Too many explanations are waiting; try again in a minute.")
                 job = self._jobs[request] = _Job(request, pixels)
             job.askers[asker] = time.monotonic()
@@ -204,6 +205,13 @@ class Worker:
                 return JobStatus("running", job.answer, job.share)
             before = [other for other in self._jobs.values() if self._order(other) < self._order(job)]
             return JobStatus("waiting", place=len(before))
+
+    def _has_enough(self, visitor: str, request: Request) -> bool:
+        """Check whether a request is an explanation too many of a visitor. Under the lock."""
+        if not isinstance(request.settings, ExplainRequest):
+            return False
+        own = [job for job in self._jobs.values() if any(name == visitor for name, _ in job.askers)]
+        return sum(isinstance(job.request.settings, ExplainRequest) for job in own) >= MAX_OWN
 
     def stop(self, visitor: str, slot: str) -> None:
         """Stop the request of a slot and keep what there is of the answer."""

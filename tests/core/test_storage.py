@@ -11,6 +11,7 @@ from core.storage import (
     ABANDONED,
     SCHEMA,
     ContractError,
+    TakenError,
     WriteError,
     read_array,
     read_folder,
@@ -113,3 +114,19 @@ def test_a_failed_write_names_its_file_and_leaves_what_was_there(tmp_path: Path)
     # where a file is in the way of a folder
     with pytest.raises(WriteError, match=r"f/g could not be written \(File exists\)"):
         write_bytes_atomically(tmp_path / "f" / "g", fail)
+
+
+def test_what_is_no_regular_file_or_folder_is_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    write(tmp_path / "folder")
+    (tmp_path / "shortcut").symlink_to(tmp_path / "folder")
+    before = {path.name: path.lstat().st_ino for path in tmp_path.iterdir()}
+    for name in ("pipe", "link", "folder"):
+        with pytest.raises(TakenError, match=f"/{name} is no regular file"):
+            write_bytes_atomically(tmp_path / name, lambda file: file.write_bytes(b""))
+    for name in ("pipe", "link", "shortcut"):
+        with pytest.raises(TakenError, match=f"/{name} is no folder"):
+            write(tmp_path / name, replace=True)
+    assert {path.name: path.lstat().st_ino for path in tmp_path.iterdir()} == before

@@ -182,6 +182,20 @@ def test_the_queue_and_the_cache_are_bounded(worker: Worker, script: Script, mon
     assert "Too many" in worker.ask("them", "slot", request(lime(3)), IMAGE).message
 
 
+def test_one_visitor_cannot_fill_the_queue(worker: Worker, script: Script) -> None:
+    asked = [worker.ask("greedy", str(number), request(lime(number)), IMAGE) for number in range(41)]
+    assert [status.busy for status in asked] == [True] * 40 + [False]
+    assert "Too many" in asked[-1].message
+    assert worker.ask("modest", "slot", request(lime(41)), IMAGE).busy
+    # what others wait for, too, and what is no explanation costs no more
+    assert worker.ask("greedy", "42", request(PREDICT), IMAGE).busy
+    assert worker.ask("greedy", "41", request(lime(41)), IMAGE).busy
+    # and who stops two may ask for another
+    for slot in ("0", "1"):
+        worker.stop("greedy", slot)
+    assert worker.ask("greedy", "0", request(lime(42)), IMAGE).busy
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
