@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from core.detectors.manifest import About, describe
-from core.storage import MANIFEST, ContractError, read_manifest, read_sealed
+from core.storage import MANIFEST, MB, ContractError, read_manifest, read_sealed
 
 WEIGHTS = "weights.safetensors"
 # pictures whose margins the manifest holds
@@ -26,6 +26,8 @@ BESIDE = ("README.md", REFERENCE)
 OLDER_IDENTITY = ("detector_sha256", "temperature")
 # batch normalisation's counter affects no answer, so it is neither stored nor hashed
 COUNTER = "num_batches_tracked"
+# of a file of weights in bytes; it names the tensors, about 10,000 a megabyte
+MAX_HEADER = 4 * MB
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def read_weights(path: Path, manifest: Mapping[str, Any]) -> dict[str, NDArray[A
     weights: dict[str, NDArray[Any]] = {}
     for name in names:
         data = read_sealed(path, name, manifest, kind="detector")
+        if name == WEIGHTS and int.from_bytes(data[:8], "little") > MAX_HEADER:
+            raise ContractError(f"{path / WEIGHTS} names more tensors than any detector has; do not use it")
         try:
             weights |= load(data) if name == WEIGHTS else {name: np.frombuffer(bytearray(data), np.uint8)}
         except (SafetensorError, KeyError, ValueError, TypeError):

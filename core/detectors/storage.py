@@ -94,6 +94,9 @@ def load_detector(path: Path, *, device: str = "auto") -> Detector:
     check_claim(path, manifest, detector.sha256)
     if "reference_margins" in manifest:
         _check_reference(path, manifest["reference_margins"], detector)
+    else:
+        noise = np.random.default_rng(0).integers(0, 256, (1, detector.side, detector.side, 3)).astype(np.uint8)
+        _check_finite(path, detector.margins(noise))
     return detector
 
 
@@ -122,6 +125,12 @@ def reference_pictures(preprocessing: Preprocessing) -> NDArray[np.uint8]:
         return np.stack([preprocessing.fit(decode(source.read(entries[number], MAX_BYTES))) for number in spread])
 
 
+def _check_finite(path: Path, margins: NDArray[np.float32]) -> None:
+    """Refuse a detector whose weights or normalisation are so extreme that a margin overflows."""
+    if not np.isfinite(margins).all():
+        raise ContractError(f"{path} gives margins that are not finite numbers; restore it or add it again")
+
+
 def _check_reference(path: Path, margins: object, detector: Detector) -> None:
     """Refuse a detector that no longer gives the margins it gave when it was added."""
     try:
@@ -129,6 +138,7 @@ def _check_reference(path: Path, margins: object, detector: Detector) -> None:
         before = np.asarray(margins, np.float32).reshape(now.shape)
     except (OSError, ValueError, EOFError, TypeError) as error:
         raise ContractError(f"{path / REFERENCE} does not hold its reference pictures ({error}); restore it") from None
+    _check_finite(path, now)
     # another network or preprocessing differs by far more
     near = np.isclose(now, before, rtol=STEADY, atol=max(STEADY, 2 * detector.noise))
     if not near.all():

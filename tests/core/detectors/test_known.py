@@ -18,6 +18,7 @@ from core.detectors.detector import Detector
 from core.detectors.fetching import chain_head
 from core.detectors.known import Known, known_detectors
 from core.detectors.manifest import Classes
+from core.detectors.registry import load_weights
 from core.detectors.sources.layers import build
 from core.detectors.storage import load_detector
 from core.images.loading import load_image_set
@@ -35,7 +36,10 @@ def test_an_entry_is_pinned_and_its_network_takes_its_images(name: str) -> None:
     assert entry.licence
     if entry.layers is not None:
         preprocessing = Preprocessing.of({"resize": entry.preprocess["size"], **entry.preprocess})
-        detector = Detector(build({"layers": entry.layers}), preprocessing, Classes(entry.classes, entry.fake))
+        network = build({"layers": entry.layers})
+        weights = {name: torch.full(tensor.shape, 0.1) for name, tensor in network.state_dict().items()}
+        load_weights(network, weights, Path("w"))
+        detector = Detector(network, preprocessing, Classes(entry.classes, entry.fake))
         pixels = np.random.default_rng(0).integers(0, 256, (2, detector.side, detector.side, 3)).astype(np.uint8)
         assert np.isfinite(detector.margins(pixels)).all()
         assert detector.target_layer
