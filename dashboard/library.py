@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from core.console import PROGRAM
 from core.detectors.identity import Identity
 from core.images.image_set import ImageSet
+from core.lazy import lazy_property
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures, find_pictures
 from core.runs.rows import Extent, cells, count_choices, evenly, extents_of, find_rows, judged_table
@@ -73,12 +73,12 @@ class Opened:
         """The same run without linked columns, so that results that do not depend on them are cached once."""
         return self.without or self
 
-    @cached_property
+    @lazy_property
     def judged(self) -> pd.DataFrame:
         """From `judged_table`, a row an image: all that a page needs which asks no study."""
         return judged_table(self.run)
 
-    @cached_property
+    @lazy_property
     def table(self) -> pd.DataFrame:
         """From `browse_table`, a row an image; and the linked columns, but those that nothing can be asked of."""
         try:
@@ -91,17 +91,17 @@ class Opened:
             parts.append(versus_table(self.beside, self.judged["id"]))
         return pd.concat(parts, axis=1)
 
-    @cached_property
+    @lazy_property
     def rows(self) -> pd.Index:
         """The position of each id."""
         return pd.Index(self.run.predictions["id"])
 
-    @cached_property
+    @lazy_property
     def extents(self) -> dict[str, Extent]:
         """The lowest and the highest value of each column that is filtered by a range."""
         return extents_of(self.table)
 
-    @cached_property
+    @lazy_property
     def map_scale(self) -> float:
         """The margin-map value drawn in full colour, one for the whole run."""
         # a few thousand maps are enough to place the 99th percentile

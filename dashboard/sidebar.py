@@ -50,7 +50,7 @@ def draw_sidebar() -> None:
         st.session_state.setdefault(SHOWS_PIXELS, st.query_params.get(SHOWS_PIXELS) == "on")
         st.toggle("Show pixels", key=SHOWS_PIXELS, help="Draw pixels as squares, not smoothly enlarged.")
         state.put(SHOWS_PIXELS, "on" if st.session_state[SHOWS_PIXELS] else None)
-        poll(_draw_pictures, busy=datasets.registry().status.state == "reading")
+        poll(lambda: datasets.registry().status, _draw_pictures, lambda status: status.state == "reading")
 
 
 def run_label(name: str) -> str:
@@ -73,14 +73,13 @@ def _take_run() -> None:
     state.replace_all(kept | {"run": now})
 
 
-def _draw_pictures() -> bool:
+def _draw_pictures(status: datasets.Attaching) -> bool:
     """Draw the state of the pictures; return whether some are being read."""
     registry = datasets.registry()
     if st.session_state.get("pictures"):
         # the browser has come back, so the first page is drawn and reading no longer delays it
         registry.begin()
     st.session_state["pictures"] = True
-    status = registry.status
     if status.state == "reading":
         st.progress(status.share, status.doing)
         if is_local():

@@ -14,12 +14,12 @@ import tarfile
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple
 
 from core.images.decoding import MAX_BYTES, ImageError, PassingError
 from core.images.image_set import DatasetError
+from core.lazy import lazy_property
 from core.storage import LIMITS, open_file, printable, read_bytes
 
 TABLES = (".csv", ".tsv", ".parquet")
@@ -88,7 +88,7 @@ class Files:
         self.listing = listing if in_order else sorted(listing)
         self.is_table = unpack is None and not path.is_dir()
 
-    @cached_property
+    @lazy_property
     def _by_name(self) -> dict[str, Listed]:
         return {_normal(listed.name): listed for listed in reversed(self.listing)}
 

@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.lazy import lazy_property
 from core.perturbations import frequency
 from core.perturbations.frequency import Spectra, scrambled, spectra_of
 
@@ -85,22 +85,22 @@ class Batch:
         """Pixels along each side of the images."""
         return int(self.pixels.shape[1])
 
-    @cached_property
+    @lazy_property
     def spectra(self) -> Spectra:
         """Spectra of the images."""
         return spectra_of(self.pixels)
 
-    @cached_property
+    @lazy_property
     def other_spectra(self) -> Spectra:
         """Spectra of the donors of the other verdict."""
         return spectra_of(self.other)
 
-    @cached_property
+    @lazy_property
     def same_spectra(self) -> Spectra:
         """Spectra of the donors of the same verdict."""
         return spectra_of(self.same)
 
-    @cached_property
+    @lazy_property
     def textures(self) -> NDArray[np.float32]:
         """float32 (N, side, side, 3), each image's own spectrum with shuffled phases."""
         return scrambled(self.spectra, self.chance.normal)

@@ -82,15 +82,21 @@ def read_columns(run: Run, names: Iterable[str]) -> pd.DataFrame:
     for name in names:
         study, _, column = name.partition(".")
         by_study.setdefault(study, []).append(column)
-    ids = run.predictions["id"]
+    # hashed once for all studies
+    ids = pd.Index(run.predictions["id"])
     values: dict[str, pd.Series] = {}
     for study, columns in by_study.items():
         file = run.path / "studies" / f"{study}.parquet"
         with suppress(Exception):
             # without pandas' own notes, which may make `id` an index
-            table = read_table(file, columns=["id", *columns]).to_pandas(ignore_metadata=True).set_index("id")
-            if table.index.is_unique and table.index.isin(ids).any():
-                rows = table.reindex(ids).reset_index(drop=True)
+            table = read_table(file, columns=["id", *columns]).to_pandas(ignore_metadata=True)
+            positions = ids.get_indexer(table["id"])
+            inside = np.flatnonzero(positions >= 0)
+            if len(inside) and table["id"].is_unique:
+                source = np.full(len(ids), -1)
+                source[positions[inside]] = inside
+                # -1 is the number of no row, so its values are missing
+                rows = table.reindex(source).reset_index(drop=True)
                 values |= {f"{study}.{name}": usable for name in columns if (usable := _usable(rows[name])) is not None}
     return pd.DataFrame(values, index=pd.RangeIndex(len(ids)))
 

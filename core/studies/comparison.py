@@ -7,7 +7,6 @@ Of studies, the findings of both stand side by side: nothing is claimed about th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from core.findings.numbers import format_measure
 from core.findings.separation import auroc, difference_of_aurocs, rank_correlation
 from core.findings.table import findings_text
 from core.images.labels import CLASSES
+from core.lazy import lazy_property
 from core.perturbations.delivery import DELIVERIES
 from core.runs.metrics import is_right, largest
 from core.runs.run import Run, distinct_names, same_images
@@ -93,7 +93,7 @@ class Pair:
         first, second = distinct_names([self.first, self.second])
         return first, second
 
-    @cached_property
+    @lazy_property
     def right(self) -> tuple[Hits, Hits]:
         """bool (N,) for each run, True where its prediction is right."""
         return is_right(self.first.predictions), is_right(self.rows)
@@ -102,7 +102,7 @@ class Pair:
         """Return a column of numbers of each run, float64 (N,)."""
         return self.first.predictions[column].to_numpy(np.float64), self.rows[column].to_numpy(np.float64)
 
-    @cached_property
+    @lazy_property
     def clean(self) -> Hits:
         """bool (N,), True where neither detector is known to be trained on the file and it repeats no other."""
         rows = self.first.predictions

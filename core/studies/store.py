@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from core.console import PROGRAM, quote
 from core.findings.finding import Finding, find, read_findings
+from core.lazy import lazy_property
 from core.runs.run import Run
 from core.storage import ContractError, is_text, parse_json, plain_json, read_table, write_bytes_atomically
 from core.studies.registry import STUDIES, VERSIONS, conclude_study, find_study
@@ -70,7 +70,7 @@ class StudyResult:
     about: Mapping[str, Any]
     run: Run | None = None
 
-    @cached_property
+    @lazy_property
     def findings(self) -> tuple[Finding, ...]:
         """Its findings, most telling first, as the file holds them; an older file has none, and they are concluded.
 

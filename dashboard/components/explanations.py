@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from core.report.comparing import compared
 from core.report.explanation import html_of
 from core.report.slide import draw_slide
 from core.storage import ContractError
+from core.studies.store import StudyResult
 from dashboard import library
 from dashboard.components.agreement import draw as draw_agreement
 from dashboard.components.charts import draw_parts, parts_table
@@ -55,6 +57,8 @@ from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.jobs import ExplainRequest, JobStatus
 from dashboard.navigation import script_of
 
+# for each detector a status for each chosen method, None where it cannot explain
+Statuses = Sequence[Sequence[JobStatus | None]]
 KEY = "explanations"
 STUDY = "faithfulness"
 # the status of what was measured of such maps -> a sentence, worst first
@@ -79,8 +83,9 @@ class View:
         label: the image's class; None if unknown.
         others: float32 (M, h, w), maps of other images of the kind that runs store, to compare chance with; or None.
         whose: what those images are.
-        notes: returns sentences that must be read with a saved page.
+        notes: sentences that must be read with a saved page.
         probes: returns what flips the verdict, where that is known, for a saved page.
+        study: what was measured of the first detector's maps; `draw_explanations` finds it.
     """
 
     subject: Subject
@@ -89,8 +94,9 @@ class View:
     label: ClassName | None = None
     others: NDArray[np.float32] | None = None
     whose: str = ""
-    notes: Callable[[], Sequence[str]] = tuple
+    notes: Sequence[str] = ()
     probes: Callable[[], pd.DataFrame | None] = lambda: None
+    study: StudyResult | None = None
 
     def status(self, detector: DetectorHandle, explainer: AnyExplainer) -> JobStatus | None:
         """Return an explanation's status with the present settings, or a stored map's; None if it cannot be made."""
@@ -106,17 +112,16 @@ class View:
 
 def draw_explanations(view: View) -> None:
     """Draw the maps of an image by the chosen methods, a random map, and what can be done with them."""
-    methods = chosen_methods(view.detectors[0].about)
-    busy = any_busy(view.status(detector, explainer) for detector in view.detectors for explainer in methods)
-    poll(lambda: _draw(view), busy=busy)
+    # found here, so that a poll opens no file
+    view = replace(view, study=study_of_maps(view.detectors[0]))
+    poll(partial(_ask_all, view), partial(_draw, view), _is_busy)
 
 
 def draw_explanation(view: View, explainer: AnyExplainer) -> None:
     """Draw one method's explanation alone, with its settings."""
     key = f"{KEY}.{explainer.name}"
 
-    def draw() -> bool:
-        status = view.status(view.detectors[0], explainer)
+    def draw(status: JobStatus | None) -> bool:
         st.caption(explainer.sentence)
         _draw_one(view, view.detectors[0], explainer, status, style_now())
         if status is not None and status.state == "done":
@@ -124,14 +129,22 @@ def draw_explanation(view: View, explainer: AnyExplainer) -> None:
         draw_settings(explainer, view.detectors[0].about)
         return any_busy([status])
 
-    poll(draw, busy=any_busy([view.status(view.detectors[0], explainer)]))
+    poll(lambda: view.status(view.detectors[0], explainer), draw, lambda status: any_busy([status]))
 
 
-def _draw(view: View) -> bool:
+def _ask_all(view: View) -> Statuses:
+    methods = chosen_methods(view.detectors[0].about)
+    return [[view.status(detector, explainer) for explainer in methods] for detector in view.detectors]
+
+
+def _is_busy(by_detector: Statuses) -> bool:
+    return any_busy(chain.from_iterable(by_detector))
+
+
+def _draw(view: View, by_detector: Statuses) -> bool:
     """Draw everything that belongs to the present settings; return whether more is to come."""
     first = view.detectors[0]
     methods = chosen_methods(first.about)
-    by_detector = [[view.status(detector, explainer) for explainer in methods] for detector in view.detectors]
     # one scale for maps of a method that stand beneath each other
     styles = [
         style_now(scale=max(map(scale_of, _answers(column, True)), default=None) if column[1:] else None)
@@ -141,7 +154,7 @@ def _draw(view: View) -> bool:
     made = [explanation for explanation in own if explanation is not None]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown("#### Where does it look?", help=explain("Margin map"), width="content")
-        _draw_checked(first, made)
+        _draw_checked(view.study, made)
     for detector, statuses in zip(view.detectors, by_detector, strict=True):
         if len(view.detectors) > 1:
             _draw_verdict(detector, statuses)
@@ -169,7 +182,7 @@ def _draw(view: View) -> bool:
         with st.popover("Methods and colours", icon=":material/palette:"):
             draw_drawing(first.about)
     _draw_more(view, made, whole=None not in own)
-    return any_busy(status for statuses in by_detector for status in statuses)
+    return _is_busy(by_detector)
 
 
 def _answers(statuses: Sequence[JobStatus | None], pictured: bool = False) -> list[Explanation]:
@@ -233,29 +246,35 @@ def draw_stored(stored: Explanation, *, alone: bool) -> None:
     explained_picture(stored, key="stored.picture", style=style, blind=alone)
 
 
-def finding_of_maps(detector: DetectorHandle, explanation: Explanation) -> Finding | None:
-    """Return what a study found of a method's maps on such verdicts; None where nothing can be read."""
+def study_of_maps(detector: DetectorHandle) -> StudyResult | None:
+    """Read the study of a detector's maps; None where nothing can be read."""
     with suppress(ContractError):
         study = library.study_by(detector.identity, STUDY)
-        return None if study is None else study.finding(f"{explanation.method}-{explanation.verdict}")
+        # it may be refused only when it is concluded
+        return study if study is not None and study.findings else None
     return None
 
 
-def _measured_words(detector: DetectorHandle, explanation: Explanation) -> str:
+def finding_of_maps(study: StudyResult | None, explanation: Explanation) -> Finding | None:
+    """Return what a study found of a method's maps on such verdicts; None where it found nothing."""
+    return None if study is None else study.finding(f"{explanation.method}-{explanation.verdict}")
+
+
+def _measured_words(study: StudyResult | None, explanation: Explanation) -> str:
     """Return the headline of what was measured of such maps; "" where nothing was."""
-    finding = finding_of_maps(detector, explanation)
+    finding = finding_of_maps(study, explanation)
     own, judged = (each.model_dump() | {"seed": 0} for each in (explanation.settings, type(explanation.settings)()))
     unlike = "" if own == judged else " Measured with its default settings, which are not the present ones."
     return "" if finding is None else finding.headline + unlike
 
 
-def _draw_checked(detector: DetectorHandle, explanations: Sequence[Explanation]) -> None:
+def _draw_checked(study: StudyResult | None, explanations: Sequence[Explanation]) -> None:
     """Draw how such maps did in the checks, the worst of them, with the way to the page of them."""
     # an exact map needs no check
-    found = [finding_of_maps(detector, one) for one in explanations if one.method != EXACT.name]
+    found = [finding_of_maps(study, one) for one in explanations if one.method != EXACT.name]
     kinds = {"unknown" if finding is None else claim_status(finding).kind for finding in found}
     if worst := next((kind for kind in CHECKED if kind in kinds), None):
-        st.page_link(script_of("maps"), label=CHECKED[worst], query_params={"run": library.current().run.name})
+        st.page_link(script_of("maps"), label=CHECKED[worst], query_params={"run": st.session_state["run"]})
 
 
 def _draw_saving(
@@ -266,9 +285,9 @@ def _draw_saving(
     ready, stem = len(whole) == len(own), Path(view.subject.name).stem
     waits = "" if ready else "Available once all explanations are complete."
     rest = [shuffled(explanation, seed=view.subject.seed) for explanation, _ in whole if explanation.has_picture][:1]
-    measured = {explanation.method: _measured_words(view.detectors[0], explanation) for explanation, _ in whole}
+    measured = {explanation.method: _measured_words(view.study, explanation) for explanation, _ in whole}
     # asked for now: the file is made when no session is at hand
-    about: dict[str, Any] = {"label": view.label, "title": view.subject.name, "notes": list(view.notes())}
+    about: dict[str, Any] = {"label": view.label, "title": view.subject.name, "notes": view.notes}
     probes = view.probes()
 
     def page() -> bytes:
@@ -310,7 +329,6 @@ def _draw_files(explanation: Explanation, style: Style, *, name: str, key: str) 
 
 def _draw_more(view: View, explanations: Sequence[Explanation], *, whole: bool) -> None:
     """Draw how to read the maps, whether they agree, and what other settings made of them, one level down."""
-    first = view.detectors[0]
     more = "Do they agree, and how to read them"
     with st.expander(more, icon=":material/compare:", key=f"{KEY}.more", expanded=opens_all()):
         if whole:
@@ -320,7 +338,7 @@ def _draw_more(view: View, explanations: Sequence[Explanation], *, whole: bool) 
         for explanation in explanations:
             explainer = find_explainer(explanation.method)
             st.markdown(f"**{explainer.title}.** {explainer.reading(explanation)} {explanation.diagnostics.sentence}")
-            if words := _measured_words(first, explanation):
+            if words := _measured_words(view.study, explanation):
                 st.caption(f"Measured on such verdicts: {plain(words)}")
             _draw_before(view, explanation)
 

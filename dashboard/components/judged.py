@@ -16,7 +16,7 @@ from core.images.labels import verdict_of
 from core.images.preprocessing import Prepared, settle
 from core.images.provenance import read_claims, summarise
 from core.perturbations.delivery import DELIVERIES, Delivered, deliver
-from core.studies.judgement import Judgement, judge, versions
+from core.studies.judgement import Judgement, Threshold, judge, versions
 from dashboard.components.picture import Cell, picture_strip
 from dashboard.components.plain import code, plain
 from dashboard.components.requests import any_busy, ask, follow, poll, waiting
@@ -34,16 +34,18 @@ def look(ready: Prepared, detector: DetectorHandle, *, slot: str = "upload") -> 
     return ask(detector, versions(ready), PredictRequest(), slot=slot)
 
 
-def judged(ready: Prepared, detector: DetectorHandle, now: JobStatus) -> Judgement | None:
-    """Judge a picture by what came of `look`; None while that is not there."""
-    return None if now.answer is None else judge(ready, threshold_of(detector.identity), now.answer.margins)
+def judged(ready: Prepared, threshold: Threshold | None, now: JobStatus) -> Judgement | None:
+    """Judge a picture by its detector's threshold and what came of `look`; None while that is not there."""
+    return None if now.answer is None else judge(ready, threshold, now.answer.margins)
 
 
 def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> None:
     """Draw the answer, its reason and what bears it out: counts, or the verdict under each resampling filter."""
+    # a poll opens no file
+    threshold = threshold_of(detector.identity)
 
     def show(now: JobStatus) -> None:
-        judgement = judged(ready, detector, now)
+        judgement = judged(ready, threshold, now)
         if judgement is None:
             if now.busy:
                 st.markdown("### Asking the detector")
@@ -52,7 +54,6 @@ def draw_answer(picture: Picture, ready: Prepared, detector: DetectorHandle) -> 
         whose, label = ("Example: ", f" In truth: {CLASS_WORDS[picture.label]}.") if picture.label else ("", "")
         st.markdown(f"### :material/{SYMBOLS[judgement.answer]}: {whose}{coloured(judgement.answer)}")
         st.markdown(judgement.sentence + label)
-        threshold = threshold_of(detector.identity)
         if judgement.scope == "in scope" and threshold is not None:
             fake, real, photographs = threshold.test["FAKE"], threshold.test["REAL"], threshold.photographs
             shares = (percent(those.hits / max(1, those.images)) for those in (fake, real, photographs))
@@ -122,10 +123,11 @@ def draw_sent(picture: Picture, detector: DetectorHandle) -> None:
 
 def draw_others(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> None:
     """Draw what each detector here answers, and the one reason."""
+    thresholds = {name: threshold_of(detector.identity) for name, detector in detectors.items()}
 
     def rows() -> list[dict[str, Any]]:
         return [
-            {"detector": plain(name), **answer_row(picture, detector, slot=f"others.{name}")}
+            {"detector": plain(name), **answer_row(picture, detector, thresholds[name], slot=f"others.{name}")}
             for name, detector in detectors.items()
         ]
 
@@ -138,15 +140,17 @@ def draw_others(picture: Picture, detectors: Mapping[str, DetectorHandle]) -> No
 def draw_rows(rows: Callable[[], list[dict[str, Any]]], draw: Callable[[pd.DataFrame], None]) -> None:
     """Draw rows from `answer_row` as a table, again while answers come."""
 
-    def again() -> bool:
-        asked = rows()
-        draw(pd.DataFrame(asked).drop(columns="now"))
+    def is_busy(asked: list[dict[str, Any]]) -> bool:
         return any_busy(row["now"] for row in asked)
 
-    poll(again, busy=any_busy(row["now"] for row in rows()))
+    def again(asked: list[dict[str, Any]]) -> bool:
+        draw(pd.DataFrame(asked).drop(columns="now"))
+        return is_busy(asked)
+
+    poll(rows, again, is_busy)
 
 
-def answer_row(picture: Picture, detector: DetectorHandle, *, slot: str) -> dict[str, Any]:
+def answer_row(picture: Picture, detector: DetectorHandle, threshold: Threshold | None, *, slot: str) -> dict[str, Any]:
     """Return a detector's answer on a picture as it sees it by itself.
 
     `answer` and `reason`, and what it rests on: `verdict`, `lowest margin` and `highest margin`, for files; `now` is
@@ -158,7 +162,7 @@ def answer_row(picture: Picture, detector: DetectorHandle, *, slot: str) -> dict
         return {"now": None, "answer": None, "reason": str(error)}
     now = look(ready, detector, slot=slot)
     row: dict[str, Any] = {"now": now, "answer": "being asked" if now.busy else None, "reason": now.message}
-    if judgement := judged(ready, detector, now):
+    if judgement := judged(ready, threshold, now):
         margins = now.answer.margins[: len(ready.filters)]
         row |= {"answer": judgement.answer, "reason": judgement.sentence, "verdict": settle(margins)}
         row |= {"lowest margin": float(margins.min()), "highest margin": float(margins.max())}

@@ -3,8 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -12,11 +11,13 @@ from numpy.typing import NDArray
 
 from core.detectors.identity import DetectorHandle
 from core.images.decoding import pixels_sha256
+from core.lazy import lazy_property
 from dashboard.components.plain import with_code
 from dashboard.jobs import ExplainRequest, JobStatus, MarginsRequest, PredictRequest, Request, Worker
 
 # seconds between two looks at what is being computed
 SECONDS = 0.5
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class Subject:
     image: NDArray[np.uint8]
     name: str
 
-    @cached_property
+    @lazy_property
     def sha256(self) -> str:
         """The hash of the pixels."""
         return pixels_sha256(self.image)
@@ -76,16 +77,22 @@ def ask(
     return worker().ask(visitor(), slot, request, pixels)
 
 
-def poll(draw: Callable[[], bool], *, busy: bool) -> None:
+def poll(ask: Callable[[], T], draw: Callable[[T], bool], is_busy: Callable[[T], bool]) -> None:
     """Draw a part of a page whose widgets redraw it alone, and draw it again while something in it is being computed.
 
     Args:
+        ask: asks for its status, once a drawing.
         draw: draws it; returns whether more is to come.
-        busy: whether more is to come now.
+        is_busy: checks whether more is to come.
     """
+    first = ask()
+    busy = is_busy(first)
+    asked = [first]
 
     def part() -> None:
-        if draw() != busy:
+        # the whole run has asked for its own drawing
+        now = asked.pop() if asked else ask()
+        if draw(now) != busy:
             # only a whole run begins or ends the timer of a fragment
             st.rerun()
 
@@ -108,15 +115,14 @@ def follow(
         doing: what is being done, from the last answer or None; without it no progress is drawn.
     """
 
-    def draw() -> bool:
-        now = status()
+    def draw(now: JobStatus) -> bool:
         show(now)
         if doing is not None:
             draw_progress(now, slot, doing(now.answer))
         draw_ended(now, slot)
         return now.busy
 
-    poll(draw, busy=status().busy)
+    poll(status, draw, lambda now: now.busy)
 
 
 def any_busy(statuses: Iterable[JobStatus | None]) -> bool:

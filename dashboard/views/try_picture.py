@@ -34,11 +34,13 @@ from dashboard.state import Setting
 
 def draw_table(pictures: dict[str, Picture]) -> None:
     """Draw a row a picture, filled in as the answers come."""
+    threshold = library.threshold_of(detector.identity)
 
     def rows() -> list[dict[str, Any]]:
         found = []
         for number, picture in enumerate(pictures.values()):
-            row = {"seen": None, "file": picture.name, **judged.answer_row(picture, detector, slot=f"table.{number}")}
+            answer = judged.answer_row(picture, detector, threshold, slot=f"table.{number}")
+            row = {"seen": None, "file": picture.name, **answer}
             if row["now"] is not None:
                 row["seen"] = data_url(picture.ready(preprocessing, moved=False).seen(FILTER.default))
             found.append(row)
@@ -95,15 +97,13 @@ def draw_maps(picture: Picture) -> None:
         shown = ready.filters.index(FILTER.value) if FILTER.value in ready.filters else 0
         own = row if origin.run.path == opened.run.path else None
         others = other_maps(opened, verdict=verdict_of(float(now.answer.margins[shown])), label=None, row=own)
-
-    def notes() -> list[str]:
-        judgement = judged.judged(ready, detector, judged.look(ready, detector))
-        told = f"{judgement.answer}: {judgement.sentence}" if judgement else ""
-        return list(filter(None, [ready.describe(FILTER.value), told]))
-
+    judgement = judged.judged(ready, library.threshold_of(detector.identity), now)
+    notes = [ready.describe(FILTER.value)]
+    if judgement is not None:
+        notes.append(f"{judgement.answer}: {judgement.sentence}")
     whose = "images of the run on the left with this verdict"
     probes = lambda: last_changes(subject, detector)  # noqa: E731
-    draw_explanations(View(subject, [detector], None, picture.label, others, whose, notes, probes))
+    draw_explanations(View(subject, [detector], None, picture.label, others, whose, list(filter(None, notes)), probes))
 
 
 opened = library.current()

@@ -1,6 +1,8 @@
 """Explanations side by side: a method of a test's own is offered, set and drawn; what is saved is what is shown."""
 
+import os
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,12 +19,15 @@ from core.explainers.explanation import shuffled
 from core.explainers.lime.regions import LIME, LIME_GRID, LimeSettings
 from core.explainers.settings import describe
 from core.report.comparing import compared
+from dashboard import catalogue
 from dashboard.components import explanations, settings
 from dashboard.components.component import key_of
-from dashboard.components.explanations import View
+from dashboard.components.explanations import View, draw_explanations
 from dashboard.components.requests import Subject
+from dashboard.jobs import JobStatus
 from tests.core.explainers.toy import BRIGHT, registered, to_parameters
 from tests.dashboard.conftest import Open
+from tests.dashboard.studies import add_studies
 from tests.dashboard.test_address import Params
 from tests.dashboard.test_pages import settled
 
@@ -84,6 +89,28 @@ def test_nothing_is_saved_before_all_of_it_has_the_settings_that_are_shown(
     assert disabled == {"slide": True, "page.file": True}
     explanations._draw_saving(view, [(found, DEFAULT)], [])
     assert disabled == {"slide": False, "page.file": False}
+
+
+def test_a_drawing_asks_once_for_each_map_and_a_poll_opens_no_file(
+    home: Path, tiny_detector: Detector, pixels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_studies(home, "faithfulness")
+    now = JobStatus("running", GRADCAM.explain_fully(tiny_detector, pixels[0]), 0.5)
+    asked, parts, opened = [], [], []
+    monkeypatch.setattr(explanations, "ask", lambda *_, slot, **__: asked.append(slot) or now)
+    monkeypatch.setattr(st, "fragment", lambda part, run_every: parts.append(part) or part)
+    monkeypatch.setattr(st, "session_state", {"run": "tiny@seen-test"})
+    draw_explanations(View(Subject(pixels[0], "a.png"), [catalogue.detectors()["tiny"]]))
+    drawn = len(asked)
+    assert drawn == len(set(asked)) > 1
+    for name in ("open", "stat", "scandir"):
+        use = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda path, *args, use=use, **more: opened.append(path) or use(path, *args, **more)
+        )
+    parts[-1]()
+    assert asked[drawn:] == asked[:drawn]
+    assert not opened
 
 
 def test_what_is_mostly_undecided_agrees_with_nothing(tiny_detector: Detector, pixels: NDArray[np.uint8]) -> None:

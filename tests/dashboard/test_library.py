@@ -2,7 +2,10 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -40,3 +43,20 @@ def test_a_run_from_before_runs_were_sealed_is_shown_and_says_so() -> None:
     del manifest[SEAL]
     (path / MANIFEST).write_text(json.dumps(manifest | {"schema": 1}))
     assert "not sealed" in facts_of(library.open_run(path).run)["Seal"]
+
+
+@pytest.mark.usefixtures("home")
+def test_tables_of_two_runs_are_read_side_by_side_and_each_of_them_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    both, read = Barrier(2), []
+
+    def read_together(run: Any, judged: Any) -> Any:
+        read.append(run.name)
+        both.wait(30)
+        return judged
+
+    monkeypatch.setattr(library, "browse_table", read_together)
+    runs = [library.open_run(path) for path in catalogue.runs().values()]
+    with ThreadPoolExecutor(4) as pool:
+        tables = list(pool.map(lambda opened: opened.table, runs * 2))
+    assert sorted(read) == sorted(opened.run.name for opened in runs)
+    assert [table is opened.judged for table, opened in zip(tables, runs * 2, strict=True)] == [True] * 4

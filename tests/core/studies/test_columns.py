@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from core.runs.filter import Filter, choices_of, range_columns
 from core.runs.rows import find_rows, judged_table
@@ -94,6 +95,22 @@ def test_whatever_a_study_holds_can_be_browsed_or_is_left_out(run: Run) -> None:
         values = ordered.dropna().astype(object)
         assert values.is_monotonic_decreasing if sort.startswith("-") else values.is_monotonic_increasing
         assert ordered.isna().to_numpy()[len(values) :].all()
+
+
+def test_a_study_is_read_without_a_look_at_each_image_of_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.arange(len(run))
+    others = [f"other-{number}" for number in values]
+    frames = {
+        "some": pd.DataFrame({"id": run.predictions["id"], "value": values})[::-2],
+        "more": pd.DataFrame({"id": [*run.predictions["id"], *others], "value": np.tile(values, 2)}),
+        "none": pd.DataFrame({"id": others, "value": values}),
+    }
+    for name, frame in frames.items():
+        seal(run.path / "studies" / f"{name}.parquet", frame, {})
+    monkeypatch.delattr(pd.Index, "isin")
+    read = read_columns(run, [f"{name}.value" for name in frames])
+    expected = {"some.value": np.where(values % 2, values, np.nan), "more.value": values}
+    pd.testing.assert_frame_equal(read, pd.DataFrame(expected))
 
 
 def test_positions_in_embeddings_are_found_by_id_and_filtered_by_an_area(tmp_path: Path) -> None:
