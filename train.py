@@ -27,10 +27,11 @@ from tqdm import tqdm
 from core.detectors.detector import Detector, pick_device
 from core.detectors.manifest import check_detector_name
 from core.detectors.storage import load_detector, save_detector
+from core.homes import DEFAULT, home, homes
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet, Split
 from core.images.labels import FAKE
 from core.images.loading import load_with_bar
-from core.runs.folders import ROOT, command_homes, find_detectors, find_named
+from core.runs.folders import find_detectors, find_named
 from core.runs.run import read_run
 from core.runs.summary import print_run
 from core.runs.warnings import warnings_of
@@ -70,7 +71,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick try")
     parser.add_argument("--name", help="of the detector; default: the recipe's")
     parser.add_argument(
-        "--out", type=Path, default=ROOT, help="gets detectors/ and runs/; default: the project's folder"
+        "--out", type=Path, default=home(), help=f"folder that gets detectors/ and runs/; default: {DEFAULT}"
     )
     parser.add_argument("--replace", action="store_true", help="overwrite a detector and run of this name")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
@@ -155,7 +156,7 @@ def main(arguments: list[str] | None = None) -> None:
         save_detector(folder, detector, model_card=card, replace=options.replace)
         # not before: until here it is what --resume goes on from
         checkpoint_file(recipe, train_set).unlink(missing_ok=True)
-    print_run(run, options.out, detector=folder, as_json=options.json)
+    print_run(run, detector=folder, as_json=options.json)
 
 
 def progress_stream(options: argparse.Namespace) -> TextIO:
@@ -165,7 +166,7 @@ def progress_stream(options: argparse.Namespace) -> TextIO:
 
 def load_named(name: str, options: argparse.Namespace) -> Detector:
     """Load a detector by its name or folder; those of --out are found too."""
-    detectors = find_detectors((options.out, *command_homes()))
+    detectors = find_detectors((options.out, *homes()))
     return load_detector(find_named(name, detectors, "detector"), device=options.device)
 
 

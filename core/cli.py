@@ -8,6 +8,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 from core.console import PROGRAM, command, parser_of, starting
+from core.homes import DEFAULT, ROOT, home
 
 # subcommand -> the function that takes its arguments, and what it does
 COMMANDS = {
@@ -47,14 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
 def serve(arguments: list[str]) -> int:
     """Serve the dashboard until it is stopped; what is no option here is passed to `streamlit run`."""
     parser = parser_of("serve", f"{COMMANDS['serve'][1].capitalize()}. Other options are Streamlit's: --server.port N.")
-    help_ = "folder with runs/ and detectors/ of your own; default: $TELLTALE_HOME, else the project's"
-    parser.add_argument("--home", type=Path, default=os.environ.get("TELLTALE_HOME"), help=help_)
+    help_ = f"folder with runs/ and detectors/ of your own, shown beside what ships; default: {DEFAULT}"
+    parser.add_argument("--home", type=Path, default=home(), help=help_)
     options, rest = parser.parse_known_args(arguments)
-    root = Path(__file__).parents[1]
-    words = [sys.executable, "-m", "streamlit", "run", str(root / "dashboard" / "app.py"), *rest]
-    environment = os.environ | ({} if options.home is None else {"TELLTALE_HOME": str(options.home.resolve())})
+    words = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), *rest]
+    environment = os.environ | {"TELLTALE_HOME": str(options.home.resolve())}
     # the server's settings are read from there
-    os.chdir(root)
+    os.chdir(ROOT)
     if os.name != "nt":
         # in place of this process, so that whatever stops it stops the server
         os.execve(words[0], words, environment)  # noqa: S606

@@ -21,6 +21,7 @@ from core.explainers.explainer import AnyExplainer
 from core.explainers.explanation import Explanation
 from core.explainers.registry import DEFAULT, explainers, find_explainer
 from core.explainers.settings import ExplainerSettings, ExplanationError, describe, from_parameters
+from core.homes import homes
 from core.images.decoding import MAX_BYTES, RESAMPLING, decode
 from core.images.encoding import encode_png
 from core.images.labels import other_class, verdict_of
@@ -28,7 +29,7 @@ from core.images.palette import PALETTES, Palette
 from core.images.preprocessing import Prepared, prepare_pixels
 from core.images.provenance import read_claims
 from core.report.explanation import html_of
-from core.runs.folders import command_homes, find_detectors, find_named, find_runs
+from core.runs.folders import find_detectors, find_named, find_runs
 from core.storage import read_bytes, write_bytes_atomically
 from core.studies.judgement import find_threshold, judge_picture
 
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
     ready = prepare_pixels(picture, detector.preprocessing)
     if options.json:
         folder = find_named(options.detector, find_detectors(), "detector")
-        threshold = find_threshold(detector.identity, find_runs((folder.parents[1], *command_homes())).values())
+        threshold = find_threshold(detector.identity, find_runs((folder.parents[1], *homes())).values())
         about = {"file": options.image.name, "pixels": [ready.width, ready.height], "detector": detector.name}
         about |= judge_picture(detector, picture, threshold)
         claims = [asdict(claim) for claim in read_claims(data)]
@@ -199,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     help_ = "a setting of --list, for every method that has it or for one"
     add("--set", action="append", default=[], metavar="[METHOD.]KEY=VALUE", help=help_)
     add("--list", action="store_true", help="show every method with its settings")
-    add("--detector", default="swift", help="a name in detectors/ or assets/detectors/, or a folder; default: swift")
+    add("--detector", default="swift", help="name of a detector, or its folder; default: swift")
     add("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
     add("--palette", choices=PALETTES, default="class", help="colours of the two classes; default: class")
     help_ = "filter for images of another size; default: the detector's own"

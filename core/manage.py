@@ -19,8 +19,9 @@ from core.console import PROGRAM, command, parser_of, print_rows
 from core.detectors.adding import main as add_detector
 from core.detectors.known import known_rows
 from core.detectors.manifest import check_detector_name
+from core.homes import DEFAULT, SHIPPED, home, homes
 from core.images.sources import remembered
-from core.runs.folders import ROOT, SHIPPED, command_homes, find_detectors, find_named, find_runs
+from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.run import check_manifest
 from core.scores import main as add_scores
 from core.storage import ContractError, is_plain_name, read_manifest, refuse_taken, sibling
@@ -54,9 +55,9 @@ def _manage(kind: str, arguments: list[str] | None) -> None:
     renaming.add_argument("to", help="its new name")
     removing.add_argument("--yes", action="store_true", help="remove it, not only say what would be lost")
     for part in (listing, renaming, removing):
-        part.add_argument("--out", type=Path, default=ROOT, help=f"folder that has {kind}s/; default: the project's")
+        part.add_argument("--out", type=Path, default=home(), help=f"folder that has {kind}s/; default: {DEFAULT}")
     options = parser.parse_args(arguments)
-    folders = FIND[kind](command_homes() if options.out == ROOT else (options.out, *command_homes()))
+    folders = FIND[kind]((options.out, *homes()))
     if options.command == "list":
         known = kind == "detector" and options.known
         rows = known_rows() if known else [_describe(kind, name, path) for name, path in folders.items()]

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from core.console import PROGRAM, command, parser_of, quote, show_progress
+from core.console import PROGRAM, command, parser_of, show_progress
 from core.detectors.storage import load_detector
+from core.homes import DEFAULT, home, homes
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, split_of
 from core.images.loading import load_with_bar, reading_bar
-from core.runs.folders import ROOT, command_homes, find_detectors, find_named
+from core.runs.folders import find_detectors, find_named
 from core.runs.run import read_run
 from core.runs.summary import print_run
 from core.runs.writing import write_run
@@ -25,7 +26,7 @@ from core.studies.neighbours import find_training_set
 def main(arguments: list[str] | None = None) -> None:
     """Write the run that the command line asks for."""
     parser = parser_of("predict", __doc__)
-    parser.add_argument("detector", help="a name in detectors/ or assets/detectors/, or a folder")
+    parser.add_argument("detector", help="name of a detector, or its folder")
     parser.add_argument("--data", required=True, help=f"{DATA_HELP}, 'github', 'sample' or 'cifake-test'")
     parser.add_argument("--fake-classes", default="", metavar="A,B", help=FAKE_HELP)
     parser.add_argument(
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
         help="generators that the detector was trained on; default: those that its training has named",
     )  # fmt: skip
     parser.add_argument("--name", help="of the image set in the run's name; default: its folder's or file's own")
-    parser.add_argument("--out", type=Path, default=ROOT, help="folder that gets runs/; default: the project's")
+    parser.add_argument("--out", type=Path, default=home(), help=f"folder that gets runs/; default: {DEFAULT}")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used")
     parser.add_argument("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.name and (not is_plain_name(options.name) or "@" in options.name or split_of(options.name) == "train"):
         raise ValueError(f"a set's name has no slash and no @ and does not end in -train, unlike {options.name!r}")
     data = DataPath(options.data, options.fake_classes.split(","))
-    detectors = find_detectors((options.out, *command_homes()))
+    detectors = find_detectors((options.out, *homes()))
     detector = load_detector(find_named(options.detector, detectors, "detector"), device=options.device)
     images = load_with_bar(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
     images = replace(images, name=options.name or images.name)
@@ -64,7 +65,4 @@ def main(arguments: list[str] | None = None) -> None:
             replace=options.replace,
             progress=progress,
         )
-    print_run(read_run(path), options.out, as_json=options.json)
-    if not options.json:
-        name = quote(path.name if options.out == ROOT else str(path))
-        print(f"Next: {PROGRAM} study {name} --recommended")
+    print_run(read_run(path), as_json=options.json)

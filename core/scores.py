@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from core.console import PROGRAM, command, parser_of
 from core.detectors.detector import grouped
 from core.detectors.manifest import Classes, Outputs, check_detector_name
+from core.homes import DEFAULT, home
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
 from core.images.loading import load_with_bar
 from core.images.preprocessing import Preprocessing
 from core.images.tables import PATH, column_of
-from core.runs.folders import ROOT
 from core.runs.run import read_run
 from core.runs.summary import print_run
 from core.runs.writing import write_scores
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     option("--threshold", type=float, help="above it they speak for that class; default: 0.5, of logits 0")
     option("--size", type=int, help="pixels a side to which images of several sizes are brought for the pages")
     option("--skip-bad", action="store_true", help="leave out files that cannot be used or have no score")
-    option("--out", type=Path, default=ROOT, help="folder that gets runs/; default: the project's")
+    option("--out", type=Path, default=home(), help=f"folder that gets runs/; default: {DEFAULT}")
     option("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
     option("--json", action="store_true", help="print metrics, warnings and the run's folder as JSON")
     options = parser.parse_args(arguments)
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
         raise ValueError(f"{options.scores} has scores outside 0 to 1; say --outputs logits, perhaps with --threshold")
     logits = grouped(torch.from_numpy(scores)[:, None], classes).numpy()
     path = write_scores(options.out, options.name, images, logits, fit=fit, replace=options.replace)
-    print_run(read_run(path), options.out, as_json=options.json)
+    print_run(read_run(path), as_json=options.json)
 
 
 def read_scores(file: Path) -> pd.DataFrame:

@@ -6,17 +6,17 @@ from core.detectors.identity import DetectorHandle, find_maker, identify_all
 from core.runs.folders import find_detectors, find_runs
 from core.runs.run import Run, check_manifest
 from core.storage import ContractError, read_manifest
-from dashboard.visitors import for_visitors, homes
+from dashboard.visitors import for_visitors
 
 
 def runs() -> dict[str, Path]:
     """Find the folders of all runs by name."""
-    return find_runs(homes())
+    return find_runs()
 
 
 def detectors() -> dict[str, DetectorHandle]:
     """Identify the detectors here by name, those that ship first; one whose manifest lies is left out."""
-    return identify_all(find_detectors(homes()))[0]
+    return identify_all(find_detectors())[0]
 
 
 def maker(run: Run) -> DetectorHandle | None:
@@ -38,5 +38,5 @@ def refused_runs() -> dict[str, str]:
 
 def refused_detectors() -> dict[str, str]:
     """Return a sentence for visitors on each detector here that cannot be run, by its name."""
-    refused = identify_all(find_detectors(homes()))[1]
+    refused = identify_all(find_detectors())[1]
     return {name: for_visitors(sentence) for name, sentence in refused.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from core.homes import home, homes
 from core.images.cifake import KIND as SHIPPED_KIND
 from core.images.cifake import fetched_path, is_fetched, is_shipped
 from core.images.image_set import DataPath, DatasetError, ImageSet, Progress, Split, split_of
@@ -16,7 +17,7 @@ from core.images.preprocessing import Preprocessing
 from core.images.sources import SHIPPED, remembered
 from core.storage import ContractError, read_manifest
 from dashboard.catalogue import runs
-from dashboard.visitors import hide_parent, homes, is_local
+from dashboard.visitors import hide_parent, is_local
 
 
 @dataclass(frozen=True)
@@ -166,14 +167,14 @@ def registry() -> DatasetRegistry:
 
     It is in no cache: once that was cleared, a set that was attached by its path would be gone.
     """
-    home = homes()[0]
+    own = home()
     with _registries_lock:
-        if home not in _registries:
+        if own not in _registries:
             shipped = next((folder / SHIPPED for folder in homes() if is_shipped(folder / SHIPPED)), None)
-            unpacked = home / "data" / "cifake"
+            unpacked = own / "data" / "cifake"
             first = unpacked if unpacked.is_dir() or not is_fetched() else fetched_path()
-            _registries[home] = DatasetRegistry(first, needed_splits(shipped), shipped=shipped)
-        return _registries[home]
+            _registries[own] = DatasetRegistry(first, needed_splits(shipped), shipped=shipped)
+        return _registries[own]
 
 
 def how_to_get_pictures() -> str:

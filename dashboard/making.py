@@ -8,7 +8,7 @@ import threading
 
 import streamlit as st
 
-from core.runs.folders import ROOT
+from core.homes import ROOT
 from core.storage import cache_dir
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from core.runs.folders import HOMES, ROOT
+from core.homes import ROOT, homes
 from core.storage import cache_dir
 
 # an absolute path with a folder in it, as Unix or Windows writes it, and its last name
@@ -25,11 +25,6 @@ def hide_parent(data: str | Path) -> None:
     with contextlib.suppress(RuntimeError, OSError, ValueError):
         path = Path(data).expanduser().absolute()
         _parents.update({path.parent, path.resolve().parent} - {Path(path.anchor)})
-
-
-def homes() -> tuple[Path, ...]:
-    """Return the folders that hold detectors/ and runs/: $TELLTALE_HOME, else the project and what it ships."""
-    return (Path(own),) if (own := os.environ.get("TELLTALE_HOME")) else HOMES
 
 
 def for_visitors(error: BaseException | str) -> str:

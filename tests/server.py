@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from core.runs.folders import ROOT
+from core.homes import ROOT
 
 
 def free_port() -> int:

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from core.detectors.storage import load_detector
+from core.homes import ROOT
 from core.images.labels import CLASSES
-from core.runs.folders import ROOT
 from core.runs.run import read_run
 from core.runs.tags import Tags
 from core.storage import MANIFEST

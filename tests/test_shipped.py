@@ -8,10 +8,11 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from core.detectors.storage import load_detector
+from core.homes import ROOT
 from core.images.image_set import ImageSet
 from core.images.loading import load_image_set
 from core.images.statistics import STATISTICS, image_statistics
-from core.runs.folders import ROOT, find_detectors, find_runs
+from core.runs.folders import find_detectors, find_runs
 from core.runs.metrics import metrics
 from core.runs.pictures import find_pictures
 from core.runs.run import read_run

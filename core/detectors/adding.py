@@ -35,13 +35,13 @@ from core.detectors.manifest import About, Capability, Classes, Outputs, check_d
 from core.detectors.noise import measure_noise
 from core.detectors.registry import Brought, Kind, Request, SourceError, find_kind
 from core.detectors.storage import load_detector, reference_pictures, save_detector
+from core.homes import DEFAULT, home
 from core.images.decoding import RESAMPLING
 from core.images.labels import CLASSES
 from core.images.loading import load_image_set
 from core.images.preprocessing import Crop, Preprocessing
 from core.storage import first_line, printable, refuse_taken
 
-ROOT = Path(__file__).parents[2]
 SCALE = 1 / 255
 # what sources of these kinds begin with
 # whose rounding of crops -> the crop of the other
@@ -97,8 +97,8 @@ def _add_and_print(options: argparse.Namespace, path: Path, request: Request, *,
             progress=progress,
         )
     print((path / "README.md").read_text(encoding="utf-8"))
-    out = [] if options.out == ROOT else ["--out", str(options.out)]
-    print(f"Written: {path}\nNext: {PROGRAM} {join(['predict', str(path), '--data', 'DATA', *out])}")
+    out = [] if options.out == home() else ["--out", str(options.out)]
+    print(f"Next: {PROGRAM} {join(['predict', str(path), '--data', 'DATA', *out])}\nWritten: {path}")
 
 
 def add(
@@ -350,7 +350,7 @@ def _parser() -> argparse.ArgumentParser:
     option("--temperature", type=float, default=1.0, help="margins are divided by it for probabilities; default: 1")
     option("--check", metavar="DATA", help="an image set whose folders or labels say REAL and FAKE, with a test split")
     option("--run-code", dest="may_run_code", action="store_true", help="of py: or function:, whatever it does")
-    option("--out", type=Path, default=ROOT, help="folder that gets detectors/; default: the project's")
+    option("--out", type=Path, default=home(), help=f"folder that gets detectors/; default: {DEFAULT}")
     option("--replace", action="store_true", help="overwrite a detector of this name")
     return parser
 

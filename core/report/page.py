@@ -13,10 +13,11 @@ import pandas as pd
 from core.console import PROGRAM, command, parser_of
 from core.detectors.identity import find_maker, identify_all
 from core.findings.numbers import percent
+from core.homes import homes
 from core.images.palette import CURVE
 from core.report import html
 from core.report.html import Block, Curve, Sections, curve_chart, limits, page, settings
-from core.runs.folders import command_homes, find_detectors
+from core.runs.folders import find_detectors
 from core.runs.metrics import calibration, class_scores, confusion_at, error_by, means_by_source, sweep, wilson_interval
 from core.runs.rows import judged_table
 from core.runs.run import Run, open_run
@@ -79,15 +80,10 @@ def report_of(
     return page(f"{manifest['detector']} on {manifest['set']}", lead, front, details, run)
 
 
-def gather(run: Run, homes: tuple[Path, ...] | None = None) -> dict[str, Any]:
-    """Read what `report_of` takes besides the run: `detector`, `answers` and `problems`.
-
-    Args:
-        run: to report on.
-        homes: folders that hold detectors/; those that commands look in by default.
-    """
+def gather(run: Run) -> dict[str, Any]:
+    """Read what `report_of` takes besides the run: `detector`, `answers` and `problems`."""
     (studies, problems), answers = find_studies(run), {}
-    detectors, _ = identify_all(find_detectors(homes))
+    detectors, _ = identify_all(find_detectors((run.path.parents[1], *homes())))
     maker = find_maker(run.manifest, detectors)
     for name in sorted(studies, key=lambda name: (*ORDER, name).index(name)):
         try:
@@ -134,10 +130,10 @@ def _quality(run: Run) -> list[Block]:
 def main(arguments: list[str] | None = None) -> None:
     """Write the report that the command line asks for."""
     parser = parser_of("report", __doc__)
-    parser.add_argument("run", help="a name in runs/ or assets/runs/, or a folder")
+    parser.add_argument("run", help="name of the run, or its folder")
     parser.add_argument("--out", type=Path, required=True, help="the HTML file to write")
     options = parser.parse_args(arguments)
     run = open_run(options.run)
-    text = report_of(run, **gather(run, (run.path.parents[1], *command_homes())))
+    text = report_of(run, **gather(run))
     write_bytes_atomically(options.out, lambda file: file.write_text(text, encoding="utf-8"))
     print(f"Written to {options.out}")

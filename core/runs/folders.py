@@ -6,35 +6,26 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.console import PROGRAM, join
+from core.homes import SHIPPED, home, homes
 from core.storage import MANIFEST, ContractError, is_plain_name, restore_all
 
-ROOT = Path(__file__).parents[2]
-SHIPPED = ROOT / "assets"
-# the folders that hold detectors/ and runs/
-HOMES = (ROOT, SHIPPED)
 
-
-def command_homes() -> tuple[Path, ...]:
-    """Return the folders that commands look in: $TELLTALE_HOME, as the dashboard does, then the project and assets."""
-    return (Path(own), *HOMES) if (own := os.environ.get("TELLTALE_HOME")) else HOMES
-
-
-def find_runs(homes: tuple[Path, ...] | None = None) -> dict[str, Path]:
+def find_runs(parents: tuple[Path, ...] | None = None) -> dict[str, Path]:
     """Find all runs by name, a user's own first; a folder without a manifest is not one.
 
     Args:
-        homes: folders that hold runs/; those that commands look in by default.
+        parents: folders that hold runs/; default: `core.homes.homes`.
     """
-    return _find(command_homes() if homes is None else homes, "runs")
+    return _find(parents or homes(), "runs")
 
 
-def find_detectors(homes: tuple[Path, ...] | None = None) -> dict[str, Path]:
+def find_detectors(parents: tuple[Path, ...] | None = None) -> dict[str, Path]:
     """Find all detectors by name, shipped ones first; a folder without a manifest is not one.
 
     A detector with the name of an earlier one is found as `NAME (own)`. The argument is that of `find_runs`.
     """
-    homes = command_homes() if homes is None else homes
-    return _find(tuple(sorted(homes, key=lambda home: home != SHIPPED)), "detectors", shadowed="{} (own)")
+    shipped_first = tuple(sorted(parents or homes(), key=lambda parent: parent != SHIPPED))
+    return _find(shipped_first, "detectors", shadowed="{} (own)")
 
 
 def find_named(name: str, paths: Mapping[str, Path], kind: str) -> Path:
@@ -54,20 +45,20 @@ def find_named(name: str, paths: Mapping[str, Path], kind: str) -> Path:
         # a bare name has no parents; a link keeps its name, which is the run's
         return Path(os.path.abspath(name))  # noqa: PTH100
     names = ", ".join(paths) or "none"
-    raise ContractError(f"there is no {kind} {name!r} in {kind}s/ or assets/{kind}s/; there is {names}")
+    raise ContractError(f"there is no {kind} {name!r}; there is {names}")
 
 
-def _find(homes: tuple[Path, ...], folder: str, *, shadowed: str = "{}") -> dict[str, Path]:
+def _find(parents: tuple[Path, ...], folder: str, *, shadowed: str = "{}") -> dict[str, Path]:
     # one with a damaged manifest is found too, so that opening it says what is wrong
     paths: dict[str, Path] = {}
-    for path in (path for home in _distinct(homes) for path in _folders(home / folder)):
+    for path in (path for parent in _distinct(parents) for path in _folders(parent / folder)):
         if is_plain_name(path.name):
             paths.setdefault(path.name if path.name not in paths else shadowed.format(path.name), path)
     return paths
 
 
-def _distinct(homes: tuple[Path, ...]) -> Iterable[Path]:
-    return {os.path.realpath(home): home for home in homes}.values()
+def _distinct(folders: tuple[Path, ...]) -> Iterable[Path]:
+    return {os.path.realpath(folder): folder for folder in folders}.values()
 
 
 # os.scandir, because every page lists these folders and pathlib takes several times longer
@@ -88,6 +79,8 @@ def _has_manifest(folder: Path) -> bool:
     return True
 
 
-def dashboard_command(home: Path) -> str:
+def dashboard_command(folder: Path) -> str:
     """Return the shell command that shows the detectors and runs in a folder."""
-    return f"{PROGRAM} {join(['serve', *([] if home.resolve() == ROOT else ['--home', str(home.resolve())])])}"
+    folder = folder.resolve()
+    words = ["serve"] if folder == home().resolve() else ["serve", "--home", str(folder)]
+    return f"{PROGRAM} {join(words)}"

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from core.console import PROGRAM, quote
+from core.homes import homes
 from core.runs.folders import dashboard_command
 from core.runs.metrics import error_by, means_by_source, result_table
 from core.runs.rows import judged_table
@@ -11,12 +13,11 @@ from core.runs.shortcuts import find_shortcuts
 from core.runs.warnings import doubts_about, warnings_of
 
 
-def print_run(run: Run, home: Path, *, detector: Path | None = None, as_json: bool = False) -> None:
+def print_run(run: Run, *, detector: Path | None = None, as_json: bool = False) -> None:
     """Print a run's performance, overall and by source, with warnings, or everything as JSON.
 
     Args:
         run: as written.
-        home: the folder that got it.
         detector: folder of the detector that was written with it.
         as_json: print JSON.
     """
@@ -33,7 +34,10 @@ def print_run(run: Run, home: Path, *, detector: Path | None = None, as_json: bo
         _print_by_source(run)
     for warning in warnings_of(run):
         print(f"\nWarning: {warning}")
-    print(f"\nWritten: {' and '.join(written.values())}\nShow it: {dashboard_command(home)}")
+    folder = run.path.parents[1]
+    name = quote(run.name if folder in homes() else str(run.path))
+    print(f"\nShow it: {dashboard_command(folder)}\nNext: {PROGRAM} study {name} --recommended")
+    print(f"Written: {' and '.join(written.values())}")
 
 
 def _print_by_source(run: Run) -> None:

@@ -120,9 +120,9 @@ def _make(options: argparse.Namespace, study: Study, run: Run) -> Sequence[Findi
         done = _compute(options, study, run)
         result = read_study(path, run)
     if not options.json:
-        print(f"{done}: {path}")
         for finding in result.findings:
             print(f"  {' '.join(filter(None, (finding.question, finding.subject, finding.headline)))}")
+        print(f"{done}: {path}")
     return result.findings
 
 

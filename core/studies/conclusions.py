@@ -21,7 +21,8 @@ from core.console import PROGRAM, command, parser_of
 from core.detectors.identity import identify_all
 from core.findings.finding import Finding, to_json
 from core.findings.table import findings_markdown, findings_text, markdown
-from core.runs.folders import SHIPPED, find_detectors, find_named, find_runs
+from core.homes import SHIPPED
+from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.metrics import ECE_BINS, PAPER
 from core.runs.run import Run, read_run
 from core.storage import write_bytes_atomically

@@ -28,9 +28,9 @@ from core.findings.finding import Choice, Control, Finding, Measure
 from core.findings.intervals import Estimate, difference_of_intervals
 from core.findings.numbers import format_measure, percent
 from core.findings.table import markdown
+from core.homes import DEFAULT, home, homes
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
 from core.images.labels import REAL
-from core.runs.folders import ROOT, command_homes
 from core.runs.metrics import wilson_interval
 from core.runs.writing import library_versions
 from core.storage import ContractError, is_plain_name, only_writer, plain_json
@@ -90,11 +90,11 @@ def read_results(path: Path) -> StudyResult:
     return StudyResult(path, table, about)
 
 
-def find_results(homes: Iterable[Path] | None = None) -> dict[str, Path]:
+def find_results(folders: Iterable[Path] | None = None) -> dict[str, Path]:
     """Find the files of results by the name of their image set, a user's own first."""
     files: dict[str, Path] = {}
-    for home in command_homes() if homes is None else homes:
-        for path in sorted((home / FOLDER).glob("[!.]*.parquet")):
+    for folder in folders or homes():
+        for path in sorted((folder / FOLDER).glob("[!.]*.parquet")):
             if is_plain_name(path.stem):
                 files.setdefault(path.stem, path)
     return files
@@ -318,7 +318,7 @@ def main(arguments: list[str] | None = None) -> None:
             )  # fmt: skip
         except KeyboardInterrupt:
             raise KeyboardInterrupt("finished networks are kept, the same command goes on") from None
-    print(f"Written to {path}")
+    print(f"Written: {path}")
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -331,7 +331,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3, help="networks for each version, default 3")
     parser.add_argument("--limit", type=int, help="train on N images and test on N / 5, for a quick look")
     parser.add_argument(
-        "--out", type=Path, default=ROOT, help=f"gets {FOLDER}/SET.parquet; default: the project's folder"
+        "--out", type=Path, default=home(), help=f"folder that gets {FOLDER}/SET.parquet; default: {DEFAULT}"
     )
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used")
     options = parser.parse_args(arguments)

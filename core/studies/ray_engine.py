@@ -15,8 +15,8 @@ from typing import Any
 
 import pandas as pd
 
+from core.homes import ROOT
 from core.images.image_set import DatasetError
-from core.runs.folders import ROOT
 from core.storage import ContractError, cache_dir
 from core.studies.runner import Engine, Report, Shards, Source
 from core.studies.study import Context, Study, StudyError

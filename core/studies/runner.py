@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 from core.detectors.detector import Detector, pick_device
 from core.detectors.identity import find_maker, identify_all
 from core.detectors.storage import load_detector
+from core.homes import ROOT, homes
 from core.images.cifake import is_fetched
 from core.images.image_set import DataPath
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED, remembered
-from core.runs.folders import ROOT, command_homes, find_detectors, find_named, find_runs
+from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
@@ -115,7 +116,7 @@ def find_source(
     # before all of CIFAKE is read in vain
     if given is None and opened.images is None and not manifest["set"].startswith("cifake"):
         raise StudyError(f"{folder.name} does not store its pictures; add --data and what the run was made from")
-    detectors, refused = identify_all(find_detectors((folder.parents[1], *command_homes())))
+    detectors, refused = identify_all(find_detectors((folder.parents[1], *homes())))
     maker = find_maker(manifest, detectors)
     if maker is None and not opened.scores_only:
         made_by = manifest["detector"]

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from core.runs.filter import Filter
 from core.runs.pictures import Pictures
 from dashboard import library
 from dashboard.library import Opened
-from dashboard.visitors import homes
 
 # spreadsheets run a cell that begins like this as a formula; some settings also let `;`, tab, CR or LF start a cell
 FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
@@ -71,7 +69,7 @@ def report_download(
         name, about = f"{opened.run.name}-selection.html", "Numbers, pictures and settings of the images found here"
     file_button(
         "Report",
-        partial(report_file, opened, homes(), library.pictures(opened), wanted, rows),
+        partial(report_file, opened, library.pictures(opened), wanted, rows),
         file_name=name,
         mime="text/html",
         icon=":material/article:",
@@ -83,7 +81,6 @@ def report_download(
 
 def report_file(
     opened: Opened,
-    homes: tuple[Path, ...],
     pictures: Pictures | None = None,
     wanted: Filter | None = None,
     rows: NDArray[np.intp] | None = None,
@@ -94,6 +91,6 @@ def report_file(
     from core.report.selection import selection_report  # noqa: PLC0415
 
     if wanted is None or rows is None:
-        return report_of(opened.run, **gather(opened.run, homes)).encode()
+        return report_of(opened.run, **gather(opened.run)).encode()
     other = "" if opened.beside is None else opened.beside.name
     return selection_report(opened.run, opened.table, wanted, rows, other=other, pictures=pictures).encode()

@@ -12,6 +12,7 @@ from plotly.graph_objects import Figure
 
 from core.console import PROGRAM
 from core.findings.finding import Finding
+from core.homes import homes
 from core.images.labels import CLASSES, other_class
 from core.images.palette import CLASS_COLOURS
 from core.images.statistics import STATISTICS
@@ -34,7 +35,6 @@ from dashboard.components.words import CLASS_WORDS, percent
 from dashboard.datasets import how_to_get_pictures
 from dashboard.library import BY_STAMP, MAX_RUNS, Opened
 from dashboard.state import Setting
-from dashboard.visitors import homes
 
 # statistic -> its column in the table of images, where that has another name
 COLUMNS = {"compression": "files.compression"}
@@ -175,7 +175,7 @@ def spectrum(frame: pd.DataFrame) -> Figure:
 def draw_cues(opened: Opened) -> None:
     """Draw what each cue is worth alone to a small network, or say how it is measured."""
     # each home for itself: a file of the same name would hide one with more training images
-    paths = [path for home in homes() for path in find_results((home,)).values()]
+    paths = [path for folder in homes() for path in find_results((folder,)).values()]
     try:
         results = results_of(opened.origin, tuple((path, path.stat().st_mtime_ns) for path in paths))
     except ContractError as error:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from playwright.sync_api import Page
 
-from core.runs.folders import ROOT
+from core.homes import ROOT
 from dashboard.navigation import PAGES
 from tests.browser.app import PATIENCE, running_browser, visit
 from tests.server import running_server

@@ -3,7 +3,7 @@
 python -m tests.browser.screenshots
 """
 
-from core.runs.folders import ROOT
+from core.homes import ROOT
 from tests.browser.above_the_fold import address_of, shipped
 from tests.browser.app import PATIENCE, running_browser, visit
 

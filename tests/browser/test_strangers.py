@@ -109,7 +109,7 @@ def test_pages(watched: Page, app: str, strange: Path, page: str) -> None:
 
 def test_a_report_and_an_exported_explanation(watched: Page, strange: Path, tmp_path: Path) -> None:
     run, text = read_run(strange / "runs" / RUN), payload(HOST)
-    (tmp_path / "report.html").write_text(report_of(run, **gather(run, (strange,))), encoding="utf-8")
+    (tmp_path / "report.html").write_text(report_of(run, **gather(run)), encoding="utf-8")
     image = np.zeros((32, 32, 3), np.uint8)
     explained = html_of([(stored_map(run, 0, image), Style())], title=text, notes=[text])
     (tmp_path / "page.html").write_text(explained, encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.cli import COMMANDS, main
-from core.runs.folders import ROOT
+from core.homes import ROOT
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, "runs add"])

@@ -18,18 +18,19 @@ from tests.conftest import make_detector
 
 
 @pytest.fixture
-def own(cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with a detector and its run."""
+def own(cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A home with a detector and its run, which says in its last line where it is."""
     monkeypatch.setenv("TELLTALE_HOME", str(tmp_path))
     save_detector(tmp_path / "detectors/mine", make_detector(), model_card="")
-    assert predict.main(["mine", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 0
+    assert predict.main(["mine", "--data", str(cifake), "--device", "cpu"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"Written: {tmp_path / 'runs/mine@cifake-test'}"
     return tmp_path
 
 
 def test_they_are_listed_renamed_and_removed(own: Path, cifake: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    capsys.readouterr()
     assert main(["runs", "list", "--json"]) == 0
-    row = json.loads(capsys.readouterr().out)[0]
+    row, *shipped = json.loads(capsys.readouterr().out)
+    assert "swift@cifake-test" in [other["name"] for other in shipped]
     assert (row["name"], row["images"], row["pictures"]) == ("mine@cifake-test", 24, str(cifake))
     assert main(["detectors", "rename", "mine", "better"]) == 0
     assert load_detector(own / "detectors/better", device="cpu").name == "better"

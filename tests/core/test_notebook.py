@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import core
-from core.runs.folders import ROOT
+from core.homes import ROOT
 
 
 def test_names_are_offered_and_imported_when_asked_for() -> None:

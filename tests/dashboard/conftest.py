@@ -13,6 +13,7 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
+from core import homes
 from core.detectors.resnet import round_to_float16
 from core.detectors.storage import save_detector
 from core.images.encoding import encode_png
@@ -72,10 +73,11 @@ def _write_home(home: Path) -> None:
 
 @pytest.fixture
 def home(made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy that the test may change, and that the dashboard finds."""
+    """A copy that the test may change, and that the dashboard finds alone, without what ships."""
     path = tmp_path / "home"
     shutil.copytree(made_home, path)
     monkeypatch.setenv("TELLTALE_HOME", str(path))
+    monkeypatch.setattr(homes, "SHIPPED", tmp_path / "nothing")
     st.cache_resource.clear()
     return path
 

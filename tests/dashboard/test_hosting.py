@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from core.runs.folders import ROOT
+from core.homes import ROOT
 from tests.read_only import available
 from tests.server import free_port, started
 from tests.visitor import Visitor, in_a_thread

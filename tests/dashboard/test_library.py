@@ -14,6 +14,12 @@ from dashboard import catalogue, library
 from dashboard.components.performance import facts_of
 
 
+def test_a_home_is_shown_beside_what_ships(made_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELLTALE_HOME", str(made_home))
+    assert {"tiny@seen-test", "swift@cifake-test"} <= catalogue.runs().keys()
+    assert {"tiny", "swift"} <= catalogue.detectors().keys()
+
+
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("name", ["maps.npy", "predictions.parquet"])
 def test_a_run_that_was_changed_where_it_is_is_not_shown_as_it_was(name: str) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from core.report.page import main
 from core.runs.filter import Filter
-from core.runs.folders import HOMES
 from dashboard import library
 from dashboard.components.downloads import report_file
 
@@ -20,7 +19,7 @@ def test_it_is_of_the_run_or_of_the_images_that_a_filter_finds(home: Path, tmp_p
     wanted = Filter.from_params(asked, opened.table) if query else None
     rows = None if wanted is None else library.matching(opened, wanted)
     assert rows is None or len(rows)
-    made = report_file(opened, (home, *HOMES), library.pictures(opened), wanted, rows).decode()
+    made = report_file(opened, library.pictures(opened), wanted, rows).decode()
     if rows is not None:
         assert f"{len(rows)} image" in made
         return

@@ -19,8 +19,8 @@ from streamlit.proto.NewSession_pb2 import Config
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from core.homes import ROOT
 from core.images.decoding import MAX_BYTES
-from core.runs.folders import ROOT
 from dashboard import guard
 from dashboard.guard import BURST, ENTRIES, MAX_ENTRIES, MAX_NAME, MAX_NAMES, RATE
 from tests.server import running_server

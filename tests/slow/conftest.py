@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import streamlit as st
 
+from core import homes
 from tests.core.test_damage import pristine
 from tests.dashboard.conftest import open_page
 
@@ -14,8 +15,9 @@ __all__ = ["open_page", "pristine"]
 
 @pytest.fixture
 def home(pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy that the test may damage, and that the dashboard finds."""
+    """A copy that the test may damage, and that the dashboard finds alone, without what ships."""
     path = Path(shutil.copytree(pristine, tmp_path / "visited home"))
     monkeypatch.setenv("TELLTALE_HOME", str(path))
+    monkeypatch.setattr(homes, "SHIPPED", tmp_path / "nothing")
     st.cache_resource.clear()
     return path

@@ -16,7 +16,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from core.findings.finding import Finding, to_json
-from core.runs.folders import ROOT, find_runs
+from core.homes import ROOT
+from core.runs.folders import find_runs
 from core.runs.run import read_run
 from core.studies.store import KEY, find_studies
 

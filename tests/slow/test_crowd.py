@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.runs.folders import ROOT
+from core.homes import ROOT
 from tests.dashboard.conftest import PAGES, made_home
 from tests.server import running_server
 from tests.visitor import Visitor, in_a_thread

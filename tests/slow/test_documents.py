@@ -19,8 +19,8 @@ import timm
 from PIL import Image
 from safetensors.torch import save_file
 
+from core.homes import ROOT
 from core.images.encoding import encode_png
-from core.runs.folders import ROOT
 from tests.conftest import jpeg, textured
 from tests.core.detectors.sources.graphs import make_graph
 from tests.core.detectors.sources.test_transformers_folder import write_vit

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
-from core.runs.folders import ROOT
+from core.homes import ROOT
 from tests.dashboard.conftest import PAGES
 from tests.server import running_server
 from tests.visitor import Trouble, Visitor, in_a_thread

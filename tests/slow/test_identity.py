@@ -11,9 +11,10 @@ from safetensors.torch import load_file, save_file
 from core.detectors.identity import Identity, find_maker, identify, identify_all
 from core.detectors.manifest import Classes
 from core.detectors.storage import load_detector
+from core.homes import SHIPPED
 from core.images.preprocessing import Preprocessing
 from core.report.page import gather
-from core.runs.folders import SHIPPED, find_detectors, find_named
+from core.runs.folders import find_detectors, find_named
 from core.runs.run import read_run
 from core.storage import MANIFEST
 from core.studies.runner import Source, StudyError
@@ -89,7 +90,7 @@ def test_a_run_knows_its_detector_by_more_than_weights(
     assert not other.identity.made(run.manifest)
     with pytest.raises(StudyError, match="is not the detector that made"):
         Source(run.path, folder, device="cpu").open()
-    assert gather(run, (home,))["detector"] == own.manifest
+    assert gather(run)["detector"] == own.manifest
 
 
 def test_a_run_of_an_earlier_version_prefers_its_own_name(home: Path, impostor: Callable[..., Path]) -> None:

@@ -14,10 +14,10 @@ import pytest
 
 import train
 from core import explain, predict
+from core.homes import ROOT
 from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.report import page as report
-from core.runs.folders import ROOT
 from core.studies import command as studies
 from tests.conftest import jpeg, textured, write_cifake
 from tests.core.test_damage import RUN

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from core.runs.folders import ROOT
+from core.homes import ROOT
 from tests.corpus import cases
 
 pytestmark = pytest.mark.slow

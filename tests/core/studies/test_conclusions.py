@@ -5,7 +5,7 @@ import json
 import pytest
 
 from core.findings.finding import read_findings, to_json
-from core.runs.folders import ROOT
+from core.homes import ROOT
 from core.runs.run import read_run
 from core.studies.conclusions import gather, main
 from core.studies.store import CONCLUDED, read_study, study_path

@@ -11,8 +11,8 @@ from scipy.stats import t as student
 from statsmodels.stats.proportion import proportion_confint
 
 from core.findings.finding import find
+from core.homes import ROOT
 from core.images.image_set import ImageSet
-from core.runs.folders import ROOT
 from core.storage import ContractError
 from core.studies.cue_versions import VERSIONS
 from core.studies.cues import (

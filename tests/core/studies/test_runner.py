@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from core.runs.folders import ROOT, find_runs
+from core.homes import ROOT
+from core.runs.folders import find_runs
 from core.runs.run import Run, read_run
 from core.storage import MANIFEST, cache_dir, only_writer, sealed
 from core.studies.command import main
