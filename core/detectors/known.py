@@ -17,7 +17,9 @@ class Known(BaseModel):
 
     Attributes:
         title, page, licence: for people.
-        address, sha256, bytes: of the file at a pinned commit or release.
+        address: of the file at a pinned commit; "" for a wheel.
+        wheel: NAME==VERSION of a wheel that pip downloads from its index; "" for any other file.
+        sha256, bytes: of the file.
         accuracy: on CIFAKE's 20,000 test images; None for one that was not trained on CIFAKE.
         classes, fake, preprocess: as in `Request`.
         layers: of its network, see `core.detectors.sources.layers`; None for an ONNX file.
@@ -27,7 +29,8 @@ class Known(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     title: str
     page: str
-    address: str
+    address: str = ""
+    wheel: str = ""
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     bytes: int
     licence: str

@@ -1,5 +1,6 @@
 """Downloads: one way for images and detectors, with a limit, and resumed where one has broken off."""
 
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,14 +45,19 @@ def download(
     try:
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
-                # all of it was there, or another file is
+                if response.headers.get("Content-Range") == f"bytes */{there}":
+                    # all of it was there
+                    return
                 target.unlink()
                 raise DatasetError(f"{sender} cannot continue the download; try again from its beginning.")
             if not response.ok:
                 raise DatasetError(f"{sender} answered {response.status_code}; {otherwise}.")
+            stated = response.headers.get("Content-Length", str(expected))
+            if not re.fullmatch("[0-9]{1,18}", stated):
+                raise DatasetError(f"{sender} states a size that is no number; {otherwise}.")
             partial = response.status_code == requests.codes.partial_content
             with target.open("ab" if partial else "wb") as file:
-                total = int(response.headers.get("Content-Length") or expected) + (there if partial else 0)
+                total = int(stated) + (there if partial else 0)
                 # not decoded: requests would decompress an archive that is served with a Content-Encoding
                 for piece in response.raw.stream(CHUNK, decode_content=False):
                     file.write(piece)

@@ -85,6 +85,24 @@ def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(
     assert sorted(p.name for p in tmp_path.iterdir()) == [f".t.{'b' * 32}.tmp", f".t.v2.{'a' * 32}.old", "f", "t"]
 
 
+def test_data_reaches_the_disk_before_its_name_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = set()
+
+    def note(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        assert not (tmp_path / "t").exists()
+        assert not (tmp_path / "f").exists()
+
+    monkeypatch.setattr(os, "fsync", note)
+    write_bytes_atomically(tmp_path / "g", lambda path: path.write_bytes(b"whole"), durable=False)
+    assert synced == set()
+    write_bytes_atomically(tmp_path / "f", lambda path: path.write_bytes(b"whole"))
+    files = [(tmp_path / "f").rename(tmp_path / "h")]
+    write(tmp_path / "t")
+    files += (tmp_path / "t").iterdir()
+    assert synced == {file.stat().st_ino for file in files}
+
+
 @pytest.mark.parametrize("mapped", [False, True])
 def test_a_damaged_array_or_an_archive_is_a_value_error(tmp_path: Path, mapped: bool) -> None:
     array, archive = io.BytesIO(), io.BytesIO()

