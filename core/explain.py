@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     if any(refusals) and (options.method or all(refusals)):
         raise ExplanationError(next(filter(None, refusals)))
     name = options.resampling or ready.usual
-    note = f"The file has {ready.width} x {ready.height} pixels. {ready.describe(name)}"
+    note = f"The picture was read at {ready.width} x {ready.height} pixels. {ready.describe(name)}"
     if ready.resized:
         note += " The choice of resampling filter alone can flip this detector's verdict."
     explanations = [
@@ -192,7 +192,7 @@ def _list_methods() -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = parser_of("explain", __doc__)
     add = parser.add_argument
-    add("image", type=Path, nargs="?", help="an image file: PNG, JPEG, WebP, GIF, AVIF or HEIC")
+    add("image", type=Path, nargs="?", help="an image file: PNG, JPEG, WebP, GIF, AVIF, HEIC, BMP or TIFF")
     add("--out", type=Path, help="the folder to write explanations to; without it, the verdict is printed")
     add("--json", action="store_true", help="print the judgement and its deliveries as JSON")
     help_ = f"a method of --list, as often as wanted; default: {' and '.join(DEFAULT)}"

@@ -125,10 +125,12 @@ def foreign() -> Iterator[Case]:
     yield Case("PDF renamed", b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF")
     yield Case("zip renamed", b"PK\x03\x04" + bytes(200))
     yield Case("PostScript renamed", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n(x) run\n")
-    for kind in ("BMP", "TIFF", "PPM", "ICO", "TGA"):
+    for kind in ("PPM", "ICO", "TGA"):
         yield Case(f"{kind} renamed", saved(image, kind))
-    for kind in ("GIF", "AVIF"):
+    for kind in ("GIF", "AVIF", "BMP", "TIFF"):
         yield Case(kind, saved(image, kind), SIZE)
+    for packing in ("tiff_lzw", "tiff_adobe_deflate", "packbits"):
+        yield Case(f"TIFF, {packing}", saved(image, "TIFF", compression=packing, tiffinfo={0x0112: 3}), SIZE)
     for mode in ("1", "L", "P", "RGB", "RGBA"):
         exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x03\0\0\0\0\0\0\0"
         yield Case(f"PNG, {mode}", saved(image.convert(mode), "PNG", exif=exif), SIZE)
@@ -155,7 +157,7 @@ def bombs() -> Iterator[Case]:
     yield Case("PNG that claims 100,000 a side", png(100_000, 100_000, rows=1))
     yield Case("PNG of 16,384 a side", partial(png, 16_384, 16_384))
     yield Case("PNG of 20,000 x 1", png(20_000, 1))
-    yield Case("more bytes than are read", lambda: saved(Image.fromarray(PICTURE), "PNG") + bytes(21 * 2**20))
+    yield Case("more bytes than are read", lambda: saved(Image.fromarray(PICTURE), "PNG") + bytes(65 * 2**20))
 
     text = b"k\0\0" + zlib.compress(bytes(80_000_000), 9)
     yield Case(
@@ -184,6 +186,14 @@ def bombs() -> Iterator[Case]:
     # whose decoders take twice as much, of which less is read
     yield Case("too large progressive CMYK JPEG", partial(saved_mosaic, "CMYK", side, "JPEG", **full))
     yield Case("too large WEBP", partial(saved_mosaic, "RGB", side, "WEBP", method=0))
+    for kind, options in (("BMP", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw", "strip_size": 2**30})):
+        yield Case(f"largest {kind}, {options}", partial(saved_mosaic, "RGB", side, kind, **options), (side, side))
+    # so large that they are shrunk meanwhile
+    most = 10_480
+    yield Case("largest PNG", partial(png, most, most), (most // 4, most // 4))
+    yield Case("largest JPEG", lambda: saved(Image.new("RGB", (most, most)), "JPEG"), (most // 4, most // 4))
+    yield Case("largest JPEG of several scans", partial(saved_mosaic, "RGB", 5140, "JPEG", **full), (2570, 2570))
+    yield Case("largest HEIC", partial(saved_mosaic, "RGB", 7070, "HEIF", quality=30), (3535, 3535))
     less = 3464
     made = partial(saved_mosaic, "CMYK", less, "JPEG", **full)
     yield Case("largest progressive CMYK JPEG", made, (less, less))

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,39 +10,49 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF")
-MAX_BYTES = 20 * 2**20
+from core.images.parts import TIFF, count_scans
+from core.images.shrinking import (
+    STRIP,
+    WHOLE,
+    factor_of,
+    has_png_strips,
+    heif_strips,
+    png_strips,
+    reduced,
+    without_pixels,
+)
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "AVIF", "HEIF", "BMP", "TIFF")
+# how BMP and TIFF may be packed: other ways take decoders too long, or hold whole files of other formats
+PACKINGS = {"BMP": (0, 3), "TIFF": ("raw", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "packbits")}
+MAX_BYTES = 64 * 2**20
 # of files that are parsed part by part when opened: the EXIF of AVIF and HEIC, a GIF's blocks before its picture
 MAX_PARSED_BYTES = 8 * 2**20
-# per file of an image set: one of 32 x 32 pixels is far smaller, so more is a bomb or a mistake
+# per file of an image set of small pictures: one of 32 x 32 pixels is far smaller, so more is a bomb or a mistake
 MAX_FILE_BYTES = 2**20
-MAX_PIXELS = 20_000_000
-# pixel limit if decoding takes twice the memory per pixel; a phone's photo has 4032 x 3024
+# pixel limits, by what decoding takes of memory: of pictures that are shrunk meanwhile, JPEGs of several scans, HEIC
+# (kept as YCbCr too), and formats that take twice as much for a pixel; phones have 12, 24, 48 and 108 million
+MAX_PIXELS = 110_000_000
+MAX_PROGRESSIVE = 26_500_000
+MAX_HEIC = 50_000_000
 MAX_COSTLY = 12_200_000
-COSTLY = ("WEBP", "AVIF", "HEIF")
+COSTLY = ("WEBP", "AVIF")
 MAX_SIDE = 16_384
 # pixels x scans of a progressive JPEG that can still be decoded in time
 MAX_SCANNED = 400_000_000
 # bytes of EXIF: Pillow reads a tag of millions of values in full
 MAX_EXIF = 2**18
-# parts of one file; an honest one has dozens, a hostile one makes a decoder step through millions
-MAX_PARTS = 10_000
-# compressed chunks of a PNG and Exif segments of a JPEG: Pillow unpacks, or joins, each before any limit
-MAX_PACKED = 64
-MAX_EXIF_PARTS = 4
-# JPEG markers without a length, and those that end the coded pixels of a scan: all but stuffed zeros and restarts
-ALONE = re.compile(rb"\xff[\x01\xd0-\xd8]")
-AFTER_SCAN = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]")
 # factors by which Pillow scales greys of few bits
 GREYS = {"L;2": 85, "L;4": 17}
-# rows converted at once
-STRIP = 256
 RESAMPLING = MappingProxyType(
     {name: Image.Resampling[name.upper()] for name in ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")}
 )
+
+# what decodes a large picture piece by piece; a JPEG is decoded small instead
+STRIPS = MappingProxyType({"PNG": png_strips, "HEIF": heif_strips})
 
 register_heif_opener(thumbnails=False)
 
@@ -60,11 +69,12 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode one image of an allowed format.
 
     The header is checked before any pixel is decoded. EXIF orientation is applied, transparent pixels are composited
-    onto white, only the first frame of an animation is read, and 16-bit or CMYK pixels become 8-bit RGB.
+    onto white, only the first frame of an animation is read, and 16-bit or CMYK pixels become 8-bit RGB. A picture of
+    more than `WHOLE` pixels is halved while it is decoded, or halved twice; others keep every pixel.
 
     Args:
         data: the file's bytes.
-        most_pixels: pixel limit; formats in `COSTLY` and progressive CMYK JPEGs have at most `MAX_COSTLY`.
+        most_pixels: pixel limit; some kinds have lower ones.
 
     Returns:
         uint8 array (height, width, 3).
@@ -77,9 +87,25 @@ def decode(data: bytes, *, most_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
         if image.format != "HEIF":
             # a HEIC is opened at its primary picture, whose size was checked; its first may be another one
             image.seek(0)
+        factor = factor_of(image.size)
+        if factor > 1 and (strips := STRIPS.get(str(image.format))):
+            pixels = reduced(strips(data), image.size, factor, _strip_to_rgb)
+            # of a PNG, Pillow reads EXIF with all pixels
+            with Image.open(io.BytesIO(without_pixels(data)), formats=FORMATS) as parts:
+                return _upright(pixels, exif_of(parts).get(ExifTags.Base.Orientation, 1))
+        if factor > 1:
+            # of JPEGs, which are decoded at a half or a quarter of their size
+            image.draft(None, (image.width // factor, image.height // factor))
         _scale_transparent(image)
         image.load()
         return _to_rgb(image)
+
+
+def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn or mirror pixels as an EXIF orientation says."""
+    image = Image.fromarray(pixels)
+    image.getexif()[ExifTags.Base.Orientation] = orientation
+    return np.asarray(ImageOps.exif_transpose(image))
 
 
 @contextmanager
@@ -94,16 +120,20 @@ def open_image(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Iterator[Image.
     most_bytes = MAX_PARSED_BYTES if data[4:8] == b"ftyp" or data[:4] == b"GIF8" else MAX_BYTES
     if len(data) > most_bytes:
         raise ImageError(f"The file has more than {most_bytes >> 20} MB, and no more is read; save it smaller.")
-    scans = _count_scans(data)
+    scans = count_scans(data)
     if not scans:
         raise ImageError("The file has far more parts than an image needs and is not read; save it again.")
     try:
         with warnings.catch_warnings():
             # Pillow says so where EXIF is broken, and reads the pixels
             warnings.simplefilter("ignore", UserWarning)
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_size(image, scans, most_pixels)
+            # sizes are checked here
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # a TIFF of another header has directories of another form
+            is_other = data.startswith((b"II", b"MM")) and not data.startswith(TIFF)
+            with Image.open(io.BytesIO(data), formats=() if is_other else FORMATS) as image:
+                _check_kind(image)
+                _check_size(image, scans, min(most_pixels, _most_pixels(image, scans, data)))
                 yield image
     except ImageError:
         raise
@@ -111,7 +141,7 @@ def open_image(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Iterator[Image.
         raise ImageError(
             f"The file is not an image that can be read here; save the picture as one of {', '.join(FORMATS)}."
         ) from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
         raise ImageError("The image would unpack to far more pixels than are read here; shrink it.") from None
     except MemoryError:
         raise PassingError("There is not enough memory to decode the image now; try again later.") from None
@@ -120,14 +150,32 @@ def open_image(data: bytes, *, most_pixels: int = MAX_PIXELS) -> Iterator[Image.
         raise ImageError(f"The image is damaged and cannot be decoded ({reason}); save it again.") from None
 
 
-def _check_size(image: Image.Image, scans: int, most_pixels: int) -> None:
+def _check_kind(image: Image.Image) -> None:
+    """Refuse TIFFs of several pages or of more than 16 bits, and ways of packing that are not read."""
+    kind, packing = str(image.format), image.info.get("compression")
+    if kind == "TIFF" and getattr(image, "is_animated", False):
+        raise ImageError("The file has several pages; save the one that is meant as a file of its own.")
+    if packing not in PACKINGS.get(kind, (packing,)) or (kind == "TIFF" and image.mode in ("I", "F")):
+        raise ImageError(f"The {kind} is packed in a way that is not read here; save it as PNG.")
+
+
+def _most_pixels(image: Image.Image, scans: int, data: bytes) -> int:
+    """Return how many pixels are decoded of an image of this kind."""
+    if image.format == "HEIF":
+        return MAX_COSTLY if "A" in image.getbands() else MAX_HEIC
+    if image.format in COSTLY or (scans > 1 and image.mode == "CMYK"):
+        return MAX_COSTLY
+    if data.startswith(b"\xff\xd8"):
+        return MAX_PROGRESSIVE if scans > 1 else MAX_PIXELS
+    return MAX_PIXELS if has_png_strips(data) else WHOLE
+
+
+def _check_size(image: Image.Image, scans: int, most: int) -> None:
     width, height = image.size
-    costly = image.format in COSTLY or (scans > 1 and image.mode == "CMYK")
-    most = min(most_pixels, MAX_COSTLY) if costly else most_pixels
     if max(width, height) > MAX_SIDE or width * height > most:
         raise ImageError(
             f"The image is {width} x {height} pixels; at most {MAX_SIDE} a side and {most / 1e6:.3g} million in all "
-            f"are read of {'this kind' if costly else 'an image'}."
+            "are read of an image of this kind."
         )
     if width * height * scans > MAX_SCANNED:
         raise ImageError(f"The image is stored in {scans} passes, too many for its size; save it again.")
@@ -148,46 +196,6 @@ def may_be_transparent(data: bytes) -> bool:
     with contextlib.suppress(ImageError), open_image(data) as image:
         return "A" in image.getbands() or "transparency" in image.info
     return False
-
-
-def _count_scans(data: bytes) -> int:
-    """Return a JPEG's number of scans, 1 for other formats; 0 for a file of `MAX_PARTS` or more, or too many slow ones.
-
-    Data after the end of the image, such as the video of a motion photo, is ignored.
-    """
-    if data.startswith(b"\xff\xd8"):
-        return _walk_jpeg(data)
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return 1
-    start, packed = 8, 0
-    for _ in range(MAX_PARTS):
-        kind = data[start + 4 : start + 8]
-        if start + 8 > len(data) or kind == b"IEND":
-            return int(packed <= MAX_PACKED)
-        packed += kind in (b"iCCP", b"zTXt", b"iTXt")
-        start += 12 + int.from_bytes(data[start : start + 4], "big")
-    return 0
-
-
-def _walk_jpeg(data: bytes) -> int:
-    start, scans, exif = 2, 0, 0
-    for _ in range(MAX_PARTS):
-        marker = data[start : start + 2]
-        if start + 4 > len(data) or marker == b"\xff\xd9":
-            return 0 if exif > MAX_EXIF_PARTS else max(1, scans)
-        exif += marker == b"\xff\xe1" and data[start + 4 : start + 10] == b"Exif\0\0"
-        if ALONE.fullmatch(marker):
-            start += 2
-        elif marker[0] == 0xFF and marker[1] not in (0x00, 0xFF):
-            start += 2 + max(2, int.from_bytes(data[start + 2 : start + 4], "big"))
-        else:
-            # padding, which a reader skips byte by byte
-            start += 1
-        if marker == b"\xff\xda":
-            scans += 1
-            end = AFTER_SCAN.search(data, start)
-            start = end.start() if end else len(data)
-    return 0
 
 
 def _scale_transparent(image: Image.Image) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from core.console import show_progress
 from core.images.cifake import ShippedSource
-from core.images.decoding import MAX_BYTES, MAX_FILE_BYTES, ImageError, PassingError, decode
+from core.images.decoding import MAX_BYTES, ImageError, PassingError, decode
 from core.images.encoding import file_facts
 from core.images.image_set import DatasetError, ImageSet, Progress, Split, categories_of, fingerprint_of, is_cifake
 from core.images.labels import LABELS
@@ -154,7 +154,7 @@ def _measure_side(source: Source, entries: list[Entry]) -> tuple[int, bool]:
     sides: Counter[int] = Counter()
     for number in spread:
         with suppress(ImageError):
-            height, width = decode(source.read(entries[number], MAX_FILE_BYTES), most_pixels=MAX_SIDE**2).shape[:2]
+            height, width = decode(source.read(entries[number], MAX_BYTES), most_pixels=MAX_SIDE**2).shape[:2]
             if height == width <= MAX_SIDE:
                 sides[height] += 1
     side = max(sides, key=lambda side: (sides[side], side), default=0)
@@ -225,8 +225,8 @@ def _decode(source: Source, entry: Entry, fit: Preprocessing | None, side: int) 
     if fit is not None:
         data = source.read(entry, MAX_BYTES)
         return data, fit.fit(decode(data))
-    # of pictures without loss as much as their pixels take; the header alone refuses an image that is too large
-    data = source.read(entry, max(MAX_FILE_BYTES, 4 * side**2))
+    data = source.read(entry, MAX_BYTES)
+    # the header alone refuses an image that is too large
     image = decode(data, most_pixels=MAX_SIDE**2)
     if image.shape[:2] != (side, side):
         raise ImageError(f"is {image.shape[1]} x {image.shape[0]} pixels, not {side} x {side} as the others")

@@ -24,6 +24,7 @@ from typing import Any, Literal
 from PIL import ExifTags, Image
 
 from core.images.decoding import exif_of, open_image
+from core.images.shrinking import without_pixels
 from core.storage import printable
 
 ROOT = Path(__file__).parents[2]
@@ -98,9 +99,8 @@ def read_claims(data: bytes) -> list[Claim]:
     Raises:
         ImageError: as for `core.images.decoding.decode`.
     """
-    with open_image(data) as image:
-        # chunks of a PNG may lie behind its pixels
-        image.load()
+    # the parts of a PNG may lie behind its pixels
+    with open_image(without_pixels(data)) as image:
         kind, animated = str(image.format), getattr(image, "is_animated", False)
         exif = exif_of(image)
         own: dict[int, Any] = {}

@@ -1,6 +1,6 @@
 """Pictures that a visitor tries: uploads, kept for one session only, and examples of a run; the square that is seen.
 
-Uploads are decoded one at a time, because each may take 225 MB meanwhile.
+Uploads are decoded one at a time, because each may take 275 MB meanwhile.
 """
 
 import math
@@ -28,6 +28,8 @@ MADE, PLACES = "upload.made", "upload.places"
 T = TypeVar("T")
 # files of one visitor that are read at once, and their bytes together
 MAX_FILES, MAX_OWN = 32, 64 * 2**20
+# bytes of a file, as in .streamlit/config.toml
+MAX_UPLOAD = 20 * 2**20
 _one_at_a_time = threading.Lock()
 # decoded uploads, up to 60 MB each, so that moving a slider decodes nothing
 _decoded: Bounded[str, NDArray[np.uint8]] = Bounded(2)

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from core.console import PROGRAM
-from core.images.decoding import MAX_BYTES, RESAMPLING, ImageError
+from core.images.decoding import RESAMPLING, ImageError
 from core.images.encoding import data_url
 from core.images.labels import verdict_of
 from dashboard import catalogue, library, state
@@ -26,7 +26,7 @@ from dashboard.components.plain import plain, with_code
 from dashboard.components.probing import last_changes
 from dashboard.components.requests import Subject
 from dashboard.components.study import draw_limits
-from dashboard.components.uploads import MAX_FILES, MAX_OWN, Picture, draw_crop, pictures_of
+from dashboard.components.uploads import MAX_FILES, MAX_OWN, MAX_UPLOAD, Picture, draw_crop, pictures_of
 from dashboard.components.words import draw_title
 from dashboard.library import Opened
 from dashboard.state import Setting
@@ -128,10 +128,10 @@ with left:
         # some systems know no type of these
         type=["image", "avif", "heic", "heif"],
         accept_multiple_files=True,
-        max_upload_size=MAX_BYTES >> 20,
+        max_upload_size=MAX_UPLOAD >> 20,
         key="upload.files",
-        help=f"PNG, JPEG, WebP, GIF, AVIF or HEIC; at most {MAX_BYTES >> 20} MB each, {MAX_FILES} files and "
-        f"{MAX_OWN >> 20} MB together. Nothing is kept on disk or sent on.",
+        help=f"PNG, JPEG, WebP, GIF, AVIF, HEIC, BMP or TIFF; at most {MAX_UPLOAD >> 20} MB each, {MAX_FILES} files "
+        f"and {MAX_OWN >> 20} MB together. Nothing is kept on disk or sent on.",
     )
 with right:
     BY.choose("Detector", st.selectbox)

@@ -20,8 +20,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from core.homes import ROOT
-from core.images.decoding import MAX_BYTES
 from dashboard import guard
+from dashboard.components.uploads import MAX_UPLOAD
 from dashboard.guard import BURST, ENTRIES, MAX_ENTRIES, MAX_NAME, MAX_NAMES, RATE
 from tests.server import running_server
 from tests.visitor import Visitor, ask_http, in_a_thread, open_socket, xsrf_token
@@ -111,8 +111,8 @@ def test_uploads_need_the_token_and_a_size(server: str) -> None:
             pairs = (("", token), (token, ""), (token[:-1] + "x", token), (token, token))
             statuses = [put(server, path, 3, token=sent, cookie=cookie) for sent, cookie in pairs]
             # what a browser would be told before it sends, and what is found out while it is sent
-            statuses.append(put(server, path, 0, token=token, cookie=token, said=MAX_BYTES + 1))
-            statuses.append(put(server, path, MAX_BYTES + (1 << 20), token=token, cookie=token))
+            statuses.append(put(server, path, 0, token=token, cookie=token, said=MAX_UPLOAD + 1))
+            statuses.append(put(server, path, MAX_UPLOAD + (1 << 20), token=token, cookie=token))
         return statuses
 
     assert in_a_thread(upload()) == [403, 403, 403, 204, 413, 413]

@@ -1,12 +1,14 @@
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 import pillow_heif
 import pytest
 from PIL import Image
 
+from core.images import shrinking
 from core.images.decoding import (
     MAX_BYTES,
     ImageError,
@@ -80,14 +82,40 @@ def test_cmyk_and_animation() -> None:
     assert decode(animated)[0, 0].tolist() == [255, 0, 0]
 
 
+def tiff(extra: Sequence[tuple[int, int, int, int]] = (), following: int = 0) -> bytes:
+    """A grey TIFF of 2 x 2 pixels with more tags, as (tag, type, count, value), and the offset of another page."""
+    usual = [(256, 3, 1, 2), (257, 3, 1, 2), (258, 3, 1, 8), (262, 3, 1, 1), (273, 4, 1, 0), (279, 4, 1, 4)]
+    entries = b"".join(struct.pack("<HHII", *entry) for entry in sorted([*usual, *extra]))
+    return b"II*\0" + struct.pack("<IH", 8, len(usual) + len(extra)) + entries + struct.pack("<I", following)
+
+
+def run_length_bmp() -> bytes:
+    data = bytearray(encoded(Image.new("L", (64, 64)), "BMP"))
+    data[30] = 1
+    return bytes(data)
+
+
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
         (b"", "The file is empty"),
-        (bytes(MAX_BYTES + 1), "more than 20 MB"),
+        (bytes(MAX_BYTES + 1), "more than 64 MB"),
         (b"\0\0\0\x1cftypavif" + bytes(8 * 2**20), "more than 8 MB"),
         (b"no picture", "not an image that can be read"),
-        (encoded(Image.new("RGB", (64, 64)), "TIFF"), "not an image that can be read"),
+        (encoded(Image.new("RGB", (64, 64)), "TIFF", big_tiff=True), "not an image that can be read"),
+        (tiff(extra=[(322, 4, 1, 4096)]), "far more parts"),
+        (tiff(extra=[(50_000 + tag, 4, 1, 0) for tag in range(200)]), "far more parts"),
+        (tiff(extra=[(50_000, 4, 2**24, 8)]), "far more parts"),
+        (tiff(extra=[(50_000 + tag, 1, 100, 8) for tag in range(9)]), "far more parts"),
+        # a directory within that points to itself
+        (tiff(extra=[(0x8769, 4, 1, 8)]), "far more parts"),
+        (tiff(following=9), "several pages"),
+        (encoded(Image.new("RGB", (64, 64)), "TIFF", compression="jpeg"), "packed in a way"),
+        (encoded(Image.new("F", (64, 64)), "TIFF"), "packed in a way"),
+        (run_length_bmp(), "packed in a way"),
+        (png(10_500, 10_500, rows=1), "110 million in all"),
+        (png(5_000, 5_000, rows=1, depth=16), "20 million in all"),
+        (png(5_000, 5_000, rows=1), "ends early"),
         (encoded(Image.new("L", (20_000, 1)), "PNG"), "20000 x 1 pixels"),
         (encoded(Image.effect_noise((64, 64), 50), "JPEG")[:1000], "damaged"),
         (many_orientations("JPEG", 50_000), "far more parts"),
@@ -96,6 +124,53 @@ def test_cmyk_and_animation() -> None:
 def test_bad_bytes_are_one_sentence(data: bytes, sentence: str) -> None:
     with pytest.raises(ImageError, match=sentence):
         decode(data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "options"),
+    [
+        ("BMP", "RGB", {}), ("BMP", "P", {}), ("TIFF", "RGB", {}), ("TIFF", "1", {}), ("TIFF", "CMYK", {}),
+        ("TIFF", "RGB", {"compression": "tiff_lzw"}), ("TIFF", "L", {"compression": "tiff_adobe_deflate"}),
+    ],
+)  # fmt: skip
+def test_bmp_and_tiff_are_what_pillow_reads(kind: str, mode: str, options: dict[str, str]) -> None:
+    image = Image.effect_noise((90, 70), 60).convert(mode)
+    turned = {"exif": turning(6)} if kind == "TIFF" else {}
+    expected = image.convert("RGB").rotate(-90, expand=True) if turned else image.convert("RGB")
+    np.testing.assert_array_equal(decode(encoded(image, kind, **options, **turned)), np.asarray(expected))
+
+
+def turning(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "options"),
+    [
+        *(("PNG", mode, {}) for mode in ("L", "LA", "P", "RGB", "RGBA")), ("PNG", "RGB", {"transparency": (9, 9, 9)}),
+        ("JPEG", "RGB", {"quality": 98}), ("JPEG", "CMYK", {"progressive": True}), ("HEIF", "RGB", {}),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("factor", [2, 4])
+def test_larger_pictures_are_shrunk_while_they_are_decoded(
+    kind: str, mode: str, options: dict[str, object], factor: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # more rows than a strip has
+    small = np.random.default_rng(0).integers(0, 256, (15, 11, 3)).astype(np.uint8)
+    image = Image.fromarray(small).resize((92, 140), Image.Resampling.BICUBIC).convert(mode)
+    data = encoded(image, kind, exif=turning(6), **options)
+    whole = decode(data)
+    monkeypatch.setattr(shrinking, "WHOLE", image.width * image.height // factor**2 + 1)
+    load = Image.Image.load
+    sizes: list[int] = []
+    monkeypatch.setattr(Image.Image, "load", lambda self: sizes.append(self.width * self.height) or load(self))
+    found = decode(data)
+    # never in memory whole
+    assert max(sizes) < image.width * image.height
+    expected = Image.fromarray(whole).transpose(Image.Transpose.ROTATE_90).reduce(factor).rotate(-90, expand=True)
+    assert np.abs(found.astype(int) - np.asarray(expected)).mean() <= (0 if kind == "PNG" else 5)
 
 
 def broken_heic() -> bytes:

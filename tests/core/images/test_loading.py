@@ -217,12 +217,13 @@ def write_pictures(folder: Path, sizes: dict[str, tuple[int, int]]) -> Path:
 
 
 def test_the_side_of_a_set_is_that_of_most_of_its_files(tmp_path: Path) -> None:
-    sizes = {f"{label}/{n}.png": (48, 48) for label in ("REAL", "FAKE") for n in range(3)}
-    folder = write_pictures(tmp_path, sizes | {"FAKE/0.png": (32, 32), "REAL/x.png": (48, 40)})
-    with pytest.raises(DatasetError, match=r"2 of the files .*FAKE/0\.png: is 32 x 32 pixels, not 48 x 48"):
+    # noise of 600 x 600 pixels takes more than a megabyte
+    sizes = {f"{label}/{n}.png": (600, 600) for label in ("REAL", "FAKE") for n in range(3)}
+    folder = write_pictures(tmp_path, sizes | {"FAKE/0.png": (32, 32), "REAL/x.png": (600, 40)})
+    with pytest.raises(DatasetError, match=r"2 of the files .*FAKE/0\.png: is 32 x 32 pixels, not 600 x 600"):
         load_image_set(folder, "test")
     images = load_image_set(folder, "test", skip_bad=True)
-    assert (images.side, images.pixels.shape) == (48, (5, 48, 48, 3))
+    assert (images.side, images.pixels.shape) == (600, (5, 600, 600, 3))
 
 
 def test_files_of_any_size_are_fitted_where_that_is_asked(tmp_path: Path) -> None:
