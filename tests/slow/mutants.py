@@ -1,0 +1,273 @@
+"""Try a random sample of planted faults on the tests beside them; `mutmut run`, which tries all, takes hours.
+
+python -m tests.slow.mutants --count 150
+
+Needs `pip install mutmut==3.8.1`. Where faults are planted stands in pyproject.toml. All of them stand in one copy of
+the tree, libraries are imported once, and each fault is switched on in a fork that runs the tests which reach it.
+"""
+
+import argparse
+import ast
+import difflib
+import importlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# the fault that is switched on, as "core.module.x_function__mutmut_3"; processes that tests start inherit it
+FAULT = "TELLTALE_FAULT"
+ORIGINAL = "_mutmut_orig"
+# what each fault changes, in the copy
+CHANGES = "changes.json"
+# copied, and all else of the tree linked to
+COPIED = ("core", "dashboard", "tests", "train.py", "pyproject.toml")
+# test files that import a module, at most, the shortest first, beside its own
+MOST = 4
+# seconds of tests that try one fault, as they take without one
+SECONDS = 60
+# how much longer they may take with it
+SLOWER = 5
+PYTEST = ("-q", "-x", "-o", "addopts=", "-m", "not slow and not browser", "-p", "no:cacheprovider")
+# functions that were called, as "core.module.x_function"
+reached: set[str] = set()
+
+
+def switched(faults: Mapping[str, Callable[..., Any]], *, is_classmethod: bool = False) -> Callable[..., Any]:
+    """Decorate a function, in the sources that mutmut writes, so that the fault that is switched on stands in for it.
+
+    Args:
+        faults: function's name -> function: the original and each fault; filled after this call.
+        is_classmethod: whether they are class methods.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            original = faults[ORIGINAL]
+            reached.add(f"{function.__module__}.{original.__name__.removesuffix(f'_{ORIGINAL}')}")
+            module, _, name = os.environ.get(FAULT, "").rpartition(".")
+            chosen = faults.get(name, original) if module == function.__module__ else original
+            if is_classmethod:
+                return getattr(args[0], chosen.__name__)(*args[1:], **kwargs)
+            return chosen(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def plant(folder: Path) -> dict[str, str]:
+    """Copy the tree to a folder with all faults in it, none switched on; return name -> the lines that it changes."""
+    from mutmut.configuration import config
+    from mutmut.mutation.file_mutation import mutate_file_contents
+
+    for path in ROOT.iterdir():
+        if path.name not in COPIED:
+            (folder / path.name).symlink_to(path)
+        elif path.is_dir():
+            shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, folder)
+    changes = {}
+    for path in sorted(file for half in COPIED[:2] for file in (folder / half).rglob("*.py")):
+        file = path.relative_to(folder)
+        if not config().should_mutate(file):
+            continue
+        made = mutate_file_contents(str(file), path.read_text(encoding="utf-8"))
+        lines = made.code.splitlines()
+        spans = {name: lines[span.start - 1 : span.end] for name, span in made.line_span_by_function_name.items()}
+        for name in made.mutant_names:
+            before = spans[name.rpartition("__mutmut_")[0] + f"_{ORIGINAL}"]
+            different = [
+                line for line in difflib.ndiff(before, spans[name]) if line[0] in "+-" and "__mutmut_" not in line
+            ]
+            changes[f"{module_of(file)}.{name}"] = "\n".join(different)
+        code = made.code.replace(
+            "from mutmut.mutation.trampoline import wrap_in_trampoline as", "from tests.slow.mutants import switched as"
+        )
+        path.write_text(code.replace(", MutantDict\n", "\nMutantDict = dict\n"), encoding="utf-8")
+    return changes
+
+
+def module_of(file: Path) -> str:
+    """Return the dotted name of a file of the tree."""
+    return ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def imports_of(file: Path) -> frozenset[str]:
+    """Return the dotted names that a file imports anywhere."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return frozenset(names)
+
+
+def tests_beside(module: str) -> list[Path]:
+    """Return the test file of a module and a few that import it, or else one that does; relative to the tree."""
+    own = Path("tests", *module.split(".")[:-1], f"test_{module.rpartition('.')[2]}.py")
+    files = [file for file in Path("tests").rglob("test_*.py") if file.parts[1] not in ("slow", "browser")]
+    sources = [file for half in COPIED[:2] for file in Path(half).rglob("*.py")]
+    readers = {module_of(file) for file in sources if module in imports_of(file)}
+    # those that import the module itself come first
+    rank = {file: (module not in imports_of(file), file.stat().st_size) for file in files}
+    near = [file for file in files if imports_of(file) & {module, *readers}]
+    return [*filter(Path.is_file, [own]), *[file for file in sorted(near, key=rank.get) if file != own][:MOST]]
+
+
+class Reach:
+    """A plugin of pytest: of each test that passes, the seconds that it takes and the functions that it reaches."""
+
+    def __init__(self) -> None:
+        self.tests: dict[str, tuple[float, list[str]]] = {}
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """Measure a test with its fixtures."""
+        reached.clear()
+        start = time.monotonic()
+        failed = item.session.testsfailed
+        yield
+        if item.session.testsfailed == failed:
+            self.tests[item.nodeid] = (time.monotonic() - start, sorted(reached))
+
+
+def forked(work: Callable[[], int], seconds: float, log: Path) -> int | None:
+    """Do work in a fork, whose output goes to a file; return its exit status, None where the time was up."""
+    child = os.fork()
+    if not child:
+        os.setsid()
+        with log.open("w") as file:
+            for stream in (1, 2):
+                os.dup2(file.fileno(), stream)
+        status = 70
+        try:
+            status = work()
+        finally:
+            os._exit(status)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            break
+        time.sleep(0.05)
+    # servers that its tests have started, too
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    if done:
+        return os.waitstatus_to_exitcode(status)
+    os.waitpid(child, 0)
+    return None
+
+
+def measure(file: Path) -> dict[str, tuple[float, list[str]]]:
+    """Run a test file without a fault: test -> seconds, and functions that it reaches; tests that fail are left out."""
+    known = Path(f"{'.'.join(file.parts)}.reach")
+
+    def work() -> int:
+        reach = Reach()
+        pytest.main([*PYTEST[:1], *PYTEST[2:], "--basetemp", f"{known}.temp", str(file)], plugins=[reach])
+        known.write_text(json.dumps(reach.tests), encoding="utf-8")
+        return 0
+
+    if not known.exists() and forked(work, 1800, Path(f"{known}.log")) != 0:
+        return {}
+    return json.loads(known.read_text(encoding="utf-8"))
+
+
+def judge(name: str) -> str:
+    """Switch a fault on and run the tests that reach it: "killed", "survived", "not reached"."""
+    module, _, fault = name.rpartition(".")
+    function = f"{module}.{fault.rpartition('__mutmut_')[0]}"
+    reaching = {}
+    for file in tests_beside(module):
+        reaching |= {test: took for test, (took, functions) in measure(file).items() if function in functions}
+    tests: list[str] = []
+    seconds = 0.0
+    for test, took in sorted(reaching.items(), key=lambda pair: pair[1]):
+        if not tests or seconds + took < SECONDS:
+            tests.append(test)
+            seconds += took
+    if not tests:
+        return "not reached"
+
+    def work() -> int:
+        os.environ[FAULT] = name
+        return int(pytest.main([*PYTEST, "--basetemp", "fault.temp", *tests]))
+
+    # what hangs is noticed, too
+    return "survived" if forked(work, 30 + SLOWER * seconds, Path("fault.log")) == 0 else "killed"
+
+
+def run() -> None:
+    """Try a sample in the copy, whose folder is the working directory, and print what was not killed and a table."""
+    options = options_of()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    changes: dict[str, str] = json.loads(Path(CHANGES).read_text(encoding="utf-8"))
+    for module in ("torch", "sklearn.linear_model", "scipy.stats", "streamlit.testing.v1"):
+        importlib.import_module(module)
+    for module in sorted({name.rpartition(".")[0] for name in changes}):
+        importlib.import_module(module)
+    names = sorted(name for name in changes if not options.rooms or room_of(name) in options.rooms)
+    chosen = options.names or random.Random(options.seed).sample(names, min(options.count, len(names)))
+    tally: dict[str, Counter[str]] = defaultdict(Counter)
+    for number, name in enumerate(chosen, 1):
+        outcome = judge(name)
+        tally[room_of(name)][outcome] += 1
+        print(f"{number}/{len(chosen)} {outcome}: {name}", flush=True)
+        if outcome != "killed":
+            print(changes[name], flush=True)
+    planted = Counter(map(room_of, names))
+    print("| package | mutants | tried | killed | survived | not reached |\n| --- | --- | --- | --- | --- | --- |")
+    for room, outcomes in sorted(tally.items()):
+        tried = outcomes.total()
+        killed = outcomes["killed"]
+        rest = f"{outcomes['survived']} | {outcomes['not reached']}"
+        print(f"| `{room}` | {planted[room]:,} | {tried} | {killed} ({killed / tried:.0%}) | {rest} |")
+
+
+def room_of(name: str) -> str:
+    """Return the package of a fault, or its module in the package on top."""
+    return "/".join(name.split(".")[:2])
+
+
+def options_of() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=1000, help="faults to try; default: 1000")
+    parser.add_argument("--seed", type=int, default=1, help="of the sample; default: 1")
+    parser.add_argument("--rooms", nargs="*", default=[], help="packages that it is of, as in the table; default: all")
+    parser.add_argument("--names", nargs="*", default=[], help="try these instead, named as they are printed")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Plant faults in a copy of the tree, and try some there."""
+    options_of()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, CHANGES).write_text(json.dumps(plant(Path(folder))), encoding="utf-8")
+        # what the planted sources import must be the module that runs
+        code = "from tests.slow.mutants import run; run()"
+        subprocess.run([sys.executable, "-c", code, *sys.argv[1:]], cwd=folder, check=True)
+
+
+if __name__ == "__main__":
+    main()
