@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.insert(0, root)
 
-from dashboard import components
+from dashboard import components, files
 from dashboard.guard import Guard, own_address
 
 
@@ -31,4 +31,6 @@ async def prepare(_app: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App(Path(__file__).with_name("main.py"), lifespan=prepare, middleware=[Middleware(Guard)])
+app = st.App(
+    Path(__file__).with_name("main.py"), lifespan=prepare, routes=[files.route()], middleware=[Middleware(Guard)]
+)

@@ -8,8 +8,8 @@ server remembers the others.
 import asyncio
 import contextlib
 import http.client
+import json
 import time
-import uuid
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
@@ -127,15 +127,11 @@ class Visitor:
         await self._send(BackMsg(clear_cache=True))
 
     async def download(self, key: str) -> bytes:
-        """Click the download button of a key, whose file is made when it is asked for."""
-        request = BackMsg()
-        asked = request.backend_operation_request
-        asked.request_id, asked.session_id = uuid.uuid4().hex, self.session
-        (asked.deferred_file.file_id,) = {one.deferred_file_id for _, one, _ in self.widgets() if has_key(one, key)}
-        answer = await self.ask(asked.request_id, request, patience=10)
-        if answer.error_msg:
-            raise Trouble(f"a download failed: {answer.error_msg}")
-        status, _, file = await asyncio.to_thread(ask_http, self.address, "GET", answer.deferred_file.url)
+        """Press the button of a file, which the server makes then."""
+        url = next((json.loads(widget.json)["url"] for _, widget, _ in self.widgets() if has_key(widget, key)), None)
+        if url is None:
+            raise Trouble(f"there is no file {key}")
+        status, _, file = await asyncio.to_thread(ask_http, self.address, "GET", url)
         if status != 200:
             raise Trouble(f"a download failed with status {status}")
         return file
@@ -237,9 +233,6 @@ class Visitor:
 
     def _take_file_urls_response(self, message: ForwardMsg) -> None:
         self._answer(message.file_urls_response.response_id, message.file_urls_response)
-
-    def _take_backend_operation_response(self, message: ForwardMsg) -> None:
-        self._answer(message.backend_operation_response.request_id, message.backend_operation_response)
 
     def _answer(self, key: str, answer: object) -> None:
         future = self._waiting.pop(key, None)

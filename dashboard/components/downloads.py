@@ -7,22 +7,53 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 from numpy.typing import NDArray
 
 from core.runs.filter import Filter
 from core.runs.pictures import Pictures
-from dashboard import library
+from dashboard import files, library
+from dashboard.components.component import component
 from dashboard.library import Opened
 
+_mount = component(__file__, "file")
 # spreadsheets run a cell that begins like this as a formula; some settings also let `;`, tab, CR or LF start a cell
 FORMULA = re.compile(r"(^|[;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
 
 
-def file_button(label: str, make: Callable[[], bytes], *, file_name: str, mime: str, **options: Any) -> None:
-    """Draw a download button for what `make` returns once it is pressed; `options` are `st.download_button`'s."""
-    # a rerun would remove the file before the browser has fetched it
-    st.download_button(label, make, file_name=file_name, mime=mime, on_click="ignore", **options)
+def file_button(
+    label: str,
+    make: Callable[[], bytes],
+    *,
+    file_name: str,
+    mime: str,
+    key: str,
+    icon: str,
+    type: str = "secondary",
+    help: str = "",
+    disabled: bool = False,
+) -> None:
+    """Draw a download button.
+
+    Streamlit's own removes what it makes once two pages of any visitors are drawn, often before it is fetched.
+
+    Args:
+        label: of the button.
+        make: returns the file; called on a press, in a thread without a session.
+        file_name: that it is saved under.
+        mime: its type.
+        key: of the button.
+        icon: name of a Material symbol.
+        type: "secondary" or "tertiary".
+        help: shown where the pointer rests.
+        disabled: there is no file yet.
+    """
+    url = None
+    if disabled:
+        files.withdraw(key)
+    else:
+        url = files.offer(key, make, name=file_name, mime=mime)
+    data = {"label": label, "icon": icon, "kind": type, "help": help, "name": file_name, "url": url}
+    _mount(key=key, data=data, width="content")
 
 
 def csv_button(
@@ -35,7 +66,7 @@ def csv_button(
         file_name=name,
         mime="text/csv",
         key=key,
-        **{"icon": ":material/download:", "type": "tertiary", **options},
+        **{"icon": "download", "type": "tertiary", **options},
     )
 
 
@@ -72,7 +103,7 @@ def report_download(
         partial(report_file, opened, library.pictures(opened), wanted, rows),
         file_name=name,
         mime="text/html",
-        icon=":material/article:",
+        icon="article",
         type="tertiary" if wanted is None else "secondary",
         key=key,
         help=f"{about}, as one page that opens in any browser and needs no network. Making it takes some seconds.",

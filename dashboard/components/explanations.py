@@ -297,11 +297,11 @@ def _draw_saving(
 
     help = waits or "The picture, its maps and their settings as a picture of 1920 x 1080 pixels."
     slide, name = partial(draw_slide, whole, random=rest, **about), f"{stem}-slide.png"
-    options: dict[str, Any] = {"icon": ":material/slideshow:", "disabled": not ready, "help": help}
+    options: dict[str, Any] = {"icon": "slideshow", "disabled": not ready, "help": help}
     file_button("Save as a slide", slide, file_name=name, mime="image/png", key="slide", **options)
     with st.popover("Files", icon=":material/download:"):
         help = waits or "One self-contained page with the image, its explanations and how far to trust them."
-        options |= {"icon": ":material/article:", "help": help, "mime": "text/html"}
+        options |= {"icon": "article", "help": help, "mime": "text/html"}
         file_button("Whole explanation as a page", page, file_name=f"{stem}-explained.html", key="page.file", **options)
         for explanation, style in files:
             detector = explanation.provenance.detector
@@ -313,16 +313,17 @@ def _draw_saving(
 def _draw_files(explanation: Explanation, style: Style, *, name: str, key: str) -> None:
     """Draw buttons for the picture as it is drawn (PNG), the numbers (.npz), and a table without a picture."""
     stem = f"{Path(name).stem}-{explanation.provenance.detector}-{explanation.method}"
-    plain_button: dict[str, Any] = {"type": "tertiary", "icon": ":material/download:"}
+    plain_button: dict[str, Any] = {"type": "tertiary", "icon": "download"}
     with st.container(horizontal=True, gap="small"):
         if explanation.has_picture:
-            picture = {"file_name": f"{stem}.png", "mime": "image/png", "key": f"{key}.files.png"}
+            picture: dict[str, Any] = {"file_name": f"{stem}.png", "mime": "image/png", "key": f"{key}.files.png"}
             file_button(
                 "PNG", lambda: encode_png(drawing.draw_explanation(explanation, style=style)), **picture, **plain_button
             )
-        numbers = {"file_name": f"{stem}.npz", "mime": "application/octet-stream", "key": f"{key}.files.npz"}
-        help = "Every array and setting of this explanation, for numpy.load."
-        file_button("Numbers", partial(npz_of, explanation), help=help, **numbers, **plain_button)
+        file_button(
+            "Numbers", partial(npz_of, explanation), file_name=f"{stem}.npz", mime="application/octet-stream",
+            key=f"{key}.files.npz", help="Every array and setting of this explanation, for numpy.load.", **plain_button,
+        )  # fmt: skip
         if explanation.values is None and (parts := explanation.parts) is not None:
             csv_button("Every weight (CSV)", partial(parts_table, parts), f"{stem}.csv", key=f"{key}.files.csv")
 

@@ -132,8 +132,7 @@ def draw_files() -> None:
     if len(positions):
         report_download(opened, key="mistakes.report", wanted=wanted, rows=positions)
     help = "Every tag and note on this machine."
-    icon = ":material/sell:"
-    csv_button("Tags", tags.frame, "tags.csv", key="mistakes.tags", icon=icon, help=help, disabled=tags.empty)
+    csv_button("Tags", tags.frame, "tags.csv", key="mistakes.tags", icon="sell", help=help, disabled=tags.empty)
 
 
 def draw_grid(current: int | None) -> None:

@@ -3,12 +3,10 @@
 import re
 from html import unescape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import streamlit as st
 from sklearn.metrics.pairwise import cosine_distances
 from streamlit.testing.v1 import AppTest
 
@@ -21,6 +19,7 @@ from core.runs.rows import find_rows
 from core.runs.run import Run, read_run
 from core.studies.columns import browse_table
 from dashboard.components.words import coloured
+from dashboard.files import OWN
 from tests.dashboard.conftest import Open
 from tests.dashboard.test_pages import settled, words
 
@@ -86,8 +85,6 @@ def test_similar_images_are_the_nearest_of_the_run(open_page: Open, home: Path, 
 def test_upload_experiments_on_what_was_chosen_and_saves_it(
     open_page: Open, home: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files: dict[str, Any] = {}
-    monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: files.update({key: data}))
     row = 7
     asked = {"lime.n_samples": "64", "evidence": "turns"}
     app = open_page("try_picture", run=RUN, sample=run.predictions["id"].iloc[row], **asked)
@@ -97,7 +94,7 @@ def test_upload_experiments_on_what_was_chosen_and_saves_it(
     sentence = headline(probed(home, run, row, id_))
     assert coloured(sentence) in words(app)
     app.run()
-    page = unescape(files["page.file"]().decode())
+    page = unescape(app.session_state[OWN]["page.file"].make().decode())
     assert f'<b class="{run.predictions["label"].iloc[row]}">' in page
     assert sentence in page
     assert re.search("FAKE-like|Nothing found|Out of scope", page)

@@ -24,6 +24,7 @@ from dashboard.components import explanations, settings
 from dashboard.components.component import key_of
 from dashboard.components.explanations import View, draw_explanations
 from dashboard.components.requests import Subject
+from dashboard.files import OWN
 from dashboard.jobs import JobStatus
 from tests.core.explainers.toy import BRIGHT, registered, to_parameters
 from tests.dashboard.conftest import Open
@@ -45,7 +46,7 @@ def test_a_new_method_is_offered_set_drawn_and_compared(open_page: Open) -> None
         assert f"{key_of('bright', 'tiny')}.picture" in drawn
         # both maps are compared
         assert any("rank correlation" in table.value.index for table in app.table)
-        assert f"{key_of('bright', 'tiny')}.files.npz" in {one.key for one in app.get("download_button")}
+        assert f"{key_of('bright', 'tiny')}.files.npz" in app.session_state[OWN]
     app = open_page("mistakes", run="tiny@seen-test", methods="gradcam,bright")
     assert BRIGHT.title not in app.multiselect(key="methods.chosen").options
 
@@ -76,19 +77,15 @@ def test_a_preset_is_one_step_that_leaves_the_seed_and_no_preset_is_the_defaults
 def test_nothing_is_saved_before_all_of_it_has_the_settings_that_are_shown(
     tiny_detector: Detector, pixels: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    disabled: dict[str, bool] = {}
-    monkeypatch.setattr(
-        st, "download_button", lambda _label, _data, *, key, **options: disabled.update({key: options.get("disabled")})
-    )
+    monkeypatch.setattr(st, "session_state", {})
     monkeypatch.setattr(explanations, "finding_of_maps", lambda *_: None)
     found, view = (
         GRADCAM.explain_fully(tiny_detector, pixels[0]),
         View(Subject(pixels[0], "a.png"), [SimpleNamespace(name="tiny")]),
     )  # type: ignore[list-item]
-    explanations._draw_saving(view, [(found, DEFAULT), (None, DEFAULT)], [])
-    assert disabled == {"slide": True, "page.file": True}
-    explanations._draw_saving(view, [(found, DEFAULT)], [])
-    assert disabled == {"slide": False, "page.file": False}
+    for own, offered in (([found], {"slide", "page.file"}), ([found, None], set())):
+        explanations._draw_saving(view, [(explanation, DEFAULT) for explanation in own], [])
+        assert set(st.session_state[OWN]) == offered
 
 
 def test_a_drawing_asks_once_for_each_map_and_a_poll_opens_no_file(

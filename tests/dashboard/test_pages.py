@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.detectors.storage import load_detector, save_detector
@@ -30,6 +29,7 @@ from dashboard.components.component import key_of
 from dashboard.components.plain import plain
 from dashboard.components.requests import worker
 from dashboard.components.words import CLASS_WORDS, NO_BREAK, percent
+from dashboard.files import OWN
 from tests.conftest import make_detector
 from tests.core.studies.test_columns import seal
 from tests.dashboard.conftest import PAGES, ROOT, Open, image_set
@@ -150,12 +150,10 @@ def test_another_threshold_is_that_of_the_table_the_csv_and_the_tiles(
     cut = float(table["p_real"].quantile(0.8))
     turned = table[(table["p_real"] <= cut) & (table["predicted"] == "REAL")]
     assert len(turned) > 3
-    files: dict[str, Any] = {}
-    monkeypatch.setattr(st, "download_button", lambda _label, data, *, key, **_: files.update({key: data}))
     pick = turned["id"].iloc[0]
     app = open_page("mistakes", run="tiny@seen-test", cut=f"{cut:g}", said="FAKE", sort="sure", pick=pick, compare="on")
     assert not app.exception
-    rows = pd.read_csv(io.BytesIO(files["mistakes.csv"]()))
+    rows = pd.read_csv(io.BytesIO(app.session_state[OWN]["mistakes.csv"].make()))
     assert len(rows) == (table["p_real"] <= cut).sum()
     assert (rows["predicted"] == "FAKE").all()
     assert ((rows["correct"] == "right") == (rows["label"] == "FAKE")).all()
@@ -232,9 +230,8 @@ def test_two_detectors_stand_beside_each_other(open_page: Open, home: Path) -> N
     panels_of_both = [key_of(method, name) for method in ("gradcam", "lime") for name in ("rival", "tiny")]
     numbers = {f"{key}.files.npz" for key in panels_of_both}
     of_gradcam = {f"{key_of('gradcam', name)}.files.png" for name in ("rival", "tiny")}
-    found = {button.key for button in app.get("download_button")}
     # LIME has no picture where it decides nothing
-    assert numbers | of_gradcam | {"page.file", "slide"} <= found
+    assert numbers | of_gradcam | {"page.file", "slide"} <= set(app.session_state[OWN])
     app.selectbox(key="url.beside").set_value("").run()
     assert "rival" not in words(app)
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import http.client
+import io
 import json
 import shutil
 import socket
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
+import pandas as pd
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -220,6 +222,24 @@ def test_messages_beyond_a_pace_wait(monkeypatch: pytest.MonkeyPatch, states: in
     asyncio.run(guard.Guard(serve)({"type": "websocket", "headers": []}, receive, receive))
     assert len(arrived) == at_once + 1
     assert waited == [pytest.approx((1 + states // ENTRIES) / RATE)]
+
+
+def test_the_address_of_a_file_stays_good_whoever_draws_pages(server: str) -> None:
+    async def look() -> tuple[bytes, int, list[str]]:
+        async with Visitor(server) as visitor, Visitor(server) as other:
+            await visitor.open("mistakes", run="tiny@seen-test")
+            drawn = dict(visitor.elements)
+            for _ in range(3):
+                await other.open("detectors", run="tiny@seen-test")
+                await visitor.open("mistakes", run="tiny@seen-test", said="FAKE")
+            visitor.elements = drawn
+            file = await visitor.download("mistakes.csv")
+            return file, ask_http(server, "GET", "/files/guessed")[0], visitor.troubles
+
+    file, status, troubles = in_a_thread(look())
+    assert (status, troubles) == (404, [])
+    # what is given is what the page shows now
+    assert set(pd.read_csv(io.BytesIO(file))["predicted"]) == {"FAKE"}
 
 
 def test_behind_a_proxy_nobody_names_a_path_of_the_server(server: str) -> None:

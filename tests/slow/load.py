@@ -129,16 +129,14 @@ async def until(is_there: Callable[[], bool], visitor: Visitor, what: str) -> No
 
 
 async def press(visitor: Visitor, key: str, records: Records) -> bytes:
-    """Download a file as a person would, once the page rests: Streamlit removes it after two redraws of anybody's."""
+    """Download a file as a person would."""
     for _ in range(PRESSES):
-        # a redraw takes the button away for a moment
-        await until(lambda: visitor.has(key), visitor, key)
-        await visitor.still(0.5, PATIENCE)
         records.pressed += 1
         with contextlib.suppress(Trouble):
             return await visitor.download(key)
         records.failed += 1
-        await asyncio.sleep(1.0)
+        # a redraw takes the button away for a moment
+        await until(lambda: visitor.has(key), visitor, key)
     raise Trouble(f"{key} could not be downloaded by {PRESSES} presses")
 
 

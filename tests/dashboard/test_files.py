@@ -1,0 +1,41 @@
+"""Files that pages offer, apart from any page."""
+
+import asyncio
+import gc
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import streamlit as st
+from starlette.responses import Response
+
+from dashboard import files
+
+
+def fetched(address: str) -> Response:
+    """The answer to a browser that asks for an address."""
+    request = SimpleNamespace(path_params={"secret": address.rpartition("/")[2]})
+    return asyncio.run(files.send(request))  # type: ignore[arg-type]
+
+
+def test_a_file_is_given_as_long_as_its_session_offers_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(st, "session_state", {})
+    first, other = (files.offer(key, key.encode, name='"\n.csv', mime="text/csv") for key in "ab")
+    assert first != other
+    assert files.offer("a", "new".encode, name="a.csv", mime="text/csv") == first
+    assert (fetched(first).body, fetched(other).body) == (b"new", b"b")
+    assert fetched(other).headers["Content-Disposition"] == "attachment; filename*=UTF-8''%22%0A.csv"
+    files.withdraw("a")
+    assert [fetched(address).status_code for address in (first, other)] == [404, 200]
+    st.session_state.clear()
+    gc.collect()
+    assert fetched(other).status_code == 404
+
+
+def test_what_cannot_be_made_is_one_sentence_without_a_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(st, "session_state", {})
+    address = files.offer("a", (tmp_path / "inner" / "lost.csv").read_bytes, name="a.csv", mime="text/csv")
+    answer = fetched(address)
+    assert answer.status_code == 409
+    assert b"lost.csv" in answer.body
+    assert str(tmp_path).encode() not in answer.body
