@@ -29,7 +29,7 @@ from core.studies.columns import (
     study_columns,
     versus_table,
 )
-from core.studies.judgement import Threshold, find_threshold
+from core.studies.judgement import Threshold, find_threshold, read_threshold
 from core.studies.store import StudyResult, find_studies, read_study, study_path
 from dashboard.catalogue import runs
 from dashboard.components.plain import with_code
@@ -336,9 +336,16 @@ def runs_by(detector: Identity) -> Iterator[Opened]:
 @st.cache_resource(max_entries=MAX_RUNS, show_spinner=False, hash_funcs=BY_STAMP)
 def refused_studies(opened: Opened) -> list[str]:
     """Return a sentence for visitors on each study of a run that cannot be read; its columns are left out."""
-    return [for_visitors(problem) for problem in find_studies(opened.run)[1]]
+    problems = list(find_studies(opened.run)[1])
+    try:
+        read_threshold(opened.run.path)
+    except ContractError as error:
+        problems.append(str(error))
+    return [for_visitors(problem) for problem in problems]
 
 
 def threshold_of(detector: Identity) -> Threshold | None:
-    """Return a detector's threshold; None where nobody has set one, or it cannot be read."""
-    return find_threshold(detector, runs().values())
+    """Return a detector's threshold; None where nobody has set one, or it is refused, see `refused_studies`."""
+    with suppress(ContractError):
+        return find_threshold(detector, runs().values())
+    return None

@@ -7,14 +7,14 @@ its training, and lies beside a run of the detector in `studies/judgement.json`,
 python -m core judgement --run swift@cifake-test --data data/cifake
 """
 
+import json
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt
 
 from core.console import PROGRAM, command, parser_of, quote
 from core.detectors.identity import Identity
@@ -24,7 +24,7 @@ from core.images.out_of_distribution import crop_photographs
 from core.images.preprocessing import Prepared, Preprocessing, prepare_pixels
 from core.perturbations.delivery import DELIVERIES, deliver
 from core.runs.run import Run, read_run
-from core.storage import read_bytes, write_bytes_atomically
+from core.storage import SEAL, ContractError, parse_json, read_bytes, read_manifest, sealed, write_bytes_atomically
 from core.studies.store import read_study, study_path
 from core.studies.study import StudyError
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from core.detectors.detector import Detector
 
 FILE = "judgement.json"
+MAX_BYTES = 2**20
 SAVINGS = ("jpeg_95", "jpeg_85", "jpeg_75", "webp_80")
 # of REAL images, at most so many may be FAKE-like, and of FAKE images at least so many must be
 MOST_REAL, LEAST_FAKE = 0.01, 0.5
@@ -64,7 +65,7 @@ class Threshold(BaseModel, frozen=True):
 
     Attributes:
         detector: fingerprint of the detector.
-        run: name of the run beside which it lies.
+        run: name that the run beside which it lies had then.
         margin: at most 0; below it, a picture is FAKE-like.
         held_out, test: counts by class, of the images that the threshold was set on and of the run's own.
         photographs: counts of squares cut from ordinary photographs and shrunk.
@@ -225,18 +226,57 @@ def threshold_path(run: Path) -> Path:
     return run / "studies" / FILE
 
 
+def write_threshold(run: Path, threshold: Threshold) -> Path:
+    """Write a sealed threshold beside a run, in place of an older one.
+
+    Raises:
+        WriteError: the disk is full or read-only.
+    """
+    path = threshold_path(run)
+    text = json.dumps(sealed(threshold.model_dump(mode="json")), indent=1) + "\n"
+    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+    return path
+
+
+def read_threshold(run: Path) -> Threshold | None:
+    """Read the threshold beside a run, whatever the run is called now; None where there is none.
+
+    Raises:
+        ContractError: the file is not as `write_threshold` wrote it; those of versions before the seal are not either.
+    """
+    path = threshold_path(run)
+    try:
+        content = parse_json(read_bytes(path, limit=MAX_BYTES))
+        if content.get(SEAL) == sealed(content)[SEAL]:
+            return Threshold.model_validate(content)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError, RecursionError):
+        # no file, no JSON, or no object of a threshold's fields
+        pass
+    again = f"{PROGRAM} judgement --run {quote(str(run))} --data TRAINING-IMAGES"
+    raise ContractError(f"{path} is no threshold with a seal that fits; make it again: {again}")
+
+
 def find_threshold(detector: Identity, runs: Iterable[Path]) -> Threshold | None:
-    """Find the threshold of a detector beside one of its runs; a file that cannot be read counts as none.
+    """Find the threshold of a detector beside one of its runs.
 
     Args:
         detector: whose.
         runs: folders of runs, those to prefer first.
+
+    Raises:
+        ContractError: the one beside a run of this detector is damaged, was edited, or has no seal.
     """
     for run in runs:
-        with suppress(OSError, ValidationError):
-            threshold = Threshold.model_validate_json(read_bytes(threshold_path(run), limit=2**20))
-            if (threshold.detector, threshold.run) == (detector.fingerprint, run.name):
-                return threshold
+        try:
+            threshold = read_threshold(run)
+        except ContractError:
+            if detector.made(read_manifest(run, "run")):
+                raise
+            continue
+        if threshold is not None and threshold.detector == detector.fingerprint:
+            return threshold
     return None
 
 
@@ -288,6 +328,5 @@ def main(arguments: list[str] | None = None) -> None:
         raise StudyError(f"{source.run} has scores alone and no detector to judge by; name another run")
     run, detector = read_run(source.run), load_detector(source.detector, device=source.device)
     threshold = calibrate(run, detector, source.data)
-    path, text = threshold_path(run.path), threshold.model_dump_json(indent=1) + "\n"
-    write_bytes_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
-    print(f"{text}Written: {path}")
+    path = write_threshold(run.path, threshold)
+    print(f"{path.read_text(encoding='utf-8')}Written: {path}")

@@ -13,7 +13,8 @@ from core.findings.numbers import plus
 from core.images.decoding import RESAMPLING, decode
 from core.images.preprocessing import Location, Preprocessing, prepare_pixels
 from core.perturbations.delivery import deliver
-from core.studies.judgement import scores, threshold_path
+from core.studies.judgement import scores, threshold_path, write_threshold
+from dashboard import library
 from dashboard.components import uploads
 from dashboard.components.uploads import sound_place
 from dashboard.components.words import CLASS_WORDS
@@ -60,10 +61,9 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page: Open, home: Pa
     detector = load_detector(home / "detectors" / "tiny")
     own = stripes(3, 32, 32)
     lowest = float(scores(detector, decode(own[1])[None])[0])
-    path, margin = threshold_path(home / "runs" / RUN), min(0.0, lowest + 0.1)
-    path.parent.mkdir(exist_ok=True)
+    margin = min(0.0, lowest + 0.1)
     made = threshold(detector=detector.identity.fingerprint, run=RUN).model_copy(update={"margin": margin})
-    path.write_text(made.model_dump_json())
+    write_threshold(home / "runs" / RUN, made)
     app = upload(open_page("try_picture", run=RUN), own, stripes(5))
     assert not app.exception
     expected = "FAKE-like" if lowest < margin else "Nothing found"
@@ -72,6 +72,13 @@ def test_only_a_picture_of_its_own_size_gets_an_answer(open_page: Open, home: Pa
     # how often it is right stands beside the answer
     assert "60.0% of generated" in words(app)
     assert "11.1% of shrunk photographs" in words(app)
+    # an edited margin decides nothing
+    written = threshold_path(home / "runs" / RUN)
+    written.write_text(written.read_text().replace('"margin": ', '"margin": -9'))
+    app = upload(open_page("try_picture", run=RUN), own)
+    assert "has not been measured" in words(app)
+    (sentence,) = library.refused_studies(library.open_run(home / "runs" / RUN))
+    assert f"{RUN}/studies/judgement.json is no threshold" in sentence
 
 
 def test_a_score_that_is_not_to_be_believed_is_under_raw_output_only(open_page: Open, home: Path) -> None:

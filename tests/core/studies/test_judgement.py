@@ -2,17 +2,28 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from core import explain, predict
+from core import explain, manage, predict
 from core.detectors.storage import load_detector, save_detector
 from core.images.encoding import encode_png
 from core.images.preprocessing import Preprocessing, prepare_pixels
-from core.studies.judgement import Threshold, find_margin, find_threshold, judge, scope_of, scores, threshold_path
+from core.storage import SEAL, sealed
+from core.studies.judgement import (
+    Threshold,
+    find_margin,
+    find_threshold,
+    judge,
+    scope_of,
+    scores,
+    threshold_path,
+    write_threshold,
+)
 from core.studies.study import StudyError
 from tests.conftest import make_detector, textured
 
@@ -93,22 +104,33 @@ def home(cifake: Path, tmp_path: Path) -> Path:
     assert predict.main(["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]) == 0
     fingerprint = load_detector(tmp_path / "detectors/other").identity.fingerprint
     run = tmp_path / "runs/other@cifake-test"
-    threshold_path(run).parent.mkdir(exist_ok=True)
-    threshold_path(run).write_text(threshold(detector=fingerprint, run=run.name).model_dump_json())
+    write_threshold(run, threshold(detector=fingerprint, run=run.name))
     return tmp_path
 
 
-def test_a_threshold_is_found_beside_a_run_of_its_detector_only(home: Path) -> None:
-    detector, runs = load_detector(home / "detectors/other"), [home / "runs/other@cifake-test"]
-    found = find_threshold(detector.identity, runs)
-    assert found.margin == -1
-    assert find_threshold(make_detector(seed=5).identity, runs) is None
-    path, text = threshold_path(runs[0]), found.model_dump_json()
-    # nor what is of another run, or damaged
-    for broken in ("[]", "{", text.replace("other@", "else@"), text.replace('"margin":-1.0', '"margin":1.0')):
+def test_a_threshold_follows_its_detector_and_is_refused_once_it_was_edited(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity = load_detector(home / "detectors/other").identity
+    assert manage.detectors(["rename", "other", "mine", "--out", str(home)]) == 0
+    run = home / "runs/mine@cifake-test"
+    assert find_threshold(identity, [run]) == threshold(detector=identity.fingerprint, run="other@cifake-test")
+    assert find_threshold(make_detector(seed=5).identity, [run]) is None
+    path = threshold_path(run)
+    text = path.read_text()
+    edited = text.replace('"margin": -1.0', '"margin": -0.5')
+    unsealed = json.dumps({key: value for key, value in json.loads(text).items() if key != SEAL})
+    above = json.dumps(sealed(json.loads(text) | {"margin": 1.0}))
+    picture = home / "own.png"
+    picture.write_bytes(encode_png(textured(1, fine=True, seed=3)[0]))
+    for broken in ("[]", "{", edited, unsealed, above):
         assert broken != text
         path.write_text(broken)
-        assert find_threshold(detector.identity, runs) is None
+        # that of a stranger's run counts as none
+        assert find_threshold(make_detector(seed=5).identity, [run]) is None
+        capsys.readouterr()
+        assert explain.main([str(picture), "--detector", str(home / "detectors/mine"), "--json"]) == 2
+        assert re.search(f"{re.escape(str(path))} .+ make it again: .* judgement --run .+", capsys.readouterr().err)
 
 
 def test_the_judgement_as_json(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
