@@ -5,6 +5,7 @@ python -m core predict swift --data sample
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -15,14 +16,16 @@ from core.homes import DEFAULT, home, homes
 from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, split_of
 from core.images.loading import load_with_bar, reading_bar
 from core.runs.folders import find_detectors, find_named
+from core.runs.passes import PassWork, pass_in_shards, remove_shards
 from core.runs.run import read_run
 from core.runs.summary import print_run
 from core.runs.writing import write_run
 from core.storage import is_plain_name
 from core.studies.neighbours import find_training_set
+from core.studies.ray_engine import add_engine_options, engine_of
 
 
-@command(f"{PROGRAM} predict", stopped="no run was written")
+@command(f"{PROGRAM} predict", stopped="no run was written; finished shards are kept, give the same command again")
 def main(arguments: list[str] | None = None) -> None:
     """Write the run that the command line asks for."""
     parser = parser_of("predict", __doc__)
@@ -36,6 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--name", help="of the image set in the run's name; default: its folder's or file's own")
     parser.add_argument("--out", type=Path, default=home(), help=f"folder that gets runs/; default: {DEFAULT}")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
+    add_engine_options(parser)
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be used")
     parser.add_argument("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
     parser.add_argument("--json", action="store_true", help="print metrics, warning and the run's folder as JSON")
@@ -44,7 +48,8 @@ def main(arguments: list[str] | None = None) -> None:
         raise ValueError(f"a set's name has no slash and no @ and does not end in -train, unlike {options.name!r}")
     data = DataPath(options.data, options.fake_classes.split(","))
     detectors = find_detectors((options.out, *homes()))
-    detector = load_detector(find_named(options.detector, detectors, "detector"), device=options.device)
+    folder = find_named(options.detector, detectors, "detector")
+    detector = load_detector(folder, device=options.device)
     images = load_with_bar(data, "test", fit=detector.preprocessing, skip_bad=options.skip_bad)
     images = replace(images, name=options.name or images.name)
     seen = options.seen or detector.manifest.get("training_sources")
@@ -54,6 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
         training = find_training_set(detector, data, progress=progress)
     if training is None:
         print(f"{PROGRAM} predict: the training images are missing, so leaks were not checked.", file=sys.stderr)
+    work = PassWork(folder, data, detector, images, skip_bad=options.skip_bad)
     with show_progress("testing") as progress:
         path = write_run(
             options.out,
@@ -63,6 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
             ship_images=options.data == "sample",
             seen=seen,
             replace=options.replace,
-            progress=progress,
+            run_pass=partial(pass_in_shards, work, detector, images, engine=engine_of(options), progress=progress),
         )
+    remove_shards(detector, images)
     print_run(read_run(path), as_json=options.json)

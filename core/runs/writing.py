@@ -24,7 +24,7 @@ from core.runs.run import KIND, SCORES
 from core.storage import refuse_taken, write_folder
 
 if TYPE_CHECKING:
-    from core.detectors.detector import Detector
+    from core.detectors.detector import Detector, Pass
 
 # the libraries that results depend on
 LIBRARIES = (
@@ -44,6 +44,7 @@ def write_run(
     seen: Sequence[str] | None = None,
     replace: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    run_pass: Callable[[], Pass] | None = None,
 ) -> Path:
     """Compute a run and write it to `<home>/runs/<detector>@<set>/`.
 
@@ -57,6 +58,7 @@ def write_run(
         seen: sources whose images the detector was trained on; None where that is not known.
         replace: overwrite a run of this name.
         progress: called with (images done, N).
+        run_pass: computes the detector's full pass over the images; when None, it is done here as a whole.
 
     Returns:
         The run's folder.
@@ -74,7 +76,7 @@ def write_run(
             f"the images of {images.name} have {images.side} pixels a side and {detector.name} takes {detector.side}; "
             "resize them first"
         )
-    computed = detector.full_pass(images.pixels, progress=progress)
+    computed = detector.full_pass(images.pixels, progress=progress) if run_pass is None else run_pass()
     p_real = detector.p_real(computed.margins)
     predictions = prediction_frame(images, computed.logits, p_real, train_sha256 or frozenset())
     maps, features = (None if array is None else halved(array) for array in (computed.maps, computed.features))

@@ -19,10 +19,10 @@ from core.findings.finding import Finding, to_json
 from core.images.image_set import DATA_HELP, FAKE_HELP
 from core.runs.run import Run, open_run
 from core.storage import only_writer
-from core.studies.ray_engine import ray_engine
+from core.studies.ray_engine import add_engine_options, engine_of
 from core.studies.recommended import plan, rows_of
 from core.studies.registry import STUDIES, find_study
-from core.studies.runner import Source, find_source, run_locally, run_study
+from core.studies.runner import Source, find_source, run_study
 from core.studies.store import conclude_again, find_stored, read_study, study_path
 from core.studies.study import ENOUGH, Study, StudyError
 
@@ -82,8 +82,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--simple", action="store_true", help="draw them at random: narrower intervals of rates, fewer errors to see")
     add("--seed", type=int, default=0, help="of that choice, a whole number; default: 0")
     add("--device", default="auto", help="auto, cpu, cuda or mps; default: auto")
-    add("--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once; default: local")
-    add("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
+    add_engine_options(parser)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--only-missing", "--missing", action="store_true", help="compute only the columns that the "
                       "file lacks, with its parameters and for its images")  # fmt: skip
@@ -97,8 +96,6 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         if len(options.study) > 1 or options.set:
             parser.error("--recommended takes the name of one run, and no parameters")
         options.run, options.study = options.study[0], []
-    if options.address is not None and options.engine != "ray":
-        parser.error("--address names a Ray cluster; give --engine ray with it")
     return options
 
 
@@ -139,7 +136,7 @@ def _compute(options: argparse.Namespace, study: Study, run: Run) -> str:
     images = options.images
     if options.recommended:
         images = None if study.whole else images or ENOUGH
-    source, engine = _source(options, run), ray_engine(options.address) if options.engine == "ray" else run_locally
+    source, engine = _source(options, run), engine_of(options)
     chosen = {"images": images, "simple": options.simple, "seed": options.seed}
     with show_progress(study.name) as progress:
         run_study(study, source, **chosen, stored=stored, engine=engine, progress=progress)

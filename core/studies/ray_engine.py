@@ -1,31 +1,56 @@
 """The second engine: shards on all cores and GPUs of one machine or of a cluster, by Ray Data (optional).
 
-Each worker opens run, detector and images once and then computes shard after shard. Ray restarts a killed worker and
-hands its shard to another; the caller keeps every finished shard, so that a killed job resumes where it stopped.
+Each worker opens the work once, a study's run, detector and images for instance, and then computes shard after shard.
+Ray restarts a killed worker and hands its shard to another; the caller keeps every finished shard, so that a killed job
+resumes where it stopped.
 """
 
+import argparse
 import io
 import logging
 import os
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.homes import ROOT
 from core.images.image_set import DatasetError
+from core.shards import Engine, Report, Shards, Work, run_locally
 from core.storage import ContractError, cache_dir
-from core.studies.runner import Engine, Report, Shards, Source
-from core.studies.study import Context, Study, StudyError
+from core.studies.study import StudyError
 
 INSTALL = "Ray is not installed; give `pip install 'ray[data]'`, or leave --engine ray out to compute in this process"
 
 
+def add_engine_options(parser: argparse.ArgumentParser) -> None:
+    """Let a command choose what computes its shards."""
+    parser.add_argument(
+        "--engine", choices=("local", "ray"), default="local", help="ray: all cores and GPUs at once; default: local"
+    )
+    parser.add_argument("--address", help="of a Ray cluster, for --engine ray; default: this machine alone")
+
+
+def engine_of(options: argparse.Namespace) -> Engine:
+    """Return the engine that a command line chooses.
+
+    Raises:
+        StudyError: Ray is not installed, or an address is given without it.
+    """
+    if options.engine == "ray":
+        return ray_engine(options.address)
+    if options.address is not None:
+        raise StudyError("--address names a Ray cluster; give --engine ray with it")
+    return run_locally
+
+
 def ray_engine(address: str | None = None) -> Engine:
-    """Return an engine for `run_study`.
+    """Return an engine for shards of any work.
 
     Args:
         address: of a cluster ("auto", "host:port", "ray://host:port"), whose machines must see this checkout, the run,
@@ -39,29 +64,27 @@ def ray_engine(address: str | None = None) -> Engine:
 
 
 class ShardWorker:
-    """Computes shards of a study, in a process of its own; the source is opened at the first of them."""
+    """Computes shards of a work, in a process of its own; the work is opened at the first of them."""
 
-    def __init__(self, source: Source, study: Study, shards: Shards) -> None:
-        self.source, self.study, self.shards = source, study, shards
-        self.context: Context | None = None
+    def __init__(self, work: Work, shards: Shards) -> None:
+        self.work, self.shards = work, shards
+        self.compute: Callable[[NDArray[np.intp]], pd.DataFrame] | None = None
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return the table of shard `row["number"]` as parquet, or the sentence that says why there is none."""
         answer: dict[str, Any] = {"number": int(row["number"]), "table": b"", "problem": "", "trace": ""}
         try:
-            self.context = self.context or self.source.open()
-            table = self.study.compute(self.context, self.shards[answer["number"]], self.study.parameters)
+            self.compute = self.compute or self.work.open(lambda _share, _text: None)
+            table = self.compute(self.shards[answer["number"]])
             return answer | {"table": table.to_parquet(index=False)}
         except (StudyError, ContractError, DatasetError) as error:
             return answer | {"problem": str(error)}
         except Exception as error:  # noqa: BLE001 - Ray would wrap it in pages of its own
-            failed = f"{self.study.name} failed in a worker ({type(error).__name__}: {error})"
+            failed = f"{self.work.name} failed in a worker ({type(error).__name__}: {error})"
             return answer | {"problem": f"{failed}; what was finished is kept", "trace": traceback.format_exc()}
 
 
-def _run_on_ray(
-    address: str | None, source: Source, study: Study, shards: Shards, report: Report
-) -> Iterator[tuple[int, pd.DataFrame]]:
+def _run_on_ray(address: str | None, work: Work, shards: Shards, report: Report) -> Iterator[tuple[int, pd.DataFrame]]:
     """Yield shards and their tables in the order in which workers finish them, an `Engine` after the address.
 
     Raises:
@@ -76,12 +99,12 @@ def _run_on_ray(
             ray.init(address=address or "local", **here, log_to_driver=False, logging_level=logging.ERROR)
         # a GPU for each worker where there are any, else a core
         resources = ray.cluster_resources()
-        gpus = int(resources.get("GPU", 0)) if source.device != "cpu" else 0
+        gpus = int(resources.get("GPU", 0)) if work.device != "cpu" else 0
         workers = max(1, min(len(shards), gpus or int(resources.get("CPU", 1))))
         items = ray.data.from_items([{"number": number} for number in shards], override_num_blocks=len(shards))
         answers = items.map(
             ShardWorker,
-            fn_constructor_args=(source, study, shards),
+            fn_constructor_args=(work, shards),
             # one shard waits at each worker, so that none is idle while the next is sent
             compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
             num_cpus=1,

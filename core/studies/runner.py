@@ -8,11 +8,9 @@ columns that it lacks are computed.
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -32,17 +30,14 @@ from core.runs.folders import find_detectors, find_named, find_runs
 from core.runs.pictures import find_pictures
 from core.runs.run import Run, read_run
 from core.runs.writing import library_versions
-from core.storage import cache_dir, open_file, read_manifest, write_bytes_atomically
+from core.shards import Engine, Report, compute_shards, run_locally
+from core.storage import cache_dir, read_manifest
 from core.studies.groups import choose_rows
 from core.studies.registry import VERSIONS
 from core.studies.store import OF_RUN, StudyResult, foreign_key, study_path, with_derived, write_study
 from core.studies.study import WEIGHT, Context, Study, StudyError
 
 FOLDER = ROOT / "data" / "cifake"
-# called with (share done, what is being done)
-Report = Callable[[float, str], None]
-# number of a shard -> intp, rising positions of the run's rows
-Shards = Mapping[int, NDArray[np.intp]]
 
 
 @dataclass(frozen=True)
@@ -127,16 +122,27 @@ def find_source(
     return Source(folder, path, given or usual, device)
 
 
-# (source, study, shards to compute, report of what is being done) -> number and table of each, in any order
-Engine = Callable[[Source, Study, Shards, Report], Iterable[tuple[int, pd.DataFrame]]]
+@dataclass(frozen=True)
+class StudyWork:
+    """A study of the images of a source, as work that is done in shards."""
 
+    source: Source
+    study: Study
 
-def run_locally(source: Source, study: Study, shards: Shards, report: Report) -> Iterable[tuple[int, pd.DataFrame]]:
-    """Compute shards one after the other in this process, an `Engine`."""
-    # one context for all shards: studies remember what they have made for it
-    context = source.open(report)
-    for number, positions in shards.items():
-        yield number, study.compute(context, positions, study.parameters)
+    @property
+    def name(self) -> str:
+        """The study's."""
+        return self.study.name
+
+    @property
+    def device(self) -> str:
+        """The source's."""
+        return self.source.device
+
+    def open(self, report: Report) -> Callable[[NDArray[np.intp]], pd.DataFrame]:
+        """Open the source once for all shards: studies remember what they have made for its context."""
+        context = self.source.open(report)
+        return lambda positions: self.study.compute(context, positions, self.study.parameters)
 
 
 def run_study(
@@ -181,7 +187,10 @@ def run_study(
         weights = np.asarray(old.get(WEIGHT, np.ones(len(old))), np.float32)
         source = replace(source, missing=frozenset(study.missing(old)))
     folder = work_folder(study, run, positions, source)
-    table = _compute(study, source, positions, folder, engine=engine, progress=progress)
+    size = max(1, len(positions)) if study.whole else study.shard
+    work = StudyWork(source, study)
+    shards = compute_shards(work, positions, size, folder, whole=study.whole, engine=engine, progress=progress)
+    table = pd.concat([table for _, table in sorted(shards, key=lambda shard: shard[0])], ignore_index=True)
     if not study.whole:
         if not np.array_equal(table["id"].to_numpy(str), run.predictions["id"].to_numpy(str)[positions]):
             raise StudyError(f"the study {study.name} does not give one row for each image in their order")
@@ -228,39 +237,6 @@ def check_needs(study: Study, run: Run) -> None:
             f"the study {study.name} compares maps, and {run.name} has none: its detector has no layers to read them "
             "from; choose another run"
         )
-
-
-def _compute(
-    study: Study,
-    source: Source,
-    positions: NDArray[np.intp],
-    folder: Path,
-    *,
-    engine: Engine,
-    progress: Callable[[int, int, str], None],
-) -> pd.DataFrame:
-    """Compute the shards that are not in the folder, and return all as one table."""
-    total = len(positions)
-    size = max(1, total) if study.whole else study.shard
-    shards = {at // size: positions[at : at + size] for at in range(0, max(1, total), size)}
-    files = {number: folder / f"{number:06d}.parquet" for number in shards}
-    tables: dict[int, pd.DataFrame] = {}
-    for number, file in files.items():
-        # absent, or whatever is wrong with it: it is computed again
-        with suppress(Exception), open_file(file) as opened:
-            table = pd.read_parquet(opened)
-            if study.whole or len(table) == len(shards[number]):
-                tables[number] = table
-    left = {number: rows for number, rows in shards.items() if number not in tables}
-    done = before = total - sum(map(len, left.values()))
-    progress(done, total, study.name)
-    report = lambda share, text: progress(before + int(share * (total - before)), total, text)  # noqa: E731
-    for number, table in engine(source, study, left, report) if left else ():
-        write_bytes_atomically(files[number], partial(table.to_parquet, index=False))
-        tables[number] = table
-        done += len(left[number])
-        progress(done, total, study.name)
-    return pd.concat([tables[number] for number in sorted(tables)], ignore_index=True)
 
 
 def work_folder(study: Study, run: Run, positions: NDArray[np.intp], source: Source) -> Path:

@@ -3,10 +3,12 @@ from html import unescape
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from core import predict
+from core.detectors.detector import Pass
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import save_detector
 from core.images.loading import load_image_set
@@ -19,6 +21,8 @@ from core.runs.rows import find_rows, judged_table
 from core.runs.run import read_run
 from core.runs.shortcuts import HEADLINE, find_shortcuts
 from core.runs.warnings import warnings_of
+from core.runs.writing import write_run
+from core.storage import cache_dir
 from core.studies.columns import browse_table
 from tests.conftest import make_detector
 from tests.core.images.made import write
@@ -40,6 +44,36 @@ def test_a_run_on_another_set(
     monkeypatch.setattr(ResNetDetector, "full_pass", None)
     assert predict.main(command) == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_a_pass_that_was_stopped_goes_on_where_it_was(
+    cifake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("core.runs.passes.SHARD", 7)
+    for module in ("core.runs.passes", "core.detectors.detector"):
+        monkeypatch.setattr(f"{module}.batch_size", lambda *_: 4)
+    detector = make_detector()
+    save_detector(tmp_path / "detectors/other", detector, model_card="")
+    whole = read_run(write_run(tmp_path / "whole", detector, load_image_set(str(cifake), "test")))
+    full_pass, passed = ResNetDetector.full_pass, []
+
+    def stops(self: ResNetDetector, pixels: np.ndarray, **more: object) -> Pass:
+        passed.append(len(pixels))
+        if len(passed) == 2:
+            raise KeyboardInterrupt
+        return full_pass(self, pixels, **more)
+
+    monkeypatch.setattr(ResNetDetector, "full_pass", stops)
+    command = ["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]
+    assert predict.main(command) == 130
+    assert "give the same command again" in capsys.readouterr().err
+    assert predict.main(command) == 0
+    assert passed == [8, 8, 8, 8]
+    run = read_run(tmp_path / "runs/other@cifake-test")
+    pd.testing.assert_frame_equal(run.predictions, whole.predictions)
+    for name in ("maps", "features"):
+        np.testing.assert_array_equal(getattr(run, name), getattr(whole, name))
+    assert list((cache_dir() / "passes").iterdir()) == []
 
 
 def test_leaks_are_looked_for_where_the_training_images_are(cifake: Path, tmp_path: Path) -> None:

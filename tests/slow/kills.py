@@ -32,12 +32,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import train
-from core.detectors.storage import load_detector
+from core import predict
+from core.detectors import detector as detecting
+from core.detectors.detector import Pass
+from core.detectors.resnet import ResNetDetector
+from core.detectors.storage import load_detector, save_detector
+from core.runs import passes as passing
 from core.runs.run import read_run
 from core.studies import registry, study
 from core.studies.command import main as make_study
 from core.studies.store import read_study, study_path
-from tests.conftest import write_cifake
+from tests.conftest import make_detector, write_cifake
 from tests.core.studies import conftest as studies
 from tests.faults import KILL, Outcome, Report, faulty, in_child, small_disk
 
@@ -113,7 +118,37 @@ class Studies:
         return read_study(study_path(run.path, "brightness"), run).table[["id", "brightness"]].to_numpy().tolist()
 
 
-WORKS = {work.__name__.lower(): work for work in (Training, Studies)}
+class Predicting:
+    """`python -m core predict` with six shards; a shard that later ones have followed is reported."""
+
+    def prepare(self, folder: Path) -> None:
+        write_cifake(folder / "cifake", train=4, test=18)
+        save_detector(folder / "out" / "detectors" / "tiny", make_detector(), model_card="")
+
+    def do(self, folder: Path, report: Report) -> str:
+        if (folder / "out" / "runs" / "tiny@cifake-test").exists():
+            return ""
+        full_pass, begun = ResNetDetector.full_pass, []
+
+        def passes(detector: ResNetDetector, pixels: NDArray[np.uint8], **more: Any) -> Pass:
+            # a shard is kept before the next begins
+            for first in begun[-1:]:
+                report(first)
+            begun.append(int(pixels[0].astype(int).sum()))
+            return full_pass(detector, pixels, **more)
+
+        ResNetDetector.full_pass = passes  # type: ignore[method-assign]
+        detecting.batch_size = passing.batch_size = lambda *_: 6  # type: ignore[attr-defined]
+        passing.SHARD = 6
+        words = ["tiny", "--data", folder / "cifake", "--out", folder / "out", "--device", "cpu"]
+        return call(predict.main, words, lambda _: None)
+
+    def result(self, folder: Path) -> Any:
+        run = read_run(folder / "out" / "runs" / "tiny@cifake-test")
+        return run.predictions["margin"].tolist(), run.needed_maps.tolist()
+
+
+WORKS = {work.__name__.lower(): work for work in (Training, Studies, Predicting)}
 
 
 def suffer(work: Any, template: Path, expected: object, **fault: int) -> tuple[Outcome, list[str]]:

@@ -14,6 +14,9 @@ import pytest
 import ray
 from numpy.typing import NDArray
 
+from core import predict
+from core.detectors.storage import save_detector
+from core.runs.run import read_run
 from core.storage import cache_dir
 from core.studies.command import main
 from core.studies.ray_engine import ray_engine
@@ -21,6 +24,7 @@ from core.studies.registry import find_study
 from core.studies.runner import Source, run_study
 from core.studies.store import read_study
 from core.studies.study import Context
+from tests.conftest import make_detector
 from tests.core.studies.conftest import BRIGHTNESS, brightness
 
 pytestmark = pytest.mark.slow
@@ -90,11 +94,21 @@ def test_a_worker_killed_in_the_middle_loses_nothing(source: Source, cluster: No
     pd.testing.assert_frame_equal(found.drop(columns="half"), local.drop(columns="half"), rtol=1e-4, atol=1e-5)
 
 
+def test_a_pass_has_the_margins_of_this_process(cluster: None, cifake: Path, tmp_path: Path) -> None:
+    save_detector(tmp_path / "detectors/other", make_detector(), model_card="")
+    words = ["other", "--data", str(cifake), "--out", str(tmp_path), "--device", "cpu"]
+    runs = [
+        read_run(tmp_path / f"runs/other@{name}-test").predictions["margin"]
+        for name in ("ray", "local")
+        if predict.main([*words, "--engine", name, "--name", f"{name}-test"]) == 0
+    ]
+    np.testing.assert_allclose(*runs, atol=1e-5)
+
+
 def test_without_ray_the_command_says_how_to_get_it(
     source: Source, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main(["files", "--run", str(source.run), "--address", "auto"])
+    assert main(["files", "--run", str(source.run), "--address", "auto"]) == 2
     assert "give --engine ray" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["files", "--run", str(source.run), "--engine", "ray"]) == 2
