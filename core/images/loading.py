@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import os
 import re
+import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,7 @@ from core.storage import (
     printable,
     read_folder,
     read_manifest,
+    write_bytes_atomically,
     write_folder,
 )
 
@@ -169,7 +173,7 @@ def _batches(
     fit: Preprocessing | None,
     side: int,
     progress: Progress | None,
-    skipped: list[str],
+    done: int = 0,
 ) -> Iterator[tuple[NDArray[np.uint8], pd.DataFrame]]:
     """Read the files of a set one after the other.
 
@@ -178,11 +182,12 @@ def _batches(
         fit: resizes images of any size; None where all must have this side.
         side: pixels along each side of the result.
         progress: called with (files done, files), at most every `PAUSE` seconds.
-        skipped: gets the files that cannot be used, as "name: reason".
+        done: how many files are left out at the beginning.
 
     Yields:
         uint8 (N, side, side, 3) and their rows: `name`, `label`, `category`, `source`, `sha256` and the columns of
-        `STATISTICS` and `FILE_FACTS`.
+        `STATISTICS` and `FILE_FACTS`. The rows' `attrs` hold `files`, how many these were, and `skipped`, those of them
+        that cannot be used, as "name: reason".
 
     Raises:
         DatasetError: a file cannot be read now, but perhaps later.
@@ -190,7 +195,8 @@ def _batches(
     step, reported = max(1, BATCH // max(1, side**2 * 3)), time.monotonic()
     # only in CIFAKE's layout, whose entries have no label, do file names give the category
     categories = categories_of([entry.name for entry in entries])
-    for start in range(0, len(entries), step):
+    for start in range(done, len(entries), step):
+        skipped: list[str] = []
         pixels = np.empty((len(entries[start : start + step]), side, side, 3), np.uint8)
         rows: list[tuple[Any, ...]] = []
         for number, entry in enumerate(entries[start : start + step], start):
@@ -215,7 +221,9 @@ def _batches(
             statistics = source.statistics.loc[table["name"]].reset_index(drop=True)
         else:
             statistics = image_statistics(pixels[: len(rows)], chunk=max(1, AT_ONCE // max(1, side) ** 2))
-        yield pixels[: len(rows)], statistics.assign(**table)
+        statistics = statistics.assign(**table)
+        statistics.attrs = {"files": len(pixels), "skipped": skipped}
+        yield pixels[: len(rows)], statistics
 
 
 def _decode(source: Source, entry: Entry, fit: Preprocessing | None, side: int) -> tuple[bytes, NDArray[np.uint8]]:
@@ -244,22 +252,37 @@ def _read(
     skip_bad: bool,
     progress: Progress | None,
 ) -> ImageSet:
-    """Read a set's files into its cache, a batch of pixels at a time."""
+    """Read a set's files into its cache, a batch of pixels at a time.
+
+    Finished batches stay in a folder beside it until all are there, so that a killed process goes on where it stopped.
+    """
     side = _measure_side(source, entries)[0] if fit is None else fit.size
     tables: list[pd.DataFrame] = []
     skipped: list[str] = []
     manifest: dict[str, Any] = {"split": split, "side": side, "skipped": skipped}
+    part = cache.with_suffix(".part")
 
     def write_pixels(file: Path) -> None:
+        tables.extend(_kept(part, side))
+        part.mkdir(exist_ok=True)
         # not mapped: on a disk that is full, writing to a map kills the process
-        batches = _batches(source, split, entries, fit=fit, side=side, progress=progress, skipped=skipped)
-        with file.open("wb") as opened:
-            for pixels, table in batches:
+        with (part / PIXELS).open("ab") as opened:
+            # a batch that was not finished is read again
+            opened.truncate(_size(tables, side))
+            done = sum(table.attrs["files"] for table in tables)
+            for pixels, table in _batches(source, split, entries, fit=fit, side=side, progress=progress, done=done):
                 opened.write(pixels.data)
+                opened.flush()
+                os.fsync(opened.fileno())
+                write_bytes_atomically(part / f"{len(tables):06d}.parquet", partial(table.to_parquet, index=False))
                 tables.append(table)
+        (part / PIXELS).replace(file)
+        shutil.rmtree(part)
 
     def write_rows(file: Path) -> None:
+        skipped.extend(name for table in tables for name in table.attrs["skipped"])
         table = pd.concat(tables, ignore_index=True)
+        table.attrs = {}
         hashes = table["sha256"]
         occurrence, ids = hashes.groupby(hashes).cumcount(), f"{split}-" + hashes.str[:16]
         # a repeated file has the hash of the first; a count keeps the ids unique
@@ -283,9 +306,26 @@ def _read(
             )
             return _open(cache)
     except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
         raise DatasetError(
             f"{cache.parent} could not be written ({error.strerror}); check that its disk has room and is writable."
         ) from None
+
+
+def _kept(part: Path, side: int) -> list[pd.DataFrame]:
+    """Read the rows of the batches that a killed process has finished, in their order; none if pixels are missing."""
+    tables: list[pd.DataFrame] = []
+    # the next is absent, or whatever is wrong with it: reading goes on from there
+    with suppress(Exception):
+        while True:
+            with open_file(part / f"{len(tables):06d}.parquet") as opened:
+                tables.append(pd.read_parquet(opened))
+    has_pixels = (part / PIXELS).is_file() and (part / PIXELS).stat().st_size >= _size(tables, side)
+    return tables if has_pixels else []
+
+
+def _size(tables: Iterable[pd.DataFrame], side: int) -> int:
+    return sum(map(len, tables)) * side**2 * 3
 
 
 def _open(cache: Path) -> ImageSet:

@@ -37,6 +37,7 @@ from core.detectors import detector as detecting
 from core.detectors.detector import Pass
 from core.detectors.resnet import ResNetDetector
 from core.detectors.storage import load_detector, save_detector
+from core.images import loading
 from core.runs import passes as passing
 from core.runs.run import read_run
 from core.studies import registry, study
@@ -119,7 +120,7 @@ class Studies:
 
 
 class Predicting:
-    """`python -m core predict` with six shards; a shard that later ones have followed is reported."""
+    """`python -m core predict` that reads and passes six shards; one that later ones have followed is reported."""
 
     def prepare(self, folder: Path) -> None:
         write_cifake(folder / "cifake", train=4, test=18)
@@ -128,16 +129,26 @@ class Predicting:
     def do(self, folder: Path, report: Report) -> str:
         if (folder / "out" / "runs" / "tiny@cifake-test").exists():
             return ""
-        full_pass, begun = ResNetDetector.full_pass, []
+        full_pass, read_batch = ResNetDetector.full_pass, loading.image_statistics
+        begun: dict[str, Any] = {}
+
+        def begins(what: str, pixels: NDArray[np.uint8]) -> None:
+            # a shard is kept before the next begins
+            if what in begun:
+                report((what, begun[what]))
+            begun[what] = int(pixels[0].astype(int).sum())
 
         def passes(detector: ResNetDetector, pixels: NDArray[np.uint8], **more: Any) -> Pass:
-            # a shard is kept before the next begins
-            for first in begun[-1:]:
-                report(first)
-            begun.append(int(pixels[0].astype(int).sum()))
+            begins("passed", pixels)
             return full_pass(detector, pixels, **more)
 
+        def reads(pixels: NDArray[np.uint8], **more: Any) -> pd.DataFrame:
+            begins("read", pixels)
+            return read_batch(pixels, **more)
+
         ResNetDetector.full_pass = passes  # type: ignore[method-assign]
+        loading.image_statistics = reads  # type: ignore[attr-defined]
+        loading.BATCH = 6 * 32 * 32 * 3
         detecting.batch_size = passing.batch_size = lambda *_: 6  # type: ignore[attr-defined]
         passing.SHARD = 6
         words = ["tiny", "--data", folder / "cifake", "--out", folder / "out", "--device", "cpu"]

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def same(found: ImageSet, expected: ImageSet) -> None:
 
 def caches() -> list[Path]:
     folder = cache_dir() / "images"
-    return [file for file in folder.iterdir() if file.is_dir()] if folder.exists() else []
+    return [file for file in folder.iterdir() if file.is_dir() and file.suffix != ".part"] if folder.exists() else []
 
 
 @pytest.fixture
@@ -104,6 +105,37 @@ def test_a_progress_that_raises_stops_the_reading_and_leaves_no_cache(cifake: Pa
     with pytest.raises(RuntimeError):
         load_image_set(cifake, "test", progress=stop)
     assert not caches()
+
+
+@pytest.mark.parametrize(
+    ("damaged", "first"), [(None, 11), ("000001.parquet", 6), ("000000.parquet", 1), (loading.PIXELS, 1)]
+)
+def test_a_reading_that_was_stopped_goes_on_where_it_was(
+    cifake: Path, monkeypatch: pytest.MonkeyPatch, damaged: str | None, first: int
+) -> None:
+    monkeypatch.setattr(loading, "BATCH", 5 * 32 * 32 * 3)
+    monkeypatch.setattr(loading, "PAUSE", -1)
+    files = sorted((cifake / "test/FAKE").iterdir())
+    for file in (files[1], files[6]):
+        file.write_bytes(b"no image")
+    expected = load_image_set(cifake, "test", skip_bad=True)
+    expected = ImageSet(expected.name, "test", np.array(expected.pixels), expected.rows, expected.fingerprint)
+    shutil.rmtree(cache_dir() / "images")
+
+    def stop(done: int, total: int) -> None:
+        if done == 13:
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        load_image_set(cifake, "test", skip_bad=True, progress=stop)
+    (part,) = (cache_dir() / "images").glob("*.part")
+    if damaged:
+        os.truncate(part / damaged, (part / damaged).stat().st_size // 2)
+    reports: list[int] = []
+    images = load_image_set(cifake, "test", skip_bad=True, progress=lambda done, total: reports.append(done))
+    same(images, expected)
+    assert (reports[0], len(images.skipped)) == (first, 2)
+    assert not part.exists()
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut", "missing", "rows", "manifest"])
