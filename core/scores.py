@@ -18,8 +18,8 @@ from core.console import PROGRAM, command, parser_of
 from core.detectors.detector import grouped
 from core.detectors.manifest import Classes, Outputs, check_detector_name
 from core.homes import DEFAULT, home
-from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, DatasetError, ImageSet
-from core.images.loading import load_with_bar
+from core.images.image_set import DATA_HELP, FAKE_HELP, DataPath, ImageSet
+from core.images.loading import common_side, load_with_bar, reading_bar
 from core.images.preprocessing import Preprocessing
 from core.images.tables import PATH, column_of
 from core.runs.run import read_run
@@ -29,6 +29,8 @@ from core.storage import open_file, printable, read_table
 
 # runs are of single precision; the difference of two scores is, too
 LARGEST = np.finfo(np.float32).max / 4
+# pixels a side: no detector is asked about the images, which are read to be shown alone
+SHOWN = 256
 SCORE = ("score", "p_fake", "probability", "prob", "margin", "logit")
 
 
@@ -44,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     option("--classes", choices=("FAKE", "REAL"), default="FAKE", help="what a high score speaks for; default: FAKE")
     option("--outputs", choices=get_args(Outputs), default="probabilities", help="the scores; default: probabilities")
     option("--threshold", type=float, help="above it they speak for that class; default: 0.5, of logits 0")
-    option("--size", type=int, help="pixels a side to which images of several sizes are brought for the pages")
+    option("--size", type=int, help="pixels a side of the images on pages; default: their own, at most 256")
     option("--skip-bad", action="store_true", help="leave out files that cannot be used or have no score")
     option("--out", type=Path, default=home(), help=f"folder that gets runs/; default: {DEFAULT}")
     option("--replace", action="store_true", help="overwrite a run of this name, and remove its studies")
@@ -54,17 +56,21 @@ def main(arguments: list[str] | None = None) -> None:
     fake = (options.classes,) if options.classes == "FAKE" else ()
     classes = Classes((options.classes,), fake, options.outputs, options.threshold)
     table, data = read_scores(options.scores), DataPath(options.data, options.fake_classes.split(","))
-    fit = None if options.size is None else Preprocessing(options.size)
-    try:
-        images = load_with_bar(data, "test", fit=fit, skip_bad=options.skip_bad)
-    except DatasetError as error:
-        raise DatasetError(f"{error} Where images have several sizes, say --size.") from None
+    fit = Preprocessing(options.size or shown_side(data))
+    images = load_with_bar(data, "test", fit=fit, skip_bad=options.skip_bad)
     images, scores = join_scores(table, images, str(options.scores), skip_bad=options.skip_bad)
     if options.outputs == "probabilities" and not (scores.min() >= 0 and scores.max() <= 1):
         raise ValueError(f"{options.scores} has scores outside 0 to 1; say --outputs logits, perhaps with --threshold")
     logits = grouped(torch.from_numpy(scores)[:, None], classes).numpy()
     path = write_scores(options.out, options.name, images, logits, fit=fit, replace=options.replace)
     print_run(read_run(path), as_json=options.json)
+
+
+def shown_side(data: DataPath) -> int:
+    """Return the side in pixels at which images are read: their own, or `SHOWN` where they are larger or differ."""
+    with reading_bar("test") as progress:
+        side = common_side(data, "test", progress=progress)
+    return side if 0 < side < SHOWN else SHOWN
 
 
 def read_scores(file: Path) -> pd.DataFrame:

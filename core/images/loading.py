@@ -152,6 +152,17 @@ def reading_bar(split: Split) -> Iterator[Progress]:
         yield progress
 
 
+def common_side(data: str | Path, split: Split, *, progress: Progress | None = None) -> int:
+    """Return the pixels along each side of nearly all images of a split, or 0 where there is no such side.
+
+    Args:
+        data, split, progress: as for `load_image_set`.
+    """
+    with closing(open_source(data, progress)) as source:
+        side, is_common = _measure_side(source, source.entries(split))
+    return side if is_common else 0
+
+
 def _measure_side(source: Source, entries: list[Entry]) -> tuple[int, bool]:
     """Measure a sample of a set's files: the commonest side of square images, and whether nearly all have it."""
     spread = np.unique(np.linspace(0, len(entries) - 1, min(len(entries), MEASURED)).astype(int))

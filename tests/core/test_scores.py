@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy.special import logit
 
 from core import scores
@@ -96,6 +97,28 @@ def test_a_table_that_does_not_fit_is_refused(
     if "no score for" in sentence:
         assert scores.main([*words, "--skip-bad"]) == 0
         assert len(read_run(before.path)) == 37
+
+
+@pytest.mark.parametrize(
+    ("sizes", "options", "side"),
+    [
+        (((300, 300),), [], 256), (((40, 40),), [], 40), (((1600, 900), (30, 60)), [], 256),
+        (((300, 300),), ["--size", "48"], 48),
+    ],
+)  # fmt: skip
+def test_pictures_of_any_size_are_read_to_be_shown(
+    tmp_path: Path, sizes: tuple[tuple[int, int], ...], options: list[str], side: int
+) -> None:
+    rows = []
+    for number, label in enumerate(("real", "fake") * 2):
+        file = tmp_path / "set" / label / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise(sizes[number % len(sizes)], 60).save(file)
+        rows.append((str(file), 0.1 * number))
+    pd.DataFrame(rows, columns=["path", "score"]).to_csv(tmp_path / "scores.csv")
+    words = ["t", str(tmp_path / "scores.csv"), "--data", str(tmp_path / "set"), *options, "--out", str(tmp_path)]
+    assert scores.main(words) == 0
+    assert read_run(tmp_path / "runs" / "t@set-test").side == side
 
 
 def test_studies_of_the_data_are_made_and_those_of_the_detector_are_refused(tmp_path: Path) -> None:
