@@ -177,8 +177,7 @@ def load_sets(options: argparse.Namespace) -> tuple[ImageSet, ImageSet]:
     data = DataPath(options.data, options.fake_classes.split(","))
 
     def load(split: Split, limit: int | None) -> ImageSet:
-        images = load_with_bar(data, split, skip_bad=options.skip_bad).needing_both()
-        return images if limit is None else images.limited(limit)
+        return load_with_bar(data, split, skip_bad=options.skip_bad, limit=limit).needing_both()
 
     test_set = load("test", options.limit and max(2, options.limit // 5))
     train_set = load("train", options.limit)

@@ -112,10 +112,15 @@ class ImageSet:
         """Return a random subset of at most `n` images, up to `n // 2` of each class, in their original order."""
         if n >= len(self):
             return self
-        generator = np.random.default_rng(seed)
-        halves = [np.flatnonzero(self.labels == label) for label in range(len(CLASSES))]
-        chosen = [generator.choice(half, min(len(half), n // 2), replace=False) for half in halves]
-        return self.subset(np.sort(np.concatenate(chosen)), name=f"{self.name}-{n}")
+        return self.subset(draw_balanced(self.labels, n, seed=seed), name=f"{self.name}-{n}")
+
+
+def draw_balanced(labels: NDArray[np.integer], n: int, *, seed: int = 0) -> NDArray[np.intp]:
+    """Draw up to `n // 2` of the positions of each class, FAKE = 0 and REAL = 1, and return them in their order."""
+    generator = np.random.default_rng(seed)
+    halves = [np.flatnonzero(labels == label) for label in range(len(CLASSES))]
+    chosen = [generator.choice(half, min(len(half), n // 2), replace=False) for half in halves]
+    return np.sort(np.concatenate(chosen))
 
 
 def is_cifake(names: Iterable[str]) -> bool:

@@ -24,7 +24,16 @@ from core.console import show_progress
 from core.images.cifake import ShippedSource
 from core.images.decoding import MAX_BYTES, ImageError, PassingError, decode
 from core.images.encoding import file_facts
-from core.images.image_set import DatasetError, ImageSet, Progress, Split, categories_of, fingerprint_of, is_cifake
+from core.images.image_set import (
+    DatasetError,
+    ImageSet,
+    Progress,
+    Split,
+    categories_of,
+    draw_balanced,
+    fingerprint_of,
+    is_cifake,
+)
 from core.images.labels import LABELS
 from core.images.layout import Entry
 from core.images.preprocessing import Preprocessing
@@ -92,6 +101,7 @@ def load_image_set(
     *,
     fit: Preprocessing | None = None,
     skip_bad: bool = False,
+    limit: int | None = None,
     progress: Progress | None = None,
 ) -> ImageSet:
     """Read one split of an image set.
@@ -106,6 +116,7 @@ def load_image_set(
         fit: resizes images of any size, unless nearly all have the right size already; without it all must be squares
             of one side.
         skip_bad: leave out files that are not images of the set's side instead of refusing the set.
+        limit: reads at most so many files, half of them of each class: those that `ImageSet.limited` would take.
         progress: called with (files done, files), and with (bytes done, bytes) during a download; it may raise to stop
             the reading.
 
@@ -115,9 +126,15 @@ def load_image_set(
     """
     with closing(open_source(data, progress)) as source:
         entries = source.entries(split)
+        base = "sample" if data == "sample" else _name_of(source, entries)
+        suffix = ""
+        if limit is not None and limit < len(entries):
+            # a few names could be anybody's
+            base = base or ("cifake" if is_cifake(entry.name for entry in entries) else "images")
+            entries = _chosen(entries, limit)
+            suffix = f"-{limit}"
         if fit is not None and fit.size == fit.resize and _measure_side(source, entries) == (fit.size, True):
             fit = None
-        base = "sample" if data == "sample" else _name_of(source, entries)
         # label, source and category count only in other layouts than CIFAKE's
         files = [entry if entry.label else entry[:3] for entry in entries]
         key = [VERSION, split, fit.steps if fit else "", isinstance(source, ShippedSource), base, files]
@@ -131,15 +148,26 @@ def load_image_set(
     if images.name == f"images-{split}":
         # in CIFAKE's layout, but not CIFAKE: wherever it lies it is the same set, and called as its folder is
         images = replace(images, name=f"{_folder_name(source) or 'images'}-{split}")
-    return replace(images, fit="" if fit is None else fit.steps)
+    return replace(images, name=images.name + suffix, fit="" if fit is None else fit.steps)
+
+
+def _chosen(entries: list[Entry], limit: int) -> list[Entry]:
+    """Choose at most so many files: the same number of each class, or the first where nothing says what they are."""
+    labels = np.array([LABELS.index(entry.class_name) for entry in entries])
+    return [entries[number] for number in draw_balanced(labels, limit)] or entries[:limit]
 
 
 def load_with_bar(
-    data: str | Path, split: Split, *, fit: Preprocessing | None = None, skip_bad: bool = False
+    data: str | Path,
+    split: Split,
+    *,
+    fit: Preprocessing | None = None,
+    skip_bad: bool = False,
+    limit: int | None = None,
 ) -> ImageSet:
     """Load one split as `load_image_set`, with a progress bar; list on standard error the files that were left out."""
     with reading_bar(split) as progress:
-        images = load_image_set(data, split, fit=fit, skip_bad=skip_bad, progress=progress)
+        images = load_image_set(data, split, fit=fit, skip_bad=skip_bad, limit=limit, progress=progress)
     if count := len(images.skipped):
         print(f"Left out of {split}: {count:,} of the files", *images.skipped, sep="\n  ", file=sys.stderr)
     return images

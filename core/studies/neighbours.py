@@ -117,13 +117,14 @@ def find_training_set(detector: "Detector", data: str | None, *, progress: Progr
     source = "sample" if is_sample(detector.manifest) else data
     if wanted is None or source is None:
         return None
+    # trained with --limit: the same draw gives the same images, whatever they are called by now
+    limited = re.search(r"-train-(\d+)$", str(detector.manifest.get("training_set", "")))
+    limit = int(limited[1]) if limited else None
+    fit = detector.preprocessing
     try:
-        images = load_image_set(source, "train", fit=detector.preprocessing, skip_bad=True, progress=progress)
+        images = load_image_set(source, "train", fit=fit, skip_bad=True, limit=limit, progress=progress)
     except DatasetError:
         return None
-    # trained with --limit: the same draw gives the same images, whatever they are called by now
-    if limit := re.search(r"-train-(\d+)$", str(detector.manifest.get("training_set", ""))):
-        images = images.limited(int(limit[1]))
     return images if images.fingerprint == wanted else None
 
 

@@ -239,6 +239,23 @@ def test_limited_is_balanced_and_repeatable(cifake: Path) -> None:
     assert images.limited(1000) is images
 
 
+def test_a_limit_reads_the_files_that_limited_takes_and_no_others(
+    cifake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = load_image_set(cifake, "train")
+    read: list[bytes] = []
+    decode = loading.decode
+    monkeypatch.setattr(loading, "decode", lambda data, **how: read.append(data) or decode(data, **how))
+    shutil.rmtree(cache_dir() / "images")
+    few = load_image_set(cifake, "train", limit=20)
+    same(few, whole.limited(20))
+    assert {hashlib.sha256(data).hexdigest() for data in read} == set(few.rows["sha256"])
+    # neither takes the other's place in the cache
+    same(load_image_set(cifake, "train"), whole)
+    same(load_image_set(cifake, "train", limit=20), few)
+    same(load_image_set(cifake, "train", limit=1000), whole)
+
+
 def write_pictures(folder: Path, sizes: dict[str, tuple[int, int]]) -> Path:
     """Files of the test split, name -> (width, height)."""
     for number, (name, size) in enumerate(sizes.items()):
