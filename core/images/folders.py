@@ -9,6 +9,8 @@ from core.images.image_set import DatasetError
 from core.images.labels import UNLABELLED, ClassName
 from core.images.layout import SPLITS, WORDS, Entry, Pictures, classes_of, from_files, is_picture, some, source_name
 
+# folders that hold the images of a set, whoever made them
+CONTAINERS = {"image", "images", "img", "imgs", "picture", "pictures", "data", "dataset", "datasets", "files"}
 Folder = tuple[str, list[str], list[Listed]]
 
 
@@ -151,9 +153,11 @@ def _class_folders(files: Files, classes: Mapping[str, ClassName]) -> tuple[list
             result.append(ClassFolder(pictures, split, label, names[: at[-1]], names[at[-1] + 1 :]))
         else:
             outside += [listed.name for listed in pictures]
-    # outermost folders that all images share go, as long as some image has another folder before its class
+    # outermost folders that all images share go, but for one that may be the name of the only generator
     before = [folder.before for folder in result]
-    cut = max(0, min(_count_shared(before), max(map(len, before), default=0) - 1))
+    longest = max(before, key=len, default=[])
+    is_source = bool(longest) and longest[-1].lower() not in CONTAINERS
+    cut = min(_count_shared(before), len(longest) - is_source)
     return [folder._replace(before=folder.before[cut:]) for folder in result], outside, mixed
 
 

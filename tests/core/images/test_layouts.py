@@ -68,6 +68,16 @@ def test_pictures_of_a_table_of_bytes_are_its_own(tmp_path: Path) -> None:
     assert list(read_files(data, "train", names)) == [picture(n) for n in (5, 0, 4, 0)]
 
 
+@pytest.mark.parametrize(
+    ("folder", "sources"),
+    [("my data/v1/images", None), ("Images", None), ("my data/biggan", ["biggan"] * 2)],
+)
+def test_a_folder_of_images_is_no_generator(tmp_path: Path, folder: str, sources: list[str] | None) -> None:
+    write(tmp_path / "set", [f"{folder}/natural/a.png", f"{folder}/generated/b.png"])
+    rows = load_image_set(packed(tmp_path / "set", "zip"), "test").rows
+    assert (rows["source"].tolist() if "source" in rows else None) == sources
+
+
 def test_folders_around_and_below_the_classes_are_sources_and_categories(tmp_path: Path) -> None:
     names = [f"{source}/{split}/{label}/{n}.png" for source in ("midjourney", "sd14") for split in ("train", "test")
              for label in ("REAL", "FAKE") for n in range(2)]  # fmt: skip
